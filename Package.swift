@@ -1,0 +1,136 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of compiler settings for every Swift target: what compiles here compiles without a
+/// warning, marks each unsafe expression, and imports nothing by accident.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// A Swift target in `Sources/<wing>/<name>`.
+func wing(
+    _ wing: String, _ name: String, _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(wing)/\(name)",
+        exclude: exclude, swiftSettings: strict)
+}
+
+/// A daemon or command in `Sources/Daemons/<name>`.
+func daemon(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/Daemons/\(name)",
+        swiftSettings: strict)
+}
+
+/// A test target in `Tests/<name>`.
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [],
+    exclude: [String] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude,
+        resources: resources, swiftSettings: strict)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOWebSocket", package: "swift-nio"),
+]
+let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "bourse",
+    products: [
+        .executable(name: "bourse-matchd", targets: ["matchd"]),
+        .executable(name: "bourse-auditd", targets: ["auditd"]),
+        .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "boursectl", targets: ["boursectl"]),
+    ],
+    dependencies: [
+        // The gateway's sockets, HTTP/1.1 and WebSocket framing.
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        // Command lines with help and completion.
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        // Structured logging; the daemons choose where it goes.
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // History in SQLite: one writer, pooled readers.
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        // Configuration files, without Foundation.
+        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
+    ],
+    targets: [
+        // Core: pure. No I/O, no clock, no Foundation.
+        wing("Core", "Terms"),
+        wing("Core", "Slabs", ["CLinux"]),
+        wing("Core", "Wire", ["Terms"]),
+        wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
+        // Host: what the operating system gives.
+        wing("Host", "Platform", ["CLinux", "CSystemd"]),
+        wing("Host", "Configuration", ["Terms", toml]),
+        // Log: fsync, sequence, replicate, release, subscribe.
+        wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
+        wing("Log", "Link", ["Terms", "Wire", "Platform"]),
+        wing(
+            "Log", "Pipeline",
+            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
+        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
+        // Gateway: clients.
+        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
+        wing(
+            "Gateway", "History",
+            ["Terms", "Wire", "Engine", .product(name: "GRDB", package: "GRDB.swift")]),
+        wing("Gateway", "SpotAPI", ["Terms", "Wire", "Engine", "CCrypto"]),
+        wing(
+            "Gateway", "Gateway",
+            [
+                "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
+                logging,
+            ] + nio),
+        // Daemons: compose only.
+        daemon(
+            "matchd",
+            [
+                "Terms", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
+                "Configuration",
+            ]),
+        daemon(
+            "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
+        daemon(
+            "gatewayd",
+            [
+                "Terms", "Wire", "Engine", "Follower", "Gateway", "Platform", "Configuration",
+                "History", logging,
+            ] + nio),
+        daemon(
+            "boursectl",
+            [
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform",
+                "Configuration", "SpotAPI", arguments,
+            ]),
+        // Shims: plain C types only.
+        .target(name: "CLinux", path: "Sources/Shims/CLinux"),
+        .target(
+            name: "CSystemd", path: "Sources/Shims/CSystemd",
+            linkerSettings: [.linkedLibrary("systemd")]),
+        .target(
+            name: "CCrypto", path: "Sources/Shims/CCrypto",
+            linkerSettings: [.linkedLibrary("crypto")]),
+        // Tests, mirroring Sources.
+        tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
+        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration"]),
+        tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway"]),
+        tests("TidyTests", []),
+    ]
+)

@@ -1,0 +1,149 @@
+// What the engine derives from the log. Events are never stored as truth; any replica makes them
+// again from the same commands.
+
+public import Terms
+
+/// One thing that happened while a command was applied, in the order in which it happened.
+@frozen public enum Event: BitwiseCopyable, Sendable {
+    /// An order was accepted and its funds are held; what it trades follows.
+    case orderAccepted(OrderView)
+    /// A new order was refused.
+    case orderRefused(OrderRefused)
+    /// Two orders traded.
+    case trade(Trade)
+    /// A resting iceberg order showed its next slice, at the end of its price's queue.
+    case orderReplenished(OrderReplenished)
+    /// An order ended before it was filled; the view is its last state.
+    case orderEnded(OrderView, EndReason)
+    /// An order's price or quantity was changed by its owner, or its quantity by self-trade
+    /// prevention (decrement).
+    case orderAmended(OrderView, oldPrice: Price)
+    /// A stop order's trigger was reached; it is an ordinary order from here on.
+    case orderTriggered(OrderView)
+    /// An operator's credit or debit.
+    case balanceAdjusted(account: AccountID, asset: AssetID, amount: Amount)
+    /// An asset was created.
+    case assetChanged(AssetID)
+    /// An instrument was created, its limits or state changed.
+    case instrumentChanged(InstrumentID)
+    /// An account was opened, its limits, tier or kill switch changed.
+    case accountChanged(AccountID)
+    /// Fees, the venue's kill switch or default limits changed.
+    case venueChanged
+    /// An API key was added or revoked.
+    case apiKeyChanged(Text64)
+    /// A writer opened a session.
+    case sessionOpened(SessionID)
+}
+
+/// A refused order.
+@frozen public struct OrderRefused: BitwiseCopyable, Sendable {
+    /// Whose.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// The client's id for it.
+    public var clOrdID: Text40
+    /// Why.
+    public var refusal: Refusal
+}
+
+/// The next visible slice of an iceberg order.
+@frozen public struct OrderReplenished: BitwiseCopyable, Sendable {
+    /// Which.
+    public var order: OrderID
+    /// In what.
+    public var instrument: InstrumentID
+    /// On which side.
+    public var side: Side
+    /// At what price.
+    public var price: Price
+    /// What is shown now.
+    public var displayed: Quantity
+}
+
+/// One side of a trade, after it.
+@frozen public struct Fill: BitwiseCopyable, Sendable {
+    /// The order (FIX tag 37).
+    public var order: OrderID
+    /// Its account.
+    public var account: AccountID
+    /// What was charged, in `feeAsset`; negative is a rebate.
+    public var fee: Amount
+    /// The asset that this side received.
+    public var feeAsset: AssetID
+    /// Traded so far (FIX tag 14 CumQty).
+    public var cumQty: Quantity
+    /// Still open (FIX tag 151 LeavesQty); zero for an order by quote amount that goes on.
+    public var leavesQty: Quantity
+    /// Quote amount traded so far.
+    public var cumQuote: Amount
+    /// The order's status (FIX tag 39).
+    public var status: OrderStatus
+}
+
+/// A trade (FIX tags 31 LastPx, 32 LastQty).
+@frozen public struct Trade: BitwiseCopyable, Sendable {
+    /// Its id, sequential within the instrument.
+    public var id: TradeID
+    /// In what.
+    public var instrument: InstrumentID
+    /// The side of the incoming order.
+    public var takerSide: Side
+    /// The resting order's price.
+    public var price: Price
+    /// How much.
+    public var quantity: Quantity
+    /// Price × quantity in the quote asset's smallest units; exact.
+    public var quoteAmount: Amount
+    /// The resting order.
+    public var maker: Fill
+    /// The incoming order.
+    public var taker: Fill
+}
+
+/// An order as it is read from the engine.
+@frozen public struct OrderView: BitwiseCopyable, Sendable {
+    /// The order's id (FIX tag 37).
+    public var order: OrderID
+    /// Whose.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Buy or sell.
+    public var side: Side
+    /// Its type.
+    public var type: OrderType
+    /// How long it stays.
+    public var timeInForce: TimeInForce
+    /// What happens where it meets its own account.
+    public var selfTradePrevention: SelfTradePrevention
+    /// Where it is.
+    public var status: OrderStatus
+    /// False while a stop order waits for its trigger.
+    public var isWorking: Bool
+    /// Limit price.
+    public var price: Price
+    /// Trigger price.
+    public var stopPrice: Price
+    /// Total quantity (FIX tag 38).
+    public var quantity: Quantity
+    /// Traded (FIX tag 14).
+    public var cumQty: Quantity
+    /// Open (FIX tag 151); zero when the order has ended.
+    public var leavesQty: Quantity
+    /// Slice size of an iceberg, or zero.
+    public var displayQuantity: Quantity
+    /// Quote amount of a market order by amount, or zero.
+    public var quoteQuantity: Amount
+    /// Quote amount traded.
+    public var cumQuote: Amount
+    /// Expiry of a GTD order, or 0.
+    public var expireTime: Int64
+    /// When it was accepted, on the log's clock.
+    public var createdTime: Int64
+    /// When it was accepted, changed, triggered or last traded.
+    public var updatedTime: Int64
+    /// The client's id (FIX tag 11).
+    public var clOrdID: Text40
+}

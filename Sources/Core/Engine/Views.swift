@@ -1,0 +1,137 @@
+// What is read from the engine: copies, never references into its memory.
+
+public import Terms
+
+/// What an account has of one asset. Both parts are never negative.
+@frozen public struct Balance: Hashable, BitwiseCopyable, Sendable {
+    /// Free for orders and withdrawals.
+    public var available: Amount
+    /// Held for open orders.
+    public var held: Amount
+
+    /// A balance.
+    @inlinable public init(available: Amount = .zero, held: Amount = .zero) {
+        self.available = available
+        self.held = held
+    }
+}
+
+/// The house's own accounts of one asset. With all customers' balances they sum to zero.
+@frozen public struct HouseBalance: Hashable, BitwiseCopyable, Sendable {
+    /// What came from outside: the negative of all that is inside.
+    public var external: Amount
+    /// Fees taken, less rebates paid, each rounded down to a unit.
+    public var fees: Amount
+    /// What rounding in the house's favour left over.
+    public var rounding: Amount
+}
+
+/// An asset.
+@frozen public struct AssetView: Hashable, BitwiseCopyable, Sendable {
+    /// Its id.
+    public var id: AssetID
+    /// Its code, as `BTC`.
+    public var code: Text16
+    /// Decimals of its smallest unit.
+    public var scale: UInt8
+}
+
+/// An instrument's terms and state. See `SetInstrument` for the units.
+@frozen public struct InstrumentView: Hashable, BitwiseCopyable, Sendable {
+    /// Its id.
+    public var id: InstrumentID
+    /// Its symbol.
+    public var symbol: Text16
+    /// The asset that is traded.
+    public var base: AssetID
+    /// The asset it is paid in.
+    public var quote: AssetID
+    /// Decimals of the tick.
+    public var tickScale: UInt8
+    /// The tick's digits.
+    public var tickMantissa: Int64
+    /// Smallest units of the base in a lot.
+    public var lotUnits: Int64
+    /// Smallest units of the quote in one tick times one lot.
+    public var notionalUnit: Int64
+    /// Its state.
+    public var state: InstrumentState
+    /// Lowest price.
+    public var priceMin: Price
+    /// Highest price.
+    public var priceMax: Price
+    /// Lowest quantity of an order.
+    public var quantityMin: Quantity
+    /// Highest quantity of an order.
+    public var quantityMax: Quantity
+    /// Lowest price × quantity.
+    public var notionalMin: Amount
+    /// Highest price × quantity, or zero.
+    public var notionalMax: Amount
+    /// Reference price of the band before the first trade.
+    public var referencePrice: Price
+    /// Band above, 10⁻⁶, or 0.
+    public var bandUp: Int32
+    /// Band below, 10⁻⁶, or 0.
+    public var bandDown: Int32
+    /// Price of the last trade, or `.none`.
+    public var lastPrice: Price
+    /// The last trade's id, or 0.
+    public var lastTrade: TradeID
+}
+
+/// An account.
+@frozen public struct AccountView: Hashable, BitwiseCopyable, Sendable {
+    /// Its id.
+    public var id: AccountID
+    /// The owner's name for it.
+    public var name: Text40
+    /// Its fee tier.
+    public var tier: UInt16
+    /// Whether its kill switch is on.
+    public var isKilled: Bool
+    /// Open orders now.
+    public var openOrders: UInt32
+    /// Limit of open orders, or 0.
+    public var openOrdersMax: UInt32
+    /// Limit of messages a second, or 0.
+    public var messagesPerSecondMax: UInt32
+    /// Limit of an order's lots, or zero.
+    public var orderQuantityMax: Quantity
+    /// Limit of an order's price × quantity, or zero.
+    public var orderNotionalMax: Amount
+}
+
+/// An API key. The secret stays sealed.
+public struct APIKeyView: Hashable, Sendable {
+    /// Its identifier.
+    public var keyID: Text64
+    /// Whose.
+    public var account: AccountID
+    /// What it allows.
+    public var permissions: Permissions
+    /// How it signs.
+    public var algorithm: KeyAlgorithm
+    /// The secret as it stands in the log.
+    public var sealedSecret: [UInt8]
+}
+
+/// A writer's session.
+@frozen public struct SessionView: Hashable, BitwiseCopyable, Sendable {
+    /// The incarnation that is open.
+    public var id: SessionID
+    /// The writer's name.
+    public var name: Text40
+    /// The last number that the log holds of it.
+    public var lastNumber: UInt64
+}
+
+/// One price of a book.
+@frozen public struct LevelView: Hashable, BitwiseCopyable, Sendable {
+    /// The price.
+    public var price: Price
+    /// What is shown there.
+    public var quantity: Quantity
+    /// Orders there.
+    public var orders: UInt32
+}

@@ -1,0 +1,87 @@
+// Memory that is reserved once, at start, and never moves.
+
+public import CLinux
+internal import Glibc
+
+/// A fixed number of plain values in address space of its own, zeroed, bounds-checked.
+///
+/// Pages are taken from the system when first touched, in huge pages where the kernel gives them
+/// (a miss in the TLB costs more than the load itself on virtual machines). Not for few or
+/// short-lived values: each slab is a mapping. All operations are O(1).
+@safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
+    @usableFromInline let base: UnsafeMutablePointer<Element>
+    /// The number of elements.
+    public let capacity: Int
+    let bytes: Int
+
+    /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a slab holds at least one element")
+        let hugePage = 2 << 20
+        let need = capacity * MemoryLayout<Element>.stride
+        // Whole huge pages only pay for what is large; small slabs take whole small pages.
+        let unit = need >= hugePage ? hugePage : 4096
+        bytes = (need + unit - 1) / unit * unit
+        let slack = unit == hugePage ? hugePage : 0
+        let raw = unsafe mmap(
+            nil, bytes + slack, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let raw = unsafe raw, unsafe raw != MAP_FAILED else {
+            preconditionFailure("no address space left for a slab")
+        }
+        var start = unsafe raw
+        if slack > 0 {
+            let misfit = Int(bitPattern: raw) & (hugePage - 1)
+            let head = misfit == 0 ? 0 : hugePage - misfit
+            unsafe start = raw + head
+            // Give back what stands outside the aligned part, so that deinit unmaps just `bytes`.
+            if head > 0 { _ = unsafe munmap(raw, head) }
+            if slack > head { _ = unsafe munmap(start + bytes, slack - head) }
+            _ = unsafe madvise(start, bytes, MADV_HUGEPAGE)
+        }
+        unsafe base = start.assumingMemoryBound(to: Element.self)
+        self.capacity = capacity
+    }
+
+    deinit { _ = unsafe munmap(UnsafeMutableRawPointer(base), bytes) }
+
+    /// The element at `index`; stops the process outside `0..<capacity`.
+    @inlinable public subscript(index: Int) -> Element {
+        @inline(__always) unsafeAddress {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: capacity), "slab index")
+            return unsafe UnsafePointer(base + index)
+        }
+        @inline(__always) unsafeMutableAddress {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: capacity), "slab index")
+            return unsafe base + index
+        }
+    }
+
+    /// The element at `index`; stops the process outside `0..<capacity`.
+    @inlinable public subscript(index: UInt32) -> Element {
+        @inline(__always) unsafeAddress {
+            precondition(Int(index) < capacity, "slab index")
+            return unsafe UnsafePointer(base + Int(index))
+        }
+        @inline(__always) unsafeMutableAddress {
+            precondition(Int(index) < capacity, "slab index")
+            return unsafe base + Int(index)
+        }
+    }
+
+    /// Asks the processor to load the line of `index` ahead of its use; out of range does nothing.
+    @inlinable @inline(__always) public func prefetch(_ index: Int) {
+        if UInt(bitPattern: index) < UInt(bitPattern: capacity) {
+            unsafe bourse_prefetch(UnsafeRawPointer(base + index))
+        }
+    }
+
+    /// Calls `body` with the elements in `range`, for input and output in bulk.
+    @inlinable public borrowing func withSpan<R>(
+        _ range: Range<Int>, _ body: (UnsafeBufferPointer<Element>) -> R
+    ) -> R {
+        precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "slab range")
+        return unsafe body(
+            UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+    }
+}

@@ -1,0 +1,74 @@
+// Every maximum that the formats and the arithmetic rest on, in one place.
+
+/// Fixed limits of values. They keep each product and sum of the engine within its type.
+public enum Limits {
+    /// Highest price in ticks: 2^48.
+    @inlinable public static var priceTicksMax: Int64 { 1 << 48 }
+    /// Highest quantity of one order in lots: 2^60.
+    @inlinable public static var quantityLotsMax: Int64 { 1 << 60 }
+    /// Highest sum of one asset over all accounts, in smallest units: 2^120.
+    @inlinable public static var amountUnitsMax: Int128 { 1 << 120 }
+    /// Highest fee rate, 10⁻⁸ each: one tenth.
+    @inlinable public static var feeRateMax: Int32 { 10_000_000 }
+    /// Most decimals of an asset.
+    @inlinable public static var scaleMax: UInt8 { 18 }
+    /// Most visible slices of an iceberg order (Binance filter ICEBERG_PARTS).
+    @inlinable public static var icebergPartsMax: Int64 { 100 }
+    /// Most bytes of a client order id.
+    @inlinable public static var clOrdIDBytesMax: Int { 36 }
+    /// Most bytes of one record in the log, header included.
+    @inlinable public static var recordBytesMax: Int { 4096 }
+    /// Most bytes of a sealed API key secret.
+    @inlinable public static var sealedSecretBytesMax: Int { 1024 }
+    /// Most bytes of an operator's reason.
+    @inlinable public static var reasonBytesMax: Int { 256 }
+}
+
+/// How much an engine holds; its memory is reserved at start and never grows past it.
+///
+/// The same limits must stand on every replica, so they are written into snapshots and the
+/// journal's first record, and a daemon with other limits refuses to start.
+@frozen public struct EngineLimits: Hashable, BitwiseCopyable, Sendable {
+    /// Assets, at most 65,535.
+    public var assets: UInt32
+    /// Instruments, at most 65,535.
+    public var instruments: UInt32
+    /// Customer accounts.
+    public var accounts: UInt32
+    /// Open orders over all instruments, at most 2^24 − 1.
+    public var openOrders: UInt32
+    /// API keys.
+    public var apiKeys: UInt32
+    /// Names of writers that may hold a session.
+    public var sessions: UInt32
+    /// Fee tiers.
+    public var feeTiers: UInt32
+
+    /// These limits.
+    public init(
+        assets: UInt32, instruments: UInt32, accounts: UInt32, openOrders: UInt32,
+        apiKeys: UInt32, sessions: UInt32, feeTiers: UInt32
+    ) {
+        self.assets = assets
+        self.instruments = instruments
+        self.accounts = accounts
+        self.openOrders = openOrders
+        self.apiKeys = apiKeys
+        self.sessions = sessions
+        self.feeTiers = feeTiers
+    }
+
+    /// The defaults: within 1 GB when all is full.
+    public static var standard: EngineLimits {
+        EngineLimits(
+            assets: 64, instruments: 1_024, accounts: 100_000, openOrders: 1_000_000,
+            apiKeys: 200_000, sessions: 256, feeTiers: 32)
+    }
+
+    /// Small limits for tests.
+    public static var small: EngineLimits {
+        EngineLimits(
+            assets: 8, instruments: 8, accounts: 64, openOrders: 4_096, apiKeys: 64, sessions: 16,
+            feeTiers: 8)
+    }
+}

@@ -1,0 +1,221 @@
+// Every command that the log can hold. This file is the schema's table of contents; each payload's
+// layout stands with its type. Layouts are frozen once released: a change is a new kind or revision.
+
+internal import Terms
+
+/// The kinds of command, as raw values in a record's header. Never renumber.
+@frozen public enum CommandKind: UInt16, BitwiseCopyable, Sendable, CaseIterable {
+    // By the sequencer itself.
+    /// The log's first record: its identity and limits.
+    case genesis = 1
+    /// A tick of the clock: fires what is due.
+    case tick = 2
+    /// The running event hash so far; a replica that has another stops.
+    case hashMark = 3
+    /// A primary's term begins.
+    case epochMark = 4
+
+    // By writers, about themselves.
+    /// A writer's new incarnation.
+    case openSession = 10
+
+    // By operators.
+    /// Creates an asset.
+    case setAsset = 20
+    /// Creates an instrument or changes its limits.
+    case setInstrument = 21
+    /// Changes an instrument's state.
+    case setInstrumentState = 22
+    /// Sets the fees of a tier.
+    case setFees = 23
+    /// Opens an account.
+    case openAccount = 24
+    /// Sets an account's limits.
+    case setAccountLimits = 25
+    /// Sets an account's fee tier.
+    case setAccountTier = 26
+    /// Sets or clears a kill switch.
+    case setKillSwitch = 27
+    /// Credits or debits an account against the external account.
+    case adjustBalance = 28
+    /// Adds an API key.
+    case addAPIKey = 29
+    /// Revokes an API key.
+    case revokeAPIKey = 30
+    /// Voids the command at a sequence on every replica.
+    case voidSequence = 31
+
+    // By traders, through a gateway.
+    /// A new order.
+    case place = 40
+    /// Cancels one order.
+    case cancel = 41
+    /// Changes one order's price or quantity.
+    case amend = 42
+    /// Cancels one order and places another in one step.
+    case cancelReplace = 43
+    /// Cancels many orders.
+    case massCancel = 44
+}
+
+/// A command's payload: its kind and its bytes.
+public protocol CommandPayload: Hashable, Sendable {
+    /// The kind that stands in the record's header.
+    static var kind: CommandKind { get }
+    /// Writes the fields in the order of the layout.
+    func encode(into writer: inout WireWriter)
+    /// Reads the fields; the reader turns invalid where they are not well formed.
+    init(from reader: inout WireReader)
+}
+
+/// Any command, decoded. The engine's hot path decodes orders by their own types instead.
+public enum Command: Hashable, Sendable {
+    /// See `Genesis`.
+    case genesis(Genesis)
+    /// See `Tick`.
+    case tick(Tick)
+    /// See `HashMark`.
+    case hashMark(HashMark)
+    /// See `EpochMark`.
+    case epochMark(EpochMark)
+    /// See `OpenSession`.
+    case openSession(OpenSession)
+    /// See `SetAsset`.
+    case setAsset(SetAsset)
+    /// See `SetInstrument`.
+    case setInstrument(SetInstrument)
+    /// See `SetInstrumentState`.
+    case setInstrumentState(SetInstrumentState)
+    /// See `SetFees`.
+    case setFees(SetFees)
+    /// See `OpenAccount`.
+    case openAccount(OpenAccount)
+    /// See `SetAccountLimits`.
+    case setAccountLimits(SetAccountLimits)
+    /// See `SetAccountTier`.
+    case setAccountTier(SetAccountTier)
+    /// See `SetKillSwitch`.
+    case setKillSwitch(SetKillSwitch)
+    /// See `AdjustBalance`.
+    case adjustBalance(AdjustBalance)
+    /// See `AddAPIKey`.
+    case addAPIKey(AddAPIKey)
+    /// See `RevokeAPIKey`.
+    case revokeAPIKey(RevokeAPIKey)
+    /// See `VoidSequence`.
+    case voidSequence(VoidSequence)
+    /// See `Place`.
+    case place(Place)
+    /// See `Cancel`.
+    case cancel(Cancel)
+    /// See `Amend`.
+    case amend(Amend)
+    /// See `CancelReplace`.
+    case cancelReplace(CancelReplace)
+    /// See `MassCancel`.
+    case massCancel(MassCancel)
+
+    /// The payload by itself.
+    public var payload: any CommandPayload {
+        switch self {
+        case .genesis(let p): p
+        case .tick(let p): p
+        case .hashMark(let p): p
+        case .epochMark(let p): p
+        case .openSession(let p): p
+        case .setAsset(let p): p
+        case .setInstrument(let p): p
+        case .setInstrumentState(let p): p
+        case .setFees(let p): p
+        case .openAccount(let p): p
+        case .setAccountLimits(let p): p
+        case .setAccountTier(let p): p
+        case .setKillSwitch(let p): p
+        case .adjustBalance(let p): p
+        case .addAPIKey(let p): p
+        case .revokeAPIKey(let p): p
+        case .voidSequence(let p): p
+        case .place(let p): p
+        case .cancel(let p): p
+        case .amend(let p): p
+        case .cancelReplace(let p): p
+        case .massCancel(let p): p
+        }
+    }
+
+    /// The command's kind.
+    public var kind: CommandKind { type(of: payload).kind }
+
+    /// Decodes a payload of `kind`; nil when it is not well formed to its last byte.
+    public init?(kind: CommandKind, payload bytes: UnsafeRawBufferPointer) {
+        var r = unsafe WireReader(bytes)
+        switch kind {
+        case .genesis: self = .genesis(Genesis(from: &r))
+        case .tick: self = .tick(Tick(from: &r))
+        case .hashMark: self = .hashMark(HashMark(from: &r))
+        case .epochMark: self = .epochMark(EpochMark(from: &r))
+        case .openSession: self = .openSession(OpenSession(from: &r))
+        case .setAsset: self = .setAsset(SetAsset(from: &r))
+        case .setInstrument: self = .setInstrument(SetInstrument(from: &r))
+        case .setInstrumentState: self = .setInstrumentState(SetInstrumentState(from: &r))
+        case .setFees: self = .setFees(SetFees(from: &r))
+        case .openAccount: self = .openAccount(OpenAccount(from: &r))
+        case .setAccountLimits: self = .setAccountLimits(SetAccountLimits(from: &r))
+        case .setAccountTier: self = .setAccountTier(SetAccountTier(from: &r))
+        case .setKillSwitch: self = .setKillSwitch(SetKillSwitch(from: &r))
+        case .adjustBalance: self = .adjustBalance(AdjustBalance(from: &r))
+        case .addAPIKey: self = .addAPIKey(AddAPIKey(from: &r))
+        case .revokeAPIKey: self = .revokeAPIKey(RevokeAPIKey(from: &r))
+        case .voidSequence: self = .voidSequence(VoidSequence(from: &r))
+        case .place: self = .place(Place(from: &r))
+        case .cancel: self = .cancel(Cancel(from: &r))
+        case .amend: self = .amend(Amend(from: &r))
+        case .cancelReplace: self = .cancelReplace(CancelReplace(from: &r))
+        case .massCancel: self = .massCancel(MassCancel(from: &r))
+        }
+        r.finish()
+        guard r.isValid else { return nil }
+    }
+}
+
+extension WireReader {
+    /// Ends a payload: only zero padding of fewer than 8 bytes may be left.
+    public mutating func finish() {
+        if remaining >= 8 { invalidate() }
+        reserved(max(0, min(remaining, 7)))
+    }
+}
+
+extension CommandPayload {
+    /// Writes a whole record of this payload, without its CRC; gives its length.
+    ///
+    /// `bytes` holds at least `Limits.recordBytesMax`, aligned to 8.
+    public func write(_ header: RecordHeader, to bytes: UnsafeMutableRawBufferPointer) -> Int {
+        var writer = unsafe WireWriter(
+            UnsafeMutableRawBufferPointer(rebasing: bytes[RecordHeader.size...]))
+        encode(into: &writer)
+        writer.pad()
+        var head = header
+        head.kind = Self.kind.rawValue
+        head.length = UInt32(RecordHeader.size + writer.offset)
+        unsafe head.write(to: bytes)
+        return Int(head.length)
+    }
+
+    /// The payload's bytes, padded to a multiple of 8.
+    public func payloadBytes() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: Limits.recordBytesMax) { buffer, count in
+            var writer = unsafe WireWriter(UnsafeMutableRawBufferPointer(buffer))
+            encode(into: &writer)
+            writer.pad()
+            count = writer.offset
+        }
+    }
+
+    /// A whole record of this payload as bytes, without its CRC.
+    public func recordBytes(_ header: RecordHeader) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: Limits.recordBytesMax) { buffer, count in
+            count = unsafe write(header, to: UnsafeMutableRawBufferPointer(buffer))
+        }
+    }
+}

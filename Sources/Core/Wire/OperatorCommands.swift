@@ -1,0 +1,595 @@
+// What operators do. Each carries who did it and why, for the audit trail.
+
+public import Terms
+
+/// Who gave an operator's command, and why.
+///
+///      …  text40 operator, then the reason: u16 bytes, UTF-8
+public struct Audit: Hashable, Sendable {
+    /// The operator's name.
+    public var operatorName: Text40
+    /// The reason, up to `Limits.reasonBytesMax` bytes.
+    public var reason: String
+
+    /// A name and a reason.
+    public init(operatorName: Text40, reason: String) {
+        self.operatorName = operatorName
+        self.reason = reason
+    }
+
+    func encode(into w: inout WireWriter) {
+        w.text(operatorName)
+        w.string(reason)
+    }
+
+    init(from r: inout WireReader) {
+        operatorName = r.text()
+        reason = r.string(most: Limits.reasonBytesMax)
+    }
+}
+
+/// Creates an asset. Its id is in the outcome. Repeated with the same terms it does nothing.
+///
+///      0  text16 code     8 is the place of scale: u8, then 7 reserved, then `Audit`
+public struct SetAsset: CommandPayload {
+    /// `CommandKind.setAsset`
+    public static var kind: CommandKind { .setAsset }
+    /// The asset's code, as `BTC`.
+    public var code: Text16
+    /// Decimals of its smallest unit, 0 … 18.
+    public var scale: UInt8
+    /// Who and why.
+    public var audit: Audit
+
+    /// An asset of these terms.
+    public init(code: Text16, scale: UInt8, audit: Audit) {
+        self.code = code
+        self.scale = scale
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.text(code)
+        w.integer(scale)
+        w.reserved(7)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        code = r.text()
+        scale = r.integer()
+        r.reserved(7)
+        audit = Audit(from: &r)
+    }
+}
+
+/// An instrument's terms. Tick and lot can't change while the instrument exists; all else can.
+///
+/// A price of one tick is `tickMantissa × 10^-tickScale` of the quote asset for one of the base; a
+/// lot is `lotUnits` smallest units of the base. One tick times one lot must be a whole number of
+/// the quote's smallest units, so that trades never round.
+///
+///      0  text16 symbol           64  i64  quantityMin, lots
+///     16  u16  base               72  i64  quantityMax, lots
+///     18  u16  quote              80  i128 notionalMin, quote units
+///     20  u8   tickScale          96  i128 notionalMax, quote units; 0 is none
+///     21  u8   state             112  i64  referencePrice, ticks; 0 is none
+///     22  2    reserved          120  i32  bandUp, 10⁻⁶; 0 is none
+///     24  i64  tickMantissa      124  i32  bandDown, 10⁻⁶; 0 is none
+///     32  i64  lotUnits          128  `Audit`
+///     40  i64  priceMin, ticks
+///     48  i64  priceMax, ticks
+///     56  8    reserved
+public struct SetInstrument: CommandPayload {
+    /// `CommandKind.setInstrument`
+    public static var kind: CommandKind { .setInstrument }
+    /// The symbol, as `BTCUSDT`.
+    public var symbol: Text16
+    /// The asset that is traded.
+    public var base: AssetID
+    /// The asset it is paid in.
+    public var quote: AssetID
+    /// Decimals of the tick.
+    public var tickScale: UInt8
+    /// State at creation; ignored for one that exists.
+    public var state: InstrumentState
+    /// The tick's digits.
+    public var tickMantissa: Int64
+    /// Smallest units of the base in one lot.
+    public var lotUnits: Int64
+    /// Lowest price.
+    public var priceMin: Price
+    /// Highest price.
+    public var priceMax: Price
+    /// Lowest quantity of an order.
+    public var quantityMin: Quantity
+    /// Highest quantity of an order.
+    public var quantityMax: Quantity
+    /// Lowest price × quantity.
+    public var notionalMin: Amount
+    /// Highest price × quantity, or zero for none.
+    public var notionalMax: Amount
+    /// What the band is measured from before the first trade.
+    public var referencePrice: Price
+    /// How far above the last or reference price an order may be, 10⁻⁶; 0 is no band.
+    public var bandUp: Int32
+    /// How far below, 10⁻⁶; 0 is no band.
+    public var bandDown: Int32
+    /// Who and why.
+    public var audit: Audit
+
+    /// An instrument of these terms.
+    public init(
+        symbol: Text16, base: AssetID, quote: AssetID, tickMantissa: Int64, tickScale: UInt8,
+        lotUnits: Int64, state: InstrumentState = .trading, priceMin: Price = Price(ticks: 1),
+        priceMax: Price, quantityMin: Quantity = Quantity(lots: 1), quantityMax: Quantity,
+        notionalMin: Amount = .zero, notionalMax: Amount = .zero, referencePrice: Price = .none,
+        bandUp: Int32 = 0, bandDown: Int32 = 0, audit: Audit
+    ) {
+        self.symbol = symbol
+        self.base = base
+        self.quote = quote
+        self.tickScale = tickScale
+        self.state = state
+        self.tickMantissa = tickMantissa
+        self.lotUnits = lotUnits
+        self.priceMin = priceMin
+        self.priceMax = priceMax
+        self.quantityMin = quantityMin
+        self.quantityMax = quantityMax
+        self.notionalMin = notionalMin
+        self.notionalMax = notionalMax
+        self.referencePrice = referencePrice
+        self.bandUp = bandUp
+        self.bandDown = bandDown
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.text(symbol)
+        w.integer(base.number)
+        w.integer(quote.number)
+        w.integer(tickScale)
+        w.choice(state)
+        w.reserved(2)
+        w.integer(tickMantissa)
+        w.integer(lotUnits)
+        w.integer(priceMin.ticks)
+        w.integer(priceMax.ticks)
+        w.reserved(8)
+        w.integer(quantityMin.lots)
+        w.integer(quantityMax.lots)
+        w.integer(notionalMin.units)
+        w.integer(notionalMax.units)
+        w.integer(referencePrice.ticks)
+        w.integer(bandUp)
+        w.integer(bandDown)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        symbol = r.text()
+        base = AssetID(r.integer())
+        quote = AssetID(r.integer())
+        tickScale = r.integer()
+        state = r.choice(.closed)
+        r.reserved(2)
+        tickMantissa = r.integer()
+        lotUnits = r.integer()
+        priceMin = Price(ticks: r.integer())
+        priceMax = Price(ticks: r.integer())
+        r.reserved(8)
+        quantityMin = Quantity(lots: r.integer())
+        quantityMax = Quantity(lots: r.integer())
+        notionalMin = Amount(units: r.integer())
+        notionalMax = Amount(units: r.integer())
+        referencePrice = Price(ticks: r.integer())
+        bandUp = r.integer()
+        bandDown = r.integer()
+        audit = Audit(from: &r)
+    }
+}
+
+/// Changes an instrument's state.
+///
+///      0  u16  instrument         0: all
+///      2  u8   state, then 5 reserved, then `Audit`
+public struct SetInstrumentState: CommandPayload {
+    /// `CommandKind.setInstrumentState`
+    public static var kind: CommandKind { .setInstrumentState }
+    /// Which, or 0 for all.
+    public var instrument: InstrumentID
+    /// The new state.
+    public var state: InstrumentState
+    /// Who and why.
+    public var audit: Audit
+
+    /// A change of state.
+    public init(instrument: InstrumentID, state: InstrumentState, audit: Audit) {
+        self.instrument = instrument
+        self.state = state
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(instrument.number)
+        w.choice(state)
+        w.reserved(5)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        instrument = InstrumentID(r.integer())
+        state = r.choice(.closed)
+        r.reserved(5)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets a tier's fees, for one instrument or for all that have no fees of their own.
+///
+///      0  u16  tier               from 0
+///      2  u16  instrument         0: the tier's own
+///      4  i32  maker              10⁻⁸ of what the maker receives; negative is a rebate
+///      8  i32  taker
+///     12  4    reserved, then `Audit`
+public struct SetFees: CommandPayload {
+    /// `CommandKind.setFees`
+    public static var kind: CommandKind { .setFees }
+    /// The tier, from 0, which every account has at first.
+    public var tier: UInt16
+    /// For which instrument, or 0.
+    public var instrument: InstrumentID
+    /// The maker's rate.
+    public var maker: FeeRate
+    /// The taker's rate; with the maker's it may not sum below zero.
+    public var taker: FeeRate
+    /// Who and why.
+    public var audit: Audit
+
+    /// Fees of a tier.
+    public init(
+        tier: UInt16, instrument: InstrumentID = InstrumentID(0), maker: FeeRate, taker: FeeRate,
+        audit: Audit
+    ) {
+        self.tier = tier
+        self.instrument = instrument
+        self.maker = maker
+        self.taker = taker
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(tier)
+        w.integer(instrument.number)
+        w.integer(maker.e8)
+        w.integer(taker.e8)
+        w.reserved(4)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        tier = r.integer()
+        instrument = InstrumentID(r.integer())
+        maker = FeeRate(e8: r.integer())
+        taker = FeeRate(e8: r.integer())
+        r.reserved(4)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Opens a customer's account. Its id is in the outcome. A name that has an account gives that one.
+///
+///      0  text40 name, then `Audit`
+public struct OpenAccount: CommandPayload {
+    /// `CommandKind.openAccount`
+    public static var kind: CommandKind { .openAccount }
+    /// The owner's name for it; one account a name.
+    public var name: Text40
+    /// Who and why.
+    public var audit: Audit
+
+    /// An account of that name.
+    public init(name: Text40, audit: Audit) {
+        self.name = name
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.text(name)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        name = r.text()
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets an account's limits; zero is no limit.
+///
+///      0  u32  account            0: for accounts without limits of their own
+///      4  u32  openOrdersMax
+///      8  u32  messagesPerSecondMax
+///     12  4    reserved
+///     16  i64  orderQuantityMax, lots
+///     24  i128 orderNotionalMax, quote units, then `Audit`
+public struct SetAccountLimits: CommandPayload {
+    /// `CommandKind.setAccountLimits`
+    public static var kind: CommandKind { .setAccountLimits }
+    /// Whose.
+    public var account: AccountID
+    /// Most open orders.
+    public var openOrdersMax: UInt32
+    /// Most orders, changes and cancels in one second of the log's clock.
+    public var messagesPerSecondMax: UInt32
+    /// Most lots in one order.
+    public var orderQuantityMax: Quantity
+    /// Most price × quantity in one order.
+    public var orderNotionalMax: Amount
+    /// Who and why.
+    public var audit: Audit
+
+    /// Limits of one account.
+    public init(
+        account: AccountID, openOrdersMax: UInt32 = 0, messagesPerSecondMax: UInt32 = 0,
+        orderQuantityMax: Quantity = .zero, orderNotionalMax: Amount = .zero, audit: Audit
+    ) {
+        self.account = account
+        self.openOrdersMax = openOrdersMax
+        self.messagesPerSecondMax = messagesPerSecondMax
+        self.orderQuantityMax = orderQuantityMax
+        self.orderNotionalMax = orderNotionalMax
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(openOrdersMax)
+        w.integer(messagesPerSecondMax)
+        w.reserved(4)
+        w.integer(orderQuantityMax.lots)
+        w.integer(orderNotionalMax.units)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        openOrdersMax = r.integer()
+        messagesPerSecondMax = r.integer()
+        r.reserved(4)
+        orderQuantityMax = Quantity(lots: r.integer())
+        orderNotionalMax = Amount(units: r.integer())
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets an account's fee tier.
+///
+///      0  u32  account
+///      4  u16  tier, then 2 reserved, then `Audit`
+public struct SetAccountTier: CommandPayload {
+    /// `CommandKind.setAccountTier`
+    public static var kind: CommandKind { .setAccountTier }
+    /// Whose.
+    public var account: AccountID
+    /// Which tier.
+    public var tier: UInt16
+    /// Who and why.
+    public var audit: Audit
+
+    /// A tier for an account.
+    public init(account: AccountID, tier: UInt16, audit: Audit) {
+        self.account = account
+        self.tier = tier
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(tier)
+        w.reserved(2)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        tier = r.integer()
+        r.reserved(2)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets or clears a latched kill switch. Setting it cancels the open orders it covers.
+///
+///      0  u32  account            0: the venue
+///      4  u8   isOn, then 3 reserved, then `Audit`
+public struct SetKillSwitch: CommandPayload {
+    /// `CommandKind.setKillSwitch`
+    public static var kind: CommandKind { .setKillSwitch }
+    /// Whose, or 0 for the venue.
+    public var account: AccountID
+    /// On or off.
+    public var isOn: Bool
+    /// Who and why.
+    public var audit: Audit
+
+    /// A kill switch.
+    public init(account: AccountID, isOn: Bool, audit: Audit) {
+        self.account = account
+        self.isOn = isOn
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(UInt8(isOn ? 1 : 0))
+        w.reserved(3)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        let flag: UInt8 = r.integer()
+        if flag > 1 { r.invalidate() }
+        isOn = flag == 1
+        r.reserved(3)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Credits (positive) or debits (negative) an account against the external account.
+///
+///      0  u32  account
+///      4  u16  asset, then 2 reserved
+///      8  i128 amount, then `Audit`
+public struct AdjustBalance: CommandPayload {
+    /// `CommandKind.adjustBalance`
+    public static var kind: CommandKind { .adjustBalance }
+    /// Whose.
+    public var account: AccountID
+    /// Of what.
+    public var asset: AssetID
+    /// How much, in smallest units.
+    public var amount: Amount
+    /// Who and why.
+    public var audit: Audit
+
+    /// A credit or a debit.
+    public init(account: AccountID, asset: AssetID, amount: Amount, audit: Audit) {
+        self.account = account
+        self.asset = asset
+        self.amount = amount
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(asset.number)
+        w.reserved(2)
+        w.integer(amount.units)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        asset = AssetID(r.integer())
+        r.reserved(2)
+        amount = Amount(units: r.integer())
+        audit = Audit(from: &r)
+    }
+}
+
+/// Adds an API key to an account.
+///
+///      0  u32  account
+///      4  u32  permissions
+///      8  u8   algorithm, then 7 reserved
+///     16  text64 keyID
+///     80  u16 bytes, then the sealed secret, then `Audit`
+public struct AddAPIKey: CommandPayload {
+    /// `CommandKind.addAPIKey`
+    public static var kind: CommandKind { .addAPIKey }
+    /// Whose.
+    public var account: AccountID
+    /// What it allows.
+    public var permissions: Permissions
+    /// How it signs.
+    public var algorithm: KeyAlgorithm
+    /// The identifier that clients send (`X-MBX-APIKEY`).
+    public var keyID: Text64
+    /// The secret, sealed under the exchange's own key, or a public key as it is.
+    public var sealedSecret: [UInt8]
+    /// Who and why.
+    public var audit: Audit
+
+    /// A key.
+    public init(
+        account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm, keyID: Text64,
+        sealedSecret: [UInt8], audit: Audit
+    ) {
+        self.account = account
+        self.permissions = permissions
+        self.algorithm = algorithm
+        self.keyID = keyID
+        self.sealedSecret = sealedSecret
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(permissions.rawValue)
+        w.choice(algorithm)
+        w.reserved(7)
+        w.text(keyID)
+        w.blob(sealedSecret)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        permissions = Permissions(rawValue: r.integer())
+        algorithm = r.choice(.hmacSHA256)
+        r.reserved(7)
+        keyID = r.text()
+        sealedSecret = r.blob(most: Limits.sealedSecretBytesMax)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Revokes an API key.
+///
+///      0  text64 keyID, then `Audit`
+public struct RevokeAPIKey: CommandPayload {
+    /// `CommandKind.revokeAPIKey`
+    public static var kind: CommandKind { .revokeAPIKey }
+    /// Which.
+    public var keyID: Text64
+    /// Who and why.
+    public var audit: Audit
+
+    /// A revocation.
+    public init(keyID: Text64, audit: Audit) {
+        self.keyID = keyID
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.text(keyID)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        keyID = r.text()
+        audit = Audit(from: &r)
+    }
+}
+
+/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for it
+/// stands behind what it voids.
+///
+///      0  u64  sequence, then `Audit`
+public struct VoidSequence: CommandPayload {
+    /// `CommandKind.voidSequence`
+    public static var kind: CommandKind { .voidSequence }
+    /// Which.
+    public var sequence: UInt64
+    /// Who and why.
+    public var audit: Audit
+
+    /// A voiding.
+    public init(sequence: UInt64, audit: Audit) {
+        self.sequence = sequence
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(sequence)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        sequence = r.integer()
+        audit = Audit(from: &r)
+    }
+}

@@ -1,0 +1,295 @@
+// What traders do.
+
+public import Terms
+
+/// A new order (FIX D, NewOrderSingle).
+///
+///      0  u32  account            56  i128   quoteQuantity
+///      4  u16  instrument         72  text40 clOrdID
+///      6  u8   side
+///      7  u8   type
+///      8  u8   timeInForce
+///      9  u8   selfTradePrevention
+///     10  6    reserved
+///     16  i64  price
+///     24  i64  quantity
+///     32  i64  stopPrice
+///     40  i64  displayQuantity
+///     48  i64  expireTime
+@frozen public struct Place: CommandPayload, BitwiseCopyable {
+    /// `CommandKind.place`
+    public static var kind: CommandKind { .place }
+    /// Whose order.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Buy or sell.
+    public var side: Side
+    /// The order's type.
+    public var type: OrderType
+    /// How long it stays.
+    public var timeInForce: TimeInForce
+    /// What happens where it meets its own account.
+    public var selfTradePrevention: SelfTradePrevention
+    /// Limit price, or `.none` where the type has no price.
+    public var price: Price
+    /// Quantity; zero in a market order by quote amount.
+    public var quantity: Quantity
+    /// Trigger price (FIX tag 99), or `.none`.
+    public var stopPrice: Price
+    /// Displayed quantity of an iceberg (FIX tag 1138); zero shows all.
+    public var displayQuantity: Quantity
+    /// Nanoseconds since 1970 for GTD (FIX tag 126); else 0.
+    public var expireTime: Int64
+    /// Quote amount of a market order (FIX tag 152 CashOrderQty); else zero.
+    public var quoteQuantity: Amount
+    /// The client's own id (FIX tag 11); must not be that of another open order of the account.
+    public var clOrdID: Text40
+
+    /// An order of these terms.
+    @inlinable public init(
+        account: AccountID, instrument: InstrumentID, side: Side, type: OrderType,
+        timeInForce: TimeInForce = .gtc, selfTradePrevention: SelfTradePrevention = .none,
+        price: Price = .none, quantity: Quantity = .zero, stopPrice: Price = .none,
+        displayQuantity: Quantity = .zero, expireTime: Int64 = 0, quoteQuantity: Amount = .zero,
+        clOrdID: Text40 = Text40()
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.side = side
+        self.type = type
+        self.timeInForce = timeInForce
+        self.selfTradePrevention = selfTradePrevention
+        self.price = price
+        self.quantity = quantity
+        self.stopPrice = stopPrice
+        self.displayQuantity = displayQuantity
+        self.expireTime = expireTime
+        self.quoteQuantity = quoteQuantity
+        self.clOrdID = clOrdID
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.choice(side)
+        w.choice(type)
+        w.choice(timeInForce)
+        w.choice(selfTradePrevention)
+        w.reserved(6)
+        w.integer(price.ticks)
+        w.integer(quantity.lots)
+        w.integer(stopPrice.ticks)
+        w.integer(displayQuantity.lots)
+        w.integer(expireTime)
+        w.integer(quoteQuantity.units)
+        w.text(clOrdID)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        side = r.choice(.buy)
+        type = r.choice(.limit)
+        timeInForce = r.choice(.gtc)
+        selfTradePrevention = r.choice(.none)
+        r.reserved(6)
+        price = Price(ticks: r.integer())
+        quantity = Quantity(lots: r.integer())
+        stopPrice = Price(ticks: r.integer())
+        displayQuantity = Quantity(lots: r.integer())
+        expireTime = r.integer()
+        quoteQuantity = Amount(units: r.integer())
+        clOrdID = r.text()
+    }
+}
+
+/// Cancels one order (FIX F, OrderCancelRequest), named by its id or, where that is 0, by the
+/// client's.
+///
+///      0  u32  account
+///      4  u16  instrument         must be the order's
+///      6  2    reserved
+///      8  u64  order
+///     16  text40 clOrdID
+@frozen public struct Cancel: CommandPayload, BitwiseCopyable {
+    /// `CommandKind.cancel`
+    public static var kind: CommandKind { .cancel }
+    /// Whose order.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Which, or 0.
+    public var order: OrderID
+    /// Which by the client's id (FIX tag 41), where `order` is 0.
+    public var clOrdID: Text40
+
+    /// A cancel of one order.
+    @inlinable public init(
+        account: AccountID, instrument: InstrumentID, order: OrderID = OrderID(0),
+        clOrdID: Text40 = Text40()
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.order = order
+        self.clOrdID = clOrdID
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.reserved(2)
+        w.integer(order.number)
+        w.text(clOrdID)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        r.reserved(2)
+        order = OrderID(r.integer())
+        clOrdID = r.text()
+    }
+}
+
+/// Changes an open limit order in place (FIX G, OrderCancelReplaceRequest). A lower quantity alone
+/// keeps priority; a new price, or a higher quantity, loses it and may trade as taker.
+///
+///      0  u32  account
+///      4  u16  instrument
+///      6  2    reserved
+///      8  u64  order
+///     16  i64  price              the order's own to keep it
+///     24  i64  quantity           new total (FIX tag 38), what was traded included
+///     32  text40 clOrdID          names the order where `order` is 0
+@frozen public struct Amend: CommandPayload, BitwiseCopyable {
+    /// `CommandKind.amend`
+    public static var kind: CommandKind { .amend }
+    /// Whose order.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Which, or 0.
+    public var order: OrderID
+    /// The new price; `.none` keeps it.
+    public var price: Price
+    /// The new total quantity, with what was traded; zero keeps it.
+    public var quantity: Quantity
+    /// Which by the client's id, where `order` is 0.
+    public var clOrdID: Text40
+
+    /// A change of one order.
+    @inlinable public init(
+        account: AccountID, instrument: InstrumentID, order: OrderID = OrderID(0),
+        price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40()
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.order = order
+        self.price = price
+        self.quantity = quantity
+        self.clOrdID = clOrdID
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.reserved(2)
+        w.integer(order.number)
+        w.integer(price.ticks)
+        w.integer(quantity.lots)
+        w.text(clOrdID)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        r.reserved(2)
+        order = OrderID(r.integer())
+        price = Price(ticks: r.integer())
+        quantity = Quantity(lots: r.integer())
+        clOrdID = r.text()
+    }
+}
+
+/// Cancels one order and places another in one step (Binance order/cancelReplace).
+///
+///      0  u8   stopOnFailure      1: the new order is tried only when the cancel was done
+///      1  7    reserved
+///      8  56   `Cancel`
+///     64  112  `Place`            same account and instrument as the cancel
+@frozen public struct CancelReplace: CommandPayload, BitwiseCopyable {
+    /// `CommandKind.cancelReplace`
+    public static var kind: CommandKind { .cancelReplace }
+    /// Whether the new order is tried only when the cancel was done.
+    public var stopOnFailure: Bool
+    /// The order to cancel.
+    public var cancel: Cancel
+    /// The order to place.
+    public var place: Place
+
+    /// A cancel and a new order.
+    @inlinable public init(stopOnFailure: Bool, cancel: Cancel, place: Place) {
+        self.stopOnFailure = stopOnFailure
+        self.cancel = cancel
+        self.place = place
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(UInt8(stopOnFailure ? 1 : 0))
+        w.reserved(7)
+        cancel.encode(into: &w)
+        place.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        let flag: UInt8 = r.integer()
+        if flag > 1 { r.invalidate() }
+        stopOnFailure = flag == 1
+        r.reserved(7)
+        cancel = Cancel(from: &r)
+        place = Place(from: &r)
+    }
+}
+
+/// Cancels all open orders that fit (FIX q, OrderMassCancelRequest).
+///
+///      0  u32  account            0: of all accounts
+///      4  u16  instrument         0: in all instruments
+///      6  u8   side               0 buy, 1 sell, 255 both
+///      7  1    reserved
+@frozen public struct MassCancel: CommandPayload, BitwiseCopyable {
+    /// `CommandKind.massCancel`
+    public static var kind: CommandKind { .massCancel }
+    /// Whose orders, or 0 for everyone's.
+    public var account: AccountID
+    /// In what, or 0 for all.
+    public var instrument: InstrumentID
+    /// On which side, or nil for both.
+    public var side: Side?
+
+    /// A cancel of all that fit.
+    @inlinable public init(
+        account: AccountID, instrument: InstrumentID = InstrumentID(0), side: Side? = nil
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.side = side
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.integer(side?.rawValue ?? 255)
+        w.reserved(1)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        let raw: UInt8 = r.integer()
+        side = Side(rawValue: raw)
+        if side == nil, raw != 255 { r.invalidate() }
+        r.reserved(1)
+    }
+}

@@ -1,0 +1,1 @@
+// Log/Follower:Follower
