@@ -79,9 +79,10 @@ let package = Package(
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         wing("Host", "Configuration", ["Terms", toml]),
+        wing("Host", "Secrets", ["Platform", "CCrypto"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
-        wing("Log", "Link", ["Terms", "Wire", "Platform"]),
+        wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
@@ -91,19 +92,19 @@ let package = Package(
         wing(
             "Gateway", "History",
             ["Terms", "Wire", "Engine", .product(name: "GRDB", package: "GRDB.swift")]),
-        wing("Gateway", "SpotAPI", ["Terms", "Wire", "Engine", "CCrypto"]),
+        wing("Gateway", "SpotAPI", ["Terms", "Wire", "Engine", "Secrets", "MarketData", "History"]),
         wing(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                logging,
+                "Secrets", "Platform", logging,
             ] + nio),
         // Daemons: compose only.
         daemon(
             "matchd",
             [
                 "Terms", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration",
+                "Configuration", "Secrets",
             ]),
         daemon(
             "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
@@ -111,13 +112,13 @@ let package = Package(
             "gatewayd",
             [
                 "Terms", "Wire", "Engine", "Follower", "Gateway", "Platform", "Configuration",
-                "History", logging,
+                "History", "Secrets", logging,
             ] + nio),
         daemon(
             "boursectl",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform",
-                "Configuration", "SpotAPI", arguments,
+                "Follower", "Configuration", "Secrets", arguments,
             ]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -129,8 +130,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("crypto")]),
         // Tests, mirroring Sources.
         tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
-        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration"]),
-        tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway"]),
+        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration", "Secrets"]),
+        tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway", "Secrets"]),
         tests("TidyTests", []),
     ]
 )
