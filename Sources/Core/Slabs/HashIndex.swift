@@ -51,11 +51,12 @@ public struct HashIndex: ~Copyable {
     }
 
     /// Adds `index` under `hash`. The caller has made sure that its key is not there.
-    /// `hashOf` gives the hash of any index that is in the table.
-    @inlinable public mutating func insert(
-        _ hash: UInt64, _ index: UInt32, hashOf: (UInt32) -> UInt64
+    /// `hashOf` gives the hash of any index that is in the table, from the caller's `keys`.
+    @inlinable public mutating func insert<Keys: ~Copyable>(
+        _ hash: UInt64, _ index: UInt32, keys: borrowing Keys,
+        hashOf: (borrowing Keys, UInt32) -> UInt64
     ) {
-        if count * 2 >= mask + 1 { grow(hashOf) }
+        if count * 2 >= mask + 1 { grow(keys, hashOf) }
         var place = Int(truncatingIfNeeded: hash) & mask
         while slots[place] != 0 { place = (place + 1) & mask }
         slots[place] = Self.entry(hash, index)
@@ -63,8 +64,9 @@ public struct HashIndex: ~Copyable {
     }
 
     /// Takes `index` out, which stands under `hash`; stops the process when it does not.
-    @inlinable public mutating func remove(
-        _ hash: UInt64, _ index: UInt32, hashOf: (UInt32) -> UInt64
+    @inlinable public mutating func remove<Keys: ~Copyable>(
+        _ hash: UInt64, _ index: UInt32, keys: borrowing Keys,
+        hashOf: (borrowing Keys, UInt32) -> UInt64
     ) {
         let wanted = Self.entry(hash, index)
         var hole = Int(truncatingIfNeeded: hash) & mask
@@ -75,7 +77,8 @@ public struct HashIndex: ~Copyable {
         // Backward shift: move up each follower that may stand in the hole.
         var next = (hole + 1) & mask
         while slots[next] != 0 {
-            let home = Int(truncatingIfNeeded: hashOf((slots[next] & 0xFF_FFFF) - 1)) & mask
+            let follower = (slots[next] & 0xFF_FFFF) - 1
+            let home = Int(truncatingIfNeeded: hashOf(keys, follower)) & mask
             if (next &- home) & mask >= (next &- hole) & mask {
                 slots[hole] = slots[next]
                 hole = next
@@ -88,8 +91,10 @@ public struct HashIndex: ~Copyable {
 
     @usableFromInline mutating func addToCount(_ n: Int) { count += n }
 
-    @usableFromInline @inline(never)
-    mutating func grow(_ hashOf: (UInt32) -> UInt64) {
+    @inlinable @inline(never)
+    mutating func grow<Keys: ~Copyable>(
+        _ keys: borrowing Keys, _ hashOf: (borrowing Keys, UInt32) -> UInt64
+    ) {
         let old = mask + 1
         precondition(old * 2 <= slots.capacity, "the table holds no more than it was made for")
         mask = old * 2 - 1
@@ -102,7 +107,7 @@ public struct HashIndex: ~Copyable {
             let entry = slots[place]
             if entry == 0 { continue }
             slots[place] = 0
-            var target = Int(truncatingIfNeeded: hashOf((entry & 0xFF_FFFF) - 1)) & mask
+            var target = Int(truncatingIfNeeded: hashOf(keys, (entry & 0xFF_FFFF) - 1)) & mask
             while slots[target] != 0 { target = (target + 1) & mask }
             slots[target] = entry
         }
