@@ -80,6 +80,7 @@ let package = Package(
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         wing("Host", "Configuration", ["Terms", toml]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
+        wing("Host", "Control", ["Terms", "Wire"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -118,7 +119,7 @@ let package = Package(
             "boursectl",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform",
-                "Follower", "Configuration", "Secrets", arguments,
+                "Follower", "Configuration", "Secrets", "Control", arguments,
             ]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -130,7 +131,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("crypto")]),
         // Tests, mirroring Sources.
         tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
-        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration", "Secrets"]),
+        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration", "Secrets", "Control"]),
         tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway", "Secrets"]),
         tests("TidyTests", []),
     ]

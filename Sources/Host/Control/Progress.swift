@@ -1,0 +1,44 @@
+// The line that shows how far a long piece of work has come.
+
+/// How far a piece of work has come. Pure: whoever draws it brings the clock.
+package struct Progress: Sendable {
+    /// What is done, as `Replaying`.
+    package let title: String
+    /// What is counted, as `records`.
+    package let unit: String
+
+    /// A piece of work.
+    package init(title: String, unit: String) { (self.title, self.unit) = (title, unit) }
+
+    /// The line, at most `width` columns: title, bar, share, rate and time left. Without a known
+    /// `total` (0) it shows the count instead of a bar.
+    package func line(done: UInt64, total: UInt64, elapsedNanos: Int64, width: Int) -> String {
+        let rate = Readable.rate(done, nanos: elapsedNanos)
+        guard total > 0 else {
+            return clip("\(title) \(Readable.count(done)) \(unit), \(rate)", width)
+        }
+        let done = min(done, total)
+        let percent = Int(Int128(done) * 100 / Int128(total))
+        var tail = " \(pad(percent))%  \(Readable.count(done)) \(unit), \(rate)"
+        if done > 0, done < total {
+            let left = Int128(elapsedNanos) * Int128(total - done) / Int128(done)
+            tail += ", \(Readable.duration(nanos: left / 1_000_000_000 * 1_000_000_000)) left"
+        }
+        let room = width - title.count - tail.count - 3
+        guard room >= 8 else { return clip(title + tail, width) }
+        return "\(title) [\(bar(done: done, total: total, cells: min(room, 40)))]\(tail)"
+    }
+
+    private func bar(done: UInt64, total: UInt64, cells: Int) -> String {
+        let full = Int(Int128(done) * Int128(cells) / Int128(total))
+        let head = full < cells ? ">" : ""
+        let blank = cells - full - head.count
+        return String(repeating: "=", count: full) + head + String(repeating: " ", count: blank)
+    }
+
+    private func pad(_ percent: Int) -> String {
+        String(repeating: " ", count: 3 - "\(percent)".count) + "\(percent)"
+    }
+
+    private func clip(_ text: String, _ width: Int) -> String { String(text.prefix(max(0, width))) }
+}

@@ -1,0 +1,99 @@
+// Sizes, times and rates in words that people read.
+
+/// Numbers for people.
+package enum Readable {
+    /// `1,234,567`.
+    package static func count(_ value: some BinaryInteger) -> String {
+        DecimalNumber(units: Int128(value), scale: 0).grouped()
+    }
+
+    /// `512 B`, `1.5 KiB`, `64.0 MiB`.
+    package static func bytes(_ value: some BinaryInteger) -> String {
+        let names = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+        var (tenths, index) = (Int128(value) * 10, 0)
+        while tenths >= 10240, index < names.count - 1 {
+            tenths = (tenths + 512) / 1024
+            index += 1
+        }
+        if index == 0 { return "\(value) B" }
+        return DecimalNumber(units: tenths, scale: 1).grouped(decimals: 1) + " " + names[index]
+    }
+
+    /// `820 ns`, `12.3 µs`, `4.5 ms`, `2.0 s`, `3 min 5 s`, `2 h 10 min`, `4 d 6 h`.
+    package static func duration(nanos: some BinaryInteger) -> String {
+        let n = Int128(nanos)
+        switch n {
+        case ..<0: return "-" + duration(nanos: -n)
+        case ..<1_000: return "\(n) ns"
+        case ..<1_000_000: return tenths(n, of: 1_000) + " µs"
+        case ..<1_000_000_000: return tenths(n, of: 1_000_000) + " ms"
+        case ..<60_000_000_000: return tenths(n, of: 1_000_000_000) + " s"
+        default: return long(seconds: n / 1_000_000_000)
+        }
+    }
+
+    private static func tenths(_ value: Int128, of unit: Int128) -> String {
+        DecimalNumber(units: value * 10 / unit, scale: 1).grouped(decimals: 1)
+    }
+
+    private static func long(seconds: Int128) -> String {
+        switch seconds {
+        case ..<3_600: "\(seconds / 60) min \(seconds % 60) s"
+        case ..<86_400: "\(seconds / 3_600) h \(seconds / 60 % 60) min"
+        default: "\(count(seconds / 86_400)) d \(seconds / 3_600 % 24) h"
+        }
+    }
+
+    /// `980/s`, `12.3 k/s`, `2.4 M/s`.
+    package static func rate(_ count: some BinaryInteger, nanos: some BinaryInteger) -> String {
+        let perSecond = Int128(count) * 1_000_000_000 / max(1, Int128(nanos))
+        switch perSecond {
+        case ..<1_000: return "\(perSecond)/s"
+        case ..<1_000_000: return tenths(perSecond, of: 1_000) + " k/s"
+        default: return tenths(perSecond, of: 1_000_000) + " M/s"
+        }
+    }
+
+    /// `2026-11-22T16:26:13.123456789Z` of nanoseconds since 1970 (RFC 3339, proleptic Gregorian);
+    /// with `digits` of the second's fraction, 0 … 9.
+    package static func time(_ nanos: Int64, digits: Int = 9) -> String {
+        let seconds = Int128(nanos).floored(by: 1_000_000_000)
+        let fraction = Int128(nanos) - seconds * 1_000_000_000
+        let days = seconds.floored(by: 86_400)
+        let second = seconds - days * 86_400
+        let date = civil(days: days)
+        var text = "\(date.year)-\(two(date.month))-\(two(date.day))T"
+        text += "\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))"
+        if digits > 0 {
+            let all = String(fraction)
+            let padded = String(repeating: "0", count: 9 - all.count) + all
+            text += "." + padded.prefix(digits)
+        }
+        return text + "Z"
+    }
+
+    private static func two(_ value: Int128) -> String { value < 10 ? "0\(value)" : "\(value)" }
+
+    /// The date of a day counted from 1970-01-01, by cycles of 400 years that begin in March, so
+    /// that a leap day is the last of its cycle.
+    private static func civil(days: Int128) -> (year: Int128, month: Int128, day: Int128) {
+        let shifted = days + 719_468
+        let era = shifted.floored(by: 146_097)
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra =
+            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let fromMarch = (5 * dayOfYear + 2) / 153
+        let month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * fromMarch + 2) / 5 + 1)
+    }
+}
+
+extension Int128 {
+    /// The quotient, rounded towards negative infinity.
+    fileprivate func floored(by divisor: Int128) -> Int128 {
+        let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
+        return rest < 0 ? quotient - 1 : quotient
+    }
+}

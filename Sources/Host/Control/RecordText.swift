@@ -1,0 +1,280 @@
+// The log's records for people and programs. Prices, quantities and amounts stay in ticks, lots and
+// smallest units, for a record alone does not say what they are worth.
+
+package import Terms
+package import Wire
+
+/// A record, readable.
+package struct RecordText: Hashable, Sendable {
+    /// The record's head.
+    package let header: RecordHeader
+    /// What it says, or nil when its payload is not well formed.
+    package let command: Command?
+
+    /// The record in `bytes`; nil when there is not even a header.
+    package init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let header = unsafe RecordHeader(bytes) else { return nil }
+        self.header = header
+        guard let kind = CommandKind(rawValue: header.kind) else {
+            command = nil
+            return
+        }
+        let end = min(Int(header.length), bytes.count)
+        let body = unsafe bytes[min(RecordHeader.size, end)..<end]
+        command = unsafe Command(kind: kind, payload: UnsafeRawBufferPointer(rebasing: body))
+    }
+
+    /// A record of this head and command.
+    package init(header: RecordHeader, command: Command) {
+        self.header = header
+        self.command = command
+    }
+
+    /// The kind's name; `kind N` for one that this version does not know.
+    package var kindName: String {
+        CommandKind(rawValue: header.kind).map { "\($0)" } ?? "kind \(header.kind)"
+    }
+
+    /// One object: `sequence time epoch session number kind`, then the command's own fields.
+    package func json(voided: Bool) -> JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("sequence", .number(header.sequence)),
+            .init("time", .string(Readable.time(header.timestamp))),
+            .init("epoch", .number(header.epoch)),
+            .init("session", .number(header.session.number)),
+            .init("number", .number(header.number)),
+            .init("kind", .string(kindName)),
+        ]
+        if voided { members.append(.init("voided", .bool(true))) }
+        members += fields
+        return .object(members)
+    }
+
+    /// One line: sequence, time, session and number, kind, then the fields as `name=value`.
+    package func line(voided: Bool) -> String {
+        let writer = header.session.number == 0 ? "-" : "\(header.session.number)/\(header.number)"
+        var parts = ["\(header.sequence)", Readable.time(header.timestamp), writer, kindName]
+        if voided { parts.append("VOIDED") }
+        for field in fields {
+            if case .string(let text) = field.value {
+                parts.append("\(field.name)=\(Self.quoted(text))")
+            } else {
+                parts.append("\(field.name)=\(field.value.compact)")
+            }
+        }
+        return parts.joined(separator: " ")
+    }
+
+    private static func quoted(_ text: String) -> String {
+        text.contains(" ") || text.isEmpty ? JSONValue.string(text).compact : Table.printable(text)
+    }
+
+    private var fields: [JSONValue.Member] {
+        guard let command else { return [.init("malformed", .bool(true))] }
+        return command.fields
+    }
+}
+
+extension Command {
+    fileprivate var fields: [JSONValue.Member] {
+        switch self {
+        case .genesis, .tick, .hashMark, .epochMark, .openSession: systemFields
+        case .place, .cancel, .amend, .cancelReplace, .massCancel: orderFields
+        default: operatorFields
+        }
+    }
+
+    private var systemFields: [JSONValue.Member] {
+        switch self {
+        case .genesis(let c):
+            [
+                .init("format", .number(c.format)),
+                .init("journal", .string(Self.hex(c.journalHigh) + Self.hex(c.journalLow))),
+                .init("limits", c.limits.json),
+            ]
+        case .hashMark(let c): [.init("eventHash", .string(Self.hex(c.eventHash)))]
+        case .openSession(let c): [.init("name", .string("\(c.name)"))]
+        default: []
+        }
+    }
+
+    private var operatorFields: [JSONValue.Member] {
+        switch self {
+        case .setAsset(let c):
+            [.init("code", .string("\(c.code)")), .init("scale", .number(c.scale))] + c.audit.json
+        case .setInstrument(let c): c.json + c.audit.json
+        case .setInstrumentState(let c):
+            [
+                .init("instrument", .number(c.instrument.number)),
+                .init("state", .string("\(c.state)")),
+            ] + c.audit.json
+        case .setFees(let c):
+            [
+                .init("tier", .number(c.tier)), .init("instrument", .number(c.instrument.number)),
+                .init("makerE8", .number(c.maker.e8)), .init("takerE8", .number(c.taker.e8)),
+            ] + c.audit.json
+        case .openAccount(let c): [.init("name", .string("\(c.name)"))] + c.audit.json
+        case .setAccountLimits(let c):
+            [
+                .init("account", .number(c.account.number)),
+                .init("openOrdersMax", .number(c.openOrdersMax)),
+                .init("messagesPerSecondMax", .number(c.messagesPerSecondMax)),
+                .init("orderQuantityMaxLots", .number(c.orderQuantityMax.lots)),
+                .init("orderNotionalMaxUnits", .number(c.orderNotionalMax.units)),
+            ] + c.audit.json
+        case .setAccountTier(let c):
+            [.init("account", .number(c.account.number)), .init("tier", .number(c.tier))]
+                + c.audit.json
+        case .setKillSwitch(let c):
+            [.init("account", .number(c.account.number)), .init("isOn", .bool(c.isOn))]
+                + c.audit.json
+        case .adjustBalance(let c):
+            [
+                .init("account", .number(c.account.number)),
+                .init("asset", .number(c.asset.number)),
+                .init("amountUnits", .number(c.amount.units)),
+            ] + c.audit.json
+        case .addAPIKey(let c):
+            [
+                .init("account", .number(c.account.number)),
+                .init("permissions", .array(c.permissions.names.map { .string($0) })),
+                .init("algorithm", .string("\(c.algorithm)")),
+                .init("keyID", .string("\(c.keyID)")),
+                .init("sealedSecretBytes", .number(c.sealedSecret.count)),
+            ] + c.audit.json
+        case .revokeAPIKey(let c): [.init("keyID", .string("\(c.keyID)"))] + c.audit.json
+        case .voidSequence(let c): [.init("voids", .number(c.sequence))] + c.audit.json
+        default: []
+        }
+    }
+
+    private var orderFields: [JSONValue.Member] {
+        switch self {
+        case .place(let c): c.json
+        case .cancel(let c): c.json
+        case .amend(let c):
+            Self.target(c.account, c.instrument, c.order, c.clOrdID)
+                + Self.present([
+                    ("priceTicks", Int128(c.price.ticks)), ("quantityLots", Int128(c.quantity.lots)),
+                ])
+        case .cancelReplace(let c):
+            [
+                .init("stopOnFailure", .bool(c.stopOnFailure)),
+                .init("cancel", .object(c.cancel.json)), .init("place", .object(c.place.json)),
+            ]
+        case .massCancel(let c):
+            [
+                .init("account", .number(c.account.number)),
+                .init("instrument", .number(c.instrument.number)),
+                .init("side", c.side.map { .string("\($0)") } ?? .null),
+            ]
+        default: []
+        }
+    }
+
+    fileprivate static func target(
+        _ account: AccountID, _ instrument: InstrumentID, _ order: OrderID, _ clOrdID: Text40
+    ) -> [JSONValue.Member] {
+        var members: [JSONValue.Member] = [
+            .init("account", .number(account.number)),
+            .init("instrument", .number(instrument.number)),
+        ]
+        if order.number != 0 { members.append(.init("order", .number(order.number))) }
+        if !clOrdID.isEmpty { members.append(.init("clOrdID", .string("\(clOrdID)"))) }
+        return members
+    }
+
+    /// The members that are not zero.
+    fileprivate static func present(_ values: [(String, Int128)]) -> [JSONValue.Member] {
+        values.filter { $0.1 != 0 }.map { .init($0.0, .integer($0.1)) }
+    }
+
+    fileprivate static func hex(_ value: UInt64) -> String { Readable.hex(value) }
+}
+
+extension Readable {
+    /// A hash as 16 digits.
+    package static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+extension Permissions {
+    /// `read`, `trade`, `withdraw`, as an operator types them.
+    package var names: [String] {
+        [(Permissions.read, "read"), (.trade, "trade"), (.withdraw, "withdraw")]
+            .filter { contains($0.0) }.map(\.1)
+    }
+
+    /// The permissions of names with commas between them; nil when one is none.
+    package init?(names: String) {
+        self = []
+        for name in names.split(separator: ",", omittingEmptySubsequences: false) {
+            switch name {
+            case "read": insert(.read)
+            case "trade": insert(.trade)
+            case "withdraw": insert(.withdraw)
+            default: return nil
+            }
+        }
+    }
+}
+
+extension EngineLimits {
+    /// The limits by the names of the configuration.
+    package var json: JSONValue {
+        .object([
+            "assets": .number(assets), "instruments": .number(instruments),
+            "accounts": .number(accounts), "open_orders": .number(openOrders),
+            "api_keys": .number(apiKeys), "sessions": .number(sessions),
+            "fee_tiers": .number(feeTiers),
+        ])
+    }
+}
+
+extension Audit {
+    fileprivate var json: [JSONValue.Member] {
+        [.init("operator", .string("\(operatorName)")), .init("reason", .string(reason))]
+    }
+}
+
+extension Place {
+    fileprivate var json: [JSONValue.Member] {
+        Command.target(account, instrument, OrderID(0), clOrdID) + [
+            .init("side", .string("\(side)")), .init("type", .string("\(type)")),
+            .init("timeInForce", .string("\(timeInForce)")),
+            .init("selfTradePrevention", .string("\(selfTradePrevention)")),
+        ]
+            + Command.present([
+                ("priceTicks", Int128(price.ticks)), ("quantityLots", Int128(quantity.lots)),
+                ("stopPriceTicks", Int128(stopPrice.ticks)),
+                ("displayQuantityLots", Int128(displayQuantity.lots)),
+                ("expireTime", Int128(expireTime)), ("quoteQuantityUnits", quoteQuantity.units),
+            ])
+    }
+}
+
+extension Cancel {
+    fileprivate var json: [JSONValue.Member] {
+        Command.target(account, instrument, order, clOrdID)
+    }
+}
+
+extension SetInstrument {
+    fileprivate var json: [JSONValue.Member] {
+        [
+            .init("symbol", .string("\(symbol)")), .init("base", .number(base.number)),
+            .init("quote", .number(quote.number)), .init("tickMantissa", .number(tickMantissa)),
+            .init("tickScale", .number(tickScale)), .init("lotUnits", .number(lotUnits)),
+            .init("state", .string("\(state)")), .init("priceMinTicks", .number(priceMin.ticks)),
+            .init("priceMaxTicks", .number(priceMax.ticks)),
+            .init("quantityMinLots", .number(quantityMin.lots)),
+            .init("quantityMaxLots", .number(quantityMax.lots)),
+            .init("notionalMinUnits", .number(notionalMin.units)),
+            .init("notionalMaxUnits", .number(notionalMax.units)),
+            .init("referencePriceTicks", .number(referencePrice.ticks)),
+            .init("bandUpE6", .number(bandUp)), .init("bandDownE6", .number(bandDown)),
+        ]
+    }
+}

@@ -1,0 +1,78 @@
+// What a refusal means to an operator, and what to do about it.
+
+package import Terms
+
+extension Refusal {
+    /// What was wrong, in words.
+    package var meaning: String {
+        switch self {
+        case .none: "done"
+        case .sessionUnknown: "the operator's session was replaced by another one of the same name"
+        case .sessionGap: "a command before this one of the same session is missing"
+        case .duplicateCommand: "the command is in the log already"
+        case .malformed: "the command is not well formed"
+        case .diskReserve: "the disk of the journal is below its reserve: only cancels are taken"
+        case .voided: "the command was voided"
+        case .venueKilled: "the venue's kill switch is on"
+        case .accountUnknown: "there is no such account"
+        case .accountKilled: "the account's kill switch is on"
+        case .instrumentUnknown: "there is no such instrument"
+        case .messageRate: "the account is above its limit of messages a second"
+        case .instrumentState: "the instrument's state does not take this"
+        default: laterMeaning
+        }
+    }
+
+    private var laterMeaning: String {
+        switch self {
+        case .orderTypeInvalid: "the order type does not go with its other fields"
+        case .priceInvalid: "the price is out of the instrument's range"
+        case .quantityInvalid: "the quantity is out of the instrument's range"
+        case .displayQuantityInvalid: "the displayed quantity is out of range"
+        case .stopPriceInvalid: "the trigger price is out of range"
+        case .expireTimeInvalid: "the expire time is not in the future"
+        case .notionalBelowMinimum: "price × quantity is below the minimum"
+        case .notionalAboveMaximum: "price × quantity is above the maximum"
+        case .priceBand: "the price is outside the band"
+        case .orderSizeLimit: "above the account's limit of one order"
+        case .openOrdersLimit: "above the account's limit of open orders"
+        case .capacity: "the exchange holds as many open orders as it can"
+        case .clOrdIDDuplicate: "the account has an open order of that client id"
+        case .triggersImmediately: "the trigger is reached already"
+        case .wouldTake: "the order would take"
+        case .insufficientFunds: "the account has not that much available"
+        case .orderUnknown: "there is no such open order"
+        case .amendInvalid: "the order does not take this change"
+        case .cancelFailed: "the cancel failed"
+        case .nameInvalid: "the name is empty, or exists with other terms that cannot change"
+        case .assetUnknown: "there is no such asset"
+        case .termsInvalid: "a scale, tick, lot, rate or limit is out of its range"
+        case .tableFull: "the table is full"
+        case .amountInvalid: "the amount is zero or outside the ledger's range"
+        case .apiKeyUnknown: "there is no such key, or it is revoked"
+        case .stateInvalid: "that state cannot be set"
+        default: "refused"
+        }
+    }
+
+    /// What to do about it, or empty.
+    package var repair: String {
+        switch self {
+        case .diskReserve: "free space on the journal's disk, or move old segments away"
+        case .venueKilled: "see `boursectl status`; release it with `boursectl kill venue --off`"
+        case .accountUnknown: "see `boursectl account list`"
+        case .accountKilled: "release it with `boursectl kill ACCOUNT --off`"
+        case .instrumentUnknown: "see `boursectl instrument list`"
+        case .assetUnknown: "see `boursectl asset list`"
+        case .insufficientFunds:
+            "see `boursectl account show ACCOUNT`; what is held comes free by `boursectl cancel-all`"
+        case .nameInvalid: "see what exists with `boursectl asset list` or `instrument list`"
+        case .tableFull:
+            "the [limits] of bourse.toml stand in the journal's first record and cannot grow in "
+                + "place: use what is there, or start a new exchange with higher ones"
+        case .apiKeyUnknown: "see `boursectl key list`"
+        case .sessionUnknown: "run it again"
+        default: ""
+        }
+    }
+}
