@@ -45,7 +45,6 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
-let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -67,8 +66,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         // History in SQLite: one writer, pooled readers.
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
-        // Configuration files, without Foundation.
-        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
     ],
     targets: [
         // Core: pure. No I/O, no clock, no Foundation.
@@ -78,7 +75,7 @@ let package = Package(
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
-        wing("Host", "Configuration", ["Terms", toml]),
+        wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "Wire"]),
         // Log: fsync, sequence, replicate, release, subscribe.

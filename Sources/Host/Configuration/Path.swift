@@ -1,0 +1,27 @@
+// Paths as text: joined and tidied without asking the file system.
+
+import Glibc
+
+/// Paths as text.
+enum Path {
+    /// `path`, or where that is relative, `path` below `base`; without `.`, `..` and double slashes.
+    static func join(_ base: String, _ path: String) -> String {
+        let whole = path.hasPrefix("/") ? path : "\(base)/\(path)"
+        var parts: [Substring] = []
+        for part in whole.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
+    /// The path without its last part; `/` for the root.
+    static func parent(_ path: String) -> String { join(path, "..") }
+
+    /// The current directory.
+    static func current() -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard unsafe getcwd(&buffer, buffer.count) != nil else { return "/" }
+        return String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,161 @@
+// From a file to settings.
+
+import Glibc
+import Terms
+
+extension Settings {
+    /// The most bytes of a configuration file.
+    public static var fileBytesMax: Int { 1 << 20 }
+
+    /// The settings in the file at `path`.
+    public static func load(path: String) throws(SettingsError) -> Settings {
+        let file = Path.join(Path.current(), path)
+        return try parse(read(file), file: file)
+    }
+
+    /// The settings that a file of this text would give at the absolute path `file`.
+    public static func parse(_ text: [UInt8], file: String) throws(SettingsError) -> Settings {
+        var settings = Settings.defaults(state: Path.parent(file))
+        settings.file = file
+        var document = TOMLDocument(parsing: text)
+        let known = Dictionary(uniqueKeysWithValues: SettingsKey.all.map { ($0.name, $0) })
+        for entry in document.entries {
+            guard let key = known[entry.key] else {
+                document.problems.append(unknown(entry, known: Array(known.keys)))
+                continue
+            }
+            if let text = key.set(&settings, entry.value) {
+                document.problems.append(
+                    SettingsError.Problem(line: entry.line, key: entry.key, text: text))
+            }
+        }
+        settings.resolve()
+        settings.check(&document)
+        guard document.problems.isEmpty else {
+            throw SettingsError(
+                file: file, problems: document.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        }
+        return settings
+    }
+
+    /// The settings of a file that says nothing, at `bourse.toml` in the state directory.
+    public static func defaults(state: String) -> Settings {
+        let state = Path.join(Path.current(), state)
+        return Settings(
+            file: Path.join(state, "bourse.toml"), state: state, limits: .standard,
+            matchd: Matchd(
+                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil, cpu: nil,
+                idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20, ringBytes: 64 << 20,
+                hashEvery: 65_536),
+            auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
+            gatewayd: Gatewayd(
+                listen: ListenAddress(host: "127.0.0.1", port: 8080),
+                name: gatewayName, threads: 1))
+    }
+
+    /// A configuration file with every key, explained. `values` replace defaults: TOML literals by
+    /// key, as `["gatewayd.listen": "\"0.0.0.0:8080\""]`.
+    public static func text(overriding values: [String: String] = [:]) -> String {
+        var text = """
+            # Bourse: the settings of one exchange on one host.
+            #
+            # Every key is here with its default; a key that is left out has it. Paths are relative to
+            # the state directory, and `exchange.state` to the directory of this file. Check a change
+            # with `bourse-matchd --check-config --config FILE`; it is read when a daemon starts.
+
+            """
+        var table = ""
+        for key in SettingsKey.all {
+            if key.table != table {
+                table = key.table
+                text += "\n[\(table)]\n"
+            }
+            for line in key.note.split(separator: "\n") { text += "# \(line)\n" }
+            text += "\(key.field) = \(values[key.name] ?? key.literal)\n"
+        }
+        return text
+    }
+
+    private static var gatewayName: Text40 {
+        guard let name = Text40("gateway/1") else { preconditionFailure("a printable name") }
+        return name
+    }
+
+    /// Makes every path absolute.
+    private mutating func resolve() {
+        state = Path.join(Path.parent(file), state)
+        matchd.socket = Path.join(state, matchd.socket)
+        matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
+    }
+
+    /// What holds between keys.
+    private func check(_ document: inout TOMLDocument) {
+        func refuse(_ key: String, _ text: String) {
+            let line = document.entries.first { $0.key == key }?.line
+            document.problems.append(SettingsError.Problem(line: line, key: key, text: text))
+        }
+        if matchd.listen != nil, matchd.linkKey == nil {
+            refuse(
+                "matchd.listen",
+                "TCP clients must prove that they know a key: set matchd.link_key to a file with one")
+        }
+        // sockaddr_un holds 108 bytes with the final zero, unix(7).
+        if matchd.socket.utf8.count > 107 {
+            refuse(
+                "matchd.socket",
+                "a Unix socket's path has at most 107 bytes, this one \(matchd.socket.utf8.count): "
+                    + "choose a shorter path, as below /run")
+        }
+    }
+
+    private static func unknown(
+        _ entry: TOMLDocument.Entry, known: [String]
+    ) -> SettingsError.Problem {
+        let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
+        let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
+        let elsewhere = known.sorted().first { $0.hasSuffix(".\(field)") }
+        let fields = known.filter { $0.hasPrefix("\(table).") }.sorted()
+        let hint =
+            if let elsewhere {
+                "did you mean \(elsewhere)?"
+            } else if fields.isEmpty {
+                "the tables are [exchange], [limits], [matchd], [auditd] and [gatewayd]"
+            } else {
+                "known are \(fields.joined(separator: ", "))"
+            }
+        return SettingsError.Problem(
+            line: entry.line, key: entry.key, text: "unknown key: \(hint)")
+    }
+
+    /// The bytes of a file.
+    private static func read(_ file: String) throws(SettingsError) -> [UInt8] {
+        func failure(_ text: String) -> SettingsError {
+            SettingsError(
+                file: file, problems: [SettingsError.Problem(line: nil, key: "", text: text)])
+        }
+        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(explain(errno)) }
+        defer { _ = close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw failure(explain(errno)) }
+            if count == 0 { return bytes }
+            bytes += chunk[..<count]
+            guard bytes.count <= fileBytesMax else {
+                throw failure("more than \(fileBytesMax) bytes: this is no configuration file")
+            }
+        }
+    }
+
+    private static func explain(_ code: Int32) -> String {
+        switch code {
+        case ENOENT: "no such file: name one with --config, or make one with `boursectl init`"
+        case EACCES: "may not be read by this user: check its owner and mode"
+        case EISDIR: "is a directory: name the file in it"
+        default: unsafe "cannot be read: \(String(cString: strerror(code)))"
+        }
+    }
+}

@@ -1,0 +1,164 @@
+// What a configuration file says, checked and resolved: the same value for every daemon of a host.
+
+public import Terms
+
+/// The settings of one exchange on one host, from `bourse.toml`.
+///
+/// Every path is absolute. Relative ones in the file are relative to the state directory, and
+/// `exchange.state` itself to the directory of the file.
+public struct Settings: Hashable, Sendable {
+    /// The configuration file they came from, absolute.
+    public var file: String
+    /// The state directory (`exchange.state`).
+    public var state: String
+    /// How much the engine holds (`[limits]`). Fixed once the journal has its first record.
+    public var limits: EngineLimits
+    /// The matching daemon.
+    public var matchd: Matchd
+    /// The auditor.
+    public var auditd: Auditd
+    /// The gateway.
+    public var gatewayd: Gatewayd
+
+    /// Settings of `bourse-matchd`.
+    public struct Matchd: Hashable, Sendable {
+        /// The Link's Unix socket.
+        public var socket: String
+        /// The Link's TCP address, or nil: Unix only.
+        public var listen: ListenAddress?
+        /// The file with the key that TCP clients prove to know; never nil where `listen` is set.
+        public var linkKey: String?
+        /// The CPU the engine thread is pinned to, or nil: not pinned.
+        public var cpu: Int?
+        /// What the engine thread does when there is nothing to do.
+        public var idle: IdleStrategy
+        /// Size of a journal segment.
+        public var segmentBytes: Int
+        /// Free disk space below which only cancels are taken.
+        public var reserveBytes: Int
+        /// Size of the ring between sequencer, journal and Link. A power of two.
+        public var ringBytes: Int
+        /// Commands between two hash marks.
+        public var hashEvery: UInt64
+    }
+
+    /// Settings of `bourse-auditd`.
+    public struct Auditd: Hashable, Sendable {
+        /// Commands between two snapshots.
+        public var snapshotEvery: UInt64
+        /// Seconds after which a snapshot is written if anything changed.
+        public var snapshotSeconds: Int
+        /// Snapshots that are kept, the newest.
+        public var snapshotsKeep: Int
+    }
+
+    /// Settings of `bourse-gatewayd`.
+    public struct Gatewayd: Hashable, Sendable {
+        /// Where HTTP and WebSocket are served.
+        public var listen: ListenAddress
+        /// The gateway's session name in the log; another one for each gateway.
+        public var name: Text40
+        /// Event loops.
+        public var threads: Int
+    }
+
+    /// The journal's segments.
+    public var journalDirectory: String { Path.join(state, "journal") }
+    /// The engine's snapshots.
+    public var snapshotsDirectory: String { Path.join(state, "snapshots") }
+    /// The directory of the gateway's history.
+    public var historyDirectory: String { Path.join(state, "history") }
+    /// The gateway's history (SQLite).
+    public var historyFile: String { Path.join(state, "history/history.sqlite") }
+    /// The directory of keys, 0700.
+    public var secretsDirectory: String { Path.join(state, "secrets") }
+    /// The key that seals API secrets: 32 bytes, 0600.
+    public var sealKeyFile: String { Path.join(state, "secrets/seal.key") }
+    /// Log files, where the journal of systemd is not used.
+    public var logDirectory: String { Path.join(state, "log") }
+}
+
+/// What a thread does while it waits for work.
+public enum IdleStrategy: String, Hashable, Sendable, CaseIterable {
+    /// Reads memory without pause: lowest latency, one CPU fully used.
+    case spin
+    /// Spins a little, then gives the CPU to others that are ready.
+    case yield
+    /// Spins a little, then sleeps until it is woken.
+    case park
+}
+
+/// Where a server listens: a host and a port.
+public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    /// An address or a name, IPv6 without its brackets.
+    public var host: String
+    /// The TCP port; 0 lets the system choose one.
+    public var port: UInt16
+
+    /// An address of these parts.
+    public init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Reads `host:port` or `[IPv6]:port`; nil when it is neither.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+            let port = UInt16(digits)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+            guard host.utf8.contains(0x3A) else { return nil }
+        } else if host.utf8.contains(0x3A) {
+            return nil
+        }
+        guard !host.isEmpty, host.utf8.count <= 253, host.utf8.allSatisfy(Self.isHostByte) else {
+            return nil
+        }
+        self.init(host: String(host), port: port)
+    }
+
+    /// As `init?` reads it.
+    public var description: String {
+        host.utf8.contains(0x3A) ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x3A, 0x5F: true
+        default: false
+        }
+    }
+}
+
+/// Why settings could not be had: everything that is wrong with the file, at once.
+///
+/// A daemon prints `description` and exits with 78 (EX_CONFIG, sysexits.h).
+public struct SettingsError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The file.
+    public var file: String
+    /// What is wrong, in the order of the file; never empty.
+    public var problems: [Problem]
+
+    /// One thing that is wrong.
+    public struct Problem: Hashable, Sendable {
+        /// The line, from 1, or nil where there is none to point at.
+        public var line: Int?
+        /// The key with its table, as `matchd.cpu`; empty where it is not about one.
+        public var key: String
+        /// What is wrong and what is expected.
+        public var text: String
+    }
+
+    /// `file:line: key: text`, one line for each problem.
+    public var description: String {
+        problems.map { problem in
+            let place = problem.line.map { "\(file):\($0)" } ?? file
+            let key = problem.key.isEmpty ? "" : "\(problem.key): "
+            return "\(place): \(key)\(problem.text)"
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,204 @@
+// The schema of the configuration file: every key once, with its default, range and explanation.
+
+import Terms
+
+/// One key of the configuration file.
+struct SettingsKey {
+    /// The table it stands in.
+    var table: String
+    /// Its name there.
+    var field: String
+    /// The default as it is written in a file.
+    var literal: String
+    /// What it means, for the file's comments.
+    var note: String
+    /// Takes a value; gives what is wrong with it, or nil.
+    var set: @Sendable (inout Settings, TOMLValue) -> String?
+
+    /// The key with its table.
+    var name: String { "\(table).\(field)" }
+
+    /// All of them, in the order of the file.
+    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd }
+
+    private static var exchange: [SettingsKey] {
+        [
+            .text("exchange", "state", "\".\"", "The state directory.") { settings, value in
+                guard !value.isEmpty else { return "expected a directory" }
+                settings.state = value
+                return nil
+            }
+        ]
+    }
+
+    private static var limits: [SettingsKey] {
+        let limits = EngineLimits.standard
+        func key(
+            _ field: String, _ path: any WritableKeyPath<EngineLimits, UInt32> & Sendable,
+            most: Int64, _ note: String
+        ) -> SettingsKey {
+            .integer(
+                "limits", field, Int64(limits[keyPath: path]), in: 1...most, note
+            ) { $0.limits[keyPath: path] = UInt32($1) }
+        }
+        return [
+            key(
+                "assets", \.assets, most: 65_535,
+                "How much the engine holds: its memory is taken at start. The journal's first record\n"
+                    + "fixes these; a later change is refused, with what to set.\nAssets."),
+            key("instruments", \.instruments, most: 65_535, "Instruments."),
+            key("accounts", \.accounts, most: 100_000_000, "Customer accounts."),
+            key("open_orders", \.openOrders, most: 16_777_215, "Open orders over all instruments."),
+            key("api_keys", \.apiKeys, most: 100_000_000, "API keys, revoked ones included."),
+            key("sessions", \.sessions, most: 65_535, "Names of writers."),
+            key("fee_tiers", \.feeTiers, most: 1_024, "Fee tiers."),
+        ]
+    }
+
+    private static var matchd: [SettingsKey] {
+        let mebibyte: Int64 = 1 << 20
+        return [
+            .text("matchd", "socket", "\"run/match.sock\"", "The Unix socket of the Link.") {
+                guard !$1.isEmpty else { return "expected a path" }
+                $0.matchd.socket = $1
+                return nil
+            },
+            .text(
+                "matchd", "listen", "\"\"",
+                "TCP address of the Link for gateways on other hosts, as \"10.0.0.1:7400\"; empty: none."
+            ) {
+                guard !$1.isEmpty else { return nil }
+                guard let address = ListenAddress($1) else { return addressExpected }
+                $0.matchd.listen = address
+                return nil
+            },
+            .text(
+                "matchd", "link_key", "\"\"",
+                "File with the key that TCP clients prove to know; needed with `listen`."
+            ) {
+                $0.matchd.linkKey = $1.isEmpty ? nil : $1
+                return nil
+            },
+            .integer(
+                "matchd", "cpu", -1, in: -1...1_023,
+                "CPU that the engine thread is pinned to; -1: not pinned."
+            ) { $0.matchd.cpu = $1 < 0 ? nil : Int($1) },
+            .text(
+                "matchd", "idle", "\"park\"",
+                "What the engine thread does without work: \"spin\" (lowest latency, takes a whole CPU),\n"
+                    + "\"yield\" or \"park\"."
+            ) {
+                guard let idle = IdleStrategy(rawValue: $1) else {
+                    return "expected \"spin\", \"yield\" or \"park\""
+                }
+                $0.matchd.idle = idle
+                return nil
+            },
+            .integer(
+                "matchd", "segment_mib", 64, in: 1...4_096, "Size of a journal segment, MiB."
+            ) { $0.matchd.segmentBytes = Int($1 * mebibyte) },
+            .integer(
+                "matchd", "reserve_mib", 256, in: 0...1_048_576,
+                "Free disk space below which only cancels are taken, MiB."
+            ) { $0.matchd.reserveBytes = Int($1 * mebibyte) },
+            ring(mebibyte),
+            .integer(
+                "matchd", "hash_every", 65_536, in: 1...1_000_000_000,
+                "Commands between two hash marks in the log."
+            ) { $0.matchd.hashEvery = UInt64($1) },
+        ]
+    }
+
+    private static func ring(_ mebibyte: Int64) -> SettingsKey {
+        var key = SettingsKey.integer(
+            "matchd", "ring_mib", 64, in: 1...4_096,
+            "Memory between sequencer, journal and Link, MiB; a power of two."
+        ) { $0.matchd.ringBytes = Int($1 * mebibyte) }
+        let set = key.set
+        key.set = { settings, value in
+            if let problem = set(&settings, value) { return problem }
+            guard case .integer(let number) = value, number & (number - 1) == 0 else {
+                return "expected a power of two, as 16, 32 or 64"
+            }
+            return nil
+        }
+        return key
+    }
+
+    private static var auditd: [SettingsKey] {
+        [
+            .integer(
+                "auditd", "snapshot_every", 1_000_000, in: 1_000...1_000_000_000_000,
+                "A snapshot after so many commands …"
+            ) { $0.auditd.snapshotEvery = UInt64($1) },
+            .integer(
+                "auditd", "snapshot_seconds", 3_600, in: 1...604_800,
+                "… or so many seconds, if anything changed."
+            ) { $0.auditd.snapshotSeconds = Int($1) },
+            .integer(
+                "auditd", "snapshots_keep", 4, in: 1...1_000, "Snapshots that are kept."
+            ) { $0.auditd.snapshotsKeep = Int($1) },
+        ]
+    }
+
+    private static var gatewayd: [SettingsKey] {
+        [
+            .text(
+                "gatewayd", "listen", "\"127.0.0.1:8080\"", "Where HTTP and WebSocket are served."
+            ) {
+                guard let address = ListenAddress($1) else { return addressExpected }
+                $0.gatewayd.listen = address
+                return nil
+            },
+            .text(
+                "gatewayd", "name", "\"gateway/1\"",
+                "The gateway's name in the log; another one for each gateway."
+            ) {
+                guard let name = Text40($1), !name.isEmpty else {
+                    return "expected 1 to 40 printable ASCII characters"
+                }
+                $0.gatewayd.name = name
+                return nil
+            },
+            .integer("gatewayd", "threads", 1, in: 1...64, "Event loops.") {
+                $0.gatewayd.threads = Int($1)
+            },
+        ]
+    }
+
+    private static var addressExpected: String {
+        "expected host:port or [IPv6 address]:port, as \"127.0.0.1:8080\""
+    }
+
+    private static func text(
+        _ table: String, _ field: String, _ literal: String, _ note: String,
+        _ take: @escaping @Sendable (inout Settings, String) -> String?
+    ) -> SettingsKey {
+        SettingsKey(table: table, field: field, literal: literal, note: note) { settings, value in
+            guard case .string(let text) = value else {
+                return "expected a string in quotes, as \(literal), not \(value.kindName)"
+            }
+            guard !text.utf8.contains(0) else { return "expected a string without a zero byte" }
+            return take(&settings, text)
+        }
+    }
+
+    private static func integer(
+        _ table: String, _ field: String, _ initial: Int64, in range: ClosedRange<Int64>,
+        _ note: String, _ take: @escaping @Sendable (inout Settings, Int64) -> Void
+    ) -> SettingsKey {
+        SettingsKey(
+            table: table, field: field, literal: String(initial), note: note
+        ) { settings, value in
+            guard case .integer(let number) = value else {
+                return "expected a whole number, as \(initial), not \(value.kindName)"
+            }
+            guard range.contains(number) else {
+                return
+                    "\(number) is out of range: expected \(range.lowerBound) … \(range.upperBound)"
+            }
+            take(&settings, number)
+            return nil
+        }
+    }
+}
