@@ -25,17 +25,15 @@ package indirect enum JSONValue: Hashable, Sendable {
         package init(_ name: String, _ value: JSONValue) { (self.name, self.value) = (name, value) }
     }
 
-    /// An object of these members.
-    package static func object(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
-        .object(members.map { Member($0.key, $0.value) })
-    }
-
     /// A whole number.
     package static func number(_ value: some BinaryInteger) -> JSONValue { .integer(Int128(value)) }
 }
 
-extension JSONValue: ExpressibleByStringLiteral {
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByDictionaryLiteral {
     package init(stringLiteral value: String) { self = .string(value) }
+    package init(dictionaryLiteral members: (String, JSONValue)...) {
+        self = .object(members.map { Member($0.0, $0.1) })
+    }
 }
 
 extension JSONValue {

@@ -224,12 +224,12 @@ extension Permissions {
 extension EngineLimits {
     /// The limits by the names of the configuration.
     package var json: JSONValue {
-        .object([
+        [
             "assets": .number(assets), "instruments": .number(instruments),
             "accounts": .number(accounts), "open_orders": .number(openOrders),
             "api_keys": .number(apiKeys), "sessions": .number(sessions),
             "fee_tiers": .number(feeTiers),
-        ])
+        ]
     }
 }
 
