@@ -1,0 +1,244 @@
+// Frames to bytes.
+
+public import Terms
+public import Wire
+
+/// Writes frames one after the other into a growing run of bytes, for any transport to send.
+///
+/// The owner bounds it: it asks for `count` before it adds more.
+public struct LinkEncoder: Sendable {
+    /// What is written and not taken yet.
+    public private(set) var bytes: [UInt8] = []
+    /// Where the last frame begins, while it is a submit frame that can take more commands.
+    var openSubmit: Int?
+    var openSession = SessionID(0)
+
+    /// An empty one.
+    public init() {}
+
+    /// Bytes written and not taken yet.
+    public var count: Int { bytes.count }
+    /// Whether there is nothing to send.
+    public var isEmpty: Bool { bytes.isEmpty }
+
+    /// Gives all that is written, and begins anew.
+    public mutating func take() -> [UInt8] {
+        openSubmit = nil
+        defer { bytes = [] }
+        return bytes
+    }
+
+    /// Drops all that is written and keeps the memory.
+    public mutating func removeAll() {
+        openSubmit = nil
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    /// Calls `body` with what is written; then drops as many bytes as it gives back.
+    public mutating func drain(_ body: (UnsafeRawBufferPointer) -> Int) {
+        let sent = unsafe bytes.withUnsafeBytes { unsafe body($0) }
+        precondition(sent >= 0 && sent <= bytes.count, "no more was sent than there was")
+        openSubmit = nil
+        if sent == bytes.count {
+            bytes.removeAll(keepingCapacity: true)
+        } else {
+            bytes.removeFirst(sent)
+        }
+    }
+
+    /// Writes a command into a submit frame of its session: the last one while it has room, else a
+    /// new one. Session 0 is for `OpenSession` alone; its `number` comes back in the acknowledgement.
+    public mutating func submit(
+        session: SessionID, number: UInt64, _ payload: some CommandPayload
+    ) {
+        unsafe withUnsafeTemporaryAllocation(byteCount: Limits.recordBytesMax, alignment: 8) { room in
+            var writer = unsafe WireWriter(room)
+            payload.encode(into: &writer)
+            writer.pad()
+            unsafe submit(
+                session: session, number: number, kind: type(of: payload).kind.rawValue,
+                payload: UnsafeRawBufferPointer(rebasing: room[0..<writer.offset]))
+        }
+    }
+
+    /// The same with a payload that is encoded and padded already.
+    public mutating func submit(
+        session: SessionID, number: UInt64, kind: UInt16, revision: UInt16 = 0,
+        payload: UnsafeRawBufferPointer
+    ) {
+        precondition(
+            payload.count & 7 == 0 && payload.count <= Limits.recordBytesMax - RecordHeader.size,
+            "a payload is padded and fits a record")
+        let frame = submitFrame(session, payload.count)
+        put(number)
+        put(UInt32(payload.count))
+        put(kind)
+        put(revision)
+        unsafe bytes.append(contentsOf: payload)
+        patch(frame, UInt32(bytes.count - frame))
+        patch(frame + 12, word(frame + 12) + 1)
+    }
+
+    /// Where the submit frame begins that takes an entry with `payload` bytes.
+    mutating func submitFrame(_ session: SessionID, _ payload: Int) -> Int {
+        if let open = openSubmit, openSession == session,
+            bytes.count - open + LinkProtocol.entryBytes + payload <= LinkProtocol.submitBytesMax
+        {
+            return open
+        }
+        let frame = begin(.submit)
+        put(session.number)
+        put(UInt32(0))
+        end(frame)
+        (openSubmit, openSession) = (frame, session)
+        return frame
+    }
+
+    /// Writes any frame.
+    public mutating func append(_ frame: LinkFrame) {
+        let start: Int
+        switch frame {
+        case .hello(let hello):
+            start = begin(.hello)
+            put(hello.version)
+            put(UInt32(hello.wantsAcks ? 1 : 0))
+            put(hello.name)
+        case .proof(let proof):
+            start = begin(.proof)
+            bytes.append(contentsOf: proof)
+        case .submit(let submit):
+            start = begin(.submit)
+            bytes.append(contentsOf: submit.body)
+        case .subscribe(let from, let atMost):
+            start = begin(.subscribe)
+            put(from)
+            put(atMost)
+        case .query(let name):
+            start = begin(.query)
+            put(name)
+        case .askStatus:
+            start = begin(.askStatus)
+        case .challenge(let challenge):
+            start = begin(.challenge)
+            bytes.append(contentsOf: challenge)
+        case .welcome(let welcome):
+            start = begin(.welcome)
+            put(welcome)
+        case .acks(let acks):
+            precondition(Set(acks.map(\.session)).count <= 1, "acknowledgements of one session")
+            start = begin(.acks)
+            put(acks.first?.session.number ?? 0)
+            put(UInt32(acks.count))
+            for ack in acks { put(ack) }
+        case .voids(let voids):
+            start = begin(.voids)
+            put(UInt64(UInt32(voids.count)))
+            for sequence in voids { put(sequence) }
+        case .snapshot(let head):
+            start = begin(.snapshot)
+            put(head.sequence)
+            put(head.time)
+            put(head.epoch)
+            put(UInt32(0))
+            put(head.stateHash)
+            put(head.count)
+        case .chunk(let part):
+            start = begin(.chunk)
+            put(UInt64(UInt32(part.count)))
+            bytes.append(contentsOf: part)
+        case .records(let run):
+            start = begin(.records)
+            bytes.append(contentsOf: run.bytes)
+        case .position(let released, let time):
+            start = begin(.position)
+            put(released)
+            put(time)
+        case .session(let session):
+            start = begin(.session)
+            put(session.name)
+            put(session.id.number)
+            put(UInt32(0))
+            put(session.lastNumber)
+        case .status(let status):
+            start = begin(.status)
+            put(status)
+        case .error(let refusal):
+            start = begin(.error)
+            let text = refusal.text.utf8.prefix(LinkProtocol.errorBytesMax)
+            put(refusal.code.rawValue)
+            put(UInt16(text.count))
+            bytes.append(contentsOf: text)
+        }
+        end(start)
+        openSubmit = nil
+    }
+
+    // MARK: Parts
+
+    mutating func begin(_ type: LinkFrameType) -> Int {
+        let start = bytes.count
+        put(UInt32(0))
+        put(type.rawValue)
+        put(UInt16(0))
+        return start
+    }
+
+    mutating func end(_ start: Int) {
+        while (bytes.count - start) & 7 != 0 { bytes.append(0) }
+        let length = bytes.count - start
+        precondition(length <= LinkProtocol.frameBytesMax, "a frame within its limit")
+        patch(start, UInt32(length))
+    }
+
+    mutating func put<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    mutating func put(_ text: Text40) {
+        unsafe withUnsafeBytes(of: text) { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    mutating func patch(_ offset: Int, _ value: UInt32) {
+        unsafe bytes.withUnsafeMutableBytes {
+            unsafe $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: UInt32.self)
+        }
+    }
+
+    func word(_ offset: Int) -> UInt32 {
+        unsafe bytes.withUnsafeBytes {
+            unsafe UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        }
+    }
+
+    mutating func put(_ welcome: LinkWelcome) {
+        put(welcome.version)
+        put(welcome.epoch)
+        put(welcome.journalHigh)
+        put(welcome.journalLow)
+        let l = welcome.limits
+        for limit in [
+            l.assets, l.instruments, l.accounts, l.openOrders, l.apiKeys, l.sessions, l.feeTiers, 0,
+        ] { put(limit) }
+        put(welcome.released)
+        put(welcome.time)
+    }
+
+    mutating func put(_ ack: LinkAck) {
+        put(ack.number)
+        put(ack.sequence)
+        put(ack.id)
+        put(ack.refusal.rawValue)
+        put(ack.status.rawValue)
+        for _ in 0..<5 { bytes.append(0) }
+    }
+
+    mutating func put(_ s: LinkStatus) {
+        for value in [
+            s.released, s.durable, s.applied, s.epoch, UInt64(bitPattern: s.started), s.syncP50,
+            s.syncP99, s.syncs, s.connections, s.followers, s.connectionsMax, s.ingressFill,
+            s.logFill, s.diskFree, s.diskReserve, s.commands, s.isBelowReserve ? 1 : 0, s.hashMark,
+        ] { put(value) }
+        put(s.role)
+        put(s.sessions)
+    }
+}

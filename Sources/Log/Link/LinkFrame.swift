@@ -1,0 +1,294 @@
+// The Link's frames: how writers and followers speak with matchd. This file is their schema.
+//
+//      0  u32  length      bytes of the frame, header included; a multiple of 8, at most
+//                          `LinkProtocol.frameBytesMax`
+//      4  u16  type        `LinkFrameType`
+//      6  u16  reserved    0
+//      8  …    body
+//
+// All integers are little-endian. Bodies, offsets from the body's start:
+//
+//   to matchd
+//     hello      0 u32 version   4 u32 flags (1: acknowledge every command)   8 text40 name
+//     proof      0 32 bytes      HMAC-SHA256 of the challenge with the Link's key
+//     submit     0 u32 session   4 u32 count   8 entries, back to back:
+//                    0 u64 number   8 u32 payload bytes, a multiple of 8   12 u16 kind
+//                    14 u16 revision   16 payload
+//     subscribe  0 u64 from      sequence of the first record wanted; 0: begin with a snapshot
+//                8 u64 atMost    where `from` is 0: the highest sequence of that snapshot
+//     query      0 text40 name   asks for the session that a writer has open
+//     askStatus  empty
+//
+//   from matchd
+//     challenge  0 32 bytes      random; only where the connection has to prove itself
+//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 7 `EngineLimits`
+//                52 u32 reserved 56 u64 released   64 i64 time
+//     acks       0 u32 session   4 u32 count   8 entries, back to back:
+//                    0 u64 number   8 u64 sequence   16 u64 id   24 u16 refusal   26 u8 status
+//                    27 5 reserved
+//     voids      0 u32 count     4 u32 reserved   8 u64 × count: sequences to pass over
+//     snapshot   0 u64 sequence  8 i64 time   16 u32 epoch   20 u32 reserved
+//                24 u64 stateHash   32 u64 bytes of the whole   — its chunks follow
+//     chunk      0 u32 count     4 u32 reserved   8 bytes, padded with zeros
+//     records    0 whole records, as they stand in the log
+//     position   0 u64 released  8 i64 time    all up to `released` was sent
+//     session    0 text40 name  40 u32 id (0: none)  44 u32 reserved  48 u64 lastNumber
+//     status     see `LinkStatus`
+//     error      0 u16 code      2 u16 count   4 text in UTF-8, padded; the connection closes
+
+public import Terms
+
+/// Constants of the Link.
+public enum LinkProtocol {
+    /// The version that this code speaks.
+    public static var version: UInt32 { 1 }
+    /// Bytes of a frame's header.
+    public static var headerBytes: Int { 8 }
+    /// Most bytes of a frame.
+    public static var frameBytesMax: Int { 1 << 18 }
+    /// Most bytes of commands that a client puts in one submit frame.
+    public static var submitBytesMax: Int { 1 << 16 }
+    /// Bytes of a submit entry before its payload.
+    public static var entryBytes: Int { 16 }
+    /// Bytes of an acknowledgement.
+    public static var ackBytes: Int { 32 }
+    /// Bytes of a challenge, and of the proof that answers it.
+    public static var proofBytes: Int { 32 }
+    /// Most voided sequences that matchd names to a follower.
+    public static var voidsMax: Int { 1024 }
+    /// Most bytes of an error's text.
+    public static var errorBytesMax: Int { 512 }
+    /// Most bytes of a snapshot in one chunk.
+    public static var chunkBytesMax: Int { 1 << 17 }
+}
+
+/// What a frame is. Never renumber.
+public enum LinkFrameType: UInt16, Sendable, CaseIterable {
+    /// The client's first frame.
+    case hello = 1
+    /// The answer to a challenge.
+    case proof = 2
+    /// Commands of one session.
+    case submit = 3
+    /// Asks for the log.
+    case subscribe = 4
+    /// Asks for a writer's session.
+    case query = 5
+    /// Asks how matchd is.
+    case askStatus = 6
+
+    /// Random bytes that a connection over TCP has to sign.
+    case challenge = 64
+    /// The server's greeting: the client may submit and subscribe from here on.
+    case welcome = 65
+    /// What came of commands.
+    case acks = 66
+    /// Sequences that replicas pass over.
+    case voids = 67
+    /// A snapshot begins.
+    case snapshot = 68
+    /// A part of a snapshot.
+    case chunk = 69
+    /// A run of the log.
+    case records = 70
+    /// All up to here was sent.
+    case position = 71
+    /// A writer's session.
+    case session = 72
+    /// How matchd is.
+    case status = 73
+    /// What is wrong, before the server closes.
+    case error = 74
+}
+
+/// A client's greeting.
+public struct LinkHello: Hashable, Sendable {
+    /// The version that the client speaks.
+    public var version: UInt32
+    /// Whether it wants an acknowledgement of every command. A writer that follows the log needs
+    /// none: it gets only those of commands that did not enter the log, and of its sessions.
+    public var wantsAcks: Bool
+    /// Who it is, for logs and status.
+    public var name: Text40
+
+    /// A greeting.
+    public init(version: UInt32 = LinkProtocol.version, wantsAcks: Bool, name: Text40) {
+        self.version = version
+        self.wantsAcks = wantsAcks
+        self.name = name
+    }
+}
+
+/// The server's greeting.
+public struct LinkWelcome: Hashable, Sendable {
+    /// The version that the server speaks.
+    public var version: UInt32
+    /// The epoch of its term.
+    public var epoch: UInt32
+    /// The journal's identity, first half.
+    public var journalHigh: UInt64
+    /// The journal's identity, second half.
+    public var journalLow: UInt64
+    /// The limits that every replica has to use.
+    public var limits: EngineLimits
+    /// The last record released when it was written.
+    public var released: UInt64
+    /// The server's clock, ns since 1970.
+    public var time: Int64
+
+    /// A greeting.
+    public init(
+        version: UInt32 = LinkProtocol.version, epoch: UInt32, journalHigh: UInt64,
+        journalLow: UInt64, limits: EngineLimits, released: UInt64, time: Int64
+    ) {
+        self.version = version
+        self.epoch = epoch
+        self.journalHigh = journalHigh
+        self.journalLow = journalLow
+        self.limits = limits
+        self.released = released
+        self.time = time
+    }
+}
+
+/// What came of one command, sent when it is durable.
+@frozen public struct LinkAck: Hashable, BitwiseCopyable, Sendable {
+    /// The session that it was submitted in.
+    public var session: SessionID
+    /// Its number there; for session 0, what the submitter gave as number.
+    public var number: UInt64
+    /// Its record in the log; 0: it did not enter the log, and its number is still free.
+    public var sequence: UInt64
+    /// The engine's outcome.
+    public var id: UInt64
+    /// Why it was refused.
+    public var refusal: Refusal
+    /// The order's status.
+    public var status: OrderStatus
+
+    /// Whether the command stands in the log.
+    public var isLogged: Bool { sequence != 0 }
+
+    /// An acknowledgement.
+    public init(
+        session: SessionID, number: UInt64, sequence: UInt64, id: UInt64, refusal: Refusal,
+        status: OrderStatus
+    ) {
+        self.session = session
+        self.number = number
+        self.sequence = sequence
+        self.id = id
+        self.refusal = refusal
+        self.status = status
+    }
+}
+
+/// The head of a snapshot that comes over the Link.
+public struct LinkSnapshot: Hashable, Sendable {
+    /// The last record in it.
+    public var sequence: UInt64
+    /// That record's time.
+    public var time: Int64
+    /// That record's epoch.
+    public var epoch: UInt32
+    /// The state hash that the engine must have once it is loaded.
+    public var stateHash: UInt64
+    /// Bytes of the whole.
+    public var count: UInt64
+
+    /// A head.
+    public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, count: UInt64) {
+        self.sequence = sequence
+        self.time = time
+        self.epoch = epoch
+        self.stateHash = stateHash
+        self.count = count
+    }
+}
+
+/// A writer's session as the log has it.
+public struct LinkSession: Hashable, Sendable {
+    /// The writer.
+    public var name: Text40
+    /// Its open session; 0: none.
+    public var id: SessionID
+    /// The last number that the log holds of it.
+    public var lastNumber: UInt64
+
+    /// A session.
+    public init(name: Text40, id: SessionID, lastNumber: UInt64) {
+        self.name = name
+        self.id = id
+        self.lastNumber = lastNumber
+    }
+}
+
+/// What matchd says before it closes a connection.
+public struct LinkRefusal: Hashable, Sendable, Error, CustomStringConvertible {
+    /// Kinds of errors, for programs. Never renumber.
+    public enum Code: UInt16, Sendable, CaseIterable {
+        /// The two speak different versions.
+        case version = 1
+        /// Not allowed in: the user, or the proof.
+        case access = 2
+        /// A frame that is not well formed, or not one for here.
+        case malformed = 3
+        /// A limit was reached: connections, or time.
+        case limit = 4
+        /// The log does not have what was asked for.
+        case unavailable = 5
+        /// matchd stops.
+        case stopping = 6
+    }
+    /// What kind.
+    public var code: Code
+    /// What to do about it, for people.
+    public var text: String
+
+    /// An error.
+    public init(_ code: Code, _ text: String) {
+        self.code = code
+        self.text = text
+    }
+
+    /// The text.
+    public var description: String { text }
+}
+
+/// A frame, decoded.
+public enum LinkFrame: Hashable, Sendable {
+    /// See `LinkHello`.
+    case hello(LinkHello)
+    /// The proof's 32 bytes.
+    case proof([UInt8])
+    /// Commands of a session.
+    case submit(LinkSubmit)
+    /// The log from a sequence on; 0: from a snapshot of at most the other sequence.
+    case subscribe(from: UInt64, atMost: UInt64)
+    /// Asks for a writer's session.
+    case query(Text40)
+    /// Asks how matchd is.
+    case askStatus
+    /// The challenge's 32 bytes.
+    case challenge([UInt8])
+    /// See `LinkWelcome`.
+    case welcome(LinkWelcome)
+    /// See `LinkAck`.
+    case acks([LinkAck])
+    /// Sequences that replicas pass over.
+    case voids([UInt64])
+    /// A snapshot begins.
+    case snapshot(LinkSnapshot)
+    /// A part of it.
+    case chunk([UInt8])
+    /// A run of the log.
+    case records(LinkRecords)
+    /// All up to `released` was sent, at the server's `time`.
+    case position(released: UInt64, time: Int64)
+    /// See `LinkSession`.
+    case session(LinkSession)
+    /// See `LinkStatus`.
+    case status(LinkStatus)
+    /// See `LinkRefusal`.
+    case error(LinkRefusal)
+}
