@@ -1,0 +1,199 @@
+"""A real exchange for a test: the built daemons, a state directory of their own, loopback."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
+DAEMONS = ("matchd", "auditd", "gatewayd")
+READY_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 30
+
+
+class ExchangeFault(Exception):
+    """The exchange did not do what every test needs: start, answer, stop."""
+
+
+class Refused(ExchangeFault):
+    """boursectl ended with a code other than 0."""
+
+    def __init__(self, arguments, code, text):
+        super().__init__(f"boursectl {' '.join(arguments)} ended with {code}: {text.strip()}")
+        self.code = code
+        self.text = text
+
+
+def free_port():
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Exchange:
+    """Starts, kills and stops the daemons over one state directory.
+
+    A daemon that ends by itself is found by `check_alive`: only `kill` and `stop` may end one.
+    """
+
+    def __init__(self, state, port=None, settings=None):
+        self.state = Path(state)
+        self.port = port or free_port()
+        self.settings = settings or {}
+        self.running = {}
+        self.logs = self.state.parent / f"{self.state.name}-logs"
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def config(self):
+        return self.state / "bourse.toml"
+
+    # --- set-up ---
+
+    def init(self):
+        """Makes the state directory with its configuration, as `make run` does."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.ctl("init", "--listen", f"127.0.0.1:{self.port}")
+        for (table, key), value in self.settings.items():
+            self.set(table, key, value)
+        return self
+
+    def set(self, table, key, value):
+        """Sets one key of the configuration; a key that stands there is replaced."""
+        text = json.dumps(value)
+        lines = self.config.read_text().splitlines() if self.config.exists() else []
+        heading = f"[{table}]"
+        if heading not in [line.strip() for line in lines]:
+            lines += ["", heading]
+        start = [line.strip() for line in lines].index(heading) + 1
+        end = next(
+            (i for i in range(start, len(lines)) if lines[i].lstrip().startswith("[")), len(lines)
+        )
+        kept = [line for line in lines[start:end] if line.split("=")[0].strip() != key]
+        lines[start:end] = [f"{key} = {text}"] + kept
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def demo(self):
+        """Creates the demo markets and accounts; returns what boursectl prints, as JSON."""
+        return self.ctl_json("demo")
+
+    # --- boursectl ---
+
+    def ctl(self, *arguments, seconds_max=60, check=True):
+        """Runs boursectl on this state; returns the finished process."""
+        command = [str(BIN / "boursectl"), "--state", str(self.state), *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds_max, stdin=subprocess.DEVNULL
+        )
+        if check and done.returncode != 0:
+            raise Refused(list(map(str, arguments)), done.returncode, done.stderr + done.stdout)
+        return done
+
+    def ctl_json(self, *arguments, **options):
+        return json.loads(self.ctl("--output", "json", *arguments, **options).stdout)
+
+    # --- daemons ---
+
+    def spawn(self, name):
+        """Starts one daemon and does not wait for it."""
+        log = open(self.logs / f"{name}.log", "ab")
+        log.write(f"--- start of {name}\n".encode())
+        log.flush()
+        self.running[name] = subprocess.Popen(
+            [str(BIN / f"bourse-{name}"), "--config", str(self.config)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )
+        log.close()
+
+    def start(self, *names):
+        """Starts daemons (all of them without a name) and waits until each answers."""
+        for name in names or DAEMONS:
+            self.spawn(name)
+            self.await_ready(name)
+        return self
+
+    def is_ready(self, name):
+        if name == "matchd":
+            return self.ctl("status", check=False).returncode == 0
+        if name == "gatewayd":
+            return self.answers()
+        return True
+
+    def answers(self):
+        """Whether the gateway serves requests and has caught up with a running matchd."""
+        import http.client
+
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/api/v3/exchangeInfo")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        except http.client.HTTPException:
+            return False
+        finally:
+            connection.close()
+
+    def await_ready(self, name):
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not self.is_ready(name):
+            code = self.running[name].poll() if name in self.running else None
+            if code is not None:
+                raise ExchangeFault(f"{name} ended with {code}:\n{self.log_tail(name)}")
+            if time.monotonic() > deadline:
+                raise ExchangeFault(f"{name} does not answer:\n{self.log_tail(name)}")
+            time.sleep(0.02)
+
+    def check_alive(self):
+        """Raises when a daemon ended by itself."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise ExchangeFault(
+                    f"{name} ended by itself with {process.returncode}:\n{self.log_tail(name)}"
+                )
+
+    def kill(self, name):
+        """kill -9; returns when the process is gone."""
+        process = self.running.pop(name)
+        if process.poll() is not None:
+            raise ExchangeFault(
+                f"{name} ended by itself with {process.returncode}:\n{self.log_tail(name)}"
+            )
+        process.kill()
+        process.wait()
+
+    def stop(self, name):
+        """SIGTERM; returns the exit code."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise ExchangeFault(f"{name} did not stop:\n{self.log_tail(name)}") from None
+
+    def stop_all(self):
+        """Stops what runs, gateway first; returns exit codes by name."""
+        return {name: self.stop(name) for name in reversed(DAEMONS) if name in self.running}
+
+    def end(self):
+        """Ends whatever still runs, whatever happened before. For `finally`."""
+        for process in self.running.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.running.clear()
+
+    def log_tail(self, name, lines=15):
+        path = self.logs / f"{name}.log"
+        if not path.exists():
+            return "(no log)"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

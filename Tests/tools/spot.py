@@ -1,0 +1,111 @@
+"""A small client of the spot API over the standard library, for tests that must know exactly what
+was answered and what was not."""
+import hashlib
+import hmac
+import http.client
+import json
+import time
+from urllib.parse import urlencode
+
+
+class Unknown(Exception):
+    """Nobody answered, or the answer says that nothing is known: it may have happened."""
+
+
+class Refusal(Exception):
+    """A definite no: what was asked did not happen and will not."""
+
+    def __init__(self, status, code, message):
+        super().__init__(f"HTTP {status} {code} {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Spot:
+    """One key's connection. Not for use from two threads at once."""
+
+    def __init__(self, port, key=None, secret=None, seconds_max=15, source="127.0.0.1"):
+        self.port = port
+        self.key = key
+        self.secret = (secret or "").encode()
+        self.seconds_max = seconds_max
+        self.source = source
+        self.connection = None
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def raw(self, method, path, body=None, headers=None):
+        """Sends one request; returns status, headers and body bytes. Raises Unknown."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(
+                "127.0.0.1", self.port, timeout=self.seconds_max, source_address=(self.source, 0)
+            )
+        try:
+            self.connection.request(method, path, body=body, headers=headers or {})
+            answer = self.connection.getresponse()
+            content = answer.read()
+            if answer.will_close:
+                self.close()
+            return answer.status, dict(answer.getheaders()), content
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unknown(f"{method} {path.split('?')[0]}: {error!r}") from error
+
+    def call(self, method, path, parameters=None, signed=False):
+        """Sends one request and returns its JSON. Raises Refusal for a 4xx, Unknown for the rest."""
+        parameters = {k: v for k, v in (parameters or {}).items() if v is not None}
+        headers = {}
+        if signed:
+            parameters["recvWindow"] = 60000
+            parameters["timestamp"] = int(time.time() * 1000)
+            query = urlencode(parameters)
+            digest = hmac.new(self.secret, query.encode(), hashlib.sha256).hexdigest()
+            query += "&signature=" + digest
+            headers["X-MBX-APIKEY"] = self.key
+        else:
+            query = urlencode(parameters)
+        target = f"{path}?{query}" if query else path
+        status, _, content = self.raw(method, target, headers=headers)
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise Unknown(f"{method} {path}: HTTP {status}, not JSON: {content[:200]!r}") from None
+        if status == 200:
+            return answer
+        code, message = answer.get("code"), answer.get("msg", "")
+        if 400 <= status < 500 and code != -1007:
+            raise Refusal(status, code, message)
+        raise Unknown(f"{method} {path}: HTTP {status} {code} {message}")
+
+    def get(self, path, **parameters):
+        return self.call("GET", path, parameters)
+
+    def get_signed(self, path, **parameters):
+        return self.call("GET", path, parameters, signed=True)
+
+    def place(self, **parameters):
+        parameters.setdefault("newOrderRespType", "FULL")
+        return self.call("POST", "/api/v3/order", parameters, signed=True)
+
+    def cancel(self, **parameters):
+        return self.call("DELETE", "/api/v3/order", parameters, signed=True)
+
+    def pages(self, path, symbol, start, start_name, id_name):
+        """All rows of a listing that goes on by id, from `start`."""
+        rows = []
+        while True:
+            page = self.get_signed(path, symbol=symbol, limit=1000, **{start_name: start})
+            rows += page
+            if len(page) < 1000:
+                return rows
+            start = page[-1][id_name] + 1
+
+    def all_orders(self, symbol, start=1):
+        return self.pages("/api/v3/allOrders", symbol, start, "orderId", "orderId")
+
+    def my_trades(self, symbol, start=1):
+        return self.pages("/api/v3/myTrades", symbol, start, "fromId", "id")
