@@ -46,6 +46,14 @@ public import Terms
     public var clOrdID: Text40
     /// Why.
     public var refusal: Refusal
+
+    /// All fields, for projections and tests in this package.
+    package init(account: AccountID, instrument: InstrumentID, clOrdID: Text40, refusal: Refusal) {
+        self.account = account
+        self.instrument = instrument
+        self.clOrdID = clOrdID
+        self.refusal = refusal
+    }
 }
 
 /// The next visible slice of an iceberg order.
@@ -60,6 +68,17 @@ public import Terms
     public var price: Price
     /// What is shown now.
     public var displayed: Quantity
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        order: OrderID, instrument: InstrumentID, side: Side, price: Price, displayed: Quantity
+    ) {
+        self.order = order
+        self.instrument = instrument
+        self.side = side
+        self.price = price
+        self.displayed = displayed
+    }
 }
 
 /// One side of a trade, after it.
@@ -80,6 +99,21 @@ public import Terms
     public var cumQuote: Amount
     /// The order's status (FIX tag 39).
     public var status: OrderStatus
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        order: OrderID, account: AccountID, fee: Amount, feeAsset: AssetID, cumQty: Quantity,
+        leavesQty: Quantity, cumQuote: Amount, status: OrderStatus
+    ) {
+        self.order = order
+        self.account = account
+        self.fee = fee
+        self.feeAsset = feeAsset
+        self.cumQty = cumQty
+        self.leavesQty = leavesQty
+        self.cumQuote = cumQuote
+        self.status = status
+    }
 }
 
 /// A trade (FIX tags 31 LastPx, 32 LastQty).
@@ -100,6 +134,21 @@ public import Terms
     public var maker: Fill
     /// The incoming order.
     public var taker: Fill
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        id: TradeID, instrument: InstrumentID, takerSide: Side, price: Price, quantity: Quantity,
+        quoteAmount: Amount, maker: Fill, taker: Fill
+    ) {
+        self.id = id
+        self.instrument = instrument
+        self.takerSide = takerSide
+        self.price = price
+        self.quantity = quantity
+        self.quoteAmount = quoteAmount
+        self.maker = maker
+        self.taker = taker
+    }
 }
 
 /// An order as it is read from the engine.
@@ -146,4 +195,35 @@ public import Terms
     public var updatedTime: Int64
     /// The client's id (FIX tag 11).
     public var clOrdID: Text40
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        order: OrderID, account: AccountID, instrument: InstrumentID, side: Side, type: OrderType,
+        timeInForce: TimeInForce, selfTradePrevention: SelfTradePrevention, status: OrderStatus,
+        isWorking: Bool, price: Price, stopPrice: Price, quantity: Quantity, cumQty: Quantity,
+        leavesQty: Quantity, displayQuantity: Quantity, quoteQuantity: Amount, cumQuote: Amount,
+        expireTime: Int64, createdTime: Int64, updatedTime: Int64, clOrdID: Text40
+    ) {
+        self.order = order
+        self.account = account
+        self.instrument = instrument
+        self.side = side
+        self.type = type
+        self.timeInForce = timeInForce
+        self.selfTradePrevention = selfTradePrevention
+        self.status = status
+        self.isWorking = isWorking
+        self.price = price
+        self.stopPrice = stopPrice
+        self.quantity = quantity
+        self.cumQty = cumQty
+        self.leavesQty = leavesQty
+        self.displayQuantity = displayQuantity
+        self.quoteQuantity = quoteQuantity
+        self.cumQuote = cumQuote
+        self.expireTime = expireTime
+        self.createdTime = createdTime
+        self.updatedTime = updatedTime
+        self.clOrdID = clOrdID
+    }
 }

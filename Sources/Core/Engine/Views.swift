@@ -24,6 +24,13 @@ public import Terms
     public var fees: Amount
     /// What rounding in the house's favour left over.
     public var rounding: Amount
+
+    /// All fields, for projections and tests in this package.
+    package init(external: Amount, fees: Amount, rounding: Amount) {
+        self.external = external
+        self.fees = fees
+        self.rounding = rounding
+    }
 }
 
 /// An asset.
@@ -34,6 +41,13 @@ public import Terms
     public var code: Text16
     /// Decimals of its smallest unit.
     public var scale: UInt8
+
+    /// All fields, for projections and tests in this package.
+    package init(id: AssetID, code: Text16, scale: UInt8) {
+        self.id = id
+        self.code = code
+        self.scale = scale
+    }
 }
 
 /// An instrument's terms and state. See `SetInstrument` for the units.
@@ -78,6 +92,36 @@ public import Terms
     public var lastPrice: Price
     /// The last trade's id, or 0.
     public var lastTrade: TradeID
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        id: InstrumentID, symbol: Text16, base: AssetID, quote: AssetID, tickScale: UInt8,
+        tickMantissa: Int64, lotUnits: Int64, notionalUnit: Int64, state: InstrumentState,
+        priceMin: Price, priceMax: Price, quantityMin: Quantity, quantityMax: Quantity,
+        notionalMin: Amount, notionalMax: Amount, referencePrice: Price, bandUp: Int32,
+        bandDown: Int32, lastPrice: Price, lastTrade: TradeID
+    ) {
+        self.id = id
+        self.symbol = symbol
+        self.base = base
+        self.quote = quote
+        self.tickScale = tickScale
+        self.tickMantissa = tickMantissa
+        self.lotUnits = lotUnits
+        self.notionalUnit = notionalUnit
+        self.state = state
+        self.priceMin = priceMin
+        self.priceMax = priceMax
+        self.quantityMin = quantityMin
+        self.quantityMax = quantityMax
+        self.notionalMin = notionalMin
+        self.notionalMax = notionalMax
+        self.referencePrice = referencePrice
+        self.bandUp = bandUp
+        self.bandDown = bandDown
+        self.lastPrice = lastPrice
+        self.lastTrade = lastTrade
+    }
 }
 
 /// An account.
@@ -100,6 +144,23 @@ public import Terms
     public var orderQuantityMax: Quantity
     /// Limit of an order's price × quantity, or zero.
     public var orderNotionalMax: Amount
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        id: AccountID, name: Text40, tier: UInt16, isKilled: Bool, openOrders: UInt32,
+        openOrdersMax: UInt32, messagesPerSecondMax: UInt32, orderQuantityMax: Quantity,
+        orderNotionalMax: Amount
+    ) {
+        self.id = id
+        self.name = name
+        self.tier = tier
+        self.isKilled = isKilled
+        self.openOrders = openOrders
+        self.openOrdersMax = openOrdersMax
+        self.messagesPerSecondMax = messagesPerSecondMax
+        self.orderQuantityMax = orderQuantityMax
+        self.orderNotionalMax = orderNotionalMax
+    }
 }
 
 /// An API key. The secret stays sealed.
@@ -114,6 +175,18 @@ public struct APIKeyView: Hashable, Sendable {
     public var algorithm: KeyAlgorithm
     /// The secret as it stands in the log.
     public var sealedSecret: [UInt8]
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        keyID: Text64, account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm,
+        sealedSecret: [UInt8]
+    ) {
+        self.keyID = keyID
+        self.account = account
+        self.permissions = permissions
+        self.algorithm = algorithm
+        self.sealedSecret = sealedSecret
+    }
 }
 
 /// A writer's session.
@@ -124,6 +197,13 @@ public struct APIKeyView: Hashable, Sendable {
     public var name: Text40
     /// The last number that the log holds of it.
     public var lastNumber: UInt64
+
+    /// All fields, for projections and tests in this package.
+    package init(id: SessionID, name: Text40, lastNumber: UInt64) {
+        self.id = id
+        self.name = name
+        self.lastNumber = lastNumber
+    }
 }
 
 /// One price of a book.
@@ -134,4 +214,11 @@ public struct APIKeyView: Hashable, Sendable {
     public var quantity: Quantity
     /// Orders there.
     public var orders: UInt32
+
+    /// All fields, for projections and tests in this package.
+    package init(price: Price, quantity: Quantity, orders: UInt32) {
+        self.price = price
+        self.quantity = quantity
+        self.orders = orders
+    }
 }

@@ -1,0 +1,264 @@
+// What operators and writers change.
+
+import Engine
+import Terms
+import Wire
+
+extension SlowExchange {
+    func openSession(_ c: OpenSession) -> Outcome {
+        if c.name.isEmpty { return .refused(.nameInvalid) }
+        let index = sessions.firstIndex { $0.view.name == c.name }
+        if index == nil, sessions.count >= Int(limits.sessions) { return .refused(.tableFull) }
+        lastSession += 1
+        let view = SessionView(id: SessionID(lastSession), name: c.name, lastNumber: 0)
+        if let index {
+            sessions[index].view = view
+        } else {
+            sessions.append(SlowSession(view: view))
+        }
+        events.append(.sessionOpened(view.id))
+        return Outcome(id: UInt64(lastSession))
+    }
+
+    func setAsset(_ c: SetAsset) -> Outcome {
+        if c.code.isEmpty { return .refused(.nameInvalid) }
+        if c.scale > Limits.scaleMax { return .refused(.termsInvalid) }
+        if let known = assets.first(where: { $0.code == c.code }) {
+            if known.scale != c.scale { return .refused(.nameInvalid) }
+            return Outcome(id: UInt64(known.id.number))
+        }
+        if assets.count >= Int(limits.assets) { return .refused(.tableFull) }
+        let id = AssetID(UInt16(assets.count + 1))
+        assets.append(AssetView(id: id, code: c.code, scale: c.scale))
+        houses.append(HouseBalance(external: .zero, fees: .zero, rounding: .zero))
+        events.append(.assetChanged(id))
+        return Outcome(id: UInt64(id.number))
+    }
+
+    // MARK: Instruments
+
+    func setInstrument(_ c: SetInstrument) -> Outcome {
+        if c.symbol.isEmpty { return .refused(.nameInvalid) }
+        guard let base = assetOrNil(c.base), let quote = assetOrNil(c.quote) else {
+            return .refused(.assetUnknown)
+        }
+        guard let unit = notionalUnit(c, base, quote), areTermsValid(c, unit) else {
+            return .refused(.termsInvalid)
+        }
+        var view = InstrumentView(
+            id: InstrumentID(UInt16(instruments.count + 1)), symbol: c.symbol, base: c.base,
+            quote: c.quote, tickScale: c.tickScale, tickMantissa: c.tickMantissa,
+            lotUnits: c.lotUnits, notionalUnit: unit, state: c.state, priceMin: c.priceMin,
+            priceMax: c.priceMax, quantityMin: c.quantityMin, quantityMax: c.quantityMax,
+            notionalMin: c.notionalMin, notionalMax: c.notionalMax,
+            referencePrice: c.referencePrice, bandUp: c.bandUp, bandDown: c.bandDown,
+            lastPrice: .none, lastTrade: TradeID(0))
+        if let known = instruments.first(where: { $0.symbol == c.symbol }) {
+            if known.base != c.base || known.quote != c.quote || known.tickScale != c.tickScale
+                || known.tickMantissa != c.tickMantissa || known.lotUnits != c.lotUnits
+            {
+                return .refused(.nameInvalid)
+            }
+            view.id = known.id
+            view.state = known.state
+            view.lastPrice = known.lastPrice
+            view.lastTrade = known.lastTrade
+            instruments[Int(known.id.number) - 1] = view
+        } else {
+            if c.state == .auction { return .refused(.stateInvalid) }
+            if instruments.count >= Int(limits.instruments) { return .refused(.tableFull) }
+            instruments.append(view)
+        }
+        events.append(.instrumentChanged(view.id))
+        return Outcome(id: UInt64(view.id.number))
+    }
+
+    private func assetOrNil(_ id: AssetID) -> AssetView? {
+        id.number >= 1 && Int(id.number) <= assets.count ? assets[Int(id.number) - 1] : nil
+    }
+
+    /// Quote units in one tick times one lot; nil when that is no whole number in its range.
+    private func notionalUnit(
+        _ c: SetInstrument, _ base: AssetView, _ quote: AssetView
+    ) -> Int64? {
+        guard c.tickMantissa >= 1, c.tickMantissa <= Int64(1_000_000_000_000_000_000),
+            c.tickScale <= 18, c.lotUnits >= 1
+        else { return nil }
+        func power(_ exponent: UInt8) -> UInt128 {
+            (0..<exponent).reduce(UInt128(1)) { value, _ in value * 10 }
+        }
+        let digits = UInt128(c.tickMantissa) * UInt128(c.lotUnits)
+        let wide = digits.multipliedFullWidth(by: power(quote.scale))
+        let divisor = power(c.tickScale) * power(base.scale)
+        if wide.high >= divisor { return nil }
+        let (unit, left) = divisor.dividingFullWidth(wide)
+        return left == 0 && unit >= 1 && unit <= 1 << 62 ? Int64(unit) : nil
+    }
+
+    private func areTermsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
+        guard c.base != c.quote else { return false }
+        guard 1 <= c.priceMin.ticks, c.priceMin <= c.priceMax,
+            c.priceMax.ticks <= Limits.priceTicksMax
+        else { return false }
+        guard 1 <= c.quantityMin.lots, c.quantityMin <= c.quantityMax,
+            c.quantityMax.lots <= Limits.quantityLotsMax
+        else { return false }
+        let lots = Int128(c.quantityMax.lots)
+        let most = Limits.amountUnitsMax
+        guard product(Int128(c.priceMax.ticks), lots, Int128(unit)) <= most,
+            product(lots, Int128(c.lotUnits), 1) <= most
+        else { return false }
+        return c.notionalMin.units >= 0 && c.notionalMax.units >= 0 && c.referencePrice.ticks >= 0
+            && c.bandUp >= 0 && c.bandUp <= 1_000_000_000 && c.bandDown >= 0
+            && c.bandDown <= 999_999
+    }
+
+    func setInstrumentState(_ c: SetInstrumentState) -> Outcome {
+        if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
+            return .refused(.instrumentUnknown)
+        }
+        if c.state == .auction { return .refused(.stateInvalid) }
+        for index in instruments.indices
+        where c.instrument.number == 0 || instruments[index].id == c.instrument {
+            instruments[index].state = c.state
+            events.append(.instrumentChanged(instruments[index].id))
+        }
+        return Outcome(id: UInt64(c.instrument.number))
+    }
+
+    // MARK: Fees
+
+    func setFees(_ c: SetFees) -> Outcome {
+        let most = Limits.feeRateMax
+        if UInt32(c.tier) >= limits.feeTiers || c.maker.e8 < -most || c.maker.e8 > most
+            || c.taker.e8 < -most || c.taker.e8 > most || c.maker.e8 + c.taker.e8 < 0
+        {
+            return .refused(.termsInvalid)
+        }
+        if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
+            return .refused(.instrumentUnknown)
+        }
+        fees[FeeKey(tier: c.tier, instrument: c.instrument)] = (c.maker, c.taker)
+        events.append(.venueChanged)
+        return Outcome()
+    }
+
+    func feesOf(_ account: AccountID, _ instrument: InstrumentID) -> (maker: FeeRate, taker: FeeRate)
+    {
+        let tier = self.account(account)?.view.tier ?? 0
+        return fees[FeeKey(tier: tier, instrument: instrument)]
+            ?? fees[FeeKey(tier: tier, instrument: InstrumentID(0))]
+            ?? (FeeRate(e8: 0), FeeRate(e8: 0))
+    }
+
+    // MARK: Accounts
+
+    func openAccount(_ c: OpenAccount) -> Outcome {
+        if c.name.isEmpty { return .refused(.nameInvalid) }
+        if let known = accounts.first(where: { $0.view.name == c.name }) {
+            return Outcome(id: UInt64(known.view.id.number))
+        }
+        if accounts.count >= Int(limits.accounts) { return .refused(.tableFull) }
+        let id = AccountID(UInt32(accounts.count + 1))
+        accounts.append(
+            SlowAccount(
+                view: AccountView(
+                    id: id, name: c.name, tier: 0, isKilled: false, openOrders: 0,
+                    openOrdersMax: 0, messagesPerSecondMax: 0, orderQuantityMax: .zero,
+                    orderNotionalMax: .zero)))
+        events.append(.accountChanged(id))
+        return Outcome(id: UInt64(id.number))
+    }
+
+    func setAccountLimits(_ c: SetAccountLimits) -> Outcome {
+        if c.account.number != 0, account(c.account) == nil { return .refused(.accountUnknown) }
+        if c.orderQuantityMax.lots < 0 || c.orderNotionalMax.units < 0 {
+            return .refused(.termsInvalid)
+        }
+        if c.account.number == 0 {
+            defaultLimits = SlowLimits(
+                openOrders: c.openOrdersMax, messagesPerSecond: c.messagesPerSecondMax,
+                orderQuantity: c.orderQuantityMax.lots, orderNotional: c.orderNotionalMax.units)
+            events.append(.venueChanged)
+        } else {
+            let index = Int(c.account.number) - 1
+            accounts[index].hasOwnLimits = true
+            accounts[index].view.openOrdersMax = c.openOrdersMax
+            accounts[index].view.messagesPerSecondMax = c.messagesPerSecondMax
+            accounts[index].view.orderQuantityMax = c.orderQuantityMax
+            accounts[index].view.orderNotionalMax = c.orderNotionalMax
+            events.append(.accountChanged(c.account))
+        }
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func setAccountTier(_ c: SetAccountTier) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if UInt32(c.tier) >= limits.feeTiers { return .refused(.termsInvalid) }
+        accounts[Int(c.account.number) - 1].view.tier = c.tier
+        events.append(.accountChanged(c.account))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func setKillSwitch(_ c: SetKillSwitch) -> Outcome {
+        let isVenue = c.account.number == 0
+        if !isVenue, account(c.account) == nil { return .refused(.accountUnknown) }
+        if isVenue {
+            isKilled = c.isOn
+            events.append(.venueChanged)
+        } else {
+            accounts[Int(c.account.number) - 1].view.isKilled = c.isOn
+            events.append(.accountChanged(c.account))
+        }
+        if c.isOn {
+            for order in open where isVenue || order.view.account == c.account {
+                if flaw == .killSpares, order.place == .waiting { continue }
+                end(order, .canceled, .killSwitch)
+            }
+        }
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func adjustBalance(_ c: AdjustBalance) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        guard assetOrNil(c.asset) != nil else { return .refused(.assetUnknown) }
+        let most = Limits.amountUnitsMax
+        let amount = c.amount.units
+        let index = Int(c.asset.number) - 1
+        if amount == 0 || amount < -most || amount > most { return .refused(.amountInvalid) }
+        let external = houses[index].external.units - amount
+        if external < -most || external > most { return .refused(.amountInvalid) }
+        if -amount > balance(c.account, c.asset).available.units {
+            return .refused(.insufficientFunds)
+        }
+        houses[index].external.units = external
+        post(c.account, c.asset, available: amount)
+        events.append(.balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    // MARK: API keys
+
+    func addAPIKey(_ c: AddAPIKey) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if c.keyID.isEmpty || keys.contains(where: { $0.view.keyID == c.keyID }) {
+            return .refused(.nameInvalid)
+        }
+        if keys.count >= Int(limits.apiKeys) { return .refused(.tableFull) }
+        keys.append(
+            SlowKey(
+                view: APIKeyView(
+                    keyID: c.keyID, account: c.account, permissions: c.permissions,
+                    algorithm: c.algorithm, sealedSecret: c.sealedSecret)))
+        events.append(.apiKeyChanged(c.keyID))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func revokeAPIKey(_ c: RevokeAPIKey) -> Outcome {
+        guard let index = keys.firstIndex(where: { $0.view.keyID == c.keyID && !$0.isRevoked })
+        else { return .refused(.apiKeyUnknown) }
+        keys[index].isRevoked = true
+        events.append(.apiKeyChanged(c.keyID))
+        return Outcome(id: UInt64(keys[index].view.account.number))
+    }
+}
