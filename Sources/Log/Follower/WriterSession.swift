@@ -1,0 +1,221 @@
+// Exactly once: a writer's numbered commands, from submission to the log.
+
+public import Link
+public import Terms
+public import Wire
+
+/// A writer's commands in flight, for a writer that follows the log.
+///
+/// Commands are numbered 1, 2, … in a session that stands in the log. They stay here until they are
+/// seen in the log; after a lost connection all that were not seen are sent again under their old
+/// numbers, and matchd drops those that it has. A command that matchd did not log (disk reserve)
+/// leaves its number free: what was sent behind it was not logged either, and is numbered anew.
+///
+/// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` gives false when full.
+///
+/// The owner calls `connected` when a connection is welcomed, `disconnected` when it is lost,
+/// `acked` with every `LinkAck`, `applied` with every record of the log in order.
+public struct WriterSession<Tag: Sendable>: Sendable {
+    /// How it stands.
+    public enum State: Hashable, Sendable {
+        /// Waits for the session to be opened.
+        case opening
+        /// Takes commands.
+        case open(SessionID)
+        /// A later incarnation of the same name has the session: this one may submit nothing more.
+        case replaced
+        /// matchd refused the session.
+        case refused(Refusal)
+    }
+
+    /// A command that was resolved.
+    public struct Resolved: Sendable {
+        /// What the submitter gave with it.
+        public var tag: Tag
+        /// What came of it. `sessionUnknown`: it is not in the log and never will be.
+        public var outcome: Outcome
+    }
+
+    struct Flight: Sendable {
+        var number: UInt64
+        var kind: UInt16
+        var payload: [UInt8]
+        var tag: Tag
+    }
+
+    /// The writer's name.
+    public let name: Text40
+    /// Most commands in flight.
+    public let capacity: Int
+    /// How it stands.
+    public private(set) var state = State.opening
+    /// Whether there is a connection.
+    public private(set) var isConnected = false
+    /// In the order of their numbers, from `first` on.
+    var flights: [Flight] = []
+    var first = 0
+    var nextNumber: UInt64 = 1
+    /// The newest session of this name that the log shows.
+    var newest = SessionID(0)
+    /// Which attempt to open is awaited; told by the number of its `OpenSession`.
+    var attempt: UInt64 = 0
+
+    /// A writer of this name.
+    public init(name: Text40, capacity: Int = 8192) {
+        precondition(capacity > 0, "room for one command at least")
+        self.name = name
+        self.capacity = capacity
+    }
+
+    /// Commands in flight.
+    public var inFlight: Int { flights.count - first }
+
+    /// Whether `submit` takes a command now.
+    public var canSubmit: Bool {
+        guard isConnected, case .open = state else { return false }
+        return inFlight < capacity
+    }
+
+    /// A connection was welcomed: opens the session, or goes on with it and sends again what was not
+    /// seen in the log.
+    public mutating func connected(_ out: inout LinkEncoder) {
+        isConnected = true
+        switch state {
+        case .opening: open(&out)
+        case .open: resend(&out)
+        case .replaced, .refused: break
+        }
+    }
+
+    /// The connection was lost; nothing is lost with it.
+    public mutating func disconnected() { isConnected = false }
+
+    /// Opens a new session after `replaced` or `refused`.
+    public mutating func reopen(_ out: inout LinkEncoder) {
+        precondition(inFlight == 0, "what the old session had in flight was resolved")
+        state = .opening
+        if isConnected { open(&out) }
+    }
+
+    /// Submits a command; false, and nothing is done, where `canSubmit` is false.
+    public mutating func submit(
+        _ payload: some CommandPayload, tag: Tag, _ out: inout LinkEncoder
+    ) -> Bool {
+        guard canSubmit, case .open(let id) = state else { return false }
+        let flight = Flight(
+            number: nextNumber, kind: type(of: payload).kind.rawValue,
+            payload: payload.payloadBytes(), tag: tag)
+        nextNumber += 1
+        send(flight, id, &out)
+        flights.append(flight)
+        return true
+    }
+
+    /// Takes an acknowledgement; gives the commands that it resolves: those that did not enter the
+    /// log. All others are resolved by `applied`.
+    public mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {
+        if ack.session.number == 0 {
+            opened(ack)
+            return []
+        }
+        guard case .open(let id) = state, ack.session == id, !ack.isLogged,
+            ack.refusal == .diskReserve, let front = flights[first...].first,
+            let at = flights[first...].firstIndex(where: { $0.number == ack.number })
+        else { return [] }
+        precondition(ack.number >= front.number, "commands are resolved in order")
+        // Everything behind it met a gap, so it was not logged either. Cancels go again under the
+        // numbers that are free now; all else would meet the same refusal.
+        var resolved: [Resolved] = []
+        var kept: [Flight] = []
+        nextNumber = ack.number
+        for index in at..<flights.count {
+            var flight = flights[index]
+            if index > at, Self.passesReserve(flight.kind) {
+                flight.number = nextNumber
+                nextNumber += 1
+                kept.append(flight)
+            } else {
+                resolved.append(Resolved(tag: flight.tag, outcome: .refused(.diskReserve)))
+            }
+        }
+        flights.removeSubrange(at...)
+        flights.append(contentsOf: kept)
+        if isConnected { for flight in kept { send(flight, id, &out) } }
+        return resolved
+    }
+
+    /// Takes a record of the log; gives the commands that it resolves: its own, or all when the
+    /// record shows that another incarnation has replaced this one.
+    public mutating func applied(
+        _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome
+    ) -> [Resolved] {
+        if header.kind == CommandKind.openSession.rawValue {
+            return unsafe sessionOpened(record, outcome)
+        }
+        guard case .open(let id) = state, header.session == id,
+            first < flights.count, flights[first].number == header.number
+        else { return [] }
+        let tag = flights[first].tag
+        first += 1
+        if first > 1024 || first == flights.count {
+            flights.removeFirst(first)
+            first = 0
+        }
+        return [Resolved(tag: tag, outcome: outcome)]
+    }
+
+    // MARK: Parts
+
+    /// What matchd takes below the disk reserve.
+    static func passesReserve(_ kind: UInt16) -> Bool {
+        switch CommandKind(rawValue: kind) {
+        case .cancel, .massCancel, .setKillSwitch: true
+        default: false
+        }
+    }
+
+    mutating func open(_ out: inout LinkEncoder) {
+        attempt += 1
+        out.submit(session: SessionID(0), number: attempt, OpenSession(name: name))
+    }
+
+    mutating func opened(_ ack: LinkAck) {
+        guard state == .opening, ack.number == attempt else { return }
+        guard ack.refusal == .none else {
+            state = .refused(ack.refusal)
+            return
+        }
+        let id = SessionID(UInt32(truncatingIfNeeded: ack.id))
+        nextNumber = 1
+        state = newest > id ? .replaced : .open(id)
+    }
+
+    mutating func sessionOpened(
+        _ record: UnsafeRawBufferPointer, _ outcome: Outcome
+    ) -> [Resolved] {
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
+        guard outcome.refusal == .none,
+            case .openSession(let open) = unsafe Command(kind: .openSession, payload: payload),
+            open.name == name
+        else { return [] }
+        newest = max(newest, SessionID(UInt32(truncatingIfNeeded: outcome.id)))
+        guard case .open(let id) = state, newest > id else { return [] }
+        state = .replaced
+        let resolved = flights[first...].map {
+            Resolved(tag: $0.tag, outcome: .refused(.sessionUnknown))
+        }
+        (flights, first) = ([], 0)
+        return resolved
+    }
+
+    func send(_ flight: Flight, _ id: SessionID, _ out: inout LinkEncoder) {
+        unsafe flight.payload.withUnsafeBytes {
+            unsafe out.submit(session: id, number: flight.number, kind: flight.kind, payload: $0)
+        }
+    }
+
+    func resend(_ out: inout LinkEncoder) {
+        guard case .open(let id) = state else { return }
+        for flight in flights[first...] { send(flight, id, &out) }
+    }
+}
