@@ -1,0 +1,97 @@
+// Statistics over the last 24 hours, in minutes.
+
+import Terms
+
+/// The trades of the last 24 hours, summed by the minute, and their total.
+struct RollingDay: Sendable {
+    /// 24 hours in nanoseconds.
+    static var length: Int64 { 86_400_000_000_000 }
+
+    /// Minutes with a trade, oldest first, from `head` on.
+    private var minutes: [Candle] = []
+    private var head = 0
+    private var volume: Int128 = 0
+    private var quoteVolume: Int128 = 0
+    private var takerBuyVolume: Int128 = 0
+    private var takerBuyQuoteVolume: Int128 = 0
+    private var tradeCount: Int64 = 0
+    /// The highest and the lowest price; nil when they must be looked for again.
+    private var extremes: (high: Price, low: Price)?
+    /// The last price before the oldest minute, or `.none`.
+    private(set) var previousClose = Price.none
+
+    /// Adds the next trade.
+    mutating func add(_ trade: MarketTrade) {
+        add(Candle(trade, openTime: CandleInterval.minute1.openTime(at: trade.time)))
+    }
+
+    /// Adds the next minute, or a later part of the newest one.
+    mutating func add(_ minute: Candle) {
+        if minutes.count > head, minutes[minutes.count - 1].openTime == minute.openTime {
+            minutes[minutes.count - 1].merge(minute)
+        } else {
+            // Room for a day is the bound: what is older leaves first.
+            expire(before: minute.openTime - Self.length)
+            minutes.append(minute)
+        }
+        if minutes.count - head == 1 {
+            extremes = (minutes[head].high, minutes[head].low)
+        } else if let old = extremes {
+            extremes = (max(old.high, minute.high), min(old.low, minute.low))
+        }
+        volume &+= minute.volume
+        quoteVolume &+= minute.quoteVolume.units
+        takerBuyVolume &+= minute.takerBuyVolume
+        takerBuyQuoteVolume &+= minute.takerBuyQuoteVolume.units
+        tradeCount += minute.tradeCount
+    }
+
+    /// All trades in minutes that begin after `now` less 24 hours, as one candle.
+    mutating func candle(now: Int64) -> Candle {
+        expire(before: now - Self.length)
+        guard head < minutes.count else {
+            return Candle(empty: now - Self.length, price: previousClose)
+        }
+        let (first, last) = (minutes[head], minutes[minutes.count - 1])
+        let (high, low) = extremes ?? findExtremes()
+        var candle = Candle(empty: now - Self.length, price: first.open)
+        candle.high = high
+        candle.low = low
+        candle.close = last.close
+        candle.volume = volume
+        candle.quoteVolume = Amount(units: quoteVolume)
+        candle.takerBuyVolume = takerBuyVolume
+        candle.takerBuyQuoteVolume = Amount(units: takerBuyQuoteVolume)
+        candle.firstTrade = first.firstTrade
+        candle.lastTrade = last.lastTrade
+        candle.tradeCount = tradeCount
+        return candle
+    }
+
+    private mutating func expire(before time: Int64) {
+        while head < minutes.count, minutes[head].openTime < time {
+            let old = minutes[head]
+            head += 1
+            previousClose = old.close
+            volume &-= old.volume
+            quoteVolume &-= old.quoteVolume.units
+            takerBuyVolume &-= old.takerBuyVolume
+            takerBuyQuoteVolume &-= old.takerBuyQuoteVolume.units
+            tradeCount -= old.tradeCount
+            if let now = extremes, old.high == now.high || old.low == now.low { extremes = nil }
+        }
+        if head > 2_048 {
+            minutes.removeFirst(head)
+            head = 0
+        }
+    }
+
+    private mutating func findExtremes() -> (high: Price, low: Price) {
+        var found = (high: minutes[head].high, low: minutes[head].low)
+        for minute in minutes[head...] {
+            found = (max(found.high, minute.high), min(found.low, minute.low))
+        }
+        extremes = found
+        return found
+    }
+}
