@@ -1,4 +1,4 @@
-// The engine's door: what goes in, and what can be read.
+// The engine's door: what goes in. What can be read is in Engine+Reading.
 
 internal import Slabs
 public import Terms
@@ -7,7 +7,8 @@ public import Wire
 /// The deterministic engine: the same log gives the same events and the same state on any machine.
 ///
 /// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory is
-/// reserved in `init` and does not grow.
+/// reserved in `init` and does not grow, but for the tables of administration (accounts' names,
+/// sessions, API keys), which are bounded by `limits`.
 public struct Engine: ~Copyable {
     /// How much it holds.
     public let limits: EngineLimits
@@ -17,102 +18,179 @@ public struct Engine: ~Copyable {
     public internal(set) var timestamp: Int64 = 0
     /// The last record's epoch.
     public internal(set) var epoch: UInt32 = 0
-    /// The running hash over all outcomes and events so far.
-    public internal(set) var eventHash: UInt64 = 0
     /// True once a `HashMark` of the log was not this engine's: it must stop and be looked at.
     public internal(set) var hasDiverged = false
+    /// Whether the venue's kill switch is on.
+    public internal(set) var isKilled = false
+
+    /// The running hash over all outcomes and events so far.
+    public var eventHash: UInt64 { events.hash }
+
+    var orders: Orders
+    var ladders: Ladders
+    var ledger: Ledger
+    var accounts: Accounts
+    var instruments: Slab<InstrumentView>
+    var instrumentsUsed: UInt16 = 0
+    var assets: Slab<AssetView>
+    var assetsUsed: UInt16 = 0
+    var sessions = Sessions()
+    var keys = APIKeys()
+    var events: EventLog
+    var lastOrder: UInt64 = 0
+    /// `timestamp` in whole seconds.
+    var second: Int64 = 0
+    /// Trades, self-trade preventions and triggers of the command at hand.
+    var steps = 0
+    /// Instruments that have a trigger waiting because a command reached `stepsMax`.
+    var pendingTriggers: [UInt16] = []
+    /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
+    let isBare: Bool
+
+    /// The most trades, preventions and triggers of one command: it bounds the time of a command
+    /// and the memory of its events. What is incoming ends there (`liquidity`), triggers wait for
+    /// the next command of the instrument or tick.
+    static var stepsMax: Int { 65_536 }
 
     /// An empty engine.
-    public init(limits: EngineLimits) { self.limits = limits }
+    public init(limits: EngineLimits) { self.init(limits: limits, isBare: false) }
+
+    init(limits: EngineLimits, isBare: Bool) {
+        precondition(limits.assets > 0 && limits.assets < 65_535, "asset limit")
+        precondition(limits.instruments > 0 && limits.instruments < 65_535, "instrument limit")
+        precondition(limits.feeTiers > 0 && limits.feeTiers < 65_536, "fee tier limit")
+        self.limits = limits
+        self.isBare = isBare
+        orders = Orders(capacity: Int(limits.openOrders))
+        ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
+        ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
+        accounts = Accounts(
+            accounts: Int(limits.accounts), tiers: Int(limits.feeTiers),
+            instruments: Int(limits.instruments))
+        instruments = Slab(capacity: Int(limits.instruments) + 1)
+        assets = Slab(capacity: Int(limits.assets) + 1)
+        // A step gives at most a trade, a slice and two ends; a mass cancel one end an order.
+        events = EventLog(capacity: 4 * Self.stepsMax + Int(limits.openOrders) + 64)
+    }
+
+    // MARK: Applying
 
     /// Applies the record in `bytes`, the next of the log (`sequence + 1`; a gap stops the process).
     ///
     /// `bytes` is a whole record whose CRC was checked. A payload that is not well formed is refused.
-    public mutating func apply(record bytes: UnsafeRawBufferPointer) -> Outcome { Outcome() }
+    public mutating func apply(record bytes: UnsafeRawBufferPointer) -> Outcome {
+        guard let header = unsafe RecordHeader(bytes) else {
+            preconditionFailure("a record has a header")
+        }
+        var outcome = begin(header)
+        if outcome.refusal == .none {
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
+            outcome = unsafe execute(kind: header.kind, payload: payload)
+        }
+        events.fold(outcome)
+        return outcome
+    }
 
     /// Applies a decoded command; the same as applying its record.
-    public mutating func apply(_ header: RecordHeader, _ command: Command) -> Outcome { Outcome() }
+    public mutating func apply(_ header: RecordHeader, _ command: Command) -> Outcome {
+        var outcome = begin(header)
+        if outcome.refusal == .none { outcome = execute(command) }
+        events.fold(outcome)
+        return outcome
+    }
 
     /// Passes over the record in `bytes`, which a later `VoidSequence` voids. Only its sequence,
     /// time and session number are taken.
-    public mutating func skip(record bytes: UnsafeRawBufferPointer) -> Outcome { Outcome() }
+    public mutating func skip(record bytes: UnsafeRawBufferPointer) -> Outcome {
+        guard let header = unsafe RecordHeader(bytes) else {
+            preconditionFailure("a record has a header")
+        }
+        var outcome = begin(header)
+        if outcome.refusal == .none { outcome = .refused(.voided) }
+        events.fold(outcome)
+        return outcome
+    }
 
     /// The events of the last `apply`, in order.
     public borrowing func withEvents<R>(_ body: (UnsafeBufferPointer<Event>) -> R) -> R {
-        unsafe body(UnsafeBufferPointer(start: nil, count: 0))
+        unsafe events.withEvents(body)
     }
 
     /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it.
-    public var nextTimer: Int64? { nil }
-
-    /// The hash over the whole state, the same for replicas at the same sequence. O(state).
-    public borrowing func stateHash() -> UInt64 { 0 }
-
-    /// Gives the whole state in canonical form to `sink`, piece by piece. O(state).
-    public borrowing func writeSnapshot(_ sink: (UnsafeRawBufferPointer) -> Void) {}
-
-    /// The state that `writeSnapshot` gave; nil when the bytes are not well formed to the last.
-    public init?(snapshot bytes: UnsafeRawBufferPointer) { return nil }
-
-    /// The first invariant that does not hold, in words, or nil. O(state).
-    public borrowing func checkInvariants() -> String? { nil }
-
-    // MARK: Reading
-
-    /// Assets; their ids are 1 … count.
-    public var assetCount: Int { 0 }
-    /// An asset, or nil.
-    public borrowing func asset(_ id: AssetID) -> AssetView? { nil }
-    /// The asset of a code, or nil. O(assets).
-    public borrowing func asset(code: Text16) -> AssetView? { nil }
-    /// Instruments; their ids are 1 … count.
-    public var instrumentCount: Int { 0 }
-    /// An instrument, or nil.
-    public borrowing func instrument(_ id: InstrumentID) -> InstrumentView? { nil }
-    /// The instrument of a symbol, or nil. O(instruments).
-    public borrowing func instrument(symbol: Text16) -> InstrumentView? { nil }
-    /// The fees of an account in an instrument.
-    public borrowing func fees(
-        account: AccountID, instrument: InstrumentID
-    ) -> (maker: FeeRate, taker: FeeRate) { (FeeRate(e8: 0), FeeRate(e8: 0)) }
-    /// Accounts; their ids are 1 … count.
-    public var accountCount: Int { 0 }
-    /// An account, or nil.
-    public borrowing func account(_ id: AccountID) -> AccountView? { nil }
-    /// The account of a name, or nil. O(1) expected.
-    public borrowing func account(name: Text40) -> AccountView? { nil }
-    /// What an account has of an asset; zero where either is unknown.
-    public borrowing func balance(_ account: AccountID, _ asset: AssetID) -> Balance { Balance() }
-    /// What the house has of an asset.
-    public borrowing func house(_ asset: AssetID) -> HouseBalance {
-        HouseBalance(external: .zero, fees: .zero, rounding: .zero)
+    public var nextTimer: Int64? {
+        if !pendingTriggers.isEmpty { return timestamp }
+        let slot = orders.firstTimer
+        return slot == none ? nil : orders.cold[slot].expireTime
     }
-    /// Whether the venue's kill switch is on.
-    public var isKilled: Bool { false }
-    /// An API key, or nil.
-    public borrowing func apiKey(_ keyID: Text64) -> APIKeyView? { nil }
-    /// API keys that are not revoked, in the order of their creation.
-    public borrowing func forEachAPIKey(_ body: (APIKeyView) -> Void) {}
-    /// The session that a writer has open, or nil.
-    public borrowing func session(name: Text40) -> SessionView? { nil }
-    /// The session of an id, if it is open.
-    public borrowing func session(_ id: SessionID) -> SessionView? { nil }
-    /// Open orders over all instruments.
-    public var openOrderCount: Int { 0 }
-    /// An open order, or nil. O(1).
-    public borrowing func order(_ id: OrderID) -> OrderView? { nil }
-    /// An account's open order by the client's id, or nil. O(1) expected.
-    public borrowing func order(_ account: AccountID, clOrdID: Text40) -> OrderView? { nil }
-    /// All open orders, in no useful order. O(orders).
-    public borrowing func forEachOrder(_ body: (OrderView) -> Void) {}
-    /// The best price of a side, or nil.
-    public borrowing func best(_ instrument: InstrumentID, _ side: Side) -> Price? { nil }
-    /// What one price shows; zero where nothing is. O(1).
-    public borrowing func level(
-        _ instrument: InstrumentID, _ side: Side, _ price: Price
-    ) -> LevelView { LevelView(price: price, quantity: .zero, orders: 0) }
-    /// A side's prices from the best on, until `body` gives false.
-    public borrowing func forEachLevel(
-        _ instrument: InstrumentID, _ side: Side, _ body: (LevelView) -> Bool
-    ) {}
+
+    /// Takes the record's place, time and session number.
+    @inline(__always) mutating func begin(_ header: RecordHeader) -> Outcome {
+        precondition(header.sequence == sequence + 1, "records are applied without gaps")
+        sequence = header.sequence
+        epoch = header.epoch
+        if header.timestamp > timestamp {
+            timestamp = header.timestamp
+            second = timestamp / 1_000_000_000
+        }
+        events.clear()
+        steps = 0
+        if header.session.number == 0 { return Outcome() }
+        guard let place = sessions.find(header.session) else { return .refused(.sessionUnknown) }
+        let last = sessions.list[place].lastNumber
+        if header.number <= last { return .refused(.duplicateCommand) }
+        if header.number > last + 1 { return .refused(.sessionGap) }
+        sessions.list[place].lastNumber = header.number
+        return Outcome()
+    }
+
+    /// The traders' commands without a detour through `Command`, for they are nearly all.
+    private mutating func execute(kind: UInt16, payload: UnsafeRawBufferPointer) -> Outcome {
+        var reader = unsafe WireReader(payload)
+        switch kind {
+        case CommandKind.place.rawValue:
+            let command = Place(from: &reader)
+            reader.finish()
+            return reader.isValid ? place(command) : .refused(.malformed)
+        case CommandKind.cancel.rawValue:
+            let command = Cancel(from: &reader)
+            reader.finish()
+            return reader.isValid ? cancel(command, .request) : .refused(.malformed)
+        case CommandKind.amend.rawValue:
+            let command = Amend(from: &reader)
+            reader.finish()
+            return reader.isValid ? amend(command) : .refused(.malformed)
+        default:
+            guard let kind = CommandKind(rawValue: kind),
+                let command = unsafe Command(kind: kind, payload: payload)
+            else { return .refused(.malformed) }
+            return execute(command)
+        }
+    }
+
+    private mutating func execute(_ command: Command) -> Outcome {
+        switch command {
+        case .place(let c): place(c)
+        case .cancel(let c): cancel(c, .request)
+        case .amend(let c): amend(c)
+        case .cancelReplace(let c): cancelReplace(c)
+        case .massCancel(let c): massCancel(c)
+        case .tick: tick()
+        case .hashMark(let c): check(c)
+        case .genesis(let c): check(c)
+        case .epochMark: Outcome()
+        case .voidSequence(let c): Outcome(id: c.sequence)
+        case .openSession(let c): openSession(c)
+        case .setAsset(let c): setAsset(c)
+        case .setInstrument(let c): setInstrument(c)
+        case .setInstrumentState(let c): setInstrumentState(c)
+        case .setFees(let c): setFees(c)
+        case .openAccount(let c): openAccount(c)
+        case .setAccountLimits(let c): setAccountLimits(c)
+        case .setAccountTier(let c): setAccountTier(c)
+        case .setKillSwitch(let c): setKillSwitch(c)
+        case .adjustBalance(let c): adjustBalance(c)
+        case .addAPIKey(let c): addAPIKey(c)
+        case .revokeAPIKey(let c): revokeAPIKey(c)
+        }
+    }
 }

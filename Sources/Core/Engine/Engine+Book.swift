@@ -1,0 +1,129 @@
+// Orders in and out of their levels.
+
+internal import Slabs
+internal import Terms
+
+extension Engine {
+    /// Price × quantity in quote units; the largest `Int128` where it would be more.
+    @inline(__always)
+    func notional(_ price: Int64, _ lots: Int64, _ unit: Int64) -> Int128 {
+        // 2^48 × 2^60 fits 128 bits; only the last factor can leave them.
+        let (product, overflow) = (Int128(price) * Int128(lots)).multipliedReportingOverflow(
+            by: Int128(unit))
+        return overflow ? .max : product
+    }
+
+    /// Appends an order to the level at `price` of its ladder.
+    @inline(__always)
+    mutating func attach(_ slot: UInt32, at price: Int64) {
+        let kind = orders.hot[slot].ladder
+        let ladder = Ladders.index(orders.hot[slot].instrument, kind)
+        let level = ladders.level(ladder, kind, price)
+        append(slot, level)
+    }
+
+    @inline(__always)
+    private mutating func append(_ slot: UInt32, _ level: UInt32) {
+        let tail = ladders.levels[level].tail
+        orders.hot[slot].level = level
+        orders.hot[slot].previous = tail
+        orders.hot[slot].next = none
+        if tail == none {
+            ladders.levels[level].head = slot
+        } else {
+            orders.hot[tail].next = slot
+        }
+        ladders.levels[level].tail = slot
+        ladders.levels[level].shown += orders.hot[slot].shown
+        ladders.levels[level].orders += 1
+    }
+
+    /// Takes an order out of its level, and the level out of its ladder when it was the last.
+    @inline(__always)
+    mutating func detach(_ slot: UInt32) {
+        let level = orders.hot[slot].level
+        unlink(slot, level)
+        if ladders.levels[level].orders == 0 {
+            let kind = orders.hot[slot].ladder
+            ladders.removeLevel(Ladders.index(orders.hot[slot].instrument, kind), kind, level)
+        }
+    }
+
+    @inline(__always)
+    private mutating func unlink(_ slot: UInt32, _ level: UInt32) {
+        let (previous, next) = (orders.hot[slot].previous, orders.hot[slot].next)
+        if previous == none {
+            ladders.levels[level].head = next
+        } else {
+            orders.hot[previous].next = next
+        }
+        if next == none {
+            ladders.levels[level].tail = previous
+        } else {
+            orders.hot[next].previous = previous
+        }
+        ladders.levels[level].shown -= orders.hot[slot].shown
+        ladders.levels[level].orders -= 1
+    }
+
+    /// Shows the next slice of an iceberg order at the end of its level.
+    mutating func replenish(_ slot: UInt32) {
+        let level = orders.hot[slot].level
+        unlink(slot, level)
+        orders.hot[slot].shown = min(orders.hot[slot].display, orders.hot[slot].leaves)
+        append(slot, level)
+        let order = orders.hot[slot]
+        events.append(
+            .orderReplenished(
+                OrderReplenished(
+                    order: OrderID(order.id), instrument: InstrumentID(order.instrument),
+                    side: order.side, price: Price(ticks: order.price),
+                    displayed: Quantity(lots: order.shown))))
+    }
+
+    /// What an open order holds: never stored, always the same function of its terms.
+    @inline(__always)
+    func held(_ slot: UInt32) -> Int128 {
+        let order = orders.hot[slot]
+        let instrument = Int(order.instrument)
+        if order.side == .sell {
+            return Int128(order.leaves) * Int128(instruments[instrument].lotUnits)
+        }
+        let price = order.type.hasPrice ? order.price : orders.cold[slot].stopPrice
+        return notional(price, order.leaves, instruments[instrument].notionalUnit)
+    }
+
+    /// The asset that an order on this side holds.
+    @inline(__always)
+    func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {
+        side == .buy
+            ? instruments[Int(instrument)].quote.number : instruments[Int(instrument)].base.number
+    }
+
+    /// Puts an order into a slot and its level, and counts it for its account.
+    mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
+        let slot = orders.insert(hot, cold)
+        accounts.slots[hot.account].openOrders += 1
+        attach(slot, at: hot.isWorking ? hot.price : cold.stopPrice)
+        return slot
+    }
+
+    /// Frees an order's slot after it left its level.
+    @inline(__always)
+    mutating func release(_ slot: UInt32) {
+        accounts.slots[orders.hot[slot].account].openOrders -= 1
+        orders.remove(slot)
+    }
+
+    /// Ends a resting order: its hold goes back, and it is gone.
+    mutating func end(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
+        let order = orders.hot[slot]
+        if !isBare {
+            ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))
+            orders.cold[slot].updatedTime = timestamp
+            events.append(.orderEnded(view(order, orders.cold[slot], status, leaves: 0), reason))
+        }
+        detach(slot)
+        release(slot)
+    }
+}

@@ -1,0 +1,263 @@
+// Cancels, changes, triggers and timers.
+
+internal import Slabs
+internal import Terms
+internal import Wire
+
+extension Engine {
+    /// The slot of an account's open order in an instrument, or `none`.
+    @inline(__always)
+    private func find(
+        _ account: AccountID, _ instrument: InstrumentID, _ order: OrderID, _ clOrdID: Text40
+    ) -> UInt32 {
+        let slot: UInt32
+        if order.number != 0 {
+            slot = orders.find(order.number)
+        } else {
+            slot = clOrdID.w0 == 0 ? none : orders.find(account: account.number, clOrdID: clOrdID)
+        }
+        guard slot != none, orders.hot[slot].account == account.number,
+            orders.hot[slot].instrument == instrument.number
+        else { return none }
+        return slot
+    }
+
+    /// Cancels one order.
+    mutating func cancel(_ c: Cancel, _ reason: EndReason) -> Outcome {
+        if c.clOrdID.w4 >> 32 != 0 { return .refused(.malformed) }
+        if !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if c.instrument.number == 0 || c.instrument.number > instrumentsUsed {
+            return .refused(.instrumentUnknown)
+        }
+        let slot = find(c.account, c.instrument, c.order, c.clOrdID)
+        if slot == none { return .refused(.orderUnknown) }
+        let id = orders.hot[slot].id
+        end(slot, .canceled, reason)
+        return Outcome(status: .canceled, id: id)
+    }
+
+    /// Cancels one order and places another.
+    mutating func cancelReplace(_ c: CancelReplace) -> Outcome {
+        if c.cancel.account != c.place.account || c.cancel.instrument != c.place.instrument {
+            return .refused(.malformed)
+        }
+        let cancelled = cancel(c.cancel, .replaced)
+        if cancelled.refusal != .none, c.stopOnFailure { return .refused(.cancelFailed) }
+        return place(c.place)
+    }
+
+    /// Cancels all that fit.
+    mutating func massCancel(_ c: MassCancel) -> Outcome {
+        if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        let ended = endAll(
+            account: c.account.number, instrument: c.instrument.number, side: c.side, .massCancel)
+        return Outcome(status: .canceled, id: UInt64(ended))
+    }
+
+    /// Ends all orders that fit in ascending id, the same on every replica however its slots lie.
+    /// O(slots ever used + n log n). Gives their number.
+    mutating func endAll(
+        account: UInt32, instrument: UInt16, side: Side?, _ reason: EndReason
+    ) -> Int {
+        var found: [(id: UInt64, slot: UInt32)] = []
+        for slot in 0..<orders.used where orders.hot[slot].account != 0 {
+            let order = orders.hot[slot]
+            if account == 0 || order.account == account,
+                instrument == 0 || order.instrument == instrument,
+                side == nil || order.side == side
+            {
+                found.append((order.id, slot))
+            }
+        }
+        found.sort { $0.id < $1.id }
+        for entry in found { end(entry.slot, .canceled, reason) }
+        return found.count
+    }
+
+    // MARK: Amend
+
+    /// Changes one order's price or quantity.
+    mutating func amend(_ c: Amend) -> Outcome {
+        let gate = checkGate(c.account, c.instrument, clOrdID: c.clOrdID)
+        if gate != .none { return .refused(gate) }
+        let i = Int(c.instrument.number)
+        switch instruments[i].state {
+        case .auction, .halt, .closed: return .refused(.instrumentState)
+        case .preOpen, .trading, .pause: break
+        }
+        let slot = find(c.account, c.instrument, c.order, c.clOrdID)
+        if slot == none { return .refused(.orderUnknown) }
+        let id = orders.hot[slot].id
+        let oldPrice = orders.hot[slot].price
+        let oldQuantity = orders.cold[slot].quantity
+        let price = c.price.ticks == 0 ? oldPrice : c.price.ticks
+        let quantity = c.quantity.lots == 0 ? oldQuantity : c.quantity.lots
+        let leaves = quantity - (oldQuantity - orders.hot[slot].leaves)
+        if !orders.hot[slot].isWorking || price < 0 || quantity < 0 || leaves <= 0
+            || price == oldPrice && quantity == oldQuantity
+        {
+            return .refused(.amendInvalid)
+        }
+        let refusal = checkAmended(slot, i, price, quantity)
+        if refusal != .none { return .refused(refusal) }
+        let side = orders.hot[slot].side
+        let oldHold = held(slot)
+        let newHold =
+            side == .sell
+            ? Int128(leaves) * Int128(instruments[i].lotUnits)
+            : notional(price, leaves, instruments[i].notionalUnit)
+        let asset = heldAsset(side, c.instrument.number)
+        if newHold - oldHold > ledger.available(c.account.number, asset) {
+            return .refused(.insufficientFunds)
+        }
+        ledger.hold(c.account.number, asset, newHold - oldHold)
+        orders.cold[slot].quantity = quantity
+        orders.cold[slot].updatedTime = timestamp
+        if price == oldPrice, quantity < oldQuantity {
+            shrink(slot, to: leaves)
+            return Outcome(status: view(slot).status, id: id)
+        }
+        let status = relocate(slot, price, leaves, oldPrice)
+        runTriggers(c.instrument.number)
+        return Outcome(status: status, id: id)
+    }
+
+    @inline(__always)
+    private func checkAmended(
+        _ slot: UInt32, _ i: Int, _ price: Int64, _ quantity: Int64
+    ) -> Refusal {
+        let order = orders.hot[slot]
+        if price < instruments[i].priceMin.ticks || price > instruments[i].priceMax.ticks {
+            return .priceInvalid
+        }
+        if quantity < instruments[i].quantityMin.lots || quantity > instruments[i].quantityMax.lots {
+            return .quantityInvalid
+        }
+        if order.display > 0, !Self.isDisplay(order.display, of: quantity) {
+            return .displayQuantityInvalid
+        }
+        let value = notional(price, quantity, instruments[i].notionalUnit)
+        let size = checkNotional(value, i)
+        if size != .none { return size }
+        if price != order.price, isOutsideBand(i, price) { return .priceBand }
+        if isAboveSize(order.account, quantity, value) { return .orderSizeLimit }
+        let mayTake = order.type != .limitMaker && instruments[i].state == .trading
+        if !mayTake, crosses(order.instrument, order.side, price) { return .wouldTake }
+        return .none
+    }
+
+    /// A lower quantity at the same price keeps its place.
+    private mutating func shrink(_ slot: UInt32, to leaves: Int64) {
+        let shown = min(orders.hot[slot].shown, leaves)
+        ladders.levels[orders.hot[slot].level].shown -= orders.hot[slot].shown - shown
+        orders.hot[slot].shown = shown
+        orders.hot[slot].leaves = leaves
+        let price = Price(ticks: orders.hot[slot].price)
+        events.append(.orderAmended(view(slot), oldPrice: price))
+    }
+
+    /// Moves an order to the end of another level, or lets it take what its new price crosses.
+    @inline(__always)
+    mutating func relocate(
+        _ slot: UInt32, _ price: Int64, _ leaves: Int64, _ oldPrice: Int64
+    ) -> OrderStatus {
+        detach(slot)
+        orders.hot[slot].price = price
+        orders.hot[slot].leaves = leaves
+        let display = orders.hot[slot].display
+        orders.hot[slot].shown = display > 0 ? min(display, leaves) : leaves
+        if !isBare { events.append(.orderAmended(view(slot), oldPrice: Price(ticks: oldPrice))) }
+        if crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
+            return rematch(slot)
+        }
+        attach(slot, at: price)
+        return orders.cold[slot].quantity == leaves ? .new : .partiallyFilled
+    }
+
+    /// Takes a detached order out of its slot and matches it as incoming.
+    @inline(never)
+    private mutating func rematch(_ slot: UInt32) -> OrderStatus {
+        let (hot, cold) = (orders.hot[slot], orders.cold[slot])
+        release(slot)
+        var incoming = incoming(hot, restarted(cold), hold: 0)
+        match(&incoming)
+        return conclude(&incoming)
+    }
+
+    private func restarted(_ cold: ColdOrder) -> ColdOrder {
+        var cold = cold
+        cold.timer = none
+        return cold
+    }
+
+    // MARK: Triggers and timers
+
+    /// Fires the stops that the last price has reached, one after the other, each to its end.
+    @inline(__always)
+    mutating func runTriggers(_ instrument: UInt16) {
+        let up = ladders.best(Ladders.index(instrument, .stopsUp))
+        let down = ladders.best(Ladders.index(instrument, .stopsDown))
+        if up == none && down == none { return }
+        fireTriggers(instrument)
+    }
+
+    @inline(never)
+    private mutating func fireTriggers(_ instrument: UInt16) {
+        while instruments[Int(instrument)].state == .trading {
+            let slot = nextTriggered(instrument)
+            if slot == none { break }
+            if steps >= Self.stepsMax {
+                if !pendingTriggers.contains(instrument) { pendingTriggers.append(instrument) }
+                return
+            }
+            steps += 1
+            fire(slot)
+        }
+        pendingTriggers.removeAll { $0 == instrument }
+    }
+
+    private func nextTriggered(_ instrument: UInt16) -> UInt32 {
+        let last = instruments[Int(instrument)].lastPrice.ticks
+        if last == 0 { return none }
+        let up = ladders.best(Ladders.index(instrument, .stopsUp))
+        if up != none, ladders.levels[up].price <= last { return ladders.levels[up].head }
+        let down = ladders.best(Ladders.index(instrument, .stopsDown))
+        if down != none, ladders.levels[down].price >= last { return ladders.levels[down].head }
+        return none
+    }
+
+    private mutating func fire(_ slot: UInt32) {
+        var hold = held(slot)
+        detach(slot)
+        orders.hot[slot].isWorking = true
+        orders.cold[slot].updatedTime = timestamp
+        var (hot, cold) = (orders.hot[slot], orders.cold[slot])
+        release(slot)
+        cold.timer = none
+        hot.shown = hot.leaves
+        events.append(.orderTriggered(view(hot, cold, .new, leaves: hot.leaves)))
+        if !hot.type.hasPrice, hot.side == .buy {
+            let asset = heldAsset(.buy, hot.instrument)
+            let missing = sweepCost(hot.instrument, hot.leaves) - hold
+            let more = min(max(0, missing), ledger.available(hot.account, asset))
+            ledger.hold(hot.account, asset, more)
+            hold += more
+        }
+        var incoming = incoming(hot, cold, hold: hold)
+        match(&incoming)
+        _ = conclude(&incoming)
+    }
+
+    /// A tick of the clock: GTD orders whose time has come, then triggers that had to wait.
+    mutating func tick() -> Outcome {
+        while true {
+            let slot = orders.firstTimer
+            if slot == none || orders.cold[slot].expireTime > timestamp { break }
+            end(slot, .expired, .expireTime)
+        }
+        let waiting = pendingTriggers
+        for instrument in waiting { fireTriggers(instrument) }
+        return Outcome()
+    }
+}

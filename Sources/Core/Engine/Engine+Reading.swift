@@ -1,0 +1,218 @@
+// What can be read from the engine.
+
+internal import Slabs
+public import Terms
+internal import Wire
+
+extension Engine {
+    /// Assets; their ids are 1 … count.
+    public var assetCount: Int { Int(assetsUsed) }
+
+    /// An asset, or nil.
+    public borrowing func asset(_ id: AssetID) -> AssetView? {
+        id.number >= 1 && id.number <= assetsUsed ? assets[Int(id.number)] : nil
+    }
+
+    /// The asset of a code, or nil. O(assets).
+    public borrowing func asset(code: Text16) -> AssetView? {
+        for i in 0..<Int(assetsUsed) where assets[i + 1].code == code { return assets[i + 1] }
+        return nil
+    }
+
+    /// Instruments; their ids are 1 … count.
+    public var instrumentCount: Int { Int(instrumentsUsed) }
+
+    /// An instrument, or nil.
+    public borrowing func instrument(_ id: InstrumentID) -> InstrumentView? {
+        id.number >= 1 && id.number <= instrumentsUsed ? instruments[Int(id.number)] : nil
+    }
+
+    /// The instrument of a symbol, or nil. O(instruments).
+    public borrowing func instrument(symbol: Text16) -> InstrumentView? {
+        for i in 0..<Int(instrumentsUsed) where instruments[i + 1].symbol == symbol {
+            return instruments[i + 1]
+        }
+        return nil
+    }
+
+    /// The fees of an account in an instrument.
+    public borrowing func fees(
+        account: AccountID, instrument: InstrumentID
+    ) -> (maker: FeeRate, taker: FeeRate) {
+        guard hasAccount(account), instrument.number <= instrumentsUsed else {
+            return (FeeRate(e8: 0), FeeRate(e8: 0))
+        }
+        let slot = accounts.rates(account.number, instrument.number)
+        return (FeeRate(e8: slot.maker), FeeRate(e8: slot.taker))
+    }
+
+    /// The fees set for a tier, in general (instrument 0) or for one instrument; nil where none are.
+    public borrowing func fees(
+        tier: UInt16, instrument: InstrumentID
+    ) -> (maker: FeeRate, taker: FeeRate)? {
+        guard UInt32(tier) < limits.feeTiers, instrument.number <= instrumentsUsed else {
+            return nil
+        }
+        let slot = accounts.fee(tier, instrument.number)
+        return slot.isSet ? (FeeRate(e8: slot.maker), FeeRate(e8: slot.taker)) : nil
+    }
+
+    /// Accounts; their ids are 1 … count.
+    public var accountCount: Int { Int(accounts.count) }
+
+    @inline(__always) func hasAccount(_ id: AccountID) -> Bool {
+        id.number >= 1 && id.number <= accounts.count
+    }
+
+    /// An account, or nil. Its limits are those that stand for it, the default's if it has no own.
+    public borrowing func account(_ id: AccountID) -> AccountView? {
+        hasAccount(id) ? view(account: id) : nil
+    }
+
+    /// The limits of accounts that have none of their own; only its limits mean something.
+    public var defaultLimits: AccountView { view(account: AccountID(0)) }
+
+    private func view(account id: AccountID) -> AccountView {
+        let slot = accounts.slots[id.number]
+        let limits = accounts.slots[accounts.limits(id.number)]
+        return AccountView(
+            id: id, name: accounts.names[id.number], tier: slot.tier, isKilled: slot.isKilled,
+            openOrders: slot.openOrders, openOrdersMax: limits.openOrdersMax,
+            messagesPerSecondMax: limits.messagesPerSecondMax,
+            orderQuantityMax: Quantity(lots: limits.orderQuantityMax),
+            orderNotionalMax: Amount(units: limits.orderNotionalMax))
+    }
+
+    /// The account of a name, or nil. O(1) expected.
+    public borrowing func account(name: Text40) -> AccountView? {
+        accounts.find(name).map { view(account: AccountID($0)) }
+    }
+
+    /// What an account has of an asset; zero where either is unknown.
+    public borrowing func balance(_ account: AccountID, _ asset: AssetID) -> Balance {
+        guard hasAccount(account), asset.number <= assetsUsed else { return Balance() }
+        return ledger.balance(account.number, asset.number)
+    }
+
+    /// What the house has of an asset.
+    public borrowing func house(_ asset: AssetID) -> HouseBalance {
+        guard asset.number <= assetsUsed else {
+            return HouseBalance(external: .zero, fees: .zero, rounding: .zero)
+        }
+        return ledger.house[Int(asset.number)]
+    }
+
+    /// An API key that is not revoked, or nil.
+    public borrowing func apiKey(_ keyID: Text64) -> APIKeyView? {
+        guard let place = keys.places[keyID], !keys.isRevoked[place] else { return nil }
+        return keys.list[place]
+    }
+
+    /// API keys that are not revoked, in the order of their creation.
+    public borrowing func forEachAPIKey(_ body: (APIKeyView) -> Void) {
+        for (i, key) in keys.list.enumerated() where !keys.isRevoked[i] { body(key) }
+    }
+
+    /// The session that a writer has open, or nil.
+    public borrowing func session(name: Text40) -> SessionView? {
+        sessions.list.first { $0.name == name }
+    }
+
+    /// The session of an id, if it is open.
+    public borrowing func session(_ id: SessionID) -> SessionView? {
+        sessions.list.first { $0.id == id }
+    }
+
+    /// Open orders over all instruments.
+    public var openOrderCount: Int { orders.count }
+
+    /// An open order, or nil. O(1) expected.
+    public borrowing func order(_ id: OrderID) -> OrderView? {
+        let slot = orders.find(id.number)
+        return slot == none || id.number == 0 ? nil : view(slot)
+    }
+
+    /// An account's open order by the client's id, or nil. O(1) expected.
+    public borrowing func order(_ account: AccountID, clOrdID: Text40) -> OrderView? {
+        if clOrdID.w0 == 0 { return nil }
+        let slot = orders.find(account: account.number, clOrdID: clOrdID)
+        return slot == none ? nil : view(slot)
+    }
+
+    /// All open orders, in no useful order. O(most orders that were ever open).
+    public borrowing func forEachOrder(_ body: (OrderView) -> Void) {
+        for slot in 0..<orders.used where orders.hot[slot].account != 0 { body(view(slot)) }
+    }
+
+    /// The best price of a side, or nil.
+    public borrowing func best(_ instrument: InstrumentID, _ side: Side) -> Price? {
+        guard instrument.number <= instrumentsUsed else { return nil }
+        let level = ladders.best(Ladders.index(instrument.number, LadderKind(side)))
+        return level == none ? nil : Price(ticks: ladders.levels[level].price)
+    }
+
+    /// What one price shows; zero where nothing is. O(1) near the last price.
+    public borrowing func level(
+        _ instrument: InstrumentID, _ side: Side, _ price: Price
+    ) -> LevelView {
+        guard instrument.number <= instrumentsUsed, price.ticks > 0 else {
+            return LevelView(price: price, quantity: .zero, orders: 0)
+        }
+        let ladder = Ladders.index(instrument.number, LadderKind(side))
+        let level = ladders.find(ladder, price.ticks)
+        guard level != none else { return LevelView(price: price, quantity: .zero, orders: 0) }
+        return view(level: level)
+    }
+
+    private func view(level: UInt32) -> LevelView {
+        let level = ladders.levels[level]
+        return LevelView(
+            price: Price(ticks: level.price), quantity: Quantity(lots: level.shown),
+            orders: level.orders)
+    }
+
+    /// A side's prices from the best on, until `body` gives false.
+    public borrowing func forEachLevel(
+        _ instrument: InstrumentID, _ side: Side, _ body: (LevelView) -> Bool
+    ) {
+        guard instrument.number <= instrumentsUsed else { return }
+        let kind = LadderKind(side)
+        let ladder = Ladders.index(instrument.number, kind)
+        var level = ladders.best(ladder)
+        while level != none, body(view(level: level)) {
+            level = ladders.after(ladder, kind, ladders.levels[level].price)
+        }
+    }
+
+    /// Bytes that open orders and books take now, indices included: for the memory benchmark.
+    public var bookMemory: Int {
+        let order = MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
+        return Int(orders.used) * (order + 4 * 4) + ladders.memory
+    }
+
+    // MARK: Views of orders
+
+    @inline(__always) func view(_ slot: UInt32) -> OrderView {
+        let leaves = orders.hot[slot].leaves
+        let isNew = orders.cold[slot].quantity == leaves
+        return view(
+            orders.hot[slot], orders.cold[slot], isNew ? .new : .partiallyFilled, leaves: leaves)
+    }
+
+    @inline(__always) func view(
+        _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
+        quoteQuantity: Int128 = 0
+    ) -> OrderView {
+        OrderView(
+            order: OrderID(hot.id), account: AccountID(hot.account),
+            instrument: InstrumentID(hot.instrument), side: hot.side, type: hot.type,
+            timeInForce: hot.timeInForce, selfTradePrevention: hot.selfTradePrevention,
+            status: status, isWorking: hot.isWorking, price: Price(ticks: hot.price),
+            stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: cold.quantity),
+            cumQty: Quantity(lots: cold.quantity - hot.leaves),
+            leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
+            quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
+            expireTime: cold.expireTime, createdTime: cold.createdTime,
+            updatedTime: cold.updatedTime, clOrdID: cold.clOrdID)
+    }
+}

@@ -1,0 +1,205 @@
+// Open orders: a hot line that matching walks, a cold part that replies and settlement read, and two
+// indices. An order takes one slot from acceptance until it ends.
+
+internal import Slabs
+internal import Terms
+
+/// What matching touches, in one cache line of 64 bytes.
+struct HotOrder: BitwiseCopyable {
+    var id: UInt64 = 0
+    var price: Int64 = 0
+    /// Open quantity, hidden included.
+    var leaves: Int64 = 0
+    /// What the level shows of it.
+    var shown: Int64 = 0
+    /// Slice size of an iceberg, or 0.
+    var display: Int64 = 0
+    var next: UInt32 = none
+    var previous: UInt32 = none
+    var level: UInt32 = none
+    /// 0 while the slot is free.
+    var account: UInt32 = 0
+    var instrument: UInt16 = 0
+    var side: Side = .buy
+    var type: OrderType = .limit
+    var timeInForce: TimeInForce = .gtc
+    var selfTradePrevention: SelfTradePrevention = .none
+    /// False while a stop waits for its trigger.
+    var isWorking = true
+
+    /// The ladder that it stands in.
+    var ladder: LadderKind {
+        if isWorking { return LadderKind(side) }
+        return Self.triggersUp(side, type) ? .stopsUp : .stopsDown
+    }
+
+    /// Whether a stop of this side and type waits for the price to rise.
+    static func triggersUp(_ side: Side, _ type: OrderType) -> Bool {
+        (side == .buy) == (type == .stopLoss || type == .stopLossLimit)
+    }
+}
+
+/// The rest of an order.
+struct ColdOrder: BitwiseCopyable {
+    /// Quote amount traded so far.
+    var cumQuote: Int128 = 0
+    /// Total quantity.
+    var quantity: Int64 = 0
+    var stopPrice: Int64 = 0
+    var expireTime: Int64 = 0
+    var createdTime: Int64 = 0
+    var updatedTime: Int64 = 0
+    var clOrdID = Text40()
+    var account: UInt32 = 0
+    /// Place in the heap of timers, or `none`.
+    var timer: UInt32 = none
+
+    /// The key of the index by client order id.
+    var clOrdHash: UInt64 {
+        let low = clOrdID.w0 ^ (clOrdID.w1 &* 0xC2B2_AE3D_27D4_EB4F)
+        let high = (clOrdID.w2 &* 0x1656_67B1_9E37_79F9) ^ (clOrdID.w3 &* 0x27D4_EB2F_1656_67C5)
+        return scatter(low &+ high &+ (clOrdID.w4 << 32 | UInt64(account)) &* 0x9E37_79B1)
+    }
+}
+
+/// The slots, their indices, and the timers of GTD orders.
+struct Orders: ~Copyable {
+    var hot: Slab<HotOrder>
+    var cold: Slab<ColdOrder>
+    private var byID: HashIndex
+    private var byClOrdID: HashIndex
+    /// A binary heap of slots by (expireTime, id).
+    private var heap: Slab<UInt32>
+    private(set) var timerCount = 0
+    private var freeSlot: UInt32 = none
+    /// Slots that were ever used.
+    private(set) var used: UInt32 = 0
+    /// Open orders.
+    private(set) var count = 0
+    let capacity: Int
+
+    init(capacity: Int) {
+        precondition(capacity > 0 && capacity < 1 << 24, "open orders within the index's range")
+        self.capacity = capacity
+        hot = Slab(capacity: capacity)
+        cold = Slab(capacity: capacity)
+        byID = HashIndex(capacity: capacity)
+        byClOrdID = HashIndex(capacity: capacity)
+        heap = Slab(capacity: capacity)
+    }
+
+    /// The slot of an order, or `none`. O(1) expected.
+    @inline(__always) func find(_ id: UInt64) -> UInt32 {
+        byID.find(scatter(id)) { hot[$0].id == id } ?? none
+    }
+
+    /// Loads what `find` will read, ahead of time.
+    @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(scatter(id)) }
+
+    /// The slot of an account's order by the client's id, or `none`. O(1) expected.
+    func find(account: UInt32, clOrdID: Text40) -> UInt32 {
+        var key = ColdOrder()
+        key.clOrdID = clOrdID
+        key.account = account
+        return byClOrdID.find(key.clOrdHash) {
+            cold[$0].clOrdID == clOrdID && cold[$0].account == account
+        } ?? none
+    }
+
+    /// Puts an order in a free slot. The caller has seen that there is one.
+    @inline(__always)
+    mutating func insert(_ order: HotOrder, _ rest: ColdOrder) -> UInt32 {
+        let slot: UInt32
+        if freeSlot != none {
+            slot = freeSlot
+            freeSlot = hot[slot].next
+        } else {
+            slot = used
+            used += 1
+        }
+        hot[slot] = order
+        cold[slot] = rest
+        count += 1
+        byID.insert(scatter(order.id), slot, keys: hot) { scatter($0[$1].id) }
+        if rest.clOrdID.w0 != 0 {
+            byClOrdID.insert(rest.clOrdHash, slot, keys: cold) { $0[$1].clOrdHash }
+        }
+        if order.timeInForce == .gtd { addTimer(slot) }
+        return slot
+    }
+
+    /// Frees a slot. Its order stands in no ladder any more.
+    @inline(__always)
+    mutating func remove(_ slot: UInt32) {
+        byID.remove(scatter(hot[slot].id), slot, keys: hot) { scatter($0[$1].id) }
+        if cold[slot].clOrdID.w0 != 0 {
+            byClOrdID.remove(cold[slot].clOrdHash, slot, keys: cold) { $0[$1].clOrdHash }
+        }
+        if cold[slot].timer != none { removeTimer(slot) }
+        hot[slot].account = 0
+        hot[slot].id = 0
+        hot[slot].next = freeSlot
+        freeSlot = slot
+        count -= 1
+    }
+
+    // MARK: Timers
+
+    /// The slot whose GTD time comes first, or `none`.
+    var firstTimer: UInt32 { timerCount == 0 ? none : heap[0] }
+
+    private func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
+        let (left, right) = (cold[a].expireTime, cold[b].expireTime)
+        return left != right ? left < right : hot[a].id < hot[b].id
+    }
+
+    private mutating func put(_ slot: UInt32, at place: Int) {
+        heap[place] = slot
+        cold[slot].timer = UInt32(place)
+    }
+
+    private mutating func addTimer(_ slot: UInt32) {
+        timerCount += 1
+        put(slot, at: timerCount - 1)
+        siftUp(timerCount - 1)
+    }
+
+    private mutating func removeTimer(_ slot: UInt32) {
+        let place = Int(cold[slot].timer)
+        cold[slot].timer = none
+        timerCount -= 1
+        if place == timerCount { return }
+        put(heap[timerCount], at: place)
+        siftUp(place)
+        siftDown(place)
+    }
+
+    private mutating func siftUp(_ start: Int) {
+        var place = start
+        while place > 0 {
+            let parent = (place - 1) / 2
+            if !isBefore(heap[place], heap[parent]) { return }
+            swap(place, parent)
+            place = parent
+        }
+    }
+
+    private mutating func siftDown(_ start: Int) {
+        var place = start
+        while true {
+            var first = place
+            for child in [2 * place + 1, 2 * place + 2] where child < timerCount {
+                if isBefore(heap[child], heap[first]) { first = child }
+            }
+            if first == place { return }
+            swap(place, first)
+            place = first
+        }
+    }
+
+    private mutating func swap(_ a: Int, _ b: Int) {
+        let (left, right) = (heap[a], heap[b])
+        put(right, at: a)
+        put(left, at: b)
+    }
+}
