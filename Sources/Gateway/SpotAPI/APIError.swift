@@ -1,0 +1,210 @@
+// The API's errors: `{"code":…,"msg":…}`. Clients match codes and texts, so both stand here, once.
+// Source: Binance Spot API documentation, "Error codes for Binance" and "Filters".
+
+public import Terms
+
+/// An answer that is an error.
+public struct APIError: Error, Hashable, Sendable {
+    /// HTTP status.
+    public var status: Int
+    /// Binance's code.
+    public var code: Int
+    /// The text that clients match.
+    public var message: String
+    /// Seconds for the header `Retry-After`, where there is one.
+    public var retryAfterSeconds: Int?
+
+    /// An error of these values; most are the client's own fault, so 400.
+    public init(_ code: Int, _ message: String, status: Int = 400, retryAfterSeconds: Int? = nil) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+
+    /// The reply's body.
+    public func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.field("code", code)
+        json.field("msg", message)
+        json.endObject()
+    }
+}
+
+extension APIError {
+    /// Something here failed; nothing was done.
+    public static let internalFault = APIError(
+        -1001, "Internal error; unable to process your request. Please try again.", status: 500)
+    /// The order path is away; nothing was sent.
+    public static let matchingUnavailable = APIError(
+        -1001, "The matching engine cannot be reached now; nothing was done. Please try again.",
+        status: 503, retryAfterSeconds: 1)
+    /// The state is still being read; nothing was sent.
+    public static let startingUp = APIError(
+        -1001, "The exchange is starting up. Please try again.", status: 503, retryAfterSeconds: 1)
+    /// The bound of commands in flight is reached; nothing was sent.
+    public static let overloaded = APIError(
+        -1008, "Server is currently overloaded with other requests. Please try again in a few "
+            + "minutes.", status: 503, retryAfterSeconds: 1)
+    /// Sent, but no answer came in time.
+    public static let timeout = APIError(
+        -1007, "Timeout waiting for response from backend server. Send status unknown; execution "
+            + "status unknown.", status: 408)
+    /// A daemon that stops.
+    public static let shuttingDown = APIError(
+        -1016, "This service is no longer available.", status: 503, retryAfterSeconds: 1)
+    /// Too old, or not yet.
+    public static let timestampOutside = APIError(
+        -1021, "Timestamp for this request is outside of the recvWindow.")
+    /// Ahead of this clock.
+    public static let timestampAhead = APIError(
+        -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+    /// A recvWindow that is too long.
+    public static let recvWindowTooLong = APIError(-1131, "recvWindow must be less than 60000")
+    /// The signature does not fit.
+    public static let signatureInvalid = APIError(
+        -1022, "Signature for this request is not valid.")
+    /// A parameter twice.
+    public static let duplicateParameter = APIError(
+        -1101, "Duplicate values for a parameter detected.")
+    /// More parameters than any endpoint takes.
+    public static let tooManyParameters = APIError(
+        -1101, "Too many parameters sent for this endpoint.")
+    /// Parameters that don't go together.
+    public static let combinationInvalid = APIError(
+        -1128, "Combination of optional parameters invalid.")
+    /// No such time in force.
+    public static let timeInForceInvalid = APIError(-1115, "Invalid timeInForce.")
+    /// No such type.
+    public static let orderTypeInvalid = APIError(-1116, "Invalid orderType.")
+    /// No such side.
+    public static let sideInvalid = APIError(-1117, "Invalid side.")
+    /// No such interval.
+    public static let intervalInvalid = APIError(-1120, "Invalid interval.")
+    /// No such symbol.
+    public static let symbolInvalid = APIError(-1121, "Invalid symbol.")
+    /// A cancel that found nothing.
+    public static let cancelUnknown = APIError(-2011, "Unknown order sent.")
+    /// A query that found nothing.
+    public static let orderDoesNotExist = APIError(-2013, "Order does not exist.")
+    /// No key, or not one in form.
+    public static let keyFormatInvalid = APIError(-2014, "API-key format invalid.", status: 401)
+    /// A key that is unknown, revoked, or may not do this.
+    public static let keyInvalid = APIError(
+        -2015, "Invalid API-key, IP, or permissions for action.", status: 401)
+    /// A price that is no price.
+    public static let priceZero = APIError(-1013, "Invalid price.")
+    /// A quantity that is none.
+    public static let quantityZero = APIError(-1013, "Invalid quantity.")
+    /// A larger slice than the order.
+    public static let icebergExceeds = APIError(-2010, "IcebergQty exceeds QTY.")
+    /// An order type that the exchange does not have.
+    public static let unsupportedCombination = APIError(-2010, "Unsupported order combination")
+
+    /// A parameter that must be there.
+    public static func mandatory(_ name: String) -> APIError {
+        APIError(
+            -1102,
+            "Mandatory parameter '\(name)' was not sent, was empty/null, or malformed.")
+    }
+
+    /// One of two parameters must be there.
+    public static func mandatory(_ a: String, or b: String) -> APIError {
+        APIError(-1102, "Param '\(a)' or '\(b)' must be sent, but both were empty/null!")
+    }
+
+    /// A parameter that is there and empty.
+    public static func empty(_ name: String) -> APIError {
+        APIError(-1105, "Parameter '\(name)' was empty.")
+    }
+
+    /// A parameter that this order does not take.
+    public static func notRequired(_ name: String) -> APIError {
+        APIError(-1106, "Parameter '\(name)' sent when not required.")
+    }
+
+    /// A value with characters that it can't have.
+    public static func illegal(_ name: String, range: String) -> APIError {
+        APIError(
+            -1100,
+            "Illegal characters found in parameter '\(name)'; legal range is '\(range)'.")
+    }
+
+    /// A value that is none of those known.
+    public static func invalid(_ name: String) -> APIError {
+        APIError(-1130, "Data sent for parameter '\(name)' is not valid.")
+    }
+
+    /// A value with more decimals than the asset has.
+    public static func precision(_ name: String) -> APIError {
+        APIError(-1111, "Parameter '\(name)' has too much precision.")
+    }
+
+    /// A filter of exchangeInfo that the order fails.
+    public static func filter(_ name: String) -> APIError {
+        APIError(-1013, "Filter failure: \(name)")
+    }
+
+    /// A new order that was refused.
+    public static func rejected(_ text: String) -> APIError { APIError(-2010, text) }
+
+    /// More request weight than the limit.
+    public static func tooManyRequests(limit: Int, retryAfterSeconds: Int) -> APIError {
+        APIError(
+            -1003,
+            "Too much request weight used; current limit is \(limit) request weight per 1 MINUTE."
+                + " Please use WebSocket Streams for live updates to avoid polling the API.",
+            status: 429, retryAfterSeconds: retryAfterSeconds)
+    }
+
+    /// More orders than the limit.
+    public static func tooManyOrders(
+        limit: Int, interval: String, retryAfterSeconds: Int
+    ) -> APIError {
+        APIError(
+            -1015, "Too many new orders; current limit is \(limit) orders per \(interval).",
+            status: 429, retryAfterSeconds: retryAfterSeconds)
+    }
+
+    /// What a refusal of the engine is to a client. `isMarket` names the filter of a quantity;
+    /// `isCancel` the code of an order that can't be found.
+    public init(_ refusal: Refusal, isMarket: Bool = false) {
+        self =
+            switch refusal {
+            case .none, .sessionUnknown, .sessionGap, .duplicateCommand, .malformed, .voided:
+                .internalFault
+            case .diskReserve:
+                APIError(
+                    -1008, "The exchange is short of disk space and takes only cancels now.",
+                    status: 503)
+            case .venueKilled, .accountKilled:
+                .rejected("This action is disabled on this account.")
+            case .accountUnknown: .keyInvalid
+            case .instrumentUnknown: .symbolInvalid
+            case .messageRate:
+                APIError(
+                    -1015, "Too many new orders; current limit is reached for this second.",
+                    status: 429, retryAfterSeconds: 1)
+            case .instrumentState: .rejected("Market is closed.")
+            case .orderTypeInvalid, .expireTimeInvalid: .unsupportedCombination
+            case .priceInvalid, .stopPriceInvalid: .filter("PRICE_FILTER")
+            case .quantityInvalid: .filter(isMarket ? "MARKET_LOT_SIZE" : "LOT_SIZE")
+            case .displayQuantityInvalid: .filter("ICEBERG_PARTS")
+            case .notionalBelowMinimum, .notionalAboveMaximum: .filter("NOTIONAL")
+            case .priceBand: .filter("PERCENT_PRICE_BY_SIDE")
+            case .orderSizeLimit: .filter("MAX_POSITION")
+            case .openOrdersLimit: .filter("MAX_NUM_ORDERS")
+            case .capacity: .filter("EXCHANGE_MAX_NUM_ORDERS")
+            case .clOrdIDDuplicate: .rejected("Duplicate order sent.")
+            case .triggersImmediately: .rejected("Order would trigger immediately.")
+            case .wouldTake: .rejected("Order would immediately match and take.")
+            case .insufficientFunds:
+                .rejected("Account has insufficient balance for requested action.")
+            case .orderUnknown, .cancelFailed: .cancelUnknown
+            case .amendInvalid: APIError(-2038, "Order amend rejected.")
+            case .nameInvalid, .assetUnknown, .termsInvalid, .tableFull, .amountInvalid,
+                .apiKeyUnknown, .stateInvalid:
+                .internalFault
+            }
+    }
+}

@@ -1,0 +1,171 @@
+// A new order as a client asks for it, checked for all that needs no engine, and made a command.
+
+import Engine
+public import Terms
+public import Wire
+
+/// A new order's parameters, read.
+public struct OrderRequest: Sendable {
+    /// The command.
+    public let place: Place
+    /// How much the answer says.
+    public let response: OrderResponse
+
+    /// Reads a new order of `account`. `clOrdID` is its id where the client gives none.
+    ///
+    /// The order of checks is Binance's: words, then what the type needs, then numbers. Throws -1102,
+    /// -1106, -1115 … -1117, -1100, -1111, -1013 and -2010.
+    public init(
+        _ parameters: Parameters, account: AccountID, units: InstrumentUnits, clOrdID: Text40
+    ) throws(APIError) {
+        let side = try Self.word(parameters, "side", .sideInvalid, Side.init(word:))
+        let type = try Self.word(parameters, "type", .orderTypeInvalid, OrderType.init(word:))
+        var place = Place(
+            account: account, instrument: units.view.id, side: side, type: type,
+            timeInForce: try Self.timeInForce(parameters, type),
+            selfTradePrevention: try Self.selfTradePrevention(parameters),
+            clOrdID: try parameters.clOrdID("newClientOrderId") ?? clOrdID)
+        try Self.readQuantities(parameters, units, into: &place)
+        try Self.readPrices(parameters, units, into: &place)
+        try Self.readIceberg(parameters, units, into: &place)
+        if parameters["trailingDelta"] != nil { throw .unsupportedCombination }
+        self.place = place
+        let fallback: OrderResponse = type == .market || type == .limit ? .full : .ack
+        if let word = parameters["newOrderRespType"] {
+            guard let response = OrderResponse(rawValue: word) else {
+                throw .invalid("newOrderRespType")
+            }
+            self.response = response
+        } else {
+            response = fallback
+        }
+    }
+
+    private static func word<T>(
+        _ parameters: Parameters, _ name: String, _ error: APIError, _ read: (String) -> T?
+    ) throws(APIError) -> T {
+        guard let value = read(try parameters.required(name)) else { throw error }
+        return value
+    }
+
+    private static func timeInForce(
+        _ parameters: Parameters, _ type: OrderType
+    ) throws(APIError) -> TimeInForce {
+        let needed = type == .limit || type == .stopLossLimit || type == .takeProfitLimit
+        guard let word = parameters["timeInForce"] else {
+            if needed { throw .mandatory("timeInForce") }
+            return .gtc
+        }
+        guard let value = TimeInForce(word: word) else { throw .timeInForceInvalid }
+        guard needed else { throw .notRequired("timeInForce") }
+        return value
+    }
+
+    private static func selfTradePrevention(
+        _ parameters: Parameters
+    ) throws(APIError) -> SelfTradePrevention {
+        guard let word = parameters["selfTradePreventionMode"] else { return .none }
+        guard let mode = SelfTradePrevention(word: word) else {
+            throw .invalid("selfTradePreventionMode")
+        }
+        return mode
+    }
+
+    private static func readQuantities(
+        _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
+    ) throws(APIError) {
+        let quantity = try parameters.decimal("quantity")
+        let quote = try parameters.decimal("quoteOrderQty")
+        if let quote {
+            guard place.type == .market else { throw .notRequired("quoteOrderQty") }
+            guard quantity == nil else { throw .combinationInvalid }
+            place.quoteQuantity = try units.quoteAmount(quote, name: "quoteOrderQty")
+            return
+        }
+        guard let quantity else {
+            throw place.type == .market
+                ? .mandatory("quantity", or: "quoteOrderQty") : .mandatory("quantity")
+        }
+        place.quantity = try units.quantity(
+            quantity, name: "quantity",
+            filter: place.type == .market ? "MARKET_LOT_SIZE" : "LOT_SIZE")
+    }
+
+    private static func readPrices(
+        _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
+    ) throws(APIError) {
+        if let price = try parameters.decimal("price") {
+            guard place.type.hasPrice else { throw .notRequired("price") }
+            place.price = try units.price(price, name: "price")
+        } else if place.type.hasPrice {
+            throw .mandatory("price")
+        }
+        if let stop = try parameters.decimal("stopPrice") {
+            guard place.type.isTriggered else { throw .notRequired("stopPrice") }
+            place.stopPrice = try units.price(stop, name: "stopPrice")
+        } else if place.type.isTriggered {
+            throw parameters["trailingDelta"] == nil
+                ? .mandatory("stopPrice") : .unsupportedCombination
+        }
+    }
+
+    private static func readIceberg(
+        _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
+    ) throws(APIError) {
+        guard let iceberg = try parameters.decimal("icebergQty"), iceberg.digits != 0 else {
+            return
+        }
+        guard place.type.hasPrice else { throw .notRequired("icebergQty") }
+        guard place.timeInForce == .gtc else { throw .timeInForceInvalid }
+        place.displayQuantity = try units.quantity(iceberg, name: "icebergQty")
+        guard place.displayQuantity <= place.quantity else { throw .icebergExceeds }
+    }
+
+    /// The first filter of exchangeInfo that the order fails, or nil: what `order/test` can say
+    /// without the engine. The engine checks all of them again.
+    public func filterFailure(_ units: InstrumentUnits) -> Refusal? {
+        let view = units.view
+        let prices = view.priceMin...view.priceMax
+        if place.type.hasPrice, !prices.contains(place.price) { return .priceInvalid }
+        if place.quoteQuantity == .zero,
+            !(view.quantityMin...view.quantityMax).contains(place.quantity)
+        {
+            return .quantityInvalid
+        }
+        if place.type.isTriggered, !prices.contains(place.stopPrice) { return .stopPriceInvalid }
+        let price = place.type.hasPrice ? place.price : place.stopPrice
+        if price != .none || place.quoteQuantity != .zero {
+            let notional =
+                price == .none ? place.quoteQuantity : units.notional(price, place.quantity)
+            if notional < view.notionalMin { return .notionalBelowMinimum }
+            if view.notionalMax > .zero, notional > view.notionalMax {
+                return .notionalAboveMaximum
+            }
+        }
+        return nil
+    }
+}
+
+/// Which order a client means: by the exchange's id or by its own.
+public struct OrderReference: Hashable, Sendable {
+    /// The id, or 0.
+    public let order: OrderID
+    /// The client's id; empty where `order` is not 0.
+    public let clOrdID: Text40
+
+    /// Reads `orderId`, else the client's id from `name`. Throws -1102 when neither is there.
+    public init(
+        _ parameters: Parameters, id: String = "orderId", clOrdID name: String = "origClientOrderId"
+    ) throws(APIError) {
+        if let number = try parameters.integer(id) {
+            order = OrderID(UInt64(number))
+            clOrdID = Text40()
+            guard number > 0 else { throw .mandatory(name, or: id) }
+        } else if let text = try parameters.clOrdID(name) {
+            order = OrderID(0)
+            clOrdID = text
+        } else {
+            throw .mandatory(name, or: id)
+        }
+    }
+}

@@ -1,0 +1,200 @@
+// The parameters of a request: query and form body, decoded once, asked by name.
+
+public import Terms
+
+/// Parameters by name. Where a name is both in the query and in the body, the query's counts.
+public struct Parameters: Sendable {
+    private var entries: [(name: String, value: String)] = []
+
+    /// Most parameters of one request.
+    public static var countMax: Int { 64 }
+
+    /// No parameters.
+    public init() {}
+
+    /// Reads `query`, then the form `body`: both `name=value&…`, percent-encoded.
+    ///
+    /// Throws -1101 for a name twice in one of them or for too many, -1100 for an escape that is none.
+    public init(query: some StringProtocol, body: some StringProtocol = "") throws(APIError) {
+        try append(form: query)
+        let fromQuery = entries.count
+        try append(form: body, shadowed: fromQuery)
+    }
+
+    /// Parameters of a WebSocket request, whose values JSON gave; nested ones are refused.
+    public init(json: [String: JSONValue]) throws(APIError) {
+        guard json.count <= Self.countMax else { throw .tooManyParameters }
+        for (name, value) in json.sorted(by: { $0.key < $1.key }) {
+            switch value {
+            case .string(let text), .number(let text): entries.append((name, text))
+            case .bool(let flag): entries.append((name, flag ? "true" : "false"))
+            case .null, .array, .object: throw .invalid(name)
+            }
+        }
+    }
+
+    private mutating func append(
+        form: some StringProtocol, shadowed: Int = 0
+    ) throws(APIError) {
+        let first = entries.count
+        for part in form.split(separator: "&") {
+            guard entries.count < Self.countMax else { throw .tooManyParameters }
+            let split = part.firstIndex(of: "=")
+            guard let name = percentDecoded(part[..<(split ?? part.endIndex)]) else {
+                throw .illegal("query", range: "percent-encoded UTF-8")
+            }
+            let raw = split.map { part[part.index(after: $0)...] } ?? ""
+            guard let value = percentDecoded(raw) else {
+                throw .illegal(name, range: "percent-encoded UTF-8")
+            }
+            if entries[first...].contains(where: { $0.name == name }) { throw .duplicateParameter }
+            if entries[..<shadowed].contains(where: { $0.name == name }) { continue }
+            entries.append((name, value))
+        }
+    }
+
+    /// How many there are.
+    public var count: Int { entries.count }
+
+    /// The names and decoded values in the order in which they came.
+    public var all: [(name: String, value: String)] { entries }
+
+    /// The value of a name, or nil when it was not sent or is empty.
+    public subscript(name: String) -> String? {
+        guard let value = entries.first(where: { $0.name == name })?.value, !value.isEmpty else {
+            return nil
+        }
+        return value
+    }
+
+    /// The value of a name, which must be there. Throws -1102.
+    public func required(_ name: String) throws(APIError) -> String {
+        guard let value = self[name] else { throw .mandatory(name) }
+        return value
+    }
+
+    /// A whole number, or nil when it was not sent. Throws -1100.
+    public func integer(_ name: String) throws(APIError) -> Int64? {
+        guard let text = self[name] else { return nil }
+        guard let value = wholeNumber(text) else { throw .illegal(name, range: "^[0-9]{1,20}$") }
+        return value
+    }
+
+    /// A whole number within `range`, or `fallback` when it was not sent. Throws -1100, -1130.
+    public func integer(
+        _ name: String, in range: ClosedRange<Int64>, default fallback: Int64
+    ) throws(APIError) -> Int64 {
+        guard let value = try integer(name) else { return fallback }
+        guard range.contains(value) else { throw .invalid(name) }
+        return value
+    }
+
+    /// A row count: above the maximum it is the maximum, as Binance has it. Throws -1100, -1130.
+    public func limit(default fallback: Int, most: Int) throws(APIError) -> Int {
+        guard let value = try integer("limit") else { return fallback }
+        guard value > 0 else { throw .invalid("limit") }
+        return Int(min(value, Int64(most)))
+    }
+
+    /// A decimal, or nil when it was not sent. Throws -1100.
+    public func decimal(_ name: String) throws(APIError) -> DecimalText? {
+        guard let text = self[name] else { return nil }
+        guard let value = DecimalText(text) else {
+            throw .illegal(name, range: DecimalText.legalRange)
+        }
+        return value
+    }
+
+    /// A flag, or `fallback` when it was not sent. Throws -1130.
+    public func flag(_ name: String, default fallback: Bool) throws(APIError) -> Bool {
+        switch self[name]?.lowercased() {
+        case nil: return fallback
+        case "true": return true
+        case "false": return false
+        default: throw .invalid(name)
+        }
+    }
+
+    /// A client order id, or nil when it was not sent. Throws -1100.
+    public func clOrdID(_ name: String) throws(APIError) -> Text40? {
+        guard let text = self[name] else { return nil }
+        let legal = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "-"), UInt8(ascii: "/"):
+                true
+            default: false
+            }
+        }
+        guard legal, text.utf8.count <= Limits.clOrdIDBytesMax, let id = Text40(text) else {
+            throw .illegal(name, range: "^[\\.A-Z\\:/a-z0-9_-]{1,36}$")
+        }
+        return id
+    }
+
+    /// A symbol, which must be there. Throws -1102, -1100.
+    public func symbol() throws(APIError) -> Text16 {
+        try Self.symbol(try required("symbol"))
+    }
+
+    /// The text of a symbol. Throws -1100, and -1121 when it is longer than any symbol here.
+    static func symbol(_ text: String) throws(APIError) -> Text16 {
+        let legal = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        guard legal else { throw .illegal("symbol", range: "^[A-Z0-9-_.]{1,20}$") }
+        guard let symbol = Text16(text) else { throw .symbolInvalid }
+        return symbol
+    }
+
+    /// `symbol` or the JSON list `symbols`; nil when neither was sent. Throws -1100, -1128.
+    public func symbols() throws(APIError) -> [Text16]? {
+        let list = self["symbols"]
+        if let one = self["symbol"] {
+            guard list == nil else { throw .combinationInvalid }
+            return [try Self.symbol(one)]
+        }
+        guard let list else { return nil }
+        guard case .array(let items) = JSONValue(parsing: Array(list.utf8)), !items.isEmpty else {
+            throw .illegal("symbols", range: "^\\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\\]$")
+        }
+        var symbols: [Text16] = []
+        for item in items {
+            guard case .string(let text) = item else { throw .invalid("symbols") }
+            symbols.append(try Self.symbol(text))
+        }
+        return symbols
+    }
+}
+
+/// The text without its percent escapes, `+` as a space; nil when an escape or the UTF-8 is none.
+func percentDecoded(_ text: some StringProtocol) -> String? {
+    let utf8 = text.utf8
+    guard utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+        return String(text)
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(utf8.count)
+    var i = utf8.startIndex
+    while i != utf8.endIndex {
+        let byte = utf8[i]
+        i = utf8.index(after: i)
+        switch byte {
+        case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+        case UInt8(ascii: "%"):
+            guard i != utf8.endIndex, let high = hexDigit(utf8[i]) else { return nil }
+            i = utf8.index(after: i)
+            guard i != utf8.endIndex, let low = hexDigit(utf8[i]) else { return nil }
+            i = utf8.index(after: i)
+            bytes.append(high << 4 | low)
+        default: bytes.append(byte)
+        }
+    }
+    return String(validating: bytes, as: UTF8.self)
+}
