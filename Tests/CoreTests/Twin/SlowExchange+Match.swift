@@ -129,15 +129,14 @@ extension SlowExchange {
             events.append(.orderAmended(maker.view, oldPrice: maker.view.price))
         }
         if taker.isByQuote {
-            // The amount shrinks by what those lots are worth, and what was held for it with it.
+            // What it may still trade shrinks by what those lots are worth, and its hold with it.
             let worth = Int128(n) * perLot
-            taker.view.quoteQuantity.units -= worth
-            taker.view.updatedTime = timestamp
-            release(taker, taker.view.side == .buy ? worth : Int128(n) * Int128(i.lotUnits))
-        } else {
-            shrink(taker, n)
+            taker.rest -= worth
+            return release(
+                taker, taker.view.side == .buy ? worth : Int128(n) * Int128(i.lotUnits))
         }
-        if taker.isByQuote ? taker.rest == 0 : taker.leaves == 0 {
+        shrink(taker, n)
+        if taker.leaves == 0 {
             end(taker, .expiredInMatch, .selfTrade)
         } else {
             events.append(.orderAmended(taker.view, oldPrice: taker.view.price))
@@ -208,7 +207,11 @@ extension SlowExchange {
             order.view.cumQty.lots += n
             order.view.cumQuote.units += cost
             order.view.updatedTime = timestamp
-            if !order.isByQuote { order.view.leavesQty.lots -= n }
+            if order.isByQuote {
+                order.rest -= cost
+            } else {
+                order.view.leavesQty.lots -= n
+            }
             let isFilled = !order.isByQuote && order.leaves == 0
             order.view.status = isFilled ? .filled : .partiallyFilled
         }

@@ -15,14 +15,17 @@ final class SlowOrder {
     var displayed: Int64 = 0
     /// What is held for it: quote units of a buy, base units of a sell.
     var hold: Int128 = 0
+    /// Quote amount that an order by quote may still trade.
+    var rest: Int128
     /// Its turn among orders at one price.
     var arrival: UInt64 = 0
 
-    init(_ view: OrderView) { self.view = view }
+    init(_ view: OrderView) {
+        self.view = view
+        rest = view.quoteQuantity.units
+    }
 
     var isByQuote: Bool { view.quoteQuantity.units != 0 }
-    /// Quote amount that an order by quote may still trade.
-    var rest: Int128 { view.quoteQuantity.units - view.cumQuote.units }
     var leaves: Int64 { view.leavesQty.lots }
 }
 
@@ -101,14 +104,24 @@ final class SlowExchange {
 
     /// Applies the next command of the log; nil is a payload that does not decode.
     func apply(_ header: RecordHeader, _ command: Command?) -> Outcome {
+        begin(header)
+        if let refusal = enter(header) { return .refused(refusal) }
+        guard let command else { return .refused(.malformed) }
+        return carryOut(command)
+    }
+
+    /// Passes over a voided command.
+    func pass(_ header: RecordHeader) -> Outcome {
+        begin(header)
+        return .refused(enter(header) ?? .voided)
+    }
+
+    private func begin(_ header: RecordHeader) {
         events.removeAll(keepingCapacity: true)
         precondition(header.sequence == sequence + 1)
         sequence += 1
         timestamp = max(timestamp, header.timestamp)
         epoch = header.epoch
-        if let refusal = enter(header) { return .refused(refusal) }
-        guard let command else { return .refused(.malformed) }
-        return carryOut(command)
     }
 
     /// Takes the command's number into its session.

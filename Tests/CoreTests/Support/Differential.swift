@@ -1,0 +1,126 @@
+// The engine and its slow twin fed with one random log, and compared after each command.
+
+import Engine
+import Terms
+import Wire
+
+/// What the two did not agree on, with the way to see it again.
+struct Difference: Error, CustomStringConvertible {
+    var seed: UInt64
+    var step: Int
+    var what: String
+
+    var description: String {
+        """
+        seed \(seed), step \(step): \(what)
+        replay: BOURSE_SEED=\(seed) BOURSE_STEPS=\(step) swift test -c release --filter Differential
+        """
+    }
+}
+
+/// One run of the comparison.
+final class Differential {
+    let seed: UInt64
+    let twin: SlowExchange
+    private var engine: Engine
+    private var stream: CommandStream
+    private var taken = 0
+    /// How often each refusal was met, by raw value; 0 counts what was done.
+    private(set) var refusals: [UInt16: Int] = [:]
+    /// How many events there were of each kind, by name.
+    private(set) var eventKinds: [String: Int] = [:]
+
+    /// Odd seeds run in small tables, so that these fill up.
+    init(seed: UInt64, flaw: Flaw? = nil) {
+        var limits = EngineLimits.small
+        if seed % 4 == 1 {
+            limits.openOrders = 24
+            limits.accounts = 7
+            limits.assets = 6
+            limits.instruments = 5
+            limits.apiKeys = 12
+            limits.sessions = 3
+        }
+        self.seed = seed
+        twin = SlowExchange(limits: limits)
+        twin.flaw = flaw
+        engine = Engine(limits: limits)
+        stream = CommandStream(seed: seed, twin: twin)
+    }
+
+    /// Takes `steps` commands.
+    func run(steps: Int) throws(Difference) {
+        for _ in 0..<steps {
+            try step()
+            if taken % 512 == 0 { try compareAll() }
+            if taken % 2_048 == 0 { try restore() }
+        }
+        try compareAll()
+    }
+
+    private func fail(_ what: String) -> Difference {
+        Difference(seed: seed, step: taken, what: what)
+    }
+
+    private func step() throws(Difference) {
+        stream.eventHash = engine.eventHash
+        let step = stream.next()
+        taken += 1
+        let ours = apply(step)
+        let theirs =
+            step.isVoided
+            ? twin.pass(step.header) : twin.apply(step.header, step.command)
+        let events = unsafe engine.withEvents { unsafe Array($0) }
+        refusals[ours.refusal.rawValue, default: 0] += 1
+        if ours != theirs || !same(events, twin.events) {
+            throw fail(
+                """
+                \(step.command.map { "\($0)" } ?? "malformed record") at \(twin.timestamp)
+                engine: \(ours)\(list(events))
+                twin:   \(theirs)\(list(twin.events))
+                """)
+        }
+        for event in events {
+            let name = String("\(event)".prefix { $0 != "(" })
+            eventKinds[name, default: 0] += 1
+        }
+        if engine.hasDiverged { throw fail("the engine's own hash mark was refused") }
+    }
+
+    /// Half of the commands as records, half decoded.
+    private func apply(_ step: Step) -> Outcome {
+        let bytes = step.bytes
+        if step.isVoided {
+            return unsafe bytes.withUnsafeBytes { unsafe engine.skip(record: $0) }
+        }
+        if let command = step.command, step.header.sequence % 2 == 0 {
+            return engine.apply(step.header, command)
+        }
+        return unsafe bytes.withUnsafeBytes { unsafe engine.apply(record: $0) }
+    }
+
+    private func list(_ events: [Event]) -> String {
+        events.map { "\n    \($0)" }.joined()
+    }
+
+    private func compareAll() throws(Difference) {
+        if let breach = engine.checkInvariants() { throw fail("engine invariant: \(breach)") }
+        if let breach = twin.checkInvariants() { throw fail("twin invariant: \(breach)") }
+        if let breach = conservationBreach(engine) { throw fail("conservation: \(breach)") }
+        if let difference = firstDifference(engine, twin) { throw fail(difference) }
+    }
+
+    /// Goes on with what a snapshot gives back.
+    private func restore() throws(Difference) {
+        var bytes: [UInt8] = []
+        unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
+        var read: Engine? = nil
+        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0) }
+        guard let restored = read.take() else { throw fail("the engine does not read its own snapshot") }
+        let (before, after) = (engine.stateHash(), restored.stateHash())
+        if before != after { throw fail("state hash \(before) became \(after) by a snapshot") }
+        if restored.eventHash != engine.eventHash { throw fail("event hash lost by a snapshot") }
+        engine = restored
+        try compareAll()
+    }
+}

@@ -1,0 +1,58 @@
+// Whether two events are the same in every field. Events have no equality of their own, for nothing
+// but these tests compares them.
+
+import Engine
+import Terms
+
+func same(_ a: Event, _ b: Event) -> Bool {
+    switch (a, b) {
+    case (.orderAccepted(let x), .orderAccepted(let y)): same(x, y)
+    case (.orderRefused(let x), .orderRefused(let y)):
+        x.account == y.account && x.instrument == y.instrument && x.clOrdID == y.clOrdID
+            && x.refusal == y.refusal
+    case (.trade(let x), .trade(let y)): same(x, y)
+    case (.orderReplenished(let x), .orderReplenished(let y)):
+        x.order == y.order && x.instrument == y.instrument && x.side == y.side
+            && x.price == y.price && x.displayed == y.displayed
+    case (.orderEnded(let x, let r), .orderEnded(let y, let s)): r == s && same(x, y)
+    case (.orderAmended(let x, let p), .orderAmended(let y, let q)): p == q && same(x, y)
+    case (.orderTriggered(let x), .orderTriggered(let y)): same(x, y)
+    case (.balanceAdjusted(let x, let p, let n), .balanceAdjusted(let y, let q, let m)):
+        x == y && p == q && n == m
+    case (.assetChanged(let x), .assetChanged(let y)): x == y
+    case (.instrumentChanged(let x), .instrumentChanged(let y)): x == y
+    case (.accountChanged(let x), .accountChanged(let y)): x == y
+    case (.venueChanged, .venueChanged): true
+    case (.apiKeyChanged(let x), .apiKeyChanged(let y)): x == y
+    case (.sessionOpened(let x), .sessionOpened(let y)): x == y
+    default: false
+    }
+}
+
+func same(_ a: [Event], _ b: [Event]) -> Bool {
+    a.count == b.count && zip(a, b).allSatisfy { same($0, $1) }
+}
+
+func same(_ a: Trade, _ b: Trade) -> Bool {
+    a.id == b.id && a.instrument == b.instrument && a.takerSide == b.takerSide
+        && a.price == b.price && a.quantity == b.quantity && a.quoteAmount == b.quoteAmount
+        && same(a.maker, b.maker) && same(a.taker, b.taker)
+}
+
+func same(_ a: Fill, _ b: Fill) -> Bool {
+    a.order == b.order && a.account == b.account && a.fee == b.fee && a.feeAsset == b.feeAsset
+        && a.cumQty == b.cumQty && a.leavesQty == b.leavesQty && a.cumQuote == b.cumQuote
+        && a.status == b.status
+}
+
+func same(_ a: OrderView, _ b: OrderView) -> Bool {
+    a.order == b.order && a.account == b.account && a.instrument == b.instrument
+        && a.side == b.side && a.type == b.type && a.timeInForce == b.timeInForce
+        && a.selfTradePrevention == b.selfTradePrevention && a.status == b.status
+        && a.isWorking == b.isWorking && a.price == b.price && a.stopPrice == b.stopPrice
+        && a.quantity == b.quantity && a.cumQty == b.cumQty && a.leavesQty == b.leavesQty
+        && a.displayQuantity == b.displayQuantity && a.quoteQuantity == b.quoteQuantity
+        && a.cumQuote == b.cumQuote && a.expireTime == b.expireTime
+        && a.createdTime == b.createdTime && a.updatedTime == b.updatedTime
+        && a.clOrdID == b.clOrdID
+}

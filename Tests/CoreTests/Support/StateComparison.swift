@@ -1,0 +1,136 @@
+// The whole state of the engine beside that of its slow twin.
+
+import Engine
+import Terms
+import Wire
+
+/// The first thing that the two do not agree on, or nil.
+func firstDifference(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    func differ<T: Equatable>(_ what: String, _ a: T, _ b: T) -> String? {
+        a == b ? nil : "\(what): engine \(a), twin \(b)"
+    }
+    if let d = differ("sequence", engine.sequence, twin.sequence) { return d }
+    if let d = differ("timestamp", engine.timestamp, twin.timestamp) { return d }
+    if let d = differ("epoch", engine.epoch, twin.epoch) { return d }
+    if let d = differ("venue killed", engine.isKilled, twin.isKilled) { return d }
+    if let d = differ("next timer", engine.nextTimer, twin.nextTimer) { return d }
+    return differenceOfAdministration(engine, twin) ?? differenceOfBalances(engine, twin)
+        ?? differenceOfOrders(engine, twin) ?? differenceOfBooks(engine, twin)
+}
+
+private func differenceOfAdministration(
+    _ engine: borrowing Engine, _ twin: SlowExchange
+) -> String? {
+    if engine.assetCount != twin.assets.count { return "number of assets" }
+    for a in twin.assets where engine.asset(a.id) != a || engine.asset(code: a.code) != a {
+        return "asset \(a.code): engine \(engine.asset(a.id) as Any), twin \(a)"
+    }
+    if engine.instrumentCount != twin.instruments.count { return "number of instruments" }
+    for i in twin.instruments
+    where engine.instrument(i.id) != i || engine.instrument(symbol: i.symbol) != i {
+        return "instrument: engine \(engine.instrument(i.id) as Any), twin \(i)"
+    }
+    if engine.accountCount != twin.accounts.count { return "number of accounts" }
+    for account in twin.accounts {
+        let view = twin.view(account)
+        if engine.account(view.id) != view || engine.account(name: view.name) != view {
+            return "account: engine \(engine.account(view.id) as Any), twin \(view)"
+        }
+        for i in twin.instruments {
+            let a = engine.fees(account: view.id, instrument: i.id)
+            let b = twin.feesOf(view.id, i.id)
+            if a != b { return "fees of \(view.name) in \(i.symbol): engine \(a), twin \(b)" }
+        }
+    }
+    for session in twin.sessions {
+        let v = session.view
+        if engine.session(name: v.name) != v || engine.session(v.id) != v {
+            return "session: engine \(engine.session(name: v.name) as Any), twin \(v)"
+        }
+    }
+    var keys: [APIKeyView] = []
+    engine.forEachAPIKey { keys.append($0) }
+    if keys != twin.keys.filter({ !$0.isRevoked }).map(\.view) { return "API keys" }
+    for key in twin.keys where engine.apiKey(key.view.keyID) != (key.isRevoked ? nil : key.view) {
+        return "API key \(key.view.keyID)"
+    }
+    return nil
+}
+
+private func differenceOfBalances(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    for asset in twin.assets {
+        for account in twin.accounts {
+            let a = engine.balance(account.view.id, asset.id)
+            let b = twin.balance(account.view.id, asset.id)
+            if a != b {
+                return "\(asset.code) of \(account.view.name): engine \(a), twin \(b)"
+            }
+        }
+        let a = engine.house(asset.id)
+        let b = twin.houses[Int(asset.id.number) - 1]
+        if a != b { return "\(asset.code) of the house: engine \(a), twin \(b)" }
+    }
+    return nil
+}
+
+private func differenceOfOrders(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    var orders: [OrderView] = []
+    engine.forEachOrder { orders.append($0) }
+    orders.sort { $0.order < $1.order }
+    if engine.openOrderCount != twin.open.count || orders.count != twin.open.count {
+        return "open orders: engine counts \(engine.openOrderCount), gives \(orders.count), "
+            + "twin has \(twin.open.count)"
+    }
+    for (a, slow) in zip(orders, twin.open) {
+        let b = slow.view
+        if !same(a, b) { return "order: engine \(a), twin \(b)" }
+        guard let byID = engine.order(b.order), same(byID, b) else {
+            return "order \(b.order.number) by its id"
+        }
+        if b.clOrdID.isEmpty { continue }
+        guard let byName = engine.order(b.account, clOrdID: b.clOrdID), same(byName, b) else {
+            return "order \(b.order.number) by \(b.clOrdID)"
+        }
+    }
+    return nil
+}
+
+private func differenceOfBooks(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    for i in twin.instruments {
+        for side in Side.allCases {
+            let shown = twin.shown(i.id, side)
+            if engine.best(i.id, side) != shown.first?.price {
+                return "best \(side) of \(i.symbol): engine "
+                    + "\(engine.best(i.id, side) as Any), twin \(shown.first?.price as Any)"
+            }
+            var levels: [LevelView] = []
+            engine.forEachLevel(i.id, side) {
+                levels.append($0)
+                return levels.count <= shown.count
+            }
+            if levels != shown { return "\(side) levels: engine \(levels), twin \(shown)" }
+            for level in shown where engine.level(i.id, side, level.price) != level {
+                return "level \(level.price.ticks) of \(side) in \(i.symbol)"
+            }
+        }
+    }
+    return nil
+}
+
+/// Whether the customers' and the house's balances of each asset sum to zero; nil when they do.
+func conservationBreach(_ engine: borrowing Engine) -> String? {
+    for number in 1...max(1, engine.assetCount) where number <= engine.assetCount {
+        let asset = AssetID(UInt16(number))
+        let house = engine.house(asset)
+        var total = house.external.units + house.fees.units + house.rounding.units
+        for account in 0..<engine.accountCount {
+            let balance = engine.balance(AccountID(UInt32(account + 1)), asset)
+            if balance.available.units < 0 || balance.held.units < 0 {
+                return "account \(account + 1) has less than nothing of asset \(number)"
+            }
+            total += balance.available.units + balance.held.units
+        }
+        if total != 0 { return "asset \(number) sums to \(total)" }
+    }
+    return nil
+}

@@ -1,0 +1,56 @@
+// What the twin shows, in the engine's own views.
+
+import Engine
+import Terms
+
+extension SlowExchange {
+    /// An account with the limits that stand for it.
+    func view(_ account: SlowAccount) -> AccountView {
+        var view = account.view
+        let limits = limits(of: account)
+        view.openOrders = UInt32(openOrders(of: view.id))
+        view.openOrdersMax = limits.openOrders
+        view.messagesPerSecondMax = limits.messagesPerSecond
+        view.orderQuantityMax = Quantity(lots: limits.orderQuantity)
+        view.orderNotionalMax = Amount(units: limits.orderNotional)
+        return view
+    }
+
+    /// A side of the book as it is shown, the best price first.
+    func shown(_ instrument: InstrumentID, _ side: Side) -> [LevelView] {
+        let orders = resting(instrument, side)
+        return levels(instrument, side).map { level in
+            let here = orders.filter { $0.view.price == level.price }
+            return LevelView(
+                price: level.price,
+                quantity: Quantity(lots: here.reduce(0) { $0 + $1.displayed }),
+                orders: UInt32(here.count))
+        }
+    }
+
+    /// The first of the twin's own rules that does not hold, or nil.
+    func checkInvariants() -> String? {
+        for asset in assets {
+            let house = houses[Int(asset.id.number) - 1]
+            var total = house.external.units + house.fees.units + house.rounding.units
+            for (key, balance) in balances where key.asset == asset.id {
+                total += balance.available.units + balance.held.units
+            }
+            if total != 0 { return "\(asset.code) sums to \(total)" }
+        }
+        var held: [BalanceKey: Int128] = [:]
+        for order in open {
+            let asset = holdAsset(order.view.side, instrument(order.view.instrument))
+            held[BalanceKey(account: order.view.account, asset: asset), default: 0] += order.hold
+            if order.leaves < 1 { return "order \(order.view.order.number) is open but empty" }
+            if order.view.quantity.lots != order.view.cumQty.lots + order.leaves {
+                return "order \(order.view.order.number) does not add up"
+            }
+        }
+        for (key, balance) in balances where balance.held.units != held[key] ?? 0 {
+            return "held \(balance.held.units) of account \(key.account.number), "
+                + "but its orders hold \(held[key] ?? 0)"
+        }
+        return nil
+    }
+}
