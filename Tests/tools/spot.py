@@ -15,11 +15,12 @@ class Unknown(Exception):
 class Refusal(Exception):
     """A definite no: what was asked did not happen and will not."""
 
-    def __init__(self, status, code, message):
+    def __init__(self, status, code, message, answer=None):
         super().__init__(f"HTTP {status} {code} {message}")
         self.status = status
         self.code = code
         self.message = message
+        self.answer = answer or {}
 
 
 class Spot:
@@ -78,7 +79,7 @@ class Spot:
             return answer
         code, message = answer.get("code"), answer.get("msg", "")
         if 400 <= status < 500 and code != -1007:
-            raise Refusal(status, code, message)
+            raise Refusal(status, code, message, answer)
         raise Unknown(f"{method} {path}: HTTP {status} {code} {message}")
 
     def get(self, path, **parameters):
@@ -93,6 +94,11 @@ class Spot:
 
     def cancel(self, **parameters):
         return self.call("DELETE", "/api/v3/order", parameters, signed=True)
+
+    def cancel_replace(self, **parameters):
+        parameters.setdefault("cancelReplaceMode", "STOP_ON_FAILURE")
+        parameters.setdefault("newOrderRespType", "FULL")
+        return self.call("POST", "/api/v3/order/cancelReplace", parameters, signed=True)
 
     def pages(self, path, symbol, start, start_name, id_name):
         """All rows of a listing that goes on by id, from `start`."""
