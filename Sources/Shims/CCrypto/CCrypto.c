@@ -1,1 +1,78 @@
 #include "CCrypto.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+int bourse_sha256(const void *bytes, size_t count, uint8_t *digest) {
+    return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
+}
+
+int bourse_hmac_sha256(
+    const void *key, size_t keyCount, const void *bytes, size_t count, uint8_t *code) {
+    static const unsigned char empty[1];
+    if (keyCount > INT_MAX) return 0;
+    // A null key would ask HMAC to go on with an earlier one.
+    return HMAC(EVP_sha256(), key ? key : empty, (int)keyCount, bytes, count, code, NULL) != NULL;
+}
+
+int bourse_equal(const void *a, const void *b, size_t count) {
+    return CRYPTO_memcmp(a, b, count) == 0;
+}
+
+void bourse_cleanse(void *bytes, size_t count) {
+    if (bytes) OPENSSL_cleanse(bytes, count);
+}
+
+int bourse_aes256gcm_seal(
+    const uint8_t *key, const uint8_t *nonce12, const void *ad, size_t adCount, const void *bytes,
+    size_t count, uint8_t *out, uint8_t *tag16) {
+    if (adCount > INT_MAX || count > INT_MAX) return 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (!context) return 0;
+    int n = 0, last = 0;
+    int ok = EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce12) == 1
+        && (adCount == 0 || EVP_EncryptUpdate(context, NULL, &n, ad, (int)adCount) == 1)
+        && (count == 0 || EVP_EncryptUpdate(context, out, &n, bytes, (int)count) == 1)
+        && EVP_EncryptFinal_ex(context, out + count, &last) == 1 && last == 0
+        && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, 16, tag16) == 1;
+    EVP_CIPHER_CTX_free(context);
+    if (!ok) ERR_clear_error();
+    return ok;
+}
+
+int bourse_aes256gcm_open(
+    const uint8_t *key, const uint8_t *nonce12, const void *ad, size_t adCount, const void *bytes,
+    size_t count, const uint8_t *tag16, uint8_t *out) {
+    if (adCount > INT_MAX || count > INT_MAX) return 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (!context) return 0;
+    int n = 0, last = 0;
+    int ok = EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce12) == 1
+        && (adCount == 0 || EVP_DecryptUpdate(context, NULL, &n, ad, (int)adCount) == 1)
+        && (count == 0 || EVP_DecryptUpdate(context, out, &n, bytes, (int)count) == 1)
+        && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, 16, (void *)tag16) == 1
+        && EVP_DecryptFinal_ex(context, out + count, &last) == 1;
+    EVP_CIPHER_CTX_free(context);
+    if (!ok) {
+        // Nothing of a message that was not authentic may be used.
+        OPENSSL_cleanse(out, count);
+        ERR_clear_error();
+    }
+    return ok;
+}
+
+int bourse_ed25519_verify(
+    const uint8_t *key32, const void *bytes, size_t count, const uint8_t *signature64) {
+    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key32, 32);
+    EVP_MD_CTX *context = key ? EVP_MD_CTX_new() : NULL;
+    static const unsigned char empty[1];
+    int ok = context && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1
+        && EVP_DigestVerify(context, signature64, 64, bytes ? bytes : empty, count) == 1;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(key);
+    if (!ok) ERR_clear_error();
+    return ok;
+}

@@ -1,5 +1,33 @@
+// The few calls of libcrypto (OpenSSL 3, EVP) that are used, as plain functions: 1 is success.
 #ifndef BOURSE_CCRYPTO_H
 #define BOURSE_CCRYPTO_H
+
 #include <stddef.h>
 #include <stdint.h>
+
+/// SHA-256 (FIPS 180-4) to 32 bytes.
+int bourse_sha256(const void *_Nullable bytes, size_t count, uint8_t *_Nonnull digest);
+/// HMAC-SHA256 (RFC 2104) to 32 bytes.
+int bourse_hmac_sha256(
+    const void *_Nullable key, size_t keyCount, const void *_Nullable bytes, size_t count,
+    uint8_t *_Nonnull code);
+/// 1 when the bytes are the same; its time does not depend on them.
+int bourse_equal(const void *_Nullable a, const void *_Nullable b, size_t count);
+/// Overwrites memory in a way that is not optimised away.
+void bourse_cleanse(void *_Nullable bytes, size_t count);
+/// AES-256-GCM (SP 800-38D): `count` bytes of ciphertext to `out`, and a 16-byte tag.
+int bourse_aes256gcm_seal(
+    const uint8_t *_Nonnull key, const uint8_t *_Nonnull nonce12, const void *_Nullable ad,
+    size_t adCount, const void *_Nullable bytes, size_t count, uint8_t *_Nonnull out,
+    uint8_t *_Nonnull tag16);
+/// The reverse; 0 when the tag is not that of key, nonce, associated data and ciphertext.
+int bourse_aes256gcm_open(
+    const uint8_t *_Nonnull key, const uint8_t *_Nonnull nonce12, const void *_Nullable ad,
+    size_t adCount, const void *_Nullable bytes, size_t count, const uint8_t *_Nonnull tag16,
+    uint8_t *_Nonnull out);
+/// Ed25519 (RFC 8032): 1 when the 64-byte signature is of these bytes and this 32-byte key.
+int bourse_ed25519_verify(
+    const uint8_t *_Nonnull key32, const void *_Nullable bytes, size_t count,
+    const uint8_t *_Nonnull signature64);
+
 #endif

@@ -1,4 +1,5 @@
-// What Swift cannot import or generate by itself: prefetch, CRC32C instructions, variadic calls.
+// What Swift cannot import or generate by itself: prefetch, CRC32C instructions, GNU extensions,
+// variadic calls and macros. Calls give their result, or the negative errno.
 #ifndef BOURSE_CLINUX_H
 #define BOURSE_CLINUX_H
 
@@ -7,5 +8,78 @@
 
 /// Asks the processor to load the cache line at `p`; never faults.
 static inline void bourse_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }
+
+/// Tells the processor that this is a spin loop.
+static inline void bourse_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/// Whether this processor has CRC32C instructions (SSE4.2, or ARMv8 with CRC).
+int bourse_crc32c_is_fast(void);
+/// CRC32C over `count` bytes, going on from `crc`, by instruction. Only where `is_fast`.
+uint32_t bourse_crc32c_fast(uint32_t crc, const void *_Nullable bytes, size_t count);
+/// The same by table, on any processor.
+uint32_t bourse_crc32c_table(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// getrandom(2), again after a signal, until `count` bytes are there; 0 or negative errno.
+int bourse_random(void *_Nonnull bytes, size_t count);
+
+/// fallocate(2): takes disk space without changing the file's length where `keepSize`.
+int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count);
+/// fdatasync(2).
+int bourse_sync_data(int fd);
+/// pwritev(2) of two pieces, as far as the kernel took them in one call.
+int64_t bourse_write_two(
+    int fd, const void *_Nullable first, size_t firstCount, const void *_Nullable second,
+    size_t secondCount, int64_t offset);
+
+/// Name of entry and whether there was one: 1, 0 at the end, or negative errno.
+int bourse_directory_next(void *_Nonnull directory, char *_Nonnull name, size_t capacity);
+/// opendir(3), or NULL with errno set.
+void *_Nullable bourse_directory_open(const char *_Nonnull path);
+/// closedir(3).
+void bourse_directory_close(void *_Nonnull directory);
+
+/// FUTEX_WAIT on a 32-bit word within this process, at most `nanos` (negative: for ever).
+int bourse_futex_wait(const void *_Nonnull word, uint32_t expected, int64_t nanos);
+/// FUTEX_WAKE of one waiter within this process.
+int bourse_futex_wake(const void *_Nonnull word);
+
+/// eventfd(2), non-blocking, closed on exec.
+int bourse_eventfd(void);
+/// signalfd(2) for a set of signals as bits (bit n is signal n), which it also blocks; non-blocking.
+int bourse_signalfd(uint64_t signals);
+/// Blocks signals (bits as above) for the calling thread and those it makes.
+int bourse_block_signals(uint64_t signals);
+/// Reads one signal's number from a signalfd; 0 when none waits.
+int bourse_signalfd_read(int fd);
+
+/// epoll_create1(2), closed on exec.
+int bourse_epoll_create(void);
+/// EPOLL_CTL_ADD (1), DEL (2), MOD (3) with `events` and a number to give back.
+int bourse_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token);
+/// epoll_wait(2): fills up to `capacity` tokens and events; `milliseconds` negative: for ever.
+int bourse_epoll_wait(
+    int epoll, uint64_t *_Nonnull tokens, uint32_t *_Nonnull events, int capacity,
+    int milliseconds);
+
+/// SO_PEERCRED of a Unix socket.
+int bourse_peer_credentials(
+    int fd, int32_t *_Nonnull pid, uint32_t *_Nonnull uid, uint32_t *_Nonnull gid);
+/// memfd_create(2), closed on exec.
+int bourse_memory_file(const char *_Nonnull name);
+
+/// Names the calling thread (at most 15 bytes are shown).
+int bourse_thread_name(const char *_Nonnull name);
+/// Pins the calling thread to one processor.
+int bourse_thread_pin(int cpu);
+/// gettid(2).
+int bourse_thread_id(void);
+/// Makes the calling thread's I/O idle class (ioprio_set(2)): it waits for all others.
+int bourse_idle_io(void);
 
 #endif

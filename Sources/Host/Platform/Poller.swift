@@ -1,0 +1,85 @@
+// Waiting for many descriptors: epoll(7), level-triggered.
+
+internal import CLinux
+internal import Glibc
+
+/// A set of descriptors and what is waited for on each. One thread uses it.
+public final class Poller: Sendable {
+    /// What a descriptor is waited for, or is.
+    public struct Interest: OptionSet, Sendable {
+        /// The kernel's bits.
+        public let rawValue: UInt32
+        /// The kernel's bits.
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// There is something to read, or the end (EPOLLIN).
+        public static let readable = Interest(rawValue: 0x1)
+        /// There is room to write (EPOLLOUT).
+        public static let writable = Interest(rawValue: 0x4)
+        /// An error (EPOLLERR); always reported.
+        public static let failed = Interest(rawValue: 0x8)
+        /// The other side is gone (EPOLLHUP); always reported.
+        public static let closed = Interest(rawValue: 0x10)
+    }
+
+    private let descriptor: Int32
+
+    /// An empty set.
+    public init() throws(SystemError) { descriptor = try checked(bourse_epoll_create(), "make", "epoll") }
+
+    deinit { _ = close(descriptor) }
+
+    /// Adds a descriptor; `token` comes back with its events.
+    public func add(_ fd: Int32, _ interest: Interest, token: UInt64) throws(SystemError) {
+        _ = try checked(
+            bourse_epoll_control(descriptor, 1, fd, interest.rawValue, token), "wait for",
+            "descriptor \(fd)")
+    }
+
+    /// Changes what a descriptor is waited for.
+    public func change(_ fd: Int32, _ interest: Interest, token: UInt64) throws(SystemError) {
+        _ = try checked(
+            bourse_epoll_control(descriptor, 3, fd, interest.rawValue, token), "wait for",
+            "descriptor \(fd)")
+    }
+
+    /// Takes a descriptor out; call it before closing it.
+    public func remove(_ fd: Int32) { _ = bourse_epoll_control(descriptor, 2, fd, 0, 0) }
+
+    /// Waits until something is ready, at most `milliseconds` (negative: for ever, 0: not at all), and
+    /// calls `body` for each, at most 64; gives their number. A signal ends the wait with 0.
+    public func wait(
+        milliseconds: Int32, _ body: (UInt64, Interest) -> Void
+    ) throws(SystemError) -> Int {
+        var tokens = [64 of UInt64](repeating: 0)
+        var events = [64 of UInt32](repeating: 0)
+        var tokenSpan = tokens.mutableSpan
+        var eventSpan = events.mutableSpan
+        let result = unsafe tokenSpan.withUnsafeMutableBufferPointer { t in
+            unsafe eventSpan.withUnsafeMutableBufferPointer { e in
+                unsafe bourse_epoll_wait(
+                    descriptor, t.baseAddress!, e.baseAddress!, 64, milliseconds)
+            }
+        }
+        let count = Int(try checked(result, "wait for", "epoll"))
+        for i in 0..<count { body(tokenSpan[i], Interest(rawValue: eventSpan[i])) }
+        return count
+    }
+}
+
+/// Who is at the other end of a Unix socket, as the kernel says.
+public struct PeerCredentials: Hashable, Sendable {
+    /// The process that connected.
+    public let processID: Int32
+    /// Its effective user then.
+    public let userID: UInt32
+    /// Its effective group then.
+    public let groupID: UInt32
+
+    /// The peer of a connected Unix socket.
+    public init(socket: Int32) throws(SystemError) {
+        var (pid, uid, gid): (Int32, UInt32, UInt32) = (0, 0, 0)
+        let result = unsafe bourse_peer_credentials(socket, &pid, &uid, &gid)
+        _ = try checked(result, "ask for the peer of", "socket \(socket)")
+        (processID, userID, groupID) = (pid, uid, gid)
+    }
+}

@@ -1,0 +1,33 @@
+// What a daemon tells systemd: sd_notify(3). Without a service manager nothing happens.
+
+internal import CSystemd
+
+/// The service manager that started this process, if one did.
+public enum ServiceManager {
+    /// Start-up is done; work is taken.
+    public static func ready() { notify("READY=1") }
+
+    /// One line about what the daemon does now, for `systemctl status`.
+    public static func status(_ text: String) {
+        notify("STATUS=" + String(text.map { $0.isNewline ? " " : $0 }))
+    }
+
+    /// A sign of life; due at least every `watchdogNanos`.
+    public static func watchdog() { notify("WATCHDOG=1") }
+
+    /// The stop has begun.
+    public static func stopping() { notify("STOPPING=1") }
+
+    /// Asks for `seconds` more for the start or stop that is under way.
+    public static func extendTimeout(seconds: Int) {
+        notify("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
+    }
+
+    /// How often `watchdog` is due, in nanoseconds; nil when nobody watches. Ping at half of it.
+    public static let watchdogNanos: Int64? = {
+        let micros = bourse_sd_watchdog_usec()
+        return micros == 0 ? nil : Int64(clamping: micros).multipliedReportingOverflow(by: 1000).0
+    }()
+
+    private static func notify(_ state: String) { _ = unsafe bourse_sd_notify(state) }
+}

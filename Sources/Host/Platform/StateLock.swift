@@ -1,0 +1,50 @@
+// One instance of a daemon for a state directory.
+
+internal import Glibc
+
+/// Why a state directory could not be taken.
+public enum StateLockError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Another process has it; its pid where it could be read.
+    case held(path: String, pid: Int32?)
+    /// The lock file could not be made.
+    case system(SystemError)
+
+    /// What happened and what to do.
+    public var description: String {
+        switch self {
+        case .held(let path, let pid):
+            let holder = pid.map { "process \($0)" } ?? "another process"
+            return "\(path) is locked by \(holder): this state is in use; stop that process first, "
+                + "or give this one another state directory"
+        case .system(let error): return error.description
+        }
+    }
+}
+
+/// The exclusive right to a state directory. The kernel gives it back when the process ends in
+/// whatever way, so a file left behind never blocks a start.
+public final class StateLock: Sendable {
+    private let file: File
+
+    /// Takes the file `name` in `directory`, which must exist, and writes this process's pid into it.
+    public init(directory: String, name: String = "lock") throws(StateLockError) {
+        let path = Directory.join(directory, name)
+        do throws(SystemError) {
+            file = try File(path, .create)
+            guard try file.tryLock() else {
+                let text = (try? file.read(count: 16)).map { String(decoding: $0, as: UTF8.self) }
+                let digits = text?.prefix { $0.isASCII && $0.isNumber }
+                throw SystemError(
+                    code: EWOULDBLOCK, operation: digits.map(String.init) ?? "", path: path)
+            }
+            let pid = Array("\(getpid())\n".utf8)
+            try file.truncate(to: 0)
+            try file.write(pid)
+        } catch {
+            if error.code == EWOULDBLOCK {
+                throw .held(path: path, pid: Int32(error.operation))
+            }
+            throw .system(error)
+        }
+    }
+}
