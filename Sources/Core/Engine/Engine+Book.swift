@@ -103,7 +103,7 @@ extension Engine {
     /// Puts an order into a slot and its level, and counts it for its account.
     mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
         let slot = orders.insert(hot, cold)
-        accounts.slots[hot.account].openOrders += 1
+        if !isBare { accounts.slots[hot.account].openOrders += 1 }
         attach(slot, at: hot.isWorking ? hot.price : cold.stopPrice)
         return slot
     }
@@ -111,7 +111,7 @@ extension Engine {
     /// Frees an order's slot after it left its level.
     @inline(__always)
     mutating func release(_ slot: UInt32) {
-        accounts.slots[orders.hot[slot].account].openOrders -= 1
+        if !isBare { accounts.slots[orders.hot[slot].account].openOrders -= 1 }
         orders.remove(slot)
     }
 

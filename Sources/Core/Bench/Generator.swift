@@ -1,0 +1,152 @@
+// Makes replay files from a seed: a market in which most messages move a resting order.
+
+public import Engine
+internal import Terms
+
+/// What a generated market is like.
+public struct MarketShape: Sendable {
+    /// Events to make, those that fill the books included.
+    public var events: Int
+    /// Instruments.
+    public var symbols: Int
+    /// Open orders over all instruments, held steady.
+    public var liveOrders: Int
+    /// Accounts.
+    public var accounts: Int
+    /// The same seed gives the same file.
+    public var seed: UInt64
+
+    /// A market.
+    public init(events: Int, symbols: Int, liveOrders: Int, accounts: Int, seed: UInt64) {
+        self.events = events
+        self.symbols = symbols
+        self.liveOrders = liveOrders
+        self.accounts = accounts
+        self.seed = seed
+    }
+}
+
+/// Makes events one by one. About 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and market orders, and as
+/// many new ones more as keep the open orders at their number.
+public struct Generator: ~Copyable {
+    private struct Live {
+        var id: UInt64
+        var account: UInt32
+        var symbol: UInt16
+        var side: Side
+    }
+
+    private let shape: MarketShape
+    private var random: UInt64
+    private var book: Replay
+    private var live: [Live] = []
+    private var places: [UInt64: Int] = [:]
+    private var middle: [Int64]
+    private var lastID: UInt64 = 0
+
+    /// A generator of this market.
+    public init(_ shape: MarketShape) {
+        precondition(
+            shape.symbols > 0 && shape.accounts > 0 && shape.liveOrders > 0, "a market has some")
+        self.shape = shape
+        random = shape.seed
+        middle = [Int64](repeating: 100_000, count: shape.symbols + 1)
+        book = Replay(
+            symbols: shape.symbols, accounts: shape.accounts,
+            openOrders: shape.liveOrders * 2 + 1024, ledger: false)
+        live.reserveCapacity(shape.liveOrders * 2)
+    }
+
+    /// SplitMix64.
+    private mutating func next() -> UInt64 {
+        random &+= 0x9E37_79B9_7F4A_7C15
+        var z = random
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    private mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+
+    /// A price on its side of the middle, mostly near it, now and then across.
+    private mutating func price(_ symbol: UInt16, _ side: Side) -> Int64 {
+        let spread = 8 * (1 << below(7))
+        let away = Int64(below(spread)) + 1 - (below(64) == 0 ? 4 : 0)
+        let middle = middle[Int(symbol)]
+        return max(1, side == .buy ? middle - away : middle + away)
+    }
+
+    /// The next event.
+    public mutating func makeEvent() -> ReplayEvent {
+        let event = choose()
+        unsafe withUnsafePointer(to: event) {
+            unsafe book.run(UnsafeBufferPointer(start: $0, count: 1))
+        }
+        note(event)
+        return event
+    }
+
+    private mutating func choose() -> ReplayEvent {
+        let dice = below(100)
+        // As many new ones more as the takers and cancels took.
+        if live.count < shape.liveOrders, live.count < shape.liveOrders * 99 / 100 || dice >= 83 {
+            return make(.limit)
+        }
+        switch dice {
+        case 0..<83: return change(.replace)
+        case 83..<92: return make(.limit)
+        case 92..<97: return change(.cancel)
+        case 97, 98: return make(.immediateOrCancel)
+        default: return make(.market)
+        }
+    }
+
+    private mutating func make(_ kind: ReplayEvent.Kind) -> ReplayEvent {
+        lastID += 1
+        let symbol = UInt16(below(shape.symbols) + 1)
+        let side: Side = below(2) == 0 ? .buy : .sell
+        // The middle wanders, now and then, so that trades happen at new prices.
+        if below(256) == 0 { middle[Int(symbol)] += Int64(below(3)) - 1 }
+        var price = price(symbol, side)
+        if kind == .immediateOrCancel { price = middle[Int(symbol)] + (side == .buy ? 8 : -8) }
+        return ReplayEvent(
+            kind: kind, side: side, symbol: symbol, account: UInt32(below(shape.accounts) + 1),
+            orderID: lastID, price: kind == .market ? 0 : price,
+            quantity: Int64(below(100) + 1))
+    }
+
+    private mutating func change(_ kind: ReplayEvent.Kind) -> ReplayEvent {
+        let order = live[below(live.count)]
+        let price = kind == .cancel ? 0 : price(order.symbol, order.side)
+        let open = kind == .cancel ? 0 : book.engine.order(OrderID(order.id))?.leavesQty.lots ?? 0
+        return ReplayEvent(
+            kind: kind, side: order.side, symbol: order.symbol, account: order.account,
+            orderID: order.id, price: price, quantity: open)
+    }
+
+    /// Keeps the list of open orders.
+    private mutating func note(_ event: ReplayEvent) {
+        var gone: [UInt64] = []
+        book.engine.forEachTrade { trade in
+            if trade.maker.leavesQty.lots == 0 { gone.append(trade.maker.order.number) }
+        }
+        let isOpen = book.engine.order(OrderID(event.orderID)) != nil
+        if isOpen, places[event.orderID] == nil {
+            places[event.orderID] = live.count
+            live.append(
+                Live(
+                    id: event.orderID, account: event.account, symbol: event.symbol,
+                    side: event.side == 0 ? .buy : .sell))
+        } else if !isOpen {
+            gone.append(event.orderID)
+        }
+        for id in gone {
+            guard let place = places.removeValue(forKey: id) else { continue }
+            let last = live.removeLast()
+            if last.id != id {
+                live[place] = last
+                places[last.id] = place
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+// Replays order events on one thread and measures it.
+
+internal import CCycles
+public import Engine
+internal import Terms
+
+/// What a replay did, for comparing engines: the same file gives the same numbers everywhere.
+public struct ReplayTotals: Hashable, Sendable {
+    /// Events replayed.
+    public var events = 0
+    /// Trades made.
+    public var trades = 0
+    /// Lots traded, wrapping.
+    public var quantity: UInt64 = 0
+    /// 64-bit FNV-1a over words: maker order, taker order, price and quantity of each trade.
+    public var checksum: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    /// Nothing yet.
+    public init() {}
+
+    @inline(__always) mutating func take(_ word: UInt64) {
+        checksum = (checksum ^ word) &* 0x0000_0100_0000_01B3
+    }
+}
+
+/// A replay of some events on an engine of its own.
+public struct Replay: ~Copyable {
+    /// The engine after what was replayed so far.
+    public var engine: Engine
+    /// What was done so far.
+    public private(set) var totals = ReplayTotals()
+
+    /// How far ahead the memory of coming events is asked for. A gateway's batch allows the same.
+    static let lookAhead = 12
+
+    /// An engine for these events. Accounts are 1 … `accounts`.
+    public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
+        engine = .forReplay(
+            symbols: symbols, accounts: accounts, openOrders: openOrders, ledger: ledger)
+    }
+
+    @inline(__always) private mutating func apply(_ event: ReplayEvent) {
+        engine.replay(event)
+        engine.forEachTrade { trade in
+            totals.trades += 1
+            totals.quantity &+= UInt64(bitPattern: trade.quantity.lots)
+            totals.take(trade.maker.order.number)
+            totals.take(trade.taker.order.number)
+            totals.take(UInt64(bitPattern: trade.price.ticks))
+            totals.take(UInt64(bitPattern: trade.quantity.lots))
+        }
+    }
+
+    /// Replays all of `events` as fast as it goes.
+    public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
+        let count = events.count
+        for i in 0..<count {
+            if i + Self.lookAhead < count {
+                unsafe engine.prefetchIndex(events[i + Self.lookAhead])
+                unsafe engine.prefetchOrder(events[i + Self.lookAhead / 2])
+            }
+            unsafe apply(events[i])
+        }
+        totals.events += count
+    }
+
+    /// Replays all of `events` and takes the cycles of each step into `histogram`; the counter's own
+    /// cost is in every step.
+    public mutating func run(
+        _ events: UnsafeBufferPointer<ReplayEvent>, into histogram: inout Histogram
+    ) {
+        for i in 0..<events.count {
+            let start = bourse_cycles()
+            unsafe apply(events[i])
+            histogram.record(bourse_cycles() &- start)
+        }
+        totals.events += events.count
+    }
+
+    /// Cycles of the counter in `body`, which takes `nanos()` at its start and end: for turning cycles
+    /// into time.
+    public static func cycles() -> UInt64 { bourse_cycles() }
+}
+
+/// Counts of values in buckets that are 1/32 of their size wide: percentiles to 3 %, in fixed memory.
+public struct Histogram: Sendable {
+    private var counts = [UInt64](repeating: 0, count: 64 * 32)
+    /// How many values were taken.
+    public private(set) var count: UInt64 = 0
+    /// The largest value.
+    public private(set) var max: UInt64 = 0
+
+    /// An empty histogram.
+    public init() {}
+
+    /// Takes a value. O(1).
+    public mutating func record(_ value: UInt64) {
+        count += 1
+        if value > max { max = value }
+        counts[Self.bucket(value)] += 1
+    }
+
+    private static func bucket(_ value: UInt64) -> Int {
+        if value < 32 { return Int(value) }
+        let exponent = 63 - value.leadingZeroBitCount
+        return (exponent - 4) * 32 + Int((value >> UInt64(exponent - 5)) & 31)
+    }
+
+    private static func lowest(of bucket: Int) -> UInt64 {
+        if bucket < 32 { return UInt64(bucket) }
+        let exponent = bucket / 32 + 4
+        return (32 + UInt64(bucket % 32)) << UInt64(exponent - 5)
+    }
+
+    /// The value that `share` (per mille) of all values do not exceed, to the bucket's width; 0 when
+    /// there is none.
+    public func percentile(perMille share: UInt64) -> UInt64 {
+        let wanted = (count * share + 999) / 1000
+        var seen: UInt64 = 0
+        for (bucket, n) in counts.enumerated() where n > 0 {
+            seen += n
+            if seen >= wanted { return Self.lowest(of: bucket) }
+        }
+        return max
+    }
+
+    /// Takes all values of another histogram.
+    public mutating func merge(_ other: Histogram) {
+        for i in counts.indices { counts[i] += other.counts[i] }
+        count += other.count
+        if other.max > max { max = other.max }
+    }
+}

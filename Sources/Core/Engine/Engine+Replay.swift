@@ -1,0 +1,222 @@
+// The engine driven by bare order events, without a log around it: for measuring the book by itself and
+// with its ledger.
+
+internal import Slabs
+public import Terms
+internal import Wire
+
+/// One order event of a replay file: 40 bytes, little-endian.
+///
+///      0  u8   kind        `Kind`
+///      1  u8   side        0 buy, 1 sell
+///      2  u16  symbol      from 1
+///      4  u32  account
+///      8  u64  orderID
+///     16  i64  price       ticks; 0 for market and cancel
+///     24  i64  quantity    lots; 0 for cancel
+///     32  u64  reserved
+@frozen public struct ReplayEvent: BitwiseCopyable, Sendable {
+    /// What an event does.
+    @frozen public enum Kind: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+        /// A limit order that stays.
+        case limit = 0
+        /// A limit order whose rest is dropped.
+        case immediateOrCancel = 1
+        /// A market order whose rest is dropped.
+        case market = 2
+        /// A cancel.
+        case cancel = 3
+        /// A move to a new price with the same open quantity: loses priority, may take.
+        case replace = 4
+    }
+
+    /// Raw `Kind`.
+    public var kind: UInt8
+    /// Raw `Side`.
+    public var side: UInt8
+    /// The instrument, from 1.
+    public var symbol: UInt16
+    /// Whose.
+    public var account: UInt32
+    /// The order.
+    public var orderID: UInt64
+    /// In ticks.
+    public var price: Int64
+    /// In lots.
+    public var quantity: Int64
+    /// Zero.
+    public var reserved: UInt64 = 0
+
+    /// An event.
+    @inlinable public init(
+        kind: Kind, side: Side, symbol: UInt16, account: UInt32, orderID: UInt64, price: Int64,
+        quantity: Int64
+    ) {
+        self.kind = kind.rawValue
+        self.side = side.rawValue
+        self.symbol = symbol
+        self.account = account
+        self.orderID = orderID
+        self.price = price
+        self.quantity = quantity
+    }
+}
+
+extension Engine {
+    /// An engine with `symbols` instruments that trade and `accounts` accounts with more funds than any
+    /// replay spends. Without the ledger it is the bare book: levels, priority and trades.
+    public static func forReplay(
+        symbols: Int, accounts: Int, openOrders: Int, ledger: Bool
+    ) -> Engine {
+        let limits = EngineLimits(
+            assets: UInt32(symbols + 1), instruments: UInt32(symbols),
+            accounts: UInt32(max(accounts, 1)), openOrders: UInt32(openOrders), apiKeys: 1,
+            sessions: 1, feeTiers: 1)
+        var engine = Engine(limits: limits, isBare: !ledger)
+        engine.setUpReplay(symbols: symbols, accounts: accounts, ledger: ledger)
+        return engine
+    }
+
+    private mutating func setUpReplay(symbols: Int, accounts: Int, ledger: Bool) {
+        let audit = Audit(operatorName: Text40(), reason: "")
+        for number in 0...symbols {
+            _ = setAsset(SetAsset(code: Self.name(number), scale: 0, audit: audit))
+        }
+        for number in 1...symbols {
+            _ = setInstrument(
+                SetInstrument(
+                    symbol: Self.name(number), base: AssetID(UInt16(number + 1)),
+                    quote: AssetID(1), tickMantissa: 1, tickScale: 0, lotUnits: 1,
+                    priceMax: Price(ticks: Limits.priceTicksMax),
+                    quantityMax: Quantity(lots: Limits.quantityLotsMax), audit: audit))
+        }
+        precondition(Int(instrumentsUsed) == symbols, "every symbol has an instrument")
+        // A tenth of a percent, as exchanges take at first.
+        let rate = FeeRate(e8: 100_000)
+        _ = setFees(SetFees(tier: 0, maker: rate, taker: rate, audit: audit))
+        guard ledger else { return }
+        for number in 0..<accounts {
+            let account = self.accounts.open(Self.longName(number))
+            for asset in 1...UInt16(symbols + 1) {
+                self.ledger.adjust(account, asset, 1 << 100)
+            }
+        }
+    }
+
+    private static func name(_ number: Int) -> Text16 {
+        Text16("A\(number)") ?? Text16()
+    }
+
+    private static func longName(_ number: Int) -> Text40 {
+        Text40("account \(number)") ?? Text40()
+    }
+
+    /// Applies one event. What names an order that is not open does nothing.
+    public mutating func replay(_ event: ReplayEvent) {
+        events.clear()
+        steps = 0
+        if isBare {
+            replayBare(event)
+        } else {
+            let outcome = replayWhole(event)
+            events.fold(outcome)
+        }
+    }
+
+    /// Asks for the memory that `replay` of this event will read: called some events ahead.
+    @inline(__always) public func prefetchIndex(_ event: ReplayEvent) {
+        orders.prefetchIndex(event.orderID)
+    }
+
+    /// The second step of looking ahead, when the index line has come: the order's own line.
+    @inline(__always) public func prefetchOrder(_ event: ReplayEvent) {
+        if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
+        let slot = orders.find(event.orderID)
+        if slot != none { orders.hot.prefetch(Int(slot)) }
+    }
+
+    /// The trades of the last event.
+    @inline(__always) public func forEachTrade(_ body: (Trade) -> Void) {
+        if events.count == 0 { return }
+        unsafe events.withEvents { list in
+            for i in 0..<list.count {
+                if case .trade(let trade) = unsafe list[i] { body(trade) }
+            }
+        }
+    }
+
+    // MARK: The bare book
+
+    private mutating func replayBare(_ event: ReplayEvent) {
+        switch ReplayEvent.Kind(rawValue: event.kind) {
+        case .replace:
+            let slot = orders.find(event.orderID)
+            if slot == none { return }
+            let (leaves, old) = (orders.hot[slot].leaves, orders.hot[slot].price)
+            _ = relocate(slot, event.price, leaves, old)
+        case .cancel:
+            let slot = orders.find(event.orderID)
+            if slot == none { return }
+            detach(slot)
+            release(slot)
+        case .limit, .immediateOrCancel, .market: takeBare(event)
+        case nil: return
+        }
+    }
+
+    private mutating func takeBare(_ event: ReplayEvent) {
+        let side: Side = event.side == 0 ? .buy : .sell
+        let isMarket = event.kind == ReplayEvent.Kind.market.rawValue
+        let hot = HotOrder(
+            id: event.orderID, price: event.price, leaves: event.quantity, shown: event.quantity,
+            account: event.account == 0 ? 1 : event.account, instrument: event.symbol, side: side,
+            type: isMarket ? .market : .limit,
+            timeInForce: event.kind == 0 ? .gtc : .ioc)
+        let cold = ColdOrder(quantity: event.quantity)
+        let bound = !isMarket ? event.price : side == .buy ? .max : 0
+        var incoming = Incoming(
+            hot: hot, cold: cold, kind: isMarket ? .market : .limit, bound: bound)
+        match(&incoming)
+        _ = conclude(&incoming)
+    }
+
+    // MARK: With the ledger
+
+    private mutating func replayWhole(_ event: ReplayEvent) -> Outcome {
+        let (account, instrument) = (AccountID(event.account), InstrumentID(event.symbol))
+        let order = OrderID(event.orderID)
+        switch ReplayEvent.Kind(rawValue: event.kind) {
+        case .replace:
+            let outcome = amend(
+                Amend(
+                    account: account, instrument: instrument, order: order,
+                    price: Price(ticks: event.price)))
+            return outcome.refusal == .amendInvalid ? requeue(event) : outcome
+        case .cancel:
+            return cancel(
+                Cancel(account: account, instrument: instrument, order: order), .request)
+        case .limit, .immediateOrCancel, .market:
+            // The file names its orders itself.
+            lastOrder = event.orderID - 1
+            let isMarket = event.kind == ReplayEvent.Kind.market.rawValue
+            return place(
+                Place(
+                    account: account, instrument: instrument,
+                    side: event.side == 0 ? .buy : .sell, type: isMarket ? .market : .limit,
+                    timeInForce: event.kind == 0 ? .gtc : .ioc,
+                    price: Price(ticks: isMarket ? 0 : event.price),
+                    quantity: Quantity(lots: event.quantity)))
+        case nil: return .refused(.malformed)
+        }
+    }
+
+    /// A replay's move to the price that the order has already: it loses its priority.
+    private mutating func requeue(_ event: ReplayEvent) -> Outcome {
+        let slot = orders.find(event.orderID)
+        if slot == none || orders.hot[slot].price != event.price {
+            return .refused(.amendInvalid)
+        }
+        let leaves = orders.hot[slot].leaves
+        return Outcome(status: relocate(slot, event.price, leaves, event.price))
+    }
+}
