@@ -73,6 +73,8 @@ let package = Package(
         wing("Core", "Slabs", ["CLinux"]),
         wing("Core", "Wire", ["Terms"]),
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
+        // Replays order events on the engine alone, to measure it.
+        wing("Core", "Bench", ["Terms", "Wire", "Engine", "CCycles"]),
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         wing("Host", "Configuration", ["Terms"]),
@@ -115,11 +117,12 @@ let package = Package(
         daemon(
             "boursectl",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform",
+                "Terms", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Follower", "Configuration", "Secrets", "Control", arguments,
             ]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
+        .target(name: "CCycles", path: "Sources/Shims/CCycles"),
         .target(
             name: "CSystemd", path: "Sources/Shims/CSystemd",
             linkerSettings: [.linkedLibrary("systemd")]),
@@ -127,7 +130,7 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         // Tests, mirroring Sources.
-        tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
+        tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine", "Bench"]),
         tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration", "Secrets", "Control"]),
         tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway", "Secrets"]),
         tests("TidyTests", []),
