@@ -1,0 +1,141 @@
+"""What operators and disks get wrong: each gives a clear error that says what to do, and loses
+nothing."""
+import os
+import shutil
+import socket
+import subprocess
+
+import pytest
+from exchange import BIN
+
+EX_CONFIG = 78
+SECONDS_MAX = 30
+
+
+def run_daemon(name, config, *arguments):
+    """Runs a daemon that should end by itself; returns its exit code and what it wrote."""
+    done = subprocess.run(
+        [str(BIN / f"bourse-{name}"), "--config", str(config), *arguments],
+        capture_output=True, text=True, timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stderr + done.stdout
+
+
+DAEMONS = pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd"])
+
+
+@DAEMONS
+def test_explains_a_missing_configuration(name, tmp_path):
+    code, text = run_daemon(name, tmp_path / "nowhere.toml")
+    assert code == EX_CONFIG and "nowhere.toml" in text
+
+
+@DAEMONS
+def test_explains_an_unknown_key(name, exchange):
+    exchange.set("matchd", "sokket", "run/match.sock")
+    code, text = run_daemon(name, exchange.config)
+    assert code == EX_CONFIG and "sokket" in text
+
+
+@DAEMONS
+def test_explains_a_value_of_the_wrong_kind(name, exchange):
+    exchange.set("matchd", "segment_mib", "many")
+    code, text = run_daemon(name, exchange.config)
+    assert code == EX_CONFIG and "segment_mib" in text
+
+
+def test_explains_what_is_not_toml(exchange):
+    exchange.config.write_text("[matchd\nsocket = \n")
+    code, text = run_daemon("matchd", exchange.config)
+    assert code == EX_CONFIG and str(exchange.config) in text
+
+
+@DAEMONS
+def test_checks_a_configuration_without_running(name, exchange):
+    code, text = run_daemon(name, exchange.config, "--check-config")
+    assert code == 0, text
+
+
+@DAEMONS
+def test_has_help_and_a_version(name, exchange):
+    for option in ("--help", "--version"):
+        done = subprocess.run([str(BIN / f"bourse-{name}"), option], capture_output=True, text=True)
+        assert done.returncode == 0 and name in done.stdout
+
+
+@DAEMONS
+def test_names_a_missing_state_directory(name, exchange, tmp_path):
+    config = tmp_path / "away.toml"
+    config.write_text(f'[exchange]\nstate = "{tmp_path}/away"\n')
+    code, text = run_daemon(name, config)
+    assert code != 0 and f"{tmp_path}/away" in text
+
+
+def test_refuses_a_second_matchd(exchange):
+    exchange.start("matchd")
+    code, text = run_daemon("matchd", exchange.config)
+    assert code == 1
+    assert str(exchange.running["matchd"].pid) in text, "names the process that holds the state"
+    exchange.check_alive()
+    assert exchange.is_ready("matchd")
+
+
+def test_explains_a_port_in_use(exchange):
+    exchange.start("matchd")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", exchange.port))
+        holder.listen()
+        code, text = run_daemon("gatewayd", exchange.config)
+    assert code == 1 and str(exchange.port) in text
+
+
+def test_explains_a_missing_seal_key(exchange):
+    exchange.start("matchd")
+    os.remove(exchange.state / "secrets" / "seal.key")
+    code, text = run_daemon("gatewayd", exchange.config)
+    assert code != 0 and "seal.key" in text
+
+
+def test_explains_a_seal_key_that_others_can_read(exchange):
+    exchange.start("matchd")
+    os.chmod(exchange.state / "secrets" / "seal.key", 0o644)
+    code, text = run_daemon("gatewayd", exchange.config)
+    assert code != 0 and "seal.key" in text
+
+
+def test_says_that_nothing_runs(exchange):
+    done = exchange.ctl("status", check=False)
+    assert done.returncode == 3
+    done = exchange.ctl("account", "open", "alice", check=False)
+    assert done.returncode == 1 and "matchd" in done.stderr
+
+
+def test_removes_a_stale_socket(exchange):
+    exchange.start("matchd")
+    exchange.kill("matchd")
+    assert (exchange.state / "run" / "match.sock").exists()
+    exchange.start("matchd")
+
+
+def test_gateway_answers_while_matchd_is_away_and_returns_by_itself(exchange):
+    exchange.start()
+    exchange.demo()
+    exchange.kill("matchd")
+    exchange.check_alive()
+    exchange.start("matchd")
+    exchange.await_ready("gatewayd")
+    exchange.check_alive()
+
+
+def test_another_exchanges_history_is_refused(exchange, tmp_path):
+    """A history file goes with its journal; mixing two would show strangers' orders."""
+    exchange.start()
+    exchange.demo()
+    exchange.stop_all()
+    shutil.rmtree(exchange.state / "journal")
+    shutil.rmtree(exchange.state / "snapshots", ignore_errors=True)
+    exchange.start("matchd")
+    exchange.spawn("gatewayd")
+    process = exchange.running.pop("gatewayd")
+    assert process.wait(SECONDS_MAX) == 1
+    assert "history" in exchange.log_tail("gatewayd")

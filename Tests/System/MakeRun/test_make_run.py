@@ -1,0 +1,155 @@
+"""What `make run` starts after the build: three processes in the foreground that come back when
+they die, stop in order on Ctrl-C, and go on with the same state the next time."""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from exchange import BIN, ROOT, free_port
+from spot import Refusal, Spot, Unknown
+
+SECONDS_MAX = 60
+
+
+class Foreground:
+    """packaging/local/exchange in a process group of its own, its output read as it comes."""
+
+    def __init__(self, state, port):
+        self.lines = []
+        self.process = subprocess.Popen(
+            [str(ROOT / "packaging/local/exchange"), "--bin", str(BIN), "--state", str(state),
+             "--port", str(port)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True, env=os.environ | {"NO_COLOR": "1"},
+        )
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def text(self):
+        return "\n".join(self.lines)
+
+    def await_line(self, pattern):
+        """Waits until a line matches; returns it."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while time.monotonic() < deadline:
+            for line in self.lines:
+                if re.search(pattern, line):
+                    return line
+            if self.process.poll() is not None:
+                time.sleep(0.2)
+                if not re.search(pattern, self.text):
+                    break
+            time.sleep(0.05)
+        pytest.fail(f"no line matches {pattern!r} in:\n{self.text}")
+
+    def daemons(self):
+        """Process ids of the daemons it runs, by name."""
+        found = {}
+        listing = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for line in listing.splitlines():
+            pid, program = line.split()[:2]
+            name = os.path.basename(program)
+            if name.startswith("bourse-"):
+                found[name.removeprefix("bourse-")] = int(pid)
+        return found
+
+    def interrupt(self):
+        """Ctrl-C; returns the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(SECONDS_MAX)
+
+    def end(self):
+        """Ends what still runs. The daemons go with their supervisor."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A function that starts an exchange on one state; all are ended afterwards."""
+    runs = []
+    port = free_port()
+
+    def start():
+        runs.append(Foreground(tmp_path / "state", port))
+        return runs[-1]
+
+    start.port = port
+    yield start
+    for run in runs:
+        run.end()
+
+
+def demo_client(run, port):
+    """A client with the first demo account's key, read off what was printed."""
+    keys = re.findall(r"\b[A-Za-z0-9]{64}\b", run.text)
+    assert len(keys) >= 4, f"two keys with their secrets should stand in:\n{run.text}"
+    return Spot(port, keys[0], keys[1])
+
+
+def test_runs_restarts_stops_and_goes_on(started):
+    run = started()
+    run.await_line(r"Ctrl-C stops it")
+    assert f"http://127.0.0.1:{started.port}" in run.text
+    daemons = run.daemons()
+    assert set(daemons) == {"matchd", "auditd", "gatewayd"}
+    client = demo_client(run, started.port)
+    order = client.place(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.01",
+        price="30000", newClientOrderId="kept",
+    )
+    balance = client.get_signed("/api/v3/account")["balances"]
+
+    second = started()
+    assert second.process.wait(SECONDS_MAX) == 1
+    second.await_line(r"already runs")
+
+    for name in ("matchd", "auditd", "gatewayd"):
+        os.kill(daemons[name], signal.SIGKILL)
+        run.await_line(rf"{name} ended .*starting it again")
+    deadline = time.monotonic() + SECONDS_MAX
+    while True:
+        try:
+            answer = client.get_signed(
+                "/api/v3/order", symbol="BTCUSDT", origClientOrderId="kept"
+            )
+            break
+        except (Unknown, Refusal):
+            assert time.monotonic() < deadline, f"no answer after the restarts:\n{run.text}"
+            time.sleep(0.1)
+    assert answer["orderId"] == order["orderId"] and answer["status"] == "NEW"
+
+    pids = run.daemons().values()
+    assert run.interrupt() == 0, run.text
+    run.await_line(r"stopped")
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    again = started()
+    again.await_line(r"Ctrl-C stops it")
+    client = demo_client(again, started.port)
+    answer = client.get_signed("/api/v3/order", symbol="BTCUSDT", origClientOrderId="kept")
+    assert answer["orderId"] == order["orderId"] and answer["status"] == "NEW"
+    assert client.get_signed("/api/v3/account")["balances"] == balance
+    assert again.interrupt() == 0
+
+
+def test_refuses_a_port_that_is_none(started):
+    started.port  # the fixture's own port is not used here
+    done = subprocess.run(
+        [str(ROOT / "packaging/local/exchange"), "--bin", str(BIN), "--port", "99999"],
+        capture_output=True, text=True,
+    )
+    assert done.returncode == 1 and "99999" in done.stderr
