@@ -91,7 +91,10 @@ let package = Package(
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
         wing(
             "Gateway", "History",
-            ["Terms", "Wire", "Engine", .product(name: "GRDB", package: "GRDB.swift")]),
+            [
+                "Terms", "Wire", "Engine", "MarketData",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         wing("Gateway", "SpotAPI", ["Terms", "Wire", "Engine", "Secrets", "MarketData", "History"]),
         wing(
             "Gateway", "Gateway",

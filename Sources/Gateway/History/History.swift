@@ -1,1 +1,237 @@
-// Gateway/History:History
+// The history file: one writer, pooled readers, both behind one serial queue.
+
+import Dispatch
+import GRDB
+import Glibc
+import Synchronization
+
+/// Orders that ended, trades and balance adjustments, projected from the log into SQLite.
+///
+/// The file says up to which record of which journal it goes; that and the rows of a batch are
+/// written in one transaction. So after a crash at any moment it is whole up to some record, and
+/// the feed goes on behind it: nothing is lost, nothing is there twice. It is no truth of its own:
+/// moved away, it is written anew from the log.
+///
+/// A write that fails (a full disk) is kept and tried again, with a pause that grows to
+/// `retrySecondsMax`; meanwhile `append` takes no more than its bound, and reads give the fault.
+public final class History: Sendable {
+    /// Most rows that wait to be written; a single batch may pass it.
+    public static var queuedRowsMax: Int { 200_000 }
+    /// Most reads that wait or run.
+    public static var readsMax: Int { 256 }
+    /// The longest pause before a failed write is tried again.
+    public static var retrySecondsMax: Int { 5 }
+
+    /// The file.
+    public let file: String
+    /// The last record in the file when it was opened: the feed goes on behind it.
+    public let openedAt: UInt64
+
+    private let pool: DatabasePool
+    private let queue = DispatchQueue(label: "history")
+    private let shared = Mutex(Shared())
+
+    /// What both sides of the queue look at.
+    private struct Shared {
+        var queuedRows = 0
+        var reads = 0
+        var cursor: UInt64 = 0
+        var fault: HistoryError?
+        var isClosed = false
+        /// Batches in order; only the queue takes them away.
+        var batches: [HistoryBatch] = []
+        var pauseMillis = 0
+        var isPaused = false
+    }
+
+    /// Opens the file, or makes it, for the journal of this identity.
+    ///
+    /// Its directory is made where it is missing (0700).
+    public init(file: String, journalHigh: UInt64, journalLow: UInt64) throws(HistoryError) {
+        self.file = file
+        if let slash = file.lastIndex(of: "/") {
+            let directory = String(file[..<slash])
+            if !directory.isEmpty, unsafe mkdir(directory, 0o700) != 0, errno != EEXIST {
+                throw .database(
+                    file: file,
+                    text: unsafe "cannot make its directory: \(String(cString: strerror(errno)))")
+            }
+        }
+        let journal = Self.text(journalHigh, journalLow)
+        do {
+            pool = try DatabasePool(path: file, configuration: Self.configuration)
+            openedAt = try pool.write { db in
+                try HistorySchema.prepare(db, file: file, journal: journal)
+            }
+        } catch {
+            throw Self.explain(error, file)
+        }
+        let start = openedAt
+        shared.withLock { $0.cursor = start }
+    }
+
+    /// A journal's identity as it stands in the file.
+    static func text(_ high: UInt64, _ low: UInt64) -> String {
+        func hex(_ word: UInt64) -> String {
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        return hex(high) + hex(low)
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.label = "history"
+        configuration.maximumReaderCount = 4
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            // A crash of the process loses nothing; a power cut may lose the newest transactions
+            // with their cursor, and the feed writes them again.
+            try db.execute(sql: "PRAGMA synchronous = NORMAL")
+            try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+        }
+        return configuration
+    }
+
+    /// The last record in the file.
+    public var cursor: UInt64 { shared.withLock { $0.cursor } }
+
+    /// Why the last write failed and is being tried again; nil when all is well.
+    public var fault: HistoryError? { shared.withLock { $0.fault } }
+
+    /// Rows that wait to be written.
+    public var queuedRows: Int { shared.withLock { $0.queuedRows } }
+
+    /// Queues a batch. False, and nothing done, when too much waits: keep it and stop feeding.
+    public func append(_ batch: HistoryBatch) -> Bool {
+        if batch.isEmpty { return true }
+        let isTaken = shared.withLock { shared in
+            if shared.isClosed { return false }
+            guard shared.queuedRows == 0 || shared.queuedRows + batch.rows <= Self.queuedRowsMax
+            else { return false }
+            shared.queuedRows += batch.rows
+            shared.batches.append(batch)
+            return true
+        }
+        if isTaken { queue.async { self.drain(isRetry: false) } }
+        return isTaken
+    }
+
+    /// Reads what all batches before it made, off the caller's thread, and gives the result to
+    /// `done` on a thread of its own.
+    public func read<T: Sendable>(
+        _ body: @escaping @Sendable (HistoryReader) throws -> T,
+        _ done: @escaping @Sendable (Result<T, HistoryError>) -> Void
+    ) {
+        let refusal: HistoryError? = shared.withLock { shared in
+            if shared.isClosed { return .closed }
+            if shared.reads >= Self.readsMax { return .busy }
+            shared.reads += 1
+            return nil
+        }
+        if let refusal { return done(.failure(refusal)) }
+        queue.async {
+            if let fault = self.fault { return self.finish(.failure(fault), done) }
+            self.pool.asyncRead { access in
+                let result: Result<T, HistoryError>
+                do {
+                    result = .success(try body(HistoryReader(db: access.get())))
+                } catch {
+                    result = .failure(Self.explain(error, self.file))
+                }
+                self.finish(result, done)
+            }
+        }
+    }
+
+    /// Reads on the caller's thread; for starting up and for tests.
+    public func readNow<T>(_ body: (HistoryReader) throws -> T) throws(HistoryError) -> T {
+        queue.sync {}
+        if let fault { throw fault }
+        do {
+            return try pool.read { db in try body(HistoryReader(db: db)) }
+        } catch {
+            throw Self.explain(error, file)
+        }
+    }
+
+    /// Writes what waits and closes the file. Gives the fault if that failed; then what was not
+    /// written is written from the log at the next start.
+    @discardableResult
+    public func close() -> HistoryError? {
+        shared.withLock { $0.isClosed = true }
+        queue.sync { drain(isRetry: true) }
+        let fault = self.fault
+        try? pool.close()
+        return fault
+    }
+
+    private func finish<T>(
+        _ result: Result<T, HistoryError>, _ done: (Result<T, HistoryError>) -> Void
+    ) {
+        shared.withLock { $0.reads -= 1 }
+        done(result)
+    }
+
+    // MARK: On the queue
+
+    /// Writes all batches that wait, in one transaction.
+    private func drain(isRetry: Bool) {
+        let batches = shared.withLock { shared in
+            if isRetry { shared.isPaused = false }
+            return shared.isPaused ? [] : shared.batches
+        }
+        guard let last = batches.last else { return }
+        do {
+            try pool.write { db in
+                for batch in batches { try batch.write(db, file: file) }
+            }
+            shared.withLock { shared in
+                shared.batches.removeFirst(batches.count)
+                shared.queuedRows -= batches.reduce(0) { $0 + $1.rows }
+                shared.cursor = last.lastSequence
+                shared.fault = nil
+                shared.pauseMillis = 0
+            }
+        } catch {
+            pause(Self.explain(error, file))
+        }
+    }
+
+    /// Notes a fault, and tries again after a pause.
+    private func pause(_ fault: HistoryError) {
+        let pause = shared.withLock { shared -> Int? in
+            shared.fault = fault
+            shared.isPaused = true
+            shared.pauseMillis = min(
+                max(100, shared.pauseMillis * 2), Self.retrySecondsMax * 1_000)
+            return shared.isClosed ? nil : shared.pauseMillis
+        }
+        guard let pause else { return }
+        queue.asyncAfter(deadline: .now() + .milliseconds(pause)) { [weak self] in
+            self?.drain(isRetry: true)
+        }
+    }
+
+    /// A failure in words that say what to do.
+    static func explain(_ error: any Error, _ file: String) -> HistoryError {
+        if let error = error as? HistoryError { return error }
+        guard let error = error as? DatabaseError else {
+            return .database(file: file, text: "\(error)")
+        }
+        let advice =
+            switch error.resultCode {
+            case .SQLITE_FULL: "the disk is full: make room; what waits is written then"
+            case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+                "it may not be written: check the owner and mode of the file and its directory, "
+                    + "and that the file system is not read-only"
+            case .SQLITE_CANTOPEN: "it cannot be opened: check its directory's owner and mode"
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+                "it is damaged: move it away, and history is written anew from the log"
+            case .SQLITE_IOERR: "the disk failed or is full"
+            case .SQLITE_BUSY, .SQLITE_LOCKED: "another process holds it: end that one"
+            default: "SQLite failed"
+            }
+        return .database(file: file, text: "\(advice) (\(error))")
+    }
+}

@@ -28,10 +28,10 @@ extension MarketData {
             lastQuantity: markets[index].trades.last?.quantity ?? .zero)
     }
 
-    /// The newest candles of an interval that begin in `from … to` (nanoseconds since 1970), at most
-    /// `limit`, oldest first. Intervals without a trade between two with one are filled; so are those
-    /// after the last trade, up to the one that `now` is in. With `from`, the oldest are given
-    /// instead of the newest.
+    /// The newest candles of an interval that begin in `from … to` (nanoseconds since 1970), at
+    /// most `limit`, oldest first. Intervals without a trade between two with one are filled; so
+    /// are those after the last trade, up to the one that `now` is in. With `from`, the oldest are
+    /// given instead of the newest.
     public func candles(
         _ instrument: InstrumentID, _ interval: CandleInterval, from: Int64? = nil,
         to: Int64? = nil, now: Int64, limit: Int
@@ -40,9 +40,9 @@ extension MarketData {
             .candles(from: from, to: min(to ?? now, now), limit: limit) ?? []
     }
 
-    /// Gives every candle that changed since the last call, oldest first, by instrument and interval,
-    /// and once more each whose interval ended by `now`. A candle is closed when `now` is at or past
-    /// its `openTime` plus the interval's length.
+    /// Gives every candle that changed since the last call, oldest first, by instrument and
+    /// interval, and once more each whose interval ended by `now`. A candle is closed when `now` is
+    /// at or past its `openTime` plus the interval's length.
     public mutating func takeCandles(
         now: Int64, _ body: (InstrumentID, CandleInterval, Candle) -> Void
     ) {

@@ -1,5 +1,5 @@
-// What everybody may see of the markets, kept up from the committed log's events. Pure: time is that
-// of the log or an argument, and all memory has a bound.
+// What everybody may see of the markets, kept up from the committed log's events. Pure: time is
+// that of the log or an argument, and all memory has a bound.
 
 public import Engine
 public import Terms
@@ -23,7 +23,7 @@ public struct MarketDataLimits: Hashable, Sendable {
     }
 }
 
-/// Recent trades, rolling statistics, candles and what changed in the books since it was last asked.
+/// Recent trades, rolling statistics, candles and what changed in the books since last asked.
 ///
 /// Fed with each record's events after the engine applied it. Order books themselves are read from
 /// the engine. One owner at a time.
@@ -68,7 +68,8 @@ public struct MarketData: Sendable {
         markets[index].changedCandles = false
     }
 
-    /// Adds a trade from history, in order, before the first record is applied. Fills the recent trades.
+    /// Adds a trade from history, in order, before the first record is applied. Fills the recent
+    /// trades.
     public mutating func restore(recent trade: MarketTrade) {
         let index = market(trade.instrument)
         markets[index].trades.append(trade)

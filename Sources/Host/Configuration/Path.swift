@@ -4,7 +4,7 @@ import Glibc
 
 /// Paths as text.
 enum Path {
-    /// `path`, or where that is relative, `path` below `base`; without `.`, `..` and double slashes.
+    /// `path`, or where that is relative, `path` below `base`; without `.`, `..` and empty parts.
     static func join(_ base: String, _ path: String) -> String {
         let whole = path.hasPrefix("/") ? path : "\(base)/\(path)"
         var parts: [Substring] = []

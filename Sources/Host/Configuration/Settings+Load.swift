@@ -59,9 +59,10 @@ extension Settings {
         var text = """
             # Bourse: the settings of one exchange on one host.
             #
-            # Every key is here with its default; a key that is left out has it. Paths are relative to
-            # the state directory, and `exchange.state` to the directory of this file. Check a change
-            # with `bourse-matchd --check-config --config FILE`; it is read when a daemon starts.
+            # Every key is here with its default; a key that is left out has it. Paths are relative
+            # to the state directory, and `exchange.state` to the directory of this file. Check a
+            # change with `bourse-matchd --check-config --config FILE`; it is read when a daemon
+            # starts.
 
             """
         var table = ""
@@ -97,7 +98,7 @@ extension Settings {
         if matchd.listen != nil, matchd.linkKey == nil {
             refuse(
                 "matchd.listen",
-                "TCP clients must prove that they know a key: set matchd.link_key to a file with one")
+                "TCP clients must prove that they know a key: set matchd.link_key to its file")
         }
         // sockaddr_un holds 108 bytes with the final zero, unix(7).
         if matchd.socket.utf8.count > 107 {

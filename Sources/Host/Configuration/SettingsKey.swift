@@ -44,8 +44,8 @@ struct SettingsKey {
         return [
             key(
                 "assets", \.assets, most: 65_535,
-                "How much the engine holds: its memory is taken at start. The journal's first record\n"
-                    + "fixes these; a later change is refused, with what to set.\nAssets."),
+                "How much the engine holds: its memory is taken at start. The journal's first\n"
+                    + "record fixes these; a later change is refused, with what to set.\nAssets."),
             key("instruments", \.instruments, most: 65_535, "Instruments."),
             key("accounts", \.accounts, most: 100_000_000, "Customer accounts."),
             key("open_orders", \.openOrders, most: 16_777_215, "Open orders over all instruments."),
@@ -65,7 +65,8 @@ struct SettingsKey {
             },
             .text(
                 "matchd", "listen", "\"\"",
-                "TCP address of the Link for gateways on other hosts, as \"10.0.0.1:7400\"; empty: none."
+                "TCP address of the Link for gateways on other hosts, as \"10.0.0.1:7400\";\n"
+                    + "empty: none."
             ) {
                 guard !$1.isEmpty else { return nil }
                 guard let address = ListenAddress($1) else { return addressExpected }
@@ -85,8 +86,8 @@ struct SettingsKey {
             ) { $0.matchd.cpu = $1 < 0 ? nil : Int($1) },
             .text(
                 "matchd", "idle", "\"park\"",
-                "What the engine thread does without work: \"spin\" (lowest latency, takes a whole CPU),\n"
-                    + "\"yield\" or \"park\"."
+                "What the engine thread does without work: \"spin\" (lowest latency, takes a\n"
+                    + "whole CPU), \"yield\" or \"park\"."
             ) {
                 guard let idle = IdleStrategy(rawValue: $1) else {
                     return "expected \"spin\", \"yield\" or \"park\""

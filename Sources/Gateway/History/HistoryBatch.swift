@@ -1,0 +1,101 @@
+// Events gathered for one transaction, each order and minute once.
+
+public import Engine
+import MarketData
+import Terms
+public import Wire
+
+/// What a run of records changes in the history.
+public struct HistoryBatch: Sendable {
+    /// The first record in it; 0 while it is empty.
+    public private(set) var firstSequence: UInt64 = 0
+    /// The last record in it; 0 while it is empty.
+    public private(set) var lastSequence: UInt64 = 0
+    /// The last record's time.
+    private(set) var time: Int64 = 0
+    /// Orders by id: whole, or the change to one that is stored.
+    private(set) var orders: [UInt64: OrderChange] = [:]
+    /// Trades in order.
+    private(set) var trades: [(trade: Trade, time: Int64)] = []
+    /// Minutes with a trade.
+    private(set) var minutes: [Minute: Candle] = [:]
+    /// Credits and debits in order.
+    private(set) var adjustments: [Adjustment] = []
+
+    /// An empty batch.
+    public init() {}
+
+    /// Whether no record is in it.
+    public var isEmpty: Bool { firstSequence == 0 }
+
+    /// Rows it will write, about: what bounds a queue of batches.
+    public var rows: Int { 1 + orders.count + trades.count + minutes.count + adjustments.count }
+
+    /// An instrument's minute.
+    struct Minute: Hashable, Sendable {
+        var instrument: UInt16
+        var openTime: Int64
+    }
+
+    /// What a batch does to an order.
+    enum OrderChange: Sendable {
+        /// Stores all of it.
+        case whole(OrderRecord)
+        /// Changes one that is stored: what a trade changes.
+        case traded(cumQty: Int64, leavesQty: Int64, cumQuote: Int128, status: UInt8, time: Int64)
+    }
+
+    /// Takes the events of the record that `engine` applied last. Records come without gaps.
+    public mutating func add(_ header: RecordHeader, _ engine: borrowing Engine) {
+        precondition(isEmpty || header.sequence == lastSequence + 1, "records without gaps")
+        if isEmpty { firstSequence = header.sequence }
+        lastSequence = header.sequence
+        time = engine.timestamp
+        unsafe engine.withEvents { events in
+            for index in 0..<events.count { unsafe add(events[index]) }
+        }
+    }
+
+    private mutating func add(_ event: Event) {
+        switch event {
+        case .orderAccepted(let order), .orderTriggered(let order),
+            .orderAmended(let order, oldPrice: _):
+            orders[order.order.number] = .whole(OrderRecord(order: order, endReason: nil))
+        case .orderEnded(let order, let reason):
+            orders[order.order.number] = .whole(OrderRecord(order: order, endReason: reason))
+        case .trade(let trade):
+            trades.append((trade, time))
+            add(trade.maker)
+            add(trade.taker)
+            let market = MarketTrade(trade, time: time)
+            let openTime = CandleInterval.minute1.openTime(at: time)
+            let minute = Minute(instrument: trade.instrument.number, openTime: openTime)
+            if minutes[minute]?.add(market) == nil {
+                minutes[minute] = Candle(market, openTime: openTime)
+            }
+        case .balanceAdjusted(let account, let asset, let amount):
+            adjustments.append(
+                Adjustment(
+                    sequence: lastSequence, account: account, asset: asset, amount: amount,
+                    time: time))
+        case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
+            .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened:
+            break
+        }
+    }
+
+    private mutating func add(_ fill: Fill) {
+        if case .whole(var record) = orders[fill.order.number] {
+            record.order.cumQty = fill.cumQty
+            record.order.leavesQty = fill.leavesQty
+            record.order.cumQuote = fill.cumQuote
+            record.order.status = fill.status
+            record.order.updatedTime = time
+            orders[fill.order.number] = .whole(record)
+        } else {
+            orders[fill.order.number] = .traded(
+                cumQty: fill.cumQty.lots, leavesQty: fill.leavesQty.lots,
+                cumQuote: fill.cumQuote.units, status: fill.status.rawValue, time: time)
+        }
+    }
+}

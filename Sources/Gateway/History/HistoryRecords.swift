@@ -1,0 +1,114 @@
+// What history gives back.
+
+public import Engine
+public import Terms
+
+/// An order as it was last seen, open or ended.
+public struct OrderRecord: Sendable {
+    /// The order's last state.
+    public var order: OrderView
+    /// Why it ended before it was filled; nil while it is open, and for one that was filled.
+    public var endReason: EndReason?
+}
+
+/// One account's side of a trade.
+public struct AccountTrade: Hashable, Sendable {
+    /// The trade's id, sequential within the instrument.
+    public var id: TradeID
+    /// In what.
+    public var instrument: InstrumentID
+    /// The account's order.
+    public var order: OrderID
+    /// Whose.
+    public var account: AccountID
+    /// What the account did.
+    public var side: Side
+    /// Whether the account's order was the resting one.
+    public var isMaker: Bool
+    /// At what price.
+    public var price: Price
+    /// How much.
+    public var quantity: Quantity
+    /// Price × quantity in the quote asset's smallest units.
+    public var quoteAmount: Amount
+    /// What was charged; negative is a rebate.
+    public var fee: Amount
+    /// The asset of the fee.
+    public var feeAsset: AssetID
+    /// When, in nanoseconds since 1970 on the log's clock.
+    public var time: Int64
+}
+
+/// A credit or a debit by an operator.
+public struct Adjustment: Hashable, Sendable {
+    /// The record's sequence in the log: unique, and in order.
+    public var sequence: UInt64
+    /// Whose.
+    public var account: AccountID
+    /// Of what.
+    public var asset: AssetID
+    /// How much; negative is a debit.
+    public var amount: Amount
+    /// When, in nanoseconds since 1970 on the log's clock.
+    public var time: Int64
+}
+
+/// What history is asked for over orders and trades. Times are in nanoseconds since 1970.
+public struct HistoryRange: Hashable, Sendable {
+    /// The lowest id, or nil. With it, or with `start`, the oldest that fit are given, else the
+    /// newest.
+    public var fromID: UInt64?
+    /// The earliest time, or nil.
+    public var start: Int64?
+    /// The latest time, or nil.
+    public var end: Int64?
+    /// The most that are given: 1 … `HistoryRange.limitMax`; what is outside is brought inside.
+    public var limit: Int
+
+    /// The most rows of one answer.
+    public static var limitMax: Int { 1_000 }
+
+    /// This range.
+    public init(
+        fromID: UInt64? = nil, start: Int64? = nil, end: Int64? = nil, limit: Int = limitMax
+    ) {
+        self.fromID = fromID
+        self.start = start
+        self.end = end
+        self.limit = min(max(limit, 1), Self.limitMax)
+    }
+}
+
+/// Why history could not be opened, written or read.
+public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The file follows another journal.
+    case otherJournal(file: String, found: String, expected: String)
+    /// The file was written by a newer version.
+    case newerVersion(file: String, found: Int, known: Int)
+    /// Records between the file's last one and the batch's first are missing.
+    case gap(file: String, cursor: UInt64, first: UInt64)
+    /// SQLite failed.
+    case database(file: String, text: String)
+    /// More reads wait than are taken; ask again later.
+    case busy
+    /// History was closed.
+    case closed
+
+    /// What happened and what to do.
+    public var description: String {
+        switch self {
+        case .otherJournal(let file, let found, let expected):
+            "\(file) is the history of journal \(found), and this exchange's is \(expected): "
+                + "move the file away, and history is written anew from the log"
+        case .newerVersion(let file, let found, let known):
+            "\(file) has version \(found), and this gateway knows up to \(known): install the "
+                + "version that wrote it, or move the file away to write history anew"
+        case .gap(let file, let cursor, let first):
+            "\(file) ends at record \(cursor), and the feed goes on at \(first): follow the log "
+                + "from \(cursor + 1), or move the file away"
+        case .database(let file, let text): "\(file): \(text)"
+        case .busy: "too many reads of history wait; try again"
+        case .closed: "history is closed"
+        }
+    }
+}
