@@ -8,6 +8,7 @@ CONFIGURATION := release
 BIN := .build/$(CONFIGURATION)
 # How much work the fuzz tests do under `make fuzz`; in `make test` they do a small, fixed part.
 FUZZ_ITERATIONS ?= 2000000
+EVENTS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test bench fuzz format clean prerequisites prerequisites-test
@@ -34,8 +35,8 @@ run: build ## Start a standalone exchange here, in the foreground
 test: prerequisites-test ## Build and run every test
 	@Tests/run
 
-bench: build ## Measure the engine and the durable path
-	@packaging/local/bench $(BIN)
+bench: build ## Measure the engine (EVENTS=N, 10 million unless said) and the durable path
+	@packaging/local/bench $(BIN) $(EVENTS)
 
 fuzz: prerequisites-test ## Run the fuzz tests for long (FUZZ_ITERATIONS=N, BOURSE_SEED=N)
 	@swift build -c $(CONFIGURATION) --build-tests

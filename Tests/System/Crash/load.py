@@ -157,7 +157,7 @@ class Trader(Sender):
         """More than the account has."""
         market = MARKETS[0]
         order = self.new_order(
-            market, side="SELL", type="LIMIT", quantity=Decimal(90000), price=market.middle * 2
+            market, side="SELL", type="LIMIT", quantity=Decimal(5000), price=market.middle * 2
         )
         self.place(order)
 
