@@ -1,0 +1,66 @@
+// Hashes, message codes and signatures, from libcrypto.
+
+internal import CCrypto
+
+/// SHA-256 (FIPS 180-4).
+public enum SHA256 {
+    /// The 32-byte digest.
+    public static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        unsafe filled32 { unsafe bourse_sha256(bytes.baseAddress, bytes.count, $0) }
+    }
+
+    /// The 32-byte digest.
+    public static func digest(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe bytes.withUnsafeBytes { unsafe digest($0) }
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104).
+public enum HMACSHA256 {
+    /// The 32-byte code of `bytes` under `key`.
+    public static func code(key: SecretBytes, _ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        unsafe key.withBytes { key in
+            unsafe filled32 {
+                unsafe bourse_hmac_sha256(
+                    key.baseAddress, key.count, bytes.baseAddress, bytes.count, $0)
+            }
+        }
+    }
+
+    /// The 32-byte code of `bytes` under `key`.
+    public static func code(key: SecretBytes, _ bytes: [UInt8]) -> [UInt8] {
+        unsafe bytes.withUnsafeBytes { unsafe code(key: key, $0) }
+    }
+
+    /// Whether `code` is that of `bytes`; its time does not depend on where they differ.
+    public static func isValid(_ code: [UInt8], key: SecretBytes, _ bytes: [UInt8]) -> Bool {
+        isEqual(Self.code(key: key, bytes), code)
+    }
+}
+
+/// Ed25519 (RFC 8032).
+public enum Ed25519 {
+    /// Whether `signature` (64 bytes) is of `bytes` by the owner of `publicKey` (32 bytes). False for
+    /// keys and signatures of other lengths.
+    public static func isValid(_ signature: [UInt8], publicKey: [UInt8], _ bytes: [UInt8]) -> Bool {
+        guard signature.count == 64, publicKey.count == 32 else { return false }
+        return unsafe bytes.withUnsafeBytes { bytes in
+            unsafe bourse_ed25519_verify(publicKey, bytes.baseAddress, bytes.count, signature) == 1
+        }
+    }
+}
+
+/// Whether two byte strings are the same; the time depends on their lengths only.
+public func isEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    guard a.count == b.count else { return false }
+    return unsafe bourse_equal(a, b, a.count) == 1
+}
+
+/// The 32 bytes that a call of libcrypto writes. It fails only when memory is out.
+private func filled32(_ body: (UnsafeMutablePointer<UInt8>) -> Int32) -> [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+        let result = unsafe body(buffer.baseAddress!)
+        precondition(result == 1, "libcrypto makes a digest")
+        count = 32
+    }
+}

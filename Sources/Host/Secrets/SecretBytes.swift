@@ -1,0 +1,58 @@
+// Bytes that must not outlive their use.
+
+internal import CCrypto
+internal import Platform
+
+/// Secret bytes in memory of their own, overwritten when the last reference goes. They have no
+/// description, so that none finds its way into a log line.
+@safe public final class SecretBytes: @unchecked Sendable {
+    // Never written after `init`, so that threads may share it.
+    private let memory: UnsafeMutableRawBufferPointer
+
+    /// How many.
+    public var count: Int { unsafe memory.count }
+
+    private init(count: Int) {
+        unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+    }
+
+    /// A copy of `bytes`; the caller overwrites the original where it can.
+    public convenience init(_ bytes: UnsafeRawBufferPointer) {
+        self.init(count: bytes.count)
+        unsafe memory.copyMemory(from: bytes)
+    }
+
+    /// A copy of `bytes`.
+    public convenience init(_ bytes: [UInt8]) {
+        self.init(count: bytes.count)
+        unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
+    }
+
+    /// `count` random bytes.
+    public static func random(count: Int) -> SecretBytes {
+        let secret = SecretBytes(count: count)
+        unsafe SystemRandom.fill(secret.memory)
+        return secret
+    }
+
+    /// Bytes that `fill` writes; nil when it gives false.
+    static func made(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Bool) -> SecretBytes? {
+        let secret = SecretBytes(count: count)
+        return unsafe fill(secret.memory) ? secret : nil
+    }
+
+    deinit {
+        unsafe bourse_cleanse(memory.baseAddress, memory.count)
+        unsafe memory.deallocate()
+    }
+
+    /// Calls `body` with the bytes, which it must not keep.
+    public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        unsafe body(UnsafeRawBufferPointer(memory))
+    }
+}
+
+/// Overwrites an array's bytes in place, for secrets that had to pass through one.
+public func cleanse(_ bytes: inout [UInt8]) {
+    unsafe bytes.withUnsafeMutableBytes { unsafe bourse_cleanse($0.baseAddress, $0.count) }
+}
