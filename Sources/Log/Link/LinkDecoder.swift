@@ -67,7 +67,7 @@ public struct LinkDecoder: Sendable {
     }
 
     /// The frame of a body; nil when it is not well formed.
-    static func frame(_ type: LinkFrameType, _ body: [UInt8]) -> LinkFrame? {
+    package static func frame(_ type: LinkFrameType, _ body: [UInt8]) -> LinkFrame? {
         switch type {
         case .submit: return LinkSubmit(body: body).map { .submit($0) }
         case .records: return LinkRecords(body).map { .records($0) }

@@ -1,0 +1,281 @@
+// A Link from the client's side that waits for its answers: for tools, benchmarks and tests.
+
+import Glibc
+import Platform
+public import Terms
+public import Wire
+
+/// A connection to matchd. One owner at a time; every call may wait.
+@safe public final class LinkClient {
+    /// What the server said at first.
+    public private(set) var welcome: LinkWelcome
+    /// The socket, for those who wait for several things at once.
+    public let descriptor: Int32
+    var decoder = LinkDecoder()
+    var encoder = LinkEncoder()
+    let buffer: UnsafeMutableRawBufferPointer
+    /// Frames that came while another was waited for.
+    var pending: [LinkFrame] = []
+
+    /// Most frames that are kept while another is waited for.
+    static var pendingMax: Int { 4096 }
+
+    /// Connects to matchd's Unix socket.
+    public static func connect(
+        unix path: String, name: Text40, wantsAcks: Bool = true, timeoutNanos: Int64 = 5_000_000_000
+    ) throws(LinkFault) -> LinkClient {
+        let descriptor = LinkSocket.unix()
+        guard descriptor >= 0 else {
+            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
+        }
+        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            let code = errno
+            close(descriptor)
+            if code == ENOENT || code == ECONNREFUSED { throw .notRunning(address: path) }
+            throw .system(SystemError(code: code, operation: "connect to", path: path))
+        }
+        return try LinkClient(
+            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name), timeoutNanos)
+    }
+
+    /// Connects to matchd over TCP.
+    public static func connect(
+        host: String, port: UInt16, key: LinkKey, name: Text40, wantsAcks: Bool = true,
+        timeoutNanos: Int64 = 5_000_000_000
+    ) throws(LinkFault) -> LinkClient {
+        var code = EADDRNOTAVAIL
+        let descriptor = unsafe LinkSocket.resolve(host, port, passive: false) { entry in
+            let info = unsafe entry.pointee
+            let descriptor = unsafe socket(info.ai_family, info.ai_socktype, info.ai_protocol)
+            guard descriptor >= 0 else { return nil }
+            guard unsafe Glibc.connect(descriptor, info.ai_addr, info.ai_addrlen) == 0 else {
+                code = errno
+                close(descriptor)
+                return nil
+            }
+            LinkSocket.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+            return descriptor
+        }
+        guard let descriptor else {
+            if code == ECONNREFUSED { throw .notRunning(address: "\(host):\(port)") }
+            throw .system(SystemError(code: code, operation: "connect to", path: "\(host):\(port)"))
+        }
+        return try LinkClient(
+            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name), timeoutNanos)
+    }
+
+    init(
+        _ descriptor: Int32, _ key: LinkKey?, _ hello: LinkHello, _ timeoutNanos: Int64
+    ) throws(LinkFault) {
+        LinkSocket.prepare(descriptor)
+        LinkSocket.widen(descriptor)
+        self.descriptor = descriptor
+        unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        welcome = LinkWelcome(
+            epoch: 0, journalHigh: 0, journalLow: 0, limits: .small, released: 0, time: 0)
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        encoder.append(.hello(hello))
+        try flush(deadline)
+        while true {
+            guard let frame = try receive(timeoutNanos: deadline - Clock.monotonicNanos()) else {
+                throw .timedOut
+            }
+            switch frame {
+            case .challenge(let challenge):
+                guard let key else {
+                    throw .refused(
+                        LinkRefusal(.access, "matchd asks for a key: give its key file"))
+                }
+                encoder.append(.proof(key.proof(of: challenge)))
+                try flush(deadline)
+            case .welcome(let welcome):
+                guard welcome.version == LinkProtocol.version else {
+                    throw .refused(LinkRefusal.version(theirs: welcome.version))
+                }
+                self.welcome = welcome
+                return
+            default:
+                throw .refused(
+                    LinkRefusal(.malformed, "the server did not greet: is this a Bourse Link?"))
+            }
+        }
+    }
+
+    deinit {
+        close(descriptor)
+        unsafe buffer.deallocate()
+    }
+
+    // MARK: Frames
+
+    /// Sends all that is in `encoder`, and empties it.
+    public func send(
+        _ encoder: inout LinkEncoder, timeoutNanos: Int64 = 10_000_000_000
+    ) throws(LinkFault) {
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        while !encoder.isEmpty { try write(&encoder, deadline) }
+    }
+
+    /// Sends one frame.
+    public func send(_ frame: LinkFrame) throws(LinkFault) {
+        encoder.append(frame)
+        try flush(Clock.monotonicNanos() + 10_000_000_000)
+    }
+
+    /// The next frame; nil when none came in time. An error frame is thrown as `refused`.
+    public func receive(timeoutNanos: Int64) throws(LinkFault) -> LinkFrame? {
+        if !pending.isEmpty { return pending.removeFirst() }
+        return try read(until: Clock.monotonicNanos() + timeoutNanos)
+    }
+
+    /// The next frame for which `wanted` gives a value; others that come before it are kept for
+    /// `receive`. Throws `timedOut`.
+    public func next<T>(
+        timeoutNanos: Int64, _ wanted: (LinkFrame) -> T?
+    ) throws(LinkFault) -> T {
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        while let frame = try read(until: deadline) {
+            if let value = wanted(frame) { return value }
+            guard pending.count < Self.pendingMax else {
+                throw .refused(LinkRefusal(.limit, "too many frames came before the answer"))
+            }
+            pending.append(frame)
+        }
+        throw .timedOut
+    }
+
+    // MARK: Questions
+
+    /// How matchd is.
+    public func status(timeoutNanos: Int64 = 5_000_000_000) throws(LinkFault) -> LinkStatus {
+        try send(.askStatus)
+        return try next(timeoutNanos: timeoutNanos) { frame in
+            if case .status(let status) = frame { status } else { nil }
+        }
+    }
+
+    /// The session that a writer has open; its `id` is 0 where it has none.
+    public func session(
+        of name: Text40, timeoutNanos: Int64 = 5_000_000_000
+    ) throws(LinkFault) -> LinkSession {
+        try send(.query(name))
+        return try next(timeoutNanos: timeoutNanos) { frame in
+            if case .session(let session) = frame, session.name == name { session } else { nil }
+        }
+    }
+
+    /// Opens a session for `name`; whoever had one of that name may submit nothing more.
+    public func openSession(
+        _ name: Text40, timeoutNanos: Int64 = 10_000_000_000
+    ) throws(LinkFault) -> LinkAck {
+        try execute(
+            OpenSession(name: name), session: SessionID(0), number: 1, timeoutNanos: timeoutNanos)
+    }
+
+    /// Submits one command and waits until it is durable. `timedOut` or `closed`: whether it is in
+    /// the log is not known; `session(of:)` tells.
+    public func execute(
+        _ payload: some CommandPayload, session: SessionID, number: UInt64,
+        timeoutNanos: Int64 = 10_000_000_000
+    ) throws(LinkFault) -> LinkAck {
+        encoder.submit(session: session, number: number, payload)
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        try flush(deadline)
+        return try next(timeoutNanos: deadline - Clock.monotonicNanos()) { frame in
+            guard case .acks(let acks) = frame else { return nil }
+            return acks.first { $0.session == session && $0.number == number }
+        }
+    }
+
+    // MARK: Parts
+
+    func flush(_ deadline: Int64) throws(LinkFault) {
+        while !encoder.isEmpty { try write(&encoder, deadline) }
+    }
+
+    func write(_ encoder: inout LinkEncoder, _ deadline: Int64) throws(LinkFault) {
+        var failure: LinkFault?
+        let descriptor = descriptor
+        unsafe encoder.drain { bytes in
+            let sent = unsafe Glibc.send(
+                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            if sent > 0 { return sent }
+            let code = errno
+            if code != EAGAIN && code != EINTR {
+                failure =
+                    code == EPIPE || code == ECONNRESET
+                    ? .closed : .system(SystemError(code: code, operation: "send to", path: "matchd"))
+            }
+            return 0
+        }
+        if let failure {
+            // The server may have said why before it closed.
+            if failure == .closed, let said = farewell() { throw .refused(said) }
+            throw failure
+        }
+        guard !encoder.isEmpty else { return }
+        let left = deadline - Clock.monotonicNanos()
+        guard left > 0 else { throw .timedOut }
+        // Its answers are taken meanwhile, so that neither side waits for the other for ever.
+        if LinkSocket.wait(descriptor, POLLOUT | POLLIN, nanos: left) {
+            if LinkSocket.wait(descriptor, POLLIN, nanos: 0), pending.count < Self.pendingMax {
+                try fill()
+            }
+        }
+    }
+
+    /// An error frame that is already here.
+    func farewell() -> LinkRefusal? {
+        while let frame = try? read(until: 0) {
+            if case .error(let refusal) = frame { return refusal }
+        }
+        return lastRefusal
+    }
+
+    var lastRefusal: LinkRefusal?
+
+    func read(until deadline: Int64) throws(LinkFault) -> LinkFrame? {
+        while true {
+            do throws(LinkRefusal) {
+                if let frame = try decoder.next() {
+                    if case .error(let refusal) = frame {
+                        lastRefusal = refusal
+                        throw refusal
+                    }
+                    return frame
+                }
+            } catch {
+                throw .refused(error)
+            }
+            let left = deadline - Clock.monotonicNanos()
+            guard LinkSocket.wait(descriptor, POLLIN, nanos: max(0, left)) else { return nil }
+            try fill()
+        }
+    }
+
+    /// Takes what the socket has.
+    func fill() throws(LinkFault) {
+        let got = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        if got > 0 {
+            unsafe decoder.receive(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
+        } else if got == 0 {
+            throw .closed
+        } else if errno == ECONNRESET {
+            throw .closed
+        } else if errno != EAGAIN && errno != EINTR {
+            throw .system(SystemError(code: errno, operation: "receive from", path: "matchd"))
+        }
+    }
+}
+
+extension LinkRefusal {
+    /// The two speak different versions.
+    public static func version(theirs: UInt32) -> LinkRefusal {
+        LinkRefusal(
+            .version,
+            """
+            the other side speaks version \(theirs) of the Link, this one \(LinkProtocol.version): \
+            install the same version of Bourse on both
+            """)
+    }
+}

@@ -1,0 +1,196 @@
+// Sockets for the Link: addresses, listening, connecting, and who is at the other end.
+
+import Glibc
+import Platform
+
+/// System calls on stream sockets.
+enum LinkSocket {
+    /// A Unix stream socket.
+    static func unix() -> Int32 { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
+
+    /// Sets what every socket of the Link has.
+    static func prepare(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+    }
+
+    /// Larger kernel buffers: fewer system calls when much is on the way.
+    static func widen(_ descriptor: Int32) {
+        set(descriptor, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+        set(descriptor, SOL_SOCKET, SO_RCVBUF, 1 << 20)
+    }
+
+    static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        _ = unsafe setsockopt(
+            descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Calls `body` with the address of a Unix socket at `path`.
+    ///
+    /// An address holds 107 bytes (unix(7)); a longer path goes by a descriptor of its directory.
+    static func withAddress(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        var short = path
+        var directory: Int32 = -1
+        defer { if directory >= 0 { close(directory) } }
+        if path.utf8.count > 107, let slash = path.lastIndex(of: "/") {
+            directory = unsafe open(String(path[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            if directory < 0 { return -1 }
+            short = "/proc/self/fd/\(directory)\(path[slash...])"
+        }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(short.utf8)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard bytes.count < room else {
+            errno = ENAMETOOLONG
+            return -1
+        }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        return unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    /// Waits until the socket can be read or written; false when `nanos` passed first.
+    static func wait(_ descriptor: Int32, _ events: Int32, nanos: Int64) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        let millis = min(max(0, (nanos + 999_999) / 1_000_000), 1_000_000_000)
+        return unsafe poll(&entry, 1, Int32(millis)) > 0
+    }
+
+    /// Calls `body` with each address of a host and port until it gives a descriptor.
+    static func resolve(
+        _ host: String, _ port: UInt16, passive: Bool, _ body: (UnsafePointer<addrinfo>) -> Int32?
+    ) -> Int32? {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, String(port), &hints, &list) == 0 else { return nil }
+        defer { unsafe freeaddrinfo(list) }
+        var next = unsafe list
+        while let entry = unsafe next {
+            if let descriptor = unsafe body(entry) { return descriptor }
+            unsafe next = entry.pointee.ai_next
+        }
+        return nil
+    }
+
+    /// The port that a socket is bound to.
+    static func port(_ descriptor: Int32) -> UInt16 {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let got = unsafe withUnsafeMutablePointer(to: &storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(descriptor, $0, &size)
+            }
+        }
+        guard got == 0 else { return 0 }
+        // Both families have the port in bytes 2 and 3, in network order (RFC 3493).
+        return unsafe withUnsafeBytes(of: &storage) {
+            unsafe UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+}
+
+/// A socket that listens for Link connections.
+public final class LinkListener: Sendable {
+    /// The descriptor; it does not block.
+    public let descriptor: Int32
+    /// The key that a connection has to prove to know, or nil: it is told by its user.
+    public let key: LinkKey?
+    /// Where it listens, for people.
+    public let address: String
+    /// The TCP port; 0 for a Unix socket.
+    public let port: UInt16
+    private let path: String?
+
+    private init(_ descriptor: Int32, key: LinkKey?, address: String, path: String?) {
+        LinkSocket.prepare(descriptor)
+        self.descriptor = descriptor
+        self.key = key
+        self.address = address
+        self.path = path
+        port = path == nil ? LinkSocket.port(descriptor) : 0
+    }
+
+    deinit {
+        close(descriptor)
+        if let path { unsafe unlink(path) }
+    }
+
+    /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
+    /// that somebody does is an error.
+    public static func unix(_ path: String) throws(LinkFault) -> LinkListener {
+        let probe = LinkSocket.unix()
+        let answered = unsafe LinkSocket.withAddress(path) { unsafe connect(probe, $0, $1) }
+        close(probe)
+        if answered == 0 {
+            throw .system(SystemError(code: EADDRINUSE, operation: "listen on", path: path))
+        }
+        unsafe unlink(path)
+        let descriptor = LinkSocket.unix()
+        guard descriptor >= 0 else {
+            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
+        }
+        guard unsafe LinkSocket.withAddress(path, { unsafe bind(descriptor, $0, $1) }) == 0,
+            unsafe chmod(path, 0o660) == 0, listen(descriptor, 64) == 0
+        else {
+            let code = errno
+            close(descriptor)
+            throw .system(SystemError(code: code, operation: "listen on", path: path))
+        }
+        return LinkListener(descriptor, key: nil, address: path, path: path)
+    }
+
+    /// Listens on TCP; each connection has to prove that it knows `key`.
+    public static func tcp(
+        host: String, port: UInt16, key: LinkKey
+    ) throws(LinkFault) -> LinkListener {
+        var code = EADDRNOTAVAIL
+        let descriptor = unsafe LinkSocket.resolve(host, port, passive: true) { entry in
+            let info = unsafe entry.pointee
+            let descriptor = unsafe socket(info.ai_family, info.ai_socktype, info.ai_protocol)
+            guard descriptor >= 0 else { return nil }
+            LinkSocket.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+            guard unsafe bind(descriptor, info.ai_addr, info.ai_addrlen) == 0,
+                listen(descriptor, 64) == 0
+            else {
+                code = errno
+                close(descriptor)
+                return nil
+            }
+            return descriptor
+        }
+        guard let descriptor else {
+            throw .system(SystemError(code: code, operation: "listen on", path: "\(host):\(port)"))
+        }
+        return LinkListener(descriptor, key: key, address: "\(host):\(port)", path: nil)
+    }
+
+    /// The next connection that waits, or nil.
+    public func accept() -> Int32? {
+        let peer = Glibc.accept(descriptor, nil, nil)
+        guard peer >= 0 else { return nil }
+        LinkSocket.prepare(peer)
+        LinkSocket.widen(peer)
+        if path == nil {
+            LinkSocket.set(peer, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+            LinkSocket.set(peer, SOL_SOCKET, SO_KEEPALIVE, 1)
+        }
+        return peer
+    }
+
+    /// Whether the peer's user is one of these, root or this process's own. Unix sockets only.
+    public func allows(_ peer: Int32, users: [UInt32]) -> Bool {
+        guard path != nil, let user = try? PeerCredentials(socket: peer).userID else { return false }
+        return user == 0 || user == geteuid() || users.contains(user)
+    }
+}
