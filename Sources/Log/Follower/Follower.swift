@@ -1,6 +1,7 @@
 // A replica of the engine, fed by the committed log over the Link.
 
 public import Engine
+import Journal
 public import Link
 import Terms
 public import Wire
@@ -191,7 +192,7 @@ public struct Follower: ~Copyable {
         guard header.sequence == engine.sequence + 1 else {
             throw .gap(expected: engine.sequence + 1, found: header.sequence)
         }
-        guard unsafe isIntact(header, bytes) else { throw .damaged(sequence: header.sequence) }
+        guard unsafe CRC32C.record(bytes) == header.crc else { throw .damaged(sequence: header.sequence) }
         let outcome =
             if voids.contains(header.sequence) {
                 unsafe engine.skip(record: bytes)

@@ -1,1 +1,166 @@
-// Log/Pipeline:Pipeline
+// The pipeline of matchd: its threads, from their start to their end.
+
+public import Engine
+import Glibc
+public import Link
+public import Platform
+import Synchronization
+import Terms
+
+/// What a pipeline is made with.
+public struct PipelineOptions: Sendable {
+    /// The CPU of the engine thread, or nil: not pinned.
+    public var cpu: Int?
+    /// What the engine thread does while there is nothing to do.
+    public var idle: Idle = .park
+    /// Size of the log ring: a power of two, at least 1 MiB.
+    public var ringBytes = 64 << 20
+    /// Size of the ring of commands: a power of two, at least 1 MiB.
+    public var requestBytes = 16 << 20
+    /// Commands between two hash marks.
+    public var hashEvery: UInt64 = 65_536
+    /// The most connections.
+    public var connectionsMax = 64
+    /// User ids, beside this process's own and root, that may connect to the Unix socket.
+    public var allowedUsers: [UInt32] = []
+    /// The journal's identity.
+    public var journal: (high: UInt64, low: UInt64) = (0, 0)
+    /// The disk reserve, for status.
+    public var reserveBytes: UInt64 = 0
+    /// Sequences that replicas pass over.
+    public var voids: [UInt64] = []
+    /// What holds acknowledgements back beside this host's disk.
+    public var replicator: any Replicator = SoleReplicator()
+
+    /// The defaults.
+    public init() {}
+}
+
+/// A running pipeline: takes commands from the Link, orders, applies and journals them, and lets out
+/// what is durable.
+///
+/// Three threads, each the only writer of its cursors; see `Stages`. `start` gives it the engine,
+/// `stop` gives the engine back, with everything that was taken journaled.
+public final class Pipeline: Sendable {
+    let stages: Stages
+    let threads: PipelineThreads
+
+    /// Starts the threads. `engine` stands at the journal's end; `sink` appends there; `history`
+    /// reads what is in the journal for followers that begin far behind; `listeners` are open.
+    /// `onFault` is called on the thread that met it, once, when the disk fails: nothing more is
+    /// released, so the owner ends the process.
+    public static func start(
+        engine: consuming Engine, sink: sending any LogSink, history: any LogHistory,
+        listeners: [LinkListener], options: PipelineOptions,
+        onFault: @escaping @Sendable (SinkFault) -> Void
+    ) throws(SystemError) -> Pipeline {
+        let stages = try Stages(
+            requestBytes: options.requestBytes, logBytes: options.ringBytes,
+            answerBytes: 1 << 24, sequence: engine.sequence)
+        let server = try LinkServer(
+            stages: stages, history: history, listeners: listeners, options: options,
+            limits: engine.limits, epoch: engine.epoch, sequence: engine.sequence)
+        let threads = PipelineThreads()
+        try threads.start(engine, sink, server, stages, options, onFault)
+        return Pipeline(stages, threads)
+    }
+
+    private init(_ stages: Stages, _ threads: PipelineThreads) {
+        self.stages = stages
+        self.threads = threads
+    }
+
+    /// The last record on disk.
+    public var durable: UInt64 { stages.durable.now }
+    /// The last record that the engine applied.
+    public var applied: UInt64 { stages.applied.now }
+    /// Commands of writers so far.
+    public var commands: UInt64 { stages.commands.now }
+    /// Whether only cancels are taken, because the disk is nearly full.
+    public var isBelowReserve: Bool { stages.isBelowReserve.load(ordering: .relaxed) }
+    /// Turns of the engine thread's loop. It is alive while this moves, and it moves at least twice
+    /// a second.
+    public var turns: UInt64 { stages.turns.now }
+    /// Median and 99th percentile of the last group commits, ns.
+    public var syncNanos: (p50: UInt64, p99: UInt64) {
+        (
+            stages.syncStats.p50.load(ordering: .relaxed),
+            stages.syncStats.p99.load(ordering: .relaxed)
+        )
+    }
+
+    /// Takes no more commands, journals all that was taken with a hash mark behind, answers it, and
+    /// ends the threads. Gives the engine, which stands at the journal's end.
+    public func stop() -> Engine {
+        stages.isStopping.store(true, ordering: .releasing)
+        stages.linkBell.ring()
+        return threads.join()
+    }
+}
+
+/// The threads' handles and what they give back.
+final class PipelineThreads: @unchecked Sendable {
+    // Unchecked: the fields are set before the threads start and read after they ended.
+    private var engine: Engine?
+    private var handles: [PinnedThread] = []
+
+    func start(
+        _ engine: consuming Engine, _ sink: any LogSink, _ server: LinkServer, _ stages: Stages,
+        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkFault) -> Void
+    ) throws(SystemError) {
+        self.engine = consume engine
+        let sinkBox = Handover(sink)
+        let serverBox = Handover(server)
+        handles.append(
+            try PinnedThread.start(name: "journal", cpu: -1) {
+                var journal = JournalThread(stages: stages, sink: sinkBox.value)
+                do throws(SinkFault) {
+                    try journal.run()
+                } catch {
+                    stages.hasFailed.store(true, ordering: .releasing)
+                    onFault(error)
+                }
+            })
+        handles.append(
+            try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
+        handles.append(
+            try PinnedThread.start(name: "engine", cpu: options.cpu ?? -1) { self.runEngine(stages, options) })
+    }
+
+    func join() -> Engine {
+        for handle in handles { handle.join() }
+        handles = []
+        guard let engine = engine.take() else {
+            preconditionFailure("a pipeline is stopped once")
+        }
+        return engine
+    }
+
+    func runEngine(_ stages: Stages, _ options: PipelineOptions) {
+        guard let engine = engine.take() else { preconditionFailure("an engine to run") }
+        var sequencer = Sequencer(engine: engine, stages: stages, hashEvery: options.hashEvery)
+        var rest = EngineRest(stages: stages, idle: options.idle)
+        while true {
+            stages.turns.advance(to: stages.turns.now + 1)
+            let isClosed = stages.intakeClosed.load(ordering: .acquiring)
+            if sequencer.turn() {
+                rest.worked()
+            } else if isClosed {
+                break
+            } else {
+                rest.rest(until: sequencer.nextTimer)
+            }
+        }
+        if sequencer.sinceMark > 0 { sequencer.mark() }
+        stages.logClosed.store(true, ordering: .releasing)
+        stages.journalPark.unpark()
+        self.engine = sequencer.finish()
+    }
+}
+
+/// A value that one thread gives to another and does not touch again.
+struct Handover<Value>: @unchecked Sendable {
+    // Unchecked: that is the promise of its maker.
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

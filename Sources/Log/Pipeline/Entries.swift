@@ -1,0 +1,80 @@
+// What passes between the Link thread and the engine thread.
+
+import Terms
+import Wire
+
+/// A request to the engine thread, shaped as a record so that it needs one copy to become one:
+///
+///      0  u32  length              28  u32  session
+///      4  u32  `Caller`            32  u64  number
+///      8  u64  0 command, 1 query  40  u16  kind
+///     16  12   unused              42  u16  revision
+///                                  48  …    payload; of a query the writer's name, Text40
+enum Request {
+    static var command: UInt64 { 0 }
+    static var query: UInt64 { 1 }
+}
+
+/// A connection as the engine thread knows it: its place in the Link's table, the place's use count
+/// so that a late answer finds nobody rather than a stranger, and whether it wants every
+/// acknowledgement.
+struct Caller: Hashable, BitwiseCopyable, Sendable {
+    var raw: UInt32
+
+    init(raw: UInt32) { self.raw = raw }
+
+    init(slot: Int, use: UInt32, wantsAcks: Bool) {
+        raw = UInt32(slot & 0xFFFF) | (use & 0x7FFF) << 16 | (wantsAcks ? 1 << 31 : 0)
+    }
+
+    var slot: Int { Int(raw & 0xFFFF) }
+    var wantsAcks: Bool { raw >> 31 == 1 }
+}
+
+/// An answer of the engine thread, let out when `gate` is released:
+///
+///      0  u32  length: 64          28  u16  refusal
+///      4  u32  `Caller`            30  u8   status
+///      8  u64  gate                31  u8   0 acknowledgement, 1 session
+///     16  u64  sequence or 0       32  u64  number; of a session its last
+///     24  u32  session             40  u64  id; of a session the session's
+struct Answer: BitwiseCopyable {
+    var caller: Caller
+    var gate: UInt64
+    var sequence: UInt64
+    var session: UInt32
+    var refusal: UInt16
+    var status: UInt8
+    var isSession: Bool
+    var number: UInt64
+    var id: UInt64
+
+    static var size: Int { 64 }
+
+    @inline(__always) func write(to room: UnsafeMutableRawBufferPointer) {
+        unsafe room.storeBytes(of: UInt32(Self.size), toByteOffset: 0, as: UInt32.self)
+        unsafe room.storeBytes(of: caller.raw, toByteOffset: 4, as: UInt32.self)
+        unsafe room.storeBytes(of: gate, toByteOffset: 8, as: UInt64.self)
+        unsafe room.storeBytes(of: sequence, toByteOffset: 16, as: UInt64.self)
+        unsafe room.storeBytes(of: session, toByteOffset: 24, as: UInt32.self)
+        unsafe room.storeBytes(of: refusal, toByteOffset: 28, as: UInt16.self)
+        unsafe room.storeBytes(of: status, toByteOffset: 30, as: UInt8.self)
+        unsafe room.storeBytes(of: isSession ? 1 : 0, toByteOffset: 31, as: UInt8.self)
+        unsafe room.storeBytes(of: number, toByteOffset: 32, as: UInt64.self)
+        unsafe room.storeBytes(of: id, toByteOffset: 40, as: UInt64.self)
+    }
+}
+
+extension Answer {
+    @inline(__always) init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        caller = Caller(raw: unsafe bytes.load(fromByteOffset: offset + 4, as: UInt32.self))
+        unsafe gate = bytes.load(fromByteOffset: offset + 8, as: UInt64.self)
+        unsafe sequence = bytes.load(fromByteOffset: offset + 16, as: UInt64.self)
+        unsafe session = bytes.load(fromByteOffset: offset + 24, as: UInt32.self)
+        unsafe refusal = bytes.load(fromByteOffset: offset + 28, as: UInt16.self)
+        unsafe status = bytes.load(fromByteOffset: offset + 30, as: UInt8.self)
+        isSession = unsafe bytes.load(fromByteOffset: offset + 31, as: UInt8.self) == 1
+        unsafe number = bytes.load(fromByteOffset: offset + 32, as: UInt64.self)
+        unsafe id = bytes.load(fromByteOffset: offset + 40, as: UInt64.self)
+    }
+}

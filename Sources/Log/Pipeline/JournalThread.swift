@@ -1,0 +1,113 @@
+// The journal thread: group commit.
+
+import Journal
+import Platform
+import Synchronization
+import Wire
+
+/// Where the log becomes durable. One thread uses it.
+public protocol LogSink: AnyObject {
+    /// Writes whole records behind those before; throws what went wrong, for people.
+    func append(_ records: UnsafeRawBufferPointer) throws(SinkFault)
+    /// Makes all that was written durable.
+    func sync() throws(SinkFault)
+    /// Free bytes on the disk.
+    var freeBytes: UInt64 { get }
+    /// Whether free space is below the reserve.
+    var isBelowReserve: Bool { get }
+}
+
+/// A write or a sync that failed. There is no second try: what the disk holds is unknown, so nothing
+/// more is released and the process ends.
+public struct SinkFault: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What failed, and what to do.
+    public var description: String
+    /// A fault.
+    public init(_ description: String) { self.description = description }
+}
+
+/// Writes all that waits with one write and one sync, again and again.
+struct JournalThread: ~Copyable {
+    let stages: Stages
+    let sink: any LogSink
+    var position: UInt64 = 0
+    var recorder: SyncStats.Recorder
+    var spaceCheck: Int64 = 0
+
+    /// Most bytes of one commit: larger ones would only make the first of them wait.
+    static var commitBytesMax: Int { 4 << 20 }
+    /// How often free space is looked at.
+    static var spaceCheckNanos: Int64 { 250_000_000 }
+
+    init(stages: Stages, sink: any LogSink) {
+        self.stages = stages
+        self.sink = sink
+        recorder = SyncStats.Recorder(stages.syncStats)
+    }
+
+    /// Commits until the log is closed and all of it is on disk.
+    mutating func run() throws(SinkFault) {
+        lookAtSpace()
+        while true {
+            // In this order: once it is closed, the head read afterwards is the last.
+            let isClosed = stages.logClosed.load(ordering: .acquiring)
+            let head = stages.log.head.now
+            if position < head {
+                try commit(until: head)
+            } else if isClosed {
+                stages.journalClosed.store(true, ordering: .releasing)
+                stages.linkBell.ring()
+                return
+            } else {
+                rest()
+            }
+        }
+    }
+
+    mutating func commit(until head: UInt64) throws(SinkFault) {
+        let began = Clock.monotonicNanos()
+        var last = stages.durable.now
+        var taken = 0
+        while position < head, taken < Self.commitBytesMax {
+            let (bytes, start) = unsafe stages.log.piece(position, head)
+            let count = unsafe seal(bytes, Self.commitBytesMax - taken, &last)
+            unsafe try sink.append(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
+            position = start + UInt64(count)
+            taken += count
+        }
+        try sink.sync()
+        stages.durablePosition.advance(to: position)
+        stages.durable.advance(to: last)
+        stages.linkBell.ring()
+        let now = Clock.monotonicNanos()
+        recorder.record(nanos: UInt64(max(0, now - began)))
+        if now > spaceCheck { lookAtSpace() }
+    }
+
+    /// Writes the CRC into each record, up to about `most` bytes; gives how many bytes those are.
+    func seal(_ bytes: UnsafeRawBufferPointer, _ most: Int, _ last: inout UInt64) -> Int {
+        // The journal thread owns the records between what is durable and the head.
+        let records = unsafe UnsafeMutableRawBufferPointer(mutating: bytes)
+        var offset = 0
+        while offset < records.count, offset < most {
+            let length = Int(unsafe records.load(fromByteOffset: offset, as: UInt32.self))
+            if length == 0 { break }
+            unsafe CRC32C.seal(
+                record: UnsafeMutableRawBufferPointer(rebasing: records[offset..<offset + length]))
+            unsafe last = records.load(fromByteOffset: offset + 8, as: UInt64.self)
+            offset += length
+        }
+        return offset
+    }
+
+    mutating func lookAtSpace() {
+        spaceCheck = Clock.monotonicNanos() + Self.spaceCheckNanos
+        stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
+        stages.syncStats.diskFree.store(sink.freeBytes, ordering: .relaxed)
+    }
+
+    mutating func rest() {
+        stages.journalPark.park(timeoutNanos: Self.spaceCheckNanos)
+        if Clock.monotonicNanos() > spaceCheck { lookAtSpace() }
+    }
+}

@@ -1,0 +1,42 @@
+// The log as it lies on disk, for followers that begin behind what the ring holds.
+
+/// Reads the journal and the snapshots beside it. Used by threads that feed followers, several at a
+/// time.
+public protocol LogHistory: Sendable {
+    /// The newest snapshot that is whole, of a sequence of at most `atMost`; nil where there is none.
+    func snapshot(atMost: UInt64) -> HistorySnapshot?
+    /// A reader of the records from `sequence` on.
+    func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader
+}
+
+/// A snapshot on disk.
+public struct HistorySnapshot: Sendable {
+    /// The last record in it.
+    public var sequence: UInt64
+    /// That record's time.
+    public var time: Int64
+    /// That record's epoch.
+    public var epoch: UInt32
+    /// Its state's hash.
+    public var stateHash: UInt64
+    /// What `Engine(snapshot:)` takes.
+    public var body: [UInt8]
+
+    /// A snapshot.
+    public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, body: [UInt8]) {
+        self.sequence = sequence
+        self.time = time
+        self.epoch = epoch
+        self.stateHash = stateHash
+        self.body = body
+    }
+}
+
+/// Reads records in order.
+public protocol HistoryReader: AnyObject {
+    /// Calls `body` with whole records that follow those before, of a sequence of at most `upTo`,
+    /// about `bytesMax` bytes at most; false when there is none yet.
+    func next(
+        upTo: UInt64, bytesMax: Int, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(SinkFault) -> Bool
+}
