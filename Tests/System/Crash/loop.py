@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 
@@ -184,6 +185,7 @@ class CrashLoop:
     def finish(self):
         """Stops, lets the exchange judge itself, and starts it once more from the log alone."""
         self.check("at the end")
+        self.canary(self.view())
         for name, code in self.exchange.stop_all().items():
             if code != 0:
                 raise Violation(f"{name} ended with {code}:\n{self.exchange.log_tail(name)}")
@@ -196,6 +198,24 @@ class CrashLoop:
         self.traders[0].barrier()
         self.judge("from the log alone", self.checker.check(self.view()))
         self.exchange.stop_all()
+
+    def canary(self, view):
+        """The checker has been silent; it must not be on faults planted in this very view."""
+        account = self.random.choice(self.ledger.accounts)
+        row = self.random.choice(view.open[account])
+        planted = {
+            "an order lost": lambda v: v.open[account].remove(row),
+            "an order twice": lambda v: v.orders[account].append(dict(row, orderId=10**9)),
+            "a trade lost": lambda v: v.trades[account].pop(),
+            "a unit too much": lambda v: v.balances[account].update(
+                BTC=(v.balances[account]["BTC"][0] + Decimal("1e-8"), v.balances[account]["BTC"][1])
+            ),
+        }
+        for what, plant in planted.items():
+            copy = deepcopy(view)
+            plant(copy)
+            if not Checker(self.ledger).check(copy):
+                raise Violation(f"the checker does not see {what}")
 
     def journal_faults(self):
         """Each acknowledged booking and order stands once in the journal; no refused one."""
