@@ -69,9 +69,10 @@ struct TOMLDocument {
     private mutating func read(_ line: Line, number: Int) {
         var line = line
         line.skipBlanks()
-        if line.isAtEnd { return }
         do throws(LineError) {
-            if line.take("[") {
+            if line.isAtEnd {
+                try line.end()
+            } else if line.take("[") {
                 try readTable(&line, number: number)
             } else {
                 try readEntry(&line, number: number)

@@ -1,0 +1,294 @@
+// Goal: a configuration file means exactly what it says, and everything wrong with one is told at
+// once, with its line and what was expected.
+
+import Configuration
+import Glibc
+import Terms
+import Testing
+
+/// The settings of a file of this text at /etc/bourse/bourse.toml.
+private func settings(_ text: String) throws(SettingsError) -> Settings {
+    try Settings.parse(Array(text.utf8), file: "/etc/bourse/bourse.toml")
+}
+
+/// The problems of a file of this text, as they are printed.
+private func problems(_ text: String) -> [String] {
+    do throws(SettingsError) {
+        _ = try settings(text)
+        return []
+    } catch {
+        return error.description.split(separator: "\n").map(String.init)
+    }
+}
+
+@Suite struct ConfigurationTests {
+    @Test func `an empty file gives the defaults, relative to its directory`() throws {
+        let settings = try settings("")
+        #expect(settings.state == "/etc/bourse")
+        #expect(settings.limits == .standard)
+        #expect(settings.matchd.socket == "/etc/bourse/run/match.sock")
+        #expect(settings.matchd.listen == nil)
+        #expect(settings.matchd.linkKey == nil)
+        #expect(settings.matchd.cpu == nil)
+        #expect(settings.matchd.idle == .park)
+        #expect(settings.matchd.segmentBytes == 67_108_864)
+        #expect(settings.matchd.reserveBytes == 268_435_456)
+        #expect(settings.matchd.ringBytes == 67_108_864)
+        #expect(settings.matchd.hashEvery == 65_536)
+        #expect(settings.auditd.snapshotEvery == 1_000_000)
+        #expect(settings.auditd.snapshotSeconds == 3_600)
+        #expect(settings.auditd.snapshotsKeep == 4)
+        #expect(settings.gatewayd.listen == ListenAddress(host: "127.0.0.1", port: 8080))
+        #expect(settings.gatewayd.name.description == "gateway/1")
+        #expect(settings.gatewayd.threads == 1)
+        #expect(settings == Settings.defaults(state: "/etc/bourse"))
+    }
+
+    @Test func `every key of a file is taken`() throws {
+        let settings = try settings(
+            """
+            [exchange]
+            state = "../../var/lib/börse"     # not ASCII, and relative to the file
+            [limits]
+            assets = 10
+            instruments = 20
+            accounts = 1_000
+            open_orders = 0x1000
+            api_keys = 30
+            sessions = 40
+            fee_tiers = 5
+            [matchd]
+            socket = '/run/bourse/match.sock'
+            listen = "[::1]:7400"
+            link_key = "secrets/link.key"
+            cpu = 3
+            idle = "spin"
+            segment_mib = 1
+            reserve_mib = 0
+            ring_mib = 16
+            hash_every = 1
+            [auditd]
+            snapshot_every = 5000
+            snapshot_seconds = 60
+            snapshots_keep = 2
+            [gatewayd]
+            listen = "localhost:0"
+            name = "gateway/2"
+            threads = 2
+            """)
+        #expect(settings.state == "/var/lib/börse")
+        #expect(
+            settings.limits
+                == EngineLimits(
+                    assets: 10, instruments: 20, accounts: 1_000, openOrders: 4_096, apiKeys: 30,
+                    sessions: 40, feeTiers: 5))
+        #expect(settings.matchd.socket == "/run/bourse/match.sock")
+        #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
+        #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
+        #expect(settings.matchd.cpu == 3)
+        #expect(settings.matchd.idle == .spin)
+        #expect(settings.matchd.segmentBytes == 1 << 20)
+        #expect(settings.matchd.reserveBytes == 0)
+        #expect(settings.matchd.ringBytes == 16 << 20)
+        #expect(settings.matchd.hashEvery == 1)
+        #expect(settings.auditd.snapshotEvery == 5_000)
+        #expect(settings.auditd.snapshotSeconds == 60)
+        #expect(settings.auditd.snapshotsKeep == 2)
+        #expect(settings.gatewayd.listen == ListenAddress(host: "localhost", port: 0))
+        #expect(settings.gatewayd.name.description == "gateway/2")
+        #expect(settings.gatewayd.threads == 2)
+        #expect(settings.journalDirectory == "/var/lib/börse/journal")
+        #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
+        #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")
+    }
+
+    @Test func `all mistakes are told at once, in the order of the file`() {
+        let told = problems(
+            """
+            [matchd]
+            cpu = "two"
+            idle = "sleep"
+            ring_mib = 48
+            colour = 1
+            [auditd]
+            snapshot_seconds = 0
+            threads = 4
+            [gateway]
+            listen = "127.0.0.1:8080"
+            [gatewayd]
+            listen = "127.0.0.1"
+            """)
+        let file = "/etc/bourse/bourse.toml"
+        #expect(
+            told == [
+                "\(file):2: matchd.cpu: expected a whole number, as -1, not a string",
+                "\(file):3: matchd.idle: expected \"spin\", \"yield\" or \"park\"",
+                "\(file):4: matchd.ring_mib: expected a power of two, as 16, 32 or 64",
+                "\(file):5: matchd.colour: unknown key: known are matchd.cpu, matchd.hash_every, "
+                    + "matchd.idle, matchd.link_key, matchd.listen, matchd.reserve_mib, "
+                    + "matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
+                "\(file):8: auditd.threads: unknown key: did you mean gatewayd.threads?",
+                "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",
+                "\(file):12: gatewayd.listen: expected host:port or [IPv6 address]:port, as "
+                    + "\"127.0.0.1:8080\"",
+            ])
+    }
+
+    @Test func `a TCP listener needs a key`() {
+        #expect(
+            problems("[matchd]\nlisten = \"0.0.0.0:7400\"") == [
+                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients must prove that they know "
+                    + "a key: set matchd.link_key to its file"
+            ])
+    }
+
+    @Test func `a socket path that the kernel cannot hold is refused`() {
+        let long = String(repeating: "a", count: 100)
+        let told = problems("[matchd]\nsocket = \"\(long)\"")
+        #expect(told.count == 1)
+        #expect(told[0].contains("at most 107 bytes, this one 112"))
+    }
+
+    @Test(arguments: [
+        ("a = ", "expected a value after ="),
+        ("a", "expected = after the key"),
+        ("= 1", "expected a key (letters, digits, _ and -), a [table] or a # comment"),
+        ("\"a\" = 1", "quoted keys are not used here: write it without quotes"),
+        ("a = 1 2", "expected the end of the line after it"),
+        ("a = 1.5", "expected a whole number, true, false or a string in quotes"),
+        ("a = 01", "expected a whole number, true, false or a string in quotes"),
+        ("a = 1__0", "expected a whole number, true, false or a string in quotes"),
+        ("a = 9223372036854775808", "expected a whole number, true, false or a string in quotes"),
+        ("a = +-1", "expected a whole number, true, false or a string in quotes"),
+        ("a = [1]", "arrays and inline tables are not used here"),
+        ("a = {}", "arrays and inline tables are not used here"),
+        ("a = \"x", "the string has no closing \""),
+        ("a = 'x", "the string has no closing '"),
+        ("a = \"\\x\"", "unknown escape in the string: write \\\\ for a backslash"),
+        ("a = \"\\uD800\"", "expected 4 hexadecimal digits of a character"),
+        ("a = \"\\u12", "expected 4 hexadecimal digits of a character"),
+        ("a = \"\"\"x\"\"\"", "strings over several lines are not used here"),
+        ("a = \"\u{1}\"", "control character in the string"),
+        ("# \u{1}", "control character in a comment"),
+        ("[a", "expected ] after the table's name"),
+        ("[[a]]", "arrays of tables are not used here"),
+        ("[a]\n[a]", "table [a] is here twice: put its keys together"),
+        ("[matchd]\ncpu = 1\ncpu = 1", "the key is here twice"),
+    ])
+    func `what is not well formed is told`(text: String, expected: String) {
+        let told = problems(text)
+        #expect(told.contains { $0.hasSuffix(": " + expected) }, "\(told)")
+    }
+
+    @Test func `bytes that are no text are told, and the rest is still read`() {
+        let bytes = Array("[matchd]\n# ".utf8) + [0xFF, 0x0A] + Array("cpu = 5000".utf8)
+        let error = #expect(throws: SettingsError.self) { try Settings.parse(bytes, file: "/f") }
+        #expect(
+            error?.description == """
+                /f:2: not UTF-8 text
+                /f:3: matchd.cpu: 5000 is out of range: expected -1 … 1023
+                """)
+    }
+
+    @Test func `escapes, comments, blanks and line ends are as in TOML`() throws {
+        let text =
+            "\u{FEFF}\r\n  [ gatewayd ]  # here\r\n\tname = \"a\\u0062\\\"\\\\c\" # there\r\n"
+            + "matchd.cpu = 1\r\n"
+        #expect(throws: SettingsError.self) { try settings(text) }
+        let good = text.replacing("matchd.cpu = 1", with: "threads=+2")
+        #expect(try settings(good).gatewayd.name.description == "ab\"\\c")
+        #expect(try settings(good).gatewayd.threads == 2)
+        #expect(try settings("matchd.cpu = 7\nmatchd . idle = 'yield'").matchd.cpu == 7)
+    }
+
+    @Test func `a file that is not there says what to do`() {
+        let missing = #expect(throws: SettingsError.self) {
+            try Settings.load(path: "/nowhere/at all/bourse.toml")
+        }
+        #expect(
+            missing?.description == "/nowhere/at all/bourse.toml: no such file: name one with "
+                + "--config, or make one with `boursectl init`")
+        let directory = #expect(throws: SettingsError.self) { try Settings.load(path: "/") }
+        #expect(directory?.description == "/: is a directory: name the file in it")
+    }
+
+    @Test func `addresses are read as they are printed`() {
+        for text in ["127.0.0.1:8080", "localhost:0", "[::1]:65535", "a-b.example:1"] {
+            #expect(ListenAddress(text)?.description == text)
+        }
+        for text in [
+            "", ":", ":80", "host", "host:", "host:65536", "host:-1", "host:+1", "::1:80",
+            "[host]:80", "[]:80", "ho st:80", "höst:80", "host:80 ", "[::1]80",
+        ] {
+            #expect(ListenAddress(text) == nil, "\(text)")
+        }
+    }
+
+    @Test func `random files give settings or an error, never a crash`() {
+        var random = SplitMix(seed: 0x5E77_1265)
+        let pieces = [
+            "[", "]", "matchd", "cpu", ".", "=", " ", "\n", "\r\n", "#", "\"", "'", "\\", "u",
+            "0x", "1", "_", "-", "true", "gatewayd", "listen", "é", "\u{0}", "{",
+            "9999999999999999999",
+        ]
+        var refused = 0
+        for _ in 0..<5_000 {
+            let text = (0..<random.below(40)).map { _ in pieces[random.below(pieces.count)] }
+            if !problems(text.joined()).isEmpty { refused += 1 }
+        }
+        #expect(refused > 2_500)
+    }
+
+    @Test func `the example file is the settings' own text, and gives the defaults`() throws {
+        // Tests/LogTests/ConfigurationTests.swift is three steps below the checkout.
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let path = "/\(root)/etc/bourse.toml"
+        if unsafe getenv("BOURSE_WRITE_FIXTURES") != nil { try write(Settings.text(), to: path) }
+        let settings = try Settings.load(path: path)
+        #expect(try String(decoding: contents(of: path), as: UTF8.self) == Settings.text())
+        #expect(settings == Settings.defaults(state: settings.state))
+    }
+
+    @Test func `the text of settings with other values is read back`() throws {
+        let text = Settings.text(overriding: [
+            "gatewayd.listen": "\"0.0.0.0:9000\"", "exchange.state": "\"/var/lib/bourse\"",
+        ])
+        let settings = try settings(text)
+        #expect(settings.gatewayd.listen.port == 9000)
+        #expect(settings.state == "/var/lib/bourse")
+        #expect(settings.matchd.socket == "/var/lib/bourse/run/match.sock")
+    }
+}
+
+/// Vigna's SplitMix64, so that every run is the same.
+private struct SplitMix {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func below(_ bound: Int) -> Int {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return Int((z ^ (z >> 31)) % UInt64(max(bound, 1)))
+    }
+}
+
+/// What the system said.
+private struct Failure: Error { var code: Int32 }
+
+private func contents(of path: String) throws -> [UInt8] {
+    guard let file = unsafe fopen(path, "r") else { throw Failure(code: errno) }
+    defer { unsafe fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: Settings.fileBytesMax)
+    let count = unsafe fread(&bytes, 1, bytes.count, file)
+    return Array(bytes[..<count])
+}
+
+private func write(_ text: String, to path: String) throws {
+    guard let file = unsafe fopen(path, "w") else { throw Failure(code: errno) }
+    defer { unsafe fclose(file) }
+    guard unsafe fputs(text, file) >= 0 else { throw Failure(code: errno) }
+}
