@@ -94,8 +94,8 @@ public struct Generator: ~Copyable {
         }
         switch dice {
         case 0..<83: return change(.replace)
-        case 83..<92: return make(.limit)
-        case 92..<97: return change(.cancel)
+        case 83..<91: return live.count > shape.liveOrders ? change(.cancel) : make(.limit)
+        case 91..<97: return live.count < shape.liveOrders ? make(.limit) : change(.cancel)
         case 97, 98: return make(.immediateOrCancel)
         default: return make(.market)
         }

@@ -52,7 +52,7 @@ extension Engine {
         guard let base = asset(c.base), let quote = asset(c.quote) else {
             return .refused(.assetUnknown)
         }
-        guard let unit = Self.notionalUnit(c, base, quote), Self.areLimitsValid(c, unit) else {
+        guard let unit = Self.notionalUnit(c, base, quote), areLimitsValid(c, unit) else {
             return .refused(.termsInvalid)
         }
         if let known = instrument(symbol: c.symbol) {
@@ -116,7 +116,7 @@ extension Engine {
         return product >= 1 && product <= 1 << 62 ? Int64(product) : nil
     }
 
-    private static func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
+    private func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
         guard c.priceMin.ticks >= 1, c.priceMax >= c.priceMin,
             c.priceMax.ticks <= Limits.priceTicksMax, c.quantityMin.lots >= 1,
             c.quantityMax >= c.quantityMin, c.quantityMax.lots <= Limits.quantityLotsMax,
@@ -126,8 +126,10 @@ extension Engine {
         else { return false }
         let most = Limits.amountUnitsMax
         let value = Int128(c.priceMax.ticks) * Int128(c.quantityMax.lots)
+        // So that what one price shows, of all orders that there can be, is a number of 64 bits.
+        let together = Int128(c.quantityMax.lots) * Int128(limits.openOrders)
         return value <= most / Int128(unit)
-            && Int128(c.quantityMax.lots) * Int128(c.lotUnits) <= most
+            && Int128(c.quantityMax.lots) * Int128(c.lotUnits) <= most && together <= 1 << 62
     }
 
     mutating func setInstrumentState(_ c: SetInstrumentState) -> Outcome {

@@ -121,7 +121,9 @@ extension Engine {
         if !isBare {
             ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))
             orders.cold[slot].updatedTime = timestamp
-            events.append(.orderEnded(view(order, orders.cold[slot], status, leaves: 0), reason))
+            tell(5 | UInt64(reason.rawValue) << 8, order, orders.cold[slot], status, leaves: 0) {
+                .orderEnded($0, reason)
+            }
         }
         detach(slot)
         release(slot)

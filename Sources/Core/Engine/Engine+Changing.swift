@@ -93,10 +93,12 @@ extension Engine {
         let oldQuantity = orders.cold[slot].quantity
         let price = c.price.ticks == 0 ? oldPrice : c.price.ticks
         let quantity = c.quantity.lots == 0 ? oldQuantity : c.quantity.lots
+        // Negative ones first: no sum of them may leave its type.
+        if !orders.hot[slot].isWorking || price < 0 || quantity < 0 {
+            return .refused(.amendInvalid)
+        }
         let leaves = quantity - (oldQuantity - orders.hot[slot].leaves)
-        if !orders.hot[slot].isWorking || price < 0 || quantity < 0 || leaves <= 0
-            || price == oldPrice && quantity == oldQuantity
-        {
+        if leaves <= 0 || price == oldPrice && quantity == oldQuantity {
             return .refused(.amendInvalid)
         }
         let refusal = checkAmended(slot, i, price, quantity)
@@ -153,8 +155,7 @@ extension Engine {
         ladders.levels[orders.hot[slot].level].shown -= orders.hot[slot].shown - shown
         orders.hot[slot].shown = shown
         orders.hot[slot].leaves = leaves
-        let price = Price(ticks: orders.hot[slot].price)
-        events.append(.orderAmended(view(slot), oldPrice: price))
+        tellAmended(slot, oldPrice: orders.hot[slot].price)
     }
 
     /// Moves an order to the end of another level, or lets it take what its new price crosses.
@@ -167,7 +168,7 @@ extension Engine {
         orders.hot[slot].leaves = leaves
         let display = orders.hot[slot].display
         orders.hot[slot].shown = display > 0 ? min(display, leaves) : leaves
-        if !isBare { events.append(.orderAmended(view(slot), oldPrice: Price(ticks: oldPrice))) }
+        tellAmended(slot, oldPrice: oldPrice)
         if crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
             return rematch(slot)
         }
@@ -204,7 +205,9 @@ extension Engine {
 
     @inline(never)
     private mutating func fireTriggers(_ instrument: UInt16) {
-        while instruments[Int(instrument)].state == .trading {
+        // In a pause they wait on.
+        if instruments[Int(instrument)].state != .trading { return }
+        while true {
             let slot = nextTriggered(instrument)
             if slot == none { break }
             if steps >= Self.stepsMax {
@@ -236,7 +239,7 @@ extension Engine {
         release(slot)
         cold.timer = none
         hot.shown = hot.leaves
-        events.append(.orderTriggered(view(hot, cold, .new, leaves: hot.leaves)))
+        tell(7, hot, cold, .new, leaves: hot.leaves) { .orderTriggered($0) }
         if !hot.type.hasPrice, hot.side == .buy {
             let asset = heldAsset(.buy, hot.instrument)
             let missing = sweepCost(hot.instrument, hot.leaves) - hold

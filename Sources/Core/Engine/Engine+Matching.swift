@@ -42,7 +42,7 @@ extension Engine {
             t.reason = .fillOrKill
             return
         }
-        while t.kind == .quote || t.hot.leaves > 0 {
+        while t.kind == .quote ? t.funds > 0 : t.hot.leaves > 0 {
             let level = ladders.best(ladder)
             if level == none { return }
             let price = ladders.levels[level].price
@@ -61,7 +61,8 @@ extension Engine {
             let lots = tradable(t, shown: orders.hot[maker].shown, price)
             if lots == 0 {
                 t.reason = .liquidity
-                t.couldNotPay = true
+                // A sell by quote may also be out of lots that it holds.
+                t.couldNotPay = affordable(t.funds, price, t.hot.instrument) == 0
                 return
             }
             trade(&t, maker, level, lots, price)
@@ -165,9 +166,7 @@ extension Engine {
             let shown = min(orders.hot[maker].shown, orders.hot[maker].leaves)
             ladders.levels[orders.hot[maker].level].shown -= orders.hot[maker].shown - shown
             orders.hot[maker].shown = shown
-            if !isBare {
-                events.append(.orderAmended(view(maker), oldPrice: Price(ticks: price)))
-            }
+            tellAmended(maker, oldPrice: price)
         }
         return decrementIncoming(&t, lots, price)
     }
@@ -204,13 +203,11 @@ extension Engine {
             t.reason = .selfTrade
             return false
         }
-        if !isBare {
-            let status: OrderStatus = t.cumQty == 0 ? .new : .partiallyFilled
-            events.append(
-                .orderAmended(
-                    view(t.hot, t.cold, status, leaves: t.hot.leaves),
-                    oldPrice: Price(ticks: t.hot.price)))
-        }
+        let price = t.hot.price
+        tell(
+            6 | UInt64(bitPattern: price) << 8, t.hot, t.cold,
+            t.cumQty == 0 ? .new : .partiallyFilled, leaves: t.hot.leaves
+        ) { .orderAmended($0, oldPrice: Price(ticks: price)) }
         return true
     }
 
@@ -230,10 +227,10 @@ extension Engine {
     private mutating func endEmpty(_ slot: UInt32) {
         if !isBare {
             orders.cold[slot].updatedTime = timestamp
-            events.append(
-                .orderEnded(
-                    view(orders.hot[slot], orders.cold[slot], .expiredInMatch, leaves: 0),
-                    .selfTrade))
+            let tag = 5 | UInt64(EndReason.selfTrade.rawValue) << 8
+            tell(tag, orders.hot[slot], orders.cold[slot], .expiredInMatch, leaves: 0) {
+                .orderEnded($0, .selfTrade)
+            }
         }
         detach(slot)
         release(slot)
@@ -260,10 +257,31 @@ extension Engine {
         orders.cold[maker].updatedTime = timestamp
         ladders.levels[level].shown -= lots
         let leaves = orders.hot[maker].leaves
+        if !isBare {
+            events.mix(
+                trade: instruments[i].lastTrade.number, price: price, lots: lots,
+                maker: orders.hot[maker].id, taker: t.hot.id, makerFee: makerFee,
+                takerFee: takerFee, makerLeaves: leaves, takerLeaves: t.hot.leaves)
+        }
+        keepTrade(t, maker, lots, price, quoteUnits, makerFee, takerFee)
+        if leaves == 0 {
+            detach(maker)
+            release(maker)
+        } else if orders.hot[maker].shown == 0 {
+            replenish(maker)
+        }
+    }
+
+    /// Writes a trade down.
+    @inline(__always)
+    private mutating func keepTrade(
+        _ t: Incoming, _ maker: UInt32, _ lots: Int64, _ price: Int64, _ quoteUnits: Int128,
+        _ makerFee: Int128, _ takerFee: Int128
+    ) {
+        let i = Int(t.hot.instrument)
+        let leaves = orders.hot[maker].leaves
         let isTakerFilled = t.kind != .quote && t.hot.leaves == 0
-        let makerAsset = heldAsset(t.hot.side, t.hot.instrument)
-        let takerAsset = heldAsset(t.hot.side.opposite, t.hot.instrument)
-        events.append(
+        events.keep(
             .trade(
                 Trade(
                     id: instruments[i].lastTrade, instrument: InstrumentID(t.hot.instrument),
@@ -272,24 +290,20 @@ extension Engine {
                     maker: Fill(
                         order: OrderID(orders.hot[maker].id),
                         account: AccountID(orders.hot[maker].account),
-                        fee: Amount(units: makerFee), feeAsset: AssetID(makerAsset),
+                        fee: Amount(units: makerFee),
+                        feeAsset: AssetID(heldAsset(t.hot.side, t.hot.instrument)),
                         cumQty: Quantity(lots: orders.cold[maker].quantity - leaves),
                         leavesQty: Quantity(lots: leaves),
                         cumQuote: Amount(units: orders.cold[maker].cumQuote),
                         status: leaves == 0 ? .filled : .partiallyFilled),
                     taker: Fill(
                         order: OrderID(t.hot.id), account: AccountID(t.hot.account),
-                        fee: Amount(units: takerFee), feeAsset: AssetID(takerAsset),
+                        fee: Amount(units: takerFee),
+                        feeAsset: AssetID(heldAsset(t.hot.side.opposite, t.hot.instrument)),
                         cumQty: Quantity(lots: t.cumQty),
                         leavesQty: Quantity(lots: t.kind == .quote ? 0 : t.hot.leaves),
                         cumQuote: Amount(units: t.cold.cumQuote),
                         status: isTakerFilled ? .filled : .partiallyFilled))))
-        if leaves == 0 {
-            detach(maker)
-            release(maker)
-        } else if orders.hot[maker].shown == 0 {
-            replenish(maker)
-        }
     }
 
     /// Moves the money of one trade: both pay from what they hold and get the other asset less fee.
@@ -364,12 +378,10 @@ extension Engine {
     private mutating func conclude(
         _ t: Incoming, _ status: OrderStatus, _ reason: EndReason
     ) -> OrderStatus {
-        if !isBare {
-            events.append(
-                .orderEnded(
-                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity),
-                    reason))
-        }
+        tell(
+            5 | UInt64(reason.rawValue) << 8, t.hot, t.cold, status, leaves: 0,
+            quoteQuantity: t.quoteQuantity
+        ) { .orderEnded($0, reason) }
         return status
     }
 

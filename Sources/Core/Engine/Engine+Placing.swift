@@ -20,10 +20,9 @@ extension Engine {
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), hold)
         lastOrder += 1
         let (hot, cold) = slots(c, id: lastOrder)
-        events.append(
-            .orderAccepted(
-                view(
-                    hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units)))
+        tell(
+            1, hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units
+        ) { .orderAccepted($0) }
         if c.type.isTriggered {
             _ = rest(hot, cold)
             return Outcome(status: .new, id: lastOrder)
@@ -320,10 +319,12 @@ extension Engine {
             let price = ladders.levels[level].price
             if price > bound { break }
             let here = min(rest, openQuantity(level, most: rest))
-            cost += notional(price, Int64(here), unit)
+            let value = notional(price, Int64(here), unit)
+            // More than there can be of any asset: no need to count on, and no overflow. Orders of
+            // earlier terms can be worth that much together.
+            if value > Limits.amountUnitsMax - cost { return .max }
+            cost += value
             rest -= here
-            // More than there can be of any asset: no need to count on, and no overflow.
-            if cost > Limits.amountUnitsMax { break }
             level = ladders.after(ladder, .asks, price)
         }
         return cost
@@ -342,11 +343,13 @@ extension Engine {
             let price = ladders.levels[level].price
             if price < bound { break }
             let wanted = rest / (Int128(price) * unit)
-            let here = min(wanted, openQuantity(level, most: wanted))
+            // One more than wanted tells a level that is just used up from one that is not.
+            let open = openQuantity(level, most: wanted + 1)
+            let here = min(wanted, open)
             lots += here
             if lots > Int128(Int64.max) { return nil }
             rest -= here * Int128(price) * unit
-            if here == wanted { break }
+            if open > wanted { break }
             level = ladders.after(ladder, .bids, price)
         }
         return lots

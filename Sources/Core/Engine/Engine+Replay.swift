@@ -72,7 +72,7 @@ extension Engine {
             assets: UInt32(symbols + 1), instruments: UInt32(symbols),
             accounts: UInt32(max(accounts, 1)), openOrders: UInt32(openOrders), apiKeys: 1,
             sessions: 1, feeTiers: 1)
-        var engine = Engine(limits: limits, isBare: !ledger)
+        var engine = Engine(limits: limits, keepsEvents: false, isBare: !ledger)
         engine.setUpReplay(symbols: symbols, accounts: accounts, ledger: ledger)
         return engine
     }

@@ -52,10 +52,13 @@ public struct Engine: ~Copyable {
     /// the next command of the instrument or tick.
     static var stepsMax: Int { 65_536 }
 
-    /// An empty engine.
-    public init(limits: EngineLimits) { self.init(limits: limits, isBare: false) }
+    /// An empty engine. One that does not keep events has the same state and the same hashes, and gives
+    /// only trades in `withEvents`: for matchd, which nobody reads events from.
+    public init(limits: EngineLimits, keepsEvents: Bool = true) {
+        self.init(limits: limits, keepsEvents: keepsEvents, isBare: false)
+    }
 
-    init(limits: EngineLimits, isBare: Bool) {
+    init(limits: EngineLimits, keepsEvents: Bool, isBare: Bool) {
         precondition(limits.assets > 0 && limits.assets < 65_535, "asset limit")
         precondition(limits.instruments > 0 && limits.instruments < 65_535, "instrument limit")
         precondition(limits.feeTiers > 0 && limits.feeTiers < 65_536, "fee tier limit")
@@ -70,7 +73,37 @@ public struct Engine: ~Copyable {
         instruments = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         // A step gives at most a trade, a slice and two ends; a mass cancel one end an order.
-        events = EventLog(capacity: 4 * Self.stepsMax + Int(limits.openOrders) + 64)
+        events = EventLog(
+            capacity: 4 * Self.stepsMax + Int(limits.openOrders) + 64,
+            kept: keepsEvents ? .all : .trades)
+    }
+
+    // MARK: Telling of orders
+
+    /// Tells that an order was accepted, amended, triggered or ended. `tag` is its place in the hash.
+    @inline(__always)
+    mutating func tell(
+        _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
+        quoteQuantity: Int128 = 0, _ event: (OrderView) -> Event
+    ) {
+        if isBare { return }
+        events.mix(tag, hot, cold, status, leaves: leaves)
+        if events.kept == .all {
+            events.keep(
+                event(view(hot, cold, status, leaves: leaves, quoteQuantity: quoteQuantity)))
+        }
+    }
+
+    /// Tells that a resting order was changed.
+    @inline(__always)
+    mutating func tellAmended(_ slot: UInt32, oldPrice: Int64) {
+        if isBare { return }
+        let leaves = orders.hot[slot].leaves
+        let isNew = orders.cold[slot].quantity == leaves
+        tell(
+            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot], orders.cold[slot],
+            isNew ? .new : .partiallyFilled, leaves: leaves
+        ) { .orderAmended($0, oldPrice: Price(ticks: oldPrice)) }
     }
 
     // MARK: Applying
@@ -118,7 +151,8 @@ public struct Engine: ~Copyable {
 
     /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it.
     public var nextTimer: Int64? {
-        if !pendingTriggers.isEmpty { return timestamp }
+        let isWaiting = pendingTriggers.contains { instruments[Int($0)].state == .trading }
+        if isWaiting { return timestamp }
         let slot = orders.firstTimer
         return slot == none ? nil : orders.cold[slot].expireTime
     }

@@ -5,33 +5,73 @@ internal import Terms
 internal import Wire
 
 /// Events of the command at hand, in memory that is used again for each command.
+///
+/// The hash is taken where an event happens, from the order's own fields, so an engine that nobody
+/// reads events from (matchd's own) need not write them down.
 struct EventLog: ~Copyable {
+    /// Which events are written down.
+    enum Kept {
+        case all, trades
+    }
+
     private var events: Slab<Event>
     private(set) var count = 0
+    let kept: Kept
     /// The running hash over outcomes and events.
     var hash: UInt64 = 0
 
     /// Room for what one command can bring: see `Engine.stepsMax`.
-    init(capacity: Int) { events = Slab(capacity: capacity) }
+    init(capacity: Int, kept: Kept) {
+        events = Slab(capacity: capacity)
+        self.kept = kept
+    }
 
     @inline(__always) mutating func clear() { count = 0 }
 
-    @inline(__always) mutating func append(_ event: Event) {
+    /// Writes an event down that was taken into the hash.
+    @inline(__always) mutating func keep(_ event: Event) {
         events[count] = event
         count += 1
+    }
+
+    /// Takes an event of administration.
+    mutating func append(_ event: Event) {
+        Self.mix(&hash, event)
+        if kept == .all { keep(event) }
     }
 
     func withEvents<R>(_ body: (UnsafeBufferPointer<Event>) -> R) -> R {
         unsafe events.withSpan(0..<count) { unsafe body($0) }
     }
 
-    /// Takes the command's outcome and its events into the running hash.
+    /// Takes the command's outcome into the running hash.
     @inline(__always) mutating func fold(_ outcome: Outcome) {
-        var h = hash
-        for i in 0..<count { Self.mix(&h, events[i]) }
         let code = UInt64(outcome.refusal.rawValue) << 8 | UInt64(outcome.status.rawValue)
-        Self.mix(&h, code, outcome.id, 0, 0)
-        hash = h
+        Self.mix(&hash, code, outcome.id, 0, 0)
+    }
+
+    /// Takes an order's event into the hash: `tag` says which, with its own word.
+    @inline(__always)
+    mutating func mix(
+        _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64
+    ) {
+        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(cold.quantity))
+        Self.mix(
+            &hash, Self.word(leaves), UInt64(status.rawValue) << 8 | UInt64(hot.side.rawValue),
+            Self.word(cold.stopPrice), UInt64(hot.account))
+    }
+
+    /// Takes a trade into the hash.
+    @inline(__always)
+    mutating func mix(
+        trade id: UInt64, price: Int64, lots: Int64, maker: UInt64, taker: UInt64,
+        makerFee: Int128, takerFee: Int128, makerLeaves: Int64, takerLeaves: Int64
+    ) {
+        Self.mix(&hash, 3 | id << 8, Self.word(price), Self.word(lots), maker)
+        Self.mix(
+            &hash, taker, UInt64(truncatingIfNeeded: makerFee),
+            UInt64(truncatingIfNeeded: takerFee),
+            Self.word(makerLeaves) ^ Self.word(takerLeaves) &* 0x9E37_79B1)
     }
 
     /// One multiplication in the chain; the words are spread beside it by constants of their own.
@@ -45,13 +85,6 @@ struct EventLog: ~Copyable {
         h ^= h >> 29
     }
 
-    private static func mix(_ h: inout UInt64, _ fill: Fill) {
-        mix(
-            &h, fill.order.number, UInt64(fill.account.number), low(fill.fee),
-            UInt64(fill.feeAsset.number) << 8 | UInt64(fill.status.rawValue))
-        mix(&h, word(fill.cumQty.lots), word(fill.leavesQty.lots), low(fill.cumQuote), 3)
-    }
-
     @inline(__always) private static func word(_ value: Int64) -> UInt64 {
         UInt64(bitPattern: value)
     }
@@ -60,25 +93,12 @@ struct EventLog: ~Copyable {
         UInt64(truncatingIfNeeded: value.units) ^ UInt64(truncatingIfNeeded: value.units >> 64)
     }
 
-    @inline(__always) private static func mix(_ h: inout UInt64, _ v: OrderView, _ tag: UInt64) {
-        mix(&h, tag, v.order.number, word(v.price.ticks), word(v.quantity.lots))
-        mix(
-            &h, word(v.leavesQty.lots), UInt64(v.status.rawValue) << 8 | UInt64(v.side.rawValue),
-            word(v.stopPrice.ticks), UInt64(v.account.number))
-    }
-
-    @inline(__always) private static func mix(_ h: inout UInt64, _ event: Event) {
+    private static func mix(_ h: inout UInt64, _ event: Event) {
         switch event {
-        case .orderAccepted(let view): mix(&h, view, 1)
+        case .orderAccepted, .trade, .orderEnded, .orderAmended, .orderTriggered:
+            preconditionFailure("an order's events are taken where they happen")
         case .orderRefused(let e): mix(&h, 2, UInt64(e.refusal.rawValue), 0, 0)
-        case .trade(let t):
-            mix(&h, 3, t.id.number, word(t.price.ticks), word(t.quantity.lots))
-            mix(&h, t.maker)
-            mix(&h, t.taker)
         case .orderReplenished(let e): mix(&h, 4, e.order.number, word(e.displayed.lots), 0)
-        case .orderEnded(let view, let reason): mix(&h, view, 5 | UInt64(reason.rawValue) << 8)
-        case .orderAmended(let view, let old): mix(&h, view, 6 | UInt64(old.ticks) << 8)
-        case .orderTriggered(let view): mix(&h, view, 7)
         case .balanceAdjusted(let account, let asset, let amount):
             mix(&h, 8, UInt64(account.number), UInt64(asset.number), low(amount))
         case .assetChanged(let id): mix(&h, 9, UInt64(id.number), 0, 0)

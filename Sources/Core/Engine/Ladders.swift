@@ -73,7 +73,8 @@ struct Ladders: ~Copyable {
         ladders = Slab(capacity: (instruments + 1) * 4)
         levels = Slab(capacity: orders + 1)
         // A level needs at most one node of each height of its own: 48 bits of price are 8 heights.
-        let nodes = orders * 8 + 64
+        // Only the price 2^48 itself is one bit longer, so a ladder has at most one more node for it.
+        let nodes = orders * 8 + (instruments + 1) * 4 + 64
         bitmaps = Slab(capacity: nodes)
         children = Slab(capacity: nodes * 64)
         path = Slab(capacity: 16)
@@ -134,7 +135,8 @@ struct Ladders: ~Copyable {
         let height = ladders[ladder].height
         if height == 0 { return none }
         // The nodes on the way down to `price`, as far as they exist.
-        var nodes: InlineArray<9, UInt32> = InlineArray(repeating: none)
+        // Heights are 1 … 9: the highest price, 2^48, has 49 bits.
+        var nodes: InlineArray<10, UInt32> = InlineArray(repeating: none)
         var node = ladders[ladder].root
         var h = height
         while h >= 1, node != none {

@@ -255,7 +255,7 @@ extension WireReader {
 extension Engine {
     /// The state that `writeSnapshot` gave; nil when the bytes are not well formed to the last. A
     /// snapshot that passed its checksums and fails here is of another version.
-    public init?(snapshot bytes: UnsafeRawBufferPointer) {
+    public init?(snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true) {
         var r = unsafe WireReader(bytes)
         let magic: UInt64 = r.integer()
         let limits = EngineLimits(
@@ -264,7 +264,7 @@ extension Engine {
             feeTiers: r.integer())
         let isKnown = magic == snapshotMagic && r.isValid && limits.isReasonable
         // What cannot be copied must be whole before it can be given up.
-        self.init(limits: isKnown ? limits : .small)
+        self.init(limits: isKnown ? limits : .small, keepsEvents: keepsEvents)
         guard isKnown else { return nil }
         epoch = r.integer()
         sequence = r.integer()
