@@ -48,8 +48,8 @@ extension CommandStream {
             150_000_000, 4_000_000, 3_000_000_000_000_000_000, 200,
         ]
         var units = usual[Int(asset.number) - 1] * Int128(random.within(1...3))
-        if asset.number == 4, random.once(in: 2) { units = 1 << 31 }
-        if asset.number == 3, random.once(in: 2) { units = 1 << 117 }
+        if asset.number == 4, random.once(in: 2) { units = 1 << random.pick([31, 50, 60]) }
+        if asset.number == 3, random.once(in: 2) { units = 1 << random.pick([100, 117, 118]) }
         return .adjustBalance(
             AdjustBalance(
                 account: account, asset: asset, amount: Amount(units: units), audit: audit))
@@ -66,6 +66,11 @@ extension CommandStream {
             lotUnits: [100_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 1][Int(number) - 1],
             priceMax: Price(ticks: number == 4 ? 1 << 30 : 1_000_000),
             quantityMax: Quantity(lots: number == 4 ? 1 << 30 : 1_000), audit: audit)
+        if number == 4, random.once(in: 3) {
+            // Long quantities instead of high prices; orders of the other kind stay in the book.
+            terms.priceMax.ticks = 1 << 12
+            terms.quantityMax.lots = 1 << 48
+        }
         if random.once(in: 2), number != 4 {
             terms.bandUp = Int32(random.pick([0, 50_000, 100_000, 1_000_000]))
             terms.bandDown = Int32(random.pick([0, 30_000, 100_000, 999_999]))
@@ -136,7 +141,7 @@ extension CommandStream {
         case 3: t.lotUnits = random.pick([0, -1, 7, .max])
         case 4: t.tickScale = random.pick([0, 18, 19, 255])
         case 5: t.priceMax.ticks = random.pick([0, 50, 104, 1 << 48, 1 << 49, .max])
-        case 6: t.quantityMax.lots = random.pick([0, 10, 1 << 33, 1 << 60, 1 << 61])
+        case 6: t.quantityMax.lots = random.pick([0, 10, 1 << 33, 1 << 50, 1 << 51, 1 << 60, 1 << 61])
         case 7: t.priceMin.ticks = random.pick([0, -1, 97, .max])
         case 8: t.quantityMin.lots = random.pick([0, -1, 4, .max])
         case 9: t.notionalMin.units = random.pick([-1, .max, 1])
@@ -182,7 +187,7 @@ extension CommandStream {
             account: random.once(in: 3) ? AccountID(0) : account(), audit: audit)
         if random.once(in: 2) { return limits }
         limits.openOrdersMax = random.pick([0, 3, 8, 30])
-        limits.messagesPerSecondMax = random.pick([0, 2, 10, 50])
+        limits.messagesPerSecondMax = random.pick([0, 0, 2, 10, 50])
         limits.orderQuantityMax.lots = random.pick([0, 0, 10, 200, -1, 1 << 50])
         limits.orderNotionalMax.units = random.pick([0, 0, 20_000, 1 << 100, -1])
         return limits

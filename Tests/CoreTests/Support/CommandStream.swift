@@ -88,12 +88,18 @@ struct CommandStream {
     // MARK: Which command
 
     private mutating func randomCommand() -> Command {
+        // What stops trading does not last, or little else would be seen.
+        let isStopped = twin.isKilled || twin.accounts.contains { $0.view.isKilled }
+        if isStopped, random.once(in: 10) { return administration(.setKillSwitch) }
+        if twin.instruments.contains(where: { $0.state != .trading }), random.once(in: 20) {
+            return administration(.setInstrumentState)
+        }
         let kind: CommandKind = random.pick(weighted: [
-            (480, .place), (140, .cancel), (110, .amend), (70, .cancelReplace), (4, .massCancel),
+            (620, .place), (50, .cancel), (100, .amend), (40, .cancelReplace), (1, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
-            (5, .openSession), (2, .setAsset), (8, .setInstrument), (14, .setInstrumentState),
+            (5, .openSession), (2, .setAsset), (8, .setInstrument), (6, .setInstrumentState),
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (6, .setAccountTier),
-            (6, .setKillSwitch), (50, .adjustBalance), (3, .addAPIKey), (2, .revokeAPIKey),
+            (2, .setKillSwitch), (60, .adjustBalance), (3, .addAPIKey), (2, .revokeAPIKey),
         ])
         switch kind {
         case .place: return .place(order())
@@ -103,7 +109,7 @@ struct CommandStream {
         case .massCancel:
             return .massCancel(
                 MassCancel(
-                    account: random.once(in: 6) ? AccountID(0) : account(),
+                    account: random.once(in: 9) ? AccountID(0) : account(),
                     instrument: random.once(in: 2) ? InstrumentID(0) : instrument(),
                     side: random.pick([nil, .buy, .sell])))
         case .tick: return .tick(Tick())
@@ -139,6 +145,15 @@ struct CommandStream {
             quantity: quantity(instrument), clOrdID: clOrdID())
         if type.hasPrice { p.price = price(instrument) }
         if type.isTriggered { p.stopPrice = price(instrument) }
+        if type.hasPrice, instrument.number != 4, !random.once(in: 3) {
+            // Most keep to their side, so that a book builds up.
+            p.price.ticks += p.side == .buy ? -4 : 4
+        }
+        if type.isTriggered, !random.once(in: 4), let i = twin.instrumentOrNil(instrument) {
+            // Most wait on the right side of the last price.
+            let isUp = twin.triggersUp(p.side, type)
+            p.stopPrice.ticks = max(1, i.lastPrice.ticks + random.within(1...4) * (isUp ? 1 : -1))
+        }
         if type == .market, random.once(in: 2) {
             p.quoteQuantity = quoteQuantity(instrument)
             p.quantity = .zero
@@ -157,7 +172,7 @@ struct CommandStream {
         case .limitMaker: random.pick([.gtc, .gtc, .gtd])
         case .stopLoss, .takeProfit: .gtc
         case .limit, .stopLossLimit, .takeProfitLimit:
-            random.pick(weighted: [(6, .gtc), (2, .ioc), (2, .fok), (2, .gtd)])
+            random.pick(weighted: [(8, .gtc), (1, .ioc), (1, .fok), (2, .gtd)])
         }
     }
 
@@ -257,14 +272,14 @@ struct CommandStream {
         guard instrument.number == 4 else {
             return Price(ticks: 100 + random.within(-6...6) * (random.once(in: 20) ? 9 : 1))
         }
-        return Price(ticks: random.pick([1, 1, 2, 3, 1 << 15, 1 << 29, 1 << 30, 1 << 30]))
+        return Price(ticks: random.pick([1, 1, 2, 3, 1 << 12, 1 << 29, 1 << 30, 1 << 30]))
     }
 
     mutating func quantity(_ instrument: InstrumentID) -> Quantity {
         guard instrument.number == 4 else {
             return Quantity(lots: random.within(1...(random.once(in: 8) ? 300 : 14)))
         }
-        return Quantity(lots: random.pick([1, 1, 2, 3, 5, 1 << 15, 1 << 29, 1 << 30]))
+        return Quantity(lots: random.pick([1, 1, 2, 3, 5, 1 << 15, 1 << 29, 1 << 30, 1 << 48]))
     }
 
     private mutating func quoteQuantity(_ instrument: InstrumentID) -> Amount {

@@ -80,10 +80,7 @@ final class Differential {
                 twin:   \(theirs)\(list(twin.events))
                 """)
         }
-        for event in events {
-            let name = String("\(event)".prefix { $0 != "(" })
-            eventKinds[name, default: 0] += 1
-        }
+        for event in events { eventKinds[name(event), default: 0] += 1 }
         if engine.hasDiverged { throw fail("the engine's own hash mark was refused") }
     }
 
@@ -97,6 +94,25 @@ final class Differential {
             return engine.apply(step.header, command)
         }
         return unsafe bytes.withUnsafeBytes { unsafe engine.apply(record: $0) }
+    }
+
+    private func name(_ event: Event) -> String {
+        switch event {
+        case .orderAccepted: "orderAccepted"
+        case .orderRefused: "orderRefused"
+        case .trade: "trade"
+        case .orderReplenished: "orderReplenished"
+        case .orderEnded(_, let reason): "orderEnded for \(reason)"
+        case .orderAmended: "orderAmended"
+        case .orderTriggered: "orderTriggered"
+        case .balanceAdjusted: "balanceAdjusted"
+        case .assetChanged: "assetChanged"
+        case .instrumentChanged: "instrumentChanged"
+        case .accountChanged: "accountChanged"
+        case .venueChanged: "venueChanged"
+        case .apiKeyChanged: "apiKeyChanged"
+        case .sessionOpened: "sessionOpened"
+        }
     }
 
     private func list(_ events: [Event]) -> String {

@@ -106,11 +106,12 @@ extension SlowExchange {
         let lots = Int128(c.quantityMax.lots)
         let most = Limits.amountUnitsMax
         guard product(Int128(c.priceMax.ticks), lots, Int128(unit)) <= most,
-            product(lots, Int128(c.lotUnits), 1) <= most
+            product(lots, Int128(c.lotUnits), 1) <= most,
+            product(lots, Int128(limits.openOrders), 1) <= 1 << 62
         else { return false }
-        return c.notionalMin.units >= 0 && c.notionalMax.units >= 0 && c.referencePrice.ticks >= 0
-            && c.bandUp >= 0 && c.bandUp <= 1_000_000_000 && c.bandDown >= 0
-            && c.bandDown <= 999_999
+        return c.notionalMin.units >= 0 && c.notionalMax.units >= 0
+            && c.referencePrice.ticks >= 0 && c.referencePrice <= c.priceMax && c.bandUp >= 0
+            && c.bandUp <= 1_000_000_000 && c.bandDown >= 0 && c.bandDown <= 999_999
     }
 
     func setInstrumentState(_ c: SetInstrumentState) -> Outcome {
@@ -140,7 +141,7 @@ extension SlowExchange {
         }
         fees[FeeKey(tier: c.tier, instrument: c.instrument)] = (c.maker, c.taker)
         events.append(.venueChanged)
-        return Outcome()
+        return Outcome(id: UInt64(c.tier))
     }
 
     func feesOf(_ account: AccountID, _ instrument: InstrumentID) -> (maker: FeeRate, taker: FeeRate)

@@ -38,13 +38,9 @@ extension SlowExchange {
         events.append(.orderAmended(order.view, oldPrice: oldPrice))
         if keepsPlace {
             order.displayed = min(order.displayed, order.leaves)
-        } else if i.state == .trading {
-            match(order)
-        } else {
-            rest(order)
+            return Outcome(status: order.view.status, id: order.view.order.number)
         }
-        triggerStops(c.instrument)
-        return Outcome(status: order.view.status, id: order.view.order.number)
+        return meetBook(order)
     }
 
     private func refusal(
@@ -117,7 +113,7 @@ extension SlowExchange {
                 && (c.side == nil || $0.view.side == c.side)
         }
         for order in covered { end(order, .canceled, .massCancel) }
-        return Outcome(id: UInt64(covered.count))
+        return Outcome(status: .canceled, id: UInt64(covered.count))
     }
 
     func tick() -> Outcome {
@@ -128,11 +124,13 @@ extension SlowExchange {
         }) {
             end(order, .expired, .expireTime)
         }
+        for instrument in postponed { triggerStops(instrument) }
         return Outcome()
     }
 
     /// When the next GTD order is due.
     var nextTimer: Int64? {
-        open.filter { $0.view.timeInForce == .gtd }.map(\.view.expireTime).min()
+        if postponed.contains(where: { instrument($0).state == .trading }) { return timestamp }
+        return open.filter { $0.view.timeInForce == .gtd }.map(\.view.expireTime).min()
     }
 }

@@ -40,8 +40,17 @@ extension SlowExchange {
 
     // MARK: Matching
 
+    /// Lets an order that may match do so, then the triggers that its trades have reached. The
+    /// outcome tells of the order after its own matching.
+    func meetBook(_ order: SlowOrder) -> Outcome {
+        if instrument(order.view.instrument).state == .trading { match(order) } else { rest(order) }
+        let outcome = Outcome(status: order.view.status, id: order.view.order.number)
+        triggerStops(order.view.instrument)
+        return outcome
+    }
+
     /// How an order meets the book.
-    private struct Terms {
+    private struct Reach {
         /// Market, or a triggered stop market.
         var isMarket: Bool
         /// The instrument when matching started: its last price is what the band is measured from.
@@ -51,7 +60,7 @@ extension SlowExchange {
     /// Matches `taker` to its end, or until it rests.
     func match(_ taker: SlowOrder) {
         let v = taker.view
-        let terms = Terms(isMarket: !v.type.hasPrice, start: instrument(v.instrument))
+        let terms = Reach(isMarket: !v.type.hasPrice, start: instrument(v.instrument))
         taker.place = .matching
         if v.timeInForce == .fok, v.type.hasPrice, fillable(taker, terms) < Int128(taker.leaves) {
             return end(taker, .expired, .fillOrKill)
@@ -60,6 +69,8 @@ extension SlowExchange {
             guard let maker = front(v.instrument, v.side.opposite),
                 reaches(taker, maker.view.price, terms)
             else { break }
+            if steps >= Self.stepsMax { return end(taker, .expired, .liquidity) }
+            steps += 1
             if v.selfTradePrevention != .none, maker.view.account == v.account {
                 preventSelfTrade(taker, maker)
             } else {
@@ -70,7 +81,7 @@ extension SlowExchange {
         finish(taker)
     }
 
-    private func reaches(_ taker: SlowOrder, _ price: Price, _ terms: Terms) -> Bool {
+    private func reaches(_ taker: SlowOrder, _ price: Price, _ terms: Reach) -> Bool {
         switch (taker.view.side, terms.isMarket) {
         case (.buy, false): price <= taker.view.price
         case (.sell, false): price >= taker.view.price
@@ -80,7 +91,7 @@ extension SlowExchange {
     }
 
     /// The open quantity that a fill-or-kill order may count on.
-    private func fillable(_ taker: SlowOrder, _ terms: Terms) -> Int128 {
+    private func fillable(_ taker: SlowOrder, _ terms: Reach) -> Int128 {
         let opposite = taker.view.side.opposite
         let mode = flaw == .fillOrKillSeesOwnOrders ? .none : taker.view.selfTradePrevention
         var lots: Int128 = 0
@@ -254,6 +265,7 @@ extension SlowExchange {
         var charged = up
         if flaw == .feeRoundedDown, rate > 0 { charged = down }
         if flaw == .rebateRoundedUp, rate < 0 { charged = down }
+        if houses[Int(asset.number) - 1].fees.units + down < -Limits.amountUnitsMax { return 0 }
         houses[Int(asset.number) - 1].fees.units += down
         houses[Int(asset.number) - 1].rounding.units += charged - down
         return charged
@@ -328,7 +340,11 @@ extension SlowExchange {
 
     /// Triggers the instrument's stops, one by one, until none is due.
     func triggerStops(_ id: InstrumentID) {
+        guard instrument(id).state == .trading else { return }
+        postponed.removeAll { $0 == id }
         while let order = dueStop(id) {
+            if steps >= Self.stepsMax { return postponed.append(id) }
+            steps += 1
             order.view.isWorking = true
             order.view.updatedTime = timestamp
             order.place = .matching

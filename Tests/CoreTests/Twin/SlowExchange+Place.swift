@@ -17,13 +17,9 @@ extension SlowExchange {
         let order = accept(p)
         if p.type.isTriggered {
             order.place = .waiting
-        } else if instrument(p.instrument).state == .trading {
-            match(order)
-        } else {
-            rest(order)
+            return Outcome(status: .new, id: order.view.order.number)
         }
-        triggerStops(p.instrument)
-        return Outcome(status: order.view.status, id: order.view.order.number)
+        return meetBook(order)
     }
 
     private func accept(_ p: Place) -> SlowOrder {

@@ -99,6 +99,13 @@ final class SlowExchange {
     var lastOrder: UInt64 = 0
     var arrivals: UInt64 = 0
     var events: [Event] = []
+    /// Steps that the command at hand has taken.
+    var steps = 0
+    /// Instruments whose triggers wait because a command had taken all its steps.
+    var postponed: [InstrumentID] = []
+
+    /// The most steps of one command.
+    static let stepsMax = 65_536
 
     init(limits: EngineLimits) { self.limits = limits }
 
@@ -118,6 +125,7 @@ final class SlowExchange {
 
     private func begin(_ header: RecordHeader) {
         events.removeAll(keepingCapacity: true)
+        steps = 0
         precondition(header.sequence == sequence + 1)
         sequence += 1
         timestamp = max(timestamp, header.timestamp)
@@ -141,7 +149,8 @@ final class SlowExchange {
         switch command {
         case .genesis(let c): c.limits == limits ? Outcome() : .refused(.termsInvalid)
         case .tick: tick()
-        case .hashMark, .epochMark, .voidSequence: Outcome()
+        case .hashMark, .epochMark: Outcome()
+        case .voidSequence(let c): Outcome(id: c.sequence)
         case .openSession(let c): openSession(c)
         case .setAsset(let c): setAsset(c)
         case .setInstrument(let c): setInstrument(c)
