@@ -23,6 +23,11 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         SystemError(code: errno, operation: operation, path: path)
     }
 
+    /// A disk without room (ENOSPC), as this code found by itself.
+    public static func full(_ operation: String, _ path: String) -> SystemError {
+        SystemError(code: ENOSPC, operation: operation, path: path)
+    }
+
     /// The file or directory does not exist (ENOENT).
     public var isMissing: Bool { code == ENOENT }
     /// There is a file of that name already (EEXIST).

@@ -1,1 +1,0 @@
-// Log/Journal:Journal

@@ -1,0 +1,180 @@
+// Reads records in order, of a journal at rest or of one that another process writes.
+
+internal import Platform
+
+/// Sequential reading from any sequence on. One owner at a time; not for use by several threads at once.
+///
+/// Records are checked (CRC, sequence, time, epoch) before they are given. Of a journal that is being
+/// written it gives records as soon as they are whole, which may be before they are durable: they
+/// could still be gone after a power cut. `isDurable` tells whether all that was given is.
+public final class JournalReader {
+    /// How long a live reader waits for an unfinished record to become whole before it is damage.
+    static let patienceNanos: Int64 = 10_000_000_000
+
+    /// The directory with the segments.
+    public let directory: String
+    /// The sequence of the next record.
+    public private(set) var nextSequence: UInt64
+    /// Whether all records given so far were durable when they were given.
+    public private(set) var isDurable = true
+    /// Which journal it is; nil before the first segment was found.
+    public private(set) var identity: JournalIdentity?
+
+    private let isLive: Bool
+    private var cursor: SegmentCursor?
+    private var badSince: Int64?
+
+    /// A reader that begins at `sequence`. It opens nothing yet.
+    ///
+    /// `identity`: where given, files of another journal are an error. `isLive`: another process may be
+    /// writing: what is not whole yet is waited for, and an empty directory too.
+    public init(
+        directory: String, from sequence: UInt64, identity: JournalIdentity? = nil,
+        isLive: Bool = false
+    ) {
+        precondition(sequence > 0, "records are numbered from 1")
+        self.directory = directory
+        self.identity = identity
+        self.isLive = isLive
+        nextSequence = sequence
+    }
+
+    /// Calls `body` with the next run of whole records, back to back: up to the sequence `upTo`, and up
+    /// to `bytesMax` bytes and the rest of the record that passes it. The bytes are valid during the
+    /// call. False when there is none (yet).
+    ///
+    /// Throws `damaged` or `missing` for what no writer leaves behind. After an error it is of no use.
+    public func next(
+        upTo: UInt64 = .max, bytesMax: Int = .max, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(JournalError) -> Bool {
+        guard nextSequence <= upTo else { return false }
+        guard let found = try position() else { return false }
+        var current = found
+        var isFresh = false
+        while true {
+            switch try step(current, upTo, bytesMax) {
+            case .run(let bytes):
+                badSince = nil
+                nextSequence = current.expected.sequence
+                isDurable = false
+                unsafe body(bytes)
+                try passMark(current)
+                return true
+            case .mark:
+                isDurable = true
+                isFresh = false
+            case .held:
+                return false
+            case .end, .bad:
+                if let following = try open(nextSequence) {
+                    current = following
+                    cursor = following
+                    // A segment is begun only when the one before it is durable.
+                    isDurable = true
+                    isFresh = false
+                } else if !isFresh {
+                    // Look again at what the disk holds now before deciding anything.
+                    current.refresh()
+                    isFresh = true
+                } else {
+                    try judge(current, upTo)
+                    return false
+                }
+            }
+        }
+    }
+
+    /// Waits a little before the next look, `milliseconds` long. A plain sleep: the writer's pages
+    /// change far more often than a follower at low priority cares to be told.
+    public func rest(milliseconds: Int = 2) { Clock.sleep(nanos: Int64(milliseconds) * 1_000_000) }
+
+    private func step(
+        _ cursor: SegmentCursor, _ upTo: UInt64, _ bytesMax: Int
+    ) throws(JournalError) -> SegmentCursor.Step {
+        do throws(SystemError) { return try cursor.step(upTo: upTo, bytesMax: bytesMax) } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Takes the mark that follows a run, if it is there, so that `isDurable` is true at once.
+    private func passMark(_ cursor: SegmentCursor) throws(JournalError) {
+        if case .mark = try step(cursor, 0, 0) { isDurable = true }
+    }
+
+    /// The segment that the next record stands in, at the record; nil where a live reader must wait.
+    private func position() throws(JournalError) -> SegmentCursor? {
+        if let cursor { return cursor }
+        let segments: [SegmentName]
+        do throws(JournalError) { segments = try SegmentName.list(directory) } catch {
+            if isLive, case .system(let reason) = error, reason.isMissing { return nil }
+            throw error
+        }
+        guard let name = segments.last(where: { $0.firstSequence <= nextSequence }) else {
+            if let first = segments.first {
+                throw .missing(
+                    directory: directory, first: nextSequence, last: first.firstSequence - 1)
+            }
+            return nil
+        }
+        let found = try name.open(identity: identity)
+        while found.expected.sequence < nextSequence {
+            switch try step(found, nextSequence - 1, .max) {
+            case .run, .mark: continue
+            case .held: preconditionFailure("a record before the one looked for is given")
+            case .end, .bad:
+                if isLive { return nil }
+                throw .damaged(
+                    file: name.path, offset: found.offset, lastGood: found.expected.last,
+                    detail: "record \(nextSequence) was expected in it")
+            }
+        }
+        identity = found.header.identity
+        cursor = found
+        return found
+    }
+
+    /// The segment that begins with `sequence`, if there is one.
+    private func open(_ sequence: UInt64) throws(JournalError) -> SegmentCursor? {
+        let name = SegmentName(directory, sequence)
+        guard cursor?.header.firstSequence != sequence, Directory.exists(name.path) else {
+            return nil
+        }
+        return try name.open(identity: identity)
+    }
+
+    /// Decides what it means that no record follows: the end, something unfinished, or a fault.
+    private func judge(_ cursor: SegmentCursor, _ upTo: UInt64) throws(JournalError) {
+        let step = try step(cursor, upTo, .max)
+        let later = try SegmentName.list(directory).first { $0.firstSequence > nextSequence }
+        switch step {
+        case .run, .mark, .held:
+            // It came between the two looks, and this look has passed it: find the place anew.
+            reopen()
+        case .end:
+            badSince = nil
+            guard let later else { return }
+            // Written and rolled over between the two looks? Then the next call finds it.
+            if isLive, try appeared() { return reopen() }
+            throw .missing(
+                directory: directory, first: nextSequence, last: later.firstSequence - 1)
+        case .bad(let flaw):
+            let now = Clock.monotonicNanos()
+            let since = badSince ?? now
+            badSince = since
+            if isLive, !flaw.isWhole, now - since < Self.patienceNanos { return }
+            throw .damaged(
+                file: cursor.file.path, offset: cursor.offset, lastGood: nextSequence - 1,
+                detail: flaw.words)
+        }
+    }
+
+    private func appeared() throws(JournalError) -> Bool {
+        let again = JournalReader(directory: directory, from: nextSequence, identity: identity)
+        return try unsafe again.next(upTo: nextSequence) { _ in }
+    }
+
+    private func reopen() {
+        cursor = nil
+        badSince = nil
+    }
+}

@@ -1,0 +1,88 @@
+// Start-up: what the journal on disk holds, and what of its end has to go.
+
+public import Wire
+internal import Terms
+
+/// Operations on journal directories.
+public enum Journal {}
+
+/// The unfinished end of a journal, which no one was told of.
+public struct TornTail: Hashable, Sendable, CustomStringConvertible {
+    /// The segment.
+    public let file: String
+    /// The first record that was not whole.
+    public let sequence: UInt64
+    /// Where it began.
+    public let offset: Int
+    /// Bytes from there to the last one that was written.
+    public let bytes: Int
+
+    /// One line about it.
+    public var description: String {
+        "\(file): \(bytes) bytes from byte \(offset) on were not a whole record \(sequence): never "
+            + "acknowledged, cut off"
+    }
+}
+
+/// A journal that may be gone on with.
+public struct RecoveredJournal: Sendable {
+    /// The directory with the segments.
+    public let directory: String
+    /// Which journal; nil when there is no segment yet.
+    public internal(set) var identity: JournalIdentity?
+    /// The log's first record, where it was read: what limits the engine has.
+    public internal(set) var genesis: Genesis?
+    /// The first record that is on disk; 1 unless old segments were archived. 0 when there is none.
+    public internal(set) var firstSequence: UInt64 = 0
+    /// The last good record; 0 when there is none.
+    public internal(set) var lastSequence: UInt64 = 0
+    /// Its time.
+    public internal(set) var lastTimestamp: Int64 = 0
+    /// Its epoch.
+    public internal(set) var lastEpoch: UInt32 = 0
+    /// How many segments there are.
+    public internal(set) var segmentCount = 0
+    /// The first record that was checked; those before it are in segments of which only the header was.
+    public internal(set) var scannedFrom: UInt64 = 1
+    /// Bytes of the segments that were read through.
+    public internal(set) var bytesScanned = 0
+    /// What was unfinished at the end, if anything.
+    public internal(set) var cut: TornTail?
+    /// Sequences that a `VoidSequence` among the records scanned voids.
+    public internal(set) var voided = VoidedSequences()
+    /// Whether a sync mark is the last item.
+    var endIsMarked = false
+    /// Where the next item goes; nil when there is no segment.
+    var end: (segment: SegmentName, offset: Int)?
+
+    /// Whether there is no record.
+    public var isEmpty: Bool { lastSequence == 0 }
+}
+
+/// Sequences whose records replicas pass over, because a later `VoidSequence` names them.
+public struct VoidedSequences: Sendable, Hashable {
+    private var sequences: Set<UInt64> = []
+
+    /// None.
+    public init() {}
+
+    /// Whether there is none.
+    public var isEmpty: Bool { sequences.isEmpty }
+    /// All of them, in order.
+    public var all: [UInt64] { sequences.sorted() }
+    /// Whether this one is voided. O(1).
+    public func contains(_ sequence: UInt64) -> Bool { sequences.contains(sequence) }
+    /// Adds one.
+    public mutating func insert(_ sequence: UInt64) { sequences.insert(sequence) }
+
+    /// Adds what this record voids, if it is a `VoidSequence`. A record can't void a later one.
+    public mutating func note(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
+        guard header.kind == CommandKind.voidSequence.rawValue else { return }
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
+        if case .voidSequence(let void) = unsafe Command(kind: .voidSequence, payload: payload),
+            void.sequence < header.sequence
+        {
+            sequences.insert(void.sequence)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+// Re-executing the log.
+
+public import Engine
+internal import Platform
+public import Wire
+
+/// How far a replay has come.
+public struct ReplayProgress: Hashable, Sendable {
+    /// The last record applied.
+    public var sequence: UInt64
+    /// The record that it ends with.
+    public var last: UInt64
+    /// Records applied in this replay.
+    public var applied: UInt64
+    /// Of them, records passed over as voided.
+    public var skipped: UInt64
+}
+
+extension Journal {
+    /// Applies the records after `engine.sequence` up to `through` (at most the journal's last) to the
+    /// engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine does not
+    /// agree with.
+    ///
+    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `progress` is called about every
+    /// 100,000 records and at the end; `each` after each record with its outcome.
+    public static func replay(
+        _ journal: RecoveredJournal, into engine: inout Engine, through: UInt64 = .max,
+        mark: String? = nil, progress: (ReplayProgress) -> Void = { _ in },
+        each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)? = nil
+    ) throws(JournalError) {
+        let last = min(through, journal.lastSequence)
+        guard engine.sequence < last else { return }
+        guard journal.firstSequence <= engine.sequence + 1 else {
+            throw .noSnapshot(directory: journal.directory, first: journal.firstSequence)
+        }
+        let crashMark = try mark.map { path throws(JournalError) in
+            try RecoveryMark(path, voided: journal.voided)
+        }
+        let reader = JournalReader(
+            directory: journal.directory, from: engine.sequence + 1, identity: journal.identity)
+        var state = ReplayProgress(sequence: engine.sequence, last: last, applied: 0, skipped: 0)
+        var report = engine.sequence + 100_000
+        var isGoing = true
+        while isGoing, engine.sequence < last {
+            isGoing = try unsafe reader.next(upTo: last, bytesMax: 1 << 16) { run in
+                unsafe apply(run, to: &engine, journal.voided, crashMark, &state, each)
+            }
+            state.sequence = engine.sequence
+            if engine.hasDiverged { throw .diverged(sequence: state.sequence) }
+            if engine.sequence >= report {
+                report = engine.sequence + 100_000
+                progress(state)
+            }
+        }
+        guard engine.sequence == last else {
+            throw .missing(
+                directory: journal.directory, first: engine.sequence + 1, last: last)
+        }
+        crashMark?.remove()
+        progress(state)
+    }
+
+    private static func apply(
+        _ run: UnsafeRawBufferPointer, to engine: inout Engine, _ voided: VoidedSequences,
+        _ crashMark: RecoveryMark?, _ state: inout ReplayProgress,
+        _ each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)?
+    ) {
+        unsafe Records.forEach(run) { header, record in
+            // A replica that went its own way stops at the mark that shows it.
+            if engine.hasDiverged { return }
+            crashMark?.enter(header.sequence)
+            let outcome: Outcome
+            if !voided.isEmpty, voided.contains(header.sequence) {
+                unsafe outcome = engine.skip(record: record)
+                state.skipped += 1
+            } else {
+                unsafe outcome = engine.apply(record: record)
+            }
+            state.applied += 1
+            if let each = unsafe each { unsafe each(header, record, outcome, engine) }
+        }
+    }
+
+    /// The engine at the journal's end, or at `through`: the newest valid snapshot, or an empty engine,
+    /// and the log from there on.
+    ///
+    /// A snapshot beyond the journal's end stops it: snapshots are only taken of what is durable, so
+    /// the journal has lost records. `report` gets a line about what was found, for people; the other
+    /// parameters are as for `replay`.
+    public static func restore(
+        _ journal: RecoveredJournal, snapshots: SnapshotStore, through: UInt64 = .max,
+        mark: String? = nil, report: (String) -> Void = { _ in },
+        progress: (ReplayProgress) -> Void = { _ in }
+    ) throws(JournalError) -> Engine {
+        if let ahead = try snapshots.sequences().first, ahead > journal.lastSequence {
+            throw .snapshotAhead(
+                file: snapshots.path(ahead), sequence: ahead, lastGood: journal.lastSequence)
+        }
+        var engine: Engine
+        let limit = min(through, journal.lastSequence)
+        if let loaded = try snapshots.newestValid(
+            atMost: limit, identity: journal.identity, report: report)
+        {
+            report("snapshot of sequence \(loaded.info.sequence)")
+            engine = loaded.takeEngine()
+        } else {
+            guard let genesis = journal.genesis else {
+                throw .noSnapshot(directory: journal.directory, first: journal.firstSequence)
+            }
+            engine = Engine(limits: genesis.limits)
+        }
+        // Older than thought: what voids which is not yet known from there on.
+        let isScanned = engine.sequence + 1 >= journal.scannedFrom
+        let whole =
+            isScanned
+            ? journal : try inspect(directory: journal.directory, scanFrom: engine.sequence + 1)
+        try unsafe replay(whole, into: &engine, through: limit, mark: mark, progress: progress)
+        return engine
+    }
+
+    /// Where `recover` should begin to scan: the newest snapshot's sequence, or 1. What stands before
+    /// it is not needed at start-up; `auditd` and `boursectl journal verify` read it all.
+    public static func scanStart(_ snapshots: SnapshotStore) throws(JournalError) -> UInt64 {
+        var newest: UInt64 = 1
+        // Which one is valid is known only after loading; most often it is one of the newest two.
+        for sequence in try snapshots.sequences().prefix(2) { newest = max(1, sequence) }
+        return newest
+    }
+}

@@ -1,0 +1,104 @@
+// Segment files made ahead of need, so that beginning one costs a rename.
+
+internal import Platform
+internal import Synchronization
+
+/// Keeps two empty segments: the next one, and one in reserve for when the disk is full.
+final class SegmentSupply: Sendable {
+    static let names = ["ready-a", "ready-b"]
+
+    /// Whether only what frees funds should be taken.
+    let isBelowReserve = Atomic<Bool>(false)
+    private let isShort = Atomic<Bool>(false)
+    private let directory: String
+    private let options: JournalOptions
+    private let ready: Mutex<[File]>
+
+    init(directory: String, options: JournalOptions) throws(JournalError) {
+        self.directory = directory
+        self.options = options
+        var found: [File] = []
+        for name in Self.names {
+            let path = Directory.join(directory, name)
+            try onDisk { () throws(SystemError) in
+                try Directory.remove(path + ".new")
+                guard Directory.exists(path) else { return }
+                let file = try File(path, .write)
+                // Made with other options, or taken by a process that died before it had a name.
+                if try file.size() == options.segmentBytes {
+                    found.append(file)
+                } else {
+                    try Directory.remove(path)
+                }
+            }
+        }
+        ready = Mutex(found)
+        _ = try checkSpace()
+    }
+
+    /// Makes one segment if fewer than two are ready; true when it did.
+    func fill() throws(JournalError) -> Bool {
+        let taken = ready.withLock { $0.map(\.path) }
+        let paths = Self.names.map { Directory.join(directory, $0) }
+        guard let path = paths.first(where: { !taken.contains($0) && !Directory.exists($0) }) else {
+            return false
+        }
+        do throws(SystemError) {
+            let file = try make(path)
+            ready.withLock { $0.append(file) }
+            isShort.store(false, ordering: .relaxed)
+            return true
+        } catch {
+            guard error.isFull, !taken.isEmpty else { throw .system(error) }
+            isShort.store(true, ordering: .relaxed)
+            isBelowReserve.store(true, ordering: .relaxed)
+            return false
+        }
+    }
+
+    /// An empty segment: one that is ready, else one made now.
+    func take() throws(JournalError) -> File {
+        if let file = ready.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { return file }
+        return try onDisk { () throws(SystemError) in
+            let path = Directory.join(directory, "ready-now")
+            let file = try File(path, .replace)
+            try file.allocate(offset: 0, count: options.segmentBytes)
+            return file
+        }
+    }
+
+    func checkSpace() throws(JournalError) -> Int {
+        let free = try onDisk { () throws(SystemError) in try Directory.freeBytes(directory) }
+        // Up again only well above the line, so that it doesn't flicker around it.
+        let wasBelow = isBelowReserve.load(ordering: .relaxed)
+        let line = wasBelow ? options.reserveBytes + options.reserveBytes / 8 : options.reserveBytes
+        isBelowReserve.store(
+            free < line || isShort.load(ordering: .relaxed), ordering: .relaxed)
+        return free
+    }
+
+    /// Writes an empty segment aside, then gives it its name, so that what has the name is whole.
+    private func make(_ path: String) throws(SystemError) -> File {
+        let aside = path + ".new"
+        do throws(SystemError) {
+            let file = try File(aside, .replace)
+            try file.allocate(offset: 0, count: options.segmentBytes)
+            if options.zeroesAhead {
+                let zeros = [UInt8](repeating: 0, count: min(options.segmentBytes, 256 << 10))
+                var offset = 0
+                while offset < options.segmentBytes {
+                    try file.write(zeros, at: offset)
+                    offset += zeros.count
+                    // Little by little, so that the appending thread's sync never waits behind it all.
+                    try file.syncData()
+                }
+            }
+            try file.sync()
+            try Directory.rename(aside, to: path)
+            return try File(path, .write)
+        } catch {
+            try? Directory.remove(aside)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// Writing a snapshot's body.
+
+internal import Platform
+
+/// A snapshot's body on its way to the file, in large pieces. The first error is kept, as the engine's
+/// sink can't stop it.
+@safe struct SnapshotBody: ~Copyable {
+    static let bufferBytes = 1 << 20
+
+    let file: File
+    private(set) var count = 0
+    private(set) var crc: UInt32 = 0
+    private let directory: String
+    private let keepFree: Int
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var filled = 0
+    private var written = 0
+    private var failure: SystemError?
+
+    init(_ path: String, directory: String, keepFree: Int) throws(JournalError) {
+        do throws(SystemError) { file = try File(path, .replace) } catch { throw .system(error) }
+        self.directory = directory
+        self.keepFree = keepFree
+        unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Self.bufferBytes, alignment: 64)
+    }
+
+    deinit { unsafe buffer.deallocate() }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        unsafe crc = CRC32C.checksum(bytes, from: crc)
+        count += bytes.count
+        var rest = unsafe bytes
+        while rest.count > 0 {
+            let n = min(rest.count, Self.bufferBytes - filled)
+            let room = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: buffer[filled..<filled + n])
+            unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[0..<n]))
+            filled += n
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[n...])
+            if filled == Self.bufferBytes { write() }
+        }
+    }
+
+    mutating func flush() throws(JournalError) {
+        write()
+        if let failure { throw .system(failure) }
+    }
+
+    private mutating func write() {
+        guard failure == nil, filled > 0 else { return }
+        do throws(SystemError) {
+            if keepFree > 0, try Directory.freeBytes(directory) < keepFree + filled {
+                throw SystemError.full("write", file.path)
+            }
+            let piece = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<filled])
+            try unsafe file.write(piece, at: SnapshotInfo.headerBytes + written)
+            written += filled
+        } catch { failure = error }
+        filled = 0
+    }
+}

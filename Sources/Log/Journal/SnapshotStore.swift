@@ -1,0 +1,150 @@
+// The snapshots of a state directory.
+
+public import Engine
+internal import Platform
+
+/// A snapshot's engine and what its header says.
+public struct LoadedSnapshot: ~Copyable {
+    /// The engine at that sequence.
+    public var engine: Engine
+    /// The header.
+    public let info: SnapshotInfo
+
+    /// The engine alone.
+    public consuming func takeEngine() -> Engine { engine }
+}
+
+/// The snapshots of a state directory. Not for use by several writers at once.
+public struct SnapshotStore: Sendable {
+    private static let ending = ".snap"
+    /// The directory.
+    public let directory: String
+
+    /// The snapshots in `directory`, which must exist.
+    public init(directory: String) { self.directory = directory }
+
+    /// Writes the engine's state, aside first, and gives it its name when all of it is durable.
+    ///
+    /// Only ever snapshot what is durable in the journal. Refuses where fewer than `keepFree` bytes
+    /// would be left on the disk. O(state); about 1 GB a second.
+    public func write(
+        _ engine: borrowing Engine, identity: JournalIdentity, keepFree: Int = 0
+    ) throws(JournalError) -> SnapshotInfo {
+        let path = path(engine.sequence)
+        let aside = path + ".new"
+        do throws(JournalError) {
+            var body = try SnapshotBody(aside, directory: directory, keepFree: keepFree)
+            unsafe engine.writeSnapshot { unsafe body.add($0) }
+            try body.flush()
+            let info = SnapshotInfo(
+                path: path, identity: identity, sequence: engine.sequence,
+                timestamp: engine.timestamp, epoch: engine.epoch, eventHash: engine.eventHash,
+                stateHash: engine.stateHash(), bodyBytes: body.count, bodyCRC: body.crc)
+            let file = body.file
+            try onDisk { () throws(SystemError) in
+                try file.write(info.header())
+                try file.sync()
+                try Directory.rename(aside, to: path)
+            }
+            return info
+        } catch {
+            try? Directory.remove(aside)
+            throw error
+        }
+    }
+
+    /// The sequences of which there is a file, newest first. Their content is not looked at.
+    public func sequences() throws(JournalError) -> [UInt64] {
+        let names = try onDisk { () throws(SystemError) in try Directory.names(in: directory) }
+        return names.compactMap { NumberedName.number($0, Self.ending) }.reversed()
+    }
+
+    /// The file of a sequence.
+    public func path(_ sequence: UInt64) -> String {
+        Directory.join(directory, NumberedName.name(sequence, Self.ending))
+    }
+
+    /// The newest snapshot at or before `atMost` that is whole and of this journal, with its engine;
+    /// nil where there is none. `report` gets a line about each that is passed over.
+    public func newestValid(
+        atMost: UInt64 = .max, identity: JournalIdentity?, report: (String) -> Void
+    ) throws(JournalError) -> LoadedSnapshot? {
+        for sequence in try sequences() where sequence <= atMost {
+            do throws(JournalError) { return try load(sequence, identity: identity) } catch {
+                // A newer format is no accident: the operator went back to an older version.
+                if case .newer = error { throw error }
+                report(error.description)
+            }
+        }
+        return nil
+    }
+
+    /// The newest snapshot at or before `atMost` whose header and body are whole, without its engine.
+    public func newest(
+        atMost: UInt64 = .max, identity: JournalIdentity?
+    ) throws(JournalError) -> (info: SnapshotInfo, body: [UInt8])? {
+        for sequence in try sequences() where sequence <= atMost {
+            do throws(JournalError) {
+                let bytes = try read(sequence)
+                let info = try SnapshotInfo(bytes, path: path(sequence), identity: identity)
+                return (info, Array(bytes[SnapshotInfo.headerBytes...]))
+            } catch { continue }
+        }
+        return nil
+    }
+
+    /// The snapshot of a sequence, with its engine.
+    public func load(
+        _ sequence: UInt64, identity: JournalIdentity?
+    ) throws(JournalError) -> LoadedSnapshot {
+        let path = path(sequence)
+        let loaded = try Self.decode(try read(sequence), path: path, identity: identity)
+        guard loaded.info.sequence == sequence else {
+            throw .snapshot(file: path, detail: "its name and its header differ")
+        }
+        return loaded
+    }
+
+    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. `path` is
+    /// for messages.
+    public static func decode(
+        _ bytes: [UInt8], path: String, identity: JournalIdentity?
+    ) throws(JournalError) -> LoadedSnapshot {
+        let info = try SnapshotInfo(bytes, path: path, identity: identity)
+        var made: Engine?
+        unsafe bytes.withUnsafeBytes { raw in
+            unsafe made = Engine(
+                snapshot: UnsafeRawBufferPointer(rebasing: raw[SnapshotInfo.headerBytes...]))
+        }
+        guard let engine = made.take() else {
+            throw .snapshot(file: path, detail: "its body is not one that this version reads")
+        }
+        guard engine.sequence == info.sequence, engine.eventHash == info.eventHash,
+            engine.stateHash() == info.stateHash
+        else { throw .snapshot(file: path, detail: "its state does not have the hash it says") }
+        return LoadedSnapshot(engine: engine, info: info)
+    }
+
+    /// Removes all but the newest `keep` files, and what a writer that died left aside.
+    public func prune(keep: Int) throws(JournalError) {
+        precondition(keep >= 1, "at least one snapshot is kept")
+        let directory = directory
+        for sequence in try sequences().dropFirst(keep) {
+            let path = path(sequence)
+            try onDisk { () throws(SystemError) in try Directory.remove(path) }
+        }
+        try onDisk { () throws(SystemError) in
+            for name in try Directory.names(in: directory) where name.hasSuffix(".snap.new") {
+                try Directory.remove(Directory.join(directory, name))
+            }
+        }
+    }
+
+    private func read(_ sequence: UInt64) throws(JournalError) -> [UInt8] {
+        let path = path(sequence)
+        return try onDisk { () throws(SystemError) in
+            let file = try File(path, .read)
+            return try file.read(count: try file.size())
+        }
+    }
+}
