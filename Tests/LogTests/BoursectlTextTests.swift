@@ -107,3 +107,40 @@ import Wire
         #expect(endless == "Replaying 7 records, 7/s")
     }
 }
+
+@Suite struct BoursectlTOMLTests {
+    private let file = """
+        # Top
+        [gatewayd] # clients
+        # Where it listens
+        listen = "127.0.0.1:8080"
+
+        [matchd]
+        cpu = -1
+        """
+
+    @Test func `changes a key in its line and leaves the rest alone`() {
+        let text = TOMLEdit.set("gatewayd.listen", to: "\"0.0.0.0:1\"", in: file)
+        #expect(text == file.replacing("127.0.0.1:8080", "0.0.0.0:1"))
+    }
+
+    @Test func `adds a key under its heading and a heading where there is none`() {
+        let threads = TOMLEdit.set("gatewayd.threads", to: "2", in: file)
+        #expect(threads.contains("[gatewayd] # clients\nthreads = 2\n# Where"))
+        let other = TOMLEdit.set("auditd.snapshots_keep", to: "9", in: file)
+        #expect(other.hasPrefix(file))
+        #expect(other.hasSuffix("\n\n[auditd]\nsnapshots_keep = 9\n"))
+    }
+
+    @Test func `does not take a key of another table for its own`() {
+        let text = TOMLEdit.set("gatewayd.cpu", to: "3", in: file)
+        #expect(text.contains("cpu = 3\n") && text.contains("cpu = -1"))
+    }
+}
+
+extension String {
+    fileprivate func replacing(_ old: String, _ new: String) -> String {
+        guard let range = firstRange(of: old) else { return self }
+        return String(self[..<range.lowerBound]) + new + self[range.upperBound...]
+    }
+}

@@ -1,0 +1,103 @@
+// credit, debit
+
+import ArgumentParser
+import Control
+import Engine
+import Terms
+import Wire
+
+struct Credit: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Credits an account from outside.",
+        discussion: """
+            For money that came in by another way than a chain deposit. The operator's name and the \
+            reason stand in the journal.
+
+            JSON: {"sequence", "account", "asset", "amount", "available", "held"}; the last two are \
+            the balance after it.
+
+            EXAMPLE
+              boursectl credit alice USDT 1000.50 --reason "wire 4711"
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: ReasonedSignature
+    @Argument(help: "The account's name, or id:NUMBER.") var account: String
+    @Argument(help: "The asset's code.") var asset: String
+    @Argument(help: "How much, as 1000.50.") var amount: DecimalNumber
+
+    func run() throws {
+        let adjustment = Adjustment(account: account, asset: asset, amount: amount, sign: 1)
+        try adjustment.run(common, signature)
+    }
+}
+
+struct Debit: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Debits an account to the outside.",
+        discussion: """
+            Only what is available can be debited, not what open orders hold.
+
+            JSON: as `boursectl credit`; the amount is positive.
+
+            EXAMPLE
+              boursectl debit alice USDT 20 --reason "wire fee"
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: ReasonedSignature
+    @Argument(help: "The account's name, or id:NUMBER.") var account: String
+    @Argument(help: "The asset's code.") var asset: String
+    @Argument(help: "How much, as 20.") var amount: DecimalNumber
+
+    func run() throws {
+        let adjustment = Adjustment(account: account, asset: asset, amount: amount, sign: -1)
+        try adjustment.run(common, signature)
+    }
+}
+
+/// A credit or a debit.
+private struct Adjustment {
+    let account: String
+    let asset: String
+    let amount: DecimalNumber
+    let sign: Int128
+
+    func run(_ common: Common, _ signature: ReasonedSignature) throws {
+        guard amount.digits > 0 else {
+            throw Failure(
+                "the amount \(amount) is not positive",
+                repair: "`credit` adds and `debit` takes away; both are given a positive amount",
+                code: .usage)
+        }
+        let audit = try signature.audit()
+        let desk = try common.exchange().desk(signature.who)
+        let (account, asset) = (try desk.replica.account(account), try desk.replica.asset(asset))
+        let units = try asset.amount(amount)
+        let receipt = try desk.submit(
+            AdjustBalance(
+                account: account.id, asset: asset.id, amount: Amount(units: sign * units.units),
+                audit: audit))
+        show(receipt, account, asset, desk.replica, common.out)
+    }
+
+    private func show(
+        _ receipt: Receipt, _ account: AccountView, _ asset: AssetView, _ replica: Replica,
+        _ out: Output
+    ) {
+        let balance = replica.engine.balance(account.id, asset.id)
+        let available = replica.number(balance.available, asset.id)
+        let held = replica.number(balance.held, asset.id)
+        let verb = sign > 0 ? "Credited" : "Debited"
+        out.give(
+            [
+                "sequence": .number(receipt.sequence), "account": .string("\(account.name)"),
+                "asset": .string("\(asset.code)"), "amount": .string("\(amount)"),
+                "available": .string("\(available)"), "held": .string("\(held)"),
+            ],
+            text: [
+                "\(verb) \(account.name) \(amount.grouped()) \(asset.code). \(receipt.text)",
+                "It has \(available.grouped()) \(asset.code) available and \(held.grouped()) held.",
+            ])
+    }
+}

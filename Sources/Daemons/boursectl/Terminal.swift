@@ -1,0 +1,112 @@
+// Standard output, standard error and what they are connected to.
+
+import ArgumentParser
+import Control
+import Glibc
+import Platform
+
+/// The terminal, or what stands in its place.
+enum Terminal {
+    /// Whether a descriptor is a terminal.
+    static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
+
+    /// Colour on a terminal, unless NO_COLOR is set (no-color.org) or the terminal has none.
+    static func ink(for descriptor: Int32) -> Ink {
+        Ink(
+            isOn: isTerminal(descriptor) && (environment("NO_COLOR") ?? "").isEmpty
+                && environment("TERM") != "dumb")
+    }
+
+    /// A variable of the environment.
+    static func environment(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// Columns of the terminal at a descriptor; 80 where it does not say.
+    static func width(_ descriptor: Int32) -> Int {
+        var size = winsize()
+        let result = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size)
+        return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    }
+
+    /// Writes lines to standard output.
+    static func show(_ lines: [String]) {
+        for line in lines { print(line) }
+    }
+
+    /// Writes a line to standard error.
+    static func warn(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
+
+    /// Writes to a descriptor without a buffer.
+    static func write(_ text: String, to descriptor: Int32) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+}
+
+/// The two forms of what a command gives.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+    /// For people.
+    case text
+    /// For programs.
+    case json
+}
+
+/// Where a command's result goes.
+struct Output {
+    /// Its form.
+    let format: OutputFormat
+    /// Colour of standard output.
+    let ink = Terminal.ink(for: STDOUT_FILENO)
+
+    /// Gives a result in the form that was asked for.
+    func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
+        switch format {
+        case .text: Terminal.show(text())
+        case .json: print(json().pretty)
+        }
+    }
+
+    /// Gives a table, or what to say where it has no rows.
+    func give(_ json: JSONValue, table: Table, empty: String) {
+        give(json, text: table.rows.isEmpty ? [ink.faint(empty)] : table.lines(ink))
+    }
+}
+
+/// A progress bar on standard error, where that is a terminal.
+struct ProgressMeter {
+    private let progress: Progress
+    private let isShown = Terminal.isTerminal(STDERR_FILENO)
+    private let begin = Clock.monotonicNanos()
+    private var drawn: Int64 = 0
+
+    /// A meter of a piece of work.
+    init(_ title: String, unit: String) { progress = Progress(title: title, unit: unit) }
+
+    /// Nanoseconds since the work began.
+    var elapsedNanos: Int64 { Clock.monotonicNanos() - begin }
+
+    /// Draws how far the work is, at most ten times a second.
+    mutating func draw(done: UInt64, total: UInt64) {
+        let now = Clock.monotonicNanos()
+        guard isShown, now - drawn > 100_000_000 else { return }
+        drawn = now
+        let width = Terminal.width(STDERR_FILENO)
+        let line = progress.line(done: done, total: total, elapsedNanos: now - begin, width: width)
+        Terminal.write("\r\u{1B}[2K\(line)", to: STDERR_FILENO)
+    }
+
+    /// Takes the bar away.
+    mutating func clear() {
+        if drawn > 0 { Terminal.write("\r\u{1B}[2K", to: STDERR_FILENO) }
+        drawn = 0
+    }
+}

@@ -1,0 +1,152 @@
+// void
+
+import ArgumentParser
+import Configuration
+import Control
+import Glibc
+import Journal
+import Platform
+import Terms
+import Wire
+
+struct VoidRecord: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "void",
+        abstract: "Voids a record that stops the engine, so that the exchange can start again.",
+        discussion: """
+            For one case only: a record that stops the engine by a bug would stop it again at every \
+            start. matchd then says so and names the record. Voided, every replica passes over it, \
+            as if it had been refused; the record itself stays in the journal, with who voided it \
+            and why.
+
+            matchd must not run: a record that the running engine has executed cannot be taken back \
+            without making all replicas differ. For the same reason a record is refused that a hash \
+            mark or a snapshot stands behind. What a wrong credit or trade did is put right by a new \
+            command, as `boursectl debit`.
+
+            It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
+
+            JSON: {"sequence", "voids"}
+
+            EXAMPLE
+              boursectl void 81234 --reason "ticket 99: stops the engine of version 0.1.0"
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: ReasonedSignature
+    @Argument(help: "The record's sequence.") var sequence: UInt64
+    @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
+    var confirm: UInt64?
+
+    func run() throws {
+        let audit = try signature.audit()
+        let settings = try common.settings()
+        do {
+            let lock = try Self.lock(settings)
+            let written = try withExtendedLifetime(lock) { try append(audit, settings) }
+            common.out.give(
+                ["sequence": .number(written), "voids": .number(sequence)],
+                text: [
+                    "Record \(sequence) is voided by record \(written). Start matchd again: "
+                        + "systemctl start bourse-matchd"
+                ])
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+
+    private static func lock(_ settings: Settings) throws -> StateLock {
+        let owner = try File(settings.journalDirectory, .read).owner()
+        guard owner == geteuid() else {
+            throw Failure(
+                "\(settings.journalDirectory) belongs to user \(owner)",
+                repair: "run it as that user, so that matchd can write on: sudo -u '#\(owner)' "
+                    + "boursectl …")
+        }
+        do {
+            return try StateLock(directory: settings.state)
+        } catch {
+            throw Failure("\(error)", repair: "see `boursectl void --help` for when voiding helps")
+        }
+    }
+
+    private func append(_ audit: Audit, _ settings: Settings) throws -> UInt64 {
+        let journal = try Journal.recover(directory: settings.journalDirectory)
+        if let cut = journal.cut { Terminal.warn("boursectl: \(cut)") }
+        try check(journal, settings)
+        try ask()
+        let header = RecordHeader(
+            sequence: journal.lastSequence + 1,
+            timestamp: max(journal.lastTimestamp, Clock.realtimeNanos()),
+            epoch: journal.lastEpoch, kind: .voidSequence)
+        var record = VoidSequence(sequence: sequence, audit: audit).recordBytes(header)
+        unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+        let writer = try JournalWriter(
+            recovered: journal,
+            options: JournalOptions(
+                segmentBytes: settings.matchd.segmentBytes,
+                reserveBytes: settings.matchd.reserveBytes))
+        var failure: JournalError?
+        unsafe record.withUnsafeBytes { bytes in
+            do throws(JournalError) {
+                try unsafe writer.append(bytes)
+                try writer.sync()
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return header.sequence
+    }
+
+    /// Refuses where voiding would make replicas differ, and shows the record.
+    private func check(_ journal: RecoveredJournal, _ settings: Settings) throws {
+        guard sequence > 1, sequence <= journal.lastSequence else {
+            throw Failure("there is no record \(sequence) to void: they go from 2 to "
+                + "\(journal.lastSequence)", code: .usage)
+        }
+        guard !journal.voided.contains(sequence) else {
+            throw Failure("record \(sequence) is voided already")
+        }
+        let snapshots = try SnapshotStore(directory: settings.snapshotsDirectory).sequences()
+        if let behind = snapshots.first(where: { $0 >= sequence }) {
+            throw Failure(
+                "the snapshot of record \(behind) was made after it: it was executed and cannot be "
+                    + "taken back", repair: "put it right by a new command, as `boursectl debit`")
+        }
+        var (text, mark): (String?, UInt64?) = (nil, nil)
+        let reader = JournalReader(directory: journal.directory, from: sequence)
+        while try unsafe reader.next(bytesMax: 1 << 16, { run in
+            unsafe Records.forEach(run) { header, bytes in
+                if header.sequence == sequence {
+                    text = unsafe RecordText(bytes)?.line(voided: false)
+                } else if header.kind == CommandKind.hashMark.rawValue {
+                    mark = mark ?? header.sequence
+                }
+            }
+        }) {}
+        if let mark {
+            throw Failure(
+                "the hash mark of record \(mark) was made after it: it was executed and cannot be "
+                    + "taken back", repair: "put it right by a new command, as `boursectl debit`")
+        }
+        Terminal.warn(text ?? "record \(sequence)")
+    }
+
+    private func ask() throws {
+        if let confirm {
+            guard confirm == sequence else {
+                throw Failure("--confirm \(confirm) is not \(sequence)", code: .usage)
+            }
+            return
+        }
+        guard Terminal.isTerminal(STDIN_FILENO) else {
+            throw Failure(
+                "nobody is there to confirm", repair: "add --confirm \(sequence)", code: .usage)
+        }
+        Terminal.write("Type its sequence to void it on every replica: ", to: STDERR_FILENO)
+        guard readLine().flatMap({ UInt64($0) }) == sequence else {
+            throw Failure("not confirmed; nothing was done")
+        }
+    }
+}
