@@ -31,6 +31,7 @@ struct Accounts: ~Copyable {
     var names: Slab<Text40>
     private var fees: Slab<FeeSlot>
     private let feeStride: Int
+    private let byAddress = ByAddress()
     private(set) var count: UInt32 = 0
     private var byName: [Text40: UInt32] = [:]
 

@@ -88,7 +88,8 @@ extension Engine {
                     symbol: Self.name(number), base: AssetID(UInt16(number + 1)),
                     quote: AssetID(1), tickMantissa: 1, tickScale: 0, lotUnits: 1,
                     priceMax: Price(ticks: Limits.priceTicksMax),
-                    quantityMax: Quantity(lots: Limits.quantityLotsMax), audit: audit))
+                    quantityMax: Self.replayQuantityMax(openOrders: orders.capacity),
+                    audit: audit))
         }
         precondition(Int(instrumentsUsed) == symbols, "every symbol has an instrument")
         // A tenth of a percent, as exchanges take at first.
@@ -101,6 +102,11 @@ extension Engine {
                 self.ledger.adjust(account, asset, 1 << 100)
             }
         }
+    }
+
+    /// The highest quantity of one order, in lots, with so many open orders.
+    public static func replayQuantityMax(openOrders: Int) -> Quantity {
+        Quantity(lots: min(Limits.quantityLotsMax, (1 << 62) / Int64(openOrders)))
     }
 
     private static func name(_ number: Int) -> Text16 {

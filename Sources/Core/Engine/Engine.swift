@@ -46,6 +46,7 @@ public struct Engine: ~Copyable {
     var pendingTriggers: [UInt16] = []
     /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
     let isBare: Bool
+    private let byAddress = ByAddress()
 
     /// The most trades, preventions and triggers of one command: it bounds the time of a command
     /// and the memory of its events. What is incoming ends there (`liquidity`), triggers wait for

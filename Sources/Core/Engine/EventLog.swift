@@ -17,6 +17,7 @@ struct EventLog: ~Copyable {
     private var events: Slab<Event>
     private(set) var count = 0
     let kept: Kept
+    private let byAddress = ByAddress()
     /// The running hash over outcomes and events.
     var hash: UInt64 = 0
 

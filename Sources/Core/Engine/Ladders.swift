@@ -58,6 +58,7 @@ enum LadderKind: Int {
 /// All ladders with their nodes and levels.
 struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
+    private let byAddress = ByAddress()
     var levels: Slab<Level>
     private var bitmaps: Slab<UInt64>
     private var children: Slab<UInt32>

@@ -9,6 +9,7 @@ struct Ledger: ~Copyable {
     private var balances: Slab<Balance>
     var house: Slab<HouseBalance>
     private let assets: Int
+    private let byAddress = ByAddress()
 
     init(accounts: Int, assets: Int) {
         self.assets = assets + 1

@@ -77,6 +77,7 @@ struct Orders: ~Copyable {
     /// Open orders.
     private(set) var count = 0
     let capacity: Int
+    private let byAddress = ByAddress()
 
     init(capacity: Int) {
         precondition(capacity > 0 && capacity < 1 << 24, "open orders within the index's range")
