@@ -1,1 +1,23 @@
-print("")
+// bourse-matchd: sequences, journals and matches. This file composes; the work is in Log/Pipeline.
+
+import Configuration
+import Engine
+import Glibc
+import Journal
+import Link
+import Pipeline
+import Platform
+
+let arguments = DaemonArguments(
+    name: "bourse-matchd", purpose: "orders, journals and applies the exchange's commands")
+let log = DaemonLog(arguments.name)
+do {
+    // Before any thread: threads inherit what is blocked.
+    let signals = try Signals([.terminate, .interrupt])
+    let exchange = try MatchingDaemon(arguments.settings, log)
+    try exchange.serve(until: signals)
+} catch let error as ConfigurationFault {
+    log.fatal(error.description, status: DaemonArguments.badConfiguration)
+} catch {
+    log.fatal("\(error)")
+}

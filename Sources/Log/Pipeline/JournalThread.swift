@@ -6,14 +6,14 @@ import Synchronization
 import Wire
 
 /// Where the log becomes durable. One thread uses it.
-public protocol LogSink: AnyObject {
+public protocol LogSink: AnyObject, Sendable {
     /// Writes whole records behind those before; throws what went wrong, for people.
     func append(_ records: UnsafeRawBufferPointer) throws(SinkFault)
     /// Makes all that was written durable.
     func sync() throws(SinkFault)
-    /// Free bytes on the disk.
-    var freeBytes: UInt64 { get }
-    /// Whether free space is below the reserve.
+    /// Free bytes on the disk, as they are now.
+    func freeBytes() -> UInt64
+    /// Whether free space was below the reserve when it was looked at last.
     var isBelowReserve: Bool { get }
 }
 
@@ -102,8 +102,8 @@ struct JournalThread: ~Copyable {
 
     mutating func lookAtSpace() {
         spaceCheck = Clock.monotonicNanos() + Self.spaceCheckNanos
+        stages.syncStats.diskFree.store(sink.freeBytes(), ordering: .relaxed)
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
-        stages.syncStats.diskFree.store(sink.freeBytes, ordering: .relaxed)
     }
 
     mutating func rest() {

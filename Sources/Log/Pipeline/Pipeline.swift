@@ -50,7 +50,7 @@ public final class Pipeline: Sendable {
     /// `onFault` is called on the thread that met it, once, when the disk fails: nothing more is
     /// released, so the owner ends the process.
     public static func start(
-        engine: consuming Engine, sink: sending any LogSink, history: any LogHistory,
+        engine: consuming Engine, sink: any LogSink, history: any LogHistory,
         listeners: [LinkListener], options: PipelineOptions,
         onFault: @escaping @Sendable (SinkFault) -> Void
     ) throws(SystemError) -> Pipeline {
@@ -109,11 +109,11 @@ final class PipelineThreads: @unchecked Sendable {
         _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkFault) -> Void
     ) throws(SystemError) {
         self.engine = consume engine
-        let sinkBox = Handover(sink)
+        
         let serverBox = Handover(server)
         handles.append(
             try PinnedThread.start(name: "journal", cpu: -1) {
-                var journal = JournalThread(stages: stages, sink: sinkBox.value)
+                var journal = JournalThread(stages: stages, sink: sink)
                 do throws(SinkFault) {
                     try journal.run()
                 } catch {

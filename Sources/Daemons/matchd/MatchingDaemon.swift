@@ -1,0 +1,221 @@
+// From a configuration to a running pipeline, and back.
+
+import Configuration
+import Engine
+import Glibc
+import Journal
+import Link
+import Pipeline
+import Platform
+import Secrets
+import Terms
+import Wire
+
+/// What the configuration and the state disagree about.
+struct ConfigurationFault: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// The matching daemon of one state directory.
+final class MatchingDaemon {
+    let settings: Settings
+    let log: DaemonLog
+    /// Held as long as the process lives.
+    let lock: StateLock
+    let snapshots: SnapshotStore
+    let pipeline: Pipeline
+    let sink: JournalSink
+    let identity: JournalIdentity
+
+    /// Recovers the journal and starts to serve.
+    init(_ settings: Settings, _ log: DaemonLog) throws {
+        guard Directory.isDirectory(settings.state) else {
+            throw ConfigurationFault(
+                description: """
+                    there is no state directory \(settings.state): make it with `boursectl init`, \
+                    or correct exchange.state in \(settings.file)
+                    """)
+        }
+        self.settings = settings
+        self.log = log
+        lock = try StateLock(directory: settings.state)
+        for directory in [
+            settings.journalDirectory, settings.snapshotsDirectory,
+            Directory.parent(of: settings.matchd.socket) ?? settings.state,
+        ] where !Directory.exists(directory) { try Directory.create(directory) }
+
+        snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+        let start = try JournalStart(settings, snapshots, log)
+        identity = start.identity
+        sink = try JournalSink(start.writer)
+        let listeners = try Self.listeners(settings)
+        var options = PipelineOptions()
+        options.cpu = settings.matchd.cpu
+        options.idle =
+            switch settings.matchd.idle {
+            case .spin: .spin
+            case .yield: .yield
+            case .park: .park
+            }
+        options.ringBytes = settings.matchd.ringBytes
+        options.hashEvery = settings.matchd.hashEvery
+        options.journal = (identity.high, identity.low)
+        options.reserveBytes = UInt64(settings.matchd.reserveBytes)
+        options.voids = start.voided
+        let history = JournalHistory(
+            directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
+        pipeline = try Pipeline.start(
+            engine: start.takeEngine(), sink: sink, history: history, listeners: listeners,
+            options: options
+        ) { fault in
+            log.fatal("the journal failed, nothing more was acknowledged: \(fault)")
+        }
+        for listener in listeners { log.line("the Link listens at \(listener.address)") }
+    }
+
+    static func listeners(_ settings: Settings) throws -> [LinkListener] {
+        var listeners = [try LinkListener.unix(settings.matchd.socket)]
+        if let address = settings.matchd.listen, let file = settings.matchd.linkKey {
+            let bytes = try File(file, .read).read(count: 4096)
+            guard let key = LinkKey(SecretBytes(bytes)) else {
+                throw ConfigurationFault(
+                    description: """
+                        matchd.link_key: \(file) holds fewer than \(LinkKey.bytesMin) bytes: make \
+                        one with `head -c 32 /dev/urandom`, readable by its owner only
+                        """)
+            }
+            listeners.append(
+                try LinkListener.tcp(host: address.host, port: address.port, key: key))
+        }
+        return listeners
+    }
+
+    /// Serves until a signal, then drains, journals and writes a snapshot.
+    func serve(until signals: Signals) throws {
+        ServiceManager.ready()
+        log.line("ready at record \(pipeline.applied)")
+        watch(signals)
+        ServiceManager.stopping()
+        log.line("stopping: draining")
+        let engine = pipeline.stop()
+        sink.close()
+        let info = try snapshots.write(engine, identity: identity)
+        try snapshots.prune(keep: settings.auditd.snapshotsKeep)
+        log.line("stopped at record \(info.sequence), with a snapshot")
+    }
+
+    /// Waits for a signal; tells the service manager meanwhile that the engine thread turns.
+    func watch(_ signals: Signals) {
+        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? .max) / 2)
+        var turns = pipeline.turns
+        var wasBelow = false
+        while true {
+            if let signal = signals.wait(milliseconds: Int32(max(1, period / 1_000_000))) {
+                log.line("got signal \(signal)")
+                return
+            }
+            let now = pipeline.turns
+            if now != turns { ServiceManager.watchdog() }
+            turns = now
+            let sync = pipeline.syncNanos
+            ServiceManager.status(
+                """
+                record \(pipeline.durable) durable, \(pipeline.commands) commands, \
+                sync p50 \(sync.p50 / 1000) us p99 \(sync.p99 / 1000) us
+                """)
+            if pipeline.isBelowReserve != wasBelow {
+                wasBelow.toggle()
+                log.line(
+                    wasBelow
+                        ? "disk space is below the reserve: only cancels are taken; free some"
+                        : "disk space is above the reserve again: everything is taken")
+            }
+        }
+    }
+}
+
+/// The journal as it is found, brought to where it can be gone on with.
+final class JournalStart {
+    let identity: JournalIdentity
+    let writer: JournalWriter
+    let voided: [UInt64]
+    private var engine: Engine?
+
+    init(_ settings: Settings, _ snapshots: SnapshotStore, _ log: DaemonLog) throws {
+        let recovered = try Journal.recover(
+            directory: settings.journalDirectory, scanFrom: try Journal.scanStart(snapshots)
+        ) { done, all in
+            ServiceManager.extendTimeout(seconds: 30)
+            if all > 4 { log.line("checked \(done) of \(all) segments") }
+        }
+        if let cut = recovered.cut { log.line("\(cut)") }
+        let options = JournalOptions(
+            segmentBytes: settings.matchd.segmentBytes,
+            reserveBytes: settings.matchd.reserveBytes)
+        voided = recovered.voided.all
+        guard !recovered.isEmpty else {
+            identity = recovered.identity ?? .random()
+            writer = try JournalWriter(
+                recovered: recovered, identity: identity, options: options)
+            engine = try Self.genesis(settings.limits, identity, writer)
+            log.line("began journal \(identity)")
+            return
+        }
+        let restored = try Journal.restore(
+            recovered, snapshots: snapshots,
+            mark: Directory.join(settings.state, "recovery.mark"), report: log.line
+        ) { progress in
+            ServiceManager.extendTimeout(seconds: 30)
+            ServiceManager.status("replayed to record \(progress.sequence) of \(progress.last)")
+        }
+        try Self.check(settings, restored.limits)
+        log.line("recovered to record \(restored.sequence)")
+        writer = try JournalWriter(recovered: recovered, options: options)
+        identity = writer.identity
+        engine = consume restored
+    }
+
+    /// The engine; once.
+    func takeEngine() -> Engine {
+        guard let engine = engine.take() else { preconditionFailure("the engine is taken once") }
+        return engine
+    }
+
+    /// Writes and applies the first record of an empty journal.
+    static func genesis(
+        _ limits: EngineLimits, _ identity: JournalIdentity, _ writer: JournalWriter
+    ) throws -> Engine {
+        var engine = Engine(limits: limits)
+        let header = RecordHeader(
+            sequence: 1, timestamp: Clock.realtimeNanos(), epoch: 1, kind: .genesis)
+        var record = Genesis(
+            limits: limits, journalHigh: identity.high, journalLow: identity.low
+        ).recordBytes(header)
+        unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+        var failure: JournalError?
+        unsafe record.withUnsafeBytes { bytes in
+            do throws(JournalError) {
+                try unsafe writer.append(bytes)
+                try writer.sync()
+                _ = unsafe engine.apply(record: bytes)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return engine
+    }
+
+    /// Limits are part of the journal: they cannot change under it.
+    static func check(_ settings: Settings, _ limits: EngineLimits) throws {
+        guard limits != settings.limits else { return }
+        let l = limits
+        throw ConfigurationFault(
+            description: """
+                \(settings.file): [limits] differ from those the journal was begun with; set \
+                assets = \(l.assets), instruments = \(l.instruments), accounts = \(l.accounts), \
+                open_orders = \(l.openOrders), api_keys = \(l.apiKeys), sessions = \(l.sessions), \
+                fee_tiers = \(l.feeTiers)
+                """)
+    }
+}

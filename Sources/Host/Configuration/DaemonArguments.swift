@@ -1,0 +1,93 @@
+// The command line that every daemon has, and how it writes its log.
+
+import Glibc
+
+/// A daemon's arguments: `--config FILE`, `--check-config`, `--version`, `--help`.
+public struct DaemonArguments: Sendable {
+    /// The daemon, as `bourse-matchd`.
+    public let name: String
+    /// The configuration, checked.
+    public let settings: Settings
+
+    /// The version that every daemon of this build has.
+    public static var version: String { "0.1.0" }
+    /// Exit status of a daemon whose configuration is wrong (EX_CONFIG, sysexits.h).
+    public static var badConfiguration: Int32 { 78 }
+    /// Exit status of a wrong command line (EX_USAGE).
+    public static var badUsage: Int32 { 64 }
+
+    /// Reads the process's arguments and the configuration. Ends the process where that is all that
+    /// was asked for, or where something is wrong with them.
+    ///
+    /// `purpose` is one line about what the daemon does, for `--help`.
+    public init(name: String, purpose: String) {
+        var file: String?
+        var isCheck = false
+        var rest = CommandLine.arguments.dropFirst()
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--config" where !rest.isEmpty: file = rest.popFirst()
+            case _ where argument.hasPrefix("--config="): file = String(argument.dropFirst(9))
+            case "--check-config": isCheck = true
+            case "--version":
+                print("\(name) \(Self.version)")
+                exit(0)
+            case "--help", "-h":
+                print(Self.help(name, purpose))
+                exit(0)
+            default:
+                DaemonLog(name).line("unknown argument \(argument)\n\(Self.help(name, purpose))")
+                exit(Self.badUsage)
+            }
+        }
+        guard let file else {
+            DaemonLog(name).line("--config FILE is missing\n\(Self.help(name, purpose))")
+            exit(Self.badUsage)
+        }
+        do throws(SettingsError) {
+            settings = try Settings.load(path: file)
+        } catch {
+            DaemonLog(name).line(error.description)
+            exit(Self.badConfiguration)
+        }
+        self.name = name
+        if isCheck {
+            print("\(settings.file): good")
+            exit(0)
+        }
+    }
+
+    static func help(_ name: String, _ purpose: String) -> String {
+        """
+        \(name): \(purpose)
+
+        usage: \(name) --config FILE [--check-config]
+          --config FILE    the exchange's configuration, bourse.toml
+          --check-config   check it, say what is wrong, and end
+          --version        print the version and end
+          --help           print this and end
+        exit status: 0 stopped as asked, 1 a fault, 64 wrong usage, 78 wrong configuration
+        """
+    }
+}
+
+/// Lines of a daemon's log on standard error, which systemd keeps.
+public struct DaemonLog: Sendable {
+    /// Who speaks.
+    let name: String
+
+    /// A log of this daemon.
+    public init(_ name: String) { self.name = name }
+
+    /// Writes a line with one write(2), so that lines of several threads do not mix.
+    public func line(_ text: String) {
+        let bytes = Array("\(name): \(text)\n".utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    /// Writes a line and ends the process at once, without waiting for other threads.
+    public func fatal(_ text: String, status: Int32 = 1) -> Never {
+        line(text)
+        _exit(status)
+    }
+}

@@ -1,0 +1,104 @@
+// The pipeline's side of the journal on disk.
+
+public import Journal
+public import Platform
+import Synchronization
+
+/// Appends to a journal on disk, and keeps segments ready ahead of need in a thread of its own.
+public final class JournalSink: LogSink, Sendable {
+    private let writer: JournalWriter
+    private let supply: Supply
+
+    /// The thread that makes segments.
+    private final class Supply: Sendable {
+        let isStopping = Atomic<Bool>(false)
+        let parking = Parking()
+
+        func run(_ writer: JournalWriter) {
+            while !isStopping.load(ordering: .acquiring) {
+                // A full disk shows as `isBelowReserve`, a failing one at the next append.
+                if (try? writer.prepareNext()) != true { parking.park(timeoutNanos: 100_000_000) }
+            }
+        }
+    }
+    private let thread: PinnedThread
+
+    /// Takes the writer; nobody else appends or syncs from here on.
+    public init(_ writer: JournalWriter) throws(SystemError) {
+        self.writer = writer
+        let supply = Supply()
+        self.supply = supply
+        thread = try PinnedThread.start(name: "segments") { supply.run(writer) }
+    }
+
+    /// Ends the thread that makes segments. After the pipeline has stopped.
+    public func close() {
+        supply.isStopping.store(true, ordering: .releasing)
+        supply.parking.unpark()
+        thread.join()
+    }
+
+    /// Writes whole records.
+    public func append(_ records: UnsafeRawBufferPointer) throws(SinkFault) {
+        do throws(JournalError) { unsafe try writer.append(records) } catch {
+            throw SinkFault(error.description)
+        }
+    }
+
+    /// Makes all that was written durable.
+    public func sync() throws(SinkFault) {
+        do throws(JournalError) { try writer.sync() } catch { throw SinkFault(error.description) }
+    }
+
+    /// Free bytes on the disk; renews `isBelowReserve`.
+    public func freeBytes() -> UInt64 { UInt64(max(0, (try? writer.checkSpace()) ?? 0)) }
+
+    /// Whether free space is below the reserve.
+    public var isBelowReserve: Bool { writer.isBelowReserve }
+}
+
+/// Reads a journal on disk for followers.
+public struct JournalHistory: LogHistory {
+    private let directory: String
+    private let snapshots: SnapshotStore
+    private let identity: JournalIdentity
+
+    /// The journal and the snapshots of a state directory.
+    public init(directory: String, snapshots: SnapshotStore, identity: JournalIdentity) {
+        self.directory = directory
+        self.snapshots = snapshots
+        self.identity = identity
+    }
+
+    /// The newest whole snapshot.
+    public func snapshot(atMost: UInt64) -> HistorySnapshot? {
+        guard let found = try? snapshots.newest(atMost: atMost, identity: identity) else {
+            return nil
+        }
+        return HistorySnapshot(
+            sequence: found.info.sequence, time: found.info.timestamp, epoch: found.info.epoch,
+            stateHash: found.info.stateHash, body: found.body)
+    }
+
+    /// A reader that follows what is written.
+    public func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader {
+        Reader(
+            JournalReader(
+                directory: directory, from: sequence, identity: identity, isLive: true))
+    }
+
+    private final class Reader: HistoryReader {
+        private let reader: JournalReader
+        init(_ reader: JournalReader) { self.reader = reader }
+
+        func next(
+            upTo: UInt64, bytesMax: Int, _ body: (UnsafeRawBufferPointer) -> Void
+        ) throws(SinkFault) -> Bool {
+            do throws(JournalError) {
+                return try unsafe reader.next(upTo: upTo, bytesMax: bytesMax, body)
+            } catch {
+                throw SinkFault(error.description)
+            }
+        }
+    }
+}
