@@ -15,7 +15,7 @@ public struct Parameters: Sendable {
     /// Reads `query`, then the form `body`: both `name=value&…`, percent-encoded.
     ///
     /// Throws -1101 for a name twice in one of them or for too many, -1100 for an escape that is none.
-    public init(query: some StringProtocol, body: some StringProtocol = "") throws(APIError) {
+    public init(query: String, body: String = "") throws(APIError) {
         try append(form: query)
         let fromQuery = entries.count
         try append(form: body, shadowed: fromQuery)

@@ -148,6 +148,13 @@ public struct StreamCommand: Hashable, Sendable {
         /// The id of the request, where it could be read.
         public var id: JSONValue?
 
+        /// What is wrong with the request of an id.
+        public init(code: Int, message: String, id: JSONValue? = nil) {
+            self.code = code
+            self.message = message
+            self.id = id
+        }
+
         /// The answer.
         public func write(to json: inout JSONWriter) {
             json.beginObject()

@@ -1,0 +1,116 @@
+// The daemon's life: start, watch, stop.
+
+import Configuration
+import Gateway
+import Glibc
+import History
+import Logging
+import Platform
+import Synchronization
+
+/// A gateway under a service manager.
+struct GatewayDaemon {
+    let settings: Settings
+    let log: Logger
+    /// Why the gateway can't go on, once it can't.
+    private let fault = FaultBox()
+
+    init(settings: Settings, log: Logger) {
+        self.settings = settings
+        self.log = log
+    }
+
+    /// Serves until a signal or a fault; gives the process's exit status.
+    func run(until signals: Signals) -> Int32 {
+        do {
+            if !Directory.exists(settings.historyDirectory) {
+                try Directory.create(settings.historyDirectory)
+            }
+            // Two gateways on one history would write it twice.
+            let lock = try StateLock(directory: settings.historyDirectory)
+            let server = try start()
+            log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
+            ServiceManager.ready()
+            watch(server, signals)
+            ServiceManager.stopping()
+            try server.stop()
+            withExtendedLifetime(lock) {}
+        } catch {
+            log.critical("\(error)")
+            return 1
+        }
+        guard let text = fault.text else {
+            log.notice("stopped")
+            return 0
+        }
+        log.critical("\(text)")
+        return 1
+    }
+
+    private func start() throws -> GatewayServer {
+        let options = GatewayOptions(
+            host: settings.gatewayd.listen.host, port: Int(settings.gatewayd.listen.port),
+            linkSocket: settings.matchd.socket, name: settings.gatewayd.name,
+            sealKeyFile: settings.sealKeyFile)
+        let file = settings.historyFile
+        let fault = fault
+        do {
+            return try GatewayServer(
+                options, log: log,
+                openHistory: { high, low throws(HistoryError) in
+                    try History(file: file, journalHigh: high, journalLow: low)
+                },
+                onFault: { fault.text = $0 })
+        } catch {
+            throw GatewayFault(
+                description: """
+                    cannot listen at \(settings.gatewayd.listen): \(error); is another process \
+                    there? The address is [gatewayd] listen in \(settings.file)
+                    """)
+        }
+    }
+
+    /// Waits for a signal or a fault; tells the service manager how it goes.
+    private func watch(_ server: GatewayServer, _ signals: Signals) {
+        var lastStatus = ""
+        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? 2_000_000_000) / 2)
+        while fault.text == nil {
+            if let signal = signals.wait(milliseconds: Int32(period / 1_000_000)) {
+                log.notice("got \(signal), stopping")
+                return
+            }
+            // Answered by the event loop: a loop that hangs gives no sign of life.
+            let now = server.status()
+            ServiceManager.watchdog()
+            let status =
+                now.isConnected
+                ? now.isCaughtUp ? "serving" : "reading the log, at record \(now.sequence)"
+                : "matchd is away; requests that need it get 503"
+            if status != lastStatus { ServiceManager.status(status) }
+            lastStatus = status
+        }
+    }
+
+    /// Connections need more descriptors than the customary soft limit.
+    static func raiseFileLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(7), &limit)
+    }
+}
+
+/// What went wrong, in words.
+struct GatewayFault: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// A fault's text, told by one thread and read by another.
+final class FaultBox: Sendable {
+    private let stored = Mutex<String?>(nil)
+
+    var text: String? {
+        get { stored.withLock { $0 } }
+        set { stored.withLock { $0 = $0 ?? newValue } }
+    }
+}

@@ -1,0 +1,150 @@
+// An account's own state: balances, trades, what it may do.
+
+import Engine
+import Follower
+import History
+import SpotAPI
+import Terms
+
+extension Endpoint {
+    static let accountEndpoints: [Endpoint] = [
+        Endpoint(.get, "/api/v3/account", .userData, 20, account),
+        Endpoint(.get, "/api/v3/myTrades", .userData, 20, myTrades),
+        Endpoint(.get, "/api/v3/account/commission", .userData, 20, commission),
+        Endpoint(.get, "/api/v3/rateLimit/order", .userData, 40, orderCounts),
+        Endpoint(.get, "/sapi/v1/account/status", .userData, 1) { _, call in
+            call.reply { json in
+                json.beginObject()
+                json.field("data", "Normal")
+                json.endObject()
+            }
+        },
+        Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
+    ]
+
+    @Sendable private static func account(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
+        let omitZero = try call.parameters.flag("omitZeroBalances", default: false)
+        let reply = AccountReply(
+            account: view, permissions: call.caller?.permissions ?? [],
+            fees: replica.follower.engine.fees(
+                account: call.account, instrument: InstrumentID(1)),
+            balances: balances(call.account, replica),
+            updatedTime: replica.follower.engine.timestamp)
+        call.reply(capacity: 1_024) { reply.write(to: &$0, omitZeroBalances: omitZero) }
+    }
+
+    /// What an account has, by asset.
+    static func balances(
+        _ account: AccountID, _ replica: Replica
+    ) -> [(asset: AssetView, balance: Balance)] {
+        var all: [(asset: AssetView, balance: Balance)] = []
+        for number in 0..<replica.follower.engine.assetCount {
+            let id = AssetID(UInt16(number + 1))
+            guard let asset = replica.follower.engine.asset(id) else { continue }
+            all.append((asset, replica.follower.engine.balance(account, id)))
+        }
+        return all
+    }
+
+    @Sendable private static func myTrades(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let limit = try call.parameters.limit(default: 500, most: 1_000)
+        let range = try historyRange(call, limit: limit)
+        let order = try call.parameters.integer("orderId").map { OrderID(UInt64($0)) }
+        let account = call.account
+        venue.read(call) {
+            try $0.trades(account, units.view.id, order: order, range)
+        } done: { trades in
+            call.reply(capacity: 16 + 320 * trades.count) { json in
+                json.beginArray()
+                for trade in trades { OwnTrade(trade).write(to: &json, units) }
+                json.endArray()
+            }
+        }
+    }
+
+    @Sendable private static func commission(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let fees = replica.follower.engine.fees(
+            account: call.account, instrument: units.view.id)
+        call.reply { json in
+            json.beginObject()
+            json.field("symbol", units.view.symbol)
+            for (key, isOurs): (StaticString, Bool) in [
+                ("standardCommission", true), ("specialCommission", false),
+                ("taxCommission", false),
+            ] {
+                json.key(key)
+                json.beginObject()
+                json.field("maker", isOurs ? fees.maker : FeeRate(e8: 0))
+                json.field("taker", isOurs ? fees.taker : FeeRate(e8: 0))
+                json.field("buyer", FeeRate(e8: 0))
+                json.field("seller", FeeRate(e8: 0))
+                json.endObject()
+            }
+            json.key("discount")
+            json.beginObject()
+            json.field("enabledForAccount", false)
+            json.field("enabledForSymbol", false)
+            json.field("discountAsset", units.quote.code)
+            json.field("discount", FeeRate(e8: 0))
+            json.endObject()
+            json.endObject()
+        }
+    }
+
+    @Sendable private static func orderCounts(_ venue: Venue, _ call: Call) throws(APIError) {
+        let counts = venue.limiter.orders(call.account)
+        let limits = venue.options.rateLimits
+        call.reply { json in
+            json.beginArray()
+            for (interval, number, limit, count) in [
+                ("SECOND", 10, limits.ordersPer10Seconds, counts.ten),
+                ("DAY", 1, limits.ordersPerDay, counts.day),
+            ] {
+                json.beginObject()
+                json.field("rateLimitType", "ORDERS")
+                json.field("interval", interval)
+                json.field("intervalNum", number)
+                json.field("limit", limit)
+                json.field("count", count)
+                json.endObject()
+            }
+            json.endArray()
+        }
+    }
+
+    @Sendable private static func apiRestrictions(_ venue: Venue, _ call: Call) {
+        let permissions = call.caller?.permissions ?? []
+        call.reply { json in
+            json.beginObject()
+            json.field("ipRestrict", false)
+            json.field("createTime", 0)
+            json.field("enableReading", permissions.contains(.read))
+            json.field("enableWithdrawals", permissions.contains(.withdraw))
+            json.field("enableInternalTransfer", false)
+            json.field("enableMargin", false)
+            json.field("enableFutures", false)
+            json.field("permitsUniversalTransfer", false)
+            json.field("enableVanillaOptions", false)
+            json.field("enableFixApiTrade", false)
+            json.field("enableFixReadOnly", false)
+            json.field("enableSpotAndMarginTrading", permissions.contains(.trade))
+            json.field("enablePortfolioMarginTrading", false)
+            json.endObject()
+        }
+    }
+}
+
+extension OwnTrade {
+    init(_ trade: AccountTrade) {
+        self.init(
+            id: trade.id, order: trade.order, price: trade.price, quantity: trade.quantity,
+            quoteAmount: trade.quoteAmount, fee: trade.fee, feeAsset: trade.feeAsset,
+            time: trade.time, isBuyer: trade.side == .buy, isMaker: trade.isMaker)
+    }
+}

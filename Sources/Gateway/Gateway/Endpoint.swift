@@ -1,0 +1,60 @@
+// The table of all endpoints: what is asked, who may ask, what it costs, and who answers.
+
+import SpotAPI
+
+/// One row: a method and a path, and what belongs to it.
+struct Endpoint: Sendable {
+    /// An HTTP method that the API knows.
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+    }
+
+    /// Who may ask (Binance "Endpoint security type").
+    enum Security: Sendable {
+        /// Anyone.
+        case open
+        /// A signed request of a key that may read.
+        case userData
+        /// A signed request of a key that may trade.
+        case trade
+        /// A signed request of a key that may withdraw.
+        case withdraw
+    }
+
+    typealias Handler = @Sendable (Venue, Call) throws(APIError) -> Void
+
+    let method: Method
+    let path: String
+    let security: Security
+    /// Request weight by parameters.
+    let weight: @Sendable (Parameters) -> Int
+    let handle: Handler
+
+    init(
+        _ method: Method, _ path: String, _ security: Security,
+        weight: @escaping @Sendable (Parameters) -> Int, _ handle: @escaping Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.security = security
+        self.weight = weight
+        self.handle = handle
+    }
+
+    init(
+        _ method: Method, _ path: String, _ security: Security, _ weight: Int,
+        _ handle: @escaping Handler
+    ) {
+        self.init(method, path, security, weight: { _ in weight }, handle)
+    }
+
+    /// All of them; each noun's file has its own rows.
+    static let all: [Endpoint] =
+        generalEndpoints + marketEndpoints + orderEndpoints + accountEndpoints + capitalEndpoints
+
+    /// Rows by path.
+    static let byPath: [String: [Endpoint]] = Dictionary(grouping: all, by: \.path)
+}

@@ -1,0 +1,64 @@
+// What the gateway is told at start, and every bound it keeps.
+
+public import SpotAPI
+public import Terms
+
+/// How a gateway runs. Every queue and table of a client's making has its maximum here.
+public struct GatewayOptions: Sendable {
+    /// Where clients connect: an address of this host.
+    public var host: String
+    /// The port; 0 lets the system choose.
+    public var port: Int
+    /// matchd's Unix socket.
+    public var linkSocket: String
+    /// The writer's name in the log: one gateway, one name.
+    public var name: Text40
+    /// File of the key that seals API secrets.
+    public var sealKeyFile: String
+
+    /// What clients may ask for in a time.
+    public var rateLimits = RateLimits.standard
+    /// Most client connections.
+    public var connectionsMax = 4_096
+    /// Most client connections of one address.
+    public var connectionsPerAddressMax = 2_048
+    /// Most bytes of a request's body.
+    public var bodyBytesMax = 65_536
+    /// Most bytes of all headers of a request, its line included.
+    public var headerBytesMax = 32_768
+    /// Seconds without a byte after which an HTTP connection is closed.
+    public var idleSeconds: Int64 = 75
+    /// Most commands that wait for the log.
+    public var inFlightMax = 8_192
+    /// Milliseconds after which a client is told that its command's fate is unknown.
+    public var answerMilliseconds: Int64 = 10_000
+    /// Most streams of one WebSocket.
+    public var streamsMax = 1_024
+    /// Most messages a second that a WebSocket may send, pings included.
+    public var streamMessagesPerSecond = 5
+    /// Most bytes of a WebSocket message from a client.
+    public var streamMessageBytesMax = 65_536
+    /// Bytes that may wait for a client that reads slowly; a stream above it is closed.
+    public var outboundBytesMax = 8 << 20
+    /// Seconds between pings to a stream's client.
+    public var pingSeconds: Int64 = 20
+    /// Seconds without a pong after which a stream is closed.
+    public var pongSeconds: Int64 = 60
+    /// Hours that a stream lives.
+    public var streamHoursMax: Int64 = 24
+    /// Most levels of a depth request.
+    public var depthMax = 5_000
+    /// Most records that wait for the history before the feed is held back.
+    public var historyQueueMax = 65_536
+    /// Milliseconds that a stop waits for commands in flight.
+    public var drainMilliseconds: Int64 = 5_000
+
+    /// A gateway of these, all else by default.
+    public init(host: String, port: Int, linkSocket: String, name: Text40, sealKeyFile: String) {
+        self.host = host
+        self.port = port
+        self.linkSocket = linkSocket
+        self.name = name
+        self.sealKeyFile = sealKeyFile
+    }
+}

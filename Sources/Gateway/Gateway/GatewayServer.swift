@@ -1,0 +1,228 @@
+// The gateway's door: sockets and timers around a venue.
+
+import Engine
+import Follower
+public import History
+import Link
+public import Logging
+import MarketData
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOWebSocket
+import SpotAPI
+
+/// A running gateway. All of it lives on one event loop; this handle may be used from any thread.
+public final class GatewayServer: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let core: NIOLoopBound<Core>
+    /// The port that clients connect to.
+    public let port: Int
+
+    /// What lives on the loop.
+    private final class Core {
+        let venue: Venue
+        let connector: LinkConnector
+        var server: (any Channel)?
+        var timers: [RepeatedTask] = []
+
+        init(venue: Venue) {
+            self.venue = venue
+            connector = LinkConnector(venue: venue)
+        }
+    }
+
+    /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
+    ///
+    /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, once and
+    /// on the loop, when the gateway can't go on, in words for the log: the process should end.
+    /// Throws when the address can't be listened on.
+    public init(
+        _ options: GatewayOptions, log: Logger,
+        openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
+        onFault: @escaping @Sendable (String) -> Void
+    ) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let started = loop.submit {
+            let venue = Venue(
+                eventLoop: loop, options: options, log: log, openHistory: openHistory,
+                fail: onFault)
+            return NIOLoopBound(Core(venue: venue), eventLoop: loop)
+        }
+        do {
+            core = try started.wait()
+            self.group = group
+            let core = core
+            let channel = try Self.bootstrap(group, core, options).bind(
+                host: options.host, port: options.port
+            ).wait()
+            port = channel.localAddress?.port ?? options.port
+            try loop.submit {
+                core.value.server = channel
+                Self.startTimers(core.value)
+                core.value.connector.start()
+            }.wait()
+        } catch {
+            try? group.syncShutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Stops: no new connection and no new request; commands in flight are answered, as far as they
+    /// are within `drainMilliseconds`; history is written to its end.
+    public func stop() throws {
+        let core = core
+        let drained = core.eventLoop.makePromise(of: Void.self)
+        core.eventLoop.execute {
+            let venue = core.value.venue
+            venue.isStopping = true
+            core.value.server?.close(promise: nil)
+            venue.streams.closeAll()
+            let deadline = venue.steadyClock() + venue.options.drainMilliseconds
+            Self.drain(core, deadline, drained)
+        }
+        try drained.futureResult.wait()
+        let history = try core.eventLoop.submit { () -> History? in
+            for timer in core.value.timers { timer.cancel() }
+            core.value.connector.stop()
+            core.value.venue.replica?.feed.flush()
+            return core.value.venue.replica?.history
+        }.wait()
+        let fault = history?.close()
+        try group.syncShutdownGracefully()
+        if let fault { throw fault }
+    }
+
+    /// The sequence of the replica and whether it has caught up, for status lines and tests.
+    public func status() -> (sequence: UInt64, isCaughtUp: Bool, isConnected: Bool) {
+        let core = core
+        let status = core.eventLoop.submit { () -> (UInt64, Bool, Bool) in
+            let venue = core.value.venue
+            return (
+                venue.replica?.follower.engine.sequence ?? 0, venue.isCaughtUp,
+                venue.desk.session.isConnected
+            )
+        }
+        guard let value = try? status.wait() else { return (0, false, false) }
+        return (sequence: value.0, isCaughtUp: value.1, isConnected: value.2)
+    }
+
+    private static func drain(
+        _ core: NIOLoopBound<Core>, _ deadline: Int64, _ drained: EventLoopPromise<Void>
+    ) {
+        let venue = core.value.venue
+        guard venue.desk.waitingCount > 0, venue.steadyClock() < deadline else {
+            return drained.succeed()
+        }
+        core.eventLoop.scheduleTask(in: .milliseconds(10)) { drain(core, deadline, drained) }
+    }
+
+    // MARK: Timers
+
+    private static func startTimers(_ core: Core) {
+        let venue = core.venue
+        every(.milliseconds(100), core) {
+            guard let replica = venue.replica, venue.isCaughtUp else { return }
+            venue.streams.publishDepth(.fast, &replica.market, replica.follower.engine)
+        }
+        every(.seconds(1), core) {
+            venue.streams.beat(now: venue.steadyClock())
+            guard let replica = venue.replica, venue.isCaughtUp else { return }
+            venue.streams.publishDepth(.slow, &replica.market, replica.follower.engine)
+            venue.streams.publishSecond(replica, now: venue.clock() * 1_000_000)
+        }
+        every(.milliseconds(250), core) {
+            for answer in venue.desk.expire(now: venue.steadyClock()) { answer() }
+        }
+    }
+
+    private static func every(
+        _ delay: TimeAmount, _ core: Core, _ body: @escaping () -> Void
+    ) {
+        let bound = NIOLoopBound(body, eventLoop: core.venue.eventLoop)
+        core.timers.append(
+            core.venue.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
+                bound.value()
+            })
+    }
+
+    // MARK: Sockets
+
+    private static func bootstrap(
+        _ group: MultiThreadedEventLoopGroup, _ core: NIOLoopBound<Core>,
+        _ options: GatewayOptions
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(ChannelOptions.backlog, value: 1_024)
+            .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                ChannelOptions.writeBufferWaterMark,
+                value: .init(low: options.outboundBytesMax / 4, high: options.outboundBytesMax)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try accept(channel, core.value.venue)
+                }
+            }
+    }
+
+    /// Makes the pipeline of a client's connection, or refuses it when there are too many.
+    private static func accept(_ channel: any Channel, _ venue: Venue) throws {
+        let address = channel.remoteAddress?.ipAddress ?? "unix"
+        guard !venue.isStopping, venue.connections.open(address, venue.options) else {
+            channel.close(promise: nil)
+            return
+        }
+        channel.closeFuture.assumeIsolated().whenComplete { _ in venue.connections.close(address) }
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = venue.options.headerBytesMax
+        limits.maxHeaderListSize = venue.options.headerBytesMax
+        limits.maxHeaderFieldCount = 64
+        let handler = HTTPHandler(venue: venue, address: address)
+        let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+        let idle = NIOLoopBound(
+            IdleStateHandler(readTimeout: .seconds(venue.options.idleSeconds)),
+            eventLoop: channel.eventLoop)
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(idle.value)
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: true,
+            withServerUpgrade: (
+                upgraders: [upgrader(venue)],
+                completionHandler: { context in
+                    context.pipeline.syncOperations.removeHandler(bound.value, promise: nil)
+                    context.pipeline.syncOperations.removeHandler(idle.value, promise: nil)
+                }
+            ),
+            withErrorHandling: true, withOutboundHeaderValidation: true,
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+        try pipeline.addHandler(handler)
+    }
+
+    /// Makes a WebSocket of a connection that asks for one on a path of streams.
+    private static func upgrader(_ venue: Venue) -> NIOWebSocketServerUpgrader {
+        let bound = NIOLoopBound(venue, eventLoop: venue.eventLoop)
+        return NIOWebSocketServerUpgrader(
+            maxFrameSize: venue.options.streamMessageBytesMax, automaticErrorHandling: true,
+            shouldUpgrade: { channel, head in
+                let isStream = StreamPath(uri: head.uri) != nil && !bound.value.isStopping
+                return channel.eventLoop.makeSucceededFuture(isStream ? HTTPHeaders() : nil)
+            },
+            upgradePipelineHandler: { channel, head in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let path = StreamPath(uri: head.uri) else {
+                        preconditionFailure("an upgrade was agreed to for its path")
+                    }
+                    let venue = bound.value
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(
+                        NIOWebSocketFrameAggregator(
+                            minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
+                            maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
+                    try pipeline.addHandler(StreamHandler(venue: venue, path: path))
+                }
+            })
+    }
+}

@@ -1,0 +1,89 @@
+// What anyone asks first: is it there, what time is it, what are the rules.
+
+import Engine
+import Follower
+import SpotAPI
+import Terms
+
+extension Endpoint {
+    static let generalEndpoints: [Endpoint] = [
+        Endpoint(.get, "/api/v3/ping", .open, 1) { _, call in
+            call.reply { $0.empty() }
+        },
+        Endpoint(.get, "/api/v3/time", .open, 1) { _, call in
+            call.reply { json in
+                json.beginObject()
+                json.field("serverTime", call.now)
+                json.endObject()
+            }
+        },
+        Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
+        Endpoint(.get, "/sapi/v1/system/status", .open, 1) { venue, call in
+            let isNormal = venue.isCaughtUp && venue.desk.session.isConnected
+            call.reply { json in
+                json.beginObject()
+                json.field("status", isNormal ? 0 : 1)
+                json.field("msg", isNormal ? "normal" : "system_maintenance")
+                json.endObject()
+            }
+        },
+        // Markets that this exchange does not have; clients ask for them at start.
+        Endpoint(.get, "/fapi/v1/exchangeInfo", .open, 1, noSymbols),
+        Endpoint(.get, "/dapi/v1/exchangeInfo", .open, 1, noSymbols),
+        Endpoint(.get, "/eapi/v1/exchangeInfo", .open, 1, noSymbols),
+        Endpoint(.get, "/sapi/v1/margin/allPairs", .open, 1, emptyList),
+        Endpoint(.get, "/sapi/v1/margin/isolated/allPairs", .open, 1, emptyList),
+    ]
+
+    @Sendable private static func exchangeInfo(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        var instruments: [InstrumentUnits] = []
+        if let symbols = try call.parameters.symbols() {
+            for symbol in symbols { instruments.append(try venue.units(symbol, replica)) }
+        } else {
+            instruments = allUnits(replica)
+        }
+        call.reply(capacity: 256 + 2_048 * instruments.count) { json in
+            ExchangeInfo.write(
+                to: &json, instruments: instruments, limits: venue.options.rateLimits,
+                time: call.now * 1_000_000, openOrdersMax: 0)
+        }
+    }
+
+    @Sendable private static func noSymbols(_ venue: Venue, _ call: Call) {
+        call.reply { json in
+            json.beginObject()
+            json.field("timezone", "UTC")
+            json.field("serverTime", call.now)
+            json.field("symbols", list: [])
+            json.endObject()
+        }
+    }
+
+    @Sendable static func emptyList(_ venue: Venue, _ call: Call) {
+        call.reply { json in
+            json.beginArray()
+            json.endArray()
+        }
+    }
+
+    /// The units of all instruments, by id.
+    static func allUnits(_ replica: Replica) -> [InstrumentUnits] {
+        var all: [InstrumentUnits] = []
+        for number in 0..<replica.follower.engine.instrumentCount {
+            let instrument = InstrumentID(UInt16(number + 1))
+            if let units = StreamHub.units(instrument, replica.follower.engine) {
+                all.append(units)
+            }
+        }
+        return all
+    }
+}
+
+extension JSONWriter {
+    /// `{}`
+    mutating func empty() {
+        beginObject()
+        endObject()
+    }
+}

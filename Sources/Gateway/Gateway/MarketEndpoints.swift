@@ -1,0 +1,214 @@
+// Market data on request.
+
+import Engine
+import Follower
+import History
+import Logging
+import MarketData
+import NIOCore
+import SpotAPI
+import Terms
+
+extension Endpoint {
+    static let marketEndpoints: [Endpoint] = [
+        Endpoint(.get, "/api/v3/depth", .open, weight: depthWeight, depth),
+        Endpoint(.get, "/api/v3/trades", .open, 25, trades),
+        Endpoint(.get, "/api/v3/historicalTrades", .open, 25, historicalTrades),
+        Endpoint(.get, "/api/v3/aggTrades", .open, 4, aggregateTrades),
+        Endpoint(.get, "/api/v3/klines", .open, 2, klines),
+        Endpoint(.get, "/api/v3/uiKlines", .open, 2, klines),
+        Endpoint(.get, "/api/v3/ticker/price", .open, weight: { $0["symbol"] == nil ? 4 : 2 }) {
+            venue, call throws(APIError) in
+            try tickers(venue, call) { $0.priceTicker($1) }
+        },
+        Endpoint(.get, "/api/v3/ticker/bookTicker", .open, weight: { $0["symbol"] == nil ? 4 : 2 })
+        { venue, call throws(APIError) in
+            let replica = try venue.readyReplica()
+            try tickers(venue, call) { json, units in
+                json.bookTicker(
+                    replica.market.bookTop(units.view.id, replica.follower.engine), units)
+            }
+        },
+        Endpoint(.get, "/api/v3/ticker/24hr", .open, weight: { $0["symbol"] == nil ? 80 : 2 }) {
+            venue, call throws(APIError) in
+            let replica = try venue.readyReplica()
+            let isMini = try isMini(call)
+            try tickers(venue, call) { json, units in
+                json.dayTicker(
+                    replica.market.dayStatistics(units.view.id, now: call.now * 1_000_000),
+                    replica.market.bookTop(units.view.id, replica.follower.engine), units,
+                    isMini: isMini)
+            }
+        },
+    ]
+
+    @Sendable private static func depthWeight(_ parameters: Parameters) -> Int {
+        switch Int(parameters["limit"] ?? "") ?? 100 {
+        case ...100: 5
+        case ...500: 25
+        case ...1_000: 50
+        default: 250
+        }
+    }
+
+    @Sendable private static func depth(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let limit = try call.parameters.limit(default: 100, most: venue.options.depthMax)
+        let id = units.view.id
+        let bids = StreamHub.levels(id, .buy, limit, replica.follower.engine)
+        let asks = StreamHub.levels(id, .sell, limit, replica.follower.engine)
+        call.reply(capacity: 128 + 32 * (bids.count + asks.count)) { json in
+            json.book(
+                updateID: replica.market.bookUpdateID(id), bids: bids, asks: asks, units)
+        }
+    }
+
+    @Sendable private static func trades(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let limit = try call.parameters.limit(default: 500, most: 1_000)
+        write(replica.market.trades(units.view.id, limit: limit), units, call)
+    }
+
+    @Sendable private static func historicalTrades(
+        _ venue: Venue, _ call: Call
+    ) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let limit = try call.parameters.limit(default: 500, most: 1_000)
+        guard let from = try call.parameters.integer("fromId") else {
+            return write(replica.market.trades(units.view.id, limit: limit), units, call)
+        }
+        let range = HistoryRange(fromID: UInt64(from), limit: limit)
+        venue.read(call) { try $0.marketTrades(units.view.id, range) } done: {
+            write($0, units, call)
+        }
+    }
+
+    private static func write(_ trades: [MarketTrade], _ units: InstrumentUnits, _ call: Call) {
+        call.reply(capacity: 16 + 160 * trades.count) { json in
+            json.beginArray()
+            for trade in trades { json.trade(trade, units) }
+            json.endArray()
+        }
+    }
+
+    @Sendable private static func aggregateTrades(
+        _ venue: Venue, _ call: Call
+    ) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let limit = try call.parameters.limit(default: 500, most: 1_000)
+        let range = try historyRange(call, limit: limit)
+        if range.fromID == nil, range.start == nil, range.end == nil {
+            return write(
+                aggregates: replica.market.trades(units.view.id, limit: limit), units, call)
+        }
+        venue.read(call) { try $0.marketTrades(units.view.id, range) } done: {
+            write(aggregates: $0, units, call)
+        }
+    }
+
+    private static func write(
+        aggregates trades: [MarketTrade], _ units: InstrumentUnits, _ call: Call
+    ) {
+        call.reply(capacity: 16 + 128 * trades.count) { json in
+            json.beginArray()
+            for trade in AggregateTrade.aggregate(trades) { json.aggregateTrade(trade, units) }
+            json.endArray()
+        }
+    }
+
+    @Sendable private static func klines(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        guard let interval = CandleInterval(rawValue: try call.parameters.required("interval"))
+        else { throw .intervalInvalid }
+        let limit = try call.parameters.limit(default: 500, most: 1_000)
+        let candles = replica.market.candles(
+            units.view.id, interval, from: try nanoseconds("startTime", call),
+            to: try nanoseconds("endTime", call), now: call.now * 1_000_000, limit: limit)
+        call.reply(capacity: 16 + 200 * candles.count) { json in
+            json.beginArray()
+            for candle in candles { json.kline(candle, interval, units) }
+            json.endArray()
+        }
+    }
+
+    /// One ticker for `symbol`, else a list: of `symbols`, or of all.
+    private static func tickers(
+        _ venue: Venue, _ call: Call, _ write: (inout JSONWriter, InstrumentUnits) -> Void
+    ) throws(APIError) {
+        let replica = try venue.readyReplica()
+        if call.parameters["symbol"] != nil, call.parameters["symbols"] == nil {
+            let units = try venue.units(call, replica)
+            return call.reply { write(&$0, units) }
+        }
+        var list: [InstrumentUnits] = []
+        if let symbols = try call.parameters.symbols() {
+            for symbol in symbols { list.append(try venue.units(symbol, replica)) }
+        } else {
+            list = allUnits(replica)
+        }
+        call.reply(capacity: 64 + 512 * list.count) { json in
+            json.beginArray()
+            for units in list { write(&json, units) }
+            json.endArray()
+        }
+    }
+
+    private static func isMini(_ call: Call) throws(APIError) -> Bool {
+        switch call.parameters["type"] {
+        case nil, "FULL": return false
+        case "MINI": return true
+        default: throw .invalid("type")
+        }
+    }
+
+    /// A time in the API's milliseconds as nanoseconds, or nil. Throws -1100.
+    static func nanoseconds(_ name: String, _ call: Call) throws(APIError) -> Int64? {
+        guard let milliseconds = try call.parameters.integer(name) else { return nil }
+        return milliseconds.multipliedReportingOverflow(by: 1_000_000).overflow
+            ? Int64.max : milliseconds * 1_000_000
+    }
+
+    /// The range that `fromId`, `startTime` and `endTime` give.
+    static func historyRange(
+        _ call: Call, limit: Int, id: String = "fromId"
+    ) throws(APIError) -> HistoryRange {
+        let start = try nanoseconds("startTime", call)
+        var end = try nanoseconds("endTime", call)
+        // The end is a whole millisecond, all of which belongs to the range.
+        if let last = end, last < Int64.max - 999_999 { end = last + 999_999 }
+        if let start, let end, start > end { throw .combinationInvalid }
+        return HistoryRange(
+            fromID: try call.parameters.integer(id).map { UInt64($0) }, start: start, end: end,
+            limit: limit)
+    }
+}
+
+extension Venue {
+    /// Reads history off the loop; `done` is called on it with what was read. A fault is answered.
+    func read<T: Sendable>(
+        _ call: Call, _ body: @escaping @Sendable (HistoryReader) throws -> T,
+        done: @escaping (T) -> Void
+    ) {
+        guard let replica else { return call.fail(.startingUp) }
+        // What was applied here is queued before the read, so the read sees it.
+        replica.feed.flush()
+        let waiter = NIOLoopBound((call, done), eventLoop: eventLoop)
+        let log = log
+        replica.history.read(body) { result in
+            waiter.eventLoop.execute {
+                switch result {
+                case .success(let value): waiter.value.1(value)
+                case .failure(.busy): waiter.value.0.fail(.overloaded)
+                case .failure(let error):
+                    log.error("history could not be read: \(error)")
+                    waiter.value.0.fail(.internalFault)
+                }
+            }
+        }
+    }
+}

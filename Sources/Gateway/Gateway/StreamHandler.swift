@@ -1,0 +1,180 @@
+// One WebSocket of streams.
+
+import Logging
+import NIOCore
+import NIOWebSocket
+import SpotAPI
+import Terms
+
+/// The last handler of a WebSocket: commands in, messages out.
+final class StreamHandler: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
+
+    private let venue: Venue
+    private var isCombined: Bool
+    private var context: ChannelHandlerContext?
+    /// What it listens to, and the name that the client gave.
+    private(set) var names: [StreamName: String] = [:]
+    /// Names that mean nothing here; they are taken without a word, as Binance does.
+    private var unknown: Set<String> = []
+    private let began: Int64
+    private var lastPing: Int64
+    private var lastPong: Int64
+    private var second: Int64 = 0
+    private var messagesInSecond = 0
+    private var isClosing = false
+
+    init(venue: Venue, path: StreamPath) {
+        self.venue = venue
+        isCombined = path.isCombined
+        let now = venue.steadyClock()
+        (began, lastPing, lastPong) = (now, now, now)
+        for name in path.names.prefix(venue.options.streamsMax) { add(name) }
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        venue.streams.add(self)
+        for name in names.keys { venue.streams.subscribe(name, self) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        venue.streams.remove(self)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let frame = unwrapInboundIn(data)
+        guard !isClosing else { return }
+        guard countMessage() else { return close(.policyViolation) }
+        switch frame.opcode {
+        case .connectionClose: close(.normalClosure)
+        case .ping:
+            let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
+            context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
+        case .pong: lastPong = venue.steadyClock()
+        case .text, .binary: take(frame.unmaskedData)
+        default: close(.protocolError)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A frame above the limit or against the protocol.
+        close(.protocolError)
+    }
+
+    // MARK: In
+
+    private func countMessage() -> Bool {
+        let now = venue.steadyClock() / 1_000
+        if now != second { (second, messagesInSecond) = (now, 0) }
+        messagesInSecond += 1
+        return messagesInSecond <= venue.options.streamMessagesPerSecond
+    }
+
+    private func take(_ data: ByteBuffer) {
+        var json = JSONWriter()
+        do throws(StreamCommand.Failure) {
+            let command = try StreamCommand(parsing: data.readableBytesView)
+            try apply(command)
+            switch command.method {
+            case .list: command.write(list: names.values.sorted() + unknown.sorted(), to: &json)
+            case .getCombined: command.write(flag: isCombined, to: &json)
+            case .subscribe, .unsubscribe, .setCombined: command.writeDone(to: &json)
+            }
+        } catch {
+            error.write(to: &json)
+        }
+        write(json.bytes)
+    }
+
+    private func apply(_ command: StreamCommand) throws(StreamCommand.Failure) {
+        switch command.method {
+        case .subscribe(let list):
+            guard names.count + unknown.count + list.count <= venue.options.streamsMax else {
+                throw StreamCommand.Failure(
+                    code: 2,
+                    message: "Invalid request: more than \(venue.options.streamsMax) streams",
+                    id: command.id)
+            }
+            for text in list {
+                if let name = add(text) { venue.streams.subscribe(name, self) }
+            }
+        case .unsubscribe(let list):
+            for text in list {
+                unknown.remove(text)
+                guard let name = StreamName(text), names[name] != nil else { continue }
+                names[name] = nil
+                venue.streams.unsubscribe(name, self)
+            }
+        case .setCombined(let flag): isCombined = flag
+        case .list, .getCombined: break
+        }
+    }
+
+    @discardableResult
+    private func add(_ text: String) -> StreamName? {
+        guard let name = StreamName(text) else {
+            unknown.insert(text)
+            return nil
+        }
+        names[name] = text
+        return name
+    }
+
+    // MARK: Out
+
+    /// Sends a stream's message.
+    func send(_ message: [UInt8], of name: StreamName) {
+        guard isCombined, let text = names[name] else { return write(message) }
+        var json = JSONWriter(capacity: message.count + 64)
+        json.beginObject()
+        json.field("stream", text)
+        json.key("data")
+        json.raw(message)
+        json.endObject()
+        write(json.bytes)
+    }
+
+    /// Writes a text frame; a client that reads too slowly is closed instead.
+    private func write(_ bytes: [UInt8]) {
+        guard let context, !isClosing else { return }
+        guard context.channel.isWritable else {
+            isClosing = true
+            context.close(promise: nil)
+            return
+        }
+        let data = context.channel.allocator.buffer(bytes: bytes)
+        let frame = WebSocketFrame(fin: true, opcode: .text, data: data)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+    }
+
+    /// Sends the ping that is due; closes when the client is silent or the connection too old.
+    func beat(now: Int64) {
+        guard let context, !isClosing else { return }
+        let options = venue.options
+        if now - lastPong >= options.pongSeconds * 1_000
+            || now - began >= options.streamHoursMax * 3_600_000
+        {
+            return close(.goingAway)
+        }
+        guard now - lastPing >= options.pingSeconds * 1_000 else { return }
+        lastPing = now
+        let data = context.channel.allocator.buffer(string: String(venue.clock()))
+        let ping = WebSocketFrame(fin: true, opcode: .ping, data: data)
+        context.writeAndFlush(wrapOutboundOut(ping), promise: nil)
+    }
+
+    /// Says why, and closes.
+    func close(_ code: WebSocketErrorCode) {
+        guard let context, !isClosing else { return }
+        isClosing = true
+        var data = context.channel.allocator.buffer(capacity: 2)
+        data.write(webSocketErrorCode: code)
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+        context.writeAndFlush(wrapOutboundOut(frame)).assumeIsolated().whenComplete { _ in
+            context.close(promise: nil)
+        }
+    }
+}
