@@ -52,8 +52,10 @@ struct CommandStream {
 
     /// Mostly forward, often not at all, seldom back.
     private mutating func passTime() {
-        switch random.within(0...9) {
+        switch random.within(0...10) {
         case 0...3: break
+        // Just when the next timer is due, where that is soon.
+        case 10: if let next = twin.nextTimer, next < now + 2_000_000_000 { now = max(now, next) }
         case 4...7: now += random.within(1...50_000_000)
         case 8: now += random.within(1...1_500_000_000)
         default: now -= random.within(0...1_000_000)

@@ -213,7 +213,7 @@ extension SlowExchange {
         }
         if c.isOn {
             for order in open where isVenue || order.view.account == c.account {
-                if flaw == .killSpares, order.place == .waiting { continue }
+                if flaw == .killSparesStops, order.place == .waiting { continue }
                 end(order, .canceled, .killSwitch)
             }
         }

@@ -8,6 +8,7 @@ extension SlowExchange {
     func amend(_ c: Amend) -> Outcome {
         if c.clOrdID.count > Limits.clOrdIDBytesMax { return .refused(.malformed) }
         if let refusal = refusalToTrade(c.account, c.instrument) { return .refused(refusal) }
+        if flaw == .amendIsNotCounted { accounts[Int(c.account.number) - 1].messages -= 1 }
         let i = instrument(c.instrument)
         if i.state == .auction || i.state == .halt || i.state == .closed {
             return .refused(.instrumentState)

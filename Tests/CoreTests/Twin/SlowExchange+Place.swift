@@ -70,7 +70,7 @@ extension SlowExchange {
         }
         let most = limits(of: accounts[index]).messagesPerSecond
         let isRefused = most > 0 && accounts[index].messages >= most
-        if !isRefused || flaw == .rateCountsRefused { accounts[index].messages += 1 }
+        if !isRefused { accounts[index].messages += 1 }
         return !isRefused
     }
 

@@ -71,7 +71,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case newestFirst, feeRoundedDown, improvementKept, holdKeptAfterCancel, icebergKeepsPlace
     case amendUpKeepsPriority, stopsInOrderOfID, fillOrKillSeesOwnOrders, expiresOneTickLate
     case bandIsExclusive, duplicateIsTaken, decrementForgetsHold, quoteSellIgnoresHold
-    case rebateRoundedUp, killSpares, rateCountsRefused
+    case rebateRoundedUp, killSparesStops, amendIsNotCounted
 }
 
 /// An exchange that is slow and plain.

@@ -1,0 +1,252 @@
+// Goal: each refusal that the engine can give to traders has a row, and of two that both apply the
+// one that RULES.md names first is given.
+
+import Engine
+import Terms
+import Testing
+import Wire
+
+/// What makes one refusal apply: orders that stand before, changes by operators, a field of the
+/// command. Orders of all rows come first, then all changes, so that rows combine.
+private struct Row<Payload>: Sendable {
+    var refusal: Refusal
+    var orders: @Sendable (Venue) -> Void = { _ in }
+    var changes: @Sendable (Venue, inout SetAccountLimits) -> Void = { _, _ in }
+    var spoil: @Sendable (inout Payload) -> Void = { _ in }
+}
+
+private let longText = Text40("this-text-is-thirty-seven-bytes-long!")!
+
+/// Rows that stand before new orders and amends alike.
+private let limitsOfAnn = SetAccountLimits(account: Venue.ann, audit: Venue.audit)
+
+private func notionalRows<P>() -> [Row<P>] {
+    [
+        Row(
+            refusal: .notionalBelowMinimum,
+            changes: { venue, _ in venue.change { $0.notionalMin.units = 1 << 90 } }),
+        Row(
+            refusal: .notionalAboveMaximum,
+            changes: { venue, _ in venue.change { $0.notionalMax.units = 1 } }),
+        Row(
+            refusal: .priceBand,
+            changes: { venue, _ in
+                venue.change {
+                    $0.referencePrice.ticks = 50
+                    $0.bandUp = 1
+                }
+            }),
+        Row(refusal: .orderSizeLimit, changes: { $1.orderQuantityMax.lots = 1 }),
+    ]
+}
+
+private let noFunds: @Sendable (Venue, inout SetAccountLimits) -> Void = { venue, _ in
+    let have = venue.engine.balance(Venue.ann, Venue.dollar).available.units
+    venue.adjust(Venue.ann, Venue.dollar, -have)
+}
+
+/// A place of ann's that is taken: buy 10 at 100.
+private let goodPlace = Place(
+    account: Venue.ann, instrument: Venue.goldDollar, side: .buy, type: .limit,
+    price: Price(ticks: 100), quantity: Quantity(lots: 10))
+
+private let placeRows: [Row<Place>] =
+    [
+        Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+        Row(refusal: .venueKilled, changes: { venue, _ in venue.kill(AccountID(0)) }),
+        Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
+        Row(refusal: .accountKilled, changes: { venue, _ in venue.kill(Venue.ann) }),
+        Row(refusal: .instrumentUnknown, spoil: { $0.instrument = InstrumentID(99) }),
+        Row(refusal: .messageRate, changes: { $1.messagesPerSecondMax = 1 }),
+        Row(refusal: .instrumentState, changes: { venue, _ in venue.state(.halt) }),
+        Row(refusal: .orderTypeInvalid, spoil: { $0.quoteQuantity.units = 5 }),
+        Row(refusal: .priceInvalid, spoil: { $0.price.ticks = 10_001 }),
+        Row(refusal: .quantityInvalid, spoil: { $0.quantity.lots = 1_001 }),
+        Row(refusal: .displayQuantityInvalid, spoil: { $0.displayQuantity.lots = -1 }),
+        Row(
+            refusal: .stopPriceInvalid,
+            spoil: {
+                $0.type = .stopLossLimit
+                $0.stopPrice.ticks = 0
+            }),
+        Row(
+            refusal: .expireTimeInvalid,
+            spoil: {
+                $0.timeInForce = .gtd
+                $0.expireTime = 1
+            }),
+    ] + notionalRows() + [
+        Row(refusal: .openOrdersLimit, changes: { $1.openOrdersMax = 1 }),
+        Row(
+            refusal: .capacity,
+            orders: { venue in
+                while venue.engine.openOrderCount < 4 { venue.limit(Venue.cat, .buy, 1, at: 1) }
+            }),
+        Row(refusal: .clOrdIDDuplicate, spoil: { $0.clOrdID = Text40("same")! }),
+        Row(
+            refusal: .triggersImmediately,
+            orders: { venue in
+                venue.limit(Venue.ben, .sell, 1, at: 50)
+                venue.limit(Venue.cat, .buy, 1, at: 50)
+            },
+            spoil: {
+                $0.type = .stopLossLimit
+                $0.stopPrice.ticks = 40
+            }),
+        Row(
+            refusal: .wouldTake, orders: { $0.limit(Venue.ben, .sell, 1, at: 60) },
+            spoil: { $0.type = .limitMaker }),
+        Row(refusal: .insufficientFunds, changes: noFunds),
+    ]
+
+/// An amend of ann's order that is taken: buy 10 at 100, shown in slices of 2, moves to 101.
+private let goodAmend = Amend(
+    account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(1), price: Price(ticks: 101))
+
+private let amendRows: [Row<Amend>] =
+    [
+        Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+        Row(refusal: .venueKilled, changes: { venue, _ in venue.kill(AccountID(0)) }),
+        Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
+        Row(refusal: .accountKilled, changes: { venue, _ in venue.kill(Venue.ann) }),
+        Row(refusal: .instrumentUnknown, spoil: { $0.instrument = InstrumentID(99) }),
+        Row(refusal: .messageRate, changes: { $1.messagesPerSecondMax = 1 }),
+        Row(refusal: .instrumentState, changes: { venue, _ in venue.state(.closed) }),
+        Row(refusal: .orderUnknown, spoil: { $0.order = OrderID(77) }),
+        Row(refusal: .amendInvalid, spoil: { $0.quantity.lots = -1 }),
+        Row(refusal: .priceInvalid, spoil: { $0.price.ticks = 10_001 }),
+        Row(refusal: .quantityInvalid, spoil: { $0.quantity.lots = 1_001 }),
+        Row(refusal: .displayQuantityInvalid, spoil: { $0.quantity.lots = 201 }),
+    ] + notionalRows() + [
+        Row(refusal: .wouldTake, orders: { $0.limit(Venue.ben, .sell, 1, at: 101) }),
+        Row(refusal: .insufficientFunds, changes: noFunds),
+    ]
+
+private let cancelRows: [Row<Cancel>] = [
+    Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+    Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
+    Row(refusal: .instrumentUnknown, spoil: { $0.instrument = InstrumentID(99) }),
+    Row(refusal: .orderUnknown, spoil: { $0.order = OrderID(77) }),
+]
+
+@Suite struct RefusalTests {
+    /// A venue with what the rows ask for, and the command that they spoil.
+    private func outcome<P>(
+        of rows: [Row<P>], _ good: P, before: (Venue) -> Void, wrap: (P) -> Command
+    ) -> Outcome {
+        var limits = EngineLimits.small
+        limits.openOrders = 4
+        let venue = Venue(limits: limits)
+        before(venue)
+        // Backwards, so that filling the tables comes last.
+        for row in rows.reversed() { row.orders(venue) }
+        var own = limitsOfAnn
+        for row in rows { row.changes(venue, &own) }
+        if own != limitsOfAnn { venue.apply(.setAccountLimits(own)) }
+        var payload = good
+        // Backwards, so that of two rows with one field the first one's value stays.
+        for row in rows.reversed() { row.spoil(&payload) }
+        return venue.apply(wrap(payload))
+    }
+
+    /// Each row by itself, and each two rows together.
+    private func check<P>(
+        _ rows: [Row<P>], _ good: P, before: (Venue) -> Void, wrap: (P) -> Command
+    ) {
+        let done = outcome(of: [], good, before: before, wrap: wrap)
+        #expect(done.refusal == .none, "the command is taken when nothing is wrong with it")
+        for (i, row) in rows.enumerated() {
+            let alone = outcome(of: [row], good, before: before, wrap: wrap)
+            #expect(alone == .refused(row.refusal))
+            for later in rows[(i + 1)...] {
+                let both = outcome(of: [row, later], good, before: before, wrap: wrap)
+                #expect(
+                    both == .refused(row.refusal),
+                    "\(row.refusal) comes before \(later.refusal)")
+            }
+        }
+    }
+
+    @Test func `a new order is refused for the first reason in the order of the rules`() {
+        check(
+            placeRows, goodPlace,
+            before: { $0.limit(Venue.ann, .buy, 1, at: 1, clOrdID: "same") },
+            wrap: { .place($0) })
+    }
+
+    @Test func `an amend is refused for the first reason in the order of the rules`() {
+        var order = goodPlace
+        order.displayQuantity.lots = 2
+        order.type = .limitMaker
+        check(amendRows, goodAmend, before: { $0.apply(.place(order)) }, wrap: { .amend($0) })
+    }
+
+    @Test func `a cancel is refused for the first reason in the order of the rules`() {
+        var good = Cancel(
+            account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(1))
+        check(cancelRows, good, before: { $0.apply(.place(goodPlace)) }, wrap: { .cancel($0) })
+        // By the client's id as well.
+        good = Cancel(
+            account: Venue.ann, instrument: Venue.goldDollar, clOrdID: Text40("mine")!)
+        var order = goodPlace
+        order.clOrdID = Text40("mine")!
+        check(cancelRows, good, before: { $0.apply(.place(order)) }, wrap: { .cancel($0) })
+    }
+
+    @Test func `a cancel-replace is refused for its names, its cancel, then its order`() {
+        let venue = Venue()
+        venue.limit(Venue.ann, .buy, 1, at: 1)
+        var c = CancelReplace(
+            stopOnFailure: true,
+            cancel: Cancel(
+                account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(7)),
+            place: goodPlace)
+        c.place.price.ticks = 0
+        c.place.account = Venue.ben
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.malformed))
+        c.place.account = Venue.ann
+        c.place.instrument = InstrumentID(2)
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.malformed))
+        c.place.instrument = Venue.goldDollar
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.cancelFailed))
+        #expect(venue.events.isEmpty)
+        c.stopOnFailure = false
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.priceInvalid))
+        #expect(venue.events.count == 1)
+        c.cancel.order = OrderID(1)
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.priceInvalid))
+        #expect(venue.twin.open.isEmpty, "the cancel was done all the same")
+    }
+
+    @Test func `a mass cancel is refused for the account, then the instrument`() {
+        let venue = Venue()
+        var c = MassCancel(account: AccountID(99), instrument: InstrumentID(99))
+        #expect(venue.apply(.massCancel(c)) == .refused(.accountUnknown))
+        c.account = AccountID(0)
+        #expect(venue.apply(.massCancel(c)) == .refused(.instrumentUnknown))
+        c.instrument = InstrumentID(0)
+        #expect(venue.apply(.massCancel(c)).refusal == .none)
+    }
+
+    @Test func `sessions come before everything else`() {
+        let venue = Venue()
+        let opened = venue.apply(.openSession(OpenSession(name: Text40("gateway/1")!)))
+        #expect(opened.id == 1)
+        let tick = Command.tick(Tick())
+        #expect(venue.apply(tick, session: 2, number: 1) == .refused(.sessionUnknown))
+        #expect(venue.apply(nil, session: 2, number: 1) == .refused(.sessionUnknown))
+        #expect(venue.apply(tick, session: 1, number: 2) == .refused(.sessionGap))
+        #expect(venue.apply(nil, session: 1, number: 2) == .refused(.sessionGap))
+        #expect(venue.apply(nil, session: 1, number: 1) == .refused(.malformed))
+        // A refused command has used its number.
+        #expect(venue.apply(nil, session: 1, number: 1) == .refused(.duplicateCommand))
+        #expect(venue.apply(tick, session: 1, number: 0) == .refused(.duplicateCommand))
+        #expect(venue.skip(Tick(), session: 1, number: 1) == .refused(.duplicateCommand))
+        #expect(venue.skip(Tick(), session: 1, number: 2) == .refused(.voided))
+        #expect(venue.apply(tick, session: 1, number: 3) == Outcome())
+        // Its writer comes back: the old session is closed.
+        #expect(venue.apply(.openSession(OpenSession(name: Text40("gateway/1")!))).id == 2)
+        #expect(venue.apply(tick, session: 1, number: 4) == .refused(.sessionUnknown))
+        #expect(venue.apply(tick, session: 2, number: 1) == Outcome())
+    }
+}
