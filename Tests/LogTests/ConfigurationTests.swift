@@ -143,6 +143,14 @@ private func problems(_ text: String) -> [String] {
             ])
     }
 
+    @Test func `limits that no memory holds are refused`() {
+        #expect(
+            problems("[limits]\naccounts = 10_000_000\nassets = 100") == [
+                "/etc/bourse/bourse.toml:2: limits.accounts: accounts × assets is 1000000000, at "
+                    + "most 268435456: lower limits.accounts or limits.assets"
+            ])
+    }
+
     @Test func `a socket path that the kernel cannot hold is refused`() {
         let long = String(repeating: "a", count: 100)
         let told = problems("[matchd]\nsocket = \"\(long)\"")

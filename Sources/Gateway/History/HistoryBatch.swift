@@ -47,13 +47,23 @@ public struct HistoryBatch: Sendable {
 
     /// Takes the events of the record that `engine` applied last. Records come without gaps.
     public mutating func add(_ header: RecordHeader, _ engine: borrowing Engine) {
-        precondition(isEmpty || header.sequence == lastSequence + 1, "records without gaps")
-        if isEmpty { firstSequence = header.sequence }
-        lastSequence = header.sequence
-        time = engine.timestamp
+        begin(header.sequence, engine.timestamp)
         unsafe engine.withEvents { events in
             for index in 0..<events.count { unsafe add(events[index]) }
         }
+    }
+
+    /// Takes the events of a record, in order.
+    package mutating func add(sequence: UInt64, time: Int64, events: [Event]) {
+        begin(sequence, time)
+        for event in events { add(event) }
+    }
+
+    private mutating func begin(_ sequence: UInt64, _ time: Int64) {
+        precondition(isEmpty || sequence == lastSequence + 1, "records without gaps")
+        if isEmpty { firstSequence = sequence }
+        lastSequence = sequence
+        self.time = time
     }
 
     private mutating func add(_ event: Event) {

@@ -100,6 +100,14 @@ extension Settings {
                 "matchd.listen",
                 "TCP clients must prove that they know a key: set matchd.link_key to its file")
         }
+        // A balance takes 32 bytes: this is 8 GiB of them.
+        let balances = UInt64(limits.accounts) * UInt64(limits.assets)
+        if balances > 1 << 28 {
+            refuse(
+                "limits.accounts",
+                "accounts × assets is \(balances), at most \(1 << 28): lower limits.accounts or "
+                    + "limits.assets")
+        }
         // sockaddr_un holds 108 bytes with the final zero, unix(7).
         if matchd.socket.utf8.count > 107 {
             refuse(

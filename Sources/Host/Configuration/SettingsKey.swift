@@ -43,13 +43,13 @@ struct SettingsKey {
         }
         return [
             key(
-                "assets", \.assets, most: 65_535,
+                "assets", \.assets, most: 10_000,
                 "How much the engine holds: its memory is taken at start. The journal's first\n"
                     + "record fixes these; a later change is refused, with what to set.\nAssets."),
-            key("instruments", \.instruments, most: 65_535, "Instruments."),
-            key("accounts", \.accounts, most: 100_000_000, "Customer accounts."),
-            key("open_orders", \.openOrders, most: 16_777_215, "Open orders over all instruments."),
-            key("api_keys", \.apiKeys, most: 100_000_000, "API keys, revoked ones included."),
+            key("instruments", \.instruments, most: 10_000, "Instruments."),
+            key("accounts", \.accounts, most: 10_000_000, "Customer accounts."),
+            key("open_orders", \.openOrders, most: 16_000_000, "Open orders over all instruments."),
+            key("api_keys", \.apiKeys, most: 10_000_000, "API keys, revoked ones included."),
             key("sessions", \.sessions, most: 65_535, "Names of writers."),
             key("fee_tiers", \.feeTiers, most: 1_024, "Fee tiers."),
         ]
