@@ -17,6 +17,8 @@ extension Settings {
     public static func parse(_ text: [UInt8], file: String) throws(SettingsError) -> Settings {
         var settings = Settings.defaults(state: Path.parent(file))
         settings.file = file
+        // Relative until `exchange.state` is known.
+        settings.matchd.socket = "run/match.sock"
         var document = TOMLDocument(parsing: text)
         let known = Dictionary(uniqueKeysWithValues: SettingsKey.all.map { ($0.name, $0) })
         for entry in document.entries {

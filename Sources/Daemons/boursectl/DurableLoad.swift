@@ -1,0 +1,304 @@
+// A process that loads a matchd over the Link: what `bench durable` starts several of.
+
+import ArgumentParser
+import Glibc
+import Link
+import Platform
+import Synchronization
+import Terms
+import Wire
+
+/// Places orders and cancels them again, one account a process, and measures how long it takes until
+/// each is acknowledged, which is when it is durable.
+struct DurableLoad {
+    let socket: String
+    /// Which process this is: its account is `index + 1`, its session `bench/index`.
+    let index: Int
+    let seconds: Int
+    /// Commands a second; 0: as many as go.
+    let rate: Int
+    /// Most commands without an acknowledgement at full load.
+    let window: Int
+
+    /// Orders that stay open behind each cancel.
+    static var openOrders: UInt64 { 256 }
+
+    /// Loads for `seconds`; prints what it measured for the parent.
+    func run() throws(LinkFault) {
+        guard let name = Text40("bench/\(index)") else { preconditionFailure("a short name") }
+        let client = try LinkClient.connect(unix: socket, name: name)
+        let opened = try client.openSession(name)
+        guard opened.refusal == .none else {
+            throw .refused(LinkRefusal(.limit, "no session: \(opened.refusal)"))
+        }
+        let session = SessionID(UInt32(truncatingIfNeeded: opened.id))
+        let result = try rate == 0 ? fullLoad(client, session) : paced(client, session)
+        print(result.line)
+    }
+
+    /// Command `number`: odd ones place, even ones cancel an order placed a while before.
+    static func command(
+        _ number: UInt64, _ index: Int, _ session: SessionID, _ out: inout LinkEncoder
+    ) {
+        let account = AccountID(UInt32(index + 1))
+        let step = (number + 1) / 2
+        if number % 2 == 1 || step <= openOrders {
+            let isBuy = step % 2 == 0
+            let distance = Int64(1 + step * 7919 % 64)
+            out.submit(
+                session: session, number: number,
+                Place(
+                    account: account, instrument: InstrumentID(1), side: isBuy ? .buy : .sell,
+                    type: .limit, price: Price(ticks: isBuy ? 50_000 - distance : 50_000 + distance),
+                    quantity: Quantity(lots: 10), clOrdID: clOrdID(number)))
+        } else {
+            out.submit(
+                session: session, number: number,
+                Cancel(
+                    account: account, instrument: InstrumentID(1),
+                    clOrdID: clOrdID(number - 2 * openOrders + 1)))
+        }
+    }
+
+    /// A number as 16 hexadecimal digits.
+    static func clOrdID(_ number: UInt64) -> Text40 {
+        var text = Text40()
+        (text.w0, text.w1) = (digits(number >> 32), digits(number & 0xFFFF_FFFF))
+        return text
+    }
+
+    /// The 8 hexadecimal digits of 32 bits as bytes, the first lowest.
+    static func digits(_ value: UInt64) -> UInt64 {
+        var spread: UInt64 = 0
+        for place in 0..<8 {
+            let digit = value >> UInt64(28 - 4 * place) & 0xF
+            spread |= (digit < 10 ? 0x30 + digit : 0x57 + digit) << UInt64(8 * place)
+        }
+        return spread
+    }
+
+    // MARK: As fast as it goes
+
+    func fullLoad(
+        _ client: LinkClient, _ session: SessionID
+    ) throws(LinkFault) -> DurableResult {
+        var result = DurableResult()
+        var out = LinkEncoder()
+        var (sent, acked): (UInt64, UInt64) = (0, 0)
+        let began = Clock.monotonicNanos()
+        let end = began + Int64(seconds) * 1_000_000_000
+        while true {
+            let isOver = Clock.monotonicNanos() >= end
+            if !isOver, sent - acked + 512 <= UInt64(window) {
+                for _ in 0..<512 {
+                    sent += 1
+                    Self.command(sent, index, session, &out)
+                }
+                try client.send(&out)
+            }
+            if isOver, sent == acked { break }
+            let canSend = !isOver && sent - acked + 512 <= UInt64(window)
+            var wait: Int64 = canSend ? 0 : 10_000_000_000
+            while let frame = try client.receive(timeoutNanos: wait) {
+                if case .acks(let acks) = frame {
+                    acked += UInt64(acks.count)
+                    result.count(acks)
+                }
+                wait = 0
+            }
+            if wait > 0 { throw .timedOut }
+        }
+        result.nanos = Clock.monotonicNanos() - began
+        return result
+    }
+
+    // MARK: At a rate
+
+    func paced(_ client: LinkClient, _ session: SessionID) throws(LinkFault) -> DurableResult {
+        let times = SendTimes()
+        let receiver = Receiver(client.descriptor, times)
+        let thread: PinnedThread
+        do throws(SystemError) {
+            thread = try PinnedThread.start(name: "acks") { receiver.run() }
+        } catch {
+            throw .system(error)
+        }
+        var out = LinkEncoder()
+        var sent: UInt64 = 0
+        let began = Clock.monotonicNanos()
+        let total = UInt64(seconds * rate)
+        while sent < total {
+            let now = Clock.monotonicNanos()
+            let due = min(total, UInt64((now - began) / 1000) * UInt64(rate) / 1_000_000 + 1)
+            while sent < due {
+                sent += 1
+                Self.command(sent, index, session, &out)
+                times.note(sent, now)
+            }
+            while !out.isEmpty {
+                unsafe out.drain { max(0, unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0)) }
+            }
+            let next = began + Int64(sent) * 1_000_000_000 / Int64(rate)
+            Clock.sleep(nanos: next - Clock.monotonicNanos())
+        }
+        receiver.last.store(total, ordering: .releasing)
+        thread.join()
+        var result = receiver.result
+        result.nanos = Clock.monotonicNanos() - began
+        guard result.acked == total else { throw .timedOut }
+        return result
+    }
+
+    /// When each command was sent, for as many as can be on the way.
+    @safe final class SendTimes: @unchecked Sendable {
+        // Unchecked: a slot is written before its command is sent and read after its answer came.
+        static var size: Int { 1 << 18 }
+        private let slots: UnsafeMutablePointer<Int64>
+
+        init() {
+            unsafe slots = .allocate(capacity: Self.size)
+            unsafe slots.initialize(repeating: 0, count: Self.size)
+        }
+
+        deinit { unsafe slots.deallocate() }
+
+        func note(_ number: UInt64, _ time: Int64) {
+            unsafe slots[Int(number) & (Self.size - 1)] = time
+        }
+
+        func time(_ number: UInt64) -> Int64 { unsafe slots[Int(number) & (Self.size - 1)] }
+    }
+
+    /// Takes the acknowledgements.
+    final class Receiver: @unchecked Sendable {
+        // Unchecked: `result` is read after the thread has ended.
+        let descriptor: Int32
+        let times: SendTimes
+        let last = Atomic<UInt64>(.max)
+        var result = DurableResult()
+
+        init(_ descriptor: Int32, _ times: SendTimes) {
+            self.descriptor = descriptor
+            self.times = times
+        }
+
+        func run() {
+            var decoder = LinkDecoder()
+            let buffer = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: 1 << 16, alignment: 8)
+            defer { unsafe buffer.deallocate() }
+            var idle = 0
+            while result.acked < last.load(ordering: .acquiring), idle < 10 {
+                var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                guard unsafe poll(&entry, 1, 1000) > 0 else {
+                    idle += 1
+                    continue
+                }
+                idle = 0
+                let got = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+                if got == 0 { return }
+                guard got > 0 else { continue }
+                let now = Clock.monotonicNanos()
+                unsafe decoder.receive(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
+                while let frame = try? decoder.next() {
+                    guard case .acks(let acks) = frame else { continue }
+                    result.count(acks)
+                    for ack in acks { result.latency.record(now - times.time(ack.number)) }
+                }
+            }
+        }
+    }
+}
+
+/// What a process measured.
+struct DurableResult: Sendable {
+    var acked: UInt64 = 0
+    var refused: UInt64 = 0
+    var nanos: Int64 = 0
+    var latency = LatencyHistogram()
+
+    mutating func count(_ acks: [LinkAck]) {
+        acked += UInt64(acks.count)
+        for ack in acks where ack.refusal != .none { refused += 1 }
+    }
+
+    /// As a line for the parent.
+    var line: String { "\(acked) \(refused) \(nanos) \(latency.line)" }
+
+    init() {}
+
+    /// Reads a line of a child.
+    init?(line: some StringProtocol) {
+        let parts = line.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 4, let acked = UInt64(parts[0]), let refused = UInt64(parts[1]),
+            let nanos = Int64(parts[2]), let latency = LatencyHistogram(line: parts[3])
+        else { return nil }
+        (self.acked, self.refused, self.nanos, self.latency) = (acked, refused, nanos, latency)
+    }
+
+    /// Adds another process's.
+    mutating func merge(_ other: DurableResult) {
+        acked += other.acked
+        refused += other.refused
+        nanos = max(nanos, other.nanos)
+        latency.merge(other.latency)
+    }
+}
+
+/// Durations in buckets of 3 %: small, and mergeable between processes.
+struct LatencyHistogram: Sendable {
+    private var counts = [UInt64](repeating: 0, count: 64 * 32)
+    private(set) var total: UInt64 = 0
+
+    init() {}
+
+    mutating func record(_ nanos: Int64) {
+        counts[Self.bucket(UInt64(max(1, nanos)))] += 1
+        total += 1
+    }
+
+    mutating func merge(_ other: LatencyHistogram) {
+        for place in counts.indices { counts[place] += other.counts[place] }
+        total += other.total
+    }
+
+    /// The duration that `permille` thousandths do not exceed, ns.
+    func nanos(permille: UInt64) -> UInt64 {
+        let wanted = max(1, total * permille / 1000)
+        var seen: UInt64 = 0
+        for (place, count) in counts.enumerated() {
+            seen += count
+            if seen >= wanted { return Self.value(place) }
+        }
+        return 0
+    }
+
+    /// The bucket: the place of the highest bit, and the five bits below it.
+    static func bucket(_ nanos: UInt64) -> Int {
+        let top = 63 - nanos.leadingZeroBitCount
+        if top < 5 { return Int(nanos) }
+        return top * 32 + Int(nanos >> UInt64(top - 5) & 31)
+    }
+
+    static func value(_ bucket: Int) -> UInt64 {
+        let top = bucket / 32
+        if top < 5 { return UInt64(bucket) }
+        return (32 + UInt64(bucket % 32)) << UInt64(top - 5)
+    }
+
+    var line: String {
+        let parts = counts.enumerated().filter { $0.element > 0 }
+        return parts.map { "\($0.offset):\($0.element)" }.joined(separator: ",")
+    }
+
+    init?(line: some StringProtocol) {
+        for part in line.split(separator: ",") {
+            let pair = part.split(separator: ":")
+            guard pair.count == 2, let place = Int(pair[0]), let count = UInt64(pair[1]),
+                counts.indices.contains(place)
+            else { return nil }
+            counts[place] += count
+            total += count
+        }
+    }
+}
