@@ -1,1 +1,18 @@
-print("")
+// bourse-auditd: re-executes the journal at low priority, and writes the snapshots.
+
+import Configuration
+import Glibc
+import Journal
+import Platform
+
+let arguments = DaemonArguments(
+    name: "bourse-auditd", purpose: "re-executes the journal, checks it, and writes snapshots")
+let log = DaemonLog(arguments.name)
+do {
+    let signals = try Signals([.terminate, .interrupt])
+    Host.yieldToOthers()
+    let auditor = try Auditor(arguments.settings, log)
+    try auditor.follow(until: signals)
+} catch {
+    log.fatal("\(error)")
+}

@@ -50,20 +50,21 @@ struct DurableLoad {
                 Place(
                     account: account, instrument: InstrumentID(1), side: isBuy ? .buy : .sell,
                     type: .limit, price: Price(ticks: isBuy ? 50_000 - distance : 50_000 + distance),
-                    quantity: Quantity(lots: 10), clOrdID: clOrdID(number)))
+                    quantity: Quantity(lots: 10), clOrdID: clOrdID(number, session)))
         } else {
             out.submit(
                 session: session, number: number,
                 Cancel(
                     account: account, instrument: InstrumentID(1),
-                    clOrdID: clOrdID(number - 2 * openOrders + 1)))
+                    clOrdID: clOrdID(number - 2 * openOrders + 1, session)))
         }
     }
 
-    /// A number as 16 hexadecimal digits.
-    static func clOrdID(_ number: UInt64) -> Text40 {
+    /// Session and number as 24 hexadecimal digits.
+    static func clOrdID(_ number: UInt64, _ session: SessionID) -> Text40 {
         var text = Text40()
-        (text.w0, text.w1) = (digits(number >> 32), digits(number & 0xFFFF_FFFF))
+        (text.w0, text.w1) = (digits(UInt64(session.number)), digits(number >> 32))
+        text.w2 = digits(number & 0xFFFF_FFFF)
         return text
     }
 

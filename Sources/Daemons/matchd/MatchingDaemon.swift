@@ -99,6 +99,19 @@ final class MatchingDaemon {
         log.line("stopping: draining")
         let engine = pipeline.stop()
         sink.close()
+        try writeSnapshot(engine)
+    }
+
+    /// Leaves a snapshot, so that the next start has nothing to replay. The auditor writes them as
+    /// well: where it is at it, or has this one, nothing is lost by leaving it out.
+    func writeSnapshot(_ engine: borrowing Engine) throws {
+        guard let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
+            try !snapshots.sequences().contains(engine.sequence)
+        else {
+            log.line("stopped at record \(engine.sequence)")
+            return
+        }
+        defer { _ = turn }
         let info = try snapshots.write(engine, identity: identity)
         try snapshots.prune(keep: settings.auditd.snapshotsKeep)
         log.line("stopped at record \(info.sequence), with a snapshot")
