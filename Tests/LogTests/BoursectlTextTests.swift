@@ -1,5 +1,5 @@
-// Goal: what an operator types is read exactly or refused, and what boursectl writes is what the log
-// says: decimals, rates, tables, times, JSON, progress and records.
+// Goal: what an operator types is read exactly or refused, and what boursectl writes is what the
+// log says: decimals, rates, tables, times, JSON, progress and records.
 
 import Control
 import Terms
@@ -17,8 +17,8 @@ import Wire
     }
 
     @Test(arguments: [
-        "", "-", ".", "1.", "1e3", "1,000", "+1", "1__0", "_1", "1_", "0x10", "NaN", "1.2.3", "1_.5", " 1",
-        "1.-2", "٣", "1234567890123456789012345678901234567",
+        "", "-", ".", "1.", "1e3", "1,000", "+1", "1__0", "_1", "1_", "0x10", "NaN", "1.2.3",
+        "1_.5", " 1", "1.-2", "٣", "1234567890123456789012345678901234567",
     ])
     func `refuses what is no decimal or could mean two things`(text: String) {
         #expect(DecimalNumber(text) == nil)

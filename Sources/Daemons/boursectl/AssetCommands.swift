@@ -38,7 +38,8 @@ struct AssetAdd: ParsableCommand {
             throw Failure("the scale \(scale) is not within 0 to 18", code: .usage)
         }
         let receipt = try common.exchange().desk(signature.who).submit(
-            SetAsset(code: text, scale: UInt8(scale), audit: signature.audit()))
+            SetAsset(code: text, scale: UInt8(scale), audit: signature.audit()),
+            meanings: [.nameInvalid: "\(code) exists with another scale, which cannot change"])
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),

@@ -10,11 +10,11 @@ struct Credit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Credits an account from outside.",
         discussion: """
-            For money that came in by another way than a chain deposit. The operator's name and the \
-            reason stand in the journal.
+            For money that came in by another way than a chain deposit. The operator's name and \
+            the reason stand in the journal.
 
-            JSON: {"sequence", "account", "asset", "amount", "available", "held"}; the last two are \
-            the balance after it.
+            JSON: {"sequence", "account", "asset", "amount", "available", "held"}; the last two \
+            are the balance after it.
 
             EXAMPLE
               boursectl credit alice USDT 1000.50 --reason "wire 4711"

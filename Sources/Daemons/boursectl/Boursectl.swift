@@ -10,11 +10,11 @@ struct Boursectl: ParsableCommand {
         commandName: "boursectl",
         abstract: "Administers a Bourse exchange.",
         discussion: """
-            Every command takes --config FILE or --state DIR to say which exchange is meant, before \
-            the command's name or after it; else $BOURSE_CONFIG and /etc/bourse/bourse.toml are \
-            looked at. With --output json it writes JSON on standard output: a list is an array of \
-            objects, amounts and prices are decimal strings, ids and counts are numbers, and keys \
-            are never renamed. Errors and progress go to standard error.
+            Every command takes --config FILE or --state DIR to say which exchange is meant, \
+            before the command's name or after it; else $BOURSE_CONFIG and /etc/bourse/bourse.toml \
+            are looked at. With --output json it writes JSON on standard output: a list is an \
+            array of objects, amounts and prices are decimal strings, ids and counts are numbers, \
+            and keys are never renamed. Errors and progress go to standard error.
 
             Who did it and why stands in the journal: --operator NAME (default: who you are logged \
             in as) and --reason TEXT.
@@ -26,7 +26,8 @@ struct Boursectl: ParsableCommand {
               boursectl --state ./state init
               boursectl status
               boursectl asset add BTC --scale 8
-              boursectl instrument add BTCUSDT --base BTC --quote USDT --tick 0.01 --lot 0.00001
+              boursectl instrument add BTCUSDT --base BTC --quote USDT \\
+                --tick 0.01 --lot 0.00001
               boursectl account open alice
               boursectl credit alice USDT 1000 --reason "wire 4711"
               boursectl key add alice --permissions read,trade
@@ -85,8 +86,8 @@ enum Version {
 enum Arguments {
     private static let shared = ["--config", "--state", "--output", "--operator"]
 
-    /// `arguments` without the program, with the options that all commands have and that stand before
-    /// the command's name moved behind it.
+    /// `arguments` without the program. The options that all commands have may stand before the
+    /// command's name; they are moved behind it.
     static func leafFirst(_ arguments: [String]) -> [String] {
         var rest = Array(arguments.dropFirst())
         var moved: [String] = []

@@ -51,9 +51,12 @@ struct Demo: ParsableCommand {
             "or with ccxt (python3 -m pip install ccxt):", "  import ccxt",
             "  x = ccxt.binance({'apiKey': '\(first.keyID)',",
             "                    'secret': '\(first.secret)'})",
-            "  x.urls['api'] = {k: v.replace('https://api.binance.com', '\(api)')",
-            "                   if isinstance(v, str) else v for k, v in x.urls['api'].items()}",
-            "  x.options['fetchCurrencies'] = False",
+            "  for name, url in x.urls['api'].items():",
+            "      if isinstance(url, str):",
+            "          url = url.replace('https://api.binance.com', '\(api)')",
+            "          x.urls['api'][name] = url",
+            "  for name in ('fapiPublic', 'dapiPublic'):",
+            "      x.urls['api'][name] = f'\(api)/{name[:4]}/v1'",
             "  x.create_order('BTC/USDT', 'limit', 'buy', 0.1, 60000)",
         ]
     }

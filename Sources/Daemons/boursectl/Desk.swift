@@ -25,8 +25,8 @@ struct Receipt {
 /// One operator's session with the exchange.
 ///
 /// It follows the log and believes nothing but it: a command is done when its record comes back on
-/// the feed. When the connection is lost before that it is made again, the log read on from where it
-/// was, and what is not in it is sent again under its old number, which the engine takes once.
+/// the feed. When the connection is lost before that, it is made again, the log is read on, and
+/// what is not in it is sent again under its old number, which the engine takes once.
 final class Desk {
     /// The state of the exchange, after each of this desk's commands.
     let replica: Replica
@@ -36,6 +36,7 @@ final class Desk {
     private var writer: WriterSession<Int>
     private var out = LinkEncoder()
     private var submitted = 0
+    private var hasBegun = false
     private var done: [Int: Receipt] = [:]
 
     /// Longest that one command may take, lost connections included.
@@ -55,22 +56,25 @@ final class Desk {
         writer = WriterSession(name: name, capacity: 16)
         greet()
         let deadline = Clock.monotonicNanos() + Exchange.replicaNanosMax
-        try pump(until: deadline) { $0.replica.isCaughtUp && $0.writer.state != .opening }
-        if case .refused(let refusal) = writer.state {
-            throw Failure(refused: refusal)
-        }
+        try pump(until: deadline) { $0.replica.isCaughtUp }
     }
 
-    /// Submits a command and waits until it stands in the log. A refusal is thrown.
+    /// Submits a command and waits until it stands in the log. A refusal is thrown; `meanings` says
+    /// what some of them mean for this command.
     @discardableResult
-    func submit(_ payload: some CommandPayload) throws(Failure) -> Receipt {
+    func submit(
+        _ payload: some CommandPayload, meanings: [Refusal: String] = [:]
+    ) throws(Failure) -> Receipt {
+        try begin()
         for attempt in 1...Self.attemptsMax {
             let receipt = try submitOnce(payload)
             // Another boursectl of the same operator opened its session in between; this command is
             // not in the log and can be given again.
             guard receipt.outcome.refusal == .sessionUnknown else {
-                guard receipt.outcome.refusal == .none else {
-                    throw Failure(refused: receipt.outcome.refusal)
+                let refusal = receipt.outcome.refusal
+                guard refusal == .none else {
+                    throw meanings[refusal].map { Failure("refused: \($0)") }
+                        ?? Failure(refused: refusal)
                 }
                 return receipt
             }
@@ -80,6 +84,16 @@ final class Desk {
         throw Failure(
             "other sessions of \(name) get in between all the time; nothing was done",
             repair: "give each program an operator's name of its own with --operator")
+    }
+
+    /// Opens the session, before the first command: who only looks leaves nothing in the log.
+    private func begin() throws(Failure) {
+        guard !hasBegun else { return }
+        hasBegun = true
+        writer.connected(&out)
+        let deadline = Clock.monotonicNanos() + Self.commandNanosMax
+        try pump(until: deadline) { $0.writer.state != .opening }
+        if case .refused(let refusal) = writer.state { throw Failure(refused: refusal) }
     }
 
     private func submitOnce(_ payload: some CommandPayload) throws(Failure) -> Receipt {
@@ -100,11 +114,11 @@ final class Desk {
 
     // MARK: The connection
 
-    /// Asks for the log and the session on a new connection.
+    /// Asks for the log, and for the session if there is one, on a new connection.
     private func greet() {
         out = LinkEncoder()
         out.append(replica.subscription)
-        writer.connected(&out)
+        if hasBegun { writer.connected(&out) }
     }
 
     /// Sends and receives until `isEnough`.
@@ -112,7 +126,9 @@ final class Desk {
         until deadline: Int64, _ isEnough: (Desk) -> Bool
     ) throws(Failure) {
         while !isEnough(self) {
-            guard Clock.monotonicNanos() < deadline else { throw uncertain("no answer came in time") }
+            guard Clock.monotonicNanos() < deadline else {
+                throw uncertain("no answer came in time")
+            }
             do throws(LinkFault) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 200_000_000) { try take(frame) }

@@ -20,8 +20,8 @@ struct FeesSet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Sets a tier's rates.",
         discussion: """
-            A rate ends in % or bp (hundredths of a percent). A negative maker rate is a rebate; with \
-            the taker's it may not sum below zero. The highest is 10%.
+            A rate ends in % or bp (hundredths of a percent). A negative maker rate is a rebate; \
+            with the taker's it may not sum below zero. The highest is 10%.
 
             JSON: {"sequence", "tier", "symbol", "maker", "taker"}; symbol null: the tier's own.
 
@@ -71,7 +71,7 @@ struct FeesSet: ParsableCommand {
         guard let rate = DecimalNumber.rate(text, scale: 8), (-most...most).contains(rate) else {
             throw Failure(
                 "\(option) \(text) is no rate",
-                repair: "write it as 0.1% or 10bp, at most 10%, with at most 6 decimals of a percent",
+                repair: "write it as 0.1% or 10bp, at most 10%, with up to 6 decimals",
                 code: .usage)
         }
         return FeeRate(e8: Int32(rate))

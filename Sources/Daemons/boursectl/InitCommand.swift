@@ -19,7 +19,7 @@ struct Init: ParsableCommand {
 
             EXAMPLE
               boursectl --state ./state init --listen 127.0.0.1:8080
-              boursectl --state ./state init --set 'matchd.idle="spin"' --set matchd.cpu=2
+              boursectl --state ./state init --set 'matchd.idle="spin"'
             """)
 
     @OptionGroup var common: Common
@@ -31,7 +31,7 @@ struct Init: ParsableCommand {
     var set: [String] = []
     @Flag(
         help: ArgumentHelp(
-            "Makes a new seal key although API keys were sealed with a lost one. They stop working."))
+            "Makes a new seal key although API keys were sealed with a lost one; these end."))
     var newSealKey = false
 
     func run() throws {

@@ -64,7 +64,8 @@ struct ChangeableTerms: ParsableArguments {
         guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
             throw InputFault(
                 "prices from \(grid.text(terms.priceMin)) to \(grid.text(terms.priceMax)) are no "
-                    + "range", repair: "give --price-min of a tick or more, and --price-max above it")
+                    + "range",
+                repair: "give --price-min of a tick or more, and --price-max above it")
         }
         guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
             throw InputFault(
@@ -104,16 +105,17 @@ struct InstrumentAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds a market.",
         discussion: """
-            A price is a multiple of --tick, a quantity of --lot; both stay as they are for good. One \
-            tick times one lot must be a whole number of the quote asset's smallest unit, so that \
-            every trade is paid exactly; if it is not, the answer names the nearest ones that are. \
-            Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
+            A price is a multiple of --tick, a quantity of --lot; both stay as they are for good. \
+            One tick times one lot must be a whole number of the quote asset's smallest unit, so \
+            that every trade is paid exactly; if it is not, the answer names the nearest ones that \
+            are. Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
 
             JSON: {"sequence", "id", "symbol"}
 
             EXAMPLE
-              boursectl instrument add BTCUSDT --base BTC --quote USDT --tick 0.01 --lot 0.00001 \\
-                --notional-min 5 --price-max 1000000 --qty-max 9000 --band-up 20% --band-down 20%
+              boursectl instrument add BTCUSDT --base BTC --quote USDT \\
+                --tick 0.01 --lot 0.00001 --notional-min 5 \\
+                --price-max 1000000 --qty-max 9000 --band-up 20% --band-down 20%
             """)
 
     @OptionGroup var common: Common
@@ -175,7 +177,7 @@ struct InstrumentSet: ParsableCommand {
             JSON: {"sequence", "id", "symbol"}
 
             EXAMPLE
-              boursectl instrument set BTCUSDT --band-up 5% --band-down 5% --reason "quiet hours"
+              boursectl instrument set BTCUSDT --band-up 5% --reason "quiet hours"
             """)
 
     @OptionGroup var common: Common
@@ -196,7 +198,7 @@ struct InstrumentSet: ParsableCommand {
         guard command != before else {
             throw Failure(
                 "this changes nothing",
-                repair: "name what to change, as --price-max; see `boursectl instrument set --help`",
+                repair: "name what to change, as --price-max 100000",
                 code: .usage)
         }
         let receipt = try desk.submit(command)

@@ -58,9 +58,9 @@ struct InstrumentShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows all terms of a market.",
         discussion: """
-            JSON: {"id", "symbol", "base", "quote", "state", "tick", "lot", "priceMin", "priceMax", \
-            "quantityMin", "quantityMax", "notionalMin", "notionalMax", "reference", "bandUp", \
-            "bandDown", "last", "trades", "openOrders"}; what is not set is null.
+            JSON: {"id", "symbol", "base", "quote", "state", "tick", "lot", "priceMin", \
+            "priceMax", "quantityMin", "quantityMax", "notionalMin", "notionalMax", "reference", \
+            "bandUp", "bandDown", "last", "trades", "openOrders"}; what is not set is null.
             """)
 
     @OptionGroup var common: Common
@@ -110,7 +110,8 @@ struct InstrumentShow: ParsableCommand {
         facts.add("state", "\(view.state)")
         facts.add("tick", "\(grid.text(Price(ticks: 1))) \(quote)")
         facts.add("lot", "\(grid.text(Quantity(lots: 1))) \(base)")
-        facts.add("price", "\(grid.grouped(view.priceMin)) to \(grid.grouped(view.priceMax)) \(quote)")
+        facts.add(
+            "price", "\(grid.grouped(view.priceMin)) to \(grid.grouped(view.priceMax)) \(quote)")
         facts.add(
             "quantity",
             "\(grid.grouped(view.quantityMin)) to \(grid.grouped(view.quantityMax)) \(base)")

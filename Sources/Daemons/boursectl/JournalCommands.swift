@@ -24,8 +24,8 @@ struct JournalVerify: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Checks every record of the journal.",
         discussion: """
-            Looks at the checksum, sequence, time and epoch of every record. Unfinished bytes at the \
-            very end are what a crash or a running matchd leaves; they hold nothing that was \
+            Looks at the checksum, sequence, time and epoch of every record. Unfinished bytes at \
+            the very end are what a crash or a running matchd leaves; they hold nothing that was \
             acknowledged, and the next start cuts them off.
 
             JSON: {"ok", "journal", "segments", "bytes", "first", "last", "lastTime", "epoch", \

@@ -23,8 +23,8 @@ struct KeyAdd: ParsableCommand {
             customer's own choosing is taken with --key-id and --secret-file; a secret is never an \
             argument, for arguments can be read by every user of the host.
 
-            JSON: {"sequence", "account", "keyID", "secret", "permissions"}; secret is null where it \
-            came from a file.
+            JSON: {"sequence", "account", "keyID", "secret", "permissions"}; secret is null where \
+            it came from a file.
 
             EXAMPLE
               boursectl key add alice --permissions read,trade
@@ -43,7 +43,7 @@ struct KeyAdd: ParsableCommand {
     func validate() throws {
         guard Permissions(names: permissions) != nil else {
             throw ValidationError(
-                "\(permissions) are no permissions: name read, trade, withdraw with commas between.")
+                "\(permissions) are no permissions: name read, trade, withdraw, commas between.")
         }
         guard (keyID == nil) == (secretFile == nil) else {
             throw ValidationError(
@@ -63,11 +63,14 @@ struct KeyAdd: ParsableCommand {
             AddAPIKey(
                 account: view.id, permissions: Permissions(names: permissions) ?? [],
                 algorithm: .hmacSHA256, keyID: key.text, sealedSecret: sealed,
-                audit: signature.audit()))
+                audit: signature.audit()),
+            meanings: [.nameInvalid: "there is, or was, a key \(key.keyID): choose another"])
         show(receipt, view, key, isSecretShown: given == nil)
     }
 
-    private func show(_ receipt: Receipt, _ account: AccountView, _ key: APIKey, isSecretShown: Bool) {
+    private func show(
+        _ receipt: Receipt, _ account: AccountView, _ key: APIKey, isSecretShown: Bool
+    ) {
         var facts = Facts()
         facts.add("account", "\(account.name)")
         facts.add("permissions", permissions)

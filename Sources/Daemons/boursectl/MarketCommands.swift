@@ -90,12 +90,16 @@ struct Kill: ParsableCommand {
 
     enum Switch: String, EnumerableFlag {
         case on, off
+
+        static func help(for value: Switch) -> ArgumentHelp? {
+            value == .on ? "Sets it and cancels what is open." : "Releases it."
+        }
     }
 
     @OptionGroup var common: Common
     @OptionGroup var signature: ReasonedSignature
     @Argument(help: "The account's name, id:NUMBER, or venue.") var account: String
-    @Flag(help: "Set it, or release it.") var position: Switch
+    @Flag var position: Switch
 
     func run() throws {
         let audit = try signature.audit()

@@ -71,7 +71,8 @@ final class Replica {
     func asset(_ code: String) throws(Failure) -> AssetView {
         guard let text = Text16(code), let asset = engine.asset(code: text) else {
             throw Failure(
-                "there is no asset \(code)", repair: Self.known(assets.map { "\($0.code)" }, "asset"))
+                "there is no asset \(code)",
+                repair: Self.known(assets.map { "\($0.code)" }, "asset"))
         }
         return asset
     }

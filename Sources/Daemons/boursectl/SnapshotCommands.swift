@@ -35,8 +35,8 @@ struct SnapshotVerify: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Loads every snapshot and checks its hashes and balances.",
         discussion: """
-            Exit status 1 when one is damaged. Recovery passes over a damaged one and takes the one \
-            before it.
+            Exit status 1 when one is damaged. Recovery passes over a damaged one and takes the \
+            one before it.
 
             JSON: [{"sequence", "ok", "time", "stateHash", "problem"}]; time and stateHash, or \
             problem, are null.

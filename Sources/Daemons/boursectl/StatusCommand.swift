@@ -12,11 +12,12 @@ struct Status: ParsableCommand {
         discussion: """
             Exit status 0: matchd runs and answers. 3: it does not run.
 
-            JSON: {"running", "state", "role", "epoch", "started", "released", "durable", "applied", \
-            "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", "connectionsMax", \
-            "followers", "sessions", "ingressFillPerMille", "logFillPerMille", "diskFreeBytes", \
-            "diskReserveBytes", "belowReserve", "hashMark", "snapshots"}; while matchd does not run \
-            {"running", "state", "problem", "snapshots"}. A snapshot is {"sequence", "bytes"}.
+            JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
+            "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
+            "connectionsMax", "followers", "sessions", "ingressFillPerMille", "logFillPerMille", \
+            "diskFreeBytes", "diskReserveBytes", "belowReserve", "hashMark", "snapshots"}; while \
+            matchd does not run {"running", "state", "problem", "snapshots"}. A snapshot is \
+            {"sequence", "bytes"}.
             """)
 
     @OptionGroup var common: Common
@@ -35,7 +36,9 @@ struct Status: ParsableCommand {
             json(settings, status, snapshots), text: text(settings, status, snapshots))
     }
 
-    private func showAbsence(_ settings: Settings, _ failure: Failure, _ snapshots: [SnapshotFile]) {
+    private func showAbsence(
+        _ settings: Settings, _ failure: Failure, _ snapshots: [SnapshotFile]
+    ) {
         let ink = common.out.ink
         var facts = Facts()
         facts.add("state", settings.state)
@@ -73,7 +76,9 @@ struct Status: ParsableCommand {
         _ settings: Settings, _ s: LinkStatus, _ snapshots: [SnapshotFile]
     ) -> [String] {
         let ink = common.out.ink
-        func fill(_ perMille: UInt64) -> String { DecimalNumber.percent(Int128(perMille), scale: 3) }
+        func fill(_ perMille: UInt64) -> String {
+            DecimalNumber.percent(Int128(perMille), scale: 3)
+        }
         var facts = Facts()
         facts.add("state", settings.state)
         facts.add("role", "\(s.role), epoch \(s.epoch)")

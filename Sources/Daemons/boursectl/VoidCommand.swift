@@ -14,22 +14,22 @@ struct VoidRecord: ParsableCommand {
         commandName: "void",
         abstract: "Voids a record that stops the engine, so that the exchange can start again.",
         discussion: """
-            For one case only: a record that stops the engine by a bug would stop it again at every \
-            start. matchd then says so and names the record. Voided, every replica passes over it, \
-            as if it had been refused; the record itself stays in the journal, with who voided it \
-            and why.
+            For one case only: a record that stops the engine by a bug would stop it again at \
+            every start. matchd then says so and names the record. Voided, every replica passes \
+            over it, as if it had been refused; the record itself stays in the journal, with who \
+            voided it and why.
 
-            matchd must not run: a record that the running engine has executed cannot be taken back \
-            without making all replicas differ. For the same reason a record is refused that a hash \
-            mark or a snapshot stands behind. What a wrong credit or trade did is put right by a new \
-            command, as `boursectl debit`.
+            matchd must not run: a record that the running engine has executed cannot be taken \
+            back without making all replicas differ. For the same reason a record is refused that \
+            a hash mark or a snapshot stands behind. What a wrong credit or trade did is put right \
+            by a new command, as `boursectl debit`.
 
             It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
 
             JSON: {"sequence", "voids"}
 
             EXAMPLE
-              boursectl void 81234 --reason "ticket 99: stops the engine of version 0.1.0"
+              boursectl void 81234 --reason "ticket 99: stops the engine"
             """)
 
     @OptionGroup var common: Common
@@ -66,7 +66,9 @@ struct VoidRecord: ParsableCommand {
         do {
             return try StateLock(directory: settings.state)
         } catch {
-            throw Failure("\(error)", repair: "see `boursectl void --help` for when voiding helps")
+            throw Failure(
+                "\(error)",
+                repair: "voiding is for a matchd that cannot start; see `boursectl void --help`")
         }
     }
 

@@ -21,7 +21,7 @@ package struct DecimalNumber: Hashable, Sendable {
     }
 
     /// Reads `12`, `-0.5`, `.5` or `100_000_000.00`; nil for all else. An exponent and a comma are
-    /// refused, for the one hides its size and the other means different things to different people.
+    /// refused: the one hides its size, and the other means different things in different places.
     package init?(_ text: some StringProtocol) {
         var units: Int128 = 0
         var (count, scale) = (0, 0)

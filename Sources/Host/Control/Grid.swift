@@ -92,7 +92,7 @@ package struct Grid: Hashable, Sendable {
         }
     }
 
-    /// Smallest units of the quote in one tick × one lot; nil where that is not whole or above 2^62.
+    /// Smallest units of the quote in one tick × one lot; nil where not whole or above 2^62.
     package var notionalUnit: Int64? {
         var divisor = Self.power(Int(tickScale) + Int(baseScale))
         var product: Int128 = 1

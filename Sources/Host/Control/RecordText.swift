@@ -155,7 +155,8 @@ extension Command {
         case .amend(let c):
             Self.target(c.account, c.instrument, c.order, c.clOrdID)
                 + Self.present([
-                    ("priceTicks", Int128(c.price.ticks)), ("quantityLots", Int128(c.quantity.lots)),
+                    ("priceTicks", Int128(c.price.ticks)),
+                    ("quantityLots", Int128(c.quantity.lots)),
                 ])
         case .cancelReplace(let c):
             [

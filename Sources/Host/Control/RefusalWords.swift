@@ -65,7 +65,7 @@ extension Refusal {
         case .instrumentUnknown: "see `boursectl instrument list`"
         case .assetUnknown: "see `boursectl asset list`"
         case .insufficientFunds:
-            "see `boursectl account show ACCOUNT`; what is held comes free by `boursectl cancel-all`"
+            "see `boursectl account show ACCOUNT`; `boursectl cancel-all` frees what orders hold"
         case .nameInvalid: "see what exists with `boursectl asset list` or `instrument list`"
         case .tableFull:
             "the [limits] of bourse.toml stand in the journal's first record and cannot grow in "
