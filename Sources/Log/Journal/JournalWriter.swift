@@ -126,8 +126,8 @@ public final class JournalWriter: @unchecked Sendable {
     public var isStopped: Bool { hasStopped }
 
     /// Makes segments ahead of need, if some are lacking; true when one was made. May take long: for a
-    /// thread of its own, about every 100 ms. A full disk is no error while one is left: it shows in
-    /// `isBelowReserve`.
+    /// thread of its own, about every 100 ms. A full disk is no error here: it shows in
+    /// `isBelowReserve`, and stops `append` only when the last segment is used up.
     public func prepareNext() throws(JournalError) -> Bool { try supply.fill() }
 
     /// Whether free space was below the reserve, or no segment could be made ahead, at the last look.

@@ -49,7 +49,7 @@ final class SegmentSupply: Sendable {
             isShort.store(false, ordering: .relaxed)
             return true
         } catch {
-            guard error.isFull, !taken.isEmpty else { throw .system(error) }
+            guard error.isFull else { throw .system(error) }
             isShort.store(true, ordering: .relaxed)
             isBelowReserve.store(true, ordering: .relaxed)
             return false

@@ -1,0 +1,315 @@
+// Goal: whatever stands at the end of a journal, start-up cuts only what was never acknowledged, and
+// stops at anything else with the last good sequence; it never guesses and never loses silently.
+
+import Journal
+import Platform
+import Terms
+import Testing
+import Wire
+
+@Suite struct JournalRecoveryTests {
+    /// A journal's segment as bytes, with where each record begins and ends.
+    struct Image {
+        let lab: JournalLab
+        let sample: JournalSample
+        let bytes: [UInt8]
+        var records: [Range<Int>] = []
+        var end = 4096
+
+        init(_ count: Int, batch: Int) throws {
+            lab = try JournalLab()
+            sample = JournalSample(count)
+            try lab.write(sample, batch: batch)
+            bytes = try lab.scratch.bytes(lab.scratch.segment(1))
+            for record in sample.records {
+                while Array(bytes[end..<end + 4]) == Array("SYNC".utf8) { end += 16 }
+                records.append(end..<end + record.count)
+                end += record.count
+            }
+            if Array(bytes[end..<end + 4]) == Array("SYNC".utf8) { end += 16 }
+        }
+
+        /// How many records from the first on are still whole in `changed`: what was lost of one may
+        /// have been its zero padding only.
+        func whole(_ changed: [UInt8]) -> Int {
+            records.prefix { $0.upperBound <= changed.count && changed[$0] == bytes[$0] }.count
+        }
+
+        func recover(_ changed: [UInt8]) throws -> RecoveredJournal {
+            try lab.scratch.put(changed, lab.scratch.segment(1))
+            return try Journal.recover(directory: lab.directory)
+        }
+    }
+
+    @Test func `an empty directory is an empty journal`() throws {
+        let lab = try JournalLab()
+        let recovered = try Journal.recover(directory: lab.directory)
+        #expect(recovered.isEmpty)
+        #expect(recovered.identity == nil)
+        #expect(recovered.cut == nil)
+    }
+
+    @Test func `a missing directory says what to do`() throws {
+        let lab = try JournalLab()
+        let error = journalError {
+            _ = try Journal.recover(directory: lab.scratch.file("nowhere"))
+        }
+        #expect(error?.description.contains("nowhere") == true)
+        #expect(error?.description.contains("correct the path") == true)
+    }
+
+    @Test func `a write that ends at any byte leaves every whole record and is gone on with`() throws {
+        let image = try Image(12, batch: 2)
+        for end in 4096..<image.end {
+            var torn = Array(image.bytes[..<end])
+            torn += [UInt8](repeating: 0, count: image.bytes.count - end)
+            let recovered = try image.recover(torn)
+            let whole = image.whole(torn)
+            #expect(recovered.lastSequence == UInt64(whole), "cut at \(end)")
+            // The tail can't come back: a second look finds a clean end.
+            #expect(try Journal.recover(directory: image.lab.directory).cut == nil)
+            if end % 5 == 0, whole > 0 {
+                try image.lab.write(image.sample, from: whole + 1)
+                #expect(try image.lab.read() == image.sample.records, "went on from \(end)")
+            }
+        }
+    }
+
+    @Test func `a file that was cut short keeps its whole records`() throws {
+        let image = try Image(12, batch: 3)
+        for end in stride(from: 4096, to: image.end, by: 3) {
+            let recovered = try image.recover(Array(image.bytes[..<end]))
+            let whole = image.records.prefix { $0.upperBound <= end }.count
+            #expect(recovered.lastSequence == UInt64(whole), "cut at \(end)")
+        }
+    }
+
+    @Test func `a cut is reported with its sequence, place and length`() throws {
+        let image = try Image(12, batch: 1)
+        let last = image.records[11]
+        var torn = image.bytes
+        for i in last.lowerBound + 20..<image.end { torn[i] = 0 }
+        let cut = try #require(try image.recover(torn).cut)
+        #expect(cut.sequence == 12)
+        #expect(cut.offset == last.lowerBound)
+        #expect((17...24).contains(cut.bytes))
+        #expect(cut.description.contains("never acknowledged"))
+    }
+
+    @Test func `a flipped bit before the last mark is damage, wherever it is`() throws {
+        let image = try Image(12, batch: 2)
+        for (index, range) in image.records.enumerated() {
+            for at in range {
+                var bytes = image.bytes
+                bytes[at] ^= UInt8(1 << (at % 8))
+                let error = journalError { _ = try image.recover(bytes) }
+                guard case .damaged(let file, let offset, let lastGood, _) = error else {
+                    Issue.record("byte \(at) of record \(index + 1): \(String(describing: error))")
+                    continue
+                }
+                #expect(file == image.lab.scratch.segment(1))
+                #expect(offset == range.lowerBound)
+                #expect(lastGood == UInt64(index))
+                // Nothing was changed by looking.
+                #expect(try image.lab.scratch.bytes(file) == bytes)
+            }
+        }
+    }
+
+    @Test func `a flipped bit in the last mark costs nothing`() throws {
+        let image = try Image(12, batch: 2)
+        for at in image.end - 16..<image.end {
+            var bytes = image.bytes
+            bytes[at] ^= 4
+            #expect(try image.recover(bytes).lastSequence == 12)
+        }
+    }
+
+    @Test func `without the last mark only the last record can be taken for torn`() throws {
+        let image = try Image(20, batch: 20)
+        var unmarked = image.bytes
+        for i in image.end - 16..<image.end { unmarked[i] = 0 }
+        for (index, range) in image.records.enumerated() {
+            var bytes = unmarked
+            bytes[range.lowerBound + 9] ^= 1
+            if index == 19 {
+                let recovered = try image.recover(bytes)
+                #expect(recovered.lastSequence == 19)
+                #expect(recovered.cut?.sequence == 20)
+            } else {
+                let error = journalError { _ = try image.recover(bytes) }
+                guard case .damaged(_, _, let lastGood, _) = error else {
+                    Issue.record("record \(index + 1): \(String(describing: error))")
+                    continue
+                }
+                #expect(lastGood == UInt64(index))
+            }
+        }
+    }
+
+    @Test func `a sector that a power cut kept back tears its write, and damages a finished one`() throws {
+        let image = try Image(60, batch: 60)
+        var unmarked = image.bytes
+        for i in image.end - 16..<image.end { unmarked[i] = 0 }
+        for sector in stride(from: 4096, to: image.end - 512, by: 512) {
+            func without(_ bytes: [UInt8]) -> [UInt8] {
+                var bytes = bytes
+                for i in sector..<sector + 512 { bytes[i] = 0 }
+                return bytes
+            }
+            let whole = image.whole(without(image.bytes))
+            #expect(try image.recover(without(unmarked)).lastSequence == UInt64(whole))
+            let error = journalError { _ = try image.recover(without(image.bytes)) }
+            guard case .damaged(_, _, let lastGood, _) = error else {
+                Issue.record("sector at \(sector): \(String(describing: error))")
+                continue
+            }
+            #expect(lastGood == UInt64(whole))
+        }
+    }
+
+    @Test func `a record in the wrong place is damage, not a torn tail`() throws {
+        let image = try Image(12, batch: 1)
+        var bytes = image.bytes
+        // The eleventh record once more where the twelfth should be.
+        let (from, to) = (image.records[10], image.records[11])
+        for i in to.lowerBound..<image.end { bytes[i] = 0 }
+        bytes.replaceSubrange(
+            to.lowerBound..<to.lowerBound + from.count, with: image.bytes[from])
+        let error = journalError { _ = try image.recover(bytes) }
+        #expect(error?.description.contains("says it is 11") == true)
+    }
+}
+
+@Suite struct JournalSegmentsTests {
+    /// Enough records for several of the smallest segments.
+    static func several() throws -> (JournalLab, JournalSample, [UInt64]) {
+        let lab = try JournalLab()
+        let sample = JournalSample(1800)
+        try lab.write(sample, batch: 7)
+        let firsts = try Directory.names(in: lab.directory).compactMap { name -> UInt64? in
+            name.hasSuffix(".seg") ? UInt64(name.dropLast(4)) : nil
+        }
+        #expect(firsts.count >= 4)
+        return (lab, sample, firsts)
+    }
+
+    @Test func `records go on over segments without a gap`() throws {
+        let (lab, sample, firsts) = try Self.several()
+        let recovered = try Journal.recover(directory: lab.directory)
+        #expect(recovered.lastSequence == 1800)
+        #expect(recovered.segmentCount == firsts.count)
+        #expect(try lab.read() == sample.records)
+        for sequence in [2, firsts[1] - 1, firsts[1], firsts[2] + 1, 1800] {
+            #expect(try lab.read(from: sequence) == Array(sample.records[Int(sequence - 1)...]))
+        }
+    }
+
+    @Test func `a scan from a later sequence passes over the earlier segments`() throws {
+        let (lab, _, firsts) = try Self.several()
+        let all = try Journal.recover(directory: lab.directory)
+        let part = try Journal.recover(directory: lab.directory, scanFrom: firsts[2] + 3)
+        #expect(part.scannedFrom == firsts[2])
+        #expect(part.lastSequence == 1800)
+        #expect(part.bytesScanned < all.bytesScanned)
+        #expect(part.genesis == all.genesis)
+    }
+
+    @Test func `a missing segment is named by its records`() throws {
+        let (lab, _, firsts) = try Self.several()
+        try Directory.remove(lab.scratch.segment(firsts[1]))
+        #expect(
+            journalError { _ = try Journal.recover(directory: lab.directory) }
+                == .missing(directory: lab.directory, first: firsts[1], last: firsts[2] - 1))
+        #expect(journalError { _ = try lab.read() } != nil)
+    }
+
+    @Test func `damage in an earlier segment stops start-up there`() throws {
+        let (lab, _, firsts) = try Self.several()
+        let path = lab.scratch.segment(firsts[1])
+        var bytes = try lab.scratch.bytes(path)
+        bytes[20_000] ^= 1
+        try lab.scratch.put(bytes, path)
+        guard case .damaged(let file, _, let lastGood, _) = journalError({
+            _ = try Journal.recover(directory: lab.directory)
+        }) else {
+            Issue.record("the damage was not found")
+            return
+        }
+        #expect(file == path)
+        #expect(lastGood >= firsts[1] && lastGood < firsts[2])
+        #expect(journalError { _ = try lab.read() } != nil)
+    }
+
+    @Test func `a segment of another journal is refused`() throws {
+        let (lab, _, firsts) = try Self.several()
+        let path = lab.scratch.segment(firsts[2])
+        var bytes = try lab.scratch.bytes(path)
+        bytes[16] ^= 0xFF
+        Self.seal(&bytes)
+        try lab.scratch.put(bytes, path)
+        let error = journalError { _ = try Journal.recover(directory: lab.directory) }
+        #expect(error?.description.contains("another exchange") == true)
+    }
+
+    @Test func `a later format is refused by name`() throws {
+        let (lab, _, firsts) = try Self.several()
+        let path = lab.scratch.segment(firsts[0])
+        var bytes = try lab.scratch.bytes(path)
+        bytes[8] = 2
+        Self.seal(&bytes)
+        try lab.scratch.put(bytes, path)
+        #expect(
+            journalError { _ = try Journal.recover(directory: lab.directory) }
+                == .newer(file: path, version: 2, known: 1))
+    }
+
+    @Test func `a crash while a segment is begun is undone`() throws {
+        let sizes = [0, 1, 40, 4095, 4096, 64 << 10]
+        for size in sizes {
+            let (lab, sample, _) = try Self.several()
+            let path = lab.scratch.segment(1801)
+            try lab.scratch.put([UInt8](repeating: 0, count: size), path)
+            let recovered = try Journal.recover(directory: lab.directory)
+            #expect(recovered.lastSequence == 1800)
+            #expect(recovered.cut?.file == path)
+            #expect(!Directory.exists(path))
+            #expect(try lab.read() == sample.records)
+        }
+        // A whole header without a record is simply gone on with.
+        let lab = try JournalLab()
+        try lab.write(JournalSample(2))
+        var bytes = try lab.scratch.bytes(lab.scratch.segment(1))
+        for i in 4096..<bytes.count { bytes[i] = 0 }
+        try lab.scratch.put(bytes, lab.scratch.segment(1))
+        let recovered = try Journal.recover(directory: lab.directory)
+        #expect(recovered.isEmpty)
+        #expect(recovered.identity == JournalSample.identity)
+        try lab.write(JournalSample(5))
+        #expect(try lab.read() == JournalSample(5).records)
+    }
+
+    @Test func `a header that is broken over good records is damage`() throws {
+        let (lab, _, firsts) = try Self.several()
+        let path = lab.scratch.segment(firsts.last!)
+        var bytes = try lab.scratch.bytes(path)
+        bytes[33] ^= 1
+        try lab.scratch.put(bytes, path)
+        guard case .damaged(let file, _, let lastGood, _) = journalError({
+            _ = try Journal.recover(directory: lab.directory)
+        }) else {
+            Issue.record("the damage was not found")
+            return
+        }
+        #expect(file == path)
+        #expect(lastGood == firsts.last! - 1)
+    }
+
+    /// Renews a header block's checksum.
+    static func seal(_ bytes: inout [UInt8]) {
+        let crc = unsafe bytes.withUnsafeBytes {
+            unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<52]))
+        }
+        for i in 0..<4 { bytes[52 + i] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(i))) }
+    }
+}

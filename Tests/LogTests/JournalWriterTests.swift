@@ -1,0 +1,234 @@
+// Goal: the writer's faults are final and say what to do; a live reader follows it; full and
+// read-only disks lose nothing.
+
+import Glibc
+import Journal
+import Platform
+import Terms
+import Testing
+import Wire
+
+@Suite struct JournalWriterTests {
+    @Test func `what is synced is durable, what is appended is not yet`() throws {
+        let lab = try JournalLab()
+        let sample = JournalSample(10)
+        let writer = try lab.writer()
+        try writer.append(sample.bytes(1...4))
+        #expect(writer.lastSequence == 4)
+        #expect(writer.durableSequence == 0)
+        try writer.sync()
+        #expect(writer.durableSequence == 4)
+        try writer.append(sample.bytes(5...10))
+        #expect(writer.durableSequence == 4)
+    }
+
+    @Test func `a live reader sees records when they are whole and knows when they are durable`() throws {
+        let lab = try JournalLab()
+        let sample = JournalSample(900)
+        let reader = JournalReader(directory: lab.directory, from: 1, isLive: true)
+        var seen: [[UInt8]] = []
+        func read() throws {
+            while try unsafe reader.next({ run in
+                unsafe Records.forEach(run) { unsafe seen.append([UInt8]($1)) }
+            }) {}
+        }
+        try read()
+        #expect(seen.isEmpty)
+        let writer = try lab.writer()
+        for first in stride(from: 1, through: 900, by: 9) {
+            try writer.append(sample.bytes(first...first + 8))
+            try read()
+            #expect(seen.count == first + 8)
+            #expect(!reader.isDurable)
+            try writer.sync()
+            try read()
+            #expect(reader.isDurable)
+        }
+        #expect(seen == sample.records)
+    }
+
+    @Test func `a reader stops where it is told to`() throws {
+        let lab = try JournalLab()
+        let sample = JournalSample(40)
+        try lab.write(sample, batch: 40)
+        let reader = JournalReader(directory: lab.directory, from: 3)
+        var count = 0
+        while try unsafe reader.next(upTo: 17, { run in
+            unsafe Records.forEach(run) { header, _ in count += 1 }
+        }) {}
+        #expect(count == 15)
+        #expect(reader.nextSequence == 18)
+        var found: UInt64?
+        let isThere = try unsafe reader.next(bytesMax: 1) { unsafe found = RecordHeader($0)?.sequence }
+        #expect(isThere)
+        #expect(found == 18)
+        #expect(reader.nextSequence == 19)
+    }
+
+    @Test func `a live reader waits for a half record and takes it when it is whole`() throws {
+        let lab = try JournalLab()
+        let sample = JournalSample(6)
+        try lab.write(JournalSample(5))
+        let recovered = try Journal.recover(directory: lab.directory)
+        #expect(recovered.lastSequence == 5)
+        let path = lab.scratch.segment(1)
+        let bytes = try lab.scratch.bytes(path)
+        let end = bytes.lastIndex { $0 != 0 }! / 8 * 8 + 8
+        let file = try File(path, .write)
+        let record = sample.records[5]
+        let reader = JournalReader(directory: lab.directory, from: 6, isLive: true)
+        try file.write(Array(record[..<40]), at: end)
+        var found: [UInt8] = []
+        while try unsafe reader.next({ unsafe found += $0 }) {}
+        #expect(found.isEmpty)
+        try file.write(record, at: end)
+        while try unsafe reader.next({ unsafe found += $0 }) {}
+        #expect(found == record)
+    }
+
+    @Test func `segments are made ahead and survive a restart unused`() throws {
+        let lab = try JournalLab()
+        let sample = JournalSample(1500)
+        for zeroes in [false, true] {
+            let options = JournalOptions(
+                segmentBytes: 64 << 10, reserveBytes: 0, zeroesAhead: zeroes)
+            let writer = try JournalWriter(
+                recovered: Journal.recover(directory: lab.directory),
+                identity: JournalSample.identity, options: options)
+            while try writer.prepareNext() {}
+            let first = Int(writer.lastSequence) + 1
+            for sequence in first..<first + 700 {
+                try writer.append(sample.bytes(sequence...sequence))
+                if sequence % 50 == 0 {
+                    try writer.sync()
+                    _ = try writer.prepareNext()
+                }
+            }
+            try writer.sync()
+        }
+        #expect(try lab.read() == Array(sample.records[..<1400]))
+    }
+
+    @Test func `an append that leaves a gap stops the process`() async throws {
+        await #expect(processExitsWith: .failure) {
+            let lab = try JournalLab()
+            let writer = try lab.writer()
+            try writer.append(JournalSample(3).bytes(2...3))
+        }
+    }
+
+    @Test func `a second instance is told who has the state`() throws {
+        let scratch = try JournalScratch()
+        let lock = try StateLock(directory: scratch.path)
+        do {
+            _ = try StateLock(directory: scratch.path)
+            Issue.record("the state was taken twice")
+        } catch {
+            #expect(error == .held(path: scratch.file("lock"), pid: getpid()))
+            #expect(error.description.contains("process \(getpid())"))
+        }
+        withExtendedLifetime(lock) {}
+    }
+}
+
+/// A file system of its own, in memory.
+final class JournalDisk {
+    let scratch: JournalScratch
+    var path: String { scratch.path }
+
+    init(bytes: Int) throws {
+        scratch = try JournalScratch()
+        let result = unsafe mount("tmpfs", scratch.path, "tmpfs", 0, "size=\(bytes)")
+        if result != 0 {
+            Issue.record(
+                """
+                no file system can be mounted here (\(SystemError.last("mount", scratch.path))): \
+                run the tests as root, or in a container with CAP_SYS_ADMIN
+                """)
+            throw SystemError.last("mount", scratch.path)
+        }
+    }
+
+    func makeReadOnly() throws {
+        let result = unsafe mount(
+            "tmpfs", scratch.path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), nil)
+        guard result == 0 else { throw SystemError.last("remount", scratch.path) }
+    }
+
+    deinit { _ = unsafe umount2(scratch.path, Int32(MNT_DETACH)) }
+}
+
+@Suite(.serialized) struct JournalDiskTests {
+    @Test func `a full disk uses its reserve, then stops with what to do, and loses nothing`() throws {
+        let disk = try JournalDisk(bytes: 512 << 10)
+        let sample = JournalSample(6000)
+        let writer = try JournalWriter(
+            recovered: Journal.recover(directory: disk.path), identity: JournalSample.identity,
+            options: JournalOptions(
+                segmentBytes: 64 << 10, reserveBytes: 200 << 10, zeroesAhead: true))
+        var durable = 0
+        var atReserve: Int?
+        var fault: JournalError?
+        for sequence in 1...6000 {
+            fault = journalError {
+                _ = try writer.prepareNext()
+                _ = try writer.checkSpace()
+                try writer.append(sample.bytes(sequence...sequence))
+                try writer.sync()
+            }
+            if fault != nil { break }
+            durable = sequence
+            if writer.isBelowReserve, atReserve == nil { atReserve = sequence }
+        }
+        let error = try #require(fault)
+        #expect(error.description.contains("free space"))
+        #expect(error.description.contains(disk.path))
+        // The warning came with room for at least another segment of cancels.
+        let warned = try #require(atReserve)
+        #expect(durable - warned > 300)
+        #expect(journalError { try writer.append(sample.bytes(1...1)) } == .stopped)
+        #expect(journalError { try writer.sync() } == .stopped)
+        let recovered = try Journal.recover(directory: disk.path)
+        #expect(recovered.lastSequence == UInt64(durable))
+    }
+
+    @Test func `a disk without room for the first segment says so`() throws {
+        let disk = try JournalDisk(bytes: 32 << 10)
+        let writer = try JournalWriter(
+            recovered: Journal.recover(directory: disk.path), options: JournalLab.options)
+        let error = journalError { try writer.append(JournalSample(1).bytes(1...1)) }
+        #expect(error?.description.contains("free space") == true)
+        #expect(try writer.prepareNext() == false)
+        #expect(writer.isBelowReserve)
+    }
+
+    @Test func `a read-only disk says so and is left as it is`() throws {
+        let disk = try JournalDisk(bytes: 1 << 20)
+        try Self.write(JournalSample(30), disk.path)
+        try disk.makeReadOnly()
+        let error = journalError { _ = try Journal.recover(directory: disk.path) }
+        #expect(error?.description.contains("read-only") == true)
+        #expect(try Journal.inspect(directory: disk.path).lastSequence == 30)
+    }
+
+    /// Writes a sample; nothing is open for writing afterwards, which would keep a file system from
+    /// turning read-only.
+    static func write(_ sample: JournalSample, _ directory: String) throws {
+        let writer = try JournalWriter(
+            recovered: Journal.recover(directory: directory), identity: JournalSample.identity,
+            options: JournalLab.options)
+        try writer.append(sample.bytes(1...sample.records.count))
+        try writer.sync()
+    }
+
+    @Test func `a snapshot keeps its distance from a full disk`() throws {
+        let disk = try JournalDisk(bytes: 256 << 10)
+        let engine = JournalSample(100).engine()
+        let store = SnapshotStore(directory: disk.path)
+        let error = journalError {
+            _ = try store.write(engine, identity: JournalSample.identity, keepFree: 1 << 30)
+        }
+        #expect(error?.description.contains("free space") == true)
+        #expect(try Directory.names(in: disk.path).isEmpty)
+    }
+}
