@@ -135,7 +135,12 @@ let package = Package(
         // Tests, mirroring Sources.
         tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
         tests("BenchTests", ["Terms", "Engine", "Bench"]),
-        tests("LogTests", ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Platform", "Configuration", "Secrets", "Control"]),
+        tests(
+            "LogTests",
+            [
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Platform", "Configuration", "Secrets", "Control",
+            ], exclude: ["Fixtures"]),
         tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway", "Secrets"]),
         tests("TidyTests", []),
     ]
