@@ -15,14 +15,14 @@ struct VoidRecord: ParsableCommand {
         abstract: "Voids a record that stops the engine, so that the exchange can start again.",
         discussion: """
             For one case only: a record that stops the engine by a bug would stop it again at \
-            every start. matchd then says so and names the record. Voided, every replica passes \
-            over it, as if it had been refused; the record itself stays in the journal, with who \
-            voided it and why.
+            every start. After two starts that died at one record matchd says so and names it; \
+            only that record is taken here. Voided, every replica passes over it, as if it had \
+            been refused. It stays in the journal, with who voided it and why.
 
-            matchd must not run: a record that the running engine has executed cannot be taken \
-            back without making all replicas differ. For the same reason a record is refused that \
-            a hash mark or a snapshot stands behind. What a wrong credit or trade did is put right \
-            by a new command, as `boursectl debit`.
+            matchd must not run: what a running engine has executed cannot be taken back without \
+            making all replicas differ. For the same reason a record is refused that a hash mark \
+            or a snapshot stands behind. What a wrong credit did is put right by a new command, \
+            as `boursectl debit`.
 
             It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
 
@@ -110,6 +110,7 @@ struct VoidRecord: ParsableCommand {
         guard !journal.voided.contains(sequence) else {
             throw Failure("record \(sequence) is voided already")
         }
+        try checkMark(settings)
         let snapshots = try SnapshotStore(directory: settings.snapshotsDirectory).sequences()
         if let behind = snapshots.first(where: { $0 >= sequence }) {
             throw Failure(
@@ -133,6 +134,25 @@ struct VoidRecord: ParsableCommand {
                     + "taken back", repair: "put it right by a new command, as `boursectl debit`")
         }
         Terminal.warn(text ?? "record \(sequence)")
+    }
+
+    /// The note of two starts that died at this record; see `RecoveryMark` in the journal's sources:
+    /// 8 bytes of magic, then two little-endian sequences.
+    private func checkMark(_ settings: Settings) throws {
+        let path = Directory.join(settings.state, "recovery.mark")
+        let bytes = (try? File(path, .read).read(count: 24)) ?? []
+        let mark: (last: UInt64, before: UInt64)? = unsafe bytes.withUnsafeBytes { raw in
+            guard raw.count == 24, unsafe raw.prefix(8).elementsEqual("BOURSEM1".utf8) else {
+                return nil
+            }
+            var reader = unsafe WireReader(UnsafeRawBufferPointer(rebasing: raw[8...]))
+            return (reader.integer(), reader.integer())
+        }
+        guard mark?.last == sequence, mark?.before == sequence else {
+            throw Failure(
+                "no two starts of matchd died at record \(sequence)",
+                repair: "start matchd: should a record stop it twice, it names that record")
+        }
     }
 
     private func ask() throws {
