@@ -133,7 +133,8 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         // Tests, mirroring Sources.
-        tests("CoreTests", ["Terms", "Slabs", "Wire", "Engine"]),
+        tests(
+            "CoreTests", ["Terms", "Slabs", "Wire", "Engine"], exclude: ["Fixtures", "Scenarios"]),
         tests("BenchTests", ["Terms", "Engine", "Bench"]),
         tests(
             "LogTests",

@@ -288,7 +288,7 @@ extension Engine {
         for i in 0..<Int(assetCount) {
             assets[i + 1] = AssetView(
                 id: AssetID(UInt16(i + 1)), code: r.text(),
-                scale: UInt8(truncatingIfNeeded: r.integer(UInt64.self)))
+                scale: UInt8(clamping: r.integer(UInt64.self)))
             ledger.house[i + 1] = HouseBalance(
                 external: Amount(units: r.integer()), fees: Amount(units: r.integer()),
                 rounding: Amount(units: r.integer()))
@@ -381,7 +381,8 @@ extension Engine {
             if number == 0 { return asset == 0 }
             let balance = Balance(
                 available: Amount(units: r.integer()), held: Amount(units: r.integer()))
-            let most = Limits.amountUnitsMax
+            // What came from outside, and as much again in rebates.
+            let most = 2 * Limits.amountUnitsMax
             guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed),
                 balance.available.units >= 0, balance.held.units >= 0,
                 balance.available.units <= most, balance.held.units <= most

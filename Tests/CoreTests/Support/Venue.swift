@@ -16,6 +16,21 @@ final class Venue {
     var terms: SetInstrument
     var hasDiverged: Bool { engine.hasDiverged }
     var eventHash: UInt64 { engine.eventHash }
+    func levels(_ side: Side) -> [LevelView] {
+        var levels: [LevelView] = []
+        engine.forEachLevel(Self.goldDollar, side) {
+            levels.append($0)
+            return true
+        }
+        return levels
+    }
+
+    func balance(_ account: AccountID, _ asset: AssetID) -> Balance {
+        engine.balance(account, asset)
+    }
+
+    func house(_ asset: AssetID) -> HouseBalance { engine.house(asset) }
+
     /// Events of the last command.
     private(set) var events: [Event] = []
 

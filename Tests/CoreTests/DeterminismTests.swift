@@ -1,0 +1,121 @@
+// Goal: the meaning of the log does not change by accident. A recorded log gives the hashes that
+// stand beside it, on any machine, in whichever way its records come in.
+
+import Engine
+import Glibc
+import Terms
+import Testing
+import Wire
+
+@Suite struct DeterminismTests {
+    private static let commands = 600
+    private static let limits = EngineLimits.small
+
+    /// Both files are written anew by BOURSE_RECORD=1. That is right only when the engine's rules
+    /// change on purpose: logs of the old rules then give other states.
+    private static let logPath = testFile("Fixtures/engine-log.bin")
+    private static let hashPath = testFile("Fixtures/engine-log-hashes.txt")
+
+    @Test func `a recorded log gives the recorded hashes`() throws {
+        if environment("BOURSE_RECORD", 0) != 0 { record() }
+        var engine = Engine(limits: Self.limits)
+        let found = hashes(of: &engine)
+        let recorded = readText(Self.hashPath).split(separator: "\n").map(String.init)
+        #expect(recorded.count == Self.commands / 100 + 1)
+        #expect(found == recorded)
+        let hasDiverged = engine.hasDiverged
+        #expect(!hasDiverged, "marks inside the log agree too")
+    }
+
+    @Test func `records and decoded commands give the same hashes`() {
+        var engine = Engine(limits: Self.limits)
+        _ = hashes(of: &engine)
+        var other = Engine(limits: Self.limits, keepsEvents: false)
+        for record in records() {
+            unsafe record.withUnsafeBytes { bytes in
+                let header = unsafe RecordHeader(bytes)!
+                let payload = unsafe UnsafeRawBufferPointer(
+                    rebasing: bytes[RecordHeader.size...])
+                guard let kind = CommandKind(rawValue: header.kind),
+                    let command = unsafe Command(kind: kind, payload: payload)
+                else {
+                    // What does not decode goes in as it is.
+                    _ = unsafe other.apply(record: bytes)
+                    return
+                }
+                _ = other.apply(header, command)
+            }
+        }
+        let (a, b) = (engine.eventHash, other.eventHash)
+        #expect(a == b)
+        let (c, d) = (engine.stateHash(), other.stateHash())
+        #expect(c == d)
+    }
+
+    @Test func `a snapshot cut or changed anywhere is not read`() {
+        var engine = Engine(limits: Self.limits)
+        _ = hashes(of: &engine)
+        var bytes: [UInt8] = []
+        unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
+        let hash = engine.stateHash()
+        var random = SplitMix64(seed: 3)
+        var changed = 0
+        for _ in 0..<1_000 {
+            var copy = bytes
+            if random.once(in: 3) {
+                copy.removeLast(Int(random.within(1...Int64(bytes.count))))
+            } else {
+                copy[Int(random.next() % UInt64(bytes.count))] ^= 1 << UInt8(random.next() % 8)
+            }
+            // Either it is refused, or it is a state of its own; never a crash, never this state.
+            let other = unsafe copy.withUnsafeBytes { unsafe Engine(snapshot: $0)?.stateHash() }
+            if other != hash { changed += 1 }
+        }
+        #expect(changed == 1_000, "each change is seen")
+    }
+
+    // MARK: Files
+
+    /// The event hash after each hundred records, and the state's hash at the end.
+    private func hashes(of engine: inout Engine) -> [String] {
+        var lines: [String] = []
+        for (i, record) in records().enumerated() {
+            _ = unsafe record.withUnsafeBytes { unsafe engine.apply(record: $0) }
+            if (i + 1) % 100 == 0 {
+                lines.append("events \(i + 1) \(String(engine.eventHash, radix: 16))")
+            }
+        }
+        return lines + ["state \(engine.sequence) \(String(engine.stateHash(), radix: 16))"]
+    }
+
+    /// The records of the file, in which each has its length before it.
+    private func records() -> [[UInt8]] {
+        let bytes = readBytes(Self.logPath)
+        var records: [[UInt8]] = []
+        var place = 0
+        while place + 4 <= bytes.count {
+            let length = (0..<4).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
+            records.append(Array(bytes[(place + 4)..<(place + 4 + length)]))
+            place += 4 + length
+        }
+        return records
+    }
+
+    private func record() {
+        let twin = SlowExchange(limits: Self.limits)
+        var engine = Engine(limits: Self.limits)
+        var stream = CommandStream(seed: 2_026, twin: twin)
+        var file: [UInt8] = []
+        for _ in 0..<Self.commands {
+            stream.eventHash = engine.eventHash
+            let step = stream.next()
+            _ = twin.apply(step.header, step.command)
+            _ = unsafe step.bytes.withUnsafeBytes { unsafe engine.apply(record: $0) }
+            let length = UInt32(step.bytes.count)
+            file += (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + step.bytes
+        }
+        writeBytes(Self.logPath, file)
+        var again = Engine(limits: Self.limits)
+        writeText(Self.hashPath, hashes(of: &again).joined(separator: "\n") + "\n")
+    }
+}
