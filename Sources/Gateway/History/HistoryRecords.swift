@@ -51,6 +51,17 @@ public struct Adjustment: Hashable, Sendable {
     public var amount: Amount
     /// When, in nanoseconds since 1970 on the log's clock.
     public var time: Int64
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        sequence: UInt64, account: AccountID, asset: AssetID, amount: Amount, time: Int64
+    ) {
+        self.sequence = sequence
+        self.account = account
+        self.asset = asset
+        self.amount = amount
+        self.time = time
+    }
 }
 
 /// What history is asked for over orders and trades. Times are in nanoseconds since 1970.

@@ -1,0 +1,177 @@
+// Goal: what ends the process, and what the disk or a stranger does to the file, never loses or
+// doubles a row: it is told, or made good.
+
+import Glibc
+import History
+import Terms
+import Testing
+
+@Suite struct HistoryFaultTests {
+    @Test func `the history of another journal is refused`() throws {
+        let directory = TestDirectory()
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 0xAB)
+        #expect(history.close() == nil)
+        let error = #expect(throws: HistoryError.self) {
+            try History(file: directory.file, journalHigh: 1, journalLow: 0xAC)
+        }
+        #expect(
+            error?.description == "\(directory.file) is the history of journal "
+                + "000000000000000100000000000000ab, and this exchange's is "
+                + "000000000000000100000000000000ac: move the file away, and history is written "
+                + "anew from the log")
+    }
+
+    @Test func `the file of a newer version is refused`() throws {
+        let directory = TestDirectory()
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.close() == nil)
+        // SQLite's user version stands big-endian at byte 60 of the file (sqlite.org/fileformat).
+        try overwrite(directory.file, at: 60, [0, 0, 0, 99])
+        let error = #expect(throws: HistoryError.self) {
+            try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        }
+        #expect(error == .newerVersion(file: directory.file, found: 99, known: 1))
+    }
+
+    @Test func `a file that is no database is told`() throws {
+        let directory = TestDirectory()
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.close() == nil)
+        try overwrite(directory.file, at: 0, Array("not a database, by any means".utf8))
+        let error = #expect(throws: HistoryError.self) {
+            try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        }
+        #expect(error?.description.contains("it is damaged: move it away") == true)
+    }
+
+    @Test func `a directory that cannot be made is told`() {
+        let error = #expect(throws: HistoryError.self) {
+            try History(file: "/proc/none/history.sqlite", journalHigh: 1, journalLow: 2)
+        }
+        #expect(
+            error?.description
+                == "/proc/none/history.sqlite: cannot make its directory: "
+                + "No such file or directory")
+    }
+
+    /// The child is ended by itself with SIGKILL while it writes; the parent goes on with the file.
+    @Test func `killed at any moment it is whole up to its cursor, and goes on`() async throws {
+        let stream = RecordedStream(seed: 21, commands: 3_000)
+        let directory = TestDirectory()
+        let file = directory.file
+        var written: UInt64 = 0
+        for round in 0..<6 {
+            await #expect(processExitsWith: .signal(SIGKILL)) {
+                [file = file as String, round = round as Int] in
+                let stream = RecordedStream(seed: 21, commands: 3_000)
+                let history = try History(file: file, journalHigh: 1, journalLow: 2)
+                // After some rows of this round the process is ended from beside the writer.
+                let start = Int(history.openedAt)
+                let target = UInt64(start + 60 + 40 * round)
+                let killer = try startThread {
+                    while history.cursor < target { usleep(50) }
+                    usleep(UInt32(37 * round))
+                    kill(getpid(), SIGKILL)
+                }
+                for next in stride(from: start, to: stream.records.count, by: 7) {
+                    // The queue stays short, so that the end comes between many transactions.
+                    while history.queuedRows > 100 { usleep(100) }
+                    let end = min(next + 7, stream.records.count)
+                    history.feed(stream.records[next..<end], batch: 7)
+                }
+                pthread_join(killer, nil)
+            }
+            let history = try History(file: file, journalHigh: 1, journalLow: 2)
+            #expect(history.openedAt > written, "the killed one had written")
+            written = history.openedAt
+            #expect(history.openedAt < UInt64(stream.records.count), "it was killed before its end")
+            try ExpectedHistory(stream.records[..<Int(history.openedAt)]).check(history)
+            #expect(history.close() == nil)
+        }
+        let history = try History(file: file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records[Int(history.openedAt)...], batch: 500)
+        try ExpectedHistory(stream.records).check(history)
+        #expect(history.close() == nil)
+    }
+
+    /// RLIMIT_FSIZE stands for the full disk: in a process of its own, for it holds for all files.
+    @Test func `a full disk is told, holds the feed back, and loses nothing`() async {
+        await #expect(processExitsWith: .success) {
+            let directory = TestDirectory()
+            let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+            let stream = RecordedStream(seed: 33, commands: 2_000)
+            history.feed(stream.records[..<500], batch: 100)
+            require(try history.readNow { try $0.cursor() } == 500, "all is well at first")
+            let cursor = history.cursor
+
+            signal(SIGXFSZ, SIG_IGN)
+            limitFiles(to: 64 << 10)
+            history.feed(stream.records[500..<1_000], batch: 100)
+            while history.fault == nil { usleep(1_000) }
+            let read = #expect(throws: HistoryError.self) {
+                try history.readNow { try $0.cursor() }
+            }
+            require(read != nil, "a read gives the fault")
+            var batch = HistoryBatch()
+            for record in stream.records[1_000...] {
+                batch.add(sequence: record.sequence, time: record.time, events: record.events)
+            }
+            // Batches are taken up to the bound, then the feed must wait.
+            var isFull = false
+            for _ in 0..<(History.queuedRowsMax / batch.rows + 2) where !isFull {
+                isFull = !history.append(batch)
+            }
+            require(isFull, "the queue is bounded")
+            require(history.cursor >= cursor, "the cursor stands")
+
+            limitFiles(to: rlim_t.max)
+            while history.fault != nil { usleep(10_000) }
+            require(try history.readNow { try $0.cursor() } == UInt64(stream.records.count), "all")
+            try ExpectedHistory(stream.records).check(history)
+            require(history.close() == nil, "closed well")
+        }
+    }
+}
+
+/// Ends the child with a failure and words for it.
+private func require(_ condition: Bool, _ words: StaticString) {
+    precondition(condition, "\(words)")
+}
+
+/// Sets the size that files of this process may have.
+private func limitFiles(to bytes: rlim_t) {
+    var limit = rlimit()
+    unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    limit.rlim_cur = min(bytes, limit.rlim_max)
+    let result = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    precondition(result == 0, "the limit is set")
+}
+
+/// What the system said.
+private struct Failure: Error { var code: Int32 }
+
+private func overwrite(_ file: String, at offset: Int, _ bytes: [UInt8]) throws {
+    let descriptor = unsafe open(file, O_WRONLY)
+    guard descriptor >= 0 else { throw Failure(code: errno) }
+    defer { close(descriptor) }
+    guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else {
+        throw Failure(code: errno)
+    }
+}
+
+/// Runs `body` on a thread of its own.
+private func startThread(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
+    final class Box: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let argument = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
+    let code = unsafe pthread_create(&thread, nil, { argument in
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+        return nil
+    }, argument)
+    guard code == 0 else { throw Failure(code: code) }
+    return thread
+}
