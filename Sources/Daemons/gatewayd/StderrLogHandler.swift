@@ -3,8 +3,7 @@
 import Glibc
 import Logging
 
-/// Writes `<level>text`, the form that sd-daemon(3) gives a priority to; on a terminal the level's
-/// name stands there instead.
+/// Writes `name: text`, or under systemd `<priority>text`, the form of sd-daemon(3).
 struct StderrLogHandler: LogHandler {
     let label: String
     var metadata: Logger.Metadata = [:]
@@ -12,7 +11,7 @@ struct StderrLogHandler: LogHandler {
 
     init(label: String) { self.label = label }
 
-    private static let isTerminal = isatty(STDERR_FILENO) == 1
+    private static let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -22,8 +21,8 @@ struct StderrLogHandler: LogHandler {
     func log(event: LogEvent) {
         let text = String(event.message.description.map { $0.isNewline ? " " : $0 })
         let line =
-            Self.isTerminal
-            ? "\(label): \(event.level): \(text)\n" : "<\(priority(event.level))>\(text)\n"
+            Self.isJournal
+            ? "<\(priority(event.level))>\(text)\n" : "\(label): \(text)\n"
         _ = unsafe line.withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
     }
 
