@@ -166,7 +166,7 @@ import Wire
         for last in stride(from: 50, through: 400, by: 50) {
             _ = try snapshots.write(sample.engine(upTo: last), identity: JournalSample.identity)
         }
-        try lab.scratch.put([1], snapshots.path(450) + ".new")
+        try lab.scratch.put([1], snapshots.path(450) + ".1.new")
         try snapshots.prune(keep: 3)
         #expect(try snapshots.sequences() == [400, 350, 300])
         #expect(try Directory.names(in: snapshots.directory).count == 3)

@@ -8,7 +8,7 @@ internal import Wire
 
 /// How a journal is written.
 public struct JournalOptions: Hashable, Sendable {
-    /// Bytes of a segment file, a multiple of 4096 and at least 64 KiB.
+    /// Bytes of a segment file, a multiple of 4096 from 64 KiB to 4 GiB.
     public var segmentBytes: Int
     /// Free bytes of the disk below which `isBelowReserve` is true.
     public var reserveBytes: Int
@@ -45,7 +45,7 @@ public final class JournalWriter: @unchecked Sendable {
     private var timestamp: Int64
     private var epoch: UInt32
     private var hasUnsynced = false
-    private var hasStopped = false
+    private let hasStopped = Atomic<Bool>(false)
     private let appended: Atomic<UInt64>
     private let durable: Atomic<UInt64>
 
@@ -59,6 +59,7 @@ public final class JournalWriter: @unchecked Sendable {
     public init(
         recovered: RecoveredJournal, identity: JournalIdentity? = nil, options: JournalOptions
     ) throws(JournalError) {
+        precondition(recovered.isRepaired, "a journal is recovered before it is gone on with")
         directory = recovered.directory
         self.options = options
         self.identity = recovered.identity ?? identity ?? .random()
@@ -86,7 +87,7 @@ public final class JournalWriter: @unchecked Sendable {
     /// Writes whole records, which follow those before without a gap and have their CRC. They are not
     /// durable before `sync`. Begins a new segment where they don't fit, which syncs the old one.
     public func append(_ records: UnsafeRawBufferPointer) throws(JournalError) {
-        guard !hasStopped else { throw .stopped }
+        guard !isStopped else { throw .stopped }
         do throws(JournalError) {
             var rest = unsafe records
             while rest.count > 0 {
@@ -102,14 +103,14 @@ public final class JournalWriter: @unchecked Sendable {
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
         } catch {
-            hasStopped = true
+            hasStopped.store(true, ordering: .releasing)
             throw error
         }
     }
 
     /// Makes all that was appended durable, and marks that it is. One fdatasync(2).
     public func sync() throws(JournalError) {
-        guard !hasStopped else { throw .stopped }
+        guard !isStopped else { throw .stopped }
         guard hasUnsynced, let segment else { return }
         do throws(JournalError) {
             try onDisk { () throws(SystemError) in try segment.syncData() }
@@ -117,13 +118,13 @@ public final class JournalWriter: @unchecked Sendable {
             durable.store(lastSequence, ordering: .releasing)
             try mark()
         } catch {
-            hasStopped = true
+            hasStopped.store(true, ordering: .releasing)
             throw error
         }
     }
 
     /// Whether a fault has ended this writer.
-    public var isStopped: Bool { hasStopped }
+    public var isStopped: Bool { hasStopped.load(ordering: .acquiring) }
 
     /// Makes segments ahead of need, if some are lacking; true when one was made. May take long: for a
     /// thread of its own, about every 100 ms. A full disk is no error here: it shows in

@@ -31,6 +31,7 @@ extension Journal {
     ) throws(JournalError) -> RecoveredJournal {
         var segments = try SegmentName.list(directory)
         var journal = RecoveredJournal(directory: directory)
+        journal.isRepaired = repairs
         let unbegun = try unbegunSegment(segments)
         if unbegun != nil { segments.removeLast() }
         journal.segmentCount = segments.count

@@ -50,6 +50,8 @@ public struct RecoveredJournal: Sendable {
     public internal(set) var cut: TornTail?
     /// Sequences that a `VoidSequence` among the records scanned voids.
     public internal(set) var voided = VoidedSequences()
+    /// Whether it was recovered, so that all of it is durable, or only looked at.
+    var isRepaired = false
     /// Whether a sync mark is the last item.
     var endIsMarked = false
     /// Where the next item goes; nil when there is no segment.

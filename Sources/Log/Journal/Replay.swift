@@ -36,6 +36,8 @@ extension Journal {
         let crashMark = try mark.map { path throws(JournalError) in
             try RecoveryMark(path, voided: journal.voided)
         }
+        // An error that is thrown is told as it is; only a death leaves the mark behind.
+        defer { crashMark?.remove() }
         let reader = JournalReader(
             directory: journal.directory, from: engine.sequence + 1, identity: journal.identity)
         var state = ReplayProgress(sequence: engine.sequence, last: last, applied: 0, skipped: 0)
@@ -56,7 +58,6 @@ extension Journal {
             throw .missing(
                 directory: journal.directory, first: engine.sequence + 1, last: last)
         }
-        crashMark?.remove()
         progress(state)
     }
 

@@ -18,7 +18,11 @@ internal import Platform
     private var failure: SystemError?
 
     init(_ path: String, directory: String, keepFree: Int) throws(JournalError) {
-        do throws(SystemError) { file = try File(path, .replace) } catch { throw .system(error) }
+        file = try onDisk { () throws(SystemError) in
+            let file = try File(path, .replace)
+            _ = try file.tryLock()
+            return file
+        }
         self.directory = directory
         self.keepFree = keepFree
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -56,6 +60,8 @@ internal import Platform
             let piece = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<filled])
             try unsafe file.write(piece, at: SnapshotInfo.headerBytes + written)
             written += filled
+            // Piece by piece, so that the journal's next sync never waits behind a whole snapshot.
+            try file.syncData()
         } catch { failure = error }
         filled = 0
     }

@@ -14,9 +14,10 @@ public struct LoadedSnapshot: ~Copyable {
     public consuming func takeEngine() -> Engine { engine }
 }
 
-/// The snapshots of a state directory. Not for use by several writers at once.
+/// The snapshots of a state directory. Several processes may write and read them.
 public struct SnapshotStore: Sendable {
     private static let ending = ".snap"
+    private static let asideEnding = ".new"
     /// The directory.
     public let directory: String
 
@@ -31,7 +32,8 @@ public struct SnapshotStore: Sendable {
         _ engine: borrowing Engine, identity: JournalIdentity, keepFree: Int = 0
     ) throws(JournalError) -> SnapshotInfo {
         let path = path(engine.sequence)
-        let aside = path + ".new"
+        // Two daemons may write the same sequence at a stop, so each has a file of its own.
+        let aside = path + ".\(Host.processID)" + Self.asideEnding
         do throws(JournalError) {
             var body = try SnapshotBody(aside, directory: directory, keepFree: keepFree)
             unsafe engine.writeSnapshot { unsafe body.add($0) }
@@ -134,8 +136,10 @@ public struct SnapshotStore: Sendable {
             try onDisk { () throws(SystemError) in try Directory.remove(path) }
         }
         try onDisk { () throws(SystemError) in
-            for name in try Directory.names(in: directory) where name.hasSuffix(".snap.new") {
-                try Directory.remove(Directory.join(directory, name))
+            for name in try Directory.names(in: directory) where name.hasSuffix(Self.asideEnding) {
+                let path = Directory.join(directory, name)
+                // One that is being written is locked by its writer.
+                if try File(path, .write).tryLock() { try Directory.remove(path) }
             }
         }
     }

@@ -18,38 +18,54 @@ struct TailSearch {
     var hasUnwrittenSector = false
 
     private static let sectorBytes = 512
+    /// How much of the file is looked at in one piece.
+    private static let windowBytes = 4 << 20
 
     /// Looks through `file` from `offset` on, where the record `sequence` should be. Linear in the
     /// file's length, at memory speed over zero bytes.
     init(_ file: File, size: Int, from offset: Int, sequence: UInt64) throws(SystemError) {
-        // The newest segment fits in memory many times over: sizes are bounded by the configuration.
-        let bytes = try file.read(count: max(0, size - offset), at: offset)
         // No more records than this fit, so a higher number is chance or another log's.
-        let highest = sequence + UInt64(size / SegmentHeader.smallestItemBytes)
-        unsafe bytes.withUnsafeBytes { raw in
-            unsafe look(raw, at: offset, sequence, highest)
+        let highest = sequence + UInt64(size / SyncMark.bytes)
+        var start = offset
+        while start < size {
+            // An item that begins in the window may reach over its end.
+            let bytes = try file.read(
+                count: min(size - start, Self.windowBytes + Limits.recordBytesMax), at: start)
+            unsafe bytes.withUnsafeBytes { raw in
+                if start == offset {
+                    hasUnwrittenSector = unsafe Self.hasUnwrittenSector(raw, at: offset)
+                }
+                unsafe look(raw, at: start, isFirst: start == offset, sequence, highest)
+            }
+            start += Self.windowBytes
         }
     }
 
     private mutating func look(
-        _ raw: UnsafeRawBufferPointer, at offset: Int, _ sequence: UInt64, _ highest: UInt64
+        _ raw: UnsafeRawBufferPointer, at offset: Int, isFirst: Bool, _ sequence: UInt64,
+        _ highest: UInt64
     ) {
+        let end = min(raw.count, Self.windowBytes)
         var at = 0
-        while at + 8 <= raw.count {
-            let word = unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-            if word != 0 {
-                if firstByte == nil { firstByte = offset + at }
-                lastByte = offset + at + 7
+        while at + 8 <= end {
+            if unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) != 0 {
+                found(offset + at, offset + at + 7)
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
-                if at > 0 { unsafe lookForItem(rest, at: offset + at, sequence, highest) }
+                // What stands at the place itself is known to be no good item.
+                if at > 0 || !isFirst {
+                    unsafe lookForItem(rest, at: offset + at, sequence, highest)
+                }
             }
             at += 8
         }
-        for last in at..<max(at, raw.count) where unsafe raw[last] != 0 {
-            if firstByte == nil { firstByte = offset + last }
-            lastByte = offset + last
+        for last in at..<max(at, end) where unsafe raw[last] != 0 {
+            found(offset + last, offset + last)
         }
-        hasUnwrittenSector = unsafe Self.hasUnwrittenSector(raw, at: offset)
+    }
+
+    private mutating func found(_ first: Int, _ last: Int) {
+        if firstByte == nil { firstByte = first }
+        lastByte = last
     }
 
     private mutating func lookForItem(
@@ -82,9 +98,4 @@ struct TailSearch {
         }
         return false
     }
-}
-
-extension SegmentHeader {
-    /// No item is shorter than this.
-    static let smallestItemBytes = SyncMark.bytes
 }

@@ -1,0 +1,122 @@
+// Goal: what the daemons build on does what it says: files whole, wake-ups never lost, signals read.
+
+import Glibc
+import Platform
+import Synchronization
+import Testing
+
+@Suite struct JournalPlatformTests {
+    @Test func `a wake-up is never lost between two threads`() throws {
+        final class Shared: Sendable {
+            let (ping, pong) = (Parking(), Parking())
+            let sent = Atomic<Int>(0)
+            let answered = Atomic<Int>(0)
+        }
+        let shared = Shared()
+        let rounds = 5_000
+        let thread = try PinnedThread.start(name: "answers") {
+            var seen = 0
+            while seen < rounds {
+                let now = shared.sent.load(ordering: .acquiring)
+                if now == seen {
+                    shared.ping.park()
+                } else {
+                    seen = now
+                    shared.answered.store(now, ordering: .releasing)
+                    shared.pong.unpark()
+                }
+            }
+        }
+        for round in 1...rounds {
+            shared.sent.store(round, ordering: .releasing)
+            shared.ping.unpark()
+            while shared.answered.load(ordering: .acquiring) < round { shared.pong.park() }
+        }
+        thread.join()
+        #expect(shared.answered.load(ordering: .relaxed) == rounds)
+    }
+
+    @Test func `parking ends after its time, or at once with a permit`() {
+        let parking = Parking()
+        let start = Clock.monotonicNanos()
+        parking.park(timeoutNanos: 20_000_000)
+        #expect(Clock.monotonicNanos() - start >= 19_000_000)
+        parking.unpark()
+        parking.park()
+    }
+
+    @Test func `a doorbell wakes a poller when it is armed, and costs nothing else`() throws {
+        let bell = try Doorbell()
+        let poller = try Poller()
+        try poller.add(bell.descriptor, .readable, token: 7)
+        bell.ring()
+        #expect(try poller.wait(milliseconds: 0) { _, _ in } == 0)
+        bell.arm()
+        bell.ring()
+        bell.ring()
+        var tokens: [UInt64] = []
+        #expect(try poller.wait(milliseconds: 1000) { token, _ in tokens.append(token) } == 1)
+        #expect(tokens == [7])
+        bell.disarm()
+        #expect(try poller.wait(milliseconds: 0) { _, _ in } == 0)
+        bell.arm()
+        bell.disarm()
+        #expect(try poller.wait(milliseconds: 0) { _, _ in } == 0)
+        poller.remove(bell.descriptor)
+    }
+
+    @Test func `a thread can't be pinned to a processor that is not there`() throws {
+        #expect(throws: SystemError.self) {
+            _ = try PinnedThread.start(name: "nowhere", cpu: Host.processorCount) {}
+        }
+        try PinnedThread.start(name: "first", cpu: 0) {}.join()
+    }
+
+    @Test func `a signal is read, not suffered`() async throws {
+        await #expect(processExitsWith: .exitCode(3)) {
+            let signals = try Signals()
+            #expect(signals.next() == nil)
+            // To this thread, as the test's process has others that do not block it.
+            _ = unsafe pthread_kill(pthread_self(), SIGTERM)
+            let found = signals.wait(milliseconds: 5_000)
+            exit(found == .terminate ? 3 : 4)
+        }
+    }
+
+    @Test func `files and directories are written whole and for their owner only`() throws {
+        let scratch = try JournalScratch()
+        try Directory.create(scratch.file("a/b/c"))
+        try Directory.create(scratch.file("a/b/c"))
+        let path = scratch.file("a/b/c/x")
+        let file = try File(path, .createNew)
+        #expect(try file.permissions() == 0o600)
+        #expect(throws: SystemError.self) { _ = try File(path, .createNew) }
+        try file.write([1, 2, 3], at: 5)
+        #expect(try file.size() == 8)
+        #expect(try file.read(count: 100) == [0, 0, 0, 0, 0, 1, 2, 3])
+        #expect(try file.read(count: 4, at: 6) == [2, 3])
+        let (one, two): ([UInt8], [UInt8]) = ([9, 8], [7])
+        try unsafe one.withUnsafeBytes { a throws in
+            try unsafe two.withUnsafeBytes { b throws in try unsafe file.write(a, b, at: 0) }
+        }
+        #expect(try file.read(count: 4) == [9, 8, 7, 0])
+        try Directory.rename(path, to: scratch.file("a/y"))
+        #expect(try Directory.names(in: scratch.file("a")) == ["b", "y"])
+        try Directory.remove(scratch.file("a/y"))
+        try Directory.remove(scratch.file("a/y"))
+        #expect(try Directory.freeBytes(scratch.path) > 0)
+        #expect(Directory.parent(of: "/a/b/") == "/a")
+        #expect(Directory.parent(of: "/a") == "/")
+        #expect(Directory.parent(of: "a") == nil)
+        #expect(Directory.join("/a/", "b") == "/a/b")
+        #expect(Directory.join("/a", "/b") == "/b")
+    }
+
+    @Test(arguments: [ENOSPC, EROFS, EACCES, ENOENT, EMFILE, EDQUOT, EIO, EADDRINUSE])
+    func `an error says what failed, where, why and what to do`(code: Int32) {
+        let error = SystemError(code: code, operation: "write", path: "/state/x")
+        #expect(error.description.hasPrefix("cannot write /state/x: "))
+        #expect(!error.advice.isEmpty)
+        #expect(error.description.hasSuffix(error.advice))
+    }
+}
