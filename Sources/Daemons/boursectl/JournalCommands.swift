@@ -10,9 +10,11 @@ import Wire
 
 struct JournalGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "journal", abstract: "The log on disk, read without changing it.",
-        discussion: "These work while matchd runs, and while it does not.",
-        subcommands: [JournalVerify.self, JournalDump.self, JournalRehearse.self])
+        commandName: "journal", abstract: "The log on disk.",
+        discussion: "Reading it changes nothing and works while matchd runs and while it does not.",
+        subcommands: [
+            JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
+        ])
 }
 
 extension Failure {
