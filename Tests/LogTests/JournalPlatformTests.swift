@@ -77,7 +77,7 @@ import Testing
             let signals = try Signals()
             #expect(signals.next() == nil)
             // To this thread, as the test's process has others that do not block it.
-            _ = unsafe pthread_kill(pthread_self(), SIGTERM)
+            _ = pthread_kill(pthread_self(), SIGTERM)
             let found = signals.wait(milliseconds: 5_000)
             exit(found == .terminate ? 3 : 4)
         }
