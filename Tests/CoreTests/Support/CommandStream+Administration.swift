@@ -47,7 +47,7 @@ extension CommandStream {
         let usual: [Int128] = [
             150_000_000, 4_000_000, 3_000_000_000_000_000_000, 200,
         ]
-        var units = usual[Int(asset.number) - 1] * Int128(random.within(1...3))
+        var units = usual[Int(asset.number) - 1] * Int128(random.within(1...3) * (isDeep ? 50 : 1))
         if asset.number == 4, random.once(in: 2) { units = 1 << random.pick([31, 50, 60]) }
         if asset.number == 3, random.once(in: 2) { units = 1 << random.pick([100, 117, 118]) }
         return .adjustBalance(
@@ -71,6 +71,7 @@ extension CommandStream {
             terms.priceMax.ticks = 1 << 12
             terms.quantityMax.lots = 1 << 48
         }
+        if isDeep { return terms }
         if random.once(in: 2), number != 4 {
             terms.bandUp = Int32(random.pick([0, 50_000, 100_000, 1_000_000]))
             terms.bandDown = Int32(random.pick([0, 30_000, 100_000, 999_999]))
@@ -141,7 +142,8 @@ extension CommandStream {
         case 3: t.lotUnits = random.pick([0, -1, 7, .max])
         case 4: t.tickScale = random.pick([0, 18, 19, 255])
         case 5: t.priceMax.ticks = random.pick([0, 50, 104, 1 << 48, 1 << 49, .max])
-        case 6: t.quantityMax.lots = random.pick([0, 10, 1 << 33, 1 << 50, 1 << 51, 1 << 60, 1 << 61])
+        case 6:
+            t.quantityMax.lots = random.pick([0, 10, 1 << 33, 1 << 50, 1 << 51, 1 << 60, 1 << 61])
         case 7: t.priceMin.ticks = random.pick([0, -1, 97, .max])
         case 8: t.quantityMin.lots = random.pick([0, -1, 4, .max])
         case 9: t.notionalMin.units = random.pick([-1, .max, 1])
@@ -168,7 +170,9 @@ extension CommandStream {
 
     private mutating func changedFees() -> SetFees {
         let most = Limits.feeRateMax
-        let rates: [Int32] = [0, 1, -1, 7, -99, 10_000, 123_457, -123_456, 9_999_999, most, -most]
+        let rates: [Int32] = [
+            0, 1, -1, 7, -99, 10_000, 123_457, -123_456, 9_999_999, most, -most,
+        ]
         var fees = SetFees(
             tier: random.pick([0, 1, 2]),
             instrument: random.once(in: 3) ? InstrumentID(0) : instrument(),
@@ -195,7 +199,8 @@ extension CommandStream {
 
     private mutating func adjustment() -> Command {
         let account = account()
-        let asset = AssetID(random.once(in: 40) ? random.pick([0, 50, .max]) : random.pick([1, 2, 3, 4]))
+        let asset = AssetID(
+            random.pick(weighted: [(40, random.pick([1, 2, 3, 4])), (1, 50), (1, 0)]))
         if random.once(in: 2), asset.number >= 1, asset.number <= 4 {
             return credit(account, asset)
         }

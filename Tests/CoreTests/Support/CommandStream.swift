@@ -22,12 +22,15 @@ struct CommandStream {
     let twin: SlowExchange
     private var now: Int64 = 1_700_000_000_000_000_000
     private var opening: [Command]
+    /// Whether books become deep: more prices and funds, and little that ends many orders.
+    let isDeep: Bool
     /// What the running hash is, for marks; the harness keeps it.
     var eventHash: UInt64 = 0
 
     init(seed: UInt64, twin: SlowExchange) {
         random = SplitMix64(seed: seed)
         self.twin = twin
+        isDeep = seed % 4 == 2
         opening = []
         opening = Array(openingCommands().reversed())
     }
@@ -103,6 +106,10 @@ struct CommandStream {
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (6, .setAccountTier),
             (2, .setKillSwitch), (60, .adjustBalance), (3, .addAPIKey), (2, .revokeAPIKey),
         ])
+        let isEnding = [.massCancel, .setKillSwitch, .setAccountLimits, .cancel].contains(kind)
+        if isDeep, isEnding, !random.once(in: 10) {
+            return .place(order())
+        }
         switch kind {
         case .place: return .place(order())
         case .cancel: return .cancel(cancel())
@@ -149,7 +156,8 @@ struct CommandStream {
         if type.isTriggered { p.stopPrice = price(instrument) }
         if type.hasPrice, instrument.number != 4, !random.once(in: 3) {
             // Most keep to their side, so that a book builds up.
-            p.price.ticks += p.side == .buy ? -4 : 4
+            let away = isDeep ? abs(p.price.ticks - 100) : 4
+            p.price.ticks = (isDeep ? 100 : p.price.ticks) + (p.side == .buy ? -away : away)
         }
         if type.isTriggered, !random.once(in: 4), let i = twin.instrumentOrNil(instrument) {
             // Most wait on the right side of the last price.
@@ -272,7 +280,8 @@ struct CommandStream {
     /// A price near the middle of the instrument's few, for the fourth one of a wide range.
     mutating func price(_ instrument: InstrumentID) -> Price {
         guard instrument.number == 4 else {
-            return Price(ticks: 100 + random.within(-6...6) * (random.once(in: 20) ? 9 : 1))
+            let spread = isDeep ? 14 : random.once(in: 20) ? 9 : 1
+            return Price(ticks: 100 + random.within(-6...6) * Int64(spread) + random.within(0...1))
         }
         return Price(ticks: random.pick([1, 1, 2, 3, 1 << 12, 1 << 29, 1 << 30, 1 << 30]))
     }
@@ -286,13 +295,12 @@ struct CommandStream {
 
     private mutating func quoteQuantity(_ instrument: InstrumentID) -> Amount {
         guard let i = twin.instrumentOrNil(instrument) else { return Amount(units: 5) }
-        if instrument.number == 4, random.once(in: 2) { return Limits.amountUnitsMaxAmount }
+        if instrument.number == 4, random.once(in: 2) {
+            return Amount(units: Limits.amountUnitsMax)
+        }
         let lots = Int128(quantity(instrument).lots)
         let exact = product(Int128(price(instrument).ticks), lots, Int128(i.notionalUnit))
-        return Amount(units: max(1, min(Limits.amountUnitsMax, exact) + random.pick([0, 0, -1, 7])))
+        let near = min(Limits.amountUnitsMax, exact) + random.pick([0, 0, -1, 7])
+        return Amount(units: max(1, near))
     }
-}
-
-extension Limits {
-    static var amountUnitsMaxAmount: Amount { Amount(units: amountUnitsMax) }
 }

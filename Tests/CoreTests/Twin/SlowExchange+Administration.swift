@@ -144,8 +144,9 @@ extension SlowExchange {
         return Outcome(id: UInt64(c.tier))
     }
 
-    func feesOf(_ account: AccountID, _ instrument: InstrumentID) -> (maker: FeeRate, taker: FeeRate)
-    {
+    func feesOf(
+        _ account: AccountID, _ instrument: InstrumentID
+    ) -> (maker: FeeRate, taker: FeeRate) {
         let tier = self.account(account)?.view.tier ?? 0
         return fees[FeeKey(tier: tier, instrument: instrument)]
             ?? fees[FeeKey(tier: tier, instrument: InstrumentID(0))]

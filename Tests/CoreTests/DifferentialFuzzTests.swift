@@ -13,30 +13,37 @@ func environment(_ name: String, _ fallback: Int) -> Int {
     return Int(unsafe String(cString: text)) ?? fallback
 }
 
-@Suite struct DifferentialTests {
-    /// `BOURSE_SEED` with `BOURSE_STEPS` replays one run; `BOURSE_FUZZ_ITERATIONS` is the number of
-    /// seeds.
+@Suite struct DifferentialFuzzTests {
+    private static let stepsOfSeed = 4_000
+
+    /// `BOURSE_SEED` is the first seed, with `BOURSE_STEPS` the only one; `BOURSE_FUZZ_ITERATIONS` is
+    /// the number of commands over all seeds.
     @Test func `the engine and its slow twin agree over random logs`() throws {
-        let seed = environment("BOURSE_SEED", 0)
-        if seed != 0 {
-            let run = Differential(seed: UInt64(seed))
-            try run.run(steps: environment("BOURSE_STEPS", 4_000))
-            return
+        let first = environment("BOURSE_SEED", 1)
+        let steps = environment("BOURSE_STEPS", 0)
+        if steps > 0 {
+            let run = Differential(seed: UInt64(first))
+            return try run.run(steps: steps)
         }
         var refusals: [UInt16: Int] = [:]
         var kinds: [String: Int] = [:]
+        var openMost = 0
         let isLong = environment("BOURSE_FUZZ_ITERATIONS", 0) > 0
-        for seed in 1...max(8, environment("BOURSE_FUZZ_ITERATIONS", 80)) {
+        let seeds = max(40, environment("BOURSE_FUZZ_ITERATIONS", 400_000) / Self.stepsOfSeed)
+        for seed in first..<first + seeds {
+            // Before the run, so that the replay is known when the engine stops the process.
+            if isLong { print("BOURSE_SEED=\(seed) BOURSE_STEPS=\(Self.stepsOfSeed)") }
             let run = Differential(seed: UInt64(seed))
-            try run.run(steps: 4_000)
-            if isLong { print("seed \(seed) agrees over \(run.twin.sequence) commands") }
+            try run.run(steps: Self.stepsOfSeed)
             refusals.merge(run.refusals, uniquingKeysWith: +)
             kinds.merge(run.eventKinds, uniquingKeysWith: +)
+            openMost = max(openMost, run.openMost)
         }
         // What never happened was not compared.
         for refusal in Refusal.allCases where !Self.isFromElsewhere(refusal) {
             #expect(refusals[refusal.rawValue] ?? 0 > 0, "no command met \(refusal)")
         }
+        #expect(openMost > 200, "books became deep")
         // Thirteen kinds, and ends for every reason but a refused trigger.
         #expect(kinds.count == 13 + 9, "kinds of event that happened: \(kinds)")
     }
