@@ -96,13 +96,13 @@ extension LinkServer {
 
     /// Puts a frame's commands into the ring; false when there is no room for all of them now.
     func submit(_ connection: LinkConnection, _ body: UnsafeRawBufferPointer) -> Bool {
+        if stages.intakeClosed.load(ordering: .relaxed) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
             body.count + (body.count / entry) * (RecordHeader.size - entry)
             + Limits.recordBytesMax
         let used = requestPosition - stages.requestsTaken.now
         guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
-        guard unsafe claim(connection, body) else { return true }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
         var position = requestPosition
@@ -115,15 +115,14 @@ extension LinkServer {
             unsafe put(entry, payload, session, caller, &position)
         }
         guard walked != nil, isAllowed else {
-            connection.refuse(
-                LinkRefusal(
-                    .malformed,
-                    isAllowed
-                        ? "a submit frame is not well formed"
-                        : "a command that is not well formed, or not one for writers; \(LinkPolicy.hint)"))
+            let fault =
+                isAllowed
+                ? "a submit frame is not well formed"
+                : "a command that is not well formed, or not one for writers; \(LinkPolicy.hint)"
+            connection.refuse(LinkRefusal(.malformed, fault))
             return true
         }
-        requestPosition = position
+        if claim(connection, session) { requestPosition = position }
         return true
     }
 
@@ -149,9 +148,7 @@ extension LinkServer {
 
     /// Makes the connection the one that submits in a session. Whoever did so before is closed, so
     /// that nothing it sent can come in behind what this one sends.
-    func claim(_ connection: LinkConnection, _ body: UnsafeRawBufferPointer) -> Bool {
-        guard body.count >= 8 else { return true }
-        let session = unsafe body.loadUnaligned(as: UInt32.self)
+    func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         if session == connection.session || session == 0 { return true }
         if let owner = owners[session], owner != connection.slot, let other = connections[owner] {
             drop(other)

@@ -82,6 +82,9 @@ final class LinkServer {
             if hasEnded() { break }
         }
         for case let connection? in connections { drop(connection) }
+        // After a fault as well: the engine thread ends when nothing can come any more.
+        stages.intakeClosed.store(true, ordering: .releasing)
+        stages.sequencerPark.unpark()
     }
 
     // MARK: Stopping
