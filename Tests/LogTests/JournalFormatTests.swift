@@ -40,7 +40,8 @@ import Wire
                     let whole = unsafe CRC32C.checksum(part)
                     unsafe #expect(whole == CRC32C.checksumByTable(part))
                     let half = part.count / 2
-                    let first = unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: part[..<half]))
+                    let first = unsafe CRC32C.checksum(
+                        UnsafeRawBufferPointer(rebasing: part[..<half]))
                     let second = unsafe UnsafeRawBufferPointer(rebasing: part[half...])
                     unsafe #expect(CRC32C.checksum(second, from: first) == whole)
                 }

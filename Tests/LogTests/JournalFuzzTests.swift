@@ -1,5 +1,6 @@
 // Goal: no bytes on disk crash or hang the parsers of segments and snapshots, nor make them give a
-// record that was never written. `BOURSE_FUZZ_ITERATIONS` makes it longer, `BOURSE_FUZZ_SEED` another.
+// record that was never written. `BOURSE_FUZZ_ITERATIONS` makes it longer, `BOURSE_FUZZ_SEED`
+// another.
 
 import Engine
 import Glibc

@@ -1,4 +1,5 @@
-// Goal: what the daemons build on does what it says: files whole, wake-ups never lost, signals read.
+// Goal: what the daemons build on does what it says: files whole, wake-ups never lost, signals
+// read.
 
 import Glibc
 import Platform

@@ -1,5 +1,6 @@
-// Goal: whatever stands at the end of a journal, start-up cuts only what was never acknowledged, and
-// stops at anything else with the last good sequence; it never guesses and never loses silently.
+// Goal: whatever stands at the end of a journal, start-up cuts only what was never acknowledged,
+// and stops at anything else with the last good sequence; it never guesses and never loses
+// silently.
 
 import Journal
 import Platform
@@ -29,8 +30,8 @@ import Wire
             if Array(bytes[end..<end + 4]) == Array("SYNC".utf8) { end += 16 }
         }
 
-        /// How many records from the first on are still whole in `changed`: what was lost of one may
-        /// have been its zero padding only.
+        /// How many records from the first on are still whole in `changed`: what was lost of one
+        /// may have been its zero padding only.
         func whole(_ changed: [UInt8]) -> Int {
             records.prefix { $0.upperBound <= changed.count && changed[$0] == bytes[$0] }.count
         }
@@ -58,7 +59,9 @@ import Wire
         #expect(error?.description.contains("correct the path") == true)
     }
 
-    @Test func `a write that ends at any byte leaves every whole record and is gone on with`() throws {
+    @Test func `a write that ends at any byte leaves every whole record and is gone on with`()
+        throws
+    {
         let image = try Image(12, batch: 2)
         for end in 4096..<image.end {
             var torn = Array(image.bytes[..<end])
@@ -147,7 +150,9 @@ import Wire
         }
     }
 
-    @Test func `a sector that a power cut kept back tears its write, and damages a finished one`() throws {
+    @Test func `a sector that a power cut kept back tears its write, and damages a finished one`()
+        throws
+    {
         let image = try Image(60, batch: 60)
         var unmarked = image.bytes
         for i in image.end - 16..<image.end { unmarked[i] = 0 }
@@ -230,9 +235,11 @@ import Wire
         var bytes = try lab.scratch.bytes(path)
         bytes[20_000] ^= 1
         try lab.scratch.put(bytes, path)
-        guard case .damaged(let file, _, let lastGood, _) = journalError({
-            _ = try Journal.recover(directory: lab.directory)
-        }) else {
+        guard
+            case .damaged(let file, _, let lastGood, _) = journalError({
+                _ = try Journal.recover(directory: lab.directory)
+            })
+        else {
             Issue.record("the damage was not found")
             return
         }
@@ -295,9 +302,11 @@ import Wire
         var bytes = try lab.scratch.bytes(path)
         bytes[33] ^= 1
         try lab.scratch.put(bytes, path)
-        guard case .damaged(let file, _, let lastGood, _) = journalError({
-            _ = try Journal.recover(directory: lab.directory)
-        }) else {
+        guard
+            case .damaged(let file, _, let lastGood, _) = journalError({
+                _ = try Journal.recover(directory: lab.directory)
+            })
+        else {
             Issue.record("the damage was not found")
             return
         }

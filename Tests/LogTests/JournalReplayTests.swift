@@ -113,7 +113,9 @@ import Wire
         #expect(error == .diverged(sequence: 72))
     }
 
-    @Test func `recovery that dies twice at one record names it, and goes on when it is voided`() async throws {
+    @Test func `recovery that dies twice at one record names it, and goes on when it is voided`()
+        async throws
+    {
         let (lab, snapshots) = try Self.place()
         var sample = JournalSample(40)
         try lab.write(sample)
@@ -149,8 +151,9 @@ import Wire
         let mark = lab.scratch.file("recovery.mark")
         let recovered = try Journal.recover(directory: lab.directory)
         // "BOURSEM1", died at 9, and before that at 7.
-        try lab.scratch.put(Array("BOURSEM1".utf8) + [9] + [UInt8](repeating: 0, count: 7)
-            + [7] + [UInt8](repeating: 0, count: 7), mark)
+        try lab.scratch.put(
+            Array("BOURSEM1".utf8) + [9] + [UInt8](repeating: 0, count: 7)
+                + [7] + [UInt8](repeating: 0, count: 7), mark)
         #expect(
             try Journal.restore(recovered, snapshots: snapshots, mark: mark).sequence == 40)
         try lab.scratch.put([1, 2, 3], mark)

@@ -22,7 +22,9 @@ import Wire
         #expect(writer.durableSequence == 4)
     }
 
-    @Test func `a live reader sees records when they are whole and knows when they are durable`() throws {
+    @Test func `a live reader sees records when they are whole and knows when they are durable`()
+        throws
+    {
         let lab = try JournalLab()
         let sample = JournalSample(900)
         let reader = JournalReader(directory: lab.directory, from: 1, isLive: true)
@@ -53,13 +55,18 @@ import Wire
         try lab.write(sample, batch: 40)
         let reader = JournalReader(directory: lab.directory, from: 3)
         var count = 0
-        while try unsafe reader.next(upTo: 17, { run in
-            unsafe Records.forEach(run) { header, _ in count += 1 }
-        }) {}
+        while try unsafe reader.next(
+            upTo: 17,
+            { run in
+                unsafe Records.forEach(run) { header, _ in count += 1 }
+            })
+        {}
         #expect(count == 15)
         #expect(reader.nextSequence == 18)
         var found: UInt64?
-        let isThere = try unsafe reader.next(bytesMax: 1) { unsafe found = RecordHeader($0)?.sequence }
+        let isThere = try unsafe reader.next(bytesMax: 1) {
+            unsafe found = RecordHeader($0)?.sequence
+        }
         #expect(isThere)
         #expect(found == 18)
         #expect(reader.nextSequence == 19)
@@ -159,7 +166,9 @@ final class JournalDisk {
 }
 
 @Suite(.serialized) struct JournalDiskTests {
-    @Test func `a full disk uses its reserve, then stops with what to do, and loses nothing`() throws {
+    @Test func `a full disk uses its reserve, then stops with what to do, and loses nothing`()
+        throws
+    {
         let disk = try JournalDisk(bytes: 512 << 10)
         let sample = JournalSample(6000)
         let writer = try JournalWriter(

@@ -5,7 +5,8 @@ internal import Glibc
 
 /// Operations on directories and names. Paths are UTF-8.
 public enum Directory {
-    /// Makes the directory `path` with `mode`, and those above it; one that exists is left as it is.
+    /// Makes the directory `path` with `mode`, and those above it; one that exists is left as it
+    /// is.
     public static func create(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         if unsafe mkdir(path, mode) == 0 { return }
         let code = errno

@@ -28,8 +28,8 @@ public final class Parking: Sendable {
     /// A place where nobody sleeps.
     public init() {}
 
-    /// Sleeps until a permit is there, at most `timeoutNanos` (negative: for ever); takes the permit.
-    /// Only ever called by one thread.
+    /// Sleeps until a permit is there, at most `timeoutNanos` (negative: for ever); takes the
+    /// permit. Only ever called by one thread.
     public func park(timeoutNanos: Int64 = -1) {
         let (took, _) = line.word.compareExchange(
             expected: Self.permit, desired: Self.empty, ordering: .sequentiallyConsistent)
@@ -56,15 +56,17 @@ public final class Parking: Sendable {
 
 /// A wake-up for a thread that waits in `Poller`, by eventfd(2).
 ///
-/// `ring` costs an atomic exchange while the bell is not armed. The waiting thread calls `arm`, looks
-/// for work once more, waits, then calls `disarm`.
+/// `ring` costs an atomic exchange while the bell is not armed. The waiting thread calls `arm`,
+/// looks for work once more, waits, then calls `disarm`.
 public final class Doorbell: Sendable {
     /// What to wait for: readable when the bell was rung.
     public let descriptor: Int32
     private let isArmed = Atomic<Bool>(false)
 
     /// A bell that is not armed.
-    public init() throws(SystemError) { descriptor = try checked(bourse_eventfd(), "make", "eventfd") }
+    public init() throws(SystemError) {
+        descriptor = try checked(bourse_eventfd(), "make", "eventfd")
+    }
 
     deinit { _ = close(descriptor) }
 

@@ -24,7 +24,9 @@ public final class Poller: Sendable {
     private let descriptor: Int32
 
     /// An empty set.
-    public init() throws(SystemError) { descriptor = try checked(bourse_epoll_create(), "make", "epoll") }
+    public init() throws(SystemError) {
+        descriptor = try checked(bourse_epoll_create(), "make", "epoll")
+    }
 
     deinit { _ = close(descriptor) }
 
@@ -45,8 +47,8 @@ public final class Poller: Sendable {
     /// Takes a descriptor out; call it before closing it.
     public func remove(_ fd: Int32) { _ = bourse_epoll_control(descriptor, 2, fd, 0, 0) }
 
-    /// Waits until something is ready, at most `milliseconds` (negative: for ever, 0: not at all), and
-    /// calls `body` for each, at most 64; gives their number. A signal ends the wait with 0.
+    /// Waits until something is ready, at most `milliseconds` (negative: for ever, 0: not at all),
+    /// and calls `body` for each, at most 64; gives their number. A signal ends the wait with 0.
     public func wait(
         milliseconds: Int32, _ body: (UInt64, Interest) -> Void
     ) throws(SystemError) -> Int {

@@ -18,8 +18,8 @@ public final class Signals: Sendable {
     /// Readable when a signal waits; for `Poller`.
     public let descriptor: Int32
 
-    /// Takes these signals. Make it first thing in `main`, before any thread, as threads inherit what
-    /// is blocked. Also ignores SIGPIPE: a peer that is gone is an error of `write`.
+    /// Takes these signals. Make it first thing in `main`, before any thread, as threads inherit
+    /// what is blocked. Also ignores SIGPIPE: a peer that is gone is an error of `write`.
     public init(_ signals: [Signal] = [.interrupt, .terminate]) throws(SystemError) {
         let set = signals.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1.rawValue) }
         descriptor = try checked(bourse_signalfd(set), "take", "signals")

@@ -26,7 +26,8 @@ public enum StateLockError: Error, Hashable, Sendable, CustomStringConvertible {
 public final class StateLock: Sendable {
     private let file: File
 
-    /// Takes the file `name` in `directory`, which must exist, and writes this process's pid into it.
+    /// Takes the file `name` in `directory`, which must exist, and writes this process's pid into
+    /// it.
     public init(directory: String, name: String = "lock") throws(StateLockError) {
         let path = Directory.join(directory, name)
         do throws(SystemError) {

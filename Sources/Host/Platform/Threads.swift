@@ -21,8 +21,9 @@ public final class PinnedThread: @unchecked Sendable {
 
     /// Starts a thread that runs `body` once.
     ///
-    /// `name` is what `ps -L` and `top -H` show (15 bytes); `cpu` is the processor that it is pinned
-    /// to, or negative for any. Throws where there is no such processor or no thread can be made.
+    /// `name` is what `ps -L` and `top -H` show (15 bytes); `cpu` is the processor that it is
+    /// pinned to, or negative for any. Throws where there is no such processor or no thread can be
+    /// made.
     public static func start(
         name: String, cpu: Int = -1, body: @escaping @Sendable () -> Void
     ) throws(SystemError) -> PinnedThread {
@@ -32,14 +33,16 @@ public final class PinnedThread: @unchecked Sendable {
         }
         var thread = pthread_t()
         let start = unsafe Unmanaged.passRetained(Start(name, cpu, body))
-        let result = unsafe pthread_create(&thread, nil, { raw in
-            let start = unsafe Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
-            _ = unsafe bourse_thread_name(start.name)
-            // A processor that a container withholds is no reason to stop: it then runs anywhere.
-            if start.cpu >= 0 { _ = bourse_thread_pin(Int32(start.cpu)) }
-            start.body()
-            return nil
-        }, unsafe start.toOpaque())
+        let result = unsafe pthread_create(
+            &thread, nil,
+            { raw in
+                let start = unsafe Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
+                _ = unsafe bourse_thread_name(start.name)
+                // A processor that a container withholds is no reason to stop.
+                if start.cpu >= 0 { _ = bourse_thread_pin(Int32(start.cpu)) }
+                start.body()
+                return nil
+            }, unsafe start.toOpaque())
         guard result == 0 else {
             unsafe start.release()
             throw SystemError(code: result, operation: "start thread", path: name)

@@ -40,8 +40,8 @@ public enum HMACSHA256 {
 
 /// Ed25519 (RFC 8032).
 public enum Ed25519 {
-    /// Whether `signature` (64 bytes) is of `bytes` by the owner of `publicKey` (32 bytes). False for
-    /// keys and signatures of other lengths.
+    /// Whether `signature` (64 bytes) is of `bytes` by the owner of `publicKey` (32 bytes). False
+    /// for keys and signatures of other lengths.
     public static func isValid(_ signature: [UInt8], publicKey: [UInt8], _ bytes: [UInt8]) -> Bool {
         guard signature.count == 64, publicKey.count == 32 else { return false }
         return unsafe bytes.withUnsafeBytes { bytes in

@@ -2,7 +2,8 @@
 
 public import Platform
 
-/// A fault of the journal or of a snapshot. Its description is one line that an operator can act on.
+/// A fault of the journal or of a snapshot. Its description is one line that an operator can act
+/// on.
 public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The operating system's refusal.
     case system(SystemError)
@@ -35,10 +36,11 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .system(let error): return error.description
         case .damaged(let file, let offset, let lastGood, let detail):
             return "\(file) is damaged at byte \(offset) (\(detail)); the last good record is "
-                + "\(lastGood). Nothing was changed. Put this file back from a backup or a standby; "
-                + "`boursectl journal verify` shows what else is affected"
+                + "\(lastGood). Nothing was changed. Put this file back from a backup or a "
+                + "standby; `boursectl journal verify` shows what else is affected"
         case .missing(let directory, let first, let last):
-            return "\(directory) lacks the records \(first) to \(last): a segment is missing; put it "
+            return
+                "\(directory) lacks the records \(first) to \(last): a segment is missing; put it "
                 + "back from a backup or a standby"
         case .foreign(let file, let found, let expected):
             return "\(file) belongs to journal \(found), not to \(expected): it was copied from "
@@ -48,18 +50,22 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "version that wrote it, or a later one"
         case .snapshot(let file, let detail): return "snapshot \(file) can't be used: \(detail)"
         case .snapshotAhead(let file, let sequence, let lastGood):
-            return "the journal ends at \(lastGood), but \(file) is of sequence \(sequence): records "
+            return
+                "the journal ends at \(lastGood), but \(file) is of sequence \(sequence): records "
                 + "that were durable are gone. Put the newest segments back from a backup or a "
                 + "standby; to go on without them, move that snapshot away"
         case .noSnapshot(let directory, let first):
-            return "\(directory) begins at record \(first) and there is no valid snapshot before it: "
+            return
+                "\(directory) begins at record \(first) and there is no valid snapshot before it: "
                 + "put back the earlier segments or a snapshot of sequence \(first - 1) or later"
         case .diverged(let sequence):
-            return "re-execution differs from the log's hash mark at record \(sequence): this version "
-                + "does not compute what the one that wrote the log did; go back to that version, and "
-                + "rehearse upgrades with `boursectl journal rehearse`"
+            return
+                "re-execution differs from the log's hash mark at record \(sequence): this version "
+                + "does not compute what the one that wrote the log did; go back to that version, "
+                + "and rehearse upgrades with `boursectl journal rehearse`"
         case .diesAt(let sequence, let mark):
-            return "recovery died twice at record \(sequence). Void it with `boursectl journal void "
+            return
+                "recovery died twice at record \(sequence). Void it with `boursectl journal void "
                 + "\(sequence)`, or install a version that can apply it and remove \(mark), then "
                 + "start again"
         case .genesis(let file, let detail): return "the first record of \(file): \(detail)"

@@ -2,11 +2,12 @@
 
 internal import Platform
 
-/// Sequential reading from any sequence on. One owner at a time; not for use by several threads at once.
+/// Sequential reading from any sequence on. One owner at a time; not for use by several threads at
+/// once.
 ///
-/// Records are checked (CRC, sequence, time, epoch) before they are given. Of a journal that is being
-/// written it gives records as soon as they are whole, which may be before they are durable: they
-/// could still be gone after a power cut. `isDurable` tells whether all that was given is.
+/// Records are checked (CRC, sequence, time, epoch) before they are given. Of a journal that is
+/// being written it gives records as soon as they are whole, which may be before they are durable:
+/// they could still be gone after a power cut. `isDurable` tells whether all that was given is.
 public final class JournalReader {
     /// How long a live reader waits for an unfinished record to become whole before it is damage.
     static let patienceNanos: Int64 = 10_000_000_000
@@ -26,8 +27,8 @@ public final class JournalReader {
 
     /// A reader that begins at `sequence`. It opens nothing yet.
     ///
-    /// `identity`: where given, files of another journal are an error. `isLive`: another process may be
-    /// writing: what is not whole yet is waited for, and an empty directory too.
+    /// `identity`: where given, files of another journal are an error. `isLive`: another process
+    /// may be writing: what is not whole yet is waited for, and an empty directory too.
     public init(
         directory: String, from sequence: UInt64, identity: JournalIdentity? = nil,
         isLive: Bool = false
@@ -39,11 +40,12 @@ public final class JournalReader {
         nextSequence = sequence
     }
 
-    /// Calls `body` with the next run of whole records, back to back: up to the sequence `upTo`, and up
-    /// to `bytesMax` bytes and the rest of the record that passes it. The bytes are valid during the
-    /// call. False when there is none (yet).
+    /// Calls `body` with the next run of whole records, back to back: up to the sequence `upTo`,
+    /// and up to `bytesMax` bytes and the rest of the record that passes it. The bytes are valid
+    /// during the call. False when there is none (yet).
     ///
-    /// Throws `damaged` or `missing` for what no writer leaves behind. After an error it is of no use.
+    /// Throws `damaged` or `missing` for what no writer leaves behind. After an error it is of no
+    /// use.
     public func next(
         upTo: UInt64 = .max, bytesMax: Int = .max, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(JournalError) -> Bool {
@@ -101,7 +103,8 @@ public final class JournalReader {
         if case .mark = try step(cursor, 0, 0) { isDurable = true }
     }
 
-    /// The segment that the next record stands in, at the record; nil where a live reader must wait.
+    /// The segment that the next record stands in, at the record; nil where a live reader must
+    /// wait.
     private func position() throws(JournalError) -> SegmentCursor? {
         if let cursor { return cursor }
         let segments: [SegmentName]

@@ -12,8 +12,8 @@ public struct JournalOptions: Hashable, Sendable {
     public var segmentBytes: Int
     /// Free bytes of the disk below which `isBelowReserve` is true.
     public var reserveBytes: Int
-    /// Whether segments are filled with zeros ahead of use. Then a sync has no file system metadata to
-    /// write, which about halves its time; each byte is written twice.
+    /// Whether segments are filled with zeros ahead of use. Then a sync has no file system metadata
+    /// to write, which about halves its time; each byte is written twice.
     public var zeroesAhead: Bool
 
     /// These options.
@@ -31,9 +31,9 @@ public struct JournalOptions: Hashable, Sendable {
 
 /// The one writer of a journal.
 ///
-/// `append` and `sync` belong to one thread, `prepareNext` to one other; the rest is for any. A fault
-/// of `append` or `sync` is final: all later calls throw `stopped`, and only recovery by a new process
-/// tells what is on disk.
+/// `append` and `sync` belong to one thread, `prepareNext` to one other; the rest is for any. A
+/// fault of `append` or `sync` is final: all later calls throw `stopped`, and only recovery by a
+/// new process tells what is on disk.
 public final class JournalWriter: @unchecked Sendable {
     // Everything without an atomic or a lock of its own is touched by the appending thread only.
     private let directory: String
@@ -54,8 +54,8 @@ public final class JournalWriter: @unchecked Sendable {
 
     /// Goes on where `recovered` ends. The directory must be locked by this process.
     ///
-    /// `identity` is for an empty journal, and must be the one in the genesis record that is appended
-    /// first; of one that exists, it is what `recovered` says.
+    /// `identity` is for an empty journal, and must be the one in the genesis record that is
+    /// appended first; of one that exists, it is what `recovered` says.
     public init(
         recovered: RecoveredJournal, identity: JournalIdentity? = nil, options: JournalOptions
     ) throws(JournalError) {
@@ -84,8 +84,9 @@ public final class JournalWriter: @unchecked Sendable {
     /// The last record that is durable.
     public var durableSequence: UInt64 { durable.load(ordering: .acquiring) }
 
-    /// Writes whole records, which follow those before without a gap and have their CRC. They are not
-    /// durable before `sync`. Begins a new segment where they don't fit, which syncs the old one.
+    /// Writes whole records, which follow those before without a gap and have their CRC. They are
+    /// not durable before `sync`. Begins a new segment where they don't fit, which syncs the old
+    /// one.
     public func append(_ records: UnsafeRawBufferPointer) throws(JournalError) {
         guard !isStopped else { throw .stopped }
         do throws(JournalError) {
@@ -126,13 +127,13 @@ public final class JournalWriter: @unchecked Sendable {
     /// Whether a fault has ended this writer.
     public var isStopped: Bool { hasStopped.load(ordering: .acquiring) }
 
-    /// Makes segments ahead of need, if some are lacking; true when one was made. May take long: for a
-    /// thread of its own, about every 100 ms. A full disk is no error here: it shows in
+    /// Makes segments ahead of need, if some are lacking; true when one was made. May take long:
+    /// for a thread of its own, about every 100 ms. A full disk is no error here: it shows in
     /// `isBelowReserve`, and stops `append` only when the last segment is used up.
     public func prepareNext() throws(JournalError) -> Bool { try supply.fill() }
 
-    /// Whether free space was below the reserve, or no segment could be made ahead, at the last look.
-    /// One atomic load.
+    /// Whether free space was below the reserve, or no segment could be made ahead, at the last
+    /// look. One atomic load.
     public var isBelowReserve: Bool { supply.isBelowReserve.load(ordering: .relaxed) }
 
     /// Looks at the disk's free bytes, which it gives, and renews `isBelowReserve`. One statvfs(3).
@@ -170,8 +171,8 @@ public final class JournalWriter: @unchecked Sendable {
         return (count, last)
     }
 
-    /// Ends the segment and begins the next. What stands in the old one is durable before the new one
-    /// has its name, so that a torn tail can only be in the newest.
+    /// Ends the segment and begins the next. What stands in the old one is durable before the new
+    /// one has its name, so that a torn tail can only be in the newest.
     private func roll() throws(JournalError) {
         try sync()
         let header = SegmentHeader(
@@ -189,8 +190,8 @@ public final class JournalWriter: @unchecked Sendable {
         capacity = options.segmentBytes
     }
 
-    /// Writes a sync mark behind the last record. Not synced by itself: where it is lost, recovery only
-    /// knows less.
+    /// Writes a sync mark behind the last record. Not synced by itself: where it is lost, recovery
+    /// only knows less.
     private func mark() throws(JournalError) {
         guard let segment, capacity - offset >= SyncMark.bytes else { return }
         let next = lastSequence + 1

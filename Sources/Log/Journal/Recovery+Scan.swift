@@ -5,9 +5,9 @@ internal import Terms
 public import Wire
 
 extension Journal {
-    /// Reads the journal through, checks it, and cuts off what the last write left unfinished, so that
-    /// what remains is durable. Every record from the segment of `scanFrom` on is checked; of earlier
-    /// segments only the headers. Linear in the bytes scanned, about 1 GB a second.
+    /// Reads the journal through, checks it, and cuts off what the last write left unfinished, so
+    /// that what remains is durable. Every record from the segment of `scanFrom` on is checked; of
+    /// earlier segments only the headers. Linear in the bytes scanned, about 1 GB a second.
     ///
     /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
     /// before the end, missing or foreign segments and newer formats: it never guesses.
@@ -68,7 +68,8 @@ extension Journal {
                 sequence: last.firstSequence)
         }
         guard tail.record == nil, tail.mark == nil else {
-            throw .damaged(file: last.path, offset: 0, lastGood: last.firstSequence - 1, detail: why)
+            throw .damaged(
+                file: last.path, offset: 0, lastGood: last.firstSequence - 1, detail: why)
         }
         return last
     }
@@ -138,14 +139,16 @@ extension Journal {
         guard let first = tail.firstByte, let last = tail.lastByte else {
             return try makeDurable(segment, zeroing: nil, repairs)
         }
-        // A whole record in the wrong place, anything before a mark, or good records behind one that
-        // was written in full: no interrupted write leaves these behind.
+        // A whole record in the wrong place, anything before a mark, or good records behind one
+        // that was written in full: no interrupted write leaves these behind.
         let isDamage =
             flaw?.isWhole == true || tail.mark != nil
             || (tail.record != nil && !tail.hasUnwrittenSector)
         if isDamage {
             let behind = tail.record ?? tail.mark
-            let later = behind.map { "; record \($0.sequence) behind it at byte \($0.offset) is good" }
+            let later = behind.map {
+                "; record \($0.sequence) behind it at byte \($0.offset) is good"
+            }
             throw .damaged(
                 file: segment.path, offset: cursor.offset, lastGood: cursor.expected.last,
                 detail: (flaw?.words ?? "nothing was written there") + (later ?? ""))
@@ -191,9 +194,11 @@ extension Journal {
             throw .missing(
                 directory: journal.directory, first: 1, last: unbegun.firstSequence - 1)
         }
-        journal.cut = journal.cut ?? TornTail(
-            file: unbegun.path, sequence: unbegun.firstSequence, offset: 0,
-            bytes: SegmentHeader.blockBytes)
+        journal.cut =
+            journal.cut
+            ?? TornTail(
+                file: unbegun.path, sequence: unbegun.firstSequence, offset: 0,
+                bytes: SegmentHeader.blockBytes)
         guard repairs else { return }
         try onDisk { () throws(SystemError) in try Directory.remove(unbegun.path) }
     }
@@ -202,7 +207,8 @@ extension Journal {
     private static func checkGenesis(
         _ journal: inout RecoveredJournal, _ segments: [SegmentName]
     ) throws(JournalError) {
-        guard journal.firstSequence == 1, journal.lastSequence > 0, let first = segments.first else {
+        guard journal.firstSequence == 1, journal.lastSequence > 0, let first = segments.first
+        else {
             return
         }
         let genesis = try readGenesis(first, journal.identity)

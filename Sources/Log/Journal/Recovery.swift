@@ -1,7 +1,7 @@
 // Start-up: what the journal on disk holds, and what of its end has to go.
 
-public import Wire
 internal import Terms
+public import Wire
 
 /// Operations on journal directories.
 public enum Journal {}
@@ -42,7 +42,8 @@ public struct RecoveredJournal: Sendable {
     public internal(set) var lastEpoch: UInt32 = 0
     /// How many segments there are.
     public internal(set) var segmentCount = 0
-    /// The first record that was checked; those before it are in segments of which only the header was.
+    /// The first record that was checked; those before it are in segments of which only the header
+    /// was.
     public internal(set) var scannedFrom: UInt64 = 1
     /// Bytes of the segments that were read through.
     public internal(set) var bytesScanned = 0

@@ -5,8 +5,8 @@ internal import Platform
 internal import Wire
 
 /// The crash mark of a replay: a small file, mapped, that holds the sequence of the record being
-/// applied. A record that stops the engine by a bug leaves its sequence there; when the next start dies
-/// at the same one, the start after that says so instead of trying for ever.
+/// applied. A record that stops the engine by a bug leaves its sequence there; when the next start
+/// dies at the same one, the start after that says so instead of trying for ever.
 ///
 ///      0  8    magic, "BOURSEM1"
 ///      8  u64  sequence being applied
@@ -47,7 +47,9 @@ internal import Wire
     func remove() { try? Directory.remove(path) }
 
     private static func read(_ path: String) -> (sequence: UInt64, diedBefore: UInt64)? {
-        guard let bytes = try? File(path, .read).read(count: 24), bytes.count == 24 else { return nil }
+        guard let bytes = try? File(path, .read).read(count: 24), bytes.count == 24 else {
+            return nil
+        }
         return unsafe bytes.withUnsafeBytes { raw in
             var r = unsafe WireReader(raw)
             guard r.integer(UInt64.self) == magic else { return nil }

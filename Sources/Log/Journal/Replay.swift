@@ -17,12 +17,12 @@ public struct ReplayProgress: Hashable, Sendable {
 }
 
 extension Journal {
-    /// Applies the records after `engine.sequence` up to `through` (at most the journal's last) to the
-    /// engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine does not
-    /// agree with.
+    /// Applies the records after `engine.sequence` up to `through` (at most the journal's last) to
+    /// the engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine
+    /// does not agree with.
     ///
-    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `progress` is called about every
-    /// 100,000 records and at the end; `each` after each record with its outcome.
+    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `progress` is called about
+    /// every 100,000 records and at the end; `each` after each record with its outcome.
     public static func replay(
         _ journal: RecoveredJournal, into engine: inout Engine, through: UInt64 = .max,
         mark: String? = nil, progress: (ReplayProgress) -> Void = { _ in },
@@ -82,12 +82,12 @@ extension Journal {
         }
     }
 
-    /// The engine at the journal's end, or at `through`: the newest valid snapshot, or an empty engine,
-    /// and the log from there on.
+    /// The engine at the journal's end, or at `through`: the newest valid snapshot, or an empty
+    /// engine, and the log from there on.
     ///
-    /// A snapshot beyond the journal's end stops it: snapshots are only taken of what is durable, so
-    /// the journal has lost records. `report` gets a line about what was found, for people; the other
-    /// parameters are as for `replay`.
+    /// A snapshot beyond the journal's end stops it: snapshots are only taken of what is durable,
+    /// so the journal has lost records. `report` gets a line about what was found, for people; the
+    /// other parameters are as for `replay`.
     public static func restore(
         _ journal: RecoveredJournal, snapshots: SnapshotStore, through: UInt64 = .max,
         mark: String? = nil, report: (String) -> Void = { _ in },
@@ -119,8 +119,8 @@ extension Journal {
         return engine
     }
 
-    /// Where `recover` should begin to scan: the newest snapshot's sequence, or 1. What stands before
-    /// it is not needed at start-up; `auditd` and `boursectl journal verify` read it all.
+    /// Where `recover` should begin to scan: the newest snapshot's sequence, or 1. What stands
+    /// before it is not needed at start-up; `auditd` and `boursectl journal verify` read it all.
     public static func scanStart(_ snapshots: SnapshotStore) throws(JournalError) -> UInt64 {
         var newest: UInt64 = 1
         // Which one is valid is known only after loading; most often it is one of the newest two.

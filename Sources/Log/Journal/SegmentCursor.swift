@@ -80,7 +80,8 @@ enum Flaw: Hashable {
     /// What the next record must be.
     private(set) var expected: Expectation
     private let buffer: UnsafeMutableRawBufferPointer
-    /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked over.
+    /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked
+    /// over.
     private var base: Int
     private var position = 0
     private var filled = 0

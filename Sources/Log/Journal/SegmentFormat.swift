@@ -22,9 +22,9 @@
 //      8  u64  sequence of the record that follows
 //
 // Why marks: after a power cut, the pages of the last, unfinished write may be there in any
-// combination, so a hole with good records behind it is ordinary there, but is damage anywhere else.
-// A write begins only after the one before it was synced and marked; so a mark behind a hole proves
-// that what was in the hole had been acknowledged.
+// combination, so a hole with good records behind it is ordinary there, but is damage anywhere
+// else. A write begins only after the one before it was synced and marked; so a mark behind a hole
+// proves that what was in the hole had been acknowledged.
 //
 // All integers are little-endian.
 

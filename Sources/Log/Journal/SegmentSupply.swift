@@ -89,7 +89,8 @@ final class SegmentSupply: Sendable {
                 while offset < options.segmentBytes {
                     try file.write(zeros, at: offset)
                     offset += zeros.count
-                    // Little by little, so that the appending thread's sync never waits behind it all.
+                    // Little by little, so that the appending thread's sync never waits behind it
+                    // all.
                     try file.syncData()
                 }
             }

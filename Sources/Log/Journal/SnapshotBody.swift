@@ -2,8 +2,8 @@
 
 internal import Platform
 
-/// A snapshot's body on its way to the file, in large pieces. The first error is kept, as the engine's
-/// sink can't stop it.
+/// A snapshot's body on its way to the file, in large pieces. The first error is kept, as the
+/// engine's sink can't stop it.
 @safe struct SnapshotBody: ~Copyable {
     static let bufferBytes = 1 << 20
 

@@ -66,8 +66,8 @@ public struct SnapshotStore: Sendable {
         Directory.join(directory, NumberedName.name(sequence, Self.ending))
     }
 
-    /// The newest snapshot at or before `atMost` that is whole and of this journal, with its engine;
-    /// nil where there is none. `report` gets a line about each that is passed over.
+    /// The newest snapshot at or before `atMost` that is whole and of this journal, with its
+    /// engine; nil where there is none. `report` gets a line about each that is passed over.
     public func newestValid(
         atMost: UInt64 = .max, identity: JournalIdentity?, report: (String) -> Void
     ) throws(JournalError) -> LoadedSnapshot? {
@@ -81,7 +81,8 @@ public struct SnapshotStore: Sendable {
         return nil
     }
 
-    /// The newest snapshot at or before `atMost` whose header and body are whole, without its engine.
+    /// The newest snapshot at or before `atMost` whose header and body are whole, without its
+    /// engine.
     public func newest(
         atMost: UInt64 = .max, identity: JournalIdentity?
     ) throws(JournalError) -> (info: SnapshotInfo, body: [UInt8])? {
@@ -107,8 +108,8 @@ public struct SnapshotStore: Sendable {
         return loaded
     }
 
-    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. `path` is
-    /// for messages.
+    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. `path`
+    /// is for messages.
     public static func decode(
         _ bytes: [UInt8], path: String, identity: JournalIdentity?
     ) throws(JournalError) -> LoadedSnapshot {

@@ -92,7 +92,8 @@ struct TailSearch {
         let length = said >= RecordHeader.size && said <= Limits.recordBytesMax ? said : 8
         var at = 0
         while at < length, at < raw.count {
-            let end = min(raw.count, (offset + at) / sectorBytes * sectorBytes + sectorBytes - offset)
+            let end = min(
+                raw.count, (offset + at) / sectorBytes * sectorBytes + sectorBytes - offset)
             if unsafe raw[at..<end].allSatisfy({ $0 == 0 }) { return true }
             at = end
         }

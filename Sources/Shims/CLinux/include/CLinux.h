@@ -51,7 +51,8 @@ int bourse_futex_wake(const void *_Nonnull word);
 
 /// eventfd(2), non-blocking, closed on exec.
 int bourse_eventfd(void);
-/// signalfd(2) for a set of signals as bits (bit n is signal n), which it also blocks; non-blocking.
+/// signalfd(2) for a set of signals as bits (bit n is signal n), which it also blocks;
+/// non-blocking.
 int bourse_signalfd(uint64_t signals);
 /// Blocks signals (bits as above) for the calling thread and those it makes.
 int bourse_block_signals(uint64_t signals);

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/// sd_notify(3): sends `state` to the service manager; 0 when there is none, negative errno on failure.
+/// sd_notify(3): sends `state` to the service manager; 0 when there is none, negative errno on
+/// failure.
 int bourse_sd_notify(const char *_Nonnull state);
 
 /// sd_watchdog_enabled(3): the watchdog's period in microseconds, or 0 when there is none.
