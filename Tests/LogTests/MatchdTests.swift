@@ -118,7 +118,7 @@ private func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> L
             var out = LinkEncoder()
             do {
                 while acknowledged.count < killAt {
-                    while sent - UInt64(acknowledged.count) - firstNumber + 1 < 512 {
+                    while sent + 1 - firstNumber - UInt64(acknowledged.count) < 512 {
                         sent += 1
                         out.submit(
                             session: session, number: sent, TestDesk.place(Int64(sent % 50 + 1)))
