@@ -142,7 +142,12 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
                 "Platform", "Configuration", "Secrets", "Control",
             ], exclude: ["Fixtures"]),
-        tests("GatewayTests", ["Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway", "Secrets"]),
+        tests(
+            "GatewayTests",
+            [
+                "Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
+                "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
+            ]),
         tests("TidyTests", []),
     ]
 )
