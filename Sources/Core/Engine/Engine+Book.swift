@@ -35,7 +35,6 @@ extension Engine {
         }
         ladders.levels[level].tail = slot
         ladders.levels[level].shown += orders.hot[slot].shown
-        ladders.levels[level].orders += 1
     }
 
     /// Takes an order out of its level, and the level out of its ladder when it was the last.
@@ -43,7 +42,7 @@ extension Engine {
     mutating func detach(_ slot: UInt32) {
         let level = orders.hot[slot].level
         unlink(slot, level)
-        if ladders.levels[level].orders == 0 {
+        if ladders.levels[level].head == none {
             let kind = orders.hot[slot].ladder
             ladders.removeLevel(Ladders.index(orders.hot[slot].instrument, kind), kind, level)
         }
@@ -63,7 +62,6 @@ extension Engine {
             orders.hot[next].previous = previous
         }
         ladders.levels[level].shown -= orders.hot[slot].shown
-        ladders.levels[level].orders -= 1
     }
 
     /// Shows the next slice of an iceberg order at the end of its level.

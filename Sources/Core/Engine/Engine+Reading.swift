@@ -151,7 +151,7 @@ extension Engine {
         return level == none ? nil : Price(ticks: ladders.levels[level].price)
     }
 
-    /// What one price shows; zero where nothing is. O(1) near the last price.
+    /// What one price shows; zero where nothing is. O(orders there).
     public borrowing func level(
         _ instrument: InstrumentID, _ side: Side, _ price: Price
     ) -> LevelView {
@@ -166,9 +166,14 @@ extension Engine {
 
     private func view(level: UInt32) -> LevelView {
         let level = ladders.levels[level]
+        var count: UInt32 = 0
+        var slot = level.head
+        while slot != none {
+            count += 1
+            slot = orders.hot[slot].next
+        }
         return LevelView(
-            price: Price(ticks: level.price), quantity: Quantity(lots: level.shown),
-            orders: level.orders)
+            price: Price(ticks: level.price), quantity: Quantity(lots: level.shown), orders: count)
     }
 
     /// A side's prices from the best on, until `body` gives false.

@@ -22,9 +22,6 @@ struct Level: BitwiseCopyable {
     /// First order; while the level is free, the next free level.
     var head: UInt32 = none
     var tail: UInt32 = none
-    var orders: UInt32 = 0
-    /// The node of height 1 that holds it.
-    var node: UInt32 = none
 }
 
 /// One side of one book, or its waiting stop orders in one direction.
@@ -196,7 +193,7 @@ struct Ladders: ~Copyable {
             level = levelsUsed
             levelsUsed += 1
         }
-        levels[level] = Level(price: price, node: node)
+        levels[level] = Level(price: price)
         children[Int(node) << 6 + Int(price & 63)] = level
         bitmaps[node] |= 1 << UInt64(price & 63)
         ladders[ladder].levels += 1
@@ -212,7 +209,7 @@ struct Ladders: ~Copyable {
     /// Takes an empty level out of its ladder.
     mutating func removeLevel(_ ladder: Int, _ kind: LadderKind, _ level: UInt32) {
         let price = levels[level].price
-        let node = levels[level].node
+        let node = leafNode(ladder, price)
         if ladders[ladder].best == level {
             // Mostly the next price shares the node; otherwise look from the root.
             let place = UInt64(price & 63)

@@ -41,8 +41,9 @@ struct HotOrder: BitwiseCopyable {
 
 /// The rest of an order.
 struct ColdOrder: BitwiseCopyable {
-    /// Quote amount traded so far.
-    var cumQuote: Int128 = 0
+    // Two words: a field of 128 bits would make every order 8 bytes larger.
+    private var cumQuoteLow: UInt64 = 0
+    private var cumQuoteHigh: Int64 = 0
     /// Total quantity.
     var quantity: Int64 = 0
     var stopPrice: Int64 = 0
@@ -53,6 +54,28 @@ struct ColdOrder: BitwiseCopyable {
     var account: UInt32 = 0
     /// Place in the heap of timers, or `none`.
     var timer: UInt32 = none
+
+    /// Quote amount traded so far.
+    var cumQuote: Int128 {
+        get { Int128(cumQuoteHigh) << 64 | Int128(cumQuoteLow) }
+        set {
+            cumQuoteLow = UInt64(truncatingIfNeeded: newValue)
+            cumQuoteHigh = Int64(truncatingIfNeeded: newValue >> 64)
+        }
+    }
+
+    init(
+        quantity: Int64 = 0, stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
+        updatedTime: Int64 = 0, clOrdID: Text40 = Text40(), account: UInt32 = 0
+    ) {
+        self.quantity = quantity
+        self.stopPrice = stopPrice
+        self.expireTime = expireTime
+        self.createdTime = createdTime
+        self.updatedTime = updatedTime
+        self.clOrdID = clOrdID
+        self.account = account
+    }
 
     /// The key of the index by client order id.
     var clOrdHash: UInt64 {

@@ -443,10 +443,12 @@ extension Engine {
             hot.selfTradePrevention = r.choice(.none)
             hot.isWorking = r.flag()
             r.reserved(5)
-            let cold = ColdOrder(
-                cumQuote: r.integer(), quantity: r.integer(), stopPrice: r.integer(),
-                expireTime: r.integer(), createdTime: r.integer(), updatedTime: r.integer(),
-                clOrdID: r.text(), account: hot.account)
+            let cumQuote: Int128 = r.integer()
+            var cold = ColdOrder(
+                quantity: r.integer(), stopPrice: r.integer(), expireTime: r.integer(),
+                createdTime: r.integer(), updatedTime: r.integer(), clOrdID: r.text(),
+                account: hot.account)
+            cold.cumQuote = cumQuote
             r.endPart()
             guard r.isValid, isSound(hot, cold) else { return false }
             _ = rest(hot, cold)
