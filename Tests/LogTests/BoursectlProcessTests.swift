@@ -1,11 +1,12 @@
-// Goal: boursectl as operators have it, against a real matchd: what it says it did stands in the log
-// once, also when matchd is killed meanwhile; what it refuses changes nothing and says what to do.
+// Goal: boursectl as operators have it, against a real matchd: what it says it did stands in the
+// log once, also when matchd is killed meanwhile; what it refuses changes nothing and says what to
+// do.
 
 import Foundation
 import Glibc
 import Testing
 
-/// A state directory with a matchd, and boursectl for it. Ended and removed with its last reference.
+/// A state directory with a matchd, and boursectl for it. All of it goes with its last reference.
 final class OperatedExchange {
     let state: String
     private var matchd: Process?

@@ -101,7 +101,8 @@ enum Arguments {
                 break
             }
         }
-        guard !rest.isEmpty else { return moved }
+        guard let command = rest.first else { return moved }
+        if command == "help" { return rest }
         rest.insert(contentsOf: moved, at: rest.firstIndex(of: "--") ?? rest.endIndex)
         return rest
     }

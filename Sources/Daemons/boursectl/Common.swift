@@ -128,5 +128,6 @@ extension Audit {
 
 /// A decimal on the command line.
 extension DecimalNumber: ExpressibleByArgument {
+    /// Reads it as `DecimalNumber.init?` does.
     public init?(argument: String) { self.init(argument) }
 }

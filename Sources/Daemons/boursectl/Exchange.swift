@@ -73,7 +73,8 @@ extension Failure {
         case .notRunning(let address):
             self.init(
                 "matchd does not run: nobody listens at \(address)",
-                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout")
+                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
+                code: .notRunning)
         default:
             self.init("\(fault)")
         }

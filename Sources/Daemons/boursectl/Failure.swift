@@ -9,7 +9,8 @@ struct Failure: Error {
     enum Code: Int32 {
         /// Refused, or something failed.
         case failed = 1
-        /// `status`: the program is not running.
+        /// The program that has to answer is not running: for `status` an answer of its own, for
+        /// all else one failure more.
         case notRunning = 3
         /// EX_USAGE
         case usage = 64
@@ -34,6 +35,6 @@ struct Failure: Error {
         let ink = Terminal.ink(for: STDERR_FILENO)
         Terminal.warn("\(ink.bad("boursectl:")) \(problem)")
         if !repair.isEmpty { Terminal.warn("  \(repair)") }
-        Glibc.exit(code.rawValue)
+        Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
     }
 }

@@ -5,6 +5,7 @@ import Configuration
 import Control
 import Glibc
 import Journal
+import Platform
 import Terms
 import Wire
 
@@ -15,6 +16,26 @@ struct JournalGroup: ParsableCommand {
         subcommands: [
             JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
         ])
+}
+
+/// The journal, also while matchd writes on.
+enum JournalOnDisk {
+    /// What stands there. A write that is under way can look like damage for a moment, so that is
+    /// looked at again before it is believed.
+    static func inspect(
+        _ settings: Settings, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(JournalError) -> RecoveredJournal {
+        for _ in 0..<3 {
+            do throws(JournalError) {
+                return try Journal.inspect(
+                    directory: settings.journalDirectory, progress: progress)
+            } catch {
+                guard case .damaged = error else { throw error }
+                Clock.sleep(nanos: 200_000_000)
+            }
+        }
+        return try Journal.inspect(directory: settings.journalDirectory, progress: progress)
+    }
 }
 
 extension Failure {
@@ -42,7 +63,7 @@ struct JournalVerify: ParsableCommand {
         var meter = ProgressMeter("Verifying", unit: "segments")
         let found: RecoveredJournal
         do throws(JournalError) {
-            found = try Journal.inspect(directory: settings.journalDirectory) { done, total in
+            found = try JournalOnDisk.inspect(settings) { done, total in
                 meter.draw(done: UInt64(done), total: UInt64(total))
             }
         } catch {
@@ -121,15 +142,17 @@ struct JournalDump: ParsableCommand {
     }
 
     func run() throws {
-        let directory = try common.settings().journalDirectory
+        let settings = try common.settings()
         // A damaged journal is printed up to the damage, without marks of what is voided.
-        let found = try? Journal.inspect(directory: directory)
-        let first = max(from, found?.firstSequence ?? 1)
-        let reader = JournalReader(directory: directory, from: first)
+        let found = try? JournalOnDisk.inspect(settings)
+        let (first, last) = (found?.firstSequence ?? 1, found?.lastSequence ?? .max)
+        guard max(from, first) <= min(to, last) else { return }
+        let reader = JournalReader(
+            directory: settings.journalDirectory, from: max(from, first), isLive: found != nil)
         var printer = RecordPrinter(
             format: common.output, kind: kind, voided: found?.voided ?? VoidedSequences())
         do throws(JournalError) {
-            while try unsafe reader.next(upTo: to, bytesMax: 1 << 16, { run in
+            while try unsafe reader.next(upTo: min(to, last), bytesMax: 1 << 16, { run in
                 unsafe Records.forEach(run) { header, bytes in unsafe printer.add(header, bytes) }
             }) { printer.flush() }
         } catch {

@@ -85,7 +85,7 @@ struct Rehearsal {
     /// Executes all of it.
     func run() throws(Failure) -> Report {
         do {
-            let journal = try Journal.inspect(directory: settings.journalDirectory)
+            let journal = try JournalOnDisk.inspect(settings)
             guard !journal.isEmpty else { throw Failure("the journal is empty") }
             return try rehearse(journal)
         } catch {
@@ -192,7 +192,8 @@ struct Rehearsal {
 
 /// Says which record stops the engine, should one do so: it is a bug that would stop every replica.
 enum CrashNote {
-    /// The record that is being executed.
+    /// The record that is being executed. Only the thread that executes writes it, and only its own
+    /// signal handler reads it.
     nonisolated(unsafe) static var next: UInt64 = 0
 
     /// Begins to listen for the process's end by a trap.

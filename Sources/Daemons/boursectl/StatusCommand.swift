@@ -29,8 +29,9 @@ struct Status: ParsableCommand {
         do throws(Failure) {
             status = try Exchange(settings: settings).status()
         } catch {
+            guard error.code == .notRunning else { throw error }
             showAbsence(settings, error, snapshots)
-            throw ExitCode(Failure.Code.notRunning.rawValue)
+            throw ExitCode(error.code.rawValue)
         }
         common.out.give(
             json(settings, status, snapshots), text: text(settings, status, snapshots))

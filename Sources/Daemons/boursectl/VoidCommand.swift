@@ -136,8 +136,8 @@ struct VoidRecord: ParsableCommand {
         Terminal.warn(text ?? "record \(sequence)")
     }
 
-    /// The note of two starts that died at this record; see `RecoveryMark` in the journal's sources:
-    /// 8 bytes of magic, then two little-endian sequences.
+    /// The note of two starts that died at this record, as `RecoveryMark` in the journal's sources
+    /// draws it: 8 bytes of magic, then two little-endian sequences.
     private func checkMark(_ settings: Settings) throws {
         let path = Directory.join(settings.state, "recovery.mark")
         let bytes = (try? File(path, .read).read(count: 24)) ?? []
