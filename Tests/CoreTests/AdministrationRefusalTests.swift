@@ -17,7 +17,7 @@ import Wire
         return venue.apply(.setInstrument(terms)).refusal
     }
 
-    @Test func `assets`() {
+    @Test func `an asset is refused for its name, scale, then room`() {
         var limits = EngineLimits.small
         limits.assets = 3
         let venue = Venue(limits: limits)
@@ -36,7 +36,7 @@ import Wire
         #expect(set("SLV", 18) == .none, "known names need no room")
     }
 
-    @Test func `instruments`() {
+    @Test func `an instrument is refused for its name, assets, terms, state, then room`() {
         #expect(
             terms {
                 $0.symbol = Text16()
@@ -105,7 +105,7 @@ import Wire
         }
     }
 
-    @Test func `states`() {
+    @Test func `a state is refused for its instrument, then itself`() {
         let venue = Venue()
         func set(_ instrument: UInt16, _ state: InstrumentState) -> Refusal {
             venue.apply(
@@ -120,7 +120,7 @@ import Wire
         #expect(set(1, .trading) == .none)
     }
 
-    @Test func `fees`() {
+    @Test func `fees are refused for their terms, then their instrument`() {
         let venue = Venue()
         func set(_ tier: UInt16, _ instrument: UInt16, _ maker: Int32, _ taker: Int32) -> Refusal {
             venue.apply(
@@ -140,7 +140,7 @@ import Wire
         #expect(set(7, 1, -most, most) == .none)
     }
 
-    @Test func `accounts`() {
+    @Test func `accounts are refused for their name or number, then their terms`() {
         var limits = EngineLimits.small
         limits.accounts = 3
         let venue = Venue(limits: limits)
@@ -176,7 +176,7 @@ import Wire
         #expect(venue.apply(.setKillSwitch(kill)) == .refused(.accountUnknown))
     }
 
-    @Test func `balances`() {
+    @Test func `a balance is refused for its account, asset, amount, then funds`() {
         let venue = Venue()
         func adjust(_ account: UInt32, _ asset: UInt16, _ units: Int128) -> Refusal {
             venue.apply(
@@ -200,7 +200,7 @@ import Wire
         #expect(adjust(2, 1, -most) == .insufficientFunds)
     }
 
-    @Test func `API keys`() {
+    @Test func `an API key is refused for its account, name, then room`() {
         var limits = EngineLimits.small
         limits.apiKeys = 2
         let venue = Venue(limits: limits)
@@ -227,7 +227,7 @@ import Wire
         #expect(add(1, "c") == .tableFull)
     }
 
-    @Test func `sessions, genesis and marks`() {
+    @Test func `sessions have names and room, and marks are compared`() {
         var limits = EngineLimits.small
         limits.sessions = 1
         let venue = Venue(limits: limits)

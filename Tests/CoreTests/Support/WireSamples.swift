@@ -1,0 +1,174 @@
+// Commands of every kind: plain ones for golden bytes, random ones for fuzzing.
+
+import Terms
+import Wire
+
+/// Makes commands from a source of numbers: a counter for plain ones, random ones for fuzzing.
+struct WireSamples {
+    /// The next number.
+    var next: () -> UInt64
+
+    /// Values that count up, so that each field's bytes are its own.
+    static func counting() -> WireSamples {
+        var count: UInt64 = 0
+        return WireSamples {
+            count += 1
+            return count &* 0x0101_0101_0101_0101
+        }
+    }
+
+    /// Random values, many of them at the ends of their ranges.
+    static func random(seed: UInt64) -> WireSamples {
+        var random = SplitMix64(seed: seed)
+        return WireSamples {
+            let value = random.next()
+            switch random.next() % 8 {
+            case 0: return 0
+            case 1: return .max
+            case 2: return 1 << 63
+            case 3: return value % 256
+            default: return value
+            }
+        }
+    }
+
+    private func integer<T: FixedWidthInteger>() -> T { T(truncatingIfNeeded: next()) }
+
+    private func wide() -> Int128 {
+        Int128(truncatingIfNeeded: next()) << 64 | Int128(truncatingIfNeeded: next())
+    }
+
+    private func choice<E: CaseIterable>() -> E where E.AllCases == [E] {
+        E.allCases[Int(next() % UInt64(E.allCases.count))]
+    }
+
+    private func flag() -> Bool { next() & 1 == 1 }
+
+    private func text<T: FixedText>(most: Int = T.capacity) -> T {
+        let count = Int(next() % UInt64(most + 1))
+        let bytes = (0..<count).map { _ in UInt8(0x20 + next() % 0x5F) }
+        guard let text = T(ascii: bytes) else { preconditionFailure("printable and short") }
+        return text
+    }
+
+    private func audit() -> Audit {
+        let letters = ["a", "é", "→", "😀", " ", "\n", "\u{0}"]
+        var reason = ""
+        for _ in 0..<next() % 90 {
+            let letter = letters[Int(next() % 7)]
+            if reason.utf8.count + letter.utf8.count <= Limits.reasonBytesMax { reason += letter }
+        }
+        return Audit(operatorName: text(), reason: reason)
+    }
+
+    private func blob(most: Int) -> [UInt8] {
+        (0..<Int(next() % UInt64(most + 1))).map { _ in integer() }
+    }
+
+    /// A command of this kind.
+    func command(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .genesis, .tick, .hashMark, .epochMark, .openSession: system(kind)
+        case .place: .place(place())
+        case .cancel: .cancel(cancel())
+        case .amend:
+            .amend(
+                Amend(
+                    account: AccountID(integer()), instrument: InstrumentID(integer()),
+                    order: OrderID(integer()), price: Price(ticks: integer()),
+                    quantity: Quantity(lots: integer()), clOrdID: text()))
+        case .cancelReplace:
+            .cancelReplace(CancelReplace(stopOnFailure: flag(), cancel: cancel(), place: place()))
+        case .massCancel:
+            .massCancel(
+                MassCancel(
+                    account: AccountID(integer()), instrument: InstrumentID(integer()),
+                    side: flag() ? choice() : nil))
+        default: administration(kind)
+        }
+    }
+
+    private func place() -> Place {
+        Place(
+            account: AccountID(integer()), instrument: InstrumentID(integer()), side: choice(),
+            type: choice(), timeInForce: choice(), selfTradePrevention: choice(),
+            price: Price(ticks: integer()), quantity: Quantity(lots: integer()),
+            stopPrice: Price(ticks: integer()), displayQuantity: Quantity(lots: integer()),
+            expireTime: integer(), quoteQuantity: Amount(units: wide()), clOrdID: text())
+    }
+
+    private func cancel() -> Cancel {
+        Cancel(
+            account: AccountID(integer()), instrument: InstrumentID(integer()),
+            order: OrderID(integer()), clOrdID: text())
+    }
+
+    private func system(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .genesis:
+            .genesis(
+                Genesis(
+                    limits: EngineLimits(
+                        assets: integer(), instruments: integer(), accounts: integer(),
+                        openOrders: integer(), apiKeys: integer(), sessions: integer(),
+                        feeTiers: integer()), journalHigh: integer(), journalLow: integer()))
+        case .hashMark: .hashMark(HashMark(eventHash: integer()))
+        case .epochMark: .epochMark(EpochMark())
+        case .openSession: .openSession(OpenSession(name: text()))
+        default: .tick(Tick())
+        }
+    }
+
+    private func administration(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .setAsset: .setAsset(SetAsset(code: text(), scale: integer(), audit: audit()))
+        case .setInstrument: .setInstrument(instrument())
+        case .setInstrumentState:
+            .setInstrumentState(
+                SetInstrumentState(
+                    instrument: InstrumentID(integer()), state: choice(), audit: audit()))
+        case .setFees:
+            .setFees(
+                SetFees(
+                    tier: integer(), instrument: InstrumentID(integer()),
+                    maker: FeeRate(e8: integer()), taker: FeeRate(e8: integer()), audit: audit()))
+        case .openAccount: .openAccount(OpenAccount(name: text(), audit: audit()))
+        case .setAccountLimits:
+            .setAccountLimits(
+                SetAccountLimits(
+                    account: AccountID(integer()), openOrdersMax: integer(),
+                    messagesPerSecondMax: integer(), orderQuantityMax: Quantity(lots: integer()),
+                    orderNotionalMax: Amount(units: wide()), audit: audit()))
+        case .setAccountTier:
+            .setAccountTier(
+                SetAccountTier(account: AccountID(integer()), tier: integer(), audit: audit()))
+        case .setKillSwitch:
+            .setKillSwitch(
+                SetKillSwitch(account: AccountID(integer()), isOn: flag(), audit: audit()))
+        case .adjustBalance:
+            .adjustBalance(
+                AdjustBalance(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    amount: Amount(units: wide()), audit: audit()))
+        case .addAPIKey:
+            .addAPIKey(
+                AddAPIKey(
+                    account: AccountID(integer()), permissions: Permissions(rawValue: integer()),
+                    algorithm: choice(), keyID: text(),
+                    sealedSecret: blob(most: Limits.sealedSecretBytesMax), audit: audit()))
+        case .revokeAPIKey: .revokeAPIKey(RevokeAPIKey(keyID: text(), audit: audit()))
+        default: .voidSequence(VoidSequence(sequence: integer(), audit: audit()))
+        }
+    }
+
+    private func instrument() -> SetInstrument {
+        SetInstrument(
+            symbol: text(), base: AssetID(integer()), quote: AssetID(integer()),
+            tickMantissa: integer(), tickScale: integer(), lotUnits: integer(), state: choice(),
+            priceMin: Price(ticks: integer()), priceMax: Price(ticks: integer()),
+            quantityMin: Quantity(lots: integer()), quantityMax: Quantity(lots: integer()),
+            notionalMin: Amount(units: wide()), notionalMax: Amount(units: wide()),
+            referencePrice: Price(ticks: integer()), bandUp: integer(), bandDown: integer(),
+            audit: audit())
+    }
+}
