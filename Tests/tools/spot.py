@@ -49,12 +49,12 @@ class Spot:
             self.connection.request(method, path, body=body, headers=headers or {})
             answer = self.connection.getresponse()
             content = answer.read()
-            if answer.will_close:
-                self.close()
-            return answer.status, dict(answer.getheaders()), content
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unknown(f"{method} {path.split('?')[0]}: {error!r}") from error
+        if answer.will_close:
+            self.close()
+        return answer.status, dict(answer.getheaders()), content
 
     def call(self, method, path, parameters=None, signed=False):
         """Sends one request and returns its JSON. Raises Refusal for a 4xx, Unknown for the rest."""
@@ -82,11 +82,20 @@ class Spot:
             raise Refusal(status, code, message, answer)
         raise Unknown(f"{method} {path}: HTTP {status} {code} {message}")
 
+    def read(self, path, parameters, signed):
+        """Reads may be asked again: the connection may be one to a gateway that is gone."""
+        for last in (False, False, True):
+            try:
+                return self.call("GET", path, parameters, signed)
+            except Unknown:
+                if last:
+                    raise
+
     def get(self, path, **parameters):
-        return self.call("GET", path, parameters)
+        return self.read(path, parameters, signed=False)
 
     def get_signed(self, path, **parameters):
-        return self.call("GET", path, parameters, signed=True)
+        return self.read(path, parameters, signed=True)
 
     def place(self, **parameters):
         parameters.setdefault("newOrderRespType", "FULL")

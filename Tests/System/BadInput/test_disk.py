@@ -37,7 +37,9 @@ def disk(tmp_path):
 def small(state):
     """An exchange that fits a small disk: short segments, little reserve."""
     settings = {("matchd", "segment_mib"): 4, ("matchd", "reserve_mib"): 24}
-    return Exchange(state, settings=settings)
+    made = Exchange(state, settings=settings)
+    made.logs = state.parent.parent / "logs"  # what daemons say must not need the small disk
+    return made
 
 
 def fill(place, leave_mib):
@@ -120,7 +122,6 @@ def test_explains_a_read_only_disk_and_loses_nothing(disk):
         order = client.place(**ORDER)
         exchange.stop_all()
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-        exchange.logs = place.parent  # where the daemon's own words can still be written
         with pytest.raises(ExchangeFault) as fault:
             exchange.start("matchd")
         assert "read-only" in str(fault.value).lower()

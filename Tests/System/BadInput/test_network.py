@@ -46,7 +46,7 @@ def say(venue, data, seconds_max=5):
                 answer += part
                 if len(answer) > 1 << 20:
                     pytest.fail("more than a MiB in answer to garbage")
-        except (ConnectionError, TimeoutError):
+        except OSError:  # closed by the other side, in whichever of the calls that shows
             pass
     return answer
 
@@ -171,7 +171,8 @@ REFUSALS = [
     ({"quantity": "-1"}, {-1100, -1013}),
     ({"quantity": "0"}, {-1013, -1100}),
     ({"quantity": "0x10"}, {-1100}),
-    ({"quantity": "1.000000000000000000001"}, {-1111, -1013}),
+    ({"quantity": "1.000000000000000000001"}, {-1100}),
+    ({"quantity": "0.0100000001"}, {-1111, -1013}),
     ({"quantity": "9" * 30}, {-1100, -1013, -1111}),
     ({"quantity": "0.000001"}, {-1013, -1111}),
     ({"price": "0"}, {-1013, -1100}),
@@ -250,7 +251,7 @@ def test_matchd_survives_garbage_on_its_socket(venue, client):
                 wire.shutdown(socket.SHUT_WR)
                 while wire.recv(65536):
                     pass
-            except (ConnectionError, TimeoutError):
+            except OSError:
                 pass
     venue.check_alive()
     order = client.place(**ORDER)

@@ -145,7 +145,7 @@ class Trader(Sender):
         except Unknown:
             order.outcome = UNKNOWN
             self.orders.append(order)  # asked for by name later
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def placed(self, order, answer):
         order.answer = answer
@@ -172,7 +172,7 @@ class Trader(Sender):
             order.cancel = REFUSED
         except Unknown:
             order.cancel = UNKNOWN
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def canceled(self, order, answer):
         order.cancel, order.cancel_answer = ACKED, answer
@@ -206,7 +206,7 @@ class Trader(Sender):
         except Unknown:
             new.outcome = old.cancel = UNKNOWN
             self.orders.append(new)
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def barrier(self, tries_max=50):
         """Returns when an order of this trader was acknowledged: then everything that is in the

@@ -23,7 +23,7 @@ from checker import Checker  # noqa: E402
 from exchange import DAEMONS, Exchange, ExchangeFault  # noqa: E402
 from ledger import ACKED, REFUSED, UNKNOWN, Ledger, View  # noqa: E402
 from load import MARKETS, Operator, Trader  # noqa: E402
-from spot import Spot, Unknown  # noqa: E402
+from spot import Spot  # noqa: E402
 
 ACCOUNTS = 4
 FUNDS = {"BTC": 1000, "ETH": 10000, "USDT": 50_000_000}
@@ -146,37 +146,23 @@ class CrashLoop:
 
     # --- looking ---
 
-    def read(self, reader, work):
-        """Reads may be asked again: their connection may be one to a gateway that was killed."""
-        for _ in range(3):
-            try:
-                return work(reader)
-            except Unknown as unknown:
-                last = unknown
-        raise last
-
     def view(self):
         view = View(orders={}, open={}, trades={}, balances={}, depth={})
         for account, reader in self.readers.items():
             view.orders[account] = [
-                row for market in MARKETS
-                for row in self.read(reader, lambda spot: spot.all_orders(market.symbol))
+                row for market in MARKETS for row in reader.all_orders(market.symbol)
             ]
             view.trades[account] = [
-                row for market in MARKETS
-                for row in self.read(reader, lambda spot: spot.my_trades(market.symbol))
+                row for market in MARKETS for row in reader.my_trades(market.symbol)
             ]
-            view.open[account] = self.read(
-                reader, lambda spot: spot.get_signed("/api/v3/openOrders")
-            )
-            answer = self.read(reader, lambda spot: spot.get_signed("/api/v3/account"))
+            view.open[account] = reader.get_signed("/api/v3/openOrders")
             view.balances[account] = {
                 row["asset"]: (Decimal(row["free"]), Decimal(row["locked"]))
-                for row in answer["balances"]
+                for row in reader.get_signed("/api/v3/account")["balances"]
             }
         for market in MARKETS:
-            view.depth[market.symbol] = self.read(
-                reader, lambda spot: spot.get("/api/v3/depth", symbol=market.symbol, limit=5000)
+            view.depth[market.symbol] = reader.get(
+                "/api/v3/depth", symbol=market.symbol, limit=5000
             )
         return view
 
