@@ -49,17 +49,20 @@ struct Sequencer: ~Copyable {
     /// Takes what waits, up to a turn's worth; false when there was nothing to do.
     mutating func turn() -> Bool {
         let (end, before) = (stages.requests.head.now, position)
+        if requestPosition == end, engine.nextTimer == nil { return false }
         time = max(time, Clock.realtimeNanos())
         var didWork = fireTimer()
         if requestPosition < end {
             take(until: end)
-            didWork = true
-        }
-        if didWork {
             stages.requestsTaken.advance(to: requestPosition)
             stages.commands.advance(to: commands)
+            didWork = true
+        }
+        if position != before {
+            stages.journalPark.unpark()
+        } else if didWork {
             // Answers to what did not enter the log may wait for nothing.
-            if position == before { stages.linkBell.ring() } else { stages.journalPark.unpark() }
+            stages.linkBell.ring()
         }
         return didWork
     }
