@@ -44,8 +44,8 @@ import Wire
             guard let command = decode(kind, bytes) else { continue }
             decoded += 1
             let again = command.payload.payloadBytes()
-            let padding = [UInt8](repeating: 0, count: (8 - bytes.count % 8) % 8)
-            if again != bytes + padding {
+            // Records are multiples of 8; others only have to mean the same.
+            if bytes.count % 8 == 0 ? again != bytes : decode(kind, again) != command {
                 Issue.record("\(kind): \(bytes) became \(again); \(replay(seed))")
                 return
             }
@@ -97,7 +97,9 @@ import Wire
     @Test func `a header is read back as it was written, and not from fewer bytes`() {
         for seed in firstSeed..<firstSeed + UInt64(max(1, rounds / 60)) {
             var random = SplitMix64(seed: seed)
-            let bytes = (0..<RecordHeader.size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            let bytes = (0..<RecordHeader.size).map { _ in
+                UInt8(truncatingIfNeeded: random.next())
+            }
             let header = unsafe bytes.withUnsafeBytes { unsafe RecordHeader($0) }
             var again = [UInt8](repeating: 1, count: RecordHeader.size)
             unsafe again.withUnsafeMutableBytes { unsafe header?.write(to: $0) }
@@ -127,7 +129,9 @@ import Wire
             case 1 where !bytes.isEmpty: bytes[place] = UInt8(truncatingIfNeeded: random.next())
             case 2: bytes.removeLast(Int(random.within(0...Int64(min(16, bytes.count)))))
             case 3: bytes += [UInt8](repeating: 0, count: Int(random.within(0...16)))
-            case 4: bytes.insert(contentsOf: samples.command(kind).payload.payloadBytes(), at: place)
+            case 4:
+                let other = samples.command(kind).payload.payloadBytes()
+                bytes.insert(contentsOf: other, at: place)
             default: bytes.replaceSubrange(place..<min(place + 8, bytes.count), with: [])
             }
         }

@@ -29,8 +29,8 @@ import Wire
         }.joined()
     }
 
-    /// BOURSE_RECORD=1 writes the file anew: right only for a new kind, never for one that a journal
-    /// may hold.
+    /// BOURSE_RECORD=1 writes the file anew: right only for a new kind, never for one that a
+    /// journal may hold.
     @Test func `the records of all kinds are the golden bytes`() {
         let path = testFile("Fixtures/wire-golden.txt")
         if environment("BOURSE_RECORD", 0) != 0 { writeText(path, golden()) }

@@ -252,7 +252,7 @@ private func problems(_ text: String) -> [String] {
         // Tests/LogTests/ConfigurationTests.swift is three steps below the checkout.
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let path = "/\(root)/etc/bourse.toml"
-        if unsafe getenv("BOURSE_WRITE_FIXTURES") != nil { try write(Settings.text(), to: path) }
+        if unsafe getenv("BOURSE_RECORD") != nil { try write(Settings.text(), to: path) }
         let settings = try Settings.load(path: path)
         #expect(try String(decoding: contents(of: path), as: UTF8.self) == Settings.text())
         #expect(settings == Settings.defaults(state: settings.state))
