@@ -75,6 +75,10 @@ extension Failure {
                 "matchd does not run: nobody listens at \(address)",
                 repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
                 code: .notRunning)
+        case .closed, .timedOut:
+            self.init(
+                "\(fault)",
+                repair: "nothing was done; matchd may be starting or stopping: run it again")
         default:
             self.init("\(fault)")
         }
