@@ -20,7 +20,7 @@ struct EngineRest {
     var looks = 0
 
     /// Looks before it sleeps: some microseconds, less than waking it would take.
-    static var looksMax: Int { 100 }
+    static var looksMax: Int { 400 }
     /// The longest sleep: the watchdog wants to see turns.
     static var sleepNanosMax: Int64 { 250_000_000 }
 

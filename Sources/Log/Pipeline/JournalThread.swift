@@ -36,6 +36,8 @@ struct JournalThread: ~Copyable {
 
     /// Most bytes of one commit: larger ones would only make the first of them wait.
     static var commitBytesMax: Int { 4 << 20 }
+    /// Looks for records before it sleeps.
+    static var looksMax: Int { 400 }
     /// How often free space is looked at.
     static var spaceCheckNanos: Int64 { 250_000_000 }
 
@@ -107,6 +109,11 @@ struct JournalThread: ~Copyable {
     }
 
     mutating func rest() {
+        // Waking a thread takes longer than the next record often does to come.
+        for _ in 0..<Self.looksMax {
+            if stages.log.head.now != position { return }
+            Clock.relax()
+        }
         stages.journalPark.park(timeoutNanos: Self.spaceCheckNanos)
         if Clock.monotonicNanos() > spaceCheck { lookAtSpace() }
     }
