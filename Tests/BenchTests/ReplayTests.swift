@@ -1,5 +1,5 @@
-// The replay benchmark, small: the same events give the same trades with the ledger, without it, and on
-// a book that sorts a list for every event.
+// The replay benchmark, small: the same events give the same trades with the ledger, without it,
+// and on a book that sorts a list for every event.
 
 import Bench
 import Engine

@@ -16,8 +16,8 @@ func environment(_ name: String, _ fallback: Int) -> Int {
 @Suite struct DifferentialFuzzTests {
     private static let stepsOfSeed = 4_000
 
-    /// `BOURSE_SEED` is the first seed, with `BOURSE_STEPS` the only one; `BOURSE_FUZZ_ITERATIONS` is
-    /// the number of commands over all seeds.
+    /// `BOURSE_SEED` is the first seed, with `BOURSE_STEPS` the only one; `BOURSE_FUZZ_ITERATIONS`
+    /// is the number of commands over all seeds.
     @Test func `the engine and its slow twin agree over random logs`() throws {
         let first = environment("BOURSE_SEED", 1)
         let steps = environment("BOURSE_STEPS", 0)

@@ -1,5 +1,5 @@
-// Goal: the index finds what a dictionary finds, through growth, collisions and runs that wrap around
-// its end; a slab stops the process outside its bounds.
+// Goal: the index finds what a dictionary finds, through growth, collisions and runs that wrap
+// around its end; a slab stops the process outside its bounds.
 
 import Slabs
 import Testing

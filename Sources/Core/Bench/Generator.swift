@@ -26,8 +26,8 @@ public struct MarketShape: Sendable {
     }
 }
 
-/// Makes events one by one. About 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and market orders, and as
-/// many new ones more as keep the open orders at their number.
+/// Makes events one by one. About 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and market orders,
+/// and as many new ones more as keep the open orders at their number.
 public struct Generator: ~Copyable {
     private struct Live {
         var id: UInt64

@@ -64,8 +64,8 @@ public struct Replay: ~Copyable {
         totals.events += count
     }
 
-    /// Replays all of `events` and takes the cycles of each step into `histogram`; the counter's own
-    /// cost is in every step.
+    /// Replays all of `events` and takes the cycles of each step into `histogram`; the counter's
+    /// own cost is in every step.
     public mutating func run(
         _ events: UnsafeBufferPointer<ReplayEvent>, into histogram: inout Histogram
     ) {
@@ -77,12 +77,13 @@ public struct Replay: ~Copyable {
         totals.events += events.count
     }
 
-    /// Cycles of the counter in `body`, which takes `nanos()` at its start and end: for turning cycles
-    /// into time.
+    /// Cycles of the counter in `body`, which takes `nanos()` at its start and end: for turning
+    /// cycles into time.
     public static func cycles() -> UInt64 { bourse_cycles() }
 }
 
-/// Counts of values in buckets that are 1/32 of their size wide: percentiles to 3 %, in fixed memory.
+/// Counts of values in buckets that are 1/32 of their size wide: percentiles to 3 %, in fixed
+/// memory.
 public struct Histogram: Sendable {
     private var counts = [UInt64](repeating: 0, count: 64 * 32)
     /// How many values were taken.
@@ -112,8 +113,8 @@ public struct Histogram: Sendable {
         return (32 + UInt64(bucket % 32)) << UInt64(exponent - 5)
     }
 
-    /// The value that `share` (per mille) of all values do not exceed, to the bucket's width; 0 when
-    /// there is none.
+    /// The value that `share` (per mille) of all values do not exceed, to the bucket's width; 0
+    /// when there is none.
     public func percentile(perMille share: UInt64) -> UInt64 {
         let wanted = (count * share + 999) / 1000
         var seen: UInt64 = 0

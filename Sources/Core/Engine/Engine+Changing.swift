@@ -133,7 +133,8 @@ extension Engine {
         if price < instruments[i].priceMin.ticks || price > instruments[i].priceMax.ticks {
             return .priceInvalid
         }
-        if quantity < instruments[i].quantityMin.lots || quantity > instruments[i].quantityMax.lots {
+        let most = instruments[i].quantityMax.lots
+        if quantity < instruments[i].quantityMin.lots || quantity > most {
             return .quantityInvalid
         }
         if order.display > 0, !Self.isDisplay(order.display, of: quantity) {

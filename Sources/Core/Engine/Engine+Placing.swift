@@ -330,8 +330,8 @@ extension Engine {
         return cost
     }
 
-    /// How many lots a market sell for `amount` quote units needs, within the band; nil when more than
-    /// there can be.
+    /// How many lots a market sell for `amount` quote units needs, within the band; nil when more
+    /// than there can be.
     private func sweepLots(_ instrument: UInt16, _ amount: Int128) -> Int128? {
         let bound = marketBound(instrument, .sell)
         let ladder = Ladders.index(instrument, .bids)

@@ -46,7 +46,8 @@ extension Engine {
         return (FeeRate(e8: slot.maker), FeeRate(e8: slot.taker))
     }
 
-    /// The fees set for a tier, in general (instrument 0) or for one instrument; nil where none are.
+    /// The fees set for a tier, in general (instrument 0) or for one instrument; nil where none
+    /// are.
     public borrowing func fees(
         tier: UInt16, instrument: InstrumentID
     ) -> (maker: FeeRate, taker: FeeRate)? {

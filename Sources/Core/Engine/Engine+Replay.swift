@@ -1,5 +1,5 @@
-// The engine driven by bare order events, without a log around it: for measuring the book by itself and
-// with its ledger.
+// The engine driven by bare order events, without a log around it: for measuring the book by itself
+// and with its ledger.
 
 internal import Slabs
 public import Terms
@@ -63,8 +63,8 @@ internal import Wire
 }
 
 extension Engine {
-    /// An engine with `symbols` instruments that trade and `accounts` accounts with more funds than any
-    /// replay spends. Without the ledger it is the bare book: levels, priority and trades.
+    /// An engine with `symbols` instruments that trade and `accounts` accounts with more funds than
+    /// any replay spends. Without the ledger it is the bare book: levels, priority and trades.
     public static func forReplay(
         symbols: Int, accounts: Int, openOrders: Int, ledger: Bool
     ) -> Engine {

@@ -6,8 +6,8 @@ public import Wire
 
 /// The deterministic engine: the same log gives the same events and the same state on any machine.
 ///
-/// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory is
-/// reserved in `init` and does not grow, but for the tables of administration (accounts' names,
+/// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory
+/// is reserved in `init` and does not grow, but for the tables of administration (accounts' names,
 /// sessions, API keys), which are bounded by `limits`.
 public struct Engine: ~Copyable {
     /// How much it holds.
@@ -53,8 +53,8 @@ public struct Engine: ~Copyable {
     /// the next command of the instrument or tick.
     static var stepsMax: Int { 65_536 }
 
-    /// An empty engine. One that does not keep events has the same state and the same hashes, and gives
-    /// only trades in `withEvents`: for matchd, which nobody reads events from.
+    /// An empty engine. One that does not keep events has the same state and the same hashes, and
+    /// gives only trades in `withEvents`: for matchd, which nobody reads events from.
     public init(limits: EngineLimits, keepsEvents: Bool = true) {
         self.init(limits: limits, keepsEvents: keepsEvents, isBare: false)
     }
@@ -81,7 +81,8 @@ public struct Engine: ~Copyable {
 
     // MARK: Telling of orders
 
-    /// Tells that an order was accepted, amended, triggered or ended. `tag` is its place in the hash.
+    /// Tells that an order was accepted, amended, triggered or ended. `tag` is its place in the
+    /// hash.
     @inline(__always)
     mutating func tell(
         _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
@@ -109,9 +110,11 @@ public struct Engine: ~Copyable {
 
     // MARK: Applying
 
-    /// Applies the record in `bytes`, the next of the log (`sequence + 1`; a gap stops the process).
+    /// Applies the record in `bytes`, the next of the log (`sequence + 1`; a gap stops the
+    /// process).
     ///
-    /// `bytes` is a whole record whose CRC was checked. A payload that is not well formed is refused.
+    /// `bytes` is a whole record whose CRC was checked. A payload that is not well formed is
+    /// refused.
     public mutating func apply(record bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let header = unsafe RecordHeader(bytes) else {
             preconditionFailure("a record has a header")

@@ -1,12 +1,12 @@
-// Price levels in order of price: a trie of 64-way nodes over the bits of the price, one for each side
-// of each book, all from one pool.
+// Price levels in order of price: a trie of 64-way nodes over the bits of the price, one for each
+// side of each book, all from one pool.
 //
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
 //      node height        3       2       1      → level
 //
 // Each node has a bitmap of its children, so the next price is a bit scan. The node of the last
-// price looked up is remembered: nearly every look-up is near it. A ladder grows in height only when
-// a higher price comes.
+// price looked up is remembered: nearly every look-up is near it. A ladder grows in height only
+// when a higher price comes.
 
 internal import Slabs
 internal import Terms
@@ -71,7 +71,8 @@ struct Ladders: ~Copyable {
         ladders = Slab(capacity: (instruments + 1) * 4)
         levels = Slab(capacity: orders + 1)
         // A level needs at most one node of each height of its own: 48 bits of price are 8 heights.
-        // Only the price 2^48 itself is one bit longer, so a ladder has at most one more node for it.
+        // Only the price 2^48 itself is one bit longer, so a ladder has at most one more node for
+        // it.
         let nodes = orders * 8 + (instruments + 1) * 4 + 64
         bitmaps = Slab(capacity: nodes)
         children = Slab(capacity: nodes * 64)
@@ -127,8 +128,8 @@ struct Ladders: ~Copyable {
         return node
     }
 
-    /// The level that follows `price` away from the best: the next lower of a descending ladder, the
-    /// next higher of the others; `none` at the end. O(height).
+    /// The level that follows `price` away from the best: the next lower of a descending ladder,
+    /// the next higher of the others; `none` at the end. O(height).
     func after(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         let height = ladders[ladder].height
         if height == 0 { return none }

@@ -65,8 +65,8 @@ struct Ledger: ~Copyable {
         let isWhole = down.isWhole
         let exactDown: Int128 = rate > 0 ? down.units : -(down.units + (isWhole ? 0 : 1))
         let charged = exactDown + (isWhole ? 0 : 1)
-        // Rebates end where the house has paid all that there can be of an asset: so every sum stays
-        // in its type.
+        // Rebates end where the house has paid all that there can be of an asset: so every sum
+        // stays in its type.
         if house[Int(asset)].fees.units + exactDown < -Limits.amountUnitsMax {
             balances[i].available.units += units
             return 0

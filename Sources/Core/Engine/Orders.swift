@@ -1,5 +1,5 @@
-// Open orders: a hot line that matching walks, a cold part that replies and settlement read, and two
-// indices. An order takes one slot from acceptance until it ends.
+// Open orders: a hot line that matching walks, a cold part that replies and settlement read, and
+// two indices. An order takes one slot from acceptance until it ends.
 
 internal import Slabs
 internal import Terms

@@ -1,9 +1,9 @@
-// The whole state in one canonical form: the same bytes on every replica at the same sequence, however
-// its slots lie. Its hash is the state hash.
+// The whole state in one canonical form: the same bytes on every replica at the same sequence,
+// however its slots lie. Its hash is the state hash.
 //
 // In order, each part padded to 8 bytes: head, assets with the house's balances, instruments, fees,
-// accounts, balances other than zero, sessions, API keys, waiting triggers, orders ladder by ladder in
-// order of priority, end mark.
+// accounts, balances other than zero, sessions, API keys, waiting triggers, orders ladder by ladder
+// in order of priority, end mark.
 
 internal import Slabs
 public import Terms
@@ -45,7 +45,8 @@ private let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 }
 
 extension Engine {
-    /// Gives the whole state in canonical form to `sink`, piece by piece; each piece is a multiple of
+    /// Gives the whole state in canonical form to `sink`, piece by piece; each piece is a multiple
+    /// of
     /// 8 bytes. O(state).
     public borrowing func writeSnapshot(_ sink: (UnsafeRawBufferPointer) -> Void) {
         unsafe withoutActuallyEscaping(sink) { sink in

@@ -1,6 +1,7 @@
 // Refusals: codes in a reply, never thrown, in a fixed order of precedence.
 
-/// Why a command was refused. Where several would apply, the one with the lowest raw value is given.
+/// Why a command was refused. Where several would apply, the one with the lowest raw value is
+/// given.
 ///
 /// Raw values are in the log's event hash and in replies: append, never renumber. The precedence is
 /// the order of raw values within one kind of command.

@@ -11,7 +11,8 @@
     @inlinable public init() { (w0, w1) = (0, 0) }
 }
 
-/// Up to 40 bytes of printable ASCII: a client order id (FIX tag 11 ClOrdID, here up to 36) or a name.
+/// Up to 40 bytes of printable ASCII: a client order id (FIX tag 11 ClOrdID, here up to 36) or a
+/// name.
 @frozen public struct Text40: Hashable, BitwiseCopyable, Sendable {
     /// Bytes 0–7, first byte lowest.
     public var w0: UInt64

@@ -1,5 +1,6 @@
 // Every command that the log can hold. This file is the schema's table of contents; each payload's
-// layout stands with its type. Layouts are frozen once released: a change is a new kind or revision.
+// layout stands with its type. Layouts are frozen once released: a change is a new kind or
+// revision.
 
 internal import Terms
 

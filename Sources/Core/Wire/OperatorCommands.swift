@@ -565,8 +565,8 @@ public struct RevokeAPIKey: CommandPayload {
     }
 }
 
-/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for it
-/// stands behind what it voids.
+/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for
+/// it stands behind what it voids.
 ///
 ///      0  u64  sequence, then `Audit`
 public struct VoidSequence: CommandPayload {

@@ -87,9 +87,9 @@ public struct EpochMark: CommandPayload {
     public init(from r: inout WireReader) {}
 }
 
-/// A writer's new incarnation. The engine gives it a new session id and closes the one that the same
-/// name had before, so that nothing of an earlier incarnation can enter the log afterwards. The
-/// record has session 0 and number 0; the outcome's `id` is the new session.
+/// A writer's new incarnation. The engine gives it a new session id and closes the one that the
+/// same name had before, so that nothing of an earlier incarnation can enter the log afterwards.
+/// The record has session 0 and number 0; the outcome's `id` is the new session.
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {

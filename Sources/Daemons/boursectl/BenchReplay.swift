@@ -201,8 +201,8 @@ struct BenchGenerate: ParsableCommand {
         commandName: "generate",
         abstract: "Make a file of order events from a seed.",
         discussion: """
-            About 83 % replaces, 9 % new orders, 6 % cancels, 3 % IOC and market orders, with the open \
-            orders held steady. The same arguments give the same file.
+            About 83 % replaces, 9 % new orders, 6 % cancels, 3 % IOC and market orders, with the \
+            open orders held steady. The same arguments give the same file.
             """)
 
     @Argument(help: "The file to write.") var file: String

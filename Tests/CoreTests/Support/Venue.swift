@@ -5,8 +5,8 @@ import Terms
 import Testing
 import Wire
 
-/// One instrument, GLDUSD: a lot is 1.00 GLD, a tick is 1.00 USD, both assets have two decimals, so a
-/// lot at a price of 7 costs 700 units. Accounts: ann, ben, cat, with 10,000.00 of each asset.
+/// One instrument, GLDUSD: a lot is 1.00 GLD, a tick is 1.00 USD, both assets have two decimals, so
+/// a lot at a price of 7 costs 700 units. Accounts: ann, ben, cat, with 10,000.00 of each asset.
 final class Venue {
     private(set) var engine: Engine
     let twin: SlowExchange

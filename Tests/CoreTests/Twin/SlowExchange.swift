@@ -1,5 +1,6 @@
-// The engine's slow twin: every rule of Engine/RULES.md written the obvious way, with arrays that are
-// scanned from end to end. It shares no code with the engine but the types that go in and come out.
+// The engine's slow twin: every rule of Engine/RULES.md written the obvious way, with arrays that
+// are scanned from end to end. It shares no code with the engine but the types that go in and come
+// out.
 
 import Engine
 import Terms
