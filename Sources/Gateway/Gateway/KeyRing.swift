@@ -24,7 +24,8 @@ final class KeyRing {
         self.log = log
     }
 
-    /// Whether `payload` was signed by the owner of `key`. Throws 500 when the secret can't be opened.
+    /// Whether `payload` was signed by the owner of `key`. Throws 500 when the secret can't be
+    /// opened.
     func isSigned(_ payload: SignedPayload, by key: APIKeyView) throws(APIError) -> Bool {
         switch key.algorithm {
         case .hmacSHA256:

@@ -1,4 +1,5 @@
-// What one address and one account may ask for in a time. Pure: time is an argument, in milliseconds.
+// What one address and one account may ask for in a time. Pure: time is an argument, in
+// milliseconds.
 
 import SpotAPI
 import Terms

@@ -1,5 +1,5 @@
-// What the gateway knows of the venue: one replica of the engine and all that hangs on it. Everything
-// here belongs to one event loop, so there are no locks.
+// What the gateway knows of the venue: one replica of the engine and all that hangs on it.
+// Everything here belongs to one event loop, so there are no locks.
 
 import Engine
 import Follower
@@ -13,7 +13,8 @@ import SpotAPI
 import Terms
 import Wire
 
-/// A replica of the engine with the market data and the history that are made from the same records.
+/// A replica of the engine with the market data and the history that are made from the same
+/// records.
 final class Replica {
     var follower: Follower
     var market: MarketData
@@ -42,8 +43,8 @@ final class Venue {
     /// Told once when the gateway can't go on, with words for the log.
     let fail: (String) -> Void
     var replica: Replica?
-    /// Whether the replica has seen all that was released when it was told so last, at least once on
-    /// this connection or an earlier one.
+    /// Whether the replica has seen all that was released when it was told so last, at least once
+    /// on this connection or an earlier one.
     var isCaughtUp = false
     var isStopping = false
     var desk: OrderDesk

@@ -10,8 +10,8 @@ public struct DecimalText: Hashable, Sendable {
     /// What `init?` takes, as it stands in the API's own error.
     public static var legalRange: String { "^([0-9]{1,20})(\\.[0-9]{1,20})?$" }
 
-    /// Reads 1 to 20 digits, and behind a point 1 to 20 more; nil for anything else: signs, exponents,
-    /// spaces, NaN, and more than 38 digits that count.
+    /// Reads 1 to 20 digits, and behind a point 1 to 20 more; nil for anything else: signs,
+    /// exponents, spaces, NaN, and more than 38 digits that count.
     public init?(_ text: some StringProtocol) {
         var digits: Int128 = 0
         var whole = 0

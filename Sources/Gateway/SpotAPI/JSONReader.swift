@@ -20,8 +20,8 @@ public indirect enum JSONValue: Hashable, Sendable {
     /// Most values in one text.
     public static var valuesMax: Int { 8_192 }
 
-    /// Reads one value and nothing behind it; nil when the bytes are not JSON, nest too deeply, hold
-    /// too many values or name a member twice. O(bytes).
+    /// Reads one value and nothing behind it; nil when the bytes are not JSON, nest too deeply,
+    /// hold too many values or name a member twice. O(bytes).
     public init?(parsing bytes: some Collection<UInt8>) {
         var reader = JSONReader(bytes: Array(bytes))
         guard let value = reader.value(depth: 0) else { return nil }

@@ -2,7 +2,8 @@
 
 public import Terms
 
-/// Writes JSON (RFC 8259) into a byte array. The caller opens and closes in pairs; commas are added.
+/// Writes JSON (RFC 8259) into a byte array. The caller opens and closes in pairs; commas are
+/// added.
 public struct JSONWriter: Sendable {
     /// What was written.
     public private(set) var bytes: [UInt8] = []
@@ -116,7 +117,8 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: value)
     }
 
-    /// `units × 10^-scale` as a string: at least `places` decimals, more only where they are not zero.
+    /// `units × 10^-scale` as a string: at least `places` decimals, more only where they are not
+    /// zero.
     ///
     /// Clients take decimals as strings, so that no digit is lost in a binary fraction.
     public mutating func decimal(_ units: Int128, scale: Int, places: Int = 8) {

@@ -1,4 +1,5 @@
-// Market data as JSON, for requests. Source: Binance Spot API documentation, "Market Data endpoints".
+// Market data as JSON, for requests. Source: Binance Spot API documentation, "Market Data
+// endpoints".
 
 public import Engine
 public import MarketData

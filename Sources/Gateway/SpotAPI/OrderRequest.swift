@@ -13,8 +13,8 @@ public struct OrderRequest: Sendable {
 
     /// Reads a new order of `account`. `clOrdID` is its id where the client gives none.
     ///
-    /// The order of checks is Binance's: words, then what the type needs, then numbers. Throws -1102,
-    /// -1106, -1115 … -1117, -1100, -1111, -1013 and -2010.
+    /// The order of checks is Binance's: words, then what the type needs, then numbers. Throws
+    /// -1102, -1106, -1115 … -1117, -1100, -1111, -1013 and -2010.
     public init(
         _ parameters: Parameters, account: AccountID, units: InstrumentUnits, clOrdID: Text40
     ) throws(APIError) {

@@ -14,7 +14,8 @@ public struct Parameters: Sendable {
 
     /// Reads `query`, then the form `body`: both `name=value&…`, percent-encoded.
     ///
-    /// Throws -1101 for a name twice in one of them or for too many, -1100 for an escape that is none.
+    /// Throws -1101 for a name twice in one of them or for too many, -1100 for an escape that is
+    /// none.
     public init(query: String, body: String = "") throws(APIError) {
         try append(form: query)
         let fromQuery = entries.count

@@ -32,7 +32,8 @@ public struct InstrumentUnits: Sendable {
 
     /// Decimals that a quantity may have: those of the base, at least 8.
     public var basePrecision: Int { max(8, Int(base.scale)) }
-    /// Decimals that a price or a quote amount may have: those of the quote and the tick, at least 8.
+    /// Decimals that a price or a quote amount may have: those of the quote and the tick, at least
+    /// 8.
     public var quotePrecision: Int { max(8, Int(quote.scale), Int(view.tickScale)) }
 
     /// A price in ticks. Throws -1111 and -1013.
@@ -73,7 +74,8 @@ public struct InstrumentUnits: Sendable {
         }
     }
 
-    /// Price × quantity in the quote's smallest units. Both are within their ranges, so it is exact.
+    /// Price × quantity in the quote's smallest units. Both are within their ranges, so it is
+    /// exact.
     public func notional(_ price: Price, _ quantity: Quantity) -> Amount {
         Amount(units: Int128(price.ticks) * Int128(quantity.lots) * Int128(view.notionalUnit))
     }
