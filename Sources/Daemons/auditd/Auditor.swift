@@ -49,7 +49,7 @@ final class Auditor {
             identity = loaded.info.identity
             engine = loaded.takeEngine()
         } else {
-            engine = Engine(limits: settings.limits)
+            engine = Engine(limits: settings.limits, keepsEvents: false)
         }
         snapshot = engine.sequence
         snapshotTime = Clock.monotonicNanos()
@@ -121,8 +121,8 @@ final class Auditor {
         if engine.hasDiverged {
             alarm = AuditAlarm(
                 description: """
-                    ALARM: the events up to record \(header.sequence) are not those of the matching \
-                    daemon: stop trading, keep the state directory, and compare both hosts with \
+                    ALARM: the events up to record \(header.sequence) are not those of the \
+                    matching daemon: stop trading, keep the state directory, and compare with \
                     `boursectl journal rehearse`
                     """)
         }

@@ -127,7 +127,7 @@ struct Rehearsal {
             guard let genesis = journal.genesis else {
                 throw Failure("the journal has no first record that this version can read")
             }
-            return Engine(limits: genesis.limits)
+            return Engine(limits: genesis.limits, keepsEvents: false)
         }
         while let sequence = snapshots.first {
             snapshots.removeFirst()

@@ -198,7 +198,7 @@ final class JournalStart {
     static func genesis(
         _ limits: EngineLimits, _ identity: JournalIdentity, _ writer: JournalWriter
     ) throws -> Engine {
-        var engine = Engine(limits: limits)
+        var engine = Engine(limits: limits, keepsEvents: false)
         let header = RecordHeader(
             sequence: 1, timestamp: Clock.realtimeNanos(), epoch: 1, kind: .genesis)
         var record = Genesis(

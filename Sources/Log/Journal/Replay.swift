@@ -108,7 +108,8 @@ extension Journal {
             guard let genesis = journal.genesis else {
                 throw .noSnapshot(directory: journal.directory, first: journal.firstSequence)
             }
-            engine = Engine(limits: genesis.limits)
+            // Nobody reads events here.
+            engine = Engine(limits: genesis.limits, keepsEvents: false)
         }
         // Older than thought: what voids which is not yet known from there on.
         let isScanned = engine.sequence + 1 >= journal.scannedFrom

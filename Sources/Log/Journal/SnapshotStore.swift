@@ -108,8 +108,8 @@ public struct SnapshotStore: Sendable {
         return loaded
     }
 
-    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. `path`
-    /// is for messages.
+    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. It keeps
+    /// no events: what reads files reads none. `path` is for messages.
     public static func decode(
         _ bytes: [UInt8], path: String, identity: JournalIdentity?
     ) throws(JournalError) -> LoadedSnapshot {
@@ -117,7 +117,8 @@ public struct SnapshotStore: Sendable {
         var made: Engine?
         unsafe bytes.withUnsafeBytes { raw in
             unsafe made = Engine(
-                snapshot: UnsafeRawBufferPointer(rebasing: raw[SnapshotInfo.headerBytes...]))
+                snapshot: UnsafeRawBufferPointer(rebasing: raw[SnapshotInfo.headerBytes...]),
+                keepsEvents: false)
         }
         guard let engine = made.take() else {
             throw .snapshot(file: path, detail: "its body is not one that this version reads")
