@@ -94,14 +94,14 @@ public final class GatewayServer: Sendable {
         if let fault { throw fault }
     }
 
-    /// The sequence of the replica and whether it has caught up, for status lines and tests.
+    /// The sequence of the replica, whether it has caught up, and whether commands can be sent.
     public func status() -> (sequence: UInt64, isCaughtUp: Bool, isConnected: Bool) {
         let core = core
         let status = core.eventLoop.submit { () -> (UInt64, Bool, Bool) in
             let venue = core.value.venue
             return (
                 venue.replica?.follower.engine.sequence ?? 0, venue.isCaughtUp,
-                venue.desk.session.isConnected
+                venue.desk.isOpen
             )
         }
         guard let value = try? status.wait() else { return (0, false, false) }
@@ -217,6 +217,7 @@ public final class GatewayServer: Sendable {
                     }
                     let venue = bound.value
                     let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(FrameGuard())
                     try pipeline.addHandler(
                         NIOWebSocketFrameAggregator(
                             minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,

@@ -55,6 +55,11 @@ final class LinkConnector {
 
     private func closed(_ handler: LinkHandler) {
         channel = nil
+        if handler.isWelcomed {
+            // It had been well: this loss is a new story.
+            pauseMilliseconds = 0
+            lastReason = ""
+        }
         switch handler.fault {
         case .fatal(let text): venue.fail(text)
         case .reconnect(let text): lost(text)
@@ -73,11 +78,5 @@ final class LinkConnector {
         venue.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(pauseMilliseconds)) {
             [self] in connect()
         }
-    }
-
-    /// A connection was welcomed: the next loss is a new story.
-    func welcomed() {
-        pauseMilliseconds = 0
-        lastReason = ""
     }
 }

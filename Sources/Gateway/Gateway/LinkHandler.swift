@@ -17,6 +17,8 @@ final class LinkHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var isHeldBack = false
     private var isFlushDue = false
+    /// Whether matchd greeted on this connection.
+    private(set) var isWelcomed = false
     private(set) var fault: LinkFault?
 
     init(venue: Venue) { self.venue = venue }
@@ -50,6 +52,7 @@ final class LinkHandler: ChannelInboundHandler {
         do {
             while let frame = try decoder.next() {
                 try venue.receive(frame)
+                if case .welcome = frame { isWelcomed = true }
                 if let replica = venue.replica, replica.feed.isBackedUp {
                     holdBack(context)
                     break

@@ -39,6 +39,11 @@ struct OrderDesk {
         self.answerMilliseconds = answerMilliseconds
     }
 
+    /// Whether commands can be sent now.
+    var isOpen: Bool {
+        if session.isConnected, case .open = session.state { true } else { false }
+    }
+
     /// Clients that wait.
     var waitingCount: Int { done.count }
 
@@ -46,7 +51,7 @@ struct OrderDesk {
     mutating func submit(
         _ payload: some CommandPayload, now: Int64, _ done: @escaping Done
     ) throws(APIError) {
-        guard session.isConnected, case .open = session.state else { throw .matchingUnavailable }
+        guard isOpen else { throw .matchingUnavailable }
         lastTicket += 1
         guard session.submit(payload, tag: lastTicket, &out) else { throw .overloaded }
         self.done[lastTicket] = done
@@ -107,10 +112,5 @@ struct OrderDesk {
             first = 0
         }
         return answers
-    }
-
-    /// Opens a new session after a refused one.
-    mutating func reopen() {
-        if session.inFlight == 0 { session.reopen(&out) }
     }
 }

@@ -178,3 +178,30 @@ final class StreamHandler: ChannelInboundHandler {
         }
     }
 }
+
+/// Lets through what RFC 6455 allows a client to send: masked frames of known kinds, no reserved bits.
+final class FrameGuard: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias InboundOut = WebSocketFrame
+
+    /// A frame against the protocol.
+    struct Violation: Error {}
+
+    private var hasFailed = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if hasFailed { return }
+        let frame = unwrapInboundIn(data)
+        let isKnown =
+            switch frame.opcode {
+            case .text, .binary, .continuation, .ping, .pong, .connectionClose: true
+            default: false
+            }
+        guard isKnown, frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
+            hasFailed = true
+            context.fireErrorCaught(Violation())
+            return
+        }
+        context.fireChannelRead(data)
+    }
+}
