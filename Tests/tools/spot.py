@@ -12,6 +12,10 @@ class Unknown(Exception):
     """Nobody answered, or the answer says that nothing is known: it may have happened."""
 
 
+class NotSent(Unknown):
+    """Nobody listens: not a byte of it left, so it did not happen."""
+
+
 class Refusal(Exception):
     """A definite no: what was asked did not happen and will not."""
 
@@ -45,6 +49,12 @@ class Spot:
             self.connection = http.client.HTTPConnection(
                 "127.0.0.1", self.port, timeout=self.seconds_max, source_address=(self.source, 0)
             )
+        if self.connection.sock is None:
+            try:
+                self.connection.connect()
+            except OSError as error:
+                self.close()
+                raise NotSent(f"{method} {path.split('?')[0]}: {error!r}") from error
         try:
             self.connection.request(method, path, body=body, headers=headers or {})
             answer = self.connection.getresponse()

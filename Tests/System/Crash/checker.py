@@ -19,6 +19,7 @@ class Checker:
         self.ledger = ledger
         self.ended = {}   # orderId → its row when it was first seen ended
         self.traded = {}  # (symbol, trade id, account, isBuyer) → its row
+        self.late = 0     # orders that were never answered and are there
 
     def check(self, view):
         """All that is wrong with a view."""
@@ -26,6 +27,8 @@ class Checker:
         rows = self.rows_by_client_order_id(view, wrong)
         for order in self.ledger.orders.values():
             wrong += self.order_faults(order, rows.get(order.client_order_id))
+        self.late = sum(self.ledger.orders[name].outcome == UNKNOWN for name in rows
+                        if name in self.ledger.orders)
         wrong += self.open_faults(view)
         wrong += self.trade_faults(view)
         wrong += self.fill_faults(view)

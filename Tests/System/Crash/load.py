@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from exchange import ExchangeFault
 from ledger import ACKED, PENDING, REFUSED, UNKNOWN, Booking, Order
-from spot import Refusal, Spot, Unknown
+from spot import NotSent, Refusal, Spot, Unknown
 
 OPEN_ORDERS_AIM = 40     # a trader with more cancels more often
 BOOKING_UNKNOWN_MAX = 2  # unanswered bookings an operator leaves before it waits for a check
@@ -142,6 +142,9 @@ class Trader(Sender):
             self.placed(order, self.spot.place(**self.terms(order)))
         except Refusal:
             order.outcome = REFUSED
+        except NotSent:
+            order.outcome = REFUSED
+            time.sleep(0.05)
         except Unknown:
             order.outcome = UNKNOWN
             self.orders.append(order)  # asked for by name later
@@ -170,6 +173,10 @@ class Trader(Sender):
             self.canceled(order, answer)
         except Refusal:
             order.cancel = REFUSED
+        except NotSent:
+            order.cancel = None
+            self.orders.append(order)
+            time.sleep(0.05)
         except Unknown:
             order.cancel = UNKNOWN
             time.sleep(0.05)
@@ -203,6 +210,10 @@ class Trader(Sender):
             else:  # refused before either was tried
                 old.cancel = None
                 self.orders.append(old)
+        except NotSent:
+            new.outcome, old.cancel = REFUSED, None
+            self.orders.append(old)
+            time.sleep(0.05)
         except Unknown:
             new.outcome = old.cancel = UNKNOWN
             self.orders.append(new)

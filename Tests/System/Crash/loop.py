@@ -32,6 +32,12 @@ VICTIMS = [("matchd",)] * 5 + [("gatewayd",)] * 3 + [("auditd",)] * 2 + [
     ("matchd", "gatewayd"), ("matchd", "auditd"), DAEMONS,
 ]
 FAULTS_SHOWN_MAX = 20
+# Snapshots, hash marks and segments small enough that every run has many of each.
+SETTINGS = {
+    ("matchd", "segment_mib"): 1,
+    ("matchd", "hash_every"): 256,
+    ("auditd", "snapshot_every"): 1000,
+}
 
 
 class Violation(Exception):
@@ -47,7 +53,7 @@ class CrashLoop:
         self.kills = kills
         self.deadline = time.monotonic() + seconds_max
         self.say = say
-        self.exchange = Exchange(state)
+        self.exchange = Exchange(state, settings=SETTINGS)
         self.ledger = Ledger(symbols={m.symbol: (m.base, m.quote) for m in MARKETS})
         self.checker = Checker(self.ledger)
         self.killed = Counter()
@@ -136,7 +142,8 @@ class CrashLoop:
         orders = self.ledger
         self.say(
             f"kill {sum(self.killed.values()):>3}: {when}: {len(orders.orders)} orders"
-            f" ({orders.count(UNKNOWN)} unanswered, {orders.count(REFUSED)} refused),"
+            f" ({orders.count(UNKNOWN)} unanswered, of which {self.checker.late} are there;"
+            f" {orders.count(REFUSED)} refused),"
             f" {len(self.checker.traded) // 2} trades, {len(orders.bookings)} bookings:"
             f" {'as acknowledged' if not faults else f'{len(faults)} FAULTS'}"
         )
