@@ -22,7 +22,8 @@ private struct FakeLog {
         while let frame = try decoder.next() {
             guard case .submit(let submit) = frame else { continue }
             var entries: [(LinkEntry, [UInt8])] = []
-            unsafe submit.forEach { entry, payload in entries.append((entry, unsafe Array(payload))) }
+            unsafe submit.forEach { entry, payload in entries.append((entry, unsafe Array(payload)))
+            }
             for (entry, payload) in entries {
                 if let ack = take(submit.session, entry, payload) { acks.append(ack) }
             }
@@ -67,8 +68,9 @@ private struct FakeLog {
     }
 }
 
-private func show(_ log: FakeLog, from: Int, to writer: inout WriterSession<Int>) -> [(Int, Outcome)]
-{
+private func show(_ log: FakeLog, from: Int, to writer: inout WriterSession<Int>) -> [(
+    Int, Outcome
+)] {
     var done: [(Int, Outcome)] = []
     for (header, bytes, outcome) in log.records[from...] {
         let resolved = unsafe bytes.withUnsafeBytes { unsafe writer.applied(header, $0, outcome) }

@@ -86,7 +86,9 @@ private func oneOfEach() throws -> [LinkFrame] {
         hexText(encoded(frames[8])) == "3000000042000000" + "01000000" + "01000000"
             + "0200000000000000" + "0300000000000000" + "0400000000000000" + "2a00"
             + hexByte(OrderStatus.filled.rawValue) + "0000000000")
-    #expect(hexText(encoded(frames[11])) == "1800000045000000" + "0300000000000000" + "0102030000000000")
+    #expect(
+        hexText(encoded(frames[11])) == "1800000045000000" + "0300000000000000" + "0102030000000000"
+    )
     #expect(hexText(encoded(frames[16])) == "100000004a000000" + "0200" + "0200" + "6e6f" + "0000")
 }
 

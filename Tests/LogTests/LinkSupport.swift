@@ -8,7 +8,9 @@ struct LinkFuzz {
     private var state: UInt64
 
     /// How many rounds: few in the tests, many with `make fuzz`.
-    static var iterations: Int { environment("BOURSE_FUZZ_ITERATIONS").flatMap { Int($0) } ?? 5_000 }
+    static var iterations: Int {
+        environment("BOURSE_FUZZ_ITERATIONS").flatMap { Int($0) } ?? 5_000
+    }
 
     init() {
         seed = Self.environment("BOURSE_SEED").flatMap { UInt64($0) } ?? 20_240_607

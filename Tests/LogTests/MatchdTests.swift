@@ -31,7 +31,7 @@ private final class MatchdProcess {
             unsafe strdup($0)
         }
         unsafe words.append(nil)
-        defer { for unsafe word in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -96,7 +96,8 @@ private func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> L
 }
 
 @Suite(.serialized) struct MatchdTests {
-    @Test func `kill -9 under load loses nothing that was acknowledged and doubles nothing`() throws {
+    @Test func `kill -9 under load loses nothing that was acknowledged and doubles nothing`() throws
+    {
         guard let program = MatchdProcess.program else {
             Issue.record("bourse-matchd is not beside the tests: build all products first")
             return

@@ -98,7 +98,9 @@ final class RunningPipeline {
             unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
             var failure: JournalError?
             unsafe record.withUnsafeBytes { bytes in
-                do throws(JournalError) { try unsafe writer.append(bytes) } catch { failure = error }
+                do throws(JournalError) { try unsafe writer.append(bytes) } catch {
+                    failure = error
+                }
                 _ = unsafe engine.apply(record: bytes)
             }
             if let failure { throw failure }

@@ -174,7 +174,8 @@ import Wire
         let third = try second.connect("again", wantsAcks: false)
         try follower.reconnected(third.welcome)
         var seen: [UInt64] = []
-        try follow(third, &follower, to: last.sequence) { header, _ in seen.append(header.sequence) }
+        try follow(third, &follower, to: last.sequence) { header, _ in seen.append(header.sequence)
+        }
         #expect(seen.first == released + 1)
         try second.stop()
     }

@@ -15,9 +15,9 @@ struct DurableBench: ParsableCommand {
         abstract: "Measures acknowledged commands with a real disk, through a real matchd.",
         discussion: """
             Every acknowledged command is on disk. First the bare disk and a bare socket are \
-            measured, then matchd as fast as it goes, then at fixed rates. Latency is from writing a \
-            command to its socket until its acknowledgement is read. Orders are placed and cancelled \
-            in turn, half each.
+            measured, then matchd as fast as it goes, then at fixed rates. Latency is from writing \
+            a command to its socket until its acknowledgement is read. Orders are placed and \
+            cancelled in turn, half each.
 
             EXAMPLE
               boursectl bench durable --seconds 5 --rates 1000,10000,100000

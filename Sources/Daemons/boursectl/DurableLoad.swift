@@ -8,8 +8,8 @@ import Synchronization
 import Terms
 import Wire
 
-/// Places orders and cancels them again, one account a process, and measures how long it takes until
-/// each is acknowledged, which is when it is durable.
+/// Places orders and cancels them again, one account a process, and measures how long it takes
+/// until each is acknowledged, which is when it is durable.
 struct DurableLoad {
     let socket: String
     /// Which process this is: its account is `index + 1`, its session `bench/index`.
@@ -49,7 +49,8 @@ struct DurableLoad {
                 session: session, number: number,
                 Place(
                     account: account, instrument: InstrumentID(1), side: isBuy ? .buy : .sell,
-                    type: .limit, price: Price(ticks: isBuy ? 50_000 - distance : 50_000 + distance),
+                    type: .limit,
+                    price: Price(ticks: isBuy ? 50_000 - distance : 50_000 + distance),
                     quantity: Quantity(lots: 10), clOrdID: clOrdID(number, session)))
         } else {
             out.submit(
@@ -137,7 +138,9 @@ struct DurableLoad {
                 times.note(sent, now)
             }
             while !out.isEmpty {
-                unsafe out.drain { max(0, unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0)) }
+                unsafe out.drain {
+                    max(0, unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0))
+                }
             }
             let next = began + Int64(sent) * 1_000_000_000 / Int64(rate)
             Clock.sleep(nanos: next - Clock.monotonicNanos())

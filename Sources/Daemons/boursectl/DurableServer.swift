@@ -48,7 +48,7 @@ final class ChildProcess {
             unsafe strdup($0)
         }
         unsafe words.append(nil)
-        defer { for unsafe word in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         var child: pid_t = 0
         let failed = unsafe posix_spawn(&child, program, &actions, nil, words, environ)
         close(ends.1)
@@ -148,7 +148,8 @@ final class BenchServer {
         try submit(
             SetInstrument(
                 symbol: symbol, base: AssetID(1), quote: AssetID(2), tickMantissa: 1, tickScale: 2,
-                lotUnits: 1000, priceMax: Price(ticks: 1 << 32), quantityMax: Quantity(lots: 1 << 40),
+                lotUnits: 1000, priceMax: Price(ticks: 1 << 32),
+                quantityMax: Quantity(lots: 1 << 40),
                 audit: audit))
         for index in 0..<accounts {
             guard let owner = Text40("bench\(index)") else { preconditionFailure("a short name") }

@@ -38,7 +38,7 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
         case .otherJournal:
             "matchd has another journal than this replica began with; restart this daemon"
         case .otherLimits:
-            "matchd's journal has other [limits] than this replica was made with; restart this daemon"
+            "matchd's journal has other [limits] than this replica; restart this daemon"
         case .snapshot(let sequence):
             "the snapshot of record \(sequence) does not load here: are both of the same version?"
         case .unexpected(let what): "unexpected on the Link: \(what)"
@@ -61,8 +61,8 @@ public enum FollowerProgress: Hashable, Sendable {
 /// Keeps an engine replica from the frames of a Link. Sans-IO: the owner moves the bytes.
 ///
 /// Begin with the server's `welcome`, send `subscription`, give every frame to `receive`. After a
-/// lost connection call `reconnected` with the new welcome and send `subscription` again: it goes on
-/// where it was. One owner at a time.
+/// lost connection call `reconnected` with the new welcome and send `subscription` again: it goes
+/// on where it was. One owner at a time.
 public struct Follower: ~Copyable {
     /// The replica. Between calls it stands after the last record that was given to `each`.
     public private(set) var engine: Engine
@@ -192,7 +192,9 @@ public struct Follower: ~Copyable {
         guard header.sequence == engine.sequence + 1 else {
             throw .gap(expected: engine.sequence + 1, found: header.sequence)
         }
-        guard unsafe CRC32C.record(bytes) == header.crc else { throw .damaged(sequence: header.sequence) }
+        guard unsafe CRC32C.record(bytes) == header.crc else {
+            throw .damaged(sequence: header.sequence)
+        }
         let outcome =
             if voids.contains(header.sequence) {
                 unsafe engine.skip(record: bytes)

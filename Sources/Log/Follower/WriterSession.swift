@@ -11,7 +11,8 @@ public import Wire
 /// numbers, and matchd drops those that it has. A command that matchd did not log (disk reserve)
 /// leaves its number free: what was sent behind it was not logged either, and is numbered anew.
 ///
-/// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` gives false when full.
+/// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` gives false when
+/// full.
 ///
 /// The owner calls `connected` when a connection is welcomed, `disconnected` when it is lost,
 /// `acked` with every `LinkAck`, `applied` with every record of the log in order.
@@ -76,8 +77,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return inFlight < capacity
     }
 
-    /// A connection was welcomed: opens the session, or goes on with it and sends again what was not
-    /// seen in the log.
+    /// A connection was welcomed: opens the session, or goes on with it and sends again what was
+    /// not seen in the log.
     public mutating func connected(_ out: inout LinkEncoder) {
         isConnected = true
         switch state {

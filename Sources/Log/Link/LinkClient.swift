@@ -28,7 +28,8 @@ public import Wire
         guard descriptor >= 0 else {
             throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
         }
-        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0 else {
+        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0
+        else {
             let code = errno
             close(descriptor)
             if code == ENOENT || code == ECONNREFUSED { throw .notRunning(address: path) }
@@ -204,7 +205,8 @@ public import Wire
             if code != EAGAIN && code != EINTR {
                 failure =
                     code == EPIPE || code == ECONNRESET
-                    ? .closed : .system(SystemError(code: code, operation: "send to", path: "matchd"))
+                    ? .closed
+                    : .system(SystemError(code: code, operation: "send to", path: "matchd"))
             }
             return 0
         }

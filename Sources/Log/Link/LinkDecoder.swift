@@ -52,7 +52,9 @@ public struct LinkDecoder: Sendable {
         let head = unsafe bytes.withUnsafeBytes {
             unsafe LinkHead(UnsafeRawBufferPointer(rebasing: $0[from...]))
         }
-        guard let head else { throw Self.malformed("a frame's length or type is none of the Link's") }
+        guard let head else {
+            throw Self.malformed("a frame's length or type is none of the Link's")
+        }
         guard buffered >= head.length else { return nil }
         let body = [UInt8](bytes[start + LinkProtocol.headerBytes..<start + head.length])
         start += head.length
@@ -194,7 +196,9 @@ extension WireReader {
 
     /// `count` bytes and their padding; nil when there are not just so many.
     mutating func take(_ count: Int) -> [UInt8]? {
-        guard count <= LinkProtocol.chunkBytesMax, remaining == (count + 7) / 8 * 8 else { return nil }
+        guard count <= LinkProtocol.chunkBytesMax, remaining == (count + 7) / 8 * 8 else {
+            return nil
+        }
         return (0..<count).map { _ in integer(UInt8.self) }
     }
 

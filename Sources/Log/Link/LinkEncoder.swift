@@ -47,11 +47,13 @@ public struct LinkEncoder: Sendable {
     }
 
     /// Writes a command into a submit frame of its session: the last one while it has room, else a
-    /// new one. Session 0 is for `OpenSession` alone; its `number` comes back in the acknowledgement.
+    /// new one. Session 0 is for `OpenSession` alone; its `number` comes back in the
+    /// acknowledgement.
     public mutating func submit(
         session: SessionID, number: UInt64, _ payload: some CommandPayload
     ) {
-        unsafe withUnsafeTemporaryAllocation(byteCount: Limits.recordBytesMax, alignment: 8) { room in
+        unsafe withUnsafeTemporaryAllocation(byteCount: Limits.recordBytesMax, alignment: 8) {
+            room in
             var writer = unsafe WireWriter(room)
             payload.encode(into: &writer)
             writer.pad()

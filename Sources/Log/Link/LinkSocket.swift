@@ -190,7 +190,9 @@ public final class LinkListener: Sendable {
 
     /// Whether the peer's user is one of these, root or this process's own. Unix sockets only.
     public func allows(_ peer: Int32, users: [UInt32]) -> Bool {
-        guard path != nil, let user = try? PeerCredentials(socket: peer).userID else { return false }
+        guard path != nil, let user = try? PeerCredentials(socket: peer).userID else {
+            return false
+        }
         return user == 0 || user == geteuid() || users.contains(user)
     }
 }

@@ -17,8 +17,8 @@ public protocol LogSink: AnyObject, Sendable {
     var isBelowReserve: Bool { get }
 }
 
-/// A write or a sync that failed. There is no second try: what the disk holds is unknown, so nothing
-/// more is released and the process ends.
+/// A write or a sync that failed. There is no second try: what the disk holds is unknown, so
+/// nothing more is released and the process ends.
 public struct SinkFault: Error, Hashable, Sendable, CustomStringConvertible {
     /// What failed, and what to do.
     public var description: String

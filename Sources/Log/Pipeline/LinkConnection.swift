@@ -7,7 +7,8 @@ import Synchronization
 import Terms
 import Wire
 
-/// A connection. Only the Link thread uses it; a feeder has the descriptor for writing while it runs.
+/// A connection. Only the Link thread uses it; a feeder has the descriptor for writing while it
+/// runs.
 final class LinkConnection {
     /// How far the greeting is.
     enum Stage {
@@ -120,8 +121,8 @@ final class Feeder: Sendable {
         gate.released(durable: stages.durable.now, applied: stages.applied.now)
     }
 
-    /// Sends a snapshot where `from` is 0, then the log until it is near the release gate. Gives the
-    /// sequence that comes next, or nil when the connection or the disk failed.
+    /// Sends a snapshot where `from` is 0, then the log until it is near the release gate. Gives
+    /// the sequence that comes next, or nil when the connection or the disk failed.
     private func feed(from: UInt64, atMost: UInt64) -> UInt64? {
         var next = from
         if from == 0 {
@@ -137,9 +138,12 @@ final class Feeder: Sendable {
         while next <= released {
             var isSent = true
             var last = next - 1
-            let got = unsafe try? reader.next(upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2) {
+            let got = unsafe try? reader.next(
+                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
+            ) {
                 records in
-                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence }
+                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
+                }
                 isSent = unsafe self.send(records: records)
             }
             guard let got, isSent else { return nil }

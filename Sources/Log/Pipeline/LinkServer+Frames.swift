@@ -10,7 +10,8 @@ import Wire
 extension LinkServer {
     /// Takes the whole frames that a connection has sent.
     func take(_ connection: LinkConnection) {
-        while unsafe connection.input.bytes.count >= LinkProtocol.headerBytes, !connection.isClosing {
+        while unsafe connection.input.bytes.count >= LinkProtocol.headerBytes, !connection.isClosing
+        {
             let bytes = unsafe connection.input.bytes
             guard let head = unsafe LinkHead(bytes) else {
                 connection.refuse(

@@ -113,8 +113,8 @@ extension LinkServer {
         return next
     }
 
-    /// Bytes of the whole records at the start of `bytes`, at most about `most`, up to the mark where
-    /// the ring's end is passed over.
+    /// Bytes of the whole records at the start of `bytes`, at most about `most`, up to the mark
+    /// where the ring's end is passed over.
     static func wholeRecords(_ bytes: UnsafeRawBufferPointer, _ most: Int) -> Int {
         var offset = 0
         while offset < bytes.count {

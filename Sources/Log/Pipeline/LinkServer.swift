@@ -162,7 +162,8 @@ final class LinkServer {
                     descriptor,
                     LinkRefusal(
                         .access,
-                        "this user may not use the exchange: run it as the exchange's user or root"))
+                        "this user may not use the exchange: run it as the exchange's user or root")
+                )
                 continue
             }
             uses[slot] = (uses[slot] + 1) & 0x7FFF

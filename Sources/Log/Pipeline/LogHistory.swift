@@ -3,7 +3,8 @@
 /// Reads the journal and the snapshots beside it. Used by threads that feed followers, several at a
 /// time.
 public protocol LogHistory: Sendable {
-    /// The newest snapshot that is whole, of a sequence of at most `atMost`; nil where there is none.
+    /// The newest snapshot that is whole, of a sequence of at most `atMost`; nil where there is
+    /// none.
     func snapshot(atMost: UInt64) -> HistorySnapshot?
     /// A reader of the records from `sequence` on.
     func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader

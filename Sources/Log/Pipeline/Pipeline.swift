@@ -36,8 +36,8 @@ public struct PipelineOptions: Sendable {
     public init() {}
 }
 
-/// A running pipeline: takes commands from the Link, orders, applies and journals them, and lets out
-/// what is durable.
+/// A running pipeline: takes commands from the Link, orders, applies and journals them, and lets
+/// out what is durable.
 ///
 /// Three threads, each the only writer of its cursors; see `Stages`. `start` gives it the engine,
 /// `stop` gives the engine back, with everything that was taken journaled.
@@ -109,7 +109,7 @@ final class PipelineThreads: @unchecked Sendable {
         _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkFault) -> Void
     ) throws(SystemError) {
         self.engine = consume engine
-        
+
         let serverBox = Handover(server)
         handles.append(
             try PinnedThread.start(name: "journal", cpu: -1) {
@@ -124,7 +124,9 @@ final class PipelineThreads: @unchecked Sendable {
         handles.append(
             try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
         handles.append(
-            try PinnedThread.start(name: "engine", cpu: options.cpu ?? -1) { self.runEngine(stages, options) })
+            try PinnedThread.start(name: "engine", cpu: options.cpu ?? -1) {
+                self.runEngine(stages, options)
+            })
     }
 
     func join() -> Engine {
