@@ -75,7 +75,7 @@ import Testing
                 }
                 for next in stride(from: start, to: stream.records.count, by: 7) {
                     // The queue stays short, so that the end comes between many transactions.
-                    while history.queuedRows > 100 { usleep(100) }
+                    wait("nothing is written") { history.queuedRows <= 100 }
                     let end = min(next + 7, stream.records.count)
                     history.feed(stream.records[next..<end], batch: 7)
                 }
@@ -107,7 +107,7 @@ import Testing
             signal(SIGXFSZ, SIG_IGN)
             limitFiles(to: 64 << 10)
             history.feed(stream.records[500..<1_000], batch: 100)
-            while history.fault == nil { usleep(1_000) }
+            wait("no fault") { history.fault != nil }
             let read = #expect(throws: HistoryError.self) {
                 try history.readNow { try $0.cursor() }
             }
@@ -125,7 +125,7 @@ import Testing
             require(history.cursor >= cursor, "the cursor stands")
 
             limitFiles(to: rlim_t.max)
-            while history.fault != nil { usleep(10_000) }
+            wait("the fault stays") { history.fault == nil }
             require(try history.readNow { try $0.cursor() } == UInt64(stream.records.count), "all")
             try ExpectedHistory(stream.records).check(history)
             require(history.close() == nil, "closed well")

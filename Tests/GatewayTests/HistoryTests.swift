@@ -150,6 +150,15 @@ func same(_ a: OrderView, _ b: OrderView) -> Bool {
             == (b.expireTime, b.createdTime, b.updatedTime, b.clOrdID)
 }
 
+/// Waits until `condition` holds; a minute is the most.
+func wait(_ words: StaticString, until condition: () -> Bool) {
+    for _ in 0..<60_000 {
+        if condition() { return }
+        usleep(1_000)
+    }
+    preconditionFailure("waited a minute: \(words)")
+}
+
 extension History {
     /// Appends records in batches of `size`; waits while the queue takes no more.
     func feed(_ records: some Collection<RecordedEvents>, batch size: Int) {
@@ -159,7 +168,7 @@ extension History {
             for record in rest.prefix(size) {
                 batch.add(sequence: record.sequence, time: record.time, events: record.events)
             }
-            while !append(batch) { usleep(1_000) }
+            wait("the queue takes no more") { append(batch) }
             rest = rest.dropFirst(size)
         }
     }

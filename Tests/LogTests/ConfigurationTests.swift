@@ -44,6 +44,13 @@ private func problems(_ text: String) -> [String] {
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
+    @Test func `what is left out follows the state directory`() throws {
+        let settings = try settings("[exchange]\nstate = '/srv/x'")
+        #expect(settings.matchd.socket == "/srv/x/run/match.sock")
+        #expect(settings.historyFile == "/srv/x/history/history.sqlite")
+        #expect(settings.file == "/etc/bourse/bourse.toml")
+    }
+
     @Test func `every key of a file is taken`() throws {
         let settings = try settings(
             """
