@@ -86,6 +86,37 @@ import Wire
         try running.stop()
     }
 
+    @Test func `nothing is released before the peers have it`() throws {
+        let peer = HeldReplicator()
+        let running = try RunningPipeline(try PipelinePlace()) { $0.replicator = peer }
+        let client = try running.connect()
+        peer.cursor.store(.max - 1, ordering: .releasing)
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let held = running.pipeline.applied
+        peer.cursor.store(held, ordering: .releasing)
+        let feed = try running.connect("follower", wantsAcks: false)
+        var follower = Follower(feed.welcome)
+        try follow(feed, &follower, to: held)
+        var out = LinkEncoder()
+        out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
+        try client.send(&out)
+        #expect(try client.receive(timeoutNanos: 200_000_000) == nil)
+        #expect(running.pipeline.durable == held + 1)
+        while let frame = try feed.receive(timeoutNanos: 1_000_000) {
+            _ = unsafe try follower.receive(frame) { _, _, _, _ in }
+        }
+        #expect(follower.engine.sequence == held)
+        peer.cursor.store(held + 1, ordering: .releasing)
+        guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
+            Issue.record("an acknowledgement was due")
+            return
+        }
+        #expect(acks.first?.sequence == held + 1)
+        peer.cursor.store(.max - 1, ordering: .releasing)
+        try running.stop()
+    }
+
     @Test func `after a failed sync nothing more is released`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let client = try running.connect()
@@ -308,6 +339,12 @@ import Wire
         #expect(try second.status().connectionsMax == 2)
         try running.stop()
     }
+}
+
+/// A peer whose disk is as far as the test says.
+private final class HeldReplicator: Replicator {
+    let cursor = Atomic<UInt64>(0)
+    var durable: UInt64 { cursor.load(ordering: .acquiring) }
 }
 
 /// A socket without the Link's manners.

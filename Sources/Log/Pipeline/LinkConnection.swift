@@ -51,6 +51,8 @@ final class LinkConnection {
     /// A whole frame of commands waits for room in the ring.
     var isBlocked = false
     var interest = Poller.Interest.readable
+    /// It is over, except that a feeder's thread still has the descriptor.
+    var isAbandoned = false
 
     /// Most questions that wait for an answer.
     static var queriesMax: Int { 16 }

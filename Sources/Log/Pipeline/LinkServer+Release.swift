@@ -10,7 +10,7 @@ import Wire
 extension LinkServer {
     /// Gives out the answers that have passed the gate.
     func release() {
-        let position = stages.durablePosition.now
+        let position = releasable(stages.durablePosition.now)
         if position != releasedPosition {
             index.append(releasedPosition)
             releasedPosition = position
@@ -30,6 +30,27 @@ extension LinkServer {
             if offset < bytes.count { break }
         }
         stages.answersTaken.advance(to: answerPosition)
+    }
+
+    /// How far into the ring the gate is open, where `durable` is how far it is on disk here. Only
+    /// where peers hold it back do the records have to be looked at.
+    func releasable(_ durable: UInt64) -> UInt64 {
+        let peers = gate.replicator.durable
+        guard peers != .max else { return durable }
+        var position = releasedPosition
+        while position < durable {
+            let (bytes, start) = unsafe stages.log.piece(position, durable)
+            var offset = 0
+            while offset < bytes.count {
+                let length = Int(unsafe bytes.load(fromByteOffset: offset, as: UInt32.self))
+                if length == 0 { break }
+                let sequence = unsafe bytes.load(fromByteOffset: offset + 8, as: UInt64.self)
+                if sequence > peers { return start + UInt64(offset) }
+                offset += length
+            }
+            position = start + UInt64(offset)
+        }
+        return position
     }
 
     @inline(__always) func give(_ answer: Answer) {

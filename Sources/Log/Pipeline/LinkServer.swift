@@ -82,6 +82,10 @@ final class LinkServer {
             if hasEnded() { break }
         }
         for case let connection? in connections { drop(connection) }
+        while let connection = connections.first(where: { $0 != nil }), let connection {
+            usleep(1000)
+            drop(connection)
+        }
         // After a fault as well: the engine thread ends when nothing can come any more.
         stages.intakeClosed.store(true, ordering: .releasing)
         stages.sequencerPark.unpark()
@@ -120,7 +124,7 @@ final class LinkServer {
     func wait() {
         stages.linkBell.arm()
         let hasWork =
-            stages.durablePosition.now != releasedPosition || isAnswerDue || isFeedDue
+            releasable(stages.durablePosition.now) != releasedPosition || isAnswerDue || isFeedDue
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
@@ -188,10 +192,15 @@ final class LinkServer {
 
     func drop(_ connection: LinkConnection) {
         if case .feeding(let feeder) = connection.feed {
-            // Its thread has the descriptor: it ends first.
-            feeder.isCancelled.store(true, ordering: .relaxed)
-            shutdown(connection.descriptor, Int32(SHUT_RDWR))
-            while feeder.state.load(ordering: .acquiring) == .running { usleep(200) }
+            // Its thread has the descriptor and may be waiting for a disk: it ends first, and
+            // `flush` comes back to the connection then.
+            guard feeder.state.load(ordering: .acquiring) != .running else {
+                feeder.isCancelled.store(true, ordering: .relaxed)
+                shutdown(connection.descriptor, Int32(SHUT_RDWR))
+                poller.remove(connection.descriptor)
+                connection.isAbandoned = true
+                return
+            }
             feeders -= 1
         }
         poller.remove(connection.descriptor)
@@ -241,6 +250,10 @@ final class LinkServer {
     func flush() {
         let now = Clock.monotonicNanos()
         for case let connection? in connections {
+            if connection.isAbandoned {
+                drop(connection)
+                continue
+            }
             if connection.output.count > 0, !connection.isFeeding,
                 !connection.output.flush(connection.descriptor)
             {
