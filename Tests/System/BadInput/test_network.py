@@ -102,9 +102,9 @@ def test_survives_connections_that_say_nothing(venue):
             wire.close()
 
 
-def websocket(venue, path="/ws"):
+def websocket(venue, path="/ws", wire=None):
     """An open WebSocket, without a library that would refuse to send nonsense."""
-    wire = socket.create_connection(("127.0.0.1", venue.port), timeout=5)
+    wire = wire or socket.create_connection(("127.0.0.1", venue.port), timeout=5)
     wire.sendall(
         f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -150,6 +150,20 @@ def test_survives_nonsense_on_a_websocket(venue):
             except ConnectionError:
                 pass
     check_serves(venue)
+
+
+def test_opens_a_websocket_on_a_connection_that_served_a_request(venue):
+    """Clients with a pool of connections, as aiohttp, ask for it on one that is there."""
+    wire = socket.create_connection(("127.0.0.1", venue.port), timeout=5)
+    wire.sendall(b"GET /api/v3/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"{}"):
+        part = wire.recv(4096)
+        assert part, answer
+        answer += part
+    with websocket(venue, wire=wire) as open_wire:
+        open_wire.sendall(frame('{"method":"LIST_SUBSCRIPTIONS","id":7}'))
+        assert b'"id":7' in open_wire.recv(4096)
 
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
