@@ -1,5 +1,5 @@
-// Goal: nothing that comes over the wire stops the gateway: parsers of queries, decimals and JSON take
-// any bytes and give a value or an error.
+// Goal: nothing that comes over the wire stops the gateway: parsers of queries, decimals and JSON
+// take any bytes and give a value or an error.
 
 import Engine
 import Glibc
@@ -127,7 +127,8 @@ private func text(_ random: inout SeededRandom) -> String {
     for round in 0..<iterations {
         let scale = Int.random(in: 0...18, using: &random)
         let bits = Int.random(in: 1...100, using: &random)
-        let value = Int128(truncatingIfNeeded: UInt128(random.next()) << 64 | UInt128(random.next()))
+        let value = Int128(
+            truncatingIfNeeded: UInt128(random.next()) << 64 | UInt128(random.next()))
         let units = value & ((1 << Int128(bits)) - 1)
         var json = JSONWriter()
         json.decimal(units, scale: scale)

@@ -1,5 +1,5 @@
-// A log in memory for the real pipeline. Apart from the exchange because here `HistoryReader` is the
-// pipeline's.
+// A log in memory for the real pipeline. Apart from the exchange because here `HistoryReader` is
+// the pipeline's.
 
 import Glibc
 import Link

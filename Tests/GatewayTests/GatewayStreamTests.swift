@@ -1,4 +1,4 @@
-// Goal: streams carry what happened, each update once and without a gap, and a WebSocket has bounds.
+// Goal: streams carry what happened, each update once and without a gap; a WebSocket has bounds.
 
 import Gateway
 import Glibc

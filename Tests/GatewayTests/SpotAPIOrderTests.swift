@@ -1,5 +1,5 @@
-// Goal: an order's parameters become the command that they mean, each fault gets the API's own error,
-// and every refusal of the engine has its words.
+// Goal: an order's parameters become the command that they mean, each fault gets the API's own
+// error, and every refusal of the engine has its words.
 
 import Engine
 import SpotAPI
@@ -130,7 +130,8 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
 }
 
 @Test func `an order is named by the exchange's id or by the client's`() throws {
-    #expect(try OrderReference(Parameters(query: "orderId=7&origClientOrderId=x")).order.number == 7)
+    #expect(
+        try OrderReference(Parameters(query: "orderId=7&origClientOrderId=x")).order.number == 7)
     let own = try OrderReference(Parameters(query: "origClientOrderId=x"))
     #expect(own.order.number == 0 && own.clOrdID.description == "x")
     for query in ["", "orderId=0", "orderId="] {
@@ -146,11 +147,13 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.duplicateCommand, -1001, ""), (.voided, -1001, ""), (.none, -1001, ""),
         (.diskReserve, -1008, "disk space"), (.venueKilled, -2010, "disabled"),
         (.accountUnknown, -2015, ""), (.accountKilled, -2010, "disabled"),
-        (.instrumentUnknown, -1121, "Invalid symbol."), (.messageRate, -1015, "Too many new orders"),
+        (.instrumentUnknown, -1121, "Invalid symbol."),
+        (.messageRate, -1015, "Too many new orders"),
         (.instrumentState, -2010, "Market is closed."),
         (.orderTypeInvalid, -2010, "Unsupported order combination"),
         (.priceInvalid, -1013, "PRICE_FILTER"), (.quantityInvalid, -1013, "LOT_SIZE"),
-        (.displayQuantityInvalid, -1013, "ICEBERG_PARTS"), (.stopPriceInvalid, -1013, "PRICE_FILTER"),
+        (.displayQuantityInvalid, -1013, "ICEBERG_PARTS"),
+        (.stopPriceInvalid, -1013, "PRICE_FILTER"),
         (.expireTimeInvalid, -2010, "Unsupported"), (.notionalBelowMinimum, -1013, "NOTIONAL"),
         (.notionalAboveMaximum, -1013, "NOTIONAL"), (.priceBand, -1013, "PERCENT_PRICE_BY_SIDE"),
         (.orderSizeLimit, -1013, "MAX_POSITION"), (.openOrdersLimit, -1013, "MAX_NUM_ORDERS"),
@@ -239,7 +242,8 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
 @Test func `exchangeInfo has what clients look for`() throws {
     var json = JSONWriter()
     ExchangeInfo.write(
-        to: &json, instruments: [try btcUnits()], limits: .standard, time: 1_700_000_000_000_000_000,
+        to: &json, instruments: [try btcUnits()], limits: .standard,
+        time: 1_700_000_000_000_000_000,
         openOrdersMax: 0)
     let info = try #require(JSONValue(parsing: json.bytes))
     guard case .array(let symbols) = info["symbols"], let symbol = symbols.first,

@@ -8,6 +8,7 @@ import Testing
 private let secret = SecretBytes(
     Array("NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".utf8))
 private let head = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC"
+private let whole = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 private let tail = "quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
 
 private func isSigned(query: String, body: String) throws -> Bool {
@@ -17,8 +18,14 @@ private func isSigned(query: String, body: String) throws -> Bool {
 }
 
 @Test(arguments: [
-    ("", "\(head)&\(tail)&signature=c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b6838bd6b71"),
-    ("\(head)&\(tail)&signature=c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b6838bd6b71", ""),
+    (
+        "",
+        "\(head)&\(tail)&signature=" + whole
+    ),
+    (
+        "\(head)&\(tail)&signature=" + whole,
+        ""
+    ),
     (head, "\(tail)&signature=0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77"),
 ])
 func `the documented signatures are good wherever the parameters stand`(

@@ -95,7 +95,8 @@ func `a faulty command gets an error`(text: String, code: Int) {
     #expect(parse(#" {"a":[1,-2.5e+3,"x\u00e9\ud83d\ude00\n"],"b":null} "#)?["b"] == .null)
     #expect(parse(#""\ud83d\ude00""#) == .string("😀"))
     for text in [
-        "01", "1.", ".5", "+1", "nul", "\"\\x\"", "\"\\ud83d\"", "\"\\ude00\"", "[1,]", "{\"a\":1,}",
+        "01", "1.", ".5", "+1", "nul", "\"\\x\"", "\"\\ud83d\"", "\"\\ude00\"", "[1,]",
+        "{\"a\":1,}",
         "{\"a\":1,\"a\":2}", "\"a\nb\"", "[1 2]", "'a'", "NaN", "1e", "", "[", "{\"a\"}",
     ] { #expect(parse(text) == nil, "\(text)") }
     #expect(parse(String(repeating: "[", count: 15) + String(repeating: "]", count: 15)) != nil)

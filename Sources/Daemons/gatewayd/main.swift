@@ -6,7 +6,8 @@ import Logging
 import Platform
 
 let arguments = DaemonArguments(
-    name: "bourse-gatewayd", purpose: "serves clients: REST and streams compatible with Binance Spot"
+    name: "bourse-gatewayd",
+    purpose: "serves clients: REST and streams compatible with Binance Spot"
 )
 LoggingSystem.bootstrap { label in StderrLogHandler(label: label) }
 let log = Logger(label: arguments.name)

@@ -55,7 +55,8 @@ extension Endpoint {
 
     @Sendable private static func tradeFee(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
-        let list = call.parameters["symbol"] == nil
+        let list =
+            call.parameters["symbol"] == nil
             ? allUnits(replica) : [try venue.units(call, replica)]
         call.reply(capacity: 16 + 96 * list.count) { json in
             json.beginArray()

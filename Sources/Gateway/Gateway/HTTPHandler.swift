@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOHTTP1
+import NIOWebSocket
 import SpotAPI
 
 /// The last handler of an HTTP connection.
@@ -59,6 +60,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Not agreeing to an upgrade is no fault: the request is answered as any other.
+        if error is NIOWebSocketUpgradeError { return }
         context.close(promise: nil)
     }
 

@@ -49,7 +49,9 @@ final class KeyRing {
         let seal = try loadSealKey()
         guard let secret = seal.open(key.sealedSecret, context: Array(key.keyID.description.utf8))
         else {
-            note("a secret in the log was sealed with another key than \(file): put the right one back")
+            note(
+                "a secret in the log was sealed with another key than \(file): restore the right one"
+            )
             throw .internalFault
         }
         if opened.count >= Self.openedMax { opened.removeAll() }

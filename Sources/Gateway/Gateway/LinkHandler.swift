@@ -93,7 +93,7 @@ final class LinkHandler: ChannelInboundHandler {
     /// Writes a frame behind what waits to be sent.
     func send(_ frame: LinkFrame) { venue.desk.out.append(frame) }
 
-    /// Sends what waits once this turn of the loop is done, so that commands of one turn go together.
+    /// Sends what waits when this turn of the loop is done: commands of one turn go together.
     func flushSoon() {
         guard let context, !isFlushDue else { return }
         isFlushDue = true

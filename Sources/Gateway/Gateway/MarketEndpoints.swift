@@ -81,7 +81,9 @@ extension Endpoint {
             return write(replica.market.trades(units.view.id, limit: limit), units, call)
         }
         let range = HistoryRange(fromID: UInt64(from), limit: limit)
-        venue.read(call) { try $0.marketTrades(units.view.id, range) } done: {
+        venue.read(call) {
+            try $0.marketTrades(units.view.id, range)
+        } done: {
             write($0, units, call)
         }
     }
@@ -105,7 +107,9 @@ extension Endpoint {
             return write(
                 aggregates: replica.market.trades(units.view.id, limit: limit), units, call)
         }
-        venue.read(call) { try $0.marketTrades(units.view.id, range) } done: {
+        venue.read(call) {
+            try $0.marketTrades(units.view.id, range)
+        } done: {
             write(aggregates: $0, units, call)
         }
     }

@@ -264,7 +264,9 @@ extension Endpoint {
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit, id: "orderId")
         let account = call.account
-        venue.read(call) { try $0.orders(account, units.view.id, range) } done: { records in
+        venue.read(call) {
+            try $0.orders(account, units.view.id, range)
+        } done: { records in
             call.reply(capacity: 16 + 560 * records.count) { json in
                 json.beginArray()
                 for record in records { json.order(record.order, units) }

@@ -179,7 +179,8 @@ final class StreamHandler: ChannelInboundHandler {
     }
 }
 
-/// Lets through what RFC 6455 allows a client to send: masked frames of known kinds, no reserved bits.
+/// Lets through what RFC 6455 allows a client to send: masked frames of known kinds, without
+/// reserved bits.
 final class FrameGuard: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebSocketFrame

@@ -61,7 +61,9 @@ final class StreamHub {
         guard let replica = venue.replica, !listeners.isEmpty else { return }
         let time = venue.clock() * 1_000_000
         for trade in trades {
-            guard let units = Self.units(trade.instrument, replica.follower.engine) else { continue }
+            guard let units = Self.units(trade.instrument, replica.follower.engine) else {
+                continue
+            }
             send(StreamName(symbol: units.view.symbol, kind: .trade)) {
                 $0.tradeEvent(trade, units, time: time)
             }

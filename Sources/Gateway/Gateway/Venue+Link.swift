@@ -70,7 +70,8 @@ extension Venue {
         var trades: [MarketTrade] = []
         let progress: FollowerProgress
         do throws(FollowerError) {
-            progress = unsafe try replica.follower.receive(frame) { header, bytes, outcome, engine in
+            progress = unsafe try replica.follower.receive(frame) {
+                header, bytes, outcome, engine in
                 keep(header, replica, engine, &trades)
                 answers += unsafe desk.applied(header, bytes, outcome, engine)
             }

@@ -44,11 +44,13 @@ extension APIError {
         -1001, "The exchange is starting up. Please try again.", status: 503, retryAfterSeconds: 1)
     /// The bound of commands in flight is reached; nothing was sent.
     public static let overloaded = APIError(
-        -1008, "Server is currently overloaded with other requests. Please try again in a few "
+        -1008,
+        "Server is currently overloaded with other requests. Please try again in a few "
             + "minutes.", status: 503, retryAfterSeconds: 1)
     /// Sent, but no answer came in time.
     public static let timeout = APIError(
-        -1007, "Timeout waiting for response from backend server. Send status unknown; execution "
+        -1007,
+        "Timeout waiting for response from backend server. Send status unknown; execution "
             + "status unknown.", status: 408)
     /// A daemon that stops.
     public static let shuttingDown = APIError(

@@ -127,7 +127,8 @@ public enum ExchangeInfo {
         filter("NOTIONAL", to: &json) { json in
             json.field("minNotional", view.notionalMin, units)
             json.field("applyMinToMarket", true)
-            let most = view.notionalMax == .zero
+            let most =
+                view.notionalMax == .zero
                 ? units.notional(view.priceMax, view.quantityMax) : view.notionalMax
             json.field("maxNotional", most, units)
             json.field("applyMaxToMarket", true)

@@ -163,7 +163,9 @@ public struct Parameters: Sendable {
         }
         guard let list else { return nil }
         guard case .array(let items) = JSONValue(parsing: Array(list.utf8)), !items.isEmpty else {
-            throw .illegal("symbols", range: "^\\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\\]$")
+            throw .illegal(
+                "symbols", range: "^\\[(\"[A-Z0-9-_.]{1,20}\"(,\"[A-Z0-9-_.]{1,20}\"){0,}){0,1}\\]$"
+            )
         }
         var symbols: [Text16] = []
         for item in items {

@@ -182,7 +182,9 @@ public struct StreamCommand: Hashable, Sendable {
         switch id {
         case .null, .string: break
         case .number(let text) where Int64(text) != nil: break
-        default: throw Failure(code: 2, message: "Invalid request: request ID must be an unsigned integer")
+        default:
+            throw Failure(
+                code: 2, message: "Invalid request: request ID must be an unsigned integer")
         }
         for name in members.keys where name != "id" && name != "method" && name != "params" {
             throw Failure(code: 0, message: "Unknown property", id: id)
