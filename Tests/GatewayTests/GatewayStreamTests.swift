@@ -163,8 +163,30 @@ private func number(_ value: JSONValue?) -> Int64? {
 
 @Test func `only paths of streams become WebSockets`() throws {
     let exchange = try running()
-    #expect(try exchange.client().upgrade("/api/v3/ping") == 200)
-    #expect(try exchange.client().upgrade("/elsewhere") == 404)
+    for (path, status) in [("/api/v3/ping", 200), ("/elsewhere", 404)] {
+        let client = try exchange.client()
+        #expect(client.upgrade(path) == status)
+        #expect(client.isClosed())
+    }
+    let odd = try exchange.client()
+    odd.send(
+        Array(
+            "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".utf8)
+    )
+    #expect(odd.readReply()?.status == 400)
+}
+
+@Test func `a connection that served requests becomes a WebSocket`() throws {
+    let exchange = try running()
+    let client = try exchange.client()
+    for _ in 0..<3 { #expect(try client.call("GET", "/api/v3/ping").status == 200) }
+    #expect(client.upgrade("/stream?streams=btcusdt@trade") == 101)
+    client.sendText(#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#)
+    #expect(client.readText() == #"{"result":["btcusdt@trade"],"id":1}"#)
+    try place(
+        exchange.client(), Exchange.aliceKey, "side=BUY&type=LIMIT_MAKER&quantity=1&price=100")
+    try place(exchange.client(), Exchange.bobKey, "side=SELL&type=MARKET&quantity=0.5")
+    #expect(client.readText()?.contains(#""e":"trade""#) == true)
 }
 
 @Test func `stopping says good-bye to streams and answers what is in flight`() throws {

@@ -7,9 +7,7 @@ import Link
 public import Logging
 import MarketData
 import NIOCore
-import NIOHTTP1
 import NIOPosix
-import NIOWebSocket
 import SpotAPI
 
 /// A running gateway. All of it lives on one event loop; this handle may be used from any thread.
@@ -176,54 +174,8 @@ public final class GatewayServer: Sendable {
             return
         }
         channel.closeFuture.assumeIsolated().whenComplete { _ in venue.connections.close(address) }
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = venue.options.headerBytesMax
-        limits.maxHeaderListSize = venue.options.headerBytesMax
-        limits.maxHeaderFieldCount = 64
-        let handler = HTTPHandler(venue: venue, address: address)
-        let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
-        let idle = NIOLoopBound(
-            IdleStateHandler(readTimeout: .seconds(venue.options.idleSeconds)),
-            eventLoop: channel.eventLoop)
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(idle.value)
-        try pipeline.configureHTTPServerPipeline(
-            withPipeliningAssistance: true,
-            withServerUpgrade: (
-                upgraders: [upgrader(venue)],
-                completionHandler: { context in
-                    context.pipeline.syncOperations.removeHandler(bound.value, promise: nil)
-                    context.pipeline.syncOperations.removeHandler(idle.value, promise: nil)
-                }
-            ),
-            withErrorHandling: true, withOutboundHeaderValidation: true,
-            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
-        try pipeline.addHandler(handler)
-    }
-
-    /// Makes a WebSocket of a connection that asks for one on a path of streams.
-    private static func upgrader(_ venue: Venue) -> NIOWebSocketServerUpgrader {
-        let bound = NIOLoopBound(venue, eventLoop: venue.eventLoop)
-        return NIOWebSocketServerUpgrader(
-            maxFrameSize: venue.options.streamMessageBytesMax, automaticErrorHandling: true,
-            shouldUpgrade: { channel, head in
-                let isStream = StreamPath(uri: head.uri) != nil && !bound.value.isStopping
-                return channel.eventLoop.makeSucceededFuture(isStream ? HTTPHeaders() : nil)
-            },
-            upgradePipelineHandler: { channel, head in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let path = StreamPath(uri: head.uri) else {
-                        preconditionFailure("an upgrade was agreed to for its path")
-                    }
-                    let venue = bound.value
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(FrameGuard())
-                    try pipeline.addHandler(
-                        NIOWebSocketFrameAggregator(
-                            minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
-                            maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
-                    try pipeline.addHandler(StreamHandler(venue: venue, path: path))
-                }
-            })
+        let http = try pipeline.addHTTP(venue.options)
+        try pipeline.addHandler(HTTPHandler(venue: venue, address: address, http: http))
     }
 }

@@ -2,7 +2,6 @@
 
 import NIOCore
 import NIOHTTP1
-import NIOWebSocket
 import SpotAPI
 
 /// The last handler of an HTTP connection.
@@ -12,14 +11,19 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private let venue: Venue
     private let address: String
+    /// The handlers that make this HTTP; they go when the connection becomes a WebSocket.
+    private let http: [any RemovableChannelHandler]
+    /// What came behind a request for a WebSocket, while the handlers change.
+    private var held: [NIOAny]?
     private var head: HTTPRequestHead?
     private var body = ByteBuffer()
     private var isTooLarge = false
     private var isOpen = true
 
-    init(venue: Venue, address: String) {
+    init(venue: Venue, address: String, http: [any RemovableChannelHandler]) {
         self.venue = venue
         self.address = address
+        self.http = http
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -28,6 +32,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if held != nil {
+            held?.append(data)
+            return
+        }
         switch unwrapInboundIn(data) {
         case .head(let head):
             self.head = head
@@ -60,18 +68,19 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Not agreeing to an upgrade is no fault: the request is answered as any other.
-        if error is NIOWebSocketUpgradeError { return }
         context.close(promise: nil)
     }
 
     private func take(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let keepAlive = head.isKeepAlive && !isTooLarge
+        let keepAlive = head.isKeepAlive && !isTooLarge && !WebSocketUpgrade.isAnyAsked(head)
         let answer: (Reply) -> Void = { [self] reply in
             send(reply, keepAlive: keepAlive, isHead: head.method == .HEAD, context)
         }
         if isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
+        }
+        if WebSocketUpgrade.isAsked(head), !venue.isStopping {
+            return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: body.readableBytesView, as: UTF8.self) else {
             return answer(Reply(.illegal("body", range: "UTF-8")))
@@ -119,5 +128,47 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         if isLast { done.assumeIsolated().whenComplete { _ in context.close(promise: nil) } }
+    }
+
+    // MARK: WebSocket
+
+    /// Agrees to the WebSocket and changes the handlers, or tells what is wrong with the request.
+    private func upgrade(
+        _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
+        refuse: @escaping (Reply) -> Void
+    ) {
+        let upgrade = WebSocketUpgrade(venue)
+        upgrade.headers(head, context.channel).assumeIsolated().whenComplete { [self] result in
+            switch result {
+            case .failure:
+                refuse(Reply(APIError(-1000, "The WebSocket handshake is not valid.")))
+            case .success(let headers):
+                held = []
+                let agreed = HTTPResponseHead(
+                    version: .http1_1, status: .switchingProtocols, headers: headers)
+                context.write(wrapOutboundOut(.head(agreed)), promise: nil)
+                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+                change(upgrade, head, context)
+            }
+        }
+    }
+
+    private func change(
+        _ upgrade: WebSocketUpgrade, _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
+        let pipeline = context.pipeline.syncOperations
+        let removals = http.map { pipeline.removeHandler($0) }
+        EventLoopFuture.andAllSucceed(removals, on: context.eventLoop).assumeIsolated()
+            .flatMap { upgrade.addHandlers(head, context) }
+            .whenComplete { [self] result in
+                guard case .success = result, isOpen else {
+                    context.close(promise: nil)
+                    return
+                }
+                let waiting = held ?? []
+                for data in waiting { context.fireChannelRead(data) }
+                held = []
+                pipeline.removeHandler(self, promise: nil)
+            }
     }
 }

@@ -1,0 +1,94 @@
+// From HTTP to WebSocket (RFC 6455 section 4.2), on any request of a connection: clients with a pool
+// ask for it on one that has served others before.
+
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+import SpotAPI
+
+extension ChannelPipeline.SynchronousOperations {
+    /// Adds HTTP/1.1 for a server, all of which goes when a WebSocket comes; gives what was added.
+    func addHTTP(_ options: GatewayOptions) throws -> [any RemovableChannelHandler] {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = options.headerBytesMax
+        limits.maxHeaderListSize = options.headerBytesMax
+        limits.maxHeaderFieldCount = 64
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
+        let idle = IdleStateHandler(readTimeout: .seconds(options.idleSeconds))
+        let encoder = HTTPResponseEncoder()
+        let bytes = ByteToMessageHandler(decoder)
+        let pipelining = HTTPServerPipelineHandler()
+        let validator = NIOHTTPResponseHeadersValidator()
+        let errors = HTTPServerProtocolErrorHandler()
+        try addHandler(idle)
+        try addHandler(encoder)
+        try addHandler(bytes)
+        try addHandler(pipelining)
+        try addHandler(validator)
+        try addHandler(errors)
+        // The encoder last: the answer that agrees to the change still goes through it.
+        return [idle, errors, pipelining, bytes, validator, encoder]
+    }
+}
+
+/// Agrees to WebSockets of streams and makes their pipelines.
+struct WebSocketUpgrade {
+    private let upgrader: NIOWebSocketServerUpgrader
+
+    init(_ venue: Venue) {
+        let bound = NIOLoopBound(venue, eventLoop: venue.eventLoop)
+        upgrader = NIOWebSocketServerUpgrader(
+            maxFrameSize: venue.options.streamMessageBytesMax, automaticErrorHandling: true,
+            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
+            upgradePipelineHandler: { channel, head in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let path = StreamPath(uri: head.uri) else {
+                        preconditionFailure("an upgrade was agreed to for its path")
+                    }
+                    try Self.addStreams(channel.pipeline.syncOperations, path, bound.value)
+                }
+            })
+    }
+
+    /// Whether the request asks for a WebSocket of streams.
+    static func isAsked(_ head: HTTPRequestHead) -> Bool {
+        head.method == .GET
+            && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+            && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+            && StreamPath(uri: head.uri) != nil
+    }
+
+    /// Whether the request asks for any other protocol. Behind one that does, nothing more is read as
+    /// HTTP, so its answer is the connection's last.
+    static func isAnyAsked(_ head: HTTPRequestHead) -> Bool {
+        head.method == .CONNECT || head.headers.contains(name: "upgrade")
+    }
+
+    /// The headers that agree; the future fails when the handshake is not one.
+    func headers(
+        _ head: HTTPRequestHead, _ channel: any Channel
+    ) -> EventLoopFuture<HTTPHeaders> {
+        upgrader.buildUpgradeResponse(
+            channel: channel, upgradeRequest: head,
+            initialResponseHeaders: ["connection": "upgrade", "upgrade": "websocket"])
+    }
+
+    /// Adds the WebSocket's handlers behind all others.
+    func addHandlers(
+        _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
+        upgrader.upgrade(context: context, upgradeRequest: head)
+    }
+
+    private static func addStreams(
+        _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ venue: Venue
+    ) throws {
+        try pipeline.addHandler(FrameGuard())
+        try pipeline.addHandler(
+            NIOWebSocketFrameAggregator(
+                minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
+                maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
+        try pipeline.addHandler(StreamHandler(venue: venue, path: path))
+    }
+}
