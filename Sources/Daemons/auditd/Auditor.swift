@@ -39,10 +39,11 @@ final class Auditor {
     init(_ settings: Settings, _ log: DaemonLog) throws {
         self.settings = settings
         self.log = log
+        // First, for it says when the state directory itself is not there.
+        lock = try StateLock(directory: settings.state, name: "auditd.lock")
         for directory in [settings.journalDirectory, settings.snapshotsDirectory] {
             if !Directory.exists(directory) { try Directory.create(directory) }
         }
-        lock = try StateLock(directory: settings.state, name: "auditd.lock")
         snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
         let loaded = try snapshots.newestValid(identity: nil, report: log.line)
         if let loaded {

@@ -6,6 +6,7 @@ import Glibc
 import History
 import Logging
 import Platform
+import Secrets
 import Synchronization
 
 /// A gateway under a service manager.
@@ -23,11 +24,14 @@ struct GatewayDaemon {
     /// Serves until a signal or a fault; gives the process's exit status.
     func run(until signals: Signals) -> Int32 {
         do {
+            // Two gateways on one history would write it twice; and this says when the state
+            // directory itself is not there.
+            let lock = try StateLock(directory: settings.state, name: "gatewayd.lock")
             if !Directory.exists(settings.historyDirectory) {
                 try Directory.create(settings.historyDirectory)
             }
-            // Two gateways on one history would write it twice.
-            let lock = try StateLock(directory: settings.historyDirectory)
+            // Looked at now, so that a missing or open key is not found by the first client.
+            _ = try SealKey.load(settings.sealKeyFile)
             let server = try start()
             log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
             ServiceManager.ready()

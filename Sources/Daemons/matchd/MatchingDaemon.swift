@@ -167,6 +167,11 @@ final class JournalStart {
             reserveBytes: settings.matchd.reserveBytes)
         voided = recovered.voided.all
         guard !recovered.isEmpty else {
+            // Snapshots beside an empty journal: an exchange was here, and its log is gone.
+            if let newest = try snapshots.sequences().first {
+                throw JournalError.snapshotAhead(
+                    file: snapshots.path(newest), sequence: newest, lastGood: 0)
+            }
             identity = recovered.identity ?? .random()
             writer = try JournalWriter(
                 recovered: recovered, identity: identity, options: options)
