@@ -33,8 +33,8 @@ public final class GatewayServer: Sendable {
     /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
     ///
     /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, on the
-    /// loop, when the gateway can't go on, in words for the log: the process should end. Throws when
-    /// the address can't be listened on.
+    /// loop, when the gateway can't go on, in words for the log: the process should end.
+    /// Throws when the address can't be listened on.
     public init(
         _ options: GatewayOptions, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,

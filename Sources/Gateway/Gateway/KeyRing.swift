@@ -50,7 +50,7 @@ final class KeyRing {
         guard let secret = seal.open(key.sealedSecret, context: Array(key.keyID.description.utf8))
         else {
             note(
-                "a secret in the log was sealed with another key than \(file): restore the right one"
+                "a secret in the log was sealed with another key than \(file): restore it"
             )
             throw .internalFault
         }

@@ -1,5 +1,5 @@
-// From HTTP to WebSocket (RFC 6455 section 4.2), on any request of a connection: clients with a pool
-// ask for it on one that has served others before.
+// From HTTP to WebSocket (RFC 6455 section 4.2), on any request of a connection: clients with a
+// pool ask for it on one that has served others before.
 
 import NIOCore
 import NIOHTTP1
@@ -59,8 +59,8 @@ struct WebSocketUpgrade {
             && StreamPath(uri: head.uri) != nil
     }
 
-    /// Whether the request asks for any other protocol. Behind one that does, nothing more is read as
-    /// HTTP, so its answer is the connection's last.
+    /// Whether the request asks for any other protocol. Behind one that does, nothing more is read
+    /// as HTTP, so its answer is the connection's last.
     static func isAnyAsked(_ head: HTTPRequestHead) -> Bool {
         head.method == .CONNECT || head.headers.contains(name: "upgrade")
     }
