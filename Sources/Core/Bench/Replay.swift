@@ -32,6 +32,8 @@ public struct Replay: ~Copyable {
 
     /// How far ahead the memory of coming events is asked for. A gateway's batch allows the same.
     static let lookAhead = 12
+    /// Fewer open orders than this stay in the caches by themselves.
+    static let lookAheadOrders = 8_192
 
     /// An engine for these events. Accounts are 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
@@ -55,7 +57,7 @@ public struct Replay: ~Copyable {
     public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
         let count = events.count
         for i in 0..<count {
-            if i + Self.lookAhead < count {
+            if i + Self.lookAhead < count, engine.openOrderCount > Self.lookAheadOrders {
                 unsafe engine.prefetchIndex(events[i + Self.lookAhead])
                 unsafe engine.prefetchOrder(events[i + Self.lookAhead / 2])
             }

@@ -7,10 +7,14 @@ extension Engine {
     /// Price × quantity in quote units; the largest `Int128` where it would be more.
     @inline(__always)
     func notional(_ price: Int64, _ lots: Int64, _ unit: Int64) -> Int128 {
-        // 2^48 × 2^60 fits 128 bits; only the last factor can leave them.
-        let (product, overflow) = (Int128(price) * Int128(lots)).multipliedReportingOverflow(
-            by: Int128(unit))
-        return overflow ? .max : product
+        // 2^48 × 2^60 fits 128 bits; only the last factor can leave them, and mostly two factors
+        // fit 64 bits, where the whole is two multiplications.
+        let product = Int128(price) &* Int128(lots)
+        if product >> 63 == 0 {
+            return Int128(Int64(truncatingIfNeeded: product)) &* Int128(unit)
+        }
+        let (whole, overflow) = product.multipliedReportingOverflow(by: Int128(unit))
+        return overflow ? .max : whole
     }
 
     /// Appends an order to the level at `price` of its ladder.

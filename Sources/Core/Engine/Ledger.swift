@@ -80,12 +80,16 @@ struct Ledger: ~Copyable {
     /// ⌊units × rate ÷ 10⁸⌋ for a positive rate, and whether nothing was left over.
     @inline(__always)
     private static func floorFee(_ units: Int128, rate: UInt32) -> (units: Int128, isWhole: Bool) {
-        if units < 1 << 38 {
-            // rate ≤ 10⁷ < 2^24, so the product fits 62 bits: the common case, without division in
-            // 128 bits.
-            let product = UInt64(truncatingIfNeeded: units) &* UInt64(rate)
-            let quotient = product / 100_000_000
-            return (Int128(quotient), quotient &* 100_000_000 == product)
+        if units < 1 << 63 {
+            // The common case, without division in 128 bits: rate ≤ 10⁷, so both products stay
+            // below 2^60.
+            let (whole, rest) = UInt64(truncatingIfNeeded: units).quotientAndRemainder(
+                dividingBy: 100_000_000)
+            let product = rest &* UInt64(rate)
+            let carry = product / 100_000_000
+            return (
+                Int128(whole &* UInt64(rate) &+ carry), carry &* 100_000_000 == product
+            )
         }
         let (whole, rest) = units.quotientAndRemainder(dividingBy: 100_000_000)
         let product = rest * Int128(rate)

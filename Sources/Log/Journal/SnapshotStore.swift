@@ -108,8 +108,8 @@ public struct SnapshotStore: Sendable {
         return loaded
     }
 
-    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. It keeps
-    /// no events: what reads files reads none. `path` is for messages.
+    /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. It
+    /// keeps no events: what reads files reads none. `path` is for messages.
     public static func decode(
         _ bytes: [UInt8], path: String, identity: JournalIdentity?
     ) throws(JournalError) -> LoadedSnapshot {
