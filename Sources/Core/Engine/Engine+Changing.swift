@@ -103,17 +103,7 @@ extension Engine {
         }
         let refusal = checkAmended(slot, i, price, quantity)
         if refusal != .none { return .refused(refusal) }
-        let side = orders.hot[slot].side
-        let oldHold = held(slot)
-        let newHold =
-            side == .sell
-            ? Int128(leaves) * Int128(instruments[i].lotUnits)
-            : notional(price, leaves, instruments[i].notionalUnit)
-        let asset = heldAsset(side, c.instrument.number)
-        if newHold - oldHold > ledger.available(c.account.number, asset) {
-            return .refused(.insufficientFunds)
-        }
-        ledger.hold(c.account.number, asset, newHold - oldHold)
+        if !moveHold(slot, i, price, leaves) { return .refused(.insufficientFunds) }
         orders.cold[slot].quantity = quantity
         orders.cold[slot].updatedTime = timestamp
         if price == oldPrice, quantity < oldQuantity {
@@ -123,6 +113,23 @@ extension Engine {
         let status = relocate(slot, price, leaves, oldPrice)
         runTriggers(c.instrument.number)
         return Outcome(status: status, id: id)
+    }
+
+    /// Holds what the order needs at its new price and quantity; false where that is not available.
+    @inline(__always)
+    private mutating func moveHold(
+        _ slot: UInt32, _ i: Int, _ price: Int64, _ leaves: Int64
+    ) -> Bool {
+        let side = orders.hot[slot].side
+        let newHold =
+            side == .sell
+            ? Int128(leaves) * Int128(instruments[i].lotUnits)
+            : notional(price, leaves, instruments[i].notionalUnit)
+        let more = newHold - held(slot)
+        let (account, asset) = (orders.hot[slot].account, heldAsset(side, UInt16(i)))
+        if more > ledger.available(account, asset) { return false }
+        ledger.hold(account, asset, more)
+        return true
     }
 
     @inline(__always)

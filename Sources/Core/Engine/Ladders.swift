@@ -4,8 +4,8 @@
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
 //      node height        3       2       1      → level
 //
-// Each node has a bitmap of its children, so the next price is a bit scan. The node of the last
-// price looked up is remembered: nearly every look-up is near it. A ladder grows in height only
+// Each node has a bitmap of its children, so the next price is a bit scan. The node above the
+// last price looked up is remembered: nearly every look-up is near it. A ladder grows in height only
 // when a higher price comes.
 
 internal import Slabs
@@ -31,7 +31,7 @@ struct Ladder: BitwiseCopyable {
     var root: UInt32
     /// Nodes from the root to a level; 0 when there is no root.
     var height: Int
-    /// The node of height 1 that was used last, for prices whose bits above 6 are `hintKey`.
+    /// The node of height 2 that was used last, for prices whose bits above 12 are `hintKey`.
     var hintNode: UInt32
     var hintKey: Int64
     var levels: UInt32
@@ -47,9 +47,9 @@ enum LadderKind: Int {
     case stopsDown = 3
 
     /// Whether the best price is the highest.
-    var isDescending: Bool { self == .bids || self == .stopsDown }
+    @inline(__always) var isDescending: Bool { self == .bids || self == .stopsDown }
 
-    init(_ side: Side) { self = side == .buy ? .bids : .asks }
+    @inline(__always) init(_ side: Side) { self = side == .buy ? .bids : .asks }
 }
 
 /// All ladders with their nodes and levels.
@@ -112,15 +112,18 @@ struct Ladders: ~Copyable {
     }
 
     @inline(__always) private func leafNode(_ ladder: Int, _ price: Int64) -> UInt32 {
-        if ladders[ladder].hintKey == price >> 6 { return ladders[ladder].hintNode }
-        return walk(ladder, price)
+        if ladders[ladder].hintKey == price >> 12 {
+            return child(ladders[ladder].hintNode, Int((price >> 6) & 63))
+        }
+        return walk(ladder, price, to: 1)
     }
 
-    private func walk(_ ladder: Int, _ price: Int64) -> UInt32 {
+    /// The node of height `floor` above `price`, or `none`.
+    private func walk(_ ladder: Int, _ price: Int64, to floor: Int) -> UInt32 {
         var height = ladders[ladder].height
-        if height == 0 || price >> Int64(6 * height) != 0 { return none }
+        if height < floor || height == 0 || price >> Int64(6 * height) != 0 { return none }
         var node = ladders[ladder].root
-        while height > 1 {
+        while height > floor {
             node = child(node, Int((price >> Int64(6 * (height - 1))) & 63))
             if node == none { return none }
             height -= 1
@@ -176,11 +179,17 @@ struct Ladders: ~Copyable {
     mutating func level(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         var node = leafNode(ladder, price)
         if node == none { node = makeLeafNode(ladder, price) }
-        ladders[ladder].hintKey = price >> 6
-        ladders[ladder].hintNode = node
+        if ladders[ladder].hintKey != price >> 12 { setHint(ladder, price) }
         let place = Int(price & 63)
         if (bitmaps[node] >> UInt64(place)) & 1 != 0 { return children[Int(node) << 6 + place] }
         return makeLevel(ladder, kind, price, node)
+    }
+
+    @inline(never)
+    private mutating func setHint(_ ladder: Int, _ price: Int64) {
+        let node = walk(ladder, price, to: 2)
+        ladders[ladder].hintNode = node
+        ladders[ladder].hintKey = node == none ? -1 : price >> 12
     }
 
     private mutating func makeLevel(
@@ -282,12 +291,12 @@ struct Ladders: ~Copyable {
             node = children[Int(node) << 6 + Int((price >> Int64(6 * (h - 1))) & 63)]
             h -= 1
         }
-        if ladders[ladder].hintNode == node {
-            ladders[ladder].hintNode = none
-            ladders[ladder].hintKey = -1
-        }
         while h <= height, bitmaps[path[h]] == 0 {
             free(node: path[h])
+            if ladders[ladder].hintNode == path[h] {
+                ladders[ladder].hintNode = none
+                ladders[ladder].hintKey = -1
+            }
             if h == height {
                 ladders[ladder].root = none
                 ladders[ladder].height = 0

@@ -28,13 +28,13 @@ struct HotOrder: BitwiseCopyable {
     var isWorking = true
 
     /// The ladder that it stands in.
-    var ladder: LadderKind {
+    @inline(__always) var ladder: LadderKind {
         if isWorking { return LadderKind(side) }
         return Self.triggersUp(side, type) ? .stopsUp : .stopsDown
     }
 
     /// Whether a stop of this side and type waits for the price to rise.
-    static func triggersUp(_ side: Side, _ type: OrderType) -> Bool {
+    @inline(__always) static func triggersUp(_ side: Side, _ type: OrderType) -> Bool {
         (side == .buy) == (type == .stopLoss || type == .stopLossLimit)
     }
 }
