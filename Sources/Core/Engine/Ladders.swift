@@ -5,8 +5,8 @@
 //      node height        3       2       1      → level
 //
 // Each node has a bitmap of its children, so the next price is a bit scan. The node above the
-// last price looked up is remembered: nearly every look-up is near it. A ladder grows in height only
-// when a higher price comes.
+// last price looked up is remembered: nearly every look-up is near it. A ladder grows in height
+// only when a higher price comes.
 
 internal import Slabs
 internal import Terms
