@@ -64,10 +64,10 @@ def test_the_ledger_changes_no_trade(books):
 
 @pytest.fixture(scope="module")
 def counter(tmp_path_factory):
-    """The library that counts allocator calls."""
+    """The library that counts allocator calls, made by the compiler that comes with Swift."""
     library = tmp_path_factory.mktemp("counter") / "count_allocations.so"
     source = Path(__file__).parent / "count_allocations.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source], check=True)
+    subprocess.run(["clang", "-shared", "-fPIC", "-O2", "-o", library, source], check=True)
     return str(library)
 
 
