@@ -99,4 +99,11 @@ import Testing
             index.remove(5, 5, keys: keys) { $0[$1] }
         }
     }
+
+    @Test(arguments: [0, 8, 24, 40, 48, 56])
+    func `keys that differ in a few bits alone do not share a place`(_ shift: UInt64) {
+        // 256 keys in 4,096 places: chance alone leaves about 248 different ones.
+        let places = Set((0..<256).map { scatter(UInt64($0) << shift) & 4_095 })
+        #expect(places.count > 200)
+    }
 }

@@ -79,9 +79,19 @@ struct ColdOrder: BitwiseCopyable {
 
     /// The key of the index by client order id.
     var clOrdHash: UInt64 {
-        let low = clOrdID.w0 ^ (clOrdID.w1 &* 0xC2B2_AE3D_27D4_EB4F)
-        let high = (clOrdID.w2 &* 0x1656_67B1_9E37_79F9) ^ (clOrdID.w3 &* 0x27D4_EB2F_1656_67C5)
-        return scatter(low &+ high &+ (clOrdID.w4 << 32 | UInt64(account)) &* 0x9E37_79B1)
+        // Texts differ mostly in their last bytes, the high bits of a word: each word is multiplied
+        // and its high half folded down before the next.
+        var hash = UInt64(account) &* 0x9E37_79B9_7F4A_7C15
+        hash = Self.mix(hash ^ clOrdID.w0)
+        hash = Self.mix(hash ^ clOrdID.w1)
+        hash = Self.mix(hash ^ clOrdID.w2)
+        hash = Self.mix(hash ^ clOrdID.w3)
+        return Self.mix(hash ^ clOrdID.w4)
+    }
+
+    @inline(__always) private static func mix(_ word: UInt64) -> UInt64 {
+        let folded = (word ^ (word >> 32)) &* 0xD6E8_FEB8_6659_FD93
+        return folded ^ (folded >> 32)
     }
 }
 

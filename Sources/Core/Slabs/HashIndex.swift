@@ -114,10 +114,11 @@ public struct HashIndex: ~Copyable {
     }
 }
 
-/// Spreads a 64-bit key over all bits (Fibonacci hashing with one fold), so that sequential and
-/// patterned keys alike meet few collisions. Identifiers kept in sequence would share lines, but a
-/// dense run of them piles up behind older ones under linear probing.
+/// Spreads a 64-bit key over all bits (Fibonacci hashing between two folds), so that sequential and
+/// patterned keys alike meet few collisions: without the first fold, keys that differ in their high
+/// bits alone would share a place. Identifiers kept in sequence would share lines, but a dense run
+/// of them piles up behind older ones under linear probing.
 @inlinable @inline(__always) public func scatter(_ key: UInt64) -> UInt64 {
-    let product = key &* 0x9E37_79B9_7F4A_7C15
+    let product = (key ^ (key >> 32)) &* 0x9E37_79B9_7F4A_7C15
     return product ^ (product >> 32)
 }
