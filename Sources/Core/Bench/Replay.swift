@@ -79,8 +79,7 @@ public struct Replay: ~Copyable {
         totals.events += events.count
     }
 
-    /// Cycles of the counter in `body`, which takes `nanos()` at its start and end: for turning
-    /// cycles into time.
+    /// The cycle counter now (RDTSC, CNTVCT): two readings beside two of a clock give its rate.
     public static func cycles() -> UInt64 { bourse_cycles() }
 }
 

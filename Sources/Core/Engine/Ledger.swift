@@ -103,7 +103,7 @@ struct Ledger: ~Copyable {
         house[Int(asset)].external.units -= units
     }
 
-    /// Empties the ledger of one account and asset; for restoring a snapshot.
+    /// Whether an account has nothing of an asset; such a balance is left out of snapshots.
     func isEmpty(_ account: UInt32, _ asset: UInt16) -> Bool {
         let b = balances[index(account, asset)]
         return b.available.units == 0 && b.held.units == 0
