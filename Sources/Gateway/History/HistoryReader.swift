@@ -50,7 +50,9 @@ public struct HistoryReader {
     }
 
     /// An account's sides of trades in an instrument, by ascending id; with `order`, that one's.
-    /// A trade of an account with itself gives both sides, the maker's first.
+    /// A trade of an account with itself gives both sides, the maker's first, and is never cut in
+    /// two: a client goes on behind the last id it was shown. So there may be one row above the
+    /// limit.
     public func trades(
         _ account: AccountID, _ instrument: InstrumentID, order: OrderID? = nil,
         _ range: HistoryRange
@@ -77,7 +79,13 @@ public struct HistoryReader {
         }
         let both = try half("maker", true) + half("taker", false)
         let sorted = both.sorted { ($0.id, $0.isMaker ? 0 : 1) < ($1.id, $1.isMaker ? 0 : 1) }
-        return Array(ids.isNewest ? sorted.suffix(range.limit) : sorted.prefix(range.limit))
+        guard sorted.count > range.limit else { return sorted }
+        if ids.isNewest {
+            let first = sorted[sorted.count - range.limit].id
+            return Array(sorted.drop { $0.id < first })
+        }
+        let last = sorted[range.limit - 1].id
+        return Array(sorted.prefix { $0.id <= last })
     }
 
     /// All trades of an instrument by ascending id.
