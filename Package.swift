@@ -70,6 +70,7 @@ let package = Package(
     targets: [
         // Core: pure. No I/O, no clock, no Foundation.
         wing("Core", "Terms"),
+        wing("Core", "JSON"),
         wing("Core", "Slabs", ["CLinux"]),
         wing("Core", "Wire", ["Terms"]),
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
@@ -79,7 +80,7 @@ let package = Package(
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
-        wing("Host", "Control", ["Terms", "Wire"]),
+        wing("Host", "Control", ["Terms", "JSON", "Wire"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -95,7 +96,9 @@ let package = Package(
                 "Terms", "Wire", "Engine", "MarketData",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
-        wing("Gateway", "SpotAPI", ["Terms", "Wire", "Engine", "Secrets", "MarketData", "History"]),
+        wing(
+            "Gateway", "SpotAPI",
+            ["Terms", "JSON", "Wire", "Engine", "Secrets", "MarketData", "History"]),
         wing(
             "Gateway", "Gateway",
             [
@@ -120,7 +123,7 @@ let package = Package(
         daemon(
             "boursectl",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Follower", "Configuration", "Secrets", "Control", arguments,
             ]),
         // Shims: plain C types only.
@@ -139,13 +142,13 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
-                "Platform", "Configuration", "Secrets", "Control",
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
+                "Follower", "Platform", "Configuration", "Secrets", "Control",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",
             [
-                "Terms", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
+                "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests("TidyTests", []),

@@ -3,6 +3,7 @@
 
 import Engine
 import Glibc
+import JSON
 import SpotAPI
 import Terms
 import Testing

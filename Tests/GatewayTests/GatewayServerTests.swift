@@ -3,6 +3,7 @@
 
 import Gateway
 import Glibc
+import JSON
 import SpotAPI
 import Synchronization
 import Terms

@@ -2,6 +2,7 @@
 
 import Gateway
 import Glibc
+import JSON
 import SpotAPI
 import Terms
 import Testing
@@ -21,7 +22,7 @@ private func place(_ client: TestClient, _ key: String, _ terms: String) throws 
 }
 
 private func number(_ value: JSONValue?) -> Int64? {
-    guard case .number(let text) = value else { return nil }
+    guard case .numeral(let text) = value else { return nil }
     return Int64(text)
 }
 

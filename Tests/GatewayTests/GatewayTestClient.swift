@@ -1,6 +1,7 @@
 // A client with plain sockets: HTTP/1.1 and WebSocket, as bytes.
 
 import Glibc
+import JSON
 import Platform
 import Secrets
 import SpotAPI
@@ -16,7 +17,7 @@ struct TestReply {
     var json: JSONValue { JSONValue(parsing: Array(body.utf8)) ?? .null }
     /// The error's code, or nil.
     var code: Int? {
-        guard case .number(let text) = json["code"] else { return nil }
+        guard case .numeral(let text) = json["code"] else { return nil }
         return Int(text)
     }
 }

@@ -2,6 +2,7 @@
 // error, and every refusal of the engine has its words.
 
 import Engine
+import JSON
 import SpotAPI
 import Terms
 import Testing

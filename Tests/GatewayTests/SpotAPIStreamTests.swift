@@ -1,5 +1,6 @@
 // Goal: stream names and commands are read as Binance reads them.
 
+import JSON
 import MarketData
 import SpotAPI
 import Terms

@@ -2,6 +2,7 @@
 // would do; records in a dump say what the log holds and never a secret.
 
 import Control
+import JSON
 import Terms
 import Testing
 import Wire

@@ -2,6 +2,7 @@
 // log says: decimals, rates, tables, times, JSON, progress and records.
 
 import Control
+import JSON
 import Terms
 import Testing
 import Wire

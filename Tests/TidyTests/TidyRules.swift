@@ -10,7 +10,7 @@ enum TidyRules {
     /// The targets in their order: each imports only what stands before it. Shims come first.
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto",
-        "Terms", "Slabs", "Wire", "Engine", "Bench",
+        "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Configuration", "Secrets", "Control",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Control
 import Engine
+import JSON
 import Terms
 import Wire
 

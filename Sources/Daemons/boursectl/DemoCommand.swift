@@ -4,6 +4,7 @@ import ArgumentParser
 import Configuration
 import Control
 import Engine
+import JSON
 import Terms
 import Wire
 

@@ -3,6 +3,7 @@
 import Configuration
 import Control
 import FoundationEssentials
+import JSON
 
 /// `secrets/demo-keys.json`, mode 0600. It is written before the keys go into the log, so that none
 /// is in the log whose secret nobody has.

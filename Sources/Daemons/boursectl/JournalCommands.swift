@@ -4,6 +4,7 @@ import ArgumentParser
 import Configuration
 import Control
 import Glibc
+import JSON
 import Journal
 import Platform
 import Terms

@@ -5,6 +5,7 @@ import Configuration
 import Control
 import Engine
 import Glibc
+import JSON
 import Journal
 import Terms
 import Wire

@@ -2,6 +2,7 @@
 
 import Configuration
 import Control
+import JSON
 import Platform
 
 /// A snapshot's file.

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Control
 import Glibc
+import JSON
 import Platform
 
 /// The terminal, or what stands in its place.

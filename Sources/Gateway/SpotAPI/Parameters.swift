@@ -1,5 +1,6 @@
 // The parameters of a request: query and form body, decoded once, asked by name.
 
+import JSON
 public import Terms
 
 /// Parameters by name. Where a name is both in the query and in the body, the query's counts.
@@ -20,18 +21,6 @@ public struct Parameters: Sendable {
         try append(form: query)
         let fromQuery = entries.count
         try append(form: body, shadowed: fromQuery)
-    }
-
-    /// Parameters of a WebSocket request, whose values JSON gave; nested ones are refused.
-    public init(json: [String: JSONValue]) throws(APIError) {
-        guard json.count <= Self.countMax else { throw .tooManyParameters }
-        for (name, value) in json.sorted(by: { $0.key < $1.key }) {
-            switch value {
-            case .string(let text), .number(let text): entries.append((name, text))
-            case .bool(let flag): entries.append((name, flag ? "true" : "false"))
-            case .null, .array, .object: throw .invalid(name)
-            }
-        }
     }
 
     private mutating func append(

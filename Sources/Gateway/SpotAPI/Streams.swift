@@ -1,6 +1,7 @@
 // Stream names, and what clients ask on a WebSocket. Source: Binance Spot API documentation,
 // "WebSocket Streams".
 
+public import JSON
 public import MarketData
 public import Terms
 
@@ -178,22 +179,22 @@ public struct StreamCommand: Hashable, Sendable {
         guard let value = JSONValue(parsing: bytes), case .object(let members) = value else {
             throw Failure(code: 3, message: "Invalid JSON: expected an object")
         }
-        let id = members["id"] ?? .null
+        let id = value["id"] ?? .null
         switch id {
         case .null, .string: break
-        case .number(let text) where Int64(text) != nil: break
+        case .numeral(let text) where Int64(text) != nil: break
         default:
             throw Failure(
                 code: 2, message: "Invalid request: request ID must be an unsigned integer")
         }
-        for name in members.keys where name != "id" && name != "method" && name != "params" {
+        for name in members.map(\.name) where name != "id" && name != "method" && name != "params" {
             throw Failure(code: 0, message: "Unknown property", id: id)
         }
-        guard case .string(let method) = members["method"] else {
+        guard case .string(let method) = value["method"] else {
             throw Failure(code: 2, message: "Invalid request: missing field `method`", id: id)
         }
         self.id = id
-        self.method = try Self.method(method, members["params"], id)
+        self.method = try Self.method(method, value["params"], id)
     }
 
     private static func method(
@@ -243,7 +244,7 @@ public struct StreamCommand: Hashable, Sendable {
         json.key("id")
         switch id {
         case .string(let text): json.string(text)
-        case .number(let text): json.raw(text.utf8)
+        case .numeral(let text): json.raw(text.utf8)
         case .null, .bool, .array, .object: json.null()
         }
     }

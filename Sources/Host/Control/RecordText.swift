@@ -1,6 +1,7 @@
 // The log's records for people and programs. Prices, quantities and amounts stay in ticks, lots and
 // smallest units, for a record alone does not say what they are worth.
 
+package import JSON
 package import Terms
 package import Wire
 
@@ -187,7 +188,7 @@ extension Command {
 
     /// The members that are not zero.
     fileprivate static func present(_ values: [(String, Int128)]) -> [JSONValue.Member] {
-        values.filter { $0.1 != 0 }.map { .init($0.0, .integer($0.1)) }
+        values.filter { $0.1 != 0 }.map { .init($0.0, .number($0.1)) }
     }
 
     fileprivate static func hex(_ value: UInt64) -> String { Readable.hex(value) }

@@ -1,51 +1,57 @@
-// JSON as programs read it: the keys in the order in which they are given, numbers exact.
+// JSON as programs write and read it: members in order, numbers exact.
 
-/// A JSON value (RFC 8259) to be written.
-package indirect enum JSONValue: Hashable, Sendable {
-    /// Members in the order in which they are written.
+/// A JSON value (RFC 8259). Numbers are kept as their text, so that no digit is lost.
+public indirect enum JSONValue: Hashable, Sendable {
+    /// Members in order; names are unique.
     case object([Member])
     /// Values in order.
     case array([JSONValue])
     /// A text.
     case string(String)
-    /// A whole number.
-    case integer(Int128)
+    /// A number's text, well formed.
+    case numeral(String)
     /// True or false.
     case bool(Bool)
     /// Nothing.
     case null
 
     /// A name and its value.
-    package struct Member: Hashable, Sendable {
+    public struct Member: Hashable, Sendable {
         /// The name.
-        package let name: String
+        public let name: String
         /// The value.
-        package let value: JSONValue
+        public let value: JSONValue
         /// A name with its value.
-        package init(_ name: String, _ value: JSONValue) { (self.name, self.value) = (name, value) }
+        public init(_ name: String, _ value: JSONValue) { (self.name, self.value) = (name, value) }
+    }
+
+    /// A member of an object, or nil. O(members).
+    public subscript(name: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
     }
 
     /// A whole number.
-    package static func number(_ value: some BinaryInteger) -> JSONValue { .integer(Int128(value)) }
+    public static func number(_ value: some BinaryInteger) -> JSONValue { .numeral(String(value)) }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByDictionaryLiteral {
-    package init(stringLiteral value: String) { self = .string(value) }
-    package init(dictionaryLiteral members: (String, JSONValue)...) {
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(dictionaryLiteral members: (String, JSONValue)...) {
         self = .object(members.map { Member($0.0, $0.1) })
     }
 }
 
 extension JSONValue {
     /// The value in one line.
-    package var compact: String {
+    public var compact: String {
         var text = ""
         write(into: &text, indent: nil)
         return text
     }
 
     /// The value over several lines, two spaces a level.
-    package var pretty: String {
+    public var pretty: String {
         var text = ""
         write(into: &text, indent: 0)
         return text
@@ -68,7 +74,7 @@ extension JSONValue {
             }
             Self.list(parts, "[", "]", into: &text, indent: indent)
         case .string(let value): Self.quote(value, into: &text)
-        case .integer(let value): text += String(value)
+        case .numeral(let value): text += value
         case .bool(let value): text += value ? "true" : "false"
         case .null: text += "null"
         }

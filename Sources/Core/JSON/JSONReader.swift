@@ -1,20 +1,6 @@
-// JSON coming in, on WebSockets: small, strict and bounded.
+// JSON coming in: small, strict and bounded.
 
-/// A JSON value (RFC 8259). Numbers stay as their text, so that no digit is lost.
-public indirect enum JSONValue: Hashable, Sendable {
-    /// `null`
-    case null
-    /// `true` or `false`
-    case bool(Bool)
-    /// A number's text, which is well formed.
-    case number(String)
-    /// A string, its escapes resolved.
-    case string(String)
-    /// A list.
-    case array([JSONValue])
-    /// Members in order; names are unique.
-    case object([String: JSONValue])
-
+extension JSONValue {
     /// Deepest nesting that is read.
     public static var depthMax: Int { 16 }
     /// Most values in one text.
@@ -28,12 +14,6 @@ public indirect enum JSONValue: Hashable, Sendable {
         reader.skipSpace()
         guard reader.isAtEnd else { return nil }
         self = value
-    }
-
-    /// A member of an object, or nil.
-    public subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        return members[name]
     }
 }
 
@@ -98,7 +78,8 @@ private struct JSONReader {
 
     mutating func object(depth: Int) -> JSONValue? {
         offset += 1
-        var members: [String: JSONValue] = [:]
+        var members: [JSONValue.Member] = []
+        var names: Set<String> = []
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object(members) }
         while true {
@@ -106,8 +87,9 @@ private struct JSONReader {
             guard let name = string() else { return nil }
             skipSpace()
             guard take(UInt8(ascii: ":")), let item = value(depth: depth + 1),
-                members.updateValue(item, forKey: name) == nil
+                names.insert(name).inserted
             else { return nil }
+            members.append(JSONValue.Member(name, item))
             skipSpace()
             if take(UInt8(ascii: "}")) { return .object(members) }
             guard take(UInt8(ascii: ",")) else { return nil }
@@ -127,7 +109,7 @@ private struct JSONReader {
             if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
             guard digits() else { return nil }
         }
-        return .number(String(decoding: bytes[start..<offset], as: UTF8.self))
+        return .numeral(String(decoding: bytes[start..<offset], as: UTF8.self))
     }
 
     mutating func digits() -> Bool {
@@ -192,14 +174,9 @@ private struct JSONReader {
     }
 }
 
-func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+private func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
 
-/// The value of a hexadecimal digit, or nil.
-func hexDigit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
+private func hexDigit(_ byte: UInt8) -> UInt8? {
+    isDigit(byte) || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte | 0x20
+        ? byte < 0x3A ? byte - 0x30 : (byte | 0x20) - 0x57 : nil
 }
