@@ -78,6 +78,8 @@ let package = Package(
         wing("Core", "Bench", ["Terms", "Wire", "Engine", "CCycles"]),
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
+        // The checks of a host: from what was read to what it means. Pure.
+        wing("Host", "Checks", ["JSON"]),
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
@@ -151,6 +153,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
+        tests("HostTests", ["JSON", "Checks"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

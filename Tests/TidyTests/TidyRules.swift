@@ -11,7 +11,7 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Configuration", "Secrets", "Control",
+        "Platform", "Checks", "Configuration", "Secrets", "Control",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
         "matchd", "auditd", "gatewayd", "boursectl",

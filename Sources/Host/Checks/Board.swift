@@ -1,0 +1,177 @@
+// What is known of every check over time: since when it is so, how often it failed, its last day.
+
+/// A check with its history's summary.
+public struct BoardEntry: Hashable, Sendable {
+    /// What was found last.
+    public var finding: Finding
+    /// When its state began, in nanoseconds since 1970.
+    public var since: Int64
+    /// When it was looked at last, in nanoseconds since 1970.
+    public var seen: Int64
+    /// How often it has turned into a warning or a critical state.
+    public var failures: UInt64
+
+    /// An entry of these.
+    public init(finding: Finding, since: Int64, seen: Int64, failures: UInt64) {
+        self.finding = finding
+        self.since = since
+        self.seen = seen
+        self.failures = failures
+    }
+}
+
+/// An alarm that was raised or cleared: what a notification tells.
+public struct AlarmEvent: Hashable, Sendable {
+    /// Its number, from 1 without a hole, for the life of the host.
+    public var sequence: UInt64
+    /// When, in nanoseconds since 1970.
+    public var time: Int64
+    /// Whether it was raised; else it was cleared.
+    public var isRaised: Bool
+    /// The check's name, its kind's number and its subject.
+    public var name: String
+    /// The number of its kind.
+    public var kind: Int
+    /// Its subject.
+    public var subject: String
+    /// The state it turned into.
+    public var state: CheckState
+    /// Its value, if it has one.
+    public var value: Int64?
+    /// What was found.
+    public var text: String
+}
+
+/// One minute of a check: the worst state, and the largest value.
+public struct BoardSample: Hashable, Sendable {
+    /// The minute, counted since 1970.
+    public var minute: Int64
+    /// The worst state in it.
+    public var state: CheckState
+    /// The largest value in it, if there was one.
+    public var value: Int64?
+}
+
+/// All checks of a host. Pure: time is an argument.
+public struct Board: Sendable {
+    /// Most checks that are kept; what comes beyond is counted in `dropped`.
+    public static var entriesMax: Int { 4_096 }
+    /// Minutes that are kept of each.
+    public static var minutesMax: Int { 1_440 }
+
+    /// The checks by name.
+    public private(set) var entries: [String: BoardEntry] = [:]
+    /// The number of the last event; a restarted agent goes on behind it.
+    public private(set) var sequence: UInt64
+    /// Findings that found no place.
+    public private(set) var dropped: UInt64 = 0
+    private var samples: [String: [BoardSample]] = [:]
+    /// Which group an entry belongs to, by kind.
+    private var alarms: Set<String> = []
+
+    /// A board without checks, whose last event had this number.
+    ///
+    /// `raised` are the names of the alarms that stood when it was kept: they are not raised again.
+    public init(sequence: UInt64 = 0, raised: some Sequence<String> = []) {
+        self.sequence = sequence
+        alarms = Set(raised)
+    }
+
+    /// The names of the alarms that stand.
+    public var raised: [String] { alarms.sorted() }
+
+    /// The worst state of all: critical, warning, unknown, ok. What cannot be seen does not hide
+    /// what can.
+    public var worst: CheckState {
+        entries.values.map(\.finding.state).max { $0.severity < $1.severity } ?? .unknown
+    }
+
+    /// Takes a round of one group's findings at `time` (nanoseconds since 1970), and gives the
+    /// events that come of it. A check of the group that is not among them any more has gone with
+    /// its subject; its alarm is cleared.
+    public mutating func take(
+        _ findings: [Finding], of kinds: some Sequence<CheckKind>, at time: Int64
+    ) -> [AlarmEvent] {
+        var events: [AlarmEvent] = []
+        var seen: Set<String> = []
+        for finding in findings where seen.insert(finding.name).inserted {
+            note(finding, time, &events)
+        }
+        let names = Set(kinds.map(\.name))
+        for name in entries.keys.sorted() where !seen.contains(name) {
+            guard let entry = entries[name], names.contains(entry.finding.kind.name) else {
+                continue
+            }
+            entries[name] = nil
+            samples[name] = nil
+            if alarms.remove(name) != nil {
+                var gone = entry.finding
+                gone.text = "gone: " + gone.text
+                gone.state = .unknown
+                events.append(event(gone, isRaised: false, time))
+            }
+        }
+        return events
+    }
+
+    private mutating func note(_ finding: Finding, _ time: Int64, _ events: inout [AlarmEvent]) {
+        let name = finding.name
+        let old = entries[name]
+        guard old != nil || entries.count < Self.entriesMax else {
+            dropped += 1
+            return
+        }
+        let isNew = old?.finding.state != finding.state
+        var failures = old?.failures ?? 0
+        if finding.state.isAlarm {
+            // A warning that turns critical is told again; an alarm from before a restart is not.
+            let isKnown = old == nil && alarms.contains(name)
+            if isNew, !isKnown {
+                failures += 1
+                events.append(event(finding, isRaised: true, time))
+            }
+            alarms.insert(name)
+        } else if finding.state == .ok, alarms.remove(name) != nil {
+            events.append(event(finding, isRaised: false, time))
+        }
+        entries[name] = BoardEntry(
+            finding: finding, since: isNew ? time : old?.since ?? time, seen: time,
+            failures: failures)
+        sample(finding, time)
+    }
+
+    private mutating func event(
+        _ finding: Finding, isRaised: Bool, _ time: Int64
+    ) -> AlarmEvent {
+        sequence += 1
+        return AlarmEvent(
+            sequence: sequence, time: time, isRaised: isRaised, name: finding.name,
+            kind: finding.kind.number, subject: finding.subject, state: finding.state,
+            value: finding.value, text: finding.text)
+    }
+
+    private mutating func sample(_ finding: Finding, _ time: Int64) {
+        let minute = time / 60_000_000_000
+        var all = samples[finding.name] ?? []
+        if let last = all.last, last.minute == minute {
+            let worst = last.state.severity >= finding.state.severity ? last.state : finding.state
+            let value = [last.value, finding.value].compactMap { $0 }.max()
+            all[all.count - 1] = BoardSample(minute: minute, state: worst, value: value)
+        } else {
+            if all.count == Self.minutesMax { all.removeFirst() }
+            all.append(BoardSample(minute: minute, state: finding.state, value: finding.value))
+        }
+        samples[finding.name] = all
+    }
+
+    /// The last day of a check, oldest first; empty where there is no such check.
+    public func history(_ name: String) -> [BoardSample] { samples[name] ?? [] }
+
+    /// The checks in the order of their kinds' numbers, then of their subjects.
+    public var sorted: [BoardEntry] {
+        entries.values.sorted {
+            ($0.finding.kind.number, $0.finding.subject)
+                < ($1.finding.kind.number, $1.finding.subject)
+        }
+    }
+}

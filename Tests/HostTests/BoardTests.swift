@@ -1,0 +1,131 @@
+// Goal: an alarm is told once when it begins, once when it ends, and nothing else is told; what
+// cannot be seen is never taken for good.
+
+import Checks
+import JSON
+import Testing
+
+extension CheckKind {
+    fileprivate static let sample = CheckKind(
+        9_001, "test.sample", unit: "percent", warning: 80, critical: 90, why: "It is a test.")
+    fileprivate static let spare = CheckKind(
+        9_002, "test.spare", unit: "percent", warning: 20, critical: 10, isWorseBelow: true,
+        why: "It is a test.")
+}
+
+@Suite struct BoardTests {
+    private let input = CheckInput(now: Observation(time: 1), before: nil, plan: HostPlan())
+
+    private func finding(_ value: Int64, _ subject: String = "a") -> Finding {
+        input.finding(.sample, subject, value: value, "\(value) of 100", source: "/there")
+    }
+
+    @Test(arguments: [
+        (79 as Int64, CheckState.ok), (80, .warning), (89, .warning), (90, .critical),
+        (1_000, .critical),
+    ])
+    func `a value turns at its thresholds`(value: Int64, state: CheckState) {
+        #expect(finding(value).state == state)
+        let spare = input.finding(.spare, value: 100 - value, "", source: "")
+        #expect(spare.state == state)
+    }
+
+    @Test func `a configured threshold goes before the kind's own`() {
+        var plan = HostPlan()
+        plan.thresholds["test.sample"] = Thresholds(warning: nil, critical: 50)
+        let input = CheckInput(now: Observation(time: 1), before: nil, plan: plan)
+        #expect(input.finding(.sample, value: 49, "", source: "").state == .ok)
+        #expect(input.finding(.sample, value: 50, "", source: "").state == .critical)
+    }
+
+    @Test func `an alarm is raised once, told again when it worsens, and cleared once`() {
+        var board = Board()
+        var told: [String] = []
+        for (time, value) in [(1, 10), (2, 85), (3, 86), (4, 95), (5, 84), (6, 10), (7, 10)] {
+            for event in board.take([finding(Int64(value))], of: [.sample], at: Int64(time)) {
+                told.append("\(event.sequence) \(event.time) \(event.isRaised) \(event.state.name)")
+            }
+        }
+        #expect(
+            told == [
+                "1 2 true warning", "2 4 true critical", "3 5 true warning", "4 6 false ok",
+            ])
+        #expect(board.entries["test.sample/a"]?.failures == 3)
+        #expect(board.entries["test.sample/a"]?.since == 6)
+        #expect(board.entries["test.sample/a"]?.seen == 7)
+    }
+
+    @Test func `what cannot be seen neither raises nor clears`() {
+        var board = Board()
+        let blind = input.unknown(.sample, "a", source: "/there")
+        #expect(board.take([blind], of: [.sample], at: 1).isEmpty)
+        #expect(board.worst == .unknown)
+        #expect(board.take([finding(95)], of: [.sample], at: 2).count == 1)
+        #expect(board.take([blind], of: [.sample], at: 3).isEmpty)
+        #expect(board.raised == ["test.sample/a"])
+        #expect(board.take([finding(5)], of: [.sample], at: 4).map(\.isRaised) == [false])
+    }
+
+    @Test func `a subject that goes takes its alarm with it, and only its own group's`() {
+        var board = Board()
+        _ = board.take([finding(95, "a"), finding(95, "b")], of: [.sample], at: 1)
+        #expect(board.take([], of: [.spare], at: 2).isEmpty)
+        let events = board.take([finding(95, "b")], of: [.sample], at: 3)
+        #expect(events.map(\.name) == ["test.sample/a"])
+        #expect(events.map(\.isRaised) == [false])
+        #expect(board.sorted.map(\.finding.subject) == ["b"])
+    }
+
+    @Test func `an alarm that stood before a restart is not raised again, but is cleared`() {
+        var board = Board(sequence: 41, raised: ["test.sample/a"])
+        #expect(board.take([finding(95)], of: [.sample], at: 1).isEmpty)
+        let events = board.take([finding(5)], of: [.sample], at: 2)
+        #expect(events.map(\.sequence) == [42])
+        #expect(events.map(\.isRaised) == [false])
+    }
+
+    @Test func `it keeps at most so many checks, and counts what found no place`() {
+        var board = Board()
+        let many = (0..<Board.entriesMax + 3).map { finding(1, "s\($0)") }
+        _ = board.take(many, of: [.sample], at: 1)
+        #expect(board.entries.count == Board.entriesMax)
+        #expect(board.dropped == 3)
+    }
+
+    @Test func `a day of minutes is kept, each with its worst`() {
+        var board = Board()
+        let minute: Int64 = 60_000_000_000
+        for step in 0..<Int64(Board.minutesMax + 5) {
+            _ = board.take([finding(95)], of: [.sample], at: step * minute)
+            _ = board.take([finding(10)], of: [.sample], at: step * minute + 1)
+        }
+        let history = board.history("test.sample/a")
+        #expect(history.count == Board.minutesMax)
+        #expect(history.first?.minute == 5)
+        #expect(history.allSatisfy { $0.state == .critical && $0.value == 95 })
+    }
+
+    @Test func `a report comes back as it was`() throws {
+        var board = Board()
+        var bad = finding(95)
+        bad.fix = .change([.irqAffinity(irq: 24, cpus: CPUSet([0, 2, 3]))])
+        let events = board.take([bad, finding(1, "b")], of: [.sample], at: 7)
+        for entry in board.sorted {
+            let check = ReportedCheck(entry, HostPlan())
+            let text = check.json.compact
+            #expect(JSONValue(parsing: text.utf8).flatMap(ReportedCheck.init) == check)
+        }
+        let first = try #require(events.first)
+        #expect(JSONValue(parsing: first.json.compact.utf8).flatMap(AlarmEvent.init) == first)
+    }
+
+    @Test func `kinds are told apart by number and by name`() {
+        let kinds = Catalog.kinds
+        #expect(Set(kinds.map(\.number)).count == kinds.count)
+        #expect(Set(kinds.map(\.name)).count == kinds.count)
+        for kind in kinds {
+            #expect(kind.why.hasSuffix("."), "\(kind.name)")
+            #expect(kind.name.contains("."), "\(kind.name)")
+        }
+    }
+}
