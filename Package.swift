@@ -55,6 +55,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
     dependencies: [
@@ -80,6 +81,8 @@ let package = Package(
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["JSON"]),
+        // What the root helper does to a host.
+        wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
@@ -114,6 +117,7 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
                 "Configuration", "Secrets",
             ]),
+        daemon("helper", ["Platform", "Checks", "Helper"]),
         daemon(
             "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
         daemon(
@@ -153,7 +157,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
-        tests("HostTests", ["JSON", "Checks"], exclude: ["Fixtures"]),
+        tests("HostTests", ["JSON", "Platform", "Checks", "Helper"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

@@ -44,6 +44,14 @@ int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
     return result(r);
 }
 
+int bourse_pipe(int *reading, int *writing) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    *reading = ends[0];
+    *writing = ends[1];
+    return 0;
+}
+
 int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
 
 int64_t bourse_write_two(

@@ -15,6 +15,16 @@ static inline void bourse_relax(void) {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
+/// sched_getaffinity(2): bit n of word n / 64 is processor n.
+int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
+/// sched_setaffinity(2), in the same form.
+int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
+
+/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
+int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
+/// ETHTOOL_SCHANNELS, in the same form.
+int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
+
 #endif
 }
 
@@ -71,6 +81,8 @@ int bourse_epoll_wait(
 /// SO_PEERCRED of a Unix socket.
 int bourse_peer_credentials(
     int fd, int32_t *_Nonnull pid, uint32_t *_Nonnull uid, uint32_t *_Nonnull gid);
+/// pipe2(2), closed on exec.
+int bourse_pipe(int *_Nonnull reading, int *_Nonnull writing);
 /// memfd_create(2), closed on exec.
 int bourse_memory_file(const char *_Nonnull name);
 
@@ -82,5 +94,15 @@ int bourse_thread_pin(int cpu);
 int bourse_thread_id(void);
 /// Makes the calling thread's I/O idle class (ioprio_set(2)): it waits for all others.
 int bourse_idle_io(void);
+
+/// sched_getaffinity(2): bit n of word n / 64 is processor n.
+int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
+/// sched_setaffinity(2), in the same form.
+int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
+
+/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
+int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
+/// ETHTOOL_SCHANNELS, in the same form.
+int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
 
 #endif
