@@ -90,7 +90,7 @@ extension Engine {
         if slot == none { return .refused(.orderUnknown) }
         let id = orders.hot[slot].id
         let oldPrice = orders.hot[slot].price
-        let oldQuantity = orders.cold[slot].quantity
+        let oldQuantity = orders.hot[slot].quantity
         let price = c.price.ticks == 0 ? oldPrice : c.price.ticks
         let quantity = c.quantity.lots == 0 ? oldQuantity : c.quantity.lots
         // Negative ones first: no sum of them may leave its type.
@@ -104,7 +104,7 @@ extension Engine {
         let refusal = checkAmended(slot, i, price, quantity)
         if refusal != .none { return .refused(refusal) }
         if !moveHold(slot, i, price, leaves) { return .refused(.insufficientFunds) }
-        orders.cold[slot].quantity = quantity
+        orders.hot[slot].quantity = quantity
         orders.cold[slot].updatedTime = timestamp
         if price == oldPrice, quantity < oldQuantity {
             shrink(slot, to: leaves)
@@ -160,7 +160,7 @@ extension Engine {
     /// A lower quantity at the same price keeps its place.
     private mutating func shrink(_ slot: UInt32, to leaves: Int64) {
         let shown = min(orders.hot[slot].shown, leaves)
-        ladders.levels[orders.hot[slot].level].shown -= orders.hot[slot].shown - shown
+        ladders.shown[orders.hot[slot].level] -= orders.hot[slot].shown - shown
         orders.hot[slot].shown = shown
         orders.hot[slot].leaves = leaves
         tellAmended(slot, oldPrice: orders.hot[slot].price)
@@ -181,7 +181,7 @@ extension Engine {
             return rematch(slot)
         }
         attach(slot, at: price)
-        return orders.cold[slot].quantity == leaves ? .new : .partiallyFilled
+        return orders.hot[slot].quantity == leaves ? .new : .partiallyFilled
     }
 
     /// Takes a detached order out of its slot and matches it as incoming.
@@ -232,9 +232,9 @@ extension Engine {
         let last = instruments[Int(instrument)].lastPrice.ticks
         if last == 0 { return none }
         let up = ladders.best(Ladders.index(instrument, .stopsUp))
-        if up != none, ladders.levels[up].price <= last { return ladders.levels[up].head }
+        if up != none, ladders.price(up) <= last { return ladders.first(up) }
         let down = ladders.best(Ladders.index(instrument, .stopsDown))
-        if down != none, ladders.levels[down].price >= last { return ladders.levels[down].head }
+        if down != none, ladders.price(down) >= last { return ladders.first(down) }
         return none
     }
 

@@ -38,12 +38,12 @@ extension Engine {
     private func slots(_ c: Place, id: UInt64) -> (HotOrder, ColdOrder) {
         let hot = HotOrder(
             id: id, price: c.price.ticks, leaves: c.quantity.lots, shown: c.quantity.lots,
-            display: c.displayQuantity.lots, account: c.account.number,
+            display: c.displayQuantity.lots, quantity: c.quantity.lots, account: c.account.number,
             instrument: c.instrument.number, side: c.side, type: c.type,
             timeInForce: c.timeInForce, selfTradePrevention: c.selfTradePrevention,
             isWorking: !c.type.isTriggered)
         let cold = ColdOrder(
-            quantity: c.quantity.lots, stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
+            stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
             createdTime: timestamp, updatedTime: timestamp, clOrdID: c.clOrdID,
             account: c.account.number)
         return (hot, cold)
@@ -56,13 +56,13 @@ extension Engine {
         if hot.type.hasPrice {
             return Incoming(
                 hot: hot, cold: cold, kind: .limit, bound: hot.price,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
                 hot: hot, cold: cold, kind: .market, bound: bound, funds: hold,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
@@ -277,10 +277,8 @@ extension Engine {
     /// Whether an order at this price would trade.
     @inline(__always)
     func crosses(_ instrument: UInt16, _ side: Side, _ price: Int64) -> Bool {
-        let best = ladders.best(Ladders.index(instrument, LadderKind(side.opposite)))
-        if best == none { return false }
-        let opposite = ladders.levels[best].price
-        return side == .buy ? price >= opposite : price <= opposite
+        let kind = LadderKind(side.opposite)
+        return ladders.crosses(Ladders.index(instrument, kind), kind, price)
     }
 
     @inline(__always)
@@ -298,10 +296,10 @@ extension Engine {
     /// The open quantity of a level, hidden included, as far as `most`.
     private func openQuantity(_ level: UInt32, most: Int128) -> Int128 {
         var sum: Int128 = 0
-        var slot = ladders.levels[level].head
+        var slot = ladders.first(level)
         while slot != none, sum < most {
             sum += Int128(orders.hot[slot].leaves)
-            slot = orders.hot[slot].next
+            slot = ladders.next(slot)
         }
         return sum
     }
@@ -316,7 +314,7 @@ extension Engine {
         var cost: Int128 = 0
         var level = ladders.best(ladder)
         while level != none, rest > 0 {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price > bound { break }
             let here = min(rest, openQuantity(level, most: rest))
             let value = notional(price, Int64(here), unit)
@@ -340,7 +338,7 @@ extension Engine {
         var lots: Int128 = 0
         var level = ladders.best(ladder)
         while level != none {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price < bound { break }
             let wanted = rest / (Int128(price) * unit)
             // One more than wanted tells a level that is just used up from one that is not.

@@ -138,7 +138,9 @@ extension Engine {
     @inline(__always) public func prefetchOrder(_ event: ReplayEvent) {
         if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
         let slot = orders.find(event.orderID)
-        if slot != none { orders.hot.prefetch(Int(slot)) }
+        if slot == none { return }
+        orders.hot.prefetch(Int(slot))
+        ladders.prefetch(slot)
     }
 
     /// The trades of the last event.
@@ -175,10 +177,11 @@ extension Engine {
         let isMarket = event.kind == ReplayEvent.Kind.market.rawValue
         let hot = HotOrder(
             id: event.orderID, price: event.price, leaves: event.quantity, shown: event.quantity,
-            account: event.account == 0 ? 1 : event.account, instrument: event.symbol, side: side,
+            quantity: event.quantity, account: event.account == 0 ? 1 : event.account,
+            instrument: event.symbol, side: side,
             type: isMarket ? .market : .limit,
             timeInForce: event.kind == 0 ? .gtc : .ioc)
-        let cold = ColdOrder(quantity: event.quantity)
+        let cold = ColdOrder()
         let bound = !isMarket ? event.price : side == .buy ? .max : 0
         var incoming = Incoming(
             hot: hot, cold: cold, kind: isMarket ? .market : .limit, bound: bound)

@@ -101,7 +101,7 @@ public struct Engine: ~Copyable {
     mutating func tellAmended(_ slot: UInt32, oldPrice: Int64) {
         if isBare { return }
         let leaves = orders.hot[slot].leaves
-        let isNew = orders.cold[slot].quantity == leaves
+        let isNew = orders.hot[slot].quantity == leaves
         tell(
             6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot], orders.cold[slot],
             isNew ? .new : .partiallyFilled, leaves: leaves

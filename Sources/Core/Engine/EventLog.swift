@@ -56,7 +56,7 @@ struct EventLog: ~Copyable {
     mutating func mix(
         _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64
     ) {
-        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(cold.quantity))
+        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(hot.quantity))
         Self.mix(
             &hash, Self.word(leaves), UInt64(status.rawValue) << 8 | UInt64(hot.side.rawValue),
             Self.word(cold.stopPrice), UInt64(hot.account))

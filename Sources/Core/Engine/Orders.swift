@@ -14,8 +14,9 @@ struct HotOrder: BitwiseCopyable {
     var shown: Int64 = 0
     /// Slice size of an iceberg, or 0.
     var display: Int64 = 0
-    var next: UInt32 = none
-    var previous: UInt32 = none
+    /// Total quantity.
+    var quantity: Int64 = 0
+    /// Its level; while the slot is free, the next free slot.
     var level: UInt32 = none
     /// 0 while the slot is free.
     var account: UInt32 = 0
@@ -44,8 +45,6 @@ struct ColdOrder: BitwiseCopyable {
     // Two words: a field of 128 bits would make every order 8 bytes larger.
     private var cumQuoteLow: UInt64 = 0
     private var cumQuoteHigh: Int64 = 0
-    /// Total quantity.
-    var quantity: Int64 = 0
     var stopPrice: Int64 = 0
     var expireTime: Int64 = 0
     var createdTime: Int64 = 0
@@ -65,10 +64,9 @@ struct ColdOrder: BitwiseCopyable {
     }
 
     init(
-        quantity: Int64 = 0, stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
+        stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
         updatedTime: Int64 = 0, clOrdID: Text40 = Text40(), account: UInt32 = 0
     ) {
-        self.quantity = quantity
         self.stopPrice = stopPrice
         self.expireTime = expireTime
         self.createdTime = createdTime
@@ -146,7 +144,7 @@ struct Orders: ~Copyable {
         let slot: UInt32
         if freeSlot != none {
             slot = freeSlot
-            freeSlot = hot[slot].next
+            freeSlot = hot[slot].level
         } else {
             slot = used
             used += 1
@@ -172,7 +170,7 @@ struct Orders: ~Copyable {
         if cold[slot].timer != none { removeTimer(slot) }
         hot[slot].account = 0
         hot[slot].id = 0
-        hot[slot].next = freeSlot
+        hot[slot].level = freeSlot
         freeSlot = slot
         count -= 1
     }
