@@ -40,7 +40,7 @@ extension Engine {
     mutating func replenish(_ slot: UInt32) {
         let level = orders.hot[slot].level
         ladders.unlink(slot, level, orders.hot[slot].shown)
-        orders.hot[slot].shown = min(orders.hot[slot].display, orders.hot[slot].leaves)
+        orders.hot[slot].shown = orders.hot[slot].slice(of: orders.hot[slot].leaves)
         ladders.append(slot, level, orders.hot[slot].shown)
         let order = orders.hot[slot]
         events.append(
@@ -66,8 +66,10 @@ extension Engine {
     /// The asset that an order on this side holds.
     @inline(__always)
     func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {
-        side == .buy
-            ? instruments[Int(instrument)].quote.number : instruments[Int(instrument)].base.number
+        // Both are read, for the side can't be foreseen.
+        let quote = instruments[Int(instrument)].quote.number
+        let base = instruments[Int(instrument)].base.number
+        return side == .buy ? quote : base
     }
 
     /// Puts an order into a slot and its level, and counts it for its account.

@@ -94,13 +94,13 @@ extension Engine {
             let order = orders.hot[slot]
             let at = order.isWorking ? order.price : orders.cold[slot].stopPrice
             if ladders.previous(slot) != previous || order.level != level
-                || order.ladder != kind
-                || order.instrument != instrument || at != ladders.price(level)
+                || order.ladder != kind || order.instrument != instrument
+                || at != ladders.price(level)
             {
                 return "order \(order.id) is linked wrongly"
             }
             if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
-                || order.leaves > orders.hot[slot].quantity
+                || order.leaves > order.quantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }

@@ -359,7 +359,7 @@ extension Engine {
             }
         }
         guard let reason = t.reason else {
-            t.hot.shown = t.hot.display > 0 ? min(t.hot.display, t.hot.leaves) : t.hot.leaves
+            t.hot.shown = t.hot.slice(of: t.hot.leaves)
             _ = rest(t.hot, t.cold)
             return t.cumQty == 0 && t.hot.quantity == t.hot.leaves ? .new : .partiallyFilled
         }

@@ -19,7 +19,7 @@ extension Engine {
         }
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), hold)
         lastOrder += 1
-        let (hot, cold) = slots(c, id: lastOrder)
+        var (hot, cold) = slots(c, id: lastOrder)
         tell(
             1, hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units
         ) { .orderAccepted($0) }
@@ -28,11 +28,23 @@ extension Engine {
             return Outcome(status: .new, id: lastOrder)
         }
         let id = lastOrder
+        if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
+            hot.shown = hot.slice(of: hot.leaves)
+            _ = rest(hot, cold)
+            runTriggers(c.instrument.number)
+            return Outcome(status: .new, id: id)
+        }
         var incoming = incoming(hot, cold, hold: hold, quoteQuantity: c.quoteQuantity.units)
         match(&incoming)
         let status = conclude(&incoming)
         runTriggers(c.instrument.number)
         return Outcome(status: status, id: id)
+    }
+
+    /// Whether what is left of an order stays in the book.
+    @inline(__always) private func rests(_ c: Place) -> Bool {
+        let isLimit = c.type == .limit || c.type == .limitMaker
+        return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
     }
 
     private func slots(_ c: Place, id: UInt64) -> (HotOrder, ColdOrder) {
@@ -133,14 +145,8 @@ extension Engine {
         if instrument.number == 0 || instrument.number > instrumentsUsed {
             return .instrumentUnknown
         }
-        if accounts.slots[a].messageSecond != second {
-            accounts.slots[a].messageSecond = second
-            accounts.slots[a].messages = 0
-        }
         let most = accounts.slots[accounts.limits(a)].messagesPerSecondMax
-        if most > 0, accounts.slots[a].messages >= most { return .messageRate }
-        accounts.slots[a].messages += 1
-        return .none
+        return accounts.slots[a].countMessage(at: second, most: most) ? .none : .messageRate
     }
 
     /// Whether a state takes such an order.

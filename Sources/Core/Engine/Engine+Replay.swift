@@ -117,8 +117,8 @@ extension Engine {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event. What names an order that is not open does nothing.
-    public mutating func replay(_ event: ReplayEvent) {
+    /// Applies one event; true when it traded. What names an order that is not open does nothing.
+    public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
         if isBare {
@@ -127,6 +127,7 @@ extension Engine {
             let outcome = replayWhole(event)
             events.fold(outcome)
         }
+        return events.count > 0
     }
 
     /// Asks for the memory that `replay` of this event will read: called some events ahead.
@@ -145,7 +146,6 @@ extension Engine {
 
     /// The trades of the last event.
     @inline(__always) public func forEachTrade(_ body: (Trade) -> Void) {
-        if events.count == 0 { return }
         unsafe events.withEvents { list in
             for i in 0..<list.count {
                 if case .trade(let trade) = unsafe list[i] { body(trade) }
@@ -182,6 +182,10 @@ extension Engine {
             type: isMarket ? .market : .limit,
             timeInForce: event.kind == 0 ? .gtc : .ioc)
         let cold = ColdOrder()
+        if event.kind == 0, !crosses(event.symbol, side, event.price) {
+            _ = rest(hot, cold)
+            return
+        }
         let bound = !isMarket ? event.price : side == .buy ? .max : 0
         var incoming = Incoming(
             hot: hot, cold: cold, kind: isMarket ? .market : .limit, bound: bound)

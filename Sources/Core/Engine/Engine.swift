@@ -89,7 +89,7 @@ public struct Engine: ~Copyable {
         quoteQuantity: Int128 = 0, _ event: (OrderView) -> Event
     ) {
         if isBare { return }
-        events.mix(tag, hot, cold, status, leaves: leaves)
+        events.mix(tag, hot, stopPrice: cold.stopPrice, status, leaves: leaves)
         if events.kept == .all {
             events.keep(
                 event(view(hot, cold, status, leaves: leaves, quoteQuantity: quoteQuantity)))
@@ -102,10 +102,15 @@ public struct Engine: ~Copyable {
         if isBare { return }
         let leaves = orders.hot[slot].leaves
         let isNew = orders.hot[slot].quantity == leaves
-        tell(
-            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot], orders.cold[slot],
-            isNew ? .new : .partiallyFilled, leaves: leaves
-        ) { .orderAmended($0, oldPrice: Price(ticks: oldPrice)) }
+        events.mix(
+            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot],
+            stopPrice: orders.cold[slot].stopPrice, isNew ? .new : .partiallyFilled,
+            leaves: leaves)
+        if events.kept == .all { keepAmended(slot, oldPrice) }
+    }
+
+    @inline(never) private mutating func keepAmended(_ slot: UInt32, _ oldPrice: Int64) {
+        events.keep(.orderAmended(view(slot), oldPrice: Price(ticks: oldPrice)))
     }
 
     // MARK: Applying

@@ -28,6 +28,18 @@ struct HotOrder: BitwiseCopyable {
     /// False while a stop waits for its trigger.
     var isWorking = true
 
+    /// What it shows at first where it rests with so much.
+    @inline(__always) func slice(of lots: Int64) -> Int64 {
+        display > 0 ? min(display, lots) : lots
+    }
+
+    /// New terms, with a fresh slice.
+    @inline(__always) mutating func move(to price: Int64, _ leaves: Int64) {
+        self.price = price
+        self.leaves = leaves
+        shown = slice(of: leaves)
+    }
+
     /// The ladder that it stands in.
     @inline(__always) var ladder: LadderKind {
         if isWorking { return LadderKind(side) }
