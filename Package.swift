@@ -76,7 +76,7 @@ let package = Package(
         wing("Core", "Wire", ["Terms"]),
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
         // Replays order events on the engine alone, to measure it.
-        wing("Core", "Bench", ["Terms", "Wire", "Engine", "CCycles"]),
+        wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         // The checks of a host: from what was read to what it means. Pure.

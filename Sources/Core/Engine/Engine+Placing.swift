@@ -19,7 +19,7 @@ extension Engine {
         }
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), hold)
         lastOrder += 1
-        let (hot, cold) = slots(c, id: lastOrder)
+        var (hot, cold) = slots(c, id: lastOrder)
         tell(
             1, hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units
         ) { .orderAccepted($0) }
@@ -28,6 +28,12 @@ extension Engine {
             return Outcome(status: .new, id: lastOrder)
         }
         let id = lastOrder
+        if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
+            hot.shown = hot.slice(of: hot.leaves)
+            _ = rest(hot, cold)
+            runTriggers(c.instrument.number)
+            return Outcome(status: .new, id: id)
+        }
         var incoming = incoming(hot, cold, hold: hold, quoteQuantity: c.quoteQuantity.units)
         match(&incoming)
         let status = conclude(&incoming)
@@ -35,15 +41,21 @@ extension Engine {
         return Outcome(status: status, id: id)
     }
 
+    /// Whether what is left of an order stays in the book.
+    @inline(__always) private func rests(_ c: Place) -> Bool {
+        let isLimit = c.type == .limit || c.type == .limitMaker
+        return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
+    }
+
     private func slots(_ c: Place, id: UInt64) -> (HotOrder, ColdOrder) {
         let hot = HotOrder(
             id: id, price: c.price.ticks, leaves: c.quantity.lots, shown: c.quantity.lots,
-            display: c.displayQuantity.lots, account: c.account.number,
+            display: c.displayQuantity.lots, quantity: c.quantity.lots, account: c.account.number,
             instrument: c.instrument.number, side: c.side, type: c.type,
             timeInForce: c.timeInForce, selfTradePrevention: c.selfTradePrevention,
             isWorking: !c.type.isTriggered)
         let cold = ColdOrder(
-            quantity: c.quantity.lots, stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
+            stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
             createdTime: timestamp, updatedTime: timestamp, clOrdID: c.clOrdID,
             account: c.account.number)
         return (hot, cold)
@@ -56,13 +68,13 @@ extension Engine {
         if hot.type.hasPrice {
             return Incoming(
                 hot: hot, cold: cold, kind: .limit, bound: hot.price,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
                 hot: hot, cold: cold, kind: .market, bound: bound, funds: hold,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
@@ -133,14 +145,8 @@ extension Engine {
         if instrument.number == 0 || instrument.number > instrumentsUsed {
             return .instrumentUnknown
         }
-        if accounts.slots[a].messageSecond != second {
-            accounts.slots[a].messageSecond = second
-            accounts.slots[a].messages = 0
-        }
         let most = accounts.slots[accounts.limits(a)].messagesPerSecondMax
-        if most > 0, accounts.slots[a].messages >= most { return .messageRate }
-        accounts.slots[a].messages += 1
-        return .none
+        return accounts.slots[a].countMessage(at: second, most: most) ? .none : .messageRate
     }
 
     /// Whether a state takes such an order.
@@ -277,10 +283,8 @@ extension Engine {
     /// Whether an order at this price would trade.
     @inline(__always)
     func crosses(_ instrument: UInt16, _ side: Side, _ price: Int64) -> Bool {
-        let best = ladders.best(Ladders.index(instrument, LadderKind(side.opposite)))
-        if best == none { return false }
-        let opposite = ladders.levels[best].price
-        return side == .buy ? price >= opposite : price <= opposite
+        let kind = LadderKind(side.opposite)
+        return ladders.crosses(Ladders.index(instrument, kind), kind, price)
     }
 
     @inline(__always)
@@ -298,10 +302,10 @@ extension Engine {
     /// The open quantity of a level, hidden included, as far as `most`.
     private func openQuantity(_ level: UInt32, most: Int128) -> Int128 {
         var sum: Int128 = 0
-        var slot = ladders.levels[level].head
+        var slot = ladders.first(level)
         while slot != none, sum < most {
             sum += Int128(orders.hot[slot].leaves)
-            slot = orders.hot[slot].next
+            slot = ladders.next(slot)
         }
         return sum
     }
@@ -316,7 +320,7 @@ extension Engine {
         var cost: Int128 = 0
         var level = ladders.best(ladder)
         while level != none, rest > 0 {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price > bound { break }
             let here = min(rest, openQuantity(level, most: rest))
             let value = notional(price, Int64(here), unit)
@@ -340,7 +344,7 @@ extension Engine {
         var lots: Int128 = 0
         var level = ladders.best(ladder)
         while level != none {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price < bound { break }
             let wanted = rest / (Int128(price) * unit)
             // One more than wanted tells a level that is just used up from one that is not.
