@@ -40,7 +40,6 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 4)
         #expect(settings.gatewayd.listen == ListenAddress(host: "127.0.0.1", port: 8080))
         #expect(settings.gatewayd.name.description == "gateway/1")
-        #expect(settings.gatewayd.threads == 1)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -81,7 +80,6 @@ private func problems(_ text: String) -> [String] {
             [gatewayd]
             listen = "localhost:0"
             name = "gateway/2"
-            threads = 2
             """)
         #expect(settings.state == "/var/lib/börse")
         #expect(
@@ -103,7 +101,6 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 2)
         #expect(settings.gatewayd.listen == ListenAddress(host: "localhost", port: 0))
         #expect(settings.gatewayd.name.description == "gateway/2")
-        #expect(settings.gatewayd.threads == 2)
         #expect(settings.journalDirectory == "/var/lib/börse/journal")
         #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
         #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")
@@ -119,7 +116,7 @@ private func problems(_ text: String) -> [String] {
             colour = 1
             [auditd]
             snapshot_seconds = 0
-            threads = 4
+            cpu = 4
             [gateway]
             listen = "127.0.0.1:8080"
             [gatewayd]
@@ -135,10 +132,19 @@ private func problems(_ text: String) -> [String] {
                     + "matchd.idle, matchd.link_key, matchd.listen, matchd.reserve_mib, "
                     + "matchd.ring_mib, matchd.segment_mib, matchd.socket",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
-                "\(file):8: auditd.threads: unknown key: did you mean gatewayd.threads?",
+                "\(file):8: auditd.cpu: unknown key: did you mean matchd.cpu?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",
                 "\(file):12: gatewayd.listen: expected host:port or [IPv6 address]:port, as "
                     + "\"127.0.0.1:8080\"",
+            ])
+    }
+
+    @Test func `a key of an earlier version is told to be removed`() {
+        #expect(
+            problems("[gatewayd]\nthreads = 1") == [
+                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
+                    + "anything, for a gateway is one event loop around its replica: remove the "
+                    + "line"
             ])
     }
 
@@ -211,9 +217,9 @@ private func problems(_ text: String) -> [String] {
             "\u{FEFF}\r\n  [ gatewayd ]  # here\r\n\tname = \"a\\u0062\\\"\\\\c\" # there\r\n"
             + "matchd.cpu = 1\r\n"
         #expect(throws: SettingsError.self) { try settings(text) }
-        let good = text.replacing("matchd.cpu = 1", with: "threads=+2")
+        let good = text.replacing("matchd.cpu = 1", with: "[auditd]\r\nsnapshots_keep=+2")
         #expect(try settings(good).gatewayd.name.description == "ab\"\\c")
-        #expect(try settings(good).gatewayd.threads == 2)
+        #expect(try settings(good).auditd.snapshotsKeep == 2)
         #expect(try settings("matchd.cpu = 7\nmatchd . idle = 'yield'").matchd.cpu == 7)
     }
 

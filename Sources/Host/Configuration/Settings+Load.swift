@@ -52,7 +52,7 @@ extension Settings {
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
-                name: gatewayName, threads: 1))
+                name: gatewayName))
     }
 
     /// A configuration file with every key, explained. `values` replace defaults: TOML literals by
@@ -122,6 +122,9 @@ extension Settings {
     private static func unknown(
         _ entry: TOMLDocument.Entry, known: [String]
     ) -> SettingsError.Problem {
+        if let advice = SettingsKey.gone[entry.key] {
+            return SettingsError.Problem(line: entry.line, key: entry.key, text: advice)
+        }
         let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
         let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
         let elsewhere = known.sorted().first { $0.hasSuffix(".\(field)") }

@@ -58,8 +58,6 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress
         /// The gateway's session name in the log; another one for each gateway.
         public var name: Text40
-        /// Event loops.
-        public var threads: Int
     }
 
     /// The journal's segments.

@@ -21,6 +21,15 @@ struct SettingsKey {
     /// All of them, in the order of the file.
     static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd }
 
+    /// Keys that earlier versions had, and what to do about one that is still in a file.
+    static var gone: [String: String] {
+        [
+            "gatewayd.threads":
+                "this key is gone and never did anything, for a gateway is one event loop around "
+                + "its replica: remove the line"
+        ]
+    }
+
     private static var exchange: [SettingsKey] {
         [
             .text("exchange", "state", "\".\"", "The state directory.") { settings, value in
@@ -160,9 +169,6 @@ struct SettingsKey {
                 }
                 $0.gatewayd.name = name
                 return nil
-            },
-            .integer("gatewayd", "threads", 1, in: 1...64, "Event loops.") {
-                $0.gatewayd.threads = Int($1)
             },
         ]
     }
