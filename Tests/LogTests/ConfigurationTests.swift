@@ -40,6 +40,11 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 4)
         #expect(settings.gatewayd.listen == ListenAddress(host: "127.0.0.1", port: 8080))
         #expect(settings.gatewayd.name.description == "gateway/1")
+        #expect(settings.gatewayd.connections == 4_096)
+        #expect(settings.gatewayd.connectionsPerAddress == 2_048)
+        #expect(settings.gatewayd.weightPerMinute == 600_000)
+        #expect(settings.gatewayd.ordersPer10Seconds == 100_000)
+        #expect(settings.gatewayd.ordersPerDay == 100_000_000)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -80,6 +85,11 @@ private func problems(_ text: String) -> [String] {
             [gatewayd]
             listen = "localhost:0"
             name = "gateway/2"
+            connections = 1
+            connections_per_address = 2
+            weight_per_minute = 1000
+            orders_per_10_seconds = 3
+            orders_per_day = 4
             """)
         #expect(settings.state == "/var/lib/börse")
         #expect(
@@ -101,6 +111,11 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 2)
         #expect(settings.gatewayd.listen == ListenAddress(host: "localhost", port: 0))
         #expect(settings.gatewayd.name.description == "gateway/2")
+        #expect(settings.gatewayd.connections == 1)
+        #expect(settings.gatewayd.connectionsPerAddress == 2)
+        #expect(settings.gatewayd.weightPerMinute == 1_000)
+        #expect(settings.gatewayd.ordersPer10Seconds == 3)
+        #expect(settings.gatewayd.ordersPerDay == 4)
         #expect(settings.journalDirectory == "/var/lib/börse/journal")
         #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
         #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")

@@ -52,7 +52,9 @@ extension Settings {
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
-                name: gatewayName))
+                name: gatewayName, connections: 4_096, connectionsPerAddress: 2_048,
+                weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
+                ordersPerDay: 100_000_000))
     }
 
     /// A configuration file with every key, explained. `values` replace defaults: TOML literals by

@@ -58,6 +58,16 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress
         /// The gateway's session name in the log; another one for each gateway.
         public var name: Text40
+        /// Most client connections.
+        public var connections: Int
+        /// Most client connections of one address.
+        public var connectionsPerAddress: Int
+        /// Request weight that one address may use in a minute.
+        public var weightPerMinute: Int
+        /// New orders that one account may send in 10 seconds.
+        public var ordersPer10Seconds: Int
+        /// New orders that one account may send in a day.
+        public var ordersPerDay: Int
     }
 
     /// The journal's segments.

@@ -170,6 +170,29 @@ struct SettingsKey {
                 $0.gatewayd.name = name
                 return nil
             },
+            .integer(
+                "gatewayd", "connections", 4_096, in: 1...1_000_000,
+                "Most client connections, streams included; more are closed at once."
+            ) { $0.gatewayd.connections = Int($1) },
+            .integer(
+                "gatewayd", "connections_per_address", 2_048, in: 1...1_000_000,
+                "Most client connections of one address."
+            ) { $0.gatewayd.connectionsPerAddress = Int($1) },
+            // The heaviest request weighs 250: a limit below it would shut that request out.
+            .integer(
+                "gatewayd", "weight_per_minute", 600_000, in: 1_000...1_000_000_000,
+                "Request weight that one address may use in a minute. Above it: status 429; above\n"
+                    + "twice as much: 418 for two minutes. exchangeInfo shows this limit and the\n"
+                    + "next two; each gateway counts for itself, from its start on."
+            ) { $0.gatewayd.weightPerMinute = Int($1) },
+            .integer(
+                "gatewayd", "orders_per_10_seconds", 100_000, in: 1...1_000_000_000,
+                "New orders that one account may send in 10 seconds."
+            ) { $0.gatewayd.ordersPer10Seconds = Int($1) },
+            .integer(
+                "gatewayd", "orders_per_day", 100_000_000, in: 1...1_000_000_000_000,
+                "New orders that one account may send in a day (UTC)."
+            ) { $0.gatewayd.ordersPerDay = Int($1) },
         ]
     }
 
