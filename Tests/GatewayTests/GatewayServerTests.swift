@@ -220,6 +220,27 @@ private func strict() -> [Command] {
     #expect(away.status == 503 && away.code == -1001)
 }
 
+@Test func `an account's rates are its tier's own, and an instrument's its instrument's`() throws {
+    func fees(_ instrument: UInt16, _ maker: Int32, _ taker: Int32) -> Command {
+        .setFees(
+            SetFees(
+                tier: 0, instrument: InstrumentID(instrument), maker: FeeRate(e8: maker),
+                taker: FeeRate(e8: taker), audit: Exchange.audit))
+    }
+    let exchange = try running([fees(0, 20_000, 40_000), fees(1, 0, 1_000_000)])
+    let client = try exchange.client()
+    let account = try client.signed("GET", "/api/v3/account", Exchange.aliceKey)
+    #expect(account.body.contains(#""makerCommission":2,"takerCommission":4,"#))
+    #expect(
+        account.body.contains(
+            #""commissionRates":{"maker":"0.00020000","taker":"0.00040000","#))
+    let commission = try client.signed(
+        "GET", "/api/v3/account/commission", Exchange.aliceKey, "symbol=BTCUSDT")
+    #expect(
+        commission.body.contains(
+            #""standardCommission":{"maker":"0.00000000","taker":"0.01000000","#))
+}
+
 @Test func `only the owner of a key gets in, in time, and for what the key allows`() throws {
     let exchange = try running()
     let client = try exchange.client()
