@@ -241,6 +241,18 @@ private func strict() -> [Command] {
             #""standardCommission":{"maker":"0.00000000","taker":"0.01000000","#))
 }
 
+@Test func `exchangeInfo tells how many orders an account may have open`() throws {
+    let limit = SetAccountLimits(
+        account: AccountID(0), openOrdersMax: 7, audit: Exchange.audit)
+    for (commands, most) in [([], EngineLimits.small.openOrders), ([.setAccountLimits(limit)], 7)]
+        as [([Command], UInt32)]
+    {
+        let exchange = try running(commands)
+        let info = try exchange.client().call("GET", "/api/v3/exchangeInfo").body
+        #expect(info.contains(#"{"filterType":"MAX_NUM_ORDERS","maxNumOrders":\#(most)}"#))
+    }
+}
+
 @Test func `only the owner of a key gets in, in time, and for what the key allows`() throws {
     let exchange = try running()
     let client = try exchange.client()
