@@ -161,6 +161,35 @@ final class OperatedExchange {
         }
     }
 
+    @Test func `takes the public half of a customer's Ed25519 key`() throws {
+        let exchange = try OperatedExchange()
+        try exchange.start()
+        try exchange.run("account", "open", "alice")
+        let file = exchange.state + "/public.pem"
+        try """
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+        -----END PUBLIC KEY-----
+        """.write(toFile: file, atomically: true, encoding: .utf8)
+        let made = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--output", "json"
+        ).json()
+        #expect(made["algorithm"] as? String == "ed25519" && made["secret"] is NSNull)
+        #expect((made["keyID"] as? String)?.count == 64)
+        let named = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--key-id", "k_1-a")
+        #expect(named.status == 0 && !named.out.contains("Keep the secret"))
+        let keys = try exchange.run("key", "list").out
+        #expect(keys.components(separatedBy: "ed25519").count == 3, "\(keys)")
+
+        let wrong = try exchange.run(
+            "key", "add", "alice", "--public-key", exchange.state + "/bourse.toml")
+        #expect(wrong.status == 64 && wrong.err.contains("openssl pkey"))
+        let both = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--key-id", "k", "--secret-file", file)
+        #expect(both.status == 64 && both.err.contains("--public-key for Ed25519"))
+    }
+
     @Test func `credits once what it says it credited while matchd is killed`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()
