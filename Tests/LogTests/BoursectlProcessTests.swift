@@ -190,6 +190,25 @@ final class OperatedExchange {
         #expect(both.status == 64 && both.err.contains("--public-key for Ed25519"))
     }
 
+    @Test func `says what to do with an amount that is negative or zero`() throws {
+        let exchange = try OperatedExchange()
+        for command in ["credit", "debit"] {
+            for arguments in [["-1_000.5"], ["--", "-1_000.5"]] {
+                let all = [command, "alice", "USD", "--reason", "r"] + arguments
+                let answer = try #require(try exchange.runTogether([all]).first)
+                #expect(answer.status == 64 && answer.err.contains("is negative"))
+                #expect(answer.err.contains("use the other one, with 1"), "\(answer.err)")
+            }
+        }
+        let zero = try exchange.run("credit", "alice", "USD", "0", "--reason", "r")
+        #expect(zero.status == 64 && zero.err.contains("the amount is zero"))
+        // What follows an option is no amount, and other mistakes keep their own words.
+        let reason = try exchange.run("credit", "alice", "USD", "1", "--reason", "-5")
+        #expect(reason.status == 64 && !reason.err.contains("is negative"))
+        let option = try exchange.run("credit", "alice", "USD", "1", "--reasons", "r")
+        #expect(option.status == 64 && option.err.contains("--reason <text>"))
+    }
+
     @Test func `credits once what it says it credited while matchd is killed`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()
