@@ -29,6 +29,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.matchd.socket == "/etc/bourse/run/match.sock")
         #expect(settings.matchd.listen == nil)
         #expect(settings.matchd.linkKey == nil)
+        #expect(settings.matchd.gatewayUsers == [])
+        #expect(settings.matchd.operatorUsers == [])
+        #expect(settings.matchd.observerUsers == [])
         #expect(settings.matchd.cpu == nil)
         #expect(settings.matchd.idle == .park)
         #expect(settings.matchd.segmentBytes == 67_108_864)
@@ -72,6 +75,9 @@ private func problems(_ text: String) -> [String] {
             socket = '/run/bourse/match.sock'
             listen = "[::1]:7400"
             link_key = "secrets/link.key"
+            gateway_users = "bourse-gateway"
+            operator_users = " alice,%bourse-admin , bob"
+            observer_users = "bourse-agent"
             cpu = 3
             idle = "spin"
             segment_mib = 1
@@ -100,6 +106,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
+        #expect(settings.matchd.gatewayUsers == ["bourse-gateway"])
+        #expect(settings.matchd.operatorUsers == ["alice", "%bourse-admin", "bob"])
+        #expect(settings.matchd.observerUsers == ["bourse-agent"])
         #expect(settings.matchd.cpu == 3)
         #expect(settings.matchd.idle == .spin)
         #expect(settings.matchd.segmentBytes == 1 << 20)
@@ -143,9 +152,10 @@ private func problems(_ text: String) -> [String] {
                 "\(file):2: matchd.cpu: expected a whole number, as -1, not a string",
                 "\(file):3: matchd.idle: expected \"spin\", \"yield\" or \"park\"",
                 "\(file):4: matchd.ring_mib: expected a power of two, as 16, 32 or 64",
-                "\(file):5: matchd.colour: unknown key: known are matchd.cpu, matchd.hash_every, "
-                    + "matchd.idle, matchd.link_key, matchd.listen, matchd.reserve_mib, "
-                    + "matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                "\(file):5: matchd.colour: unknown key: known are matchd.cpu, "
+                    + "matchd.gateway_users, matchd.hash_every, matchd.idle, matchd.link_key, "
+                    + "matchd.listen, matchd.observer_users, matchd.operator_users, "
+                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
                 "\(file):8: auditd.cpu: unknown key: did you mean matchd.cpu?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",
@@ -160,6 +170,15 @@ private func problems(_ text: String) -> [String] {
                 "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
                     + "anything, for a gateway is one event loop around its replica: remove the "
                     + "line"
+            ])
+    }
+
+    @Test(arguments: [",", "a,", "a b", "%", "a,,b", "a, %", " "])
+    func `a list of users is names with commas between`(text: String) {
+        #expect(
+            problems("[matchd]\noperator_users = \"\(text)\"") == [
+                "/etc/bourse/bourse.toml:2: matchd.operator_users: expected names of users, and of "
+                    + "groups as %name, with commas between"
             ])
     }
 

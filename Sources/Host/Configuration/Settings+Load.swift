@@ -46,7 +46,8 @@ extension Settings {
         return Settings(
             file: Path.join(state, "bourse.toml"), state: state, limits: .standard,
             matchd: Matchd(
-                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil, cpu: nil,
+                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil,
+                gatewayUsers: [], operatorUsers: [], observerUsers: [], cpu: nil,
                 idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20, ringBytes: 64 << 20,
                 hashEvery: 65_536),
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),

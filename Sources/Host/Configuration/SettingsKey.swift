@@ -89,6 +89,20 @@ struct SettingsKey {
                 $0.matchd.linkKey = $1.isEmpty ? nil : $1
                 return nil
             },
+            names(
+                "gateway_users",
+                "Who may use the socket beside root and matchd's own user, who may do everything:\n"
+                    + "users of this host, and groups as %name, with commas between. Nobody else\n"
+                    + "is let in. The socket's group must let them reach it as well.\n"
+                    + "Users of gateways, as \"bourse-gateway\": place and cancel orders.",
+                \.gatewayUsers),
+            names(
+                "operator_users",
+                "Operators, as \"alice, %bourse-admin\": everything that boursectl can do.",
+                \.operatorUsers),
+            names(
+                "observer_users", "Users that may read the log and the status, and change nothing.",
+                \.observerUsers),
             .integer(
                 "matchd", "cpu", -1, in: -1...1_023,
                 "CPU that the engine thread is pinned to; -1: not pinned."
@@ -117,6 +131,23 @@ struct SettingsKey {
                 "Commands between two hash marks in the log."
             ) { $0.matchd.hashEvery = UInt64($1) },
         ]
+    }
+
+    private static func names(
+        _ field: String, _ note: String,
+        _ path: any WritableKeyPath<Settings.Matchd, [String]> & Sendable
+    ) -> SettingsKey {
+        .text("matchd", field, "\"\"", note) { settings, value in
+            let names = value.split(separator: ",", omittingEmptySubsequences: false).map {
+                String($0.drop { $0 == " " }.prefix { $0 != " " })
+            }
+            let isList = names.joined() == value.filter { $0 != "," && $0 != " " }
+            guard value.isEmpty || isList && names.allSatisfy({ !$0.isEmpty && $0 != "%" }) else {
+                return "expected names of users, and of groups as %name, with commas between"
+            }
+            settings.matchd[keyPath: path] = value.isEmpty ? [] : names
+            return nil
+        }
     }
 
     private static func ring(_ mebibyte: Int64) -> SettingsKey {
