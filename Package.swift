@@ -123,8 +123,8 @@ let package = Package(
         daemon(
             "gatewayd",
             [
-                "Terms", "Wire", "Engine", "Follower", "Gateway", "Platform", "Configuration",
-                "History", "Secrets", logging,
+                "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
+                "Configuration", "History", "Secrets", logging,
             ] + nio),
         daemon(
             "boursectl",

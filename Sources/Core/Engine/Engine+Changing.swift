@@ -78,7 +78,7 @@ extension Engine {
 
     /// Changes one order's price or quantity.
     mutating func amend(_ c: Amend) -> Outcome {
-        let gate = checkGate(c.account, c.instrument, clOrdID: c.clOrdID)
+        let gate = passGate(c.account, c.instrument, clOrdID: c.clOrdID)
         if gate != .none { return .refused(gate) }
         let i = Int(c.instrument.number)
         switch instruments[i].state {

@@ -1,14 +1,27 @@
 // New orders: the checks in their order of precedence, the hold, acceptance.
 
 internal import Slabs
-internal import Terms
-internal import Wire
+public import Terms
+public import Wire
 
 extension Engine {
+    /// Why `order` would be refused if it were the next command, at `time` (ns since 1970; the
+    /// engine's own time where that is later), or `.none`. The same checks as those of placing, and
+    /// nothing changes: the order is not counted as a message.
+    public borrowing func refusal(of order: Place, at time: Int64) -> Refusal {
+        let time = max(time, timestamp)
+        let gate = checkGate(
+            order.account, order.instrument, clOrdID: order.clOrdID, second: time / 1_000_000_000)
+        if gate != .none { return gate }
+        var hold: Int128 = 0
+        return check(order, at: time, &hold)
+    }
+
     /// A new order.
     mutating func place(_ c: Place) -> Outcome {
         var hold: Int128 = 0
-        let refusal = check(c, &hold)
+        var refusal = passGate(c.account, c.instrument, clOrdID: c.clOrdID)
+        if refusal == .none { refusal = check(c, at: timestamp, &hold) }
         if refusal != .none {
             events.append(
                 .orderRefused(
@@ -114,13 +127,12 @@ extension Engine {
             || down > 0 && scaled < reference * Int128(1_000_000 - down)
     }
 
-    /// The refusals in their order, and the hold where there is none.
-    private mutating func check(_ c: Place, _ hold: inout Int128) -> Refusal {
-        let gate = checkGate(c.account, c.instrument, clOrdID: c.clOrdID)
-        if gate != .none { return gate }
+    /// The refusals behind the gate in their order, and the hold where there is none.
+    @inline(__always)
+    private func check(_ c: Place, at time: Int64, _ hold: inout Int128) -> Refusal {
         let i = Int(c.instrument.number)
         if !takes(c, instruments[i].state) { return .instrumentState }
-        let terms = checkTerms(c, i)
+        let terms = checkTerms(c, i, at: time)
         if terms != .none { return terms }
         var notional: Int128 = -1
         let size = checkNotional(c, i, &notional)
@@ -131,22 +143,44 @@ extension Engine {
         return checkBook(c, i, notional, &hold)
     }
 
-    /// Kill switches, names and the message rate: the same for new orders and changes.
+    /// Kill switches, names and the message rate, and counts the message that comes through: the
+    /// same for new orders and changes.
     @inline(__always)
-    mutating func checkGate(
+    mutating func passGate(
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
+    ) -> Refusal {
+        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
+        if refusal != .none { return refusal }
+        let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
+        return accounts.slots[account.number].countMessage(at: second, most: most)
+            ? .none : .messageRate
+    }
+
+    /// What `passGate` would say in that second, without counting.
+    private func checkGate(
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, second: Int64
+    ) -> Refusal {
+        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
+        if refusal != .none { return refusal }
+        let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
+        var slot = accounts.slots[account.number]
+        return slot.countMessage(at: second, most: most) ? .none : .messageRate
+    }
+
+    /// Kill switches and names.
+    @inline(__always)
+    private func checkNames(
         _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
     ) -> Refusal {
         // Up to 36 of the text's 40 bytes.
         if clOrdID.w4 >> 32 != 0 { return .malformed }
         if isKilled { return .venueKilled }
         if !hasAccount(account) { return .accountUnknown }
-        let a = account.number
-        if accounts.slots[a].isKilled { return .accountKilled }
+        if accounts.slots[account.number].isKilled { return .accountKilled }
         if instrument.number == 0 || instrument.number > instrumentsUsed {
             return .instrumentUnknown
         }
-        let most = accounts.slots[accounts.limits(a)].messagesPerSecondMax
-        return accounts.slots[a].countMessage(at: second, most: most) ? .none : .messageRate
+        return .none
     }
 
     /// Whether a state takes such an order.
@@ -179,7 +213,7 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkTerms(_ c: Place, _ i: Int) -> Refusal {
+    private func checkTerms(_ c: Place, _ i: Int, at time: Int64) -> Refusal {
         if isTypeInvalid(c) { return .orderTypeInvalid }
         let (low, high) = (instruments[i].priceMin, instruments[i].priceMax)
         if c.type.hasPrice, c.price < low || c.price > high { return .priceInvalid }
@@ -196,7 +230,7 @@ extension Engine {
         if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high {
             return .stopPriceInvalid
         }
-        if c.timeInForce == .gtd, c.expireTime <= timestamp { return .expireTimeInvalid }
+        if c.timeInForce == .gtd, c.expireTime <= time { return .expireTimeInvalid }
         return .none
     }
 

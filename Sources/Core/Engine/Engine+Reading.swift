@@ -35,7 +35,8 @@ extension Engine {
         return nil
     }
 
-    /// The fees of an account in an instrument.
+    /// The fees of an account in an instrument; for instrument 0 its tier's own, which hold in
+    /// every instrument that the tier has no others for.
     public borrowing func fees(
         account: AccountID, instrument: InstrumentID
     ) -> (maker: FeeRate, taker: FeeRate) {

@@ -59,6 +59,7 @@ final class MatchingDaemon {
             }
         options.ringBytes = settings.matchd.ringBytes
         options.hashEvery = settings.matchd.hashEvery
+        options.users = try Self.linkUsers(settings)
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
@@ -71,6 +72,33 @@ final class MatchingDaemon {
             log.fatal("the journal failed, nothing more was acknowledged: \(fault)")
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
+    }
+
+    /// The users and groups that the configuration names, by their ids.
+    static func linkUsers(_ settings: Settings) throws(ConfigurationFault) -> LinkUsers {
+        var all = LinkUsers()
+        let m = settings.matchd
+        for (key, names, role): (String, [String], LinkRole) in [
+            ("gateway_users", m.gatewayUsers, .gateway),
+            ("operator_users", m.operatorUsers, .operator),
+            ("observer_users", m.observerUsers, .observer),
+        ] {
+            for name in names {
+                let isGroup = name.hasPrefix("%")
+                let id =
+                    isGroup
+                    ? Host.groupID(named: String(name.dropFirst())) : Host.userID(named: name)
+                guard let id else {
+                    throw ConfigurationFault(
+                        description: """
+                            \(settings.file): matchd.\(key): this host has no \
+                            \(isGroup ? "group" : "user") \(name): create it, or take it out
+                            """)
+                }
+                if isGroup { all.groups.append((id, role)) } else { all.users.append((id, role)) }
+            }
+        }
+        return all
     }
 
     static func listeners(_ settings: Settings) throws -> [LinkListener] {

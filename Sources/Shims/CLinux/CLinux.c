@@ -152,6 +152,14 @@ int bourse_peer_credentials(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid) 
     return 0;
 }
 
+int bourse_peer_groups(int fd, uint32_t *groups, int capacity) {
+    socklen_t size = (socklen_t)capacity * sizeof *groups;
+    // ERANGE has set the size that is needed.
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0 && errno != ERANGE)
+        return -errno;
+    return (int)(size / sizeof *groups);
+}
+
 int bourse_memory_file(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
 
 int bourse_thread_name(const char *name) {

@@ -83,6 +83,9 @@ int bourse_peer_credentials(
     int fd, int32_t *_Nonnull pid, uint32_t *_Nonnull uid, uint32_t *_Nonnull gid);
 /// pipe2(2), closed on exec.
 int bourse_pipe(int *_Nonnull reading, int *_Nonnull writing);
+/// SO_PEERGROUPS of a Unix socket: how many there are; the first `capacity` of them in `groups`
+/// where they all fit, else none.
+int bourse_peer_groups(int fd, uint32_t *_Nonnull groups, int capacity);
 /// memfd_create(2), closed on exec.
 int bourse_memory_file(const char *_Nonnull name);
 
