@@ -1,5 +1,5 @@
-// Goal: what this version left on a disk, every later one goes on with: a snapshot and a segment that
-// stand in Fixtures give the states whose hashes stand beside them.
+// Goal: what this version left on a disk, every later one goes on with: a snapshot and a segment
+// that stand in Fixtures give the states whose hashes stand beside them.
 
 import Engine
 import Glibc
@@ -130,8 +130,10 @@ import Wire
 
     /// Otherwise the files would say nothing about the parts that are empty.
     @Test func `the golden state has something in each of its parts`() throws {
-        let (_, store) = try Self.place()
-        let engine = try store.load(UInt64(Self.middle), identity: nil).takeEngine()
+        let file = try File(Self.snapshotFile, .read)
+        let engine = try SnapshotStore.decode(
+            try file.read(count: try file.size()), path: file.path, identity: nil
+        ).takeEngine()
         let house = [engine.house(AssetID(1)), engine.house(AssetID(2))]
         #expect(house.allSatisfy { $0.external != .zero && $0.fees != .zero })
         #expect(house.contains { $0.rounding != .zero })
