@@ -127,22 +127,28 @@ final class MatchingDaemon {
         log.line("stopping: draining")
         let engine = pipeline.stop()
         sink.close()
-        try writeSnapshot(engine)
+        writeSnapshot(engine)
     }
 
     /// Leaves a snapshot, so that the next start has nothing to replay. The auditor writes them as
-    /// well: where it is at it, or has this one, nothing is lost by leaving it out.
-    func writeSnapshot(_ engine: borrowing Engine) throws {
+    /// well: where it is at it, or has this one, or the disk does not take it, nothing is lost by
+    /// leaving it out.
+    func writeSnapshot(_ engine: borrowing Engine) {
         guard let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
-            try !snapshots.sequences().contains(engine.sequence)
+            (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
             log.line("stopped at record \(engine.sequence)")
             return
         }
         defer { _ = turn }
-        let info = try snapshots.write(engine, identity: identity)
-        try snapshots.prune(keep: settings.auditd.snapshotsKeep)
-        log.line("stopped at record \(info.sequence), with a snapshot")
+        do throws(JournalError) {
+            let info = try snapshots.write(
+                engine, identity: identity, keepFree: settings.matchd.reserveBytes)
+            try snapshots.prune(keep: settings.auditd.snapshotsKeep)
+            log.line("stopped at record \(info.sequence), with a snapshot")
+        } catch {
+            log.line("stopped at record \(engine.sequence), without a snapshot: \(error)")
+        }
     }
 
     /// Waits for a signal; tells the service manager meanwhile that the engine thread turns.

@@ -80,6 +80,8 @@ public struct Settings: Hashable, Sendable {
     public var journalDirectory: String { Path.join(state, "journal") }
     /// The engine's snapshots.
     public var snapshotsDirectory: String { Path.join(state, "snapshots") }
+    /// What the auditor has seen: the last record of its last snapshot, as text.
+    public var auditedFile: String { Path.join(state, "audited") }
     /// The directory of the gateway's history.
     public var historyDirectory: String { Path.join(state, "history") }
     /// The gateway's history (SQLite).

@@ -177,7 +177,7 @@ struct SettingsKey {
                 "… or so many seconds, if anything changed."
             ) { $0.auditd.snapshotSeconds = Int($1) },
             .integer(
-                "auditd", "snapshots_keep", 4, in: 1...1_000, "Snapshots that are kept."
+                "auditd", "snapshots_keep", 4, in: 2...1_000, "Snapshots that are kept."
             ) { $0.auditd.snapshotsKeep = Int($1) },
         ]
     }
