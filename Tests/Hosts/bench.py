@@ -293,7 +293,7 @@ class Host:
             if self.process.poll() is not None:
                 raise BenchFault(f"{self.name} ended while it started: {self.console_tail()}")
             self.pid = int((children.read_text().split() or [0])[0])
-            return self.pid and Path(f"/proc/{self.pid}/root/run/systemd/private").exists()
+            return self.pid and self.inside("/run/systemd/private").exists()
 
         await_true(f"{self.name} starts ({self.console_tail()})", BOOT_SECONDS_MAX, is_up)
         found = self.exec("systemctl", "is-system-running", "--wait", check=False,
@@ -330,8 +330,8 @@ class Host:
 
     def _lose_unsynced(self, path):
         """Stops a disk's file system: nothing in memory reaches the disk any more."""
-        inside = "/run/host/disk" if path == "/" else path  # the root is an overlay on its disk
-        folder = os.open(f"/proc/{self.pid}/root{inside}", os.O_RDONLY | os.O_DIRECTORY)
+        path = "/run/host/disk" if path == "/" else path  # the root is an overlay on its disk
+        folder = os.open(self.inside(path), os.O_RDONLY | os.O_DIRECTORY)
         try:
             flags = SHUTDOWN_WITHOUT_LOG_FLUSH.to_bytes(4, "little")
             fcntl.ioctl(folder, EXT4_IOC_SHUTDOWN, flags)
@@ -387,6 +387,10 @@ class Host:
             raise BenchFault(f"{said}: ended with {process.returncode}: {(err + out)[-4000:]}")
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
+    def inside(self, path):
+        """A path of the running host, as this process reaches it; links in it lead outside."""
+        return Path(f"/proc/{self.pid}/root", path.lstrip("/"))
+
     def write(self, path, text, mode="644"):
         """Writes a file of the host."""
         self.exec("install", "-D", "-m", mode, "/dev/stdin", path, input=text)
@@ -404,7 +408,7 @@ class Host:
         places = []
         for path in map(Path, paths):
             places.append(f"/var/tmp/debs/{path.name}")
-            shutil.copy(path, f"/proc/{self.pid}/root{places[-1]}")
+            shutil.copy(path, self.inside(places[-1]))
         return self.install(*places, options=options, seconds_max=seconds_max)
 
     def install(self, *names, options=(), seconds_max=300):
