@@ -48,6 +48,8 @@ private func problems(_ text: String) -> [String] {
         let settings = try settings("[exchange]\nstate = '/srv/x'")
         #expect(settings.matchd.socket == "/srv/x/run/match.sock")
         #expect(settings.historyFile == "/srv/x/history/history.sqlite")
+        #expect(settings.sealKeyFile == "/srv/x/secrets/seal.key")
+        #expect(settings.gatewayd.state == "/srv/x")
         #expect(settings.file == "/etc/bourse/bourse.toml")
     }
 
@@ -56,6 +58,7 @@ private func problems(_ text: String) -> [String] {
             """
             [exchange]
             state = "../../var/lib/börse"     # not ASCII, and relative to the file
+            secrets = "/etc/bourse/secrets"
             [limits]
             assets = 10
             instruments = 20
@@ -66,6 +69,7 @@ private func problems(_ text: String) -> [String] {
             fee_tiers = 5
             [matchd]
             socket = '/run/bourse/match.sock'
+            users = " gate  agent "
             listen = "[::1]:7400"
             link_key = "secrets/link.key"
             cpu = 3
@@ -81,6 +85,7 @@ private func problems(_ text: String) -> [String] {
             [gatewayd]
             listen = "localhost:0"
             name = "gateway/2"
+            state = "../bourse-gateway"
             threads = 2
             """)
         #expect(settings.state == "/var/lib/börse")
@@ -90,6 +95,7 @@ private func problems(_ text: String) -> [String] {
                     assets: 10, instruments: 20, accounts: 1_000, openOrders: 4_096, apiKeys: 30,
                     sessions: 40, feeTiers: 5))
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
+        #expect(settings.matchd.users == ["gate", "agent"])
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
         #expect(settings.matchd.cpu == 3)
@@ -105,8 +111,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.name.description == "gateway/2")
         #expect(settings.gatewayd.threads == 2)
         #expect(settings.journalDirectory == "/var/lib/börse/journal")
-        #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
-        #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")
+        #expect(settings.gatewayd.state == "/var/lib/bourse-gateway")
+        #expect(settings.historyFile == "/var/lib/bourse-gateway/history/history.sqlite")
+        #expect(settings.sealKeyFile == "/etc/bourse/secrets/seal.key")
     }
 
     @Test func `all mistakes are told at once, in the order of the file`() {
@@ -133,7 +140,8 @@ private func problems(_ text: String) -> [String] {
                 "\(file):4: matchd.ring_mib: expected a power of two, as 16, 32 or 64",
                 "\(file):5: matchd.colour: unknown key: known are matchd.cpu, matchd.hash_every, "
                     + "matchd.idle, matchd.link_key, matchd.listen, matchd.reserve_mib, "
-                    + "matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                    + "matchd.ring_mib, matchd.segment_mib, matchd.socket, "
+                    + "matchd.users",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
                 "\(file):8: auditd.threads: unknown key: did you mean gatewayd.threads?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",

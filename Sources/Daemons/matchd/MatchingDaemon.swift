@@ -62,6 +62,13 @@ final class MatchingDaemon {
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
+        options.allowedUsers = try settings.matchd.users.map { name in
+            guard let user = Host.userID(named: name) else {
+                throw ConfigurationFault(
+                    description: "matchd.users in \(settings.file): there is no user \(name)")
+            }
+            return user
+        }
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         pipeline = try Pipeline.start(

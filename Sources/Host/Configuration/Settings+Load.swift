@@ -18,7 +18,9 @@ extension Settings {
         var settings = Settings.defaults(state: Path.parent(file))
         settings.file = file
         // Relative until `exchange.state` is known.
+        settings.secretsDirectory = "secrets"
         settings.matchd.socket = "run/match.sock"
+        settings.gatewayd.state = "."
         var document = TOMLDocument(parsing: text)
         let known = Dictionary(uniqueKeysWithValues: SettingsKey.all.map { ($0.name, $0) })
         for entry in document.entries {
@@ -44,15 +46,16 @@ extension Settings {
     public static func defaults(state: String) -> Settings {
         let state = Path.join(Path.current(), state)
         return Settings(
-            file: Path.join(state, "bourse.toml"), state: state, limits: .standard,
+            file: Path.join(state, "bourse.toml"), state: state,
+            secretsDirectory: Path.join(state, "secrets"), limits: .standard,
             matchd: Matchd(
-                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil, cpu: nil,
-                idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20, ringBytes: 64 << 20,
-                hashEvery: 65_536),
+                socket: Path.join(state, "run/match.sock"), users: [], listen: nil, linkKey: nil,
+                cpu: nil, idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20,
+                ringBytes: 64 << 20, hashEvery: 65_536),
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
-                name: gatewayName, threads: 1))
+                name: gatewayName, state: state, threads: 1))
     }
 
     /// A configuration file with every key, explained. `values` replace defaults: TOML literals by
@@ -87,6 +90,8 @@ extension Settings {
     /// Makes every path absolute.
     private mutating func resolve() {
         state = Path.join(Path.parent(file), state)
+        secretsDirectory = Path.join(state, secretsDirectory)
+        gatewayd.state = Path.join(state, gatewayd.state)
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
     }

@@ -11,6 +11,8 @@ public struct Settings: Hashable, Sendable {
     public var file: String
     /// The state directory (`exchange.state`).
     public var state: String
+    /// The directory of keys, 0700 (`exchange.secrets`).
+    public var secretsDirectory: String
     /// How much the engine holds (`[limits]`). Fixed once the journal has its first record.
     public var limits: EngineLimits
     /// The matching daemon.
@@ -24,6 +26,8 @@ public struct Settings: Hashable, Sendable {
     public struct Matchd: Hashable, Sendable {
         /// The Link's Unix socket.
         public var socket: String
+        /// Users besides root and the daemon's own that may use the socket.
+        public var users: [String]
         /// The Link's TCP address, or nil: Unix only.
         public var listen: ListenAddress?
         /// The file with the key that TCP clients prove to know; never nil where `listen` is set.
@@ -58,6 +62,8 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress
         /// The gateway's session name in the log; another one for each gateway.
         public var name: Text40
+        /// The gateway's own directory: its lock and its history.
+        public var state: String
         /// Event loops.
         public var threads: Int
     }
@@ -67,13 +73,11 @@ public struct Settings: Hashable, Sendable {
     /// The engine's snapshots.
     public var snapshotsDirectory: String { Path.join(state, "snapshots") }
     /// The directory of the gateway's history.
-    public var historyDirectory: String { Path.join(state, "history") }
+    public var historyDirectory: String { Path.join(gatewayd.state, "history") }
     /// The gateway's history (SQLite).
-    public var historyFile: String { Path.join(state, "history/history.sqlite") }
-    /// The directory of keys, 0700.
-    public var secretsDirectory: String { Path.join(state, "secrets") }
+    public var historyFile: String { Path.join(historyDirectory, "history.sqlite") }
     /// The key that seals API secrets: 32 bytes, 0600.
-    public var sealKeyFile: String { Path.join(state, "secrets/seal.key") }
+    public var sealKeyFile: String { Path.join(secretsDirectory, "seal.key") }
     /// Log files, where the journal of systemd is not used.
     public var logDirectory: String { Path.join(state, "log") }
 }

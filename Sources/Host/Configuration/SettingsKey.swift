@@ -27,7 +27,15 @@ struct SettingsKey {
                 guard !value.isEmpty else { return "expected a directory" }
                 settings.state = value
                 return nil
-            }
+            },
+            .text(
+                "exchange", "secrets", "\"secrets\"",
+                "The directory of keys, for its owner's eyes only."
+            ) { settings, value in
+                guard !value.isEmpty else { return "expected a directory" }
+                settings.secretsDirectory = value
+                return nil
+            },
         ]
     }
 
@@ -61,6 +69,14 @@ struct SettingsKey {
             .text("matchd", "socket", "\"run/match.sock\"", "The Unix socket of the Link.") {
                 guard !$1.isEmpty else { return "expected a path" }
                 $0.matchd.socket = $1
+                return nil
+            },
+            .text(
+                "matchd", "users", "\"\"",
+                "Users besides root and matchd's own that may use the socket, by name, with\n"
+                    + "blanks between them."
+            ) {
+                $0.matchd.users = $1.split(separator: " ").map(String.init)
                 return nil
             },
             .text(
@@ -159,6 +175,13 @@ struct SettingsKey {
                     return "expected 1 to 40 printable ASCII characters"
                 }
                 $0.gatewayd.name = name
+                return nil
+            },
+            .text(
+                "gatewayd", "state", "\".\"", "The gateway's own directory: lock and history."
+            ) {
+                guard !$1.isEmpty else { return "expected a directory" }
+                $0.gatewayd.state = $1
                 return nil
             },
             .integer("gatewayd", "threads", 1, in: 1...64, "Event loops.") {

@@ -1,6 +1,7 @@
 // What a daemon tells systemd: sd_notify(3). Without a service manager nothing happens.
 
 internal import CSystemd
+internal import Glibc
 
 /// The service manager that started this process, if one did.
 public enum ServiceManager {
@@ -28,6 +29,14 @@ public enum ServiceManager {
         let micros = bourse_sd_watchdog_usec()
         return micros == 0 ? nil : Int64(clamping: micros).multipliedReportingOverflow(by: 1000).0
     }()
+
+    /// The file of a credential that the unit loads, systemd.exec(5); nil where it loads none of
+    /// that name.
+    public static func credential(_ name: String) -> String? {
+        guard let directory = unsafe getenv("CREDENTIALS_DIRECTORY") else { return nil }
+        let path = Directory.join(unsafe String(cString: directory), name)
+        return Directory.exists(path) ? path : nil
+    }
 
     private static func notify(_ state: String) { _ = unsafe bourse_sd_notify(state) }
 }

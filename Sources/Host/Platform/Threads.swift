@@ -56,6 +56,11 @@ public final class PinnedThread: @unchecked Sendable {
 
 /// This host and process.
 public enum Host {
+    /// The number of the user of this name; nil where there is none.
+    public static func userID(named name: String) -> UInt32? {
+        unsafe getpwnam(name).map { unsafe $0.pointee.pw_uid }
+    }
+
     /// Processors that are online.
     public static var processorCount: Int { sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
 
