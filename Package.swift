@@ -26,7 +26,9 @@ func wing(
 func daemon(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Sources/Daemons/\(name)",
-        swiftSettings: strict)
+        swiftSettings: strict,
+        // Addresses of functions are settled at start and then read-only.
+        linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])])
 }
 
 /// A test target in `Tests/<name>`.

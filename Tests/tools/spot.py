@@ -30,7 +30,10 @@ class Refusal(Exception):
 class Spot:
     """One key's connection. Not for use from two threads at once."""
 
-    def __init__(self, port, key=None, secret=None, seconds_max=15, source="127.0.0.1"):
+    def __init__(
+        self, port, key=None, secret=None, seconds_max=15, host="127.0.0.1", source="127.0.0.1"
+    ):
+        self.host = host
         self.port = port
         self.key = key
         self.secret = (secret or "").encode()
@@ -47,7 +50,7 @@ class Spot:
         """Sends one request; returns status, headers and body bytes. Raises Unknown."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
-                "127.0.0.1", self.port, timeout=self.seconds_max, source_address=(self.source, 0)
+                self.host, self.port, timeout=self.seconds_max, source_address=(self.source, 0)
             )
         if self.connection.sock is None:
             try:

@@ -36,7 +36,15 @@ struct SettingsKey {
                 guard !value.isEmpty else { return "expected a directory" }
                 settings.state = value
                 return nil
-            }
+            },
+            .text(
+                "exchange", "secrets", "\"secrets\"",
+                "The directory of keys, for its owner's eyes only."
+            ) { settings, value in
+                guard !value.isEmpty else { return "expected a directory" }
+                settings.secretsDirectory = value
+                return nil
+            },
         ]
     }
 
@@ -199,6 +207,13 @@ struct SettingsKey {
                     return "expected 1 to 40 printable ASCII characters"
                 }
                 $0.gatewayd.name = name
+                return nil
+            },
+            .text(
+                "gatewayd", "state", "\".\"", "The gateway's own directory: lock and history."
+            ) {
+                guard !$1.isEmpty else { return "expected a directory" }
+                $0.gatewayd.state = $1
                 return nil
             },
             .integer(

@@ -50,6 +50,12 @@ def test_explains_what_is_not_toml(exchange):
     assert code == EX_CONFIG and str(exchange.config) in text
 
 
+def test_explains_a_user_that_is_not_there(exchange):
+    exchange.set("matchd", "users", "root nobody-of-this-name")
+    code, text = run_daemon("matchd", exchange.config)
+    assert code == EX_CONFIG and "no user nobody-of-this-name" in text
+
+
 @DAEMONS
 def test_checks_a_configuration_without_running(name, exchange):
     code, text = run_daemon(name, exchange.config, "--check-config")
