@@ -55,6 +55,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
     dependencies: [
@@ -83,6 +84,8 @@ let package = Package(
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
+        // The AgentX subagent; libnetsnmp is used here and nowhere else.
+        wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -122,6 +125,7 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Follower", "Gateway", "Platform", "Configuration",
                 "History", "Secrets", logging,
             ] + nio),
+        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
             "boursectl",
             [
@@ -137,6 +141,9 @@ let package = Package(
         .target(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
+        .target(
+            name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
+            linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
         tests(
             "CoreTests", ["Terms", "Slabs", "Wire", "Engine"], exclude: ["Fixtures", "Scenarios"]),
