@@ -160,7 +160,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
-        tests("HostTests", ["JSON", "Checks"], exclude: ["Fixtures"]),
+        tests("HostTests", ["JSON", "Checks", "SNMP"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

@@ -1,4 +1,4 @@
-// Asking the host agent: HTTP/1.1 over its Unix socket, one request a connection, all of it bounded.
+// Asking the host agent: HTTP/1.1 over its Unix socket, one request a connection, all bounded.
 
 internal import Glibc
 internal import JSON
@@ -103,7 +103,8 @@ struct HTTPAnswer: Hashable, Sendable {
         body = []
         if isChunked {
             while true {
-                guard let head = line(), let digits = head.split(separator: UInt8(ascii: ";")).first,
+                guard let head = line(),
+                    let digits = head.split(separator: UInt8(ascii: ";")).first,
                     let count = Int(String(decoding: digits, as: UTF8.self), radix: 16),
                     count >= 0, count <= rest.count - 2
                 else { return nil }

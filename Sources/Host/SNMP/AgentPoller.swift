@@ -6,10 +6,14 @@ internal import Synchronization
 
 /// What one round of asking brought.
 struct AgentRound: Sendable {
-    /// The state with the time it came (CLOCK_BOOTTIME, nanoseconds), or why there is none.
-    var state: Result<(AgentState, at: Int64), AgentFault>
-    /// Events, with the one they were asked for behind.
-    var events: (AgentEvents, after: UInt64)?
+    /// The state, or why there is none.
+    var state: Result<AgentState, AgentFault>
+    /// When the state came (CLOCK_BOOTTIME, nanoseconds).
+    var time: Int64
+    /// Events, or why there are none; nil: nobody asked.
+    var events: Result<AgentEvents, AgentFault>?
+    /// The event that they were asked for behind.
+    var after: UInt64
 }
 
 /// Asks the agent in regular rounds.
@@ -56,14 +60,14 @@ final class AgentPoller: Sendable {
 
     private func ask() -> AgentRound {
         let after = shared.withLock { $0.asksAfter }
-        do throws(AgentFault) {
-            let state = try client.state()
-            var round = AgentRound(state: .success((state, at: Clock.monotonicNanos())))
-            if let after { round.events = (try client.events(after: after), after: after) }
-            return round
-        } catch {
-            return AgentRound(state: .failure(error))
+        let state = Result { () throws(AgentFault) in try client.state() }
+        let time = Clock.monotonicNanos()
+        // Whoever gives no state is not waited for once more.
+        guard let after, case .success = state else {
+            return AgentRound(state: state, time: time, events: nil, after: 0)
         }
+        let events = Result { () throws(AgentFault) in try client.events(after: after) }
+        return AgentRound(state: state, time: time, events: events, after: after)
     }
 
     /// The newest round that has not been taken, or nil.

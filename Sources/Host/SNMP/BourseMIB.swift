@@ -65,8 +65,8 @@ struct MIBRows {
         }
     }
 
-    /// A text as part of an index: its length, then its bytes. One that is longer than `max` is cut,
-    /// and what was cut goes into its last eight digits, so that it is still told from others.
+    /// A text as part of an index: its length, then its bytes. One longer than `max` is cut, and
+    /// what was cut goes into its last eight digits, so that it is still told from others.
     static func index(_ text: String, max: Int) -> [UInt32] {
         var bytes = Array(text.utf8)
         if bytes.count > max {

@@ -49,7 +49,7 @@ public final class Subagent {
     private var isSessionUp = false
     private var isCursorKept = true
     /// What was reported last of the agent, so that it is reported once.
-    private var fault: String?
+    private var fault: AgentFault?
 
     /// Seconds between two questions to the master agent whether it is still there, and between two
     /// attempts to reach it.
@@ -71,7 +71,7 @@ public final class Subagent {
         poller = try AgentPoller(
             AgentClient(socket: settings.agentSocket), seconds: settings.pollSeconds,
             asksAfter: outbox.asksAfter)
-        // The library looks into its environment: it is to load no modules and to write nowhere else.
+        // The library looks into its environment: it is to load no modules, and to write only here.
         for (name, value) in [
             ("MIBS", ""), ("SNMPCONFPATH", settings.state),
             ("SNMP_PERSISTENT_DIR", Directory.join(settings.state, "net-snmp")),
@@ -137,7 +137,9 @@ public final class Subagent {
 
     // MARK: Answers
 
-    private func answer(_ variable: UnsafeMutableRawPointer, _ name: ObjectID, isNext: Bool) -> Int32 {
+    private func answer(_ variable: UnsafeMutableRawPointer, _ name: ObjectID, isNext: Bool)
+        -> Int32
+    {
         if isNext {
             guard let entry = view.next(after: name) else { return 0 }
             unsafe bourse_snmp_set_name(variable, entry.name.numbers, entry.name.numbers.count)
@@ -177,20 +179,25 @@ public final class Subagent {
     }
 
     private func take(_ round: AgentRound) {
+        var now: AgentFault?
         switch round.state {
-        case .success((let new, let at)):
-            if state == nil || fault != nil { report("the agent of \(new.host) answers") }
-            (state, stateTime, fault) = (new, at, nil)
+        case .success(let new):
+            if state == nil { report("the agent of \(new.host) answers") }
+            (state, stateTime) = (new, round.time)
             if let exchange = new.exchange,
                 let cursor = outbox.take(role: exchange.role, epoch: exchange.epoch)
             {
                 keep(cursor)
             }
-        case .failure(let error):
-            if fault != error.description { report(error.description) }
-            fault = error.description
+        case .failure(let error): now = error
         }
-        if let (events, after) = round.events { outbox.take(events, after: after) }
+        switch round.events {
+        case .success(let events): outbox.take(events, after: round.after)
+        case .failure(let error): now = error
+        case nil: break
+        }
+        if now != fault { report(now?.description ?? "the agent answers again") }
+        fault = now
         poller.ask(after: outbox.asksAfter)
         makeView()
     }

@@ -255,7 +255,7 @@ class World:
                          f"BOURSE-MIB::{name}")
         values = {}
         for line in text.splitlines():
-            if " = " in line:
+            if " = " in line and "No Such " not in line:
                 key, value = line.split(" = ", 1)
                 assert key not in values, f"{key} came twice"
                 values[key] = value
