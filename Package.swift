@@ -58,6 +58,7 @@ let package = Package(
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
+        .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
     dependencies: [
@@ -88,6 +89,8 @@ let package = Package(
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
+        // The AgentX subagent; libnetsnmp is used here and nowhere else.
+        wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -128,6 +131,7 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
                 "Configuration", "History", "Secrets", logging,
             ] + nio),
+        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
             "boursectl",
             [
@@ -143,6 +147,9 @@ let package = Package(
         .target(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
+        .target(
+            name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
+            linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
         tests(
             "CoreTests", ["Terms", "Slabs", "Wire", "Engine"], exclude: ["Fixtures", "Scenarios"]),
@@ -159,7 +166,8 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
-        tests("HostTests", ["JSON", "Platform", "Checks", "Helper"], exclude: ["Fixtures"]),
+        tests(
+            "HostTests", ["JSON", "Platform", "Checks", "Helper", "SNMP"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

@@ -97,6 +97,7 @@ extension Settings {
         gatewayd.state = Path.join(state, gatewayd.state)
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
+        snmp.resolve(below: state)
     }
 
     /// What holds between keys.
@@ -141,7 +142,7 @@ extension Settings {
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd] and [gatewayd]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd] and [snmp]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }

@@ -21,6 +21,8 @@ public struct Settings: Hashable, Sendable {
     public var auditd: Auditd
     /// The gateway.
     public var gatewayd: Gatewayd
+    /// The SNMP subagent.
+    public var snmp = SNMP()
 
     /// Settings of `bourse-matchd`.
     public struct Matchd: Hashable, Sendable {

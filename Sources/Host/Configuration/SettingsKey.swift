@@ -19,7 +19,7 @@ struct SettingsKey {
     var name: String { "\(table).\(field)" }
 
     /// All of them, in the order of the file.
-    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd }
+    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd + snmp }
 
     /// Keys that earlier versions had, and what to do about one that is still in a file.
     static var gone: [String: String] {
@@ -246,7 +246,7 @@ struct SettingsKey {
         "expected host:port or [IPv6 address]:port, as \"127.0.0.1:8080\""
     }
 
-    private static func text(
+    static func text(
         _ table: String, _ field: String, _ literal: String, _ note: String,
         _ take: @escaping @Sendable (inout Settings, String) -> String?
     ) -> SettingsKey {
@@ -259,7 +259,7 @@ struct SettingsKey {
         }
     }
 
-    private static func integer(
+    static func integer(
         _ table: String, _ field: String, _ initial: Int64, in range: ClosedRange<Int64>,
         _ note: String, _ take: @escaping @Sendable (inout Settings, Int64) -> Void
     ) -> SettingsKey {

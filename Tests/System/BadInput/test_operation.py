@@ -21,7 +21,7 @@ def run_daemon(name, config, *arguments):
     return done.returncode, done.stderr + done.stdout
 
 
-DAEMONS = pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd"])
+DAEMONS = pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd", "snmp"])
 
 
 @DAEMONS
