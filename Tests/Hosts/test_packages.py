@@ -122,6 +122,16 @@ def test_nothing_of_the_build_machine_is_in_them(host):
         assert any("/man/" in path for path in listing), package
 
 
+def test_the_manual_has_every_key_with_its_default(host):
+    page = host.exec("zcat", "/usr/share/man/man5/bourse.toml.5.gz").stdout
+    plain = page.replace("\\(dq", '"').replace("\\-", "-")
+    lines = (ROOT / "etc" / "bourse.toml").read_text().splitlines()
+    keys = [line for line in lines if " = " in line and not line.startswith("#")]
+    assert len(keys) > 20
+    for key in keys:
+        assert f"\n.B {key}\n" in plain, key
+
+
 def test_hardening(host):
     for unit, exposure_max in EXPOSURE_MAX.items():
         said = host.exec("systemd-analyze", "security", "--no-pager", unit).stdout
