@@ -122,18 +122,18 @@ class Spot:
         parameters.setdefault("newOrderRespType", "FULL")
         return self.call("POST", "/api/v3/order/cancelReplace", parameters, signed=True)
 
-    def pages(self, path, symbol, start, start_name, id_name):
-        """All rows of a listing that goes on by id, from `start`."""
-        rows = []
+    def pages(self, path, symbol, limit, start_name, id_name):
+        """All rows of a listing that goes on by id, `limit` at a time."""
+        rows, start = [], 1
         while True:
-            page = self.get_signed(path, symbol=symbol, limit=1000, **{start_name: start})
+            page = self.get_signed(path, symbol=symbol, limit=limit, **{start_name: start})
             rows += page
-            if len(page) < 1000:
+            if len(page) < limit:
                 return rows
             start = page[-1][id_name] + 1
 
-    def all_orders(self, symbol, start=1):
-        return self.pages("/api/v3/allOrders", symbol, start, "orderId", "orderId")
+    def all_orders(self, symbol, limit=1000):
+        return self.pages("/api/v3/allOrders", symbol, limit, "orderId", "orderId")
 
-    def my_trades(self, symbol, start=1):
-        return self.pages("/api/v3/myTrades", symbol, start, "fromId", "id")
+    def my_trades(self, symbol, limit=1000):
+        return self.pages("/api/v3/myTrades", symbol, limit, "fromId", "id")
