@@ -12,7 +12,7 @@ extension CheckKind {
         why: "What a disk without power-loss protection has in its cache is gone with the power.")
     static let scheduler = CheckKind(
         304, "disk.scheduler",
-        why: "A scheduler holds requests back to sort them, which a disk without heads gains nothing by."
+        why: "A scheduler holds requests back to sort them, for nothing on a disk without heads."
     )
     static let space = CheckKind(
         305, "disk.space", unit: "percent", warning: 80, critical: 90,
@@ -156,7 +156,7 @@ extension CheckInput {
             "\(percent) % of the file system of \(directory.path) are used", source: source,
             fix: .advice([
                 "du -xh --max-depth=2 \(directory.path) | sort -h | tail",
-                "boursectl journal prune --help",
+                "move what is not the exchange's elsewhere, or make the disk larger",
             ]))
     }
 
@@ -206,7 +206,7 @@ extension CheckInput {
             source: source,
             fix: .advice([
                 "find \(directory.path) -xdev -mmin -15 -size +16M -ls",
-                "boursectl journal prune --help",
+                "move what is not the exchange's elsewhere, or make the disk larger",
             ]))
     }
 
@@ -365,7 +365,8 @@ extension CheckInput {
             return unknown(
                 kind, source: source,
                 now.text(source) == nil
-                    ? "\(source) is not there: psi=1 on the kernel's command line turns it on" : nil)
+                    ? "\(source) is not there: psi=1 on the kernel's command line turns it on" : nil
+            )
         }
         return finding(
             kind, value: value,
@@ -377,7 +378,8 @@ extension CheckInput {
     /// is none or does not fit.
     static func decimal(_ text: some StringProtocol, digits: Int) -> Int64? {
         let isNegative = text.hasPrefix("-")
-        let plain = isNegative || text.hasPrefix("+") ? Substring(text.dropFirst()) : Substring(text)
+        let plain =
+            isNegative || text.hasPrefix("+") ? Substring(text.dropFirst()) : Substring(text)
         let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), parts[0].utf8.count <= 18,
             parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } })

@@ -154,6 +154,10 @@ extension CheckInput {
         ) { "\($0) tasks have hung since the start" }
     }
 
+    private static var drivers: String {
+        "modprobe iTCO_wdt || modprobe sp5100_tco || modprobe ipmi_watchdog"
+    }
+
     fileprivate var hardwareWatchdog: Finding {
         let folder = "/sys/class/watchdog"
         let devices = now.names(folder, beginning: "watchdog")
@@ -166,17 +170,17 @@ extension CheckInput {
         guard !devices.isEmpty else {
             return Finding(
                 .hardwareWatchdog, "", .warning, "there is no hardware watchdog", source: folder,
-                fix: .advice(["modprobe the watchdog of this board, as iTCO_wdt or sp5100_tco"]))
+                fix: .advice([Self.drivers]))
         }
         for device in devices {
             let path = "\(folder)/\(device)/state"
-            let identity = now.text("\(folder)/\(device)/identity")?.trimming ?? "?"
+            let identity = now.text("\(folder)/\(device)/identity")?.trimming.prefix(40) ?? "?"
             switch now.text(path)?.trimming {
             case "active" where identity == "Software Watchdog":
                 return Finding(
                     .hardwareWatchdog, "", .warning,
                     "the watchdog is a program of the kernel it should watch", source: path,
-                    fix: .advice(["rmmod softdog", "modprobe the watchdog of this board"]))
+                    fix: .advice(["rmmod softdog", Self.drivers]))
             case "active":
                 return Finding(
                     .hardwareWatchdog, "", .ok, "the watchdog \(identity) is armed", source: path)

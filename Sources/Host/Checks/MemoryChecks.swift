@@ -52,7 +52,7 @@ extension CheckGroup {
             input.detector(controllers),
             input.rate(
                 .swapIn, source: "/proc/vmstat",
-                fix: .advice(["swapoff -a", "comment swap out in /etc/fstab"]),
+                fix: .advice(["swapoff -a", "sed -i '/\\sswap\\s/ s/^/#/' /etc/fstab"]),
                 of: { $0.counters("/proc/vmstat")["pswpin"] },
                 { "\($0) pages a second came back from swap" }),
             input.outOfMemory, input.pressure(.memoryPressure, "memory", "memory"),
@@ -67,7 +67,7 @@ extension CheckInput {
         number(
             kind, controller, at: "/sys/devices/system/edac/mc/\(controller)/\(file)",
             fix: .advice([
-                "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count,ue_count}",
+                "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count}",
                 "boursectl switchover, then change the module",
             ])
         ) { "\(controller) counted \($0) \(word) errors of memory since the start" }
@@ -92,12 +92,13 @@ extension CheckInput {
             }
             return blind(
                 "no memory controller counts errors", source: edac,
-                ["modprobe the EDAC driver of this processor, as amd64_edac or skx_edac"])
+                ["modprobe i10nm_edac || modprobe skx_edac || modprobe amd64_edac"])
         }
         switch now.number(ignore) {
         case 0:
             return Finding(
-                .errorDetector, "", .ok, "errors of memory are counted by \(controllers.count) "
+                .errorDetector, "", .ok,
+                "errors of memory are counted by \(controllers.count) "
                     + "controllers", source: edac)
         case 1:
             return blind(

@@ -8,7 +8,7 @@ extension CheckKind {
         why: "A link that comes and goes cuts connections each time: cable, optics or switch.")
     static let speed = CheckKind(
         203, "nic.speed", unit: "megabits-per-second",
-        why: "A link that agreed on less than it should fills earlier, and each packet takes longer."
+        why: "A link that is slower than it should be fills earlier, and each packet takes longer."
     )
     static let duplex = CheckKind(
         204, "nic.duplex", why: "A half-duplex link collides and loses packets under load.")
@@ -180,7 +180,7 @@ extension CheckInput {
                 { "the kernel dropped \($0) packets a second before a CPU took them" }),
             rate(
                 .squeezes, source: softnet,
-                fix: .advice(["sysctl -w net.core.netdev_budget=600 net.core.netdev_budget_usecs=8000"]),
+                fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
                 of: { $0.softnet(column: 2) },
                 { "CPUs left packets for later \($0) times a second" }),
             retransmits,
@@ -205,7 +205,8 @@ extension CheckInput {
             return finding(
                 .retransmits, value: value, "\(value) ‰ of TCP segments were sent again",
                 source: source,
-                fix: .advice(["ss -ti | grep -B1 retrans", "look at nic.drops and nic.line-errors"]))
+                fix: .advice(["ss -ti | grep -B1 retrans", "look at nic.drops and nic.line-errors"])
+            )
         case (.unreadable, _), (_, .unreadable): return unknown(.retransmits, source: source)
         default:
             return unknown(

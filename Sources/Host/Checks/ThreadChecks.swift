@@ -1,9 +1,9 @@
-// The threads that have a CPU of their own: are they on it, and do they keep it. Numbers 101 … 109.
+// The threads that have a CPU of their own: are they on it, do they keep it. Numbers 101 … 109.
 
 extension CheckKind {
     static let threadAffinity = CheckKind(
         101, "cpu.thread-affinity",
-        why: "A hot thread that moves, or shares its CPU with another, waits and finds cold caches.")
+        why: "A hot thread that moves, or shares its CPU, waits and finds its caches cold.")
     static let preemption = CheckKind(
         102, "cpu.preemption", unit: "per-minute", warning: 2, critical: 600,
         why: "Each time something else takes the CPU, every order behind waits.")
