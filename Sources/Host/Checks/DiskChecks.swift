@@ -202,7 +202,7 @@ extension CheckInput {
         let hours = Int64(clamping: nanos / 3_600_000_000_000)
         return finding(
             .fullWithin, directory.name, value: hours,
-            "at this rate the file system of \(directory.path) is full in \(hours) hours",
+            "at this rate the file system of \(directory.path) is full in \(some(hours, "hour"))",
             source: source,
             fix: .advice([
                 "find \(directory.path) -xdev -mmin -15 -size +16M -ls",
@@ -286,7 +286,7 @@ extension CheckInput {
                     "dmesg | grep -i 'ext4-fs error'",
                     "boursectl switchover, then e2fsck -f /dev/\(device)",
                 ])
-            ) { "ext4 on \(device) has noted \($0) errors" }
+            ) { "ext4 on \(device) has noted \(some($0, "error"))" }
         }
     }
 
@@ -306,7 +306,8 @@ extension CheckInput {
         case .by(let count):
             return finding(
                 .requestErrors, disk, value: count,
-                "\(count) requests to \(disk) failed since the round before", source: source,
+                "\(disk) failed in \(some(count, "request")) since the round before",
+                source: source,
                 fix: .advice(["dmesg | grep \(disk)", "boursectl switchover, then change the disk"])
             )
         }

@@ -59,7 +59,7 @@ private struct NVMeCheck {
             warning, spare,
             value(.wear, "percentage_used") { "\(disk) has used \($0) % of its life" },
             value(.mediaErrors, "media_and_data_integrity_errors") {
-                "\(disk) could not read back \($0) times what was written"
+                "\(disk) could not read back what was written \(times($0))"
             },
             temperature,
         ]
@@ -173,7 +173,7 @@ private struct ATACheck {
             all.append(
                 input.finding(
                     .sectors, disk, value: sum,
-                    "\(disk) has given up or cannot read \(sum) sectors",
+                    "\(disk) has given up or cannot read \(some(sum, "sector"))",
                     source: source, fix: replacing(disk)))
         }
         // The lowest byte is the temperature; others may hold its extremes.

@@ -166,8 +166,8 @@ private struct ExchangeCheck {
         return Finding(
             .gateWait, "", isStuck ? .critical : .ok, value: waiting,
             isStuck
-                ? "\(waiting) records are durable here and were not let out since the round before"
-                : "\(waiting) records wait at the release gate", source: source,
+                ? "none of \(some(waiting, "durable record")) was let out since the round before"
+                : "the release gate holds \(some(waiting, "record"))", source: source,
             fix: isStuck
                 ? .advice(["boursectl status", "look at the standby and the link to it"]) : nil)
     }
@@ -180,9 +180,11 @@ private struct ExchangeCheck {
             all = [
                 value(
                     .standbyRecords, "standbyLagRecords", look,
-                    { "the standby lacks \($0) records" }
+                    { "the standby lacks \(some($0, "record"))" }
                 ),
-                value(.standbyBytes, "standbyLagBytes", look, { "the standby lacks \($0) bytes" }),
+                value(
+                    .standbyBytes, "standbyLagBytes", look,
+                    { "the standby lacks \(some($0, "byte"))" }),
                 value(
                     .standbyTime, "standbyLagNanos", by: 1_000_000, look,
                     { "the standby is \($0) ms behind" }),
@@ -244,7 +246,8 @@ extension CheckInput {
         let source = "/probe/wallet"
         return [
             finding(
-                .scanner, name, value: behind, "\(behind) blocks of \(name) are not scanned yet",
+                .scanner, name, value: behind,
+                "\(name) has \(some(behind, "block")) that were not scanned yet",
                 source: source, fix: .advice(["journalctl -u bourse-walletd -n 50"])),
             finding(
                 .node, name, value: age / interval,

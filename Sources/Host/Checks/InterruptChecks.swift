@@ -166,7 +166,7 @@ extension CheckInput {
             .irqIntrusion, "cpu\(cpu)", source: change.path, fix: moving(grown),
             from: change.old?.sum(on: cpu) { $0.isDevice },
             to: change.new?.sum(on: cpu) { $0.isDevice },
-            { "devices interrupted CPU \(cpu) \($0) times a second\(names)" })
+            { "devices interrupted CPU \(cpu) \(times($0)) a second\(names)" })
     }
 
     fileprivate func soft(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -178,7 +178,7 @@ extension CheckInput {
             ]),
             from: change.old?.sum(on: cpu) { Self.softRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.softRows.contains($0.label) },
-            { "network and disks made CPU \(cpu) work \($0) times a second" })
+            { "network and disks made CPU \(cpu) work \(times($0)) a second" })
     }
 
     fileprivate func kernel(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -190,7 +190,7 @@ extension CheckInput {
             ]),
             from: change.old?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
-            { "the kernel interrupted CPU \(cpu) \($0) times a second" })
+            { "the kernel interrupted CPU \(cpu) \(times($0)) a second" })
     }
 
     fileprivate func affinity(_ cpu: Int, _ table: InterruptTable?) -> Finding {

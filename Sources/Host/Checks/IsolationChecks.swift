@@ -147,7 +147,7 @@ extension CheckInput {
             .throttling, "cpu\(cpu)", over: 60, source: paths[0],
             fix: .advice(["look at fans, heat sinks and the power limit of the processor"]),
             of: { seen in Observation.sum(paths.map { seen.number($0) }) },
-            { "CPU \(cpu) slowed itself down \($0) times a minute" })
+            { "CPU \(cpu) slowed itself down \(times($0)) a minute" })
     }
 
     fileprivate func numaDistance(_ nic: HostPlan.Interface) -> Finding? {

@@ -106,7 +106,8 @@ extension CheckInput {
             return unknown(.machineChecks, source: source)
         }
         return finding(
-            .machineChecks, value: count, "CPUs had \(count) machine checks since the start",
+            .machineChecks, value: count,
+            "CPUs had \(some(count, "machine check")) since the start",
             source: source,
             fix: .advice([
                 "ras-mc-ctl --errors", "boursectl switchover, then change the part it names",
@@ -151,7 +152,7 @@ extension CheckInput {
         return number(
             .hungTasks, at: source,
             fix: .advice(["journalctl -k --grep 'blocked for more than'", "boursectl switchover"])
-        ) { "\($0) tasks have hung since the start" }
+        ) { "the kernel saw \(some($0, "task")) hang since the start" }
     }
 
     private static var drivers: String {

@@ -54,7 +54,7 @@ extension CheckGroup {
                 .swapIn, source: "/proc/vmstat",
                 fix: .advice(["swapoff -a", "sed -i '/\\sswap\\s/ s/^/#/' /etc/fstab"]),
                 of: { $0.counters("/proc/vmstat")["pswpin"] },
-                { "\($0) pages a second came back from swap" }),
+                { "\(some($0, "page")) a second came back from swap" }),
             input.outOfMemory, input.pressure(.memoryPressure, "memory", "memory"),
         ] + input.lockLimits + [input.hugePagePool].compactMap { $0 }
     }
@@ -70,7 +70,7 @@ extension CheckInput {
                 "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count}",
                 "boursectl switchover, then change the module",
             ])
-        ) { "\(controller) counted \($0) \(word) errors of memory since the start" }
+        ) { "\(controller) counted \(some($0, "\(word) error")) of memory since the start" }
     }
 
     /// Whether errors of memory are counted at all.
@@ -122,7 +122,7 @@ extension CheckInput {
         case .by(let count):
             return finding(
                 .outOfMemory, value: count,
-                "the kernel ended \(count) processes for want of memory since the round before",
+                "the kernel ended \(some(count, "task")) for want of memory since the round before",
                 source: source,
                 fix: .advice(["journalctl -k --grep 'Out of memory'", "systemd-cgtop -m"]))
         }

@@ -111,7 +111,7 @@ extension CheckInput {
         return finding(
             .fans, chip, value: Int64(still.count),
             still.isEmpty
-                ? "all \(fans.count) fans of \(title(chip)) turn"
+                ? "\(some(Int64(fans.count), "fan")) of \(title(chip)), none stands still"
                 : "\(title(chip)) says that fans fail: \(still.joined(separator: ", "))",
             source: "/sys/class/hwmon/\(chip)/\(still.first ?? first)_input",
             fix: .advice(["change the fan; boursectl switchover before the host gets hot"]))

@@ -215,7 +215,7 @@ private struct QueueCheck {
             fix: .advice(["ethtool -S \(name) | grep -i drop", "look at nic.rings and nic.rss"]),
             from: Observation.sum(old.isEmpty ? [nil] : old.values.map { $0 }),
             to: Observation.sum(new.values.map { $0 }),
-            { "queues of \(name) dropped \($0) packets a second\(worst)" })
+            { "queues of \(name) dropped \(some($0, "packet")) a second\(worst)" })
     }
 
     /// A file that cannot be read belongs to an interface with one queue.
@@ -246,7 +246,7 @@ private struct QueueCheck {
             kind, name, isRight: requests.isEmpty,
             requests.isEmpty
                 ? "no \(side) queue of \(name) is steered to CPU \(input.plan.hotCPUs)"
-                : "\(requests.count) \(side) queues of \(name) are steered to hot CPUs",
+                : "hot CPUs serve \(some(Int64(requests.count), "\(side) queue")) of \(name)",
             source: folder, fix: .change(requests))
     }
 

@@ -93,7 +93,7 @@ private struct ThreadCheck {
         return input.rate(
             .preemption, subject, over: 60, source: source, fix: advice,
             of: { $0.counters(source)["nonvoluntary_ctxt_switches"] },
-            { "\(hot.thread) lost its CPU \($0) times a minute" })
+            { "\(hot.thread) lost its CPU \(times($0)) a minute" })
     }
 
     private func delay(_ path: String) -> Finding {

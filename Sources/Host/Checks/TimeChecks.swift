@@ -100,7 +100,8 @@ extension CheckInput {
                     .stratum, "", .critical, value: hops, "chrony has no source of time",
                     source: source, fix: restart)
                 : finding(
-                    .stratum, value: hops, "\(words[1]) gives the time, \(hops) hops from a clock",
+                    .stratum, value: hops,
+                    "\(words[1]) gives the time, \(some(hops, "hop")) from a clock",
                     source: source, fix: restart))
         guard isPrecise else { return all }
         let isHardware = words[1].hasPrefix("PHC") || words[1].hasPrefix("PTP")

@@ -62,7 +62,7 @@ extension CheckInput {
         return [
             restarts.map {
                 finding(
-                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \($0) times",
+                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \(times($0))",
                     source: "systemd",
                     fix: .advice(["journalctl -u \(unit) -p warning", "coredumpctl list"]))
             } ?? unknown(.unitRestarts, unit, source: "/probe/units"),
