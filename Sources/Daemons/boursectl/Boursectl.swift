@@ -41,7 +41,8 @@ struct Boursectl: ParsableCommand {
         version: Version.text,
         subcommands: [],
         groupedSubcommands: [
-            CommandGroup(name: "Set up", subcommands: [Init.self, Demo.self, Status.self, Upgrade.self]),
+            CommandGroup(
+                name: "Set up", subcommands: [Init.self, Demo.self, Status.self, Upgrade.self]),
             CommandGroup(
                 name: "Markets",
                 subcommands: [

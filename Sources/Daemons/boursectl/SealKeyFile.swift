@@ -1,5 +1,5 @@
-// The seal key as it lies on disk: a file of its own, or on an installed host a credential that only
-// this host's systemd opens.
+// The seal key as it lies on disk: a file of its own, or on an installed host a credential that
+// only this host's systemd opens.
 
 import Configuration
 import Glibc
