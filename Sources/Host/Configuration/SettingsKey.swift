@@ -19,7 +19,7 @@ struct SettingsKey {
     var name: String { "\(table).\(field)" }
 
     /// All of them, in the order of the file.
-    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd }
+    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd + agent }
 
     private static var exchange: [SettingsKey] {
         [
@@ -167,11 +167,11 @@ struct SettingsKey {
         ]
     }
 
-    private static var addressExpected: String {
+    static var addressExpected: String {
         "expected host:port or [IPv6 address]:port, as \"127.0.0.1:8080\""
     }
 
-    private static func text(
+    static func text(
         _ table: String, _ field: String, _ literal: String, _ note: String,
         _ take: @escaping @Sendable (inout Settings, String) -> String?
     ) -> SettingsKey {
@@ -184,7 +184,7 @@ struct SettingsKey {
         }
     }
 
-    private static func integer(
+    static func integer(
         _ table: String, _ field: String, _ initial: Int64, in range: ClosedRange<Int64>,
         _ note: String, _ take: @escaping @Sendable (inout Settings, Int64) -> Void
     ) -> SettingsKey {

@@ -83,4 +83,13 @@ int bourse_thread_id(void);
 /// Makes the calling thread's I/O idle class (ioprio_set(2)): it waits for all others.
 int bourse_idle_io(void);
 
+/// What a network interface says of a topic by SIOCETHTOOL, as lines `key value`: `channels`,
+/// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table), `stats`
+/// or `timestamping`. Gives the bytes written before the final zero.
+int bourse_ethtool(
+    const char *_Nonnull interface, const char *_Nonnull topic, char *_Nonnull bytes,
+    size_t capacity);
+/// adjtimex(2), reading only, as lines `key value`; the same result.
+int bourse_clock_discipline(char *_Nonnull bytes, size_t capacity);
+
 #endif
