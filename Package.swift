@@ -55,6 +55,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
     dependencies: [
@@ -75,11 +76,13 @@ let package = Package(
         wing("Core", "Wire", ["Terms"]),
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
         // Replays order events on the engine alone, to measure it.
-        wing("Core", "Bench", ["Terms", "Wire", "Engine", "CCycles"]),
+        wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
         // Host: what the operating system gives.
         wing("Host", "Platform", ["CLinux", "CSystemd"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["JSON"]),
+        // What the root helper does to a host.
+        wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
@@ -114,13 +117,14 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
                 "Configuration", "Secrets",
             ]),
+        daemon("helper", ["Platform", "Checks", "Helper"]),
         daemon(
             "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
         daemon(
             "gatewayd",
             [
-                "Terms", "Wire", "Engine", "Follower", "Gateway", "Platform", "Configuration",
-                "History", "Secrets", logging,
+                "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
+                "Configuration", "History", "Secrets", logging,
             ] + nio),
         daemon(
             "boursectl",
@@ -153,7 +157,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
-        tests("HostTests", ["JSON", "Checks"], exclude: ["Fixtures"]),
+        tests("HostTests", ["JSON", "Platform", "Checks", "Helper"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

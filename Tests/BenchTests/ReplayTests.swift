@@ -142,4 +142,14 @@ private struct ListBook {
         #expect(histogram.max == 10_000 && histogram.count == 10_000)
         #expect(Histogram().percentile(perMille: 500) == 0)
     }
+
+    @Test(arguments: [64, 128, 6_400, 640_000])
+    func `a walk through bare memory meets each line once`(bytes: Int) {
+        var memory = BareMemory(bytes: bytes)
+        let lines = bytes / 64
+        var seen = Set<UInt32>()
+        for _ in 0..<lines { seen.insert(memory.walk(1)) }
+        #expect(seen.count == lines)
+        #expect(memory.walk(lines) == 0 && memory.bytes == bytes)
+    }
 }

@@ -146,7 +146,12 @@ private let cancelRows: [Row<Cancel>] = [
         var payload = good
         // Backwards, so that of two rows with one field the first one's value stays.
         for row in rows.reversed() { row.spoil(&payload) }
-        return venue.apply(wrap(payload))
+        let command = wrap(payload)
+        guard case .place(let order) = command else { return venue.apply(command) }
+        let foreseen = venue.engine.refusal(of: order, at: venue.now)
+        let outcome = venue.apply(command)
+        #expect(outcome.refusal == foreseen, "an order's refusal is known before it is placed")
+        return outcome
     }
 
     /// Each row by itself, and each two rows together.
@@ -172,6 +177,20 @@ private let cancelRows: [Row<Cancel>] = [
             placeRows, goodPlace,
             before: { $0.limit(Venue.ann, .buy, 1, at: 1, clOrdID: "same") },
             wrap: { .place($0) })
+    }
+
+    @Test func `asking what an order would be refused for counts nothing`() {
+        let venue = Venue()
+        var limits = limitsOfAnn
+        limits.messagesPerSecondMax = 1
+        venue.apply(.setAccountLimits(limits))
+        let second: Int64 = 1_000_000_000
+        for _ in 0..<3 {
+            #expect(venue.engine.refusal(of: goodPlace, at: venue.now) == .none)
+        }
+        #expect(venue.apply(.place(goodPlace)).refusal == .none)
+        #expect(venue.engine.refusal(of: goodPlace, at: 0) == .messageRate)
+        #expect(venue.engine.refusal(of: goodPlace, at: venue.now + second) == .none)
     }
 
     @Test func `an amend is refused for the first reason in the order of the rules`() {

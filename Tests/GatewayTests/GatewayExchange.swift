@@ -45,8 +45,9 @@ final class GatewayExchange {
         init(_ engine: consuming Engine) { self.engine = consume engine }
     }
 
-    /// An exchange whose log holds two funded accounts with keys. Neither part runs yet.
-    init() throws {
+    /// An exchange whose log holds two funded accounts with keys, then `more`. Neither part runs
+    /// yet.
+    init(_ more: [Command] = []) throws {
         var template = Array("/var/tmp/bourse-gateway-XXXXXX".utf8CString)
         let made = unsafe mkdtemp(&template)
         guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
@@ -54,7 +55,7 @@ final class GatewayExchange {
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let seal = try SealKey.create(directory + "/seal.key")
         var engine = Engine(limits: .small)
-        for command in Self.setUp(seal) { append(command, to: &engine) }
+        for command in Self.setUp(seal) + more { append(command, to: &engine) }
         stopped = EngineBox(engine)
     }
 
@@ -79,18 +80,23 @@ final class GatewayExchange {
         }
     }
 
+    static let audit = Audit(operatorName: TestVenue.text("test"), reason: "set up")
+
+    /// A market of BTC in USDT: a tick is 0.01 USDT, a lot 0.00001 BTC.
+    static func market(_ symbol: String) -> SetInstrument {
+        SetInstrument(
+            symbol: TestVenue.text(symbol), base: AssetID(1), quote: AssetID(2), tickMantissa: 1,
+            tickScale: 2, lotUnits: 1_000, priceMax: Price(ticks: 100_000_000),
+            quantityMax: Quantity(lots: 1 << 40), notionalMin: Amount(units: 500_000_000),
+            audit: audit)
+    }
+
     private static func setUp(_ seal: SealKey) -> [Command] {
-        let audit = Audit(operatorName: TestVenue.text("test"), reason: "set up")
         var commands: [Command] = [
             .genesis(Genesis(limits: .small, journalHigh: 7, journalLow: 9)),
             .setAsset(SetAsset(code: TestVenue.text("BTC"), scale: 8, audit: audit)),
             .setAsset(SetAsset(code: TestVenue.text("USDT"), scale: 8, audit: audit)),
-            .setInstrument(
-                SetInstrument(
-                    symbol: TestVenue.text("BTCUSDT"), base: AssetID(1), quote: AssetID(2),
-                    tickMantissa: 1, tickScale: 2, lotUnits: 1_000,
-                    priceMax: Price(ticks: 100_000_000), quantityMax: Quantity(lots: 1 << 40),
-                    notionalMin: Amount(units: 500_000_000), audit: audit)),
+            .setInstrument(market("BTCUSDT")),
         ]
         for (number, name) in [(1, "alice"), (2, "bob")] {
             let account = AccountID(UInt32(number))

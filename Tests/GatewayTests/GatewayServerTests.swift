@@ -8,14 +8,17 @@ import SpotAPI
 import Synchronization
 import Terms
 import Testing
+import Wire
 
 private typealias Exchange = GatewayExchange
 
 private let bid = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.5&price=60000"
 
-/// An exchange that serves.
-private func running(_ change: (inout GatewayOptions) -> Void = { _ in }) throws -> Exchange {
-    let exchange = try Exchange()
+/// An exchange that serves, its log begun with `commands`.
+private func running(
+    _ commands: [Command] = [], _ change: (inout GatewayOptions) -> Void = { _ in }
+) throws -> Exchange {
+    let exchange = try Exchange(commands)
     try exchange.startMatching()
     try exchange.startGateway(change)
     return exchange
@@ -126,6 +129,129 @@ extension TestReply {
     #expect(test.body == "{}")
     let open = try client.signed("GET", "/api/v3/openOrders", Exchange.aliceKey)
     #expect(open.count == 0)
+}
+
+/// A halted market, a narrow one, limits on alice, and bob locked out.
+private func strict() -> [Command] {
+    var banded = Exchange.market("BANDED")
+    banded.referencePrice = Price(ticks: 6_000_000)
+    banded.bandUp = 100_000
+    return [
+        .setInstrument(Exchange.market("HALTED")),
+        .setInstrumentState(
+            SetInstrumentState(instrument: InstrumentID(2), state: .halt, audit: Exchange.audit)),
+        .setInstrument(banded),
+        .setAccountLimits(
+            SetAccountLimits(
+                account: AccountID(1), openOrdersMax: 2,
+                orderQuantityMax: Quantity(lots: 1_000_000), audit: Exchange.audit)),
+        .setKillSwitch(SetKillSwitch(account: AccountID(2), isOn: true, audit: Exchange.audit)),
+    ]
+}
+
+@Test func `a test of an order is refused for what the order would be, and does nothing`() throws {
+    let exchange = try running(strict())
+    let client = try exchange.client()
+    func place(_ query: String, _ key: String = Exchange.aliceKey) throws -> TestReply {
+        try client.signed("POST", "/api/v3/order", key, query)
+    }
+    func both(_ query: String, _ text: String, _ key: String = Exchange.aliceKey) throws {
+        let test = try client.signed("POST", "/api/v3/order/test", key, query)
+        let order = try place(query, key)
+        #expect(test.status == order.status && test.body == order.body, "\(query): \(test.body)")
+        #expect(order.text("msg") == text)
+    }
+    let sell = "symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTC&quantity=1&price=60000"
+    #expect(try place(sell + "&newClientOrderId=first").status == 200)
+    #expect(try place("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.1").status == 200)
+    let limit = "side=BUY&type=LIMIT&timeInForce=GTC&quantity="
+    for (query, text) in [
+        ("symbol=HALTED&\(limit)1&price=50000", "Market is closed."),
+        ("symbol=BTCUSDT&\(limit)1&price=2000000", "Filter failure: PRICE_FILTER"),
+        ("symbol=BTCUSDT&\(limit)20000000&price=1", "Filter failure: LOT_SIZE"),
+        ("symbol=BTCUSDT&\(limit)0.00001&price=1", "Filter failure: NOTIONAL"),
+        ("symbol=BANDED&\(limit)1&price=70000", "Filter failure: PERCENT_PRICE_BY_SIDE"),
+        ("symbol=BTCUSDT&\(limit)11&price=50000", "Filter failure: MAX_POSITION"),
+        (
+            "symbol=BTCUSDT&\(limit)1&price=50000&newClientOrderId=first",
+            "Duplicate order sent."
+        ),
+        (
+            "symbol=BTCUSDT&side=SELL&type=STOP_LOSS_LIMIT&timeInForce=GTC&quantity=1"
+                + "&price=59000&stopPrice=60001", "Order would trigger immediately."
+        ),
+        (
+            "symbol=BTCUSDT&side=BUY&type=LIMIT_MAKER&quantity=1&price=60000",
+            "Order would immediately match and take."
+        ),
+        (
+            "symbol=BTCUSDT&\(limit)9&price=200000",
+            "Account has insufficient balance for requested action."
+        ),
+    ] { try both(query, text) }
+    try both(bid, "This action is disabled on this account.", Exchange.bobKey)
+    let reader = try client.signed("POST", "/api/v3/order/test", Exchange.readerKey, bid)
+    #expect(reader.status == 401 && reader.code == -2015)
+
+    let low = "symbol=BTCUSDT&\(limit)1&price=50000"
+    let good = try client.signed("POST", "/api/v3/order/test", Exchange.aliceKey, low)
+    #expect(good.status == 200 && good.body == "{}")
+    #expect(try place(low).status == 200)
+    try both(low, "Filter failure: MAX_NUM_ORDERS")
+    let open = try client.signed("GET", "/api/v3/openOrders", Exchange.aliceKey)
+    #expect(open.count == 2, "tests place nothing")
+}
+
+@Test func `a test of an order keeps the limits on orders, and counts as none`() throws {
+    let exchange = try running {
+        $0.rateLimits = RateLimits(
+            weightPerMinute: 3_000, ordersPer10Seconds: 100, ordersPerDay: 1)
+    }
+    let client = try exchange.client()
+    func post(_ path: String) throws -> TestReply {
+        try client.signed("POST", path, Exchange.aliceKey, bid)
+    }
+    for _ in 0..<3 { #expect(try post("/api/v3/order/test").status == 200) }
+    #expect(try post("/api/v3/order").status == 200)
+    let test = try post("/api/v3/order/test")
+    #expect(test.status == 429 && test.code == -1015)
+    exchange.stopMatching()
+    for _ in 0..<2_000 where exchange.gateway?.status().isConnected == true { usleep(5_000) }
+    let away = try client.signed("POST", "/api/v3/order/test", Exchange.bobKey, bid)
+    #expect(away.status == 503 && away.code == -1001)
+}
+
+@Test func `an account's rates are its tier's own, and an instrument's its instrument's`() throws {
+    func fees(_ instrument: UInt16, _ maker: Int32, _ taker: Int32) -> Command {
+        .setFees(
+            SetFees(
+                tier: 0, instrument: InstrumentID(instrument), maker: FeeRate(e8: maker),
+                taker: FeeRate(e8: taker), audit: Exchange.audit))
+    }
+    let exchange = try running([fees(0, 20_000, 40_000), fees(1, 0, 1_000_000)])
+    let client = try exchange.client()
+    let account = try client.signed("GET", "/api/v3/account", Exchange.aliceKey)
+    #expect(account.body.contains(#""makerCommission":2,"takerCommission":4,"#))
+    #expect(
+        account.body.contains(
+            #""commissionRates":{"maker":"0.00020000","taker":"0.00040000","#))
+    let commission = try client.signed(
+        "GET", "/api/v3/account/commission", Exchange.aliceKey, "symbol=BTCUSDT")
+    #expect(
+        commission.body.contains(
+            #""standardCommission":{"maker":"0.00000000","taker":"0.01000000","#))
+}
+
+@Test func `exchangeInfo tells how many orders an account may have open`() throws {
+    let limit = SetAccountLimits(
+        account: AccountID(0), openOrdersMax: 7, audit: Exchange.audit)
+    for (commands, most) in [([], EngineLimits.small.openOrders), ([.setAccountLimits(limit)], 7)]
+        as [([Command], UInt32)]
+    {
+        let exchange = try running(commands)
+        let info = try exchange.client().call("GET", "/api/v3/exchangeInfo").body
+        #expect(info.contains(#"{"filterType":"MAX_NUM_ORDERS","maxNumOrders":\#(most)}"#))
+    }
 }
 
 @Test func `only the owner of a key gets in, in time, and for what the key allows`() throws {

@@ -161,6 +161,54 @@ final class OperatedExchange {
         }
     }
 
+    @Test func `takes the public half of a customer's Ed25519 key`() throws {
+        let exchange = try OperatedExchange()
+        try exchange.start()
+        try exchange.run("account", "open", "alice")
+        let file = exchange.state + "/public.pem"
+        try """
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+        -----END PUBLIC KEY-----
+        """.write(toFile: file, atomically: true, encoding: .utf8)
+        let made = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--output", "json"
+        ).json()
+        #expect(made["algorithm"] as? String == "ed25519" && made["secret"] is NSNull)
+        #expect((made["keyID"] as? String)?.count == 64)
+        let named = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--key-id", "k_1-a")
+        #expect(named.status == 0 && !named.out.contains("Keep the secret"))
+        let keys = try exchange.run("key", "list").out
+        #expect(keys.components(separatedBy: "ed25519").count == 3, "\(keys)")
+
+        let wrong = try exchange.run(
+            "key", "add", "alice", "--public-key", exchange.state + "/bourse.toml")
+        #expect(wrong.status == 64 && wrong.err.contains("openssl pkey"))
+        let both = try exchange.run(
+            "key", "add", "alice", "--public-key", file, "--key-id", "k", "--secret-file", file)
+        #expect(both.status == 64 && both.err.contains("--public-key for Ed25519"))
+    }
+
+    @Test func `says what to do with an amount that is negative or zero`() throws {
+        let exchange = try OperatedExchange()
+        for command in ["credit", "debit"] {
+            for arguments in [["-1_000.5"], ["--", "-1_000.5"]] {
+                let all = [command, "alice", "USD", "--reason", "r"] + arguments
+                let answer = try #require(try exchange.runTogether([all]).first)
+                #expect(answer.status == 64 && answer.err.contains("is negative"))
+                #expect(answer.err.contains("use the other one, with 1"), "\(answer.err)")
+            }
+        }
+        let zero = try exchange.run("credit", "alice", "USD", "0", "--reason", "r")
+        #expect(zero.status == 64 && zero.err.contains("the amount is zero"))
+        // What follows an option is no amount, and other mistakes keep their own words.
+        let reason = try exchange.run("credit", "alice", "USD", "1", "--reason", "-5")
+        #expect(reason.status == 64 && !reason.err.contains("is negative"))
+        let option = try exchange.run("credit", "alice", "USD", "1", "--reasons", "r")
+        #expect(option.status == 64 && option.err.contains("--reason <text>"))
+    }
+
     @Test func `credits once what it says it credited while matchd is killed`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()

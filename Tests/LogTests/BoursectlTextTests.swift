@@ -126,8 +126,8 @@ import Wire
     }
 
     @Test func `adds a key under its heading and a heading where there is none`() {
-        let threads = TOMLEdit.set("gatewayd.threads", to: "2", in: file)
-        #expect(threads.contains("[gatewayd] # clients\nthreads = 2\n# Where"))
+        let name = TOMLEdit.set("gatewayd.name", to: "\"g\"", in: file)
+        #expect(name.contains("[gatewayd] # clients\nname = \"g\"\n# Where"))
         let other = TOMLEdit.set("auditd.snapshots_keep", to: "9", in: file)
         #expect(other.hasPrefix(file))
         #expect(other.hasSuffix("\n\n[auditd]\nsnapshots_keep = 9\n"))

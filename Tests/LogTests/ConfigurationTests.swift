@@ -29,6 +29,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.matchd.socket == "/etc/bourse/run/match.sock")
         #expect(settings.matchd.listen == nil)
         #expect(settings.matchd.linkKey == nil)
+        #expect(settings.matchd.gatewayUsers == [])
+        #expect(settings.matchd.operatorUsers == [])
+        #expect(settings.matchd.observerUsers == [])
         #expect(settings.matchd.cpu == nil)
         #expect(settings.matchd.idle == .park)
         #expect(settings.matchd.segmentBytes == 67_108_864)
@@ -40,7 +43,11 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 4)
         #expect(settings.gatewayd.listen == ListenAddress(host: "127.0.0.1", port: 8080))
         #expect(settings.gatewayd.name.description == "gateway/1")
-        #expect(settings.gatewayd.threads == 1)
+        #expect(settings.gatewayd.connections == 4_096)
+        #expect(settings.gatewayd.connectionsPerAddress == 2_048)
+        #expect(settings.gatewayd.weightPerMinute == 600_000)
+        #expect(settings.gatewayd.ordersPer10Seconds == 100_000)
+        #expect(settings.gatewayd.ordersPerDay == 100_000_000)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -68,6 +75,9 @@ private func problems(_ text: String) -> [String] {
             socket = '/run/bourse/match.sock'
             listen = "[::1]:7400"
             link_key = "secrets/link.key"
+            gateway_users = "bourse-gateway"
+            operator_users = " alice,%bourse-admin , bob"
+            observer_users = "bourse-agent"
             cpu = 3
             idle = "spin"
             segment_mib = 1
@@ -81,7 +91,11 @@ private func problems(_ text: String) -> [String] {
             [gatewayd]
             listen = "localhost:0"
             name = "gateway/2"
-            threads = 2
+            connections = 1
+            connections_per_address = 2
+            weight_per_minute = 1000
+            orders_per_10_seconds = 3
+            orders_per_day = 4
             """)
         #expect(settings.state == "/var/lib/börse")
         #expect(
@@ -92,6 +106,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
+        #expect(settings.matchd.gatewayUsers == ["bourse-gateway"])
+        #expect(settings.matchd.operatorUsers == ["alice", "%bourse-admin", "bob"])
+        #expect(settings.matchd.observerUsers == ["bourse-agent"])
         #expect(settings.matchd.cpu == 3)
         #expect(settings.matchd.idle == .spin)
         #expect(settings.matchd.segmentBytes == 1 << 20)
@@ -103,7 +120,11 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.auditd.snapshotsKeep == 2)
         #expect(settings.gatewayd.listen == ListenAddress(host: "localhost", port: 0))
         #expect(settings.gatewayd.name.description == "gateway/2")
-        #expect(settings.gatewayd.threads == 2)
+        #expect(settings.gatewayd.connections == 1)
+        #expect(settings.gatewayd.connectionsPerAddress == 2)
+        #expect(settings.gatewayd.weightPerMinute == 1_000)
+        #expect(settings.gatewayd.ordersPer10Seconds == 3)
+        #expect(settings.gatewayd.ordersPerDay == 4)
         #expect(settings.journalDirectory == "/var/lib/börse/journal")
         #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
         #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")
@@ -119,7 +140,7 @@ private func problems(_ text: String) -> [String] {
             colour = 1
             [auditd]
             snapshot_seconds = 0
-            threads = 4
+            cpu = 4
             [gateway]
             listen = "127.0.0.1:8080"
             [gatewayd]
@@ -131,14 +152,33 @@ private func problems(_ text: String) -> [String] {
                 "\(file):2: matchd.cpu: expected a whole number, as -1, not a string",
                 "\(file):3: matchd.idle: expected \"spin\", \"yield\" or \"park\"",
                 "\(file):4: matchd.ring_mib: expected a power of two, as 16, 32 or 64",
-                "\(file):5: matchd.colour: unknown key: known are matchd.cpu, matchd.hash_every, "
-                    + "matchd.idle, matchd.link_key, matchd.listen, matchd.reserve_mib, "
-                    + "matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                "\(file):5: matchd.colour: unknown key: known are matchd.cpu, "
+                    + "matchd.gateway_users, matchd.hash_every, matchd.idle, matchd.link_key, "
+                    + "matchd.listen, matchd.observer_users, matchd.operator_users, "
+                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
-                "\(file):8: auditd.threads: unknown key: did you mean gatewayd.threads?",
+                "\(file):8: auditd.cpu: unknown key: did you mean matchd.cpu?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",
                 "\(file):12: gatewayd.listen: expected host:port or [IPv6 address]:port, as "
                     + "\"127.0.0.1:8080\"",
+            ])
+    }
+
+    @Test func `a key of an earlier version is told to be removed`() {
+        #expect(
+            problems("[gatewayd]\nthreads = 1") == [
+                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
+                    + "anything, for a gateway is one event loop around its replica: remove the "
+                    + "line"
+            ])
+    }
+
+    @Test(arguments: [",", "a,", "a b", "%", "a,,b", "a, %", " "])
+    func `a list of users is names with commas between`(text: String) {
+        #expect(
+            problems("[matchd]\noperator_users = \"\(text)\"") == [
+                "/etc/bourse/bourse.toml:2: matchd.operator_users: expected names of users, and of "
+                    + "groups as %name, with commas between"
             ])
     }
 
@@ -211,9 +251,9 @@ private func problems(_ text: String) -> [String] {
             "\u{FEFF}\r\n  [ gatewayd ]  # here\r\n\tname = \"a\\u0062\\\"\\\\c\" # there\r\n"
             + "matchd.cpu = 1\r\n"
         #expect(throws: SettingsError.self) { try settings(text) }
-        let good = text.replacing("matchd.cpu = 1", with: "threads=+2")
+        let good = text.replacing("matchd.cpu = 1", with: "[auditd]\r\nsnapshots_keep=+2")
         #expect(try settings(good).gatewayd.name.description == "ab\"\\c")
-        #expect(try settings(good).gatewayd.threads == 2)
+        #expect(try settings(good).auditd.snapshotsKeep == 2)
         #expect(try settings("matchd.cpu = 7\nmatchd . idle = 'yield'").matchd.cpu == 7)
     }
 

@@ -317,6 +317,106 @@ import Wire
         try running.stop()
     }
 
+    @Test func `a gateway submits what traders ask for, and no administration`() throws {
+        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
+        let running = try RunningPipeline(try PipelinePlace(), tcpKey: key)
+        var own = try TestDesk(running.connect(), "operator/own")
+        try own.prepare()
+        func remote() throws -> LinkClient {
+            try LinkClient.connect(
+                host: "127.0.0.1", port: running.listeners[1].port, key: key,
+                name: try #require(Text40("remote")))
+        }
+        var desk = try TestDesk(remote(), "gateway/1")
+        let (account, instrument) = (AccountID(1), InstrumentID(1))
+        let cancel = Cancel(account: account, instrument: instrument, order: OrderID(1))
+        let traders: [any CommandPayload] = [
+            TestDesk.place(1),
+            Amend(
+                account: account, instrument: instrument, order: OrderID(1), price: Price(ticks: 2)
+            ),
+            CancelReplace(stopOnFailure: true, cancel: cancel, place: TestDesk.place(3)),
+            Cancel(account: account, instrument: instrument, order: OrderID(2)),
+            MassCancel(account: account),
+        ]
+        for command in traders {
+            #expect(try desk.submit(command).refusal == .none, "\(command)")
+        }
+
+        let audit = Audit(operatorName: try #require(Text40("eve")), reason: "theft")
+        let text = try #require(Text16("EVE"))
+        let operators: [any CommandPayload] = [
+            SetAsset(code: text, scale: 8, audit: audit),
+            SetInstrument(
+                symbol: text, base: AssetID(1), quote: AssetID(2), tickMantissa: 1, tickScale: 2,
+                lotUnits: 1000, priceMax: Price(ticks: 1 << 32),
+                quantityMax: Quantity(lots: 1 << 40), audit: audit),
+            SetInstrumentState(instrument: instrument, state: .halt, audit: audit),
+            SetFees(
+                tier: 0, maker: FeeRate(e8: 0), taker: FeeRate(e8: 0), audit: audit),
+            OpenAccount(name: try #require(Text40("eve")), audit: audit),
+            SetAccountLimits(account: account, audit: audit),
+            SetAccountTier(account: account, tier: 0, audit: audit),
+            SetKillSwitch(account: account, isOn: true, audit: audit),
+            AdjustBalance(
+                account: account, asset: AssetID(1), amount: Amount(units: 1), audit: audit),
+            AddAPIKey(
+                account: account, permissions: .trade, algorithm: .ed25519,
+                keyID: try #require(Text64("eve")), sealedSecret: [], audit: audit),
+            RevokeAPIKey(keyID: try #require(Text64("eve")), audit: audit),
+            MassCancel(account: AccountID(0)),
+        ]
+        let kinds = (traders + operators).map { type(of: $0).kind }
+        let others: Set<CommandKind> = [
+            .genesis, .tick, .hashMark, .epochMark, .voidSequence, .openSession,
+        ]
+        #expect(Set(kinds).union(others) == Set(CommandKind.allCases), "none is forgotten")
+
+        let released = try own.client.status().released
+        func isDenied(_ work: (LinkClient) throws -> Void) throws -> Bool {
+            do {
+                try work(try remote())
+            } catch LinkFault.refused(let refusal) {
+                return refusal.code == .access && refusal.text.contains("operator_users")
+            }
+            return false
+        }
+        for command in operators {
+            #expect(
+                try isDenied {
+                    _ = try $0.execute(command, session: desk.session, number: desk.number + 1)
+                }, "\(command)")
+        }
+        // Nor may it become an operator in the log, or shut one out.
+        let name = try #require(Text40("operator/own"))
+        #expect(try isDenied { _ = try $0.openSession(name) })
+        #expect(
+            try isDenied {
+                _ = try $0.execute(
+                    TestDesk.place(1), session: own.session, number: own.number + 1)
+            })
+        #expect(try own.client.status().released == released, "nothing of it is in the log")
+        #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
+        #expect(try own.submit(TestDesk.place(1)).refusal == .none)
+        try running.stop()
+    }
+
+    @Test func `a user has the highest of its own and its groups' roles, or none`() {
+        var users = LinkUsers()
+        users.users = [(10, .gateway), (11, .observer), (12, .operator)]
+        users.groups = [(20, .operator), (21, .observer)]
+        let rows: [(UInt32, [UInt32], LinkRole?)] = [
+            (0, [], .operator), (99, [], .operator), (1, [], nil), (1, [10, 12], nil),
+            (10, [], .gateway), (11, [], .observer), (12, [], .operator), (20, [], nil),
+            (1, [5, 20], .operator), (1, [21], .observer), (10, [21], .gateway),
+            (11, [20, 21], .operator),
+        ]
+        for (user, groups, role) in rows {
+            #expect(users.role(user: user, groups: groups, own: 99) == role, "\(user) \(groups)")
+        }
+        #expect(LinkUsers().role(user: 10, groups: [20], own: 99) == nil)
+    }
+
     @Test func `a session moves to the connection that submits in it last`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let old = try running.connect()

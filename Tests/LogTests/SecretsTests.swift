@@ -42,6 +42,22 @@ import Testing
         #expect(!Ed25519.isValid([], publicKey: key, []))
     }
 
+    @Test func `an Ed25519 public key is read from the PEM of RFC 8410, and nothing else is`() {
+        let body = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+        func pem(_ label: String, _ body: String) -> [UInt8] {
+            Array("-----BEGIN \(label)-----\n\(body)\n-----END \(label)-----\n".utf8)
+        }
+        let key = Self.bytes("19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1")
+        #expect(Ed25519.publicKey(pem: pem("PUBLIC KEY", body)) == key)
+        // The RFC's private key, a key cut short, an X25519 key, no PEM at all.
+        let secret = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC"
+        #expect(Ed25519.publicKey(pem: pem("PRIVATE KEY", secret)) == nil)
+        #expect(Ed25519.publicKey(pem: pem("PUBLIC KEY", String(body.dropLast(8)))) == nil)
+        let other = "MCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+        #expect(Ed25519.publicKey(pem: pem("PUBLIC KEY", other)) == nil)
+        #expect(Ed25519.publicKey(pem: []) == nil)
+    }
+
     @Test func `equality looks at every byte`() {
         let a = SystemRandom.bytes(32)
         #expect(isEqual(a, a))

@@ -11,10 +11,10 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Checks", "Configuration", "Secrets", "Control",
+        "Platform", "Checks", "Helper", "Configuration", "Secrets", "Control",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "matchd", "auditd", "gatewayd", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.

@@ -34,6 +34,8 @@ public struct Replay: ~Copyable {
     static let lookAhead = 12
     /// Fewer open orders than this stay in the caches by themselves.
     static let lookAheadOrders = 8_192
+    /// After so many events the number of open orders is looked at again.
+    static let block = 4_096
 
     /// An engine for these events. Accounts are 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
@@ -42,7 +44,7 @@ public struct Replay: ~Copyable {
     }
 
     @inline(__always) private mutating func apply(_ event: ReplayEvent) {
-        engine.replay(event)
+        if !engine.replay(event) { return }
         engine.forEachTrade { trade in
             totals.trades += 1
             totals.quantity &+= UInt64(bitPattern: trade.quantity.lots)
@@ -56,12 +58,16 @@ public struct Replay: ~Copyable {
     /// Replays all of `events` as fast as it goes.
     public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
         let count = events.count
-        for i in 0..<count {
-            if i + Self.lookAhead < count, engine.openOrderCount > Self.lookAheadOrders {
-                unsafe engine.prefetchIndex(events[i + Self.lookAhead])
-                unsafe engine.prefetchOrder(events[i + Self.lookAhead / 2])
+        for start in stride(from: 0, to: count, by: Self.block) {
+            let end = min(start + Self.block, count)
+            let looksAhead = engine.openOrderCount > Self.lookAheadOrders
+            for i in start..<end {
+                if looksAhead, i + Self.lookAhead < count {
+                    unsafe engine.prefetchIndex(events[i + Self.lookAhead])
+                    unsafe engine.prefetchOrder(events[i + Self.lookAhead / 2])
+                }
+                unsafe apply(events[i])
             }
-            unsafe apply(events[i])
         }
         totals.events += count
     }

@@ -16,6 +16,15 @@ struct AccountSlot: BitwiseCopyable {
     var tier: UInt16 = 0
     var isKilled = false
     var hasOwnLimits = false
+
+    /// Counts a message; false, and not counted, when there were `most` in this second already.
+    @inline(__always) mutating func countMessage(at second: Int64, most: UInt32) -> Bool {
+        let before = messageSecond == second ? messages : 0
+        messageSecond = second
+        let isFull = most > 0 && before >= most
+        messages = isFull ? before : before + 1
+        return !isFull
+    }
 }
 
 /// A tier's rates, in general or for one instrument.

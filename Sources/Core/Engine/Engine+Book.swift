@@ -22,58 +22,26 @@ extension Engine {
     mutating func attach(_ slot: UInt32, at price: Int64) {
         let kind = orders.hot[slot].ladder
         let ladder = Ladders.index(orders.hot[slot].instrument, kind)
-        let level = ladders.level(ladder, kind, price)
-        append(slot, level)
-    }
-
-    @inline(__always)
-    private mutating func append(_ slot: UInt32, _ level: UInt32) {
-        let tail = ladders.levels[level].tail
+        let level = ladders.take(ladder, kind, price)
         orders.hot[slot].level = level
-        orders.hot[slot].previous = tail
-        orders.hot[slot].next = none
-        if tail == none {
-            ladders.levels[level].head = slot
-        } else {
-            orders.hot[tail].next = slot
-        }
-        ladders.levels[level].tail = slot
-        ladders.levels[level].shown += orders.hot[slot].shown
+        ladders.append(slot, level, orders.hot[slot].shown)
     }
 
     /// Takes an order out of its level, and the level out of its ladder when it was the last.
     @inline(__always)
     mutating func detach(_ slot: UInt32) {
-        let level = orders.hot[slot].level
-        unlink(slot, level)
-        if ladders.levels[level].head == none {
-            let kind = orders.hot[slot].ladder
-            ladders.removeLevel(Ladders.index(orders.hot[slot].instrument, kind), kind, level)
-        }
-    }
-
-    @inline(__always)
-    private mutating func unlink(_ slot: UInt32, _ level: UInt32) {
-        let (previous, next) = (orders.hot[slot].previous, orders.hot[slot].next)
-        if previous == none {
-            ladders.levels[level].head = next
-        } else {
-            orders.hot[previous].next = next
-        }
-        if next == none {
-            ladders.levels[level].tail = previous
-        } else {
-            orders.hot[next].previous = previous
-        }
-        ladders.levels[level].shown -= orders.hot[slot].shown
+        let (level, kind) = (orders.hot[slot].level, orders.hot[slot].ladder)
+        let ladder = Ladders.index(orders.hot[slot].instrument, kind)
+        let link = ladders.unlink(slot, level, orders.hot[slot].shown)
+        ladders.giveBack(ladder, kind, level, after: link)
     }
 
     /// Shows the next slice of an iceberg order at the end of its level.
     mutating func replenish(_ slot: UInt32) {
         let level = orders.hot[slot].level
-        unlink(slot, level)
-        orders.hot[slot].shown = min(orders.hot[slot].display, orders.hot[slot].leaves)
-        append(slot, level)
+        ladders.unlink(slot, level, orders.hot[slot].shown)
+        orders.hot[slot].shown = orders.hot[slot].slice(of: orders.hot[slot].leaves)
+        ladders.append(slot, level, orders.hot[slot].shown)
         let order = orders.hot[slot]
         events.append(
             .orderReplenished(
@@ -98,8 +66,10 @@ extension Engine {
     /// The asset that an order on this side holds.
     @inline(__always)
     func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {
-        side == .buy
-            ? instruments[Int(instrument)].quote.number : instruments[Int(instrument)].base.number
+        // Both are read, for the side can't be foreseen.
+        let quote = instruments[Int(instrument)].quote.number
+        let base = instruments[Int(instrument)].base.number
+        return side == .buy ? quote : base
     }
 
     /// Puts an order into a slot and its level, and counts it for its account.

@@ -5,21 +5,20 @@ internal import Terms
 internal import Wire
 
 extension Engine {
-    /// The slot of an account's open order in an instrument, or `none`.
+    /// Whether a slot holds an open order of the account in the instrument.
     @inline(__always)
-    private func find(
-        _ account: AccountID, _ instrument: InstrumentID, _ order: OrderID, _ clOrdID: Text40
-    ) -> UInt32 {
-        let slot: UInt32
-        if order.number != 0 {
-            slot = orders.find(order.number)
-        } else {
-            slot = clOrdID.w0 == 0 ? none : orders.find(account: account.number, clOrdID: clOrdID)
-        }
-        guard slot != none, orders.hot[slot].account == account.number,
-            orders.hot[slot].instrument == instrument.number
-        else { return none }
-        return slot
+    private func holds(_ slot: UInt32, _ account: AccountID, _ instrument: InstrumentID) -> Bool {
+        slot != none && orders.hot[slot].account == account.number
+            && orders.hot[slot].instrument == instrument.number
+    }
+
+    // Apart, so that a command that names its order by id is read where it lies.
+    @inline(never) private func findByClOrdID(_ c: Cancel) -> UInt32 {
+        c.clOrdID.w0 == 0 ? none : orders.find(account: c.account.number, clOrdID: c.clOrdID)
+    }
+
+    @inline(never) private func findByClOrdID(_ c: Amend) -> UInt32 {
+        c.clOrdID.w0 == 0 ? none : orders.find(account: c.account.number, clOrdID: c.clOrdID)
     }
 
     /// Cancels one order.
@@ -29,8 +28,8 @@ extension Engine {
         if c.instrument.number == 0 || c.instrument.number > instrumentsUsed {
             return .refused(.instrumentUnknown)
         }
-        let slot = find(c.account, c.instrument, c.order, c.clOrdID)
-        if slot == none { return .refused(.orderUnknown) }
+        let slot = c.order.number != 0 ? orders.find(c.order.number) : findByClOrdID(c)
+        if !holds(slot, c.account, c.instrument) { return .refused(.orderUnknown) }
         let id = orders.hot[slot].id
         end(slot, .canceled, reason)
         return Outcome(status: .canceled, id: id)
@@ -79,32 +78,37 @@ extension Engine {
 
     /// Changes one order's price or quantity.
     mutating func amend(_ c: Amend) -> Outcome {
-        let gate = checkGate(c.account, c.instrument, clOrdID: c.clOrdID)
+        let gate = passGate(c.account, c.instrument, clOrdID: c.clOrdID)
         if gate != .none { return .refused(gate) }
         let i = Int(c.instrument.number)
         switch instruments[i].state {
         case .auction, .halt, .closed: return .refused(.instrumentState)
         case .preOpen, .trading, .pause: break
         }
-        let slot = find(c.account, c.instrument, c.order, c.clOrdID)
-        if slot == none { return .refused(.orderUnknown) }
-        let id = orders.hot[slot].id
-        let oldPrice = orders.hot[slot].price
-        let oldQuantity = orders.cold[slot].quantity
+        let slot = c.order.number != 0 ? orders.find(c.order.number) : findByClOrdID(c)
+        if !holds(slot, c.account, c.instrument) { return .refused(.orderUnknown) }
+        // Field by field: a copy of the whole line would be written and read again.
+        let (id, oldPrice) = (orders.hot[slot].id, orders.hot[slot].price)
+        let (oldQuantity, oldLeaves) = (orders.hot[slot].quantity, orders.hot[slot].leaves)
         let price = c.price.ticks == 0 ? oldPrice : c.price.ticks
         let quantity = c.quantity.lots == 0 ? oldQuantity : c.quantity.lots
         // Negative ones first: no sum of them may leave its type.
         if !orders.hot[slot].isWorking || price < 0 || quantity < 0 {
             return .refused(.amendInvalid)
         }
-        let leaves = quantity - (oldQuantity - orders.hot[slot].leaves)
+        let leaves = quantity - (oldQuantity - oldLeaves)
         if leaves <= 0 || price == oldPrice && quantity == oldQuantity {
             return .refused(.amendInvalid)
         }
         let refusal = checkAmended(slot, i, price, quantity)
         if refusal != .none { return .refused(refusal) }
-        if !moveHold(slot, i, price, leaves) { return .refused(.insufficientFunds) }
-        orders.cold[slot].quantity = quantity
+        let side = orders.hot[slot].side
+        let more = holdGrowth(side, i, (price, leaves), (oldPrice, oldLeaves))
+        let asset = heldAsset(side, c.instrument.number)
+        if !ledger.holdIfAvailable(c.account.number, asset, more) {
+            return .refused(.insufficientFunds)
+        }
+        orders.hot[slot].quantity = quantity
         orders.cold[slot].updatedTime = timestamp
         if price == oldPrice, quantity < oldQuantity {
             shrink(slot, to: leaves)
@@ -115,28 +119,24 @@ extension Engine {
         return Outcome(status: status, id: id)
     }
 
-    /// Holds what the order needs at its new price and quantity; false where that is not available.
+    /// What a working order holds at its new price and lots, less what it holds at its old ones.
     @inline(__always)
-    private mutating func moveHold(
-        _ slot: UInt32, _ i: Int, _ price: Int64, _ leaves: Int64
-    ) -> Bool {
-        let side = orders.hot[slot].side
-        let newHold =
-            side == .sell
-            ? Int128(leaves) * Int128(instruments[i].lotUnits)
-            : notional(price, leaves, instruments[i].notionalUnit)
-        let more = newHold - held(slot)
-        let (account, asset) = (orders.hot[slot].account, heldAsset(side, UInt16(i)))
-        if more > ledger.available(account, asset) { return false }
-        ledger.hold(account, asset, more)
-        return true
+    private func holdGrowth(
+        _ side: Side, _ i: Int, _ new: (price: Int64, lots: Int64),
+        _ old: (price: Int64, lots: Int64)
+    ) -> Int128 {
+        let isBuy = side == .buy
+        let (now, before) = isBuy ? (new.price, old.price) : (1, 1)
+        let unit = isBuy ? instruments[i].notionalUnit : instruments[i].lotUnits
+        // Each hold was checked to be at most 2^120.
+        let growth = Int128(now) &* Int128(new.lots) &- Int128(before) &* Int128(old.lots)
+        return growth &* Int128(unit)
     }
 
     @inline(__always)
     private func checkAmended(
         _ slot: UInt32, _ i: Int, _ price: Int64, _ quantity: Int64
     ) -> Refusal {
-        let order = orders.hot[slot]
         if price < instruments[i].priceMin.ticks || price > instruments[i].priceMax.ticks {
             return .priceInvalid
         }
@@ -144,23 +144,24 @@ extension Engine {
         if quantity < instruments[i].quantityMin.lots || quantity > most {
             return .quantityInvalid
         }
-        if order.display > 0, !Self.isDisplay(order.display, of: quantity) {
-            return .displayQuantityInvalid
-        }
+        let display = orders.hot[slot].display
+        if display > 0, !Self.isDisplay(display, of: quantity) { return .displayQuantityInvalid }
         let value = notional(price, quantity, instruments[i].notionalUnit)
         let size = checkNotional(value, i)
         if size != .none { return size }
-        if price != order.price, isOutsideBand(i, price) { return .priceBand }
-        if isAboveSize(order.account, quantity, value) { return .orderSizeLimit }
-        let mayTake = order.type != .limitMaker && instruments[i].state == .trading
-        if !mayTake, crosses(order.instrument, order.side, price) { return .wouldTake }
+        if price != orders.hot[slot].price, isOutsideBand(i, price) { return .priceBand }
+        if isAboveSize(orders.hot[slot].account, quantity, value) { return .orderSizeLimit }
+        let mayTake = orders.hot[slot].type != .limitMaker && instruments[i].state == .trading
+        if !mayTake, crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
+            return .wouldTake
+        }
         return .none
     }
 
     /// A lower quantity at the same price keeps its place.
     private mutating func shrink(_ slot: UInt32, to leaves: Int64) {
         let shown = min(orders.hot[slot].shown, leaves)
-        ladders.levels[orders.hot[slot].level].shown -= orders.hot[slot].shown - shown
+        ladders.shown[orders.hot[slot].level] -= orders.hot[slot].shown - shown
         orders.hot[slot].shown = shown
         orders.hot[slot].leaves = leaves
         tellAmended(slot, oldPrice: orders.hot[slot].price)
@@ -172,16 +173,13 @@ extension Engine {
         _ slot: UInt32, _ price: Int64, _ leaves: Int64, _ oldPrice: Int64
     ) -> OrderStatus {
         detach(slot)
-        orders.hot[slot].price = price
-        orders.hot[slot].leaves = leaves
-        let display = orders.hot[slot].display
-        orders.hot[slot].shown = display > 0 ? min(display, leaves) : leaves
+        orders.hot[slot].move(to: price, leaves)
         tellAmended(slot, oldPrice: oldPrice)
         if crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
             return rematch(slot)
         }
         attach(slot, at: price)
-        return orders.cold[slot].quantity == leaves ? .new : .partiallyFilled
+        return orders.hot[slot].quantity == leaves ? .new : .partiallyFilled
     }
 
     /// Takes a detached order out of its slot and matches it as incoming.
@@ -232,9 +230,9 @@ extension Engine {
         let last = instruments[Int(instrument)].lastPrice.ticks
         if last == 0 { return none }
         let up = ladders.best(Ladders.index(instrument, .stopsUp))
-        if up != none, ladders.levels[up].price <= last { return ladders.levels[up].head }
+        if up != none, ladders.price(up) <= last { return ladders.first(up) }
         let down = ladders.best(Ladders.index(instrument, .stopsDown))
-        if down != none, ladders.levels[down].price >= last { return ladders.levels[down].head }
+        if down != none, ladders.price(down) >= last { return ladders.first(down) }
         return none
     }
 

@@ -57,7 +57,7 @@ extension Engine {
             }
             let bid = ladders.best(Ladders.index(instrument, .bids))
             let ask = ladders.best(Ladders.index(instrument, .asks))
-            if bid != none, ask != none, ladders.levels[bid].price >= ladders.levels[ask].price {
+            if bid != none, ask != none, ladders.price(bid) >= ladders.price(ask) {
                 return "the book of instrument \(instrument) is crossed"
             }
         }
@@ -70,7 +70,7 @@ extension Engine {
         var last: Int64?
         var levels: UInt32 = 0
         while level != none {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if let last, kind.isDescending ? price >= last : price <= last {
                 return "the levels of instrument \(instrument) are out of order"
             }
@@ -86,31 +86,31 @@ extension Engine {
     private func check(
         _ level: UInt32, _ instrument: UInt16, _ kind: LadderKind, _ seen: inout Int
     ) -> String? {
-        var slot = ladders.levels[level].head
+        var slot = ladders.first(level)
         var previous = none
         var shown: Int64 = 0
         var count: UInt32 = 0
         while slot != none {
             let order = orders.hot[slot]
             let at = order.isWorking ? order.price : orders.cold[slot].stopPrice
-            if order.previous != previous || order.level != level || order.ladder != kind
-                || order.instrument != instrument || at != ladders.levels[level].price
+            if ladders.previous(slot) != previous || order.level != level
+                || order.ladder != kind || order.instrument != instrument
+                || at != ladders.price(level)
             {
                 return "order \(order.id) is linked wrongly"
             }
             if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
-                || order.leaves > orders.cold[slot].quantity
+                || order.leaves > order.quantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }
             shown += order.shown
             count += 1
             previous = slot
-            slot = order.next
+            slot = ladders.next(slot)
         }
         seen += Int(count)
-        let sums = ladders.levels[level]
-        return sums.shown == shown && sums.tail == previous && count > 0
+        return ladders.shown[level] == shown && ladders.last(level) == previous && count > 0
             ? nil : "a level of instrument \(instrument) miscounts its orders"
     }
 

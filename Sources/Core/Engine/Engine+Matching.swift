@@ -45,14 +45,14 @@ extension Engine {
         while t.kind == .quote ? t.funds > 0 : t.hot.leaves > 0 {
             let level = ladders.best(ladder)
             if level == none { return }
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if side == .buy ? price > t.bound : price < t.bound { return }
             if steps >= Self.stepsMax {
                 t.reason = .liquidity
                 return
             }
             steps += 1
-            let maker = ladders.levels[level].head
+            let maker = ladders.first(level)
             if t.hot.selfTradePrevention != .none,
                 orders.hot[maker].account == t.hot.account
             {
@@ -96,14 +96,14 @@ extension Engine {
         var found: Int64 = 0
         var level = ladders.best(ladder)
         while level != none {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if t.hot.side == .buy ? price > t.bound : price < t.bound { return false }
             if blocks, holdsOwn(t, level) { return false }
-            var slot = ladders.levels[level].head
+            var slot = ladders.first(level)
             while slot != none, found < t.hot.leaves {
                 let isOwn = orders.hot[slot].account == t.hot.account
                 if mode == .none || !isOwn { found += orders.hot[slot].leaves }
-                slot = orders.hot[slot].next
+                slot = ladders.next(slot)
             }
             if found >= t.hot.leaves { return true }
             level = ladders.after(ladder, kind, price)
@@ -112,10 +112,10 @@ extension Engine {
     }
 
     private func holdsOwn(_ t: Incoming, _ level: UInt32) -> Bool {
-        var slot = ladders.levels[level].head
+        var slot = ladders.first(level)
         while slot != none {
             if orders.hot[slot].account == t.hot.account { return true }
-            slot = orders.hot[slot].next
+            slot = ladders.next(slot)
         }
         return false
     }
@@ -154,17 +154,17 @@ extension Engine {
             }
         }
         if lots == makerLeaves {
-            orders.cold[maker].quantity -= lots
+            orders.hot[maker].quantity -= lots
             shrinkHold(maker, by: lots)
             orders.hot[maker].leaves = 0
             endEmpty(maker)
         } else {
             shrinkHold(maker, by: lots)
             orders.hot[maker].leaves -= lots
-            orders.cold[maker].quantity -= lots
+            orders.hot[maker].quantity -= lots
             orders.cold[maker].updatedTime = timestamp
             let shown = min(orders.hot[maker].shown, orders.hot[maker].leaves)
-            ladders.levels[orders.hot[maker].level].shown -= orders.hot[maker].shown - shown
+            ladders.shown[orders.hot[maker].level] -= orders.hot[maker].shown - shown
             orders.hot[maker].shown = shown
             tellAmended(maker, oldPrice: price)
         }
@@ -191,7 +191,7 @@ extension Engine {
             return true
         }
         t.hot.leaves -= lots
-        t.cold.quantity -= lots
+        t.hot.quantity -= lots
         if !isBare, t.kind == .limit || t.hot.side == .sell {
             let back: Int128 =
                 t.hot.side == .sell
@@ -255,7 +255,7 @@ extension Engine {
         orders.hot[maker].shown -= lots
         orders.cold[maker].cumQuote += quoteUnits
         orders.cold[maker].updatedTime = timestamp
-        ladders.levels[level].shown -= lots
+        ladders.shown[level] -= lots
         let leaves = orders.hot[maker].leaves
         if !isBare {
             events.mix(
@@ -292,7 +292,7 @@ extension Engine {
                         account: AccountID(orders.hot[maker].account),
                         fee: Amount(units: makerFee),
                         feeAsset: AssetID(heldAsset(t.hot.side, t.hot.instrument)),
-                        cumQty: Quantity(lots: orders.cold[maker].quantity - leaves),
+                        cumQty: Quantity(lots: orders.hot[maker].quantity - leaves),
                         leavesQty: Quantity(lots: leaves),
                         cumQuote: Amount(units: orders.cold[maker].cumQuote),
                         status: leaves == 0 ? .filled : .partiallyFilled),
@@ -359,9 +359,9 @@ extension Engine {
             }
         }
         guard let reason = t.reason else {
-            t.hot.shown = t.hot.display > 0 ? min(t.hot.display, t.hot.leaves) : t.hot.leaves
+            t.hot.shown = t.hot.slice(of: t.hot.leaves)
             _ = rest(t.hot, t.cold)
-            return t.cumQty == 0 && t.cold.quantity == t.hot.leaves ? .new : .partiallyFilled
+            return t.cumQty == 0 && t.hot.quantity == t.hot.leaves ? .new : .partiallyFilled
         }
         returnFunds(t)
         return conclude(t, reason == .selfTrade ? .expiredInMatch : .expired, reason)
@@ -369,7 +369,7 @@ extension Engine {
 
     private mutating func concludeByQuote(_ t: inout Incoming) -> OrderStatus {
         returnFunds(t)
-        t.cold.quantity = t.cumQty
+        t.hot.quantity = t.cumQty
         if t.reason == .selfTrade { return conclude(t, .expiredInMatch, .selfTrade) }
         let isFilled = t.cumQty > 0 && (t.funds == 0 || t.couldNotPay)
         return conclude(t, isFilled ? .filled : .expired, .liquidity)

@@ -1,14 +1,27 @@
 // New orders: the checks in their order of precedence, the hold, acceptance.
 
 internal import Slabs
-internal import Terms
-internal import Wire
+public import Terms
+public import Wire
 
 extension Engine {
+    /// Why `order` would be refused if it were the next command, at `time` (ns since 1970; the
+    /// engine's own time where that is later), or `.none`. The same checks as those of placing, and
+    /// nothing changes: the order is not counted as a message.
+    public borrowing func refusal(of order: Place, at time: Int64) -> Refusal {
+        let time = max(time, timestamp)
+        let gate = checkGate(
+            order.account, order.instrument, clOrdID: order.clOrdID, second: time / 1_000_000_000)
+        if gate != .none { return gate }
+        var hold: Int128 = 0
+        return check(order, at: time, &hold)
+    }
+
     /// A new order.
     mutating func place(_ c: Place) -> Outcome {
         var hold: Int128 = 0
-        let refusal = check(c, &hold)
+        var refusal = passGate(c.account, c.instrument, clOrdID: c.clOrdID)
+        if refusal == .none { refusal = check(c, at: timestamp, &hold) }
         if refusal != .none {
             events.append(
                 .orderRefused(
@@ -19,7 +32,7 @@ extension Engine {
         }
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), hold)
         lastOrder += 1
-        let (hot, cold) = slots(c, id: lastOrder)
+        var (hot, cold) = slots(c, id: lastOrder)
         tell(
             1, hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units
         ) { .orderAccepted($0) }
@@ -28,6 +41,12 @@ extension Engine {
             return Outcome(status: .new, id: lastOrder)
         }
         let id = lastOrder
+        if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
+            hot.shown = hot.slice(of: hot.leaves)
+            _ = rest(hot, cold)
+            runTriggers(c.instrument.number)
+            return Outcome(status: .new, id: id)
+        }
         var incoming = incoming(hot, cold, hold: hold, quoteQuantity: c.quoteQuantity.units)
         match(&incoming)
         let status = conclude(&incoming)
@@ -35,15 +54,21 @@ extension Engine {
         return Outcome(status: status, id: id)
     }
 
+    /// Whether what is left of an order stays in the book.
+    @inline(__always) private func rests(_ c: Place) -> Bool {
+        let isLimit = c.type == .limit || c.type == .limitMaker
+        return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
+    }
+
     private func slots(_ c: Place, id: UInt64) -> (HotOrder, ColdOrder) {
         let hot = HotOrder(
             id: id, price: c.price.ticks, leaves: c.quantity.lots, shown: c.quantity.lots,
-            display: c.displayQuantity.lots, account: c.account.number,
+            display: c.displayQuantity.lots, quantity: c.quantity.lots, account: c.account.number,
             instrument: c.instrument.number, side: c.side, type: c.type,
             timeInForce: c.timeInForce, selfTradePrevention: c.selfTradePrevention,
             isWorking: !c.type.isTriggered)
         let cold = ColdOrder(
-            quantity: c.quantity.lots, stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
+            stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
             createdTime: timestamp, updatedTime: timestamp, clOrdID: c.clOrdID,
             account: c.account.number)
         return (hot, cold)
@@ -56,13 +81,13 @@ extension Engine {
         if hot.type.hasPrice {
             return Incoming(
                 hot: hot, cold: cold, kind: .limit, bound: hot.price,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
                 hot: hot, cold: cold, kind: .market, bound: bound, funds: hold,
-                cumQty: cold.quantity - hot.leaves)
+                cumQty: hot.quantity - hot.leaves)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
@@ -102,13 +127,12 @@ extension Engine {
             || down > 0 && scaled < reference * Int128(1_000_000 - down)
     }
 
-    /// The refusals in their order, and the hold where there is none.
-    private mutating func check(_ c: Place, _ hold: inout Int128) -> Refusal {
-        let gate = checkGate(c.account, c.instrument, clOrdID: c.clOrdID)
-        if gate != .none { return gate }
+    /// The refusals behind the gate in their order, and the hold where there is none.
+    @inline(__always)
+    private func check(_ c: Place, at time: Int64, _ hold: inout Int128) -> Refusal {
         let i = Int(c.instrument.number)
         if !takes(c, instruments[i].state) { return .instrumentState }
-        let terms = checkTerms(c, i)
+        let terms = checkTerms(c, i, at: time)
         if terms != .none { return terms }
         var notional: Int128 = -1
         let size = checkNotional(c, i, &notional)
@@ -119,27 +143,43 @@ extension Engine {
         return checkBook(c, i, notional, &hold)
     }
 
-    /// Kill switches, names and the message rate: the same for new orders and changes.
+    /// Kill switches, names and the message rate, and counts the message that comes through: the
+    /// same for new orders and changes.
     @inline(__always)
-    mutating func checkGate(
+    mutating func passGate(
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
+    ) -> Refusal {
+        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
+        if refusal != .none { return refusal }
+        let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
+        return accounts.slots[account.number].countMessage(at: second, most: most)
+            ? .none : .messageRate
+    }
+
+    /// What `passGate` would say in that second, without counting.
+    private func checkGate(
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, second: Int64
+    ) -> Refusal {
+        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
+        if refusal != .none { return refusal }
+        let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
+        var slot = accounts.slots[account.number]
+        return slot.countMessage(at: second, most: most) ? .none : .messageRate
+    }
+
+    /// Kill switches and names.
+    @inline(__always)
+    private func checkNames(
         _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
     ) -> Refusal {
         // Up to 36 of the text's 40 bytes.
         if clOrdID.w4 >> 32 != 0 { return .malformed }
         if isKilled { return .venueKilled }
         if !hasAccount(account) { return .accountUnknown }
-        let a = account.number
-        if accounts.slots[a].isKilled { return .accountKilled }
+        if accounts.slots[account.number].isKilled { return .accountKilled }
         if instrument.number == 0 || instrument.number > instrumentsUsed {
             return .instrumentUnknown
         }
-        if accounts.slots[a].messageSecond != second {
-            accounts.slots[a].messageSecond = second
-            accounts.slots[a].messages = 0
-        }
-        let most = accounts.slots[accounts.limits(a)].messagesPerSecondMax
-        if most > 0, accounts.slots[a].messages >= most { return .messageRate }
-        accounts.slots[a].messages += 1
         return .none
     }
 
@@ -173,7 +213,7 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkTerms(_ c: Place, _ i: Int) -> Refusal {
+    private func checkTerms(_ c: Place, _ i: Int, at time: Int64) -> Refusal {
         if isTypeInvalid(c) { return .orderTypeInvalid }
         let (low, high) = (instruments[i].priceMin, instruments[i].priceMax)
         if c.type.hasPrice, c.price < low || c.price > high { return .priceInvalid }
@@ -190,7 +230,7 @@ extension Engine {
         if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high {
             return .stopPriceInvalid
         }
-        if c.timeInForce == .gtd, c.expireTime <= timestamp { return .expireTimeInvalid }
+        if c.timeInForce == .gtd, c.expireTime <= time { return .expireTimeInvalid }
         return .none
     }
 
@@ -277,10 +317,8 @@ extension Engine {
     /// Whether an order at this price would trade.
     @inline(__always)
     func crosses(_ instrument: UInt16, _ side: Side, _ price: Int64) -> Bool {
-        let best = ladders.best(Ladders.index(instrument, LadderKind(side.opposite)))
-        if best == none { return false }
-        let opposite = ladders.levels[best].price
-        return side == .buy ? price >= opposite : price <= opposite
+        let kind = LadderKind(side.opposite)
+        return ladders.crosses(Ladders.index(instrument, kind), kind, price)
     }
 
     @inline(__always)
@@ -298,10 +336,10 @@ extension Engine {
     /// The open quantity of a level, hidden included, as far as `most`.
     private func openQuantity(_ level: UInt32, most: Int128) -> Int128 {
         var sum: Int128 = 0
-        var slot = ladders.levels[level].head
+        var slot = ladders.first(level)
         while slot != none, sum < most {
             sum += Int128(orders.hot[slot].leaves)
-            slot = orders.hot[slot].next
+            slot = ladders.next(slot)
         }
         return sum
     }
@@ -316,7 +354,7 @@ extension Engine {
         var cost: Int128 = 0
         var level = ladders.best(ladder)
         while level != none, rest > 0 {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price > bound { break }
             let here = min(rest, openQuantity(level, most: rest))
             let value = notional(price, Int64(here), unit)
@@ -340,7 +378,7 @@ extension Engine {
         var lots: Int128 = 0
         var level = ladders.best(ladder)
         while level != none {
-            let price = ladders.levels[level].price
+            let price = ladders.price(level)
             if price < bound { break }
             let wanted = rest / (Int128(price) * unit)
             // One more than wanted tells a level that is just used up from one that is not.

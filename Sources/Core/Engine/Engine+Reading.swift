@@ -35,7 +35,8 @@ extension Engine {
         return nil
     }
 
-    /// The fees of an account in an instrument.
+    /// The fees of an account in an instrument; for instrument 0 its tier's own, which hold in
+    /// every instrument that the tier has no others for.
     public borrowing func fees(
         account: AccountID, instrument: InstrumentID
     ) -> (maker: FeeRate, taker: FeeRate) {
@@ -149,7 +150,7 @@ extension Engine {
     public borrowing func best(_ instrument: InstrumentID, _ side: Side) -> Price? {
         guard instrument.number <= instrumentsUsed else { return nil }
         let level = ladders.best(Ladders.index(instrument.number, LadderKind(side)))
-        return level == none ? nil : Price(ticks: ladders.levels[level].price)
+        return level == none ? nil : Price(ticks: ladders.price(level))
     }
 
     /// What one price shows; zero where nothing is. O(orders there).
@@ -166,15 +167,15 @@ extension Engine {
     }
 
     private func view(level: UInt32) -> LevelView {
-        let level = ladders.levels[level]
         var count: UInt32 = 0
-        var slot = level.head
+        var slot = ladders.first(level)
         while slot != none {
             count += 1
-            slot = orders.hot[slot].next
+            slot = ladders.next(slot)
         }
         return LevelView(
-            price: Price(ticks: level.price), quantity: Quantity(lots: level.shown), orders: count)
+            price: Price(ticks: ladders.price(level)),
+            quantity: Quantity(lots: ladders.shown[level]), orders: count)
     }
 
     /// A side's prices from the best on, until `body` gives false.
@@ -186,13 +187,15 @@ extension Engine {
         let ladder = Ladders.index(instrument.number, kind)
         var level = ladders.best(ladder)
         while level != none, body(view(level: level)) {
-            level = ladders.after(ladder, kind, ladders.levels[level].price)
+            level = ladders.after(ladder, kind, ladders.price(level))
         }
     }
 
     /// Bytes that open orders and books take now, indices included: for the memory benchmark.
     public var bookMemory: Int {
-        let order = MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
+        let order =
+            MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
+            + MemoryLayout<Link>.stride
         return Int(orders.used) * (order + 4 * 4) + ladders.memory
     }
 
@@ -200,7 +203,7 @@ extension Engine {
 
     @inline(__always) func view(_ slot: UInt32) -> OrderView {
         let leaves = orders.hot[slot].leaves
-        let isNew = orders.cold[slot].quantity == leaves
+        let isNew = orders.hot[slot].quantity == leaves
         return view(
             orders.hot[slot], orders.cold[slot], isNew ? .new : .partiallyFilled, leaves: leaves)
     }
@@ -214,8 +217,8 @@ extension Engine {
             instrument: InstrumentID(hot.instrument), side: hot.side, type: hot.type,
             timeInForce: hot.timeInForce, selfTradePrevention: hot.selfTradePrevention,
             status: status, isWorking: hot.isWorking, price: Price(ticks: hot.price),
-            stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: cold.quantity),
-            cumQty: Quantity(lots: cold.quantity - hot.leaves),
+            stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
+            cumQty: Quantity(lots: hot.quantity - hot.leaves),
             leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,

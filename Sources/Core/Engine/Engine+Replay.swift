@@ -117,8 +117,8 @@ extension Engine {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event. What names an order that is not open does nothing.
-    public mutating func replay(_ event: ReplayEvent) {
+    /// Applies one event; true when it traded. What names an order that is not open does nothing.
+    public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
         if isBare {
@@ -127,6 +127,7 @@ extension Engine {
             let outcome = replayWhole(event)
             events.fold(outcome)
         }
+        return events.count > 0
     }
 
     /// Asks for the memory that `replay` of this event will read: called some events ahead.
@@ -138,12 +139,13 @@ extension Engine {
     @inline(__always) public func prefetchOrder(_ event: ReplayEvent) {
         if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
         let slot = orders.find(event.orderID)
-        if slot != none { orders.hot.prefetch(Int(slot)) }
+        if slot == none { return }
+        orders.hot.prefetch(Int(slot))
+        ladders.prefetch(slot)
     }
 
     /// The trades of the last event.
     @inline(__always) public func forEachTrade(_ body: (Trade) -> Void) {
-        if events.count == 0 { return }
         unsafe events.withEvents { list in
             for i in 0..<list.count {
                 if case .trade(let trade) = unsafe list[i] { body(trade) }
@@ -175,10 +177,15 @@ extension Engine {
         let isMarket = event.kind == ReplayEvent.Kind.market.rawValue
         let hot = HotOrder(
             id: event.orderID, price: event.price, leaves: event.quantity, shown: event.quantity,
-            account: event.account == 0 ? 1 : event.account, instrument: event.symbol, side: side,
+            quantity: event.quantity, account: event.account == 0 ? 1 : event.account,
+            instrument: event.symbol, side: side,
             type: isMarket ? .market : .limit,
             timeInForce: event.kind == 0 ? .gtc : .ioc)
-        let cold = ColdOrder(quantity: event.quantity)
+        let cold = ColdOrder()
+        if event.kind == 0, !crosses(event.symbol, side, event.price) {
+            _ = rest(hot, cold)
+            return
+        }
         let bound = !isMarket ? event.price : side == .buy ? .max : 0
         var incoming = Incoming(
             hot: hot, cold: cold, kind: isMarket ? .market : .limit, bound: bound)

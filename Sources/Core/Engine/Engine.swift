@@ -89,7 +89,7 @@ public struct Engine: ~Copyable {
         quoteQuantity: Int128 = 0, _ event: (OrderView) -> Event
     ) {
         if isBare { return }
-        events.mix(tag, hot, cold, status, leaves: leaves)
+        events.mix(tag, hot, stopPrice: cold.stopPrice, status, leaves: leaves)
         if events.kept == .all {
             events.keep(
                 event(view(hot, cold, status, leaves: leaves, quoteQuantity: quoteQuantity)))
@@ -101,11 +101,16 @@ public struct Engine: ~Copyable {
     mutating func tellAmended(_ slot: UInt32, oldPrice: Int64) {
         if isBare { return }
         let leaves = orders.hot[slot].leaves
-        let isNew = orders.cold[slot].quantity == leaves
-        tell(
-            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot], orders.cold[slot],
-            isNew ? .new : .partiallyFilled, leaves: leaves
-        ) { .orderAmended($0, oldPrice: Price(ticks: oldPrice)) }
+        let isNew = orders.hot[slot].quantity == leaves
+        events.mix(
+            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot],
+            stopPrice: orders.cold[slot].stopPrice, isNew ? .new : .partiallyFilled,
+            leaves: leaves)
+        if events.kept == .all { keepAmended(slot, oldPrice) }
+    }
+
+    @inline(never) private mutating func keepAmended(_ slot: UInt32, _ oldPrice: Int64) {
+        events.keep(.orderAmended(view(slot), oldPrice: Price(ticks: oldPrice)))
     }
 
     // MARK: Applying

@@ -54,12 +54,12 @@ struct EventLog: ~Copyable {
     /// Takes an order's event into the hash: `tag` says which, with its own word.
     @inline(__always)
     mutating func mix(
-        _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64
+        _ tag: UInt64, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
     ) {
-        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(cold.quantity))
+        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(hot.quantity))
         Self.mix(
             &hash, Self.word(leaves), UInt64(status.rawValue) << 8 | UInt64(hot.side.rawValue),
-            Self.word(cold.stopPrice), UInt64(hot.account))
+            Self.word(stopPrice), UInt64(hot.account))
     }
 
     /// Takes a trade into the hash.

@@ -1,12 +1,15 @@
 // Price levels in order of price: a trie of 64-way nodes over the bits of the price, one for each
-// side of each book, all from one pool.
+// side of each book, all from two pools.
 //
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
-//      node height        3       2       1      → level
+//      height             3       2       1 = leaf: 64 levels, side by side
 //
 // Each node has a bitmap of its children, so the next price is a bit scan. The node above the
 // last price looked up is remembered: nearly every look-up is near it. A ladder grows in height
 // only when a higher price comes.
+//
+// A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
+// the same stores wherever it stands: which one is first or last is beyond any branch predictor.
 
 internal import Slabs
 internal import Terms
@@ -14,27 +17,34 @@ internal import Terms
 /// No slot, level, node or link.
 let none = UInt32.max
 
-/// One price of one ladder: its orders in order of priority.
-struct Level: BitwiseCopyable {
-    var price: Int64 = 0
-    /// What its orders show, in lots.
-    var shown: Int64 = 0
-    /// First order; while the level is free, the next free level.
-    var head: UInt32 = none
-    var tail: UInt32 = none
+/// The neighbours of an order in its level's queue, or the first and the last order of a level.
+struct Link: BitwiseCopyable {
+    var next: UInt32
+    var previous: UInt32
+}
+
+/// 64 prices side by side; the level of each has a number, the leaf's × 64 + its place.
+struct Leaf: BitwiseCopyable {
+    /// Which of its levels hold orders.
+    var bits: UInt64 = 0
+    /// Its lowest price; while the leaf is free, the next free leaf.
+    var base: Int64 = 0
 }
 
 /// One side of one book, or its waiting stop orders in one direction.
 struct Ladder: BitwiseCopyable {
     /// The best level, or `none` when the ladder is empty.
     var best: UInt32
+    /// A leaf where `height` is 1, else a node.
     var root: UInt32
-    /// Nodes from the root to a level; 0 when there is no root.
+    /// The best level's price by `LadderKind.rank`; the largest there is when the ladder is empty.
+    var bestRank: Int64
+    /// Nodes from the root to a leaf, with it; 0 when there is no root.
     var height: Int
     /// The node of height 2 that was used last, for prices whose bits above 12 are `hintKey`.
     var hintNode: UInt32
-    var hintKey: Int64
     var levels: UInt32
+    var hintKey: Int64
 }
 
 /// Which ladder of an instrument.
@@ -49,18 +59,29 @@ enum LadderKind: Int {
     /// Whether the best price is the highest.
     @inline(__always) var isDescending: Bool { self == .bids || self == .stopsDown }
 
+    /// A price's rank: the lower the better, without a branch on the side.
+    @inline(__always) func rank(_ price: Int64) -> Int64 { price ^ mask }
+
+    /// All ones where the best price is the highest.
+    @inline(__always) private var mask: Int64 { Int64((rawValue ^ rawValue >> 1) & 1) &- 1 }
+
     @inline(__always) init(_ side: Side) { self = side == .buy ? .bids : .asks }
 }
 
-/// All ladders with their nodes and levels.
+/// All ladders with their nodes and levels, and the queues of the levels.
 struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
     private let byAddress = ByAddress()
-    var levels: Slab<Level>
+    private var leaves: Slab<Leaf>
+    /// What each level shows, in lots.
+    var shown: Slab<Int64>
+    /// The orders' links by their slots, then the levels' own.
+    private var links: Slab<Link>
+    private let firstLevel: UInt32
     private var bitmaps: Slab<UInt64>
     private var children: Slab<UInt32>
-    private var freeLevel: UInt32 = none
-    private var levelsUsed: UInt32 = 0
+    private var freeLeaf: UInt32 = none
+    private var leavesUsed: UInt32 = 0
     private var freeNode: UInt32 = none
     private var nodesUsed: UInt32 = 0
     /// Nodes on the way to the price at hand, by height.
@@ -69,17 +90,22 @@ struct Ladders: ~Copyable {
     /// Ladders for `instruments`, with a level for each of `orders`.
     init(instruments: Int, orders: Int) {
         ladders = Slab(capacity: (instruments + 1) * 4)
-        levels = Slab(capacity: orders + 1)
-        // A level needs at most one node of each height of its own: 48 bits of price are 8 heights.
-        // Only the price 2^48 itself is one bit longer, so a ladder has at most one more node for
-        // it.
-        let nodes = orders * 8 + (instruments + 1) * 4 + 64
+        // A level needs at most one leaf and one node of each height above it of its own: 48 bits
+        // of price are 8 heights. Only the price 2^48 itself is one bit longer, so a ladder has at
+        // most one more node for it.
+        let leafCount = orders + 1
+        leaves = Slab(capacity: leafCount)
+        shown = Slab(capacity: leafCount * 64)
+        links = Slab(capacity: orders + leafCount * 64)
+        firstLevel = UInt32(orders)
+        let nodes = orders * 7 + (instruments + 1) * 4 + 64
         bitmaps = Slab(capacity: nodes)
         children = Slab(capacity: nodes * 64)
         path = Slab(capacity: 16)
         for i in 0..<(instruments + 1) * 4 {
             ladders[i] = Ladder(
-                best: none, root: none, height: 0, hintNode: none, hintKey: -1, levels: 0)
+                best: none, root: none, bestRank: .max, height: 0, hintNode: none, levels: 0,
+                hintKey: -1)
         }
     }
 
@@ -90,28 +116,83 @@ struct Ladders: ~Copyable {
     /// The best level of a ladder, or `none`.
     @inline(__always) func best(_ ladder: Int) -> UInt32 { ladders[ladder].best }
 
+    /// Whether an order of the other side at `price` would trade with the best level.
+    @inline(__always) func crosses(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> Bool {
+        kind.rank(price) >= ladders[ladder].bestRank
+    }
+
+    /// The price of a level.
+    @inline(__always) func price(_ level: UInt32) -> Int64 {
+        leaves[level >> 6].base | Int64(level & 63)
+    }
+
     /// The number of levels in a ladder.
     func count(_ ladder: Int) -> UInt32 { ladders[ladder].levels }
 
     /// Nodes and levels that are in use: what the books cost beside their orders.
     var memory: Int {
-        Int(nodesUsed) * (64 * 4 + 8) + Int(levelsUsed) * MemoryLayout<Level>.stride
+        let level = MemoryLayout<Int64>.stride + MemoryLayout<Link>.stride
+        return Int(nodesUsed) * (64 * 4 + 8)
+            + Int(leavesUsed) * (64 * level + MemoryLayout<Leaf>.stride)
+    }
+
+    // MARK: Queues
+
+    /// The first order of a level that is in use.
+    @inline(__always) func first(_ level: UInt32) -> UInt32 { links[firstLevel + level].next }
+
+    /// The last order of a level that is in use.
+    func last(_ level: UInt32) -> UInt32 { links[firstLevel + level].previous }
+
+    /// The order before `slot` in its level, or `none`.
+    func previous(_ slot: UInt32) -> UInt32 {
+        let previous = links[slot].previous
+        return previous < firstLevel ? previous : none
+    }
+
+    /// The order behind `slot` in its level, or `none`.
+    @inline(__always) func next(_ slot: UInt32) -> UInt32 {
+        let next = links[slot].next
+        return next < firstLevel ? next : none
+    }
+
+    /// Loads an order's link, ahead of time.
+    @inline(__always) func prefetch(_ slot: UInt32) { links.prefetch(Int(slot)) }
+
+    /// Puts an order that shows `lots` at the end of a level.
+    @inline(__always) mutating func append(_ slot: UInt32, _ level: UInt32, _ lots: Int64) {
+        let own = firstLevel + level
+        let last = links[own].previous
+        links[slot] = Link(next: own, previous: last)
+        links[own].previous = slot
+        links[last].next = slot
+        shown[level] += lots
+    }
+
+    /// Takes an order that shows `lots` out of its level's queue, and gives its last neighbours.
+    @inline(__always) @discardableResult
+    mutating func unlink(_ slot: UInt32, _ level: UInt32, _ lots: Int64) -> Link {
+        let link = links[slot]
+        links[link.previous].next = link.next
+        links[link.next].previous = link.previous
+        shown[level] -= lots
+        return link
     }
 
     // MARK: Finding
 
     /// The level at `price`, or `none`. O(height), O(1) near the last price.
     @inline(__always) func find(_ ladder: Int, _ price: Int64) -> UInt32 {
-        let node = leafNode(ladder, price)
-        if node == none { return none }
-        return child(node, Int(price & 63))
+        let leaf = leaf(ladder, price)
+        if leaf == none || (leaves[leaf].bits >> UInt64(price & 63)) & 1 == 0 { return none }
+        return leaf << 6 | UInt32(price & 63)
     }
 
     @inline(__always) private func child(_ node: UInt32, _ place: Int) -> UInt32 {
         (bitmaps[node] >> UInt64(place)) & 1 == 0 ? none : children[Int(node) << 6 + place]
     }
 
-    @inline(__always) private func leafNode(_ ladder: Int, _ price: Int64) -> UInt32 {
+    @inline(__always) private func leaf(_ ladder: Int, _ price: Int64) -> UInt32 {
         if ladders[ladder].hintKey == price >> 12 {
             return child(ladders[ladder].hintNode, Int((price >> 6) & 63))
         }
@@ -148,13 +229,24 @@ struct Ladders: ~Copyable {
             h -= 1
         }
         while h <= height {
-            let place = UInt64((price >> Int64(6 * (h - 1))) & 63)
-            let bits = bitmaps[nodes[h]]
-            let beyond = kind.isDescending ? bits & ((1 << place) - 1) : bits & (~1 << place)
-            if beyond != 0 { return edge(nodes[h], h, beyond, kind) }
+            if nodes[h] != none {
+                let place = UInt64((price >> Int64(6 * (h - 1))) & 63)
+                let beyond = Self.beyond(place, bits(nodes[h], h), kind)
+                if beyond != 0 { return edge(nodes[h], h, beyond, kind) }
+            }
             h += 1
         }
         return none
+    }
+
+    @inline(__always) private func bits(_ node: UInt32, _ height: Int) -> UInt64 {
+        height == 1 ? leaves[node].bits : bitmaps[node]
+    }
+
+    /// The part of a bitmap that is away from the best of `place`.
+    @inline(__always)
+    private static func beyond(_ place: UInt64, _ bits: UInt64, _ kind: LadderKind) -> UInt64 {
+        kind.isDescending ? bits & ((1 << place) - 1) : bits & (~1 << place)
     }
 
     /// The outermost level below `start` of height `h`, taking one of `bits` there.
@@ -165,24 +257,59 @@ struct Ladders: ~Copyable {
         while true {
             let place =
                 kind.isDescending ? 63 - bits.leadingZeroBitCount : bits.trailingZeroBitCount
+            if height == 1 { return node << 6 | UInt32(place) }
             node = children[Int(node) << 6 + place]
             height -= 1
-            if height == 0 { return node }
-            bits = bitmaps[node]
+            bits = self.bits(node, height)
         }
     }
 
     // MARK: Changing
 
-    /// The level at `price`, made when it is not there.
+    /// Takes the level at `price` into use, if it is not, and gives it.
     @inline(__always)
-    mutating func level(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
-        var node = leafNode(ladder, price)
-        if node == none { node = makeLeafNode(ladder, price) }
+    mutating func take(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
+        var leaf = leaf(ladder, price)
+        if leaf == none { leaf = makeLeaf(ladder, price) }
         if ladders[ladder].hintKey != price >> 12 { setHint(ladder, price) }
-        let place = Int(price & 63)
-        if (bitmaps[node] >> UInt64(place)) & 1 != 0 { return children[Int(node) << 6 + place] }
-        return makeLevel(ladder, kind, price, node)
+        let place = UInt64(price & 63)
+        let bits = leaves[leaf].bits
+        leaves[leaf].bits = bits | 1 << place
+        ladders[ladder].levels &+= UInt32(truncatingIfNeeded: (bits >> place) & 1) ^ 1
+        let level = leaf << 6 | UInt32(place)
+        let rank = kind.rank(price)
+        if rank < ladders[ladder].bestRank {
+            ladders[ladder].best = level
+            ladders[ladder].bestRank = rank
+        }
+        return level
+    }
+
+    /// Gives back a level whose last order went when `link` was taken out of it; nothing else.
+    @inline(__always)
+    mutating func giveBack(_ ladder: Int, _ kind: LadderKind, _ level: UInt32, after link: Link) {
+        // One that stood alone had the level's own link on both its sides.
+        let isEmpty: UInt64 = link.next == link.previous ? 1 : 0
+        let bits = leaves[level >> 6].bits & ~(isEmpty << UInt64(level & 63))
+        leaves[level >> 6].bits = bits
+        ladders[ladder].levels &-= UInt32(truncatingIfNeeded: isEmpty)
+        let isBestEmpty = (link.next ^ link.previous) | (ladders[ladder].best ^ level) == 0
+        if isBestEmpty || bits == 0 { mend(ladder, kind, level) }
+    }
+
+    /// Finds the best level anew where `level` was it and is empty, and takes out an empty leaf.
+    @inline(never)
+    private mutating func mend(_ ladder: Int, _ kind: LadderKind, _ level: UInt32) {
+        let (leaf, price) = (level >> 6, price(level))
+        let bits = leaves[leaf].bits
+        if ladders[ladder].best == level {
+            // Mostly the next price shares the leaf; otherwise look from the root.
+            let beyond = Self.beyond(UInt64(level & 63), bits, kind)
+            let best = beyond != 0 ? edge(leaf, 1, beyond, kind) : after(ladder, kind, price)
+            ladders[ladder].best = best
+            ladders[ladder].bestRank = best == none ? .max : kind.rank(self.price(best))
+        }
+        if bits == 0 { prune(ladder, price) }
     }
 
     @inline(never)
@@ -190,49 +317,6 @@ struct Ladders: ~Copyable {
         let node = walk(ladder, price, to: 2)
         ladders[ladder].hintNode = node
         ladders[ladder].hintKey = node == none ? -1 : price >> 12
-    }
-
-    private mutating func makeLevel(
-        _ ladder: Int, _ kind: LadderKind, _ price: Int64, _ node: UInt32
-    ) -> UInt32 {
-        let level: UInt32
-        if freeLevel != none {
-            level = freeLevel
-            freeLevel = levels[level].head
-        } else {
-            level = levelsUsed
-            levelsUsed += 1
-        }
-        levels[level] = Level(price: price)
-        children[Int(node) << 6 + Int(price & 63)] = level
-        bitmaps[node] |= 1 << UInt64(price & 63)
-        ladders[ladder].levels += 1
-        let best = ladders[ladder].best
-        if best == none
-            || (kind.isDescending ? price > levels[best].price : price < levels[best].price)
-        {
-            ladders[ladder].best = level
-        }
-        return level
-    }
-
-    /// Takes an empty level out of its ladder.
-    mutating func removeLevel(_ ladder: Int, _ kind: LadderKind, _ level: UInt32) {
-        let price = levels[level].price
-        let node = leafNode(ladder, price)
-        if ladders[ladder].best == level {
-            // Mostly the next price shares the node; otherwise look from the root.
-            let place = UInt64(price & 63)
-            let bits = bitmaps[node]
-            let beyond = kind.isDescending ? bits & ((1 << place) - 1) : bits & (~1 << place)
-            ladders[ladder].best =
-                beyond != 0 ? edge(node, 1, beyond, kind) : after(ladder, kind, price)
-        }
-        bitmaps[node] &= ~(1 << UInt64(price & 63))
-        ladders[ladder].levels -= 1
-        levels[level].head = freeLevel
-        freeLevel = level
-        if bitmaps[node] == 0 { prune(ladder, price) }
     }
 
     private mutating func makeNode() -> UInt32 {
@@ -245,16 +329,40 @@ struct Ladders: ~Copyable {
         return nodesUsed - 1
     }
 
-    private mutating func free(node: UInt32) {
-        children[Int(node) << 6] = freeNode
-        freeNode = node
+    /// An empty leaf for the prices around `price`.
+    private mutating func newLeaf(_ price: Int64) -> UInt32 {
+        let leaf: UInt32
+        if freeLeaf != none {
+            leaf = freeLeaf
+            freeLeaf = UInt32(truncatingIfNeeded: leaves[leaf].base)
+        } else {
+            leaf = leavesUsed
+            leavesUsed += 1
+            for level in leaf << 6..<(leaf + 1) << 6 {
+                let own = firstLevel + level
+                links[own] = Link(next: own, previous: own)
+            }
+        }
+        leaves[leaf].base = price & ~63
+        return leaf
+    }
+
+    private mutating func free(_ node: UInt32, _ height: Int) {
+        if height == 1 {
+            leaves[node].base = Int64(freeLeaf)
+            freeLeaf = node
+        } else {
+            children[Int(node) << 6] = freeNode
+            freeNode = node
+        }
     }
 
     @inline(never)
-    private mutating func makeLeafNode(_ ladder: Int, _ price: Int64) -> UInt32 {
+    private mutating func makeLeaf(_ ladder: Int, _ price: Int64) -> UInt32 {
         if ladders[ladder].height == 0 {
-            ladders[ladder].root = makeNode()
-            ladders[ladder].height = max(1, (69 - price.leadingZeroBitCount) / 6)
+            let height = max(1, (69 - price.leadingZeroBitCount) / 6)
+            ladders[ladder].root = height == 1 ? newLeaf(price) : makeNode()
+            ladders[ladder].height = height
         }
         while price >> Int64(6 * ladders[ladder].height) != 0 {
             let root = makeNode()
@@ -269,7 +377,7 @@ struct Ladders: ~Copyable {
             let place = Int((price >> Int64(6 * (height - 1))) & 63)
             var next = child(node, place)
             if next == none {
-                next = makeNode()
+                next = height == 2 ? newLeaf(price) : makeNode()
                 children[Int(node) << 6 + place] = next
                 bitmaps[node] |= 1 << UInt64(place)
             }
@@ -280,7 +388,6 @@ struct Ladders: ~Copyable {
     }
 
     /// Gives back the empty nodes on the way to `price`.
-    @inline(never)
     private mutating func prune(_ ladder: Int, _ price: Int64) {
         let height = ladders[ladder].height
         var node = ladders[ladder].root
@@ -291,9 +398,9 @@ struct Ladders: ~Copyable {
             node = children[Int(node) << 6 + Int((price >> Int64(6 * (h - 1))) & 63)]
             h -= 1
         }
-        while h <= height, bitmaps[path[h]] == 0 {
-            free(node: path[h])
-            if ladders[ladder].hintNode == path[h] {
+        while h <= height, bits(path[h], h) == 0 {
+            free(path[h], h)
+            if h == 2, ladders[ladder].hintNode == path[h] {
                 ladders[ladder].hintNode = none
                 ladders[ladder].hintKey = -1
             }

@@ -42,6 +42,12 @@ struct Ledger: ~Copyable {
         assert(balances[i].available.units >= 0 && balances[i].held.units >= 0)
     }
 
+    /// Moves from available to held, or back where negative; false when there is not as much.
+    @inline(__always)
+    mutating func holdIfAvailable(_ account: UInt32, _ asset: UInt16, _ units: Int128) -> Bool {
+        balances[index(account, asset)].holdIfAvailable(units)
+    }
+
     /// Takes from what is held: one side of a trade pays.
     @inline(__always)
     mutating func pay(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
@@ -107,5 +113,16 @@ struct Ledger: ~Copyable {
     func isEmpty(_ account: UInt32, _ asset: UInt16) -> Bool {
         let b = balances[index(account, asset)]
         return b.available.units == 0 && b.held.units == 0
+    }
+}
+
+extension Balance {
+    /// Moves from available to held, or back where negative; false when there is not as much.
+    @inline(__always) fileprivate mutating func holdIfAvailable(_ units: Int128) -> Bool {
+        let rest = available.units - units
+        if rest < 0 { return false }
+        available.units = rest
+        held.units += units
+        return true
     }
 }

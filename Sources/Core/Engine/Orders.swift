@@ -14,8 +14,9 @@ struct HotOrder: BitwiseCopyable {
     var shown: Int64 = 0
     /// Slice size of an iceberg, or 0.
     var display: Int64 = 0
-    var next: UInt32 = none
-    var previous: UInt32 = none
+    /// Total quantity.
+    var quantity: Int64 = 0
+    /// Its level; while the slot is free, the next free slot.
     var level: UInt32 = none
     /// 0 while the slot is free.
     var account: UInt32 = 0
@@ -26,6 +27,18 @@ struct HotOrder: BitwiseCopyable {
     var selfTradePrevention: SelfTradePrevention = .none
     /// False while a stop waits for its trigger.
     var isWorking = true
+
+    /// What it shows at first where it rests with so much.
+    @inline(__always) func slice(of lots: Int64) -> Int64 {
+        display > 0 ? min(display, lots) : lots
+    }
+
+    /// New terms, with a fresh slice.
+    @inline(__always) mutating func move(to price: Int64, _ leaves: Int64) {
+        self.price = price
+        self.leaves = leaves
+        shown = slice(of: leaves)
+    }
 
     /// The ladder that it stands in.
     @inline(__always) var ladder: LadderKind {
@@ -44,8 +57,6 @@ struct ColdOrder: BitwiseCopyable {
     // Two words: a field of 128 bits would make every order 8 bytes larger.
     private var cumQuoteLow: UInt64 = 0
     private var cumQuoteHigh: Int64 = 0
-    /// Total quantity.
-    var quantity: Int64 = 0
     var stopPrice: Int64 = 0
     var expireTime: Int64 = 0
     var createdTime: Int64 = 0
@@ -65,10 +76,9 @@ struct ColdOrder: BitwiseCopyable {
     }
 
     init(
-        quantity: Int64 = 0, stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
+        stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
         updatedTime: Int64 = 0, clOrdID: Text40 = Text40(), account: UInt32 = 0
     ) {
-        self.quantity = quantity
         self.stopPrice = stopPrice
         self.expireTime = expireTime
         self.createdTime = createdTime
@@ -146,7 +156,7 @@ struct Orders: ~Copyable {
         let slot: UInt32
         if freeSlot != none {
             slot = freeSlot
-            freeSlot = hot[slot].next
+            freeSlot = hot[slot].level
         } else {
             slot = used
             used += 1
@@ -172,7 +182,7 @@ struct Orders: ~Copyable {
         if cold[slot].timer != none { removeTimer(slot) }
         hot[slot].account = 0
         hot[slot].id = 0
-        hot[slot].next = freeSlot
+        hot[slot].level = freeSlot
         freeSlot = slot
         count -= 1
     }

@@ -206,12 +206,12 @@ extension Engine {
                 let ladder = Ladders.index(instrument, kind)
                 var level = ladders.best(ladder)
                 while level != none {
-                    var slot = ladders.levels[level].head
+                    var slot = ladders.first(level)
                     while slot != none {
                         write(orders.hot[slot], orders.cold[slot], &out)
-                        slot = orders.hot[slot].next
+                        slot = ladders.next(slot)
                     }
-                    level = ladders.after(ladder, kind, ladders.levels[level].price)
+                    level = ladders.after(ladder, kind, ladders.price(level))
                 }
             }
         }
@@ -232,7 +232,7 @@ extension Engine {
         out.writer.integer(UInt8(hot.isWorking ? 1 : 0))
         out.writer.reserved(5)
         out.writer.integer(cold.cumQuote)
-        out.writer.integer(cold.quantity)
+        out.writer.integer(hot.quantity)
         out.writer.integer(cold.stopPrice)
         out.writer.integer(cold.expireTime)
         out.writer.integer(cold.createdTime)
@@ -445,10 +445,10 @@ extension Engine {
             hot.isWorking = r.flag()
             r.reserved(5)
             let cumQuote: Int128 = r.integer()
+            hot.quantity = r.integer()
             var cold = ColdOrder(
-                quantity: r.integer(), stopPrice: r.integer(), expireTime: r.integer(),
-                createdTime: r.integer(), updatedTime: r.integer(), clOrdID: r.text(),
-                account: hot.account)
+                stopPrice: r.integer(), expireTime: r.integer(), createdTime: r.integer(),
+                updatedTime: r.integer(), clOrdID: r.text(), account: hot.account)
             cold.cumQuote = cumQuote
             r.endPart()
             guard r.isValid, isSound(hot, cold) else { return false }
@@ -463,8 +463,8 @@ extension Engine {
             && hasAccount(AccountID(hot.account)) && hot.instrument >= 1
             && hot.instrument <= instrumentsUsed && at >= 1 && at <= Limits.priceTicksMax
             && hot.price >= 0 && hot.price <= Limits.priceTicksMax && hot.leaves >= 1
-            && hot.shown >= 1 && hot.shown <= hot.leaves && hot.leaves <= cold.quantity
-            && cold.quantity <= Limits.quantityLotsMax && (hot.isWorking || hot.type.isTriggered)
+            && hot.shown >= 1 && hot.shown <= hot.leaves && hot.leaves <= hot.quantity
+            && hot.quantity <= Limits.quantityLotsMax && (hot.isWorking || hot.type.isTriggered)
     }
 }
 

@@ -5,8 +5,9 @@
 /// An entry is an index (24 bits) and 8 bits of the hash; the caller compares the key itself in its
 /// slab, so a probe costs one line of the table and, nearly always, the slab's line that is wanted
 /// anyway. Linear probing with deletion by backward shift, so there are no tombstones; the shift
-/// needs the hash of its neighbours, which the caller gives. The table doubles in one step when it
-/// is half full, up to the reserved size. O(1) expected; doubling O(n).
+/// needs the hash of its neighbours, which the caller gives. The table doubles in one step, up to
+/// the reserved size, when half of it is full, of a small one a quarter. O(1) expected; doubling
+/// O(n).
 public struct HashIndex: ~Copyable {
     @usableFromInline var slots: Slab<UInt32>
     @usableFromInline var mask: Int
@@ -17,11 +18,15 @@ public struct HashIndex: ~Copyable {
     public init(capacity: Int) {
         precondition(capacity < 1 << 24, "an index entry has 24 bits")
         var size = 64
-        while size < capacity * 2 { size *= 2 }
+        while size < capacity * 2 || size < min(capacity * 4, Self.small) { size *= 2 }
         slots = Slab(capacity: size)
         mask = 63
         count = 0
     }
+
+    /// A table of fewer places stays in the nearest caches; there a second probe, which the
+    /// processor cannot foresee, costs more than the room.
+    @usableFromInline static var small: Int { 16_384 }
 
     @inlinable @inline(__always) static func entry(_ hash: UInt64, _ index: UInt32) -> UInt32 {
         // The tag comes from the top, the place from the bottom: the two are independent.
@@ -46,7 +51,7 @@ public struct HashIndex: ~Copyable {
                 let index = (entry & 0xFF_FFFF) - 1
                 if matches(index) { return index }
             }
-            place = (place + 1) & mask
+            place = (place &+ 1) & mask
         }
     }
 
@@ -56,9 +61,9 @@ public struct HashIndex: ~Copyable {
         _ hash: UInt64, _ index: UInt32, keys: borrowing Keys,
         hashOf: (borrowing Keys, UInt32) -> UInt64
     ) {
-        if count * 2 >= mask + 1 { grow(keys, hashOf) }
+        if count * (mask < Self.small - 1 ? 4 : 2) >= mask + 1 { grow(keys, hashOf) }
         var place = Int(truncatingIfNeeded: hash) & mask
-        while slots[place] != 0 { place = (place + 1) & mask }
+        while slots[place] != 0 { place = (place &+ 1) & mask }
         slots[place] = Self.entry(hash, index)
         addToCount(1)
     }
@@ -72,10 +77,10 @@ public struct HashIndex: ~Copyable {
         var hole = Int(truncatingIfNeeded: hash) & mask
         while slots[hole] != wanted {
             precondition(slots[hole] != 0, "an index to remove stands in the table")
-            hole = (hole + 1) & mask
+            hole = (hole &+ 1) & mask
         }
         // Backward shift: move up each follower that may stand in the hole.
-        var next = (hole + 1) & mask
+        var next = (hole &+ 1) & mask
         while slots[next] != 0 {
             let follower = (slots[next] & 0xFF_FFFF) - 1
             let home = Int(truncatingIfNeeded: hashOf(keys, follower)) & mask
@@ -83,7 +88,7 @@ public struct HashIndex: ~Copyable {
                 slots[hole] = slots[next]
                 hole = next
             }
-            next = (next + 1) & mask
+            next = (next &+ 1) & mask
         }
         slots[hole] = 0
         addToCount(-1)
@@ -108,7 +113,7 @@ public struct HashIndex: ~Copyable {
             if entry == 0 { continue }
             slots[place] = 0
             var target = Int(truncatingIfNeeded: hashOf(keys, (entry & 0xFF_FFFF) - 1)) & mask
-            while slots[target] != 0 { target = (target + 1) & mask }
+            while slots[target] != 0 { target = (target &+ 1) & mask }
             slots[target] = entry
         }
     }

@@ -102,7 +102,8 @@
     @inlinable public var isOpen: Bool { rawValue <= OrderStatus.partiallyFilled.rawValue }
 }
 
-/// Why an order ended before it was filled (FIX tag 378, 58).
+/// Why an order ended before it was filled (FIX tag 378, 58). Raw values are in the log's event
+/// hash and in the history: append, never renumber.
 @frozen public enum EndReason: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// A cancel by its owner.
     case request = 0
@@ -122,8 +123,6 @@
     case killSwitch = 7
     /// Replaced by another order in one command.
     case replaced = 8
-    /// A triggered order that the market's state or rules no longer allow.
-    case triggerRefused = 9
 }
 
 /// What an operator's permission bits allow an API key.

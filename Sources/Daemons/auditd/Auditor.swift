@@ -14,6 +14,31 @@ struct AuditAlarm: Error, CustomStringConvertible {
     let description: String
 }
 
+/// How far this auditor has executed the log itself, kept over its life. Where it began again at a
+/// later snapshot that matchd left, what it had not seen, or had raised the alarm about, would pass
+/// for good.
+struct AuditedMark {
+    let path: String
+    /// The last record; nil where nothing is kept.
+    let sequence: UInt64?
+
+    init(_ path: String) {
+        self.path = path
+        let bytes = try? File(path, .read).read(count: 32)
+        let digits = bytes.map { $0.prefix { $0 >= 0x30 && $0 <= 0x39 } }
+        sequence = digits.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    /// Keeps another.
+    func set(_ sequence: UInt64) throws(SystemError) {
+        let aside = path + ".new"
+        let file = try File(aside, .replace)
+        try file.write(Array("\(sequence)\n".utf8))
+        try file.sync()
+        try Directory.rename(aside, to: path)
+    }
+}
+
 /// Follows the journal of a state directory. It only reads what matchd writes, so it never holds it
 /// up; a snapshot is taken only of what matchd has marked as durable.
 final class Auditor {
@@ -29,13 +54,19 @@ final class Auditor {
     /// The sequence of the newest snapshot, and when it was taken.
     var snapshot: UInt64
     var snapshotTime: Int64
+    /// Why the last snapshot was not written, and when it is tried again.
+    var refusal: String?
+    var retryTime: Int64 = 0
     /// What is found wrong while records are applied.
     var alarm: AuditAlarm?
 
     /// Most bytes that are applied between two looks at signals and the clock.
     static var runBytesMax: Int { 8 << 20 }
+    /// The pause after a snapshot that could not be written.
+    static var retryNanos: Int64 { 5_000_000_000 }
 
-    /// Begins at the newest valid snapshot, or with an empty engine.
+    /// Begins where it ended: at the newest valid snapshot of what it has seen itself, or with an
+    /// empty engine.
     init(_ settings: Settings, _ log: DaemonLog) throws {
         self.settings = settings
         self.log = log
@@ -45,12 +76,20 @@ final class Auditor {
             if !Directory.exists(directory) { try Directory.create(directory) }
         }
         snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
-        let loaded = try snapshots.newestValid(identity: nil, report: log.line)
+        let audited = AuditedMark(settings.auditedFile)
+        let loaded = try snapshots.newestValid(
+            atMost: audited.sequence ?? .max, identity: nil, report: log.line)
         if let loaded {
             identity = loaded.info.identity
             engine = loaded.takeEngine()
         } else {
             engine = Engine(limits: settings.limits, keepsEvents: false)
+        }
+        if let seen = audited.sequence, engine.sequence < seen {
+            log.line("no snapshot of record \(seen) is left, which was the last of its own")
+        } else if audited.sequence == nil {
+            // What others left is taken on trust, once.
+            try audited.set(engine.sequence)
         }
         snapshot = engine.sequence
         snapshotTime = Clock.monotonicNanos()
@@ -73,7 +112,7 @@ final class Auditor {
                     unsafe found.note(header, record)
                 }
             })
-        {}
+        { ServiceManager.extendTimeout(seconds: 30) }
         voided = found
     }
 
@@ -90,7 +129,7 @@ final class Auditor {
                 break
             }
             let now = Clock.monotonicNanos()
-            if isSnapshotDue(now) { try writeSnapshot() }
+            if isSnapshotDue(now) { try trySnapshot() }
             ServiceManager.watchdog()
             if now > statusTime {
                 statusTime = now + 1_000_000_000
@@ -113,12 +152,9 @@ final class Auditor {
 
     func apply(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
         guard alarm == nil else { return }
-        let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
-        if voided.contains(header.sequence) {
-            _ = unsafe engine.skip(record: record)
-        } else {
-            _ = unsafe engine.apply(record: record)
-        }
+        let outcome =
+            voided.contains(header.sequence)
+            ? unsafe engine.skip(record: record) : unsafe engine.apply(record: record)
         if engine.hasDiverged {
             alarm = AuditAlarm(
                 description: """
@@ -127,24 +163,53 @@ final class Auditor {
                     `boursectl journal rehearse`
                     """)
         }
-        if case .voidSequence(let void) = unsafe Command(
-            kind: CommandKind(rawValue: header.kind) ?? .tick, payload: payload),
-            !voided.contains(void.sequence)
-        {
+        switch CommandKind(rawValue: header.kind) {
+        case .genesis where outcome.refusal != .none:
             alarm = AuditAlarm(
                 description: """
-                    record \(void.sequence) was voided after it had been executed here; start \
-                    again, and it is passed over
+                    \(settings.file): [limits] differ from those the journal was begun with; \
+                    bourse-matchd says what to set
                     """)
+        case .voidSequence:
+            let known = voided
+            unsafe voided.note(header, record)
+            guard voided != known else { return }
+            alarm = AuditAlarm(
+                description: """
+                    record \(header.sequence) voids one that had been executed here; start again, \
+                    and it is passed over
+                    """)
+        default: break
         }
     }
 
     // MARK: Snapshots
 
     func isSnapshotDue(_ now: Int64) -> Bool {
-        guard engine.sequence > snapshot, reader.isDurable else { return false }
+        guard engine.sequence > snapshot, reader.isDurable, now >= retryTime else { return false }
         return engine.sequence - snapshot >= settings.auditd.snapshotEvery
             || now - snapshotTime >= Int64(settings.auditd.snapshotSeconds) * 1_000_000_000
+    }
+
+    /// Writes a snapshot. A disk that does not take it is reported once, and nothing is lost: the
+    /// next try comes after a pause.
+    func trySnapshot() throws {
+        do { try writeSnapshot() } catch {
+            let reason: String
+            switch error {
+            case let fault as JournalError: reason = fault.description
+            // matchd writes one as well, when it stops: one at a time.
+            case StateLockError.held: reason = "another process is writing one"
+            case let fault as StateLockError: reason = fault.description
+            case let fault as SystemError: reason = fault.description
+            default: throw error
+            }
+            if reason != refusal {
+                log.line("no snapshot of record \(engine.sequence), to be tried again: \(reason)")
+            }
+            refusal = reason
+            retryTime = Clock.monotonicNanos() + Self.retryNanos
+        }
     }
 
     /// Checks the invariants, then writes a snapshot. What is written was durable in the journal.
@@ -157,30 +222,36 @@ final class Auditor {
                     """)
         }
         guard let identity = reader.identity ?? identity else { return }
-        let turn = try waitForTurn()
+        let turn = try StateLock(directory: snapshots.directory, name: "writer.lock")
         defer { _ = turn }
-        if try !snapshots.sequences().contains(engine.sequence) {
+        // What a writer that died left aside takes the space of this one.
+        try snapshots.removeUnfinished()
+        if try !isWritten(identity) {
             let info = try snapshots.write(
                 engine, identity: identity, keepFree: settings.matchd.reserveBytes)
             log.line("snapshot of record \(info.sequence), \(info.bodyBytes >> 10) KiB")
         }
         try snapshots.prune(keep: settings.auditd.snapshotsKeep)
+        try AuditedMark(settings.auditedFile).set(engine.sequence)
         snapshot = engine.sequence
         snapshotTime = Clock.monotonicNanos()
+        refusal = nil
     }
 
-    /// matchd writes a snapshot as well, when it stops: one at a time.
-    func waitForTurn() throws -> StateLock {
-        var tries = 0
-        while true {
-            do throws(StateLockError) {
-                return try StateLock(directory: settings.snapshotsDirectory, name: "writer.lock")
-            } catch {
-                tries += 1
-                guard case .held = error, tries < 600 else { throw error }
-                Clock.sleep(nanos: 100_000_000)
-            }
+    /// Whether matchd has left a whole snapshot of this record, which must have the same state.
+    func isWritten(_ identity: JournalIdentity) throws -> Bool {
+        guard
+            let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
+            other.sequence == engine.sequence
+        else { return false }
+        guard other.stateHash == engine.stateHash() else {
+            throw AuditAlarm(
+                description: """
+                    ALARM: the state after record \(engine.sequence) is not that of the matching \
+                    daemon in \(other.path): stop trading and keep the state directory
+                    """)
         }
+        return true
     }
 
     /// Takes what is still to come for a moment, and leaves a snapshot if all of it is durable.
@@ -190,7 +261,7 @@ final class Auditor {
             if reader.isDurable { break }
             Clock.sleep(nanos: 10_000_000)
         }
-        if reader.isDurable, engine.sequence > snapshot { try writeSnapshot() }
+        if reader.isDurable, engine.sequence > snapshot { try trySnapshot() }
         log.line("stopped at record \(engine.sequence)")
     }
 

@@ -66,10 +66,9 @@ private struct Adjustment {
 
     func run(_ common: Common, _ signature: ReasonedSignature) throws {
         guard amount.digits > 0 else {
-            throw Failure(
-                "the amount \(amount) is not positive",
-                repair: "`credit` adds and `debit` takes away; both are given a positive amount",
-                code: .usage)
+            throw amount.digits == 0
+                ? Failure("the amount is zero", repair: "give how much", code: .usage)
+                : Failure(negative: "\(amount)")
         }
         let audit = try signature.audit()
         let desk = try common.exchange().desk(signature.who)
@@ -100,5 +99,15 @@ private struct Adjustment {
                 "\(verb) \(account.name) \(amount.grouped()) \(asset.code). \(receipt.text)",
                 "It has \(available.grouped()) \(asset.code) available and \(held.grouped()) held.",
             ])
+    }
+}
+
+extension Failure {
+    /// A negative amount where a positive one is meant.
+    init(negative amount: String) {
+        self.init(
+            "the amount \(amount) is negative",
+            repair: "`credit` adds and `debit` takes away, both a positive amount: use the other "
+                + "one, with \(amount.drop { $0 == "-" })", code: .usage)
     }
 }

@@ -98,7 +98,8 @@ struct BenchReplay: ParsableCommand {
             Prints events per second, percentiles of one step, trades, the traded quantity and a \
             checksum over all trades that any engine gives for the same file. The throughput is of \
             a run without a clock in it; the percentiles are of a second run that reads the \
-            cycle counter around each step.
+            cycle counter around each step. Beside them stands what this machine's memory takes \
+            for one load that waits for the one before, over as many bytes as the book.
 
             A record is 40 bytes, little-endian: u8 kind (0 limit, 1 IOC, 2 market, 3 cancel, \
             4 replace), u8 side (0 buy, 1 sell), u16 symbol, u32 account, u64 order, i64 price in \
@@ -146,7 +147,21 @@ struct BenchReplay: ParsableCommand {
         let orders = timed.engine.openOrderCount
         report(
             rate: rates[rates.count / 2], totals, steps, perCycle, orders: orders,
-            bytes: orders == 0 ? 0 : timed.engine.bookMemory / orders)
+            book: timed.engine.bookMemory)
+    }
+
+    /// Nanoseconds of one dependent load over `bytes`: the best of some walks.
+    private func loadNanos(_ bytes: Int) -> Double {
+        var memory = BareMemory(bytes: bytes)
+        let steps = 1_000_000
+        var least = UInt64.max
+        for _ in 0..<5 {
+            let start = benchNanos()
+            let reached = memory.walk(steps)
+            least = min(least, benchNanos() - start)
+            precondition(Int(reached) * 64 < memory.bytes, "a walk stays in its memory")
+        }
+        return Double(least) / Double(steps)
     }
 
     private func makeReplay(_ file: ReplayFile, _ symbols: Int) -> Replay {
@@ -157,20 +172,25 @@ struct BenchReplay: ParsableCommand {
 
     private func report(
         rate: Double, _ totals: ReplayTotals, _ steps: Histogram, _ perCycle: Double, orders: Int,
-        bytes: Int
+        book: Int
     ) {
         func nanos(_ perMille: UInt64) -> Int {
             Int(Double(steps.percentile(perMille: perMille)) * perCycle)
         }
         let checksum = "0x" + hex(totals.checksum)
         let perSecond = Int(rate * 1e6)
+        let bytes = orders == 0 ? 0 : book / orders
+        let load = loadNanos(book)
+        let loadPicos = Int(load * 1e3)
+        let loads = Int(1e3 / rate / load * 10)
         if output == .json {
             print(
                 """
                 {"events":\(totals.events),"eventsPerSecond":\(perSecond),"p50Nanos":\(nanos(500)),\
                 "p99Nanos":\(nanos(990)),"p999Nanos":\(nanos(999)),"trades":\(totals.trades),\
                 "tradedQuantity":\(totals.quantity),"tradeChecksum":"\(checksum)",\
-                "openOrders":\(orders),"bytesPerOpenOrder":\(bytes),"ledger":"\(ledger.rawValue)"}
+                "openOrders":\(orders),"bytesPerOpenOrder":\(bytes),"ledger":"\(ledger.rawValue)",\
+                "loadPicos":\(loadPicos),"loadBytes":\(book)}
                 """)
             return
         }
@@ -187,6 +207,8 @@ struct BenchReplay: ParsableCommand {
             trade checksum    \(checksum)
             open orders       \(orders)
             bytes an order    \(bytes)
+            bare memory       \(loadPicos / 1000).\(loadPicos / 100 % 10) ns a dependent load \
+            over \(book / 1024) KiB; an event takes as long as \(loads / 10).\(loads % 10)
             """)
     }
 

@@ -71,6 +71,9 @@ struct Boursectl: ParsableCommand {
         } catch let fault as InputFault {
             Failure(fault.problem, repair: fault.repair, code: .usage).exit()
         } catch {
+            if let amount = Arguments.negativeAmount(CommandLine.arguments) {
+                Failure(negative: amount).exit()
+            }
             exit(withError: error)
         }
     }
@@ -105,5 +108,18 @@ enum Arguments {
         if command == "help" { return rest }
         rest.insert(contentsOf: moved, at: rest.firstIndex(of: "--") ?? rest.endIndex)
         return rest
+    }
+
+    /// A negative amount given to `credit` or `debit`, which looks like an option and is told to be
+    /// an unknown one; nil where there is none.
+    static func negativeAmount(_ arguments: [String]) -> String? {
+        let all = leafFirst(arguments)
+        guard let command = all.first, command == "credit" || command == "debit" else { return nil }
+        return zip(all, all.dropFirst()).first { before, text in
+            // What follows an option's name is its value.
+            let isValue = before.hasPrefix("--") && !before.contains("=")
+            return !isValue && text.hasPrefix("-")
+                && text.dropFirst().first.map { $0.isWholeNumber || $0 == "." } ?? false
+        }?.1
     }
 }

@@ -46,7 +46,7 @@ final class Desk {
 
     /// A desk for an operator of that name.
     init(_ exchange: Exchange, operator name: Text40) throws(Failure) {
-        guard let name = Text40("operator/\(name)") else {
+        guard let name = Text40("\(LinkProtocol.operatorPrefix)\(name)") else {
             preconditionFailure("an operator's name fits its session's")
         }
         self.exchange = exchange

@@ -17,19 +17,25 @@ struct KeyGroup: ParsableCommand {
 
 struct KeyAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Adds an API key (HMAC-SHA256) and prints its secret, once.",
+        commandName: "add", abstract: "Adds an API key and prints its secret, once.",
         discussion: """
-            The secret is sealed with the exchange's own key, secrets/seal.key in the state \
-            directory, before it goes into the journal: it cannot be shown again. A key of a \
-            customer's own choosing is taken with --key-id and --secret-file; a secret is never an \
-            argument, for arguments can be read by every user of the host.
+            A key signs with HMAC-SHA256, or with Ed25519 where --public-key gives the public half \
+            of a key that the customer made; its private half never comes here.
 
-            JSON: {"sequence", "account", "keyID", "secret", "permissions"}; secret is null where \
-            it came from a file.
+            The secret of an HMAC key is sealed with the exchange's own key, secrets/seal.key in \
+            the state directory, before it goes into the journal: it cannot be shown again. A key \
+            of a customer's own choosing is taken with --key-id and --secret-file; a secret is \
+            never an argument, for arguments can be read by every user of the host.
+
+            JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
+            is null where it was not made here.
 
             EXAMPLE
               boursectl key add alice --permissions read,trade
               boursectl key add alice --key-id k1 --secret-file ./k1.secret
+              openssl genpkey -algorithm ed25519 -out private.pem
+              openssl pkey -in private.pem -pubout -out public.pem
+              boursectl key add alice --public-key public.pem
             """)
 
     @OptionGroup var common: Common
@@ -40,13 +46,18 @@ struct KeyAdd: ParsableCommand {
     @Option(help: "The key's identifier: up to 64 letters, digits, - and _.") var keyID: String?
     @Option(help: "File with its secret: one line of 16 to 256 characters; - is standard input.")
     var secretFile: String?
+    @Option(help: "File with the public half of an Ed25519 key, in PEM.") var publicKey: String?
 
     func validate() throws {
         guard Permissions(names: permissions) != nil else {
             throw ValidationError(
                 "\(permissions) are no permissions: name read, trade, withdraw, commas between.")
         }
-        guard (keyID == nil) == (secretFile == nil) else {
+        guard publicKey == nil || secretFile == nil else {
+            throw ValidationError(
+                "Give --secret-file for a key that signs with HMAC, --public-key for Ed25519.")
+        }
+        guard publicKey != nil || (keyID == nil) == (secretFile == nil) else {
             throw ValidationError(
                 "Give --key-id and --secret-file together, or neither to have both made.")
         }
@@ -54,38 +65,46 @@ struct KeyAdd: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        let given = try secretFile.map { try SecretFile.read($0) }
-        let made = APIKey.random()
-        let key = try APIKey(keyID: keyID ?? made.keyID, secret: given ?? made.secret)
-        let sealed = try key.sealed(settings)
+        let random = APIKey.random()
+        let id = try APIKey.identifier(keyID ?? random.keyID)
+        // What is shown of it, and what stands in the log.
+        let (secret, kept, algorithm): (String?, [UInt8], KeyAlgorithm)
+        if let publicKey {
+            (secret, kept, algorithm) = (nil, try PublicKeyFile.read(publicKey), .ed25519)
+        } else {
+            let given = try secretFile.map { try SecretFile.read($0) }
+            let key = try APIKey(keyID: "\(id)", secret: given ?? random.secret)
+            secret = given == nil ? key.secret : nil
+            (kept, algorithm) = (try key.sealed(settings), .hmacSHA256)
+        }
         let desk = try Exchange(settings: settings).desk(signature.who)
         let view = try desk.replica.account(account)
         let receipt = try desk.submit(
             AddAPIKey(
                 account: view.id, permissions: Permissions(names: permissions) ?? [],
-                algorithm: .hmacSHA256, keyID: key.text, sealedSecret: sealed,
-                audit: signature.audit()),
-            meanings: [.nameInvalid: "there is, or was, a key \(key.keyID): choose another"])
-        show(receipt, view, key, isSecretShown: given == nil)
+                algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
+            meanings: [.nameInvalid: "there is, or was, a key \(id): choose another"])
+        show(receipt, view, id, secret, algorithm)
     }
 
     private func show(
-        _ receipt: Receipt, _ account: AccountView, _ key: APIKey, isSecretShown: Bool
+        _ receipt: Receipt, _ account: AccountView, _ id: Text64, _ secret: String?,
+        _ algorithm: KeyAlgorithm
     ) {
         var facts = Facts()
         facts.add("account", "\(account.name)")
         facts.add("permissions", permissions)
-        facts.add("API key", key.keyID)
-        if isSecretShown { facts.add("secret", key.secret) }
+        facts.add("signs with", "\(algorithm)")
+        facts.add("API key", "\(id)")
+        if let secret { facts.add("secret", secret) }
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "account": .string("\(account.name)"),
-                "keyID": .string(key.keyID),
-                "secret": isSecretShown ? .string(key.secret) : .null,
-                "permissions": .string(permissions),
+                "keyID": .string("\(id)"), "secret": secret.map { .string($0) } ?? .null,
+                "permissions": .string(permissions), "algorithm": .string("\(algorithm)"),
             ],
             text: facts.lines(common.out.ink) + [
-                isSecretShown
+                secret != nil
                     ? "Keep the secret now: it cannot be shown again. \(receipt.text)"
                     : "The key is added. \(receipt.text)"
             ])
@@ -103,6 +122,11 @@ struct APIKey {
 
     /// A key of this identifier and secret.
     init(keyID: String, secret: String) throws(Failure) {
+        (self.keyID, self.text, self.secret) = (keyID, try Self.identifier(keyID), secret)
+    }
+
+    /// An identifier that both the log and the API take.
+    static func identifier(_ keyID: String) throws(Failure) -> Text64 {
         let isPlain = keyID.utf8.allSatisfy {
             switch $0 {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
@@ -114,7 +138,7 @@ struct APIKey {
                 "\(keyID) is no key's identifier",
                 repair: "use up to 64 letters, digits, - and _", code: .usage)
         }
-        (self.keyID, self.text, self.secret) = (keyID, text, secret)
+        return text
     }
 
     /// A new random identifier and secret.

@@ -3,6 +3,7 @@
 import Control
 import Glibc
 import Platform
+import Secrets
 
 /// Small text files.
 enum TextFile {
@@ -83,5 +84,22 @@ enum SecretFile {
                 repair: "it is one line of 16 to 256 plain characters without spaces", code: .usage)
         }
         return secret
+    }
+}
+
+/// Public keys that customers bring along.
+enum PublicKeyFile {
+    /// The Ed25519 public key in a PEM file.
+    static func read(_ path: String) throws(Failure) -> [UInt8] {
+        guard let text = try TextFile.read(path) else {
+            throw Failure("there is no file \(path)", code: .usage)
+        }
+        guard let key = Ed25519.publicKey(pem: Array(text.utf8)) else {
+            throw Failure(
+                "\(path) is no Ed25519 public key in PEM",
+                repair: "`openssl pkey -in PRIVATE -pubout` writes that of a private key made with "
+                    + "`openssl genpkey -algorithm ed25519`", code: .usage)
+        }
+        return key
     }
 }

@@ -7,6 +7,7 @@ import History
 import Logging
 import Platform
 import Secrets
+import SpotAPI
 import Synchronization
 
 /// A gateway under a service manager.
@@ -52,10 +53,16 @@ struct GatewayDaemon {
     }
 
     private func start() throws -> GatewayServer {
-        let options = GatewayOptions(
+        var options = GatewayOptions(
             host: settings.gatewayd.listen.host, port: Int(settings.gatewayd.listen.port),
             linkSocket: settings.matchd.socket, name: settings.gatewayd.name,
             sealKeyFile: settings.sealKeyFile)
+        options.connectionsMax = settings.gatewayd.connections
+        options.connectionsPerAddressMax = settings.gatewayd.connectionsPerAddress
+        options.rateLimits = RateLimits(
+            weightPerMinute: settings.gatewayd.weightPerMinute,
+            ordersPer10Seconds: settings.gatewayd.ordersPer10Seconds,
+            ordersPerDay: settings.gatewayd.ordersPerDay)
         let file = settings.historyFile
         let fault = fault
         do {

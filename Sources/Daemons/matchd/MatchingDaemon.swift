@@ -59,6 +59,7 @@ final class MatchingDaemon {
             }
         options.ringBytes = settings.matchd.ringBytes
         options.hashEvery = settings.matchd.hashEvery
+        options.users = try Self.linkUsers(settings)
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
@@ -71,6 +72,33 @@ final class MatchingDaemon {
             log.fatal("the journal failed, nothing more was acknowledged: \(fault)")
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
+    }
+
+    /// The users and groups that the configuration names, by their ids.
+    static func linkUsers(_ settings: Settings) throws(ConfigurationFault) -> LinkUsers {
+        var all = LinkUsers()
+        let m = settings.matchd
+        for (key, names, role): (String, [String], LinkRole) in [
+            ("gateway_users", m.gatewayUsers, .gateway),
+            ("operator_users", m.operatorUsers, .operator),
+            ("observer_users", m.observerUsers, .observer),
+        ] {
+            for name in names {
+                let isGroup = name.hasPrefix("%")
+                let id =
+                    isGroup
+                    ? Host.groupID(named: String(name.dropFirst())) : Host.userID(named: name)
+                guard let id else {
+                    throw ConfigurationFault(
+                        description: """
+                            \(settings.file): matchd.\(key): this host has no \
+                            \(isGroup ? "group" : "user") \(name): create it, or take it out
+                            """)
+                }
+                if isGroup { all.groups.append((id, role)) } else { all.users.append((id, role)) }
+            }
+        }
+        return all
     }
 
     static func listeners(_ settings: Settings) throws -> [LinkListener] {
@@ -99,22 +127,28 @@ final class MatchingDaemon {
         log.line("stopping: draining")
         let engine = pipeline.stop()
         sink.close()
-        try writeSnapshot(engine)
+        writeSnapshot(engine)
     }
 
     /// Leaves a snapshot, so that the next start has nothing to replay. The auditor writes them as
-    /// well: where it is at it, or has this one, nothing is lost by leaving it out.
-    func writeSnapshot(_ engine: borrowing Engine) throws {
+    /// well: where it is at it, or has this one, or the disk does not take it, nothing is lost by
+    /// leaving it out.
+    func writeSnapshot(_ engine: borrowing Engine) {
         guard let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
-            try !snapshots.sequences().contains(engine.sequence)
+            (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
             log.line("stopped at record \(engine.sequence)")
             return
         }
         defer { _ = turn }
-        let info = try snapshots.write(engine, identity: identity)
-        try snapshots.prune(keep: settings.auditd.snapshotsKeep)
-        log.line("stopped at record \(info.sequence), with a snapshot")
+        do throws(JournalError) {
+            let info = try snapshots.write(
+                engine, identity: identity, keepFree: settings.matchd.reserveBytes)
+            try snapshots.prune(keep: settings.auditd.snapshotsKeep)
+            log.line("stopped at record \(info.sequence), with a snapshot")
+        } catch {
+            log.line("stopped at record \(engine.sequence), without a snapshot: \(error)")
+        }
     }
 
     /// Waits for a signal; tells the service manager meanwhile that the engine thread turns.

@@ -22,6 +22,7 @@ extension Endpoint {
         Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
     ]
 
+    /// Rates for one instrument are in `account/commission`; here stand the tier's own.
     @Sendable private static func account(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
         guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
@@ -29,7 +30,7 @@ extension Endpoint {
         let reply = AccountReply(
             account: view, permissions: call.caller?.permissions ?? [],
             fees: replica.follower.engine.fees(
-                account: call.account, instrument: InstrumentID(1)),
+                account: call.account, instrument: InstrumentID(0)),
             balances: balances(call.account, replica),
             updatedTime: replica.follower.engine.timestamp)
         call.reply(capacity: 1_024) { reply.write(to: &$0, omitZeroBalances: omitZero) }

@@ -43,10 +43,13 @@ extension Endpoint {
         } else {
             instruments = allUnits(replica)
         }
+        // The public is told the limit of accounts that have none of their own.
+        let limit = replica.follower.engine.defaultLimits.openOrdersMax
+        let openOrdersMax = limit == 0 ? replica.follower.engine.limits.openOrders : limit
         call.reply(capacity: 256 + 2_048 * instruments.count) { json in
             ExchangeInfo.write(
                 to: &json, instruments: instruments, limits: venue.options.rateLimits,
-                time: call.now * 1_000_000, openOrdersMax: 0)
+                time: call.now * 1_000_000, openOrdersMax: openOrdersMax)
         }
     }
 

@@ -53,12 +53,17 @@ extension Endpoint {
         return json.bytes
     }
 
+    /// Says what `place` would, as far as it can be known before the log has the order: what
+    /// another command before it in the log changes, and matchd's disk reserve, are not seen.
     @Sendable private static func test(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
         let order = try OrderRequest(
             call.parameters, account: call.account, units: units, clOrdID: venue.newClientID())
-        if let refusal = order.filterFailure(units) {
+        try venue.limiter.checkOrder(call.account, now: call.now)
+        guard venue.desk.isOpen else { throw .matchingUnavailable }
+        let refusal = replica.follower.engine.refusal(of: order.place, at: call.now * 1_000_000)
+        guard refusal == .none else {
             throw APIError(refusal, isMarket: order.place.type == .market)
         }
         guard try call.parameters.flag("computeCommissionRates", default: false) else {

@@ -46,8 +46,15 @@ struct RateLimiter {
             retryAfterSeconds: Int((60_000 - now % 60_000 + 999) / 1_000))
     }
 
-    /// Counts new orders. Throws -1015.
+    /// Counts a new order. Throws -1015.
     mutating func countOrder(_ account: AccountID, now: Int64) throws(APIError) {
+        try checkOrder(account, now: now)
+        ordersInTen[account, default: 0] += 1
+        ordersInDay[account, default: 0] += 1
+    }
+
+    /// Whether a new order would be within the limits. Throws -1015 where it would not.
+    mutating func checkOrder(_ account: AccountID, now: Int64) throws(APIError) {
         roll(now)
         let ten = ordersInTen[account, default: 0]
         guard ten < limits.ordersPer10Seconds else {
@@ -61,8 +68,6 @@ struct RateLimiter {
                 limit: limits.ordersPerDay, interval: "1 DAY",
                 retryAfterSeconds: Int((86_400_000 - now % 86_400_000 + 999) / 1_000))
         }
-        ordersInTen[account] = ten + 1
-        ordersInDay[account] = inDay + 1
     }
 
     /// Weight that an address used in this minute.

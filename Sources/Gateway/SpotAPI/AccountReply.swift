@@ -9,7 +9,7 @@ public struct AccountReply: Sendable {
     public var account: AccountView
     /// What the caller's key allows.
     public var permissions: Permissions
-    /// The rates of the account's tier.
+    /// The rates of the account's tier: its own, which an instrument may have others beside.
     public var fees: (maker: FeeRate, taker: FeeRate)
     /// What it has, by asset.
     public var balances: [(asset: AssetView, balance: Balance)]

@@ -46,7 +46,8 @@ public struct RateLimits: Hashable, Sendable {
 
 /// exchangeInfo.
 public enum ExchangeInfo {
-    /// The whole reply; `time` in ns since 1970. `openOrdersMax` is an account's limit, or 0.
+    /// The whole reply; `time` in ns since 1970. `openOrdersMax` is an account's limit,
+    /// over all instruments.
     public static func write(
         to json: inout JSONWriter, instruments: [InstrumentUnits], limits: RateLimits, time: Int64,
         openOrdersMax: UInt32
@@ -146,7 +147,7 @@ public enum ExchangeInfo {
             json.field("avgPriceMins", 0)
         }
         filter("MAX_NUM_ORDERS", to: &json) { json in
-            json.field("maxNumOrders", openOrdersMax == 0 ? 1_000_000 : openOrdersMax)
+            json.field("maxNumOrders", openOrdersMax)
         }
         json.endArray()
     }

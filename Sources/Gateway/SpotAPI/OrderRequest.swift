@@ -120,30 +120,6 @@ public struct OrderRequest: Sendable {
         place.displayQuantity = try units.quantity(iceberg, name: "icebergQty")
         guard place.displayQuantity <= place.quantity else { throw .icebergExceeds }
     }
-
-    /// The first filter of exchangeInfo that the order fails, or nil: what `order/test` can say
-    /// without the engine. The engine checks all of them again.
-    public func filterFailure(_ units: InstrumentUnits) -> Refusal? {
-        let view = units.view
-        let prices = view.priceMin...view.priceMax
-        if place.type.hasPrice, !prices.contains(place.price) { return .priceInvalid }
-        if place.quoteQuantity == .zero,
-            !(view.quantityMin...view.quantityMax).contains(place.quantity)
-        {
-            return .quantityInvalid
-        }
-        if place.type.isTriggered, !prices.contains(place.stopPrice) { return .stopPriceInvalid }
-        let price = place.type.hasPrice ? place.price : place.stopPrice
-        if price != .none || place.quoteQuantity != .zero {
-            let notional =
-                price == .none ? place.quoteQuantity : units.notional(price, place.quantity)
-            if notional < view.notionalMin { return .notionalBelowMinimum }
-            if view.notionalMax > .zero, notional > view.notionalMax {
-                return .notionalAboveMaximum
-            }
-        }
-        return nil
-    }
 }
 
 /// Which order a client means: by the exchange's id or by its own.

@@ -71,11 +71,12 @@ public enum RequestTime {
     }
 }
 
-/// Whether `text` can be an API key's identifier: 1 … 64 letters and digits.
+/// Whether `text` can be an API key's identifier: 1 … 64 letters, digits, `-` and `_`.
 public func isAPIKeyFormat(_ text: String) -> Bool {
     (1...64).contains(text.utf8.count)
         && text.utf8.allSatisfy { byte in
-            isDigit(byte) || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte
+            isDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte
                 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
         }
 }

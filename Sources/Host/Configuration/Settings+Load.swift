@@ -54,13 +54,16 @@ extension Settings {
         return Settings(
             file: Path.join(state, "bourse.toml"), state: state, limits: .standard,
             matchd: Matchd(
-                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil, cpu: nil,
+                socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil,
+                gatewayUsers: [], operatorUsers: [], observerUsers: [], cpu: nil,
                 idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20, ringBytes: 64 << 20,
                 hashEvery: 65_536),
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
-                name: gatewayName, threads: 1),
+                name: gatewayName, connections: 4_096, connectionsPerAddress: 2_048,
+                weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
+                ordersPerDay: 100_000_000),
             agent: Agent(
                 listen: ListenAddress(host: "127.0.0.1", port: 9467),
                 socket: Path.join(state, "run/agent.sock"), state: Path.join(state, "agent"),
@@ -146,6 +149,9 @@ extension Settings {
     private static func unknown(
         _ entry: TOMLDocument.Entry, known: [String]
     ) -> SettingsError.Problem {
+        if let advice = SettingsKey.gone[entry.key] {
+            return SettingsError.Problem(line: entry.line, key: entry.key, text: advice)
+        }
         let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
         let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
         let elsewhere = known.sorted().first { $0.hasSuffix(".\(field)") }

@@ -30,6 +30,12 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress?
         /// The file with the key that TCP clients prove to know; never nil where `listen` is set.
         public var linkKey: String?
+        /// Users whose programs may submit what traders ask for; groups as `%name`.
+        public var gatewayUsers: [String]
+        /// Users whose programs may submit administration as well; groups as `%name`.
+        public var operatorUsers: [String]
+        /// Users whose programs may read the log and submit nothing; groups as `%name`.
+        public var observerUsers: [String]
         /// The CPU the engine thread is pinned to, or nil: not pinned.
         public var cpu: Int?
         /// What the engine thread does when there is nothing to do.
@@ -60,8 +66,16 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress
         /// The gateway's session name in the log; another one for each gateway.
         public var name: Text40
-        /// Event loops.
-        public var threads: Int
+        /// Most client connections.
+        public var connections: Int
+        /// Most client connections of one address.
+        public var connectionsPerAddress: Int
+        /// Request weight that one address may use in a minute.
+        public var weightPerMinute: Int
+        /// New orders that one account may send in 10 seconds.
+        public var ordersPer10Seconds: Int
+        /// New orders that one account may send in a day.
+        public var ordersPerDay: Int
     }
 
     /// Settings of `bourse-agentd`.
@@ -112,6 +126,8 @@ public struct Settings: Hashable, Sendable {
     public var journalDirectory: String { Path.join(state, "journal") }
     /// The engine's snapshots.
     public var snapshotsDirectory: String { Path.join(state, "snapshots") }
+    /// What the auditor has seen: the last record of its last snapshot, as text.
+    public var auditedFile: String { Path.join(state, "audited") }
     /// The directory of the gateway's history.
     public var historyDirectory: String { Path.join(state, "history") }
     /// The gateway's history (SQLite).

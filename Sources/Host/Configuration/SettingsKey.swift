@@ -21,6 +21,15 @@ struct SettingsKey {
     /// All of them, in the order of the file.
     static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd + agent }
 
+    /// Keys that earlier versions had, and what to do about one that is still in a file.
+    static var gone: [String: String] {
+        [
+            "gatewayd.threads":
+                "this key is gone and never did anything, for a gateway is one event loop around "
+                + "its replica: remove the line"
+        ]
+    }
+
     private static var exchange: [SettingsKey] {
         [
             .text("exchange", "state", "\".\"", "The state directory.") { settings, value in
@@ -80,6 +89,20 @@ struct SettingsKey {
                 $0.matchd.linkKey = $1.isEmpty ? nil : $1
                 return nil
             },
+            names(
+                "gateway_users",
+                "Who may use the socket beside root and matchd's own user, who may do everything:\n"
+                    + "users of this host, and groups as %name, with commas between. Nobody else\n"
+                    + "is let in. The socket's group must let them reach it as well.\n"
+                    + "Users of gateways, as \"bourse-gateway\": place and cancel orders.",
+                \.gatewayUsers),
+            names(
+                "operator_users",
+                "Operators, as \"alice, %bourse-admin\": everything that boursectl can do.",
+                \.operatorUsers),
+            names(
+                "observer_users", "Users that may read the log and the status, and change nothing.",
+                \.observerUsers),
             .integer(
                 "matchd", "cpu", -1, in: -1...1_023,
                 "CPU that the engine thread is pinned to; -1: not pinned."
@@ -110,6 +133,23 @@ struct SettingsKey {
         ]
     }
 
+    private static func names(
+        _ field: String, _ note: String,
+        _ path: any WritableKeyPath<Settings.Matchd, [String]> & Sendable
+    ) -> SettingsKey {
+        .text("matchd", field, "\"\"", note) { settings, value in
+            let names = value.split(separator: ",", omittingEmptySubsequences: false).map {
+                String($0.drop { $0 == " " }.prefix { $0 != " " })
+            }
+            let isList = names.joined() == value.filter { $0 != "," && $0 != " " }
+            guard value.isEmpty || isList && names.allSatisfy({ !$0.isEmpty && $0 != "%" }) else {
+                return "expected names of users, and of groups as %name, with commas between"
+            }
+            settings.matchd[keyPath: path] = value.isEmpty ? [] : names
+            return nil
+        }
+    }
+
     private static func ring(_ mebibyte: Int64) -> SettingsKey {
         var key = SettingsKey.integer(
             "matchd", "ring_mib", 64, in: 1...4_096,
@@ -137,7 +177,7 @@ struct SettingsKey {
                 "… or so many seconds, if anything changed."
             ) { $0.auditd.snapshotSeconds = Int($1) },
             .integer(
-                "auditd", "snapshots_keep", 4, in: 1...1_000, "Snapshots that are kept."
+                "auditd", "snapshots_keep", 4, in: 2...1_000, "Snapshots that are kept."
             ) { $0.auditd.snapshotsKeep = Int($1) },
         ]
     }
@@ -161,9 +201,29 @@ struct SettingsKey {
                 $0.gatewayd.name = name
                 return nil
             },
-            .integer("gatewayd", "threads", 1, in: 1...64, "Event loops.") {
-                $0.gatewayd.threads = Int($1)
-            },
+            .integer(
+                "gatewayd", "connections", 4_096, in: 1...1_000_000,
+                "Most client connections, streams included; more are closed at once."
+            ) { $0.gatewayd.connections = Int($1) },
+            .integer(
+                "gatewayd", "connections_per_address", 2_048, in: 1...1_000_000,
+                "Most client connections of one address."
+            ) { $0.gatewayd.connectionsPerAddress = Int($1) },
+            // The heaviest request weighs 250: a limit below it would shut that request out.
+            .integer(
+                "gatewayd", "weight_per_minute", 600_000, in: 1_000...1_000_000_000,
+                "Request weight that one address may use in a minute. Above it: status 429; above\n"
+                    + "twice as much: 418 for two minutes. exchangeInfo shows this limit and the\n"
+                    + "next two; each gateway counts for itself, from its start on."
+            ) { $0.gatewayd.weightPerMinute = Int($1) },
+            .integer(
+                "gatewayd", "orders_per_10_seconds", 100_000, in: 1...1_000_000_000,
+                "New orders that one account may send in 10 seconds."
+            ) { $0.gatewayd.ordersPer10Seconds = Int($1) },
+            .integer(
+                "gatewayd", "orders_per_day", 100_000_000, in: 1...1_000_000_000_000,
+                "New orders that one account may send in a day (UTC)."
+            ) { $0.gatewayd.ordersPerDay = Int($1) },
         ]
     }
 

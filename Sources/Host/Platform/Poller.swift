@@ -84,4 +84,15 @@ public struct PeerCredentials: Hashable, Sendable {
         _ = try checked(result, "ask for the peer of", "socket \(socket)")
         (processID, userID, groupID) = (pid, uid, gid)
     }
+
+    /// The supplementary groups of the peer of a connected Unix socket, as they were then.
+    public static func groups(socket: Int32) throws(SystemError) -> [UInt32] {
+        var groups: [UInt32] = []
+        while true {
+            let result = unsafe bourse_peer_groups(socket, &groups, Int32(groups.count))
+            let count = Int(try checked(result, "ask for the peer's groups of", "socket \(socket)"))
+            if count <= groups.count { return Array(groups.prefix(count)) }
+            groups = Array(repeating: 0, count: count)
+        }
+    }
 }

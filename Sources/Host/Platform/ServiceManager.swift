@@ -29,5 +29,9 @@ public enum ServiceManager {
         return micros == 0 ? nil : Int64(clamping: micros).multipliedReportingOverflow(by: 1000).0
     }()
 
+    /// How many sockets were passed on, the first is descriptor 3 (sd_listen_fds(3)); they close on
+    /// exec.
+    public static func passedSockets() -> Int { Int(max(0, bourse_sd_listen_fds())) }
+
     private static func notify(_ state: String) { _ = unsafe bourse_sd_notify(state) }
 }

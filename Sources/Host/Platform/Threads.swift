@@ -65,6 +65,18 @@ public enum Host {
     /// This process's effective user.
     public static var userID: UInt32 { geteuid() }
 
+    /// The id of a user of this host, or nil. Not for use from two threads at once.
+    public static func userID(named name: String) -> UInt32? {
+        guard let entry = unsafe getpwnam(name) else { return nil }
+        return unsafe entry.pointee.pw_uid
+    }
+
+    /// The id of a group of this host, or nil. Not for use from two threads at once.
+    public static func groupID(named name: String) -> UInt32? {
+        guard let entry = unsafe getgrnam(name) else { return nil }
+        return unsafe entry.pointee.gr_gid
+    }
+
     /// Lets everyone else go first: nice 19 and the idle I/O class, for background work.
     public static func yieldToOthers() {
         _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 19)

@@ -40,6 +40,16 @@ public enum HMACSHA256 {
 
 /// Ed25519 (RFC 8032).
 public enum Ed25519 {
+    /// The 32 bytes of the public key in a PEM text (RFC 8410: `BEGIN PUBLIC KEY`), or nil where
+    /// there is none of this kind.
+    public static func publicKey(pem: [UInt8]) -> [UInt8]? {
+        var key = [UInt8](repeating: 0, count: 32)
+        let result = unsafe pem.withUnsafeBytes {
+            unsafe bourse_ed25519_public_pem($0.baseAddress, $0.count, &key)
+        }
+        return result == 1 ? key : nil
+    }
+
     /// Whether `signature` (64 bytes) is of `bytes` by the owner of `publicKey` (32 bytes). False
     /// for keys and signatures of other lengths.
     public static func isValid(_ signature: [UInt8], publicKey: [UInt8], _ bytes: [UInt8]) -> Bool {

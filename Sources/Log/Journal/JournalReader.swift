@@ -109,15 +109,17 @@ public final class JournalReader {
         if let cursor { return cursor }
         let segments: [SegmentName]
         do throws(JournalError) { segments = try SegmentName.list(directory) } catch {
-            if isLive, case .system(let reason) = error, reason.isMissing { return nil }
+            if isLive, nextSequence == 1, case .system(let reason) = error, reason.isMissing {
+                return nil
+            }
             throw error
         }
         guard let name = segments.last(where: { $0.firstSequence <= nextSequence }) else {
-            if let first = segments.first {
-                throw .missing(
-                    directory: directory, first: nextSequence, last: first.firstSequence - 1)
-            }
-            return nil
+            // Only a journal that is not yet begun may be empty.
+            guard segments.first != nil || nextSequence > 1 else { return nil }
+            throw .missing(
+                directory: directory, first: segments.isEmpty ? 1 : nextSequence,
+                last: (segments.first?.firstSequence ?? nextSequence) - 1)
         }
         let found = try name.open(identity: identity)
         while found.expected.sequence < nextSequence {
@@ -125,10 +127,10 @@ public final class JournalReader {
             case .run, .mark: continue
             case .held: preconditionFailure("a record before the one looked for is given")
             case .end, .bad:
-                if isLive { return nil }
+                // Who asks for a record has had those before it.
                 throw .damaged(
                     file: name.path, offset: found.offset, lastGood: found.expected.last,
-                    detail: "record \(nextSequence) was expected in it")
+                    detail: "record \(found.expected.sequence) was expected there")
             }
         }
         identity = found.header.identity
@@ -148,13 +150,15 @@ public final class JournalReader {
     /// Decides what it means that no record follows: the end, something unfinished, or a fault.
     private func judge(_ cursor: SegmentCursor, _ upTo: UInt64) throws(JournalError) {
         let step = try step(cursor, upTo, .max)
-        let later = try SegmentName.list(directory).first { $0.firstSequence > nextSequence }
+        let segments = try SegmentName.list(directory)
+        let later = segments.first { $0.firstSequence > nextSequence }
         switch step {
         case .run, .mark, .held:
             // It came between the two looks, and this look has passed it: find the place anew.
             reopen()
         case .end:
             badSince = nil
+            try checkFile(cursor, segments)
             guard let later else { return }
             // Written and rolled over between the two looks? Then the next call finds it.
             if isLive, try appeared() { return reopen() }
@@ -164,10 +168,37 @@ public final class JournalReader {
             let now = Clock.monotonicNanos()
             let since = badSince ?? now
             badSince = since
-            if isLive, !flaw.isWhole, now - since < Self.patienceNanos { return }
+            if isLive, !flaw.isWhole {
+                if now - since < Self.patienceNanos { return }
+                // What a writer that died left unfinished stays until the next one cuts it off.
+                let tail = try cursor.search()
+                cursor.refresh()
+                guard case .bad = try self.step(cursor, upTo, .max) else { return reopen() }
+                if later == nil, !tail.isDamage {
+                    badSince = now
+                    return
+                }
+            }
             throw .damaged(
                 file: cursor.file.path, offset: cursor.offset, lastGood: nextSequence - 1,
                 detail: flaw.words)
+        }
+    }
+
+    /// A segment keeps its name and its length as long as it is written.
+    private func checkFile(
+        _ cursor: SegmentCursor, _ segments: [SegmentName]
+    ) throws(JournalError) {
+        guard segments.contains(where: { $0.firstSequence == cursor.header.firstSequence }) else {
+            throw .missing(
+                directory: directory, first: cursor.header.firstSequence,
+                last: max(cursor.expected.last, cursor.header.firstSequence))
+        }
+        let size = try onDisk { () throws(SystemError) in try cursor.file.size() }
+        guard size >= cursor.size else {
+            throw .damaged(
+                file: cursor.file.path, offset: size, lastGood: nextSequence - 1,
+                detail: "it was cut short: it had \(cursor.size) bytes")
         }
     }
 

@@ -119,7 +119,7 @@ extension Journal {
         let expected = cursor.expected
         if expected.sequence == next { return }
         if flaw == nil, expected.sequence < next {
-            let tail = try search(cursor)
+            let tail = try cursor.search()
             if tail.record == nil, tail.mark == nil {
                 throw .missing(directory: directory, first: expected.sequence, last: next - 1)
             }
@@ -135,16 +135,12 @@ extension Journal {
         _ journal: inout RecoveredJournal
     ) throws(JournalError) {
         journal.end = (segment, cursor.offset)
-        let tail = try search(cursor)
+        let tail = try cursor.search()
         guard let first = tail.firstByte, let last = tail.lastByte else {
             return try makeDurable(segment, zeroing: nil, repairs)
         }
-        // A whole record in the wrong place, anything before a mark, or good records behind one
-        // that was written in full: no interrupted write leaves these behind.
-        let isDamage =
-            flaw?.isWhole == true || tail.mark != nil
-            || (tail.record != nil && !tail.hasUnwrittenSector)
-        if isDamage {
+        // Nor is a whole record in the wrong place what an interrupted write leaves behind.
+        if flaw?.isWhole == true || tail.isDamage {
             let behind = tail.record ?? tail.mark
             let later = behind.map {
                 "; record \($0.sequence) behind it at byte \($0.offset) is good"
@@ -157,14 +153,6 @@ extension Journal {
             file: segment.path, sequence: cursor.expected.sequence, offset: cursor.offset,
             bytes: last + 1 - min(first, cursor.offset))
         try makeDurable(segment, zeroing: cursor.offset..<last + 1, repairs)
-    }
-
-    private static func search(_ cursor: SegmentCursor) throws(JournalError) -> TailSearch {
-        try onDisk { () throws(SystemError) in
-            try TailSearch(
-                cursor.file, size: cursor.size, from: cursor.offset,
-                sequence: cursor.expected.sequence)
-        }
     }
 
     /// What was read may so far be in memory only: sync it, and with it the zeros over a torn tail,

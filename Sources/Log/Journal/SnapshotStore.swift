@@ -132,11 +132,16 @@ public struct SnapshotStore: Sendable {
     /// Removes all but the newest `keep` files, and what a writer that died left aside.
     public func prune(keep: Int) throws(JournalError) {
         precondition(keep >= 1, "at least one snapshot is kept")
-        let directory = directory
         for sequence in try sequences().dropFirst(keep) {
             let path = path(sequence)
             try onDisk { () throws(SystemError) in try Directory.remove(path) }
         }
+        try removeUnfinished()
+    }
+
+    /// Removes what a writer that died left aside.
+    public func removeUnfinished() throws(JournalError) {
+        let directory = directory
         try onDisk { () throws(SystemError) in
             for name in try Directory.names(in: directory) where name.hasSuffix(Self.asideEnding) {
                 let path = Directory.join(directory, name)

@@ -17,6 +17,10 @@ struct TailSearch {
     /// Whether the item at the place overlaps a disk sector that was never written.
     var hasUnwrittenSector = false
 
+    /// Whether no interrupted write leaves this behind: anything before a mark, or good records
+    /// behind one that was written in full.
+    var isDamage: Bool { mark != nil || (record != nil && !hasUnwrittenSector) }
+
     private static let sectorBytes = 512
     /// How much of the file is looked at in one piece.
     private static let windowBytes = 4 << 20
@@ -98,5 +102,14 @@ struct TailSearch {
             at = end
         }
         return false
+    }
+}
+
+extension SegmentCursor {
+    /// Looks through what stands behind the last good record.
+    func search() throws(JournalError) -> TailSearch {
+        try onDisk { () throws(SystemError) in
+            try TailSearch(file, size: size, from: offset, sequence: expected.sequence)
+        }
     }
 }

@@ -58,6 +58,8 @@ public enum LinkProtocol {
     public static var voidsMax: Int { 1024 }
     /// Most bytes of an error's text.
     public static var errorBytesMax: Int { 512 }
+    /// How the names of operators' sessions begin; only operators may open such.
+    public static var operatorPrefix: String { "operator/" }
     /// Most bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }

@@ -188,11 +188,14 @@ public final class LinkListener: Sendable {
         return peer
     }
 
-    /// Whether the peer's user is one of these, root or this process's own. Unix sockets only.
-    public func allows(_ peer: Int32, users: [UInt32]) -> Bool {
-        guard path != nil, let user = try? PeerCredentials(socket: peer).userID else {
-            return false
-        }
-        return user == 0 || user == geteuid() || users.contains(user)
+    /// The role of a connection that was accepted here, or nil where it may not be: over TCP a
+    /// gateway's, once it has proved that it knows the key; else its user's, as the kernel says.
+    public func role(of peer: Int32, _ users: LinkUsers) -> LinkRole? {
+        if key != nil { return .gateway }
+        guard path != nil, let credentials = try? PeerCredentials(socket: peer),
+            let groups = try? PeerCredentials.groups(socket: peer)
+        else { return nil }
+        return users.role(
+            user: credentials.userID, groups: groups + [credentials.groupID], own: geteuid())
     }
 }

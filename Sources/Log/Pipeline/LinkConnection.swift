@@ -37,6 +37,7 @@ final class LinkConnection {
     let slot: Int
     let use: UInt32
     let key: LinkKey?
+    let role: LinkRole
     var stage = Stage.greeting
     var feed = Feed.none
     var hello: LinkHello?
@@ -57,11 +58,14 @@ final class LinkConnection {
     /// Most questions that wait for an answer.
     static var queriesMax: Int { 16 }
 
-    init(_ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, deadline: Int64) {
+    init(
+        _ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole, deadline: Int64
+    ) {
         self.descriptor = descriptor
         self.slot = slot
         self.use = use
         self.key = key
+        self.role = role
         self.deadline = deadline
     }
 

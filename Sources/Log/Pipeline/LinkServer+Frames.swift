@@ -106,21 +106,19 @@ extension LinkServer {
         guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
+        let role = connection.role
         var position = requestPosition
-        var isAllowed = true
+        var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
-            guard isAllowed, unsafe LinkPolicy.allows(entry, payload, session: session) else {
-                isAllowed = false
-                return
-            }
-            unsafe put(entry, payload, session, caller, &position)
+            guard verdict == .taken else { return }
+            verdict = unsafe LinkPolicy.judge(entry, payload, session: session, role)
+            if verdict == .taken { unsafe put(entry, payload, session, caller, &position) }
         }
-        guard walked != nil, isAllowed else {
-            let fault =
-                isAllowed
-                ? "a submit frame is not well formed"
-                : "a command that is not well formed, or not one for writers; \(LinkPolicy.hint)"
-            connection.refuse(LinkRefusal(.malformed, fault))
+        guard walked != nil, verdict == .taken else {
+            connection.refuse(
+                walked == nil
+                    ? LinkRefusal(.malformed, "a submit frame is not well formed")
+                    : LinkPolicy.refusal(verdict, role))
             return true
         }
         if claim(connection, session) { requestPosition = position }
@@ -152,6 +150,10 @@ extension LinkServer {
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         if session == connection.session || session == 0 { return true }
         if let owner = owners[session], owner != connection.slot, let other = connections[owner] {
+            guard other.role <= connection.role else {
+                connection.refuse(LinkPolicy.refusal(.denied, connection.role))
+                return false
+            }
             drop(other)
         }
         guard owners.count < Self.ownersMax else {
@@ -249,36 +251,77 @@ extension LinkServer {
 
 /// What writers may submit: the stateless check before the log.
 enum LinkPolicy {
-    /// What to do about a command that is not let in.
-    static var hint: String { "are both sides of the same version?" }
+    /// What becomes of a command.
+    enum Verdict {
+        /// It goes into the log.
+        case taken
+        /// It is not well formed, or not one for writers.
+        case malformed
+        /// It is not one for the connection's role.
+        case denied
+    }
 
-    /// Whether a command is one for writers, with a payload of its layout. Orders are checked by
+    /// What to tell the one who sent a command that is not taken.
+    static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
+        guard verdict == .denied else {
+            return LinkRefusal(
+                .malformed,
+                "a command that is not well formed, or not one for writers; are both sides of the "
+                    + "same version?")
+        }
+        return LinkRefusal(
+            .access,
+            """
+            this connection is one of \(role == .observer ? "an observer" : "a gateway") and may \
+            not submit this: run it as matchd's user or root, or name its user in [matchd] \
+            operator_users
+            """)
+    }
+
+    /// Judges a command by its kind, its layout and the role of who sent it. Orders are checked by
     /// their length here and by the engine, which decodes them anyway; all others are decoded.
     @inline(__always)
-    static func allows(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32
-    ) -> Bool {
-        guard entry.revision == 0 else { return false }
+    static func judge(
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+    ) -> Verdict {
+        guard role >= .gateway else { return .denied }
+        guard entry.revision == 0 else { return .malformed }
+        let bytes: Int
         switch entry.kind {
-        case CommandKind.place.rawValue: return session != 0 && entry.payloadBytes == 112
-        case CommandKind.cancel.rawValue: return session != 0 && entry.payloadBytes == 56
-        case CommandKind.amend.rawValue: return session != 0 && entry.payloadBytes == 72
-        default: return unsafe allowsRare(entry, payload, session: session)
+        case CommandKind.place.rawValue: bytes = 112
+        case CommandKind.cancel.rawValue: bytes = 56
+        case CommandKind.amend.rawValue: bytes = 72
+        default: return unsafe judgeRare(entry, payload, session: session, role)
         }
+        return session != 0 && entry.payloadBytes == bytes ? .taken : .malformed
     }
 
     @inline(never)
-    static func allowsRare(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32
-    ) -> Bool {
-        guard let kind = CommandKind(rawValue: entry.kind) else { return false }
+    private static func judgeRare(
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+    ) -> Verdict {
+        guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
         switch kind {
-        case .genesis, .tick, .hashMark, .epochMark: return false
+        case .genesis, .tick, .hashMark, .epochMark: return .malformed
         // A record that the running engine has applied cannot be voided: replicas would differ.
-        case .voidSequence: return false
-        case .openSession: if session != 0 { return false }
-        default: if session == 0 { return false }
+        case .voidSequence: return .malformed
+        case .openSession: if session != 0 { return .malformed }
+        default: if session == 0 { return .malformed }
         }
-        return unsafe Command(kind: kind, payload: payload) != nil
+        guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
+        return role >= .operator || isForGateways(command) ? .taken : .denied
+    }
+
+    /// Whether a command is one that traders ask for, or a gateway for itself.
+    static func isForGateways(_ command: Command) -> Bool {
+        switch command {
+        case .place, .cancel, .amend, .cancelReplace: true
+        // All orders of the venue are the operators'.
+        case .massCancel(let cancel): cancel.account.number != 0
+        // Nor may a gateway stand in the log, or take over, as an operator.
+        case .openSession(let session):
+            !session.name.description.hasPrefix(LinkProtocol.operatorPrefix)
+        default: false
+        }
     }
 }

@@ -161,18 +161,20 @@ final class LinkServer {
                 turnAway(descriptor, LinkRefusal(.limit, "matchd has no free connection"))
                 continue
             }
-            if listener.key == nil, !listener.allows(descriptor, users: options.allowedUsers) {
+            guard let role = listener.role(of: descriptor, options.users) else {
                 turnAway(
                     descriptor,
                     LinkRefusal(
                         .access,
-                        "this user may not use the exchange: run it as the exchange's user or root")
-                )
+                        """
+                        this user may not use the exchange: run it as matchd's user or root, or \
+                        name the user in [matchd] gateway_users, operator_users or observer_users
+                        """))
                 continue
             }
             uses[slot] = (uses[slot] + 1) & 0x7FFF
             let connection = LinkConnection(
-                descriptor, slot: slot, use: uses[slot], key: listener.key,
+                descriptor, slot: slot, use: uses[slot], key: listener.key, role: role,
                 deadline: Clock.monotonicNanos() + Self.greetNanosMax)
             do throws(SystemError) {
                 try poller.add(descriptor, .readable, token: UInt64(slot))

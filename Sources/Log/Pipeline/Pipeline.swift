@@ -21,8 +21,8 @@ public struct PipelineOptions: Sendable {
     public var hashEvery: UInt64 = 65_536
     /// The most connections.
     public var connectionsMax = 64
-    /// User ids, beside this process's own and root, that may connect to the Unix socket.
-    public var allowedUsers: [UInt32] = []
+    /// Who may connect to the Unix socket, beside this process's own user and root.
+    public var users = LinkUsers()
     /// The journal's identity.
     public var journal: (high: UInt64, low: UInt64) = (0, 0)
     /// The disk reserve, for status.

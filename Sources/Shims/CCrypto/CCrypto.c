@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 
 int bourse_sha256(const void *bytes, size_t count, uint8_t *digest) {
     return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
@@ -73,6 +74,19 @@ int bourse_ed25519_verify(
         && EVP_DigestVerify(context, signature64, 64, bytes ? bytes : empty, count) == 1;
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
+    if (!ok) ERR_clear_error();
+    return ok;
+}
+
+int bourse_ed25519_public_pem(const void *pem, size_t count, uint8_t *key32) {
+    if (count > INT_MAX) return 0;
+    BIO *source = BIO_new_mem_buf(pem, (int)count);
+    EVP_PKEY *key = source ? PEM_read_bio_PUBKEY(source, NULL, NULL, NULL) : NULL;
+    size_t size = 32;
+    int ok = key && EVP_PKEY_get_id(key) == EVP_PKEY_ED25519
+        && EVP_PKEY_get_raw_public_key(key, key32, &size) == 1 && size == 32;
+    EVP_PKEY_free(key);
+    BIO_free(source);
     if (!ok) ERR_clear_error();
     return ok;
 }

@@ -44,6 +44,14 @@ int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
     return result(r);
 }
 
+int bourse_pipe(int *reading, int *writing) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    *reading = ends[0];
+    *writing = ends[1];
+    return 0;
+}
+
 int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
 
 int64_t bourse_write_two(
@@ -142,6 +150,14 @@ int bourse_peer_credentials(int fd, int32_t *pid, uint32_t *uid, uint32_t *gid) 
     *uid = peer.uid;
     *gid = peer.gid;
     return 0;
+}
+
+int bourse_peer_groups(int fd, uint32_t *groups, int capacity) {
+    socklen_t size = (socklen_t)capacity * sizeof *groups;
+    // ERANGE has set the size that is needed.
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0 && errno != ERANGE)
+        return -errno;
+    return (int)(size / sizeof *groups);
 }
 
 int bourse_memory_file(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }

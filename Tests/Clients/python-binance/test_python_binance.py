@@ -1,5 +1,6 @@
 """python-binance as it comes from PyPI: it signs before it encodes, and deletes with a body."""
 import pytest
+from Crypto.PublicKey import ECC
 from binance.client import Client
 from binance.exceptions import BinanceAPIException
 
@@ -29,6 +30,24 @@ def test_places_reads_and_cancels(client):
     canceled = client.cancel_order(symbol="BTCUSDT", orderId=order["orderId"])
     assert canceled["status"] == "CANCELED"
     assert client.get_open_orders(symbol="BTCUSDT") == []
+
+
+def test_signs_with_ed25519(venue, tmp_path):
+    private = ECC.generate(curve="Ed25519")
+    file = tmp_path / "public.pem"
+    file.write_text(private.public_key().export_key(format="PEM"))
+    made = venue.exchange.ctl_json("key", "add", "demo1", "--public-key", file)
+    pem = private.export_key(format="PEM")
+    client = Client(made["keyID"], private_key=pem, ping=False)
+    client.API_URL = f"{venue.url}/api"
+    order = client.order_limit_buy(symbol="BTCUSDT", quantity="0.01", price="30000.00")
+    assert order["status"] == "NEW"
+    canceled = client.cancel_order(symbol="BTCUSDT", orderId=order["orderId"])
+    assert canceled["status"] == "CANCELED"
+    client.PRIVATE_KEY = ECC.generate(curve="Ed25519")
+    with pytest.raises(BinanceAPIException) as refusal:
+        client.get_account()
+    assert refusal.value.code == -1022
 
 
 def test_trades(client, venue):

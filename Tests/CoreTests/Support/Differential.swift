@@ -71,7 +71,13 @@ final class Differential {
         stream.eventHash = engine.eventHash
         let step = stream.next()
         taken += 1
+        let foreseen = foresee(step)
         let ours = apply(step)
+        // What comes before the command itself is not foreseen.
+        let isOwn = ours.refusal == .none || ours.refusal.rawValue > Refusal.voided.rawValue
+        if let foreseen, isOwn, foreseen != ours.refusal {
+            throw fail("\(step.command.map { "\($0)" } ?? ""): foreseen \(foreseen), was \(ours)")
+        }
         let theirs =
             step.isVoided
             ? twin.pass(step.header) : twin.apply(step.header, step.command)
@@ -88,6 +94,12 @@ final class Differential {
         }
         for event in events { eventKinds[name(event), default: 0] += 1 }
         if engine.hasDiverged { throw fail("the engine's own hash mark was refused") }
+    }
+
+    /// What the engine says of a new order before it takes it.
+    private func foresee(_ step: Step) -> Refusal? {
+        guard case .place(let order) = step.command else { return nil }
+        return engine.refusal(of: order, at: step.header.timestamp)
     }
 
     /// Half of the commands as records, half decoded.

@@ -29,5 +29,8 @@ int bourse_aes256gcm_open(
 int bourse_ed25519_verify(
     const uint8_t *_Nonnull key32, const void *_Nullable bytes, size_t count,
     const uint8_t *_Nonnull signature64);
+/// 1 when the PEM text (RFC 7468) is an Ed25519 public key (RFC 8410), which goes to `key32`.
+int bourse_ed25519_public_pem(
+    const void *_Nullable pem, size_t count, uint8_t *_Nonnull key32);
 
 #endif

@@ -15,6 +15,16 @@ static inline void bourse_relax(void) {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
+/// sched_getaffinity(2): bit n of word n / 64 is processor n.
+int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
+/// sched_setaffinity(2), in the same form.
+int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
+
+/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
+int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
+/// ETHTOOL_SCHANNELS, in the same form.
+int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
+
 #endif
 }
 
@@ -71,6 +81,11 @@ int bourse_epoll_wait(
 /// SO_PEERCRED of a Unix socket.
 int bourse_peer_credentials(
     int fd, int32_t *_Nonnull pid, uint32_t *_Nonnull uid, uint32_t *_Nonnull gid);
+/// pipe2(2), closed on exec.
+int bourse_pipe(int *_Nonnull reading, int *_Nonnull writing);
+/// SO_PEERGROUPS of a Unix socket: how many there are; the first `capacity` of them in `groups`
+/// where they all fit, else none.
+int bourse_peer_groups(int fd, uint32_t *_Nonnull groups, int capacity);
 /// memfd_create(2), closed on exec.
 int bourse_memory_file(const char *_Nonnull name);
 
@@ -82,6 +97,16 @@ int bourse_thread_pin(int cpu);
 int bourse_thread_id(void);
 /// Makes the calling thread's I/O idle class (ioprio_set(2)): it waits for all others.
 int bourse_idle_io(void);
+
+/// sched_getaffinity(2): bit n of word n / 64 is processor n.
+int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
+/// sched_setaffinity(2), in the same form.
+int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
+
+/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
+int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
+/// ETHTOOL_SCHANNELS, in the same form.
+int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
 
 /// What a network interface says of a topic by SIOCETHTOOL, as lines `key value`: `channels`,
 /// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table), `stats`

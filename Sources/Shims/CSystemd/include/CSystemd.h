@@ -13,6 +13,9 @@ int bourse_sd_notify(const char *_Nonnull state);
 /// sd_watchdog_enabled(3): the watchdog's period in microseconds, or 0 when there is none.
 uint64_t bourse_sd_watchdog_usec(void);
 
+/// sd_listen_fds(3): how many descriptors were passed, the first is 3; unsets the environment.
+int bourse_sd_listen_fds(void);
+
 /// A connection to the system bus whose every call takes at most `timeoutMicros`; one thread uses
 /// it. Given back by `close`, whatever the others gave.
 int bourse_bus_open(uint64_t timeoutMicros, void *_Nullable *_Nonnull bus);

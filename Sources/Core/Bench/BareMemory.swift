@@ -1,0 +1,38 @@
+// What memory alone takes: the limit that an engine's step is seen beside.
+
+internal import Slabs
+
+/// Cache lines in one random ring, each of which says where the next one is: a walk has to wait for
+/// each load before it can begin the next, as a step of the engine does for its first ones.
+public struct BareMemory: ~Copyable {
+    /// A line is 16 words; the first says where the next line is.
+    private var words: Slab<UInt32>
+    private var at: UInt32 = 0
+    /// The bytes that are walked over.
+    public let bytes: Int
+
+    /// A ring over so many bytes, at least one line.
+    public init(bytes: Int) {
+        let count = max(1, bytes / 64)
+        self.bytes = count * 64
+        words = Slab(capacity: count * 16)
+        for i in 0..<count { words[i * 16] = UInt32(i) }
+        // Sattolo's shuffle: what comes out is a single ring.
+        var random: UInt64 = 1
+        for i in stride(from: count - 1, to: 0, by: -1) {
+            random = scatter(random &+ UInt64(i))
+            let j = Int(random % UInt64(i))
+            let next = words[i * 16]
+            words[i * 16] = words[j * 16]
+            words[j * 16] = next
+        }
+    }
+
+    /// Goes on by `steps` loads and gives the line reached; the start is line 0.
+    public mutating func walk(_ steps: Int) -> UInt32 {
+        var at = at
+        for _ in 0..<steps { at = words[Int(at) << 4] }
+        self.at = at
+        return at
+    }
+}

@@ -1,0 +1,226 @@
+// Carries out the helper's requests: reads what is there, changes it, reads it back, and says how
+// to undo it.
+
+public import Checks
+import Glibc
+import Platform
+
+/// Why a request was not carried out.
+public enum HelperFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// It may not be, or makes no sense on this host; nothing was changed.
+    case refused(String)
+    /// It was tried and did not take.
+    case failed(String)
+
+    /// One line, as it is answered.
+    public var description: String {
+        switch self {
+        case .refused(let why): "refused \(why)"
+        case .failed(let why): "failed \(why)"
+        }
+    }
+}
+
+/// What came of a request that was carried out.
+public struct HelperAnswer: Hashable, Sendable {
+    /// The request that puts back what was there; nil where nothing was changed.
+    public var undo: HelperRequest?
+    /// What was read, for requests that read.
+    public var lines: [String] = []
+}
+
+/// Changes settings of the running kernel. Nothing it does outlives a reboot.
+public final class HostChanger {
+    /// Where `/proc` and `/sys` begin: empty on a real host, a directory in tests.
+    private let root: String
+    /// Held open as long as the latency bound is wanted: cpuidle lets go with its last holder.
+    private var wakeupLatency: (file: File, micros: Int)?
+
+    /// A changer of the host, or of a tree that looks like one.
+    public init(root: String = "") { self.root = root }
+
+    /// Whether something ends with this process.
+    public var holdsSomething: Bool { wakeupLatency != nil }
+
+    /// Carries out one request.
+    public func perform(_ request: HelperRequest) throws(HelperFailure) -> HelperAnswer {
+        switch request {
+        case .irqAffinity(let irq, let cpus):
+            return try change(
+                "/proc/irq/\(irq)/smp_affinity_list", to: cpus, read: CPUSet.init(list:),
+                write: \.description
+            ) { .irqAffinity(irq: irq, cpus: $0) }
+        case .rps(let nic, let queue, let cpus):
+            return try change(
+                "/sys/class/net/\(nic)/queues/rx-\(queue)/rps_cpus", to: cpus,
+                read: CPUSet.init(mask:), write: \.mask
+            ) { .rps(nic: nic, queue: queue, cpus: $0) }
+        case .xps(let nic, let queue, let cpus):
+            return try change(
+                "/sys/class/net/\(nic)/queues/tx-\(queue)/xps_cpus", to: cpus,
+                read: CPUSet.init(mask:), write: \.mask
+            ) { .xps(nic: nic, queue: queue, cpus: $0) }
+        case .workqueue(let cpus):
+            return try change(
+                "/sys/devices/virtual/workqueue/cpumask", to: cpus, read: CPUSet.init(mask:),
+                write: \.mask
+            ) { .workqueue(cpus: $0) }
+        case .governor(let cpu, let name):
+            let directory = "/sys/devices/system/cpu/cpu\(cpu)/cpufreq"
+            try offered(name, in: "\(directory)/scaling_available_governors")
+            return try change("\(directory)/scaling_governor", to: name) {
+                .governor(cpu: cpu, name: $0)
+            }
+        case .energy(let cpu, let name):
+            let directory = "/sys/devices/system/cpu/cpu\(cpu)/cpufreq"
+            try offered(name, in: "\(directory)/energy_performance_available_preferences")
+            return try change("\(directory)/energy_performance_preference", to: name) {
+                .energy(cpu: cpu, name: $0)
+            }
+        case .parameter(let name, let value): return try parameter(name, value)
+        case .hugePages(let mode):
+            return try change(
+                "/sys/kernel/mm/transparent_hugepage/enabled", to: mode, read: Self.chosen,
+                write: \.self
+            ) { .hugePages(mode: $0) }
+        case .channels(let nic, let count):
+            let old = try NetworkDevice.setChannels(nic, count)
+            return HelperAnswer(undo: old == count ? nil : .channels(nic: nic, count: old))
+        case .threadAffinity(let process, let thread, let cpus):
+            return try moveThread(process, thread, cpus)
+        case .wakeupLatency(let micros): return try holdLatency(micros)
+        case .serviceAddress(let adds, let address, let nic):
+            return try ServiceAddress.set(adds: adds, address, nic)
+        case .health(let disk): return HelperAnswer(undo: nil, lines: try DiskHealth.read(disk))
+        }
+    }
+
+    // MARK: Files of one value
+
+    private func change<Value: Equatable>(
+        _ path: String, to wanted: Value, read: (String) -> Value?, write: (Value) -> String,
+        undo: (Value) -> HelperRequest
+    ) throws(HelperFailure) -> HelperAnswer {
+        guard let old = read(try text(path)) else {
+            throw .failed("\(path) says what is not understood; nothing was changed")
+        }
+        guard old != wanted else { return HelperAnswer() }
+        do throws(SystemError) {
+            // One write(2): the kernel takes the whole value or none of it.
+            try File(root + path, .write).write(Array("\(write(wanted))\n".utf8))
+        } catch {
+            throw .failed(
+                path.hasPrefix("/proc/irq/") && error.code == EIO
+                    ? "the driver manages this interrupt itself; it follows the isolated CPUs of "
+                        + "the kernel's command line (isolcpus=managed_irq)"
+                    : error.description)
+        }
+        let now = read(try text(path))
+        guard now == wanted else {
+            throw .failed("\(path) took \(write(wanted)) and now says \(try text(path))")
+        }
+        return HelperAnswer(undo: undo(old))
+    }
+
+    private func change(
+        _ path: String, to name: String, undo: (String) -> HelperRequest
+    ) throws(HelperFailure) -> HelperAnswer {
+        try change(path, to: name, read: { $0 }, write: \.self, undo: undo)
+    }
+
+    private func text(_ path: String) throws(HelperFailure) -> String {
+        do throws(SystemError) {
+            let bytes = try File(root + path, .read).read(count: 4_096)
+            let text = String(decoding: bytes, as: UTF8.self)
+            return String(text.prefix { $0 != "\n" })
+        } catch {
+            throw error.isMissing
+                ? .refused("this host has no \(path)") : .failed(error.description)
+        }
+    }
+
+    private func offered(_ name: String, in path: String) throws(HelperFailure) {
+        let names = try text(path).split(separator: " ").map(String.init)
+        guard names.contains(name) else {
+            throw .refused("\(name) is not among \(names.joined(separator: ", "))")
+        }
+    }
+
+    private func parameter(_ name: String, _ value: Int) throws(HelperFailure) -> HelperAnswer {
+        guard let known = HelperRequest.parameters.first(where: { $0.name == name }) else {
+            throw .refused("\(name) is none of the helper's parameters")
+        }
+        return try change(known.path, to: value, read: { Int($0) }, write: { String($0) }) {
+            .parameter(name: name, value: $0)
+        }
+    }
+
+    /// The word in brackets, as in `always [madvise] never`.
+    private static func chosen(_ text: String) -> String? {
+        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]"),
+            open < close
+        else { return text.contains(" ") ? nil : text }
+        return String(text[text.index(after: open)..<close])
+    }
+
+    // MARK: Threads and latency
+
+    /// Moves a thread of a unit of the exchange; no other.
+    private func moveThread(
+        _ process: Int, _ thread: Int, _ cpus: CPUSet
+    ) throws(HelperFailure) -> HelperAnswer {
+        let groups = try text("/proc/\(process)/cgroup")
+        let unit = groups.split(separator: "/").last.map(String.init) ?? ""
+        guard unit.hasPrefix("bourse-"), unit.hasSuffix(".service") else {
+            throw .refused("process \(process) is no daemon of the exchange")
+        }
+        guard Directory.exists("\(root)/proc/\(process)/task/\(thread)") else {
+            throw .refused("process \(process) has no thread \(thread)")
+        }
+        return try attempt { () throws(SystemError) in
+            let old = CPUSet(try Host.affinity(thread: Int32(thread)))
+            guard old != cpus else { return .success(HelperAnswer()) }
+            try Host.setAffinity(thread: Int32(thread), cpus.numbers)
+            guard CPUSet(try Host.affinity(thread: Int32(thread))) == cpus else {
+                return .failure(.failed("not every CPU of \(cpus) is there for this thread"))
+            }
+            return .success(
+                HelperAnswer(
+                    undo: .threadAffinity(process: process, thread: thread, cpus: old)))
+        }
+    }
+
+    /// pm_qos(7) "cpu_dma_latency": holds as long as the file is open.
+    private func holdLatency(_ micros: Int) throws(HelperFailure) -> HelperAnswer {
+        let old = wakeupLatency?.micros ?? -1
+        guard old != micros else { return HelperAnswer() }
+        if micros < 0 {
+            wakeupLatency = nil
+        } else {
+            do throws(SystemError) {
+                let file = try File("\(root)/dev/cpu_dma_latency", .write)
+                let value = UInt32(micros)
+                try file.write((0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
+                wakeupLatency = (file, micros)
+            } catch {
+                throw error.isMissing
+                    ? .refused("this host has no /dev/cpu_dma_latency")
+                    : .failed(error.description)
+            }
+        }
+        return HelperAnswer(undo: .wakeupLatency(micros: old))
+    }
+}
+
+/// What `body` gives; a failed system call is a request that failed.
+func attempt<Value>(
+    _ body: () throws(SystemError) -> Result<Value, HelperFailure>
+) throws(HelperFailure) -> Value {
+    let result: Result<Value, HelperFailure>
+    do throws(SystemError) {
+        result = try body()
+    } catch {
+        throw .failed(error.description)
+    }
+    return try result.get()
+}

@@ -1,0 +1,67 @@
+// Affinities of other threads, and queues of network interfaces.
+
+internal import CLinux
+
+extension Host {
+    /// Words of a set of processors: 4,096 of them, as the kernel's largest.
+    private static var words: Int { 64 }
+
+    /// The processors that a thread of this host may run on (sched_getaffinity(2)).
+    public static func affinity(thread: Int32) throws(SystemError) -> [Int] {
+        var set = [UInt64](repeating: 0, count: words)
+        let result = unsafe bourse_affinity_get(thread, &set, set.count)
+        _ = try checked(result, "ask for the processors of", "thread \(thread)")
+        return (0..<set.count * 64).filter { set[$0 / 64] >> ($0 % 64) & 1 == 1 }
+    }
+
+    /// Sets them (sched_setaffinity(2)); the ones that are not there are left out by the kernel.
+    public static func setAffinity(thread: Int32, _ processors: [Int]) throws(SystemError) {
+        var set = [UInt64](repeating: 0, count: words)
+        for processor in processors where processor < set.count * 64 {
+            set[processor / 64] |= 1 << (processor % 64)
+        }
+        let result = unsafe bourse_affinity_set(thread, set, set.count)
+        _ = try checked(result, "move", "thread \(thread)")
+    }
+}
+
+/// How many queues a network interface has, and can have: ETHTOOL_GCHANNELS (linux/ethtool.h).
+public struct EthernetChannels: Hashable, Sendable {
+    private var values: [UInt32]
+
+    /// What the interface of this name has. Throws where there is none, or its driver does not say
+    /// (EOPNOTSUPP).
+    public init(interface: String) throws(SystemError) {
+        values = [UInt32](repeating: 0, count: 8)
+        let result = unsafe bourse_channels_get(interface, &values)
+        _ = try checked(result, "ask for the queues of", interface)
+    }
+
+    /// Most receive queues.
+    public var rxMax: Int { Int(values[0]) }
+    /// Most transmit queues.
+    public var txMax: Int { Int(values[1]) }
+    /// Most combined queues.
+    public var combinedMax: Int { Int(values[3]) }
+    /// Receive queues now.
+    public var rx: Int {
+        get { Int(values[4]) }
+        set { values[4] = UInt32(clamping: newValue) }
+    }
+    /// Transmit queues now.
+    public var tx: Int {
+        get { Int(values[5]) }
+        set { values[5] = UInt32(clamping: newValue) }
+    }
+    /// Combined queues now.
+    public var combined: Int {
+        get { Int(values[7]) }
+        set { values[7] = UInt32(clamping: newValue) }
+    }
+
+    /// Makes them so.
+    public func set(interface: String) throws(SystemError) {
+        let result = unsafe bourse_channels_set(interface, values)
+        _ = try checked(result, "set the queues of", interface)
+    }
+}

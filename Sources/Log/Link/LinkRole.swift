@@ -1,0 +1,35 @@
+// Who may do what on the Link.
+
+/// What a connection may do; each role may do what those before it may.
+public enum LinkRole: Int, Comparable, Sendable {
+    /// Follow the log, ask for status and sessions.
+    case observer
+    /// Submit what traders ask for.
+    case gateway
+    /// Submit whatever writers may: the exchange's administration as well.
+    case `operator`
+
+    /// By what they may do.
+    public static func < (a: LinkRole, b: LinkRole) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Who may connect to the Link's Unix socket, beside root and the process's own user, who are
+/// operators. Whoever is not named may not.
+public struct LinkUsers: Sendable {
+    /// Roles of users, by user id.
+    public var users: [(id: UInt32, role: LinkRole)] = []
+    /// Roles of groups' members, by group id.
+    public var groups: [(id: UInt32, role: LinkRole)] = []
+
+    /// Nobody.
+    public init() {}
+
+    /// The highest role of a user and its groups, or nil where it has none. `own` is the id of this
+    /// process's user.
+    public func role(user: UInt32, groups ofUser: [UInt32], own: UInt32) -> LinkRole? {
+        if user == 0 || user == own { return .operator }
+        let byUser = users.lazy.filter { $0.id == user }.map(\.role)
+        let byGroup = groups.lazy.filter { ofUser.contains($0.id) }.map(\.role)
+        return [byUser.max(), byGroup.max()].compactMap { $0 }.max()
+    }
+}
