@@ -17,8 +17,10 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
     /// (cpuset(7), "List format").
     public init?(list: some StringProtocol) {
         var all: [Int] = []
-        for part in list.trimming.split(separator: ",", omittingEmptySubsequences: false)
-        where !list.trimming.isEmpty {
+        let text = list.trimming
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count <= Self.numberMax + 1 else { return nil }
+        for part in parts where !text.isEmpty {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false)
             guard (1...2).contains(ends.count), let low = Self.number(ends[0]),
                 let high = Self.number(ends[ends.count - 1]), low <= high

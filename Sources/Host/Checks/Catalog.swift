@@ -3,7 +3,13 @@
 /// All groups of checks, in the order in which they are shown.
 public enum Catalog {
     /// The groups.
-    public static var groups: [CheckGroup] { [.units] }
+    public static var groups: [CheckGroup] {
+        [
+            .units, .exchange, .wallet, .threads, .isolation, .interrupts, .irqAffinity,
+            .frequency, .settings, .network, .queues, .disks, .diskSettings, .diskTrend,
+            .diskHealth, .memory, .time, .power, .kernel,
+        ]
+    }
 
     /// Every kind once, by number.
     public static var kinds: [CheckKind] {

@@ -198,7 +198,9 @@ public struct CheckInput: Sendable {
     public func unknown(
         _ kind: CheckKind, _ subject: String = "", source: String, _ text: String? = nil
     ) -> Finding {
-        Finding(kind, subject, .unknown, text ?? "\(source) is not there", source: source)
+        let isThere = now.text(source) != nil || now.names(source) != nil
+        let why = isThere ? "says nothing that can be understood" : "is not there"
+        return Finding(kind, subject, .unknown, text ?? "\(source) \(why)", source: source)
     }
 
     /// Nanoseconds between the two observations; nil at first.
@@ -207,9 +209,54 @@ public struct CheckInput: Sendable {
         return now.time - before.time
     }
 
-    /// How much a counter grew in a second, in thousandths; nil at first, and when it went back.
-    public func milliPerSecond(_ old: Int64, _ new: Int64) -> Int64? {
-        guard let elapsedNanos, new >= old else { return nil }
-        return Int64(clamping: Int128(new - old) * 1_000_000_000_000 / Int128(elapsedNanos))
+    /// A finding of how much a counter grew, counted over `seconds` and rounded up: what happened
+    /// once is never 0.
+    public func rate(
+        _ kind: CheckKind, _ subject: String = "", over seconds: Int64 = 1, source: String,
+        fix: Fix? = nil, of counter: (Observation) -> Int64?, _ text: (Int64) -> String
+    ) -> Finding {
+        rate(
+            kind, subject, over: seconds, source: source, fix: fix,
+            from: before.flatMap(counter), to: counter(now), text)
+    }
+
+    /// The same of what was counted already.
+    public func rate(
+        _ kind: CheckKind, _ subject: String = "", over seconds: Int64 = 1, source: String,
+        fix: Fix? = nil, from old: Int64?, to new: Int64?, _ text: (Int64) -> String
+    ) -> Finding {
+        switch growth(from: old, to: new) {
+        case .unreadable: return unknown(kind, subject, source: source)
+        case .first:
+            return unknown(kind, subject, source: source, "\(source) was read once: no rate yet")
+        case .by(let count):
+            guard let elapsedNanos else { return unknown(kind, subject, source: source) }
+            let elapsed = Int128(elapsedNanos)
+            let value = (Int128(count) * Int128(seconds) * 1_000_000_000 + elapsed - 1) / elapsed
+            let whole = Int64(clamping: value)
+            return finding(kind, subject, value: whole, text(whole), source: source, fix: fix)
+        }
+    }
+
+    /// How a counter stands to what it was.
+    public enum Growth: Hashable, Sendable {
+        /// It cannot be read now.
+        case unreadable
+        /// There is nothing before it: it is read for the first time, or it began anew.
+        case first
+        /// It grew by so much.
+        case by(Int64)
+    }
+
+    /// How much a counter grew since the round before.
+    public func growth(_ counter: (Observation) -> Int64?) -> Growth {
+        growth(from: before.flatMap(counter), to: counter(now))
+    }
+
+    /// The same of what was counted already.
+    public func growth(from old: Int64?, to new: Int64?) -> Growth {
+        guard let new, new >= 0 else { return .unreadable }
+        guard elapsedNanos != nil, let old, old >= 0, old <= new else { return .first }
+        return .by(new - old)
     }
 }

@@ -25,6 +25,10 @@ public struct HostPlan: Hashable, Sendable {
         public var name: String
         /// Queues it is to have (combined, else of each direction); nil: not declared.
         public var channels: Int?
+        /// Slots that its receive ring is to have; nil: not declared.
+        public var ring: Int64?
+        /// Longest wait for more packets before an interrupt, in microseconds; nil: not declared.
+        public var coalesceMicros: Int64?
         /// The lowest speed it is to run at, Mb/s; nil: not declared.
         public var speed: Int64?
         /// Whether it takes part in PTP, and must stamp packets.
@@ -42,6 +46,8 @@ public struct HostPlan: Hashable, Sendable {
     public var hotThreads: [HotThread] = []
     /// Interfaces to watch; empty: every one that has a device behind it.
     public var interfaces: [Interface] = []
+    /// Huge pages that the pool is to hold; nil: not declared.
+    public var hugePages: Int64?
     /// Disks with power-loss protection, whose write cache may be on.
     public var protectedDisks: Set<String> = []
     /// Directories whose space matters, each with a word for it, as `journal`.

@@ -3,17 +3,42 @@
 
 /// Texts by path, and the names in directories.
 ///
-/// Sources are named by absolute paths, in which a part `*` stands for every name in its directory,
-/// `NAME*` for those that begin so, and `{pid}` for the process of each unit of the exchange. Below
-/// `/probe` stands what only calls give, one text each, its lines `key value`:
+/// Sources are named by absolute paths; `init(time:sources:plan:text:names:)` says what their
+/// patterns stand for. Below `/probe` stands what only calls give, one text each. Lines end with a
+/// newline; numbers are decimal and whole; a text that cannot be had is absent, never empty.
 ///
-/// - `/probe/units`: a line a unit: `name load active sub pid restarts watchdog-usec`
-/// - `/probe/exchange`: counters of matchd; absent while it does not answer
-/// - `/probe/statvfs`: a line a watched directory: `path bytes free-bytes inodes free-inodes`
-/// - `/probe/clock`: adjtimex(2)
-/// - `/probe/ethtool/NIC/{link,channels,rings,coalesce,features,rss,timestamping}`
-/// - `/probe/nvme/DISK`, `/probe/ata/DISK`: health, read by the helper
-/// - `/probe/hung`: a line a source that took too long
+/// - `/probe/units`: `name load active sub pid restarts watchdog-usec`, a line a unit of the
+///   exchange and one for `irqbalance.service`; pid 0 where nothing runs
+/// - `/probe/exchange`: `key value`, the keys of `boursectl status`: `role epoch released durable
+///   applied commands syncs syncP50Nanos syncP99Nanos connections connectionsMax followers
+///   ingressFillPerMille logFillPerMille diskFreeBytes diskReserveBytes belowReserve hashMark`
+///   (`belowReserve` 0 or 1); on a primary also `standbyLagRecords standbyLagBytes
+///   standbyLagNanos`, and `hashesEqual` (0 or 1) where a replica was compared. Absent while
+///   matchd does not answer
+/// - `/probe/wallet`: `chain NAME SECONDS HEIGHT SCANNED AGE` (seconds a block takes, height of
+///   the node, last block scanned, seconds since the node's last block) and `asset NAME BALANCED`
+///   (1: what is owed is there). Absent while walletd does not answer
+/// - `/probe/statvfs`: `path bytes free-bytes inodes free-inodes`, a line a watched directory;
+///   what is free is what others than root may take
+/// - `/probe/clock`: adjtimex(2) and two clocks, `key value`: `state status offset_ns maxerror_us
+///   esterror_us freq_ppb realtime_ns monotonic_ns`; `state` is what the call returned
+/// - `/probe/chrony`: what `chronyc -c tracking` prints
+/// - `/probe/ipmi`: what `ipmi-sensors --comma-separated-output --no-header-output
+///   --output-sensor-state` prints: `id,name,type,state,reading,units,event`
+/// - `/probe/ethtool/NIC/channels`: `rx tx other combined` and each with `_max`, `key value`
+/// - `/probe/ethtool/NIC/rings`: `rx rx_max tx tx_max`
+/// - `/probe/ethtool/NIC/coalesce`: `adaptive_rx adaptive_tx` (0 or 1), `rx_usecs tx_usecs`
+/// - `/probe/ethtool/NIC/features`: the kernel's names of features, each 0 or 1: `rx-lro 0`
+/// - `/probe/ethtool/NIC/rss`: `queue entries`: how many entries of the table lead to it
+/// - `/probe/ethtool/NIC/stats`: the driver's counters, `name value`
+/// - `/probe/ethtool/NIC/timestamping`: `hardware_transmit hardware_receive hardware_raw` (0 or
+///   1), `phc` (number of its clock, -1: none)
+/// - `/probe/nvme/DISK`: the SMART / health log page, `key value`, by the specification's names:
+///   `critical_warning composite_temperature` (kelvin) `available_spare available_spare_threshold
+///   percentage_used media_and_data_integrity_errors unsafe_shutdowns power_on_hours`
+/// - `/probe/ata/DISK`: `health passed` or `health failed`, then the attributes, a line each:
+///   `id name value worst threshold raw`
+/// - `/probe/hung`: a line a source that took too long; no line where none did
 public struct Observation: Hashable, Sendable {
     /// When it was read, in nanoseconds of CLOCK_MONOTONIC.
     public var time: Int64
@@ -44,11 +69,16 @@ public struct Observation: Hashable, Sendable {
 
     /// A file's lines without empty ones; none when it could not be read.
     public func lines(_ path: String) -> [Substring] {
-        texts[path]?.split(separator: "\n") ?? []
+        texts[path].map { Substring($0).parts { $0 == 0x0A } } ?? []
     }
 
     /// The names in a directory, numbers in their order; nil when it could not be read.
     public func names(_ directory: String) -> [String]? { lists[directory] }
+
+    /// The names in a directory that begin so; none when it could not be read.
+    func names(_ directory: String, beginning start: String) -> [String] {
+        lists[directory]?.filter { $0.hasPrefix(start) } ?? []
+    }
 
     /// The values of a text of lines `key value` (a colon may stand behind the key).
     public func fields(_ path: String) -> [String: Substring] {
@@ -90,5 +120,13 @@ extension StringProtocol {
     }
 
     /// Its parts between spaces and tabs.
-    var words: [SubSequence] { split { $0 == " " || $0 == "\t" } }
+    var words: [Substring] { Substring(self).parts { $0 == 0x20 || $0 == 0x09 } }
+}
+
+extension Substring {
+    /// Its parts between such bytes, without empty ones. Bytes, since tables of interrupts are long
+    /// and read each second.
+    fileprivate func parts(_ isBetween: (UInt8) -> Bool) -> [Substring] {
+        utf8.split(whereSeparator: isBetween).map { Substring($0) }
+    }
 }

@@ -5,14 +5,18 @@ extension CheckKind {
         601, "unit.state",
         why: "A daemon that is not running takes its part of the exchange with it.")
     static let unitRestarts = CheckKind(
-        602, "unit.restarts", unit: "per-hour", warning: 1, critical: 5,
+        602, "unit.restarts", unit: "restarts", warning: 1, critical: 5,
         why: "A daemon that starts again and again loses nothing, but something ends it.")
+    static let unitWatchdog = CheckKind(
+        603, "unit.watchdog",
+        why: "A daemon that hangs, and is not watched, hangs until somebody looks.")
 }
 
 extension CheckGroup {
     /// What systemd says of each unit.
     static let units = CheckGroup(
-        "unit", seconds: 1, kinds: [.unitState], sources: ["/probe/units"]
+        "unit", seconds: 1, kinds: [.unitState, .unitRestarts, .unitWatchdog],
+        sources: ["/probe/units"]
     ) { input in
         let source = "/probe/units"
         guard input.now.text(source) != nil else {
@@ -20,26 +24,56 @@ extension CheckGroup {
                 input.unknown(.unitState, $0, source: "systemd", "systemd does not answer")
             }
         }
-        let lines = input.now.lines(source).map(\.words)
-        return input.plan.units.map { unit in
-            guard let line = lines.first(where: { $0.first.map(String.init) == unit }),
-                line.count >= 4
-            else {
-                return input.unknown(
-                    .unitState, unit, source: "systemd", "systemd does not know \(unit)")
+        let units = input.now.units
+        return input.plan.units.flatMap { name in
+            guard let words = units[name]?.words else {
+                return [
+                    input.unknown(
+                        .unitState, name, source: "systemd", "systemd does not know \(name)")
+                ]
             }
-            let words = line.map(String.init)
-            let text = "\(unit) is \(words[2]) (\(words[3]))"
-            return switch (words[2], words[3]) {
-            case ("active", "running"), ("active", "listening"), ("active", "active"):
-                Finding(.unitState, unit, .ok, text, source: "systemd")
-            case ("activating", _), ("deactivating", _), ("reloading", _):
-                Finding(.unitState, unit, .warning, text, source: "systemd")
-            default:
-                Finding(
-                    .unitState, unit, .critical, text, source: "systemd",
-                    fix: .advice(["journalctl -u \(unit) -n 50", "systemctl start \(unit)"]))
-            }
+            return [input.state(name, words)] + input.running(name, words)
         }
+    }
+}
+
+extension CheckInput {
+    fileprivate func state(_ unit: String, _ words: [String]) -> Finding {
+        let text = "\(unit) is \(words[2]) (\(words[3]))"
+        return switch (words[2], words[3]) {
+        case ("active", "running"), ("active", "listening"), ("active", "active"):
+            Finding(.unitState, unit, .ok, text, source: "systemd")
+        case ("activating", _), ("deactivating", _), ("reloading", _):
+            Finding(.unitState, unit, .warning, text, source: "systemd")
+        case ("active", _), ("inactive", _), ("failed", _), ("maintenance", _):
+            Finding(
+                .unitState, unit, .critical, text, source: "systemd",
+                fix: .advice(["journalctl -u \(unit) -n 50", "systemctl start \(unit)"]))
+        default: unknown(.unitState, unit, source: "/probe/units")
+        }
+    }
+
+    /// What is asked of a daemon that runs: how often it was started anew since an operator started
+    /// it, and whether systemd would notice that it hangs.
+    fileprivate func running(_ unit: String, _ words: [String]) -> [Finding] {
+        guard words[3] == "running" else { return [] }
+        let restarts = Observation.count(words[5])
+        let watchdog = Observation.count(words[6])
+        return [
+            restarts.map {
+                finding(
+                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \($0) times",
+                    source: "systemd",
+                    fix: .advice(["journalctl -u \(unit) -p warning", "coredumpctl list"]))
+            } ?? unknown(.unitRestarts, unit, source: "/probe/units"),
+            watchdog.map {
+                verdict(
+                    .unitWatchdog, unit, isRight: $0 > 0,
+                    $0 > 0
+                        ? "systemd notices within \($0 / 1_000) ms that \(unit) hangs"
+                        : "blind: systemd would not notice that \(unit) hangs", source: "systemd",
+                    fix: .advice(["systemctl edit \(unit): [Service] WatchdogSec=5s"]))
+            } ?? unknown(.unitWatchdog, unit, source: "/probe/units"),
+        ]
     }
 }

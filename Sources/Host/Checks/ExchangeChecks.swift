@@ -1,0 +1,242 @@
+// The exchange itself, as matchd and walletd tell. Numbers 611 … 639.
+
+extension CheckKind {
+    static let exchangeAnswers = CheckKind(
+        611, "exchange.answers", why: "Without matchd nothing is matched.")
+    static let syncLatency = CheckKind(
+        612, "exchange.sync-latency", unit: "microseconds", warning: 2_000, critical: 20_000,
+        why: "Every acknowledgement waits for the journal; one in a hundred waits this long.")
+    static let commandFill = CheckKind(
+        613, "exchange.command-fill", unit: "per-mille", warning: 500, critical: 900,
+        why: "Commands come faster than they are applied; when it is full, writers wait.")
+    static let logFill = CheckKind(
+        614, "exchange.log-fill", unit: "per-mille", warning: 500, critical: 900,
+        why: "Records come faster than the disk takes them; when it is full, everything waits.")
+    static let reserve = CheckKind(
+        615, "exchange.disk-reserve", unit: "bytes",
+        why: "Below the reserve only cancels are taken.")
+    static let connections = CheckKind(
+        616, "exchange.connections", unit: "percent", warning: 80, critical: 95,
+        why: "When all connections are taken a daemon that restarts finds no place.")
+    static let gateWait = CheckKind(
+        617, "exchange.gate-wait", unit: "records",
+        why: "Records are on the disk and nobody is told: the release gate does not open.")
+    static let standbyRecords = CheckKind(
+        621, "exchange.standby-records", unit: "records", warning: 10_000, critical: 1_000_000,
+        why: "A standby has to apply what it lacks before it can take over.")
+    static let standbyBytes = CheckKind(
+        622, "exchange.standby-bytes", unit: "bytes", warning: 16 << 20, critical: 1 << 30,
+        why: "It is what would be lost with this host, or has to be sent first.")
+    static let standbyTime = CheckKind(
+        623, "exchange.standby-lag", unit: "milliseconds", warning: 100, critical: 2_000,
+        why: "An acknowledgement waits for the standby, and after two seconds goes without it.")
+    static let hashes = CheckKind(
+        624, "exchange.hashes",
+        why: "A replica that came to another result is wrong, or this one is.")
+    static let scanner = CheckKind(
+        631, "wallet.scanner", unit: "blocks", warning: 3, critical: 20,
+        why: "Deposits in blocks that were not scanned are not credited.")
+    static let node = CheckKind(
+        632, "wallet.node", unit: "blocks", warning: 6, critical: 20,
+        why: "A node that sees no blocks is cut off, or follows a chain that nobody builds on.")
+    static let reconciliation = CheckKind(
+        633, "wallet.reconciliation",
+        why: "What customers are owed is not there.")
+}
+
+extension CheckGroup {
+    /// matchd.
+    static let exchange = CheckGroup(
+        "exchange", seconds: 5,
+        kinds: [
+            .exchangeAnswers, .syncLatency, .commandFill, .logFill, .reserve, .connections,
+            .gateWait, .standbyRecords, .standbyBytes, .standbyTime, .hashes,
+        ], sources: ["/probe/exchange"]
+    ) { input in
+        let unit = "bourse-matchd.service"
+        guard input.now.text("/probe/exchange") != nil else {
+            guard input.plan.units.contains(unit) else { return [] }
+            return [
+                Finding(
+                    .exchangeAnswers, "", .critical, "matchd does not answer", source: "the Link",
+                    fix: .advice(["systemctl status \(unit)", "journalctl -u \(unit) -n 50"]))
+            ] + ExchangeCheck.always.map {
+                input.unknown($0, source: "the Link", "matchd does not answer")
+            }
+        }
+        return ExchangeCheck(input: input).findings
+    }
+
+    /// walletd.
+    static let wallet = CheckGroup(
+        "wallet", seconds: 5, kinds: [.scanner, .node, .reconciliation], sources: ["/probe/wallet"]
+    ) { input in
+        let isDeclared = input.plan.units.contains("bourse-walletd.service")
+        guard input.now.text("/probe/wallet") != nil else {
+            return isDeclared
+                ? [input.unknown(.scanner, source: "walletd", "walletd does not answer")] : []
+        }
+        return input.wallet
+    }
+}
+
+private struct ExchangeCheck {
+    /// The kinds that every exchange has.
+    static let always: [CheckKind] = [
+        .syncLatency, .commandFill, .logFill, .reserve, .connections, .gateWait,
+    ]
+
+    let input: CheckInput
+    var source: String { "/probe/exchange" }
+    var told: [String: Int64] { input.now.counters(source) }
+
+    var findings: [Finding] {
+        let role = input.now.fields(source)["role"].map(String.init) ?? ""
+        guard ["standalone", "primary", "standby"].contains(role) else {
+            return ([.exchangeAnswers] + Self.always).map { input.unknown($0, source: source) }
+        }
+        return [
+            Finding(.exchangeAnswers, "", .ok, "matchd answers, as \(role)", source: source),
+            value(
+                .syncLatency, "syncP99Nanos", by: 1_000, ["look at disk.flush-latency"],
+                { "one in a hundred group commits took longer than \($0) µs" }),
+            value(
+                .commandFill, "ingressFillPerMille", ["look at the CPU of the engine's thread"],
+                { "the ring of commands is full to \($0) ‰" }),
+            value(
+                .logFill, "logFillPerMille", ["look at disk.write-latency and disk.flush-latency"],
+                { "the ring of records is full to \($0) ‰" }),
+            reserve, connections, gate,
+        ] + standby(isPrimary: role == "primary")
+    }
+
+    private func value(
+        _ kind: CheckKind, _ key: String, by divisor: Int64 = 1, _ advice: [String],
+        _ text: (Int64) -> String
+    ) -> Finding {
+        guard let value = told[key].map({ $0 / divisor }) else {
+            return input.unknown(
+                kind, source: source, "\(source) says nothing of \(key) that can be understood")
+        }
+        return input.finding(
+            kind, value: value, text(value), source: source, fix: .advice(advice))
+    }
+
+    private var reserve: Finding {
+        guard let free = told["diskFreeBytes"], let reserve = told["diskReserveBytes"],
+            let isBelow = told["belowReserve"], isBelow <= 1
+        else { return input.unknown(.reserve, source: source) }
+        let state: CheckState = isBelow == 1 ? .critical : free / 2 < reserve ? .warning : .ok
+        return Finding(
+            .reserve, "", state, value: free,
+            "\(free) bytes are free for the journal, \(reserve) are its reserve", source: source,
+            fix: state == .ok
+                ? nil : .advice(["boursectl journal prune --help", "or make the disk larger"]))
+    }
+
+    private var connections: Finding {
+        guard let open = told["connections"], let most = told["connectionsMax"], most > 0 else {
+            return input.unknown(.connections, source: source)
+        }
+        let percent = Int64(clamping: Int128(open) * 100 / Int128(most))
+        return input.finding(
+            .connections, value: percent, "\(open) of \(most) connections to matchd are taken",
+            source: source,
+            fix: .advice(["ss -xp | grep match.sock", "stop what should not be connected"]))
+    }
+
+    /// Stuck when records were waiting in both rounds and none was let out between them.
+    private var gate: Finding {
+        guard let released = told["released"], let durable = told["durable"] else {
+            return input.unknown(.gateWait, source: source)
+        }
+        let waiting = max(durable - released, 0)
+        let old = input.before?.counters(source) ?? [:]
+        let isStuck = waiting > 0 && old["released"] == released && old["durable"] ?? 0 > released
+        return Finding(
+            .gateWait, "", isStuck ? .critical : .ok, value: waiting,
+            isStuck
+                ? "\(waiting) records are durable here and were not let out since the round before"
+                : "\(waiting) records wait at the release gate", source: source,
+            fix: isStuck
+                ? .advice(["boursectl status", "look at the standby and the link to it"]) : nil)
+    }
+
+    /// Only a primary has a standby.
+    private func standby(isPrimary: Bool) -> [Finding] {
+        var all: [Finding] = []
+        let look = ["boursectl status, on the standby", "look at its disk and at the link to it"]
+        if isPrimary {
+            all = [
+                value(
+                    .standbyRecords, "standbyLagRecords", look, { "the standby lacks \($0) records" }
+                ),
+                value(.standbyBytes, "standbyLagBytes", look, { "the standby lacks \($0) bytes" }),
+                value(
+                    .standbyTime, "standbyLagNanos", by: 1_000_000, look,
+                    { "the standby is \($0) ms behind" }),
+            ]
+        }
+        guard let text = input.now.fields(source)["hashesEqual"] else { return all }
+        guard let isEqual = Observation.count(text), isEqual <= 1 else {
+            return all + [input.unknown(.hashes, source: source)]
+        }
+        return all + [
+            input.verdict(
+                .hashes, isRight: isEqual == 1, wrong: .critical,
+                "replicas came to \(isEqual == 1 ? "the same result" : "different results")",
+                source: source,
+                fix: .advice([
+                    "boursectl pause", "boursectl journal rehearse, on each host",
+                    "keep the journals of both hosts",
+                ]))
+        ]
+    }
+}
+
+extension CheckInput {
+    fileprivate var wallet: [Finding] {
+        let source = "/probe/wallet"
+        var all: [Finding] = []
+        for line in now.lines(source) {
+            let words = line.words
+            let numbers = words.dropFirst(2).map { Observation.count($0) }
+            if words.count == 6, words[0] == "chain", let interval = numbers[0], interval > 0,
+                let height = numbers[1], let scanned = numbers[2], let age = numbers[3]
+            {
+                all += chain(
+                    String(words[1]), interval: interval, behind: max(height - scanned, 0), age: age)
+            } else if words.count == 3, words[0] == "asset", let balance = numbers[0], balance <= 1 {
+                let name = String(words[1])
+                all.append(
+                    verdict(
+                        .reconciliation, name, isRight: balance == 1, wrong: .critical,
+                        "the \(name) that customers are owed \(balance == 1 ? "is" : "is not") there",
+                        source: source,
+                        fix: .advice([
+                            "boursectl wallet reconcile \(name)",
+                            "withdrawals of \(name) stay stopped until it is explained",
+                        ])))
+            } else {
+                return [unknown(.scanner, source: source)]
+            }
+        }
+        return all
+    }
+
+    private func chain(
+        _ name: String, interval: Int64, behind: Int64, age: Int64
+    ) -> [Finding] {
+        let source = "/probe/wallet"
+        return [
+            finding(
+                .scanner, name, value: behind, "\(behind) blocks of \(name) are not scanned yet",
+                source: source, fix: .advice(["journalctl -u bourse-walletd -n 50"])),
+            finding(
+                .node, name, value: age / interval,
+                "the node of \(name) saw its last block \(age) s ago, one comes every "
+                    + "\(interval) s", source: source,
+                fix: .advice(["look at the node of \(name): its peers, its disk, its log"])),
+        ]
+    }
+}

@@ -1,0 +1,209 @@
+// From the names of sources to an observation: which files that are, on this host.
+
+extension Observation {
+    /// Most names that are taken of a directory.
+    static var namesMax: Int { 4_096 }
+
+    /// Reads what `sources` name, `/probe/units` first.
+    ///
+    /// In a path a part `*` stands for every name in its directory, `NAME*` for those that begin
+    /// so, and
+    /// - `{pid}` for the process of each unit in `/probe/units` that runs,
+    /// - `{cpu}` for each CPU of a hot thread; for each CPU that is online where none is declared,
+    /// - `{nic}` for each declared interface; where none is, for each that has a `device`,
+    /// - `{disk}` for each block device that has a `device`.
+    ///
+    /// A path that ends in `/` is a directory of which only the names are kept. The names are kept
+    /// of every directory that was looked through as well.
+    ///
+    /// `text` gives a file's text or a probe's, at most 256 KiB, `names` the names in a directory;
+    /// nil for what cannot be read.
+    public init(
+        time: Int64, sources: [String], plan: HostPlan,
+        text: @escaping (String) -> String?, names: @escaping (String) -> [String]?
+    ) {
+        self.init(time: time)
+        var reader = Reader(plan: plan, observation: self, readText: text, readNames: names)
+        reader.read("/probe/units")
+        for source in sources { reader.expand(source) }
+        self = reader.observation
+    }
+
+    private struct Reader {
+        let plan: HostPlan
+        var observation: Observation
+        let readText: (String) -> String?
+        let readNames: (String) -> [String]?
+        var seen: Set<String> = []
+
+        mutating func read(_ path: String) {
+            guard seen.insert(path).inserted, let text = readText(path) else { return }
+            observation.set(path, text)
+        }
+
+        mutating func list(_ directory: String) -> [String] {
+            if seen.insert(directory + "/").inserted, let names = readNames(directory) {
+                observation.set(directory, names: Array(names.prefix(Observation.namesMax)))
+            }
+            return observation.names(directory) ?? []
+        }
+
+        /// Reads every path that a pattern stands for.
+        mutating func expand(_ pattern: String) {
+            guard let open = pattern.firstIndex(where: { $0 == "*" || $0 == "{" }) else {
+                if pattern.hasSuffix("/") { return _ = list(String(pattern.dropLast())) }
+                return read(pattern)
+            }
+            guard pattern[open] == "*" else {
+                guard let close = pattern[open...].firstIndex(of: "}") else { return }
+                for name in stand(for: pattern[open...close]) {
+                    expand(pattern[..<open] + name + pattern[pattern.index(after: close)...])
+                }
+                return
+            }
+            let slash = pattern[..<open].lastIndex(of: "/") ?? pattern.startIndex
+            let start = String(pattern[pattern.index(after: slash)..<open])
+            for name in list(String(pattern[..<slash])) where name.hasPrefix(start) {
+                let rest = pattern[pattern.index(after: open)...]
+                expand("\(pattern[...slash])\(name)\(rest)")
+            }
+        }
+
+        private mutating func stand(for name: Substring) -> [String] {
+            switch name {
+            case "{pid}":
+                return Set(observation.units.values.map(\.process)).filter { $0 > 0 }.sorted()
+                    .map { "\($0)" }
+            case "{cpu}":
+                read(Observation.onlinePath)
+                return observation.watchedCPUs(plan).numbers.map { "\($0)" }
+            case "{nic}":
+                for name in list("/sys/class/net") { _ = list("/sys/class/net/\(name)/device") }
+                return observation.nics(plan).map(\.name)
+            case "{disk}":
+                for name in list("/sys/block") { _ = list("/sys/block/\(name)/device") }
+                return observation.disks
+            default: return []
+            }
+        }
+    }
+}
+
+extension Observation {
+    /// Where the CPUs that are online stand.
+    static let onlinePath = "/sys/devices/system/cpu/online"
+
+    /// A line of `/probe/units`.
+    struct Unit {
+        /// Its words, seven or more.
+        var words: [String]
+        /// Its main process; 0: none.
+        var process: Int64
+    }
+
+    /// The units by name; lines that cannot be read are left out.
+    var units: [String: Unit] {
+        var units: [String: Unit] = [:]
+        for line in lines("/probe/units") {
+            let words = line.words.map(String.init)
+            guard words.count >= 7, let process = Int64(words[4]), 0...4_194_304 ~= process else {
+                continue
+            }
+            units[words[0]] = Unit(words: words, process: process)
+        }
+        return units
+    }
+
+    /// The CPUs that are online; nil when that cannot be read.
+    var onlineCPUs: CPUSet? { text(Self.onlinePath).flatMap { CPUSet(list: $0) } }
+
+    /// The CPUs of hot threads; all that are online where none is declared.
+    func watchedCPUs(_ plan: HostPlan) -> CPUSet {
+        plan.hotThreads.isEmpty ? onlineCPUs ?? CPUSet([]) : plan.hotCPUs
+    }
+
+    /// The interfaces that are watched.
+    func nics(_ plan: HostPlan) -> [HostPlan.Interface] {
+        guard plan.interfaces.isEmpty else { return plan.interfaces }
+        return (names("/sys/class/net") ?? [])
+            .filter { names("/sys/class/net/\($0)/device") != nil }
+            .map { HostPlan.Interface(name: $0) }
+    }
+
+    /// The block devices with hardware behind them.
+    var disks: [String] {
+        (names("/sys/block") ?? []).filter { names("/sys/block/\($0)/device") != nil }
+    }
+
+    /// A text of the kernel's command line, as words.
+    var commandLine: [Substring] { text("/proc/cmdline")?.words ?? [] }
+
+    /// What stands behind `NAME=` on the kernel's command line.
+    func argument(_ name: String) -> Substring? {
+        commandLine.last { $0.hasPrefix(name + "=") }?.dropFirst(name.utf8.count + 1)
+    }
+
+    /// Counters, by their keys, of a text of lines `key value`; what is no whole number from 0 is
+    /// left out.
+    func counters(_ path: String) -> [String: Int64] {
+        fields(path).compactMapValues { $0.words.first.flatMap(Self.count) }
+    }
+
+    /// A whole number from 0.
+    static func count(_ text: some StringProtocol) -> Int64? {
+        guard let byte = text.utf8.first, 0x30...0x39 ~= byte else { return nil }
+        return Int64(text)
+    }
+
+    /// The sum; nil where one is missing, or it does not fit.
+    static func sum(_ counts: [Int64?]) -> Int64? {
+        counts.reduce(0 as Int64?) { sum, count in
+            guard let sum, let count else { return nil }
+            let (value, isTooLarge) = sum.addingReportingOverflow(count)
+            return isTooLarge ? nil : value
+        }
+    }
+}
+
+extension CheckInput {
+    /// What `isVirtual` reads.
+    static let virtualSources = [
+        "/sys/devices/system/clocksource/clocksource0/available_clocksource",
+        "/sys/class/dmi/id/sys_vendor",
+    ]
+
+    /// Whether a hypervisor runs this host: it offers its clock, or made the board.
+    var isVirtual: Bool {
+        let clocks = now.text(Self.virtualSources[0])?.words ?? []
+        let maker = now.text(Self.virtualSources[1])?.trimming ?? ""
+        return clocks.contains { $0.hasPrefix("kvm") || $0.hasPrefix("hyperv") || $0 == "xen" }
+            || ["QEMU", "VMware, Inc.", "Xen", "innotek GmbH"].contains(maker)
+    }
+
+    /// The CPUs that hot threads do not have; nil when the ones online cannot be read, or none is
+    /// left.
+    var housekeeping: CPUSet? {
+        guard let all = now.onlineCPUs?.subtracting(plan.hotCPUs), !all.isEmpty else { return nil }
+        return all
+    }
+
+    /// A finding of a file that holds one number.
+    func number(
+        _ kind: CheckKind, _ subject: String = "", at path: String, fix: Fix? = nil,
+        _ text: (Int64) -> String
+    ) -> Finding {
+        guard let value = now.number(path), value >= 0 else {
+            return unknown(kind, subject, source: path)
+        }
+        return finding(kind, subject, value: value, text(value), source: path, fix: fix)
+    }
+
+    /// A finding that is right or not, of a state without a value.
+    func verdict(
+        _ kind: CheckKind, _ subject: String = "", isRight: Bool, wrong: CheckState = .warning,
+        _ text: String, source: String, fix: Fix? = nil
+    ) -> Finding {
+        Finding(
+            kind, subject, isRight ? .ok : wrong, text, source: source, fix: isRight ? nil : fix)
+    }
+}

@@ -1,0 +1,152 @@
+// Heat, fans, and power. Numbers 521 … 529.
+
+extension CheckKind {
+    static let temperature = CheckKind(
+        521, "power.temperature", unit: "degrees-celsius", warning: 85, critical: 95,
+        why: "Too hot, a part slows itself down, then turns itself off.")
+    static let fans = CheckKind(
+        522, "power.fans", unit: "fans", critical: 1,
+        why: "A fan that stands still lets everything behind it get hot.")
+    static let sensors = CheckKind(
+        523, "power.sensors", unit: "sensors",
+        why: "The board's own sensors see what the kernel does not: voltages, fans, air.")
+    static let supplies = CheckKind(
+        524, "power.supplies",
+        why: "With one supply gone the host lives on the other alone.")
+}
+
+extension CheckGroup {
+    /// Sensors of the kernel and of the board.
+    static let power = CheckGroup(
+        "power", seconds: 60, kinds: [.temperature, .fans, .sensors, .supplies],
+        sources: [
+            "/sys/class/hwmon/hwmon*/name", "/sys/class/hwmon/hwmon*/temp*",
+            "/sys/class/hwmon/hwmon*/fan*", "/probe/ipmi",
+        ] + CheckInput.virtualSources
+    ) { input in
+        let folder = "/sys/class/hwmon"
+        let chips = input.now.names(folder, beginning: "hwmon")
+        // A virtual machine has no sensors.
+        let unseen =
+            chips.isEmpty && !input.isVirtual ? [input.unknown(.temperature, source: folder)] : []
+        return unseen + chips.compactMap(input.temperature) + chips.compactMap(input.fans)
+            + input.board
+    }
+}
+
+extension CheckInput {
+    /// The sensors of a chip by their number, as `temp1`.
+    private func sensors(_ chip: String, _ kind: String) -> [String] {
+        now.names("/sys/class/hwmon/\(chip)", beginning: kind)
+            .filter { $0.hasSuffix("_input") }.map { String($0.dropLast(6)) }
+    }
+
+    private func title(_ chip: String) -> String {
+        let name = now.text("/sys/class/hwmon/\(chip)/name")?.trimming.prefix(32) ?? ""
+        return name.isEmpty ? chip : String(name)
+    }
+
+    /// The sensor of a chip that is worst, by its own limits where it has them.
+    fileprivate func temperature(_ chip: String) -> Finding? {
+        var worst: Finding?
+        for sensor in sensors(chip, "temp") {
+            let path = "/sys/class/hwmon/\(chip)/\(sensor)"
+            guard let milli = now.number("\(path)_input"), -273_000...1_000_000 ~= milli else {
+                return unknown(.temperature, chip, source: "\(path)_input")
+            }
+            func limit(_ file: String) -> Int64? {
+                // Chips that have no limit say 0, or the largest number they know.
+                now.number("\(path)_\(file)").flatMap {
+                    1_000...200_000 ~= $0 ? $0 / 1_000 : nil
+                }
+            }
+            let limits = thresholds(.temperature)
+            let own = Thresholds(
+                warning: limit("max") ?? limit("crit") ?? limits.warning,
+                critical: limit("crit") ?? limits.critical)
+            let degrees = milli / 1_000
+            let isFirst = own.warning == own.critical
+            let state = CheckKind.temperature.state(
+                of: degrees, by: isFirst ? Thresholds(critical: own.critical) : own)
+            let finding = Finding(
+                .temperature, chip, state, value: degrees,
+                "\(title(chip)) has \(degrees) °C at \(sensor), at most "
+                    + "\(own.warning.map { "\($0)" } ?? "?") is right", source: "\(path)_input",
+                fix: state == .ok
+                    ? nil : .advice(["look at fans, filters and the air before the host"]))
+            if let last = worst,
+                (last.state.severity, last.value ?? 0) >= (state.severity, degrees)
+            {
+                continue
+            }
+            worst = finding
+        }
+        return worst
+    }
+
+    /// Fans that stand still although a lowest speed is set for them, or whose alarm is on.
+    fileprivate func fans(_ chip: String) -> Finding? {
+        let fans = sensors(chip, "fan")
+        var still: [String] = []
+        for fan in fans {
+            let path = "/sys/class/hwmon/\(chip)/\(fan)"
+            guard let turns = now.number("\(path)_input"), turns >= 0 else {
+                return unknown(.fans, chip, source: "\(path)_input")
+            }
+            let least = now.number("\(path)_min") ?? 0
+            if turns < least || now.number("\(path)_alarm") == 1 { still.append(fan) }
+        }
+        guard let first = fans.first else { return nil }
+        return finding(
+            .fans, chip, value: Int64(still.count),
+            still.isEmpty
+                ? "all \(fans.count) fans of \(title(chip)) turn"
+                : "\(title(chip)) says that fans fail: \(still.joined(separator: ", "))",
+            source: "/sys/class/hwmon/\(chip)/\(still.first ?? first)_input",
+            fix: .advice(["change the fan; boursectl switchover before the host gets hot"]))
+    }
+
+    /// What the board's controller says.
+    fileprivate var board: [Finding] {
+        let source = "/probe/ipmi"
+        guard now.text(source) != nil else {
+            let text = "no controller of the board answers: install freeipmi-tools, "
+                + "modprobe ipmi_devintf"
+            return isVirtual ? [] : [unknown(.sensors, source: source, text)]
+        }
+        let rows = now.lines(source).map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(\.trimming)
+        }
+        guard !rows.isEmpty, rows.allSatisfy({ $0.count >= 7 && Observation.count($0[0]) != nil })
+        else { return [unknown(.sensors, source: source)] }
+        func state(_ row: [Substring]) -> CheckState {
+            switch row[3] {
+            case "Nominal": .ok
+            case "Warning": .warning
+            case "Critical": .critical
+            default: .unknown
+            }
+        }
+        let supplies = rows.filter { $0[2] == "Power Supply" }
+        let others = rows.filter { $0[2] != "Power Supply" }
+        let bad = others.filter { state($0).isAlarm }
+        let worst = bad.map(state).max { $0.severity < $1.severity } ?? .ok
+        let names = bad.prefix(6).map { "\($0[1]) (\($0[4]) \($0[5]))" }.joined(separator: ", ")
+        let fix = Fix.advice(["ipmi-sensors --output-sensor-state", "ipmi-sel | tail"])
+        return [
+            Finding(
+                .sensors, "", worst, value: Int64(bad.count),
+                bad.isEmpty
+                    ? "\(others.count) sensors of the board are as they should be"
+                    : "sensors of the board warn: \(names)", source: source,
+                fix: bad.isEmpty ? nil : fix)
+        ] + supplies.map { row in
+            Finding(
+                .supplies, String(row[1].map { $0 == " " || $0 == "/" ? "-" : $0 }), state(row),
+                "\(row[1]) says \(row[6])", source: source,
+                fix: state(row).isAlarm
+                    ? .advice(["look at its cord and its feed, then change it while the host runs"])
+                    : nil)
+        }
+    }
+}
