@@ -47,4 +47,4 @@ format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
 clean: ## Remove what was built; the state stays
-	@rm -rf .build .venv-test .venv-test-binance
+	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent

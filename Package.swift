@@ -15,11 +15,11 @@ let strict: [SwiftSetting] = [
 /// A Swift target in `Sources/<wing>/<name>`.
 func wing(
     _ wing: String, _ name: String, _ dependencies: [Target.Dependency] = [],
-    exclude: [String] = []
+    exclude: [String] = [], resources: [Resource] = []
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(wing)/\(name)",
-        exclude: exclude, swiftSettings: strict)
+        exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 /// A daemon or command in `Sources/Daemons/<name>`.
@@ -55,6 +55,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
@@ -86,6 +87,10 @@ let package = Package(
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
+        // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
+        wing(
+            "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
+            resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -127,10 +132,12 @@ let package = Package(
                 "Configuration", "History", "Secrets", logging,
             ] + nio),
         daemon(
+            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+        daemon(
             "boursectl",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Follower", "Configuration", "Secrets", "Control", arguments,
+                "Checks", "Follower", "Configuration", "Secrets", "Control", arguments,
             ]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -157,7 +164,8 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
-        tests("HostTests", ["JSON", "Platform", "Checks", "Helper"], exclude: ["Fixtures"]),
+        tests(
+            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent"], exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

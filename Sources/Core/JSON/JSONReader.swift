@@ -3,13 +3,15 @@
 extension JSONValue {
     /// Deepest nesting that is read.
     public static var depthMax: Int { 16 }
-    /// Most values in one text.
+    /// Most values in one text, unless the caller says otherwise.
     public static var valuesMax: Int { 8_192 }
 
     /// Reads one value and nothing behind it; nil when the bytes are not JSON, nest too deeply,
-    /// hold too many values or name a member twice. O(bytes).
-    public init?(parsing bytes: some Collection<UInt8>) {
-        var reader = JSONReader(bytes: Array(bytes))
+    /// hold more than `valuesMax` values or name a member twice. O(bytes).
+    public init?(
+        parsing bytes: some Collection<UInt8>, valuesMax: Int = JSONValue.valuesMax
+    ) {
+        var reader = JSONReader(bytes: Array(bytes), valuesMax: valuesMax)
         guard let value = reader.value(depth: 0) else { return nil }
         reader.skipSpace()
         guard reader.isAtEnd else { return nil }
@@ -19,10 +21,14 @@ extension JSONValue {
 
 private struct JSONReader {
     let bytes: [UInt8]
+    let valuesMax: Int
     var offset = 0
     var count = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8], valuesMax: Int) {
+        self.bytes = bytes
+        self.valuesMax = valuesMax
+    }
 
     var isAtEnd: Bool { offset == bytes.count }
 
@@ -49,7 +55,7 @@ private struct JSONReader {
 
     mutating func value(depth: Int) -> JSONValue? {
         count += 1
-        guard depth < JSONValue.depthMax, count <= JSONValue.valuesMax else { return nil }
+        guard depth < JSONValue.depthMax, count <= valuesMax else { return nil }
         skipSpace()
         switch next {
         case UInt8(ascii: "{"): return object(depth: depth)

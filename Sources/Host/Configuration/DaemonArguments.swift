@@ -82,7 +82,8 @@ public struct DaemonArguments: Sendable {
         /// Its line of help.
         var line: String {
             let text = valueName.map { "\(name) \($0)" } ?? name
-            return "\n  \(text)" + String(repeating: " ", count: max(1, 17 - text.utf8.count)) + help
+            return "\n  \(text)" + String(repeating: " ", count: max(1, 17 - text.utf8.count))
+                + help
         }
     }
 

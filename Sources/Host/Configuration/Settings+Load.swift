@@ -154,7 +154,9 @@ extension Settings {
         }
         let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
         let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
-        let elsewhere = known.sorted().first { $0.hasSuffix(".\(field)") }
+        // Of several tables that have it, the one whose name is most like.
+        let elsewhere = known.sorted().filter { $0.hasSuffix(".\(field)") }
+            .max { Self.likeness($0, table) < Self.likeness($1, table) }
         let fields = known.filter { $0.hasPrefix("\(table).") }.sorted()
         let hint =
             if let elsewhere {
@@ -166,6 +168,11 @@ extension Settings {
             }
         return SettingsError.Problem(
             line: entry.line, key: entry.key, text: "unknown key: \(hint)")
+    }
+
+    /// Letters that two names begin with alike.
+    private static func likeness(_ a: String, _ b: String) -> Int {
+        zip(a, b).prefix { $0 == $1 }.count
     }
 
     /// The bytes of a file.

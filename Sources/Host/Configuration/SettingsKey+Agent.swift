@@ -14,8 +14,8 @@ extension SettingsKey {
                 guard !$1.isEmpty else { return nil }
                 guard let address = ListenAddress($1) else { return addressExpected }
                 guard address.isLoopback else {
-                    return "expected a loopback address, as \"127.0.0.1:9467\": whoever reaches it "
-                        + "reads everything"
+                    return "expected a loopback address, as \"127.0.0.1:9467\": whoever reaches "
+                        + "it reads everything"
                 }
                 $0.agent.listen = address
                 return nil

@@ -11,14 +11,15 @@ extension Host {
 
     /// What a network interface says of one of `ethernetTopics`: SIOCETHTOOL (linux/ethtool.h).
     /// Throws where its driver does not (EOPNOTSUPP).
-    public static func ethernet(_ interface: String, _ topic: String) throws(SystemError) -> String {
+    public static func ethernet(_ interface: String, _ topic: String) throws(SystemError) -> String
+    {
         unsafe try text("ask for \(topic) of", interface) {
             unsafe bourse_ethtool(interface, topic, $0, $1)
         }
     }
 
-    /// How the clock is disciplined, adjtimex(2): `state` (what it returned), `status`, `offset_ns`,
-    /// `maxerror_us`, `esterror_us`, `freq_ppb`.
+    /// How the clock is disciplined, adjtimex(2): `state` (what it returned), `status`,
+    /// `offset_ns`, `maxerror_us`, `esterror_us`, `freq_ppb`.
     public static func clockDiscipline() throws(SystemError) -> String {
         unsafe try text("ask for the discipline of", "the clock") {
             unsafe bourse_clock_discipline($0, $1)

@@ -4,11 +4,11 @@ internal import Glibc
 
 /// Unix sockets, from the side of one who asks.
 public enum UnixSocket {
-    /// Connects to `path`, sends `question`, and gives all that comes until `isWhole` says so or the
-    /// other side closes.
+    /// Connects to `path`, sends `question`, and gives all that comes until `isWhole` says so or
+    /// the other side closes.
     ///
-    /// Throws where nobody listens (ENOENT, ECONNREFUSED), where it takes longer than `timeoutNanos`
-    /// (ETIMEDOUT), and where more than `bytesMax` bytes come (EMSGSIZE).
+    /// Throws where nobody listens (ENOENT, ECONNREFUSED), where it takes longer than
+    /// `timeoutNanos` (ETIMEDOUT), and where more than `bytesMax` bytes come (EMSGSIZE).
     public static func ask(
         _ path: String, _ question: [UInt8], bytesMax: Int, timeoutNanos: Int64,
         isWhole: ([UInt8]) -> Bool = { _ in false }
@@ -60,7 +60,8 @@ public enum UnixSocket {
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
         // Connecting to a Unix socket waits only for room in the listener's queue; it fails at once
         // where the descriptor may not wait.
-        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let kind =
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
             | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, kind, 0)
         guard descriptor >= 0 else { throw .last("make a socket for", path) }

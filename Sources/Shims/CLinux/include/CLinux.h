@@ -15,16 +15,6 @@ static inline void bourse_relax(void) {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
-/// sched_getaffinity(2): bit n of word n / 64 is processor n.
-int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
-/// sched_setaffinity(2), in the same form.
-int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
-
-/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
-int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
-/// ETHTOOL_SCHANNELS, in the same form.
-int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
-
 #endif
 }
 
