@@ -11,7 +11,8 @@ FUZZ_ITERATIONS ?= 2000000
 EVENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fuzz format clean prerequisites prerequisites-test
+.PHONY: help run build test deb bench fuzz format clean prerequisites prerequisites-test \
+    prerequisites-deb
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +24,10 @@ prerequisites:
 	@packaging/local/prerequisites build
 
 prerequisites-test:
-	@packaging/local/prerequisites build test
+	@packaging/local/prerequisites build test deb
+
+prerequisites-deb:
+	@packaging/local/prerequisites build deb
 
 build: prerequisites ## Build the daemons and boursectl
 	@echo "Building (a first build takes some minutes)"
@@ -34,6 +38,9 @@ run: build ## Start a standalone exchange here, in the foreground
 
 test: prerequisites-test ## Build and run every test
 	@Tests/run
+
+deb: prerequisites-deb build ## Build the Debian packages into build/deb
+	@packaging/deb $(BIN)
 
 bench: build ## Measure the engine (EVENTS=N, 10 million unless said) and the durable path
 	@packaging/local/bench $(BIN) $(EVENTS)
@@ -47,4 +54,4 @@ format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
 clean: ## Remove what was built; the state stays
-	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent
+	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent .hosts build

@@ -26,7 +26,9 @@ func wing(
 func daemon(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Sources/Daemons/\(name)",
-        swiftSettings: strict)
+        swiftSettings: strict,
+        // Addresses of functions are settled at start and then read-only.
+        linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])])
 }
 
 /// A test target in `Tests/<name>`.
@@ -57,6 +59,7 @@ let package = Package(
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
         .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
+        .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
     dependencies: [
@@ -91,6 +94,8 @@ let package = Package(
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
+        // The AgentX subagent; libnetsnmp is used here and nowhere else.
+        wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -131,6 +136,7 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
                 "Configuration", "History", "Secrets", logging,
             ] + nio),
+        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
             "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
         daemon(
@@ -148,6 +154,9 @@ let package = Package(
         .target(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
+        .target(
+            name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
+            linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
         tests(
             "CoreTests", ["Terms", "Slabs", "Wire", "Engine"], exclude: ["Fixtures", "Scenarios"]),
@@ -165,7 +174,8 @@ let package = Package(
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
-            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent"], exclude: ["Fixtures"]),
+            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
+            exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

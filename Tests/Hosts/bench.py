@@ -414,8 +414,10 @@ class Host:
     def install(self, *names, options=(), seconds_max=300):
         """`apt-get install` in the host; what the names need must have been provided."""
         self.exec("apt-get", "update", "-qq")
-        return self.exec("apt-get", "install", "-y", "-q", *options, *names,
+        done = self.exec("apt-get", "install", "-y", "-q", *options, *names,
                          seconds_max=seconds_max)
+        self.exec("sync")  # dpkg here does not, for speed; a host outside of tests does
+        return done
 
     def console_tail(self):
         """The last of what was written before the journal was there."""

@@ -62,6 +62,8 @@ private func problems(_ text: String) -> [String] {
         let settings = try settings("[exchange]\nstate = '/srv/x'")
         #expect(settings.matchd.socket == "/srv/x/run/match.sock")
         #expect(settings.historyFile == "/srv/x/history/history.sqlite")
+        #expect(settings.sealKeyFile == "/srv/x/secrets/seal.key")
+        #expect(settings.gatewayd.state == "/srv/x")
         #expect(settings.file == "/etc/bourse/bourse.toml")
     }
 
@@ -70,6 +72,7 @@ private func problems(_ text: String) -> [String] {
             """
             [exchange]
             state = "../../var/lib/börse"     # not ASCII, and relative to the file
+            secrets = "/etc/bourse/secrets"
             [limits]
             assets = 10
             instruments = 20
@@ -98,6 +101,7 @@ private func problems(_ text: String) -> [String] {
             [gatewayd]
             listen = "localhost:0"
             name = "gateway/2"
+            state = "../bourse-gateway"
             connections = 1
             connections_per_address = 2
             weight_per_minute = 1000
@@ -133,8 +137,9 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.ordersPer10Seconds == 3)
         #expect(settings.gatewayd.ordersPerDay == 4)
         #expect(settings.journalDirectory == "/var/lib/börse/journal")
-        #expect(settings.historyFile == "/var/lib/börse/history/history.sqlite")
-        #expect(settings.sealKeyFile == "/var/lib/börse/secrets/seal.key")
+        #expect(settings.gatewayd.state == "/var/lib/bourse-gateway")
+        #expect(settings.historyFile == "/var/lib/bourse-gateway/history/history.sqlite")
+        #expect(settings.sealKeyFile == "/etc/bourse/secrets/seal.key")
     }
 
     @Test func `all mistakes are told at once, in the order of the file`() {

@@ -1,5 +1,5 @@
 // Goal: no bytes on disk crash or hang the parsers of segments and snapshots, nor make them give a
-// record that was never written. `BOURSE_FUZZ_ITERATIONS` makes it longer, `BOURSE_FUZZ_SEED`
+// record that was never written. `BOURSE_FUZZ_ITERATIONS` makes it longer, `BOURSE_SEED`
 // another.
 
 import Engine
@@ -14,8 +14,10 @@ import Wire
         unsafe getenv(name).flatMap { unsafe Int(String(cString: $0)) } ?? fallback
     }
 
-    static let seed = UInt64(setting("BOURSE_FUZZ_SEED", 20_251_122))
-    static let iterations = setting("BOURSE_FUZZ_ITERATIONS", 400)
+    static let seed = UInt64(setting("BOURSE_SEED", 20_251_122))
+    /// Each writes files and syncs them, so they are fewer than those of other fuzz tests.
+    static let iterations = max(400, setting("BOURSE_FUZZ_ITERATIONS", 0) / 50)
+    static let replay = "replay: BOURSE_SEED=\(seed) BOURSE_FUZZ_ITERATIONS=\(50 * iterations)"
 
     /// Spoils bytes between `start` and `end` in one of several ways.
     static func spoil(_ bytes: inout [UInt8], _ range: Range<Int>, _ random: inout JournalRandom) {
@@ -44,7 +46,7 @@ import Wire
     }
 
     @Test func `spoiled segments give whole records or a typed error`() throws {
-        print("replay: BOURSE_FUZZ_SEED=\(Self.seed) BOURSE_FUZZ_ITERATIONS=\(Self.iterations)")
+        print(Self.replay)
         var random = JournalRandom(Self.seed)
         let lab = try JournalLab()
         let sample = JournalSample(40)
@@ -75,7 +77,7 @@ import Wire
     }
 
     @Test func `spoiled snapshots are refused, also with right checksums over them`() throws {
-        print("replay: BOURSE_FUZZ_SEED=\(Self.seed) BOURSE_FUZZ_ITERATIONS=\(Self.iterations)")
+        print(Self.replay)
         var random = JournalRandom(Self.seed ^ 0x5A)
         let (lab, snapshots) = try JournalReplayTests.place()
         let engine = JournalSample(60).engine()

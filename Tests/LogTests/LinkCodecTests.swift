@@ -148,7 +148,7 @@ private func hexByte(_ value: UInt8) -> String { hexText([value]) }
     }
 }
 
-@Test func `no bytes stop the decoder`() throws {
+@Test func `no bytes stop the decoder under fuzz`() throws {
     var random = LinkFuzz()
     let frames = try oneOfEach().map(encoded)
     for round in 0..<LinkFuzz.iterations {

@@ -9,12 +9,12 @@ enum TidyRules {
 
     /// The targets in their order: each imports only what stands before it. Shims come first.
     static let order = [
-        "CLinux", "CCycles", "CSystemd", "CCrypto",
+        "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Checks", "Helper", "Agent", "Configuration", "Secrets", "Control",
+        "Platform", "Checks", "Helper", "Agent", "Configuration", "Secrets", "Control", "SNMP",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "matchd", "auditd", "gatewayd", "helper", "agentd", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
@@ -32,6 +32,7 @@ enum TidyRules {
         "CCycles": ["Bench"],
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
+        "CNetSNMP": ["SNMP"],
     ]
 
     /// Which targets use a package.

@@ -67,7 +67,7 @@ class Journal:
         self.records = []
         for self.path in sorted(self.directory.glob("*.seg")):
             self._read()
-        self.pending = b""
+        self.pending = bytearray()
 
     def _read(self):
         data = self.path.read_bytes()
@@ -111,7 +111,7 @@ class Journal:
             file.seek(self.offset)
             file.write(self.pending)
         self.offset += len(self.pending)
-        self.pending = b""
+        self.pending = bytearray()
 
     def _roll(self):
         self.last -= 1

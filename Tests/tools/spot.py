@@ -30,7 +30,10 @@ class Refusal(Exception):
 class Spot:
     """One key's connection. Not for use from two threads at once."""
 
-    def __init__(self, port, key=None, secret=None, seconds_max=15, source="127.0.0.1"):
+    def __init__(
+        self, port, key=None, secret=None, seconds_max=15, host="127.0.0.1", source="127.0.0.1"
+    ):
+        self.host = host
         self.port = port
         self.key = key
         self.secret = (secret or "").encode()
@@ -47,7 +50,7 @@ class Spot:
         """Sends one request; returns status, headers and body bytes. Raises Unknown."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
-                "127.0.0.1", self.port, timeout=self.seconds_max, source_address=(self.source, 0)
+                self.host, self.port, timeout=self.seconds_max, source_address=(self.source, 0)
             )
         if self.connection.sock is None:
             try:
@@ -119,18 +122,18 @@ class Spot:
         parameters.setdefault("newOrderRespType", "FULL")
         return self.call("POST", "/api/v3/order/cancelReplace", parameters, signed=True)
 
-    def pages(self, path, symbol, start, start_name, id_name):
-        """All rows of a listing that goes on by id, from `start`."""
-        rows = []
+    def pages(self, path, symbol, limit, start_name, id_name):
+        """All rows of a listing that goes on by id, `limit` at a time."""
+        rows, start = [], 1
         while True:
-            page = self.get_signed(path, symbol=symbol, limit=1000, **{start_name: start})
+            page = self.get_signed(path, symbol=symbol, limit=limit, **{start_name: start})
             rows += page
-            if len(page) < 1000:
+            if len(page) < limit:
                 return rows
             start = page[-1][id_name] + 1
 
-    def all_orders(self, symbol, start=1):
-        return self.pages("/api/v3/allOrders", symbol, start, "orderId", "orderId")
+    def all_orders(self, symbol, limit=1000):
+        return self.pages("/api/v3/allOrders", symbol, limit, "orderId", "orderId")
 
-    def my_trades(self, symbol, start=1):
-        return self.pages("/api/v3/myTrades", symbol, start, "fromId", "id")
+    def my_trades(self, symbol, limit=1000):
+        return self.pages("/api/v3/myTrades", symbol, limit, "fromId", "id")

@@ -43,7 +43,8 @@ struct Boursectl: ParsableCommand {
         version: Version.text,
         subcommands: [],
         groupedSubcommands: [
-            CommandGroup(name: "Set up", subcommands: [Init.self, Demo.self, Status.self]),
+            CommandGroup(
+                name: "Set up", subcommands: [Init.self, Demo.self, Status.self, Upgrade.self]),
             CommandGroup(
                 name: "Markets",
                 subcommands: [

@@ -3,28 +3,49 @@
 import ArgumentParser
 import Configuration
 import Control
+import Glibc
 import JSON
 import Platform
 import Secrets
 
 struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes the state directory of a new exchange.",
+        abstract: "Sets up a new exchange: configuration, keys, directories.",
         discussion: """
-            Creates the directory (mode 0700), bourse.toml with every key explained, and \
-            secrets/seal.key, which seals API secrets: keep a copy of it apart from the journal. \
-            What is there already stays as it is; only --listen and --set change keys of a \
-            bourse.toml that exists.
+            On an installed host, as root and without --state: asks what it has to know (or takes \
+            it from flags), writes /etc/bourse/bourse.toml with every key explained, and makes the \
+            key that seals API secrets as a credential that only this host's systemd opens. \
+            Nothing is started.
+
+            With --state: makes that directory (mode 0700) with bourse.toml and secrets/seal.key, \
+            for an exchange that is run by hand.
+
+            What is there already stays as it is; only --listen, --cpu and --set change keys of a \
+            bourse.toml that exists. It can be repeated.
 
             JSON: {"state", "config", "created"}; created lists what was made.
 
             EXAMPLE
+              sudo boursectl init --listen 0.0.0.0:8080 --cpu 2
               boursectl --state ./state init --listen 127.0.0.1:8080
               boursectl --state ./state init --set 'matchd.idle="spin"'
             """)
 
+    /// Where the packages look for the configuration.
+    private static let installed = "/etc/bourse/bourse.toml"
+    /// What differs on an installed host, where each daemon is a user with a directory of its own.
+    private static let installedKeys = [
+        ("exchange.state", "\"/var/lib/bourse\""),
+        ("exchange.secrets", "\"/etc/bourse/secrets\""),
+        ("matchd.socket", "\"/run/bourse/match/match.sock\""),
+        ("matchd.gateway_users", "\"bourse-gateway\""),
+        ("matchd.observer_users", "\"bourse-agent\""),
+        ("gatewayd.state", "\"/var/lib/bourse-gateway\""),
+    ]
+
     @OptionGroup var common: Common
     @Option(help: "Where the gateway listens, as 127.0.0.1:8080.") var listen: String?
+    @Option(help: "CPU that the engine has for itself; -1: none.") var cpu: Int?
     @Option(
         help: ArgumentHelp(
             "Sets a key of bourse.toml; the value as TOML has it. May be repeated.",
@@ -36,36 +57,80 @@ struct Init: ParsableCommand {
     var newSealKey = false
 
     func run() throws {
-        guard let state = common.state else {
-            throw Failure(
-                "which directory?", repair: "name it with --state DIR, as in `boursectl --state "
-                    + "./state init`", code: .usage)
-        }
-        let overrides = try self.overrides()
         var created: [String] = []
-        try Self.makeDirectory(state, &created)
-        let config = state + "/bourse.toml"
-        try Self.configure(config, overrides, &created)
-        let settings = try common.settings()
-        for directory in [
-            settings.state, settings.journalDirectory, settings.snapshotsDirectory,
-            settings.historyDirectory, settings.secretsDirectory, settings.logDirectory,
-            settings.state + "/run",
-        ] { try Self.makeDirectory(directory, &created) }
-        try makeSealKey(settings, &created)
+        if let state = common.state {
+            let overrides = try self.overrides(Answers(listen: listen, cpu: cpu))
+            try Self.makeDirectory(state, &created)
+            try Self.configure(state + "/bourse.toml", overrides, mode: 0o600, &created)
+            let settings = try common.settings()
+            for directory in [
+                settings.state, settings.journalDirectory, settings.snapshotsDirectory,
+                settings.historyDirectory, settings.secretsDirectory, settings.logDirectory,
+                settings.state + "/run",
+            ] { try Self.makeDirectory(directory, &created) }
+            try makeSealKey(settings, isInstalled: false, &created)
+            give(settings, created, next: [])
+        } else {
+            try setUpHost(&created)
+        }
+    }
+
+    /// /etc/bourse: the directories below /var/lib and /run are the units' own.
+    private func setUpHost(_ created: inout [String]) throws {
+        let file = common.config ?? Self.installed
+        guard geteuid() == 0 else {
+            throw Failure(
+                "only root sets up this host",
+                repair: "sudo boursectl init; or for an exchange run by hand: "
+                    + "boursectl --state ./state init", code: .usage)
+        }
+        let isNew = !Directory.exists(file)
+        let answers =
+            isNew
+            ? try Answers(listen: listen, cpu: cpu).asked() : Answers(listen: listen, cpu: cpu)
+        let overrides = (isNew ? Self.installedKeys : []) + (try self.overrides(answers))
+        try Self.makeDirectory(Directory.parent(of: file) ?? "/", mode: 0o755, &created)
+        try Self.configure(file, overrides, mode: 0o644, &created)
+        let settings: Settings
+        do {
+            settings = try Settings.load(path: file)
+        } catch {
+            throw Failure("\(error)", code: .configuration)
+        }
+        try Self.makeDirectory(settings.secretsDirectory, &created)
+        try makeSealKey(settings, isInstalled: true, &created)
+        let key = SealKeyFile(settings)
+        give(
+            settings, created,
+            next: created.isEmpty
+                ? []
+                : [
+                    "",
+                    "Start it:           systemctl enable --now bourse.target",
+                    "Look at it:         boursectl status",
+                    "A copy of the key for another host, to be kept apart from the journal:",
+                    "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
+                        + "\(key.encrypted) FILE",
+                ])
+    }
+
+    private func give(_ settings: Settings, _ created: [String], next: [String]) {
         common.out.give(
             [
                 "state": .string(settings.state), "config": .string(settings.file),
                 "created": .array(created.map { .string($0) }),
             ],
             text: created.isEmpty
-                ? ["\(settings.state) is set up; nothing was changed."]
-                : ["\(settings.state) is set up. Made or changed:"] + created.map { "  \($0)" })
+                ? ["\(settings.file) is set up; nothing was changed."]
+                : ["\(settings.file) is set up. Made or changed:"] + created.map { "  \($0)" }
+                    + next)
     }
 
-    private func overrides() throws(Failure) -> [(key: String, value: String)] {
+    private func overrides(
+        _ answers: Answers
+    ) throws(Failure) -> [(key: String, value: String)] {
         var all: [(key: String, value: String)] = []
-        if let listen {
+        if let listen = answers.listen {
             guard ListenAddress(listen) != nil else {
                 throw Failure(
                     "\(listen) is no address", repair: "give HOST:PORT, as 127.0.0.1:8080",
@@ -73,6 +138,7 @@ struct Init: ParsableCommand {
             }
             all.append(("gatewayd.listen", "\"\(listen)\""))
         }
+        if let cpu = answers.cpu { all.append(("matchd.cpu", "\(cpu)")) }
         for text in set {
             guard let equals = text.firstIndex(of: "="), text[..<equals].contains(".") else {
                 throw Failure(
@@ -88,7 +154,8 @@ struct Init: ParsableCommand {
     /// Writes a new configuration, or changes keys of the one there is. What is written was read
     /// back first, so a file that no daemon would take is never left behind.
     private static func configure(
-        _ path: String, _ overrides: [(key: String, value: String)], _ created: inout [String]
+        _ path: String, _ overrides: [(key: String, value: String)], mode: UInt32,
+        _ created: inout [String]
     ) throws(Failure) {
         let before = try TextFile.read(path)
         var text: String
@@ -105,44 +172,88 @@ struct Init: ParsableCommand {
         } catch {
             throw Failure("\(error)", code: .configuration)
         }
-        try TextFile.write(text, to: path)
+        try TextFile.write(text, to: path, mode: mode)
         created.append(path)
     }
 
-    private func makeSealKey(_ settings: Settings, _ created: inout [String]) throws(Failure) {
-        let path = settings.sealKeyFile
-        guard !Directory.exists(path) else {
-            do {
-                _ = try SealKey.load(path)
-            } catch {
-                throw Failure("\(error)")
-            }
+    private func makeSealKey(
+        _ settings: Settings, isInstalled: Bool, _ created: inout [String]
+    ) throws(Failure) {
+        let file = SealKeyFile(settings)
+        guard !file.exists else {
+            _ = try file.load()
             return
         }
         guard newSealKey || isJournalEmpty(settings) else {
             throw Failure(
-                "\(path) is missing, and the journal may hold API secrets sealed with it",
+                "\(file.path) is missing, and the journal may hold API secrets sealed with it",
                 repair: "put its copy back; or go on without these keys: init --new-seal-key")
         }
-        do {
-            _ = try SealKey.create(path)
-        } catch {
-            throw Failure("\(error)")
+        if isInstalled {
+            try file.createEncrypted()
+            created.append(file.encrypted)
+        } else {
+            try file.create()
+            created.append(file.path)
         }
-        created.append(path)
     }
 
     private func isJournalEmpty(_ settings: Settings) -> Bool {
         (try? Directory.names(in: settings.journalDirectory))?.isEmpty ?? true
     }
 
-    private static func makeDirectory(_ path: String, _ created: inout [String]) throws(Failure) {
+    private static func makeDirectory(
+        _ path: String, mode: UInt32 = 0o700, _ created: inout [String]
+    ) throws(Failure) {
         guard !Directory.isDirectory(path) else { return }
         do {
-            try Directory.create(path)
+            try Directory.create(path, mode: mode)
         } catch {
             throw Failure(error)
         }
         created.append(path)
+    }
+}
+
+/// What an owner is asked when a host is set up.
+private struct Answers {
+    /// Where the gateway listens.
+    var listen: String?
+    /// The engine's CPU.
+    var cpu: Int?
+
+    /// With what flags left open, asked on the terminal; without one the defaults stand.
+    func asked() throws(Failure) -> Answers {
+        guard Terminal.isTerminal(STDIN_FILENO) else { return self }
+        var all = self
+        if listen == nil {
+            all.listen = try Self.ask("Where shall clients reach the gateway", "127.0.0.1:8080") {
+                ListenAddress($0) == nil ? "give HOST:PORT, as 0.0.0.0:8080" : nil
+            }
+        }
+        if cpu == nil {
+            let last = Host.processorCount - 1
+            let answer = try Self.ask(
+                "Which CPU shall the engine have for itself (0-\(last), -1: none)", "-1"
+            ) {
+                Int($0).map { -1...last ~= $0 } == true ? nil : "give a number from -1 to \(last)"
+            }
+            all.cpu = Int(answer)
+        }
+        return all
+    }
+
+    private static func ask(
+        _ question: String, _ initial: String, _ problem: (String) -> String?
+    ) throws(Failure) -> String {
+        while true {
+            Terminal.write("\(question) [\(initial)]? ", to: STDERR_FILENO)
+            guard let line = readLine() else {
+                throw Failure("nothing was set up", code: .usage)
+            }
+            let answer = line.isEmpty ? initial : line
+            guard let text = problem(answer) else { return answer }
+            Terminal.warn(text)
+        }
     }
 }

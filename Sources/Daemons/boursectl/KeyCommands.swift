@@ -150,12 +150,8 @@ struct APIKey {
 
     /// The secret, sealed under the exchange's key with the identifier bound to it.
     func sealed(_ settings: Settings) throws(Failure) -> [UInt8] {
-        do {
-            return try SealKey.load(settings.sealKeyFile)
-                .seal(SecretBytes(Array(secret.utf8)), context: Array(keyID.utf8))
-        } catch {
-            throw Failure("\(error)", repair: "`boursectl --state DIR init` makes one")
-        }
+        try SealKeyFile(settings).load()
+            .seal(SecretBytes(Array(secret.utf8)), context: Array(keyID.utf8))
     }
 }
 

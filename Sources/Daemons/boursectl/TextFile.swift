@@ -43,13 +43,16 @@ enum TextFile {
         return text
     }
 
-    /// Replaces a file, whole or not at all, and on disk when this returns. Mode 0600.
-    static func write(_ text: String, to path: String) throws(Failure) {
+    /// Replaces a file, whole or not at all, and on disk when this returns.
+    static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws(Failure) {
         let aside = "\(path).new.\(getpid())"
         do throws(SystemError) {
             do throws(SystemError) {
                 let file = try File(aside, .replace)
                 try file.write(Array(text.utf8))
+                guard fchmod(file.descriptor, mode) == 0 else {
+                    throw SystemError.last("set the mode of", aside)
+                }
                 try file.sync()
                 try Directory.rename(aside, to: path)
             } catch {

@@ -16,6 +16,10 @@ struct GatewayDaemon {
     let log: Logger
     /// Why the gateway can't go on, once it can't.
     private let fault = FaultBox()
+    /// systemd hands the key over where the gateway's user may not read the file itself.
+    private var sealKeyFile: String {
+        ServiceManager.credential("seal.key") ?? settings.sealKeyFile
+    }
 
     init(settings: Settings, log: Logger) {
         self.settings = settings
@@ -27,12 +31,12 @@ struct GatewayDaemon {
         do {
             // Two gateways on one history would write it twice; and this says when the state
             // directory itself is not there.
-            let lock = try StateLock(directory: settings.state, name: "gatewayd.lock")
+            let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
             if !Directory.exists(settings.historyDirectory) {
                 try Directory.create(settings.historyDirectory)
             }
             // Looked at now, so that a missing or open key is not found by the first client.
-            _ = try SealKey.load(settings.sealKeyFile)
+            _ = try SealKey.load(sealKeyFile)
             let server = try start()
             log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
             ServiceManager.ready()
@@ -56,7 +60,7 @@ struct GatewayDaemon {
         var options = GatewayOptions(
             host: settings.gatewayd.listen.host, port: Int(settings.gatewayd.listen.port),
             linkSocket: settings.matchd.socket, name: settings.gatewayd.name,
-            sealKeyFile: settings.sealKeyFile)
+            sealKeyFile: sealKeyFile)
         options.connectionsMax = settings.gatewayd.connections
         options.connectionsPerAddressMax = settings.gatewayd.connectionsPerAddress
         options.rateLimits = RateLimits(

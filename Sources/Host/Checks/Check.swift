@@ -89,7 +89,8 @@ public struct CheckKind: Hashable, Sendable {
             guard let mark else { return false }
             return isWorseBelow ? value <= mark : value >= mark
         }
-        return reaches(thresholds.critical) ? .critical
+        return reaches(thresholds.critical)
+            ? .critical
             : reaches(thresholds.warning) ? .warning : .ok
     }
 }

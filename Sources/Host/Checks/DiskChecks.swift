@@ -12,7 +12,7 @@ extension CheckKind {
         why: "What a disk without power-loss protection has in its cache is gone with the power.")
     static let scheduler = CheckKind(
         304, "disk.scheduler",
-        why: "A scheduler holds requests back to sort them, which a disk without heads gains nothing by."
+        why: "A scheduler holds requests back to sort them, for nothing on a disk without heads."
     )
     static let space = CheckKind(
         305, "disk.space", unit: "percent", warning: 80, critical: 90,
@@ -156,7 +156,7 @@ extension CheckInput {
             "\(percent) % of the file system of \(directory.path) are used", source: source,
             fix: .advice([
                 "du -xh --max-depth=2 \(directory.path) | sort -h | tail",
-                "boursectl journal prune --help",
+                "move what is not the exchange's elsewhere, or make the disk larger",
             ]))
     }
 
@@ -202,11 +202,11 @@ extension CheckInput {
         let hours = Int64(clamping: nanos / 3_600_000_000_000)
         return finding(
             .fullWithin, directory.name, value: hours,
-            "at this rate the file system of \(directory.path) is full in \(hours) hours",
+            "at this rate the file system of \(directory.path) is full in \(some(hours, "hour"))",
             source: source,
             fix: .advice([
                 "find \(directory.path) -xdev -mmin -15 -size +16M -ls",
-                "boursectl journal prune --help",
+                "move what is not the exchange's elsewhere, or make the disk larger",
             ]))
     }
 
@@ -286,7 +286,7 @@ extension CheckInput {
                     "dmesg | grep -i 'ext4-fs error'",
                     "boursectl switchover, then e2fsck -f /dev/\(device)",
                 ])
-            ) { "ext4 on \(device) has noted \($0) errors" }
+            ) { "ext4 on \(device) has noted \(some($0, "error"))" }
         }
     }
 
@@ -306,7 +306,8 @@ extension CheckInput {
         case .by(let count):
             return finding(
                 .requestErrors, disk, value: count,
-                "\(count) requests to \(disk) failed since the round before", source: source,
+                "\(disk) failed in \(some(count, "request")) since the round before",
+                source: source,
                 fix: .advice(["dmesg | grep \(disk)", "boursectl switchover, then change the disk"])
             )
         }
@@ -365,7 +366,8 @@ extension CheckInput {
             return unknown(
                 kind, source: source,
                 now.text(source) == nil
-                    ? "\(source) is not there: psi=1 on the kernel's command line turns it on" : nil)
+                    ? "\(source) is not there: psi=1 on the kernel's command line turns it on" : nil
+            )
         }
         return finding(
             kind, value: value,
@@ -377,7 +379,8 @@ extension CheckInput {
     /// is none or does not fit.
     static func decimal(_ text: some StringProtocol, digits: Int) -> Int64? {
         let isNegative = text.hasPrefix("-")
-        let plain = isNegative || text.hasPrefix("+") ? Substring(text.dropFirst()) : Substring(text)
+        let plain =
+            isNegative || text.hasPrefix("+") ? Substring(text.dropFirst()) : Substring(text)
         let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), parts[0].utf8.count <= 18,
             parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } })

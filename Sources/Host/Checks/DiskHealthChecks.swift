@@ -59,7 +59,7 @@ private struct NVMeCheck {
             warning, spare,
             value(.wear, "percentage_used") { "\(disk) has used \($0) % of its life" },
             value(.mediaErrors, "media_and_data_integrity_errors") {
-                "\(disk) could not read back \($0) times what was written"
+                "\(disk) could not read back what was written \(times($0))"
             },
             temperature,
         ]
@@ -87,7 +87,8 @@ private struct NVMeCheck {
         if flags >> 6 != 0 { said.append("flags \(flags)") }
         return Finding(
             .nvmeWarning, disk, flags == 0 ? .ok : .critical, value: flags,
-            flags == 0 ? "\(disk) warns of nothing" : "\(disk) says: \(said.joined(separator: ", "))",
+            flags == 0
+                ? "\(disk) warns of nothing" : "\(disk) says: \(said.joined(separator: ", "))",
             source: source, fix: flags == 0 ? nil : replacing(disk))
     }
 
@@ -136,7 +137,8 @@ private struct ATACheck {
         for line in input.now.lines(source) where !line.hasPrefix("health ") {
             let words = line.words
             guard words.count == 6, let number = Observation.count(words[0]),
-                let value = Observation.count(words[2]), let threshold = Observation.count(words[4]),
+                let value = Observation.count(words[2]),
+                let threshold = Observation.count(words[4]),
                 let raw = Observation.count(words[5])
             else { return nil }
             all[number] = Attribute(
@@ -170,7 +172,8 @@ private struct ATACheck {
         if !counts.isEmpty, let sum = Observation.sum(counts) {
             all.append(
                 input.finding(
-                    .sectors, disk, value: sum, "\(disk) has given up or cannot read \(sum) sectors",
+                    .sectors, disk, value: sum,
+                    "\(disk) has given up or cannot read \(some(sum, "sector"))",
                     source: source, fix: replacing(disk)))
         }
         // The lowest byte is the temperature; others may hold its extremes.

@@ -60,9 +60,10 @@ extension CheckGroup {
                 Finding(
                     .exchangeAnswers, "", .critical, "matchd does not answer", source: "the Link",
                     fix: .advice(["systemctl status \(unit)", "journalctl -u \(unit) -n 50"]))
-            ] + ExchangeCheck.always.map {
-                input.unknown($0, source: "the Link", "matchd does not answer")
-            }
+            ]
+                + ExchangeCheck.always.map {
+                    input.unknown($0, source: "the Link", "matchd does not answer")
+                }
         }
         return ExchangeCheck(input: input).findings
     }
@@ -87,8 +88,13 @@ private struct ExchangeCheck {
     ]
 
     let input: CheckInput
-    var source: String { "/probe/exchange" }
-    var told: [String: Int64] { input.now.counters(source) }
+    let source = "/probe/exchange"
+    let told: [String: Int64]
+
+    init(input: CheckInput) {
+        self.input = input
+        told = input.now.counters(source)
+    }
 
     var findings: [Finding] {
         let role = input.now.fields(source)["role"].map(String.init) ?? ""
@@ -131,7 +137,11 @@ private struct ExchangeCheck {
             .reserve, "", state, value: free,
             "\(free) bytes are free for the journal, \(reserve) are its reserve", source: source,
             fix: state == .ok
-                ? nil : .advice(["boursectl journal prune --help", "or make the disk larger"]))
+                ? nil
+                : .advice([
+                    "du -xh --max-depth=2 on the state directory | sort -h | tail",
+                    "move what is not the exchange's elsewhere, or make the disk larger",
+                ]))
     }
 
     private var connections: Finding {
@@ -156,8 +166,8 @@ private struct ExchangeCheck {
         return Finding(
             .gateWait, "", isStuck ? .critical : .ok, value: waiting,
             isStuck
-                ? "\(waiting) records are durable here and were not let out since the round before"
-                : "\(waiting) records wait at the release gate", source: source,
+                ? "none of \(some(waiting, "durable record")) was let out since the round before"
+                : "the release gate holds \(some(waiting, "record"))", source: source,
             fix: isStuck
                 ? .advice(["boursectl status", "look at the standby and the link to it"]) : nil)
     }
@@ -169,9 +179,12 @@ private struct ExchangeCheck {
         if isPrimary {
             all = [
                 value(
-                    .standbyRecords, "standbyLagRecords", look, { "the standby lacks \($0) records" }
+                    .standbyRecords, "standbyLagRecords", look,
+                    { "the standby lacks \(some($0, "record"))" }
                 ),
-                value(.standbyBytes, "standbyLagBytes", look, { "the standby lacks \($0) bytes" }),
+                value(
+                    .standbyBytes, "standbyLagBytes", look,
+                    { "the standby lacks \(some($0, "byte"))" }),
                 value(
                     .standbyTime, "standbyLagNanos", by: 1_000_000, look,
                     { "the standby is \($0) ms behind" }),
@@ -198,6 +211,7 @@ extension CheckInput {
     fileprivate var wallet: [Finding] {
         let source = "/probe/wallet"
         var all: [Finding] = []
+        guard !now.lines(source).isEmpty else { return [unknown(.scanner, source: source)] }
         for line in now.lines(source) {
             let words = line.words
             let numbers = words.dropFirst(2).map { Observation.count($0) }
@@ -205,13 +219,15 @@ extension CheckInput {
                 let height = numbers[1], let scanned = numbers[2], let age = numbers[3]
             {
                 all += chain(
-                    String(words[1]), interval: interval, behind: max(height - scanned, 0), age: age)
-            } else if words.count == 3, words[0] == "asset", let balance = numbers[0], balance <= 1 {
+                    String(words[1]), interval: interval, behind: max(height - scanned, 0), age: age
+                )
+            } else if words.count == 3, words[0] == "asset", let balance = numbers[0], balance <= 1
+            {
                 let name = String(words[1])
                 all.append(
                     verdict(
                         .reconciliation, name, isRight: balance == 1, wrong: .critical,
-                        "the \(name) that customers are owed \(balance == 1 ? "is" : "is not") there",
+                        "what customers are owed of \(name) is \(balance == 1 ? "" : "not ")there",
                         source: source,
                         fix: .advice([
                             "boursectl wallet reconcile \(name)",
@@ -230,7 +246,8 @@ extension CheckInput {
         let source = "/probe/wallet"
         return [
             finding(
-                .scanner, name, value: behind, "\(behind) blocks of \(name) are not scanned yet",
+                .scanner, name, value: behind,
+                "\(name) has \(some(behind, "block")) that were not scanned yet",
                 source: source, fix: .advice(["journalctl -u bourse-walletd -n 50"])),
             finding(
                 .node, name, value: age / interval,

@@ -37,6 +37,14 @@ extension CheckGroup {
 }
 
 extension CheckInput {
+    /// The kernel's governors, and the energy preferences of its drivers.
+    private static var modes: Set<Substring> {
+        [
+            "performance", "powersave", "ondemand", "conservative", "schedutil", "userspace",
+            "default", "balance_performance", "balance_power", "power",
+        ]
+    }
+
     /// What CPUs are set to in a file of their `cpufreq`, which is to be `performance`.
     fileprivate func setting(
         _ kind: CheckKind, _ file: String, _ cpus: [Int], isOptional: Bool,
@@ -45,12 +53,8 @@ extension CheckInput {
         func path(_ cpu: Int) -> String { "/sys/devices/system/cpu/cpu\(cpu)/cpufreq/\(file)" }
         let set = cpus.map { (cpu: $0, name: now.text(path($0))?.trimming) }
         if isOptional, set.allSatisfy({ $0.name == nil }) { return nil }
-        func isWord(_ text: Substring?) -> Bool {
-            guard let text, !text.isEmpty, text.utf8.count < 32 else { return false }
-            return text.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == 0x5F }
-        }
         guard let first = set.first else { return unknown(kind, source: Observation.onlinePath) }
-        if let blind = set.first(where: { !isWord($0.name) }) {
+        if let blind = set.first(where: { !Self.modes.contains($0.name ?? "") }) {
             return unknown(kind, source: path(blind.cpu))
         }
         let wrong = set.filter { $0.name != "performance" }

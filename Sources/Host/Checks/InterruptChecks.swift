@@ -41,7 +41,8 @@ extension CheckGroup {
             "/probe/units", "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
         ]
     ) { input in
-        input.plan.hotCPUs.numbers.map(input.affinity)
+        let table = InterruptTable(input.now, "/proc/interrupts", on: CPUSet([]))
+        return input.plan.hotCPUs.numbers.map { input.affinity($0, table) }
             + (input.plan.hotThreads.isEmpty ? [] : [input.balancing])
     }
 }
@@ -55,7 +56,31 @@ struct InterruptTable {
         /// What stands behind the columns: chip, and the name of the device at the end.
         var name: String
         /// Counts, in the order of the table's CPUs; fewer where the line has fewer.
-        var counts: [Int64]
+        var counts: [Int64] = []
+
+        /// Reads a line byte by byte: on a large host there are 100,000 counts each second.
+        init?(_ line: [UInt8], _ isWanted: [Bool]) {
+            guard let colon = line.firstIndex(of: 0x3A) else { return nil }
+            label = String(decoding: line[..<colon], as: UTF8.self).trimming.description
+            var at = colon + 1
+            func skip() { while at < line.count, line[at] == 0x20 { at += 1 } }
+            skip()
+            for isWanted in isWanted where at < line.count {
+                var value: Int64 = 0
+                let start = at
+                while at < line.count, 0x30...0x39 ~= line[at] {
+                    let (tens, isLarge) = value.multipliedReportingOverflow(by: 10)
+                    let (sum, isLarger) = tens.addingReportingOverflow(Int64(line[at] - 0x30))
+                    if isLarge || isLarger { return nil }
+                    value = sum
+                    at += 1
+                }
+                guard at > start, at == line.count || line[at] == 0x20 else { return nil }
+                if isWanted { counts.append(value) }
+                skip()
+            }
+            name = String(decoding: line[at...], as: UTF8.self)
+        }
     }
 
     /// The lines.
@@ -65,26 +90,18 @@ struct InterruptTable {
 
     /// Reads the columns of some CPUs, or of all; nil where it is no table.
     init?(_ seen: Observation?, _ path: String, on wanted: CPUSet? = nil) {
-        guard let lines = seen?.lines(path), let head = lines.first else { return nil }
-        var columns: [Int] = []
-        for (index, word) in head.words.enumerated() {
-            guard word.hasPrefix("CPU"), let cpu = Int(word.dropFirst(3)) else { return nil }
-            if wanted?.contains(cpu) != false {
-                columns.append(index)
-                cpus.append(cpu)
-            }
+        guard let lines = seen?.lines(path), let head = lines.first?.words, !head.isEmpty else {
+            return nil
         }
-        let width = head.words.count
+        var isWanted: [Bool] = []
+        for word in head {
+            guard word.hasPrefix("CPU"), let cpu = Int(word.dropFirst(3)) else { return nil }
+            isWanted.append(wanted?.contains(cpu) != false)
+            if isWanted.last == true { cpus.append(cpu) }
+        }
         for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { return nil }
-            let words = line[line.index(after: colon)...].words
-            var counts: [Int64] = []
-            for column in columns where column < words.count {
-                guard let count = Observation.count(words[column]) else { return nil }
-                counts.append(count)
-            }
-            let name = words.dropFirst(width).joined(separator: " ")
-            rows.append(Row(label: String(line[..<colon].trimming), name: name, counts: counts))
+            guard let row = Row(Array(line.utf8), isWanted) else { return nil }
+            rows.append(row)
         }
     }
 
@@ -116,9 +133,9 @@ private struct InterruptChange {
     /// The devices that counted on a CPU.
     func grown(on cpu: Int) -> [InterruptTable.Row] {
         guard let old, let new else { return [] }
-        return new.rows.filter { row in
-            let then = old.rows.first { $0.label == row.label }.map { old.count($0, on: cpu) }
-            return row.isDevice && new.count(row, on: cpu) > then ?? 0
+        let then = Dictionary(old.rows.map { ($0.label, old.count($0, on: cpu)) }) { $1 }
+        return new.rows.filter {
+            $0.isDevice && new.count($0, on: cpu) > then[$0.label] ?? 0
         }
     }
 }
@@ -149,7 +166,7 @@ extension CheckInput {
             .irqIntrusion, "cpu\(cpu)", source: change.path, fix: moving(grown),
             from: change.old?.sum(on: cpu) { $0.isDevice },
             to: change.new?.sum(on: cpu) { $0.isDevice },
-            { "devices interrupted CPU \(cpu) \($0) times a second\(names)" })
+            { "devices interrupted CPU \(cpu) \(times($0)) a second\(names)" })
     }
 
     fileprivate func soft(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -161,7 +178,7 @@ extension CheckInput {
             ]),
             from: change.old?.sum(on: cpu) { Self.softRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.softRows.contains($0.label) },
-            { "network and disks made CPU \(cpu) work \($0) times a second" })
+            { "network and disks made CPU \(cpu) work \(times($0)) a second" })
     }
 
     fileprivate func kernel(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -173,14 +190,13 @@ extension CheckInput {
             ]),
             from: change.old?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
-            { "the kernel interrupted CPU \(cpu) \($0) times a second" })
+            { "the kernel interrupted CPU \(cpu) \(times($0)) a second" })
     }
 
-    fileprivate func affinity(_ cpu: Int) -> Finding {
-        let path = "/proc/interrupts"
+    fileprivate func affinity(_ cpu: Int, _ table: InterruptTable?) -> Finding {
         let source = "/proc/irq/*/effective_affinity_list"
-        guard let table = InterruptTable(now, path, on: plan.hotCPUs) else {
-            return unknown(.irqAffinity, "cpu\(cpu)", source: path)
+        guard let table, !table.rows.isEmpty else {
+            return unknown(.irqAffinity, "cpu\(cpu)", source: "/proc/interrupts")
         }
         var near: [InterruptTable.Row] = []
         for row in table.rows where row.isDevice {

@@ -123,7 +123,7 @@ extension CheckInput {
     ) -> Result<Int64, Blind> {
         func grown(_ of: (CPUTimes) -> Int64) -> Growth {
             growth { seen in
-                let times = CPUTimes.all(seen)
+                let times = CPUTimes.of(cpus, in: seen)
                 return Observation.sum(cpus.map { times[$0].map(of) })
             }
         }
@@ -147,7 +147,7 @@ extension CheckInput {
             .throttling, "cpu\(cpu)", over: 60, source: paths[0],
             fix: .advice(["look at fans, heat sinks and the power limit of the processor"]),
             of: { seen in Observation.sum(paths.map { seen.number($0) }) },
-            { "CPU \(cpu) slowed itself down \($0) times a minute" })
+            { "CPU \(cpu) slowed itself down \(times($0)) a minute" })
     }
 
     fileprivate func numaDistance(_ nic: HostPlan.Interface) -> Finding? {
@@ -196,12 +196,13 @@ private struct CPUTimes {
         self.steal = steal
     }
 
-    static func all(_ seen: Observation) -> [Int: CPUTimes] {
+    static func of(_ cpus: [Int], in seen: Observation) -> [Int: CPUTimes] {
         var all: [Int: CPUTimes] = [:]
-        for line in seen.lines("/proc/stat") where line.hasPrefix("cpu") {
-            let words = line.words
-            guard let cpu = words.first.flatMap({ Int($0.dropFirst(3)) }) else { continue }
-            all[cpu] = CPUTimes(words)
+        for line in seen.lines("/proc/stat") {
+            guard line.hasPrefix("cpu") else { break }
+            let name = line.dropFirst(3).prefix { $0 != " " }
+            guard let cpu = Int(name), cpus.contains(cpu) else { continue }
+            all[cpu] = CPUTimes(line.words)
         }
         return all
     }

@@ -106,7 +106,8 @@ extension CheckInput {
             return unknown(.machineChecks, source: source)
         }
         return finding(
-            .machineChecks, value: count, "CPUs had \(count) machine checks since the start",
+            .machineChecks, value: count,
+            "CPUs had \(some(count, "machine check")) since the start",
             source: source,
             fix: .advice([
                 "ras-mc-ctl --errors", "boursectl switchover, then change the part it names",
@@ -151,7 +152,11 @@ extension CheckInput {
         return number(
             .hungTasks, at: source,
             fix: .advice(["journalctl -k --grep 'blocked for more than'", "boursectl switchover"])
-        ) { "\($0) tasks have hung since the start" }
+        ) { "the kernel saw \(some($0, "task")) hang since the start" }
+    }
+
+    private static var drivers: String {
+        "modprobe iTCO_wdt || modprobe sp5100_tco || modprobe ipmi_watchdog"
     }
 
     fileprivate var hardwareWatchdog: Finding {
@@ -166,17 +171,17 @@ extension CheckInput {
         guard !devices.isEmpty else {
             return Finding(
                 .hardwareWatchdog, "", .warning, "there is no hardware watchdog", source: folder,
-                fix: .advice(["modprobe the watchdog of this board, as iTCO_wdt or sp5100_tco"]))
+                fix: .advice([Self.drivers]))
         }
         for device in devices {
             let path = "\(folder)/\(device)/state"
-            let identity = now.text("\(folder)/\(device)/identity")?.trimming ?? "?"
+            let identity = now.text("\(folder)/\(device)/identity")?.trimming.prefix(40) ?? "?"
             switch now.text(path)?.trimming {
             case "active" where identity == "Software Watchdog":
                 return Finding(
                     .hardwareWatchdog, "", .warning,
                     "the watchdog is a program of the kernel it should watch", source: path,
-                    fix: .advice(["rmmod softdog", "modprobe the watchdog of this board"]))
+                    fix: .advice(["rmmod softdog", Self.drivers]))
             case "active":
                 return Finding(
                     .hardwareWatchdog, "", .ok, "the watchdog \(identity) is armed", source: path)

@@ -52,9 +52,9 @@ extension CheckGroup {
             input.detector(controllers),
             input.rate(
                 .swapIn, source: "/proc/vmstat",
-                fix: .advice(["swapoff -a", "comment swap out in /etc/fstab"]),
+                fix: .advice(["swapoff -a", "sed -i '/\\sswap\\s/ s/^/#/' /etc/fstab"]),
                 of: { $0.counters("/proc/vmstat")["pswpin"] },
-                { "\($0) pages a second came back from swap" }),
+                { "\(some($0, "page")) a second came back from swap" }),
             input.outOfMemory, input.pressure(.memoryPressure, "memory", "memory"),
         ] + input.lockLimits + [input.hugePagePool].compactMap { $0 }
     }
@@ -67,10 +67,10 @@ extension CheckInput {
         number(
             kind, controller, at: "/sys/devices/system/edac/mc/\(controller)/\(file)",
             fix: .advice([
-                "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count,ue_count}",
+                "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count}",
                 "boursectl switchover, then change the module",
             ])
-        ) { "\(controller) counted \($0) \(word) errors of memory since the start" }
+        ) { "\(controller) counted \(some($0, "\(word) error")) of memory since the start" }
     }
 
     /// Whether errors of memory are counted at all.
@@ -92,12 +92,13 @@ extension CheckInput {
             }
             return blind(
                 "no memory controller counts errors", source: edac,
-                ["modprobe the EDAC driver of this processor, as amd64_edac or skx_edac"])
+                ["modprobe i10nm_edac || modprobe skx_edac || modprobe amd64_edac"])
         }
         switch now.number(ignore) {
         case 0:
             return Finding(
-                .errorDetector, "", .ok, "errors of memory are counted by \(controllers.count) "
+                .errorDetector, "", .ok,
+                "errors of memory are counted by \(controllers.count) "
                     + "controllers", source: edac)
         case 1:
             return blind(
@@ -121,7 +122,7 @@ extension CheckInput {
         case .by(let count):
             return finding(
                 .outOfMemory, value: count,
-                "the kernel ended \(count) processes for want of memory since the round before",
+                "the kernel ended \(some(count, "task")) for want of memory since the round before",
                 source: source,
                 fix: .advice(["journalctl -k --grep 'Out of memory'", "systemd-cgtop -m"]))
         }

@@ -8,7 +8,7 @@ extension CheckKind {
         why: "A link that comes and goes cuts connections each time: cable, optics or switch.")
     static let speed = CheckKind(
         203, "nic.speed", unit: "megabits-per-second",
-        why: "A link that agreed on less than it should fills earlier, and each packet takes longer."
+        why: "A link that is slower than it should be fills earlier, and each packet takes longer."
     )
     static let duplex = CheckKind(
         204, "nic.duplex", why: "A half-duplex link collides and loses packets under load.")
@@ -107,7 +107,7 @@ private struct InterfaceCheck {
         case .by(let count):
             return input.finding(
                 .flaps, nic.name, value: count,
-                "\(nic.name) lost its link \(count) times since the round before", source: source,
+                "\(nic.name) lost its link \(times(count)) since the round before", source: source,
                 fix: fix)
         }
     }
@@ -153,7 +153,7 @@ private struct InterfaceCheck {
             fix: .advice([
                 "ethtool -S \(nic.name) | grep -i drop",
                 "ethtool -G \(nic.name) rx \(nic.ring ?? 4_096)",
-            ]), of: { sum(files, $0) }, { "\(nic.name) dropped \($0) packets a second" })
+            ]), of: { sum(files, $0) }, { "\(nic.name) dropped \(some($0, "packet")) a second" })
     }
 
     var lineErrors: Finding {
@@ -161,7 +161,7 @@ private struct InterfaceCheck {
         return input.rate(
             .lineErrors, nic.name, over: 60, source: path("statistics/rx_crc_errors"),
             fix: .advice(["ethtool -m \(nic.name)", "change cable or optics, then the port"]),
-            of: { sum(files, $0) }, { "\(nic.name) saw \($0) damaged packets a minute" })
+            of: { sum(files, $0) }, { "\(nic.name) saw \(some($0, "damaged packet")) a minute" })
     }
 
     private func sum(_ files: [String], _ seen: Observation) -> Int64? {
@@ -177,18 +177,18 @@ extension CheckInput {
                 .backlogDrops, source: softnet,
                 fix: .advice(["sysctl -w net.core.netdev_max_backlog=10000"]),
                 of: { $0.softnet(column: 1) },
-                { "the kernel dropped \($0) packets a second before a CPU took them" }),
+                { "the kernel dropped \(some($0, "packet")) a second before a CPU took them" }),
             rate(
                 .squeezes, source: softnet,
-                fix: .advice(["sysctl -w net.core.netdev_budget=600 net.core.netdev_budget_usecs=8000"]),
+                fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
                 of: { $0.softnet(column: 2) },
-                { "CPUs left packets for later \($0) times a second" }),
+                { "CPUs left packets for later \(times($0)) a second" }),
             retransmits,
             rate(
                 .listenOverflows, source: "/proc/net/netstat",
                 fix: .advice(["ss -ltn", "sysctl -w net.core.somaxconn=4096"]),
                 of: { $0.protocolCounters("/proc/net/netstat", "TcpExt")["ListenOverflows"] },
-                { "\($0) clients a second were turned away" }),
+                { "daemons turned \(some($0, "client")) a second away" }),
         ]
     }
 
@@ -205,7 +205,8 @@ extension CheckInput {
             return finding(
                 .retransmits, value: value, "\(value) ‰ of TCP segments were sent again",
                 source: source,
-                fix: .advice(["ss -ti | grep -B1 retrans", "look at nic.drops and nic.line-errors"]))
+                fix: .advice(["ss -ti | grep -B1 retrans", "look at nic.drops and nic.line-errors"])
+            )
         case (.unreadable, _), (_, .unreadable): return unknown(.retransmits, source: source)
         default:
             return unknown(

@@ -165,6 +165,12 @@ extension Observation {
     }
 }
 
+/// `once`, `3 times`.
+func times(_ count: Int64) -> String { count == 1 ? "once" : "\(count) times" }
+
+/// `1 page`, `3 pages`.
+func some(_ count: Int64, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
 extension CheckInput {
     /// What `isVirtual` reads.
     static let virtualSources = [

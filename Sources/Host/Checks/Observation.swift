@@ -84,11 +84,9 @@ public struct Observation: Hashable, Sendable {
     public func fields(_ path: String) -> [String: Substring] {
         var fields: [String: Substring] = [:]
         for line in lines(path) {
-            guard let end = line.firstIndex(where: { $0 == ":" || $0 == " " || $0 == "\t" }) else {
-                continue
-            }
-            let rest = line[end...].drop { $0 == ":" || $0 == " " || $0 == "\t" }
-            fields[String(line[..<end])] = rest
+            let isBetween = { (byte: UInt8) in byte == 0x3A || byte == 0x20 || byte == 0x09 }
+            guard let end = line.utf8.firstIndex(where: isBetween) else { continue }
+            fields[String(line[..<end])] = Substring(line.utf8[end...].drop(while: isBetween))
         }
         return fields
     }

@@ -41,6 +41,11 @@ extension CheckInput {
             .filter { $0.hasSuffix("_input") }.map { String($0.dropLast(6)) }
     }
 
+    /// The first of some files, not all of which a chip has, that is there and holds no number.
+    private func garbage(_ paths: [String]) -> String? {
+        paths.first { now.text($0) != nil && now.number($0) == nil }
+    }
+
     private func title(_ chip: String) -> String {
         let name = now.text("/sys/class/hwmon/\(chip)/name")?.trimming.prefix(32) ?? ""
         return name.isEmpty ? chip : String(name)
@@ -53,6 +58,9 @@ extension CheckInput {
             let path = "/sys/class/hwmon/\(chip)/\(sensor)"
             guard let milli = now.number("\(path)_input"), -273_000...1_000_000 ~= milli else {
                 return unknown(.temperature, chip, source: "\(path)_input")
+            }
+            if let blind = garbage(["\(path)_max", "\(path)_crit"]) {
+                return unknown(.temperature, chip, source: blind)
             }
             func limit(_ file: String) -> Int64? {
                 // Chips that have no limit say 0, or the largest number they know.
@@ -93,6 +101,9 @@ extension CheckInput {
             guard let turns = now.number("\(path)_input"), turns >= 0 else {
                 return unknown(.fans, chip, source: "\(path)_input")
             }
+            if let blind = garbage(["\(path)_min", "\(path)_alarm"]) {
+                return unknown(.fans, chip, source: blind)
+            }
             let least = now.number("\(path)_min") ?? 0
             if turns < least || now.number("\(path)_alarm") == 1 { still.append(fan) }
         }
@@ -100,7 +111,7 @@ extension CheckInput {
         return finding(
             .fans, chip, value: Int64(still.count),
             still.isEmpty
-                ? "all \(fans.count) fans of \(title(chip)) turn"
+                ? "\(some(Int64(fans.count), "fan")) of \(title(chip)), none stands still"
                 : "\(title(chip)) says that fans fail: \(still.joined(separator: ", "))",
             source: "/sys/class/hwmon/\(chip)/\(still.first ?? first)_input",
             fix: .advice(["change the fan; boursectl switchover before the host gets hot"]))
@@ -110,7 +121,8 @@ extension CheckInput {
     fileprivate var board: [Finding] {
         let source = "/probe/ipmi"
         guard now.text(source) != nil else {
-            let text = "no controller of the board answers: install freeipmi-tools, "
+            let text =
+                "no controller of the board answers: install freeipmi-tools, "
                 + "modprobe ipmi_devintf"
             return isVirtual ? [] : [unknown(.sensors, source: source, text)]
         }
@@ -140,13 +152,16 @@ extension CheckInput {
                     ? "\(others.count) sensors of the board are as they should be"
                     : "sensors of the board warn: \(names)", source: source,
                 fix: bad.isEmpty ? nil : fix)
-        ] + supplies.map { row in
-            Finding(
-                .supplies, String(row[1].map { $0 == " " || $0 == "/" ? "-" : $0 }), state(row),
-                "\(row[1]) says \(row[6])", source: source,
-                fix: state(row).isAlarm
-                    ? .advice(["look at its cord and its feed, then change it while the host runs"])
-                    : nil)
-        }
+        ]
+            + supplies.map { row in
+                Finding(
+                    .supplies, String(row[1].map { $0 == " " || $0 == "/" ? "-" : $0 }), state(row),
+                    "\(row[1]) says \(row[6])", source: source,
+                    fix: state(row).isAlarm
+                        ? .advice([
+                            "look at its cord and its feed, then change it while the host runs"
+                        ])
+                        : nil)
+            }
     }
 }

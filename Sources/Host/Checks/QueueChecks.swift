@@ -206,14 +206,16 @@ private struct QueueCheck {
             return input.now.counters(source).isEmpty
                 ? input.unknown(.queueDrops, name, source: source) : nil
         }
-        let worst = new.filter { old[$0.key] ?? $0.value < $0.value }
-            .max { ($0.value - (old[$0.key] ?? 0), $1.key) < ($1.value - (old[$1.key] ?? 0), $0.key) }
+        func grown(_ name: String) -> Int64 { (new[name] ?? 0) - (old[name] ?? new[name] ?? 0) }
+        let worst =
+            new.keys.sorted().max { grown($0) < grown($1) }
+            .flatMap { grown($0) > 0 ? ": " + $0.prefix(40) : nil } ?? ""
         return input.rate(
             .queueDrops, name, source: source,
             fix: .advice(["ethtool -S \(name) | grep -i drop", "look at nic.rings and nic.rss"]),
             from: Observation.sum(old.isEmpty ? [nil] : old.values.map { $0 }),
             to: Observation.sum(new.values.map { $0 }),
-            { "queues of \(name) dropped \($0) packets a second\(worst.map { ": " + $0.key } ?? "")" })
+            { "queues of \(name) dropped \(some($0, "packet")) a second\(worst)" })
     }
 
     /// A file that cannot be read belongs to an interface with one queue.
@@ -244,7 +246,7 @@ private struct QueueCheck {
             kind, name, isRight: requests.isEmpty,
             requests.isEmpty
                 ? "no \(side) queue of \(name) is steered to CPU \(input.plan.hotCPUs)"
-                : "\(requests.count) \(side) queues of \(name) are steered to hot CPUs",
+                : "hot CPUs serve \(some(Int64(requests.count), "\(side) queue")) of \(name)",
             source: folder, fix: .change(requests))
     }
 

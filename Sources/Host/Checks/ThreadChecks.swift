@@ -1,9 +1,9 @@
-// The threads that have a CPU of their own: are they on it, and do they keep it. Numbers 101 … 109.
+// The threads that have a CPU of their own: are they on it, do they keep it. Numbers 101 … 109.
 
 extension CheckKind {
     static let threadAffinity = CheckKind(
         101, "cpu.thread-affinity",
-        why: "A hot thread that moves, or shares its CPU with another, waits and finds cold caches.")
+        why: "A hot thread that moves, or shares its CPU, waits and finds its caches cold.")
     static let preemption = CheckKind(
         102, "cpu.preemption", unit: "per-minute", warning: 2, critical: 600,
         why: "Each time something else takes the CPU, every order behind waits.")
@@ -93,7 +93,7 @@ private struct ThreadCheck {
         return input.rate(
             .preemption, subject, over: 60, source: source, fix: advice,
             of: { $0.counters(source)["nonvoluntary_ctxt_switches"] },
-            { "\(hot.thread) lost its CPU \($0) times a minute" })
+            { "\(hot.thread) lost its CPU \(times($0)) a minute" })
     }
 
     private func delay(_ path: String) -> Finding {

@@ -83,8 +83,8 @@ extension CheckInput {
             let nanos = Self.decimal(words[4], digits: 9)
         else {
             let text = now.text(source) == nil ? "chrony does not answer" : nil
-            let kinds: [CheckKind] = [.clockOffset, .stratum] + (isPrecise ? [.precisionOffset] : [])
-            return kinds.map { unknown($0, source: source, text) }
+            let all: [CheckKind] = [.clockOffset, .stratum, .precisionOffset]
+            return all.prefix(isPrecise ? 3 : 2).map { unknown($0, source: source, text) }
         }
         let size = Int64(clamping: nanos.magnitude)
         var all = [
@@ -100,7 +100,8 @@ extension CheckInput {
                     .stratum, "", .critical, value: hops, "chrony has no source of time",
                     source: source, fix: restart)
                 : finding(
-                    .stratum, value: hops, "\(words[1]) gives the time, \(hops) hops from a clock",
+                    .stratum, value: hops,
+                    "\(words[1]) gives the time, \(some(hops, "hop")) from a clock",
                     source: source, fix: restart))
         guard isPrecise else { return all }
         let isHardware = words[1].hasPrefix("PHC") || words[1].hasPrefix("PTP")

@@ -26,13 +26,14 @@ extension CheckGroup {
         }
         let units = input.now.units
         return input.plan.units.flatMap { name in
-            guard let words = units[name]?.words else {
+            guard let unit = units[name] else {
                 return [
                     input.unknown(
                         .unitState, name, source: "systemd", "systemd does not know \(name)")
                 ]
             }
-            return [input.state(name, words)] + input.running(name, words)
+            return [input.state(name, unit.words)]
+                + (unit.process > 0 ? input.running(name, unit.words) : [])
         }
     }
 }
@@ -56,13 +57,12 @@ extension CheckInput {
     /// What is asked of a daemon that runs: how often it was started anew since an operator started
     /// it, and whether systemd would notice that it hangs.
     fileprivate func running(_ unit: String, _ words: [String]) -> [Finding] {
-        guard words[3] == "running" else { return [] }
         let restarts = Observation.count(words[5])
         let watchdog = Observation.count(words[6])
         return [
             restarts.map {
                 finding(
-                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \($0) times",
+                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \(times($0))",
                     source: "systemd",
                     fix: .advice(["journalctl -u \(unit) -p warning", "coredumpctl list"]))
             } ?? unknown(.unitRestarts, unit, source: "/probe/units"),

@@ -24,9 +24,11 @@ extension Settings {
         var settings = Settings.defaults(state: Path.parent(file))
         settings.file = file
         // Relative until `exchange.state` is known.
+        settings.secretsDirectory = "secrets"
         settings.matchd.socket = "run/match.sock"
         settings.agent.socket = "run/agent.sock"
         settings.agent.state = "agent"
+        settings.gatewayd.state = "."
         var document = TOMLDocument(parsing: text)
         let known = Dictionary(uniqueKeysWithValues: SettingsKey.all.map { ($0.name, $0) })
         for entry in document.entries {
@@ -52,7 +54,8 @@ extension Settings {
     public static func defaults(state: String) -> Settings {
         let state = Path.join(Path.current(), state)
         return Settings(
-            file: Path.join(state, "bourse.toml"), state: state, limits: .standard,
+            file: Path.join(state, "bourse.toml"), state: state,
+            secretsDirectory: Path.join(state, "secrets"), limits: .standard,
             matchd: Matchd(
                 socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil,
                 gatewayUsers: [], operatorUsers: [], observerUsers: [], cpu: nil,
@@ -61,7 +64,7 @@ extension Settings {
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
-                name: gatewayName, connections: 4_096, connectionsPerAddress: 2_048,
+                name: gatewayName, state: state, connections: 4_096, connectionsPerAddress: 2_048,
                 weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
                 ordersPerDay: 100_000_000),
             agent: Agent(
@@ -104,11 +107,14 @@ extension Settings {
     /// Makes every path absolute.
     private mutating func resolve() {
         state = Path.join(Path.parent(file), state)
+        secretsDirectory = Path.join(state, secretsDirectory)
+        gatewayd.state = Path.join(state, gatewayd.state)
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
         agent.socket = Path.join(state, agent.socket)
         agent.state = Path.join(state, agent.state)
         agent.helper = Path.join(state, agent.helper)
+        snmp.resolve(below: state)
     }
 
     /// What holds between keys.
@@ -162,7 +168,8 @@ extension Settings {
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd] and [agent]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent] and "
+                    + "[snmp]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }

@@ -11,6 +11,8 @@ public struct Settings: Hashable, Sendable {
     public var file: String
     /// The state directory (`exchange.state`).
     public var state: String
+    /// The directory of keys, 0700 (`exchange.secrets`).
+    public var secretsDirectory: String
     /// How much the engine holds (`[limits]`). Fixed once the journal has its first record.
     public var limits: EngineLimits
     /// The matching daemon.
@@ -21,6 +23,8 @@ public struct Settings: Hashable, Sendable {
     public var gatewayd: Gatewayd
     /// The host's agent.
     public var agent: Agent
+    /// The SNMP subagent.
+    public var snmp = SNMP()
 
     /// Settings of `bourse-matchd`.
     public struct Matchd: Hashable, Sendable {
@@ -66,6 +70,8 @@ public struct Settings: Hashable, Sendable {
         public var listen: ListenAddress
         /// The gateway's session name in the log; another one for each gateway.
         public var name: Text40
+        /// The gateway's own directory: its lock and its history.
+        public var state: String
         /// Most client connections.
         public var connections: Int
         /// Most client connections of one address.
@@ -129,13 +135,11 @@ public struct Settings: Hashable, Sendable {
     /// What the auditor has seen: the last record of its last snapshot, as text.
     public var auditedFile: String { Path.join(state, "audited") }
     /// The directory of the gateway's history.
-    public var historyDirectory: String { Path.join(state, "history") }
+    public var historyDirectory: String { Path.join(gatewayd.state, "history") }
     /// The gateway's history (SQLite).
-    public var historyFile: String { Path.join(state, "history/history.sqlite") }
-    /// The directory of keys, 0700.
-    public var secretsDirectory: String { Path.join(state, "secrets") }
+    public var historyFile: String { Path.join(historyDirectory, "history.sqlite") }
     /// The key that seals API secrets: 32 bytes, 0600.
-    public var sealKeyFile: String { Path.join(state, "secrets/seal.key") }
+    public var sealKeyFile: String { Path.join(secretsDirectory, "seal.key") }
     /// Log files, where the journal of systemd is not used.
     public var logDirectory: String { Path.join(state, "log") }
 }

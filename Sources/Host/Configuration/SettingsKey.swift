@@ -19,7 +19,9 @@ struct SettingsKey {
     var name: String { "\(table).\(field)" }
 
     /// All of them, in the order of the file.
-    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd + agent }
+    static var all: [SettingsKey] {
+        exchange + limits + matchd + auditd + gatewayd + agent + snmp
+    }
 
     /// Keys that earlier versions had, and what to do about one that is still in a file.
     static var gone: [String: String] {
@@ -36,7 +38,15 @@ struct SettingsKey {
                 guard !value.isEmpty else { return "expected a directory" }
                 settings.state = value
                 return nil
-            }
+            },
+            .text(
+                "exchange", "secrets", "\"secrets\"",
+                "The directory of keys, for its owner's eyes only."
+            ) { settings, value in
+                guard !value.isEmpty else { return "expected a directory" }
+                settings.secretsDirectory = value
+                return nil
+            },
         ]
     }
 
@@ -199,6 +209,13 @@ struct SettingsKey {
                     return "expected 1 to 40 printable ASCII characters"
                 }
                 $0.gatewayd.name = name
+                return nil
+            },
+            .text(
+                "gatewayd", "state", "\".\"", "The gateway's own directory: lock and history."
+            ) {
+                guard !$1.isEmpty else { return "expected a directory" }
+                $0.gatewayd.state = $1
                 return nil
             },
             .integer(

@@ -19,14 +19,23 @@ package struct Progress: Sendable {
         }
         let done = min(done, total)
         let percent = Int(Int128(done) * 100 / Int128(total))
-        var tail = " \(pad(percent))%  \(Readable.count(done)) \(unit), \(rate)"
+        let share = " \(pad(percent))%"
+        var left = ""
         if done > 0, done < total {
-            let left = Int128(elapsedNanos) * Int128(total - done) / Int128(done)
-            tail += ", \(Readable.duration(nanos: left / 1_000_000_000 * 1_000_000_000)) left"
+            let nanos = Int128(elapsedNanos) * Int128(total - done) / Int128(done)
+            // Whole seconds, rounded up: nothing is left only when all is done.
+            let seconds = (nanos + 999_999_999) / 1_000_000_000
+            left = ", \(Readable.duration(nanos: seconds * 1_000_000_000)) left"
         }
-        let room = width - title.count - tail.count - 3
-        guard room >= 8 else { return clip(title + tail, width) }
-        return "\(title) [\(bar(done: done, total: total, cells: min(room, 40)))]\(tail)"
+        // On a narrow terminal the counts go first, then the time, then the bar.
+        let counts = "  \(Readable.count(done)) \(unit), \(rate)"
+        let tails = [share + counts + left, share + left, share]
+        for tail in tails {
+            let room = width - title.count - tail.count - 3
+            guard room >= 8 else { continue }
+            return "\(title) [\(bar(done: done, total: total, cells: min(room, 40)))]\(tail)"
+        }
+        return clip(title + share, width)
     }
 
     private func bar(done: UInt64, total: UInt64, cells: Int) -> String {

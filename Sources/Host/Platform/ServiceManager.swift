@@ -1,6 +1,7 @@
 // What a daemon tells systemd: sd_notify(3). Without a service manager nothing happens.
 
 internal import CSystemd
+internal import Glibc
 
 /// The service manager that started this process, if one did.
 public enum ServiceManager {
@@ -32,6 +33,14 @@ public enum ServiceManager {
     /// How many sockets were passed on, the first is descriptor 3 (sd_listen_fds(3)); they close on
     /// exec.
     public static func passedSockets() -> Int { Int(max(0, bourse_sd_listen_fds())) }
+
+    /// The file of a credential that the unit loads, systemd.exec(5); nil where it loads none of
+    /// that name.
+    public static func credential(_ name: String) -> String? {
+        guard let directory = unsafe getenv("CREDENTIALS_DIRECTORY") else { return nil }
+        let path = Directory.join(unsafe String(cString: directory), name)
+        return Directory.exists(path) ? path : nil
+    }
 
     private static func notify(_ state: String) { _ = unsafe bourse_sd_notify(state) }
 }

@@ -42,6 +42,7 @@ final class LinkServer {
     static var heartbeatNanos: Int64 { 1_000_000_000 }
     static var feedersMax: Int { 8 }
     static var ownersMax: Int { 4096 }
+    static var acceptsMax: Int { 16 }
     /// Tokens of the poller: connections are their slots.
     static var bellToken: UInt64 { 1 << 32 }
     static var listenerToken: UInt64 { 1 << 33 }
@@ -154,7 +155,9 @@ final class LinkServer {
     // MARK: Connections
 
     func accept(_ listener: LinkListener) {
-        while let descriptor = listener.accept() {
+        // The rest of a flood waits: between two handfuls those inside have their turn.
+        for _ in 0..<Self.acceptsMax {
+            guard let descriptor = listener.accept() else { return }
             guard !stages.intakeClosed.load(ordering: .relaxed),
                 let slot = connections.firstIndex(where: { $0 == nil })
             else {
@@ -172,6 +175,12 @@ final class LinkServer {
                         """))
                 continue
             }
+            if listener.key != nil, strangers >= max(1, connections.count / 4) {
+                turnAway(
+                    descriptor,
+                    LinkRefusal(.limit, "too many connections have not proven the key; try again"))
+                continue
+            }
             uses[slot] = (uses[slot] + 1) & 0x7FFF
             let connection = LinkConnection(
                 descriptor, slot: slot, use: uses[slot], key: listener.key, role: role,
@@ -184,6 +193,10 @@ final class LinkServer {
             }
         }
     }
+
+    /// Connections over TCP whose peers have not proven the key: a share of all, so that there is
+    /// room for those who have, and for those over the Unix socket.
+    var strangers: Int { connections.count { $0.map { $0.key != nil && !$0.isReady } ?? false } }
 
     func turnAway(_ descriptor: Int32, _ refusal: LinkRefusal) {
         var output = OutputBuffer()

@@ -384,7 +384,7 @@ def remove(journal):
 def spoil_next(journal):
     """A bit of a record flips on its way to the disk; those behind it are good and marked."""
     journal.add(TICK)
-    journal.pending = journal.pending[:-1] + b"\1"
+    journal.pending[-1] ^= 1
     journal.add(TICK, count=3)
     journal.flush()
 
@@ -392,7 +392,7 @@ def spoil_next(journal):
 def blank_next(journal):
     """Nothing of a record came to the disk, and the log goes on behind it and in a new segment."""
     journal.add(TICK)
-    journal.pending = bytes(len(journal.pending))
+    journal.pending[:] = bytes(len(journal.pending))
     journal.add(TICK, count=25_000)
     journal.flush()
 

@@ -21,7 +21,7 @@ def run_daemon(name, config, *arguments):
     return done.returncode, done.stderr + done.stdout
 
 
-DAEMONS = pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd"])
+DAEMONS = pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd", "snmp"])
 
 
 @DAEMONS
@@ -48,6 +48,12 @@ def test_explains_what_is_not_toml(exchange):
     exchange.config.write_text("[matchd\nsocket = \n")
     code, text = run_daemon("matchd", exchange.config)
     assert code == EX_CONFIG and str(exchange.config) in text
+
+
+def test_explains_a_user_that_is_not_there(exchange):
+    exchange.set("matchd", "users", "root nobody-of-this-name")
+    code, text = run_daemon("matchd", exchange.config)
+    assert code == EX_CONFIG and "no user nobody-of-this-name" in text
 
 
 @DAEMONS

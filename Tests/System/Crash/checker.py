@@ -35,6 +35,8 @@ class Checker:
         wrong += self.balance_faults(view)
         wrong += self.conservation_faults(view)
         wrong += self.depth_faults(view)
+        wrong += self.listing_faults(view)
+        wrong += self.tape_faults(view)
         wrong += self.changed_faults(view)
         return wrong
 
@@ -256,6 +258,44 @@ class Checker:
                 total[booking.asset] -= booking.amount
         return [f"over all accounts {value} {asset} came from nowhere"
                 for asset, value in total.items() if value != 0]
+
+    # --- the same in other ways ---
+
+    def listing_faults(self, view):
+        """Rows are the same in pages of any size, in the last page, and each by itself."""
+        wrong = []
+
+        def whole(account, symbol, listing):
+            rows = (view.orders if listing == "orders" else view.trades)[account]
+            return [row for row in rows if row["symbol"] == symbol]
+
+        for account, symbol, listing, rows in view.again:
+            if rows != whole(account, symbol, listing):
+                wrong.append(f"{listing} of {account} in {symbol} differ with the size of pages")
+        for account, symbol, listing, rows in view.latest:
+            known = whole(account, symbol, listing)
+            if rows != known[len(known) - len(rows):] or bool(rows) != bool(known):
+                wrong.append(f"the latest {listing} of {account} in {symbol} are not the last")
+        for account, row in view.single:
+            if row not in view.orders[account]:
+                wrong.append(f"order {row['orderId']} of {account} by itself is {row}")
+        return wrong
+
+    def tape_faults(self, view):
+        """The public trades are those of the customers, once each."""
+        wrong = []
+        for symbol, rows in view.tape.items():
+            known = {row["id"]: row for trades in view.trades.values() for row in trades
+                     if row["symbol"] == symbol}
+            numbers = sorted(known)[len(known) - len(rows):]
+            if [row["id"] for row in rows] != numbers or bool(rows) != bool(known):
+                wrong.append(f"the public trades of {symbol} are not the customers' last")
+                continue
+            for row in rows:
+                for key in ("price", "qty", "quoteQty", "time"):
+                    if row[key] != known[row["id"]][key]:
+                        wrong.append(f"public trade {symbol} {row['id']} differs in {key}")
+        return wrong
 
     # --- market data ---
 

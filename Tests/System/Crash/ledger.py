@@ -74,3 +74,8 @@ class View:
     trades: dict    # account → myTrades rows of all symbols, each with its symbol
     balances: dict  # account → asset → (free, locked)
     depth: dict     # symbol → {"bids": [[price, quantity]], "asks": …}
+    # The same rows asked for in other ways, where that was done.
+    again: list = field(default_factory=list)   # (account, symbol, "orders" or "trades", all rows)
+    latest: list = field(default_factory=list)  # (account, symbol, "orders" or "trades", the last)
+    single: list = field(default_factory=list)  # (account, the row of one order by its id)
+    tape: dict = field(default_factory=dict)    # symbol → the last public trades

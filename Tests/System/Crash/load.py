@@ -151,6 +151,7 @@ class Trader(Sender):
             time.sleep(0.05)
 
     def placed(self, order, answer):
+        self.expect(answer, "clientOrderId", order)
         order.answer = answer
         order.outcome = ACKED
         if order.may_be_open:
@@ -181,7 +182,13 @@ class Trader(Sender):
             order.cancel = UNKNOWN
             time.sleep(0.05)
 
+    def expect(self, answer, key, order):
+        """An answer that belongs to another request would shift all that come after it."""
+        if answer[key] != order.client_order_id:
+            raise ExchangeFault(f"the answer to {order.client_order_id} is another's: {answer}")
+
     def canceled(self, order, answer):
+        self.expect(answer, "origClientOrderId", order)
         order.cancel, order.cancel_answer = ACKED, answer
         if order.outcome == UNKNOWN:  # so it was there
             order.outcome, order.answer = ACKED, {"orderId": answer["orderId"]}

@@ -131,12 +131,12 @@ class CrashLoop:
         for name in victims:
             self.exchange.spawn(name)
 
-    def check(self, when):
+    def check(self, when, is_thorough=False):
         for sender in self.senders:
             sender.hold()
         self.exchange.check_alive()
         self.traders[0].barrier()
-        self.judge(when, self.checker.check(self.view()))
+        self.judge(when, self.checker.check(self.view(is_thorough)))
 
     def judge(self, when, faults):
         orders = self.ledger
@@ -153,14 +153,17 @@ class CrashLoop:
 
     # --- looking ---
 
-    def view(self):
+    def view(self, is_thorough=False):
+        """What the exchange shows. Pages end elsewhere each time; a thorough look asks again in
+        other ways, which would be too much for the rate limits after each kill."""
         view = View(orders={}, open={}, trades={}, balances={}, depth={})
+        limit = self.random.randint(500, 1000)
         for account, reader in self.readers.items():
             view.orders[account] = [
-                row for market in MARKETS for row in reader.all_orders(market.symbol)
+                row for market in MARKETS for row in reader.all_orders(market.symbol, limit)
             ]
             view.trades[account] = [
-                row for market in MARKETS for row in reader.my_trades(market.symbol)
+                row for market in MARKETS for row in reader.my_trades(market.symbol, limit)
             ]
             view.open[account] = reader.get_signed("/api/v3/openOrders")
             view.balances[account] = {
@@ -171,13 +174,38 @@ class CrashLoop:
             view.depth[market.symbol] = reader.get(
                 "/api/v3/depth", symbol=market.symbol, limit=5000
             )
+        if is_thorough:
+            self.ask_again(view)
         return view
+
+    def ask_again(self, view):
+        """The rows in small pages, the last of them, and some by themselves."""
+        for account, reader in self.readers.items():
+            for market in MARKETS:
+                symbol, limit = market.symbol, self.random.randint(40, 150)
+                view.again += [
+                    (account, symbol, "orders", reader.all_orders(symbol, limit)),
+                    (account, symbol, "trades", reader.my_trades(symbol, limit)),
+                ]
+                for listing, path in (("orders", "allOrders"), ("trades", "myTrades")):
+                    rows = reader.get_signed(f"/api/v3/{path}", symbol=symbol, limit=limit)
+                    view.latest.append((account, symbol, listing, rows))
+            rows = view.orders[account]
+            for row in self.random.sample(rows, min(20, len(rows))):
+                answer = reader.get_signed(
+                    "/api/v3/order", symbol=row["symbol"], orderId=row["orderId"]
+                )
+                view.single.append((account, answer))
+        for market in MARKETS:
+            view.tape[market.symbol] = reader.get(
+                "/api/v3/trades", symbol=market.symbol, limit=1000
+            )
 
     # --- the end ---
 
     def finish(self):
         """Stops, lets the exchange judge itself, and starts it once more from the log alone."""
-        self.check("at the end")
+        self.check("at the end", is_thorough=True)
         self.canary(self.view())
         for name, code in self.exchange.stop_all().items():
             if code != 0:
@@ -189,7 +217,7 @@ class CrashLoop:
             shutil.rmtree(self.exchange.state / folder)
         self.exchange.start()
         self.traders[0].barrier()
-        self.judge("from the log alone", self.checker.check(self.view()))
+        self.judge("from the log alone", self.checker.check(self.view(is_thorough=True)))
         self.exchange.stop_all()
 
     def canary(self, view):

@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 from checker import Checker
+from exchange import ExchangeFault
 from ledger import ACKED, REFUSED, UNKNOWN, Booking, Ledger, Order, View
+from load import Trader
 
 SYMBOL = "BTCUSDT"
 
@@ -242,3 +244,46 @@ def test_finds_an_ended_order_that_changes_later():
     assert checker.check(view) == []
     view.orders["b"].pop()
     assert checker.check(view)
+
+
+def asked_again():
+    """The sound world, with its rows asked for in every other way too."""
+    ledger, view = world()
+    view.again = [(name, SYMBOL, "orders", list(view.orders[name])) for name in "ab"]
+    view.again += [(name, SYMBOL, "trades", list(view.trades[name])) for name in "ab"]
+    view.latest = [("a", SYMBOL, "orders", view.orders["a"][-2:]),
+                   ("b", SYMBOL, "trades", view.trades["b"][-1:])]
+    view.single = [("a", dict(view.orders["a"][1]))]
+    view.tape = {SYMBOL: [dict(view.trades["a"][0])]}
+    return ledger, view
+
+
+def test_takes_rows_that_are_the_same_in_other_ways():
+    ledger, view = asked_again()
+    assert Checker(ledger).check(view) == []
+
+
+@pytest.mark.parametrize("plant", [
+    lambda view: view.again[0][3].pop(1),
+    lambda view: view.again[0][3].append(view.orders["a"][2]),
+    lambda view: view.again[3][3].pop(),
+    lambda view: view.latest[0][3].pop(),
+    lambda view: view.latest[1][3].pop(),
+    lambda view: view.single[0][1].update(executedQty="1"),
+    lambda view: view.tape[SYMBOL].pop(),
+    lambda view: view.tape[SYMBOL].append(dict(view.tape[SYMBOL][0])),
+    lambda view: view.tape[SYMBOL][0].update(price="101"),
+])
+def test_finds_a_row_that_another_way_of_asking_shows_differently(plant):
+    ledger, view = asked_again()
+    plant(view)
+    assert Checker(ledger).check(view)
+
+
+def test_a_client_notices_an_answer_that_belongs_to_another_request():
+    ledger, _ = world()
+    trader = Trader("a", "key", "secret", 1, ledger, 1, "127.0.0.1")
+    trader.placed(ledger.orders["a3"], {"clientOrderId": "a3", "orderId": 4, "status": "NEW"})
+    for take in (trader.placed, trader.canceled):
+        with pytest.raises(ExchangeFault):
+            take(ledger.orders["a3"], {"clientOrderId": "a2", "origClientOrderId": "a2"})

@@ -1,0 +1,96 @@
+// The seal key as it lies on disk: a file of its own, or on an installed host a credential that
+// only this host's systemd opens.
+
+import Configuration
+import Glibc
+import Platform
+import Secrets
+
+/// The exchange's seal key, wherever it is kept.
+struct SealKeyFile {
+    /// Its name among the credentials of the gateway's unit.
+    static let credential = "seal.key"
+    private static let systemdCreds = "/usr/bin/systemd-creds"
+
+    /// The plain key.
+    let path: String
+
+    /// The key of this exchange.
+    init(_ settings: Settings) { path = settings.sealKeyFile }
+
+    /// The credential, encrypted for this host: systemd-creds(1).
+    var encrypted: String { path + ".cred" }
+
+    /// Whether there is one.
+    var exists: Bool { Directory.exists(path) || Directory.exists(encrypted) }
+
+    /// Reads it.
+    func load() throws(Failure) -> SealKey {
+        guard Directory.exists(path) || !Directory.exists(encrypted) else {
+            return try decrypted()
+        }
+        do {
+            return try SealKey.load(path)
+        } catch {
+            throw Failure("\(error)", repair: "`boursectl init` makes one")
+        }
+    }
+
+    /// Makes a new plain one.
+    func create() throws(Failure) {
+        do {
+            _ = try SealKey.create(path)
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    /// Makes a new one that only this host opens.
+    func createEncrypted() throws(Failure) {
+        var key = SystemRandom.bytes(32)
+        defer { for index in key.indices { key[index] = 0 } }
+        let aside = encrypted + ".new"
+        _ = try Self.run(
+            ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
+        do {
+            try File(aside, .write).sync()
+            try Directory.rename(aside, to: encrypted)
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    private func decrypted() throws(Failure) -> SealKey {
+        let text = try Self.run(
+            ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
+        let digits = Array(text.utf8.filter { $0 != 0x0A })
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count - 1, by: 2) {
+            let pair = String(decoding: digits[index...index + 1], as: UTF8.self)
+            guard let byte = UInt8(pair, radix: 16) else { break }
+            bytes.append(byte)
+        }
+        guard digits.count == 64, bytes.count == 32 else {
+            throw Failure("\(encrypted) holds no key of 32 bytes")
+        }
+        return SealKey(SecretBytes(bytes))
+    }
+
+    private static func run(
+        _ arguments: [String], input: [UInt8] = []
+    ) throws(Failure) -> String {
+        let done: Program.Result
+        do throws(SystemError) {
+            done = try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
+        } catch {
+            throw Failure(error)
+        }
+        guard done.status == 0 else {
+            throw Failure(
+                "systemd-creds failed: \(done.errors.split(separator: "\n").last ?? "")",
+                repair: "only root on the host that made the key can open it; on another host put "
+                    + "the plain key back as seal.key")
+        }
+        return done.output
+    }
+}

@@ -1,0 +1,66 @@
+// The keys of `bourse-snmp`.
+
+extension SettingsKey {
+    static var snmp: [SettingsKey] {
+        [
+            path(
+                "agentx", "/var/agentx/master",
+                "Where snmpd listens for subagents: a Unix socket, or as \"tcp:localhost:705\"."
+            ) { $0.snmp.agentx = $1 },
+            path("agent_socket", "/run/bourse-agent/agent.sock", "The host agent's Unix socket.") {
+                $0.snmp.agentSocket = $1
+            },
+            path(
+                "state", "/var/lib/bourse-snmp",
+                "Directory of its own, with how far the host's events have been told."
+            ) { $0.snmp.state = $1 },
+            .integer(
+                "snmp", "poll_seconds", 1, in: 1...60,
+                "Seconds between two questions to the host agent."
+            ) { $0.snmp.pollSeconds = Int($1) },
+            .integer(
+                "snmp", "enterprise", 32_473, in: 1...4_294_967_295,
+                "The owner's enterprise number, which BOURSE-MIB is below; set it with\n"
+                    + "set-enterprise in the MIB and the monitoring files too. 32473 is for\n"
+                    + "documentation."
+            ) { $0.snmp.enterprise = UInt32($1) },
+        ]
+    }
+
+    private static func path(
+        _ field: String, _ initial: String, _ note: String,
+        _ take: @escaping @Sendable (inout Settings, String) -> Void
+    ) -> SettingsKey {
+        .text("snmp", field, "\"\(initial)\"", note) { settings, value in
+            guard !value.isEmpty else { return "expected a path" }
+            take(&settings, value)
+            return nil
+        }
+    }
+}
+
+extension Settings {
+    /// Settings of `bourse-snmp`.
+    public struct SNMP: Hashable, Sendable {
+        /// The master agent's address: an absolute path, or as `tcp:localhost:705`.
+        public var agentx = "/var/agentx/master"
+        /// The host agent's Unix socket.
+        public var agentSocket = "/run/bourse-agent/agent.sock"
+        /// The directory of its own state.
+        public var state = "/var/lib/bourse-snmp"
+        /// Seconds between two questions to the host agent, 1 … 60.
+        public var pollSeconds = 1
+        /// The enterprise's number that BOURSE-MIB is below.
+        public var enterprise: UInt32 = 32_473
+
+        /// The defaults.
+        public init() {}
+
+        /// Makes relative paths absolute, below `state`.
+        mutating func resolve(below directory: String) {
+            if !agentx.contains(":") { agentx = Path.join(directory, agentx) }
+            agentSocket = Path.join(directory, agentSocket)
+            state = Path.join(directory, state)
+        }
+    }
+}

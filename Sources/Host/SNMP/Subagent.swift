@@ -1,0 +1,276 @@
+// The AgentX subagent: one thread owns libnetsnmp, answers from a view, and tells events.
+
+internal import CNetSNMP
+internal import Glibc
+public import Platform
+
+/// What a subagent needs to know.
+public struct SubagentSettings: Hashable, Sendable {
+    /// Where the master agent listens, as `/var/agentx/master`.
+    public var agentx: String
+    /// The host agent's Unix socket.
+    public var agentSocket: String
+    /// The directory of the cursor.
+    public var state: String
+    /// Seconds between two questions to the host agent.
+    public var pollSeconds: Int
+    /// The enterprise's number that BOURSE-MIB is below.
+    public var enterprise: UInt32
+    /// This build's version.
+    public var version: String
+
+    /// Settings of these.
+    public init(
+        agentx: String, agentSocket: String, state: String, pollSeconds: Int, enterprise: UInt32,
+        version: String
+    ) {
+        self.agentx = agentx
+        self.agentSocket = agentSocket
+        self.state = state
+        self.pollSeconds = pollSeconds
+        self.enterprise = enterprise
+        self.version = version
+    }
+}
+
+/// The subagent of one host. Make one for a process: the library behind it knows no second.
+public final class Subagent {
+    private let settings: SubagentSettings
+    private let report: (String) -> Void
+    private let lock: StateLock
+    private let cursorFile: String
+    private let mib: BourseMIB
+    private let poller: AgentPoller
+    private var outbox: Outbox
+    private var view = MIBView()
+    private var viewTime: Int64 = 0
+    private var state: AgentState?
+    private var stateTime: Int64 = 0
+    private var isSessionUp = false
+    private var isCursorKept = true
+    /// What was reported last of the agent, so that it is reported once.
+    private var fault: AgentFault?
+
+    /// Seconds between two questions to the master agent whether it is still there, and between two
+    /// attempts to reach it.
+    static let pingSeconds: Int32 = 2
+    /// Seconds that an answer of the host agent is believed, at least.
+    static let believedSecondsMin: Int64 = 5
+
+    /// Takes the state directory and starts as a subagent; the master agent need not be there yet.
+    ///
+    /// `report` gets lines for a log.
+    public init(_ settings: SubagentSettings, report: @escaping (String) -> Void) throws {
+        self.settings = settings
+        self.report = report
+        if !Directory.exists(settings.state) { try Directory.create(settings.state) }
+        lock = try StateLock(directory: settings.state)
+        cursorFile = Directory.join(settings.state, "cursor")
+        mib = BourseMIB(enterprise: settings.enterprise)
+        outbox = Outbox(try Self.readCursor(cursorFile, report))
+        poller = try AgentPoller(
+            AgentClient(socket: settings.agentSocket), seconds: settings.pollSeconds,
+            asksAfter: outbox.asksAfter)
+        // The library looks into its environment: it is to load no modules, and to write only here.
+        for (name, value) in [
+            ("MIBS", ""), ("SNMPCONFPATH", settings.state),
+            ("SNMP_PERSISTENT_DIR", Directory.join(settings.state, "net-snmp")),
+        ] { unsafe setenv(name, value, 1) }
+        makeView()
+    }
+
+    /// Serves until a signal.
+    public func run(until signals: Signals) throws(SystemError) {
+        // The library keeps this for as long as the process lives, which is not longer than this.
+        let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+        let started = unsafe bourse_snmp_start(
+            "bourse-snmp", settings.agentx, Self.pingSeconds, mib.root.numbers,
+            mib.root.numbers.count,
+            bourse_snmp_callbacks(
+                context: me,
+                answer: { context, variable, isNext, name, count in
+                    let agent = unsafe Subagent.from(context)
+                    let name = unsafe ObjectID(
+                        Array(UnsafeBufferPointer(start: name, count: count)))
+                    return unsafe agent.answer(variable, name, isNext: isNext != 0)
+                },
+                session: { context, isUp in
+                    unsafe Subagent.from(context).session(isUp: isUp != 0)
+                },
+                delivered: { context, token, isTaken in
+                    unsafe Subagent.from(context).delivered(token, isTaken: isTaken != 0)
+                }))
+        guard started == 0 else {
+            throw SystemError(code: EINVAL, operation: "start the SNMP library", path: "")
+        }
+        if !isSessionUp { report("waits for the master agent at \(settings.agentx)") }
+        try poller.start()
+        ServiceManager.ready()
+        var statusTime: Int64 = 0
+        while true {
+            let descriptors = [signals.descriptor, poller.descriptor]
+            guard unsafe bourse_snmp_wait(250, descriptors, descriptors.count) >= 0 else {
+                throw .last("wait for", "the master agent")
+            }
+            if let signal = signals.next() {
+                report("got signal \(signal)")
+                break
+            }
+            if let round = poller.take() { take(round) }
+            let now = Clock.monotonicNanos()
+            if now - viewTime >= 1_000_000_000 { makeView() }
+            tell()
+            ServiceManager.watchdog()
+            if now - statusTime >= 1_000_000_000 {
+                statusTime = now
+                ServiceManager.status(status)
+            }
+        }
+        ServiceManager.stopping()
+        bourse_snmp_stop()
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> Subagent {
+        guard let context = unsafe context else { preconditionFailure("the context is there") }
+        return unsafe Unmanaged<Subagent>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    // MARK: Answers
+
+    private func answer(_ variable: UnsafeMutableRawPointer, _ name: ObjectID, isNext: Bool)
+        -> Int32
+    {
+        if isNext {
+            guard let entry = view.next(after: name) else { return 0 }
+            unsafe bourse_snmp_set_name(variable, entry.name.numbers, entry.name.numbers.count)
+            unsafe Self.set(variable, entry.value)
+        } else {
+            guard let value = view[name] else { return 0 }
+            unsafe Self.set(variable, value)
+        }
+        return 1
+    }
+
+    private static func set(_ variable: UnsafeMutableRawPointer, _ value: MIBValue) {
+        func number(_ type: Int, _ value: UInt64) {
+            unsafe bourse_snmp_set_number(variable, Int32(type), value)
+        }
+        switch value {
+        case .integer(let value): number(BOURSE_SNMP_INTEGER, UInt64(bitPattern: Int64(value)))
+        case .gauge(let value): number(BOURSE_SNMP_GAUGE32, UInt64(value))
+        case .counter32(let value): number(BOURSE_SNMP_COUNTER32, UInt64(value))
+        case .counter64(let value): number(BOURSE_SNMP_COUNTER64, value)
+        case .octets(let bytes): unsafe bourse_snmp_set_octets(variable, bytes, bytes.count)
+        case .objectID(let id):
+            unsafe bourse_snmp_set_object_id(variable, id.numbers, id.numbers.count)
+        }
+    }
+
+    // MARK: What the agent says
+
+    /// Seconds since the agent's last good answer; nil: there was none.
+    private var age: Int64? {
+        state == nil ? nil : max(0, (Clock.monotonicNanos() - stateTime) / 1_000_000_000)
+    }
+
+    private var isBelieved: Bool {
+        guard let age else { return false }
+        return age < max(Self.believedSecondsMin, 5 * Int64(settings.pollSeconds))
+    }
+
+    private func take(_ round: AgentRound) {
+        var now: AgentFault?
+        switch round.state {
+        case .success(let new):
+            if state == nil { report("the agent of \(new.host) answers") }
+            (state, stateTime) = (new, round.time)
+            if let exchange = new.exchange,
+                let cursor = outbox.take(role: exchange.role, epoch: exchange.epoch)
+            {
+                keep(cursor)
+            }
+        case .failure(let error): now = error
+        }
+        switch round.events {
+        case .success(let events): outbox.take(events, after: round.after)
+        case .failure(let error): now = error
+        case nil: break
+        }
+        if now != fault { report(now?.description ?? "the agent answers again") }
+        fault = now
+        poller.ask(after: outbox.asksAfter)
+        makeView()
+    }
+
+    private func makeView() {
+        viewTime = Clock.monotonicNanos()
+        view = mib.view(
+            of: state, age: age, isBelieved: isBelieved, sent: outbox.cursor.sequence,
+            version: settings.version)
+    }
+
+    private var status: String {
+        let master = isSessionUp ? "connected to" : "waits for"
+        let agent = age.map { "the agent's data is \($0) s old" } ?? "the agent has not answered"
+        return "\(master) \(settings.agentx); \(agent); told event \(outbox.cursor.sequence)"
+    }
+
+    // MARK: Telling
+
+    private func session(isUp: Bool) {
+        isSessionUp = isUp
+        if !isUp { outbox.sessionEnded() }
+        report("\(isUp ? "connected to" : "lost") the master agent at \(settings.agentx)")
+    }
+
+    /// Hands over the next notice, if there is one and somebody to take it.
+    private func tell() {
+        guard isSessionUp, let (token, notice) = outbox.next() else { return }
+        let told = mib.notification(
+            notice, host: state?.host ?? "", at: Clock.realtimeNanos())
+        guard
+            let notification = unsafe bourse_snmp_notification(
+                told.name.numbers, told.name.numbers.count)
+        else { return delivered(token, isTaken: false) }
+        for (name, value) in told.variables {
+            let variable = unsafe bourse_snmp_notification_add(
+                notification, name.numbers, name.numbers.count)
+            if let variable = unsafe variable { unsafe Self.set(variable, value) }
+        }
+        if unsafe bourse_snmp_notification_send(notification, token) == 0 {
+            delivered(token, isTaken: false)
+        }
+    }
+
+    private func delivered(_ token: UInt64, isTaken: Bool) {
+        if let cursor = outbox.answered(token, isTaken: isTaken) { keep(cursor) }
+    }
+
+    // MARK: The cursor
+
+    /// Keeps the cursor: written aside, made durable, renamed. Where that fails (a full disk) the
+    /// events are told all the same: after a restart some are told again, and none is lost.
+    private func keep(_ cursor: OutboxCursor) {
+        do throws(SystemError) {
+            let aside = cursorFile + ".new"
+            let file = try File(aside, .replace)
+            try file.write(Array(cursor.text.utf8))
+            try file.syncData()
+            try Directory.rename(aside, to: cursorFile)
+            isCursorKept = true
+        } catch {
+            if isCursorKept { report("cannot keep how far events were told: \(error)") }
+            isCursorKept = false
+        }
+    }
+
+    private static func readCursor(
+        _ path: String, _ report: (String) -> Void
+    ) throws(SystemError) -> OutboxCursor {
+        guard Directory.exists(path) else { return OutboxCursor() }
+        let bytes = try File(path, .read).read(count: 4_096)
+        if let cursor = OutboxCursor(String(decoding: bytes, as: UTF8.self)) { return cursor }
+        report("\(path) is damaged: every event that the agent keeps is told again")
+        return OutboxCursor()
+    }
+}

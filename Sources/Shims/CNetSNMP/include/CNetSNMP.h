@@ -1,0 +1,72 @@
+// libnetsnmp and libnetsnmpagent without their variadics, macros and fd_set: an AgentX subagent,
+// its loop, and sessions with other agents. Neither library is thread-safe: one thread makes every
+// call, and every callback comes on it from within `bourse_snmp_wait`.
+#ifndef BOURSE_CNETSNMP_H
+#define BOURSE_CNETSNMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Types of values, as ASN.1 tags.
+enum {
+    BOURSE_SNMP_NOTHING = 0x00,
+    BOURSE_SNMP_INTEGER = 0x02,
+    BOURSE_SNMP_OCTETS = 0x04,
+    BOURSE_SNMP_OBJECT_ID = 0x06,
+    BOURSE_SNMP_COUNTER32 = 0x41,
+    BOURSE_SNMP_GAUGE32 = 0x42,
+    BOURSE_SNMP_TIMETICKS = 0x43,
+    BOURSE_SNMP_COUNTER64 = 0x46,
+};
+
+/// What a subagent calls back; `context` is what it was started with.
+typedef struct {
+    void *_Nullable context;
+    /// Asks for the value of a name (`isNext`: of the first one behind it). Sets name and value of
+    /// `variable` and gives 1, or gives 0: there is none.
+    int (*_Nonnull answer)(
+        void *_Nullable context, void *_Nonnull variable, int isNext,
+        const uint32_t *_Nonnull name, size_t count);
+    /// The session with the master agent began (1) or ended (0).
+    void (*_Nonnull session)(void *_Nullable context, int isUp);
+    /// The master agent took the notification with this token (1), or will not (0). May come for
+    /// one that an ended session took along; then its token is an old one.
+    void (*_Nonnull delivered)(void *_Nullable context, uint64_t token, int isTaken);
+} bourse_snmp_callbacks;
+
+/// Starts the library as the subagent `name` of the master agent at `agentx` (as
+/// `/var/agentx/master` or `tcp:localhost:705`), with `root` as its part of the tree. Opens the
+/// session, or goes on trying every `seconds`, which is also how often it asks whether the master
+/// is still there. No configuration file is read, and no MIB. 0, or -1: the library refused.
+int bourse_snmp_start(
+    const char *_Nonnull name, const char *_Nonnull agentx, int seconds,
+    const uint32_t *_Nonnull root, size_t count, bourse_snmp_callbacks callbacks);
+/// Ends the session.
+void bourse_snmp_stop(void);
+
+/// Handles what has come in and what is due; waits for it at most `milliseconds`, or until one of
+/// `descriptors` is readable. 1 when one is, 0, or -1 with errno.
+int bourse_snmp_wait(int milliseconds, const int *_Nonnull descriptors, size_t count);
+
+/// Sets a variable's name.
+void bourse_snmp_set_name(
+    void *_Nonnull variable, const uint32_t *_Nonnull name, size_t count);
+/// Sets a variable's value to a number of `type`.
+void bourse_snmp_set_number(void *_Nonnull variable, int type, uint64_t value);
+/// Sets a variable's value to octets.
+void bourse_snmp_set_octets(
+    void *_Nonnull variable, const uint8_t *_Nullable bytes, size_t count);
+/// Sets a variable's value to an object identifier.
+void bourse_snmp_set_object_id(
+    void *_Nonnull variable, const uint32_t *_Nonnull value, size_t count);
+
+/// A notification of this name, without variables; NULL without memory.
+void *_Nullable bourse_snmp_notification(const uint32_t *_Nonnull name, size_t count);
+/// Adds a variable to a notification, to be given its value; NULL without memory.
+void *_Nullable bourse_snmp_notification_add(
+    void *_Nonnull notification, const uint32_t *_Nonnull name, size_t count);
+/// Hands a notification to the master agent and gives 1; `delivered` says what came of it. 0: there
+/// is no session. It is freed either way.
+int bourse_snmp_notification_send(void *_Nonnull notification, uint64_t token);
+
+#endif

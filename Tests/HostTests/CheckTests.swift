@@ -1,0 +1,165 @@
+// Goal: on recorded machines every check says what is true there; each fault changes its own check
+// and no other; nothing that a file may hold makes a check trap, or takes an alarm away.
+
+import Checks
+import Foundation
+import Testing
+
+@Suite struct CheckTests {
+    /// The table of a machine in `Fixtures/NAME.txt`. BOURSE_RECORD=1 writes it anew: right only
+    /// when each line was read and is true.
+    private func expectGolden(_ name: String, _ machine: Machine) throws {
+        let path = Machine.fixtures.appendingPathComponent("\(name).table")
+        let table = machine.findings.map { $0.line + "\n" }.joined()
+        if isRecording { try table.write(to: path, atomically: true, encoding: .utf8) }
+        let golden = try String(contentsOf: path, encoding: .utf8)
+        let (lines, old) = (table.split(separator: "\n"), golden.split(separator: "\n"))
+        for line in lines where !old.contains(line) { Issue.record("new: \(line)") }
+        for line in old where !lines.contains(line) { Issue.record("gone: \(line)") }
+        #expect(table == golden)
+    }
+
+    @Test func `a host with everything set right has no alarm`() throws {
+        try expectGolden("metal", .metal)
+        #expect(Machine.metal.findings.filter { $0.state != .ok }.map(\.line) == [])
+    }
+
+    @Test func `a virtual machine as it comes is told what it lacks`() throws {
+        try expectGolden("vm", .vm)
+    }
+
+    @Test func `all faults together are all found`() throws {
+        var machine = Machine.metal
+        for fault in Fault.all where !fault.isAlone {
+            let isChanged = fault.apply(to: &machine)
+            #expect(isChanged, "nothing to change for \(fault.name)")
+        }
+        try expectGolden("faults", machine)
+    }
+
+    @Test func `a host of which nothing can be read has nothing that is ok`() throws {
+        var machine = Machine.metal
+        machine.now = [:]
+        machine.before = [:]
+        try expectGolden("silent", machine)
+        #expect(machine.findings.filter { $0.state == .ok }.map(\.line) == [])
+    }
+
+    @Test func `a fault changes its own check, says how to mend it, and changes no other`() throws {
+        let faults = Fault.all
+        #expect(faults.count > 80)
+        if isRecording { try record(faults) }
+        let metal = Machine.metal
+        let right = Dictionary(metal.findings.map { ($0.name, $0) }) { first, _ in first }
+        for fault in faults {
+            var machine = metal
+            let isChanged = fault.apply(to: &machine)
+            #expect(isChanged, "nothing to change for \(fault.name)")
+            let found = machine.findings
+            let own = found.first { $0.name == fault.name }
+            #expect(own?.state.name == fault.state, "\(fault.name): \(own?.line ?? "none")")
+            #expect(own?.fixLines == fault.fix, "\(fault.name)")
+            #expect(own?.source.isEmpty == false, "\(fault.name)")
+            if fault.isAlone { continue }
+            let others = found.filter { $0.name != fault.name && right[$0.name] != $0 }
+            #expect(others.map(\.line) == [], "\(fault.name) changes others")
+            let names = Set(found.map(\.name))
+            #expect(right.keys.filter { !names.contains($0) } == [], "\(fault.name) takes others")
+        }
+    }
+
+    /// Writes the fixes of the faults as they are found.
+    private func record(_ faults: [Fault]) throws {
+        let blocks = Fault.text.split(separator: "\n\n")
+        precondition(blocks.count == faults.count + 1, "each fault stands behind an empty line")
+        let texts = zip(blocks.dropFirst(), faults).map { block, fault in
+            var machine = Machine.metal
+            _ = fault.apply(to: &machine)
+            let own = machine.findings.first { $0.name == fault.name }
+            return block.split(separator: "\n").filter { !$0.hasPrefix("  fix ") }.map(String.init)
+                + (own?.fixLines ?? []).map { "  fix " + $0 }
+        }
+        let text =
+            ([String(blocks[0])] + texts.map { $0.joined(separator: "\n") })
+            .joined(separator: "\n\n") + "\n"
+        try text.write(to: Fault.path, atomically: true, encoding: .utf8)
+        if faults.map(\.fix) != Fault.parse(text).map(\.fix) {
+            Issue.record("recorded: read the changes, then run without BOURSE_RECORD")
+        }
+    }
+
+    @Test func `every kind is in alarm on some machine, and no two share a group's name`() {
+        var alarms = Set(Machine.vm.findings.filter(\.state.isAlarm).map(\.kind.name))
+        for fault in Fault.all {
+            var machine = Machine.metal
+            _ = fault.apply(to: &machine)
+            alarms.formUnion(machine.findings.filter(\.state.isAlarm).map(\.kind.name))
+        }
+        for kind in Catalog.kinds { #expect(alarms.contains(kind.name), "\(kind.name) is dead") }
+        #expect(Set(Catalog.groups.map(\.name)).count == Catalog.groups.count)
+        for group in Catalog.groups {
+            let kinds = Set(group.kinds.map(\.name))
+            for machine in [Machine.metal, .vm] {
+                for finding in machine.findings(of: group) {
+                    #expect(kinds.contains(finding.kind.name), "\(group.name): \(finding.name)")
+                }
+            }
+        }
+    }
+
+    @Test func `names are told apart, texts are one sentence, requests are taken by the helper`() {
+        var all = [Machine.metal, .vm].map(\.findings)
+        for fault in Fault.all {
+            var machine = Machine.metal
+            _ = fault.apply(to: &machine)
+            all.append(machine.findings)
+        }
+        for findings in all {
+            #expect(Set(findings.map(\.name)).count == findings.count)
+            for finding in findings {
+                #expect(!finding.text.isEmpty && !finding.text.contains("\n"), "\(finding.name)")
+                #expect(finding.text.utf8.count < 400 && !finding.text.hasSuffix("."))
+                if finding.state == .ok { #expect(finding.fix == nil, "\(finding.name)") }
+                guard case .change(let requests) = finding.fix else { continue }
+                for request in requests { #expect(HelperRequest(request.line) == request) }
+            }
+        }
+    }
+
+    @Test func `what is counted has no rate when it is read once, or when it began anew`() {
+        let metal = Machine.metal
+        var fresh = metal
+        fresh.before = [:]
+        let rates = Set(fresh.findings.filter { $0.state == .unknown }.map(\.kind.name))
+        let counted: Set<String> = [
+            "cpu.preemption", "cpu.run-delay", "cpu.smt-sibling", "cpu.steal", "cpu.throttling",
+            "cpu.irq-intrusion", "cpu.softirq-intrusion", "cpu.kernel-interrupts", "cpu.deep-idle",
+            "nic.flaps", "nic.drops", "nic.line-errors", "nic.softnet-dropped",
+            "nic.softnet-squeezed", "nic.tcp-retransmits", "nic.listen-overflows",
+            "nic.queue-drops", "disk.write-latency", "disk.flush-latency", "disk.request-errors",
+            "disk.full-within", "memory.swap-in", "memory.oom-kills", "time.step",
+        ]
+        #expect(rates == counted)
+        // Every counter of the machine is back at a lower number.
+        var restarted = metal
+        restarted.before = metal.now
+        for path in restarted.before.keys where path.contains("interrupts") || path.contains("stat")
+        {
+            let text = restarted.before[path] ?? ""
+            restarted.before[path] = text.replacing(/\b\d{2,}\b/) { "9" + $0.output }
+        }
+        let lower = restarted.findings.filter { counted.contains($0.kind.name) }
+        #expect(lower.filter(\.state.isAlarm).map(\.line) == [])
+        #expect(lower.contains { $0.kind.name == "cpu.kernel-interrupts" && $0.state == .unknown })
+    }
+
+    @Test(arguments: [
+        ("cpu.kernel-interrupts/cpu2", 2 as Int64), ("cpu.run-delay/bourse-matchd/engine", 0),
+        ("cpu.smt-sibling/cpu2", 0), ("disk.write-latency/nvme0n1", 50),
+        ("disk.flush-latency/nvme0n1", 40), ("nic.tcp-retransmits", 0), ("time.step", 0),
+        ("disk.full-within/journal", 437), ("exchange.gate-wait", 12), ("cpu.deep-idle/cpu3", 0),
+    ])
+    func `a value is what the two observations give`(name: String, value: Int64) {
+        #expect(Machine.metal.findings.first { $0.name == name }?.value == value)
+    }
+}

@@ -1,0 +1,196 @@
+// Goal: the tree is walked in its order, and events are told once each, in theirs, whatever becomes
+// of those who are to hear them. That SNMP gives the right values, Tests/System/SNMP shows.
+
+import Checks
+import JSON
+import SNMP
+import Testing
+
+@Suite struct MIBViewTests {
+    private func id(_ numbers: UInt32...) -> ObjectID { ObjectID(numbers) }
+
+    @Test func `a view finds what is there, and what comes next`() {
+        let view = MIBView([
+            (id(1, 3, 2), .gauge(2)), (id(1, 3), .gauge(1)), (id(1, 10), .gauge(4)),
+            (id(1, 3, 2, 0), .gauge(3)), (id(1, 3), .gauge(9)),
+        ])
+        #expect(view.entries.map(\.value) == [.gauge(1), .gauge(2), .gauge(3), .gauge(4)])
+        #expect(view[id(1, 3, 2)] == .gauge(2))
+        #expect(view[id(1, 3, 1)] == nil)
+        #expect(view[id(1)] == nil)
+        #expect(view[id(2)] == nil)
+        #expect(view.next(after: id())?.value == .gauge(1))
+        #expect(view.next(after: id(1, 3))?.value == .gauge(2))
+        #expect(view.next(after: id(1, 3, 2))?.value == .gauge(3))
+        #expect(view.next(after: id(1, 4))?.value == .gauge(4))
+        #expect(view.next(after: id(1, 10)) == nil)
+        #expect(MIBView().next(after: id(1)) == nil)
+    }
+
+    @Test func `a name that is longer than names may be is left out`() {
+        let numbers = [UInt32](repeating: 1, count: ObjectID.numbersMax)
+        let view = MIBView([(ObjectID(numbers), .gauge(1)), (ObjectID(numbers + [1]), .gauge(2))])
+        #expect(view.entries.map(\.value) == [.gauge(1)])
+    }
+}
+
+@Suite struct AgentStateTests {
+    private func view(_ checks: [(String, Int64)]) throws -> MIBView {
+        let rows = checks.map { subject, since in
+            """
+            {"name":"a/\(subject)","kind":7,"subject":"\(subject)","state":"warning","value":null,
+            "unit":"","warning":null,"critical":null,"since":\(since),"seen":0,"failures":1,
+            "text":"\(subject)","source":"","why":"","changes":[],"advice":[]}
+            """
+        }
+        let text = """
+            {"host":"h","version":"v","time":0,"started":0,"worst":"ok","sequence":5,"dropped":0,
+            "exchange":{"running":false},"units":[],"threads":[],"queues":[],"disks":[],
+            "directories":[],"checks":[\(rows.joined(separator: ","))],"more":[1]}
+            """
+        let json = try #require(JSONValue(parsing: Array(text.utf8)))
+        let state = try #require(AgentState(json))
+        return BourseMIB(enterprise: 9).view(
+            of: state, age: 0, isBelieved: true, sent: 4, version: "w")
+    }
+
+    private func changed(_ since: Int64) throws -> [UInt8] {
+        let name = ObjectID([1, 3, 6, 1, 4, 1, 9, 1, 1, 6, 1, 10, 7, 1, 97])
+        guard case .octets(let bytes) = try view([("a", since)])[name] else { return [] }
+        return bytes
+    }
+
+    @Test(
+        arguments: [
+            (0, [1970, 1, 1, 0, 0, 0, 0]),
+            (951_782_399_999_999_999, [2000, 2, 28, 23, 59, 59, 9]),
+            (951_782_400_000_000_000, [2000, 2, 29, 0, 0, 0, 0]),
+            (951_868_800_000_000_000, [2000, 3, 1, 0, 0, 0, 0]),
+            (1_709_251_199_000_000_000, [2024, 2, 29, 23, 59, 59, 0]),
+            (1_798_761_599_500_000_000, [2026, 12, 31, 23, 59, 59, 5]),
+            (4_107_542_400_000_000_000, [2100, 3, 1, 0, 0, 0, 0]),
+            (-1, [1969, 12, 31, 23, 59, 59, 9]),
+        ] as [(Int64, [Int])])
+    func `dates are those of the calendar`(nanos: Int64, parts: [Int]) throws {
+        let bytes = try changed(nanos).map { Int($0) }
+        #expect(bytes.count == 11)
+        #expect([bytes[0] << 8 | bytes[1]] + bytes[2..<8] == parts)
+        #expect(bytes[8...] == [43, 0, 0])
+    }
+
+    @Test func `long subjects are told apart, and texts are cut between characters`() throws {
+        let long = String(repeating: "é", count: 200)
+        let view = try view([(long + "a", 0), (long + "b", 0), (long + "a", 1)])
+        let column = ObjectID([1, 3, 6, 1, 4, 1, 9, 1, 1, 6, 1, 12])
+        let rows = view.entries.filter { $0.name.numbers.starts(with: column.numbers) }
+        #expect(rows.count == 2)
+        for row in rows {
+            #expect(row.name.numbers.count == column.numbers.count + 1 + 1 + 96)
+            #expect(row.value == .octets(Array(String(repeating: "é", count: 127).utf8)))
+        }
+    }
+}
+
+@Suite struct OutboxTests {
+    private func event(_ sequence: UInt64) -> AlarmEvent {
+        let text = """
+            {"sequence":\(sequence),"time":1,"raised":true,"name":"a","kind":1,"subject":"",
+            "state":"critical","value":null,"text":""}
+            """
+        guard let json = JSONValue(parsing: Array(text.utf8)), let event = AlarmEvent(json) else {
+            preconditionFailure("an event")
+        }
+        return event
+    }
+
+    private func events(_ range: ClosedRange<UInt64>, first: UInt64 = 1) -> AgentEvents {
+        AgentEvents(first: first, last: range.upperBound, events: range.map(event))
+    }
+
+    @Test func `one notice is on its way at a time, until it is taken`() {
+        var outbox = Outbox(OutboxCursor())
+        #expect(outbox.next() == nil)
+        outbox.take(events(1...2), after: 0)
+        #expect(outbox.asksAfter == 2)
+        let first = outbox.next()
+        #expect(first?.notice == .alarm(event(1)))
+        #expect(outbox.next() == nil)
+        #expect(outbox.answered(first?.token ?? 0, isTaken: false) == nil)
+        let again = outbox.next()
+        #expect(again?.notice == .alarm(event(1)))
+        // An answer to the one before comes late.
+        #expect(outbox.answered(first?.token ?? 0, isTaken: true) == nil)
+        #expect(outbox.answered(again?.token ?? 0, isTaken: true)?.sequence == 1)
+        #expect(outbox.next()?.notice == .alarm(event(2)))
+        outbox.sessionEnded()
+        #expect(outbox.next()?.notice == .alarm(event(2)))
+    }
+
+    @Test func `an answer that comes twice adds nothing`() {
+        var outbox = Outbox(OutboxCursor())
+        outbox.take(events(1...2), after: 0)
+        outbox.take(events(1...2), after: 0)
+        #expect(tell(&outbox) == [.alarm(event(1)), .alarm(event(2))])
+    }
+
+    /// Hands over all there is.
+    private func tell(_ outbox: inout Outbox) -> [Notice] {
+        var told: [Notice] = []
+        while let (token, notice) = outbox.next() {
+            told.append(notice)
+            _ = outbox.answered(token, isTaken: true)
+        }
+        return told
+    }
+
+    @Test func `holes are told`() {
+        var outbox = Outbox(OutboxCursor())
+        outbox.take(events(3...3, first: 3), after: 0)
+        #expect(tell(&outbox) == [.lost(first: 1, last: 2), .alarm(event(3))])
+        outbox.take(AgentEvents(first: 8, last: 7, events: []), after: 3)
+        #expect(tell(&outbox) == [.lost(first: 4, last: 7)])
+        #expect(outbox.cursor.sequence == 7)
+        outbox.take(AgentEvents(first: 1, last: 2, events: []), after: 7)
+        #expect(outbox.asksAfter == 0)
+        #expect(tell(&outbox) == [.lost(first: 0, last: 0)])
+        #expect(outbox.cursor.sequence == 0)
+    }
+
+    @Test func `what waits is bounded`() {
+        var outbox = Outbox(OutboxCursor())
+        var asked: UInt64 = 0
+        while let after = outbox.asksAfter {
+            outbox.take(events((after + 1)...(after + 500)), after: after)
+            asked += 500
+        }
+        #expect(asked <= UInt64(Outbox.waitingMax))
+        _ = tell(&outbox)
+        #expect(outbox.asksAfter == asked)
+    }
+
+    @Test func `the first role is kept, and only another one is told`() {
+        var outbox = Outbox(OutboxCursor())
+        #expect(outbox.take(role: .unknown, epoch: 0) == nil)
+        #expect(outbox.take(role: .standalone, epoch: 1)?.role == .standalone)
+        #expect(outbox.take(role: .standalone, epoch: 1) == nil)
+        #expect(tell(&outbox).isEmpty)
+        _ = outbox.take(role: .primary, epoch: 2)
+        _ = outbox.take(role: .unknown, epoch: 0)
+        _ = outbox.take(role: .standby, epoch: 3)
+        #expect(tell(&outbox) == [.role(former: .standalone, now: .standby, epoch: 3)])
+        #expect(outbox.cursor.epoch == 3)
+        #expect(tell(&outbox).isEmpty)
+    }
+
+    @Test(arguments: [AgentState.Role?.none, .standby])
+    func `a cursor is read as it was written, or not at all`(role: AgentState.Role?) {
+        var cursor = OutboxCursor()
+        cursor.sequence = 12
+        cursor.role = role
+        cursor.epoch = role == nil ? 0 : 7
+        #expect(OutboxCursor(cursor.text) == cursor)
+        for count in 0..<(cursor.text.count - 1) {
+            #expect(OutboxCursor(String(cursor.text.prefix(count))) == nil)
+        }
+    }
+}

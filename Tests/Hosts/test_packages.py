@@ -1,0 +1,270 @@
+"""Goal: the packages make an exchange of a Debian host: they install with what they need, start
+nothing unasked, run hardened, come back after the power was cut, upgrade without a stop, and give
+up no ledger when they are removed."""
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from base import ROOT, run
+from bench import SUBNET, await_true
+from spot import Spot
+
+DEBS = ROOT / "build" / "deb"
+BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
+DEB_SECONDS_MAX = 300
+DOWNLOAD_BYTES_MAX = 80 << 20
+SERVICES = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd")
+EXPOSURE_MAX = {"bourse-matchd": 2.5, "bourse-auditd": 2.5, "bourse-gatewayd": 1.8}
+SMALL = ("limits.accounts=1000", "limits.open_orders=10000", "limits.api_keys=1000")
+
+
+@pytest.fixture(scope="module")
+def debs():
+    """The packages of this tree, made unless they are newer than all that goes into them."""
+    inputs = [path for folder in ("packaging", "systemd", "etc") for path in
+              (ROOT / folder).rglob("*")]
+    inputs += [BIN / name for name in (*SERVICES, "boursectl")]
+    made = sorted(DEBS.glob("*.deb"))
+    newest = max(path.stat().st_mtime for path in inputs)
+    if not made or min(deb.stat().st_mtime for deb in made) < newest:
+        run(ROOT / "packaging" / "deb", BIN, seconds_max=DEB_SECONDS_MAX)
+        made = sorted(DEBS.glob("*.deb"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def host(bench, debs):
+    """A host with the packages installed and nothing set up; the tests below go on from there."""
+    host, = bench.hosts("exchange")
+    host.said = host.install_deb(*debs).stdout
+    return host
+
+
+def set_up(host):
+    host.exec("boursectl", "init", "--listen", "0.0.0.0:8080",
+              *[word for key in SMALL for word in ("--set", key)])
+    host.exec("sync")
+
+
+def state(host, unit):
+    return host.exec("systemctl", "is-active", unit, check=False).stdout.strip()
+
+
+def main_pids(host):
+    return [host.exec("systemctl", "show", "-PMainPID", unit).stdout.strip() for unit in SERVICES]
+
+
+def await_serving(bench, host):
+    client = Spot(8080, host=host.address, source=f"{SUBNET}.1", seconds_max=5)
+
+    def serves():
+        with bench.network():
+            try:
+                return client.raw("GET", "/api/v3/exchangeInfo")[0] == 200
+            except Exception:
+                return False
+
+    await_true("the gateway serves", 60, serves)
+
+
+def balance(host, account):
+    """What an account has of USDT, held or not, as boursectl shows it."""
+    shown = json.loads(host.exec("boursectl", "--output", "json", "account", "show",
+                                 account).stdout)
+    return [row for row in shown["balances"] if row["asset"] == "USDT"]
+
+
+def test_together_they_are_small_enough(debs):
+    assert {deb.name.split("_")[0] for deb in debs} == {
+        "bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
+        "boursectl"}
+    assert sum(deb.stat().st_size for deb in debs) < DOWNLOAD_BYTES_MAX
+
+
+def test_lintian_finds_nothing(debs):
+    """The runtime is left out: it is the toolchain's, and takes a minute."""
+    own = [str(deb) for deb in debs if not deb.name.startswith("bourse-runtime")]
+    done = subprocess.run(["lintian", "-EI", "--pedantic", *own], capture_output=True, text=True,
+                          timeout=DEB_SECONDS_MAX)
+    assert done.stdout == "" and done.returncode == 0, done.stdout + done.stderr
+
+
+def test_versions_agree(debs):
+    for name in (*SERVICES, "boursectl"):
+        said = run(BIN / name, "--version").split()[-1]
+        assert f"bourse_{said}_all.deb" in [deb.name for deb in debs], name
+
+
+def test_installing_starts_nothing_and_says_what_is_next(host):
+    assert "boursectl init" in host.said and "systemctl start bourse.target" in host.said
+    for unit in SERVICES:
+        assert state(host, unit) == "inactive", unit
+        assert host.exec("systemctl", "is-enabled", unit).stdout == "enabled\n"
+    assert state(host, "bourse.target") == "inactive"
+    assert host.exec("systemctl", "is-system-running").stdout == "running\n"
+    left = host.exec("find", "/var/lib/bourse", "/run/bourse", check=False)
+    assert left.stdout == ""
+
+
+def test_nothing_of_the_build_machine_is_in_them(host):
+    """Programs use the libraries of the package, wherever the toolchain was."""
+    for program in ("/usr/sbin/bourse-matchd", "/usr/sbin/bourse-gatewayd", "/usr/bin/boursectl"):
+        linked = host.exec("ldd", program).stdout
+        assert "not found" not in linked
+        for line in linked.splitlines():
+            if "swift" in line.lower() or "Foundation" in line:
+                assert "=> /usr/lib/bourse/" in line, line
+    for package in ("bourse-matchd", "bourse-gateway", "boursectl", "bourse-common"):
+        listing = host.exec("dpkg", "-L", package).stdout.split()
+        assert any("/man/" in path for path in listing), package
+
+
+def test_the_manual_has_every_key_with_its_default(host):
+    page = host.exec("zcat", "/usr/share/man/man5/bourse.toml.5.gz").stdout
+    plain = page.replace("\\(dq", '"').replace("\\-", "-")
+    lines = (ROOT / "etc" / "bourse.toml").read_text().splitlines()
+    keys = [line for line in lines if " = " in line and not line.startswith("#")]
+    assert len(keys) > 20
+    for key in keys:
+        assert f"\n.B {key}\n" in plain, key
+
+
+def test_hardening(host):
+    for unit, exposure_max in EXPOSURE_MAX.items():
+        said = host.exec("systemd-analyze", "security", "--no-pager", unit).stdout
+        exposure = float(re.search(r"Overall exposure level.*: ([0-9.]+)", said).group(1))
+        assert exposure <= exposure_max, said
+
+
+def test_an_exchange_runs(bench, host):
+    set_up(host)
+    host.exec("systemctl", "start", "bourse.target")
+    for unit in SERVICES:
+        assert state(host, unit) == "active", host.journal(unit)
+    await_serving(bench, host)
+    keys = json.loads(host.exec("boursectl", "--output", "json", "demo").stdout)["accounts"]
+    with bench.network():
+        maker, taker = (
+            Spot(8080, one["keyID"], one["secret"], host=host.address, source=f"{SUBNET}.1")
+            for one in keys)
+        order = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.5",
+                 "price": "60000"}
+        maker.call("POST", "/api/v3/order", order | {"side": "SELL"}, signed=True)
+        bought = taker.call("POST", "/api/v3/order", order | {"side": "BUY"}, signed=True)
+        assert bought["status"] == "FILLED"
+        maker.close()
+        taker.close()
+    await_true("matchd says how it is", 10, lambda: " durable, " in host.exec(
+        "systemctl", "show", "-PStatusText", "bourse-matchd").stdout)
+
+
+def test_each_has_its_own_and_no_more(host):
+    """Users, directories and sockets, as the running exchange has them."""
+    def owner(path):
+        return host.exec("stat", "-c", "%U:%G %a", path).stdout.strip()
+
+    assert owner("/var/lib/bourse") == "bourse-match:bourse 700"
+    assert owner("/var/lib/bourse/journal") == "bourse-match:bourse 700"
+    assert owner("/var/lib/bourse-gateway") == "bourse-gateway:bourse 700"
+    assert owner("/run/bourse/match") == "bourse-match:bourse 750"
+    assert owner("/run/bourse/match/match.sock") == "bourse-match:bourse 660"
+    assert owner("/etc/bourse/secrets/seal.key.cred") == "root:root 600"
+    writable = host.exec("find", "/etc/bourse", "/var/lib/bourse", "/var/lib/bourse-gateway",
+                         "/run/bourse", "-perm", "/022", "-not", "-type", "s").stdout
+    assert writable == "", "no one but its owner writes"
+    # Another user of the group reaches the socket, and is turned away there.
+    host.exec("useradd", "--system", "--groups", "bourse", "stranger")
+    refused = host.exec("runuser", "-u", "stranger", "--", "boursectl", "status", check=False)
+    assert refused.returncode != 0 and "may not use the exchange" in refused.stderr + refused.stdout
+
+
+def test_a_power_cut_loses_nothing_acknowledged(bench, host):
+    host.exec("boursectl", "credit", "demo1", "USDT", "12.5", "--reason", "before the cut")
+    before = balance(host, "demo1")
+    host.power_cut()
+    host.boot()
+    await_serving(bench, host)
+    for unit in SERVICES:
+        assert state(host, unit) == "active", host.journal(unit)
+    assert balance(host, "demo1") == before
+    host.exec("boursectl", "journal", "verify")
+
+
+def test_a_daemon_that_dies_is_started_again(bench, host):
+    before = main_pids(host)
+    host.exec("systemctl", "kill", "--signal=KILL", *SERVICES)
+    await_true("new processes", 30, lambda: all(
+        new not in ("0", old) for new, old in zip(main_pids(host), before)))
+    await_serving(bench, host)
+    # One that hangs is ended by its watchdog; here matchd, with less patience.
+    host.write("/run/systemd/system/bourse-matchd.service.d/test.conf",
+               "[Service]\nWatchdogSec=2\n")
+    host.exec("systemctl", "daemon-reload")
+    host.exec("systemctl", "restart", "bourse-matchd")
+    matchd = main_pids(host)[0]
+    host.exec("kill", "-STOP", matchd)
+    await_true("the watchdog bites", 60, lambda: main_pids(host)[0] not in ("0", matchd))
+    await_serving(bench, host)
+
+
+def test_a_wrong_configuration_is_not_tried_again_and_again(bench, host):
+    host.exec("sed", "-i", "s/^socket/sokket/", "/etc/bourse/bourse.toml")
+    host.exec("systemctl", "restart", "bourse-gatewayd", check=False)
+    assert state(host, "bourse-gatewayd") == "failed"
+    assert "sokket" in host.journal("bourse-gatewayd")
+    assert host.exec("systemctl", "show", "-PNRestarts", "bourse-gatewayd").stdout == "0\n"
+    host.exec("sed", "-i", "s/^sokket/socket/", "/etc/bourse/bourse.toml")
+    host.exec("systemctl", "start", "bourse-gatewayd")
+    await_serving(bench, host)
+
+
+def test_an_upgrade_stops_and_starts_nothing(bench, host, debs):
+    host.exec("systemctl", "stop", "bourse-auditd")
+    before = main_pids(host)
+    host.install_deb(*debs, options=["--reinstall"])
+    assert main_pids(host) == before and before[1] == "0", "neither stopped nor started"
+    await_serving(bench, host)
+    host.exec("systemctl", "start", "bourse-auditd")
+    before = main_pids(host)
+    said = host.exec("boursectl", "upgrade")
+    assert "in the state the old one left" in said.stdout and "rehearsing" in said.stderr
+    assert all(new != old for new, old in zip(main_pids(host), before))
+    await_serving(bench, host)
+    assert "nothing was done" in host.exec("boursectl", "upgrade").stdout
+
+
+def test_setting_up_again_changes_nothing(host):
+    said = json.loads(host.exec("boursectl", "--output", "json", "init").stdout)
+    assert said["created"] == []
+    other = host.exec("runuser", "-u", "stranger", "--", "boursectl", "init", check=False)
+    assert other.returncode == 64 and "sudo boursectl init" in other.stderr
+
+
+def test_removing_and_purging_keep_the_ledger(host):
+    names = ["bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
+             "boursectl"]
+    kept = ["/var/lib/bourse/journal", "/var/lib/bourse-gateway/history",
+            "/etc/bourse/bourse.toml", "/etc/bourse/secrets/seal.key.cred"]
+    host.exec("apt-get", "remove", "-y", "-q", *names)
+    assert host.exec("pgrep", "bourse", check=False).stdout == ""
+    for path in kept:
+        host.exec("test", "-s", path)
+    left = host.exec("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n", "bourse*")
+    names = [line.split()[1] for line in left.stdout.splitlines() if line.startswith("rc ")]
+    assert "bourse-common" in names
+    host.exec("apt-get", "purge", "-y", "-q", *names)
+    for path in kept:
+        host.exec("test", "-s", path)
+    host.exec("id", "bourse-match")
+
+
+def test_a_purge_deletes_where_a_person_said_so(host, debs):
+    host.install_deb(*debs)
+    host.exec("debconf-set-selections",
+              input="bourse-common bourse-common/delete-state boolean true\n")
+    host.exec("apt-get", "purge", "-y", "-q", "bourse-common", "bourse-runtime")
+    for path in ("/var/lib/bourse", "/var/lib/bourse-gateway", "/etc/bourse"):
+        host.exec("test", "!", "-e", path)
