@@ -54,4 +54,4 @@ format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
 clean: ## Remove what was built; the state stays
-	@rm -rf .build .venv-test .venv-test-binance .hosts build
+	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent .hosts build

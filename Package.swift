@@ -15,11 +15,11 @@ let strict: [SwiftSetting] = [
 /// A Swift target in `Sources/<wing>/<name>`.
 func wing(
     _ wing: String, _ name: String, _ dependencies: [Target.Dependency] = [],
-    exclude: [String] = []
+    exclude: [String] = [], resources: [Resource] = []
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Sources/\(wing)/\(name)",
-        exclude: exclude, swiftSettings: strict)
+        exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 /// A daemon or command in `Sources/Daemons/<name>`.
@@ -57,6 +57,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
@@ -89,6 +90,10 @@ let package = Package(
         wing("Host", "Configuration", ["Terms"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
+        // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
+        wing(
+            "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
+            resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
         wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
@@ -133,10 +138,12 @@ let package = Package(
             ] + nio),
         daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
+            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+        daemon(
             "boursectl",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Follower", "Configuration", "Secrets", "Control", arguments,
+                "Checks", "Follower", "Configuration", "Secrets", "Control", arguments,
             ]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -167,7 +174,8 @@ let package = Package(
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
-            "HostTests", ["JSON", "Platform", "Checks", "Helper", "SNMP"], exclude: ["Fixtures"]),
+            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
+            exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]
 )

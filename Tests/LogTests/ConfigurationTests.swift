@@ -48,6 +48,13 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.weightPerMinute == 600_000)
         #expect(settings.gatewayd.ordersPer10Seconds == 100_000)
         #expect(settings.gatewayd.ordersPerDay == 100_000_000)
+        #expect(settings.agent.listen == ListenAddress(host: "127.0.0.1", port: 9467))
+        #expect(settings.agent.socket == "/etc/bourse/run/agent.sock")
+        #expect(settings.agent.state == "/etc/bourse/agent")
+        #expect(settings.agent.helper == "/run/bourse-helper/helper.sock")
+        #expect(settings.agent.allow.isEmpty)
+        #expect(!settings.agent.isAutomatic)
+        #expect(settings.agent.units.first == "bourse-matchd.service")
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -185,6 +192,74 @@ private func problems(_ text: String) -> [String] {
                 "/etc/bourse/bourse.toml:2: matchd.operator_users: expected names of users, and of "
                     + "groups as %name, with commas between"
             ])
+    }
+
+    @Test func `every key of the agent is taken`() throws {
+        let agent = try settings(
+            """
+            [agent]
+            listen = ""
+            socket = "/run/bourse-agent/agent.sock"
+            state = "/var/lib/bourse-agent"
+            helper = "helper.sock"
+            allow = "rps  governor"
+            automatic = true
+            interfaces = "eth0:4 eth1"
+            protected_disks = "nvme0n1"
+            thresholds = "disk.space=70:85 cpu.steal=:10 cpu.noise=-1:"
+            off = "cpu.smt-sibling"
+            units = "bourse-matchd.service x@1.service"
+            """
+        ).agent
+        #expect(agent.listen == nil)
+        #expect(agent.socket == "/run/bourse-agent/agent.sock")
+        #expect(agent.state == "/var/lib/bourse-agent")
+        #expect(agent.helper == "/etc/bourse/helper.sock")
+        #expect(agent.allow == ["rps", "governor"])
+        #expect(agent.isAutomatic)
+        #expect(agent.interfaces.map(\.name) == ["eth0", "eth1"])
+        #expect(agent.interfaces.map(\.channels) == [4, nil])
+        #expect(agent.protectedDisks == ["nvme0n1"])
+        #expect(agent.thresholds.map(\.kind) == ["disk.space", "cpu.steal", "cpu.noise"])
+        #expect(agent.thresholds.map(\.warning) == [70, nil, -1])
+        #expect(agent.thresholds.map(\.critical) == [85, 10, nil])
+        #expect(agent.off == ["cpu.smt-sibling"])
+        #expect(agent.units == ["bourse-matchd.service", "x@1.service"])
+    }
+
+    @Test(arguments: [
+        ("listen = \"0.0.0.0:9467\"", "expected a loopback address"),
+        ("listen = \"127.0.0.1.example:9467\"", "expected a loopback address"),
+        ("listen = \"9467\"", "expected host:port"),
+        ("automatic = 1", "expected true or false, not a number"),
+        ("allow = \"rps rps\"", "a word is here twice"),
+        ("interfaces = \"eth0:0\"", "expected names with or without a number of queues"),
+        ("interfaces = \"eth0:four\"", "expected names with or without a number of queues"),
+        ("thresholds = \"disk.space\"", "expected a check's kind with two whole numbers"),
+        ("thresholds = \"disk.space=80\"", "expected a check's kind with two whole numbers"),
+        ("thresholds = \"disk.space=80:9x\"", "expected a check's kind with two whole numbers"),
+        ("thresholds = \"a=1:2 a=3:4\"", "a kind is here twice"),
+        ("units = \"bourse-matchd\"", "expected names of services"),
+        ("units = \"a/../b.service\"", "expected names of services"),
+        ("socket = \"\"", "expected a path"),
+        ("socket = \"/\(String(repeating: "a", count: 107))\"", "at most 107 bytes, this one 108"),
+    ])
+    func `what the agent cannot take is refused with its line`(line: String, expected: String) {
+        let told = problems("[agent]\n\(line)")
+        let key = line.split(separator: " ")[0]
+        #expect(told.count == 1)
+        #expect(
+            told.first?.hasPrefix("/etc/bourse/bourse.toml:2: agent.\(key): ") == true, "\(told)")
+        #expect(told.first?.contains(expected) == true, "\(told)")
+    }
+
+    @Test func `what others find is told with its line as well`() {
+        let error = #expect(throws: SettingsError.self) {
+            try Settings.parse(Array("[agent]\noff = \"x\"".utf8), file: "/f") {
+                [("agent.off", "there is no kind \($0.agent.off[0])")]
+            }
+        }
+        #expect(error?.description == "/f:2: agent.off: there is no kind x")
     }
 
     @Test func `a TCP listener needs a key`() {

@@ -11,10 +11,10 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Checks", "Helper", "Configuration", "Secrets", "Control", "SNMP",
+        "Platform", "Checks", "Helper", "Agent", "Configuration", "Secrets", "Control", "SNMP",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "matchd", "auditd", "gatewayd", "helper", "snmp", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
@@ -37,8 +37,8 @@ enum TidyRules {
 
     /// Which targets use a package.
     static let packages: [String: Set<String>] = [
-        "NIOCore": ["Gateway", "gatewayd"], "NIOPosix": ["Gateway", "gatewayd"],
-        "NIOHTTP1": ["Gateway", "gatewayd"], "NIOWebSocket": ["Gateway", "gatewayd"],
+        "NIOCore": ["Gateway", "gatewayd", "Agent"], "NIOPosix": ["Gateway", "gatewayd", "Agent"],
+        "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
         "Logging": ["Gateway", "gatewayd"],
         "GRDB": ["History"],
         "ArgumentParser": ["boursectl"],

@@ -98,8 +98,14 @@ extension JSONValue {
     }
 
     private static func quote(_ value: String, into text: inout String) {
-        let hex = Array("0123456789abcdef")
         text += "\""
+        defer { text += "\"" }
+        guard value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0x22 || $0 == 0x5C })
+        else {
+            text += value
+            return
+        }
+        let hex = Array("0123456789abcdef")
         for scalar in value.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -114,6 +120,5 @@ extension JSONValue {
             default: text.unicodeScalars.append(scalar)
             }
         }
-        text += "\""
     }
 }

@@ -183,7 +183,7 @@ struct BenchReplay: ParsableCommand {
         let load = loadNanos(book)
         let loadPicos = Int(load * 1e3)
         let loads = Int(1e3 / rate / load * 10)
-        if output == .json {
+        if output != .text {
             print(
                 """
                 {"events":\(totals.events),"eventsPerSecond":\(perSecond),"p50Nanos":\(nanos(500)),\

@@ -33,9 +33,11 @@ struct Boursectl: ParsableCommand {
               boursectl key add alice --permissions read,trade
               boursectl halt BTCUSDT --reason "fork of the chain"
               boursectl journal verify
+              boursectl check; boursectl explain cpu.thread-affinity/bourse-matchd/engine
 
             EXIT STATUS
               0 done   1 refused, or something failed   3 matchd does not run (status)
+              check: 0 ok   1 warning   2 critical   3 unknown
               64 wrong usage   78 wrong configuration
             """,
         version: Version.text,
@@ -58,6 +60,12 @@ struct Boursectl: ParsableCommand {
             CommandGroup(
                 name: "The log",
                 subcommands: [JournalGroup.self, SnapshotGroup.self, VoidRecord.self]),
+            CommandGroup(
+                name: "This host",
+                subcommands: [
+                    Check.self, Explain.self, Fix.self, Undo.self, Changes.self, Watch.self,
+                    SupportBundle.self,
+                ]),
             CommandGroup(name: "Measuring", subcommands: [BenchGroup.self]),
         ])
 
@@ -66,6 +74,11 @@ struct Boursectl: ParsableCommand {
         signal(SIGPIPE, SIG_DFL)
         do {
             var command = try parseAsRoot(Arguments.leafFirst(CommandLine.arguments))
+            if Arguments.asksNagios, !(command is any NagiosCommand) {
+                throw Failure(
+                    "--output nagios is for check and status",
+                    repair: "take --output json here", code: .usage)
+            }
             try command.run()
         } catch let failure as Failure {
             failure.exit()
@@ -86,8 +99,18 @@ enum Version {
     static var text: String { "boursectl 0.1.0" }
 }
 
+/// A command that monitoring plugins can run.
+protocol NagiosCommand {}
+
 /// The arguments as they are parsed.
 enum Arguments {
+    /// Whether the form of monitoring plugins is asked for.
+    static var asksNagios: Bool {
+        let all = CommandLine.arguments
+        return all.contains("--output=nagios")
+            || zip(all, all.dropFirst()).contains { $0 == ("--output", "nagios") }
+    }
+
     private static let shared = ["--config", "--state", "--output", "--operator"]
 
     /// `arguments` without the program. The options that all commands have may stand before the

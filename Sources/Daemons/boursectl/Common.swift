@@ -18,7 +18,7 @@ struct Common: ParsableArguments {
             valueName: "dir"))
     var state: String?
 
-    @Option(help: "Form of the result: text or json.")
+    @Option(help: "Form of the result: text, json or yaml; nagios for check and status.")
     var output: OutputFormat = .text
 
     func validate() throws {

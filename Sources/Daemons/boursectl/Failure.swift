@@ -32,9 +32,14 @@ struct Failure: Error {
 
     /// Says so on standard error and ends the process.
     func exit() -> Never {
+        say()
+        Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
+    }
+
+    /// Says so on standard error.
+    func say() {
         let ink = Terminal.ink(for: STDERR_FILENO)
         Terminal.warn("\(ink.bad("boursectl:")) \(problem)")
         if !repair.isEmpty { Terminal.warn("  \(repair)") }
-        Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
     }
 }

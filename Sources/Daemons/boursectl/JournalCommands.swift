@@ -69,7 +69,7 @@ struct JournalVerify: ParsableCommand {
             }
         } catch {
             meter.clear()
-            guard common.output == .json else { throw Failure(error) }
+            guard common.output != .text else { throw Failure(error) }
             common.out.give(["ok": .bool(false), "problem": .string("\(error)")], text: [])
             throw ExitCode(Failure.Code.failed.rawValue)
         }
@@ -179,8 +179,9 @@ private struct RecordPrinter {
         }
         let isVoided = voided.contains(header.sequence)
         switch format {
-        case .text: text += record.line(voided: isVoided)
+        case .text, .nagios: text += record.line(voided: isVoided)
         case .json: text += record.json(voided: isVoided).compact
+        case .yaml: text += "---\n\(record.json(voided: isVoided).yaml.dropLast())"
         }
         text += "\n"
     }

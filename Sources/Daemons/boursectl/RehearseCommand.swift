@@ -33,7 +33,7 @@ struct JournalRehearse: ParsableCommand {
         do throws(Failure) {
             report = try Rehearsal(settings: settings).run()
         } catch {
-            guard common.output == .json else { throw error }
+            guard common.output != .text else { throw error }
             common.out.give(["ok": .bool(false), "problem": .string(error.problem)], text: [])
             throw ExitCode(error.code.rawValue)
         }

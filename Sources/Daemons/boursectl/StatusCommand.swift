@@ -3,15 +3,18 @@
 import ArgumentParser
 import Configuration
 import Control
+import Glibc
 import JSON
 import Link
+import Platform
 import Terms
 
-struct Status: ParsableCommand {
+struct Status: ParsableCommand, NagiosCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows how the exchange is.",
         discussion: """
-            Exit status 0: matchd runs and answers. 3: it does not run.
+            Exit status 0: matchd runs and answers. 3: it does not run. With --output nagios 1 \
+            below the disk reserve, and 2 where it does not run.
 
             JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
             "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
@@ -23,7 +26,32 @@ struct Status: ParsableCommand {
 
     @OptionGroup var common: Common
 
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "Show it again every so many seconds, until Ctrl-C.", valueName: "seconds"))
+    var wait: Int?
+
+    func validate() throws {
+        if let wait, !(1...3_600 ~= wait) { throw ValidationError("Give 1 … 3600 seconds.") }
+    }
+
     func run() throws {
+        guard let wait else { return try show() }
+        while true {
+            do {
+                try show()
+            } catch let code as ExitCode where code.rawValue == Failure.Code.notRunning.rawValue {
+                // It may come back.
+            }
+            if common.output == .text { print() }
+            fflush(nil)
+            Clock.sleep(nanos: Int64(wait) * 1_000_000_000)
+        }
+    }
+
+    private func show() throws {
+        if common.output == .nagios { return try showNagios() }
         let settings = try common.settings()
         let snapshots = SnapshotFile.list(settings)
         let status: LinkStatus
@@ -36,6 +64,26 @@ struct Status: ParsableCommand {
         }
         common.out.give(
             json(settings, status, snapshots), text: text(settings, status, snapshots))
+    }
+
+    private func showNagios() throws {
+        let state: (word: String, status: Int32)
+        var text: String
+        do throws(Failure) {
+            let s = try common.exchange().status()
+            state = s.isBelowReserve ? ("WARNING", 1) : ("OK", 0)
+            text = "\(s.role), epoch \(s.epoch), \(s.released) records"
+            if s.isBelowReserve { text += ", below the disk reserve: only cancels are taken" }
+            text +=
+                " | released=\(s.released)c commands=\(s.commands)c "
+                + "sync_p99=\(s.syncP99 / 1_000)us connections=\(s.connections);;;0;"
+                + "\(s.connectionsMax) disk_free=\(s.diskFree)B"
+        } catch {
+            state = error.code == .notRunning ? ("CRITICAL", 2) : ("UNKNOWN", 3)
+            text = error.problem
+        }
+        print("BOURSE \(state.word) - \(text)")
+        throw ExitCode(state.status)
     }
 
     private func showAbsence(
@@ -58,20 +106,9 @@ struct Status: ParsableCommand {
     private func json(
         _ settings: Settings, _ s: LinkStatus, _ snapshots: [SnapshotFile]
     ) -> JSONValue {
-        [
-            "running": .bool(true), "state": .string(settings.state),
-            "role": .string("\(s.role)"), "epoch": .number(s.epoch),
-            "started": .string(Readable.time(s.started)), "released": .number(s.released),
-            "durable": .number(s.durable), "applied": .number(s.applied),
-            "commands": .number(s.commands), "syncs": .number(s.syncs),
-            "syncP50Nanos": .number(s.syncP50), "syncP99Nanos": .number(s.syncP99),
-            "connections": .number(s.connections), "connectionsMax": .number(s.connectionsMax),
-            "followers": .number(s.followers), "sessions": .number(s.sessions),
-            "ingressFillPerMille": .number(s.ingressFill), "logFillPerMille": .number(s.logFill),
-            "diskFreeBytes": .number(s.diskFree), "diskReserveBytes": .number(s.diskReserve),
-            "belowReserve": .bool(s.isBelowReserve), "hashMark": .number(s.hashMark),
-            "snapshots": .array(snapshots.map(\.json)),
-        ]
+        .object(
+            [.init("running", .bool(true)), .init("state", .string(settings.state))] + s.members
+                + [.init("snapshots", .array(snapshots.map(\.json)))])
     }
 
     private func text(
@@ -110,5 +147,25 @@ struct Status: ParsableCommand {
             ? ink.bad("running, below the disk reserve: only cancels are taken; free some space")
             : ink.good("running")
         return [head] + facts.lines(ink)
+    }
+}
+
+extension LinkStatus {
+    /// What matchd says of itself, for programs.
+    var members: [JSONValue.Member] {
+        [
+            .init("role", .string("\(role)")), .init("epoch", .number(epoch)),
+            .init("started", .string(Readable.time(started))),
+            .init("released", .number(released)), .init("durable", .number(durable)),
+            .init("applied", .number(applied)), .init("commands", .number(commands)),
+            .init("syncs", .number(syncs)), .init("syncP50Nanos", .number(syncP50)),
+            .init("syncP99Nanos", .number(syncP99)), .init("connections", .number(connections)),
+            .init("connectionsMax", .number(connectionsMax)),
+            .init("followers", .number(followers)), .init("sessions", .number(sessions)),
+            .init("ingressFillPerMille", .number(ingressFill)),
+            .init("logFillPerMille", .number(logFill)), .init("diskFreeBytes", .number(diskFree)),
+            .init("diskReserveBytes", .number(diskReserve)),
+            .init("belowReserve", .bool(isBelowReserve)), .init("hashMark", .number(hashMark)),
+        ]
     }
 }

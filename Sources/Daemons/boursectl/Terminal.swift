@@ -53,12 +53,16 @@ enum Terminal {
     }
 }
 
-/// The two forms of what a command gives.
+/// The forms of what a command gives.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     /// For people.
     case text
     /// For programs.
     case json
+    /// For programs and people: the same as JSON.
+    case yaml
+    /// For monitoring plugins, where the command is a `NagiosCommand`.
+    case nagios
 }
 
 /// Where a command's result goes.
@@ -71,8 +75,9 @@ struct Output {
     /// Gives a result in the form that was asked for.
     func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
         switch format {
-        case .text: Terminal.show(text())
+        case .text, .nagios: Terminal.show(text())
         case .json: print(json().pretty)
+        case .yaml: print(json().yaml, terminator: "")
         }
     }
 

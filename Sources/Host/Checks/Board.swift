@@ -152,16 +152,17 @@ public struct Board: Sendable {
 
     private mutating func sample(_ finding: Finding, _ time: Int64) {
         let minute = time / 60_000_000_000
-        var all = samples[finding.name] ?? []
-        if let last = all.last, last.minute == minute {
-            let worst = last.state.severity >= finding.state.severity ? last.state : finding.state
-            let value = [last.value, finding.value].compactMap { $0 }.max()
-            all[all.count - 1] = BoardSample(minute: minute, state: worst, value: value)
+        var new = BoardSample(minute: minute, state: finding.state, value: finding.value)
+        // In place: a day of samples is not copied for each finding.
+        let index = (samples[finding.name]?.count ?? 0) - 1
+        if index >= 0, let last = samples[finding.name]?[index], last.minute == minute {
+            if last.state.severity >= new.state.severity { new.state = last.state }
+            new.value = [last.value, new.value].compactMap { $0 }.max()
+            samples[finding.name]?[index] = new
         } else {
-            if all.count == Self.minutesMax { all.removeFirst() }
-            all.append(BoardSample(minute: minute, state: finding.state, value: finding.value))
+            if index + 1 == Self.minutesMax { samples[finding.name]?.removeFirst() }
+            samples[finding.name, default: []].append(new)
         }
-        samples[finding.name] = all
     }
 
     /// The last day of a check, oldest first; empty where there is no such check.

@@ -44,6 +44,14 @@ public enum HelperRequest: Hashable, Sendable {
         ]
     }
 
+    /// The first words of all requests.
+    public static var verbs: [String] {
+        [
+            "irq-affinity", "rps", "xps", "channels", "thread-affinity", "governor", "energy",
+            "wakeup-latency", "parameter", "workqueue", "huge-pages", "service-address", "health",
+        ]
+    }
+
     /// Most bytes of a request's line, the newline not counted.
     public static var bytesMax: Int { 512 }
 

@@ -8,6 +8,8 @@ public struct DaemonArguments: Sendable {
     public let name: String
     /// The configuration, checked.
     public let settings: Settings
+    /// The values of options that only this daemon has; of a flag the empty text.
+    public private(set) var others: [String: String] = [:]
 
     /// The version that every daemon of this build has.
     public static var version: String { "0.1.0" }
@@ -19,8 +21,12 @@ public struct DaemonArguments: Sendable {
     /// Reads the process's arguments and the configuration. Ends the process where that is all that
     /// was asked for, or where something is wrong with them.
     ///
-    /// `purpose` is one line about what the daemon does, for `--help`.
-    public init(name: String, purpose: String) {
+    /// `purpose` is one line about what the daemon does, for `--help`. `own` are further options of
+    /// this daemon; `also` finds what else is wrong with its settings.
+    public init(
+        name: String, purpose: String, own: [OwnOption] = [],
+        also: (Settings) -> [(key: String, text: String)] = { _ in [] }
+    ) {
         var file: String?
         var isCheck = false
         var rest = CommandLine.arguments.dropFirst()
@@ -33,19 +39,24 @@ public struct DaemonArguments: Sendable {
                 print("\(name) \(Self.version)")
                 exit(0)
             case "--help", "-h":
-                print(Self.help(name, purpose))
+                print(Self.help(name, purpose, own))
                 exit(0)
             default:
-                DaemonLog(name).line("unknown argument \(argument)\n\(Self.help(name, purpose))")
-                exit(Self.badUsage)
+                let option = own.first { $0.name == argument }
+                guard let option, option.valueName == nil || !rest.isEmpty else {
+                    DaemonLog(name).line(
+                        "unknown argument \(argument)\n\(Self.help(name, purpose, own))")
+                    exit(Self.badUsage)
+                }
+                others[argument] = option.valueName == nil ? "" : rest.popFirst()
             }
         }
         guard let file else {
-            DaemonLog(name).line("--config FILE is missing\n\(Self.help(name, purpose))")
+            DaemonLog(name).line("--config FILE is missing\n\(Self.help(name, purpose, own))")
             exit(Self.badUsage)
         }
         do throws(SettingsError) {
-            settings = try Settings.load(path: file)
+            settings = try Settings.load(path: file, also: also)
         } catch {
             DaemonLog(name).line(error.description)
             exit(Self.badConfiguration)
@@ -57,13 +68,32 @@ public struct DaemonArguments: Sendable {
         }
     }
 
-    static func help(_ name: String, _ purpose: String) -> String {
+    /// An option that one daemon has.
+    public struct OwnOption: Sendable {
+        let name: String
+        let valueName: String?
+        let help: String
+
+        /// An option, as `--root`; `valueName` is nil for a flag.
+        public init(_ name: String, valueName: String? = nil, help: String) {
+            (self.name, self.valueName, self.help) = (name, valueName, help)
+        }
+
+        /// Its line of help.
+        var line: String {
+            let text = valueName.map { "\(name) \($0)" } ?? name
+            return "\n  \(text)" + String(repeating: " ", count: max(1, 17 - text.utf8.count))
+                + help
+        }
+    }
+
+    static func help(_ name: String, _ purpose: String, _ own: [OwnOption]) -> String {
         """
         \(name): \(purpose)
 
         usage: \(name) --config FILE [--check-config]
           --config FILE    the exchange's configuration, bourse.toml
-          --check-config   check it, say what is wrong, and end
+          --check-config   check it, say what is wrong, and end\(own.map(\.line).joined())
           --version        print the version and end
           --help           print this and end
         exit status: 0 stopped as asked, 1 a fault, 64 wrong usage, 78 wrong configuration

@@ -7,19 +7,27 @@ extension Settings {
     /// The most bytes of a configuration file.
     public static var fileBytesMax: Int { 1 << 20 }
 
-    /// The settings in the file at `path`.
-    public static func load(path: String) throws(SettingsError) -> Settings {
+    /// The settings in the file at `path`. `also` finds what else is wrong with them: keys, each
+    /// with what was expected.
+    public static func load(
+        path: String, also: (Settings) -> [(key: String, text: String)] = { _ in [] }
+    ) throws(SettingsError) -> Settings {
         let file = Path.join(Path.current(), path)
-        return try parse(read(file), file: file)
+        return try parse(read(file), file: file, also: also)
     }
 
     /// The settings that a file of this text would give at the absolute path `file`.
-    public static func parse(_ text: [UInt8], file: String) throws(SettingsError) -> Settings {
+    public static func parse(
+        _ text: [UInt8], file: String,
+        also: (Settings) -> [(key: String, text: String)] = { _ in [] }
+    ) throws(SettingsError) -> Settings {
         var settings = Settings.defaults(state: Path.parent(file))
         settings.file = file
         // Relative until `exchange.state` is known.
         settings.secretsDirectory = "secrets"
         settings.matchd.socket = "run/match.sock"
+        settings.agent.socket = "run/agent.sock"
+        settings.agent.state = "agent"
         settings.gatewayd.state = "."
         var document = TOMLDocument(parsing: text)
         let known = Dictionary(uniqueKeysWithValues: SettingsKey.all.map { ($0.name, $0) })
@@ -34,7 +42,7 @@ extension Settings {
             }
         }
         settings.resolve()
-        settings.check(&document)
+        settings.check(&document, also(settings))
         guard document.problems.isEmpty else {
             throw SettingsError(
                 file: file, problems: document.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
@@ -58,7 +66,13 @@ extension Settings {
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
                 name: gatewayName, state: state, connections: 4_096, connectionsPerAddress: 2_048,
                 weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
-                ordersPerDay: 100_000_000))
+                ordersPerDay: 100_000_000),
+            agent: Agent(
+                listen: ListenAddress(host: "127.0.0.1", port: 9467),
+                socket: Path.join(state, "run/agent.sock"), state: Path.join(state, "agent"),
+                helper: "/run/bourse-helper/helper.sock", allow: [], isAutomatic: false,
+                interfaces: [], protectedDisks: [], thresholds: [], off: [],
+                units: ["matchd", "auditd", "gatewayd"].map { "bourse-\($0).service" }))
     }
 
     /// A configuration file with every key, explained. `values` replace defaults: TOML literals by
@@ -97,15 +111,21 @@ extension Settings {
         gatewayd.state = Path.join(state, gatewayd.state)
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
+        agent.socket = Path.join(state, agent.socket)
+        agent.state = Path.join(state, agent.state)
+        agent.helper = Path.join(state, agent.helper)
         snmp.resolve(below: state)
     }
 
     /// What holds between keys.
-    private func check(_ document: inout TOMLDocument) {
+    private func check(
+        _ document: inout TOMLDocument, _ others: [(key: String, text: String)]
+    ) {
         func refuse(_ key: String, _ text: String) {
             let line = document.entries.first { $0.key == key }?.line
             document.problems.append(SettingsError.Problem(line: line, key: key, text: text))
         }
+        for other in others { refuse(other.key, other.text) }
         if matchd.listen != nil, matchd.linkKey == nil {
             refuse(
                 "matchd.listen",
@@ -120,10 +140,14 @@ extension Settings {
                     + "limits.assets")
         }
         // sockaddr_un holds 108 bytes with the final zero, unix(7).
-        if matchd.socket.utf8.count > 107 {
+        let sockets = [
+            ("matchd.socket", matchd.socket), ("agent.socket", agent.socket),
+            ("agent.helper", agent.helper),
+        ]
+        for (key, path) in sockets where path.utf8.count > 107 {
             refuse(
-                "matchd.socket",
-                "a Unix socket's path has at most 107 bytes, this one \(matchd.socket.utf8.count): "
+                key,
+                "a Unix socket's path has at most 107 bytes, this one \(path.utf8.count): "
                     + "choose a shorter path, as below /run")
         }
     }
@@ -136,18 +160,26 @@ extension Settings {
         }
         let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
         let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
-        let elsewhere = known.sorted().first { $0.hasSuffix(".\(field)") }
+        // Of several tables that have it, the one whose name is most like.
+        let elsewhere = known.sorted().filter { $0.hasSuffix(".\(field)") }
+            .max { Self.likeness($0, table) < Self.likeness($1, table) }
         let fields = known.filter { $0.hasPrefix("\(table).") }.sorted()
         let hint =
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd] and [snmp]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent] and "
+                    + "[snmp]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }
         return SettingsError.Problem(
             line: entry.line, key: entry.key, text: "unknown key: \(hint)")
+    }
+
+    /// Letters that two names begin with alike.
+    private static func likeness(_ a: String, _ b: String) -> Int {
+        zip(a, b).prefix { $0 == $1 }.count
     }
 
     /// The bytes of a file.

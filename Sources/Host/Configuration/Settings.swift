@@ -21,6 +21,8 @@ public struct Settings: Hashable, Sendable {
     public var auditd: Auditd
     /// The gateway.
     public var gatewayd: Gatewayd
+    /// The host's agent.
+    public var agent: Agent
     /// The SNMP subagent.
     public var snmp = SNMP()
 
@@ -82,6 +84,50 @@ public struct Settings: Hashable, Sendable {
         public var ordersPerDay: Int
     }
 
+    /// Settings of `bourse-agentd`.
+    public struct Agent: Hashable, Sendable {
+        /// Where it is read over TCP, on loopback; nil: nowhere.
+        public var listen: ListenAddress?
+        /// Its Unix socket.
+        public var socket: String
+        /// The directory of its events and changes.
+        public var state: String
+        /// The root helper's Unix socket.
+        public var helper: String
+        /// The helper's verbs that it may use.
+        public var allow: [String]
+        /// Whether it uses them by itself.
+        public var isAutomatic: Bool
+        /// The interfaces of the exchange, with their queues where those are declared; empty: all.
+        public var interfaces: [Interface]
+        /// Disks whose write cache outlives a power cut.
+        public var protectedDisks: [String]
+        /// Thresholds that replace those of the checks.
+        public var thresholds: [Threshold]
+        /// Kinds of checks that are not made.
+        public var off: [String]
+        /// The units of the exchange.
+        public var units: [String]
+
+        /// An interface, as `eth0:4`.
+        public struct Interface: Hashable, Sendable {
+            /// Its name.
+            public var name: String
+            /// Queues it is to have, or nil.
+            public var channels: Int?
+        }
+
+        /// Where a kind of check turns, as `disk.space=80:90`.
+        public struct Threshold: Hashable, Sendable {
+            /// The kind's name.
+            public var kind: String
+            /// Where it warns, or nil: never.
+            public var warning: Int64?
+            /// Where it is critical, or nil: never.
+            public var critical: Int64?
+        }
+    }
+
     /// The journal's segments.
     public var journalDirectory: String { Path.join(state, "journal") }
     /// The engine's snapshots.
@@ -139,6 +185,13 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
             return nil
         }
         self.init(host: String(host), port: port)
+    }
+
+    /// Whether only this host reaches it: 127.0.0.0/8, ::1 or `localhost`.
+    public var isLoopback: Bool {
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "localhost" || host == "::1"
+            || numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 
     /// As `init?` reads it.

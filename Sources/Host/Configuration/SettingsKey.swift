@@ -19,7 +19,9 @@ struct SettingsKey {
     var name: String { "\(table).\(field)" }
 
     /// All of them, in the order of the file.
-    static var all: [SettingsKey] { exchange + limits + matchd + auditd + gatewayd + snmp }
+    static var all: [SettingsKey] {
+        exchange + limits + matchd + auditd + gatewayd + agent + snmp
+    }
 
     /// Keys that earlier versions had, and what to do about one that is still in a file.
     static var gone: [String: String] {
@@ -242,7 +244,7 @@ struct SettingsKey {
         ]
     }
 
-    private static var addressExpected: String {
+    static var addressExpected: String {
         "expected host:port or [IPv6 address]:port, as \"127.0.0.1:8080\""
     }
 

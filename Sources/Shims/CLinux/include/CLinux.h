@@ -15,16 +15,6 @@ static inline void bourse_relax(void) {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
-/// sched_getaffinity(2): bit n of word n / 64 is processor n.
-int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
-/// sched_setaffinity(2), in the same form.
-int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count);
-
-/// ETHTOOL_GCHANNELS: most rx, tx, other, combined, then how many there are of each.
-int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
-/// ETHTOOL_SCHANNELS, in the same form.
-int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
-
 #endif
 }
 
@@ -107,5 +97,14 @@ int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count
 int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
 /// ETHTOOL_SCHANNELS, in the same form.
 int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
+
+/// What a network interface says of a topic by SIOCETHTOOL, as lines `key value`: `channels`,
+/// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table), `stats`
+/// or `timestamping`. Gives the bytes written before the final zero.
+int bourse_ethtool(
+    const char *_Nonnull interface, const char *_Nonnull topic, char *_Nonnull bytes,
+    size_t capacity);
+/// adjtimex(2), reading only, as lines `key value`; the same result.
+int bourse_clock_discipline(char *_Nonnull bytes, size_t capacity);
 
 #endif

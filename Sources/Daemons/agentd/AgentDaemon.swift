@@ -1,0 +1,137 @@
+// From a configuration to a running agent, and back.
+
+import Agent
+import Checks
+import Configuration
+import JSON
+import Platform
+
+/// The agent of one host.
+struct AgentDaemon {
+    let log: DaemonLog
+    let agent: Agent
+
+    /// Begins to watch and to serve.
+    init(_ settings: Settings, _ log: DaemonLog) throws {
+        self.log = log
+        var server = AgentServerOptions(socket: settings.agent.socket, loopback: nil)
+        server.loopback = settings.agent.listen.map { ($0.host, Int($0.port)) }
+        agent = try Agent(
+            Self.options(settings),
+            places: AgentPlaces(state: settings.agent.state, helper: settings.agent.helper),
+            policy: ChangePolicy(
+                allowed: Set(settings.agent.allow), isAutomatic: settings.agent.isAutomatic),
+            server: server
+        ) { changed in
+            [try Self.exchange(settings, changed: changed)]
+        }
+        for (file, damaged) in [
+            ("events", agent.core.outbox.damaged), ("changes", agent.core.hands.damaged),
+        ] where damaged > 0 {
+            log.line("\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
+        }
+        let loopback = agent.port > 0 ? " and 127.0.0.1 port \(agent.port)" : ""
+        log.line("serving at \(settings.agent.socket)\(loopback)")
+    }
+
+    /// Serves until a signal; tells the service manager how it goes.
+    func serve(until signals: Signals) throws {
+        ServiceManager.ready()
+        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? 2_000_000_000) / 2)
+        var rounds: UInt64 = 0
+        var summary = ""
+        var fault = ""
+        while true {
+            if let signal = signals.wait(milliseconds: Int32(period / 1_000_000)) {
+                log.line("got signal \(signal), stopping")
+                break
+            }
+            // Rounds that go on are the sign of life; a round is bounded, whatever hangs.
+            let now = agent.core.rounds
+            if now != rounds { ServiceManager.watchdog() }
+            rounds = now
+            if agent.core.summary != summary {
+                summary = agent.core.summary
+                ServiceManager.status(summary)
+            }
+            let text = agent.core.outbox.fault.map { "\($0)" } ?? ""
+            if text != fault {
+                log.line(text.isEmpty ? "events are written again" : "events: \(text)")
+            }
+            fault = text
+        }
+        ServiceManager.stopping()
+        agent.stop()
+    }
+
+    /// The counters of matchd.
+    private static func exchange(
+        _ settings: Settings, changed: @escaping @Sendable () -> Void = {}
+    ) throws(SystemError) -> Sampler {
+        let source = ExchangeSource(socket: settings.matchd.socket)
+        return try Sampler(
+            ["/probe/exchange"], thread: "exchange", periodNanos: 1_000_000_000,
+            freshNanos: 5_000_000_000, changed: changed
+        ) { source.texts() }
+    }
+
+    /// What the owner declared, for the checks.
+    static func options(_ settings: Settings) -> AgentOptions {
+        var plan = HostPlan()
+        plan.units = settings.agent.units
+        plan.interfaces = settings.agent.interfaces.map {
+            HostPlan.Interface(name: $0.name, channels: $0.channels)
+        }
+        plan.protectedDisks = Set(settings.agent.protectedDisks)
+        plan.off = Set(settings.agent.off)
+        for threshold in settings.agent.thresholds {
+            plan.thresholds[threshold.kind] = Thresholds(
+                warning: threshold.warning, critical: threshold.critical)
+        }
+        if let cpu = settings.matchd.cpu {
+            plan.hotThreads = [
+                HostPlan.HotThread(unit: "bourse-matchd.service", thread: "engine", cpu: cpu)
+            ]
+        }
+        plan.directories = [
+            ("state", settings.state), ("journal", settings.journalDirectory),
+            ("snapshots", settings.snapshotsDirectory), ("history", settings.historyDirectory),
+        ]
+        return AgentOptions(version: DaemonArguments.version, plan: plan)
+    }
+
+    /// What is wrong with settings that only the checks know of.
+    static func problems(_ settings: Settings) -> [(key: String, text: String)] {
+        let kinds = Set(Catalog.kinds.map(\.name))
+        var problems: [(key: String, text: String)] = []
+        for threshold in settings.agent.thresholds where !kinds.contains(threshold.kind) {
+            problems.append(("agent.thresholds", "there is no kind of check \(threshold.kind)"))
+        }
+        for kind in settings.agent.off where !kinds.contains(kind) {
+            problems.append(("agent.off", "there is no kind of check \(kind)"))
+        }
+        for verb in settings.agent.allow where !HelperRequest.verbs.contains(verb) {
+            problems.append(
+                (
+                    "agent.allow",
+                    "the helper has no verb \(verb): it has "
+                        + HelperRequest.verbs.joined(separator: ", ")
+                ))
+        }
+        return problems
+    }
+
+    /// Makes the checks of this host, or of a recorded tree, and prints them.
+    static func once(_ settings: Settings, root: String) throws {
+        let options = options(settings)
+        let state: JSONValue
+        if root.isEmpty {
+            let probes = try HostReader.probes(options.plan) + [exchange(settings)]
+            state = options.examineOnce(rounds: 2, reader: HostReader(probes: probes))
+        } else {
+            // In a tree that stands still nothing grows: a second round would find no rates.
+            state = options.examineOnce(rounds: 1, reader: HostReader(root: root))
+        }
+        print(state.pretty)
+    }
+}

@@ -1,0 +1,125 @@
+// What the agent knows, between the thread that finds it out and those who ask for it.
+
+public import Checks
+public import JSON
+import Platform
+internal import Synchronization
+
+/// What an agent is told at start.
+public struct AgentOptions: Sendable {
+    /// This host's name.
+    public var host = Host.name
+    /// The version of this build.
+    public var version: String
+    /// What the owner declared.
+    public var plan: HostPlan
+    /// The groups of checks.
+    public var groups: [CheckGroup] = Catalog.groups
+    /// Members of this group may have it change something, besides root and its own user.
+    public var adminGroup = "bourse-admin"
+
+    /// Options of these, all else by default.
+    public init(version: String, plan: HostPlan) {
+        self.version = version
+        self.plan = plan
+    }
+}
+
+/// What the agent knows now. Any thread may ask.
+public final class AgentCore: Sendable {
+    /// What it was told at start.
+    public let options: AgentOptions
+    /// The events that were told.
+    public let outbox: Outbox
+    /// What changes the host.
+    public let hands: Hands
+
+    private let round: Mutex<Round>
+    private let started = Clock.realtimeNanos()
+    private let cache = Mutex<(number: UInt64, body: [UInt8])>((0, []))
+
+    /// A core that knows nothing yet.
+    public init(_ options: AgentOptions, outbox: Outbox, hands: Hands) {
+        self.options = options
+        self.outbox = outbox
+        self.hands = hands
+        let end = outbox.end
+        round = Mutex(Round(board: Board(sequence: end.sequence, raised: end.raised)))
+    }
+
+    /// Takes what a round found, and tells of it.
+    func take(_ examination: Examination) {
+        // In place: a copy of the board would be made anew each round.
+        let events = round.withLock { $0.take(examination) }
+        outbox.add(events)
+        hands.repair(examination.findings.flatMap { $0 })
+    }
+
+    /// Rounds that are done: it grows as long as the agent works.
+    public var rounds: UInt64 { round.withLock { $0.number } }
+
+    /// One line about how the host is.
+    public var summary: String {
+        var counts: [CheckState: Int] = [:]
+        for entry in entries { counts[entry.finding.state, default: 0] += 1 }
+        let words = [CheckState.critical, .warning, .unknown, .ok].compactMap { state in
+            counts[state].map { "\($0) \(state.name)" }
+        }
+        return words.isEmpty ? "no check was made yet" : words.joined(separator: ", ")
+    }
+
+    /// The checks, in the order of the board.
+    var entries: [BoardEntry] { round.withLock { $0.board.sorted } }
+
+    /// The whole state, as JSON.
+    public var state: JSONValue {
+        let told = outbox.events(after: .max).last
+        return round.withLock { $0.report }.json(options, started: started, sequence: told)
+    }
+
+    /// The state's text, made once a round.
+    func stateBody() -> [UInt8] {
+        let number = rounds
+        if let body = cache.withLock({ $0.number == number && number > 0 ? $0.body : nil }) {
+            return body
+        }
+        let body = Array(state.compact.utf8)
+        cache.withLock { $0 = (number, body) }
+        return body
+    }
+
+    /// The checks as they are told, in the order of the board.
+    public var checks: [ReportedCheck] {
+        entries.map { ReportedCheck($0, options.plan) }
+    }
+
+    /// What was found last under a name; nil where there is no such check.
+    func finding(_ name: String) -> Finding? {
+        round.withLock { $0.board.entries[name]?.finding }
+    }
+
+    /// A check with its last day; nil where there is none of this name.
+    func check(_ name: String) -> JSONValue? {
+        let (found, samples) = round.withLock { round in
+            (round.board.entries[name], round.board.history(name))
+        }
+        guard let entry = found else { return nil }
+        let history = samples.map { sample -> JSONValue in
+            .array([
+                .number(sample.minute), .string(sample.state.name),
+                sample.value.map { .number($0) } ?? .null,
+            ])
+        }
+        return ["check": ReportedCheck(entry, options.plan).json, "history": .array(history)]
+    }
+
+    /// Everything that was read last, by path.
+    public var observation: JSONValue {
+        var texts: [String: String] = [:]
+        let observations = round.withLock { $0.observations }
+        for observation in observations.values.sorted(by: { $0.time < $1.time }) {
+            for (path, text) in observation.all { texts[path] = text }
+        }
+        return .object(texts.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
+    }
+}

@@ -1,0 +1,106 @@
+// Requests in, replies out, one at a time on each connection (the pipeline sees to that).
+
+import NIOCore
+import NIOHTTP1
+
+/// A reply of the agent.
+struct AgentReply: Sendable {
+    var status: Int
+    var kind: String
+    var body: [UInt8]
+
+    init(_ status: Int = 200, kind: String, _ body: [UInt8]) {
+        (self.status, self.kind, self.body) = (status, kind, body)
+    }
+}
+
+/// The last handler of a connection.
+final class AgentHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let core: AgentCore
+    private let peer: Peer
+    private let bodyBytesMax: Int
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+    private var isTooLarge = false
+
+    init(core: AgentCore, peer: Peer, bodyBytesMax: Int) {
+        (self.core, self.peer, self.bodyBytesMax) = (core, peer, bodyBytesMax)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            body = []
+            isTooLarge = false
+        case .body(let part):
+            if body.count + part.readableBytes > bodyBytesMax {
+                isTooLarge = true
+                body = []
+            } else if !isTooLarge {
+                body += part.readableBytesView
+            }
+        case .end:
+            guard let head else { return }
+            self.head = nil
+            answer(head, context)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent {
+            context.close(promise: nil)
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let keepsAlive = head.isKeepAlive && !isTooLarge
+        let isHead = head.method == .HEAD
+        if isTooLarge {
+            return send(.refusal(413, "the request is too large"), keepsAlive, isHead, context)
+        }
+        let request = AgentRequest(
+            method: head.method.rawValue, target: head.uri, body: body, peer: peer,
+            host: head.headers.first(name: "host"))
+        let promise = context.eventLoop.makePromise(of: AgentReply.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        promise.futureResult.whenSuccess { reply in
+            let (handler, context) = bound.value
+            guard context.channel.isActive else { return }
+            handler.send(reply, keepsAlive, isHead, context)
+        }
+        core.answer(request) { promise.succeed($0) }
+    }
+
+    private func send(
+        _ reply: AgentReply, _ keepsAlive: Bool, _ isHead: Bool, _ context: ChannelHandlerContext
+    ) {
+        var headers = HTTPHeaders()
+        headers.add(name: "content-type", value: reply.kind)
+        headers.add(name: "content-length", value: String(reply.body.count))
+        headers.add(name: "cache-control", value: "no-store")
+        headers.add(name: "x-content-type-options", value: "nosniff")
+        headers.add(name: "referrer-policy", value: "no-referrer")
+        headers.add(name: "content-security-policy", value: AgentPages.policy)
+        if !keepsAlive { headers.add(name: "connection", value: "close") }
+        let head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: reply.status),
+            headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !isHead {
+            let body = context.channel.allocator.buffer(bytes: reply.body)
+            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        }
+        let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        if !keepsAlive { done.assumeIsolated().whenComplete { _ in context.close(promise: nil) } }
+    }
+}

@@ -1,0 +1,203 @@
+// What the agent is asked, and what it answers.
+
+import Checks
+import Glibc
+import JSON
+import NIOPosix
+import Platform
+
+/// A request, read whole.
+struct AgentRequest: Sendable {
+    var method: String
+    /// Path and query.
+    var target: String
+    var body: [UInt8] = []
+    var peer: Peer
+    /// The Host header.
+    var host: String?
+
+    /// The path without the query.
+    var path: Substring { target.prefix { $0 != "?" } }
+
+    /// A whole number in the query.
+    func number(_ name: String) -> UInt64? {
+        for pair in target.dropFirst(path.count + 1).split(separator: "&")
+        where pair.hasPrefix("\(name)=") {
+            return UInt64(pair.dropFirst(name.count + 1))
+        }
+        return nil
+    }
+}
+
+extension AgentReply {
+    static func json(_ value: JSONValue, status: Int = 200) -> AgentReply {
+        AgentReply(status, kind: "application/json", Array(value.compact.utf8))
+    }
+
+    static func refusal(_ status: Int, _ why: String) -> AgentReply {
+        json(["error": .string(why)], status: status)
+    }
+}
+
+extension AgentCore {
+    /// Answers a request; `done` is called once, here or on another thread.
+    func answer(_ request: AgentRequest, done: @escaping @Sendable (AgentReply) -> Void) {
+        if request.peer == .loopback, !Self.isOwn(request.host) {
+            // A page elsewhere whose name was made to mean this address must not read it.
+            return done(.refusal(403, "ask by the address, or by localhost"))
+        }
+        switch request.method {
+        case "GET", "HEAD": done(read(request))
+        case "POST": change(request, done)
+        default: done(.refusal(405, "GET, HEAD and POST are understood"))
+        }
+    }
+
+    /// Whether a Host header means this host's loopback.
+    static func isOwn(_ host: String?) -> Bool {
+        guard var name = host?.lowercased() else { return true }
+        if let colon = name.lastIndex(of: ":"), !name.hasSuffix("]") {
+            name = String(name[..<colon])
+        }
+        return name == "localhost" || name == "[::1]"
+            || name.hasPrefix("127.") && name.utf8.allSatisfy { 0x30...0x39 ~= $0 || $0 == 0x2E }
+    }
+
+    private func read(_ request: AgentRequest) -> AgentReply {
+        let json = "application/json"
+        switch request.path {
+        case "/": return AgentPages.html
+        case "/ops.js": return AgentPages.script
+        case "/ops.css": return AgentPages.style
+        case "/metrics":
+            return AgentReply(kind: OpenMetrics.kind, Array(metrics.utf8))
+        case "/v1/state": return AgentReply(kind: json, stateBody())
+        case "/v1/observation": return .json(observation)
+        case "/v1/changes": return .json(.array(hands.changes.map(\.json)))
+        case "/v1/events":
+            guard let after = request.number("after") else {
+                return .refusal(400, "say after which event: /v1/events?after=N")
+            }
+            let found = outbox.events(after: after)
+            return .json([
+                "first": .number(found.first), "last": .number(found.last),
+                "events": .array(found.events.map(\.json)),
+            ])
+        case _ where request.path.hasPrefix("/v1/checks/"):
+            let name = Self.decoded(request.path.dropFirst("/v1/checks/".count))
+            return name.flatMap(check).map { .json($0) } ?? .refusal(404, "there is no such check")
+        default: return .refusal(404, "there is nothing of this name")
+        }
+    }
+
+    /// Takes `%XX` for what it stands for; nil when that is no text.
+    static func decoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    // MARK: Changes
+
+    private func change(_ request: AgentRequest, _ done: @escaping @Sendable (AgentReply) -> Void) {
+        guard case .user(let user) = request.peer else {
+            return done(.refusal(403, "changes are taken over the Unix socket alone"))
+        }
+        // Who is in a group may be known to another machine alone: not asked on the event loop.
+        NIOThreadPool.singleton.submit { [self] state in
+            guard state == .active, isAdmin(user) else {
+                return done(
+                    .refusal(
+                        403, "only root and members of \(options.adminGroup) may change something"))
+            }
+            guard let json = JSONValue(parsing: request.body) else {
+                return done(.refusal(400, "the request is no JSON"))
+            }
+            switch request.path {
+            case "/v1/fix": fix(json, by: user, done)
+            case "/v1/undo": undo(json, by: user, done)
+            default: done(.refusal(404, "there is nothing of this name"))
+            }
+        }
+    }
+
+    private func isAdmin(_ user: UInt32) -> Bool {
+        user == 0 || user == Host.userID
+            || Host.isMember(userID: user, ofGroup: options.adminGroup)
+    }
+
+    private func fix(
+        _ json: JSONValue, by user: UInt32, _ done: @escaping @Sendable (AgentReply) -> Void
+    ) {
+        guard let name = json["name"]?.text, case .bool(let applies)? = json["apply"] else {
+            return done(.refusal(400, "expected {\"name\": text, \"apply\": true or false}"))
+        }
+        guard let finding = finding(name) else {
+            return done(.refusal(404, "there is no such check"))
+        }
+        var requests: [HelperRequest] = []
+        var refusal: String?
+        switch finding.fix {
+        case .change(let all):
+            requests = all
+            if applies { refusal = hands.policy.refusal(of: all) }
+        case .advice: refusal = "a person has to do it: its advice says what"
+        case nil: refusal = "nothing is to be put right"
+        }
+        let (lines, why) = (requests.map(\.line), refusal)
+        @Sendable func reply(_ results: [ChangeResult]) -> AgentReply {
+            .json([
+                "requests": .array(lines.map { .string($0) }),
+                "results": .array(results.map(\.json)),
+                "refused": why.map { .string($0) } ?? .null,
+            ])
+        }
+        guard applies, refusal == nil else { return done(reply([])) }
+        if !hands.carryOut(requests, by: "\(user)", done: { done(reply($0)) }) {
+            done(.refusal(503, "too much is waiting to be changed"))
+        }
+    }
+
+    private func undo(
+        _ json: JSONValue, by user: UInt32, _ done: @escaping @Sendable (AgentReply) -> Void
+    ) {
+        guard let id = json["id"]?.whole else {
+            return done(.refusal(400, "expected {\"id\": number}"))
+        }
+        let isTaken = hands.undo(id, by: "\(user)") { result in
+            done(
+                result.map { .json($0.json) }
+                    ?? .refusal(404, "there is no such change, or it cannot be taken back"))
+        }
+        if !isTaken { done(.refusal(503, "too much is waiting to be changed")) }
+    }
+}
+
+/// The ops page: files of this build, without any resource from elsewhere.
+enum AgentPages {
+    static var policy: String {
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+            + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    }
+
+    static var html: AgentReply {
+        AgentReply(kind: "text/html; charset=utf-8", PackageResources.ops_html)
+    }
+    static var script: AgentReply {
+        AgentReply(kind: "text/javascript; charset=utf-8", PackageResources.ops_js)
+    }
+    static var style: AgentReply {
+        AgentReply(kind: "text/css; charset=utf-8", PackageResources.ops_css)
+    }
+}

@@ -1,0 +1,167 @@
+// The agent's door: HTTP/1.1 on a Unix socket and on loopback.
+
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Platform
+import Synchronization
+
+/// Where the agent is asked, and every bound it keeps.
+public struct AgentServerOptions: Sendable {
+    /// The path of its Unix socket.
+    public var socket: String
+    /// Its address on loopback, with the port; nil: none. Port 0 lets the system choose.
+    public var loopback: (host: String, port: Int)?
+    /// Most connections of all, and of one user (those over TCP count as one).
+    public var connectionsMax = 256
+    /// Most connections of one user.
+    public var connectionsPerPeerMax = 64
+    /// Most bytes of a request's body.
+    public var bodyBytesMax = 4_096
+    /// Most bytes of all headers of a request, its line included.
+    public var headerBytesMax = 8_192
+    /// Seconds without a byte after which a connection is closed.
+    public var idleSeconds: Int64 = 60
+
+    /// A server of these, all else by default.
+    public init(socket: String, loopback: (host: String, port: Int)?) {
+        self.socket = socket
+        self.loopback = loopback
+    }
+}
+
+/// A running server. Any thread may use it.
+public final class AgentServer: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let channels: [any Channel]
+    private let socket: String
+    /// The port on loopback; 0: none.
+    public let port: Int
+
+    /// Begins to serve what `core` knows. Throws where it cannot listen, in words for the log.
+    public init(_ options: AgentServerOptions, core: AgentCore) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let connections = Connections(options)
+        func bootstrap(isLoopback: Bool) -> ServerBootstrap {
+            ServerBootstrap(group: group)
+                .serverChannelOption(ChannelOptions.backlog, value: 128)
+                .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+                .childChannelInitializer { channel in
+                    Self.accept(channel, core, options, connections, isLoopback: isLoopback)
+                }
+        }
+        var channels: [any Channel] = []
+        do {
+            if let parent = Directory.parent(of: options.socket), !Directory.exists(parent) {
+                try Directory.create(parent, mode: 0o755)
+            }
+            channels.append(
+                try bootstrap(isLoopback: false).bind(
+                    unixDomainSocketPath: options.socket, cleanupExistingSocketFile: true
+                ).wait())
+            // Who may ask for what is decided by the peer's user, not by the file.
+            guard unsafe chmod(options.socket, 0o666) == 0 else {
+                throw SystemError.last("open to all", options.socket)
+            }
+            if let address = options.loopback {
+                channels.append(
+                    try bootstrap(isLoopback: true).bind(host: address.host, port: address.port)
+                        .wait())
+            }
+        } catch {
+            try? group.syncShutdownGracefully()
+            throw error
+        }
+        self.group = group
+        self.channels = channels
+        socket = options.socket
+        port = channels.count > 1 ? channels[1].localAddress?.port ?? 0 : 0
+    }
+
+    /// Stops.
+    public func stop() {
+        for channel in channels { try? channel.close().wait() }
+        try? group.syncShutdownGracefully()
+        _ = unsafe unlink(socket)
+    }
+
+    /// Who connected, as SO_PEERCRED of unix(7) has it.
+    private struct Credentials: BitwiseCopyable, Sendable {
+        var process: Int32
+        var user: UInt32
+        var group: UInt32
+    }
+
+    /// Makes the pipeline of a connection, or refuses it when there are too many.
+    private static func accept(
+        _ channel: any Channel, _ core: AgentCore, _ options: AgentServerOptions,
+        _ connections: Connections, isLoopback: Bool
+    ) -> EventLoopFuture<Void> {
+        if isLoopback { return open(channel, core, options, connections, .loopback) }
+        guard let socket = channel as? any SocketOptionProvider else { return channel.close() }
+        let name = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+        let who: EventLoopFuture<Credentials> = socket.unsafeGetSocketOption(
+            level: .socket, name: name)
+        return who.flatMap { open(channel, core, options, connections, .user($0.user)) }
+    }
+
+    private static func open(
+        _ channel: any Channel, _ core: AgentCore, _ options: AgentServerOptions,
+        _ connections: Connections, _ peer: Peer
+    ) -> EventLoopFuture<Void> {
+        guard connections.add(peer) else { return channel.close() }
+        channel.closeFuture.whenComplete { _ in connections.remove(peer) }
+        return channel.eventLoop.makeCompletedFuture {
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderFieldSize = options.headerBytesMax
+            limits.maxHeaderListSize = options.headerBytesMax
+            limits.maxHeaderFieldCount = 64
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(
+                IdleStateHandler(allTimeout: .seconds(options.idleSeconds)))
+            try pipeline.configureHTTPServerPipeline(
+                withPipeliningAssistance: true, withErrorHandling: true,
+                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            try pipeline.addHandler(
+                AgentHandler(core: core, peer: peer, bodyBytesMax: options.bodyBytesMax))
+        }
+    }
+}
+
+/// The connections that are open, by who is at their other end.
+final class Connections: Sendable {
+    private let counts = Mutex<[Peer: Int]>([:])
+    private let most: Int
+    private let mostOfPeer: Int
+
+    init(_ options: AgentServerOptions) {
+        (most, mostOfPeer) = (options.connectionsMax, options.connectionsPerPeerMax)
+    }
+
+    /// Counts one more; false where that would be too many.
+    func add(_ peer: Peer) -> Bool {
+        counts.withLock { counts in
+            let own = counts[peer] ?? 0
+            guard own < mostOfPeer, counts.values.reduce(0, +) < most else { return false }
+            counts[peer] = own + 1
+            return true
+        }
+    }
+
+    /// Counts one less.
+    func remove(_ peer: Peer) {
+        counts.withLock { counts in
+            let own = (counts[peer] ?? 1) - 1
+            counts[peer] = own == 0 ? nil : own
+        }
+    }
+}
+
+/// Who is at the other end.
+enum Peer: Hashable, Sendable {
+    /// A process on this host, over TCP: it may read.
+    case loopback
+    /// A process of this user, over the Unix socket.
+    case user(UInt32)
+}

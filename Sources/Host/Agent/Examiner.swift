@@ -1,0 +1,158 @@
+// One round: what is read, what the checks find in it, and what is known after it.
+
+import Checks
+public import JSON
+import Platform
+
+/// Which groups a round is of.
+enum RoundKind {
+    /// Those whose time has come.
+    case due
+    /// Those that read what may have changed just now.
+    case woken
+    /// Every one.
+    case every
+}
+
+/// What a round found.
+struct Examination: Sendable {
+    /// When, in nanoseconds since 1970.
+    var time: Int64
+    /// How long reading and checking took, in nanoseconds.
+    var nanos: Int64
+    var groups: [CheckGroup]
+    /// The findings of each group.
+    var findings: [[Finding]]
+    /// What was read last for each group, and for the tables.
+    var observations: [String: Observation]
+    var tables: [JSONValue.Member]
+}
+
+/// Reads and checks; remembers what was read before.
+struct Examiner {
+    private let options: AgentOptions
+    private var seconds = 0
+    private var before: [String: Observation] = [:]
+
+    private var queues: [JSONValue] = []
+
+    /// The names under which the observations of the tables are kept.
+    private static let tables = (most: "tables", queues: "tables.queues")
+    /// Rounds between two looks at the queues: they seldom change, and are many files.
+    private static let queuePeriod = 10
+    /// Groups that read one of these are checked again when something changed.
+    private static let wakers: Set<String> = ["/probe/units", "/probe/exchange"]
+
+    init(_ options: AgentOptions) { self.options = options }
+
+    /// Reads and checks the groups of a round.
+    mutating func examine(_ reader: HostReader, _ kind: RoundKind) -> Examination {
+        let began = Clock.monotonicNanos()
+        let readsQueues = kind != .woken && seconds % Self.queuePeriod == 0
+        let groups = groups(kind)
+        let read = reader.read(
+            [HostState.sources, readsQueues ? HostState.queueSources : []]
+                + groups.map(\.sources), plan: options.plan, at: began)
+        let time = Clock.realtimeNanos()
+        var findings: [[Finding]] = []
+        for (group, now) in zip(groups, read.dropFirst(2)) {
+            let input = CheckInput(now: now, before: before[group.name], plan: options.plan)
+            before[group.name] = now
+            findings.append(group.run(input).filter { !options.plan.off.contains($0.kind.name) })
+        }
+        if readsQueues {
+            queues = HostState(now: read[1], before: nil, plan: options.plan).queues
+            before[Self.tables.queues] = read[1]
+        }
+        let tables = HostState(now: read[0], before: before[Self.tables.most], plan: options.plan)
+        let members = tables.members(queues: queues)
+        if kind != .woken { before[Self.tables.most] = read[0] }
+        return Examination(
+            time: time, nanos: Clock.monotonicNanos() - began, groups: groups, findings: findings,
+            observations: before, tables: members)
+    }
+
+    /// The groups of a round. Those of longer periods are spread over the seconds, but all of them
+    /// are in the first.
+    private mutating func groups(_ kind: RoundKind) -> [CheckGroup] {
+        switch kind {
+        case .every: return options.groups
+        case .woken: return options.groups.filter { !Self.wakers.isDisjoint(with: $0.sources) }
+        case .due:
+            defer { seconds += 1 }
+            return options.groups.enumerated().filter { index, group in
+                seconds == 0 || (seconds + index) % max(1, group.seconds) == 0
+            }.map(\.element)
+        }
+    }
+}
+
+/// What is known after the rounds so far.
+struct Round {
+    /// Rounds that are done.
+    private(set) var number: UInt64 = 0
+    private(set) var board: Board
+    private(set) var observations: [String: Observation] = [:]
+    private var time: Int64 = 0
+    private var nanos: Int64 = 0
+    private var tables: [JSONValue.Member] = []
+
+    init(board: Board) { self.board = board }
+
+    /// Takes what a round found; gives the events that come of it.
+    mutating func take(_ examination: Examination) -> [AlarmEvent] {
+        var events: [AlarmEvent] = []
+        for (group, findings) in zip(examination.groups, examination.findings) {
+            events += board.take(findings, of: group.kinds, at: examination.time)
+        }
+        number += 1
+        observations = examination.observations
+        tables = examination.tables
+        (time, nanos) = (examination.time, examination.nanos)
+        return events
+    }
+
+    /// What is told of it.
+    var report: RoundReport {
+        RoundReport(
+            time: time, nanos: nanos, worst: board.worst, dropped: board.dropped, tables: tables,
+            entries: board.sorted)
+    }
+}
+
+/// What is told of a round.
+struct RoundReport: Sendable {
+    var time: Int64
+    var nanos: Int64
+    var worst: CheckState
+    var dropped: UInt64
+    var tables: [JSONValue.Member]
+    var entries: [BoardEntry]
+
+    /// The whole state, as JSON.
+    func json(_ options: AgentOptions, started: Int64, sequence: UInt64) -> JSONValue {
+        let checks = entries.map { ReportedCheck($0, options.plan).json }
+        return .object(
+            [
+                .init("host", .string(options.host)), .init("version", .string(options.version)),
+                .init("time", .number(time)), .init("started", .number(started)),
+                .init("worst", .string(worst.name)), .init("sequence", .number(sequence)),
+                .init("dropped", .number(dropped)), .init("roundNanos", .number(nanos)),
+            ] + tables + [.init("checks", .array(checks))])
+    }
+}
+
+extension AgentOptions {
+    /// The state after `rounds` rounds of every group, a second apart: for who asks once, and keeps
+    /// nothing.
+    public func examineOnce(rounds: Int, reader: HostReader) -> JSONValue {
+        var examiner = Examiner(self)
+        reader.awaitProbes()
+        var round = Round(board: Board())
+        for index in 0..<rounds {
+            if index > 0 { Clock.sleep(nanos: 1_000_000_000) }
+            _ = round.take(examiner.examine(reader, .every))
+        }
+        return round.report.json(self, started: Clock.realtimeNanos(), sequence: 0)
+    }
+}

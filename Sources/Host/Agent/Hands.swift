@@ -1,0 +1,251 @@
+// What the agent changes on its host: through the root helper, within its policy, written down with
+// how to undo it.
+
+public import Checks
+public import JSON
+public import Platform
+internal import Synchronization
+
+/// A change that was made.
+public struct Change: Hashable, Sendable {
+    /// Its number, from 1.
+    public var id: Int64
+    /// When, in nanoseconds since 1970.
+    public var time: Int64
+    /// The request that made it.
+    public var line: String
+    /// The request that takes it back; nil where it was so already.
+    public var undo: String?
+    /// Who wanted it: a user's number, or `agent`.
+    public var by: String
+    /// Whether it was taken back.
+    public var isUndone = false
+
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "id": .number(id), "time": .number(time), "line": .string(line),
+            "undo": undo.map { .string($0) } ?? .null, "by": .string(by),
+            "undone": .bool(isUndone),
+        ]
+    }
+
+    init(id: Int64, time: Int64, line: String, undo: String?, by: String) {
+        (self.id, self.time, self.line, self.undo, self.by) = (id, time, line, undo, by)
+    }
+
+    /// Reads what `json` gives; nil when a member is missing or of another kind.
+    init?(_ json: JSONValue) {
+        guard let id = json["id"]?.whole, let time = json["time"]?.whole,
+            let line = json["line"]?.text, let by = json["by"]?.text,
+            case .bool(let isUndone) = json["undone"]
+        else { return nil }
+        self.init(id: id, time: time, line: line, undo: json["undo"]?.text, by: by)
+        self.isUndone = isUndone
+    }
+}
+
+/// What came of one request.
+public struct ChangeResult: Hashable, Sendable {
+    /// The request.
+    public var line: String
+    /// Whether it was carried out.
+    public var isDone: Bool
+    /// What the helper said, or why it was not asked.
+    public var answer: String
+    /// The request that takes it back.
+    public var undo: String?
+
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "line": .string(line), "ok": .bool(isDone), "answer": .string(answer),
+            "undo": undo.map { .string($0) } ?? .null,
+        ]
+    }
+}
+
+/// What the agent may change.
+public struct ChangePolicy: Hashable, Sendable {
+    /// The helper's verbs that it may use.
+    public var allowed: Set<String>
+    /// Whether it uses them by itself.
+    public var isAutomatic: Bool
+
+    /// A policy of these.
+    public init(allowed: Set<String> = [], isAutomatic: Bool = false) {
+        self.allowed = allowed
+        self.isAutomatic = isAutomatic
+    }
+
+    /// Why requests may not be carried out; nil where they may.
+    public func refusal(of requests: [HelperRequest]) -> String? {
+        let denied = Set(requests.map(\.verb)).subtracting(allowed).sorted()
+        guard !denied.isEmpty else { return nil }
+        return "[agent] allow in bourse.toml does not have \(denied.joined(separator: ", "))"
+    }
+}
+
+/// Carries out changes, one after the other, on a thread of its own.
+public final class Hands: Sendable {
+    /// Changes that are kept.
+    public static var changesMax: Int { 1_000 }
+    /// Pieces of work that may wait.
+    static var waitingMax: Int { 64 }
+    /// Nanoseconds before the agent does the same again by itself: who undoes it each time is to be
+    /// found by a person, not fought.
+    static var pauseNanos: Int64 { 600_000_000_000 }
+    /// How often the agent does the same by itself, as long as it lives.
+    static var triesMax: Int { 3 }
+
+    /// What the agent may change.
+    public let policy: ChangePolicy
+    private let helper: HelperClient
+    private let kept = Mutex<[Change]>([])
+    private let waiting = Mutex<[@Sendable (borrowing Work) -> Void]>([])
+    private let wake = Parking()
+    private let tries = Mutex<[String: (time: Int64, count: Int)]>([:])
+    /// Lines of the file that were damaged when it was opened.
+    public let damaged: Int
+
+    /// What only the thread uses.
+    // Sendable, as it is given away once, before that thread begins.
+    final class Work: @unchecked Sendable {
+        let log: LineLog
+        init(_ log: LineLog) { self.log = log }
+    }
+
+    /// Hands that write down what they do in the file at `path`, made where there is none.
+    public init(_ path: String, helper: String, policy: ChangePolicy) throws(SystemError) {
+        self.helper = HelperClient(socket: helper)
+        self.policy = policy
+        var changes: [Change] = []
+        let log = try LineLog(path, linesMax: 2 * Self.changesMax) { line in
+            guard let change = JSONValue(parsing: line.utf8).flatMap(Change.init) else { return }
+            if let index = changes.firstIndex(where: { $0.id == change.id }) {
+                changes[index] = change
+            } else {
+                changes.append(change)
+            }
+        }
+        damaged = log.damaged
+        kept.withLock { $0 = changes.suffix(Self.changesMax) }
+        let work = Work(log)
+        _ = try PinnedThread.start(name: "hands") { [self] in
+            while true {
+                wake.park()
+                while let next = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+                    next(work)
+                }
+            }
+        }
+    }
+
+    /// The changes that were made, oldest first.
+    public var changes: [Change] { kept.withLock { $0 } }
+
+    /// Carries out requests in their order, up to the first that fails. `done` is called from the
+    /// thread; false: too much is waiting.
+    public func carryOut(
+        _ requests: [HelperRequest], by user: String,
+        done: @escaping @Sendable ([ChangeResult]) -> Void
+    ) -> Bool {
+        enqueue { [self] work in
+            var results: [ChangeResult] = []
+            if let refusal = policy.refusal(of: requests) {
+                return done(
+                    requests.map {
+                        ChangeResult(line: $0.line, isDone: false, answer: "refused \(refusal)")
+                    })
+            }
+            for request in requests where results.allSatisfy(\.isDone) {
+                results.append(carryOut(request, by: user, work))
+            }
+            done(results)
+        }
+    }
+
+    /// Takes back a change, whatever the policy is by now. `done` is called from the thread, with
+    /// nil where there is no such change that can be taken back; false: too much is waiting.
+    public func undo(
+        _ id: Int64, by user: String, done: @escaping @Sendable (ChangeResult?) -> Void
+    ) -> Bool {
+        enqueue { [self] work in
+            guard let change = changes.first(where: { $0.id == id }), !change.isUndone,
+                let request = change.undo.flatMap({ HelperRequest($0) })
+            else { return done(nil) }
+            let result = carryOut(request, by: user, work)
+            if result.isDone {
+                var undone = change
+                undone.isUndone = true
+                note(undone, work)
+            }
+            done(result)
+        }
+    }
+
+    /// Carries out by itself what the policy allows of these findings.
+    public func repair(_ findings: [Finding]) {
+        guard policy.isAutomatic else { return }
+        let now = Clock.monotonicNanos()
+        for finding in findings where finding.state.isAlarm {
+            guard case .change(let requests) = finding.fix, policy.refusal(of: requests) == nil
+            else { continue }
+            let isTime = tries.withLock { tries in
+                let old = tries[finding.name] ?? (now - Self.pauseNanos, 0)
+                guard old.count < Self.triesMax, now - old.time >= Self.pauseNanos,
+                    tries.count < Board.entriesMax
+                else { return false }
+                tries[finding.name] = (now, old.count + 1)
+                return true
+            }
+            if isTime { _ = carryOut(requests, by: "agent") { _ in } }
+        }
+    }
+
+    private func enqueue(_ work: @escaping @Sendable (borrowing Work) -> Void) -> Bool {
+        let isTaken = waiting.withLock { waiting in
+            guard waiting.count < Self.waitingMax else { return false }
+            waiting.append(work)
+            return true
+        }
+        wake.unpark()
+        return isTaken
+    }
+
+    private func carryOut(
+        _ request: HelperRequest, by user: String, _ work: borrowing Work
+    ) -> ChangeResult {
+        do throws(HelperFault) {
+            let answer = try helper.ask(request)
+            let undo = HelperRequest(answer.first)?.line
+            let id = (changes.last?.id ?? 0) + 1
+            note(
+                Change(
+                    id: id, time: Clock.realtimeNanos(), line: request.line, undo: undo, by: user),
+                work)
+            return ChangeResult(
+                line: request.line, isDone: true,
+                answer: undo == nil ? "it was so already" : "done, as change \(id)", undo: undo)
+        } catch {
+            return ChangeResult(line: request.line, isDone: false, answer: "\(error)")
+        }
+    }
+
+    /// Keeps a change, new or changed. Where the disk does not take it, it is known until the
+    /// process ends; the helper's own log has it as well.
+    private func note(_ change: Change, _ work: borrowing Work) {
+        let all = kept.withLock { kept in
+            if let index = kept.firstIndex(where: { $0.id == change.id }) {
+                kept[index] = change
+            } else {
+                kept.append(change)
+                if kept.count > Self.changesMax { kept.removeFirst() }
+            }
+            return kept
+        }
+        let isWritten =
+            work.log.isFull ? false : (try? work.log.append([change.json.compact])) != nil
+        if !isWritten { try? work.log.replace(all.map(\.json.compact)) }
+    }
+}

@@ -1,0 +1,64 @@
+// What only calls give, as texts below `/probe`: see `Observation` for their forms.
+
+import Checks
+internal import Glibc
+import Platform
+
+/// A source of texts that are no files. Its calls may take long, and may hang: the reader's thread
+/// makes them.
+public protocol HostProbe: Sendable {
+    /// The paths that its texts have, or stand below, as `/probe/clock`.
+    var places: [String] { get }
+    /// The text of a path; nil when it cannot be had.
+    func text(_ path: String) -> String?
+    /// The names below a path; nil when there are none.
+    func names(_ directory: String) -> [String]?
+    /// Whether it has asked at least once: what is absent before may be there all the same.
+    var hasAsked: Bool { get }
+}
+
+extension HostProbe {
+    /// None: what stands below it is named by whoever asks.
+    public func names(_ directory: String) -> [String]? { nil }
+    /// It asks whenever it is asked.
+    public var hasAsked: Bool { true }
+}
+
+/// adjtimex(2), and the clocks beside it: `/probe/clock`.
+struct ClockProbe: HostProbe {
+    var places: [String] { ["/probe/clock"] }
+
+    func text(_ path: String) -> String? {
+        guard let discipline = try? Host.clockDiscipline() else { return nil }
+        return discipline + "realtime_ns \(Clock.realtimeNanos())\n"
+            + "monotonic_ns \(Clock.monotonicNanos())\n"
+    }
+}
+
+/// The file systems of the directories whose space matters: `/probe/statvfs`.
+struct FileSystemProbe: HostProbe {
+    let directories: [String]
+    var places: [String] { ["/probe/statvfs"] }
+
+    func text(_ path: String) -> String? {
+        let lines = directories.compactMap { directory -> String? in
+            guard let found = try? Host.fileSystem(directory) else { return nil }
+            return "\(directory) \(found.bytes) \(found.free) \(found.inodes) "
+                + "\(found.freeInodes)\n"
+        }
+        return lines.isEmpty ? nil : lines.joined()
+    }
+}
+
+/// What network interfaces say of themselves: `/probe/ethtool/NIC/TOPIC`.
+struct EthernetProbe: HostProbe {
+    var places: [String] { ["/probe/ethtool"] }
+
+    func text(_ path: String) -> String? {
+        let parts = path.split(separator: "/")
+        guard parts.count == 4 else { return nil }
+        guard let text = try? Host.ethernet(String(parts[2]), String(parts[3])), !text.isEmpty
+        else { return nil }
+        return text
+    }
+}

@@ -1,0 +1,300 @@
+// The ops page: asks the agent for its state each second and draws it. Nothing comes from
+// elsewhere, and no text of the host is ever read as markup.
+"use strict";
+
+const samplesMax = 180;
+const order = { critical: 0, warning: 1, unknown: 2, ok: 3 };
+const series = new Map();
+let last = null;
+let answered = 0;
+
+const byID = (id) => document.getElementById(id);
+
+function make(tag, text, kind) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  if (kind) element.className = kind;
+  return element;
+}
+
+function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// --- numbers ---
+
+function count(value) {
+  return value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en");
+}
+
+function bytes(value) {
+  if (value === null || value === undefined) return "–";
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let step = 0;
+  while (value >= 1024 && step < units.length - 1) { value /= 1024; step += 1; }
+  return `${value.toFixed(value < 10 && step > 0 ? 1 : 0)} ${units[step]}`;
+}
+
+function micros(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 1000 ? `${Math.round(value)} µs` : `${(value / 1000).toFixed(1)} ms`;
+}
+
+function percent(value) {
+  return value === null || value === undefined ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} %`;
+}
+
+function ago(nanos, now) {
+  if (!nanos) return "";
+  const seconds = Math.max(0, Math.round((now - nanos) / 1e9));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} days`;
+}
+
+// --- small pictures over time ---
+
+function note(name, value) {
+  const values = series.get(name) ?? [];
+  values.push(value === undefined ? null : value);
+  if (values.length > samplesMax) values.shift();
+  series.set(name, values);
+  return values;
+}
+
+function path(values, width, height) {
+  const known = values.filter((value) => value !== null);
+  const top = Math.max(...known, 1e-9);
+  const at = (index) => (index + samplesMax - values.length) * width / (samplesMax - 1);
+  let line = "", area = "", begin = null;
+  values.forEach((value, index) => {
+    if (value === null) { begin = null; return; }
+    const x = at(index).toFixed(1), y = (height - 1 - (height - 3) * value / top).toFixed(1);
+    line += `${begin === null ? "M" : "L"}${x} ${y}`;
+    if (begin === null) { begin = x; area += `M${x} ${height}`; }
+    area += `L${x} ${y}`;
+    if (index === values.length - 1 || values[index + 1] === null) area += `L${x} ${height}Z`;
+  });
+  return { line, area };
+}
+
+/// Draws a named series: its newest value as text, and its course.
+function chart(place, name, title, value, shown) {
+  const values = note(name, value);
+  const id = `chart-${name}`;
+  let box = byID(id);
+  if (!box) {
+    box = make("div", undefined, "chart");
+    box.id = id;
+    box.append(make("span", title), make("b"));
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 180 34");
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", `${title} over the last minutes`);
+    for (const kind of ["area", "line"]) {
+      const curve = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      curve.setAttribute("class", kind);
+      svg.append(curve);
+    }
+    box.append(svg);
+    place.append(box);
+  }
+  set(box.querySelector("b"), shown(value));
+  const drawn = path(values, 180, 34);
+  box.querySelector("path.line").setAttribute("d", drawn.line);
+  box.querySelector("path.area").setAttribute("d", drawn.area);
+}
+
+// --- tables ---
+
+function table(id, headings, rows, empty) {
+  const place = byID(id);
+  const head = make("tr");
+  for (const [text, kind] of headings) head.append(make("th", text, kind));
+  const lines = rows.map((cells) => {
+    const row = make("tr");
+    cells.forEach((cell, index) => {
+      const [text, kind] = Array.isArray(cell) ? cell : [cell];
+      row.append(make("td", text, [headings[index][1], kind].filter(Boolean).join(" ")));
+    });
+    return row;
+  });
+  if (rows.length === 0) {
+    const row = make("tr");
+    row.append(make("td", empty, "blind"));
+    lines.push(row);
+  }
+  place.replaceChildren(...(rows.length ? [head] : []), ...lines);
+}
+
+// --- checks ---
+
+function finding(check, now) {
+  const box = make("details", undefined, "finding");
+  box.dataset.name = check.name;
+  const summary = make("summary");
+  summary.append(make("span", check.state, `badge ${check.state}`), " ");
+  summary.append(make("span", check.name, "name"), ` ${check.text}`);
+  box.append(summary);
+  const since = ago(check.since, now);
+  box.append(make("p", `${check.why} Since ${since}; read from ${check.source}.`));
+  const limits = [];
+  if (check.value !== null) limits.push(`value ${check.value} ${check.unit}`);
+  if (check.warning !== null) limits.push(`warns at ${check.warning}`);
+  if (check.critical !== null) limits.push(`critical at ${check.critical}`);
+  if (check.failures > 0) limits.push(`failed ${check.failures} times`);
+  if (limits.length) box.append(make("p", limits.join(", ")));
+  if (check.changes.length) {
+    box.append(make("p", `The agent can put it right: boursectl fix ${check.name} --apply`));
+    box.append(make("pre", check.changes.join("\n")));
+  }
+  if (check.advice.length) box.append(make("pre", check.advice.join("\n")));
+  return box;
+}
+
+function showChecks(state) {
+  const open = new Set(
+    [...document.querySelectorAll(".finding[open]")].map((box) => box.dataset.name));
+  const checks = [...state.checks].sort(
+    (a, b) => order[a.state] - order[b.state] || a.kind - b.kind || (a.name < b.name ? -1 : 1));
+  const counts = {};
+  for (const check of checks) counts[check.state] = (counts[check.state] ?? 0) + 1;
+  set(byID("counts"), Object.keys(order).filter((name) => counts[name])
+    .map((name) => `${counts[name]} ${name}`).join(", "));
+  const boxes = (some) => some.map((check) => {
+    const box = finding(check, state.time);
+    box.open = open.has(check.name);
+    return box;
+  });
+  const wrong = checks.filter((check) => check.state !== "ok");
+  byID("findings").replaceChildren(
+    ...(wrong.length ? boxes(wrong) : [make("p", "Everything is as it should be.")]));
+  if (byID("good").open) {
+    byID("fine").replaceChildren(...boxes(checks.filter((check) => check.state === "ok")));
+  }
+}
+
+// --- the whole ---
+
+function showExchange(state, seconds) {
+  const now = state.exchange;
+  const before = last && last.exchange.running ? last.exchange : null;
+  const running = now.running;
+  set(byID("role"), running
+    ? `${now.role}, epoch ${now.epoch}, ${count(now.released)} records released, `
+      + `${now.connections} of ${now.connectionsMax} connections, ${now.followers} followers`
+      + (now.belowReserve ? ": BELOW THE DISK RESERVE, only cancels are taken" : "")
+    : "matchd does not answer.");
+  byID("role").className = running && !now.belowReserve ? "" : "alert";
+  const rate = running && before && seconds > 0
+    ? Math.max(0, (now.commands - before.commands) / seconds) : null;
+  const some = (value) => (running ? value : null);
+  const place = byID("charts");
+  chart(place, "commands", "commands a second", rate, count);
+  chart(place, "fsync", "fsync, 99th percentile", some(now.syncP99Nanos / 1000), micros);
+  chart(place, "lag", "applied, not released", some(now.applied - now.released), count);
+  chart(place, "ingress", "commands' ring", some(now.ingressFillPerMille / 10), percent);
+  chart(place, "log", "log ring", some(now.logFillPerMille / 10), percent);
+  chart(place, "connections", "connections", some(now.connections), count);
+}
+
+function showRest(state) {
+  const active = (unit) => (unit.active === "active" ? "good"
+    : unit.active === "unknown" ? "blind" : "bad");
+  table("units",
+    [["unit"], ["state"], ["since"], ["pid", "number"], ["restarts", "number"],
+      ["memory", "number"], ["status"]],
+    state.units.map((unit) => [
+      unit.name.replace(/\.service$/, ""),
+      [unit.active === "unknown" ? "unknown" : `${unit.active} (${unit.sub})`, active(unit)],
+      ago(unit.since, state.time), unit.pid ? String(unit.pid) : "–", String(unit.restarts),
+      bytes(unit.memoryBytes), unit.status,
+    ]), "no unit is declared");
+  table("threads",
+    [["thread"], ["unit"], ["CPU", "number"], ["allowed"], ["declared", "number"],
+      ["preempted", "number"]],
+    state.threads.map((thread) => [
+      thread.thread, thread.unit.replace(/\.service$/, ""),
+      [String(thread.cpu),
+        thread.declared !== null && thread.declared !== thread.cpu ? "bad" : ""],
+      thread.allowed, thread.declared === null ? "–" : String(thread.declared),
+      count(thread.nonvoluntary),
+    ]), "no daemon's threads are known: systemd tells which processes they are");
+  table("queues",
+    [["interface"], ["queue"], ["interrupt", "number"], ["CPUs"], ["packets", "number"],
+      ["drops", "number"]],
+    state.queues.map((queue) => [
+      queue.nic, queue.queue, queue.irq === null ? "–" : String(queue.irq), queue.cpus || "–",
+      count(queue.packets), count(queue.drops),
+    ]), "no interface has a device");
+  for (const disk of state.disks) {
+    const name = `${disk.disk}, ${bytes(disk.sizeBytes)}`;
+    chart(byID("disks"), `busy-${disk.disk}`, `${name}: busy`, disk.busyPercent, percent);
+    chart(byID("disks"), `write-${disk.disk}`, `${disk.disk}: a write`, disk.writeMicros, micros);
+    if (disk.flushMicros !== null || series.has(`flush-${disk.disk}`)) {
+      chart(byID("disks"), `flush-${disk.disk}`, `${disk.disk}: a flush`, disk.flushMicros, micros);
+    }
+  }
+  byID("directories").replaceChildren(...state.directories.map((directory) => {
+    const box = make("div", undefined, "directory");
+    const used = directory.bytes - directory.freeBytes;
+    const share = directory.bytes ? used / directory.bytes : 0;
+    box.append(make("span",
+      `${directory.name}: ${bytes(directory.freeBytes)} of ${bytes(directory.bytes)} free `
+      + `(${directory.path})`));
+    const meter = document.createElement("meter");
+    meter.max = 1; meter.low = 0.8; meter.high = 0.9; meter.optimum = 0; meter.value = share;
+    box.append(meter);
+    return box;
+  }));
+}
+
+function show(state) {
+  const seconds = last ? (state.time - last.time) / 1e9 : 0;
+  set(byID("host"), state.host);
+  set(byID("worst"), state.worst);
+  byID("worst").className = `badge ${state.worst}`;
+  document.title = `${state.worst}: ${state.host}`;
+  set(byID("facts"), `${new Date(state.time / 1e6).toLocaleString()}, agent up since `
+    + `${ago(state.started, state.time)}, ${count(state.sequence)} events`);
+  set(byID("version"), `bourse-agentd ${state.version}, a round takes `
+    + `${micros(state.roundNanos / 1000)}`);
+  showChecks(state);
+  // A round is shown once: pictures over time have one value of it.
+  if (!last || state.time !== last.time) {
+    showExchange(state, seconds);
+    showRest(state);
+    last = state;
+  }
+}
+
+function complain(text) {
+  const alert = byID("alert");
+  alert.hidden = !text;
+  document.body.classList.toggle("stale", Boolean(text));
+  set(alert, text);
+}
+
+async function turn() {
+  const began = Date.now();
+  try {
+    const answer = await fetch("/v1/state",
+      { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    if (!answer.ok) throw new Error(`the agent answered ${answer.status}`);
+    const state = await answer.json();
+    const still = last && state.time === last.time ? began - answered : 0;
+    if (still === 0) answered = began;
+    show(state);
+    complain(still > 5000
+      ? `The agent answers, but has looked at nothing for ${Math.round(still / 1000)} s.` : "");
+  } catch (fault) {
+    const since = last ? `, and shows ${new Date(last.time / 1e6).toLocaleTimeString()}` : "";
+    complain(`The agent does not answer. This page is not live${since}.`);
+  }
+  setTimeout(turn, Math.max(100, 1000 - (Date.now() - began)));
+}
+
+byID("good").addEventListener("toggle", () => { if (last) showChecks(last); });
+turn();

@@ -1,0 +1,45 @@
+// Texts that a thread of its own renews, so that nobody waits for whom it asks.
+
+internal import Glibc
+public import Platform
+internal import Synchronization
+
+/// Texts renewed at a period by a thread of its own. What grows old is not shown.
+public final class Sampler: HostProbe {
+    public let places: [String]
+    private let freshNanos: Int64
+    private let latest = Mutex<(time: Int64, texts: [String: String])>((0, [:]))
+
+    /// Has `take` give the texts by path, every `periodNanos`, on a thread named `thread` that
+    /// lives as long as the process. A text is shown for `freshNanos` after it was asked for.
+    /// `changed` is called when a text came or went.
+    public init(
+        _ places: [String], thread: String, periodNanos: Int64, freshNanos: Int64,
+        changed: @escaping @Sendable () -> Void = {},
+        take: @escaping @Sendable () -> [String: String]
+    ) throws(SystemError) {
+        self.places = places
+        self.freshNanos = freshNanos
+        _ = try PinnedThread.start(name: thread) { [weak self] in
+            while true {
+                let began = Clock.monotonicNanos()
+                let texts = take()
+                guard let self else { return }
+                let old = self.latest.withLock { latest in
+                    defer { latest = (began, texts) }
+                    return Set(latest.texts.keys)
+                }
+                if old != Set(texts.keys) { changed() }
+                Clock.sleep(nanos: began + periodNanos - Clock.monotonicNanos())
+            }
+        }
+    }
+
+    public var hasAsked: Bool { latest.withLock { $0.time > 0 } }
+
+    public func text(_ path: String) -> String? {
+        latest.withLock { latest in
+            Clock.monotonicNanos() - latest.time <= freshNanos ? latest.texts[path] : nil
+        }
+    }
+}

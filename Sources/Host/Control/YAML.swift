@@ -1,0 +1,77 @@
+// YAML going out: what reads JSON and wants fewer braces.
+
+package import JSON
+
+extension JSONValue {
+    /// The value as a YAML 1.2 document in block style, a newline at its end. Texts that could be
+    /// read as anything else are quoted as in JSON, of which YAML is a superset.
+    package var yaml: String {
+        var text = ""
+        writeYAML(into: &text, indent: 0, isInline: false)
+        return text
+    }
+
+    private func writeYAML(into text: inout String, indent: Int, isInline: Bool) {
+        let blank = String(repeating: "  ", count: indent)
+        var isFirst = isInline
+        func begin(_ mark: String) {
+            text += (isFirst ? "" : blank) + mark
+            isFirst = false
+        }
+        switch self {
+        case .object(let members) where !members.isEmpty:
+            for member in members {
+                begin(JSONValue.string(member.name).scalar + ":")
+                if member.value.isBlock {
+                    text += "\n"
+                    member.value.writeYAML(into: &text, indent: indent + 1, isInline: false)
+                } else {
+                    text += " \(member.value.scalar)\n"
+                }
+            }
+        case .array(let values) where !values.isEmpty:
+            for value in values {
+                begin("- ")
+                if value.isBlock {
+                    value.writeYAML(into: &text, indent: indent + 1, isInline: true)
+                } else {
+                    text += value.scalar + "\n"
+                }
+            }
+        default: text += "\(scalar)\n"
+        }
+    }
+
+    /// Whether it stands on lines of its own.
+    private var isBlock: Bool {
+        switch self {
+        case .object(let members): !members.isEmpty
+        case .array(let values): !values.isEmpty
+        default: false
+        }
+    }
+
+    /// The value on one line.
+    private var scalar: String {
+        guard case .string(let text) = self, text.isPlainYAML else { return compact }
+        return text
+    }
+}
+
+extension String {
+    /// Whether YAML reads it as this text without quotes: words of letters, digits and few marks,
+    /// that begin with a letter or a slash and are no other value's word.
+    fileprivate var isPlainYAML: Bool {
+        guard let first = utf8.first, first == 0x2F || Self.isLetter(first) else { return false }
+        let words: Set = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+        return !words.contains(lowercased()) && !hasSuffix(" ")
+            && utf8.allSatisfy { byte in
+                Self.isLetter(byte) || 0x30...0x39 ~= byte
+                    || [0x20, 0x25, 0x28, 0x29, 0x2B, 0x2D, 0x2E, 0x2F, 0x5F].contains(byte)
+            }
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        0x41...0x5A ~= byte || 0x61...0x7A ~= byte
+    }
+}

@@ -1,0 +1,80 @@
+// What only calls tell of a host, as texts of lines `key value`.
+
+internal import CLinux
+internal import Glibc
+
+extension Host {
+    /// What an interface can be asked for by `ethernet`.
+    public static var ethernetTopics: [String] {
+        ["channels", "coalesce", "features", "rings", "rss", "stats", "timestamping"]
+    }
+
+    /// What a network interface says of one of `ethernetTopics`: SIOCETHTOOL (linux/ethtool.h).
+    /// Throws where its driver does not (EOPNOTSUPP).
+    public static func ethernet(_ interface: String, _ topic: String) throws(SystemError) -> String
+    {
+        unsafe try text("ask for \(topic) of", interface) {
+            unsafe bourse_ethtool(interface, topic, $0, $1)
+        }
+    }
+
+    /// How the clock is disciplined, adjtimex(2): `state` (what it returned), `status`,
+    /// `offset_ns`, `maxerror_us`, `esterror_us`, `freq_ppb`.
+    public static func clockDiscipline() throws(SystemError) -> String {
+        unsafe try text("ask for the discipline of", "the clock") {
+            unsafe bourse_clock_discipline($0, $1)
+        }
+    }
+
+    /// The file system of a directory: statvfs(3).
+    public static func fileSystem(
+        _ path: String
+    ) throws(SystemError) -> (bytes: UInt64, free: UInt64, inodes: UInt64, freeInodes: UInt64) {
+        var status = statvfs()
+        guard unsafe statvfs(path, &status) == 0 else {
+            throw .last("ask for the file system of", path)
+        }
+        let size = UInt64(status.f_frsize)
+        func bytes(_ blocks: UInt64) -> UInt64 {
+            let (bytes, overflow) = blocks.multipliedReportingOverflow(by: size)
+            return overflow ? .max : bytes
+        }
+        return (
+            bytes(UInt64(status.f_blocks)), bytes(UInt64(status.f_bavail)),
+            UInt64(status.f_files), UInt64(status.f_favail)
+        )
+    }
+
+    /// This host's name.
+    public static var name: String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard unsafe gethostname(&name, 255) == 0 else { return "localhost" }
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Whether a user is in a group, by either's data base: getgrouplist(3). May wait for a
+    /// directory service.
+    public static func isMember(userID: UInt32, ofGroup name: String) -> Bool {
+        guard let group = unsafe getgrnam(name), let user = unsafe getpwuid(userID) else {
+            return false
+        }
+        let wanted = unsafe group.pointee.gr_gid
+        var groups = [gid_t](repeating: 0, count: 1_024)
+        var count = Int32(groups.count)
+        let result = unsafe getgrouplist(
+            user.pointee.pw_name, user.pointee.pw_gid, &groups, &count)
+        return result >= 0 && groups.prefix(Int(count)).contains(wanted)
+    }
+
+    private static func text(
+        _ operation: String, _ subject: String,
+        _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32
+    ) throws(SystemError) -> String {
+        var bytes = [CChar](repeating: 0, count: 262_144)
+        let result = unsafe bytes.withUnsafeMutableBufferPointer {
+            unsafe read($0.baseAddress!, $0.count)
+        }
+        let count = Int(try checked(result, operation, subject))
+        return String(decoding: bytes[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

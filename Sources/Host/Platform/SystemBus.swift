@@ -1,0 +1,98 @@
+// The system's service manager as D-Bus shows it: org.freedesktop.systemd1(5).
+
+internal import CSystemd
+
+/// A connection to the system bus. One thread uses it. After an error it is of no use: make another
+/// one.
+@safe public final class SystemBus {
+    /// Where a property of a unit stands.
+    public enum Interface: Int32, Sendable {
+        /// What all units have.
+        case unit = 0
+        /// What services have.
+        case service = 1
+    }
+
+    /// What can be done with a unit.
+    public enum Verb: String, Sendable {
+        /// Starts it.
+        case start = "StartUnit"
+        /// Stops it.
+        case stop = "StopUnit"
+        /// Stops it if it runs, and starts it.
+        case restart = "RestartUnit"
+    }
+
+    /// Most units that can be watched.
+    public static var watchedMax: Int { 64 }
+
+    private let handle: UnsafeMutableRawPointer
+
+    /// Connects; every call takes at most `timeoutNanos`.
+    public init(timeoutNanos: Int64) throws(SystemError) {
+        var handle: UnsafeMutableRawPointer?
+        let result = unsafe bourse_bus_open(UInt64(timeoutNanos / 1_000), &handle)
+        _ = try checked(result, "reach", "the system bus")
+        guard let handle = unsafe handle else { preconditionFailure("an open bus has a handle") }
+        unsafe self.handle = handle
+    }
+
+    deinit { unsafe bourse_bus_close(handle) }
+
+    /// A text of a unit, at most 255 bytes.
+    public func text(
+        _ unit: String, _ property: String, _ interface: Interface
+    ) throws(SystemError) -> String {
+        var text = [CChar](repeating: 0, count: 256)
+        let result = unsafe bourse_bus_text(
+            handle, unit, interface.rawValue, property, &text, text.count)
+        _ = try checked(result, "ask for \(property) of", unit)
+        return Self.string(text)
+    }
+
+    /// A number of a unit: 32 bits where `isNarrow`, else 64.
+    public func number(
+        _ unit: String, _ property: String, _ interface: Interface, isNarrow: Bool = false
+    ) throws(SystemError) -> UInt64 {
+        var number: UInt64 = 0
+        let type = CChar(UInt8(ascii: isNarrow ? "u" : "t"))
+        let result = unsafe bourse_bus_number(
+            handle, unit, interface.rawValue, property, type, &number)
+        _ = try checked(result, "ask for \(property) of", unit)
+        return number
+    }
+
+    /// From here on `changes` tells of these units, at most `watchedMax`.
+    public func watch(_ units: [String]) throws(SystemError) {
+        for unit in units {
+            _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit)
+        }
+        _ = try checked(unsafe bourse_bus_subscribe(handle), "watch", "the service manager")
+    }
+
+    /// Waits until a watched unit changes, at most `waitNanos`; gives their numbers in the order of
+    /// `watch`.
+    public func changes(waitNanos: Int64) throws(SystemError) -> [Int] {
+        var units: UInt64 = 0
+        let wait = UInt64(max(0, waitNanos) / 1_000)
+        _ = try checked(
+            unsafe bourse_bus_changed(handle, wait, &units), "listen to", "the system bus")
+        return (0..<Self.watchedMax).filter { units >> $0 & 1 == 1 }
+    }
+
+    /// Starts, stops or restarts a unit and waits until that is done, at most `waitNanos`; gives
+    /// systemd's word for how it went: `done` is good.
+    public func run(
+        _ verb: Verb, _ unit: String, waitNanos: Int64
+    ) throws(SystemError) -> String {
+        var text = [CChar](repeating: 0, count: 32)
+        let result = unsafe bourse_bus_job(
+            handle, verb.rawValue, unit, UInt64(waitNanos / 1_000), &text, text.count)
+        _ = try checked(result, "ask the service manager for \(verb.rawValue) of", unit)
+        return Self.string(text)
+    }
+
+    private static func string(_ text: [CChar]) -> String {
+        String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

@@ -1,0 +1,486 @@
+// Goal: the agent reads what is there and no more than it may, goes on when something hangs, tells
+// each alarm once over restarts and torn files, and changes nothing that its owner did not allow.
+
+import Agent
+import Checks
+import Glibc
+import JSON
+import Platform
+import Synchronization
+import Testing
+
+/// A directory that goes with its last reference.
+final class Scratch {
+    let path: String
+
+    init() throws {
+        path = "/tmp/bourse-host-\(SystemRandom.number())"
+        try Directory.create(path)
+    }
+
+    deinit {
+        _ = try? Program.run("/bin/rm", ["-rf", "--", path], secondsMax: 10)
+    }
+
+    func write(_ name: String, _ text: String) throws {
+        let file = Directory.join(path, name)
+        try Directory.create(Directory.parent(of: file) ?? path, mode: 0o755)
+        try File(file, .replace).write(Array(text.utf8))
+    }
+
+    func read(_ name: String) throws -> [UInt8] {
+        let file = try File(Directory.join(path, name), .read)
+        return try file.read(count: file.size())
+    }
+}
+
+@Suite struct HostReaderTests {
+    let plan = HostPlan()
+
+    @Test func `patterns are what is there, and what is not there is left out`() throws {
+        let tree = try Scratch()
+        try tree.write("sys/block/vda/size", "100\n")
+        try tree.write("sys/block/vdb/size", "200\n")
+        try tree.write("sys/block/loop0/size", "1\n")
+        try tree.write("probe/units", "a.service loaded active running 7 0 0\n")
+        try tree.write("proc/7/task/7/status", "Name:\tengine\n")
+        try tree.write("proc/8/task/8/status", "Name:\tother\n")
+        let reader = HostReader(root: tree.path)
+        let sets = [["/sys/block/vd*/size", "/sys/block/nothing"], ["/proc/{pid}/task/*/status"]]
+        let read = reader.read(sets, plan: plan, at: 5)
+        #expect(read.count == 2)
+        #expect(read[0].number("/sys/block/vda/size") == 100)
+        #expect(read[0].number("/sys/block/vdb/size") == 200)
+        #expect(read[0].text("/sys/block/loop0/size") == nil)
+        #expect(read[0].text("/sys/block/nothing") == nil)
+        #expect(read[0].names("/sys/block") == ["loop0", "vda", "vdb"])
+        #expect(read[1].fields("/proc/7/task/7/status")["Name"] == "engine")
+        #expect(read[1].text("/proc/8/task/8/status") == nil)
+        #expect(read[1].time == 5)
+    }
+
+    @Test func `a file that hangs is left out, and is read again when it does not`() throws {
+        let tree = try Scratch()
+        try tree.write("a", "1\n")
+        try tree.write("z", "2\n")
+        let pipe = Directory.join(tree.path, "pipe")
+        try #require(unsafe mkfifo(pipe, 0o600) == 0)
+        var bounds = HostReader.Bounds()
+        bounds.stallNanos = 100_000_000
+        let reader = HostReader(root: tree.path, bounds: bounds)
+        for round in 0..<3 {
+            let began = Clock.monotonicNanos()
+            let read = reader.read([["/a", "/pipe", "/z"], ["/z"]], plan: plan, at: 1)
+            let took = Clock.monotonicNanos() - began
+            #expect(read[0].number("/a") == 1)
+            #expect(read[0].text("/pipe") == nil)
+            #expect(read[0].number("/z") == 2)
+            #expect(read[1].number("/z") == 2)
+            // It is waited for once, as long as it hangs.
+            #expect(round == 0 ? took >= 100_000_000 : took < 90_000_000, "round \(round): \(took)")
+        }
+        let descriptor = unsafe open(pipe, O_WRONLY)
+        _ = unsafe write(descriptor, "3\n", 2)
+        _ = close(descriptor)
+        // Whoever hung has read it; the next one finds a writer of its own.
+        Clock.sleep(nanos: 50_000_000)
+        let writer = try PinnedThread.start(name: "writer") {
+            let descriptor = unsafe open(pipe, O_WRONLY)
+            _ = unsafe write(descriptor, "4\n", 2)
+            _ = close(descriptor)
+        }
+        let read = reader.read([["/pipe"]], plan: plan, at: 1)
+        writer.join()
+        #expect(read[0].number("/pipe") == 4)
+    }
+
+    @Test func `what hangs is named`() throws {
+        /// A probe that hangs until it is let go.
+        final class Hanging: HostProbe {
+            let places = ["/probe/slow"]
+            let go = Mutex(false)
+            func text(_ path: String) -> String? {
+                while !go.withLock({ $0 }) { Clock.sleep(nanos: 1_000_000) }
+                return "x\n"
+            }
+        }
+        let probe = Hanging()
+        var bounds = HostReader.Bounds()
+        bounds.stallNanos = 50_000_000
+        bounds.stuckMax = 1
+        let reader = HostReader(probes: [probe], bounds: bounds)
+        let first = reader.read([["/probe/slow"]], plan: plan, at: 1)
+        #expect(first[0].text("/probe/hung") == "/probe/slow")
+        // With as many threads stuck as there may be, nothing more is read: it is not known.
+        let second = reader.read([["/proc/uptime"]], plan: plan, at: 2)
+        #expect(second[0].text("/proc/uptime") == nil)
+        #expect(second[0].text("/probe/hung") == "/probe/slow")
+        probe.go.withLock { $0 = true }
+        Clock.sleep(nanos: 50_000_000)
+        let third = reader.read([["/proc/uptime", "/probe/slow"]], plan: plan, at: 3)
+        #expect(third[0].text("/proc/uptime") != nil)
+        #expect(third[0].text("/probe/slow") == "x")
+        #expect(third[0].text("/probe/hung") == "")
+    }
+
+    @Test func `files beyond the bounds are left out, not cut`() throws {
+        let tree = try Scratch()
+        try tree.write("long", String(repeating: "x", count: 1_001))
+        try tree.write("whole", String(repeating: "x", count: 1_000))
+        var bounds = HostReader.Bounds()
+        bounds.fileBytesMax = 1_000
+        let read = HostReader(root: tree.path, bounds: bounds)
+            .read([["/long", "/whole"]], plan: plan, at: 1)
+        #expect(read[0].text("/long") == nil)
+        #expect(read[0].text("/whole")?.utf8.count == 1_000)
+        bounds.filesMax = 3
+        for index in 0..<9 { try tree.write("many/\(index)", "\(index)\n") }
+        let few = HostReader(root: tree.path, bounds: bounds)
+            .read([["/many/*"]], plan: plan, at: 1)
+        #expect(few[0].all.count <= 3)
+    }
+}
+
+@Suite struct OutboxTests {
+    private func event(_ sequence: UInt64, _ name: String, raised: Bool = true) throws -> AlarmEvent
+    {
+        let json: JSONValue = [
+            "sequence": .number(sequence), "time": .number(Int64(sequence) * 1_000),
+            "raised": .bool(raised), "name": .string(name), "kind": .number(9_001),
+            "subject": "a", "state": .string(raised ? "critical" : "ok"), "value": .number(95),
+            "text": "ä \"quoted\"\nline",
+        ]
+        return try #require(AlarmEvent(json))
+    }
+
+    @Test func `events outlive the process, and a torn end`() throws {
+        let scratch = try Scratch()
+        let path = Directory.join(scratch.path, "events")
+        let first = try Outbox(path)
+        #expect(first.end.sequence == 0)
+        let events = [
+            try event(1, "a"), try event(2, "b"), try event(3, "a", raised: false),
+        ]
+        first.add(events)
+        first.close()
+        let whole = try scratch.read("events")
+        for torn in [whole + Array("0123456789".utf8), Array(whole.dropLast(1))] {
+            try File(path, .replace).write(torn)
+            let second = try Outbox(path)
+            #expect(second.damaged == 1)
+            let kept = torn.count > whole.count ? 3 : 2
+            #expect(second.end.sequence == UInt64(kept))
+            #expect(second.end.raised == (kept == 3 ? ["b"] : ["a", "b"]))
+            #expect(second.events(after: 0).events == Array(events.prefix(kept)))
+            // What comes next stands behind what is whole.
+            second.add([try event(UInt64(kept + 1), "c")])
+            second.close()
+            let third = try Outbox(path)
+            #expect(third.damaged == 0)
+            #expect(third.events(after: UInt64(kept)).events.map(\.name) == ["c"])
+            third.close()
+        }
+    }
+
+    @Test func `a damaged line is passed over, the others are not`() throws {
+        let scratch = try Scratch()
+        let path = Directory.join(scratch.path, "events")
+        let first = try Outbox(path)
+        first.add([try event(1, "a"), try event(2, "b"), try event(3, "c")])
+        first.close()
+        var bytes = try scratch.read("events")
+        let middle = try #require(bytes.firstIndex(of: 0x0A)) + 40
+        bytes[middle] ^= 1
+        try File(path, .replace).write(bytes)
+        let second = try Outbox(path)
+        #expect(second.damaged == 1)
+        #expect(second.events(after: 0).events.map(\.sequence) == [1, 3])
+        second.close()
+    }
+
+    @Test func `the newest are kept, and what stood before them is known`() throws {
+        let scratch = try Scratch()
+        let path = Directory.join(scratch.path, "events")
+        let total = UInt64(2 * Outbox.eventsMax + 700)
+        let first = try Outbox(path)
+        first.add([try event(1, "stands")])
+        for begin in stride(from: UInt64(2), through: total, by: 1_000) {
+            first.add(
+                try (begin...min(begin + 999, total)).map {
+                    try event($0, "other", raised: $0 % 2 == 0)
+                })
+            // Each batch is written by itself, so that the file grows beyond what it may hold.
+            Clock.sleep(nanos: 20_000_000)
+        }
+        first.close()
+        let second = try Outbox(path)
+        let found = second.events(after: 0)
+        #expect(found.first == total - UInt64(Outbox.eventsMax) + 1)
+        #expect(found.last == total)
+        #expect(found.events.count == Outbox.answerMax)
+        #expect(found.events.first?.sequence == found.first)
+        #expect(second.events(after: total - 2).events.map(\.sequence) == [total - 1, total])
+        #expect(second.events(after: total).events.isEmpty)
+        #expect(second.end.raised.contains("stands"))
+        #expect(second.end.sequence == total)
+        second.close()
+        #expect(try scratch.read("events").count < 3 * Outbox.eventsMax * 250)
+    }
+
+    @Test func `an alarm is not raised again by a restart`() throws {
+        let scratch = try Scratch()
+        let path = Directory.join(scratch.path, "events")
+        let kind = CheckKind(9_001, "test.sample", why: "It is a test.")
+        let finding = Finding(kind, "a", .critical, "it is bad", source: "here")
+        var sequences: [[UInt64]] = []
+        for time in 1...3 {
+            let outbox = try Outbox(path)
+            let end = outbox.end
+            var board = Board(sequence: end.sequence, raised: end.raised)
+            let events = board.take([finding], of: [kind], at: Int64(time))
+            sequences.append(events.map(\.sequence))
+            outbox.add(events)
+            outbox.close()
+        }
+        #expect(sequences == [[1], [], []])
+    }
+}
+
+/// Something that answers as the root helper does.
+final class FakeHelper: Sendable {
+    let path: String
+    private let listener: Int32
+    private let asked = Mutex<[String]>([])
+
+    init(_ path: String, answer: @escaping @Sendable (String) -> String) throws {
+        self.path = path
+        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        self.listener = listener
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) {
+            unsafe $0.copyBytes(from: Array(path.utf8))
+        }
+        let bound = unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(bound == 0 && listen(listener, 8) == 0)
+        _ = try PinnedThread.start(name: "helper") { [weak self] in
+            while true {
+                let peer = accept(listener, nil, nil)
+                guard peer >= 0 else { return }
+                var bytes = [UInt8](repeating: 0, count: 1_024)
+                let count = unsafe read(peer, &bytes, bytes.count)
+                let line =
+                    String(decoding: bytes[..<max(0, count)], as: UTF8.self)
+                    .split(separator: "\n").first.map(String.init) ?? ""
+                self?.asked.withLock { $0.append(line) }
+                let reply = Array((answer(line) + "\n\n").utf8)
+                _ = unsafe write(peer, reply, reply.count)
+                _ = close(peer)
+            }
+        }
+    }
+
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// The lines that it was asked.
+    var lines: [String] { asked.withLock { $0 } }
+}
+
+@Suite struct HandsTests {
+    static let request = HelperRequest.governor(cpu: 0, name: "performance")
+    static let undo = "governor 0 powersave"
+
+    private func helper(_ scratch: Scratch) throws -> FakeHelper {
+        try FakeHelper(Directory.join(scratch.path, "helper")) { line in
+            line.hasPrefix("governor 0") ? "ok \(Self.undo)" : "failed it does not take"
+        }
+    }
+
+    private func hands(_ scratch: Scratch, _ policy: ChangePolicy) throws -> Hands {
+        try Hands(
+            Directory.join(scratch.path, "changes"), helper: Directory.join(scratch.path, "helper"),
+            policy: policy)
+    }
+
+    private func carryOut(_ hands: Hands, _ requests: [HelperRequest]) async -> [ChangeResult] {
+        await withCheckedContinuation { continuation in
+            let isTaken = hands.carryOut(requests, by: "7") { continuation.resume(returning: $0) }
+            #expect(isTaken)
+        }
+    }
+
+    private func undo(_ hands: Hands, _ id: Int64) async -> ChangeResult? {
+        await withCheckedContinuation { continuation in
+            #expect(hands.undo(id, by: "7") { continuation.resume(returning: $0) })
+        }
+    }
+
+    @Test func `what is not allowed is not asked for`() async throws {
+        let scratch = try Scratch()
+        let helper = try helper(scratch)
+        for policy in [ChangePolicy(), ChangePolicy(allowed: ["rps"])] {
+            let hands = try hands(scratch, policy)
+            let results = await carryOut(hands, [.channels(nic: "eth0", count: 1), Self.request])
+            #expect(results.map(\.isDone) == [false, false])
+            #expect(results[0].answer.contains("does not have channels, governor"))
+            #expect(hands.changes.isEmpty)
+        }
+        #expect(helper.lines.isEmpty)
+    }
+
+    @Test func `a change is written down with its undo, and taken back once`() async throws {
+        let scratch = try Scratch()
+        let helper = try helper(scratch)
+        let policy = ChangePolicy(allowed: ["governor"])
+        let first = try hands(scratch, policy)
+        let results = await carryOut(first, [Self.request])
+        #expect(results.map(\.undo) == [Self.undo])
+        // The next process knows it, and may take it back though policy allows nothing any more.
+        let second = try hands(scratch, ChangePolicy())
+        #expect(second.changes.map(\.line) == [Self.request.line])
+        #expect(second.changes.map(\.by) == ["7"])
+        #expect(await undo(second, 1)?.isDone == true)
+        #expect(await undo(second, 1) == nil)
+        #expect(await undo(second, 99) == nil)
+        #expect(helper.lines == [Self.request.line, Self.undo])
+        let third = try hands(scratch, policy)
+        #expect(third.changes.map(\.isUndone) == [true, false])
+    }
+
+    @Test func `requests stop at the first that fails`() async throws {
+        let scratch = try Scratch()
+        let helper = try helper(scratch)
+        let hands = try hands(scratch, ChangePolicy(allowed: ["governor", "channels"]))
+        let results = await carryOut(
+            hands, [.channels(nic: "eth0", count: 1), Self.request])
+        #expect(results.map(\.isDone) == [false])
+        #expect(results.map(\.answer) == ["failed it does not take"])
+        #expect(helper.lines == ["channels eth0 1"])
+        #expect(hands.changes.isEmpty)
+    }
+
+    @Test func `a helper that is not there is a fault that is told`() async throws {
+        let scratch = try Scratch()
+        let hands = try hands(scratch, ChangePolicy(allowed: ["governor"]))
+        let results = await carryOut(hands, [Self.request])
+        #expect(results.map(\.isDone) == [false])
+        #expect(results[0].answer.hasPrefix("failed cannot connect to"))
+    }
+
+    @Test func `by itself it does only what it may, and does not fight`() async throws {
+        let scratch = try Scratch()
+        let helper = try helper(scratch)
+        let kind = CheckKind(9_001, "test.governor", why: "It is a test.")
+        func found(_ subject: String, _ request: HelperRequest, _ state: CheckState) -> Finding {
+            Finding(kind, subject, state, "it is so", source: "here", fix: .change([request]))
+        }
+        let findings = [
+            found("a", Self.request, .warning), found("b", Self.request, .unknown),
+            found("c", .channels(nic: "eth0", count: 1), .critical),
+        ]
+        try hands(scratch, ChangePolicy(allowed: ["governor"])).repair(findings)
+        let hands = try hands(
+            scratch, ChangePolicy(allowed: ["governor"], isAutomatic: true))
+        hands.repair(findings)
+        hands.repair(findings)
+        // Behind all that it would have done by itself.
+        _ = await carryOut(hands, [.governor(cpu: 0, name: "ondemand")])
+        #expect(helper.lines == [Self.request.line, "governor 0 ondemand"])
+        #expect(hands.changes.map(\.by) == ["agent", "7"])
+    }
+}
+
+@Suite struct HostStateTests {
+    private func observation(_ time: Int64, writes: Int) -> Observation {
+        var seen = Observation(time: time)
+        seen.set(
+            "/probe/units",
+            """
+            bourse-matchd.service loaded active running 7 2 10000000 5 4096 99 record 5, good
+            bourse-auditd.service not-found inactive dead 0 0 - 0 - -
+
+            """)
+        seen.set("/probe/exchange", "role primary\nreleased 12\nbelowReserve 1\n")
+        seen.set("/proc/7/task", names: ["7", "9"])
+        for (number, name, cpu) in [("7", "bourse-matchd", 0), ("9", "engine", 3)] {
+            seen.set(
+                "/proc/7/task/\(number)/status",
+                "Name:\t\(name)\nCpus_allowed_list:\t3\nvoluntary_ctxt_switches:\t8\n"
+                    + "nonvoluntary_ctxt_switches:\t1\n")
+            let rest = (3...38).map { $0 == 38 ? "\(cpu)" : "\($0)" }.joined(separator: " ")
+            seen.set("/proc/7/task/\(number)/stat", "\(number) (a ) b) S \(rest) 0 0\n")
+        }
+        seen.set("/sys/block", names: ["sda", "loop0"])
+        seen.set("/sys/block/sda/device", names: ["hwmon"])
+        seen.set("/sys/block/sda/device/hwmon", names: ["hwmon2"])
+        seen.set("/sys/block/sda/device/hwmon/hwmon2/temp1_input", "41000\n")
+        seen.set("/sys/block/sda/size", "1000\n")
+        seen.set(
+            "/proc/diskstats",
+            "   8  0 sda 10 0 80 5 \(writes) 0 800 \(writes * 2) 0 \(writes) 40 0 0 0 0 "
+                + "\(writes) \(writes * 3)\n")
+        seen.set("/probe/statvfs", "/var/lib/bourse 1000 250 100 90\n")
+        return seen
+    }
+
+    @Test func `tables are what was read`() throws {
+        var plan = HostPlan()
+        plan.units = ["bourse-matchd.service", "bourse-auditd.service", "bourse-gatewayd.service"]
+        plan.hotThreads = [.init(unit: "bourse-matchd.service", thread: "engine", cpu: 2)]
+        plan.directories = [("journal", "/var/lib/bourse"), ("other", "/nowhere")]
+        let state = HostState(
+            now: observation(2_000_000_000, writes: 150),
+            before: observation(1_000_000_000, writes: 100), plan: plan)
+        #expect(
+            state.exchange.compact
+                == #"{"running":true,"role":"primary","released":12,"belowReserve":true}"#)
+        #expect(state.units.map { $0["active"]?.text } == ["active", "inactive", "unknown"])
+        #expect(state.units[0]["status"]?.text == "record 5, good")
+        #expect(state.units[0]["memoryBytes"]?.whole == 4_096)
+        #expect(state.units[0]["since"]?.whole == 5_000)
+        #expect(state.units[1]["memoryBytes"] == .null)
+        #expect(state.threads.map { $0["thread"]?.text } == ["bourse-matchd", "engine"])
+        #expect(state.threads.map { $0["cpu"]?.whole } == [0, 3])
+        #expect(state.threads.map { $0["declared"] } == [.null, .number(2)])
+        #expect(state.disks.count == 1)
+        #expect(
+            state.disks[0].compact
+                == #"{"disk":"sda","sizeBytes":512000,"reads":10,"writes":150,"writeMicros":2000,"#
+                + #""flushMicros":3000,"busyPercent":5,"temperature":41,"healthPercentUsed":null}"#)
+        #expect(state.directories.map { $0["freeBytes"]?.whole } == [250])
+        let first = HostState(
+            now: observation(1, writes: 100), before: nil, plan: plan)
+        #expect(first.disks[0]["writeMicros"] == .null)
+        #expect(
+            HostState(now: Observation(time: 1), before: nil, plan: plan).exchange.compact
+                == #"{"running":false}"#)
+    }
+
+    @Test(arguments: [
+        ("eth0-TxRx-3", "rx-3", true), ("eth0-TxRx-3", "tx-3", true),
+        ("eth0-TxRx-3", "rx-4", false), ("eth0-TxRx-13", "rx-3", false),
+        ("i40e-eth0-TxRx-3", "tx-3", true), ("eth0-rx-3", "rx-3", true),
+        ("eth0-rx-3", "tx-3", false), ("virtio1-input.3", "rx-3", true),
+        ("virtio1-output.3", "rx-3", false), ("virtio2-input.3", "rx-3", false),
+        ("eth01-TxRx-3", "rx-3", false),
+    ])
+    func `an interrupt serves the queue that its name says`(
+        name: String, queue: String, serves: Bool
+    ) {
+        var seen = Observation(time: 1)
+        seen.set("/sys/class/net", names: ["eth0"])
+        seen.set("/sys/class/net/eth0/device", names: ["x"])
+        seen.set("/sys/class/net/eth0/queues", names: [queue])
+        seen.set("/sys/bus/virtio/devices", names: ["virtio1", "virtio2"])
+        seen.set("/sys/bus/virtio/devices/virtio1/net", names: ["eth0"])
+        seen.set("/proc/interrupts", "  CPU0\n 41: 7 PCI-MSI 5-edge \(name)\n")
+        seen.set("/proc/irq/41/effective_affinity_list", "1\n")
+        let row = HostState(now: seen, before: nil, plan: HostPlan()).queues[0]
+        #expect(row["irq"] == (serves ? .number(41) : .null))
+        #expect(row["cpus"]?.text == (serves ? "1" : ""))
+    }
+}

@@ -1,0 +1,445 @@
+"""The agent beside a real exchange: what it sees, what it tells, what it lets be changed, and what
+it costs. There is no systemd here: units are unknown, never well."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tarfile
+import time
+
+import pytest
+import yaml
+from agent import Agent, Helper, UnixConnection, cost
+from exchange import BIN
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+FIX = "cpu.stat-interval"
+# Whatever it is set to, it is too often: so there is something that can be put right.
+FIXABLE = {"thresholds": f"{FIX}=1000000:"}
+REQUEST = "parameter vm.stat_interval 120"
+UNDO = "parameter vm.stat_interval 1"
+
+
+@pytest.fixture
+def agent(exchange):
+    return Agent(exchange).start()
+
+
+@pytest.fixture
+def helper(exchange):
+    made = Helper(
+        exchange.state / "helper.sock",
+        lambda line: f"ok {UNDO}" if line == REQUEST else "ok" if line == UNDO else "failed no")
+    yield made
+    made.close()
+
+
+def test_sees_the_exchange_go_and_come_back(exchange):
+    exchange.start("matchd")
+    agent = Agent(exchange).start()
+    running = agent.until(
+        lambda: (state := agent.state())["exchange"]["running"] and state, "sees matchd")
+    status = exchange.ctl_json("status")
+    for key in ("role", "epoch", "connectionsMax", "diskReserveBytes", "belowReserve"):
+        assert running["exchange"][key] == status[key], key
+    assert agent.check("exchange.answers")["state"] == "ok"
+    last = agent.events()["last"]
+
+    exchange.kill("matchd")
+    began = time.monotonic()
+    state = agent.until(
+        lambda: not (state := agent.state())["exchange"]["running"] and state, "sees it go", 5)
+    assert state["exchange"] == {"running": False}
+    raised = agent.until(
+        lambda: [e for e in agent.events(last)["events"] if e["name"] == "exchange.answers"],
+        "raises an alarm", 5)
+    assert time.monotonic() - began < 4
+    assert [(e["raised"], e["state"]) for e in raised] == [(True, "critical")]
+    assert agent.state()["worst"] == "critical"
+
+    exchange.start("matchd")
+    cleared = agent.until(
+        lambda: [e for e in agent.events(raised[0]["sequence"])["events"]
+                 if e["name"] == "exchange.answers"], "clears it")
+    assert [e["raised"] for e in cleared] == [False]
+    history = agent.history("exchange.answers")
+    assert history["check"]["state"] == "ok"
+    assert history["check"]["failures"] == 1
+    assert {sample[1] for sample in history["history"]} <= {"ok", "critical", "unknown"}
+
+
+def test_counts_what_is_traded(exchange):
+    exchange.start("matchd")
+    agent = Agent(exchange).start()
+    before = agent.until(
+        lambda: (state := agent.state())["exchange"]["running"] and state, "sees matchd")
+    exchange.demo()
+    agent.until(
+        lambda: agent.state()["exchange"]["released"] > before["exchange"]["released"], "counts")
+    assert agent.state()["exchange"]["syncs"] > 0
+
+
+def test_takes_nothing_it_cannot_see_for_good(agent):
+    state = agent.state()
+    assert [unit["active"] for unit in state["units"]] == ["unknown"] * 3
+    units = {n: c["state"] for n, c in agent.checks().items() if n.startswith("unit.state/")}
+    assert len(units) == 3 and set(units.values()) == {"unknown"}
+
+
+def test_goes_on_where_it_was_killed(exchange):
+    agent = Agent(exchange, **FIXABLE).start()
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
+    before = agent.until(lambda: (e := agent.events())["events"] and e, "tells of it")
+    # A second one would write the same files.
+    second = subprocess.run(
+        [str(BIN / "bourse-agentd"), "--config", str(exchange.config)], capture_output=True,
+        text=True, timeout=30)
+    assert second.returncode == 1 and "is locked by process" in second.stderr
+    exchange.kill("agentd")
+    with open(exchange.state / "agent" / "events", "ab") as file:
+        file.write(b'0123456789abcdef {"sequence": 99')
+    agent.start()
+    assert agent.events()["events"][: len(before["events"])] == before["events"]
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns again")
+    time.sleep(1.5)
+    told = [e for e in agent.events()["events"] if e["name"] == FIX]
+    assert len(told) == 1, "an alarm that stands is raised once"
+    assert "1 damaged lines were passed over" in exchange.log_tail("agentd")
+
+
+def test_stops_when_it_is_told_to(exchange, agent):
+    assert exchange.stop("agentd") == 0
+    assert not agent.socket.exists()
+    assert "stopped" in exchange.log_tail("agentd")
+
+
+# --- who may ask for what ---
+
+
+def test_changes_nothing_over_tcp_and_nothing_for_strangers(exchange, agent):
+    body = {"name": FIX, "apply": True}
+    assert agent.ask("POST", "/v1/fix", body, peer="tcp").status == 403
+    assert agent.ask("POST", "/v1/undo", {"id": 1}, peer="tcp").status == 403
+    if os.geteuid() != 0:
+        pytest.fail("run the tests as root: only root can be somebody else")
+    exchange.state.chmod(0o755)
+    exchange.state.parent.chmod(0o755)
+    for folder in exchange.state.parent.parents:
+        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    (exchange.state / "run").chmod(0o755)
+    script = (
+        "import os,sys; os.setgid(65534); os.setuid(65534)\n"
+        f"sys.path[:0] = {[str(p) for p in __import__('sys').path]!r}\n"
+        "from agent import UnixConnection\n"
+        f"def ask(*a):\n  c = UnixConnection({str(agent.socket)!r}); c.request(*a)\n"
+        "  return c.getresponse().status\n"
+        "print(ask('GET', '/v1/state'), ask('POST', '/v1/fix', '{}'))")
+    done = subprocess.run(
+        ["python3", "-c", script], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["200", "403"], done.stderr
+
+
+@pytest.mark.parametrize("host,status", [
+    ("localhost", 200), ("127.0.0.1:1", 200), ("[::1]:1", 200), ("example.com", 403),
+    ("127.0.0.1.example.com", 403), ("", 403),
+])
+def test_answers_only_to_its_own_names(agent, host, status):
+    assert agent.get("/v1/state", peer="tcp", headers={"Host": host}).status == status
+
+
+@pytest.mark.parametrize("method,path,body,status", [
+    ("GET", "/nothing", None, 404), ("GET", "/v1/events", None, 400),
+    ("GET", "/v1/events?after=-1", None, 400), ("GET", "/v1/checks/none", None, 404),
+    ("GET", "/v1/checks/%zz", None, 404), ("PUT", "/v1/state", None, 405),
+    ("POST", "/v1/state", {}, 404), ("POST", "/v1/fix", {"name": FIX}, 400),
+    ("POST", "/v1/fix", {"name": "none", "apply": False}, 404),
+    ("POST", "/v1/undo", {"id": "1"}, 400), ("POST", "/v1/undo", {"id": 7}, 404),
+    ("POST", "/v1/fix", {"name": "x" * 5000, "apply": True}, 413),
+])
+def test_refuses_what_it_does_not_understand(agent, method, path, body, status):
+    answer = agent.ask(method, path, body)
+    assert answer.status == status and "error" in answer.json
+    assert agent.get("/v1/state").status == 200
+
+
+def test_one_user_does_not_take_all_connections(agent):
+    held = []
+    for _ in range(80):
+        connection = UnixConnection(agent.socket)
+        connection.connect()
+        held.append(connection)
+    refused = 0
+    for connection in held:
+        try:
+            connection.request("GET", "/v1/changes")
+            refused += connection.getresponse().status != 200
+        except (OSError, Exception):
+            refused += 1
+        finally:
+            connection.close()
+    assert 80 - 64 <= refused < 80
+    assert agent.get("/v1/state", peer="tcp").status == 200
+
+
+def test_garbage_ends_a_connection_and_nothing_else(agent):
+    connection = UnixConnection(agent.socket)
+    connection.connect()
+    connection.sock.sendall(b"GET / HTTP/9.9\r\n" + b"X: y\r\n" * 5000)
+    try:
+        while connection.sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    connection.close()
+    assert agent.get("/v1/state").status == 200
+
+
+# --- changes ---
+
+
+def test_denies_by_default(exchange, helper):
+    agent = Agent(exchange, **FIXABLE).start()
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
+    shown = agent.ask("POST", "/v1/fix", {"name": FIX, "apply": False}).json
+    assert shown == {"requests": [REQUEST], "results": [], "refused": None}
+    denied = agent.ask("POST", "/v1/fix", {"name": FIX, "apply": True}).json
+    assert denied["results"] == [] and "does not have parameter" in denied["refused"]
+    done = exchange.ctl("fix", FIX, "--apply", check=False)
+    assert done.returncode == 1 and "does not have parameter" in done.stdout
+    assert REQUEST not in helper.lines
+    assert agent.get("/v1/changes").json == []
+
+
+def test_changes_and_takes_back_what_is_allowed(exchange, helper):
+    agent = Agent(exchange, allow="parameter", **FIXABLE).start()
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
+    shown = exchange.ctl("fix", FIX)
+    assert f"would do: {REQUEST}" in shown.stdout and REQUEST not in helper.lines
+    done = exchange.ctl_json("fix", FIX, "--apply")
+    assert [(r["ok"], r["undo"]) for r in done["results"]] == [(True, UNDO)]
+    changes = exchange.ctl_json("changes")
+    assert [(c["id"], c["line"], c["undone"]) for c in changes] == [(1, REQUEST, False)]
+    assert changes[0]["by"] == str(os.geteuid())
+    exchange.stop("agentd")
+    agent.start()
+    assert exchange.ctl("undo", "1").returncode == 0
+    assert exchange.ctl("undo", "1", check=False).returncode == 1
+    assert [c["undone"] for c in exchange.ctl_json("changes")] == [True, False]
+    assert [line for line in helper.lines if line.startswith("parameter")] == [REQUEST, UNDO]
+
+
+def test_does_by_itself_what_it_may(exchange, helper):
+    agent = Agent(exchange, allow="parameter", automatic=True, **FIXABLE)
+    # Nothing else that this host has wrong is put right by a test.
+    agent.exchange.set("agent", "off", "mem.swappiness")
+    agent.start()
+    agent.until(lambda: REQUEST in helper.lines, "changes it")
+    time.sleep(2.5)
+    assert helper.lines.count(REQUEST) == 1, "it does not do it over and over"
+    assert {c["by"] for c in agent.get("/v1/changes").json} == {"agent"}
+
+
+# --- boursectl ---
+
+
+def test_check_ends_as_monitoring_plugins_do(exchange):
+    gone = exchange.ctl("check", check=False)
+    assert gone.returncode == 3 and "the agent does not run" in gone.stderr
+    gone = exchange.ctl("check", "--nagios", check=False)
+    assert gone.returncode == 3 and gone.stdout.startswith("BOURSE UNKNOWN - ")
+    agent = Agent(exchange, **FIXABLE).start()
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
+    warned = exchange.ctl("check", FIX, "--output", "nagios", check=False)
+    assert warned.returncode == 1
+    assert re.fullmatch(
+        rf"BOURSE WARNING - 1 of 1 checks are not well: {FIX}: [^|]+ \| '{FIX}'=\d+;1000000;\n",
+        warned.stdout)
+    exchange.set("agent", "thresholds", f"{FIX}=0:0")
+    exchange.stop("agentd")
+    agent.start()
+    agent.until(lambda: agent.check(FIX)["state"] == "ok", "is well")
+    assert exchange.ctl("check", FIX, check=False).returncode == 0
+    # matchd does not run here.
+    assert exchange.ctl("check", "exchange", check=False).returncode == 2
+    assert exchange.ctl("check", "unit.state", check=False).returncode == 3
+    everything = exchange.ctl("check", check=False)
+    assert everything.returncode == 2
+    states = [line.split()[0] for line in everything.stdout.splitlines()[3:]]
+    order = ["critical", "warning", "unknown"]
+    assert states == sorted(states, key=order.index) and "ok" not in states
+    assert "\x1b" not in everything.stdout
+    assert exchange.ctl("check", "no.such", check=False).returncode == 3
+
+
+def test_yaml_says_what_json_says(exchange, agent):
+    def load(text, form):
+        return json.loads(text) if form == "json" else yaml.safe_load(text)
+
+    for words in (["changes"], ["check", "unit"], ["explain", "unit.state/bourse-matchd.service"]):
+        said = [
+            load(exchange.ctl("--output", form, *words, check=False).stdout, form)
+            for form in ("json", "yaml")
+        ]
+        for value in said:
+            drop(value, {"seen", "history"})
+        assert said[0] == said[1], words
+    refused = exchange.ctl("--output", "nagios", "changes", check=False)
+    assert refused.returncode == 64 and "for check and status" in refused.stderr
+
+
+def drop(value, names):
+    """Takes members away that change from second to second."""
+    if isinstance(value, list):
+        for item in value:
+            drop(item, names)
+    elif isinstance(value, dict):
+        for name in names & value.keys():
+            del value[name]
+        for item in value.values():
+            drop(item, names)
+
+
+def test_explains_what_it_found(exchange):
+    agent = Agent(exchange, **FIXABLE).start()
+    agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
+    text = exchange.ctl("explain", FIX).stdout
+    check = agent.check(FIX)
+    for part in (check["why"], check["text"], check["source"], REQUEST, "warns at 1,000,000"):
+        assert part in text, part
+
+
+def test_watches_and_repeats(exchange, agent):
+    for words, pattern in ((["watch"], "matchd does not answer"), (["status", "-w", "1"], "not running")):
+        process = subprocess.Popen(
+            [str(BIN / "boursectl"), "--state", str(exchange.state), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2.6)
+        assert process.poll() is None, words
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=10)
+        assert 2 <= len(re.findall(pattern, out)) <= 4, out
+        assert "\x1b" not in out
+
+
+def test_status_for_monitoring(exchange):
+    down = exchange.ctl("status", "--output", "nagios", check=False)
+    assert down.returncode == 2 and down.stdout.startswith("BOURSE CRITICAL - matchd does not run")
+    exchange.start("matchd")
+    up = exchange.ctl("status", "--output", "nagios")
+    assert re.match(r"BOURSE OK - \w+, epoch \d+, \d+ records \| released=\d+c ", up.stdout)
+
+
+# --- what others read ---
+
+
+def test_metrics_are_openmetrics(exchange):
+    exchange.start("matchd")
+    agent = Agent(exchange).start()
+    agent.until(lambda: agent.state()["exchange"]["running"], "sees matchd")
+    answer = agent.get("/metrics", peer="tcp")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = {f.name: f for f in text_string_to_metric_families(answer.text)}
+    states = {s.labels["check"]: s.value for s in families["bourse_check_state"].samples}
+    codes = {"ok": 1, "warning": 2, "critical": 3, "unknown": 4}
+    assert states.keys() == agent.checks().keys()
+    assert states["exchange.answers"] == codes["ok"]
+    assert families["bourse_exchange_running"].samples[0].value == 1
+    assert families["bourse_exchange_syncs"].type == "counter"
+    assert families["bourse_directory_free_bytes"].samples
+
+
+def test_observation_can_be_read_again(exchange, agent, tmp_path):
+    seen = agent.get("/v1/observation").json
+    assert "/proc/stat" in seen and "/probe/clock" in seen
+    tree = tmp_path / "tree"
+    for path, text in seen.items():
+        file = tree / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    done = subprocess.run(
+        [str(BIN / "bourse-agentd"), "--config", str(exchange.config), "--once", "--root", str(tree)],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    again = {c["name"]: c for c in json.loads(done.stdout)["checks"]}
+    now = agent.checks()
+    for name in ("cpu.stat-interval", "cpu.timer-migration"):
+        assert (again[name]["state"], again[name]["value"]) == (now[name]["state"], now[name]["value"])
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_support_bundle_has_no_secret(exchange, tmp_path, archive):
+    exchange.start()
+    exchange.demo()
+    agent = Agent(exchange).start()
+    agent.until(lambda: agent.state()["exchange"]["running"], "sees matchd")
+    key = exchange.ctl_json("key", "add", "alice")
+    seal = (exchange.state / "secrets" / "seal.key").read_bytes()
+    password = "hunter2-in-a-comment"
+    with open(exchange.config, "a") as file:
+        file.write(f"# my password is {password}\n")
+    target = tmp_path / ("bundle.tar.gz" if archive else "bundle")
+    exchange.ctl("support-bundle", target)
+    if archive:
+        assert not (tmp_path / "bundle").exists()
+        with tarfile.open(target) as packed:
+            packed.extractall(tmp_path, filter="data")
+    files = {f.name: f.read_bytes() for f in (tmp_path / "bundle").iterdir()}
+    assert {
+        "about.json", "bourse.toml", "files.txt", "status.json", "state.json", "observation.json",
+        "changes.json", "events.json",
+    } <= files.keys()
+    assert b"[matchd]" in files["bourse.toml"] and b"secrets/seal.key" in files["files.txt"]
+    everything = b"\n".join(files.values())
+    assert len(seal) >= 32 and key["secret"]
+    for secret in (seal, seal.strip(), seal.hex().encode(), key["secret"].encode(),
+                   key["apiKey"].encode(), password.encode()):
+        assert secret not in everything
+    # The state as it was, in a form that can be read.
+    assert json.loads(files["state.json"])["exchange"]["running"]
+    assert exchange.ctl("support-bundle", target, check=False).returncode == 64
+
+
+# --- configuration ---
+
+
+@pytest.mark.parametrize("key,value,expected", [
+    ("thresholds", "no.such-kind=1:2", "there is no kind of check no.such-kind"),
+    ("off", "no.such-kind", "there is no kind of check no.such-kind"),
+    ("allow", "reboot", "the helper has no verb reboot"),
+    ("listen", "0.0.0.0:1", "expected a loopback address"),
+])
+def test_refuses_a_configuration_with_its_line(exchange, key, value, expected):
+    exchange.set("agent", key, value)
+    line = exchange.config.read_text().splitlines().index(f'{key} = "{value}"') + 1
+    done = subprocess.run(
+        [str(BIN / "bourse-agentd"), "--check-config", "--config", str(exchange.config)],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 78
+    assert f"{exchange.config}:{line}: agent.{key}: " in done.stderr and expected in done.stderr
+
+
+def test_says_what_is_in_its_way(exchange):
+    agent = Agent(exchange).start()
+    other = exchange.state.parent / "other"
+    other.mkdir()
+    (other / "bourse.toml").write_text(f'[agent]\nlisten = "127.0.0.1:{agent.port}"\n')
+    done = subprocess.run(
+        [str(BIN / "bourse-agentd"), "--config", str(other / "bourse.toml")],
+        capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "cannot listen" in done.stderr, done.stderr
+
+
+# --- what it costs ---
+
+
+def test_costs_next_to_nothing(exchange):
+    exchange.start()
+    agent = Agent(exchange).start()
+    time.sleep(3)
+    share, resident = cost(agent.process.pid, 20)
+    print(f"{share:.2f} % of a core, {resident:.0f} MiB")
+    assert share < 1.0
+    assert resident < 60
+    assert agent.state()["roundNanos"] < 200_000_000
