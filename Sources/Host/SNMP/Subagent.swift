@@ -70,7 +70,6 @@ public final class Subagent {
     public init(_ settings: SubagentSettings, report: @escaping (String) -> Void) throws {
         self.settings = settings
         self.report = report
-        if !Directory.exists(settings.state) { try Directory.create(settings.state) }
         lock = try StateLock(directory: settings.state)
         cursorFile = Directory.join(settings.state, "cursor")
         mib = BourseMIB(enterprise: settings.enterprise)
@@ -119,17 +118,18 @@ public final class Subagent {
             TargetReader($0, directory: settings.readings, report: report)
         }
         ServiceManager.ready()
+        let descriptors = [signals.descriptor, poller.descriptor]
         var statusTime: Int64 = 0
         while true {
-            let descriptors = [signals.descriptor, poller.descriptor]
-            guard unsafe bourse_snmp_wait(250, descriptors, descriptors.count) >= 0 else {
-                throw .last("wait for", "the master agent")
+            let ready = unsafe bourse_snmp_wait(250, descriptors, descriptors.count)
+            guard ready >= 0 else { throw .last("wait for", "the master agent") }
+            if ready > 0 {
+                if let signal = signals.next() {
+                    report("got signal \(signal)")
+                    break
+                }
+                if let round = poller.take() { take(round) }
             }
-            if let signal = signals.next() {
-                report("got signal \(signal)")
-                break
-            }
-            if let round = poller.take() { take(round) }
             let now = Clock.monotonicNanos()
             if now - viewTime >= 1_000_000_000 { makeView() }
             tell()
@@ -137,9 +137,9 @@ public final class Subagent {
                 reader.reopen()
                 reader.run(at: now, periodNanos: Int64(settings.targetSeconds) * 1_000_000_000)
             }
-            ServiceManager.watchdog()
             if now - statusTime >= 1_000_000_000 {
                 statusTime = now
+                ServiceManager.watchdog()
                 ServiceManager.status(status)
             }
         }
