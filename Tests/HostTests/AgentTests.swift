@@ -141,7 +141,7 @@ final class Scratch {
     }
 }
 
-@Suite struct OutboxTests {
+@Suite struct AgentOutboxTests {
     private func event(_ sequence: UInt64, _ name: String, raised: Bool = true) throws -> AlarmEvent
     {
         let json: JSONValue = [
