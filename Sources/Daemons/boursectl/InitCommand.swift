@@ -41,6 +41,8 @@ struct Init: ParsableCommand {
         ("matchd.gateway_users", "\"bourse-gateway\""),
         ("matchd.observer_users", "\"bourse-agent\""),
         ("gatewayd.state", "\"/var/lib/bourse-gateway\""),
+        ("agent.socket", "\"/run/bourse-agent/agent.sock\""),
+        ("agent.state", "\"/var/lib/bourse-agent\""),
     ]
 
     @OptionGroup var common: Common

@@ -113,6 +113,9 @@ public final class AgentCore: Sendable {
         return ["check": ReportedCheck(entry, options.plan).json, "history": .array(history)]
     }
 
+    /// The last minutes of what is drawn over time.
+    var trend: JSONValue { .array(round.withLock { $0.trend }) }
+
     /// Everything that was read last, by path.
     public var observation: JSONValue {
         var texts: [String: String] = [:]

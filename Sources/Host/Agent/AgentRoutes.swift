@@ -72,6 +72,7 @@ extension AgentCore {
         case "/metrics":
             return AgentReply(kind: OpenMetrics.kind, Array(metrics.utf8))
         case "/v1/state": return AgentReply(kind: json, stateBody())
+        case "/v1/trend": return .json(trend)
         case "/v1/observation": return .json(observation)
         case "/v1/changes": return .json(.array(hands.changes.map(\.json)))
         case "/v1/events":

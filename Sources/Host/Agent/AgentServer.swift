@@ -57,17 +57,21 @@ public final class AgentServer: Sendable {
                 try Directory.create(parent, mode: 0o755)
             }
             channels.append(
-                try bootstrap(isLoopback: false).bind(
-                    unixDomainSocketPath: options.socket, cleanupExistingSocketFile: true
-                ).wait())
+                try Self.bound(options.socket, "socket") {
+                    try bootstrap(isLoopback: false).bind(
+                        unixDomainSocketPath: options.socket, cleanupExistingSocketFile: true
+                    ).wait()
+                })
             // Who may ask for what is decided by the peer's user, not by the file.
             guard unsafe chmod(options.socket, 0o666) == 0 else {
                 throw SystemError.last("open to all", options.socket)
             }
             if let address = options.loopback {
                 channels.append(
-                    try bootstrap(isLoopback: true).bind(host: address.host, port: address.port)
-                        .wait())
+                    try Self.bound("\(address.host) port \(address.port)", "listen") {
+                        try bootstrap(isLoopback: true)
+                            .bind(host: address.host, port: address.port).wait()
+                    })
             }
         } catch {
             try? group.syncShutdownGracefully()
@@ -84,6 +88,21 @@ public final class AgentServer: Sendable {
         for channel in channels { try? channel.close().wait() }
         try? group.syncShutdownGracefully()
         _ = unsafe unlink(socket)
+    }
+
+    /// Binds; says which address and which key it was about when that fails.
+    private static func bound(
+        _ address: String, _ key: String, _ bind: () throws -> any Channel
+    ) throws -> any Channel {
+        do {
+            return try bind()
+        } catch {
+            throw AgentServerFault(
+                description: """
+                    cannot listen at \(address): \(error); is another process there? The address is \
+                    [agent] \(key)
+                    """)
+        }
     }
 
     /// Who connected, as SO_PEERCRED of unix(7) has it.
@@ -127,6 +146,11 @@ public final class AgentServer: Sendable {
                 AgentHandler(core: core, peer: peer, bodyBytesMax: options.bodyBytesMax))
         }
     }
+}
+
+/// Why the server does not listen.
+struct AgentServerFault: Error, CustomStringConvertible {
+    let description: String
 }
 
 /// The connections that are open, by who is at their other end.

@@ -96,6 +96,11 @@ struct Round {
     private var time: Int64 = 0
     private var nanos: Int64 = 0
     private var tables: [JSONValue.Member] = []
+    /// The last rounds' time, exchange and disks, oldest first: where a picture over time begins.
+    private(set) var trend: [JSONValue] = []
+
+    /// Rounds in `trend`.
+    private static let trendMax = 300
 
     init(board: Board) { self.board = board }
 
@@ -109,6 +114,9 @@ struct Round {
         observations = examination.observations
         tables = examination.tables
         (time, nanos) = (examination.time, examination.nanos)
+        if trend.count == Self.trendMax { trend.removeFirst() }
+        let drawn = tables.filter { $0.name == "exchange" || $0.name == "disks" }
+        trend.append(.object([.init("time", .number(time))] + drawn))
         return events
     }
 

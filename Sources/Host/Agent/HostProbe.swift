@@ -41,12 +41,29 @@ struct FileSystemProbe: HostProbe {
     var places: [String] { ["/probe/statvfs"] }
 
     func text(_ path: String) -> String? {
+        let mounts = HostFiles.mountPoints()
         let lines = directories.compactMap { directory -> String? in
-            guard let found = try? Host.fileSystem(directory) else { return nil }
+            guard let place = Self.reachable(directory, mounts),
+                let found = try? Host.fileSystem(place)
+            else { return nil }
             return "\(directory) \(found.bytes) \(found.free) \(found.inodes) "
                 + "\(found.freeInodes)\n"
         }
         return lines.isEmpty ? nil : lines.joined()
+    }
+
+    /// The directory itself, or where it is not there yet, or hidden from this user, the nearest
+    /// above it that is on the same file system; nil where that cannot be told.
+    static func reachable(_ directory: String, _ mounts: [String]) -> String? {
+        var place = directory
+        while (try? Host.fileSystem(place)) == nil {
+            // What is mounted here has its own space, whatever is above it.
+            guard !mounts.contains(place), let parent = Directory.parent(of: place),
+                parent != place
+            else { return nil }
+            place = parent
+        }
+        return place
     }
 }
 

@@ -256,6 +256,16 @@ struct HostFiles: Sendable {
         }
     }
 
+    /// Where something is mounted, as this process sees it; spaces in a path are not understood.
+    static func mountPoints() -> [String] {
+        let files = HostFiles(root: "", probes: [], bounds: HostReader.Bounds())
+        guard case .text(let text) = files.text("/proc/self/mounts") else { return [] }
+        return text.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            return words.count > 1 ? String(words[1]) : nil
+        }
+    }
+
     func names(_ directory: String) -> [String]? {
         if let probe = probe(directory) { return probe.names(directory) }
         return try? Directory.names(in: root + directory)

@@ -6,6 +6,7 @@ internal import Synchronization
 
 /// Texts renewed at a period by a thread of its own. What grows old is not shown.
 public final class Sampler: HostProbe {
+    /// The paths that its texts have, or stand below.
     public let places: [String]
     private let freshNanos: Int64
     private let latest = Mutex<(time: Int64, texts: [String: String])>((0, [:]))
@@ -35,8 +36,10 @@ public final class Sampler: HostProbe {
         }
     }
 
+    /// Whether it has asked at least once.
     public var hasAsked: Bool { latest.withLock { $0.time > 0 } }
 
+    /// The text of a path; nil where there is none, or it grew old.
     public func text(_ path: String) -> String? {
         latest.withLock { latest in
             Clock.monotonicNanos() - latest.time <= freshNanos ? latest.texts[path] : nil

@@ -37,8 +37,8 @@ extension SettingsKey {
         [
             .words(
                 "agent", "allow", "\"\"",
-                "What it may have the root helper change, as \"irq-affinity rps governor\"; empty:\n"
-                    + "nothing."
+                "What it may have the root helper change, as \"irq-affinity rps governor\";\n"
+                    + "empty: nothing."
             ) {
                 $0.agent.allow = $1
                 return nil

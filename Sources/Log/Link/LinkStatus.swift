@@ -53,7 +53,7 @@ public struct LinkStatus: Hashable, Sendable {
     public var isBelowReserve = false
     /// The record of the last hash mark; 0: none since the start.
     public var hashMark: UInt64 = 0
-    /// `primary`; later `standby`.
+    /// `standalone`; with a second host `primary` or `standby`.
     public var role = Text40()
     /// Sessions that are open.
     public var sessions: UInt64 = 0

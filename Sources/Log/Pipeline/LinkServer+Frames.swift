@@ -243,7 +243,7 @@ extension LinkServer {
         s.commands = stages.commands.now
         s.isBelowReserve = stages.isBelowReserve.load(ordering: .relaxed)
         s.hashMark = stages.hashMark.now
-        s.role = Text40("primary") ?? Text40()
+        s.role = Text40("standalone") ?? Text40()
         s.sessions = UInt64(owners.count)
         return s
     }

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ class Browser:
             assert time.monotonic() < deadline, "the browser does not start"
             time.sleep(0.05)
         number, path = port.read_text().split("\n")[:2]
-        self.socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None)
+        self.opened = ExitStack()
+        self.socket = self.opened.enter_context(
+            connect(f"ws://127.0.0.1:{number}{path}", max_size=None))
         self.number = 0
         self.session = None
         self.noted = []
@@ -98,7 +101,7 @@ class Browser:
         }
 
     def close(self):
-        self.socket.close()
+        self.opened.close()
         self.process.terminate()
         self.process.wait()
 
@@ -138,7 +141,7 @@ def test_draws_itself_and_goes_on(exchange, browser):
         "[document.getElementById('facts').innerText,"
         " document.querySelector('#chart-fsync path.line').getAttribute('d')]")
     released = browser.evaluate("document.getElementById('role').innerText")
-    exchange.ctl("credit", "alice", "USDT", "1", "--reason", "a test")
+    exchange.ctl("account", "open", "carol")
     browser.until(f"document.getElementById('role').innerText !== {json.dumps(released)}", 6)
     browser.until(
         f"document.getElementById('facts').innerText !== {json.dumps(before[0])}"

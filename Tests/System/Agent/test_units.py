@@ -1,6 +1,8 @@
 """Units over D-Bus: a manager that is none stands in for systemd's, to have it change, hang and go
 away. What real systemd says is tested on real hosts."""
 import asyncio
+import ctypes
+import errno
 import shutil
 import subprocess
 import threading
@@ -10,13 +12,16 @@ import pytest
 from agent import Agent
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
+from exchange import ROOT
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={path}</listen>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/>
-<allow user="*"/></policy></busconfig>"""
+<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/>
+<allow own="*"/><allow user="*"/></policy></busconfig>"""
 PREFIX = "/org/freedesktop/systemd1/unit/"
+JOBS = "/org/freedesktop/systemd1/job/"
+MANAGER = "org.freedesktop.systemd1.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
@@ -31,6 +36,7 @@ class Manager:
         self.units = {}
         self.calls = []
         self.hangs = False
+        self.result = None
         self.daemon = None
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
@@ -58,6 +64,12 @@ class Manager:
             return True
         if message.member == "Subscribe":
             return Message.new_method_return(message)
+        if message.member in ("StartUnit", "StopUnit", "RestartUnit"):
+            # Others' jobs end as well; and this one's end is told before its answer.
+            self.bus.send(self.job_removed(1, "other.service", "failed"))
+            if self.result:
+                self.bus.send(self.job_removed(2, message.body[0], self.result))
+            return Message.new_method_return(message, "o", [f"{JOBS}2"])
         if message.interface == PROPERTIES and message.member == "Get":
             unit = message.path.removeprefix(PREFIX).replace("_2d", "-").replace("_2e", ".")
             value = self.properties(unit)[message.body[1]]
@@ -81,7 +93,12 @@ class Manager:
         signal = Message.new_signal(
             path, PROPERTIES, "PropertiesChanged", "sa{sv}as",
             ["org.freedesktop.systemd1.Unit", {}, []])
-        asyncio.run_coroutine_threadsafe(self.bus.send(signal), self.loop).result(5)
+        self.loop.call_soon_threadsafe(self.bus.send, signal)
+
+    def job_removed(self, number, unit, result):
+        return Message.new_signal(
+            "/org/freedesktop/systemd1", MANAGER, "JobRemoved", "uoss",
+            [number, f"{JOBS}{number}", unit, result])
 
     def stop(self):
         if self.daemon and self.daemon.poll() is None:
@@ -153,3 +170,42 @@ def test_a_manager_that_hangs_stops_nobody(agent, manager):
     assert agent.state()["time"] > began
     manager.hangs = False
     agent.until(lambda: active(agent)[0] == "active", "asks it again", 60)
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    """The shim over sd-bus by itself, made by the compiler that comes with Swift."""
+    library = tmp_path_factory.mktemp("shim") / "bus.so"
+    source = ROOT / "Sources" / "Shims" / "CSystemd"
+    subprocess.run(
+        ["clang", "-shared", "-fPIC", f"-I{source / 'include'}", "-o", str(library),
+         str(source / "Bus.c"), "-lsystemd"], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def run_job(shim, method, micros):
+    """The shim's result of a job, and systemd's word."""
+    bus, word = ctypes.c_void_p(), ctypes.create_string_buffer(32)
+    assert shim.bourse_bus_open(ctypes.c_uint64(2_000_000), ctypes.byref(bus)) == 0
+    try:
+        code = shim.bourse_bus_job(
+            bus, method, b"x.service", ctypes.c_uint64(micros), word, ctypes.c_size_t(32))
+    finally:
+        shim.bourse_bus_close(bus)
+    return code, word.value
+
+
+@pytest.mark.parametrize("method", [b"StartUnit", b"StopUnit", b"RestartUnit"])
+def test_waits_for_its_own_job(manager, shim, monkeypatch, method):
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", manager.address)
+    for result in ("done", "failed", "dependency"):
+        manager.result = result
+        code, word = run_job(shim, method, 5_000_000)
+        assert (code >= 0, word) == (True, result.encode())
+    assert [c for c in manager.calls if c[0] == method.decode()][0][2] == ["x.service", "replace"]
+    manager.result = None
+    began = time.monotonic()
+    assert run_job(shim, method, 500_000)[0] == -errno.ETIMEDOUT
+    assert 0.4 < time.monotonic() - began < 2
+    manager.stop()
+    assert shim.bourse_bus_open(ctypes.c_uint64(1_000_000), ctypes.byref(ctypes.c_void_p())) < 0

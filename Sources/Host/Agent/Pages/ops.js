@@ -2,7 +2,7 @@
 // elsewhere, and no text of the host is ever read as markup.
 "use strict";
 
-const samplesMax = 180;
+const samplesMax = 300;
 const order = { critical: 0, warning: 1, unknown: 2, ok: 3 };
 const series = new Map();
 let last = null;
@@ -53,6 +53,14 @@ function ago(nanos, now) {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
+function times(number) {
+  return number === 1 ? "once" : `${count(number)} times`;
+}
+
+function plural(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 // --- small pictures over time ---
 
 function note(name, value) {
@@ -66,7 +74,9 @@ function note(name, value) {
 function path(values, width, height) {
   const known = values.filter((value) => value !== null);
   const top = Math.max(...known, 1e-9);
-  const at = (index) => (index + samplesMax - values.length) * width / (samplesMax - 1);
+  // What is known fills the picture, once it is a minute.
+  const span = Math.max(values.length, 60);
+  const at = (index) => (index + span - values.length) * width / (span - 1);
   let line = "", area = "", begin = null;
   values.forEach((value, index) => {
     if (value === null) { begin = null; return; }
@@ -80,8 +90,9 @@ function path(values, width, height) {
 }
 
 /// Draws a named series: its newest value as text, and its course.
-function chart(place, name, title, value, shown) {
-  const values = note(name, value);
+function chart(place, name, title, shown) {
+  const values = series.get(name) ?? [null];
+  const value = values[values.length - 1];
   const id = `chart-${name}`;
   let box = byID(id);
   if (!box) {
@@ -89,7 +100,7 @@ function chart(place, name, title, value, shown) {
     box.id = id;
     box.append(make("span", title), make("b"));
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 180 34");
+    svg.setAttribute("viewBox", "0 0 300 34");
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", `${title} over the last minutes`);
@@ -102,7 +113,7 @@ function chart(place, name, title, value, shown) {
     place.append(box);
   }
   set(box.querySelector("b"), shown(value));
-  const drawn = path(values, 180, 34);
+  const drawn = path(values, 300, 34);
   box.querySelector("path.line").setAttribute("d", drawn.line);
   box.querySelector("path.area").setAttribute("d", drawn.area);
 }
@@ -144,7 +155,7 @@ function finding(check, now) {
   if (check.value !== null) limits.push(`value ${check.value} ${check.unit}`);
   if (check.warning !== null) limits.push(`warns at ${check.warning}`);
   if (check.critical !== null) limits.push(`critical at ${check.critical}`);
-  if (check.failures > 0) limits.push(`failed ${check.failures} times`);
+  if (check.failures > 0) limits.push(`failed ${times(check.failures)}`);
   if (limits.length) box.append(make("p", limits.join(", ")));
   if (check.changes.length) {
     box.append(make("p", `The agent can put it right: boursectl fix ${check.name} --apply`));
@@ -178,26 +189,43 @@ function showChecks(state) {
 
 // --- the whole ---
 
-function showExchange(state, seconds) {
+function showExchange(state) {
   const now = state.exchange;
-  const before = last && last.exchange.running ? last.exchange : null;
   const running = now.running;
   set(byID("role"), running
-    ? `${now.role}, epoch ${now.epoch}, ${count(now.released)} records released, `
-      + `${now.connections} of ${now.connectionsMax} connections, ${now.followers} followers`
+    ? `${now.role}, epoch ${now.epoch}, ${plural(now.released, "record")} released, `
+      + `${now.connections} of ${now.connectionsMax} connections, `
+      + plural(now.followers, "follower")
       + (now.belowReserve ? ": BELOW THE DISK RESERVE, only cancels are taken" : "")
     : "matchd does not answer.");
   byID("role").className = running && !now.belowReserve ? "" : "alert";
-  const rate = running && before && seconds > 0
-    ? Math.max(0, (now.commands - before.commands) / seconds) : null;
-  const some = (value) => (running ? value : null);
   const place = byID("charts");
-  chart(place, "commands", "commands a second", rate, count);
-  chart(place, "fsync", "fsync, 99th percentile", some(now.syncP99Nanos / 1000), micros);
-  chart(place, "lag", "applied, not released", some(now.applied - now.released), count);
-  chart(place, "ingress", "commands' ring", some(now.ingressFillPerMille / 10), percent);
-  chart(place, "log", "log ring", some(now.logFillPerMille / 10), percent);
-  chart(place, "connections", "connections", some(now.connections), count);
+  chart(place, "commands", "commands a second", count);
+  chart(place, "fsync", "fsync, 99th percentile", micros);
+  chart(place, "lag", "applied, not released", count);
+  chart(place, "ingress", "commands' ring", percent);
+  chart(place, "log", "log ring", percent);
+  chart(place, "connections", "connections", count);
+}
+
+/// Adds a round to the series.
+function sample(round, before) {
+  const now = round.exchange;
+  const some = (value) => (now.running ? value : null);
+  const seconds = before ? (round.time - before.time) / 1e9 : 0;
+  const rate = now.running && before && before.exchange.running && seconds > 0
+    ? Math.max(0, (now.commands - before.exchange.commands) / seconds) : null;
+  note("commands", rate);
+  note("fsync", some(now.syncP99Nanos / 1000));
+  note("lag", some(now.applied - now.released));
+  note("ingress", some(now.ingressFillPerMille / 10));
+  note("log", some(now.logFillPerMille / 10));
+  note("connections", some(now.connections));
+  for (const disk of round.disks) {
+    note(`busy-${disk.disk}`, disk.busyPercent);
+    note(`write-${disk.disk}`, disk.writeMicros);
+    note(`flush-${disk.disk}`, disk.flushMicros);
+  }
 }
 
 function showRest(state) {
@@ -231,10 +259,11 @@ function showRest(state) {
     ]), "no interface has a device");
   for (const disk of state.disks) {
     const name = `${disk.disk}, ${bytes(disk.sizeBytes)}`;
-    chart(byID("disks"), `busy-${disk.disk}`, `${name}: busy`, disk.busyPercent, percent);
-    chart(byID("disks"), `write-${disk.disk}`, `${disk.disk}: a write`, disk.writeMicros, micros);
-    if (disk.flushMicros !== null || series.has(`flush-${disk.disk}`)) {
-      chart(byID("disks"), `flush-${disk.disk}`, `${disk.disk}: a flush`, disk.flushMicros, micros);
+    const place = byID("disks");
+    chart(place, `busy-${disk.disk}`, `${name}: busy`, percent);
+    chart(place, `write-${disk.disk}`, `${disk.disk}: a write`, micros);
+    if (series.get(`flush-${disk.disk}`).some((value) => value !== null)) {
+      chart(place, `flush-${disk.disk}`, `${disk.disk}: a flush`, micros);
     }
   }
   byID("directories").replaceChildren(...state.directories.map((directory) => {
@@ -252,19 +281,19 @@ function showRest(state) {
 }
 
 function show(state) {
-  const seconds = last ? (state.time - last.time) / 1e9 : 0;
   set(byID("host"), state.host);
   set(byID("worst"), state.worst);
   byID("worst").className = `badge ${state.worst}`;
   document.title = `${state.worst}: ${state.host}`;
-  set(byID("facts"), `${new Date(state.time / 1e6).toLocaleString()}, agent up since `
-    + `${ago(state.started, state.time)}, ${count(state.sequence)} events`);
+  set(byID("facts"), `${new Date(state.time / 1e6).toLocaleString()}, agent up for `
+    + `${ago(state.started, state.time)}, ${plural(state.sequence, "event")}`);
   set(byID("version"), `bourse-agentd ${state.version}, a round takes `
     + `${micros(state.roundNanos / 1000)}`);
   showChecks(state);
   // A round is shown once: pictures over time have one value of it.
   if (!last || state.time !== last.time) {
-    showExchange(state, seconds);
+    sample(state, last);
+    showExchange(state);
     showRest(state);
     last = state;
   }
@@ -277,13 +306,29 @@ function complain(text) {
   set(alert, text);
 }
 
+async function get(path) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(3000) });
+  if (!answer.ok) throw new Error(`the agent answered ${answer.status}`);
+  return answer.json();
+}
+
+/// What was before this page: the agent's last minutes.
+async function begin() {
+  let before = null;
+  for (const round of await get("/v1/trend")) {
+    sample(round, before);
+    before = round;
+  }
+}
+
 async function turn() {
   const began = Date.now();
   try {
-    const answer = await fetch("/v1/state",
-      { cache: "no-store", signal: AbortSignal.timeout(3000) });
-    if (!answer.ok) throw new Error(`the agent answered ${answer.status}`);
-    const state = await answer.json();
+    if (!last) {
+      series.clear();
+      await begin();
+    }
+    const state = await get("/v1/state");
     const still = last && state.time === last.time ? began - answered : 0;
     if (still === 0) answered = began;
     show(state);
