@@ -53,7 +53,9 @@ struct SealKeyFile {
         _ = try Self.run(
             ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
         do {
-            try File(aside, .write).sync()
+            let file = try File(aside, .write)
+            try file.setPermissions(0o600)
+            try file.sync()
             try Directory.rename(aside, to: encrypted)
         } catch {
             throw Failure(error)

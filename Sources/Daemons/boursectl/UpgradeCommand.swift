@@ -62,8 +62,10 @@ struct Upgrade: ParsableCommand {
         say("comparing the state it came to")
         let report = try Rehearsal(settings: settings).run()
         for unit in Self.followers {
+            let state = try Systemctl.run(["show", "--property=ActiveState", "--value", unit])
+            guard state == "active" else { continue }
             say("restarting \(unit.prefix { $0 != "." })")
-            _ = try Systemctl.run(["try-restart", unit])
+            _ = try Systemctl.run(["restart", unit])
         }
         common.out.give(
             [

@@ -51,7 +51,7 @@ def test_explains_what_is_not_toml(exchange):
 
 
 def test_explains_a_user_that_is_not_there(exchange):
-    exchange.set("matchd", "users", "root nobody-of-this-name")
+    exchange.set("matchd", "gateway_users", "root, nobody-of-this-name")
     code, text = run_daemon("matchd", exchange.config)
     assert code == EX_CONFIG and "no user nobody-of-this-name" in text
 
