@@ -194,3 +194,69 @@ import Testing
         }
     }
 }
+
+@Suite struct TargetRoundTests {
+    private let column: [UInt32] = [1, 3, 6, 1, 4, 1, 318, 5]
+
+    private func round(_ kind: String = "pdu", ports: [UInt32] = []) -> TargetRound {
+        TargetRound(
+            TargetPlan(
+                kind: kind, ports: ports, walks: kind == "pdu" ? [("load", column)] : []))
+    }
+
+    private func name(_ instance: UInt32...) -> ObjectID { ObjectID(column + instance) }
+
+    @Test func `a column is read to its end`() {
+        var round = round()
+        #expect(round.question?.names == [name()])
+        #expect(round.question?.isWalk == true)
+        round.take(name(1), .integer(-5))
+        round.take(name(2, 7), .octets(Array("a\nb\u{7F}é".utf8)))
+        round.answered()
+        #expect(round.question?.names == [name(2, 7)])
+        round.take(name(3), .counter64(.max))
+        round.take(ObjectID([1, 3, 6, 1, 4, 1, 318, 6, 1]), .integer(1))
+        round.take(name(4), .integer(1))
+        round.answered()
+        #expect(round.question == nil)
+        #expect(
+            round.lines == ["load.1 -5", "load.2.7 a b é", "load.3 18446744073709551615"])
+    }
+
+    @Test func `a device that goes in a circle, or on and on, or says nothing, comes to an end`() {
+        var circle = round()
+        circle.take(name(2), .integer(1))
+        circle.answered()
+        circle.take(name(1), .integer(1))
+        circle.answered()
+        #expect(circle.question == nil)
+        var silent = round()
+        silent.answered()
+        #expect(silent.question == nil)
+        var endless = round()
+        var instance: UInt32 = 0
+        while endless.question != nil {
+            instance += 1
+            endless.take(name(instance), .gauge(instance))
+            endless.answered()
+            if instance > 10_000 { break }
+        }
+        #expect(endless.lines.count == TargetPlan.rowsMax)
+    }
+
+    @Test func `values that were not asked for are passed over`() {
+        var round = round("switch", ports: [1, 2])
+        var asked = 0
+        while let question = round.question {
+            #expect(!question.isWalk)
+            #expect(question.names.count <= 16)
+            asked += question.names.count
+            round.take(name(9), .integer(9))
+            for name in question.names { round.take(name, .gauge(1)) }
+            round.answered()
+        }
+        #expect(asked == 22)
+        #expect(round.lines.count == 22)
+        #expect(round.lines.contains("ifOperStatus.2 1"))
+    }
+}

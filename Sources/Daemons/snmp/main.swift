@@ -12,13 +12,16 @@ do {
     // Before any thread: threads inherit what is blocked.
     let signals = try Signals([.terminate, .interrupt])
     let snmp = arguments.settings.snmp
-    let subagent = try Subagent(
-        SubagentSettings(
-            agentx: snmp.agentx, agentSocket: snmp.agentSocket, state: snmp.state,
-            pollSeconds: snmp.pollSeconds, enterprise: snmp.enterprise,
-            version: DaemonArguments.version),
-        report: log.line)
-    try subagent.run(until: signals)
+    var settings = SubagentSettings(
+        agentx: snmp.agentx, agentSocket: snmp.agentSocket, state: snmp.state,
+        pollSeconds: snmp.pollSeconds, enterprise: snmp.enterprise,
+        version: DaemonArguments.version)
+    settings.targetSeconds = snmp.targetSeconds
+    settings.readings = snmp.readings
+    if let targets = snmp.targets { settings.targets = try loadTargets(targets) }
+    try Subagent(settings, report: log.line).run(until: signals)
+} catch let error as SettingsError {
+    log.fatal(error.description, status: DaemonArguments.badConfiguration)
 } catch {
     log.fatal("\(error)")
 }

@@ -24,6 +24,21 @@ extension SettingsKey {
                     + "set-enterprise in the MIB and the monitoring files too. 32473 is for\n"
                     + "documentation."
             ) { $0.snmp.enterprise = UInt32($1) },
+            .text(
+                "snmp", "targets", "\"\"",
+                "Directory with a file for each UPS, PDU, switch or sensor that is read over\n"
+                    + "SNMPv3, as ups1.toml; empty: none."
+            ) {
+                $0.snmp.targets = $1.isEmpty ? nil : $1
+                return nil
+            },
+            .integer(
+                "snmp", "target_seconds", 10, in: 1...3_600, "Seconds between two of their rounds."
+            ) { $0.snmp.targetSeconds = Int($1) },
+            path(
+                "readings", "/run/bourse-snmp/targets",
+                "Directory where what was read of them stands, for the host agent."
+            ) { $0.snmp.readings = $1 },
         ]
     }
 
@@ -52,6 +67,12 @@ extension Settings {
         public var pollSeconds = 1
         /// The enterprise's number that BOURSE-MIB is below.
         public var enterprise: UInt32 = 32_473
+        /// The directory with a file for each device that is read; nil: none.
+        public var targets: String?
+        /// Seconds between two rounds of questions to them, 1 … 3,600.
+        public var targetSeconds = 10
+        /// The directory of what was read of them.
+        public var readings = "/run/bourse-snmp/targets"
 
         /// The defaults.
         public init() {}
@@ -61,6 +82,8 @@ extension Settings {
             if !agentx.contains(":") { agentx = Path.join(directory, agentx) }
             agentSocket = Path.join(directory, agentSocket)
             state = Path.join(directory, state)
+            targets = targets.map { Path.join(directory, $0) }
+            readings = Path.join(directory, readings)
         }
     }
 }

@@ -55,6 +55,11 @@ public final class File: Sendable {
     /// Permission bits, as 0o600.
     public func permissions() throws(SystemError) -> UInt32 { try status().st_mode & 0o7777 }
 
+    /// Sets permission bits (fchmod(2)).
+    public func setPermissions(_ mode: UInt32) throws(SystemError) {
+        guard fchmod(descriptor, mode) == 0 else { throw .last("set the mode of", path) }
+    }
+
     /// The user that owns it.
     public func owner() throws(SystemError) -> UInt32 { try status().st_uid }
 

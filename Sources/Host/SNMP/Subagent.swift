@@ -5,7 +5,7 @@ internal import Glibc
 public import Platform
 
 /// What a subagent needs to know.
-public struct SubagentSettings: Hashable, Sendable {
+public struct SubagentSettings: Sendable {
     /// Where the master agent listens, as `/var/agentx/master`.
     public var agentx: String
     /// The host agent's Unix socket.
@@ -18,8 +18,14 @@ public struct SubagentSettings: Hashable, Sendable {
     public var enterprise: UInt32
     /// This build's version.
     public var version: String
+    /// Other gear that is read, every `targetSeconds`, each into a file of its name in `readings`.
+    public var targets: [SubagentTarget] = []
+    /// Seconds between two rounds of questions to other gear.
+    public var targetSeconds = 10
+    /// The directory of what was read of other gear.
+    public var readings = ""
 
-    /// Settings of these.
+    /// Settings of these, without other gear.
     public init(
         agentx: String, agentSocket: String, state: String, pollSeconds: Int, enterprise: UInt32,
         version: String
@@ -50,6 +56,7 @@ public final class Subagent {
     private var isCursorKept = true
     /// What was reported last of the agent, so that it is reported once.
     private var fault: AgentFault?
+    private var readers: [TargetReader] = []
 
     /// Seconds between two questions to the master agent whether it is still there, and between two
     /// attempts to reach it.
@@ -63,7 +70,6 @@ public final class Subagent {
     public init(_ settings: SubagentSettings, report: @escaping (String) -> Void) throws {
         self.settings = settings
         self.report = report
-        if !Directory.exists(settings.state) { try Directory.create(settings.state) }
         lock = try StateLock(directory: settings.state)
         cursorFile = Directory.join(settings.state, "cursor")
         mib = BourseMIB(enterprise: settings.enterprise)
@@ -105,24 +111,35 @@ public final class Subagent {
         }
         if !isSessionUp { report("waits for the master agent at \(settings.agentx)") }
         try poller.start()
+        if !settings.targets.isEmpty, !Directory.exists(settings.readings) {
+            try Directory.create(settings.readings, mode: 0o755)
+        }
+        readers = settings.targets.map {
+            TargetReader($0, directory: settings.readings, report: report)
+        }
         ServiceManager.ready()
+        let descriptors = [signals.descriptor, poller.descriptor]
         var statusTime: Int64 = 0
         while true {
-            let descriptors = [signals.descriptor, poller.descriptor]
-            guard unsafe bourse_snmp_wait(250, descriptors, descriptors.count) >= 0 else {
-                throw .last("wait for", "the master agent")
+            let ready = unsafe bourse_snmp_wait(250, descriptors, descriptors.count)
+            guard ready >= 0 else { throw .last("wait for", "the master agent") }
+            if ready > 0 {
+                if let signal = signals.next() {
+                    report("got signal \(signal)")
+                    break
+                }
+                if let round = poller.take() { take(round) }
             }
-            if let signal = signals.next() {
-                report("got signal \(signal)")
-                break
-            }
-            if let round = poller.take() { take(round) }
             let now = Clock.monotonicNanos()
             if now - viewTime >= 1_000_000_000 { makeView() }
             tell()
-            ServiceManager.watchdog()
+            for reader in readers {
+                reader.reopen()
+                reader.run(at: now, periodNanos: Int64(settings.targetSeconds) * 1_000_000_000)
+            }
             if now - statusTime >= 1_000_000_000 {
                 statusTime = now
+                ServiceManager.watchdog()
                 ServiceManager.status(status)
             }
         }

@@ -1,6 +1,7 @@
 #include "CNetSNMP.h"
 
 #include <errno.h>
+#include <string.h>
 #include <net-snmp/net-snmp-config.h>
 
 #include <net-snmp/net-snmp-includes.h>
@@ -211,6 +212,171 @@ int bourse_snmp_notification_send(void *notification, uint64_t token) {
         pdu->flags |= UCD_MSG_FLAG_PDU_TIMEOUT;
         if (snmp_async_send(master, pdu, notified, (void *)(uintptr_t)token)) return 1;
     }
+    snmp_free_pdu(pdu);
+    return 0;
+}
+
+// --- sessions with other agents ---
+
+typedef struct {
+    netsnmp_session *session;
+    bourse_snmp_target_callbacks calls;
+    // Whether the other agent's engine is known, and with it the user's keys there.
+    int isKnown;
+} target;
+
+void *bourse_snmp_target_open(
+    const char *peer, const char *user, const char *authProtocol, const char *authPassphrase,
+    const char *privProtocol, const char *privPassphrase,
+    bourse_snmp_target_callbacks callbacks) {
+    netsnmp_session session;
+    snmp_sess_init(&session);
+    session.version = SNMP_VERSION_3;
+    session.peername = (char *)peer;
+    session.timeout = 2000000L;
+    session.retries = 1;
+    session.securityModel = SNMP_SEC_MODEL_USM;
+    session.securityLevel = SNMP_SEC_LEVEL_AUTHPRIV;
+    session.securityName = (char *)user;
+    session.securityNameLen = strlen(user);
+    int auth = usm_lookup_auth_type(authProtocol);
+    int priv = usm_lookup_priv_type(privProtocol);
+    if (auth <= 0 || priv <= 0) return NULL;
+    session.securityAuthProto = sc_get_auth_oid(auth, &session.securityAuthProtoLen);
+    session.securityPrivProto = sc_get_priv_oid(priv, &session.securityPrivProtoLen);
+    session.securityAuthKeyLen = USM_AUTH_KU_LEN;
+    session.securityPrivKeyLen = USM_PRIV_KU_LEN;
+    target *made = NULL;
+    if (session.securityAuthProto && session.securityPrivProto
+        && generate_Ku(session.securityAuthProto, (u_int)session.securityAuthProtoLen,
+               (const u_char *)authPassphrase, strlen(authPassphrase), session.securityAuthKey,
+               &session.securityAuthKeyLen) == SNMPERR_SUCCESS
+        && generate_Ku(session.securityAuthProto, (u_int)session.securityAuthProtoLen,
+               (const u_char *)privPassphrase, strlen(privPassphrase), session.securityPrivKey,
+               &session.securityPrivKeyLen) == SNMPERR_SUCCESS)
+        made = calloc(1, sizeof *made);
+    if (made) {
+        made->calls = callbacks;
+        made->session = snmp_open(&session);
+        if (!made->session) {
+            free(made);
+            made = NULL;
+        }
+    }
+    explicit_bzero(session.securityAuthKey, sizeof session.securityAuthKey);
+    explicit_bzero(session.securityPrivKey, sizeof session.securityPrivKey);
+    return made;
+}
+
+void bourse_snmp_target_close(void *opened) {
+    target *to = opened;
+    netsnmp_session *own = to->session;
+    // The library would keep the keys for the next session, be the passphrases others by then.
+    struct usmUser *user = to->isKnown
+        ? usm_get_user(own->securityEngineID, own->securityEngineIDLen, own->securityName)
+        : NULL;
+    if (user) {
+        usm_remove_user(user);
+        usm_free_user(user);
+    }
+    snmp_close(own);
+    free(to);
+}
+
+int bourse_snmp_target_is_known(void *opened) { return ((target *)opened)->isKnown; }
+
+void *bourse_snmp_question(int rows) {
+    netsnmp_pdu *pdu = snmp_pdu_create(rows > 0 ? SNMP_MSG_GETBULK : SNMP_MSG_GET);
+    if (pdu && rows > 0) {
+        pdu->non_repeaters = 0;
+        pdu->max_repetitions = rows;
+    }
+    return pdu;
+}
+
+void bourse_snmp_question_add(void *question, const uint32_t *name, size_t count) {
+    oid wide[MAX_OID_LEN];
+    size_t length = widen(wide, name, count);
+    snmp_add_null_var(question, wide, length);
+}
+
+static void give(target *from, netsnmp_variable_list *variable) {
+    uint32_t name[MAX_OID_LEN];
+    size_t count = variable->name_length;
+    for (size_t i = 0; i < count; i++) name[i] = (uint32_t)variable->name[i];
+    int type = BOURSE_SNMP_NOTHING;
+    uint64_t number = 0;
+    const uint8_t *bytes = NULL;
+    size_t byteCount = 0;
+    switch (variable->type) {
+        case ASN_INTEGER: number = (uint64_t)(int64_t)*variable->val.integer; break;
+        case ASN_COUNTER:
+        case ASN_GAUGE:
+        case ASN_TIMETICKS: number = (uint32_t)*variable->val.integer; break;
+        case ASN_COUNTER64:
+            number = (uint64_t)(uint32_t)variable->val.counter64->high << 32
+                | (uint32_t)variable->val.counter64->low;
+            break;
+        case ASN_OCTET_STR:
+            bytes = variable->val.string;
+            byteCount = variable->val_len;
+            break;
+        default: goto nothing;
+    }
+    type = variable->type;
+nothing:
+    from->calls.value(from->calls.context, name, count, type, number, bytes, byteCount);
+}
+
+static int heard(
+    int operation, netsnmp_session *session, int request, netsnmp_pdu *pdu, void *asked) {
+    (void)session;
+    (void)request;
+    target *from = asked;
+    int result = BOURSE_SNMP_TIMED_OUT;
+    if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu) {
+        if (!from->isKnown) {
+            netsnmp_session *own = from->session;
+            result = BOURSE_SNMP_REFUSED;
+            if (own->securityEngineIDLen > 0) {
+                if (own->contextEngineIDLen == 0) {
+                    own->contextEngineID =
+                        netsnmp_memdup(own->securityEngineID, own->securityEngineIDLen);
+                    if (own->contextEngineID) own->contextEngineIDLen = own->securityEngineIDLen;
+                }
+                from->isKnown = create_user_from_session(own) == SNMPERR_SUCCESS;
+                if (from->isKnown) result = BOURSE_SNMP_ASK_AGAIN;
+            }
+        } else if (pdu->command == SNMP_MSG_RESPONSE && pdu->errstat == SNMP_ERR_NOERROR) {
+            for (netsnmp_variable_list *v = pdu->variables; v; v = v->next_variable) give(from, v);
+            result = BOURSE_SNMP_ANSWERED;
+        } else {
+            result = BOURSE_SNMP_REFUSED;
+        }
+    }
+    from->calls.answered(from->calls.context, result);
+    return 1;
+}
+
+int bourse_snmp_target_ask(void *opened, void *question) {
+    target *to = opened;
+    netsnmp_pdu *pdu = question;
+    if (!to->isKnown) {
+        // Who the other agent is: a question without a user, answered by a report (RFC 3414,
+        // section 4).
+        snmp_free_pdu(pdu);
+        pdu = snmp_pdu_create(SNMP_MSG_GET);
+        if (!pdu) return 0;
+        pdu->version = SNMP_VERSION_3;
+        pdu->securityName = strdup("");
+        pdu->securityNameLen = 0;
+        pdu->securityLevel = SNMP_SEC_LEVEL_NOAUTH;
+        pdu->securityModel = SNMP_SEC_MODEL_USM;
+    }
+    // The library's own question for the engine would block until it is answered; opening a session
+    // takes this flag away.
+    to->session->flags |= SNMP_FLAGS_DONT_PROBE;
+    if (snmp_async_send(to->session, pdu, heard, to)) return 1;
     snmp_free_pdu(pdu);
     return 0;
 }

@@ -72,7 +72,8 @@ def test_has_help_and_a_version(name, exchange):
 @DAEMONS
 def test_names_a_missing_state_directory(name, exchange, tmp_path):
     config = tmp_path / "away.toml"
-    config.write_text(f'[exchange]\nstate = "{tmp_path}/away"\n')
+    state = f'state = "{tmp_path}/away"\n'
+    config.write_text(f"[exchange]\n{state}[snmp]\n{state}")
     code, text = run_daemon(name, config)
     assert code != 0 and f"{tmp_path}/away" in text
 

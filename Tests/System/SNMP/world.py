@@ -144,7 +144,8 @@ class World:
         self.agent = Agent(self.folder / "agent.sock")
         self.running = {}
         self.tools_folder = self.folder / "tools"
-        self.tools_folder.mkdir()
+        for folder in (self.state, self.tools_folder):
+            folder.mkdir()
         self.configure()
 
     def configure(self, **more):

@@ -69,4 +69,48 @@ void *_Nullable bourse_snmp_notification_add(
 /// is no session. It is freed either way.
 int bourse_snmp_notification_send(void *_Nonnull notification, uint64_t token);
 
+/// What came of a question to another agent.
+enum {
+    /// All its values were given.
+    BOURSE_SNMP_ANSWERED = 0,
+    /// Nobody answered in time.
+    BOURSE_SNMP_TIMED_OUT = 1,
+    /// The other agent refused, or does not know the user or the passphrases.
+    BOURSE_SNMP_REFUSED = 2,
+    /// The other agent said who it is; the question is to be asked now.
+    BOURSE_SNMP_ASK_AGAIN = 3,
+};
+
+/// What a target calls back, from within `bourse_snmp_wait`; `context` is what it was opened with.
+typedef struct {
+    void *_Nullable context;
+    /// A value: a number of `type`, or bytes. Types that are not above count as nothing.
+    void (*_Nonnull value)(
+        void *_Nullable context, const uint32_t *_Nonnull name, size_t count, int type,
+        uint64_t number, const uint8_t *_Nullable bytes, size_t byteCount);
+    /// What came of the question, after its values.
+    void (*_Nonnull answered)(void *_Nullable context, int result);
+} bourse_snmp_target_callbacks;
+
+/// A session with another agent over SNMPv3 with authentication and privacy, which nothing is sent
+/// on yet; NULL: an algorithm is not known, a passphrase has less than 8 bytes, or the address is
+/// none. `peer` is an address and port, as `udp:10.0.0.5:161`. The library keeps no passphrase,
+/// only keys made of them.
+void *_Nullable bourse_snmp_target_open(
+    const char *_Nonnull peer, const char *_Nonnull user, const char *_Nonnull authProtocol,
+    const char *_Nonnull authPassphrase, const char *_Nonnull privProtocol,
+    const char *_Nonnull privPassphrase, bourse_snmp_target_callbacks callbacks);
+/// Ends a session; what is asked is not answered any more.
+void bourse_snmp_target_close(void *_Nonnull target);
+/// Whether the other agent has said who it is, and counts on it for as long as the session is.
+int bourse_snmp_target_is_known(void *_Nonnull target);
+/// Begins a question: for the values of names (0), or for up to `rows` values behind a name.
+void *_Nullable bourse_snmp_question(int rows);
+/// Adds a name to a question.
+void bourse_snmp_question_add(
+    void *_Nonnull question, const uint32_t *_Nonnull name, size_t count);
+/// Sends a question, or first the one who the other agent is; never waits. 1, and `answered` will
+/// be called once, or 0. The question is freed either way. One at a time for a target.
+int bourse_snmp_target_ask(void *_Nonnull target, void *_Nonnull question);
+
 #endif

@@ -1,0 +1,30 @@
+// The devices that are read: from their files to what Host/SNMP asks.
+
+import Configuration
+import Glibc
+import Platform
+import SNMP
+
+/// The devices whose files are in a directory. A credential is one that systemd passed
+/// (`LoadCredential=`), else a file in the same directory.
+func loadTargets(_ directory: String) throws -> [SubagentTarget] {
+    let names = try Directory.names(in: directory).filter { $0.hasSuffix(".toml") }
+    guard names.count <= SNMPTarget.countMax else {
+        throw SystemError(
+            code: E2BIG, operation: "read more than \(SNMPTarget.countMax) targets in",
+            path: directory)
+    }
+    let credentials = unsafe getenv("CREDENTIALS_DIRECTORY").map { unsafe String(cString: $0) }
+    return try names.map { name in
+        let path = Directory.join(directory, name)
+        let text = try File(path, .read).read(count: Settings.fileBytesMax)
+        let target = try SNMPTarget.parse(text, file: path)
+        let transport = target.address.host.contains(":") ? "udp6" : "udp"
+        return SubagentTarget(
+            name: target.name, peer: "\(transport):\(target.address)", user: target.user,
+            auth: target.auth, priv: target.priv,
+            credential: Directory.join(credentials ?? directory, target.credential),
+            kind: target.kind, ports: target.ports,
+            walks: target.walks.map { ($0.name, $0.numbers) })
+    }
+}
