@@ -50,9 +50,7 @@ enum TextFile {
             do throws(SystemError) {
                 let file = try File(aside, .replace)
                 try file.write(Array(text.utf8))
-                guard fchmod(file.descriptor, mode) == 0 else {
-                    throw SystemError.last("set the mode of", aside)
-                }
+                try file.setPermissions(mode)
                 try file.sync()
                 try Directory.rename(aside, to: path)
             } catch {
