@@ -99,8 +99,8 @@ public final class AgentServer: Sendable {
         } catch {
             throw AgentServerFault(
                 description: """
-                    cannot listen at \(address): \(error); is another process there? The address is \
-                    [agent] \(key)
+                    cannot listen at \(address): \(error); is another process there? The address \
+                    is [agent] \(key)
                     """)
         }
     }
