@@ -47,6 +47,9 @@ private final class HostTree {
         "/proc/sys/vm/swappiness": "60\n",
         "/dev/cpu_dma_latency": "",
         "/proc/77/cgroup": "0::/system.slice/ssh.service\n",
+        // A user may name what runs below the user's own slice.
+        "/proc/79/cgroup": "0::/user.slice/user-1000.slice/bourse-x.service\n",
+        "/proc/79/task/79/comm": "x\n",
     ]
 
     @Test(arguments: [
@@ -86,6 +89,7 @@ private final class HostTree {
     @Test(arguments: [
         "irq-affinity 25 1", "governor 2 turbo", "governor 3 performance",
         "parameter kernel.numa_balancing 0", "thread-affinity 77 77 0", "thread-affinity 78 78 0",
+        "thread-affinity 79 79 0",
         "channels bourse-none 2", "health bourse-none",
     ])
     func `what is not there or not ours is refused, and nothing changes`(line: String) throws {
@@ -124,7 +128,8 @@ private final class HostTree {
         // This process stands in a tree that says it is a daemon of the exchange.
         let thread = Int(getpid())
         let tree = try HostTree([
-            "/proc/\(thread)/cgroup": "0::/bourse.slice/bourse-matchd.service\n",
+            "/proc/\(thread)/cgroup": 
+                "9:name=systemd:/\n0::/bourse.slice/bourse-matchd.service\n",
             "/proc/\(thread)/task/\(thread)/comm": "x\n",
         ])
         let before = CPUSet(try Host.affinity(thread: Int32(thread)))

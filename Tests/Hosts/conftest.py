@@ -7,6 +7,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 
+from appliance import make_debs  # noqa: E402
 from bench import Bench, BenchFault  # noqa: E402
 
 JOURNAL_LINES = 40
@@ -20,6 +21,12 @@ def bench():
     with Bench() as made:
         the_bench = made
         yield made
+
+
+@pytest.fixture(scope="session")
+def debs():
+    """The packages of this tree."""
+    return make_debs()
 
 
 @pytest.hookimpl(hookwrapper=True)

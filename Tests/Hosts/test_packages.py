@@ -2,37 +2,20 @@
 nothing unasked, run hardened, come back after the power was cut, upgrade without a stop, and give
 up no ledger when they are removed."""
 import json
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from appliance import (
+    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, await_serving, main_pids, set_up, state,
+)
 from base import ROOT, run
 from bench import SUBNET, await_true
 from spot import Spot
 
-DEBS = ROOT / "build" / "deb"
-BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
-DEB_SECONDS_MAX = 300
 DOWNLOAD_BYTES_MAX = 80 << 20
-SERVICES = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd")
-EXPOSURE_MAX = {"bourse-matchd": 2.5, "bourse-auditd": 2.5, "bourse-gatewayd": 1.8}
-SMALL = ("limits.accounts=1000", "limits.open_orders=10000", "limits.api_keys=1000")
-
-
-@pytest.fixture(scope="module")
-def debs():
-    """The packages of this tree, made unless they are newer than all that goes into them."""
-    inputs = [path for folder in ("packaging", "systemd", "etc") for path in
-              (ROOT / folder).rglob("*")]
-    inputs += [BIN / name for name in (*SERVICES, "boursectl")]
-    made = sorted(DEBS.glob("*.deb"))
-    newest = max(path.stat().st_mtime for path in inputs)
-    if not made or min(deb.stat().st_mtime for deb in made) < newest:
-        run(ROOT / "packaging" / "deb", BIN, seconds_max=DEB_SECONDS_MAX)
-        made = sorted(DEBS.glob("*.deb"))
-    return made
+EXPOSURE_MAX = {"bourse-matchd": 2.5, "bourse-auditd": 2.5, "bourse-gatewayd": 1.8,
+                "bourse-agentd": 1.5, "bourse-snmp": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -43,33 +26,6 @@ def host(bench, debs):
     return host
 
 
-def set_up(host):
-    host.exec("boursectl", "init", "--listen", "0.0.0.0:8080",
-              *[word for key in SMALL for word in ("--set", key)])
-    host.exec("sync")
-
-
-def state(host, unit):
-    return host.exec("systemctl", "is-active", unit, check=False).stdout.strip()
-
-
-def main_pids(host):
-    return [host.exec("systemctl", "show", "-PMainPID", unit).stdout.strip() for unit in SERVICES]
-
-
-def await_serving(bench, host):
-    client = Spot(8080, host=host.address, source=f"{SUBNET}.1", seconds_max=5)
-
-    def serves():
-        with bench.network():
-            try:
-                return client.raw("GET", "/api/v3/exchangeInfo")[0] == 200
-            except Exception:
-                return False
-
-    await_true("the gateway serves", 60, serves)
-
-
 def balance(host, account):
     """What an account has of USDT, held or not, as boursectl shows it."""
     shown = json.loads(host.exec("boursectl", "--output", "json", "account", "show",
@@ -78,9 +34,7 @@ def balance(host, account):
 
 
 def test_together_they_are_small_enough(debs):
-    assert {deb.name.split("_")[0] for deb in debs} == {
-        "bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
-        "boursectl"}
+    assert {deb.name.split("_")[0] for deb in debs} == set(PACKAGES)
     assert sum(deb.stat().st_size for deb in debs) < DOWNLOAD_BYTES_MAX
 
 
@@ -93,7 +47,7 @@ def test_lintian_finds_nothing(debs):
 
 
 def test_versions_agree(debs):
-    for name in (*SERVICES, "boursectl"):
+    for name in (*SERVICES, "bourse-helper", "boursectl"):
         said = run(BIN / name, "--version").split()[-1]
         assert f"bourse_{said}_all.deb" in [deb.name for deb in debs], name
 
@@ -111,13 +65,14 @@ def test_installing_starts_nothing_and_says_what_is_next(host):
 
 def test_nothing_of_the_build_machine_is_in_them(host):
     """Programs use the libraries of the package, wherever the toolchain was."""
-    for program in ("/usr/sbin/bourse-matchd", "/usr/sbin/bourse-gatewayd", "/usr/bin/boursectl"):
+    programs = [f"/usr/sbin/{name}" for name in (*SERVICES, "bourse-helper")]
+    for program in (*programs, "/usr/bin/boursectl"):
         linked = host.exec("ldd", program).stdout
         assert "not found" not in linked
         for line in linked.splitlines():
             if "swift" in line.lower() or "Foundation" in line:
                 assert "=> /usr/lib/bourse/" in line, line
-    for package in ("bourse-matchd", "bourse-gateway", "boursectl", "bourse-common"):
+    for package in set(PACKAGES) - {"bourse", "bourse-runtime"}:
         listing = host.exec("dpkg", "-L", package).stdout.split()
         assert any("/man/" in path for path in listing), package
 
@@ -172,6 +127,9 @@ def test_each_has_its_own_and_no_more(host):
     assert owner("/run/bourse/match") == "bourse-match:bourse 750"
     assert owner("/run/bourse/match/match.sock") == "bourse-match:bourse 660"
     assert owner("/etc/bourse/secrets/seal.key.cred") == "root:root 600"
+    assert owner("/var/lib/bourse-agent") == "bourse-agent:bourse 700"
+    assert owner("/var/lib/bourse-snmp") == "bourse-snmp:bourse-snmp 700"
+    assert owner("/run/bourse-helper/helper.sock") == "bourse-agent:root 600"
     writable = host.exec("find", "/etc/bourse", "/var/lib/bourse", "/var/lib/bourse-gateway",
                          "/run/bourse", "-perm", "/022", "-not", "-type", "s").stdout
     assert writable == "", "no one but its owner writes"
@@ -244,11 +202,10 @@ def test_setting_up_again_changes_nothing(host):
 
 
 def test_removing_and_purging_keep_the_ledger(host):
-    names = ["bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
-             "boursectl"]
     kept = ["/var/lib/bourse/journal", "/var/lib/bourse-gateway/history",
+            "/var/lib/bourse-agent/events", "/var/lib/bourse-snmp/cursor",
             "/etc/bourse/bourse.toml", "/etc/bourse/secrets/seal.key.cred"]
-    host.exec("apt-get", "remove", "-y", "-q", *names)
+    host.exec("apt-get", "remove", "-y", "-q", *PACKAGES)
     assert host.exec("pgrep", "bourse", check=False).stdout == ""
     for path in kept:
         host.exec("test", "-s", path)
@@ -266,5 +223,6 @@ def test_a_purge_deletes_where_a_person_said_so(host, debs):
     host.exec("debconf-set-selections",
               input="bourse-common bourse-common/delete-state boolean true\n")
     host.exec("apt-get", "purge", "-y", "-q", "bourse-common", "bourse-runtime")
-    for path in ("/var/lib/bourse", "/var/lib/bourse-gateway", "/etc/bourse"):
+    for path in ("/var/lib/bourse", "/var/lib/bourse-gateway", "/var/lib/bourse-agent",
+                 "/var/lib/bourse-snmp", "/etc/bourse"):
         host.exec("test", "!", "-e", path)

@@ -17,6 +17,7 @@ struct Fix: ParsableCommand {
             """)
 
     @OptionGroup var common: Common
+    @OptionGroup var who: Operator
 
     @Flag(help: "Do it; else it is only shown.")
     var apply = false
@@ -28,7 +29,11 @@ struct Fix: ParsableCommand {
         let agent = try common.agent()
         let check = try agent.state().check(name)
         let answer = try agent.post(
-            "/v1/fix", ["name": .string(check.name), "apply": .bool(apply)])
+            "/v1/fix",
+            [
+                "name": .string(check.name), "apply": .bool(apply),
+                "operator": .string("\(try who.text())"),
+            ])
         guard case .object(let members) = answer, let requests = answer["requests"]?.texts,
             case .array(let results) = answer["results"]
         else { throw Failure("the agent's answer is not understood") }
@@ -74,12 +79,14 @@ struct Undo: ParsableCommand {
         discussion: "JSON: {\"line\", \"ok\", \"answer\", \"undo\"}.")
 
     @OptionGroup var common: Common
+    @OptionGroup var who: Operator
 
     @Argument(help: "The change's number, as `boursectl changes` shows it.")
     var id: Int64
 
     func run() throws {
-        let result = try common.agent().post("/v1/undo", ["id": .number(id)])
+        let result = try common.agent().post(
+            "/v1/undo", ["id": .number(id), "operator": .string("\(try who.text())")])
         let text = "\(result["line"]?.text ?? ""): \(result["answer"]?.text ?? "")"
         common.out.give(result, text: [Table.printable(text)])
         if !result.isDone { throw ExitCode(Failure.Code.failed.rawValue) }
@@ -102,7 +109,7 @@ struct Changes: ParsableCommand {
             .numbers("ID"), .words("WHEN"), .words("BY"), .words("CHANGE"), .words("TAKEN BACK BY"),
         ])
         for change in changes {
-            let undo = change["undo"]?.text ?? "nothing: it was so already"
+            let undo = change["undo"]?.text ?? "nothing"
             table.add([
                 "\(change["id"]?.whole ?? 0)", Readable.time(change["time"]?.whole ?? 0, digits: 0),
                 change["by"]?.text ?? "", change["line"]?.text ?? "",

@@ -43,6 +43,7 @@ struct Init: ParsableCommand {
         ("gatewayd.state", "\"/var/lib/bourse-gateway\""),
         ("agent.socket", "\"/run/bourse-agent/agent.sock\""),
         ("agent.state", "\"/var/lib/bourse-agent\""),
+        ("snmp.targets", "\"/etc/bourse/targets\""),
     ]
 
     @OptionGroup var common: Common
@@ -100,6 +101,11 @@ struct Init: ParsableCommand {
             throw Failure("\(error)", code: .configuration)
         }
         try Self.makeDirectory(settings.secretsDirectory, &created)
+        // Other gear that bourse-snmp reads: what it is, and its passphrases as credentials.
+        if let targets = settings.snmp.targets {
+            try Self.makeDirectory(targets, mode: 0o755, &created)
+        }
+        try Self.makeDirectory(settings.secretsDirectory + "/snmp", &created)
         try makeSealKey(settings, isInstalled: true, &created)
         let key = SealKeyFile(settings)
         give(

@@ -15,8 +15,6 @@ public struct AgentOptions: Sendable {
     public var plan: HostPlan
     /// The groups of checks.
     public var groups: [CheckGroup] = Catalog.groups
-    /// Members of this group may have it change something, besides root and its own user.
-    public var adminGroup = "bourse-admin"
 
     /// Options of these, all else by default.
     public init(version: String, plan: HostPlan) {

@@ -14,7 +14,7 @@ public struct Change: Hashable, Sendable {
     public var time: Int64
     /// The request that made it.
     public var line: String
-    /// The request that takes it back; nil where it was so already.
+    /// The request that takes it back; nil where there is nothing to take back.
     public var undo: String?
     /// Who wanted it: a user's number, or `agent`.
     public var by: String
@@ -217,8 +217,15 @@ public final class Hands: Sendable {
         _ request: HelperRequest, by user: String, _ work: borrowing Work
     ) -> ChangeResult {
         do throws(HelperFault) {
-            let answer = try helper.ask(request)
-            let undo = HelperRequest(answer.first)?.line
+            let undo: String?
+            let isChanged: Bool
+            if case .unit(let verb, let name) = request {
+                let done = try UnitHand.run(verb, name)
+                (undo, isChanged) = (done.undo?.line, done.isChanged)
+            } else {
+                undo = HelperRequest(try helper.ask(request).first)?.line
+                isChanged = undo != nil
+            }
             let id = (changes.last?.id ?? 0) + 1
             note(
                 Change(
@@ -226,7 +233,7 @@ public final class Hands: Sendable {
                 work)
             return ChangeResult(
                 line: request.line, isDone: true,
-                answer: undo == nil ? "it was so already" : "done, as change \(id)", undo: undo)
+                answer: isChanged ? "done, as change \(id)" : "it was so already", undo: undo)
         } catch {
             return ChangeResult(line: request.line, isDone: false, answer: "\(error)")
         }

@@ -31,6 +31,24 @@ public enum HelperRequest: Hashable, Sendable {
     case serviceAddress(adds: Bool, address: String, nic: String)
     /// Reads a disk's health: `health DISK`.
     case health(disk: String)
+    /// Starts, stops or restarts a daemon of the exchange, as `unit start bourse-snmp.service`. The
+    /// agent asks the service manager itself; the helper refuses it.
+    case unit(UnitVerb, name: String)
+
+    /// What can be done with a daemon.
+    public enum UnitVerb: String, CaseIterable, Sendable {
+        /// Starts it.
+        case start
+        /// Stops it.
+        case stop
+        /// Stops it if it runs, and starts it.
+        case restart
+    }
+
+    /// The daemons that the agent may start and stop: each package's polkit rule names its own.
+    public static var units: [String] {
+        ["matchd", "auditd", "gatewayd", "snmp"].map { "bourse-\($0).service" }
+    }
 
     /// Kernel parameters that may be set, with what they may be set to.
     public static var parameters: [(name: String, path: String, range: ClosedRange<Int>)] {
@@ -49,6 +67,7 @@ public enum HelperRequest: Hashable, Sendable {
         [
             "irq-affinity", "rps", "xps", "channels", "thread-affinity", "governor", "energy",
             "wakeup-latency", "parameter", "workqueue", "huge-pages", "service-address", "health",
+            "unit",
         ]
     }
 
@@ -108,6 +127,9 @@ public enum HelperRequest: Hashable, Sendable {
             }
             return .serviceAddress(adds: a[0] == "add", address: a[1], nic: a[2])
         case ("health", 1): return isName(a[0]) ? .health(disk: a[0]) : nil
+        case ("unit", 2):
+            guard let verb = UnitVerb(rawValue: a[0]), units.contains(a[1]) else { return nil }
+            return .unit(verb, name: a[1])
         default: return nil
         }
     }
@@ -133,6 +155,7 @@ public enum HelperRequest: Hashable, Sendable {
         case .serviceAddress(let adds, let address, let nic):
             "service-address \(adds ? "add" : "remove") \(address) \(nic)"
         case .health(let disk): "health \(disk)"
+        case .unit(let verb, let name): "unit \(verb.rawValue) \(name)"
         }
     }
 

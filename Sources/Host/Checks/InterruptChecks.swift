@@ -37,7 +37,8 @@ extension CheckGroup {
     static let irqAffinity = CheckGroup(
         "cpu.irq-affinity", seconds: 10, kinds: [.irqAffinity, .irqBalance],
         sources: [
-            "/proc/interrupts", "/proc/irq/*/effective_affinity_list", Observation.onlinePath,
+            "/proc/interrupts", "/proc/irq/*/effective_affinity_list",
+            "/proc/irq/*/smp_affinity_list", Observation.onlinePath,
             "/probe/units", "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
         ]
     ) { input in
@@ -202,8 +203,15 @@ extension CheckInput {
         for row in table.rows where row.isDevice {
             let path = "/proc/irq/\(row.label)/effective_affinity_list"
             guard let text = now.text(path) else { continue }
-            guard let cpus = CPUSet(list: text) else {
+            guard var cpus = CPUSet(list: text) else {
                 return unknown(.irqAffinity, "cpu\(cpu)", source: path)
+            }
+            // One that was moved and has not fired since still has its old place there: it takes
+            // the new one when it fires.
+            if let asked = now.text("/proc/irq/\(row.label)/smp_affinity_list")
+                .flatMap({ CPUSet(list: $0) }), !cpus.subtracting(asked).isEmpty
+            {
+                cpus = asked
             }
             if cpus.contains(cpu) { near.append(row) }
         }

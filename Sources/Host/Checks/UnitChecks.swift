@@ -46,6 +46,11 @@ extension CheckInput {
             Finding(.unitState, unit, .ok, text, source: "systemd")
         case ("activating", _), ("deactivating", _), ("reloading", _):
             Finding(.unitState, unit, .warning, text, source: "systemd")
+        case ("failed", _) where HelperRequest.units.contains(unit):
+            // One that an operator stopped is inactive; that is not put right by itself.
+            Finding(
+                .unitState, unit, .critical, text, source: "systemd",
+                fix: .change([.unit(.start, name: unit)]))
         case ("active", _), ("inactive", _), ("failed", _), ("maintenance", _):
             Finding(
                 .unitState, unit, .critical, text, source: "systemd",

@@ -14,7 +14,7 @@ public struct SNMPTarget: Hashable, Sendable {
     public var auth = "SHA-256"
     /// How it encrypts: `AES`, `AES-192` or `AES-256`.
     public var priv = "AES"
-    /// The credential with its passphrases; empty: `snmp-NAME`.
+    /// The credential with its passphrases; empty: `snmp_NAME`.
     public var credential = ""
     /// Ports of a switch that are read, by ifIndex.
     public var ports: [UInt32] = []
@@ -58,7 +58,7 @@ public struct SNMPTarget: Hashable, Sendable {
         if target.kind == "switch", target.ports.isEmpty {
             refuse(nil, "ports", "a switch needs the ports that are read, as \"1 2 17\"")
         }
-        if target.credential.isEmpty { target.credential = "snmp-\(target.name)" }
+        if target.credential.isEmpty { target.credential = "snmp_\(target.name)" }
         guard document.problems.isEmpty else {
             throw SettingsError(
                 file: file, problems: document.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })

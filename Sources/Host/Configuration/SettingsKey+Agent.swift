@@ -37,8 +37,8 @@ extension SettingsKey {
         [
             .words(
                 "agent", "allow", "\"\"",
-                "What it may have the root helper change, as \"irq-affinity rps governor\";\n"
-                    + "empty: nothing."
+                "What it may change, as \"irq-affinity rps governor\": verbs of the root helper,\n"
+                    + "and \"unit\" to start a daemon that failed; empty: nothing."
             ) {
                 $0.agent.allow = $1
                 return nil

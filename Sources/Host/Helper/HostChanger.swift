@@ -92,6 +92,7 @@ public final class HostChanger {
         case .serviceAddress(let adds, let address, let nic):
             return try ServiceAddress.set(adds: adds, address, nic)
         case .health(let disk): return HelperAnswer(undo: nil, lines: try DiskHealth.read(disk))
+        case .unit: throw .refused("daemons are the service manager's: ask that")
         }
     }
 
@@ -128,11 +129,14 @@ public final class HostChanger {
         try change(path, to: name, read: { $0 }, write: \.self, undo: undo)
     }
 
+    /// The first line of a file.
     private func text(_ path: String) throws(HelperFailure) -> String {
+        String(decoding: try bytes(path).prefix { $0 != 0x0A }, as: UTF8.self)
+    }
+
+    private func bytes(_ path: String) throws(HelperFailure) -> [UInt8] {
         do throws(SystemError) {
-            let bytes = try File(root + path, .read).read(count: 4_096)
-            let text = String(decoding: bytes, as: UTF8.self)
-            return String(text.prefix { $0 != "\n" })
+            return try File(root + path, .read).read(count: 4_096)
         } catch {
             throw error.isMissing
                 ? .refused("this host has no \(path)") : .failed(error.description)
@@ -169,9 +173,14 @@ public final class HostChanger {
     private func moveThread(
         _ process: Int, _ thread: Int, _ cpus: CPUSet
     ) throws(HelperFailure) -> HelperAnswer {
-        let groups = try text("/proc/\(process)/cgroup")
-        let unit = groups.split(separator: "/").last.map(String.init) ?? ""
-        guard unit.hasPrefix("bourse-"), unit.hasSuffix(".service") else {
+        // A line for each hierarchy, cgroups(7); systemd's is the unified one.
+        let groups = try bytes("/proc/\(process)/cgroup").split(separator: 0x0A)
+        let group = groups.map { String(decoding: $0, as: UTF8.self) }
+            .first { $0.hasPrefix("0::") } ?? ""
+        let place = group.dropFirst(3)
+        guard place.hasPrefix("/bourse.slice/bourse-"), place.hasSuffix(".service"),
+            place.count(where: { $0 == "/" }) == 2
+        else {
             throw .refused("process \(process) is no daemon of the exchange")
         }
         guard Directory.exists("\(root)/proc/\(process)/task/\(thread)") else {

@@ -52,20 +52,6 @@ extension Host {
         return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// Whether a user is in a group, by either's data base: getgrouplist(3). May wait for a
-    /// directory service.
-    public static func isMember(userID: UInt32, ofGroup name: String) -> Bool {
-        guard let group = unsafe getgrnam(name), let user = unsafe getpwuid(userID) else {
-            return false
-        }
-        let wanted = unsafe group.pointee.gr_gid
-        var groups = [gid_t](repeating: 0, count: 1_024)
-        var count = Int32(groups.count)
-        let result = unsafe getgrouplist(
-            user.pointee.pw_name, user.pointee.pw_gid, &groups, &count)
-        return result >= 0 && groups.prefix(Int(count)).contains(wanted)
-    }
-
     private static func text(
         _ operation: String, _ subject: String,
         _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32

@@ -52,7 +52,7 @@ class Gear:
         self.credential(name)
 
     def credential(self, name, auth=AUTH, mode=0o600):
-        path = self.targets / f"snmp-{name}"
+        path = self.targets / f"snmp_{name}"
         path.write_text(f"auth {auth}\npriv {PRIV}\n")
         path.chmod(mode)
 
@@ -188,7 +188,7 @@ def test_a_credential_that_others_may_read_is_not_used(gear):
 
 def test_a_credential_that_systemd_passes_is_used(gear):
     gear.describe("ups1", "ups", credential="ups-secret")
-    (gear.targets / "snmp-ups1").unlink()
+    (gear.targets / "snmp_ups1").unlink()
     passed = gear.world.folder / "credentials"
     passed.mkdir()
     (passed / "ups-secret").write_text(f"auth {AUTH}\npriv {PRIV}\n")
