@@ -11,8 +11,8 @@ FUZZ_ITERATIONS ?= 2000000
 EVENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test deb bench fuzz format clean prerequisites prerequisites-test \
-    prerequisites-deb
+.PHONY: help run build test deb bench fuzz format clean prerequisites prerequisites-bench \
+    prerequisites-test prerequisites-deb
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ help: ## Show what can be made
 
 prerequisites:
 	@packaging/local/prerequisites build
+
+prerequisites-bench:
+	@packaging/local/prerequisites build bench
 
 prerequisites-test:
 	@packaging/local/prerequisites build test deb
@@ -42,7 +45,7 @@ test: prerequisites-test ## Build and run every test
 deb: prerequisites-deb build ## Build the Debian packages into build/deb
 	@packaging/deb $(BIN)
 
-bench: build ## Measure the engine (EVENTS=N, 10 million unless said) and the durable path
+bench: prerequisites-bench build ## Measure the engine (EVENTS=N), the durable path, the agent
 	@packaging/local/bench $(BIN) $(EVENTS)
 
 fuzz: prerequisites-test ## Run the fuzz tests for long (FUZZ_ITERATIONS=N, BOURSE_SEED=N)

@@ -96,7 +96,8 @@ struct Round {
     private var time: Int64 = 0
     private var nanos: Int64 = 0
     private var tables: [JSONValue.Member] = []
-    /// The last rounds' time, exchange and disks, oldest first: where a picture over time begins.
+    /// The last rounds: when, how long, exchange and disks, oldest first. A picture over time begins
+    /// there.
     private(set) var trend: [JSONValue] = []
 
     /// Rounds in `trend`.
@@ -116,7 +117,9 @@ struct Round {
         (time, nanos) = (examination.time, examination.nanos)
         if trend.count == Self.trendMax { trend.removeFirst() }
         let drawn = tables.filter { $0.name == "exchange" || $0.name == "disks" }
-        trend.append(.object([.init("time", .number(time))] + drawn))
+        trend.append(
+            .object(
+                [.init("time", .number(time)), .init("roundNanos", .number(nanos))] + drawn))
         return events
     }
 

@@ -114,19 +114,15 @@ public struct HostState: Sendable {
 
     /// The queues of the interfaces, with the interrupt that serves each where its name tells.
     public var queues: [JSONValue] {
-        let interrupts = now.lines("/proc/interrupts").compactMap { line -> (Int64, String)? in
-            let words = line.words
-            guard let first = words.first, first.hasSuffix(":"),
-                let number = Int64(first.dropLast()), let name = words.last
-            else { return nil }
-            return (number, String(name))
+        let table = InterruptTable(now, "/proc/interrupts", on: CPUSet([]))
+        let interrupts = (table?.rows ?? []).compactMap { row in
+            Int64(row.label).map { ($0, Self.parts(row.name.words.last ?? "")) }
         }
         return now.nics(plan).flatMap { nic -> [JSONValue] in
-            let owners = [nic.name] + virtualDevices(of: nic.name)
+            let owners = Set(([nic.name] + virtualDevices(of: nic.name)).map { $0.lowercased() })
+            let own = interrupts.filter { !owners.isDisjoint(with: $0.1) }
             return (now.names("/sys/class/net/\(nic.name)/queues") ?? []).map { queue in
-                let irq = interrupts.first { _, name in
-                    Self.serves(name, owners, queue)
-                }?.0
+                let irq = own.first { Self.serves($0.1, queue) }?.0
                 let cpus = irq.flatMap { now.text("/proc/irq/\($0)/effective_affinity_list") }
                 return [
                     "nic": .string(nic.name), "queue": .string(queue), "irq": Self.orNull(irq),
@@ -143,15 +139,16 @@ public struct HostState: Sendable {
         }
     }
 
-    /// Whether an interrupt of this name, as `eth0-TxRx-3`, `mlx-eth0-3` or `virtio0-input.3`,
-    /// serves `rx-3` or `tx-3` of a device.
-    static func serves(_ name: String, _ owners: [String], _ queue: String) -> Bool {
-        let parts = name.split { $0 == "-" || $0 == "." || $0 == "@" || $0 == ":" }.map {
-            $0.lowercased()
+    /// The parts of an interrupt's name, as `eth0-TxRx-3`, `mlx-eth0-3` or `virtio0-input.3`.
+    private static func parts(_ name: some StringProtocol) -> [String] {
+        name.split { $0 == "-" || $0 == "." || $0 == "@" || $0 == ":" }.map { $0.lowercased() }
+    }
+
+    /// Whether the interrupt of a device whose name has these parts serves `rx-3` or `tx-3` of it.
+    private static func serves(_ parts: [String], _ queue: String) -> Bool {
+        guard let number = queue.split(separator: "-").last, parts.last == String(number) else {
+            return false
         }
-        guard owners.contains(where: { parts.contains($0.lowercased()) }),
-            let number = queue.split(separator: "-").last, parts.last == String(number)
-        else { return false }
         let word = parts.dropLast().last ?? ""
         if ["rx", "input"].contains(word) { return queue.hasPrefix("rx") }
         if ["tx", "output"].contains(word) { return queue.hasPrefix("tx") }

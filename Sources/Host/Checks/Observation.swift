@@ -53,13 +53,14 @@ public struct Observation: Hashable, Sendable {
 
     /// Keeps the names in a directory, sorted.
     public mutating func set(_ directory: String, names: [String]) {
-        lists[directory] = names.sorted(by: Self.isBefore)
+        lists[directory] = Self.inOrder(names)
     }
 
     /// A file's text without the newline at its end, or nil: it could not be read.
     public func text(_ path: String) -> String? {
         guard let text = texts[path] else { return nil }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+        // Of the bytes: `dropLast()` of a text counts its characters, all of them.
+        return text.utf8.last == 0x0A ? String(Substring(text.utf8.dropLast(1))) : text
     }
 
     /// A file's only number, or nil.
@@ -96,14 +97,14 @@ public struct Observation: Hashable, Sendable {
         texts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// `eth2` before `eth10`.
-    private static func isBefore(_ a: String, _ b: String) -> Bool {
-        func parts(_ text: String) -> (Substring, Int) {
-            let digits = text.reversed().prefix { $0.isASCII && $0.isNumber }.count
-            return (text.dropLast(digits), Int(text.suffix(digits)) ?? -1)
+    /// `eth2` before `eth10`. By bytes, and each name taken apart once: there may be thousands.
+    private static func inOrder(_ names: [String]) -> [String] {
+        let keyed = names.map { name -> (start: Substring, number: Int, name: String) in
+            let digits = name.utf8.reversed().prefix { 0x30...0x39 ~= $0 }.count
+            let number = Int(Substring(name.utf8.suffix(digits))) ?? -1
+            return (Substring(name.utf8.dropLast(digits)), number, name)
         }
-        let (left, right) = (parts(a), parts(b))
-        return left.0 == right.0 ? left.1 < right.1 : left.0 < right.0
+        return keyed.sorted { ($0.start, $0.number) < ($1.start, $1.number) }.map(\.name)
     }
 }
 

@@ -142,7 +142,7 @@ class Helper:
 
 
 def cost(pid, seconds):
-    """Share of one core, in percent, and resident MiB of a process over a time."""
+    """Share of one core in percent, over a time; resident MiB at its end, and at most so far."""
     tick = os.sysconf("SC_CLK_TCK")
 
     def used():
@@ -155,5 +155,5 @@ def cost(pid, seconds):
     time.sleep(seconds)
     share = (used() - before) / (time.monotonic() - began) * 100
     with open(f"/proc/{pid}/status") as file:
-        resident = next(line for line in file if line.startswith("VmRSS:"))
-    return share, int(resident.split()[1]) / 1024
+        memory = dict(line.split(":", 1) for line in file)
+    return share, *(int(memory[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))

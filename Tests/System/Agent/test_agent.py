@@ -440,8 +440,9 @@ def test_costs_next_to_nothing(exchange):
     exchange.start()
     agent = Agent(exchange).start()
     time.sleep(3)
-    share, resident = cost(agent.process.pid, 20)
-    print(f"{share:.2f} % of a core, {resident:.0f} MiB")
+    share, _, peak = cost(agent.process.pid, 20)
+    rounds = [entry["roundNanos"] for entry in agent.get("/v1/trend").json]
+    print(f"{share:.2f} % of a core, {peak:.0f} MiB, rounds to {max(rounds) / 1e6:.1f} ms")
     assert share < 1.0
-    assert resident < 60
-    assert agent.state()["roundNanos"] < 200_000_000
+    assert peak < 60
+    assert len(rounds) >= 20 and max(rounds) < 200_000_000
