@@ -84,6 +84,44 @@ extension CheckKind {
         #expect(events.map(\.isRaised) == [false])
     }
 
+    /// What is told in the hours of checks that go up and down each second, or as the hold lets
+    /// them.
+    @Test(arguments: [
+        [95, 10], [95, 85], [10, 85, 95, 85], [95, nil], [95, 10, nil, 10], [95] + [10, 10, 10],
+        [95] + Array(repeating: 10, count: 11), [95] + Array(repeating: 85, count: 61),
+        [95] + Array(repeating: 10, count: 601), [95] + Array(repeating: nil, count: 601),
+    ] as [[Int64?]])
+    func `a check that flaps makes few events, the first at once`(values: [Int64?]) throws {
+        let second: Int64 = 1_000_000_000
+        var board = Board()
+        var events: [AlarmEvent] = []
+        let begin = 1_000_000 * second
+        for step in 0..<7_200 {
+            let found = values[step % values.count].map { [finding($0)] } ?? []
+            events += board.take(found, of: [.sample], at: begin + Int64(step) * second)
+        }
+        let first = try #require(values.firstIndex { $0 ?? 0 >= 80 })
+        #expect(events.first?.time == begin + Int64(first) * second)
+        for hour in [0, 1] as [Int64] {
+            let count = events.count { ($0.time - begin) / (3_600 * second) == hour }
+            #expect(count < 40)
+        }
+        #expect(events.map(\.sequence) == Array(1...UInt64(events.count)))
+        // At rest it is cleared within the longest hold, and told of at once after a calm while.
+        var rest: [AlarmEvent] = []
+        for step in 7_200..<10_000 {
+            rest += board.take([finding(10)], of: [.sample], at: begin + Int64(step) * second)
+        }
+        #expect(board.raised.isEmpty)
+        #expect(rest.count <= 1 && rest.allSatisfy { !$0.isRaised })
+        var after: [Bool] = []
+        for (step, value) in [95, 10].enumerated() {
+            let time = begin + Int64(10_000 + step) * second
+            after += board.take([finding(Int64(value))], of: [.sample], at: time).map(\.isRaised)
+        }
+        #expect(after == [true, false])
+    }
+
     @Test func `it keeps at most so many checks, and counts what found no place`() {
         var board = Board()
         let many = (0..<Board.entriesMax + 3).map { finding(1, "s\($0)") }

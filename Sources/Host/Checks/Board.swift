@@ -42,6 +42,60 @@ public struct AlarmEvent: Hashable, Sendable {
     public var text: String
 }
 
+/// What was told of a check. One that flaps is held: whatever it does, it makes less than forty
+/// events in an hour, and the first of them as soon as it is found.
+struct Alarm: Hashable, Sendable {
+    /// The first hold, and the longest, in nanoseconds; each is twice the one before.
+    static let holdNanos: (first: Int64, most: Int64) = (10_000_000_000, 600_000_000_000)
+    /// Nanoseconds without worsening after which it is taken for calm.
+    static let calmNanos: Int64 = 1_800_000_000_000
+
+    /// The state that was told last; nil where that was before a restart.
+    private(set) var told: CheckState?
+    /// How long it must be better before that is told.
+    private var hold: Int64 = 0
+    private var betterSince: Int64?
+    /// When it was last told that it got better.
+    private var improved: Int64?
+
+    init(told: CheckState?) { self.told = told }
+
+    var isStanding: Bool { told != .ok }
+
+    func isRecent(_ time: Int64) -> Bool { improved.map { time - $0 < Self.calmNanos } ?? false }
+
+    /// Takes what was found; true where it is to be told.
+    mutating func takes(_ state: CheckState, at time: Int64) -> Bool {
+        guard let told else {
+            if state.isAlarm { self.told = state }
+            return state == .ok && improves(to: .ok, at: time)
+        }
+        // What cannot be seen is neither better nor worse.
+        if state == told || state == .unknown {
+            betterSince = nil
+            return false
+        }
+        guard state.severity > told.severity else { return improves(to: state, at: time) }
+        worsens(to: state, at: time)
+        return true
+    }
+
+    /// It got worse, which is told.
+    mutating func worsens(to state: CheckState, at time: Int64) {
+        (told, betterSince) = (state, nil)
+        hold = isRecent(time) ? min(max(2 * hold, Self.holdNanos.first), Self.holdNanos.most) : 0
+    }
+
+    /// It is better; true where it was for long enough, which is told.
+    mutating func improves(to state: CheckState, at time: Int64) -> Bool {
+        let since = betterSince ?? time
+        betterSince = since
+        guard time - since >= hold else { return false }
+        (told, betterSince, improved) = (state, nil, time)
+        return true
+    }
+}
+
 /// One minute of a check: the worst state, and the largest value.
 public struct BoardSample: Hashable, Sendable {
     /// The minute, counted since 1970.
@@ -66,19 +120,19 @@ public struct Board: Sendable {
     /// Findings that found no place.
     public private(set) var dropped: UInt64 = 0
     private var samples: [String: [BoardSample]] = [:]
-    /// Which group an entry belongs to, by kind.
-    private var alarms: Set<String> = []
+    /// What was told of checks that are, or not long ago were, alarms.
+    private var alarms: [String: Alarm] = [:]
 
     /// A board without checks, whose last event had this number.
     ///
     /// `raised` are the names of the alarms that stood when it was kept: they are not raised again.
     public init(sequence: UInt64 = 0, raised: some Sequence<String> = []) {
         self.sequence = sequence
-        alarms = Set(raised)
+        for name in raised { alarms[name] = Alarm(told: nil) }
     }
 
     /// The names of the alarms that stand.
-    public var raised: [String] { alarms.sorted() }
+    public var raised: [String] { alarms.filter(\.value.isStanding).keys.sorted() }
 
     /// The worst state of all: critical, warning, unknown, ok. What cannot be seen does not hide
     /// what can.
@@ -89,6 +143,9 @@ public struct Board: Sendable {
     /// Takes a round of one group's findings at `time` (nanoseconds since 1970), and gives the
     /// events that come of it. A check of the group that is not among them any more has gone with
     /// its subject; its alarm is cleared.
+    ///
+    /// What worsens is told at once, and so is that it got better. Only where it does so over and
+    /// over, an alarm stands until it was better for a while: see `Alarm`.
     public mutating func take(
         _ findings: [Finding], of kinds: some Sequence<CheckKind>, at time: Int64
     ) -> [AlarmEvent] {
@@ -102,16 +159,24 @@ public struct Board: Sendable {
             guard let entry = entries[name], names.contains(entry.finding.kind.name) else {
                 continue
             }
-            entries[name] = nil
-            samples[name] = nil
-            if alarms.remove(name) != nil {
+            if alarms[name]?.isStanding == true {
+                guard alarms[name]?.improves(to: .ok, at: time) == true else { continue }
                 var gone = entry.finding
                 gone.text = "gone: " + gone.text
                 gone.state = .unknown
                 events.append(event(gone, isRaised: false, time))
             }
+            entries[name] = nil
+            samples[name] = nil
         }
+        forget(time)
         return events
+    }
+
+    /// Forgets alarms that were cleared long ago; all that were, where subjects are too many.
+    private mutating func forget(_ time: Int64) {
+        let isFull = alarms.count > 2 * Self.entriesMax
+        alarms = alarms.filter { $1.isStanding || !isFull && $1.isRecent(time) }
     }
 
     private mutating func note(_ finding: Finding, _ time: Int64, _ events: inout [AlarmEvent]) {
@@ -123,16 +188,14 @@ public struct Board: Sendable {
         }
         let isNew = old?.finding.state != finding.state
         var failures = old?.failures ?? 0
-        if finding.state.isAlarm {
-            // A warning that turns critical is told again; an alarm from before a restart is not.
-            let isKnown = old == nil && alarms.contains(name)
-            if isNew, !isKnown {
-                failures += 1
-                events.append(event(finding, isRaised: true, time))
-            }
-            alarms.insert(name)
-        } else if finding.state == .ok, alarms.remove(name) != nil {
-            events.append(event(finding, isRaised: false, time))
+        // An alarm from before a restart is not told again.
+        let isKnown = old == nil && alarms[name]?.isStanding == true
+        if finding.state.isAlarm, isNew, !isKnown { failures += 1 }
+        if finding.state.isAlarm, alarms[name]?.isStanding != true {
+            alarms[name, default: Alarm(told: .ok)].worsens(to: finding.state, at: time)
+            events.append(event(finding, isRaised: true, time))
+        } else if alarms[name]?.takes(finding.state, at: time) == true {
+            events.append(event(finding, isRaised: finding.state.isAlarm, time))
         }
         entries[name] = BoardEntry(
             finding: finding, since: isNew ? time : old?.since ?? time, seen: time,
