@@ -45,8 +45,7 @@ public struct BootPlan: Hashable, Sendable {
             return
         }
         // A kernel without CONFIG_NO_HZ_FULL has no such file, and would ignore the argument.
-        let isTickless = input.now.names("/sys/devices/system/cpu")?.contains("nohz_full") == true
-            || input.now.text("/sys/devices/system/cpu/nohz_full") != nil
+        let isTickless = input.now.text("/sys/devices/system/cpu/nohz_full") != nil
         let wanted = { (words: [Substring]) in
             Self.arguments(words, hot: hot, rest: rest, isTickless: isTickless)
         }
@@ -75,7 +74,7 @@ public struct BootPlan: Hashable, Sendable {
 
     private static var whys: [String] {
         [
-            "The scheduler puts nothing on these CPUs, and interrupts that drivers manage stay off.",
+            "The scheduler puts nothing on these CPUs; interrupts that drivers manage stay off.",
             "Without the timer's tick a thread that is alone on its CPU is not interrupted.",
             "What the kernel frees later is freed by other CPUs.",
             "New interrupts of devices begin on other CPUs.",

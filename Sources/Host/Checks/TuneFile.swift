@@ -67,10 +67,10 @@ public struct TuneFile: Hashable, Sendable {
         var files = [
             file(
                 input, sysctl, parameters(findings),
-                "They are the kernel's own again after a reboot, without it."),
+                "Without it the kernel begins with values of its own after a reboot."),
             file(
                 input, tmpfiles, writes(input, findings),
-                "They are the kernel's own again after a reboot, without it."),
+                "Without it the kernel begins with values of its own after a reboot."),
         ]
         for unit in units(input.plan) {
             files.append(
@@ -138,7 +138,8 @@ public struct TuneFile: Hashable, Sendable {
                     .map { [line(path, $0.mask)] } ?? []
             case .hugePageMode:
                 let path = "/sys/kernel/mm/transparent_hugepage/enabled"
-                let mode = finding.fix == nil ? input.now.text(path).flatMap(CheckInput.chosen) : nil
+                let old = input.now.text(path).flatMap(CheckInput.chosen)
+                let mode = finding.fix == nil ? old : nil
                 return [line(path, mode ?? "madvise")]
             case .pageMerging: return [line("/sys/kernel/mm/ksm/run", "0")]
             default: return []
