@@ -202,7 +202,7 @@ private struct TuneWork {
                     isDone: result["ok"] == .bool(true), answer: result["answer"]?.text ?? "",
                     undo: result["undo"]?.text)
             }
-            // The agent stops at the first that fails; it may know of others than the plan.
+            // It ends where its helper does not answer.
             let asked = answer["requests"]?.texts ?? []
             changes += asked.dropFirst(results.count).map {
                 Change(check: item.name, line: $0, isDone: false, answer: "was not tried")

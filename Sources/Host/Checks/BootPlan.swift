@@ -59,8 +59,11 @@ public struct BootPlan: Hashable, Sendable {
             return
         }
         lines = file.changed(wanted(file.words))
+        // Where the file is right and the kernel still lacks it, another one may have the last word.
         commands =
-            (lines.isEmpty ? [] : ["put into \(Self.grub):"] + lines.map { "  " + $0 })
+            (lines.isEmpty
+                ? ["grep GRUB_CMDLINE_LINUX \(Self.grub).d/*.cfg"]
+                : ["put into \(Self.grub):"] + lines.map { "  " + $0 })
             + ["update-grub", "reboot"]
     }
 

@@ -24,8 +24,9 @@ SHOWN = pytest.mark.parametrize("words, part", [
 ])
 
 
-def watch(state, *words, rows=24, environment=None, seconds=2.6):
-    """What a terminal gets to see until somebody presses Ctrl-C, and how it ended."""
+def watch(state, *words, rows=24, environment=None, seconds=2.6, may_end=False):
+    """What a terminal gets to see until somebody presses Ctrl-C, and how it ended; `may_end`: it may
+    have ended by itself before."""
     pid, master = pty.fork()
     if pid == 0:
         program = str(BIN / "boursectl")
@@ -36,8 +37,13 @@ def watch(state, *words, rows=24, environment=None, seconds=2.6):
     text, deadline = "", time.monotonic() + 0.2 + seconds
     while (left := deadline - time.monotonic()) > 0:
         if select.select([master], [], [], left)[0]:
-            text += os.read(master, 65536).decode()
-    os.write(master, b"\x03")
+            try:
+                text += os.read(master, 65536).decode()
+            except OSError:  # the other side is closed
+                assert may_end, repr(text)
+                break
+    else:
+        os.write(master, b"\x03")
     deadline = time.monotonic() + 10
     while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
         if time.monotonic() > deadline:
@@ -65,6 +71,17 @@ def test_draws_over_what_it_drew(exchange, words, part):
 def test_uses_no_colour_where_none_is_wanted(exchange, words, part):
     text, _ = watch(exchange.state, *words, environment={"NO_COLOR": "1"}, seconds=1.2)
     assert HOME in text and part in text and not COLOUR.search(text)
+
+
+def test_a_measurement_draws_how_far_it_is_and_goes_away(exchange):
+    words = ("noise", "0", "--force", "--seconds")
+    text, code = watch(exchange.state, *words, "30", seconds=1.5)
+    bars = text.split("\r\x1b[2K")
+    assert code == -signal.SIGINT and len(bars) > 3, repr(text)
+    assert all(re.match(r"Listening on CPU 0 \[.*\]  +\d%", bar) for bar in bars[1:] if bar)
+    text, code = watch(exchange.state, *words, "1", seconds=2, may_end=True)
+    assert code == 0 and "Listening" not in text.split("\r\x1b[2K")[-1]
+    assert re.search("(?m)^GAPS FROM", COLOUR.sub("", text))
 
 
 def test_draws_no_more_than_there_is_room_for(exchange):
