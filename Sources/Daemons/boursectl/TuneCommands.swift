@@ -146,7 +146,8 @@ struct TuneApply: ParsableCommand {
 
     func run() throws {
         let tuning = try target.tuning()
-        var work = TuneWork(root: target.root)
+        var work = TuneWork(
+            root: target.root, allowed: try target.common.settings().agent.allow)
         let agent = try target.common.agent()
         for item in tuning.items where !item.requests.isEmpty { work.change(item, agent) }
         for file in tuning.files where !file.isDone { work.write(file) }
@@ -168,12 +169,14 @@ private struct TuneWork {
     }
 
     let root: String
+    /// What the agent may change.
+    let allowed: [String]
     private var changes: [Change] = []
     private var written: [TuneFile] = []
     private var removed: [TuneFile] = []
     private var problems: [String] = []
 
-    init(root: String) { self.root = root }
+    init(root: String, allowed: [String]) { (self.root, self.allowed) = (root, allowed) }
 
     var isDone: Bool { problems.isEmpty && changes.allSatisfy(\.isDone) }
 
@@ -236,8 +239,14 @@ private struct TuneWork {
     /// What takes files into use that the agent does not: units begin anew.
     private func next(_ tuning: TunePlan) -> [String] {
         var lines: [String] = []
-        if !changes.allSatisfy(\.isDone) {
-            lines.append("boursectl fix CHECK says why one was not done; [agent] allow lets it be")
+        let denied = changes.filter { !$0.isDone && $0.answer.contains("[agent] allow") }
+            .map { String($0.line.prefix { $0 != " " }) }
+        if !denied.isEmpty {
+            let verbs = (allowed + Set(denied).subtracting(allowed).sorted()).joined(separator: " ")
+            lines += [
+                "boursectl init --set 'agent.allow=\"\(verbs)\"'",
+                "systemctl restart bourse-agentd.service", "boursectl tune apply",
+            ]
         }
         let units = (written + removed).compactMap(\.unit)
         guard !units.isEmpty else { return lines }

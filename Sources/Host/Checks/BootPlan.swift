@@ -59,7 +59,7 @@ public struct BootPlan: Hashable, Sendable {
             return
         }
         lines = file.changed(wanted(file.words))
-        // Where the file is right and the kernel still lacks it, another one may have the last word.
+        // The file is right, and the kernel still lacks it: another one may have the last word.
         commands =
             (lines.isEmpty
                 ? ["grep GRUB_CMDLINE_LINUX \(Self.grub).d/*.cfg"]

@@ -131,6 +131,14 @@ def test_denies_by_default(tuned, tree, helper):
         (False, True)]
     assert REQUEST not in helper.lines and tuned.ctl_json("changes") == []
     assert (tree / SYSCTL).exists(), "files need no agent"
+    # What it says lets it be done, does.
+    assert "boursectl init --set 'agent.allow=\"parameter\"'" in said["next"]
+    tuned.ctl("init", "--set", 'agent.allow="parameter"')
+    tuned.stop("agentd")
+    agent.start()
+    agent.until(lambda: agent.check(CHECK)["state"] == "warning", "warns")
+    tuned.ctl("tune", "apply", "--root", tree)
+    assert helper.lines.count(REQUEST) == 1
 
 
 def test_says_that_the_agent_is_away(tuned, tree):
