@@ -87,7 +87,7 @@ let package = Package(
         wing("Host", "Checks", ["JSON"]),
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("Host", "Configuration", ["Terms"]),
+        wing("Host", "Configuration", ["Terms", "Checks"]),
         wing("Host", "Secrets", ["Platform", "CCrypto"]),
         wing("Host", "Control", ["Terms", "JSON", "Wire"]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.

@@ -351,22 +351,23 @@ final class FakeHelper: Sendable {
         #expect(third.changes.map(\.isUndone) == [true, false])
     }
 
-    @Test func `requests stop at the first that fails`() async throws {
+    @Test func `a request that fails keeps none of the others from being done`() async throws {
         let scratch = try Scratch()
         let helper = try helper(scratch)
         let hands = try hands(scratch, ChangePolicy(allowed: ["governor", "channels"]))
         let results = await carryOut(
             hands, [.channels(nic: "eth0", count: 1), Self.request])
-        #expect(results.map(\.isDone) == [false])
-        #expect(results.map(\.answer) == ["failed it does not take"])
-        #expect(helper.lines == ["channels eth0 1"])
-        #expect(hands.changes.isEmpty)
+        #expect(results.map(\.isDone) == [false, true])
+        #expect(results[0].answer == "failed it does not take")
+        #expect(helper.lines == ["channels eth0 1", Self.request.line])
+        #expect(hands.changes.map(\.line) == [Self.request.line])
     }
 
     @Test func `a helper that is not there is a fault that is told`() async throws {
         let scratch = try Scratch()
-        let hands = try hands(scratch, ChangePolicy(allowed: ["governor"]))
-        let results = await carryOut(hands, [Self.request])
+        let hands = try hands(scratch, ChangePolicy(allowed: ["governor", "channels"]))
+        // It is waited for once.
+        let results = await carryOut(hands, [Self.request, .channels(nic: "eth0", count: 1)])
         #expect(results.map(\.isDone) == [false])
         #expect(results[0].answer.hasPrefix("failed cannot connect to"))
     }

@@ -30,7 +30,8 @@ import Testing
         "huge-pages sometimes", "service-address add 10.0.0.5 eth0",
         "service-address add 10.0.0.5/24;x eth0", "service-address move 10.0.0.5/24 eth0",
         "health ../../etc", "reboot", "unit start bourse-agentd.service",
-        "unit start bourse-matchd", "unit start sshd.service", "unit enable bourse-matchd.service", "health nvme0n1 nvme1n1",
+        "unit start bourse-matchd", "unit start sshd.service",
+        "unit enable bourse-matchd.service", "health nvme0n1 nvme1n1",
     ])
     func `anything else is refused`(line: String) { #expect(HelperRequest(line) == nil) }
 

@@ -77,27 +77,7 @@ struct AgentDaemon {
 
     /// What the owner declared, for the checks.
     static func options(_ settings: Settings) -> AgentOptions {
-        var plan = HostPlan()
-        plan.units = settings.agent.units
-        plan.interfaces = settings.agent.interfaces.map {
-            HostPlan.Interface(name: $0.name, channels: $0.channels)
-        }
-        plan.protectedDisks = Set(settings.agent.protectedDisks)
-        plan.off = Set(settings.agent.off)
-        for threshold in settings.agent.thresholds {
-            plan.thresholds[threshold.kind] = Thresholds(
-                warning: threshold.warning, critical: threshold.critical)
-        }
-        if let cpu = settings.matchd.cpu {
-            plan.hotThreads = [
-                HostPlan.HotThread(unit: "bourse-matchd.service", thread: "engine", cpu: cpu)
-            ]
-        }
-        plan.directories = [
-            ("state", settings.state), ("journal", settings.journalDirectory),
-            ("snapshots", settings.snapshotsDirectory), ("history", settings.historyDirectory),
-        ]
-        return AgentOptions(version: DaemonArguments.version, plan: plan)
+        AgentOptions(version: DaemonArguments.version, plan: settings.hostPlan)
     }
 
     /// What is wrong with settings that only the checks know of.

@@ -63,10 +63,10 @@ struct Boursectl: ParsableCommand {
             CommandGroup(
                 name: "This host",
                 subcommands: [
-                    Check.self, Explain.self, Fix.self, Undo.self, Changes.self, Watch.self,
-                    SupportBundle.self,
+                    Check.self, Explain.self, Fix.self, TuneGroup.self, Undo.self, Changes.self,
+                    Watch.self, SupportBundle.self,
                 ]),
-            CommandGroup(name: "Measuring", subcommands: [BenchGroup.self]),
+            CommandGroup(name: "Measuring", subcommands: [BenchGroup.self, NoiseCommand.self]),
         ])
 
     static func main() {

@@ -19,6 +19,7 @@ struct Check: ParsableCommand, NagiosCommand {
             """)
 
     @OptionGroup var common: Common
+    @OptionGroup var repeating: Repeating
 
     @Flag(help: "The same as --output nagios: one line and its performance data.")
     var nagios = false
@@ -27,7 +28,9 @@ struct Check: ParsableCommand, NagiosCommand {
         help: "A check, a kind or the first part of one, as disk or disk.space. Default: all.")
     var name: String?
 
-    func run() throws {
+    func run() throws { try repeating.run(common, show) }
+
+    private func show(_ out: Output) throws {
         let isNagios = nagios || common.output == .nagios
         let view: HostView
         let checks: [ReportedCheck]
@@ -36,14 +39,22 @@ struct Check: ParsableCommand, NagiosCommand {
             checks = try view.checks(named: name)
         } catch {
             // What cannot be asked is unknown, for whoever reads the exit status.
-            if isNagios { print("BOURSE UNKNOWN - \(error.problem)") } else { error.say() }
+            if isNagios {
+                Output(format: .nagios, screen: out.screen)
+                    .give(.null, text: ["BOURSE UNKNOWN - \(error.problem)"])
+            } else if out.screen != nil, common.output == .text {
+                out.give(.null, text: ["\(out.ink.faint("unknown"))  \(error.problem)"])
+            } else {
+                error.say()
+            }
             throw ExitCode(NagiosReport.status(.unknown))
         }
         let worst = checks.map(\.state).max { $0.severity < $1.severity } ?? .unknown
         if isNagios {
-            Terminal.show(NagiosReport.lines(checks))
+            Output(format: .nagios, screen: out.screen)
+                .give(.null, text: NagiosReport.lines(checks))
         } else {
-            common.out.give(.array(checks.map(\.json)), text: text(view, checks, worst))
+            out.give(.array(checks.map(\.json)), text: text(view, checks, worst))
         }
         throw ExitCode(NagiosReport.status(worst))
     }

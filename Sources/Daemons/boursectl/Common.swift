@@ -30,6 +30,9 @@ struct Common: ParsableArguments {
     /// The result's way out.
     var out: Output { Output(format: output) }
 
+    /// The way out of results that are given over and over.
+    func out(on screen: Screen) -> Output { Output(format: output, screen: screen) }
+
     /// The configuration file that is meant.
     func configurationFile() throws(Failure) -> String {
         if let config { return config }

@@ -116,6 +116,7 @@ struct Init: ParsableCommand {
                     "",
                     "Start it:           systemctl enable --now bourse.target",
                     "Look at it:         boursectl status",
+                    "Tune this host:     boursectl tune plan",
                     "A copy of the key for another host, to be kept apart from the journal:",
                     "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
                         + "\(key.encrypted) FILE",

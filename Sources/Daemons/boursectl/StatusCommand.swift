@@ -26,32 +26,12 @@ struct Status: ParsableCommand, NagiosCommand {
 
     @OptionGroup var common: Common
 
-    @Option(
-        name: .shortAndLong,
-        help: ArgumentHelp(
-            "Show it again every so many seconds, until Ctrl-C.", valueName: "seconds"))
-    var wait: Int?
+    @OptionGroup var repeating: Repeating
 
-    func validate() throws {
-        if let wait, !(1...3_600 ~= wait) { throw ValidationError("Give 1 … 3600 seconds.") }
-    }
+    func run() throws { try repeating.run(common, show) }
 
-    func run() throws {
-        guard let wait else { return try show() }
-        while true {
-            do {
-                try show()
-            } catch let code as ExitCode where code.rawValue == Failure.Code.notRunning.rawValue {
-                // It may come back.
-            }
-            if common.output == .text { print() }
-            fflush(nil)
-            Clock.sleep(nanos: Int64(wait) * 1_000_000_000)
-        }
-    }
-
-    private func show() throws {
-        if common.output == .nagios { return try showNagios() }
+    private func show(_ out: Output) throws {
+        if common.output == .nagios { return try showNagios(out) }
         let settings = try common.settings()
         let snapshots = SnapshotFile.list(settings)
         let status: LinkStatus
@@ -59,14 +39,14 @@ struct Status: ParsableCommand, NagiosCommand {
             status = try Exchange(settings: settings).status()
         } catch {
             guard error.code == .notRunning else { throw error }
-            showAbsence(settings, error, snapshots)
+            showAbsence(settings, error, snapshots, out)
             throw ExitCode(error.code.rawValue)
         }
-        common.out.give(
+        out.give(
             json(settings, status, snapshots), text: text(settings, status, snapshots))
     }
 
-    private func showNagios() throws {
+    private func showNagios(_ out: Output) throws {
         let state: (word: String, status: Int32)
         var text: String
         do throws(Failure) {
@@ -82,18 +62,18 @@ struct Status: ParsableCommand, NagiosCommand {
             state = error.code == .notRunning ? ("CRITICAL", 2) : ("UNKNOWN", 3)
             text = error.problem
         }
-        print("BOURSE \(state.word) - \(text)")
+        out.give(.null, text: ["BOURSE \(state.word) - \(text)"])
         throw ExitCode(state.status)
     }
 
     private func showAbsence(
-        _ settings: Settings, _ failure: Failure, _ snapshots: [SnapshotFile]
+        _ settings: Settings, _ failure: Failure, _ snapshots: [SnapshotFile], _ out: Output
     ) {
-        let ink = common.out.ink
+        let ink = out.ink
         var facts = Facts()
         facts.add("state", settings.state)
         facts.add("snapshots", SnapshotFile.summary(snapshots))
-        common.out.give(
+        out.give(
             [
                 "running": .bool(false), "state": .string(settings.state),
                 "problem": .string(failure.problem),

@@ -25,10 +25,14 @@ enum Terminal {
     }
 
     /// Columns of the terminal at a descriptor; 80 where it does not say.
-    static func width(_ descriptor: Int32) -> Int {
+    static func width(_ descriptor: Int32) -> Int { size(descriptor).map(\.columns) ?? 80 }
+
+    /// Columns and rows of the terminal at a descriptor; nil where it does not say.
+    static func size(_ descriptor: Int32) -> (columns: Int, rows: Int)? {
         var size = winsize()
         let result = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size)
-        return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+        guard result == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }
+        return (Int(size.ws_col), Int(size.ws_row))
     }
 
     /// Writes lines to standard output.
@@ -71,13 +75,19 @@ struct Output {
     let format: OutputFormat
     /// Colour of standard output.
     let ink = Terminal.ink(for: STDOUT_FILENO)
+    /// Where results are given over and over; nil: once.
+    var screen: Screen?
 
-    /// Gives a result in the form that was asked for.
+    /// Gives a result in the form that was asked for: over and over, JSON in a line each and YAML
+    /// as documents.
     func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
-        switch format {
-        case .text, .nagios: Terminal.show(text())
-        case .json: print(json().pretty)
-        case .yaml: print(json().yaml, terminator: "")
+        switch (format, screen) {
+        case (.text, let screen?), (.nagios, let screen?): screen.draw(text())
+        case (.json, let screen?): screen.write([json().compact])
+        case (.yaml, let screen?): screen.write(["---", String(json().yaml.dropLast())])
+        case (.text, nil), (.nagios, nil): Terminal.show(text())
+        case (.json, nil): print(json().pretty)
+        case (.yaml, nil): print(json().yaml, terminator: "")
         }
     }
 

@@ -27,15 +27,12 @@ struct Watch: ParsableCommand {
     func run() throws {
         let agent = try common.agent()
         let screen = Screen()
+        let out = common.out(on: screen)
         var before: HostView?
         while true {
             do throws(Failure) {
                 let view = try agent.state()
-                switch common.output {
-                case .json: screen.write([view.json.compact])
-                case .yaml: screen.write(["---", String(view.json.yaml.dropLast())])
-                case .text, .nagios: screen.draw(lines(view, before))
-                }
+                out.give(view.json, text: lines(view, before))
                 before = view
             } catch {
                 guard error.code == .notRunning, common.output == .text else { throw error }
@@ -107,18 +104,48 @@ extension HostView {
 
 /// A terminal that is drawn over and over, or an output that is written on and on.
 struct Screen {
-    private let isTerminal = Terminal.isTerminal(STDOUT_FILENO)
+    private let isDrawn =
+        Terminal.isTerminal(STDOUT_FILENO) && Terminal.environment("TERM") != "dumb"
 
-    /// Draws lines over what was drawn before.
+    /// Draws lines over what was drawn before, as many as the terminal has room for.
     func draw(_ lines: [String]) {
-        guard isTerminal else { return write(lines) }
+        guard isDrawn else { return write(lines + [""]) }
+        let shown = lines.prefix(max(1, (Terminal.size(STDOUT_FILENO)?.rows ?? 24) - 1))
         // Home, each line to its end, and what is left below: nothing flickers.
-        let text = lines.map { $0 + "\u{1B}[K\r\n" }.joined()
+        let text = shown.map { $0 + "\u{1B}[K\n" }.joined()
         Terminal.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
     }
 
     /// Writes lines behind what was written before.
     func write(_ lines: [String]) {
         Terminal.write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
+    }
+}
+
+/// Whether a command shows its result once, or again and again.
+struct Repeating: ParsableArguments {
+    @Option(
+        name: [.customShort("w"), .customLong("watch")],
+        help: ArgumentHelp(
+            "Show it again every so many seconds, until Ctrl-C.", valueName: "seconds"))
+    var seconds: Int?
+
+    func validate() throws {
+        if let seconds, !(1...3_600 ~= seconds) { throw ValidationError("Give 1 … 3600 seconds.") }
+    }
+
+    /// Shows a result once, or without end: on a terminal each over the one before. An exit status
+    /// ends it where it is shown once.
+    func run(_ common: Common, _ show: (Output) throws -> Void) throws {
+        guard let seconds else { return try show(common.out) }
+        let out = common.out(on: Screen())
+        while true {
+            do {
+                try show(out)
+            } catch is ExitCode {
+                // It may be otherwise the next time.
+            }
+            Clock.sleep(nanos: Int64(seconds) * 1_000_000_000)
+        }
     }
 }

@@ -144,8 +144,9 @@ public final class Hands: Sendable {
     /// The changes that were made, oldest first.
     public var changes: [Change] { kept.withLock { $0 } }
 
-    /// Carries out requests in their order, up to the first that fails. `done` is called from the
-    /// thread; false: too much is waiting.
+    /// Carries out requests in their order. One that fails, as an interrupt that cannot be moved,
+    /// keeps none of the others from being done; a helper that does not answer ends it. `done` is
+    /// called from the thread; false: too much is waiting.
     public func carryOut(
         _ requests: [HelperRequest], by user: String,
         done: @escaping @Sendable ([ChangeResult]) -> Void
@@ -158,8 +159,10 @@ public final class Hands: Sendable {
                         ChangeResult(line: $0.line, isDone: false, answer: "refused \(refusal)")
                     })
             }
-            for request in requests where results.allSatisfy(\.isDone) {
-                results.append(carryOut(request, by: user, work))
+            for request in requests {
+                let (result, isAnswered) = carryOut(request, by: user, work)
+                results.append(result)
+                if !isAnswered { break }
             }
             done(results)
         }
@@ -174,7 +177,7 @@ public final class Hands: Sendable {
             guard let change = changes.first(where: { $0.id == id }), !change.isUndone,
                 let request = change.undo.flatMap({ HelperRequest($0) })
             else { return done(nil) }
-            let result = carryOut(request, by: user, work)
+            let (result, _) = carryOut(request, by: user, work)
             if result.isDone {
                 var undone = change
                 undone.isUndone = true
@@ -213,9 +216,10 @@ public final class Hands: Sendable {
         return isTaken
     }
 
+    /// What came of a request, and whether the helper answered.
     private func carryOut(
         _ request: HelperRequest, by user: String, _ work: borrowing Work
-    ) -> ChangeResult {
+    ) -> (ChangeResult, Bool) {
         do throws(HelperFault) {
             let undo: String?
             let isChanged: Bool
@@ -231,11 +235,14 @@ public final class Hands: Sendable {
                 Change(
                     id: id, time: Clock.realtimeNanos(), line: request.line, undo: undo, by: user),
                 work)
-            return ChangeResult(
-                line: request.line, isDone: true,
-                answer: isChanged ? "done, as change \(id)" : "it was so already", undo: undo)
+            let answer = isChanged ? "done, as change \(id)" : "it was so already"
+            return (
+                ChangeResult(line: request.line, isDone: true, answer: answer, undo: undo), true
+            )
         } catch {
-            return ChangeResult(line: request.line, isDone: false, answer: "\(error)")
+            return (
+                ChangeResult(line: request.line, isDone: false, answer: "\(error)"), error.isAnswer
+            )
         }
     }
 

@@ -7,6 +7,8 @@ import Platform
 struct HelperFault: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line, as `refused WHY` or `failed WHY`.
     let description: String
+    /// Whether the helper said so itself; else it may not be there.
+    var isAnswer = false
 }
 
 /// The root helper by its socket.
@@ -34,7 +36,8 @@ struct HelperClient: Sendable {
         }
         let lines = text.split(separator: "\n").map(String.init)
         guard let first = lines.first, first == "ok" || first.hasPrefix("ok ") else {
-            throw HelperFault(description: lines.first ?? "failed the helper said nothing")
+            throw HelperFault(
+                description: lines.first ?? "failed the helper said nothing", isAnswer: true)
         }
         return (String(first.dropFirst(3)), Array(lines.dropFirst()))
     }

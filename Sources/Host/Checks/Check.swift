@@ -97,7 +97,8 @@ public struct CheckKind: Hashable, Sendable {
 
 /// What can be done about a finding.
 public enum Fix: Hashable, Sendable {
-    /// The helper can do it while everything runs, and undo it: its requests, in order.
+    /// The helper can do it while everything runs, and undo it: its requests, in order, of which
+    /// none needs another one.
     case change([HelperRequest])
     /// A person has to: the exact change, one line each.
     case advice([String])

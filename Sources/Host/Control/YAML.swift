@@ -53,8 +53,24 @@ extension JSONValue {
 
     /// The value on one line.
     private var scalar: String {
-        guard case .string(let text) = self, text.isPlainYAML else { return compact }
-        return text
+        guard case .string(let text) = self else { return compact }
+        return text.isPlainYAML ? text : Self.escaped(compact)
+    }
+
+    /// A quoted text with what JSON may hold as it is and YAML may not, or breaks a line at:
+    /// YAML 1.2.2, sections 5.1 and 5.4.
+    private static func escaped(_ quoted: String) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in quoted.unicodeScalars {
+            switch scalar.value {
+            case 0x7F...0x9F, 0x2028...0x2029, 0xFEFF, 0xFFFE...0xFFFF:
+                let digits = String(scalar.value, radix: 16)
+                let blank = String(repeating: "0", count: 4 - digits.count)
+                text.append(contentsOf: "\\u\(blank)\(digits)".unicodeScalars)
+            default: text.append(scalar)
+            }
+        }
+        return String(text)
     }
 }
 

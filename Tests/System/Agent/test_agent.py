@@ -291,6 +291,25 @@ def test_yaml_says_what_json_says(exchange, agent):
     assert refused.returncode == 64 and "for check and status" in refused.stderr
 
 
+def test_yaml_holds_whatever_an_operator_writes(exchange):
+    exchange.start("matchd")
+    exchange.ctl("asset", "add", "USDT", "--scale", "6")
+    exchange.ctl("account", "open", "alice")
+    reasons = [
+        "yes", "No", "null", "~", "1e3", "0x1F", "1_000", "12:30", "2026-01-02", ".5", "=",
+        "- a", "a: b", "a #b", "#a", "[1", "{a", "!t", "*a", "&a", "|", ">", "%a", "@a", "`a", "'", '"',
+        " a", "a\tb", "a\\nb", "a\nb", "é", "a\u2028b", "a\u0085b", "a\ufeff", "a\x7f",
+        "a\u009f", "a\uffff", "😀", "---", "...", "?", "a:", "true ", "<<", "/", "y",
+    ]
+    for reason in reasons:
+        exchange.ctl("credit", "alice", "USDT", "1", f"--reason={reason}")
+    said = exchange.ctl("--output", "json", "journal", "dump").stdout
+    written = [json.loads(line) for line in said.split("\n") if line]
+    assert set(reasons) <= {record.get("reason") for record in written}
+    documents = list(yaml.safe_load_all(exchange.ctl("--output", "yaml", "journal", "dump").stdout))
+    assert documents == written
+
+
 def drop(value, names):
     """Takes members away that change from second to second."""
     if isinstance(value, list):
