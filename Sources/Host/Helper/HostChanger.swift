@@ -107,8 +107,7 @@ public final class HostChanger {
         }
         guard old != wanted else { return HelperAnswer() }
         do throws(SystemError) {
-            // One write(2): the kernel takes the whole value or none of it.
-            try File(root + path, .write).write(Array("\(write(wanted))\n".utf8))
+            try File(root + path, .write).set(Array("\(write(wanted))\n".utf8))
         } catch {
             throw .failed(
                 path.hasPrefix("/proc/irq/") && error.code == EIO
@@ -209,7 +208,7 @@ public final class HostChanger {
             do throws(SystemError) {
                 let file = try File("\(root)/dev/cpu_dma_latency", .write)
                 let value = UInt32(micros)
-                try file.write((0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
+                try file.set((0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
                 wakeupLatency = (file, micros)
             } catch {
                 throw error.isMissing

@@ -152,6 +152,14 @@ public final class File: Sendable {
         if let failure { throw failure }
     }
 
+    /// Writes a value to a file of the kernel's, by one write(2): it takes the whole value or none of
+    /// it, and some of them have no offsets to write at.
+    public func set(_ value: [UInt8]) throws(SystemError) {
+        let n = unsafe Glibc.write(descriptor, value, value.count)
+        if n < 0 { throw .last("write", path) }
+        if n != value.count { throw SystemError(code: EIO, operation: "write", path: path) }
+    }
+
     /// Makes written data durable (fdatasync(2)). After an error what is on disk is unknown: never
     /// try again on the same file, for the kernel reports a lost page once and then forgets it.
     public func syncData() throws(SystemError) {
