@@ -96,8 +96,8 @@ struct Round {
     private var time: Int64 = 0
     private var nanos: Int64 = 0
     private var tables: [JSONValue.Member] = []
-    /// The last rounds: when, how long, exchange and disks, oldest first. A picture over time
-    /// begins there.
+    /// The last rounds: when, how long, exchange and disks, oldest first: where a picture over time
+    /// begins.
     private(set) var trend: [JSONValue] = []
 
     /// Rounds in `trend`.

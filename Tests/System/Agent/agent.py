@@ -40,10 +40,15 @@ class Answer:
 
 
 class Agent:
-    """Starts, asks and stops the agent of an `Exchange`'s state directory."""
+    """Starts, asks and stops the agent of an `Exchange`'s state directory.
 
-    def __init__(self, exchange, environment=None, **settings):
+    `shell` is run before it, in namespaces that it has for itself: what it changes there of the
+    network or of mounts only this agent sees.
+    """
+
+    def __init__(self, exchange, environment=None, shell=None, **settings):
         self.exchange = exchange
+        self.shell = shell
         self.environment = environment or {}
         self.port = free_port()
         exchange.set("agent", "listen", f"127.0.0.1:{self.port}")
@@ -54,15 +59,24 @@ class Agent:
         self.process = None
 
     def start(self):
+        command = [str(BIN / "bourse-agentd"), "--config", str(self.exchange.config)]
+        if self.shell:
+            command = ["unshare", "--net", "--mount", "sh", "-ec", f'{self.shell}\nexec "$@"', "sh",
+                       *command]
         with open(self.exchange.logs / "agentd.log", "ab") as log:
             self.process = subprocess.Popen(
-                [str(BIN / "bourse-agentd"), "--config", str(self.exchange.config)],
+                command,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=os.environ | self.environment,
             )
         self.exchange.running["agentd"] = self.process
         self.until(lambda: self.state()["time"] > 0, "answers", READY_SECONDS_MAX)
         return self
+
+    def within(self, *command):
+        """Runs something in the namespaces of an agent that has its own."""
+        pid = str(self.process.pid)
+        subprocess.run(["nsenter", "-t", pid, "--net", "--mount", *command], check=True)
 
     def ask(self, method, path, body=None, peer="unix", headers=None):
         if peer == "unix":
