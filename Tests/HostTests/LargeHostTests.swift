@@ -47,7 +47,7 @@ import Testing
         let options = AgentOptions(version: "1", plan: HostPlan())
         let state = options.examineOnce(rounds: 1, reader: HostReader(root: tree.path))
         for queue in 0..<64 {
-            let wanted = #""queue":"rx-\(queue)","irq":\(queue),"cpus":"\(queue)""#
+            let wanted = #""queue":"rx-\#(queue)","irq":\#(queue),"cpus":"\#(queue)""#
             #expect(state.compact.contains(wanted))
         }
     }

@@ -152,8 +152,8 @@ public final class File: Sendable {
         if let failure { throw failure }
     }
 
-    /// Writes a value to a file of the kernel's, by one write(2): it takes the whole value or none of
-    /// it, and some of them have no offsets to write at.
+    /// Writes a value to a file of the kernel's, by one write(2): it takes the whole value or none,
+    /// and some of them have no offsets to write at.
     public func set(_ value: [UInt8]) throws(SystemError) {
         let n = unsafe Glibc.write(descriptor, value, value.count)
         if n < 0 { throw .last("write", path) }
