@@ -3,11 +3,12 @@ nothing unasked, run hardened, come back after the power was cut, upgrade withou
 up no ledger when they are removed."""
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
 from appliance import (
-    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, await_serving, main_pids, set_up, state,
+    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, await_serving, ctl, main_pids, set_up, state,
 )
 from base import ROOT, run
 from bench import SUBNET, await_true
@@ -129,7 +130,7 @@ def test_each_has_its_own_and_no_more(host):
     assert owner("/etc/bourse/secrets/seal.key.cred") == "root:root 600"
     assert owner("/var/lib/bourse-agent") == "bourse-agent:bourse 700"
     assert owner("/var/lib/bourse-snmp") == "bourse-snmp:bourse-snmp 700"
-    assert owner("/run/bourse-helper/helper.sock") == "bourse-agent:root 600"
+    assert owner("/run/bourse-helper/helper.sock") == "bourse-agent:bourse-agent 600"
     writable = host.exec("find", "/etc/bourse", "/var/lib/bourse", "/var/lib/bourse-gateway",
                          "/run/bourse", "-perm", "/022", "-not", "-type", "s").stdout
     assert writable == "", "no one but its owner writes"
@@ -194,6 +195,26 @@ def test_an_upgrade_stops_and_starts_nothing(bench, host, debs):
     assert "nothing was done" in host.exec("boursectl", "upgrade").stdout
 
 
+def test_going_back_to_an_older_version_is_refused(bench, host, debs, tmp_path):
+    """The same package as one of a version before: it says why, and how it may be tried."""
+    deb, = [deb for deb in debs if deb.name.startswith("bourse-matchd_")]
+    tree = tmp_path / "tree"
+    run("dpkg-deb", "-R", deb, tree)
+    for name in ("control", "preinst"):
+        path = tree / "DEBIAN" / name
+        path.write_text(path.read_text().replace("0.1.0", "0.0.9"))
+    run("dpkg-deb", "-b", "-Znone", tree, tmp_path / "old.deb")
+    shutil.copy(tmp_path / "old.deb", host.inside("/var/tmp/old.deb"))
+    before = main_pids(host)
+    refused = host.exec("dpkg", "-i", "/var/tmp/old.deb", check=False)
+    assert refused.returncode != 0
+    assert "from bourse-matchd 0.1.0 to 0.0.9 is refused" in refused.stderr + refused.stdout
+    shown = host.exec("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", "bourse-matchd")
+    assert shown.stdout == "ii 0.1.0"
+    assert main_pids(host) == before
+    host.exec("boursectl", "journal", "rehearse")  # what it tells to do is there
+
+
 def test_setting_up_again_changes_nothing(host):
     said = json.loads(host.exec("boursectl", "--output", "json", "init").stdout)
     assert said["created"] == []
@@ -218,11 +239,33 @@ def test_removing_and_purging_keep_the_ledger(host):
     host.exec("id", "bourse-match")
 
 
-def test_a_purge_deletes_where_a_person_said_so(host, debs):
+def purge(host, answer):
+    """Purges on a terminal, where the question is asked; what was said."""
+    command = f"DEBIAN_FRONTEND=readline apt-get purge -y -q {' '.join(PACKAGES)}"
+    typed = f"while sleep 1; do echo '{answer}'; done"
+    return host.exec("sh", "-c", f"({typed}) | script -qec '{command}' /dev/null",
+                     seconds_max=120).stdout
+
+
+def test_a_purge_asks_and_keeps_unless_a_person_says_so(host, debs):
     host.install_deb(*debs)
-    host.exec("debconf-set-selections",
-              input="bourse-common bourse-common/delete-state boolean true\n")
-    host.exec("apt-get", "purge", "-y", "-q", "bourse-common", "bourse-runtime")
+    said = purge(host, "")
+    assert "Delete the exchange's ledger and keys?" in said and "what customers own" in said
+    for path in ("/var/lib/bourse/journal", "/etc/bourse/secrets/seal.key.cred"):
+        host.exec("test", "-s", path)
+
+
+def test_a_reinstalled_exchange_goes_on_where_it_was(bench, host, debs):
+    host.install_deb(*debs)
+    assert ctl(host, "init")["created"] == []
+    host.exec("systemctl", "start", "bourse.target")
+    await_serving(bench, host)
+    assert balance(host, "demo1")
+    host.exec("systemctl", "stop", "bourse.target")
+
+
+def test_a_purge_deletes_where_a_person_said_so(host):
+    purge(host, "yes")
     for path in ("/var/lib/bourse", "/var/lib/bourse-gateway", "/var/lib/bourse-agent",
                  "/var/lib/bourse-snmp", "/etc/bourse"):
         host.exec("test", "!", "-e", path)

@@ -92,9 +92,10 @@ class Pair:
         return None if answer.startswith("No Such") else answer.strip('"')
 
     def column(self, name):
-        """The values of a column, in the order of its rows."""
-        lines = self.ask("snmpwalk", "-Ov", f"BOURSE-MIB::{name}").stdout.splitlines()
-        return [line.strip('"') for line in lines]
+        """The values of a column by their rows' indices."""
+        lines = self.ask("snmpwalk", f"BOURSE-MIB::{name}").stdout.splitlines()
+        pairs = (line.removeprefix(name).split(" = ", 1) for line in lines if " = " in line)
+        return {index: value.strip('"') for index, value in pairs}
 
     def events(self):
         """What the receiver got of ours, oldest first: values by name."""
@@ -177,16 +178,21 @@ def test_a_manager_on_another_host_sees_everything(pair):
     for unit in ("matchd", "auditd", "gatewayd"):
         await_true(f"{unit} runs", 10, lambda: f'"bourse-{unit}.service" = running' in pair.ask(
             "snmpwalk", "BOURSE-MIB::bourseDaemonSubstate").stdout)
+    await_true("the engine among the threads", 20, lambda: any(
+        value == str(HOT) for value in pair.column("bourseThreadDeclared").values()))
+    declared = pair.column("bourseThreadDeclared")
+    engine, = [index for index, name in pair.column("bourseThreadAllowed").items()
+               if declared.get(index) == str(HOT)]
+    assert pair.column("bourseThreadCPU")[engine] == str(HOT)
     checks = pair.column("bourseCheckName")
-    assert len(checks) > 60 and ENGINE_CHECK in checks
-    assert len(pair.column("bourseCheckState")) == len(checks)
-    threads = dict(zip(pair.column("bourseThreadName"), pair.column("bourseThreadDeclared")))
-    assert threads["engine"] == str(HOT)
-    queues = list(zip(pair.column("bourseQueueInterface"), pair.column("bourseQueueName")))
-    assert {("eth0", f"{way}-{number}") for way in ("rx", "tx") for number in range(4)} \
-        <= set(queues)
-    assert pair.column("bourseDiskName")
-    assert "/var/lib/bourse/journal" in pair.column("bourseDirectoryPath")
+    assert len(checks) > 60 and ENGINE_CHECK in checks.values()
+    assert pair.column("bourseCheckState").keys() == checks.keys()
+    await_true("every queue of the network card", 20, lambda: sum(
+        f"{way}-{number}" in index for index in pair.column("bourseQueueCPUs")
+        for way in ("rx", "tx") for number in range(4)) == 8)
+    assert pair.column("bourseDiskReads")
+    directories = pair.column("bourseDirectoryPath").values()
+    assert "/var/lib/bourse/journal" in directories
 
 
 @pytest.mark.parametrize("wrong", [
