@@ -138,6 +138,7 @@ import Testing
             "nic.softnet-squeezed", "nic.tcp-retransmits", "nic.listen-overflows",
             "nic.queue-drops", "disk.write-latency", "disk.flush-latency", "disk.request-errors",
             "disk.full-within", "memory.swap-in", "memory.oom-kills", "time.step",
+            "gear.port-errors",
         ]
         #expect(rates == counted)
         // Every counter of the machine is back at a lower number.

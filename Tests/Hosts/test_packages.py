@@ -240,7 +240,7 @@ def test_removing_and_purging_keep_the_ledger(host):
 
 
 def purge(host, answer):
-    """Purges on a terminal, where the question is asked; what was said."""
+    """Purges on a terminal, where the question is asked and the answer is typed; what was said."""
     command = f"DEBIAN_FRONTEND=readline apt-get purge -y -q {' '.join(PACKAGES)}"
     typed = f"while sleep 1; do echo '{answer}'; done"
     return host.exec("sh", "-c", f"({typed}) | script -qec '{command}' /dev/null",
@@ -249,7 +249,7 @@ def purge(host, answer):
 
 def test_a_purge_asks_and_keeps_unless_a_person_says_so(host, debs):
     host.install_deb(*debs)
-    said = purge(host, "")
+    said = purge(host, "no")
     assert "Delete the exchange's ledger and keys?" in said and "what customers own" in said
     for path in ("/var/lib/bourse/journal", "/etc/bourse/secrets/seal.key.cred"):
         host.exec("test", "-s", path)

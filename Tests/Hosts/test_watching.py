@@ -417,6 +417,62 @@ def test_what_the_owner_does_not_allow_is_not_done(pair):
     await_check(host, ENGINE_CHECK, "ok", 60)
 
 
+# --- other gear, and the tuning ---
+
+def test_a_switch_is_read_with_passphrases_that_only_this_host_opens(pair):
+    """The monitor's snmpd stands for a switch: IF-MIB is IF-MIB. As the monitoring page tells."""
+    host, monitor = pair.host, pair.monitor
+    monitor.write("/var/lib/snmp/snmpd.conf",
+                  f'createUser reader SHA-256 "{AUTH}" AES "{PRIV}"\n', mode="600")
+    monitor.write("/etc/snmp/snmpd.conf.d/site.conf",
+                  f"agentaddress {monitor.address}\nrouser reader authPriv\n")
+    monitor.exec("systemctl", "restart", "snmpd")
+    index = monitor.exec("cat", "/sys/class/net/eth0/ifindex").stdout.strip()
+    host.write("/etc/bourse/targets/switch1.toml",
+               f'address = "{monitor.address}:161"\nkind = "switch"\nuser = "reader"\n'
+               f'ports = "{index}"\n')
+    host.exec("systemd-creds", "encrypt", "--name=snmp_switch1", "-",
+              "/etc/bourse/secrets/snmp/switch1", input=f"auth {AUTH}\npriv {PRIV}\n")
+    host.exec("systemctl", "restart", "bourse-snmp")
+    # Its address is not let through yet: deny by default.
+    await_check(host, "gear.answers/switch1", "critical", 60)
+    host.write("/etc/systemd/system/bourse-snmp.service.d/override.conf",
+               f"[Service]\nIPAddressAllow={monitor.address}\n")
+    host.exec("systemctl", "daemon-reload")
+    host.exec("systemctl", "restart", "bourse-snmp")
+    await_check(host, "gear.answers/switch1", "ok", 60)
+    port = await_check(host, f"gear.port/switch1/{index}", "ok", 30)
+    assert "eth0" in port["text"]
+    monitor.exec("systemctl", "stop", "snmpd")
+    await_check(host, "gear.answers/switch1", "critical", 60)
+    said = host.journal("bourse-snmp")
+    assert AUTH not in said and PRIV not in said
+
+
+def test_the_tuning_keeps_others_off_the_engine_s_cpu(pair):
+    host = pair.host
+    drop = "/etc/systemd/system/bourse-gatewayd.service.d/50-tune.conf"
+    plan = host.exec("boursectl", "tune", "plan").stdout
+    assert f"isolcpus=managed_irq,domain,{HOT}" in plan and drop in plan
+    host.exec("test", "!", "-e", drop)
+    done = json.loads(host.exec("boursectl", "--output", "json", "tune", "apply",
+                                check=False).stdout)
+    assert drop in done["written"]
+    again = json.loads(host.exec("boursectl", "--output", "json", "tune", "apply",
+                                 check=False).stdout)
+    assert again["written"] == []
+    host.exec("systemctl", "daemon-reload")
+    host.exec("systemctl", "restart", "bourse-gatewayd", "bourse-matchd")
+    await_serving(pair.bench, host)
+
+    def allowed(thread):
+        return host.exec("taskset", "-pc", thread).stdout.split()[-1]
+
+    assert allowed(main_pid(host, "bourse-gatewayd")) == str(1 - HOT)
+    assert allowed(main_pid(host, "bourse-matchd")) == str(1 - HOT)
+    assert allowed(pair.engine()) == str(HOT), "it pins itself"
+
+
 # --- what the agent's user may do, by polkit and by the helper's socket ---
 
 UNITS = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-snmp")

@@ -7,7 +7,7 @@ public enum Catalog {
         [
             .units, .exchange, .wallet, .threads, .isolation, .interrupts, .irqAffinity,
             .frequency, .settings, .network, .queues, .disks, .diskSettings, .diskTrend,
-            .diskHealth, .memory, .time, .power, .kernel,
+            .diskHealth, .memory, .time, .power, .gear, .kernel,
         ]
     }
 

@@ -45,8 +45,8 @@ struct TargetFault: Error, CustomStringConvertible {
     private var session: UnsafeMutableRawPointer?
     private var round: TargetRound?
     private var nextTime: Int64 = 0
-    /// Why the last round failed, so that it is reported once.
-    private var fault = ""
+    /// What was told of it since it last answered: each once.
+    private var told: Set<String> = []
     private var faults = 0
 
     /// Reads the passphrases; nothing is sent yet.
@@ -149,16 +149,15 @@ struct TargetFault: Error, CustomStringConvertible {
     }
 
     private func finish() {
-        if !fault.isEmpty { report("target \(target.name) answers again") }
-        (fault, faults) = ("", 0)
+        if !told.isEmpty { report("target \(target.name) answers again") }
+        (told, faults) = ([], 0)
         keep(round?.lines ?? [])
         round = nil
     }
 
     /// The round has failed: nothing of it is kept, for half of it may be old.
     private func fail(_ why: String) {
-        if fault != why { report("target \(target.name) \(why)") }
-        fault = why
+        if told.insert(why).inserted { report("target \(target.name) \(why)") }
         faults += 1
         round = nil
         keep(["error \(why)"])

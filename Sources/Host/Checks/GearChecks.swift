@@ -1,0 +1,210 @@
+// Other gear around the host, as bourse-snmp reads it: power supplies, switch ports, sensors.
+// Numbers 541 … 549.
+
+extension CheckKind {
+    static let gearAnswers = CheckKind(
+        541, "gear.answers",
+        why: "A device that does not answer may be gone, and what it would tell is not told.")
+    static let gearBattery = CheckKind(
+        542, "gear.battery",
+        why: "A battery that is low or worn out carries nothing when the mains fail.")
+    static let gearSource = CheckKind(
+        543, "gear.source", unit: "minutes",
+        why: "On its battery a power supply lasts for minutes; past it for none.")
+    static let gearAlarms = CheckKind(
+        544, "gear.alarms", unit: "alarms", warning: 1,
+        why: "The power supply itself says that something is wrong with it.")
+    static let gearPort = CheckKind(
+        545, "gear.port",
+        why: "Behind the switch's port is this exchange, its standby or its clients.")
+    static let gearPortErrors = CheckKind(
+        546, "gear.port-errors", unit: "per-minute", warning: 1, critical: 1_000,
+        why: "Frames that a switch damages or drops come late, by retransmission, or never.")
+    static let gearSensor = CheckKind(
+        547, "gear.sensor",
+        why: "A sensor that failed sees no heat, no water and no open door.")
+}
+
+extension CheckGroup {
+    /// What devices told that have a file in `/etc/bourse/targets`.
+    static let gear = CheckGroup(
+        "gear", seconds: 10,
+        kinds: [
+            .gearAnswers, .gearBattery, .gearSource, .gearAlarms, .gearPort, .gearPortErrors,
+            .gearSensor,
+        ],
+        sources: ["/etc/bourse/targets/", "\(GearReading.folder)/*", "/probe/clock"]
+    ) { input in
+        let declared = input.now.names("/etc/bourse/targets") ?? []
+        return declared.filter { $0.hasSuffix(".toml") }
+            .flatMap { input.gear(String($0.dropLast(5))) }
+    }
+}
+
+/// What was read of a device, `name value` by line: UPS-MIB (RFC 1628), IF-MIB (RFC 2863) or
+/// ENTITY-SENSOR-MIB (RFC 3433).
+struct GearReading {
+    /// Where bourse-snmp leaves it, a file for each device.
+    static let folder = "/run/bourse-snmp/targets"
+    /// Seconds after which it says nothing about now.
+    static let secondsMax: Int64 = 60
+
+    let path: String
+    let values: [String: Substring]
+
+    init?(_ name: String, _ observation: Observation) {
+        path = "\(Self.folder)/\(name)"
+        guard observation.text(path) != nil else { return nil }
+        values = observation.fields(path)
+    }
+
+    func number(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
+
+    /// The instances of a column, in their order.
+    func instances(_ column: String) -> [String] {
+        values.keys.filter { $0.hasPrefix(column + ".") }
+            .map { String($0.dropFirst(column.count + 1)) }
+            .sorted { (Int($0) ?? 0, $0) < (Int($1) ?? 0, $1) }
+    }
+}
+
+extension CheckInput {
+    fileprivate func gear(_ name: String) -> [Finding] {
+        let path = "\(GearReading.folder)/\(name)"
+        guard let reading = GearReading(name, now) else {
+            return [
+                unknown(
+                    .gearAnswers, name, source: path,
+                    "nothing was read of \(name): does bourse-snmp run?")
+            ]
+        }
+        guard let time = reading.number("time"),
+            let clock = now.fields("/probe/clock")["realtime_ns"].flatMap({ Int64($0) })
+        else { return [unknown(.gearAnswers, name, source: path)] }
+        let age = (clock - time) / 1_000_000_000
+        guard age <= GearReading.secondsMax else {
+            return [
+                unknown(
+                    .gearAnswers, name, source: path,
+                    "\(name) was read \(age) s ago: does bourse-snmp run?")
+            ]
+        }
+        if let error = reading.values["error"] {
+            return [
+                Finding(
+                    .gearAnswers, name, .critical, "\(name) \(error)", source: path,
+                    fix: .advice([
+                        "look at the device, its address and its user in "
+                            + "/etc/bourse/targets/\(name).toml",
+                        "journalctl -u bourse-snmp -n 50",
+                    ]))
+            ]
+        }
+        return [Finding(.gearAnswers, name, .ok, "\(name) answers", source: path)]
+            + supply(name, reading) + ports(name, reading) + sensors(name, reading)
+    }
+
+    // MARK: Power supplies
+
+    private func supply(_ name: String, _ reading: GearReading) -> [Finding] {
+        guard reading.values.keys.contains(where: { $0.hasPrefix("ups") }) else { return [] }
+        return [battery(name, reading), source(name, reading)]
+            + (reading.number("upsAlarmsPresent.0").map { count in
+                [
+                    finding(
+                        .gearAlarms, name, value: count, "\(name) has \(some(count, "alarm"))",
+                        source: reading.path,
+                        fix: .advice(["look at its panel, or at upsAlarmTable"]))
+                ]
+            } ?? [])
+    }
+
+    private func battery(_ name: String, _ reading: GearReading) -> Finding {
+        let percent = reading.number("upsEstimatedChargeRemaining.0")
+        let charge = percent.map { ", \($0) % charged" } ?? ""
+        let (state, word): (CheckState, String) =
+            switch reading.number("upsBatteryStatus.0") {
+            case 2: (.ok, "normal")
+            case 3: (.critical, "low")
+            case 4: (.critical, "depleted")
+            default: (.unknown, "unknown")
+            }
+        return Finding(
+            .gearBattery, name, state, "the battery of \(name) is \(word)\(charge)",
+            source: reading.path,
+            fix: state == .critical
+                ? .advice(["change the battery, or bring the mains back"]) : nil)
+    }
+
+    private func source(_ name: String, _ reading: GearReading) -> Finding {
+        let minutes = reading.number("upsEstimatedMinutesRemaining.0")
+        let (state, word): (CheckState, String) =
+            switch reading.number("upsOutputSource.0") {
+            case 3: (.ok, "its mains")
+            case 4: (.warning, "its bypass, without a battery behind it")
+            case 5: (.critical, "its battery")
+            case 6, 7: (.warning, "mains whose voltage it has to correct")
+            case 2: (.critical, "nothing")
+            default: (.unknown, "a source that it does not tell")
+            }
+        let left = minutes.map { ", which lasts for \(some($0, "minute"))" } ?? ""
+        return Finding(
+            .gearSource, name, state, value: minutes,
+            "\(name) gives power from \(word)\(word == "its battery" ? left : "")",
+            source: reading.path,
+            fix: state.isAlarm
+                ? .advice([
+                    "find out about the mains",
+                    "before the battery ends: systemctl stop bourse.target, then poweroff",
+                ]) : nil)
+    }
+
+    // MARK: Switches
+
+    private func ports(_ name: String, _ reading: GearReading) -> [Finding] {
+        let old = before.flatMap { GearReading(name, $0) }
+        return reading.instances("ifOperStatus").flatMap { port -> [Finding] in
+            let title = reading.values["ifName.\(port)"].map { String($0) } ?? port
+            let subject = "\(name)/\(port)"
+            let isUp = reading.number("ifOperStatus.\(port)") == 1
+            let isWanted = reading.number("ifAdminStatus.\(port)") != 2
+            let state: CheckState = isUp ? .ok : isWanted ? .critical : .warning
+            let columns = ["ifInErrors", "ifOutErrors", "ifInDiscards", "ifOutDiscards"]
+            func lost(_ reading: GearReading?) -> Int64? {
+                let counts = columns.compactMap { reading?.number("\($0).\(port)") }
+                return counts.count == columns.count ? counts.reduce(0, &+) : nil
+            }
+            return [
+                Finding(
+                    .gearPort, subject, state,
+                    "port \(title) of \(name) is "
+                        + (isUp ? "up" : isWanted ? "down" : "switched off"),
+                    source: reading.path,
+                    fix: isUp ? nil : .advice(["look at the cable, and at the port's settings"])),
+                rate(
+                    .gearPortErrors, subject, over: 60, source: reading.path,
+                    fix: .advice(["look at the cable and at how full the port is"]),
+                    from: lost(old), to: lost(reading),
+                    { "port \(title) of \(name) damaged or dropped \($0) frames a minute" }),
+            ]
+        }
+    }
+
+    // MARK: Sensors
+
+    private func sensors(_ name: String, _ reading: GearReading) -> [Finding] {
+        reading.instances("entPhySensorOperStatus").map { sensor in
+            let title = reading.values["entPhysicalName.\(sensor)"].map { String($0) } ?? sensor
+            let (state, word): (CheckState, String) =
+                switch reading.number("entPhySensorOperStatus.\(sensor)") {
+                case 1: (.ok, "works")
+                case 3: (.critical, "failed")
+                default: (.unknown, "gives no value now")
+                }
+            return Finding(
+                .gearSensor, "\(name)/\(sensor)", state, "sensor \(title) of \(name) \(word)",
+                source: reading.path,
+                fix: state == .critical ? .advice(["change the sensor"]) : nil)
+        }
+    }
+}
