@@ -88,6 +88,7 @@ class Bench:
         self.base = Base()
         self.running = {}
         self.boots = []  # (name, seconds from power to `running`)
+        self.figures = []  # what was measured on the way, to be shown at the end
 
     def __enter__(self):
         self.base.make()

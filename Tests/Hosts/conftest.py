@@ -52,3 +52,5 @@ def pytest_terminal_summary(terminalreporter):
     made = f"made in {seconds:.0f} s" if seconds else "there already"
     boots = ", ".join(f"{name} {took:.1f} s" for name, took in the_bench.boots)
     terminalreporter.write_line(f"base {made}; boots: {boots}")
+    for figure in the_bench.figures:
+        terminalreporter.write_line(figure)

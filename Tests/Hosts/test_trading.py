@@ -138,7 +138,7 @@ def test_a_bus_that_goes_away_is_unknown_and_found_again(bench, host):
 
 
 def test_from_the_start_to_the_first_order(bench, host):
-    """The median of five is printed; what is asked of it is in README, and no test's to judge."""
+    """It is shown at the suite's end; README says what it may be, and no test judges it."""
     times = []
     for _ in range(5):
         host.exec("systemctl", "stop", "bourse.target")
@@ -149,5 +149,5 @@ def test_from_the_start_to_the_first_order(bench, host):
         with Traders(bench, host):
             times.append(time.monotonic() - began)
     times.sort()
-    print(f"systemctl start to the first trade: median {times[2]:.2f} s, max {times[-1]:.2f} s")
-    assert len(times) == 5
+    bench.figures.append("systemctl start bourse.target to the first trade: "
+                         f"median {times[2]:.2f} s, max {times[-1]:.2f} s of {len(times)}")

@@ -20,11 +20,17 @@ func loadTargets(_ directory: String) throws -> [SubagentTarget] {
         let text = try File(path, .read).read(count: Settings.fileBytesMax)
         let target = try SNMPTarget.parse(text, file: path)
         let transport = target.address.host.contains(":") ? "udp6" : "udp"
-        return SubagentTarget(
+        var device = SubagentTarget(
             name: target.name, peer: "\(transport):\(target.address)", user: target.user,
             auth: target.auth, priv: target.priv,
             credential: Directory.join(credentials ?? directory, target.credential),
             kind: target.kind, ports: target.ports,
             walks: target.walks.map { ($0.name, $0.numbers) })
+        if !target.outlets.isEmpty {
+            let numbers = target.outlets.map { String($0) }.joined(separator: " ")
+            let feed = target.feed.isEmpty ? target.name : target.feed
+            device.notes = ["feed \(feed)", "outlets \(numbers)"]
+        }
+        return device
     }
 }

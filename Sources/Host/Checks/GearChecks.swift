@@ -1,27 +1,33 @@
 // Other gear around the host, as bourse-snmp reads it: power supplies, switch ports, sensors.
-// Numbers 541 … 549.
+// Numbers 701 … 709.
 
 extension CheckKind {
     static let gearAnswers = CheckKind(
-        541, "gear.answers",
+        701, "gear.answers",
         why: "A device that does not answer may be gone, and what it would tell is not told.")
     static let gearBattery = CheckKind(
-        542, "gear.battery",
+        702, "gear.battery",
         why: "A battery that is low or worn out carries nothing when the mains fail.")
     static let gearSource = CheckKind(
-        543, "gear.source", unit: "minutes",
+        703, "gear.source", unit: "minutes",
         why: "On its battery a power supply lasts for minutes; past it for none.")
     static let gearAlarms = CheckKind(
-        544, "gear.alarms", unit: "alarms", warning: 1,
+        704, "gear.alarms", unit: "alarms", warning: 1,
         why: "The power supply itself says that something is wrong with it.")
     static let gearPort = CheckKind(
-        545, "gear.port",
+        705, "gear.port",
         why: "Behind the switch's port is this exchange, its standby or its clients.")
     static let gearPortErrors = CheckKind(
-        546, "gear.port-errors", unit: "per-minute", warning: 1, critical: 1_000,
+        706, "gear.port-errors", unit: "per-minute", warning: 1, critical: 1_000,
         why: "Frames that a switch damages or drops come late, by retransmission, or never.")
+    static let gearOutlet = CheckKind(
+        708, "gear.outlet",
+        why: "Without its outlet a supply of this host gives nothing, and the other carries all.")
+    static let gearFeeds = CheckKind(
+        709, "gear.feeds", unit: "feeds",
+        why: "Where all supplies hang on one feed, its breaker takes the host with it.")
     static let gearSensor = CheckKind(
-        547, "gear.sensor",
+        707, "gear.sensor",
         why: "A sensor that failed sees no heat, no water and no open door.")
 }
 
@@ -31,13 +37,13 @@ extension CheckGroup {
         "gear", seconds: 10,
         kinds: [
             .gearAnswers, .gearBattery, .gearSource, .gearAlarms, .gearPort, .gearPortErrors,
-            .gearSensor,
+            .gearSensor, .gearOutlet, .gearFeeds,
         ],
         sources: ["/etc/bourse/targets/", "\(GearReading.folder)/*", "/probe/clock"]
     ) { input in
-        let declared = input.now.names("/etc/bourse/targets") ?? []
-        return declared.filter { $0.hasSuffix(".toml") }
-            .flatMap { input.gear(String($0.dropLast(5))) }
+        let declared = (input.now.names("/etc/bourse/targets") ?? [])
+            .filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }
+        return declared.flatMap { input.gear($0) } + input.feeds(declared)
     }
 }
 
@@ -60,6 +66,9 @@ struct GearReading {
 
     func number(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
 
+    /// The outlets that feed this host.
+    var outlets: [Substring] { values["outlets"]?.words ?? [] }
+
     /// The instances of a column, in their order.
     func instances(_ column: String) -> [String] {
         values.keys.filter { $0.hasPrefix(column + ".") }
@@ -81,7 +90,7 @@ extension CheckInput {
         guard let time = reading.number("time"),
             let clock = now.fields("/probe/clock")["realtime_ns"].flatMap({ Int64($0) })
         else { return [unknown(.gearAnswers, name, source: path)] }
-        let age = (clock - time) / 1_000_000_000
+        let age = (Int128(clock) - Int128(time)) / 1_000_000_000
         guard age <= GearReading.secondsMax else {
             return [
                 unknown(
@@ -102,6 +111,7 @@ extension CheckInput {
         }
         return [Finding(.gearAnswers, name, .ok, "\(name) answers", source: path)]
             + supply(name, reading) + ports(name, reading) + sensors(name, reading)
+            + outlets(name, reading)
     }
 
     // MARK: Power supplies
@@ -188,6 +198,41 @@ extension CheckInput {
                     { "port \(title) of \(name) damaged or dropped \($0) frames a minute" }),
             ]
         }
+    }
+
+    // MARK: Outlets
+
+    /// The outlets of a PDU that feed this host: of `outletState` 2 is on.
+    private func outlets(_ name: String, _ reading: GearReading) -> [Finding] {
+        reading.outlets.map { outlet in
+            let (state, word): (CheckState, String) =
+                switch reading.number("outletState.\(outlet)") {
+                case 2: (.ok, "on")
+                case 1: (.critical, "off")
+                default: (.unknown, "not told of")
+                }
+            return Finding(
+                .gearOutlet, "\(name)/\(outlet)", state,
+                "outlet \(outlet) of \(name), which feeds this host, is \(word)",
+                source: reading.path,
+                fix: state == .critical
+                    ? .advice(["find out who switched it off, and switch it on"]) : nil)
+        }
+    }
+
+    /// The feeds that this host's outlets hang on, once there are two outlets.
+    fileprivate func feeds(_ names: [String]) -> [Finding] {
+        let readings = names.compactMap { GearReading($0, now) }.filter { !$0.outlets.isEmpty }
+        guard readings.reduce(0, { $0 + $1.outlets.count }) > 1 else { return [] }
+        let feeds = Set(readings.compactMap { $0.values["feed"].map { String($0) } }).sorted()
+        let isOne = feeds.count < 2
+        return [
+            Finding(
+                .gearFeeds, "", isOne ? .critical : .ok, value: Int64(feeds.count),
+                "the supplies of this host hang on \(isOne ? "one feed alone" : "feeds"): "
+                    + feeds.joined(separator: ", "), source: "\(GearReading.folder)/*",
+                fix: isOne ? .advice(["move one supply to an outlet of another feed"]) : nil)
+        ]
     }
 
     // MARK: Sensors

@@ -18,6 +18,10 @@ public struct SNMPTarget: Hashable, Sendable {
     public var credential = ""
     /// Ports of a switch that are read, by ifIndex.
     public var ports: [UInt32] = []
+    /// Outlets of a PDU that feed this host, by their numbers.
+    public var outlets: [UInt32] = []
+    /// The feed that a PDU hangs on, as `A`; empty: one of its own.
+    public var feed = ""
     /// Further columns that are read: a name for each, and its numbers.
     public var walks: [Walk] = []
 
@@ -97,16 +101,24 @@ public struct SNMPTarget: Hashable, Sendable {
         case "credential":
             credential = text
             return Self.isName(text) ? nil : "expected a name, not a path"
-        case "ports":
-            ports = text.split(separator: " ").compactMap { UInt32($0) }
-            return ports.count == text.split(separator: " ").count && (1...64).contains(ports.count)
-                ? nil : "expected 1 to 64 numbers with spaces between, as \"1 2 17\""
+        case "ports": return Self.setNumbers(&ports, text)
+        case "outlets": return Self.setNumbers(&outlets, text)
+        case "feed":
+            feed = text
+            return Self.isName(text) ? nil : "expected a name, as \"A\""
         case "walk":
             return setWalks(text)
         default:
-            return "unknown key: known are address, kind, user, auth, priv, credential, ports, walk"
+            return "unknown key: known are address, kind, user, auth, priv, credential, ports, "
+                + "outlets, feed, walk"
         }
         return nil
+    }
+
+    private static func setNumbers(_ numbers: inout [UInt32], _ text: String) -> String? {
+        numbers = text.split(separator: " ").compactMap { UInt32($0) }
+        return numbers.count == text.split(separator: " ").count && 1...64 ~= numbers.count
+            ? nil : "expected 1 to 64 numbers with spaces between, as \"1 2 17\""
     }
 
     private mutating func setWalks(_ text: String) -> String? {

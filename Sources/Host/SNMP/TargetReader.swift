@@ -13,6 +13,8 @@ public struct SubagentTarget: Sendable {
     public var user, auth, priv: String
     /// The file with its passphrases: lines `auth PASSPHRASE` and `priv PASSPHRASE`.
     public var credential: String
+    /// What the owner said of it, `name value` by line, which stands beside what is read.
+    public var notes: [String] = []
     let plan: TargetPlan
 
     /// A device of a kind: `ups`, `pdu`, `switch` or `sensors`; `ports` are those of a switch, and
@@ -176,7 +178,8 @@ struct TargetFault: Error, CustomStringConvertible {
 
     /// Writes the file aside and renames it: who reads it sees a whole round.
     private func keep(_ lines: [String]) {
-        let text = (["time \(Clock.realtimeNanos())"] + lines).joined(separator: "\n") + "\n"
+        let all = ["time \(Clock.realtimeNanos())"] + target.notes + lines
+        let text = all.joined(separator: "\n") + "\n"
         do throws(SystemError) {
             let made = try File(file + ".new", .replace)
             try made.write(Array(text.utf8))

@@ -98,7 +98,8 @@ def test_devices_of_every_kind_are_read(gear):
     gear.start("leaf", {})
     gear.describe("ups1", "ups")
     gear.describe("rack", "sensors")
-    gear.describe("strip", "pdu", walk=f"outletState {OUTLET}.5,load 1.3.6.1.4.1.9999.1.5")
+    gear.describe("strip", "pdu", outlets="1 2", feed="A",
+                  walk=f"outletState {OUTLET}.5,load 1.3.6.1.4.1.9999.1.5")
     gear.describe("leaf", "switch", ports="1 4000")
     gear.world.start_subagent()
 
@@ -119,7 +120,8 @@ def test_devices_of_every_kind_are_read(gear):
     }
     strip = gear.await_read("strip", lambda got: "load.0" in got)
     strip.pop("time")
-    assert strip == {"outletState.1": "1", "outletState.2": "2", "load.0": "77"}
+    assert strip == {"outletState.1": "1", "outletState.2": "2", "load.0": "77",
+                     "outlets": "1 2", "feed": "A"}
     leaf = gear.await_read("leaf", lambda got: "ifName.1" in got)
     assert leaf["ifName.1"] == "lo" and leaf["ifOperStatus.1"] == "1"
     assert int(leaf["ifHCInOctets.1"]) > 0
