@@ -335,9 +335,7 @@ def test_watches_and_repeats(exchange, agent):
     for words, pattern in ((["watch"], "(?m)^matchd does not answer"), (["status", "-w", "1"], "(?m)^not running")):
         process = subprocess.Popen(
             [str(BIN / "boursectl"), "--state", str(exchange.state), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            # What a shell starts in the background ignores it, with all that it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(2.6)
         assert process.poll() is None, words
         process.send_signal(signal.SIGINT)
