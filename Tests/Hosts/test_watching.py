@@ -449,7 +449,7 @@ def test_a_switch_is_read_with_passphrases_that_only_this_host_opens(pair):
     assert AUTH not in said and PRIV not in said
 
 
-def test_the_tuning_keeps_others_off_the_engine_s_cpu(pair):
+def test_the_tuning_keeps_others_off_the_engine_s_cpu(pair, interrupts):
     host = pair.host
     drop = "/etc/systemd/system/bourse-gatewayd.service.d/50-tune.conf"
     plan = host.exec("boursectl", "tune", "plan").stdout
