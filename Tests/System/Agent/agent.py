@@ -11,6 +11,9 @@ from urllib.parse import quote
 from exchange import BIN, ExchangeFault, free_port
 
 READY_SECONDS_MAX = 20
+# The one change that a test has the agent make, and what takes it back.
+REQUEST = "parameter vm.stat_interval 120"
+UNDO = "parameter vm.stat_interval 1"
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -12,29 +12,18 @@ from http.client import HTTPException
 
 import pytest
 import yaml
-from agent import Agent, Helper, UnixConnection, cost
+from agent import REQUEST, UNDO, Agent, UnixConnection, cost
 from exchange import BIN
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 FIX = "cpu.stat-interval"
 # Whatever it is set to, it is too often: so there is something that can be put right.
 FIXABLE = {"thresholds": f"{FIX}=1000000:"}
-REQUEST = "parameter vm.stat_interval 120"
-UNDO = "parameter vm.stat_interval 1"
 
 
 @pytest.fixture
 def agent(exchange):
     return Agent(exchange).start()
-
-
-@pytest.fixture
-def helper(exchange):
-    made = Helper(
-        exchange.state / "helper.sock",
-        lambda line: f"ok {UNDO}" if line == REQUEST else "ok" if line == UNDO else "failed no")
-    yield made
-    made.close()
 
 
 def test_sees_the_exchange_go_and_come_back(exchange):

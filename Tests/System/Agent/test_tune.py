@@ -9,13 +9,11 @@ import time
 
 import pytest
 import yaml
-from agent import Agent, Helper
+from agent import REQUEST, UNDO, Agent
 from exchange import BIN, ROOT
 
 FIXTURES = ROOT / "Tests" / "HostTests" / "Fixtures"
 CHECK = "cpu.stat-interval"
-REQUEST = "parameter vm.stat_interval 120"
-UNDO = "parameter vm.stat_interval 1"
 # All that `vm` lacks and the agent could change, but for one: what the agent sees of this machine
 # may be otherwise.
 OTHERS = "cpu.irq-affinity cpu.workqueues cpu.timer-migration memory.swappiness cpu.deep-idle"
@@ -37,15 +35,6 @@ def tuned(exchange):
     exchange.set("agent", "off", OTHERS)
     exchange.set("agent", "thresholds", f"{CHECK}=1000000:")
     return exchange
-
-
-@pytest.fixture
-def helper(exchange):
-    made = Helper(
-        exchange.state / "helper.sock",
-        lambda line: f"ok {UNDO}" if line == REQUEST else "ok" if line == UNDO else "failed no")
-    yield made
-    made.close()
 
 
 def files(tree):
