@@ -74,6 +74,18 @@ extension Engine {
         return notional(price, order.leaves, instruments[instrument].notionalUnit)
     }
 
+    /// Lots that an open order has traded.
+    @inline(__always) func cumQty(_ slot: UInt32) -> Int64 {
+        let (quantity, leaves) = (orders.hot[slot].quantity, orders.hot[slot].leaves)
+        // Mostly nothing was traded or prevented, and nothing else need be read.
+        return quantity == leaves ? 0 : quantity - leaves - orders.cold[slot].preventedQuantity
+    }
+
+    /// The status of an open order.
+    @inline(__always) func status(_ slot: UInt32) -> OrderStatus {
+        cumQty(slot) == 0 ? .new : .partiallyFilled
+    }
+
     /// The asset that an order on this side holds.
     @inline(__always)
     func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {

@@ -2,7 +2,7 @@
 
 internal import Slabs
 internal import Terms
-internal import Wire
+public import Wire
 
 extension Engine {
     /// The open order of an account in an instrument that a command names by its id, by the client's,
@@ -139,9 +139,9 @@ extension Engine {
             shrink(slot, to: leaves)
             return Outcome(status: status(slot), id: id)
         }
-        let status = relocate(slot, price, leaves, oldPrice)
+        let now = relocate(slot, price, leaves, oldPrice)
         runTriggers(c.instrument.number)
-        return Outcome(status: status, id: id)
+        return Outcome(status: now, id: id)
     }
 
     /// What a working order holds at its new price and lots, less what it holds at its old ones.

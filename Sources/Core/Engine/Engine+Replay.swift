@@ -71,7 +71,7 @@ extension Engine {
         let limits = EngineLimits(
             assets: UInt32(symbols + 1), instruments: UInt32(symbols),
             accounts: UInt32(max(accounts, 1)), openOrders: UInt32(openOrders), apiKeys: 1,
-            sessions: 1, feeTiers: 1, orderLimits: 1, references: 1, turnSteps: 512)
+            sessions: 1, feeTiers: 1, orderLimits: 1, references: 1, turnSteps: 65_536)
         var engine = Engine(limits: limits, keepsEvents: false, isBare: !ledger)
         engine.setUpReplay(symbols: symbols, accounts: accounts, ledger: ledger)
         return engine
@@ -127,9 +127,7 @@ extension Engine {
             let outcome = replayWhole(event)
             events.fold(outcome)
         }
-        let traded = events.count > 0
-        while hasWork { _ = goOnReplay() }
-        return traded
+        return events.count > 0
     }
 
     /// Asks for the memory that `replay` of this event will read: called some events ahead.

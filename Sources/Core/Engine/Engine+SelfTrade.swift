@@ -9,7 +9,7 @@ extension Engine {
         _ t: inout Incoming, _ maker: UInt32, _ price: Int64
     ) -> Bool {
         switch t.hot.selfTradePrevention {
-        case .none: preconditionFailure("no prevention was asked for")
+        case .none, .instrumentDefault: preconditionFailure("no prevention was asked for")
         case .expireTaker:
             t.reason = .selfTrade
             return false

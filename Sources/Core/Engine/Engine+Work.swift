@@ -2,7 +2,7 @@
 // goes on".
 
 internal import Slabs
-public import Terms
+internal import Terms
 public import Wire
 
 /// An incoming order that ran out of steps. Its slot holds its terms; it stands in no level.

@@ -114,10 +114,10 @@ public struct Engine: ~Copyable {
     @inline(__always)
     mutating func reportAmended(_ slot: UInt32, oldPrice: Int64) {
         if isBare { return }
-        let status = status(slot)
+        let now = status(slot)
         events.mix(
             .amended(oldPrice: oldPrice), orders.hot[slot],
-            stopPrice: orders.cold[slot].stopPrice, status, leaves: orders.hot[slot].leaves)
+            stopPrice: orders.cold[slot].stopPrice, now, leaves: orders.hot[slot].leaves)
         if events.kept == .all { keepAmended(slot, oldPrice) }
     }
 

@@ -156,7 +156,7 @@ struct Orders: ~Copyable {
     }
 
     private func hash(_ account: UInt32, _ text: Text40) -> UInt64 {
-        hashKey.hash(UInt64(account), text.w0, text.w1, text.w2, text.w3, text.w4)
+        hashKey.hash(text.w0, text.w1, text.w2, text.w3, text.w4, owner: account)
     }
 
     /// Takes the keys of the log's hashes. No order is open yet.
