@@ -51,7 +51,13 @@ extension Engine {
     mutating func refuse(_ c: Place, _ refusal: Refusal) -> Outcome {
         events.mix(refusal)
         if events.kept == .all, !isBare {
-            let (hot, cold) = slots(c, id: 0, mode: c.selfTradePrevention)
+            var mode = c.selfTradePrevention
+            if mode == .instrumentDefault, let instrument = instrument(c.instrument) {
+                mode = instrument.selfTradePrevention
+            }
+            var (hot, cold) = slots(c, id: 0, mode: mode)
+            hot.isWorking = false
+            cold.workingTime = 0
             let order = view(
                 hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
             events.keep(.orderRefused(OrderRefused(order: order, refusal: refusal)))

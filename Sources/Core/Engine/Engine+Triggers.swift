@@ -124,6 +124,11 @@ extension Engine {
         return nil
     }
 
+    /// Forgets elections of which no stop is left, after one went.
+    @inline(__always) mutating func pruneElections(_ instrument: UInt16) {
+        if !elections.isEmpty { _ = nextElected(instrument) }
+    }
+
     mutating func moveToEnd(_ instrument: UInt16) {
         guard let place = elections.firstIndex(where: { $0.instrument == instrument }) else {
             return

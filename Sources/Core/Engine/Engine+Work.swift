@@ -184,6 +184,7 @@ extension Engine {
             if steps >= most || !goOnWithFlight() { return Outcome() }
         }
         while !massCancels.isEmpty {
+            if steps >= most { return Outcome() }
             var work = massCancels[0]
             let isDone = goOn(&work)
             // `end` above may have moved the others on, never this one: its copy was at hand.
@@ -196,6 +197,7 @@ extension Engine {
         while let election = elections.first(where: {
             instruments[Int($0.instrument)].state == .trading
         }) {
+            if steps >= most { return Outcome() }
             if !runElection(election.instrument) {
                 moveToEnd(election.instrument)
                 return Outcome()
