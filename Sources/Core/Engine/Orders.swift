@@ -247,3 +247,34 @@ struct Orders: ~Copyable {
         put(left, at: b)
     }
 }
+
+// MARK: Growing, and restoring
+
+extension Orders {
+    /// Makes room. Nothing is copied: O(pages).
+    mutating func raise(capacity: Int, accounts: Int) {
+        hot.grow(to: capacity)
+        cold.grow(to: capacity)
+        byID.raise(capacity: capacity)
+        byClOrdID.raise(capacity: capacity)
+        heap.grow(to: capacity)
+        links.grow(to: capacity)
+        ends.grow(to: accounts + 1)
+        accountBits.grow(to: accounts / 64 + 1)
+        self.capacity = max(self.capacity, capacity)
+    }
+
+    /// Links each account's orders anew in the order of their acceptance, after they came in
+    /// another. O(n log n).
+    mutating func linkAccounts() {
+        if !linksAccounts { return }
+        var slots: [UInt32] = []
+        slots.reserveCapacity(count)
+        for slot in 0..<used where hot[slot].account != 0 {
+            slots.append(slot)
+            ends[hot[slot].account] = Link(next: 0, previous: 0)
+        }
+        slots.sort { hot[$0].id < hot[$1].id }
+        for slot in slots { appendToAccount(slot, hot[slot].account) }
+    }
+}

@@ -1,4 +1,4 @@
-// Memory that is reserved once, at start, and never moves.
+// Memory that is reserved once, at start, and moves only where limits are raised.
 
 public import CLinux
 internal import Glibc
@@ -9,19 +9,27 @@ internal import Glibc
 /// (a miss in the TLB costs more than the load itself on virtual machines). Not for few or
 /// short-lived values: each slab is a mapping. All operations are O(1).
 @safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
-    @usableFromInline let base: UnsafeMutablePointer<Element>
+    @usableFromInline var base: UnsafeMutablePointer<Element>
     /// The number of elements.
-    public let capacity: Int
-    let bytes: Int
+    public private(set) var capacity: Int
+    private var bytes: Int
 
     /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
     public init(capacity: Int) {
         precondition(capacity > 0, "a slab holds at least one element")
+        let (start, bytes) = unsafe Self.reserve(capacity)
+        unsafe base = start
+        self.bytes = bytes
+        self.capacity = capacity
+    }
+
+    /// Address space for `capacity` elements, and how many bytes it is.
+    private static func reserve(_ capacity: Int) -> (UnsafeMutablePointer<Element>, Int) {
         let hugePage = 2 << 20
         let need = capacity * MemoryLayout<Element>.stride
         // Whole huge pages only pay for what is large; small slabs take whole small pages.
         let unit = need >= hugePage ? hugePage : 4096
-        bytes = (need + unit - 1) / unit * unit
+        let bytes = (need + unit - 1) / unit * unit
         let slack = unit == hugePage ? hugePage : 0
         let raw = unsafe mmap(
             nil, bytes + slack, PROT_READ | PROT_WRITE,
@@ -39,7 +47,20 @@ internal import Glibc
             if slack > head { _ = unsafe munmap(start + bytes, slack - head) }
             _ = unsafe madvise(start, bytes, MADV_HUGEPAGE)
         }
-        unsafe base = start.assumingMemoryBound(to: Element.self)
+        return unsafe (start.assumingMemoryBound(to: Element.self), bytes)
+    }
+
+    /// Makes room for `capacity` elements; those that are there stay as they are, the new ones are
+    /// zero. Fewer than there are does nothing. Pages move by their addresses, none is copied: O(pages).
+    public mutating func grow(to capacity: Int) {
+        if capacity <= self.capacity { return }
+        if capacity * MemoryLayout<Element>.stride > bytes {
+            let (start, room) = unsafe Self.reserve(capacity)
+            let result = unsafe bourse_move_pages(base, bytes, start)
+            precondition(result == 0, "pages of a slab move to a larger one")
+            unsafe base = start
+            bytes = room
+        }
         self.capacity = capacity
     }
 
