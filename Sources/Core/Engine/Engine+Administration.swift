@@ -442,12 +442,12 @@ extension Engine {
         ledger.raise(
             accounts: Int(new.accounts), assets: Int(new.assets), used: Int(accounts.count))
         accounts.raise(to: new)
-        instruments.grow(to: Int(new.instruments) + 1)
-        deferredStates.grow(to: Int(new.instruments) + 1)
+        instruments.raise(capacity: Int(new.instruments) + 1)
+        deferredStates.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity
-        triggers.grow(to: Int(new.instruments) + 1)
+        triggers.raise(capacity: Int(new.instruments) + 1)
         for i in before..<triggers.capacity { triggers[i] = TriggerPrices() }
-        assets.grow(to: Int(new.assets) + 1)
+        assets.raise(capacity: Int(new.assets) + 1)
         references.raise(capacity: Int(new.references))
         sessions.raise(capacity: Int(new.sessions))
         keys.raise(capacity: Int(new.apiKeys))

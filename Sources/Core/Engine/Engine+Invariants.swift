@@ -146,8 +146,8 @@ extension Engine {
                 return "order \(order.id) is linked wrongly"
             }
             if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
-                || orders.cold[slot].prevented < 0
-                || order.leaves > order.quantity - orders.cold[slot].prevented
+                || orders.cold[slot].preventedQuantity < 0
+                || order.leaves > order.quantity - orders.cold[slot].preventedQuantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }
@@ -216,7 +216,7 @@ extension Engine {
         var total = 0
         for account in 0...accounts.count {
             var (count, last): (UInt32, UInt64) = (0, 0)
-            var slot = orders.first(account: account)
+            var slot = accounts.slots[account].firstOrder
             while slot != none {
                 let order = orders.hot[slot]
                 if order.account != account || order.id <= last {
@@ -224,7 +224,7 @@ extension Engine {
                 }
                 last = order.id
                 count += 1
-                slot = orders.nextOfAccount(slot)
+                slot = orders.links[slot].next
             }
             if accounts.slots[account].openOrders != count {
                 return "account \(account) miscounts its open orders"

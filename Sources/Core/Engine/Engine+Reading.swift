@@ -187,10 +187,10 @@ extension Engine {
     /// An account's open orders in the order of their acceptance. O(its orders).
     public borrowing func forEachOrder(of account: AccountID, _ body: (OrderView) -> Void) {
         guard hasAccount(account) else { return }
-        var slot = orders.first(account: account.number)
+        var slot = accounts.slots[account.number].firstOrder
         while slot != none {
             body(view(slot))
-            slot = orders.nextOfAccount(slot)
+            slot = orders.links[slot].next
         }
     }
 
@@ -266,7 +266,7 @@ extension Engine {
     @inline(__always) private static func cumQty(
         _ hot: HotOrder, _ cold: ColdOrder, _ quoteQuantity: Int128
     ) -> Int64 {
-        quoteQuantity != 0 ? hot.quantity : hot.quantity - cold.prevented - hot.leaves
+        quoteQuantity != 0 ? hot.quantity : hot.quantity - cold.preventedQuantity - hot.leaves
     }
 
     func view(
@@ -280,7 +280,7 @@ extension Engine {
             status: status, isWorking: hot.isWorking, price: Price(ticks: hot.price),
             stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
             cumQty: Quantity(lots: Self.cumQty(hot, cold, quoteQuantity)),
-            preventedQuantity: Quantity(lots: cold.prevented),
+            preventedQuantity: Quantity(lots: cold.preventedQuantity),
             leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,

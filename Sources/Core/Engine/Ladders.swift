@@ -31,6 +31,16 @@ struct Leaf: BitwiseCopyable {
     var base: Int64 = 0
 }
 
+/// What stands at a price, in lots.
+struct LevelTotals: BitwiseCopyable {
+    /// What is displayed.
+    var shown: Int64 = 0
+    /// What is open, hidden quantity included.
+    var open: Int64 = 0
+    /// How many orders.
+    var count: UInt32 = 0
+}
+
 /// One side of one book, or its waiting stop orders in one direction.
 struct Ladder: BitwiseCopyable {
     /// The best level, or `none` when the ladder is empty.
@@ -73,8 +83,8 @@ struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
     private let byAddress = ByAddress()
     private var leaves: Slab<Leaf>
-    /// What each level shows, in lots.
-    var shown: Slab<Int64>
+    /// What stands at each level.
+    var totals: Slab<LevelTotals>
     /// The orders' links by their slots, then the levels' own.
     private var links: Slab<Link>
     private var firstLevel: UInt32
@@ -95,7 +105,7 @@ struct Ladders: ~Copyable {
         // most one more node for it.
         let leafCount = orders + 1
         leaves = Slab(capacity: leafCount)
-        shown = Slab(capacity: leafCount * 64)
+        totals = Slab(capacity: leafCount * 64)
         links = Slab(capacity: orders + leafCount * 64)
         firstLevel = UInt32(orders)
         let nodes = orders * 7 + (instruments + 1) * 4 + 64
@@ -135,7 +145,7 @@ struct Ladders: ~Copyable {
 
     /// Nodes and levels that are in use: what the books cost beside their orders.
     var memory: Int {
-        let level = MemoryLayout<Int64>.stride + MemoryLayout<Link>.stride
+        let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
         return Int(nodesUsed) * (64 * 4 + 8)
             + Int(leavesUsed) * (64 * level + MemoryLayout<Leaf>.stride)
     }
@@ -163,23 +173,29 @@ struct Ladders: ~Copyable {
     /// Loads an order's link, ahead of time.
     @inline(__always) func prefetch(_ slot: UInt32) { links.prefetch(Int(slot)) }
 
-    /// Puts an order that shows `lots` at the end of a level.
-    @inline(__always) mutating func append(_ slot: UInt32, _ level: UInt32, _ lots: Int64) {
+    /// Puts an order that shows `shown` of `open` lots at the end of a level.
+    @inline(__always)
+    mutating func append(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) {
         let own = firstLevel + level
         let last = links[own].previous
         links[slot] = Link(next: own, previous: last)
         links[own].previous = slot
         links[last].next = slot
-        shown[level] += lots
+        totals[level].shown += shown
+        totals[level].open += open
+        totals[level].count &+= 1
     }
 
-    /// Takes an order that shows `lots` out of its level's queue, and gives its last neighbours.
+    /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its last
+    /// neighbours.
     @inline(__always) @discardableResult
-    mutating func unlink(_ slot: UInt32, _ level: UInt32, _ lots: Int64) -> Link {
+    mutating func unlink(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) -> Link {
         let link = links[slot]
         links[link.previous].next = link.next
         links[link.next].previous = link.previous
-        shown[level] -= lots
+        totals[level].shown -= shown
+        totals[level].open -= open
+        totals[level].count &-= 1
         return link
     }
 
@@ -427,15 +443,15 @@ extension Ladders {
     /// O(orders + levels there ever were).
     mutating func raise(instruments: Int, orders: Int) {
         let before = ladders.capacity
-        ladders.grow(to: (instruments + 1) * 4)
+        ladders.raise(capacity: (instruments + 1) * 4)
         for i in before..<ladders.capacity { ladders[i] = Self.emptyLadder }
         let leafCount = orders + 1
-        leaves.grow(to: leafCount)
-        totals.grow(to: leafCount * 64)
-        links.grow(to: orders + leafCount * 64)
+        leaves.raise(capacity: leafCount)
+        totals.raise(capacity: leafCount * 64)
+        links.raise(capacity: orders + leafCount * 64)
         let nodes = orders * 7 + (instruments + 1) * 4 + 64
-        bitmaps.grow(to: nodes)
-        children.grow(to: nodes * 64)
+        bitmaps.raise(capacity: nodes)
+        children.raise(capacity: nodes * 64)
         if UInt32(orders) > firstLevel { moveLevels(to: UInt32(orders)) }
     }
 

@@ -113,8 +113,8 @@ struct References: ~Copyable {
 
     /// Makes room. O(pages).
     mutating func raise(capacity: Int) {
-        entries.grow(to: capacity)
-        chains.grow(to: capacity)
+        entries.raise(capacity: capacity)
+        chains.raise(capacity: capacity)
         self.capacity = capacity
     }
 

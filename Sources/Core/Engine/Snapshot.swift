@@ -296,7 +296,7 @@ extension Engine {
         out.writer.reserved(1)
         out.writer.integer(cold.strategyType)
         out.writer.integer(cold.cumQuote)
-        out.writer.integer(cold.prevented)
+        out.writer.integer(cold.preventedQuantity)
         out.writer.integer(cold.stopPrice)
         out.writer.integer(cold.expireTime)
         out.writer.integer(cold.createdTime)
@@ -656,7 +656,7 @@ extension Engine {
         r.reserved(1)
         var cold = ColdOrder(account: hot.account, strategyType: r.integer())
         cold.cumQuote = r.owned().units
-        cold.prevented = r.integer()
+        cold.preventedQuantity = r.integer()
         cold.stopPrice = r.integer()
         cold.expireTime = r.integer()
         cold.createdTime = r.integer()
@@ -674,7 +674,7 @@ extension Engine {
             hot.instrument >= 1, hot.instrument <= instrumentsUsed, prices.contains(hot.price),
             prices.contains(cold.stopPrice), lots.contains(hot.quantity),
             lots.contains(hot.leaves), lots.contains(hot.shown), lots.contains(hot.display),
-            lots.contains(cold.prevented),
+            lots.contains(cold.preventedQuantity),
             Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
             cold.clOrdID.count <= Limits.clOrdIDBytesMax,
@@ -692,7 +692,7 @@ extension Engine {
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
         return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.prevented <= hot.quantity - hot.leaves && hot.leaves <= hot.quantity
+            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }
 
@@ -732,8 +732,19 @@ extension Engine {
                     slot: slot, kind: kind, bound: bound, funds: funds, lotsHeld: lotsHeld,
                     quoteQuantity: quoteQuantity, cumQty: cumQty))
         }
-        orders.linkAccounts()
+        linkAccounts()
         return true
+    }
+
+    /// Links each account's orders anew in the order of their acceptance, for they came in that of
+    /// the books. O(n log n).
+    private mutating func linkAccounts() {
+        for account in 0...accounts.count {
+            accounts.slots[account].firstOrder = none
+            accounts.slots[account].lastOrder = none
+            accounts.slots[account].openOrders = 0
+        }
+        for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
     }
 
     /// Whether an order can be in flight as this kind.
@@ -747,7 +758,7 @@ extension Engine {
         }
         return quoteQuantity == 0 && hot.type.hasPrice == (kind == .limit)
             && (kind == .market || hot.price >= 1) && hot.leaves >= 1
-            && cumQty == hot.quantity - cold.prevented - hot.leaves && cumQty >= 0
+            && cumQty == hot.quantity - cold.preventedQuantity - hot.leaves && cumQty >= 0
             && isHoldSound(hot, at: hot.price)
     }
 

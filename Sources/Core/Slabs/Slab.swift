@@ -50,14 +50,17 @@ internal import Glibc
         return unsafe (start.assumingMemoryBound(to: Element.self), bytes)
     }
 
-    /// Makes room for `capacity` elements; those that are there stay as they are, the new ones are
-    /// zero. Fewer than there are does nothing. Pages move by their addresses, none is copied: O(pages).
-    public mutating func grow(to capacity: Int) {
-        if capacity <= self.capacity { return }
+    /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages move
+    /// and are not copied, so this takes microseconds whatever the slab holds. Stops the process when
+    /// the address space is exhausted.
+    public mutating func raise(capacity: Int) {
+        precondition(capacity >= self.capacity, "a slab never shrinks")
         if capacity * MemoryLayout<Element>.stride > bytes {
             let (start, room) = unsafe Self.reserve(capacity)
             let result = unsafe bourse_move_pages(base, bytes, start)
             precondition(result == 0, "pages of a slab move to a larger one")
+            // Not `self = Slab(…)`, which would unmap the old addresses: by now another thread may have
+            // been given them.
             unsafe base = start
             bytes = room
         }
