@@ -45,10 +45,8 @@ struct Ledger: ~Copyable {
             withdrawing.raise(capacity: self.assets * stride)
             return
         }
-        var (hot, apart) = (
-            Slab<HotBalance>(capacity: self.assets * wider),
-            Slab<Int128>(capacity: self.assets * wider)
-        )
+        var hot = Slab<HotBalance>(capacity: self.assets * wider)
+        var apart = Slab<Int128>(capacity: self.assets * wider)
         for asset in 0..<rows {
             for account in 0..<used + 1 {
                 let (old, new) = (asset * stride + account, asset * wider + account)

@@ -395,23 +395,23 @@ extension Engine {
         var offset = 0
         var isSame = true
         unsafe writeSnapshot { piece in
-            guard isSame, unsafe bytes.count - offset >= piece.count,
-                let (ours, theirs) = unsafe Self.both(piece.baseAddress, bytes.baseAddress)
-            else {
+            guard isSame, bytes.count - offset >= piece.count else {
                 isSame = false
                 return
             }
-            isSame = unsafe memcmp(ours, theirs + offset, piece.count) == 0
-            unsafe offset += piece.count
+            let theirs = unsafe UnsafeRawBufferPointer(
+                rebasing: bytes[offset..<offset + piece.count])
+            isSame = unsafe Self.areSame(piece, theirs)
+            offset += piece.count
         }
-        return unsafe isSame && offset == bytes.count
+        return isSame && offset == bytes.count
     }
 
-    private static func both(
-        _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?
-    ) -> (UnsafeRawPointer, UnsafeRawPointer)? {
-        guard let a = unsafe a, let b = unsafe b else { return nil }
-        return unsafe (a, b)
+    private static func areSame(
+        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard let left = a.baseAddress, let right = b.baseAddress else { return a.isEmpty }
+        return unsafe memcmp(left, right, a.count) == 0
     }
 
     /// What only the whole can show: money is conserved, orders' holds are what is held, and no book
@@ -709,7 +709,8 @@ extension Engine {
     private mutating func readFlights(_ r: inout WireReader) -> Bool {
         guard let count = r.count(most: Int(instrumentsUsed)) else { return false }
         for _ in 0..<count {
-            guard var (hot, cold) = readOrder(&r) else { return false }
+            guard let (terms, cold) = readOrder(&r) else { return false }
+            var hot = terms
             let (funds, quoteQuantity) = (r.owned().units, r.owned().units)
             let (bound, lotsHeld, cumQty): (Int64, Int64, Int64) = (
                 r.integer(), r.integer(), r.integer()

@@ -1,4 +1,4 @@
-// Memory that is reserved once, at start, and moves only where limits are raised.
+// Memory that is reserved once, at start, and never moves.
 
 public import CLinux
 internal import Glibc
@@ -9,27 +9,19 @@ internal import Glibc
 /// (a miss in the TLB costs more than the load itself on virtual machines). Not for few or
 /// short-lived values: each slab is a mapping. All operations are O(1).
 @safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
-    @usableFromInline var base: UnsafeMutablePointer<Element>
+    @usableFromInline let base: UnsafeMutablePointer<Element>
     /// The number of elements.
-    public private(set) var capacity: Int
-    private var bytes: Int
+    public let capacity: Int
+    let bytes: Int
 
     /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
     public init(capacity: Int) {
         precondition(capacity > 0, "a slab holds at least one element")
-        let (start, bytes) = unsafe Self.reserve(capacity)
-        unsafe base = start
-        self.bytes = bytes
-        self.capacity = capacity
-    }
-
-    /// Address space for `capacity` elements, and how many bytes it is.
-    private static func reserve(_ capacity: Int) -> (UnsafeMutablePointer<Element>, Int) {
         let hugePage = 2 << 20
         let need = capacity * MemoryLayout<Element>.stride
         // Whole huge pages only pay for what is large; small slabs take whole small pages.
         let unit = need >= hugePage ? hugePage : 4096
-        let bytes = (need + unit - 1) / unit * unit
+        bytes = (need + unit - 1) / unit * unit
         let slack = unit == hugePage ? hugePage : 0
         let raw = unsafe mmap(
             nil, bytes + slack, PROT_READ | PROT_WRITE,
@@ -47,27 +39,23 @@ internal import Glibc
             if slack > head { _ = unsafe munmap(start + bytes, slack - head) }
             _ = unsafe madvise(start, bytes, MADV_HUGEPAGE)
         }
-        return unsafe (start.assumingMemoryBound(to: Element.self), bytes)
-    }
-
-    /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages move
-    /// and are not copied, so this takes microseconds whatever the slab holds. Stops the process when
-    /// the address space is exhausted.
-    public mutating func raise(capacity: Int) {
-        precondition(capacity >= self.capacity, "a slab never shrinks")
-        if capacity * MemoryLayout<Element>.stride > bytes {
-            let (start, room) = unsafe Self.reserve(capacity)
-            let result = unsafe bourse_move_pages(base, bytes, start)
-            precondition(result == 0, "pages of a slab move to a larger one")
-            // Not `self = Slab(…)`, which would unmap the old addresses: by now another thread may have
-            // been given them.
-            unsafe base = start
-            bytes = room
-        }
+        unsafe base = start.assumingMemoryBound(to: Element.self)
         self.capacity = capacity
     }
 
     deinit { _ = unsafe munmap(UnsafeMutableRawPointer(base), bytes) }
+
+    /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages
+    /// move and are not copied, so this takes microseconds whatever the slab holds. Stops the
+    /// process when the address space is exhausted.
+    public mutating func raise(capacity: Int) {
+        precondition(capacity >= self.capacity, "a slab never shrinks")
+        if capacity == self.capacity { return }
+        let larger = Slab(capacity: capacity)
+        let moved = unsafe bourse_move_pages(base, bytes, larger.base)
+        precondition(moved == 0, "pages of a slab move")
+        self = larger
+    }
 
     /// The element at `index`; stops the process outside `0..<capacity`.
     @inlinable public subscript(index: Int) -> Element {

@@ -22,11 +22,6 @@
 
 static int result(int r) { return r < 0 ? -errno : r; }
 
-int bourse_move_pages(void *from, size_t count, void *target) {
-    void *p = mremap(from, count, count, MREMAP_MAYMOVE | MREMAP_FIXED, target);
-    return p == MAP_FAILED ? -errno : 0;
-}
-
 int bourse_random(void *bytes, size_t count) {
     char *p = bytes;
     while (count > 0) {

@@ -25,9 +25,6 @@ uint32_t bourse_crc32c_fast(uint32_t crc, const void *_Nullable bytes, size_t co
 /// The same by table, on any processor.
 uint32_t bourse_crc32c_table(uint32_t crc, const void *_Nullable bytes, size_t count);
 
-/// mremap(2) of whole pages to `target`, in place of what is mapped there; 0 or negative errno.
-int bourse_move_pages(void *_Nonnull from, size_t count, void *_Nonnull target);
-
 /// getrandom(2), again after a signal, until `count` bytes are there; 0 or negative errno.
 int bourse_random(void *_Nonnull bytes, size_t count);
 
