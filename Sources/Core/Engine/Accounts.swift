@@ -11,13 +11,16 @@ struct AccountSlot: BitwiseCopyable {
     var messagesPerSecondMax: UInt32 = 0
     var openOrdersMax: UInt32 = 0
     var openOrders: UInt32 = 0
+    /// Its open orders that were accepted first and last, or `none`.
+    var firstOrder: UInt32 = none
+    var lastOrder: UInt32 = none
     /// Rows of order limits of its own.
     var orderLimitRows: UInt32 = 0
     var tier: UInt16 = 0
     var isKilled = false
     var hasOwnLimits = false
     // Up to a line of 64 bytes, so that no account needs two.
-    private var padding: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    private var padding: (UInt64, UInt64) = (0, 0)
 
     /// Whether it has order limits of its own in some instrument.
     @inline(__always) var hasOrderLimits: Bool { orderLimitRows > 0 }
@@ -63,13 +66,14 @@ struct Accounts: ~Copyable {
     private var orderLimits: [UInt64: OrderLimitSlot] = [:]
     private var defaultRows = 0
 
-    init(_ limits: EngineLimits) {
+    init(limits: EngineLimits) {
         slots = Slab(capacity: Int(limits.accounts) + 1)
         names = Slab(capacity: Int(limits.accounts) + 1)
         tiers = Int(limits.feeTiers)
         feeStride = Int(limits.instruments) + 1
         fees = Slab(capacity: tiers * feeStride)
         defaultOrderLimits = Slab(capacity: feeStride)
+        slots[0] = AccountSlot()
         reserve(limits)
     }
 
@@ -82,9 +86,9 @@ struct Accounts: ~Copyable {
     /// Makes room. O(accounts + rows + tiers × instruments): tables of names and rows, and the fees
     /// where there are more instruments, are laid anew.
     mutating func raise(to limits: EngineLimits) {
-        slots.grow(to: Int(limits.accounts) + 1)
-        names.grow(to: Int(limits.accounts) + 1)
-        defaultOrderLimits.grow(to: Int(limits.instruments) + 1)
+        slots.raise(capacity: Int(limits.accounts) + 1)
+        names.raise(capacity: Int(limits.accounts) + 1)
+        defaultOrderLimits.raise(capacity: Int(limits.instruments) + 1)
         let stride = Int(limits.instruments) + 1
         if stride > feeStride {
             var wider = Slab<FeeSlot>(capacity: Int(limits.feeTiers) * stride)
@@ -97,7 +101,7 @@ struct Accounts: ~Copyable {
             fees = wider
             feeStride = stride
         } else {
-            fees.grow(to: Int(limits.feeTiers) * stride)
+            fees.raise(capacity: Int(limits.feeTiers) * stride)
         }
         tiers = Int(limits.feeTiers)
         reserve(limits)
@@ -106,6 +110,7 @@ struct Accounts: ~Copyable {
     /// Opens the next account. The caller has checked name and room.
     mutating func open(_ name: Text40) -> UInt32 {
         count += 1
+        slots[count] = AccountSlot()
         names[count] = name
         byName[name] = count
         return count
@@ -223,7 +228,7 @@ struct Sessions: ~Copyable {
 
     /// Makes room for `capacity` sessions. O(sessions).
     mutating func raise(capacity: Int) {
-        list.grow(to: capacity)
+        list.raise(capacity: capacity)
         reserve(capacity)
     }
 
@@ -331,12 +336,10 @@ struct APIKeys: ~Copyable {
         return entry.key
     }
 
-    /// The keys in use, in the order of their creation.
-    func forEach(_ body: (APIKeyView) -> Void) {
-        var place = entries[0].next
-        while place != 0 {
-            if let key = entries[place].key { body(key) }
-            place = entries[place].next
-        }
-    }
+    /// The place of the key that was created next after that of `place`; 0 is before the first and
+    /// behind the last.
+    func next(after place: Int) -> Int { entries[place].next }
+
+    /// The key at a place in use.
+    func key(_ place: Int) -> APIKeyView? { entries[place].key }
 }

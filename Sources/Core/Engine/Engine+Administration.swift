@@ -150,7 +150,7 @@ extension Engine {
         return product >= 1 && product <= 1 << 62 ? Int64(product) : nil
     }
 
-    private func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
+    func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
         guard c.priceMin.ticks >= 1, c.priceMax >= c.priceMin,
             c.priceMax.ticks <= Limits.priceTicksMax, c.quantityMin.lots >= 1,
             c.quantityMax >= c.quantityMin, c.quantityMax.lots <= Limits.quantityLotsMax,
@@ -210,8 +210,8 @@ extension Engine {
     // MARK: Fees
 
     mutating func setFees(_ c: SetFees) -> Outcome {
-        if UInt32(c.tier) >= limits.feeTiers || c.maker.e8.magnitude > Limits.feeRateMax
-            || c.taker.e8.magnitude > Limits.feeRateMax || c.maker.e8 + c.taker.e8 < 0
+        if UInt32(c.tier) >= limits.feeTiers
+            || !Self.areRatesValid(maker: c.maker.e8, taker: c.taker.e8)
         {
             return .refused(.termsInvalid)
         }
@@ -221,6 +221,13 @@ extension Engine {
             FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
+    }
+
+    /// Whether these can be a tier's rates, in 10⁻⁸: within the range, and together no rebate.
+    static func areRatesValid(maker: Int32, taker: Int32) -> Bool {
+        let most = Limits.feeRateMax
+        return (-most...most).contains(maker) && (-most...most).contains(taker)
+            && maker + taker >= 0
     }
 
     // MARK: Accounts and their limits
@@ -284,7 +291,7 @@ extension Engine {
             events.append(.accountChanged(c.account))
         }
         if c.isOn {
-            _ = startMassCancel(account: number, instrument: 0, side: nil, reason: .killSwitch)
+            _ = startMassCancel(account: number, instrument: 0, side: nil, .killSwitch)
         }
         return Outcome(id: UInt64(number))
     }
@@ -295,7 +302,7 @@ extension Engine {
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
         let count = startMassCancel(
             account: c.account.number, instrument: c.instrument.number, side: c.side,
-            reason: .massCancel)
+            .massCancel)
         return Outcome(id: UInt64(count))
     }
 
@@ -435,12 +442,12 @@ extension Engine {
         ledger.raise(
             accounts: Int(new.accounts), assets: Int(new.assets), used: Int(accounts.count))
         accounts.raise(to: new)
-        instruments.grow(to: Int(new.instruments) + 1)
-        deferredStates.grow(to: Int(new.instruments) + 1)
+        instruments.raise(capacity: Int(new.instruments) + 1)
+        deferredStates.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity
-        triggers.grow(to: Int(new.instruments) + 1)
+        triggers.raise(capacity: Int(new.instruments) + 1)
         for i in before..<triggers.capacity { triggers[i] = TriggerPrices() }
-        assets.grow(to: Int(new.assets) + 1)
+        assets.raise(capacity: Int(new.assets) + 1)
         references.raise(capacity: Int(new.references))
         sessions.raise(capacity: Int(new.sessions))
         keys.raise(capacity: Int(new.apiKeys))

@@ -106,7 +106,7 @@ extension Engine {
 
     /// Puts a slot's order at the end of its account's list.
     @inline(__always)
-    private mutating func join(_ slot: UInt32, _ account: UInt32) {
+    mutating func join(_ slot: UInt32, _ account: UInt32) {
         let last = accounts.slots[account].lastOrder
         orders.links[slot] = Link(next: none, previous: last)
         accounts.slots[account].lastOrder = slot

@@ -146,7 +146,13 @@ extension Engine {
     public var apiKeyCount: Int { keys.count }
 
     /// API keys in use, in the order of their creation.
-    public borrowing func forEachAPIKey(_ body: (APIKeyView) -> Void) { keys.forEach(body) }
+    public borrowing func forEachAPIKey(_ body: (APIKeyView) -> Void) {
+        var place = keys.next(after: 0)
+        while place != 0 {
+            if let key = keys.key(place) { body(key) }
+            place = keys.next(after: place)
+        }
+    }
 
     /// The session that a writer has open, or nil. O(1) expected.
     public borrowing func session(name: Text40) -> SessionView? { sessions.session(name) }
@@ -181,10 +187,10 @@ extension Engine {
     /// An account's open orders in the order of their acceptance. O(its orders).
     public borrowing func forEachOrder(of account: AccountID, _ body: (OrderView) -> Void) {
         guard hasAccount(account) else { return }
-        var slot = orders.first(account: account.number)
+        var slot = accounts.slots[account.number].firstOrder
         while slot != none {
             body(view(slot))
-            slot = orders.nextOfAccount(slot)
+            slot = orders.links[slot].next
         }
     }
 
@@ -244,14 +250,26 @@ extension Engine {
 
     // MARK: Views of orders
 
-    @inline(__always) func view(_ slot: UInt32) -> OrderView {
-        let leaves = orders.hot[slot].leaves
-        let isNew = orders.hot[slot].quantity == leaves
+    func view(_ slot: UInt32) -> OrderView {
+        let (hot, cold) = (orders.hot[slot], orders.cold[slot])
+        var quoteQuantity: Int128 = 0
+        if hot.level == none, let flight = flights.first(where: { $0.slot == slot }) {
+            quoteQuantity = flight.quoteQuantity
+        }
+        let isNew = Self.cumQty(hot, cold, quoteQuantity) == 0
         return view(
-            orders.hot[slot], orders.cold[slot], isNew ? .new : .partiallyFilled, leaves: leaves)
+            hot, cold, isNew ? .new : .partiallyFilled, leaves: hot.leaves,
+            quoteQuantity: quoteQuantity)
     }
 
-    @inline(__always) func view(
+    /// What an order has traded: an order by quote amount counts nothing else in its quantity.
+    @inline(__always) private static func cumQty(
+        _ hot: HotOrder, _ cold: ColdOrder, _ quoteQuantity: Int128
+    ) -> Int64 {
+        quoteQuantity != 0 ? hot.quantity : hot.quantity - cold.preventedQuantity - hot.leaves
+    }
+
+    func view(
         _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
         quoteQuantity: Int128 = 0
     ) -> OrderView {
@@ -261,10 +279,12 @@ extension Engine {
             timeInForce: hot.timeInForce, selfTradePrevention: hot.selfTradePrevention,
             status: status, isWorking: hot.isWorking, price: Price(ticks: hot.price),
             stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
-            cumQty: Quantity(lots: hot.quantity - hot.leaves),
+            cumQty: Quantity(lots: Self.cumQty(hot, cold, quoteQuantity)),
+            preventedQuantity: Quantity(lots: cold.preventedQuantity),
             leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,
-            updatedTime: cold.updatedTime, clOrdID: cold.clOrdID)
+            updatedTime: cold.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
+            strategyID: cold.strategyID, strategyType: cold.strategyType)
     }
 }

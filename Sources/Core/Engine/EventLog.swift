@@ -41,6 +41,9 @@ struct EventLog: ~Copyable {
         self.kept = kept
     }
 
+    /// Makes room for `capacity` events.
+    mutating func raise(capacity: Int) { events.raise(capacity: capacity) }
+
     @inline(__always) mutating func clear() { count = 0 }
 
     /// Writes an event down that was taken into the hash.

@@ -87,7 +87,7 @@ struct Ladders: ~Copyable {
     var totals: Slab<LevelTotals>
     /// The orders' links by their slots, then the levels' own.
     private var links: Slab<Link>
-    private let firstLevel: UInt32
+    private var firstLevel: UInt32
     private var bitmaps: Slab<UInt64>
     private var children: Slab<UInt32>
     private var freeLeaf: UInt32 = none
@@ -113,10 +113,14 @@ struct Ladders: ~Copyable {
         children = Slab(capacity: nodes * 64)
         path = Slab(capacity: 16)
         for i in 0..<(instruments + 1) * 4 {
-            ladders[i] = Ladder(
-                best: none, root: none, bestRank: .max, height: 0, hintNode: none, levels: 0,
-                hintKey: -1)
+            ladders[i] = Self.emptyLadder
         }
+    }
+
+    private static var emptyLadder: Ladder {
+        Ladder(
+            best: none, root: none, bestRank: .max, height: 0, hintNode: none, levels: 0,
+            hintKey: -1)
     }
 
     @inline(__always) static func index(_ instrument: UInt16, _ kind: LadderKind) -> Int {
@@ -429,5 +433,39 @@ struct Ladders: ~Copyable {
             }
             h += 1
         }
+    }
+}
+
+// MARK: Growing
+
+extension Ladders {
+    /// Makes room. The levels' own links move behind those of more orders:
+    /// O(orders + levels there ever were).
+    mutating func raise(instruments: Int, orders: Int) {
+        let before = ladders.capacity
+        ladders.raise(capacity: (instruments + 1) * 4)
+        for i in before..<ladders.capacity { ladders[i] = Self.emptyLadder }
+        let leafCount = orders + 1
+        leaves.raise(capacity: leafCount)
+        totals.raise(capacity: leafCount * 64)
+        links.raise(capacity: orders + leafCount * 64)
+        let nodes = orders * 7 + (instruments + 1) * 4 + 64
+        bitmaps.raise(capacity: nodes)
+        children.raise(capacity: nodes * 64)
+        if UInt32(orders) > firstLevel { moveLevels(to: UInt32(orders)) }
+    }
+
+    private mutating func moveLevels(to first: UInt32) {
+        let (old, by) = (firstLevel, first - firstLevel)
+        func moved(_ link: Link) -> Link {
+            Link(
+                next: link.next < old ? link.next : link.next + by,
+                previous: link.previous < old ? link.previous : link.previous + by)
+        }
+        for level in (0..<leavesUsed * 64).reversed() {
+            links[first + level] = moved(links[old + level])
+        }
+        for slot in 0..<old { links[slot] = moved(links[slot]) }
+        firstLevel = first
     }
 }

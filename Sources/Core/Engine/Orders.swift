@@ -294,3 +294,28 @@ struct Orders: ~Copyable {
         put(left, at: b)
     }
 }
+
+// MARK: Growing
+
+extension Orders {
+    /// Makes room. Nothing is copied.
+    mutating func raise(capacity: Int, accounts: Int) {
+        hot.raise(capacity: capacity)
+        cold.raise(capacity: capacity)
+        byID.raise(capacity: capacity)
+        byClOrdID.raise(capacity: capacity)
+        heap.raise(capacity: capacity)
+        links.raise(capacity: capacity)
+        accountBits.raise(capacity: accounts / 64 + 1)
+        self.capacity = capacity
+    }
+
+    /// The slots of open orders in the order of acceptance. O(n log n).
+    func accepted() -> [UInt32] {
+        var slots: [UInt32] = []
+        slots.reserveCapacity(count)
+        for slot in 0..<used where hot[slot].account != 0 { slots.append(slot) }
+        slots.sort { hot[$0].id < hot[$1].id }
+        return slots
+    }
+}
