@@ -92,7 +92,7 @@ private struct SipState {
 /// Linear hashing (Litwin 1980): a table of chains that grows by one chain an insertion, so that no
 /// insertion is a long one, and memory is taken as it fills, not before.
 struct References: ~Copyable {
-    private struct Entry: BitwiseCopyable {
+    struct Entry: BitwiseCopyable {
         var hash = ReferenceHash()
         /// The next of its chain plus one, or 0.
         var next: UInt32 = 0
