@@ -410,7 +410,9 @@ extension Engine {
     private static func areSame(
         _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
     ) -> Bool {
-        guard let left = a.baseAddress, let right = b.baseAddress else { return a.isEmpty }
+        guard let left = a.baseAddress, let right = b.baseAddress else {
+            return unsafe a.isEmpty
+        }
         return unsafe memcmp(left, right, a.count) == 0
     }
 
