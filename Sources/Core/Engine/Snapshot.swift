@@ -694,7 +694,8 @@ extension Engine {
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
         return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves && hot.leaves <= hot.quantity
+            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+            && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }
 
