@@ -88,7 +88,8 @@ extension SlowExchange {
             id: InstrumentID(UInt16(instruments.count + 1)), symbol: c.symbol, base: c.base,
             quote: c.quote, tickScale: c.tickScale, tickMantissa: c.tickMantissa,
             lotUnits: c.lotUnits, notionalUnit: unit, state: c.state,
-            selfTradePrevention: c.selfTradePrevention, priceMin: c.priceMin, priceMax: c.priceMax, quantityMin: c.quantityMin, quantityMax: c.quantityMax,
+            selfTradePrevention: c.selfTradePrevention, priceMin: c.priceMin, priceMax: c.priceMax,
+            quantityMin: c.quantityMin, quantityMax: c.quantityMax,
             notionalMin: c.notionalMin, notionalMax: c.notionalMax,
             referencePrice: c.referencePrice, bandUp: c.bandUp, bandDown: c.bandDown,
             lastPrice: .none, lastTrade: TradeID(0))

@@ -54,8 +54,8 @@ extension SlowExchange {
             return "held \(balance.held.units) of account \(key.account.number), "
                 + "but its orders hold \(held[key] ?? 0)"
         }
-        for order in open where order.place == .matching && !flights.contains(where: { $0 === order })
-        {
+        for order in open
+        where order.place == .matching && !flights.contains(where: { $0 === order }) {
             return "order \(order.view.order.number) is nowhere"
         }
         return nil
