@@ -26,6 +26,10 @@ extension SlowExchange {
         {
             return .refused(.termsInvalid)
         }
+        let lots = (instruments.map(\.quantityMax) + open.map(\.view.quantity)).map(\.lots).max()
+        if product(Int128(lots ?? 0), Int128(new.openOrders), 1) > 1 << 62 {
+            return .refused(.termsInvalid)
+        }
         limits = new
         events.append(.venueChanged)
         return Outcome()

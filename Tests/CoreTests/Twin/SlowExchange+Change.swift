@@ -167,11 +167,13 @@ extension SlowExchange {
         return Outcome(status: .canceled, id: UInt64(ended))
     }
 
-    /// Does what a turn may do of a mass cancel; gives how many orders ended.
+    /// Does what a turn may do of a mass cancel, nothing where a flight or an earlier one waits;
+    /// gives how many orders ended.
     @discardableResult
     func start(_ work: SlowMassCancel) -> Int {
         var work = work
-        let ended = goOn(&work)
+        let mustWait = !flights.isEmpty || !massCancels.isEmpty
+        let ended = mustWait && flaw != .massCancelOvertakes ? 0 : goOn(&work)
         if !left(of: work).isEmpty { massCancels.append(work) }
         return ended
     }

@@ -70,6 +70,7 @@ extension SlowExchange {
                 isWithin(maker.view.price, v.side, taker.bound)
             else { break }
             if isTurnOver {
+                if taker.isByQuote { taker.view.quantity = taker.view.cumQty }
                 if !flights.contains(where: { $0 === taker }) { flights.append(taker) }
                 return
             }
@@ -115,14 +116,13 @@ extension SlowExchange {
             events.append(.orderAmended(maker.view, oldPrice: maker.view.price))
         }
         if taker.isByQuote {
-            // What it may still trade shrinks by what those lots are worth. A buy's hold does so
-            // too; a sell holds nothing for lots that it was not going to sell.
+            // What it may still trade shrinks by what those lots are worth, and its hold with it.
             let worth = Int128(n) * perLot
             taker.rest -= worth
             taker.view.preventedQuantity.lots += n
             taker.view.updatedTime = timestamp
-            if taker.view.side == .buy { release(taker, worth) }
-            return
+            let isBuy = taker.view.side == .buy
+            return release(taker, isBuy ? worth : Int128(n) * Int128(i.lotUnits))
         }
         shrink(taker, n)
         if taker.leaves == 0 {
@@ -142,7 +142,8 @@ extension SlowExchange {
         }
         order.view.leavesQty.lots -= n
         order.view.updatedTime = timestamp
-        if flaw == .decrementForgetsHold || !order.view.type.hasPrice { return }
+        let isMarketBuy = !order.view.type.hasPrice && order.view.side == .buy
+        if flaw == .decrementForgetsHold || isMarketBuy { return }
         let perLot =
             order.view.side == .buy
             ? Int128(order.view.price.ticks) * Int128(i.notionalUnit) : Int128(i.lotUnits)

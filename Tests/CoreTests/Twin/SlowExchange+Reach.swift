@@ -38,8 +38,7 @@ extension SlowExchange {
             unit: Int128(instrument(need.instrument).notionalUnit))
         let makers = resting(need.instrument, need.side.opposite)
         let isCareful =
-            need.mode != .none && makers.contains { $0.view.account == need.account }
-            && !(flaw == .fillOrKillSeesOwnOrders && need.isFillOrKill)
+            need.mode != .none && !(flaw == .fillOrKillSeesOwnOrders && need.isFillOrKill)
             && !(flaw == .sweepSeesOwnOrders && !need.isFillOrKill)
         if isCareful {
             // In any instrument.
@@ -54,7 +53,8 @@ extension SlowExchange {
             let here = makers.filter { $0.view.price == price }.sorted { $0.arrival < $1.arrival }
             let hasOwn = here.contains { $0.view.account == need.account }
             if isCareful, hasOwn {
-                for order in here where !walk.isOver {
+                // By quote, the queue is walked on where the amount came out even.
+                for order in here where !walk.hasStopped {
                     if walk.look() { take(order, &walk, price) }
                 }
             } else {
@@ -68,12 +68,13 @@ extension SlowExchange {
     private func take(_ order: SlowOrder, _ walk: inout SlowWalk, _ price: Price) {
         let isOwn = order.view.account == walk.need.account
         let decrements = walk.need.mode == .decrement && !walk.need.isFillOrKill
+        let isSellByQuote = walk.need.quote != nil && walk.need.side == .sell
         if walk.need.mode == .expireMaker {
             if !isOwn { walk.take(Int128(order.leaves), at: price) }
         } else if decrements {
-            walk.take(Int128(order.leaves), at: price, gives: !isOwn)
+            walk.take(Int128(order.leaves), at: price, gives: !isOwn || isSellByQuote)
         } else if isOwn {
-            walk.isOver = true
+            walk.hasStopped = true
         } else {
             walk.take(Int128(order.displayed), at: price)
         }
@@ -112,7 +113,10 @@ struct SlowWalk {
     var reach = SlowReach()
     private var lots: Int128
     private var rest: Int128
-    var isOver = false
+    /// Whether nothing more is looked at.
+    var hasStopped = false
+    /// Whether no further price is looked at.
+    var isOver: Bool { hasStopped || (need.quote != nil && rest == 0) }
 
     init(need: SlowNeed, looksMax: Int, unit: Int128) {
         self.need = need
@@ -126,7 +130,7 @@ struct SlowWalk {
     mutating func look() -> Bool {
         if reach.looks == looksMax {
             reach.isCut = true
-            isOver = true
+            hasStopped = true
             return false
         }
         reach.looks += 1
@@ -139,15 +143,15 @@ struct SlowWalk {
         let taken = min(there, need.quote == nil ? lots : rest / perLot)
         if need.quote == nil {
             lots -= taken
-            if lots == 0 { isOver = true }
+            if lots == 0 { hasStopped = true }
         } else {
             rest -= taken * perLot
-            if rest == 0 || taken < there { isOver = true }
+            if taken < there { hasStopped = true }
         }
         guard gives else { return }
         reach.lots += taken
         reach.cost = sum(reach.cost, product(taken, perLot, 1))
-        if reach.lots > need.lotsMax { isOver = true }
+        if reach.lots > need.lotsMax { hasStopped = true }
     }
 
     var result: SlowReach {

@@ -110,7 +110,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case amendUpKeepsPriority, fillOrKillSeesOwnOrders, expiresOneTickLate, bandIsExclusive
     case duplicateIsTaken, decrementForgetsHold, quoteSellIgnoresHold, killSparesStops
     case amendIsNotCounted, feeOfEachTrade, feeRoundedDown, rebateOfNothing, lastElectsAlone
-    case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater
+    case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater, massCancelOvertakes
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep
@@ -199,7 +199,8 @@ final class SlowExchange {
 
     private func carryOut(_ command: Command) -> Outcome {
         switch command {
-        case .genesis(let c): c.limits == limits ? Outcome() : .refused(.termsInvalid)
+        case .genesis(let c):
+            sequence == 1 && c.limits == limits ? Outcome() : .refused(.termsInvalid)
         case .tick: tick()
         case .hashMark, .epochMark: Outcome()
         case .setRules(let c): c.version <= rules ? .refused(.termsInvalid) : Outcome()
