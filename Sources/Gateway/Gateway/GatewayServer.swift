@@ -30,6 +30,11 @@ public final class GatewayServer: Sendable {
         }
     }
 
+    /// What it serves: a line for each endpoint, as `GET /api/v3/account userData`.
+    public static var endpoints: [String] {
+        Endpoint.all.map { "\($0.method.rawValue) \($0.path) \($0.security)" }
+    }
+
     /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
     ///
     /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, on the
