@@ -49,6 +49,11 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.buffer = buffer
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // What held reads back is gone.
+        if isReadDue { context.read() }
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         isOpen = false
         waiting.removeAll()
