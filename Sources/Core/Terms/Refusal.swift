@@ -22,6 +22,8 @@
     case diskReserve = 5
     /// An operator voided the command.
     case voided = 6
+    /// The process died twice while applying the command; it was not tried again.
+    case poisoned = 7
 
     // Who and where.
     /// The venue's kill switch is on.
