@@ -31,6 +31,8 @@ final class Venue {
 
     func house(_ asset: AssetID) -> HouseBalance { engine.house(asset) }
 
+    private var references = 0
+
     /// Events of the last command.
     private(set) var events: [Event] = []
 
@@ -104,7 +106,13 @@ final class Venue {
             .adjustBalance(
                 AdjustBalance(
                     account: account, asset: asset, amount: Amount(units: units),
-                    audit: Self.audit)))
+                    reference: reference(), audit: Self.audit)))
+    }
+
+    /// A reference that was not used before.
+    func reference() -> Text64 {
+        references += 1
+        return Text64("wire \(references)")!
     }
 
     /// A limit order; gives its id.
