@@ -279,7 +279,7 @@ struct Sessions: ~Copyable {
 
 /// API keys, linked in the order of their creation. One that is revoked leaves.
 struct APIKeys: ~Copyable {
-    private struct Entry {
+    struct Entry {
         var key: APIKeyView?
         var next: Int
         var previous: Int

@@ -86,19 +86,20 @@ private struct SipState {
     }
 }
 
+/// A hash that is remembered.
+struct ReferenceEntry: BitwiseCopyable {
+    var hash = ReferenceHash()
+    /// The next of its chain plus one, or 0.
+    var next: UInt32 = 0
+}
+
 /// A bounded set of hashes that nothing leaves, in the order in which they came: the order of the
 /// log, so that it is the same on every replica.
 ///
 /// Linear hashing (Litwin 1980): a table of chains that grows by one chain an insertion, so that no
 /// insertion is a long one, and memory is taken as it fills, not before.
 struct References: ~Copyable {
-    private struct Entry: BitwiseCopyable {
-        var hash = ReferenceHash()
-        /// The next of its chain plus one, or 0.
-        var next: UInt32 = 0
-    }
-
-    private var entries: Slab<Entry>
+    private var entries: Slab<ReferenceEntry>
     /// Each chain's first entry plus one, or 0. As many chains are in use as there are entries.
     private var chains: Slab<UInt32>
     private(set) var count = 0

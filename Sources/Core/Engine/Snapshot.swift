@@ -410,7 +410,9 @@ extension Engine {
     private static func areSame(
         _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
     ) -> Bool {
-        guard let left = a.baseAddress, let right = b.baseAddress else { return a.isEmpty }
+        guard let left = a.baseAddress, let right = b.baseAddress else {
+            return unsafe a.isEmpty
+        }
         return unsafe memcmp(left, right, a.count) == 0
     }
 
@@ -692,7 +694,8 @@ extension Engine {
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
         return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves && hot.leaves <= hot.quantity
+            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+            && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }
 
