@@ -170,7 +170,8 @@ private func problems(_ text: String) -> [String] {
                 "\(file):5: matchd.colour: unknown key: known are matchd.cpu, "
                     + "matchd.gateway_users, matchd.hash_every, matchd.idle, matchd.link_key, "
                     + "matchd.listen, matchd.observer_users, matchd.operator_users, "
-                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket, "
+                    + "matchd.wallet_users",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
                 "\(file):8: auditd.cpu: unknown key: did you mean matchd.cpu?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",
