@@ -126,7 +126,9 @@ struct OrderDesk {
             clock.observe(stamp: header.timestamp, sent: client.sent, host: host)
             var applied = Applied(
                 header: header, outcome: one.outcome, events: events, timestamp: engine.timestamp)
-            if let cancel = client.cancel { applied.cancelRefusal = Self.refusal(of: cancel, engine) }
+            if let cancel = client.cancel {
+                applied.cancelRefusal = Self.refusal(of: cancel, engine)
+            }
             if !follow(applied, client, engine) {
                 answers.append { client.done(.success(applied)) }
             }
