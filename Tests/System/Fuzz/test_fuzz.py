@@ -69,7 +69,10 @@ ROWS = {
         [LIMIT | {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrderId": "1"},
          LIMIT | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "x"}],
         {200, 400, 409}),
-    "PUT /api/v3/order/amend/keepPriority": ([SYMBOL | {"orderId": "1", "newQty": "0.5"}], {200, 400}),
+    "PUT /api/v3/order/amend/keepPriority": (
+        [SYMBOL | {"orderId": "1", "newQty": "0.5"},
+         SYMBOL | {"origClientOrderId": "x", "newQty": "0.5", "newClientOrderId": "y"}],
+        {200, 400}),
     "GET /api/v3/openOrders": ([{}, SYMBOL], {200}),
     "DELETE /api/v3/openOrders": ([SYMBOL], {200, 400}),
     "GET /api/v3/allOrders": (
