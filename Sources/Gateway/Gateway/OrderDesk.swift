@@ -48,7 +48,7 @@ struct OrderDesk {
     }
 
     /// A client whose command was applied and goes on with later records.
-    private struct Following {
+    fileprivate struct Following {
         let until: Int64
         let done: Done
         var applied: Applied
