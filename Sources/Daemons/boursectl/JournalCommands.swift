@@ -15,7 +15,8 @@ struct JournalGroup: ParsableCommand {
         commandName: "journal", abstract: "The log on disk.",
         discussion: "Reading it changes nothing and works while matchd runs and while it does not.",
         subcommands: [
-            JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
+            JournalVerify.self, JournalDump.self, JournalRehearse.self, JournalVoids.self,
+            VoidRecord.self,
         ])
 }
 
