@@ -42,10 +42,8 @@ private func differenceOfAdministration(
         }
         for i in twin.instruments {
             let row = twin.orderLimits(view.id, i.id)
-            let found = engine.orderLimits(account: view.id, instrument: i.id)
-            if found?.orderQuantityMax != row?.orderQuantityMax
-                || found?.orderNotionalMax != row?.orderNotionalMax
-            {
+            let found = engine.orderLimits(view.id, i.id)
+            if found != row {
                 return "order limits of \(view.name): engine \(found as Any), twin \(row as Any)"
             }
             let a = engine.fees(account: view.id, instrument: i.id)

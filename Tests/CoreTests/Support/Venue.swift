@@ -130,6 +130,27 @@ final class Venue {
         return OrderID(outcome.id)
     }
 
+    /// A stop with a limit price.
+    func stop(_ account: AccountID, _ side: Side, _ lots: Int64, from stop: Int64, at ticks: Int64)
+    {
+        let outcome = apply(
+            .place(
+                Place(
+                    account: account, instrument: Self.goldDollar, side: side,
+                    type: .stopLossLimit, price: Price(ticks: ticks),
+                    quantity: Quantity(lots: lots), stopPrice: Price(ticks: stop))))
+        #expect(outcome.refusal == .none)
+    }
+
+    func orderLimits(_ account: AccountID, quantity: Int64 = 0, notional: Int128 = 0) {
+        apply(
+            .setOrderLimits(
+                SetOrderLimits(
+                    account: account, instrument: Self.goldDollar,
+                    orderQuantityMax: Quantity(lots: quantity),
+                    orderNotionalMax: Amount(units: notional), audit: Self.audit)))
+    }
+
     /// Sends the terms after a change.
     func change(_ body: (inout SetInstrument) -> Void) {
         body(&terms)
