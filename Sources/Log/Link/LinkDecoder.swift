@@ -178,8 +178,10 @@ extension WireReader {
         let low: UInt64 = integer()
         let limits = EngineLimits(
             assets: integer(), instruments: integer(), accounts: integer(), openOrders: integer(),
-            apiKeys: integer(), sessions: integer(), feeTiers: integer())
+            apiKeys: integer(), sessions: integer(), feeTiers: integer(),
+            orderLimits: integer(), references: integer(), turnSteps: integer())
         guard let role = LinkServerRole(rawValue: integer()) else { return nil }
+        reserved(4)
         var welcome = LinkWelcome(
             version: version, epoch: epoch, journalHigh: high, journalLow: low, limits: limits,
             released: integer(), time: integer())

@@ -227,8 +227,10 @@ public struct LinkEncoder: Sendable {
         let l = welcome.limits
         for limit in [
             l.assets, l.instruments, l.accounts, l.openOrders, l.apiKeys, l.sessions, l.feeTiers,
+            l.orderLimits, l.references, l.turnSteps,
         ] { put(limit) }
         put(welcome.role.rawValue)
+        put(UInt32(0))
         put(welcome.released)
         put(welcome.time)
         put(welcome.process)

@@ -23,9 +23,9 @@
 //
 //   from matchd
 //     challenge  0 32 bytes      random; only where the connection has to prove itself
-//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 7 `EngineLimits`
-//                52 u32 role     56 u64 released   64 i64 time   72 u64 process
-//                80 u64 forcedFrom   88 u32 forcedEpoch   92 u32 reserved   96 text40 primary
+//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 10 `EngineLimits`
+//                64 u32 role     68 u32 reserved   72 u64 released   80 i64 time   88 u64 process
+//                96 u64 forcedFrom   104 u32 forcedEpoch   108 u32 reserved   112 text40 primary
 //     acks       0 u32 session   4 u32 count   8 entries, back to back:
 //                    0 u64 number   8 u64 sequence   16 u64 id   24 u16 refusal   26 u8 status
 //                    27 5 reserved

@@ -36,6 +36,11 @@ int bourse_random(void *bytes, size_t count) {
     return 0;
 }
 
+int bourse_move_pages(void *from, size_t count, void *to) {
+    const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    return mremap(from, count, count, flags, to) == MAP_FAILED ? -errno : 0;
+}
+
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
     int r;
     do {
@@ -53,6 +58,10 @@ int bourse_pipe(int *reading, int *writing) {
 }
 
 int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
+
+int bourse_open_direct(const char *path) {
+  return result(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+}
 
 int64_t bourse_write_two(
     int fd, const void *first, size_t firstCount, const void *second, size_t secondCount,

@@ -34,17 +34,8 @@ final class Differential {
     /// The most orders that were open.
     private(set) var openMost = 0
 
-    /// One seed in four runs in small tables, so that these fill up; another has deep books.
     init(seed: UInt64, flaw: Flaw? = nil) {
-        var limits = EngineLimits.small
-        if seed % 4 == 1 {
-            limits.openOrders = 24
-            limits.accounts = 7
-            limits.assets = 6
-            limits.instruments = 5
-            limits.apiKeys = 12
-            limits.sessions = 3
-        }
+        let limits = seedLimits(seed)
         self.seed = seed
         twin = SlowExchange(limits: limits)
         twin.flaw = flaw
@@ -57,8 +48,10 @@ final class Differential {
     func run(steps: Int) throws(Difference) {
         for _ in 0..<steps {
             try step()
-            if taken % 512 == 0 { try compareAll() }
-            if taken % 2_048 == 0 { try restore() }
+            if let difference = firstDifference(engine, twin) { throw fail(difference) }
+            if taken % 64 == 0 { try compareAll() }
+            // Now and then, and more often while something goes on by ticks.
+            if taken % 1_024 == 0 || (twin.isWorkLeft && taken % 16 == 0) { try restore() }
         }
         try compareAll()
     }
@@ -72,12 +65,14 @@ final class Differential {
         let step = stream.next()
         taken += 1
         let foreseen = foresee(step)
+        let isBusy = isBusy(step)
         let ours = apply(step)
         // What comes before the command itself is not foreseen.
         let isOwn = ours.refusal == .none || ours.refusal.rawValue > Refusal.voided.rawValue
         if let foreseen, isOwn, foreseen != ours.refusal {
             throw fail("\(step.command.map { "\($0)" } ?? ""): foreseen \(foreseen), was \(ours)")
         }
+        if ours.refusal == .instrumentBusy, !isBusy { throw fail("busy without a sign of it") }
         let theirs =
             step.isVoided
             ? twin.pass(step.header) : twin.apply(step.header, step.command)
@@ -100,6 +95,14 @@ final class Differential {
     private func foresee(_ step: Step) -> Refusal? {
         guard case .place(let order) = step.command else { return nil }
         return engine.refusal(of: order, at: step.header.timestamp)
+    }
+
+    /// What the engine says to the sequencer, which then lets the command wait.
+    private func isBusy(_ step: Step) -> Bool {
+        guard let command = step.command else { return false }
+        return unsafe command.payload.payloadBytes().withUnsafeBytes {
+            unsafe engine.isBusy(command.kind, payload: $0)
+        }
     }
 
     /// Half of the commands as records, half decoded.
@@ -128,12 +131,15 @@ final class Differential {
         case .orderAmended: "orderAmended"
         case .orderTriggered: "orderTriggered"
         case .balanceAdjusted: "balanceAdjusted"
+        case .feesTransferred: "feesTransferred"
+        case .depositCredited: "depositCredited"
         case .assetChanged: "assetChanged"
         case .instrumentChanged: "instrumentChanged"
         case .accountChanged: "accountChanged"
         case .venueChanged: "venueChanged"
         case .apiKeyChanged: "apiKeyChanged"
         case .sessionOpened: "sessionOpened"
+        case .sessionClosed: "sessionClosed"
         }
     }
 

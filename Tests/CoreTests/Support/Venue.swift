@@ -31,6 +31,8 @@ final class Venue {
 
     func house(_ asset: AssetID) -> HouseBalance { engine.house(asset) }
 
+    private var references = 0
+
     /// Events of the last command.
     private(set) var events: [Event] = []
 
@@ -104,7 +106,13 @@ final class Venue {
             .adjustBalance(
                 AdjustBalance(
                     account: account, asset: asset, amount: Amount(units: units),
-                    audit: Self.audit)))
+                    reference: reference(), audit: Self.audit)))
+    }
+
+    /// A reference that was not used before.
+    func reference() -> Text64 {
+        references += 1
+        return Text64("wire \(references)")!
     }
 
     /// A limit order; gives its id.
@@ -120,6 +128,27 @@ final class Venue {
                     clOrdID: Text40(clOrdID)!)))
         #expect(outcome.refusal == .none)
         return OrderID(outcome.id)
+    }
+
+    /// A stop with a limit price.
+    func stop(_ account: AccountID, _ side: Side, _ lots: Int64, from stop: Int64, at ticks: Int64)
+    {
+        let outcome = apply(
+            .place(
+                Place(
+                    account: account, instrument: Self.goldDollar, side: side,
+                    type: .stopLossLimit, price: Price(ticks: ticks),
+                    quantity: Quantity(lots: lots), stopPrice: Price(ticks: stop))))
+        #expect(outcome.refusal == .none)
+    }
+
+    func orderLimits(_ account: AccountID, quantity: Int64 = 0, notional: Int128 = 0) {
+        apply(
+            .setOrderLimits(
+                SetOrderLimits(
+                    account: account, instrument: Self.goldDollar,
+                    orderQuantityMax: Quantity(lots: quantity),
+                    orderNotionalMax: Amount(units: notional), audit: Self.audit)))
     }
 
     /// Sends the terms after a change.
