@@ -115,7 +115,7 @@ def test_pipelined_requests_are_all_answered_to_one_who_reads(venue):
 
 
 def test_a_flood_of_small_requests_is_answered(venue):
-    """Each brought the next on the stack of the one before: 20,000 were more than there is."""
+    """In their order, none on the stack of the one before, with no more memory than for one."""
     peak = Peak(venue)
     count = 20_000
     with socket.create_connection(("127.0.0.1", venue.port), timeout=30) as wire:

@@ -54,8 +54,8 @@ class Foreground:
         found = {}
         listing = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True, text=True, check=True,
-        ).stdout
+            capture_output=True, text=True,
+        ).stdout  # without a child it ends with 1
         for line in listing.splitlines():
             pid, program = line.split()[:2]
             name = os.path.basename(program)
