@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from exchange import BIN, DAEMONS
+from exchange import BIN, DAEMONS, ROOT
 from spot import Spot
 
 # They mean nothing to a daemon: it says so and goes on.
@@ -135,3 +135,33 @@ def test_the_others_take_them_too(exchange, name, tmp_path):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def unit(name):
+    """A unit's settings: lists by key, as a key may stand more than once."""
+    found = {}
+    for line in (ROOT / "systemd" / name).read_text().splitlines():
+        key, mark, value = line.partition("=")
+        if mark and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("name", ["matchd", "auditd", "gatewayd", "agentd", "snmp"])
+def test_every_unit_is_started_again(name):
+    """However its daemon ends; only what does not get better by trying is left alone."""
+    found = unit(f"bourse-{name}.service")
+    assert found["Restart"] == ["always"]
+    assert {"64", "78"} <= set(found["RestartPreventExitStatus"][0].split())
+
+
+def test_no_unit_takes_matching_with_it():
+    found = unit("bourse-matchd.service")
+    for key in ("Requires", "BindsTo", "Requisite", "Upholds", "Conflicts", "StopPropagatedFrom"):
+        assert key not in found
+    assert found["PartOf"] == ["bourse.target"]  # which nothing but a person stops
+    assert "Requires" not in unit("bourse.target") and "BindsTo" not in unit("bourse.target")
+    # Neither gives up, however often the gateway, or a command, ends its daemon.
+    for name in ("matchd", "gatewayd"):
+        limit = unit(f"bourse-{name}.service")
+        assert limit["StartLimitIntervalSec"] == ["0"] and "StartLimitBurst" not in limit

@@ -41,9 +41,9 @@ def venue(tmp_path_factory):
         exchange.end()
 
 
-def resident(exchange):
-    """Bytes of memory that the gateway has."""
-    with open(f"/proc/{exchange.running['gatewayd'].pid}/status") as status:
+def resident(exchange, name="gatewayd"):
+    """Bytes of memory that a daemon has."""
+    with open(f"/proc/{exchange.running[name].pid}/status") as status:
         line = next(line for line in status if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
 
@@ -248,3 +248,40 @@ def test_names_of_streams_are_bounded(venue):
         assert b'"code":2' in wire.recv(4096)
         wire.sendall(frame('{"method":"LIST_SUBSCRIPTIONS","id":2}'))
         assert b'"result":[]' in wire.recv(4096)
+
+
+def test_an_agent_that_is_asked_and_not_read_keeps_little(exchange):
+    """Any user of the host may ask it: 20,000 requests for its page, none of whose replies is
+    read, and one who reads is answered meanwhile."""
+    path = exchange.state / "run" / "agent.sock"
+    exchange.set("agent", "listen", "")
+    exchange.set("agent", "socket", str(path))
+    exchange.spawn("agentd")
+
+    def ask(request):
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(20)
+            wire.connect(str(path))
+            wire.sendall(request)
+            return wire.recv(4096)
+
+    request = b"GET /ops.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, exchange.log_tail("agentd")
+        time.sleep(0.05)
+    assert b" 200 " in ask(request)
+    first = resident(exchange, "agentd")
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.connect(str(path))
+        wire.setblocking(False)
+        for _ in range(100):
+            try:
+                wire.send(request * 200)
+            except BlockingIOError:
+                pass
+            time.sleep(0.02)
+        assert b" 200 " in ask(request)
+        assert resident(exchange, "agentd") - first < 32 * MEBIBYTE
+    exchange.check_alive()
+    assert exchange.stop("agentd") == 0
