@@ -148,13 +148,16 @@ func `a whole number is within its range or an error`(
     }
 }
 
-@Test(arguments: [
-    ("1700000000000", 1_700_000_000_000_000_000), ("1700000000000001", 1_700_000_000_000_001_000),
-    ("0", 0), ("9000000000000", NumberParameter.latestTime),
-    ("9000000000001", NumberParameter.latestTime), ("9999999999999", NumberParameter.latestTime),
-    ("9999999999999999", NumberParameter.latestTime), ("10000000000000", nil),
-    ("999999999999999", nil), ("1700000000000000000", nil),
-] as [(String, Int64?)])
+@Test(
+    arguments: [
+        ("1700000000000", 1_700_000_000_000_000_000),
+        ("1700000000000001", 1_700_000_000_000_001_000),
+        ("0", 0), ("9000000000000", NumberParameter.latestTime),
+        ("9000000000001", NumberParameter.latestTime),
+        ("9999999999999", NumberParameter.latestTime),
+        ("9999999999999999", NumberParameter.latestTime), ("10000000000000", nil),
+        ("999999999999999", nil), ("1700000000000000000", nil),
+    ] as [(String, Int64?)])
 func `a time is in milliseconds or microseconds`(text: String, nanoseconds: Int64?) throws {
     let parameters = try Parameters(query: "startTime=\(text)")
     #expect((try? parameters.time(.startTime)) == nanoseconds)

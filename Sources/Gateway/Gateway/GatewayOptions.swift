@@ -44,6 +44,9 @@ public struct GatewayOptions: Sendable {
     public var pipelinedMax = 64
     /// Bytes of replies that may wait for a client; above it none of its requests is taken.
     public var replyBytesMax = 256 << 10
+    /// Bytes of a connection that the system keeps and has not sent once, see tcp(7)
+    /// TCP_NOTSENT_LOWAT.
+    public var systemBytesMax = 128 << 10
     /// Bytes that may wait for a stream's client; a stream above it is closed.
     public var outboundBytesMax = 8 << 20
     /// Bytes kept for all clients together: bodies of requests, replies and messages that wait.

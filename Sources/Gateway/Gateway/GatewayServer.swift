@@ -164,6 +164,12 @@ public final class GatewayServer: Sendable {
                 ChannelOptions.writeBufferWaterMark,
                 value: .init(low: options.replyBytesMax / 4, high: options.replyBytesMax)
             )
+            // The system takes megabytes for one who does not read, were it let; in flight may be
+            // as much as the way there needs.
+            .childChannelOption(
+                ChannelOptions.tcpOption(NIOBSDSocket.Option(rawValue: 25)),  // NOTSENT_LOWAT
+                value: .init(options.systemBytesMax)
+            )
             // What was read is kept until its turn: one read at a time, and not a large one.
             .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
             .childChannelOption(

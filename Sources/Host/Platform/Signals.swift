@@ -52,15 +52,18 @@ public final class Signals: Sendable {
     /// what is blocked. `note` is given a line for the log about each that does not stop a daemon.
     ///
     /// Also ignores SIGPIPE and SIGXFSZ, for a peer that is gone and a file that may not grow are
-    /// errors of `write`, and the real-time signals.
+    /// errors of `write`, and the real-time signals; and has SIGQUIT and SIGABRT end the process.
     public init(note: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let set = Signal.allCases.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1.rawValue) }
         descriptor = try checked(bourse_signalfd(set), "take", "signals")
         self.note = note
         for number in [SIGPIPE, SIGXFSZ]
-            + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax()) {
+            + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
+        {
             _ = signal(number, SIG_IGN)
         }
+        // Swift's runtime would print a backtrace and go on: a watchdog's SIGABRT is to end it.
+        for number in [SIGQUIT, SIGABRT] { _ = signal(number, SIG_DFL) }
     }
 
     deinit { _ = close(descriptor) }
