@@ -126,13 +126,13 @@ extension SnapshotInfo {
         else { return bad("its header is damaged") }
         // Each layout that was ever released has its reader here.
         switch version {
-        case 2: return unsafe second(&r, raw, path)
+        case 2: return unsafe second(&r, raw, path, hasBody: hasBody)
         default: return bad("version \(version) of its layout was never released")
         }
     }
 
     private static func second(
-        _ r: inout WireReader, _ raw: UnsafeRawBufferPointer, _ path: String
+        _ r: inout WireReader, _ raw: UnsafeRawBufferPointer, _ path: String, hasBody: Bool
     ) -> Result<SnapshotInfo, JournalError> {
         func bad(_ detail: String) -> Result<SnapshotInfo, JournalError> {
             .failure(.snapshot(file: path, detail: detail))
@@ -152,7 +152,9 @@ extension SnapshotInfo {
         guard !hasBody || UInt64(body.count) == bodyBytes else {
             return bad("it has \(body.count) bytes of body, not \(bodyBytes)")
         }
-        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else { return bad("its body is damaged") }
+        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else {
+            return bad("its body is damaged")
+        }
         return .success(
             SnapshotInfo(
                 path: path, identity: identity, sequence: sequence, timestamp: timestamp,

@@ -18,6 +18,28 @@ struct Difference: Error, CustomStringConvertible {
     }
 }
 
+/// After how many commands something waited to go on by ticks.
+struct Waits {
+    var flights = 0
+    var massCancels = 0
+    var elections = 0
+    var states = 0
+
+    mutating func add(_ other: Waits) {
+        flights += other.flights
+        massCancels += other.massCancels
+        elections += other.elections
+        states += other.states
+    }
+
+    mutating func count(_ twin: SlowExchange) {
+        flights += twin.flights.isEmpty ? 0 : 1
+        massCancels += twin.massCancels.isEmpty ? 0 : 1
+        elections += twin.electing.isEmpty ? 0 : 1
+        states += twin.statesToCome.isEmpty ? 0 : 1
+    }
+}
+
 /// One run of the comparison.
 final class Differential {
     let seed: UInt64
@@ -31,6 +53,7 @@ final class Differential {
     private(set) var refusals: [UInt16: Int] = [:]
     /// How many events there were of each kind, by name.
     private(set) var eventKinds: [String: Int] = [:]
+    private(set) var waits = Waits()
     /// The most orders that were open.
     private(set) var openMost = 0
 
@@ -79,6 +102,7 @@ final class Differential {
         let events = unsafe engine.withEvents { unsafe Array($0) }
         refusals[ours.refusal.rawValue, default: 0] += 1
         openMost = max(openMost, twin.open.count)
+        waits.count(twin)
         if ours != theirs || !same(events, twin.events) {
             throw fail(
                 """

@@ -42,15 +42,18 @@ final class Venue {
     static let goldDollar = InstrumentID(1)
     static let (ann, ben, cat) = (AccountID(1), AccountID(2), AccountID(3))
 
-    init(limits: EngineLimits = .small) {
+    /// `isWhole`: both assets have no decimals, and a lot at a price of 7 costs 7.
+    init(limits: EngineLimits = .small, isWhole: Bool = false) {
         engine = Engine(limits: limits)
         twin = SlowExchange(limits: limits)
         terms = SetInstrument(
             symbol: Text16("GLDUSD")!, base: Self.gold, quote: Self.dollar, tickMantissa: 1,
-            tickScale: 0, lotUnits: 100, priceMax: Price(ticks: 10_000),
+            tickScale: 0, lotUnits: isWhole ? 1 : 100, priceMax: Price(ticks: 10_000),
             quantityMax: Quantity(lots: 1_000), audit: Self.audit)
-        apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 2, audit: Self.audit)))
-        apply(.setAsset(SetAsset(code: Text16("USD")!, scale: 2, audit: Self.audit)))
+        for code in ["GLD", "USD"] {
+            let scale: UInt8 = isWhole ? 0 : 2
+            apply(.setAsset(SetAsset(code: Text16(code)!, scale: scale, audit: Self.audit)))
+        }
         apply(.setInstrument(terms))
         for (number, name) in ["ann", "ben", "cat"].enumerated() {
             apply(.openAccount(OpenAccount(name: Text40(name)!, audit: Self.audit)))

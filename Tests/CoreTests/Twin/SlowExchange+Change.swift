@@ -222,7 +222,7 @@ extension SlowExchange {
         }
         for id in electing where !isTurnOver && instrument(id).state == .trading {
             runElected(id)
-            if hasElected(id) || hasFlight(id) {
+            if hasElected(id) {
                 electing.removeAll { $0 == id }
                 electing.append(id)
             }
@@ -241,7 +241,7 @@ extension SlowExchange {
     /// Whether something goes on by ticks.
     var isWorkLeft: Bool {
         !flights.isEmpty || !massCancels.isEmpty
-            || elected.keys.contains { instrument($0).state == .trading }
+            || electing.contains { instrument($0).state == .trading }
     }
 
     /// When the next tick is due.

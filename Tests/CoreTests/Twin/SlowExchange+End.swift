@@ -64,7 +64,6 @@ extension SlowExchange {
         guard flights.contains(where: { $0 === order }) else { return }
         flights.removeAll { $0 === order }
         let id = order.view.instrument
-        if !hasElected(id) { electing.removeAll { $0 == id } }
         guard let state = statesToCome.removeValue(forKey: id) else { return }
         instruments[Int(id.number) - 1].state = state
         events.append(.instrumentChanged(id))
@@ -121,7 +120,6 @@ extension SlowExchange {
             steps += 1
             unelect(order)
             run(order)
-            if hasFlight(id), !electing.contains(id) { electing.append(id) }
             if flaw == .lastElectsAlone { elect(id, instrument(id).lastPrice) }
         }
     }
