@@ -73,7 +73,11 @@ private func show(_ log: FakeLog, from: Int, to writer: inout WriterSession<Int>
 )] {
     var done: [(Int, Outcome)] = []
     for (header, bytes, outcome) in log.records[from...] {
-        let resolved = unsafe bytes.withUnsafeBytes { unsafe writer.applied(header, $0, outcome) }
+        var out = LinkEncoder()
+        let resolved = unsafe bytes.withUnsafeBytes {
+            unsafe writer.applied(header, $0, outcome, &out)
+        }
+        #expect(out.isEmpty)
         done += resolved.map { ($0.tag, $0.outcome) }
     }
     return done

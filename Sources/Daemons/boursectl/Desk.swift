@@ -146,7 +146,7 @@ final class Desk {
         }
         do {
             _ = try unsafe replica.receive(frame) { header, bytes, outcome, engine in
-                for resolved in unsafe writer.applied(header, bytes, outcome) {
+                for resolved in unsafe writer.applied(header, bytes, outcome, &out) {
                     resolve(resolved, sequence: header.sequence, ended: Self.ended(engine))
                 }
             }

@@ -111,6 +111,10 @@ struct SettingsKey {
                 "Operators, as \"alice, %bourse-admin\": everything that boursectl can do.",
                 \.operatorUsers),
             names(
+                "wallet_users",
+                "Users of wallets, as \"bourse-wallet\": what comes from chains, and no orders.",
+                \.walletUsers),
+            names(
                 "observer_users", "Users that may read the log and the status, and change nothing.",
                 \.observerUsers),
             .integer(

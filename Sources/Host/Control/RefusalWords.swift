@@ -13,6 +13,7 @@ extension Refusal {
         case .malformed: "the command is not well formed"
         case .diskReserve: "the disk of the journal is below its reserve: only cancels are taken"
         case .voided: "the command was voided"
+        case .poisoned: "matchd died twice while it applied this command; it is not tried again"
         case .venueKilled: "the venue's kill switch is on"
         case .accountUnknown: "there is no such account"
         case .accountKilled: "the account's kill switch is on"

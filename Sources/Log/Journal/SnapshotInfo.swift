@@ -81,8 +81,19 @@ extension SnapshotInfo {
         }
     }
 
+    /// The header alone; its body is not looked at.
+    init(header bytes: [UInt8], path: String, identity: JournalIdentity?) throws(JournalError) {
+        let parsed = unsafe bytes.withUnsafeBytes { raw in
+            unsafe Self.parse(raw, path, hasBody: false)
+        }
+        self = try parsed.get()
+        if let identity, identity != self.identity {
+            throw .foreign(file: path, found: self.identity, expected: identity)
+        }
+    }
+
     private static func parse(
-        _ raw: UnsafeRawBufferPointer, _ path: String
+        _ raw: UnsafeRawBufferPointer, _ path: String, hasBody: Bool = true
     ) -> Result<SnapshotInfo, JournalError> {
         func bad(_ detail: String) -> Result<SnapshotInfo, JournalError> {
             .failure(.snapshot(file: path, detail: detail))
@@ -107,14 +118,14 @@ extension SnapshotInfo {
         let (eventHash, stateHash): (UInt64, UInt64) = (r.integer(), r.integer())
         let bodyBytes: UInt64 = r.integer()
         let body = unsafe UnsafeRawBufferPointer(rebasing: raw[headerBytes...])
-        guard UInt64(body.count) == bodyBytes else {
+        guard !hasBody || UInt64(body.count) == bodyBytes else {
             return bad("it has \(body.count) bytes of body, not \(bodyBytes)")
         }
-        guard unsafe CRC32C.checksum(body) == bodyCRC else { return bad("its body is damaged") }
+        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else { return bad("its body is damaged") }
         return .success(
             SnapshotInfo(
                 path: path, identity: identity, sequence: sequence, timestamp: timestamp,
-                epoch: epoch, eventHash: eventHash, stateHash: stateHash, bodyBytes: body.count,
+                epoch: epoch, eventHash: eventHash, stateHash: stateHash, bodyBytes: Int(clamping: bodyBytes),
                 bodyCRC: bodyCRC))
     }
 }
