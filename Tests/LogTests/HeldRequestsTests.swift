@@ -21,7 +21,7 @@ private func request(_ session: UInt32, _ number: UInt8) -> [UInt8] {
         var taken: [[UInt8]] = []
         // Session 1 may go on until its third command, session 2 not at all, session 3 wholly.
         var freed = unsafe held.retry(most: 100) { bytes in
-            let (session, number) = (bytes[4], bytes[5])
+            let (session, number) = unsafe (bytes[4], bytes[5])
             guard session == 3 || session == 1 && number < 3 else { return false }
             taken.append([session, number])
             return true
@@ -31,7 +31,7 @@ private func request(_ session: UInt32, _ number: UInt8) -> [UInt8] {
         #expect(held.isHolding(1) && held.isHolding(2) && !held.isHolding(3))
         taken = []
         freed = unsafe held.retry(most: 3) { bytes in
-            taken.append([bytes[4], bytes[5]])
+            unsafe taken.append([bytes[4], bytes[5]])
             return true
         }
         #expect(taken == [[1, 3], [1, 4], [2, 1]])

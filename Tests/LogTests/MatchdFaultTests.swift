@@ -313,7 +313,7 @@ private let second: Int64 = 1_000_000_000
         let feed = try connect(place, wantsAcks: false)
         var follower = Follower(feed.welcome)
         var times: [Int64] = []
-        try unsafe followRaw(feed, &follower, to: try client.status().released) {
+        try followRaw(feed, &follower, to: try client.status().released) {
             times.append($0.timestamp)
         }
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 <= $1 })

@@ -42,7 +42,7 @@ final class MatchdProcess {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_addopen(
             &actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        var variables: [UnsafeMutablePointer<CChar>?] = unsafe more.map { unsafe strdup($0) }
+        let variables: [UnsafeMutablePointer<CChar>?] = unsafe more.map { unsafe strdup($0) }
         defer { unsafe variables.forEach { unsafe free($0) } }
         var all = unsafe variables
         var next = unsafe environ

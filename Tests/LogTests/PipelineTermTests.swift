@@ -22,10 +22,11 @@ import Wire
     /// Takes all that is sealed now; gives the sequences.
     private static func take(_ feed: SealedFeed) -> (sequences: [UInt64], isBehind: Bool) {
         var sequences: [UInt64] = []
-        let room = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 8)
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 8)
         defer { unsafe room.deallocate() }
         while true {
-            switch unsafe feed.take(into: room) {
+            let taken = unsafe feed.take(into: room)
+            switch taken {
             case .none: return (sequences, false)
             case .behind: return (sequences, true)
             case .records(let bytes, _):
@@ -207,7 +208,7 @@ import Wire
         #expect(feed.welcome.epoch == 5)
         var follower = Follower(feed.welcome)
         var epochs: [(UInt16, UInt32)] = []
-        try unsafe followRaw(feed, &follower, to: ack.sequence) {
+        try followRaw(feed, &follower, to: ack.sequence) {
             epochs.append(($0.kind, $0.epoch))
         }
         #expect(epochs[Int(before) - 1].1 == 1)
