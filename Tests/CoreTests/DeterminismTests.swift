@@ -113,7 +113,7 @@ import Wire
     private func restored(_ engine: borrowing Engine) -> Engine? {
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
-        let span = unsafe UnsafeMutableRawBufferPointer.allocate(
+        let span = UnsafeMutableRawBufferPointer.allocate(
             byteCount: bytes.count, alignment: 16)
         defer { unsafe span.deallocate() }
         unsafe span.copyBytes(from: bytes)
