@@ -113,11 +113,9 @@ import Wire
     private func restored(_ engine: borrowing Engine) -> Engine? {
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
-        let span = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: bytes.count, alignment: 16)
-        defer { unsafe span.deallocate() }
-        unsafe span.copyBytes(from: bytes)
-        return unsafe Engine(snapshot: UnsafeRawBufferPointer(span), keepsEvents: false)
+        var read: Engine? = nil
+        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0, keepsEvents: false) }
+        return read
     }
 
     // MARK: Files
