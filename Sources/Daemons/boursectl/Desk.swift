@@ -172,8 +172,8 @@ final class Desk {
     private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
             var count = 0
-            for unsafeevent in unsafe events {
-                if case .orderEnded(_, let reason) = event,
+            for i in 0..<events.count {
+                if case .orderEnded(_, let reason) = unsafe events[i],
                     reason == .massCancel || reason == .killSwitch
                 {
                     count += 1

@@ -1,6 +1,7 @@
 """Who sends: traders over the API and an operator with boursectl, each writing down in the ledger
 what it sends before it sends it, and what it was told."""
 import random
+import secrets
 import subprocess
 import threading
 import time
@@ -268,7 +269,8 @@ class Operator(Sender):
         verb = "credit" if amount > 0 else "debit"
         try:
             done = self.exchange.ctl(
-                verb, account, asset, f"{abs(amount):.8f}", "--reason", reason, check=False
+                verb, account, asset, f"{abs(amount):.8f}", "--reason", reason,
+                "--reference", f"{reason} {secrets.token_hex(8)}", check=False
             )
             booking.outcome = ACKED if done.returncode == 0 else UNKNOWN
         except subprocess.TimeoutExpired:
