@@ -49,7 +49,7 @@ public struct GatewayOptions: Sendable {
     /// Bytes that may wait for a stream's client; a stream above it is closed.
     public var outboundBytesMax = 8 << 20
     /// Bytes kept for all clients together: bodies of requests, replies and messages that wait.
-    /// Above it requests get 503, and the slowest connections are closed.
+    /// Above it all requests but those of orders get 503, and the slowest connections are closed.
     public var clientBytesMax = 256 << 20
     /// Most streams of all WebSockets together.
     public var subscriptionsMax = 262_144

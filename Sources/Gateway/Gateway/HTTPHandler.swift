@@ -169,8 +169,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if request.isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
         }
-        if venue.memory.isFull { return answer(Reply(.overloaded)) }
         if WebSocketUpgrade.isAsked(head), !venue.isStopping {
+            if venue.memory.isFull { return answer(Reply(.overloaded)) }
             return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
@@ -221,7 +221,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         guard isLast else { return serve(context) }
-        isOpen = false
+        (isOpen, isEnding) = (false, true)
         waiting.removeAll()
         done.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
     }
