@@ -358,6 +358,18 @@ private struct ClientBook {
         #expect(closes(start - 1_000 * minute, start, 9) == [10])
         #expect(closes(nil, start - 1, 9) == [])
         #expect(closes(nil, nil, 0) == [])
+        // Whatever times are asked for: a time in microseconds read as milliseconds, and the ends.
+        let far: [Int64] = [.max, .max - 1, 9_223_372_036_854_000_000, .min, .min + 1, -1, 0]
+        for interval in CandleInterval.allCases {
+            for from in far {
+                for to in far {
+                    let found = market.data.candles(
+                        TestVenue.btc, interval, from: from, to: to, now: start + 6 * minute,
+                        limit: 1_000)
+                    #expect(found.isEmpty == (from > start || to < start))
+                }
+            }
+        }
     }
 
     @Test func `weeks begin on Monday, all else at midnight or on the hour`() {

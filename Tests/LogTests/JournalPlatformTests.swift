@@ -75,12 +75,29 @@ import Testing
 
     @Test func `a signal is read, not suffered`() async throws {
         await #expect(processExitsWith: .exitCode(3)) {
-            let signals = try Signals()
+            let signals = try Signals { _ in exit(5) }
             #expect(signals.next() == nil)
             // To this thread, as the test's process has others that do not block it.
             _ = pthread_kill(pthread_self(), SIGTERM)
             let found = signals.wait(milliseconds: 5_000)
             exit(found == .terminate ? 3 : 4)
+        }
+    }
+
+    @Test func `signals that mean nothing are noted and end nothing`() async throws {
+        await #expect(processExitsWith: .exitCode(3)) {
+            let notes = Mutex<[String]>([])
+            let signals = try Signals { text in notes.withLock { $0.append(text) } }
+            let passed = Signal.allCases.filter { !$0.isStop }
+            for signal in passed { _ = pthread_kill(pthread_self(), signal.rawValue) }
+            for number in [SIGPIPE, SIGXFSZ, 34, 64] {
+                _ = pthread_kill(pthread_self(), number)
+            }
+            guard signals.wait(milliseconds: 5_000) == nil else { exit(4) }
+            _ = pthread_kill(pthread_self(), SIGINT)
+            guard signals.wait(milliseconds: 5_000) == .interrupt else { exit(5) }
+            let texts = notes.withLock { $0 }
+            exit(texts.count == passed.count && texts[0].contains("restart") ? 3 : 6)
         }
     }
 

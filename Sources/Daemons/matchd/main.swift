@@ -13,7 +13,7 @@ let arguments = DaemonArguments(
 let log = DaemonLog(arguments.name)
 do {
     // Before any thread: threads inherit what is blocked.
-    let signals = try Signals([.terminate, .interrupt])
+    let signals = try Signals(note: log.line)
     let exchange = try MatchingDaemon(arguments.settings, log)
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {

@@ -54,7 +54,7 @@ extension Endpoint {
         let units = try venue.units(call, replica)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit)
-        let order = try call.parameters.integer("orderId").map { OrderID(UInt64($0)) }
+        let order = try call.parameters.id(.orderId).map { OrderID($0) }
         let account = call.account
         venue.read(call) {
             try $0.trades(account, units.view.id, order: order, range)

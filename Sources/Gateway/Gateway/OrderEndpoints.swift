@@ -170,7 +170,7 @@ extension Endpoint {
             throw .invalid("cancelReplaceMode")
         }
         let reference = try OrderReference(
-            call.parameters, id: "cancelOrderId", clOrdID: "cancelOrigClientOrderId")
+            call.parameters, id: .cancelOrderId, clOrdID: "cancelOrigClientOrderId")
         let order = try OrderRequest(
             call.parameters, account: call.account, units: units, clOrdID: venue.newClientID())
         let id = try call.parameters.clOrdID("cancelNewClientOrderId") ?? venue.newClientID()
@@ -267,7 +267,7 @@ extension Endpoint {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
-        let range = try historyRange(call, limit: limit, id: "orderId")
+        let range = try historyRange(call, limit: limit, id: .orderId)
         let account = call.account
         venue.read(call) {
             try $0.orders(account, units.view.id, range)

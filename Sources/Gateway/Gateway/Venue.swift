@@ -51,6 +51,7 @@ final class Venue {
     var limiter: RateLimiter
     let keyRing: KeyRing
     let streams: StreamHub
+    let memory: ClientMemory
     /// Where frames for matchd go, while there is a connection.
     var link: LinkHandler?
     /// Clients' connections, those of streams included.
@@ -73,6 +74,9 @@ final class Venue {
         limiter = RateLimiter(limits: options.rateLimits)
         keyRing = KeyRing(file: options.sealKeyFile, log: log)
         streams = StreamHub()
+        memory = ClientMemory(
+            bytesMax: options.clientBytesMax, log: log,
+            clock: { Clock.monotonicNanos() / 1_000_000 })
     }
 
     /// This host's clock, milliseconds since 1970.

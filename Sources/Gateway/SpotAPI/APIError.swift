@@ -85,6 +85,9 @@ extension APIError {
     public static let intervalInvalid = APIError(-1120, "Invalid interval.")
     /// No such symbol.
     public static let symbolInvalid = APIError(-1121, "Invalid symbol.")
+    /// A symbol twice in a list.
+    public static let symbolRepeated = APIError(
+        -1151, "Symbol is present multiple times in the list.")
     /// A cancel that found nothing.
     public static let cancelUnknown = APIError(-2011, "Unknown order sent.")
     /// A query that found nothing.

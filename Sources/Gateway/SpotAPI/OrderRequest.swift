@@ -131,17 +131,18 @@ public struct OrderReference: Hashable, Sendable {
 
     /// Reads `orderId`, else the client's id from `name`. Throws -1102 when neither is there.
     public init(
-        _ parameters: Parameters, id: String = "orderId", clOrdID name: String = "origClientOrderId"
+        _ parameters: Parameters, id: NumberParameter = .orderId,
+        clOrdID name: String = "origClientOrderId"
     ) throws(APIError) {
-        if let number = try parameters.integer(id) {
-            order = OrderID(UInt64(number))
+        if let number = try parameters.id(id) {
+            order = OrderID(number)
             clOrdID = Text40()
-            guard number > 0 else { throw .mandatory(name, or: id) }
+            guard number > 0 else { throw .mandatory(name, or: id.name) }
         } else if let text = try parameters.clOrdID(name) {
             order = OrderID(0)
             clOrdID = text
         } else {
-            throw .mandatory(name, or: id)
+            throw .mandatory(name, or: id.name)
         }
     }
 }

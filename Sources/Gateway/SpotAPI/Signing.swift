@@ -47,14 +47,13 @@ public enum RequestTime {
 
     /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970).
     ///
-    /// Throws -1102 and -1100 for their form, -1131 for too long a window, -1021 for a timestamp a
-    /// second ahead or older than the window. A timestamp of 16 digits is in microseconds.
+    /// Throws -1102, -1100 and -1130 for their form, -1131 for too long a window, -1021 for a
+    /// timestamp a second ahead or older than the window. A timestamp of 16 digits is in
+    /// microseconds.
     public static func check(_ parameters: Parameters, now: Int64) throws(APIError) {
         _ = try parameters.required("timestamp")
-        guard var timestamp = try parameters.integer("timestamp") else {
-            throw .mandatory("timestamp")
-        }
-        if timestamp >= 1_000_000_000_000_000 { timestamp /= 1_000 }
+        guard let time = try parameters.time(.timestamp) else { throw .mandatory("timestamp") }
+        let timestamp = milliseconds(time)
         let window = try recvWindow(parameters)
         guard timestamp < now + 1_000 else { throw .timestampAhead }
         guard now - timestamp <= window else { throw .timestampOutside }
