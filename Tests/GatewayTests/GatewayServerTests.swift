@@ -143,8 +143,10 @@ private func strict() -> [Command] {
             SetInstrumentState(instrument: InstrumentID(2), state: .halt, audit: Exchange.audit)),
         .setInstrument(banded),
         .setAccountLimits(
-            SetAccountLimits(
-                account: AccountID(1), openOrdersMax: 2,
+            SetAccountLimits(account: AccountID(1), openOrdersMax: 2, audit: Exchange.audit)),
+        .setOrderLimits(
+            SetOrderLimits(
+                account: AccountID(1), instrument: InstrumentID(1),
                 orderQuantityMax: Quantity(lots: 1_000_000), audit: Exchange.audit)),
         .setKillSwitch(SetKillSwitch(account: AccountID(2), isOn: true, audit: Exchange.audit)),
     ]
@@ -172,7 +174,7 @@ private func strict() -> [Command] {
         ("symbol=BTCUSDT&\(limit)20000000&price=1", "Filter failure: LOT_SIZE"),
         ("symbol=BTCUSDT&\(limit)0.00001&price=1", "Filter failure: NOTIONAL"),
         ("symbol=BANDED&\(limit)1&price=70000", "Filter failure: PERCENT_PRICE_BY_SIDE"),
-        ("symbol=BTCUSDT&\(limit)11&price=50000", "Filter failure: MAX_POSITION"),
+        ("symbol=BTCUSDT&\(limit)11&price=50000", "Filter failure: MAX_ASSET"),
         (
             "symbol=BTCUSDT&\(limit)1&price=50000&newClientOrderId=first",
             "Duplicate order sent."

@@ -11,6 +11,7 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/account", .userData, 20, account),
         Endpoint(.get, "/api/v3/myTrades", .userData, 20, myTrades),
         Endpoint(.get, "/api/v3/account/commission", .userData, 20, commission),
+        Endpoint(.get, "/api/v3/myFilters", .userData, 40, ownFilters),
         Endpoint(.get, "/api/v3/rateLimit/order", .userData, 40, orderCounts),
         Endpoint(.get, "/sapi/v1/account/status", .userData, 1) { _, call in
             call.reply { json in
@@ -95,6 +96,20 @@ extension Endpoint {
             json.field("discount", FeeRate(e8: 0))
             json.endObject()
             json.endObject()
+        }
+    }
+
+    @Sendable private static func ownFilters(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
+        let most =
+            view.openOrdersMax == 0
+            ? replica.follower.engine.limits.openOrders : view.openOrdersMax
+        let orders = replica.follower.engine.orderLimits(call.account, units.view.id)
+        call.reply { json in
+            ExchangeInfo.writeOwnFilters(
+                to: &json, units: units, openOrdersMax: most, orders: orders)
         }
     }
 

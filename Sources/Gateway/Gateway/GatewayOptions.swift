@@ -30,7 +30,8 @@ public struct GatewayOptions: Sendable {
     public var idleSeconds: Int64 = 75
     /// Most commands that wait for the log.
     public var inFlightMax = 8_192
-    /// Milliseconds after which a client is told that its command's fate is unknown.
+    /// Most milliseconds that a command stays valid, whatever its client's recvWindow: a little
+    /// later the client is told that its fate is unknown.
     public var answerMilliseconds: Int64 = 10_000
     /// Most streams of one WebSocket.
     public var streamsMax = 1_024

@@ -68,9 +68,7 @@ final class Venue {
         self.log = log
         self.openHistory = openHistory
         self.fail = fail
-        desk = OrderDesk(
-            name: options.name, capacity: options.inFlightMax,
-            answerMilliseconds: options.answerMilliseconds)
+        desk = OrderDesk(name: options.name, capacity: options.inFlightMax)
         limiter = RateLimiter(limits: options.rateLimits)
         keyRing = KeyRing(file: options.sealKeyFile, log: log)
         streams = StreamHub()
@@ -81,6 +79,9 @@ final class Venue {
 
     /// This host's clock, milliseconds since 1970.
     func clock() -> Int64 { Clock.realtimeNanos() / 1_000_000 }
+
+    /// This host's clock, nanoseconds since 1970.
+    func clockNanos() -> Int64 { Clock.realtimeNanos() }
 
     /// A clock that only goes forward, milliseconds.
     func steadyClock() -> Int64 { Clock.monotonicNanos() / 1_000_000 }

@@ -20,6 +20,10 @@ public struct NumberParameter: Hashable, Sendable {
     public static let orderId = NumberParameter("orderId", 0...Int64.max)
     /// The order to cancel before another is placed.
     public static let cancelOrderId = NumberParameter("cancelOrderId", 0...Int64.max)
+    /// A client's number for a strategy.
+    public static let strategyId = NumberParameter("strategyId", 1...Int64.max)
+    /// A client's number for a kind of strategy.
+    public static let strategyType = NumberParameter("strategyType", 0...Int64(Int32.max))
     /// The beginning of a range of time.
     public static let startTime = NumberParameter("startTime", timeRange)
     /// The end of a range of time.

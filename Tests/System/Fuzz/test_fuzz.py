@@ -69,6 +69,10 @@ ROWS = {
         [LIMIT | {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrderId": "1"},
          LIMIT | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "x"}],
         {200, 400, 409}),
+    "PUT /api/v3/order/amend/keepPriority": (
+        [SYMBOL | {"orderId": "1", "newQty": "0.5"},
+         SYMBOL | {"origClientOrderId": "x", "newQty": "0.5", "newClientOrderId": "y"}],
+        {200, 400}),
     "GET /api/v3/openOrders": ([{}, SYMBOL], {200}),
     "DELETE /api/v3/openOrders": ([SYMBOL], {200, 400}),
     "GET /api/v3/allOrders": (
@@ -77,6 +81,7 @@ ROWS = {
     "GET /api/v3/myTrades": (
         [SYMBOL | {"limit": "5"}, SYMBOL | {"orderId": "1", "limit": "5"}], {200}),
     "GET /api/v3/account/commission": ([SYMBOL], {200}),
+    "GET /api/v3/myFilters": ([SYMBOL], {200}),
     "GET /api/v3/rateLimit/order": ([{}], {200}),
     "GET /sapi/v1/account/status": ([{}], {200}),
     "GET /sapi/v1/account/apiRestrictions": ([{}], {200}),
@@ -87,8 +92,8 @@ ROWS = {
     "GET /sapi/v1/asset/transfer": ([{}], {200}),
 }
 
-# Unknown order, order does not exist, cancel-replace failed in part or whole.
-NO_SUCH_ORDER = {-2011, -2013, -2021, -2022}
+# Unknown order, order does not exist, cancel-replace failed in part or whole, amend refused.
+NO_SUCH_ORDER = {-2011, -2013, -2021, -2022, -2038}
 
 # Statuses that any request may get here, where no limit of time is reached and matchd runs.
 STATUSES = {200, 400, 401, 409}
