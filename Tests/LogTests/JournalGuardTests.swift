@@ -95,7 +95,9 @@ struct JournalState {
         func add(_ directory: String) throws {
             for name in try Directory.names(in: directory) {
                 let path = Directory.join(directory, name)
-                if Directory.isDirectory(path) { try add(path) } else {
+                if Directory.isDirectory(path) {
+                    try add(path)
+                } else {
                     all[path] = try scratch.bytes(path)
                 }
             }
@@ -140,8 +142,9 @@ struct JournalState {
         try state.add(20)
         #expect(try state.open().recovered.lastSequence == 21)
         #expect(try state.begin() == .unchanged(identity))
-        #expect(try String(decoding: state.scratch.bytes(state.place.identityFile!), as: UTF8.self)
-            == "\(identity)\n")
+        #expect(
+            try String(decoding: state.scratch.bytes(state.place.identityFile!), as: UTF8.self)
+                == "\(identity)\n")
     }
 
     @Test func `limits can be changed as long as it holds nothing`() throws {
@@ -260,14 +263,17 @@ struct JournalState {
         for (path, bytes) in good.sorted(by: { $0.key < $1.key }) {
             let there = other.path + path.dropFirst(state.path.count)
             var kinds: [(String, [UInt8]?)] = [
-                ("removed", nil), ("emptied", []), ("zeroed", .init(repeating: 0, count: bytes.count)),
+                ("removed", nil), ("emptied", []),
+                ("zeroed", .init(repeating: 0, count: bytes.count)),
                 ("half", Array(bytes[..<(bytes.count / 2)])),
             ]
             if let before = old[path], before != bytes { kinds.append(("old", before)) }
             if let strange = foreign[there] { kinds.append(("another's", strange)) }
             for (kind, content) in kinds {
                 try state.restore(good)
-                if let content { try state.scratch.put(content, path) } else {
+                if let content {
+                    try state.scratch.put(content, path)
+                } else {
                     try Directory.remove(path)
                 }
                 try Self.check(state, last, "\(path) \(kind)")
@@ -285,7 +291,8 @@ struct JournalState {
         for name in try state.segments() {
             let path = state.journal + "/" + name
             let bytes = try #require(good[path])
-            let places = Array(stride(from: 0, to: bytes.count, by: 1_999))
+            let places =
+                Array(stride(from: 0, to: bytes.count, by: 1_999))
                 + Array(stride(from: 4096, to: bytes.count, by: 72 * 97))
             for at in places {
                 for isCut in [true, false] {
@@ -299,6 +306,52 @@ struct JournalState {
                 }
             }
         }
+    }
+
+    @Test func `a journal without its first segments is gone on with only when it is told to`()
+        throws
+    {
+        let (state, _, last) = try Self.several()
+        let names = try state.segments()
+        let first = try #require(UInt64(names[1].dropLast(4)))
+        // The oldest snapshot is of record 1,001, which is behind the first segment's end.
+        #expect(first < 1_001 || names.count > 3)
+        try Directory.remove(state.journal + "/" + names[0])
+        #expect(
+            journalError { _ = try state.open() }
+                == .beginningMissing(directory: state.journal, first: 1, last: first - 1))
+        let left = try Journal.acceptLoss(
+            state.place, before: first, snapshots: state.snapshots)
+        #expect(left.firstSequence == first)
+        #expect(try Self.outcome(state).last == last)
+        // Without a snapshot that stands for them there is nothing to go on with.
+        for sequence in try state.snapshots.sequences() {
+            try Directory.remove(state.snapshots.path(sequence))
+        }
+        try Directory.remove(state.journal + "/" + names[1])
+        let second = try #require(UInt64(names[2].dropLast(4)))
+        let error = journalError {
+            _ = try Journal.acceptLoss(state.place, before: second, snapshots: state.snapshots)
+        }
+        #expect(error == .noSnapshot(directory: state.journal, first: second))
+        #expect(journalError { _ = try state.open() } != nil)
+    }
+
+    @Test func `a guard that is missing beside a whole journal is said and made anew`() throws {
+        let (state, _, last) = try Self.several()
+        #expect(try state.open().notes.isEmpty)
+        try Directory.remove(state.place.floorFile)
+        try Directory.remove(state.place.identityFile!)
+        let notes = try state.open().notes
+        #expect(notes.count == 2 && notes.contains { $0.contains("boursectl init") })
+        _ = try state.writer()
+        #expect(try Journal.floor(state.place) == last)
+        guard case .completed(_, let files) = try state.begin() else {
+            Issue.record("nothing was made anew")
+            return
+        }
+        #expect(files == [state.place.identityFile!])
+        #expect(try state.open().notes.isEmpty)
     }
 
     @Test func `a journal directory that is not mounted or is emptied is lost, not new`() throws {
@@ -344,9 +397,10 @@ struct JournalState {
         let (last, words) = try Self.outcome(state)
         #expect(last == good, "\(words)")
         #expect(try state.cuts().count == 1)
-        #expect(try Directory.names(in: state.snapshots.directory).allSatisfy {
-            $0.hasSuffix(".snap") || $0.contains(".aside-")
-        })
+        #expect(
+            try Directory.names(in: state.snapshots.directory).allSatisfy {
+                $0.hasSuffix(".snap") || $0.contains(".aside-")
+            })
         try state.add(10)
         #expect(try Self.outcome(state).last == good + 10)
     }
@@ -559,10 +613,11 @@ struct JournalState {
         }) {}
         try writer.sync()
         #expect(try JournalLossTests.outcome(learner).last == last)
-        #expect(journalError {
-            _ = try Journal.begin(
-                learner.place, after: info, replica: replica, options: JournalLab.options)
-        } != nil)
+        #expect(
+            journalError {
+                _ = try Journal.begin(
+                    learner.place, after: info, replica: replica, options: JournalLab.options)
+            } != nil)
     }
 
     @Test func `marks carry the commit point, and a quiet journal ends with one`() throws {
@@ -617,7 +672,8 @@ struct JournalState {
         #expect(error?.description.hasSuffix("it is longer than a segment") == true)
     }
 
-    @Test func `a torn record of many sectors is cut, a whole one with a wrong byte refused`() throws
+    @Test func `a torn record of many sectors is cut, a whole one with a wrong byte refused`()
+        throws
     {
         let state = try JournalState()
         try state.begin()
@@ -662,7 +718,7 @@ struct JournalState {
         #expect(try ReplicaFile(path) == nil)
         let file = ReplicaFile(
             identity: JournalSample.identity, replica: ReplicaID(high: 3, low: 4), promise: 7,
-            cluster: 9, cut: LogPoint(sequence: 11, epoch: 5, crc: 13))
+            cluster: 9, first: 15, cut: LogPoint(sequence: 11, epoch: 5, crc: 13))
         try file.store(path)
         #expect(try ReplicaFile(path) == file)
         let bytes = try state.scratch.bytes(path)
@@ -671,6 +727,7 @@ struct JournalState {
         #expect(Array(bytes[8..<16]) == [1, 0, 0, 0, 128, 0, 0, 0])
         #expect(bytes[32] == 3 && bytes[40] == 4 && bytes[48] == 7 && bytes[56] == 9)
         #expect(bytes[64] == 11 && bytes[72] == 5 && bytes[76] == 13)
+        #expect(bytes[80] == 15)
         for at in bytes.indices {
             var bad = bytes
             bad[at] ^= 1

@@ -95,7 +95,8 @@ import Wire
 
     @Test func `a file that was cut short is damage, wherever it was cut`() throws {
         let image = try Image(12, batch: 3)
-        let ends = Array(stride(from: 0, to: image.bytes.count, by: 509))
+        let ends =
+            Array(stride(from: 0, to: image.bytes.count, by: 509))
             + image.records.map(\.upperBound) + [image.end, image.bytes.count - 1]
         for end in ends {
             let error = journalError { _ = try image.recover(Array(image.bytes[..<end])) }

@@ -24,7 +24,8 @@ struct Init: ParsableCommand {
             It also begins the exchange's journal, with the [limits] that stand in bourse.toml; \
             nothing else does. Its identity is kept in journal.id beside bourse.toml, so that a \
             lost or unmounted journal is noticed: it is not begun again. As long as the journal \
-            holds nothing but its first record, changed [limits] begin it anew.
+            holds nothing but its first record, changed [limits] or another matchd.segment_mib \
+            begin it anew.
 
             What is there already stays as it is; only --listen, --cpu and --set change keys of a \
             bourse.toml that exists. It can be repeated.

@@ -1,6 +1,7 @@
 // Cutting records off the end of a journal: as the log of a primary demands, or as an operator
 // accepts.
 
+internal import Engine
 internal import Platform
 
 extension Journal {
@@ -57,6 +58,32 @@ extension Journal {
             try lowerFloor(place, replica.identity, to: recovered.lastSequence)
             return recovered
         }
+    }
+
+    /// Goes on without the records before `first`, where the journal begins with it: a snapshot has
+    /// to stand for them. For operators; the state must be locked by this process.
+    public static func acceptLoss(
+        _ place: JournalPlace, before first: UInt64, snapshots: SnapshotStore
+    ) throws(JournalError) -> RecoveredJournal {
+        guard var replica = try ReplicaFile(place.replicaFile) else {
+            throw .replica(file: place.replicaFile, detail: "is missing")
+        }
+        let found = try inspect(
+            directory: place.directory,
+            floor: try DurableFloor.read(
+                place.floorFile, identity: replica.identity))
+        guard found.firstSequence == first else {
+            throw .missing(
+                directory: place.directory, first: first, last: max(found.firstSequence, 1) - 1)
+        }
+        // Not only one that is whole: what is replayed from it comes to the log's hash marks.
+        let engine = try restore(found, snapshots: snapshots)
+        guard engine.sequence == found.lastSequence else {
+            throw .noSnapshot(directory: place.directory, first: first)
+        }
+        replica.first = first
+        try replica.store(place.replicaFile)
+        return found
     }
 
     /// The record of a sequence; nil where there is none.
