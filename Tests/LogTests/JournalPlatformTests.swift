@@ -141,13 +141,13 @@ private final class ManagerSocket {
                 socklen_t(raw.count))
         }
         guard bound == 0 else { throw SystemError.last("bind", path) }
-        setenv("NOTIFY_SOCKET", path, 1)
+        unsafe setenv("NOTIFY_SOCKET", path, 1)
     }
 
     deinit {
-        unsetenv("NOTIFY_SOCKET")
+        unsafe unsetenv("NOTIFY_SOCKET")
         close(descriptor)
-        unlink(path)
+        unsafe unlink(path)
     }
 
     /// What came since the last call.
@@ -155,7 +155,7 @@ private final class ManagerSocket {
         var all: [String] = []
         var bytes = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = unsafe recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = unsafe recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
             guard count > 0 else { return all }
             all.append(String(decoding: bytes[..<count], as: UTF8.self))
         }
