@@ -11,6 +11,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case damaged(file: String, offset: Int, lastGood: UInt64, detail: String)
     /// Records `first ... last` are in no segment.
     case missing(directory: String, first: UInt64, last: UInt64)
+    /// The journal's first records are in no segment.
+    case beginningMissing(directory: String, first: UInt64, last: UInt64)
     /// A file of another journal.
     case foreign(file: String, found: JournalIdentity, expected: JournalIdentity)
     /// A file of a format that this version does not read.
@@ -67,6 +69,11 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "\(directory) lacks the records \(first) to \(last): a segment is missing; put it "
                 + "back from a backup or a standby. " + Self.acceptance(first - 1)
+        case .beginningMissing(let directory, let first, let last):
+            return
+                "\(directory) lacks its first records, \(first) to \(last): put the segments back "
+                + "from a backup or a standby. Where a snapshot stands for them, `boursectl journal "
+                + "accept-loss --before \(last + 1)` goes on without"
         case .foreign(let file, let found, let expected):
             return "\(file) belongs to journal \(found), not to \(expected): it was copied from "
                 + "another exchange; move it out of the way"
