@@ -110,8 +110,10 @@ RECORD_BYTES_MAX = 1 << 17
 # --- segments ---
 HEADER = struct.Struct("<QIIQQQqI")
 HEADER_BYTES = 4096
-SYNC_TAG = 0x434E5953
-MARK_BYTES = 16
+# Bytes that its CRC covers, and where that stands, by the version of the layout.
+HEADER_CHECKED = {1: 52, 2: 4092}
+# A mark's tag: its length.
+MARKS = {0x434E5953: 16, 0x324E5953: 24}
 
 
 @dataclass(slots=True)
@@ -140,29 +142,32 @@ class Segment:
 
 
 def mark_at(data, at):
-    """The sequence that follows a sync mark which stands there, or None."""
-    if at + MARK_BYTES > len(data):
+    """The length of a sync mark which stands there, and the sequence that follows, or None."""
+    if at + 8 > len(data):
         return None
     tag, crc = struct.unpack_from("<II", data, at)
-    if tag != SYNC_TAG or Checksum.of(data[at + 8:at + 16]) != crc:
+    length = MARKS.get(tag, len(data))
+    if at + length > len(data) or Checksum.of(data[at + 8:at + length]) != crc:
         return None
-    return struct.unpack_from("<Q", data, at + 8)[0]
+    return length, struct.unpack_from("<Q", data, at + 8)[0]
 
 
 def read_segment(data):
     is_valid = len(data) >= HEADER_BYTES and data[:7] == b"BOURSEJ"
     if is_valid:
         fields = HEADER.unpack_from(data)
-        crc, = struct.unpack_from("<I", data, HEADER.size)
-        is_valid = Checksum.of(data[:HEADER.size]) == crc
+        checked = HEADER_CHECKED.get(fields[1], 0)
+        crc, = struct.unpack_from("<I", data, checked)
+        is_valid = checked > 0 and Checksum.of(data[:checked]) == crc
     if not is_valid:
         return Segment([], (0, 0), 0, 0, False)
     items, at, expected = [], HEADER_BYTES, fields[5]
     while at + 8 <= len(data):
         mark = mark_at(data, at)
         if mark is not None:
-            items.append(Item(at, MARK_BYTES, None, mark))
-            at += MARK_BYTES
+            length, following = mark
+            items.append(Item(at, length, None, following))
+            at += length
             continue
         record = record_at(data, at)
         if record is None or record.sequence != expected:
@@ -175,13 +180,13 @@ def read_segment(data):
 
 def evidence_in(data, first):
     """Whether a good record from the sequence `first` on, or a mark behind one, stands anywhere."""
-    tag = struct.pack("<I", SYNC_TAG)
-    at = data.find(tag)
-    while at >= 0:
-        following = mark_at(data, at) if at % 8 == 0 else None
-        if following is not None and first < following < first + (1 << 32):
-            return True
-        at = data.find(tag, at + 1)
+    for tag in MARKS:
+        at = data.find(struct.pack("<I", tag))
+        while at >= 0:
+            mark = mark_at(data, at)
+            if mark and first < mark[1] < first + (1 << 32):
+                return True
+            at = data.find(struct.pack("<I", tag), at + 1)
     # A record has its sequence at byte 8; few numbers can stand there.
     for at in range(HEADER_BYTES, len(data) - RECORD.size, 8):
         if data[at] and data[at + 8:at + 16] != bytes(8):
@@ -208,7 +213,7 @@ class Link:
         except OSError as error:
             self.socket.close()
             raise Closed(str(error)) from None
-        self.buffer = b""
+        self.buffer = bytearray()
         self.error = ""
         self.send(HELLO, struct.pack("<II", VERSION, 1) + text(name))
         kind, body = self.receive(seconds_max)
@@ -234,8 +239,8 @@ class Link:
             if len(self.buffer) >= FRAME.size:
                 length, kind, _ = FRAME.unpack_from(self.buffer)
                 if len(self.buffer) >= length:
-                    body = self.buffer[FRAME.size:length]
-                    self.buffer = self.buffer[length:]
+                    body = bytes(self.buffer[FRAME.size:length])
+                    del self.buffer[:length]
                     if kind == ERROR:
                         code, count = struct.unpack_from("<HH", body)
                         self.error = body[4:4 + count].decode()
@@ -282,24 +287,39 @@ class Link:
         raise Closed("the session was not opened")
 
     def log(self, seconds_max=10):
-        """All records that are released, from the first on."""
+        """All records that are released, from the first on, back to back, and the last of them."""
         self.send(SUBSCRIBE, struct.pack("<QQ", 1, 0))
-        records, deadline = [], time.monotonic() + seconds_max
+        runs, last, deadline = [], 0, time.monotonic() + seconds_max
         while time.monotonic() < deadline:
             kind, body = self.receive(max(0, deadline - time.monotonic()))
             if kind == RECORDS:
-                at = 0
-                while at < len(body):
-                    record = record_at(body, at)
-                    if record is None:
-                        raise Closed("a record of the feed is not whole")
-                    records.append(record)
-                    at += len(record.data)
-                if records and records[-1].sequence >= self.released:
-                    return records
+                runs.append(body)
+                last = max(last, last_of(body))
             elif kind == POSITION:
-                released, = struct.unpack_from("<Q", body)
-                if released >= self.released and (
-                        (records and records[-1].sequence >= self.released) or released == 0):
-                    return records
+                last = max(last, struct.unpack_from("<Q", body)[0])
+            if last >= self.released and kind in (RECORDS, POSITION):
+                return b"".join(runs), last
         raise Closed(f"the log did not come up to {self.released}")
+
+
+def last_of(run):
+    """The sequence of the last record of a run."""
+    at = last = 0
+    while at + RECORD.size <= len(run):
+        length, _, last = struct.unpack_from("<IIQ", run, at)
+        if length < RECORD.size:
+            raise Closed("the feed holds no whole records")
+        at += length
+    return last
+
+
+def records_of(data):
+    """Whole records back to back; ends at the first that is not."""
+    records, at = [], 0
+    while at < len(data):
+        record = record_at(data, at)
+        if record is None:
+            break
+        records.append(record)
+        at += len(record.data)
+    return records
