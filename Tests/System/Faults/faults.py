@@ -31,7 +31,7 @@ from verdict import Finding  # noqa: E402
 from world import ACCOUNTS, Dead, Hung, Templates  # noqa: E402
 
 WORKERS = 2
-AT_REST_SHARE = 1.5
+AT_REST_SHARE = 0.5
 ACCOUNTS_EVERY = 12  # boursectl reads the whole log for each account
 REPLAY = "Tests/System/Faults/faults.py --seed {}"
 
@@ -49,7 +49,7 @@ class Result:
 
     @property
     def is_finding(self):
-        return self.outcome not in ("kept", "refused", "beyond proof", "verify")
+        return self.outcome not in ("kept", "refused", "beyond proof", "verify", "archived")
 
 
 def weighted(dice, table):
@@ -164,7 +164,11 @@ class Runner:
     def judge_unreadable(self, world, before, closed):
         """It started from a snapshot, and cannot give the log from its beginning: then `verify` must
         refuse it, and say where."""
+        model = self.model(world)
+        verdict.check_accounts(world, model, ACCOUNTS)
         done = world.ctl("journal", "verify", check=False)
+        if done.returncode == 0 and verdict.is_archived(before):
+            return "archived"
         if done.returncode == 0:
             raise Finding("lost", f"the log cannot be read ({closed}), and verify finds nothing")
         verdict.check_refusal(done.returncode, done.stderr, before, self.cache)

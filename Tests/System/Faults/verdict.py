@@ -261,6 +261,12 @@ def looks_whole(data, at):
         for start in range(at // 512 * 512, at + length, 512))
 
 
+def is_archived(files):
+    """Whether the journal begins later than with the first record: segments that a snapshot stands
+    for may be kept elsewhere, and nobody can tell those from lost ones."""
+    return "journal/00000000000000000001.seg" not in files
+
+
 def first_lacking(ledger, data):
     """The first acknowledged record that is not in the log."""
     records = wire.records_of(data)

@@ -160,6 +160,9 @@ class World:
         self.process.terminate()
         return self.wait()
 
+    def allow_again(self, fault):
+        """What an operator does after a fault of the disk that stands written down."""
+
     def start_auditor(self, is_faulty=True):
         log = self.log
         self.auditor = self.spawn(is_faulty, "auditd")
@@ -295,10 +298,11 @@ class Templates:
     killed   several segments, a snapshot of an early one, killed
     stopped  the same after a clean stop: a snapshot of the last record
     bare     several segments and no snapshot at all
+    edge     the newest segment is nearly full, so that the next begins soon
     other    another exchange's, of the same shape
     """
 
-    NAMES = ("young", "killed", "stopped", "bare")
+    NAMES = ("young", "killed", "stopped", "bare", "edge", "edge")
 
     def __init__(self, folder, shim):
         self.folder, self.shim = Path(folder), shim
@@ -338,6 +342,12 @@ class Templates:
             world.end_auditor()
             world.stop()
             self.keep(world, "stopped")
+            self.grow(world, dice, 10)
+            while self.room(world) > 12_000:
+                world.load(dice, max(1, self.room(world) // 600))
+            self.note(world)
+            world.kill()
+            self.keep(world, "edge")
         finally:
             world.end()
         world = self.begin("made-other")
@@ -350,6 +360,11 @@ class Templates:
         finally:
             world.end()
         return self
+
+    def room(self, world):
+        """Bytes that are free in the newest segment."""
+        data = sorted((world.state / "journal").glob("*.seg"))[-1].read_bytes()
+        return len(data) - wire.read_segment(data).end
 
     def begin(self, name):
         world = World(self.folder / name, self.shim)
