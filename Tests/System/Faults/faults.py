@@ -7,6 +7,7 @@ each next start: every acknowledged record is there, once, or the start is refus
     Tests/System/Faults/faults.py --minutes 60                until then, with random seeds
 """
 import argparse
+import itertools
 import multiprocessing
 import os
 import random
@@ -57,6 +58,10 @@ def weighted(dice, table):
     return dice.choices(names, [table[name][1] for name in names])[0]
 
 
+def kind_of(dice):
+    return weighted(dice, atrest.FAULTS if dice.random() < AT_REST_SHARE else online.FAULTS)
+
+
 class Runner:
     """Runs faults one after the other in folders of its own."""
 
@@ -66,10 +71,8 @@ class Runner:
 
     def run(self, seed, keeps=False):
         dice = random.Random(seed)
-        if dice.random() < AT_REST_SHARE:
-            kind, act = weighted(dice, atrest.FAULTS), self.at_rest
-        else:
-            kind, act = weighted(dice, online.FAULTS), self.online
+        kind = kind_of(dice)
+        act = self.at_rest if kind in atrest.FAULTS else self.online
         template = dice.choice(Templates.NAMES)
         folder = self.folder / f"fault-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,7 +98,7 @@ class Runner:
 
     def at_rest(self, kind, world, dice, template):
         self.what = atrest.FAULTS[kind][0](world, dice, self.templates)
-        return self.judge(world, template)
+        return self.judge(world)
 
     def online(self, kind, world, dice, template):
         fault = online.Online(world, dice, self)
@@ -106,13 +109,14 @@ class Runner:
 
     # --- verdicts ---
 
-    def judge(self, world, template=None, must_start=False, is_faulty=False):
-        """Starts matchd without any more faults and judges what comes of it."""
+    def judge(self, world, must_start=False, lies=True):
+        """Starts matchd without any more faults and judges what comes of it. `lies`: files were
+        changed with nobody being told, so that what is gone may be beyond proof."""
         world.injector.clear()
         world.injector.set_clock(0)
         before = world.files()
-        if world.start(is_faulty):
-            return self.judge_started(world, before)
+        if world.start(is_faulty=False):
+            return self.judge_started(world, before, lies)
         code, text = world.wait(), world.text()
         if must_start:
             raise Finding("not started", f"only what was never acknowledged is gone:\n{text}")
@@ -120,7 +124,7 @@ class Runner:
         verdict.check_refusal(code, text, before, self.cache)
         return "refused"
 
-    def judge_started(self, world, before):
+    def judge_started(self, world, before, lies):
         """All of it must be there, now and after matchd has gone on."""
         try:
             data, last = world.link.log()
@@ -129,7 +133,7 @@ class Runner:
         try:
             records = verdict.check_log(world.ledger, data, last)
         except Finding as finding:
-            if finding.kind == "lost":
+            if finding.kind == "lost" and lies:
                 first = verdict.first_lacking(world.ledger, data)
                 if verdict.is_beyond_proof(before, first):
                     return "beyond proof"
@@ -275,6 +279,7 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--base", type=int, default=1)
+    parser.add_argument("--kind", help="only faults of this kind")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--keep", action="store_true", help="keep the folders of the fault")
     options = parser.parse_args()
@@ -296,7 +301,9 @@ def main():
         elif options.minutes:
             results = campaign.run(endless(), began + options.minutes * 60, show)
         else:
-            results = campaign.run(range(options.base, options.base + options.count), None, show)
+            seeds = (seed for seed in itertools.count(options.base) if not options.kind
+                     or kind_of(random.Random(seed)) == options.kind)
+            results = campaign.run(itertools.islice(seeds, options.count), None, show)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -88,8 +88,8 @@ class Online:
     def arm(self, effect, calls, kinds, skip=0, times=1, argument=0):
         self.injector.arm(0, effect, calls, kinds, skip, times, argument)
 
-    def judge(self, must_start=False):
-        return self.runner.judge(self.world, must_start=must_start, is_faulty=False)
+    def judge(self, must_start=False, lies=False):
+        return self.runner.judge(self.world, must_start, lies)
 
 
 # --- kills and power cuts: only what was not acknowledged may go, and a start is never refused ---
@@ -187,7 +187,7 @@ def fail(self):
     if is_running and not at_start:
         self.arm(disk.FAIL, calls, kinds, skip, times, code)
     if is_running:
-        is_running = self.run(self.dice.choice((30, 150, 500)))
+        is_running = self.run(self.dice.choice((30, 150, 500)), self.dice.choice((None, 60, 100)))
     self.say(f"{self.injector.hits()} calls failed")
     end_of_failure(self, is_running)
     return after_failure(self)
@@ -255,7 +255,7 @@ def lie(self, effect, calls=disk.WRITE, argument=0):
     self.say(f"{self.injector.hits()} writes went wrong")
     self.kill()
     self.cut_power()
-    return self.judge()
+    return self.judge(lies=True)
 
 
 def lost_write(self):
