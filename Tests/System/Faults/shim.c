@@ -539,6 +539,10 @@ int posix_fallocate(int fd, off_t offset, off_t count) {
     return fallocate(fd, 0, offset, count) ? errno : 0;
 }
 
+int posix_fallocate64(int fd, off64_t offset, off64_t count) {
+    return posix_fallocate(fd, offset, count);
+}
+
 // --- names ---
 
 /// Keeps the file at `path` in the store before its name goes; gives where it is kept.
