@@ -17,7 +17,7 @@ public enum Limits {
     /// Most bytes of a client order id.
     @inlinable public static var clOrdIDBytesMax: Int { 36 }
     /// Most bytes of one record in the log, header included.
-    @inlinable public static var recordBytesMax: Int { 4096 }
+    @inlinable public static var recordBytesMax: Int { 128 << 10 }
     /// Most bytes of a sealed API key secret.
     @inlinable public static var sealedSecretBytesMax: Int { 1024 }
     /// Most bytes of an operator's reason.

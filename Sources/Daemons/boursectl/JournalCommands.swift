@@ -13,9 +13,13 @@ import Wire
 struct JournalGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal", abstract: "The log on disk.",
-        discussion: "Reading it changes nothing and works while matchd runs and while it does not.",
+        discussion: """
+            Reading it changes nothing and works while matchd runs and while it does not. What \
+            changes it needs matchd to be stopped: void, accept-loss, clear-fault.
+            """,
         subcommands: [
             JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
+            JournalAcceptLoss.self, JournalClearFault.self,
         ])
 }
 
@@ -28,14 +32,22 @@ enum JournalOnDisk {
     ) throws(JournalError) -> RecoveredJournal {
         for _ in 0..<3 {
             do throws(JournalError) {
-                return try Journal.inspect(
-                    directory: settings.journalDirectory, progress: progress)
+                return try inspectOnce(settings, progress)
             } catch {
                 guard case .damaged = error else { throw error }
                 Clock.sleep(nanos: 200_000_000)
             }
         }
-        return try Journal.inspect(directory: settings.journalDirectory, progress: progress)
+        return try inspectOnce(settings, progress)
+    }
+
+    private static func inspectOnce(
+        _ settings: Settings, _ progress: (Int, Int) -> Void
+    ) throws(JournalError) -> RecoveredJournal {
+        // Asked first: a running matchd may be further when the journal is read.
+        let floor = try Journal.floor(JournalPlace(settings))
+        return try Journal.inspect(
+            directory: settings.journalDirectory, floor: floor, progress: progress)
     }
 }
 
@@ -50,7 +62,8 @@ struct JournalVerify: ParsableCommand {
         discussion: """
             Looks at the checksum, sequence, time and epoch of every record. Unfinished bytes at \
             the very end are what a crash or a running matchd leaves; they hold nothing that was \
-            acknowledged, and the next start cuts them off.
+            acknowledged, and the next start cuts them off and keeps them in journal/cut. A \
+            journal that ends before a record that was durable is not whole.
 
             JSON: {"ok", "journal", "segments", "bytes", "first", "last", "lastTime", "epoch", \
             "voided", "tail"}; tail is null or {"file", "offset", "bytes"}. For a damaged journal \
@@ -61,7 +74,7 @@ struct JournalVerify: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        var meter = ProgressMeter("Verifying", unit: "segments")
+        var meter = ProgressMeter("Verifying", unit: "bytes")
         let found: RecoveredJournal
         do throws(JournalError) {
             found = try JournalOnDisk.inspect(settings) { done, total in
