@@ -118,6 +118,13 @@ class Runner:
         if world.start(is_faulty=False):
             return self.judge_started(world, before, lies)
         code, text = world.wait(), world.text()
+        if "clear-fault" in text:
+            verdict.check_kept(before, world.files(), is_refused=True)
+            verdict.check_refusal(code, text, before, self.cache)
+            done = world.clear_fault()
+            if done.returncode:
+                raise Finding("not cleared", f"the disk is sound again:\n{done.stderr}")
+            return self.judge(world, must_start, lies)
         if must_start:
             raise Finding("not started", f"only what was never acknowledged is gone:\n{text}")
         verdict.check_kept(before, world.files(), is_refused=True)

@@ -21,7 +21,7 @@ RULES = 8
 ENTRY = struct.Struct("<IIQQqqqII")
 MAGIC = 0x544C4146
 (N_WRITE, N_RESIZE, N_SYNC_BEGIN, N_SYNC_END, N_SYNC_FAILED, N_CREATE, N_RENAME, N_UNLINK, N_EVICT,
- N_LOST, N_DIRECTORY) = range(1, 12)
+ N_LOST, N_MAPPED) = range(1, 12)
 
 SECTOR, PAGE = 512, 4096
 FOREVER = 1 << 60
@@ -180,6 +180,7 @@ class Pending:
     sizes: dict = field(default_factory=dict)
     names: list = field(default_factory=list)
     strays: list = field(default_factory=list)
+    mapped: dict = field(default_factory=dict)  # inode: offset and bytes that were synced last
 
     def __post_init__(self):
         at, order, begun, by_id = 0, 0, {}, {}
@@ -213,6 +214,8 @@ class Pending:
                 begun[identity] = (order, now and now.now)
             elif what in (N_SYNC_END, N_SYNC_FAILED) and identity in begun:
                 self.synced(inode, *begun.pop(identity), what == N_SYNC_END)
+            elif what == N_MAPPED:
+                self.mapped[inode] = (offset, payload)
             elif what == N_CREATE:
                 self.names.append(Naming(what, inode, (count,), [payload.decode()]))
             elif what == N_RENAME:
@@ -274,6 +277,12 @@ class PowerCut:
                 with open(self.paths[stray.inode], "r+b") as file:
                     file.seek(stray.offset)
                     file.write(stray.data)
+        for inode, (offset, data) in self.pending.mapped.items():
+            kept = {"nothing survives": False, "all survives": True, "orphans": True}.get(self.mode)
+            if inode in self.paths and not (self.random.random() < 0.5 if kept is None else kept):
+                with open(self.paths[inode], "r+b") as file:
+                    file.seek(offset)
+                    file.write(data)
         names = self.rename() if self.mode != "orphans" else 0
         return f"{self.taken} bytes and {names} names taken back"
 

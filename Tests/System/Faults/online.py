@@ -71,7 +71,7 @@ class Online:
         return self.world.kill()
 
     def cut_power(self, mode=None):
-        self.say(self.injector.cut_power(self.dice, mode))
+        self.say(self.world.cut_power(self.dice, mode))
 
     def maybe_cut_power(self):
         if self.dice.random() < 0.6:
@@ -232,9 +232,21 @@ def after_failure(self):
         code, text = self.world.wait(), self.world.text()
         check_refusal(code, text, before, self.runner.cache)
         self.say(f"refused: {text.strip()[-160:]}")
-        self.world.allow_again(self)
+        if dice_allows(self, text):
+            return after_failure(self)
     self.cut_power()
     return self.judge()
+
+
+def dice_allows(self, text):
+    """An operator clears the fault, before the power goes or after it."""
+    if "clear-fault" not in text or self.dice.random() < 0.5:
+        return False
+    done = self.world.clear_fault()
+    if done.returncode:
+        raise Finding("not cleared", f"the disk is sound again:\n{done.stderr}")
+    self.say("fault cleared")
+    return True
 
 
 # --- disks that lie ---

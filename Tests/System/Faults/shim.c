@@ -64,13 +64,14 @@ struct control {
     uint64_t magic;
     _Atomic int64_t clock;      // added to the host's clock, ns
     _Atomic int64_t sync_nanos; // how long a sync takes
-    _Atomic int64_t wide;       // 1: what begins with FAULTS_ROOT's name beside it counts as well
+    int64_t reserved;
     struct rule rules[RULES];
 };
 
 enum note {
     N_WRITE = 1, N_RESIZE, N_SYNC_BEGIN, N_SYNC_END, N_SYNC_FAILED, N_CREATE, N_RENAME, N_UNLINK,
-    N_EVICT, N_LOST, N_DIRECTORY,
+    N_EVICT,
+    N_LOST, N_MAPPED,
 };
 
 struct entry {
@@ -110,17 +111,17 @@ REAL(fallocate, int, int, int, off_t, off_t)
 REAL(renameat, int, int, const char *, int, const char *)
 REAL(unlinkat, int, int, const char *, int)
 REAL(mmap, void *, void *, size_t, int, int, int, off_t)
+REAL(munmap, int, void *, size_t)
 REAL(clock_gettime, int, clockid_t, struct timespec *)
 REAL(opendir, DIR *, const char *)
-REAL(mkdirat, int, int, const char *, mode_t)
 REAL(fcntl, int, int, int, ...)
 
 static void find_all(void) {
     static _Atomic int done;
     if (atomic_load(&done)) return;
     find_openat(); find_close(); find_pwrite(); find_write(); find_pread(); find_ftruncate();
-    find_fallocate(); find_renameat(); find_unlinkat(); find_mmap(); find_clock_gettime();
-    find_opendir(); find_mkdirat(); find_fcntl();
+    find_fallocate(); find_renameat(); find_unlinkat(); find_mmap(); find_munmap();
+    find_clock_gettime(); find_opendir(); find_fcntl();
     atomic_store(&done, 1);
 }
 
@@ -610,12 +611,61 @@ int unlinkat(int at, const char *path, int flags) {
     return real_unlinkat(at, path, flags);
 }
 
+// --- mapped files: what a store leaves outlives the process, and the host once it is synced ---
+
+enum { MAPPINGS = 16 };
+
+static struct mapping {
+    void *_Atomic address;
+    size_t count;
+    uint64_t inode;
+    uint32_t kind;
+} mappings[MAPPINGS];
+
 void *mmap(void *address, size_t count, int protection, int flags, int fd, off_t offset) {
     find_all();
     struct file *file = fd >= 0 ? file_of(fd) : NULL;
-    if (file && fails(met(MAP, atomic_load(&file->kind)))) return MAP_FAILED;
-    return real_mmap(address, count, protection, flags, fd, offset);
+    if (!file) return real_mmap(address, count, protection, flags, fd, offset);
+    if (fails(met(MAP, atomic_load(&file->kind)))) return MAP_FAILED;
+    void *mapped = real_mmap(address, count, protection, flags, fd, offset);
+    int is_shared = (flags & MAP_TYPE) != MAP_PRIVATE && protection & PROT_WRITE;
+    if (mapped == MAP_FAILED || !is_shared) return mapped;
+    for (int i = 0; i < MAPPINGS; i++) {
+        if (mappings[i].address) continue;
+        mappings[i].count = count;
+        mappings[i].inode = file->inode;
+        mappings[i].kind = atomic_load(&file->kind);
+        mappings[i].address = mapped;
+        note(N_MAPPED, file->inode, next_id++, offset, (int64_t)count, 0, 0, mapped, count);
+        break;
+    }
+    return mapped;
 }
+
+int munmap(void *address, size_t count) {
+    find_all();
+    for (int i = 0; i < MAPPINGS; i++)
+        if (mappings[i].address == address) mappings[i].address = NULL;
+    return real_munmap(address, count);
+}
+
+int msync(void *address, size_t count, int flags) {
+    (void)count;
+    for (int i = 0; i < MAPPINGS; i++) {
+        struct mapping *mapping = &mappings[i];
+        if (!control || !address || mapping->address != address) continue;
+        struct rule *rule = met(SYNC, mapping->kind);
+        if (rule && rule->effect == LIE) return 0;
+        if (fails(rule)) return -1;
+        if (flags & MS_SYNC)
+            note(N_MAPPED, mapping->inode, next_id++, 0, (int64_t)mapping->count, 0, 0, address,
+                 mapping->count);
+        dies(rule);
+        return 0;
+    }
+    return 0;
+}
+
 void *mmap64(void *address, size_t count, int protection, int flags, int fd, off64_t offset) {
     return mmap(address, count, protection, flags, fd, offset);
 }

@@ -140,7 +140,7 @@ def test_a_sync_that_only_says_so_is_found(runner, world):
     """The canary: a disk that acknowledges fdatasync and does nothing."""
     world.injector.arm(0, injector.LIE, injector.SYNC, injector.SEGMENT, 0, injector.FOREVER)
     run_and_kill(world)
-    world.injector.cut_power(random.Random(1), "nothing survives")
+    world.cut_power(random.Random(1), "nothing survives")
     with pytest.raises(Finding, match="^lost: "):
         runner.judge(world, must_start=True, lies=False)
 

@@ -232,6 +232,8 @@ def is_beyond_proof(files, first):
         snapshot = re.fullmatch(r"snapshots/(\d{20})\.snap", name)
         if snapshot and int(snapshot[1]) >= first:
             return False
+        if name == "floor" and int.from_bytes(data[24:32], "little") >= first:
+            return False
         if name == "audited" and int(data.split()[0] or 0) >= first:
             return False
         if not name.startswith("journal/"):

@@ -86,10 +86,11 @@ class World:
         # In a directory of its own: the path of a socket is short.
         return str(self.state / "run" / "match.sock")
 
-    def ctl(self, *arguments, seconds_max=30, check=True):
+    def ctl(self, *arguments, seconds_max=30, check=True, is_faulty=False):
+        environment = os.environ | (self.injector.environment if is_faulty else {})
         done = subprocess.run(
             [str(BIN / "boursectl"), "--config", str(self.config), *arguments],
-            capture_output=True, text=True, timeout=seconds_max, stdin=subprocess.DEVNULL)
+            env=environment, capture_output=True, text=True, timeout=seconds_max, stdin=subprocess.DEVNULL)
         if check and done.returncode:
             raise RuntimeError(f"boursectl {' '.join(arguments)}: {done.stderr}{done.stdout}")
         return done
@@ -160,8 +161,9 @@ class World:
         self.process.terminate()
         return self.wait()
 
-    def allow_again(self, fault):
+    def clear_fault(self):
         """What an operator does after a fault of the disk that stands written down."""
+        return self.ctl("journal", "clear-fault", check=False, is_faulty=True)
 
     def start_auditor(self, is_faulty=True):
         log = self.log
@@ -187,6 +189,12 @@ class World:
         self.kill()
         self.end_auditor(is_killed=True)
         self.injector.close()
+
+    def cut_power(self, dice, mode=None):
+        """What was not durable is gone, and so is /run."""
+        for path in (self.state / "run").iterdir():
+            path.unlink()
+        return self.injector.cut_power(dice, mode)
 
     # --- load ---
 
@@ -380,16 +388,13 @@ class Templates:
         text = text.replace('state = "."', 'state = "state"', 1)
         world.config.write_text(text)
         (world.state / "bourse.toml").unlink()
-        self.initialise(world)
+        (world.state / "journal.id").rename(world.folder / "journal.id")
         if not world.start():
             raise RuntimeError(f"a new exchange does not start:\n{world.text()}")
         world.ctl("demo")
         self.note(world)
         world.stop()
         return world
-
-    def initialise(self, world):
-        """What begins the journal, where a start alone does not."""
 
     def grow(self, world, dice, count):
         if world.process is None and not world.start():
@@ -411,6 +416,7 @@ class Templates:
         target.mkdir()
         shutil.copytree(world.state, target / "state", ignore=shutil.ignore_patterns("*.sock"))
         shutil.copy(world.config, target)
+        shutil.copy(world.folder / "journal.id", target)
         self.ledgers[name] = world.ledger.copy()
         self.loads[name] = (world.token, list(world.open_orders), dict(world.owners))
 
