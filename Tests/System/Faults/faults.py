@@ -10,6 +10,7 @@ import argparse
 import itertools
 import multiprocessing
 import os
+import queue
 import random
 import shutil
 import sys
@@ -33,6 +34,8 @@ from world import ACCOUNTS, Dead, Hung, Templates  # noqa: E402
 
 WORKERS = 2
 AT_REST_SHARE = 0.5
+AUDITOR_EVERY = 7
+ACCEPT_EVERY = 3
 ACCOUNTS_EVERY = 12  # boursectl reads the whole log for each account
 REPLAY = "Tests/System/Faults/faults.py --seed {}"
 
@@ -50,7 +53,7 @@ class Result:
 
     @property
     def is_finding(self):
-        return self.outcome not in ("kept", "refused", "beyond proof", "verify", "archived")
+        return self.outcome not in ("kept", "refused", "beyond proof", "verify", "archived", "accepted")
 
 
 def weighted(dice, table):
@@ -67,7 +70,8 @@ class Runner:
 
     def __init__(self, templates, folder):
         self.templates, self.folder = templates, Path(folder)
-        self.cache, self.models, self.done = {}, {}, 0
+        self.cache, self.models = {}, {}
+        self.seed, self.shows_accounts = 0, False
 
     def run(self, seed, keeps=False):
         dice = random.Random(seed)
@@ -77,7 +81,8 @@ class Runner:
         folder = self.folder / f"fault-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
         world = self.templates.copy(template, folder)
-        self.what, self.done = "", self.done + 1
+        self.what, self.seed = "", seed
+        self.shows_accounts = seed % ACCOUNTS_EVERY == 0
         result = Result(seed, kind, template, "", "")
         try:
             result.outcome = act(kind, world, dice, template)
@@ -98,7 +103,23 @@ class Runner:
 
     def at_rest(self, kind, world, dice, template):
         self.what = atrest.FAULTS[kind][0](world, dice, self.templates)
+        if self.seed % AUDITOR_EVERY == 0:
+            self.audit(world)
         return self.judge(world)
+
+    def audit(self, world):
+        """auditd looks first: it takes nothing away, and what it leaves misleads nobody."""
+        self.shows_accounts = True
+        before = world.files()
+        world.start_auditor(is_faulty=False)
+        time.sleep(0.15)
+        code = world.end_auditor()
+        if code < 0:
+            raise Finding("died", f"auditd, by signal {-code}:\n{world.auditor_text()}")
+        after = world.files()
+        for name, data in before.items():
+            if name.startswith("journal/") and after.get(name) != data:
+                raise Finding("changed", f"auditd changed {name}")
 
     def online(self, kind, world, dice, template):
         fault = online.Online(world, dice, self)
@@ -128,8 +149,24 @@ class Runner:
         if must_start:
             raise Finding("not started", f"only what was never acknowledged is gone:\n{text}")
         verdict.check_kept(before, world.files(), is_refused=True)
-        verdict.check_refusal(code, text, before, self.cache)
+        named = verdict.check_refusal(code, text, before, self.cache)
+        if f"accept-loss --after {named}" in text and named and self.seed % ACCEPT_EVERY == 0:
+            return self.accept_loss(world, named, before)
         return "refused"
+
+    def accept_loss(self, world, last, before):
+        """The way out that the refusal names: all up to there is in use again, all else is kept."""
+        done = world.ctl(
+            "journal", "accept-loss", "--after", str(last), "--confirm", str(last), "--operator",
+            "faults", "--reason", "a fault", check=False)
+        if done.returncode:
+            raise Finding("no way out", f"accept-loss --after {last}: {done.stderr}")
+        verdict.check_kept(before, world.files(), is_refused=True)
+        world.ledger = world.ledger.upto(last)
+        if not world.start(is_faulty=False):
+            raise Finding("no way out", f"after accept-loss --after {last}:\n{world.text()}")
+        self.judge_started(world, world.files(), lies=False)
+        return "accepted"
 
     def judge_started(self, world, before, lies):
         """All of it must be there, now and after matchd has gone on."""
@@ -147,7 +184,7 @@ class Runner:
             raise
         verdict.check_disk(world.files(), data, self.cache)
         self.go_on(world)
-        if self.done % ACCOUNTS_EVERY == 0:
+        if self.shows_accounts:
             model = self.model(world).copy().apply(records + self.added(world))
             verdict.check_accounts(world, model, ACCOUNTS)
         world.kill()
@@ -200,8 +237,12 @@ class Runner:
 def work(seeds, folder, shim, templates, results):
     injector.Checksum.load(shim)
     runner = Runner(templates, folder)
-    while True:
-        seed = seeds.get()
+    parent = os.getppid()
+    while os.getppid() == parent:
+        try:
+            seed = seeds.get(timeout=1)
+        except queue.Empty:
+            continue
         if seed is None:
             return
         results.put(runner.run(seed))

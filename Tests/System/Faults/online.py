@@ -356,7 +356,7 @@ def auditor_fails(self):
         self.world.start_auditor()
         time.sleep(0.1)
         if self.world.end_auditor():
-            raise Finding("auditor", self.world.auditor_log.read_text(errors="replace"))
+            raise Finding("auditor", self.world.auditor_text())
         self.kill()
     return self.judge(must_start=True)
 

@@ -168,7 +168,7 @@ def check_accounts(world, model, names):
 
 
 def check_refusal(code, text, files, cache):
-    """The process ended with a status and said what the last good sequence is."""
+    """The process ended with a status and said what the last good sequence is, which is given."""
     if code is None or code < 0:
         raise Finding("died", f"by signal {-(code or 0)}:\n{text[-1500:]}")
     if code == 0:
@@ -181,6 +181,7 @@ def check_refusal(code, text, files, cache):
     good = read_journal(files, cache).last
     if named != good:
         raise Finding("misnamed", f"{named} is not the last good sequence {good}:\n{text.strip()}")
+    return named
 
 
 def check_kept(before, after, is_refused):

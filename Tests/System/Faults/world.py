@@ -51,6 +51,14 @@ class Ledger:
     def last_acked(self):
         return max(self.last, max(self.acked.values(), default=0), max(self.seen, default=0))
 
+    def upto(self, last):
+        """What it says of the records up to `last`."""
+        kept = [record for record in wire.records_of(self.truth) if record.sequence <= last]
+        return Ledger(
+            dict(self.sent), {name: at for name, at in self.acked.items() if at <= last},
+            Counter(self.opened), b"".join(record.data for record in kept), min(last, self.last),
+            {at: data for at, data in self.seen.items() if at <= last})
+
     def see(self, records):
         """These were released, so they are as good as acknowledged."""
         for record in records:
@@ -169,6 +177,10 @@ class World:
         log = self.log
         self.auditor = self.spawn(is_faulty, "auditd")
         self.auditor_log, self.log = self.log, log
+
+    def auditor_text(self):
+        """What auditd printed."""
+        return self.auditor_log.read_text(errors="replace")
 
     def end_auditor(self, is_killed=False):
         process, self.auditor = self.auditor, None
