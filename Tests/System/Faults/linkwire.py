@@ -1,16 +1,22 @@
-"""The bytes of the Link, of commands and of segments, as the Swift files draw them: LinkFrame.swift,
-Record.swift, OrderCommands.swift, OperatorCommands.swift, SegmentFormat.swift. All that knows a
-layout is here."""
+"""The bytes of the Link, of commands and of segments. Commands are laid out as the comments of the
+Swift files draw them, read by `Layout`; LinkFrame.swift, Record.swift and SegmentFormat.swift are
+followed here. All that knows a layout is in this file."""
+import re
 import select
 import socket
 import struct
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from injector import Checksum
 
+SOURCES = Path(__file__).resolve().parents[3] / "Sources"
+
+
 # --- the Link ---
-VERSION = 1
+VERSION = int(re.search(
+    r"static var version: UInt32 \{ (\d+) \}", (SOURCES / "Log/Link/LinkFrame.swift").read_text())[1])
 HELLO, SUBMIT, SUBSCRIBE, QUERY, ASK_STATUS = 1, 3, 4, 5, 6
 WELCOME, ACKS, VOIDS, SNAPSHOT, CHUNK, RECORDS, POSITION, SESSION, STATUS, ERROR = range(65, 75)
 FRAME = struct.Struct("<IHH")
@@ -21,7 +27,6 @@ SUBMIT_BYTES_MAX = 1 << 16
 # --- commands ---
 GENESIS, TICK, HASH_MARK, EPOCH_MARK, OPEN_SESSION = 1, 2, 3, 4, 10
 ADJUST_BALANCE, PLACE, CANCEL = 28, 40, 41
-BUY, LIMIT, GTC = 0, 0, 0
 
 
 def text(value, size=40):
@@ -32,45 +37,79 @@ def padded(data):
     return data + bytes(-len(data) % 8)
 
 
-def audit(reason):
-    return text("faults") + struct.pack("<H", len(reason)) + reason.encode()
+class Layout:
+    """Where the fields of a command are, by the table in the comment above its type."""
+
+    FIELD = re.compile(r"(\d+)\s+(u8|u16|u32|u64|i32|i64|i128|text16|text40|text64)\s+(\w+)")
+
+    def __init__(self, name, file):
+        lines = (SOURCES / "Core/Wire" / file).read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if re.search(rf"struct {name}\b", line))
+        first = at
+        while lines[first - 1].startswith("///"):
+            first -= 1
+        self.fields = {}
+        for offset, kind, field in self.FIELD.findall("\n".join(lines[first:at])):
+            size = int(kind[4:]) if kind.startswith("text") else int(kind[1:]) // 8
+            self.fields[field] = (int(offset), size, kind)
+        self.size = max(offset + size for offset, size, _ in self.fields.values())
+
+    def pack(self, **values):
+        """The payload with these values, and zero in all other fields."""
+        data = bytearray(self.size)
+        for field, value in values.items():
+            if field not in self.fields:
+                continue
+            offset, size, kind = self.fields[field]
+            data[offset:offset + size] = (
+                text(value, size) if kind.startswith("text")
+                else value.to_bytes(size, "little", signed=kind.startswith("i")))
+        return bytes(data)
+
+    def read(self, payload, field):
+        offset, size, kind = self.fields[field]
+        data = payload[offset:offset + size]
+        if kind.startswith("text"):
+            return data.rstrip(b"\0").decode()
+        return int.from_bytes(data, "little", signed=kind.startswith("i"))
+
+
+ADJUST = Layout("AdjustBalance", "OperatorCommands.swift")
+ORDER = Layout("Place", "OrderCommands.swift")
+CANCELLING = Layout("Cancel", "OrderCommands.swift")
 
 
 def open_session(name):
     return text(name)
 
 
-def adjust_balance(account, asset, amount, reason):
+def adjust_balance(account, asset, amount, reference, reason):
+    audit = text("faults") + struct.pack("<H", len(reason)) + reason.encode()
     return padded(
-        struct.pack("<IHxx", account, asset) + amount.to_bytes(16, "little", signed=True)
-        + audit(reason))
+        ADJUST.pack(account=account, asset=asset, amount=amount, reference=reference) + audit)
 
 
 def place(account, instrument, price, quantity, client_id):
-    """A limit buy that stays until it is cancelled."""
-    return struct.pack(
-        "<IHBBBB6xqqqqq16x40s", account, instrument, BUY, LIMIT, GTC, 0, price, quantity, 0, 0, 0,
-        client_id.encode())
+    """A limit buy that stays until it is cancelled: side, type and time in force are 0."""
+    return padded(ORDER.pack(
+        account=account, instrument=instrument, price=price, quantity=quantity, clOrdID=client_id))
 
 
 def cancel(account, instrument, client_id):
-    return struct.pack("<IHxxQ40s", account, instrument, 0, client_id.encode())
+    return padded(CANCELLING.pack(account=account, instrument=instrument, clOrdID=client_id))
 
 
 def read_adjust(payload):
-    account, asset = struct.unpack_from("<IH", payload)
-    return account, asset, int.from_bytes(payload[8:24], "little", signed=True)
+    return tuple(ADJUST.read(payload, field) for field in ("account", "asset", "amount"))
 
 
 def read_place(payload):
-    account, instrument = struct.unpack_from("<IH", payload)
-    price, quantity = struct.unpack_from("<qq", payload, 16)
-    return account, instrument, price, quantity, payload[72:112].rstrip(b"\0").decode()
+    return tuple(ORDER.read(payload, field) for field in (
+        "account", "instrument", "price", "quantity", "clOrdID"))
 
 
 def read_cancel(payload):
-    account, = struct.unpack_from("<I", payload)
-    return account, payload[16:56].rstrip(b"\0").decode()
+    return tuple(CANCELLING.read(payload, field) for field in ("account", "clOrdID"))
 
 
 # --- records ---
@@ -215,7 +254,10 @@ class Link:
             raise Closed(str(error)) from None
         self.buffer = bytearray()
         self.error = ""
-        self.send(HELLO, struct.pack("<II", VERSION, 1) + text(name))
+        hello = struct.pack("<II", VERSION, 1) + text(name)
+        if VERSION > 1:  # no epoch seen, writer and follower, no process
+            hello += struct.pack("<IIQ", 0, 3, 0)
+        self.send(HELLO, hello)
         kind, body = self.receive(seconds_max)
         if kind != WELCOME:
             raise Closed(f"no welcome but frame {kind}: {self.error}")
@@ -288,7 +330,7 @@ class Link:
 
     def log(self, seconds_max=10):
         """All records that are released, from the first on, back to back, and the last of them."""
-        self.send(SUBSCRIBE, struct.pack("<QQ", 1, 0))
+        self.send(SUBSCRIBE, struct.pack("<QQ", 1, 0) + bytes(8 if VERSION > 1 else 0))
         runs, last, deadline = [], 0, time.monotonic() + seconds_max
         while time.monotonic() < deadline:
             kind, body = self.receive(max(0, deadline - time.monotonic()))

@@ -230,9 +230,10 @@ class World:
             order = self.open_orders.pop(dice.randrange(len(self.open_orders)))
             account = self.owners.pop(order)
             return wire.CANCEL, wire.cancel(account, 1, order)
-        reason = f"token {self.session}-{self.number} " + "x" * dice.choice((0, 40, 150, 220))
+        name = f"{self.session}-{self.number}"
         return wire.ADJUST_BALANCE, wire.adjust_balance(
-            1 + self.token % 2, 1 + self.token % 3, dice.randint(1, 10**6), reason)
+            1 + self.token % 2, 1 + self.token % 3, dice.randint(1, 10**6), name,
+            f"token {name} " + "x" * dice.choice((0, 40, 150, 220)))
 
     @property
     def owners(self):
