@@ -235,7 +235,8 @@ def is_beyond_proof(files, first):
             return False
         if name == "floor" and int.from_bytes(data[24:32], "little") >= first:
             return False
-        if name == "audited" and int(data.split()[0] or 0) >= first:
+        audited = re.match(rb"\d{1,20}", data) if name == "audited" else None
+        if audited and int(audited[0]) >= first:
             return False
         if not name.startswith("journal/"):
             continue

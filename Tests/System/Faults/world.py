@@ -80,8 +80,7 @@ class World:
         self.ledger = ledger or Ledger()
         self.shim = shim
         self.injector = Injector(self.folder / "disk", self.state, shim)
-        self.process = None
-        self.auditor = None
+        self.process = self.auditor = self.log = self.auditor_log = None
         self.starts = 0
         self.link = None
         self.session = 0
@@ -401,7 +400,9 @@ class Templates:
         text = text.replace('state = "."', 'state = "state"', 1)
         world.config.write_text(text)
         (world.state / "bourse.toml").unlink()
-        (world.state / "journal.id").rename(world.folder / "journal.id")
+        # So does what is kept beside it.
+        for path in world.state.glob("*.id"):
+            path.rename(world.folder / path.name)
         if not world.start():
             raise RuntimeError(f"a new exchange does not start:\n{world.text()}")
         world.ctl("demo")
@@ -429,7 +430,8 @@ class Templates:
         target.mkdir()
         shutil.copytree(world.state, target / "state", ignore=shutil.ignore_patterns("*.sock"))
         shutil.copy(world.config, target)
-        shutil.copy(world.folder / "journal.id", target)
+        for path in world.folder.glob("*.id"):
+            shutil.copy(path, target)
         self.ledgers[name] = world.ledger.copy()
         self.loads[name] = (world.token, list(world.open_orders), dict(world.owners))
 
