@@ -3,6 +3,7 @@
 import Engine
 import Follower
 import Glibc
+import Journal
 import Link
 import Platform
 import Terms
@@ -78,8 +79,25 @@ private func matchdPlace() throws -> PipelinePlace {
         reserve_mib = 1
         hash_every = 1000
         """
-    try File(place.path + "/bourse.toml", .create).write(Array(text.utf8))
+    let file = place.path + "/bourse.toml"
+    try File(file, .create).write(Array(text.utf8))
+    let limits = EngineLimits(
+        assets: 8, instruments: 8, accounts: 64, openOrders: 100_000, apiKeys: 64, sessions: 16,
+        feeTiers: 8)
+    _ = try Journal.begin(
+        place.journal, limits: limits,
+        snapshots: SnapshotStore(directory: place.path + "/snapshots"),
+        options: JournalOptions(segmentBytes: 1 << 20))
     return place
+}
+
+extension PipelinePlace {
+    /// The journal as a matchd with `bourse.toml` in this directory has it.
+    var journal: JournalPlace {
+        JournalPlace(
+            directory: path + "/journal", state: path, runtime: path,
+            configuration: path + "/bourse.toml")
+    }
 }
 
 private func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClient {

@@ -71,6 +71,7 @@ final class RunningPipeline {
     let sink: FaultySink
     let inner: JournalSink
     let identity: JournalIdentity
+    private let writer: JournalWriter
     private(set) var listeners: [LinkListener]
     let faults: FaultCount
 
@@ -87,6 +88,7 @@ final class RunningPipeline {
         let options = JournalOptions(
             segmentBytes: 4 << 20, reserveBytes: 1 << 20, zeroesAhead: false)
         let writer = try JournalWriter(recovered: recovered, options: options)
+        self.writer = writer
         identity = writer.identity
         var engine =
             recovered.isEmpty
@@ -135,7 +137,7 @@ final class RunningPipeline {
         listeners = []
         if snapshot {
             _ = try SnapshotStore(directory: place.path + "/snapshots")
-                .write(engine, identity: identity)
+                .write(engine, identity: identity, recordCRC: writer.last.crc)
         }
         return (engine.stateHash(), engine.sequence)
     }
