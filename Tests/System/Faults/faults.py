@@ -141,7 +141,7 @@ class Runner:
         code, text = world.wait(), world.text()
         if "clear-fault" in text:
             verdict.check_kept(before, world.files(), is_refused=True)
-            verdict.check_refusal(code, text, before, self.cache)
+            verdict.check_latched(code, text, world.ledger, before, self.cache)
             done = world.clear_fault()
             if done.returncode:
                 raise Finding("not cleared", f"the disk is sound again:\n{done.stderr}")
@@ -161,7 +161,7 @@ class Runner:
             "faults", "--reason", "a fault", check=False)
         if done.returncode:
             raise Finding("no way out", f"accept-loss --after {last}: {done.stderr}")
-        verdict.check_kept(before, world.files(), is_refused=True)
+        verdict.check_kept(before, world.files(), is_refused=False)
         world.ledger = world.ledger.upto(last)
         if not world.start(is_faulty=False):
             raise Finding("no way out", f"after accept-loss --after {last}:\n{world.text()}")

@@ -5,7 +5,7 @@ import time
 
 import injector as disk
 import linkwire as wire
-from verdict import Finding, check_log, check_refusal
+from verdict import Finding, check_latched, check_log, check_refusal
 from world import Dead
 
 NANOS = 10**9
@@ -230,7 +230,10 @@ def after_failure(self):
         self.kill()
     else:
         code, text = self.world.wait(), self.world.text()
-        check_refusal(code, text, before, self.runner.cache)
+        if "clear-fault" in text:
+            check_latched(code, text, self.world.ledger, before, self.runner.cache)
+        else:
+            check_refusal(code, text, before, self.runner.cache)
         self.say(f"refused: {text.strip()[-160:]}")
         if dice_allows(self, text):
             return after_failure(self)

@@ -167,8 +167,8 @@ def check_accounts(world, model, names):
 # --- a refusal ---
 
 
-def check_refusal(code, text, files, cache):
-    """The process ended with a status and said what the last good sequence is, which is given."""
+def named_in(code, text):
+    """The last good sequence that a refusal names; it ended with a status, and by itself."""
     if code is None or code < 0:
         raise Finding("died", f"by signal {-(code or 0)}:\n{text[-1500:]}")
     if code == 0:
@@ -177,11 +177,26 @@ def check_refusal(code, text, files, cache):
     lacking = NAMED_FIRST_LACKING.search(text)
     if not found and not lacking:
         raise Finding("unnamed", f"the refusal names no last good sequence:\n{text.strip()}")
-    named = int(next(filter(None, found.groups()))) if found else int(lacking[1]) - 1
+    return int(next(filter(None, found.groups()))) if found else int(lacking[1]) - 1
+
+
+def check_refusal(code, text, files, cache):
+    """The refusal names the last good sequence, which is given."""
+    named = named_in(code, text)
     good = read_journal(files, cache).last
     if named != good:
         raise Finding("misnamed", f"{named} is not the last good sequence {good}:\n{text.strip()}")
     return named
+
+
+def check_latched(code, text, ledger, files, cache):
+    """After a failed sync what is in the files may not be on the disk: what is named was durable, and
+    all that was acknowledged is within it."""
+    named = named_in(code, text)
+    good = read_journal(files, cache).last
+    if not ledger.last_acked <= named <= good:
+        raise Finding("misnamed", f"{named} is not between what was acknowledged,"
+                                  f" {ledger.last_acked}, and what is there, {good}:\n{text.strip()}")
 
 
 def check_kept(before, after, is_refused):
