@@ -34,7 +34,7 @@ private func oneOfEach() throws -> [LinkFrame] {
         .hello(LinkHello(wantsAcks: true, name: try #require(Text40("a")))),
         .proof([UInt8](repeating: 0xAB, count: 32)),
         try #require(try decoder.next()),
-        .subscribe(from: 1, atMost: 2),
+        .subscribe(LinkSubscription(from: 1, epoch: 2, crc: 3)),
         .query(try #require(Text40("gateway/1"))),
         .askStatus,
         .challenge([UInt8](repeating: 0xCD, count: 32)),
@@ -50,7 +50,7 @@ private func oneOfEach() throws -> [LinkFrame] {
         .snapshot(LinkSnapshot(sequence: 1, time: 2, epoch: 3, stateHash: 4, count: 5)),
         .chunk([1, 2, 3]),
         .records(try #require(LinkRecords(mark))),
-        .position(released: 1, time: 2),
+        .position(released: 1, time: 2, epoch: 3),
         .session(
             LinkSession(name: try #require(Text40("n")), id: SessionID(6), lastNumber: 7)),
         .status(status),
@@ -71,7 +71,8 @@ private func oneOfEach() throws -> [LinkFrame] {
     let frames = try oneOfEach()
     let golden = [
         // hello
-        "3800000001000000" + "01000000" + "01000000" + "61" + String(repeating: "00", count: 39),
+        "4800000001000000" + "02000000" + "01000000" + "61" + String(repeating: "00", count: 39)
+            + "00000000" + "03000000" + "0000000000000000",
         // proof
         "2800000002000000" + String(repeating: "ab", count: 32),
         // submit: session 3, two commands
@@ -79,7 +80,7 @@ private func oneOfEach() throws -> [LinkFrame] {
             + "0400000000000000" + "08000000" + "2c00" + "0000" + "05000000" + "0000" + "ff00"
             + "0500000000000000" + "00000000" + "0200" + "0000",
         // subscribe
-        "1800000004000000" + "0100000000000000" + "0200000000000000",
+        "2000000004000000" + "0100000000000000" + "0000000000000000" + "02000000" + "03000000",
     ]
     for (frame, bytes) in zip(frames, golden) { #expect(hexText(encoded(frame)) == bytes) }
     #expect(

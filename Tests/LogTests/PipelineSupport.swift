@@ -95,7 +95,8 @@ final class RunningPipeline {
             ? Engine(limits: .small) : try Journal.restore(recovered, snapshots: snapshots)
         if recovered.isEmpty {
             var record = Genesis(
-                limits: .small, journalHigh: identity.high, journalLow: identity.low
+                limits: .small, journalHigh: identity.high, journalLow: identity.low,
+                hashKeyHigh: 11, hashKeyLow: 13
             ).recordBytes(RecordHeader(sequence: 1, timestamp: 1, kind: .genesis))
             unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
             var failure: JournalError?

@@ -87,14 +87,13 @@ import Wire
     }
 
     @Test func `nothing is released before the peers have it`() throws {
-        let peer = HeldReplicator()
-        let running = try RunningPipeline(try PipelinePlace()) { $0.replicator = peer }
+        let peer = InSyncSet()
+        let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = peer }
         let client = try running.connect()
-        peer.cursor.store(.max - 1, ordering: .releasing)
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         let held = running.pipeline.applied
-        peer.cursor.store(held, ordering: .releasing)
+        #expect(peer.change(to: .peer(epoch: 1), peer: "b") == held)
         let feed = try running.connect("follower", wantsAcks: false)
         var follower = Follower(feed.welcome)
         try follow(feed, &follower, to: held)
@@ -107,13 +106,13 @@ import Wire
             _ = unsafe try follower.receive(frame) { _, _, _, _ in }
         }
         #expect(follower.engine.sequence == held)
-        peer.cursor.store(held + 1, ordering: .releasing)
+        peer.acknowledge(epoch: 1, sequence: held + 1)
         guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
             Issue.record("an acknowledgement was due")
             return
         }
         #expect(acks.first?.sequence == held + 1)
-        peer.cursor.store(.max - 1, ordering: .releasing)
+        #expect(peer.change(to: .alone) == held + 1)
         try running.stop()
     }
 
@@ -439,12 +438,6 @@ import Wire
         #expect(try second.status().connectionsMax == 2)
         try running.stop()
     }
-}
-
-/// A peer whose disk is as far as the test says.
-private final class HeldReplicator: Replicator {
-    let cursor = Atomic<UInt64>(0)
-    var durable: UInt64 { cursor.load(ordering: .acquiring) }
 }
 
 /// A socket without the Link's manners.

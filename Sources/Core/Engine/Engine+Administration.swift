@@ -5,32 +5,67 @@ internal import Terms
 internal import Wire
 
 extension Engine {
+    // MARK: The sequencer's records
+
     mutating func check(_ c: HashMark) -> Outcome {
         if c.eventHash != events.hash { hasDiverged = true }
         return Outcome()
     }
 
-    func check(_ c: Genesis) -> Outcome {
-        c.limits == limits ? Outcome() : .refused(.termsInvalid)
+    mutating func check(_ c: EpochMark) -> Outcome {
+        if c.eventHash != events.hash { hasDiverged = true }
+        return Outcome()
     }
+
+    mutating func check(_ c: Genesis) -> Outcome {
+        // Keys can't change under tables that were filled with others.
+        if c.limits != limits || sequence != 1 { return .refused(.termsInvalid) }
+        hashKey = (c.hashKeyHigh, c.hashKeyLow)
+        orders.setHashKey(c.hashKeyHigh, c.hashKeyLow)
+        if Self.isKnown(rules: c.rules) { rules = c.rules } else { hasDiverged = true }
+        return Outcome()
+    }
+
+    mutating func setRules(_ c: SetRules) -> Outcome {
+        if c.version <= rules { return .refused(.termsInvalid) }
+        if Self.isKnown(rules: c.version) { rules = c.version } else { hasDiverged = true }
+        return Outcome()
+    }
+
+    static func isKnown(rules: UInt32) -> Bool { rules >= 1 && rules <= SetRules.current }
+
+    mutating func voidSequence(_ c: VoidSequence) -> Outcome {
+        if c.sequence == 0 || c.sequence >= sequence || voids.contains(c.sequence) {
+            return .refused(.termsInvalid)
+        }
+        if voids.count >= Limits.voidsMax { return .refused(.tableFull) }
+        voids.append(c.sequence)
+        return Outcome(id: c.sequence)
+    }
+
+    // MARK: Sessions
 
     mutating func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
-        let place = sessions.list.firstIndex { $0.name == c.name }
-        if place == nil, sessions.list.count >= Int(limits.sessions) {
-            return .refused(.tableFull)
-        }
+        let isFull =
+            sessions.lastID == .max
+            || sessions.session(c.name) == nil && sessions.count >= Int(limits.sessions)
+        if isFull { return .refused(.tableFull) }
         sessions.lastID += 1
-        let session = SessionView(
-            id: SessionID(sessions.lastID), name: c.name, lastNumber: 0)
-        if let place {
-            sessions.list[place] = session
-        } else {
-            sessions.list.append(session)
-        }
-        events.append(.sessionOpened(session.id))
-        return Outcome(id: UInt64(session.id.number))
+        let id = SessionID(sessions.lastID)
+        sessions.open(SessionView(id: id, name: c.name, lastNumber: 0))
+        events.append(.sessionOpened(id))
+        return Outcome(id: UInt64(id.number))
     }
+
+    mutating func closeSession(_ c: CloseSession) -> Outcome {
+        guard let place = sessions.find(c.session) else { return .refused(.sessionUnknown) }
+        sessions.close(place)
+        events.append(.sessionClosed(c.session))
+        return Outcome(id: UInt64(c.session.number))
+    }
+
+    // MARK: Assets and instruments
 
     mutating func setAsset(_ c: SetAsset) -> Outcome {
         if c.code.isEmpty { return .refused(.nameInvalid) }
@@ -91,6 +126,7 @@ extension Engine {
         instruments[i].notionalMin = c.notionalMin
         instruments[i].notionalMax = c.notionalMax
         instruments[i].referencePrice = c.referencePrice
+        instruments[i].selfTradePrevention = c.selfTradePrevention
         instruments[i].bandUp = c.bandUp
         instruments[i].bandDown = c.bandDown
     }
@@ -116,13 +152,13 @@ extension Engine {
         return product >= 1 && product <= 1 << 62 ? Int64(product) : nil
     }
 
-    private func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
+    func areLimitsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
         guard c.priceMin.ticks >= 1, c.priceMax >= c.priceMin,
             c.priceMax.ticks <= Limits.priceTicksMax, c.quantityMin.lots >= 1,
             c.quantityMax >= c.quantityMin, c.quantityMax.lots <= Limits.quantityLotsMax,
             c.notionalMin.units >= 0, c.notionalMax.units >= 0, c.referencePrice.ticks >= 0,
             c.referencePrice <= c.priceMax, c.bandUp >= 0, c.bandUp <= 1_000_000_000,
-            c.bandDown >= 0, c.bandDown < 1_000_000
+            c.bandDown >= 0, c.bandDown < 1_000_000, c.selfTradePrevention != .instrumentDefault
         else { return false }
         let most = Limits.amountUnitsMax
         let value = Int128(c.priceMax.ticks) * Int128(c.quantityMax.lots)
@@ -133,22 +169,51 @@ extension Engine {
     }
 
     mutating func setInstrumentState(_ c: SetInstrumentState) -> Outcome {
-        if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        let number = c.instrument.number
+        if number > instrumentsUsed { return .refused(.instrumentUnknown) }
         if c.state == .auction { return .refused(.stateInvalid) }
-        let first = c.instrument.number == 0 ? 1 : c.instrument.number
-        let last = c.instrument.number == 0 ? instrumentsUsed : c.instrument.number
-        var number = first
-        while number <= last {
-            instruments[Int(number)].state = c.state
-            events.append(.instrumentChanged(InstrumentID(number)))
-            number += 1
+        if number != 0 {
+            if hasFlight(number) { return .refused(.instrumentBusy) }
+            change(number, to: c.state)
+        } else if instrumentsUsed > 0 {
+            for number in 1...instrumentsUsed {
+                if hasFlight(number) {
+                    deferredStates[Int(number)] = c.state.rawValue + 1
+                } else {
+                    change(number, to: c.state)
+                }
+            }
         }
+        return Outcome(id: UInt64(number))
+    }
+
+    private mutating func change(_ number: UInt16, to state: InstrumentState) {
+        instruments[Int(number)].state = state
+        events.append(.instrumentChanged(InstrumentID(number)))
+    }
+
+    /// Changes the state of an instrument whose last flight is at its end, where a change of all
+    /// instruments passed over it.
+    mutating func applyDeferredState(_ instrument: UInt16) {
+        let raw = deferredStates[Int(instrument)]
+        if raw == 0 { return }
+        deferredStates[Int(instrument)] = 0
+        if let state = InstrumentState(rawValue: raw - 1) { change(instrument, to: state) }
+    }
+
+    mutating func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
+        guard let v = instrument(c.instrument) else { return .refused(.instrumentUnknown) }
+        if c.price < v.priceMin || c.price > v.priceMax { return .refused(.priceInvalid) }
+        instruments[Int(c.instrument.number)].rebasedPrice = c.price
+        events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
     }
 
+    // MARK: Fees
+
     mutating func setFees(_ c: SetFees) -> Outcome {
-        if UInt32(c.tier) >= limits.feeTiers || c.maker.e8.magnitude > Limits.feeRateMax
-            || c.taker.e8.magnitude > Limits.feeRateMax || c.maker.e8 + c.taker.e8 < 0
+        if UInt32(c.tier) >= limits.feeTiers
+            || !Self.areRatesValid(maker: c.maker.e8, taker: c.taker.e8)
         {
             return .refused(.termsInvalid)
         }
@@ -159,6 +224,15 @@ extension Engine {
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
     }
+
+    /// Whether these can be a tier's rates, in 10⁻⁸: within the range, and together no rebate.
+    static func areRatesValid(maker: Int32, taker: Int32) -> Bool {
+        let most = Limits.feeRateMax
+        return (-most...most).contains(maker) && (-most...most).contains(taker)
+            && maker + taker >= 0
+    }
+
+    // MARK: Accounts and their limits
 
     mutating func openAccount(_ c: OpenAccount) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
@@ -172,14 +246,28 @@ extension Engine {
     mutating func setAccountLimits(_ c: SetAccountLimits) -> Outcome {
         let number = c.account.number
         if number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        accounts.slots[number].openOrdersMax = c.openOrdersMax
+        accounts.slots[number].messagesPerSecondMax = c.messagesPerSecondMax
+        accounts.slots[number].hasOwnLimits = true
+        events.append(number == 0 ? .venueChanged : .accountChanged(c.account))
+        return Outcome(id: UInt64(number))
+    }
+
+    mutating func setOrderLimits(_ c: SetOrderLimits) -> Outcome {
+        let number = c.account.number
+        if number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if instrument(c.instrument) == nil { return .refused(.instrumentUnknown) }
         if c.orderQuantityMax.lots < 0 || c.orderNotionalMax.units < 0 {
             return .refused(.termsInvalid)
         }
-        accounts.slots[number].openOrdersMax = c.openOrdersMax
-        accounts.slots[number].messagesPerSecondMax = c.messagesPerSecondMax
-        accounts.slots[number].orderQuantityMax = c.orderQuantityMax.lots
-        accounts.slots[number].orderNotionalMax = c.orderNotionalMax.units
-        accounts.slots[number].hasOwnLimits = true
+        let row = OrderLimitSlot(
+            notionalMax: c.orderNotionalMax.units, quantityMax: c.orderQuantityMax.lots)
+        let isNew =
+            !row.isEmpty && accounts.orderLimitRow(number, c.instrument.number).isEmpty
+        if isNew, accounts.orderLimitCount >= Int(limits.orderLimits) {
+            return .refused(.tableFull)
+        }
+        accounts.setOrderLimitRow(number, c.instrument.number, row)
         events.append(number == 0 ? .venueChanged : .accountChanged(c.account))
         return Outcome(id: UInt64(number))
     }
@@ -192,6 +280,8 @@ extension Engine {
         return Outcome(id: UInt64(c.account.number))
     }
 
+    // MARK: Ends of many orders
+
     mutating func setKillSwitch(_ c: SetKillSwitch) -> Outcome {
         let number = c.account.number
         if number == 0 {
@@ -202,48 +292,179 @@ extension Engine {
             accounts.slots[number].isKilled = c.isOn
             events.append(.accountChanged(c.account))
         }
-        if c.isOn { _ = endAll(account: number, instrument: 0, side: nil, .killSwitch) }
+        if c.isOn {
+            _ = startMassCancel(account: number, instrument: 0, side: nil, .killSwitch)
+        }
         return Outcome(id: UInt64(number))
     }
 
-    mutating func adjustBalance(_ c: AdjustBalance) -> Outcome {
-        if !hasAccount(c.account) { return .refused(.accountUnknown) }
-        guard asset(c.asset) != nil else { return .refused(.assetUnknown) }
-        let units = c.amount.units
+    mutating func massCancel(_ c: MassCancel) -> Outcome {
+        if c.deadline != 0, timestamp > c.deadline { return .refused(.deadlinePassed) }
+        if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        let count = startMassCancel(
+            account: c.account.number, instrument: c.instrument.number, side: c.side,
+            .massCancel)
+        return Outcome(status: .canceled, id: UInt64(count))
+    }
+
+    // MARK: Money
+
+    /// Why money can't move between an account and the house under a reference: what all bookings
+    /// check first.
+    private func bookingRefusal(
+        _ account: AccountID, _ asset: AssetID, _ amount: Amount, reference: Text64
+    ) -> Refusal {
+        if !hasAccount(account) { return .accountUnknown }
+        if self.asset(asset) == nil { return .assetUnknown }
+        if reference.isEmpty { return .nameInvalid }
         let most = Limits.amountUnitsMax
-        if units == 0 || units > most || units < -most { return .refused(.amountInvalid) }
-        let external = ledger.house[Int(c.asset.number)].external.units - units
-        if external > most || external < -most { return .refused(.amountInvalid) }
-        if ledger.available(c.account.number, c.asset.number) + units < 0 {
+        return amount.units == 0 || amount.units > most || amount.units < -most
+            ? .amountInvalid : .none
+    }
+
+    /// Whether so much can come in from outside, or go out where negative.
+    private func canAdjust(_ asset: AssetID, _ units: Int128) -> Bool {
+        let external = ledger.house[Int(asset.number)].external.units - units
+        return external <= Limits.amountUnitsMax && external >= -Limits.amountUnitsMax
+    }
+
+    /// Why a reference can't be remembered.
+    private func refusal(of reference: ReferenceHash) -> Refusal {
+        if references.contains(reference) { return .referenceDuplicate }
+        return references.isFull ? .tableFull : .none
+    }
+
+    mutating func adjustBalance(_ c: AdjustBalance) -> Outcome {
+        let first = bookingRefusal(c.account, c.asset, c.amount, reference: c.reference)
+        if first != .none { return .refused(first) }
+        if !canAdjust(c.asset, c.amount.units) { return .refused(.amountInvalid) }
+        let reference = ReferenceHash.of(c.reference, hashKey)
+        let second = refusal(of: reference)
+        if second != .none { return .refused(second) }
+        if ledger.available(c.account.number, c.asset.number) + c.amount.units < 0 {
             return .refused(.insufficientFunds)
         }
-        ledger.adjust(c.account.number, c.asset.number, units)
+        references.insert(reference)
+        ledger.adjust(c.account.number, c.asset.number, c.amount.units)
         events.append(
             .balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
+    mutating func transferFees(_ c: TransferFees) -> Outcome {
+        let first = bookingRefusal(c.account, c.asset, c.amount, reference: c.reference)
+        if first != .none { return .refused(first) }
+        let reference = ReferenceHash.of(c.reference, hashKey)
+        let second = refusal(of: reference)
+        if second != .none { return .refused(second) }
+        if c.amount.units > ledger.house[Int(c.asset.number)].fees.units, c.amount.units > 0 {
+            return .refused(.feesInsufficient)
+        }
+        if ledger.available(c.account.number, c.asset.number) + c.amount.units < 0 {
+            return .refused(.insufficientFunds)
+        }
+        references.insert(reference)
+        ledger.transferFees(c.account.number, c.asset.number, c.amount.units)
+        events.append(
+            .feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    mutating func creditDeposit(_ c: CreditDeposit) -> Outcome {
+        if !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if asset(c.asset) == nil { return .refused(.assetUnknown) }
+        if c.amount.units < 1 || c.amount.units > Limits.amountUnitsMax
+            || !canAdjust(c.asset, c.amount.units)
+        {
+            return .refused(.amountInvalid)
+        }
+        let reference = ReferenceHash.of(
+            asset: c.asset, transactionHigh: c.transactionHigh, transactionLow: c.transactionLow,
+            output: c.output, hashKey)
+        let refusal = refusal(of: reference)
+        if refusal != .none { return .refused(refusal) }
+        references.insert(reference)
+        ledger.adjust(c.account.number, c.asset.number, c.amount.units)
+        events.append(
+            .depositCredited(account: c.account, asset: c.asset, amount: c.amount))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    // MARK: API keys
+
     mutating func addAPIKey(_ c: AddAPIKey) -> Outcome {
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
-        if c.keyID.isEmpty || keys.places[c.keyID] != nil { return .refused(.nameInvalid) }
-        if keys.list.count >= Int(limits.apiKeys) { return .refused(.tableFull) }
-        keys.places[c.keyID] = keys.list.count
-        keys.list.append(
+        if c.keyID.isEmpty || keys.find(c.keyID) != nil { return .refused(.nameInvalid) }
+        if keys.count >= Int(limits.apiKeys) { return .refused(.tableFull) }
+        keys.add(
             APIKeyView(
                 keyID: c.keyID, account: c.account, permissions: c.permissions,
                 algorithm: c.algorithm, sealedSecret: c.sealedSecret))
-        keys.isRevoked.append(false)
         events.append(.apiKeyChanged(c.keyID))
         return Outcome(id: UInt64(c.account.number))
     }
 
     mutating func revokeAPIKey(_ c: RevokeAPIKey) -> Outcome {
-        guard let place = keys.places[c.keyID], !keys.isRevoked[place] else {
-            return .refused(.apiKeyUnknown)
-        }
-        keys.isRevoked[place] = true
-        keys.list[place].sealedSecret = []
+        guard let key = keys.remove(c.keyID) else { return .refused(.apiKeyUnknown) }
         events.append(.apiKeyChanged(c.keyID))
-        return Outcome(id: UInt64(keys.list[place].account.number))
+        return Outcome(id: UInt64(key.account.number))
+    }
+
+    // MARK: Limits
+
+    mutating func raiseLimits(_ c: RaiseLimits) -> Outcome {
+        let new = c.limits
+        guard new.isReasonable, new.turnSteps == limits.turnSteps, new.covers(limits),
+            quantitiesFit(openOrders: new.openOrders)
+        else { return .refused(.termsInvalid) }
+        raise(to: new)
+        events.append(.venueChanged)
+        return Outcome()
+    }
+
+    /// Whether what one price shows stays a number of 64 bits with so many open orders.
+    /// O(open orders).
+    private func quantitiesFit(openOrders: UInt32) -> Bool {
+        if openOrders == limits.openOrders { return true }
+        var most: Int64 = 0
+        for i in 0..<Int(instrumentsUsed) { most = max(most, instruments[i + 1].quantityMax.lots) }
+        for slot in 0..<orders.used where orders.hot[slot].account != 0 {
+            most = max(most, orders.hot[slot].quantity)
+        }
+        return Int128(most) * Int128(openOrders) <= 1 << 62
+    }
+
+    /// Makes room. Most tables grow in place at no cost; `Accounts.raise`, `Ledger.raise`,
+    /// `Orders.raise`, `Ladders.raise` and `APIKeys.raise` say which work is in proportion to what
+    /// is there: the one command whose turn may be a long one.
+    mutating func raise(to new: EngineLimits) {
+        orders.raise(capacity: Int(new.openOrders), accounts: Int(new.accounts))
+        ladders.raise(instruments: Int(new.instruments), orders: Int(new.openOrders))
+        ledger.raise(
+            accounts: Int(new.accounts), assets: Int(new.assets), used: Int(accounts.count))
+        accounts.raise(to: new)
+        instruments.raise(capacity: Int(new.instruments) + 1)
+        deferredStates.raise(capacity: Int(new.instruments) + 1)
+        let before = triggers.capacity
+        triggers.raise(capacity: Int(new.instruments) + 1)
+        for i in before..<triggers.capacity { triggers[i] = TriggerPrices() }
+        assets.raise(capacity: Int(new.assets) + 1)
+        references.raise(capacity: Int(new.references))
+        sessions.raise(capacity: Int(new.sessions))
+        keys.raise(capacity: Int(new.apiKeys))
+        limits = new
+        events.raise(capacity: Self.eventsMax(new))
+    }
+}
+
+extension EngineLimits {
+    /// Whether none of these is below the other's.
+    func covers(_ other: EngineLimits) -> Bool {
+        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
+            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
+            && sessions >= other.sessions && feeTiers >= other.feeTiers
+            && orderLimits >= other.orderLimits && references >= other.references
+            && turnSteps >= other.turnSteps
     }
 }

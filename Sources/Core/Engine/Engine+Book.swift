@@ -24,7 +24,9 @@ extension Engine {
         let ladder = Ladders.index(orders.hot[slot].instrument, kind)
         let level = ladders.take(ladder, kind, price)
         orders.hot[slot].level = level
-        ladders.append(slot, level, orders.hot[slot].shown)
+        ladders.append(
+            slot, level, shown: orders.hot[slot].shown, open: orders.hot[slot].leaves)
+        if !orders.hot[slot].isWorking { updateTriggers(orders.hot[slot].instrument) }
     }
 
     /// Takes an order out of its level, and the level out of its ladder when it was the last.
@@ -32,16 +34,26 @@ extension Engine {
     mutating func detach(_ slot: UInt32) {
         let (level, kind) = (orders.hot[slot].level, orders.hot[slot].ladder)
         let ladder = Ladders.index(orders.hot[slot].instrument, kind)
-        let link = ladders.unlink(slot, level, orders.hot[slot].shown)
+        let link = ladders.unlink(
+            slot, level, shown: orders.hot[slot].shown, open: orders.hot[slot].leaves)
         ladders.giveBack(ladder, kind, level, after: link)
+        if !orders.hot[slot].isWorking {
+            let price = orders.cold[slot].stopPrice
+            let prices = triggers[Int(orders.hot[slot].instrument)]
+            if price == prices.up || price == prices.down {
+                updateTriggers(orders.hot[slot].instrument)
+            }
+            pruneElections(orders.hot[slot].instrument)
+        }
     }
 
     /// Shows the next slice of an iceberg order at the end of its level.
     mutating func replenish(_ slot: UInt32) {
         let level = orders.hot[slot].level
-        ladders.unlink(slot, level, orders.hot[slot].shown)
-        orders.hot[slot].shown = orders.hot[slot].slice(of: orders.hot[slot].leaves)
-        ladders.append(slot, level, orders.hot[slot].shown)
+        let open = orders.hot[slot].leaves
+        ladders.unlink(slot, level, shown: orders.hot[slot].shown, open: open)
+        orders.hot[slot].shown = orders.hot[slot].slice(of: open)
+        ladders.append(slot, level, shown: orders.hot[slot].shown, open: open)
         let order = orders.hot[slot]
         events.append(
             .orderReplenished(
@@ -63,6 +75,18 @@ extension Engine {
         return notional(price, order.leaves, instruments[instrument].notionalUnit)
     }
 
+    /// Lots that an open order has traded.
+    @inline(__always) func cumQty(_ slot: UInt32) -> Int64 {
+        let (quantity, leaves) = (orders.hot[slot].quantity, orders.hot[slot].leaves)
+        // Mostly nothing was traded or prevented, and nothing else need be read.
+        return quantity == leaves ? 0 : quantity - leaves - orders.cold[slot].preventedQuantity
+    }
+
+    /// The status of an open order.
+    @inline(__always) func status(_ slot: UInt32) -> OrderStatus {
+        cumQty(slot) == 0 ? .new : .partiallyFilled
+    }
+
     /// The asset that an order on this side holds.
     @inline(__always)
     func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {
@@ -72,32 +96,80 @@ extension Engine {
         return side == .buy ? quote : base
     }
 
-    /// Puts an order into a slot and its level, and counts it for its account.
-    mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
+    /// Puts an order into a slot, and counts it for its account.
+    @inline(__always)
+    mutating func enter(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
         let slot = orders.insert(hot, cold)
-        if !isBare { accounts.slots[hot.account].openOrders += 1 }
-        attach(slot, at: hot.isWorking ? hot.price : cold.stopPrice)
+        if !isBare { join(slot, hot.account) }
         return slot
+    }
+
+    /// Puts a slot's order at the end of its account's list.
+    @inline(__always)
+    mutating func join(_ slot: UInt32, _ account: UInt32) {
+        let last = accounts.slots[account].lastOrder
+        orders.links[slot] = Link(next: none, previous: last)
+        accounts.slots[account].lastOrder = slot
+        accounts.slots[account].openOrders += 1
+        if last != none {
+            orders.links[last].next = slot
+        } else {
+            accounts.slots[account].firstOrder = slot
+            orders.mark(account: account, hasOrders: true)
+        }
+    }
+
+    /// Takes a slot's order out of its account's list.
+    @inline(__always)
+    private mutating func leave(_ slot: UInt32, _ account: UInt32) {
+        let link = orders.links[slot]
+        accounts.slots[account].openOrders -= 1
+        if link.next != none {
+            orders.links[link.next].previous = link.previous
+        } else {
+            accounts.slots[account].lastOrder = link.previous
+        }
+        if link.previous != none {
+            orders.links[link.previous].next = link.next
+        } else {
+            accounts.slots[account].firstOrder = link.next
+            if link.next == none { orders.mark(account: account, hasOrders: false) }
+        }
+    }
+
+    /// Puts an order into a slot and its level.
+    mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) {
+        attach(enter(hot, cold), at: hot.isWorking ? hot.price : cold.stopPrice)
     }
 
     /// Frees an order's slot after it left its level.
     @inline(__always)
     mutating func release(_ slot: UInt32) {
-        if !isBare { accounts.slots[orders.hot[slot].account].openOrders -= 1 }
+        leaveMassCancels(slot)
+        if !isBare { leave(slot, orders.hot[slot].account) }
         orders.remove(slot)
     }
 
     /// Ends a resting order: its hold goes back, and it is gone.
     mutating func end(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
-        let order = orders.hot[slot]
         if !isBare {
+            let order = orders.hot[slot]
             ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))
-            orders.cold[slot].updatedTime = timestamp
-            tell(5 | UInt64(reason.rawValue) << 8, order, orders.cold[slot], status, leaves: 0) {
-                .orderEnded($0, reason)
-            }
+            reportEnded(slot, status, reason)
         }
         detach(slot)
         release(slot)
+    }
+
+    /// Reports the end of an order in a slot.
+    @inline(__always)
+    mutating func reportEnded(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
+        let stopPrice = orders.hot[slot].type.isTriggered ? orders.cold[slot].stopPrice : 0
+        report(.ended(reason), orders.hot[slot], stopPrice: stopPrice, status, leaves: 0)
+        if events.kept == .all {
+            orders.cold[slot].updatedTime = timestamp
+            events.keep(
+                .orderEnded(view(orders.hot[slot], orders.cold[slot], status, leaves: 0), reason))
+        }
     }
 }

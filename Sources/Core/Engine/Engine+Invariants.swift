@@ -1,67 +1,113 @@
-// What must hold after every command, looked at from outside the hot path.
+// What must hold after every command, looked at from outside the hot path. RULES.md, "What always
+// holds".
 
 internal import Slabs
 internal import Terms
 
 extension Engine {
-    /// The first invariant that does not hold, in words, or nil. O(accounts × assets + orders).
+    /// The first invariant that does not hold, in words, or nil: which asset, account or order, and
+    /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
-        checkLedger() ?? checkBooks() ?? checkIndices()
+        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkIndices()
+            ?? checkLists()
     }
 
-    /// Per asset, all accounts sum to zero, and what is held is just what open orders hold.
-    private func checkLedger() -> String? {
-        for asset in 1...max(1, assetsUsed) where assetsUsed > 0 {
+    // MARK: Money
+
+    /// Per asset everything sums to zero, and nothing that somebody owns is below zero: so
+    /// customers own no more than came in.
+    func checkConservation() -> String? {
+        if assetsUsed == 0 { return nil }
+        for asset in 1...assetsUsed {
             let house = ledger.house[Int(asset)]
-            var sum = house.external.units + house.fees.units + house.rounding.units
+            let code = assets[Int(asset)].code
+            var customers: Int128 = 0
             for account in 0...accounts.count {
-                let balance = ledger.balance(account, asset)
-                if balance.available.units < 0 || balance.held.units < 0 {
-                    return "account \(account) has less than nothing of asset \(asset)"
+                let b = ledger.balance(account, asset)
+                for (part, name) in [
+                    (b.available, "available"), (b.held, "held"), (b.withdrawing, "withdrawing"),
+                ] where part.units < 0 || part.units > Limits.amountUnitsMax {
+                    return "account \(account) has \(part.units) units of \(code) \(name)"
                 }
-                sum += balance.available.units + balance.held.units
+                let own = b.available.units + b.held.units + b.withdrawing.units
+                customers += own
+                if customers > 4 * Limits.amountUnitsMax {
+                    return "customers own more of \(code) than there can be"
+                }
             }
-            if sum != 0 { return "asset \(asset) does not sum to zero: \(sum)" }
+            for (part, name) in [
+                (house.fees, "fees"), (house.rounding, "rounding"), (house.inTransit, "in transit"),
+            ] where part.units < 0 {
+                return "the house's \(name) of \(code) are \(part.units) units"
+            }
+            let cameIn = -(house.external.units + house.chain.units)
+            if customers > cameIn {
+                return "customers own \(customers - cameIn) units of \(code) more than came in"
+            }
+            let sum =
+                customers + house.fees.units + house.rounding.units + house.inTransit.units
+                - cameIn
+            if sum != 0 { return "all accounts of \(code) sum to \(sum) units, not to zero" }
         }
-        struct Key: Hashable {
-            var account: UInt32
-            var asset: UInt16
-        }
-        var holds: [Key: Int128] = [:]
-        var openOrders: [UInt32: UInt32] = [:]
-        for slot in 0..<orders.used where orders.hot[slot].account != 0 {
+        return nil
+    }
+
+    /// What open orders hold, at `asset × (accounts + 1) + account`; `.max` where that is more than
+    /// there can be. Memory for what is held alone.
+    func heldByOrders() -> Slab<Int128> {
+        let stride = Int(accounts.count) + 1
+        var holds = Slab<Int128>(capacity: (Int(assetsUsed) + 1) * stride)
+        func add(_ slot: UInt32, _ units: Int128, _ holds: inout Slab<Int128>) {
             let order = orders.hot[slot]
             let asset = heldAsset(order.side, order.instrument)
-            holds[Key(account: order.account, asset: asset), default: 0] += held(slot)
-            openOrders[order.account, default: 0] += 1
+            let place = Int(asset) * stride + Int(order.account)
+            let (sum, overflow) = holds[place].addingReportingOverflow(units)
+            holds[place] = overflow ? .max : sum
         }
-        for account in 0...accounts.count {
-            if accounts.slots[account].openOrders != openOrders[account] ?? 0 {
-                return "account \(account) miscounts its open orders"
-            }
-            for asset in 0...assetsUsed {
-                let expected = holds[Key(account: account, asset: asset)] ?? 0
-                if ledger.balance(account, asset).held.units != expected {
-                    return "account \(account) holds other than its orders of asset \(asset)"
+        for slot in 0..<orders.used
+        where orders.hot[slot].account != 0 && orders.hot[slot].level != none {
+            add(slot, held(slot), &holds)
+        }
+        for flight in flights { add(flight.slot, held(flight), &holds) }
+        return holds
+    }
+
+    /// What is held of an asset is the sum of what open orders hold.
+    func checkHolds() -> String? {
+        let holds = heldByOrders()
+        let stride = Int(accounts.count) + 1
+        for asset in 0...assetsUsed {
+            for account in 0...accounts.count {
+                let expected = holds[Int(asset) * stride + Int(account)]
+                let held = ledger.balance(account, asset).held.units
+                if held != expected {
+                    let code = assets[Int(asset)].code
+                    return "account \(account) holds \(held) units of \(code),"
+                        + " its open orders \(expected)"
                 }
             }
         }
         return nil
     }
 
+    // MARK: Books
+
     private func checkBooks() -> String? {
-        var seen = 0
+        var seen = flights.count
         for instrument in 1...max(1, instrumentsUsed) where instrumentsUsed > 0 {
             for kind in [LadderKind.bids, .asks, .stopsUp, .stopsDown] {
                 if let fault = check(instrument, kind, &seen) { return fault }
             }
-            let bid = ladders.best(Ladders.index(instrument, .bids))
-            let ask = ladders.best(Ladders.index(instrument, .asks))
-            if bid != none, ask != none, ladders.price(bid) >= ladders.price(ask) {
-                return "the book of instrument \(instrument) is crossed"
-            }
+            if isCrossed(instrument) { return "the book of instrument \(instrument) is crossed" }
         }
         return seen == orders.count ? nil : "an open order stands in no ladder"
+    }
+
+    /// Whether the best bid would trade with the best ask.
+    func isCrossed(_ instrument: UInt16) -> Bool {
+        let bid = ladders.best(Ladders.index(instrument, .bids))
+        let ask = ladders.best(Ladders.index(instrument, .asks))
+        return bid != none && ask != none && ladders.price(bid) >= ladders.price(ask)
     }
 
     private func check(_ instrument: UInt16, _ kind: LadderKind, _ seen: inout Int) -> String? {
@@ -88,7 +134,7 @@ extension Engine {
     ) -> String? {
         var slot = ladders.first(level)
         var previous = none
-        var shown: Int64 = 0
+        var (shown, open): (Int64, Int64) = (0, 0)
         var count: UInt32 = 0
         while slot != none {
             let order = orders.hot[slot]
@@ -100,19 +146,45 @@ extension Engine {
                 return "order \(order.id) is linked wrongly"
             }
             if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
-                || order.leaves > order.quantity
+                || orders.cold[slot].preventedQuantity < 0
+                || order.leaves > order.quantity - orders.cold[slot].preventedQuantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }
             shown += order.shown
+            open += order.leaves
             count += 1
             previous = slot
             slot = ladders.next(slot)
         }
         seen += Int(count)
-        return ladders.shown[level] == shown && ladders.last(level) == previous && count > 0
+        let total = ladders.totals[level]
+        return total.shown == shown && total.open == open && total.count == count
+            && ladders.last(level) == previous && count > 0
             ? nil : "a level of instrument \(instrument) miscounts its orders"
     }
+
+    /// Orders in flight stand in no level, one an instrument.
+    private func checkFlights() -> String? {
+        var instruments: Set<UInt16> = []
+        for flight in flights {
+            let order = orders.hot[flight.slot]
+            if order.account == 0 || order.level != none || !order.isWorking {
+                return "what is in flight is no such order"
+            }
+            if !instruments.insert(order.instrument).inserted {
+                return "instrument \(order.instrument) has two flights"
+            }
+        }
+        for number in 0...Int(instrumentsUsed) where deferredStates[number] != 0 {
+            if !instruments.contains(UInt16(number)) {
+                return "instrument \(number) waits for a flight that is not there"
+            }
+        }
+        return nil
+    }
+
+    // MARK: Indices
 
     private func checkIndices() -> String? {
         var count = 0
@@ -121,7 +193,10 @@ extension Engine {
             let (order, cold) = (orders.hot[slot], orders.cold[slot])
             if orders.find(order.id) != slot { return "order \(order.id) is not in the index" }
             if cold.account != order.account { return "order \(order.id) has two accounts" }
-            if !cold.clOrdID.isEmpty,
+            if order.hasClOrdID == cold.clOrdID.isEmpty {
+                return "order \(order.id) has a mark of its client order id that does not fit"
+            }
+            if order.hasClOrdID,
                 orders.find(account: order.account, clOrdID: cold.clOrdID) != slot
             {
                 return "order \(order.id) is not found by its client order id"
@@ -129,7 +204,33 @@ extension Engine {
             if (order.timeInForce == .gtd) != (cold.timer != none) {
                 return "order \(order.id) has a timer that does not fit"
             }
+            if cold.feeOverpaid >= 100_000_000 {
+                return "order \(order.id) was charged a unit too much"
+            }
         }
         return count == orders.count ? nil : "the number of open orders is wrong"
+    }
+
+    /// Each account's orders are linked in the order of their acceptance, and counted.
+    private func checkLists() -> String? {
+        var total = 0
+        for account in 0...accounts.count {
+            var (count, last): (UInt32, UInt64) = (0, 0)
+            var slot = accounts.slots[account].firstOrder
+            while slot != none {
+                let order = orders.hot[slot]
+                if order.account != account || order.id <= last {
+                    return "order \(order.id) stands wrongly in the list of account \(account)"
+                }
+                last = order.id
+                count += 1
+                slot = orders.links[slot].next
+            }
+            if accounts.slots[account].openOrders != count {
+                return "account \(account) miscounts its open orders"
+            }
+            total += Int(count)
+        }
+        return total == orders.count ? nil : "an open order is in no account's list"
     }
 }

@@ -6,17 +6,19 @@ internal import Terms
 /// An order on its way into the book, before it rests or ends.
 struct Incoming {
     /// How far it may go.
-    enum Kind {
+    enum Kind: UInt8 {
         /// To its price, paid from a hold of its own price.
-        case limit
+        case limit = 0
         /// To the band; a buy is paid from `funds`.
-        case market
+        case market = 1
         /// Until `funds` of the quote asset are traded.
-        case quote
+        case quote = 2
     }
 
     var hot: HotOrder
     var cold: ColdOrder
+    /// Its slot where it has one: an order that moved, was triggered or was in flight.
+    var slot: UInt32 = none
     var kind: Kind
     /// The worst price it may take.
     var bound: Int64
@@ -33,40 +35,36 @@ struct Incoming {
 }
 
 extension Engine {
-    /// Matches what crosses; leaves the rest of the order in `t`.
-    mutating func match(_ t: inout Incoming) {
+    /// Matches what crosses while there are steps; leaves the rest of the order in `t`. False when
+    /// the steps ran out.
+    mutating func match(_ t: inout Incoming) -> Bool {
+        if t.reason != nil { return true }
         let side = t.hot.side
         let opposite = LadderKind(side.opposite)
         let ladder = Ladders.index(t.hot.instrument, opposite)
-        if t.hot.timeInForce == .fok, t.kind == .limit, !canFill(t, ladder, opposite) {
-            t.reason = .fillOrKill
-            return
-        }
         while t.kind == .quote ? t.funds > 0 : t.hot.leaves > 0 {
             let level = ladders.best(ladder)
-            if level == none { return }
+            if level == none { return true }
             let price = ladders.price(level)
-            if side == .buy ? price > t.bound : price < t.bound { return }
-            if steps >= Self.stepsMax {
-                t.reason = .liquidity
-                return
-            }
+            if side == .buy ? price > t.bound : price < t.bound { return true }
+            if steps >= Int(limits.turnSteps) { return false }
             steps += 1
             let maker = ladders.first(level)
             if t.hot.selfTradePrevention != .none,
                 orders.hot[maker].account == t.hot.account
             {
-                if preventSelfTrade(&t, maker, price) { continue } else { return }
+                if preventSelfTrade(&t, maker, price) { continue } else { return true }
             }
             let lots = tradable(t, shown: orders.hot[maker].shown, price)
             if lots == 0 {
                 t.reason = .liquidity
                 // A sell by quote may also be out of lots that it holds.
                 t.couldNotPay = affordable(t.funds, price, t.hot.instrument) == 0
-                return
+                return true
             }
             trade(&t, maker, level, lots, price)
         }
+        return true
     }
 
     /// How many lots the incoming order can take of `shown` at this price.
@@ -87,155 +85,6 @@ extension Engine {
         return Int64(clamping: funds / lotPrice)
     }
 
-    /// Whether a fill-or-kill order meets enough.
-    private func canFill(_ t: Incoming, _ ladder: Int, _ kind: LadderKind) -> Bool {
-        let mode = t.hot.selfTradePrevention
-        // These end or shrink the order where it meets its own: that level and all behind it count
-        // nothing.
-        let blocks = mode != .none && mode != .expireMaker
-        var found: Int64 = 0
-        var level = ladders.best(ladder)
-        while level != none {
-            let price = ladders.price(level)
-            if t.hot.side == .buy ? price > t.bound : price < t.bound { return false }
-            if blocks, holdsOwn(t, level) { return false }
-            var slot = ladders.first(level)
-            while slot != none, found < t.hot.leaves {
-                let isOwn = orders.hot[slot].account == t.hot.account
-                if mode == .none || !isOwn { found += orders.hot[slot].leaves }
-                slot = ladders.next(slot)
-            }
-            if found >= t.hot.leaves { return true }
-            level = ladders.after(ladder, kind, price)
-        }
-        return false
-    }
-
-    private func holdsOwn(_ t: Incoming, _ level: UInt32) -> Bool {
-        var slot = ladders.first(level)
-        while slot != none {
-            if orders.hot[slot].account == t.hot.account { return true }
-            slot = ladders.next(slot)
-        }
-        return false
-    }
-
-    /// Applies the incoming order's mode to the two; false when the incoming order ended.
-    private mutating func preventSelfTrade(
-        _ t: inout Incoming, _ maker: UInt32, _ price: Int64
-    ) -> Bool {
-        switch t.hot.selfTradePrevention {
-        case .none: preconditionFailure("no prevention was asked for")
-        case .expireTaker:
-            t.reason = .selfTrade
-            return false
-        case .expireMaker:
-            end(maker, .expiredInMatch, .selfTrade)
-            return true
-        case .expireBoth:
-            end(maker, .expiredInMatch, .selfTrade)
-            t.reason = .selfTrade
-            return false
-        case .decrement: return decrement(&t, maker, price)
-        }
-    }
-
-    private mutating func decrement(
-        _ t: inout Incoming, _ maker: UInt32, _ price: Int64
-    ) -> Bool {
-        let makerLeaves = orders.hot[maker].leaves
-        var lots = min(makerLeaves, t.hot.leaves)
-        if t.kind == .quote {
-            lots = min(makerLeaves, affordable(t.funds, price, t.hot.instrument))
-            if lots == 0 {
-                t.reason = .liquidity
-                t.couldNotPay = true
-                return false
-            }
-        }
-        if lots == makerLeaves {
-            orders.hot[maker].quantity -= lots
-            shrinkHold(maker, by: lots)
-            orders.hot[maker].leaves = 0
-            endEmpty(maker)
-        } else {
-            shrinkHold(maker, by: lots)
-            orders.hot[maker].leaves -= lots
-            orders.hot[maker].quantity -= lots
-            orders.cold[maker].updatedTime = timestamp
-            let shown = min(orders.hot[maker].shown, orders.hot[maker].leaves)
-            ladders.shown[orders.hot[maker].level] -= orders.hot[maker].shown - shown
-            orders.hot[maker].shown = shown
-            tellAmended(maker, oldPrice: price)
-        }
-        return decrementIncoming(&t, lots, price)
-    }
-
-    private mutating func decrementIncoming(
-        _ t: inout Incoming, _ lots: Int64, _ price: Int64
-    ) -> Bool {
-        let unit = instruments[Int(t.hot.instrument)].notionalUnit
-        if t.kind == .quote {
-            let amount = notional(price, lots, unit)
-            t.funds -= amount
-            // What is prevented is no longer needed: it goes back at once.
-            if t.hot.side == .buy {
-                ledger.hold(t.hot.account, heldAsset(.buy, t.hot.instrument), -amount)
-            } else {
-                let back = min(lots, t.lotsHeld)
-                t.lotsHeld -= back
-                ledger.hold(
-                    t.hot.account, heldAsset(.sell, t.hot.instrument),
-                    -Int128(back) * Int128(instruments[Int(t.hot.instrument)].lotUnits))
-            }
-            return true
-        }
-        t.hot.leaves -= lots
-        t.hot.quantity -= lots
-        if !isBare, t.kind == .limit || t.hot.side == .sell {
-            let back: Int128 =
-                t.hot.side == .sell
-                ? Int128(lots) * Int128(instruments[Int(t.hot.instrument)].lotUnits)
-                : notional(t.hot.price, lots, unit)
-            ledger.hold(t.hot.account, heldAsset(t.hot.side, t.hot.instrument), -back)
-        }
-        if t.hot.leaves == 0 {
-            t.reason = .selfTrade
-            return false
-        }
-        let price = t.hot.price
-        tell(
-            6 | UInt64(bitPattern: price) << 8, t.hot, t.cold,
-            t.cumQty == 0 ? .new : .partiallyFilled, leaves: t.hot.leaves
-        ) { .orderAmended($0, oldPrice: Price(ticks: price)) }
-        return true
-    }
-
-    /// Returns the hold of some lots of a resting order.
-    private mutating func shrinkHold(_ slot: UInt32, by lots: Int64) {
-        if isBare { return }
-        let order = orders.hot[slot]
-        let instrument = instruments[Int(order.instrument)]
-        let units =
-            order.side == .sell
-            ? Int128(lots) * Int128(instrument.lotUnits)
-            : notional(order.price, lots, instrument.notionalUnit)
-        ledger.hold(order.account, heldAsset(order.side, order.instrument), -units)
-    }
-
-    /// Ends a resting order of which prevention left nothing.
-    private mutating func endEmpty(_ slot: UInt32) {
-        if !isBare {
-            orders.cold[slot].updatedTime = timestamp
-            let tag = 5 | UInt64(EndReason.selfTrade.rawValue) << 8
-            tell(tag, orders.hot[slot], orders.cold[slot], .expiredInMatch, leaves: 0) {
-                .orderEnded($0, .selfTrade)
-            }
-        }
-        detach(slot)
-        release(slot)
-    }
-
     /// One trade at the resting order's price.
     @inline(__always)
     private mutating func trade(
@@ -243,6 +92,7 @@ extension Engine {
     ) {
         let i = Int(t.hot.instrument)
         instruments[i].lastPrice = Price(ticks: price)
+        instruments[i].rebasedPrice = .none
         instruments[i].lastTrade.number += 1
         let quoteUnits = notional(price, lots, instruments[i].notionalUnit)
         var makerFee: Int128 = 0
@@ -255,7 +105,9 @@ extension Engine {
         orders.hot[maker].shown -= lots
         orders.cold[maker].cumQuote += quoteUnits
         orders.cold[maker].updatedTime = timestamp
-        ladders.shown[level] -= lots
+        ladders.totals[level].shown -= lots
+        ladders.totals[level].open -= lots
+        electStops(t.hot.instrument, price)
         let leaves = orders.hot[maker].leaves
         if !isBare {
             events.mix(
@@ -280,6 +132,7 @@ extension Engine {
     ) {
         let i = Int(t.hot.instrument)
         let leaves = orders.hot[maker].leaves
+        let prevented = orders.cold[maker].preventedQuantity
         let isTakerFilled = t.kind != .quote && t.hot.leaves == 0
         events.keep(
             .trade(
@@ -292,7 +145,7 @@ extension Engine {
                         account: AccountID(orders.hot[maker].account),
                         fee: Amount(units: makerFee),
                         feeAsset: AssetID(heldAsset(t.hot.side, t.hot.instrument)),
-                        cumQty: Quantity(lots: orders.hot[maker].quantity - leaves),
+                        cumQty: Quantity(lots: orders.hot[maker].quantity - leaves - prevented),
                         leavesQty: Quantity(lots: leaves),
                         cumQuote: Amount(units: orders.cold[maker].cumQuote),
                         status: leaves == 0 ? .filled : .partiallyFilled),
@@ -329,8 +182,11 @@ extension Engine {
                 ledger.hold(takerAccount, quote, -improvement)
             }
             ledger.pay(makerAccount, base, baseUnits)
-            takerFee = ledger.receive(takerAccount, base, baseUnits, rate: takerRate)
-            makerFee = ledger.receive(makerAccount, quote, quoteUnits, rate: makerRate)
+            takerFee = ledger.receive(
+                takerAccount, base, baseUnits, rate: takerRate, &t.cold.feeOverpaid)
+            makerFee = ledger.receive(
+                makerAccount, quote, quoteUnits, rate: makerRate,
+                &orders.cold[maker].feeOverpaid)
         } else {
             ledger.pay(takerAccount, base, baseUnits)
             if t.kind == .quote {
@@ -338,8 +194,11 @@ extension Engine {
                 t.lotsHeld -= lots
             }
             ledger.pay(makerAccount, quote, quoteUnits)
-            takerFee = ledger.receive(takerAccount, quote, quoteUnits, rate: takerRate)
-            makerFee = ledger.receive(makerAccount, base, baseUnits, rate: makerRate)
+            takerFee = ledger.receive(
+                takerAccount, quote, quoteUnits, rate: takerRate, &t.cold.feeOverpaid)
+            makerFee = ledger.receive(
+                makerAccount, base, baseUnits, rate: makerRate,
+                &orders.cold[maker].feeOverpaid)
         }
     }
 
@@ -349,6 +208,7 @@ extension Engine {
         if t.kind == .quote { return concludeByQuote(&t) }
         if t.hot.leaves == 0, t.reason == nil {
             if t.kind == .market, t.hot.side == .buy { returnFunds(t) }
+            if t.slot != none { release(t.slot) }
             return .filled
         }
         if t.reason == nil {
@@ -360,28 +220,51 @@ extension Engine {
         }
         guard let reason = t.reason else {
             t.hot.shown = t.hot.slice(of: t.hot.leaves)
-            _ = rest(t.hot, t.cold)
-            return t.cumQty == 0 && t.hot.quantity == t.hot.leaves ? .new : .partiallyFilled
+            settleDown(t)
+            return t.cumQty == 0 ? .new : .partiallyFilled
         }
         returnFunds(t)
-        return conclude(t, reason == .selfTrade ? .expiredInMatch : .expired, reason)
+        return leave(t, reason == .selfTrade ? .expiredInMatch : .expired, reason)
+    }
+
+    /// Rests what is left of an incoming order, in the slot that it has.
+    private mutating func settleDown(_ t: Incoming) {
+        if t.slot == none {
+            rest(t.hot, t.cold)
+            return
+        }
+        putBack(t)
+        attach(t.slot, at: t.hot.price)
+    }
+
+    /// Writes what became of an incoming order to its slot.
+    mutating func putBack(_ t: Incoming) {
+        let timer = orders.cold[t.slot].timer
+        orders.hot[t.slot] = t.hot
+        orders.cold[t.slot] = t.cold
+        orders.cold[t.slot].timer = timer
     }
 
     private mutating func concludeByQuote(_ t: inout Incoming) -> OrderStatus {
         returnFunds(t)
         t.hot.quantity = t.cumQty
-        if t.reason == .selfTrade { return conclude(t, .expiredInMatch, .selfTrade) }
+        if t.reason == .selfTrade { return leave(t, .expiredInMatch, .selfTrade) }
         let isFilled = t.cumQty > 0 && (t.funds == 0 || t.couldNotPay)
-        return conclude(t, isFilled ? .filled : .expired, .liquidity)
+        return leave(t, isFilled ? .filled : .expired, .liquidity)
     }
 
-    private mutating func conclude(
+    /// Reports the end of an incoming order, and frees the slot that it has.
+    private mutating func leave(
         _ t: Incoming, _ status: OrderStatus, _ reason: EndReason
     ) -> OrderStatus {
-        tell(
-            5 | UInt64(reason.rawValue) << 8, t.hot, t.cold, status, leaves: 0,
-            quoteQuantity: t.quoteQuantity
-        ) { .orderEnded($0, reason) }
+        report(.ended(reason), t.hot, stopPrice: t.cold.stopPrice, status, leaves: 0)
+        if events.kept == .all, !isBare {
+            events.keep(
+                .orderEnded(
+                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity),
+                    reason))
+        }
+        if t.slot != none { release(t.slot) }
         return status
     }
 

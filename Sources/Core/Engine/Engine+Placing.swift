@@ -4,52 +4,100 @@ internal import Slabs
 public import Terms
 public import Wire
 
+/// What the checks of a new order found out, and its acceptance uses.
+struct Checked {
+    /// Its prevention mode, the instrument's default resolved.
+    var mode: SelfTradePrevention = .none
+    /// What it holds.
+    var hold: Int128 = 0
+    /// What it is worth for the limits, −1 where there is nothing to value it by.
+    var value: Int128 = -1
+    /// Lots for the limits of size.
+    var lots: Int64 = 0
+    /// Fill-or-kill: whether it reaches all that it wants.
+    var reachesAll = true
+    /// The slot of an order that the same command cancels first, or `none`.
+    var replaced: UInt32 = none
+}
+
 extension Engine {
     /// Why `order` would be refused if it were the next command, at `time` (ns since 1970; the
     /// engine's own time where that is later), or `.none`. The same checks as those of placing, and
     /// nothing changes: the order is not counted as a message.
     public borrowing func refusal(of order: Place, at time: Int64) -> Refusal {
         let time = max(time, timestamp)
-        let gate = checkGate(
-            order.account, order.instrument, clOrdID: order.clOrdID, second: time / 1_000_000_000)
-        if gate != .none { return gate }
-        var hold: Int128 = 0
-        return check(order, at: time, &hold)
+        let names = checkNames(
+            order.account, order.instrument, clOrdID: order.clOrdID, deadline: order.deadline,
+            at: time)
+        if names != .none { return names }
+        let most = accounts.slots[accounts.limits(order.account.number)].messagesPerSecondMax
+        var slot = accounts.slots[order.account.number]
+        if !slot.countMessage(at: time / 1_000_000_000, most: most) { return .messageRate }
+        var checked = Checked()
+        return check(order, at: time, &checked)
     }
 
     /// A new order.
     mutating func place(_ c: Place) -> Outcome {
-        var hold: Int128 = 0
-        var refusal = passGate(c.account, c.instrument, clOrdID: c.clOrdID)
-        if refusal == .none { refusal = check(c, at: timestamp, &hold) }
-        if refusal != .none {
-            events.append(
-                .orderRefused(
-                    OrderRefused(
-                        account: c.account, instrument: c.instrument, clOrdID: c.clOrdID,
-                        refusal: refusal)))
-            return .refused(refusal)
+        var checked = Checked()
+        var refusal = passGate(
+            c.account, c.instrument, clOrdID: c.clOrdID, deadline: c.deadline)
+        if refusal == .none { refusal = check(c, at: timestamp, &checked) }
+        return refusal == .none ? accept(c, checked) : refuse(c, refusal)
+    }
+
+    /// Reports a refused new order.
+    @inline(never)
+    mutating func refuse(_ c: Place, _ refusal: Refusal) -> Outcome {
+        events.mix(refusal)
+        if events.kept == .all, !isBare {
+            var mode = c.selfTradePrevention
+            if mode == .instrumentDefault, let instrument = instrument(c.instrument) {
+                mode = instrument.selfTradePrevention
+            }
+            var (hot, cold) = slots(c, id: 0, mode: mode)
+            hot.isWorking = false
+            cold.workingTime = 0
+            var order = view(
+                hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
+            order.cumQty = .zero
+            events.keep(.orderRefused(OrderRefused(order: order, refusal: refusal)))
         }
-        ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), hold)
+        return .refused(refusal)
+    }
+
+    /// Takes an order that passed the checks.
+    @inline(__always)
+    mutating func accept(_ c: Place, _ checked: Checked) -> Outcome {
+        ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), checked.hold)
         lastOrder += 1
-        var (hot, cold) = slots(c, id: lastOrder)
-        tell(
-            1, hot, cold, .new, leaves: hot.leaves, quoteQuantity: c.quoteQuantity.units
-        ) { .orderAccepted($0) }
-        if c.type.isTriggered {
-            _ = rest(hot, cold)
-            return Outcome(status: .new, id: lastOrder)
-        }
         let id = lastOrder
-        if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
-            hot.shown = hot.slice(of: hot.leaves)
-            _ = rest(hot, cold)
-            runTriggers(c.instrument.number)
+        var (hot, cold) = slots(c, id: id, mode: checked.mode)
+        report(.accepted, hot, stopPrice: c.stopPrice.ticks, .new, leaves: hot.leaves)
+        if events.kept == .all, !isBare {
+            events.keep(
+                .orderAccepted(
+                    view(
+                        hot, cold, .new, leaves: hot.leaves,
+                        quoteQuantity: c.quoteQuantity.units)))
+        }
+        if c.type.isTriggered {
+            rest(hot, cold)
             return Outcome(status: .new, id: id)
         }
-        var incoming = incoming(hot, cold, hold: hold, quoteQuantity: c.quoteQuantity.units)
-        match(&incoming)
-        let status = conclude(&incoming)
+        if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
+            hot.shown = hot.slice(of: hot.leaves)
+            rest(hot, cold)
+            return Outcome(status: .new, id: id)
+        }
+        var t = incoming(
+            hot, cold, hold: checked.hold, quoteQuantity: c.quoteQuantity.units)
+        if !checked.reachesAll { t.reason = .fillOrKill }
+        if !match(&t) {
+            takeOff(&t)
+            return Outcome(status: t.cumQty == 0 ? .new : .partiallyFilled, id: id)
+        }
+        let status = conclude(&t)
         runTriggers(c.instrument.number)
         return Outcome(status: status, id: id)
     }
@@ -60,17 +108,20 @@ extension Engine {
         return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
     }
 
-    private func slots(_ c: Place, id: UInt64) -> (HotOrder, ColdOrder) {
+    private func slots(
+        _ c: Place, id: UInt64, mode: SelfTradePrevention
+    ) -> (HotOrder, ColdOrder) {
         let hot = HotOrder(
             id: id, price: c.price.ticks, leaves: c.quantity.lots, shown: c.quantity.lots,
             display: c.displayQuantity.lots, quantity: c.quantity.lots, account: c.account.number,
             instrument: c.instrument.number, side: c.side, type: c.type,
-            timeInForce: c.timeInForce, selfTradePrevention: c.selfTradePrevention,
-            isWorking: !c.type.isTriggered)
+            timeInForce: c.timeInForce, selfTradePrevention: mode,
+            isWorking: !c.type.isTriggered, hasClOrdID: c.clOrdID.w0 != 0)
         let cold = ColdOrder(
             stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
-            createdTime: timestamp, updatedTime: timestamp, clOrdID: c.clOrdID,
-            account: c.account.number)
+            createdTime: timestamp, updatedTime: timestamp,
+            workingTime: c.type.isTriggered ? 0 : timestamp, clOrdID: c.clOrdID,
+            account: c.account.number, strategyID: c.strategyID, strategyType: c.strategyType)
         return (hot, cold)
     }
 
@@ -78,16 +129,14 @@ extension Engine {
     func incoming(
         _ hot: HotOrder, _ cold: ColdOrder, hold: Int128, quoteQuantity: Int128 = 0
     ) -> Incoming {
+        let cumQty = hot.quantity - hot.leaves - cold.preventedQuantity
         if hot.type.hasPrice {
-            return Incoming(
-                hot: hot, cold: cold, kind: .limit, bound: hot.price,
-                cumQty: hot.quantity - hot.leaves)
+            return Incoming(hot: hot, cold: cold, kind: .limit, bound: hot.price, cumQty: cumQty)
         }
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
-                hot: hot, cold: cold, kind: .market, bound: bound, funds: hold,
-                cumQty: hot.quantity - hot.leaves)
+                hot: hot, cold: cold, kind: .market, bound: bound, funds: hold, cumQty: cumQty)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
@@ -96,8 +145,11 @@ extension Engine {
             lotsHeld: lots, quoteQuantity: quoteQuantity)
     }
 
-    /// What prices are measured from: the last trade's, else the reference; 0 is none.
+    /// What prices are measured from: what an operator set since the last trade, else that trade's,
+    /// else the instrument's own reference; 0 is none.
     @inline(__always) func reference(_ instrument: Int) -> Int64 {
+        let rebased = instruments[instrument].rebasedPrice.ticks
+        if rebased != 0 { return rebased }
         let last = instruments[instrument].lastPrice.ticks
         return last != 0 ? last : instruments[instrument].referencePrice.ticks
     }
@@ -127,53 +179,48 @@ extension Engine {
             || down > 0 && scaled < reference * Int128(1_000_000 - down)
     }
 
-    /// The refusals behind the gate in their order, and the hold where there is none.
+    /// The refusals behind the gate in their order, and what acceptance uses where there is none.
     @inline(__always)
-    private func check(_ c: Place, at time: Int64, _ hold: inout Int128) -> Refusal {
+    func check(_ c: Place, at time: Int64, _ checked: inout Checked) -> Refusal {
         let i = Int(c.instrument.number)
         if !takes(c, instruments[i].state) { return .instrumentState }
-        let terms = checkTerms(c, i, at: time)
+        if isBusy(c.instrument.number, isTriggered: c.type.isTriggered) { return .instrumentBusy }
+        let mode = c.selfTradePrevention
+        checked.mode = mode == .instrumentDefault ? instruments[i].selfTradePrevention : mode
+        checked.lots = c.quantity.lots
+        let terms = checkTerms(c, i, at: time, &checked)
         if terms != .none { return terms }
-        var notional: Int128 = -1
-        let size = checkNotional(c, i, &notional)
-        if size != .none { return size }
+        if checked.value >= 0 {
+            let size = checkNotional(checked.value, i)
+            if size != .none { return size }
+        }
         if c.type.hasPrice, isOutsideBand(i, c.price.ticks) { return .priceBand }
-        let account = checkAccount(c, notional)
-        if account != .none { return account }
-        return checkBook(c, i, notional, &hold)
+        let account = checkAccount(c, checked)
+        return account == .none ? checkBook(c, i, checked) : account
     }
 
-    /// Kill switches, names and the message rate, and counts the message that comes through: the
-    /// same for new orders and changes.
+    /// Form, kill switches, names and the message rate, and counts the message that comes through:
+    /// the same for new orders and changes.
     @inline(__always)
     mutating func passGate(
-        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, deadline: Int64
     ) -> Refusal {
-        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
+        let refusal = checkNames(
+            account, instrument, clOrdID: clOrdID, deadline: deadline, at: timestamp)
         if refusal != .none { return refusal }
         let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
         return accounts.slots[account.number].countMessage(at: second, most: most)
             ? .none : .messageRate
     }
 
-    /// What `passGate` would say in that second, without counting.
-    private func checkGate(
-        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, second: Int64
-    ) -> Refusal {
-        let refusal = checkNames(account, instrument, clOrdID: clOrdID)
-        if refusal != .none { return refusal }
-        let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
-        var slot = accounts.slots[account.number]
-        return slot.countMessage(at: second, most: most) ? .none : .messageRate
-    }
-
-    /// Kill switches and names.
+    /// Form, deadline, kill switches and names.
     @inline(__always)
     private func checkNames(
-        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40
+        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, deadline: Int64,
+        at time: Int64
     ) -> Refusal {
-        // Up to 36 of the text's 40 bytes.
-        if clOrdID.w4 >> 32 != 0 { return .malformed }
+        if Self.isTooLong(clOrdID) { return .malformed }
+        if deadline != 0, time > deadline { return .deadlinePassed }
         if isKilled { return .venueKilled }
         if !hasAccount(account) { return .accountUnknown }
         if accounts.slots[account.number].isKilled { return .accountKilled }
@@ -182,6 +229,9 @@ extension Engine {
         }
         return .none
     }
+
+    /// Whether a client order id takes more than 36 of the text's 40 bytes.
+    @inline(__always) static func isTooLong(_ clOrdID: Text40) -> Bool { clOrdID.w4 >> 32 != 0 }
 
     /// Whether a state takes such an order.
     private func takes(_ c: Place, _ state: InstrumentState) -> Bool {
@@ -213,17 +263,20 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkTerms(_ c: Place, _ i: Int, at time: Int64) -> Refusal {
+    private func checkTerms(
+        _ c: Place, _ i: Int, at time: Int64, _ checked: inout Checked
+    ) -> Refusal {
         if isTypeInvalid(c) { return .orderTypeInvalid }
         let (low, high) = (instruments[i].priceMin, instruments[i].priceMax)
         if c.type.hasPrice, c.price < low || c.price > high { return .priceInvalid }
+        let most = instruments[i].quantityMax
+        var isShort = false
         if c.quoteQuantity.units != 0 {
-            if c.quoteQuantity.units < 1 || c.quoteQuantity.units > Limits.amountUnitsMax {
-                return .quantityInvalid
-            }
-        } else if c.quantity < instruments[i].quantityMin
-            || c.quantity > instruments[i].quantityMax
-        {
+            let amount = c.quoteQuantity.units
+            if amount < 1 || amount > Limits.amountUnitsMax { return .quantityInvalid }
+            isShort = sweep(c, i, &checked)
+            if checked.lots > most.lots { return .quantityInvalid }
+        } else if c.quantity < instruments[i].quantityMin || c.quantity > most {
             return .quantityInvalid
         }
         if c.displayQuantity.lots != 0, isDisplayInvalid(c) { return .displayQuantityInvalid }
@@ -231,7 +284,56 @@ extension Engine {
             return .stopPriceInvalid
         }
         if c.timeInForce == .gtd, c.expireTime <= time { return .expireTimeInvalid }
+        let isFillOrKill = c.type == .limit && c.timeInForce == .fok
+        if isFillOrKill || c.type == .market && c.quoteQuantity.units == 0 {
+            isShort = sweep(c, i, &checked)
+        }
+        if isShort { return .sweepLimit }
+        if c.type != .market { value(c, i, &checked) }
         return .none
+    }
+
+    /// What an order with a price, or one that waits for a price, is worth and holds.
+    @inline(__always)
+    private func value(_ c: Place, _ i: Int, _ checked: inout Checked) {
+        let price = c.type.hasPrice ? c.price.ticks : c.stopPrice.ticks
+        checked.value = notional(price, c.quantity.lots, instruments[i].notionalUnit)
+        checked.hold =
+            c.side == .buy
+            ? checked.value : Int128(c.quantity.lots) * Int128(instruments[i].lotUnits)
+    }
+
+    /// Looks at what a market or fill-or-kill order reaches: what it holds, what it is worth, whether
+    /// it fills. True when the looks of a turn did not suffice.
+    @inline(never)
+    private func sweep(_ c: Place, _ i: Int, _ checked: inout Checked) -> Bool {
+        let isMarket = c.type == .market
+        var r = Reach(
+            instrument: c.instrument.number, side: c.side, account: c.account.number,
+            mode: checked.mode,
+            bound: isMarket ? marketBound(c.instrument.number, c.side) : c.price.ticks,
+            lotsWanted: c.quantity.lots, amountWanted: c.quoteQuantity.units,
+            isByQuote: c.quoteQuantity.units != 0, isFillOrKill: !isMarket)
+        look(&r)
+        if !isMarket {
+            checked.reachesAll = r.lots >= c.quantity.lots
+            return r.isShort
+        }
+        let lotUnits = Int128(instruments[i].lotUnits)
+        if r.isByQuote {
+            checked.lots = r.lots
+            checked.value = c.quoteQuantity.units
+            checked.hold = c.side == .buy ? c.quoteQuantity.units : Int128(r.lots) * lotUnits
+            return r.isShort
+        }
+        checked.hold = c.side == .buy ? r.cost : Int128(c.quantity.lots) * lotUnits
+        let price = r.lastPrice != 0 ? r.lastPrice : reference(i)
+        if price != 0 {
+            let beyond = notional(price, r.lotsWanted, instruments[i].notionalUnit)
+            let (sum, overflow) = r.cost.addingReportingOverflow(beyond)
+            checked.value = overflow ? .max : sum
+        }
+        return r.isShort
     }
 
     private func isDisplayInvalid(_ c: Place) -> Bool {
@@ -246,21 +348,6 @@ extension Engine {
         return (quantity - 1) / display + 1 <= Limits.icebergPartsMax
     }
 
-    /// The order's value for the limits, −1 where there is nothing to value it by.
-    @inline(__always)
-    private func checkNotional(_ c: Place, _ i: Int, _ value: inout Int128) -> Refusal {
-        if c.quoteQuantity.units != 0 {
-            value = c.quoteQuantity.units
-        } else {
-            let price =
-                c.type.hasPrice
-                ? c.price.ticks : c.type.isTriggered ? c.stopPrice.ticks : reference(i)
-            if price == 0 { return .none }
-            value = notional(price, c.quantity.lots, instruments[i].notionalUnit)
-        }
-        return checkNotional(value, i)
-    }
-
     @inline(__always) func checkNotional(_ value: Int128, _ i: Int) -> Refusal {
         if value < instruments[i].notionalMin.units { return .notionalBelowMinimum }
         let most = instruments[i].notionalMax.units
@@ -268,36 +355,41 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkAccount(_ c: Place, _ value: Int128) -> Refusal {
+    private func checkAccount(_ c: Place, _ checked: Checked) -> Refusal {
         let account = c.account.number
-        if isAboveSize(account, c.quantity.lots, value) { return .orderSizeLimit }
+        if isAboveSize(account, c.instrument.number, checked.lots, checked.value) {
+            return .orderSizeLimit
+        }
+        let gone: UInt32 = checked.replaced == none ? 0 : 1
         let ends =
             c.type == .market
             || c.type == .limit && (c.timeInForce == .ioc || c.timeInForce == .fok)
         if !ends {
             let most = accounts.slots[accounts.limits(account)].openOrdersMax
-            if most > 0, accounts.slots[account].openOrders >= most { return .openOrdersLimit }
+            if most > 0, accounts.slots[account].openOrders - gone >= most {
+                return .openOrdersLimit
+            }
         }
-        if orders.count >= orders.capacity { return .capacity }
-        if c.clOrdID.w0 != 0, orders.find(account: account, clOrdID: c.clOrdID) != none {
-            return .clOrdIDDuplicate
+        if orders.count - Int(gone) >= orders.capacity { return .capacity }
+        if c.clOrdID.w0 != 0 {
+            let known = orders.find(account: account, clOrdID: c.clOrdID)
+            if known != none, known != checked.replaced { return .clOrdIDDuplicate }
         }
         return .none
     }
 
     /// Whether an order is above its account's limits of size.
-    @inline(__always) func isAboveSize(_ account: UInt32, _ lots: Int64, _ value: Int128) -> Bool {
-        let slot = accounts.limits(account)
-        let (quantity, notional) = (
-            accounts.slots[slot].orderQuantityMax, accounts.slots[slot].orderNotionalMax
-        )
-        return quantity > 0 && lots > quantity || notional > 0 && value > notional
+    @inline(__always)
+    func isAboveSize(
+        _ account: UInt32, _ instrument: UInt16, _ lots: Int64, _ value: Int128
+    ) -> Bool {
+        let most = accounts.orderLimits(account, instrument)
+        return most.quantityMax > 0 && lots > most.quantityMax
+            || most.notionalMax > 0 && value > most.notionalMax
     }
 
     @inline(__always)
-    private func checkBook(
-        _ c: Place, _ i: Int, _ value: Int128, _ hold: inout Int128
-    ) -> Refusal {
+    private func checkBook(_ c: Place, _ i: Int, _ checked: Checked) -> Refusal {
         if c.type.isTriggered {
             let last = instruments[i].lastPrice
             if last.ticks != 0 {
@@ -309,9 +401,13 @@ extension Engine {
         } else if c.type == .limitMaker || c.type == .limit && instruments[i].state != .trading {
             if crosses(c.instrument.number, c.side, c.price.ticks) { return .wouldTake }
         }
-        hold = holdNeeded(c, i, value)
         let asset = heldAsset(c.side, c.instrument.number)
-        return hold > ledger.available(c.account.number, asset) ? .insufficientFunds : .none
+        var available = ledger.available(c.account.number, asset)
+        if checked.replaced != none {
+            let side = orders.hot[checked.replaced].side
+            if heldAsset(side, c.instrument.number) == asset { available += held(checked.replaced) }
+        }
+        return checked.hold > available ? .insufficientFunds : .none
     }
 
     /// Whether an order at this price would trade.
@@ -319,77 +415,5 @@ extension Engine {
     func crosses(_ instrument: UInt16, _ side: Side, _ price: Int64) -> Bool {
         let kind = LadderKind(side.opposite)
         return ladders.crosses(Ladders.index(instrument, kind), kind, price)
-    }
-
-    @inline(__always)
-    private func holdNeeded(_ c: Place, _ i: Int, _ value: Int128) -> Int128 {
-        if c.quoteQuantity.units != 0 {
-            if c.side == .buy { return c.quoteQuantity.units }
-            let lots = sweepLots(c.instrument.number, c.quoteQuantity.units)
-            return lots == nil ? .max : lots! * Int128(instruments[i].lotUnits)
-        }
-        if c.side == .sell { return Int128(c.quantity.lots) * Int128(instruments[i].lotUnits) }
-        if c.type == .market { return sweepCost(c.instrument.number, c.quantity.lots) }
-        return value
-    }
-
-    /// The open quantity of a level, hidden included, as far as `most`.
-    private func openQuantity(_ level: UInt32, most: Int128) -> Int128 {
-        var sum: Int128 = 0
-        var slot = ladders.first(level)
-        while slot != none, sum < most {
-            sum += Int128(orders.hot[slot].leaves)
-            slot = ladders.next(slot)
-        }
-        return sum
-    }
-
-    /// What a market buy of `lots` costs in quote units, as far as the book within the band goes.
-    func sweepCost(_ instrument: UInt16, _ lots: Int64) -> Int128 {
-        if isBare { return 0 }
-        let bound = marketBound(instrument, .buy)
-        let ladder = Ladders.index(instrument, .asks)
-        let unit = instruments[Int(instrument)].notionalUnit
-        var rest = Int128(lots)
-        var cost: Int128 = 0
-        var level = ladders.best(ladder)
-        while level != none, rest > 0 {
-            let price = ladders.price(level)
-            if price > bound { break }
-            let here = min(rest, openQuantity(level, most: rest))
-            let value = notional(price, Int64(here), unit)
-            // More than there can be of any asset: no need to count on, and no overflow. Orders of
-            // earlier terms can be worth that much together.
-            if value > Limits.amountUnitsMax - cost { return .max }
-            cost += value
-            rest -= here
-            level = ladders.after(ladder, .asks, price)
-        }
-        return cost
-    }
-
-    /// How many lots a market sell for `amount` quote units needs, within the band; nil when more
-    /// than there can be.
-    private func sweepLots(_ instrument: UInt16, _ amount: Int128) -> Int128? {
-        let bound = marketBound(instrument, .sell)
-        let ladder = Ladders.index(instrument, .bids)
-        let unit = Int128(instruments[Int(instrument)].notionalUnit)
-        var rest = amount
-        var lots: Int128 = 0
-        var level = ladders.best(ladder)
-        while level != none {
-            let price = ladders.price(level)
-            if price < bound { break }
-            let wanted = rest / (Int128(price) * unit)
-            // One more than wanted tells a level that is just used up from one that is not.
-            let open = openQuantity(level, most: wanted + 1)
-            let here = min(wanted, open)
-            lots += here
-            if lots > Int128(Int64.max) { return nil }
-            rest -= here * Int128(price) * unit
-            if open > wanted { break }
-            level = ladders.after(ladder, .bids, price)
-        }
-        return lots
     }
 }

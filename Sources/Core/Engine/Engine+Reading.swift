@@ -80,9 +80,41 @@ extension Engine {
         return AccountView(
             id: id, name: accounts.names[id.number], tier: slot.tier, isKilled: slot.isKilled,
             openOrders: slot.openOrders, openOrdersMax: limits.openOrdersMax,
-            messagesPerSecondMax: limits.messagesPerSecondMax,
-            orderQuantityMax: Quantity(lots: limits.orderQuantityMax),
-            orderNotionalMax: Amount(units: limits.orderNotionalMax))
+            messagesPerSecondMax: limits.messagesPerSecondMax)
+    }
+
+    /// How large one order of an account may be in an instrument: by its own row, or else the
+    /// default's, whose account is 0. Nil where either is unknown or there is no row.
+    public borrowing func orderLimits(
+        _ account: AccountID, _ instrument: InstrumentID
+    ) -> OrderLimitsView? {
+        guard account.number == 0 || hasAccount(account), instrument.number >= 1,
+            instrument.number <= instrumentsUsed
+        else { return nil }
+        let own = accounts.orderLimitRow(account.number, instrument.number)
+        let row = own.isEmpty ? accounts.orderLimitRow(0, instrument.number) : own
+        if row.isEmpty { return nil }
+        return Self.view(own.isEmpty ? 0 : account.number, instrument.number, row)
+    }
+
+    /// Rows of order limits: the default's first, then by account and instrument.
+    /// O(rows × log rows).
+    public borrowing func forEachOrderLimits(_ body: (OrderLimitsView) -> Void) {
+        for (account, instrument) in accounts.orderLimitKeys(instruments: instrumentsUsed) {
+            body(Self.view(account, instrument, accounts.orderLimitRow(account, instrument)))
+        }
+    }
+
+    /// Rows of order limits there are.
+    public var orderLimitsCount: Int { accounts.orderLimitCount }
+
+    private static func view(
+        _ account: UInt32, _ instrument: UInt16, _ row: OrderLimitSlot
+    ) -> OrderLimitsView {
+        OrderLimitsView(
+            account: AccountID(account), instrument: InstrumentID(instrument),
+            orderQuantityMax: Quantity(lots: row.quantityMax),
+            orderNotionalMax: Amount(units: row.notionalMax))
     }
 
     /// The account of a name, or nil. O(1) expected.
@@ -104,26 +136,40 @@ extension Engine {
         return ledger.house[Int(asset.number)]
     }
 
-    /// An API key that is not revoked, or nil.
-    public borrowing func apiKey(_ keyID: Text64) -> APIKeyView? {
-        guard let place = keys.places[keyID], !keys.isRevoked[place] else { return nil }
-        return keys.list[place]
-    }
+    /// References of bookings and outputs of deposits that are remembered.
+    public var referenceCount: Int { references.count }
 
-    /// API keys that are not revoked, in the order of their creation.
+    /// An API key in use, or nil. O(1) expected.
+    public borrowing func apiKey(_ keyID: Text64) -> APIKeyView? { keys.find(keyID) }
+
+    /// API keys in use.
+    public var apiKeyCount: Int { keys.count }
+
+    /// API keys in use, in the order of their creation.
     public borrowing func forEachAPIKey(_ body: (APIKeyView) -> Void) {
-        for (i, key) in keys.list.enumerated() where !keys.isRevoked[i] { body(key) }
+        var place = keys.next(after: 0)
+        while place != 0 {
+            if let key = keys.key(place) { body(key) }
+            place = keys.next(after: place)
+        }
     }
 
-    /// The session that a writer has open, or nil.
-    public borrowing func session(name: Text40) -> SessionView? {
-        sessions.list.first { $0.name == name }
+    /// The session that a writer has open, or nil. O(1) expected.
+    public borrowing func session(name: Text40) -> SessionView? { sessions.session(name) }
+
+    /// The session of an id, if it is open. O(1) expected.
+    public borrowing func session(_ id: SessionID) -> SessionView? { sessions.session(id) }
+
+    /// Open sessions.
+    public var sessionCount: Int { sessions.count }
+
+    /// Open sessions in the order of their ids. O(sessions × log sessions).
+    public borrowing func forEachSession(_ body: (SessionView) -> Void) {
+        for session in sessions.sorted() { body(session) }
     }
 
-    /// The session of an id, if it is open.
-    public borrowing func session(_ id: SessionID) -> SessionView? {
-        sessions.list.first { $0.id == id }
-    }
+    /// Whether a mass cancel or a kill switch goes on by ticks.
+    public var hasMassCancels: Bool { !massCancels.isEmpty }
 
     /// Open orders over all instruments.
     public var openOrderCount: Int { orders.count }
@@ -141,7 +187,18 @@ extension Engine {
         return slot == none ? nil : view(slot)
     }
 
-    /// All open orders, in no useful order. O(most orders that were ever open).
+    /// An account's open orders in the order of their acceptance. O(its orders).
+    public borrowing func forEachOrder(of account: AccountID, _ body: (OrderView) -> Void) {
+        guard hasAccount(account) else { return }
+        var slot = accounts.slots[account.number].firstOrder
+        while slot != none {
+            body(view(slot))
+            slot = orders.links[slot].next
+        }
+    }
+
+    /// All open orders, those in flight included, in no useful order. O(most orders that were ever
+    /// open).
     public borrowing func forEachOrder(_ body: (OrderView) -> Void) {
         for slot in 0..<orders.used where orders.hot[slot].account != 0 { body(view(slot)) }
     }
@@ -153,7 +210,7 @@ extension Engine {
         return level == none ? nil : Price(ticks: ladders.price(level))
     }
 
-    /// What one price shows; zero where nothing is. O(orders there).
+    /// What one price shows; zero where nothing is. O(1), but for finding the price.
     public borrowing func level(
         _ instrument: InstrumentID, _ side: Side, _ price: Price
     ) -> LevelView {
@@ -167,15 +224,10 @@ extension Engine {
     }
 
     private func view(level: UInt32) -> LevelView {
-        var count: UInt32 = 0
-        var slot = ladders.first(level)
-        while slot != none {
-            count += 1
-            slot = ladders.next(slot)
-        }
+        let total = ladders.totals[level]
         return LevelView(
-            price: Price(ticks: ladders.price(level)),
-            quantity: Quantity(lots: ladders.shown[level]), orders: count)
+            price: Price(ticks: ladders.price(level)), quantity: Quantity(lots: total.shown),
+            orders: total.count)
     }
 
     /// A side's prices from the best on, until `body` gives false.
@@ -201,14 +253,26 @@ extension Engine {
 
     // MARK: Views of orders
 
-    @inline(__always) func view(_ slot: UInt32) -> OrderView {
-        let leaves = orders.hot[slot].leaves
-        let isNew = orders.hot[slot].quantity == leaves
+    func view(_ slot: UInt32) -> OrderView {
+        let (hot, cold) = (orders.hot[slot], orders.cold[slot])
+        var quoteQuantity: Int128 = 0
+        if hot.level == none, let flight = flights.first(where: { $0.slot == slot }) {
+            quoteQuantity = flight.quoteQuantity
+        }
+        let isNew = Self.cumQty(hot, cold, quoteQuantity) == 0
         return view(
-            orders.hot[slot], orders.cold[slot], isNew ? .new : .partiallyFilled, leaves: leaves)
+            hot, cold, isNew ? .new : .partiallyFilled, leaves: hot.leaves,
+            quoteQuantity: quoteQuantity)
     }
 
-    @inline(__always) func view(
+    /// What an order has traded: an order by quote amount counts nothing else in its quantity.
+    @inline(__always) private static func cumQty(
+        _ hot: HotOrder, _ cold: ColdOrder, _ quoteQuantity: Int128
+    ) -> Int64 {
+        quoteQuantity != 0 ? hot.quantity : hot.quantity - cold.preventedQuantity - hot.leaves
+    }
+
+    func view(
         _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
         quoteQuantity: Int128 = 0
     ) -> OrderView {
@@ -218,10 +282,12 @@ extension Engine {
             timeInForce: hot.timeInForce, selfTradePrevention: hot.selfTradePrevention,
             status: status, isWorking: hot.isWorking, price: Price(ticks: hot.price),
             stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
-            cumQty: Quantity(lots: hot.quantity - hot.leaves),
+            cumQty: Quantity(lots: Self.cumQty(hot, cold, quoteQuantity)),
+            preventedQuantity: Quantity(lots: cold.preventedQuantity),
             leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,
-            updatedTime: cold.updatedTime, clOrdID: cold.clOrdID)
+            updatedTime: cold.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
+            strategyID: cold.strategyID, strategyType: cold.strategyType)
     }
 }

@@ -71,7 +71,7 @@ extension Engine {
         let limits = EngineLimits(
             assets: UInt32(symbols + 1), instruments: UInt32(symbols),
             accounts: UInt32(max(accounts, 1)), openOrders: UInt32(openOrders), apiKeys: 1,
-            sessions: 1, feeTiers: 1)
+            sessions: 1, feeTiers: 1, orderLimits: 1, references: 1, turnSteps: 65_536)
         var engine = Engine(limits: limits, keepsEvents: false, isBare: !ledger)
         engine.setUpReplay(symbols: symbols, accounts: accounts, ledger: ledger)
         return engine
@@ -183,14 +183,13 @@ extension Engine {
             timeInForce: event.kind == 0 ? .gtc : .ioc)
         let cold = ColdOrder()
         if event.kind == 0, !crosses(event.symbol, side, event.price) {
-            _ = rest(hot, cold)
+            rest(hot, cold)
             return
         }
         let bound = !isMarket ? event.price : side == .buy ? .max : 0
         var incoming = Incoming(
             hot: hot, cold: cold, kind: isMarket ? .market : .limit, bound: bound)
-        match(&incoming)
-        _ = conclude(&incoming)
+        if match(&incoming) { _ = conclude(&incoming) } else { takeOff(&incoming) }
     }
 
     // MARK: With the ledger

@@ -11,7 +11,7 @@ public import Wire
 /// sessions, API keys), which are bounded by `limits`.
 public struct Engine: ~Copyable {
     /// How much it holds.
-    public let limits: EngineLimits
+    public internal(set) var limits: EngineLimits
     /// The last record applied; 0 before the first.
     public internal(set) var sequence: UInt64 = 0
     /// The last record's timestamp.
@@ -32,26 +32,39 @@ public struct Engine: ~Copyable {
     var accounts: Accounts
     var instruments: Slab<InstrumentView>
     var instrumentsUsed: UInt16 = 0
+    /// The prices that elect stops, by instrument.
+    var triggers: Slab<TriggerPrices>
+    /// States that instruments take when their flight is at its end: 0, or the state plus one.
+    var deferredStates: Slab<UInt8>
     var assets: Slab<AssetView>
     var assetsUsed: UInt16 = 0
-    var sessions = Sessions()
-    var keys = APIKeys()
+    var sessions: Sessions
+    var keys: APIKeys
+    var references: References
     var events: EventLog
     var lastOrder: UInt64 = 0
     /// `timestamp` in whole seconds.
     var second: Int64 = 0
-    /// Trades, self-trade preventions and triggers of the command at hand.
+    /// Steps of the turn at hand.
     var steps = 0
-    /// Instruments that have a trigger waiting because a command reached `stepsMax`.
-    var pendingTriggers: [UInt16] = []
+    /// The key of the log's hashes.
+    var hashKey: (high: UInt64, low: UInt64) = (0, 0)
+    /// The version of the rules that hold.
+    public internal(set) var rules: UInt32 = SetRules.current
+    /// Sequences that operators voided, in the order of the log.
+    public internal(set) var voids: [UInt64] = []
+    /// Incoming orders that ran out of steps, in the order in which they took off.
+    var flights: [Flight] = []
+    /// Mass cancels and kill switches that go on, in the order of the log.
+    var massCancels: [MassCancelWork] = []
+    /// Instruments whose elected stops wait, in the order in which they go on.
+    var elections: [Election] = []
     /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
     let isBare: Bool
     private let byAddress = ByAddress()
 
-    /// The most trades, preventions and triggers of one command: it bounds the time of a command
-    /// and the memory of its events. What is incoming ends there (`liquidity`), triggers wait for
-    /// the next command of the instrument or tick.
-    static var stepsMax: Int { 65_536 }
+    /// How much of the book an order may look at before anything changes.
+    var looksMax: Int { 4 * Int(limits.turnSteps) }
 
     /// An empty engine. One that does not keep events has the same state and the same hashes, and
     /// gives only trades in `withEvents`: for matchd, which nobody reads events from.
@@ -60,52 +73,51 @@ public struct Engine: ~Copyable {
     }
 
     init(limits: EngineLimits, keepsEvents: Bool, isBare: Bool) {
-        precondition(limits.assets > 0 && limits.assets < 65_535, "asset limit")
-        precondition(limits.instruments > 0 && limits.instruments < 65_535, "instrument limit")
-        precondition(limits.feeTiers > 0 && limits.feeTiers < 65_536, "fee tier limit")
+        precondition(limits.isReasonable, "limits that an engine can be made with")
         self.limits = limits
         self.isBare = isBare
-        orders = Orders(capacity: Int(limits.openOrders))
+        orders = Orders(capacity: Int(limits.openOrders), accounts: Int(limits.accounts))
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
-        accounts = Accounts(
-            accounts: Int(limits.accounts), tiers: Int(limits.feeTiers),
-            instruments: Int(limits.instruments))
+        accounts = Accounts(limits: limits)
+        sessions = Sessions(capacity: Int(limits.sessions))
+        keys = APIKeys(capacity: Int(limits.apiKeys))
         instruments = Slab(capacity: Int(limits.instruments) + 1)
+        triggers = Slab(capacity: Int(limits.instruments) + 1)
+        deferredStates = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
-        // A step gives at most a trade, a slice and two ends; a mass cancel one end an order.
+        references = References(capacity: Int(limits.references))
         events = EventLog(
-            capacity: 4 * Self.stepsMax + Int(limits.openOrders) + 64,
-            kept: keepsEvents ? .all : .trades)
+            capacity: Self.eventsMax(limits), kept: keepsEvents ? .all : .trades)
+        for i in 0..<Int(limits.instruments) + 1 { triggers[i] = TriggerPrices() }
     }
 
-    // MARK: Telling of orders
+    /// Room for the events of one turn: a step gives at most a trade, a slice and two ends; a change
+    /// of all instruments one each.
+    static func eventsMax(_ limits: EngineLimits) -> Int {
+        4 * Int(limits.turnSteps) + Int(limits.instruments) + 64
+    }
 
-    /// Tells that an order was accepted, amended, triggered or ended. `tag` is its place in the
+    // MARK: Reporting orders
+
+    /// Reports that an order was accepted, amended, triggered or ended. `tag` is its place in the
     /// hash.
     @inline(__always)
-    mutating func tell(
-        _ tag: UInt64, _ hot: HotOrder, _ cold: ColdOrder, _ status: OrderStatus, leaves: Int64,
-        quoteQuantity: Int128 = 0, _ event: (OrderView) -> Event
+    mutating func report(
+        _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
     ) {
         if isBare { return }
-        events.mix(tag, hot, stopPrice: cold.stopPrice, status, leaves: leaves)
-        if events.kept == .all {
-            events.keep(
-                event(view(hot, cold, status, leaves: leaves, quoteQuantity: quoteQuantity)))
-        }
+        events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves)
     }
 
-    /// Tells that a resting order was changed.
+    /// Reports that a resting order was changed.
     @inline(__always)
-    mutating func tellAmended(_ slot: UInt32, oldPrice: Int64) {
+    mutating func reportAmended(_ slot: UInt32, oldPrice: Int64) {
         if isBare { return }
-        let leaves = orders.hot[slot].leaves
-        let isNew = orders.hot[slot].quantity == leaves
+        let now = status(slot)
         events.mix(
-            6 | UInt64(bitPattern: oldPrice) << 8, orders.hot[slot],
-            stopPrice: orders.cold[slot].stopPrice, isNew ? .new : .partiallyFilled,
-            leaves: leaves)
+            .amended(oldPrice: oldPrice), orders.hot[slot],
+            stopPrice: orders.cold[slot].stopPrice, now, leaves: orders.hot[slot].leaves)
         if events.kept == .all { keepAmended(slot, oldPrice) }
     }
 
@@ -158,10 +170,10 @@ public struct Engine: ~Copyable {
         unsafe events.withEvents(body)
     }
 
-    /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it.
+    /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it. At once
+    /// while work of an earlier command waits to go on.
     public var nextTimer: Int64? {
-        let isWaiting = pendingTriggers.contains { instruments[Int($0)].state == .trading }
-        if isWaiting { return timestamp }
+        if hasWork { return timestamp }
         let slot = orders.firstTimer
         return slot == none ? nil : orders.cold[slot].expireTime
     }
@@ -220,18 +232,25 @@ public struct Engine: ~Copyable {
         case .tick: tick()
         case .hashMark(let c): check(c)
         case .genesis(let c): check(c)
-        case .epochMark: Outcome()
-        case .voidSequence(let c): Outcome(id: c.sequence)
+        case .epochMark(let c): check(c)
+        case .setRules(let c): setRules(c)
+        case .voidSequence(let c): voidSequence(c)
         case .openSession(let c): openSession(c)
+        case .closeSession(let c): closeSession(c)
         case .setAsset(let c): setAsset(c)
         case .setInstrument(let c): setInstrument(c)
         case .setInstrumentState(let c): setInstrumentState(c)
         case .setFees(let c): setFees(c)
         case .openAccount(let c): openAccount(c)
         case .setAccountLimits(let c): setAccountLimits(c)
+        case .setOrderLimits(let c): setOrderLimits(c)
         case .setAccountTier(let c): setAccountTier(c)
         case .setKillSwitch(let c): setKillSwitch(c)
         case .adjustBalance(let c): adjustBalance(c)
+        case .transferFees(let c): transferFees(c)
+        case .creditDeposit(let c): creditDeposit(c)
+        case .setReferencePrice(let c): setReferencePrice(c)
+        case .raiseLimits(let c): raiseLimits(c)
         case .addAPIKey(let c): addAPIKey(c)
         case .revokeAPIKey(let c): revokeAPIKey(c)
         }

@@ -22,36 +22,36 @@ public import Terms
     case orderTriggered(OrderView)
     /// An operator's credit or debit.
     case balanceAdjusted(account: AccountID, asset: AssetID, amount: Amount)
+    /// Money went from the house's fees to an account, or back where negative.
+    case feesTransferred(account: AccountID, asset: AssetID, amount: Amount)
+    /// What an output of a transaction brought in was credited.
+    case depositCredited(account: AccountID, asset: AssetID, amount: Amount)
     /// An asset was created.
     case assetChanged(AssetID)
     /// An instrument was created, its limits or state changed.
     case instrumentChanged(InstrumentID)
     /// An account was opened, its limits, tier or kill switch changed.
     case accountChanged(AccountID)
-    /// Fees, the venue's kill switch or default limits changed.
+    /// Fees, the venue's kill switch, its default limits or how much it holds changed.
     case venueChanged
     /// An API key was added or revoked.
     case apiKeyChanged(Text64)
     /// A writer opened a session.
     case sessionOpened(SessionID)
+    /// A writer closed its session.
+    case sessionClosed(SessionID)
 }
 
 /// A refused order.
 @frozen public struct OrderRefused: BitwiseCopyable, Sendable {
-    /// Whose.
-    public var account: AccountID
-    /// In what.
-    public var instrument: InstrumentID
-    /// The client's id for it.
-    public var clOrdID: Text40
+    /// Its terms; it has no id, and the status `rejected`.
+    public var order: OrderView
     /// Why.
     public var refusal: Refusal
 
     /// All fields, for projections and tests in this package.
-    package init(account: AccountID, instrument: InstrumentID, clOrdID: Text40, refusal: Refusal) {
-        self.account = account
-        self.instrument = instrument
-        self.clOrdID = clOrdID
+    package init(order: OrderView, refusal: Refusal) {
+        self.order = order
         self.refusal = refusal
     }
 }
@@ -175,10 +175,12 @@ public import Terms
     public var price: Price
     /// Trigger price.
     public var stopPrice: Price
-    /// Total quantity (FIX tag 38).
+    /// Total quantity (FIX tag 38): traded, prevented and open.
     public var quantity: Quantity
     /// Traded (FIX tag 14).
     public var cumQty: Quantity
+    /// What self-trade prevention took from it by decrement.
+    public var preventedQuantity: Quantity
     /// Open (FIX tag 151); zero when the order has ended.
     public var leavesQty: Quantity
     /// Slice size of an iceberg, or zero.
@@ -193,16 +195,24 @@ public import Terms
     public var createdTime: Int64
     /// When it was accepted, changed, triggered or last traded.
     public var updatedTime: Int64
+    /// When it began to work: acceptance, or its trigger; 0 while a stop waits.
+    public var workingTime: Int64
     /// The client's id (FIX tag 11).
     public var clOrdID: Text40
+    /// The client's number for its strategy, or 0.
+    public var strategyID: Int64
+    /// The client's number for the kind of strategy, or 0.
+    public var strategyType: Int32
 
     /// All fields, for projections and tests in this package.
     package init(
         order: OrderID, account: AccountID, instrument: InstrumentID, side: Side, type: OrderType,
         timeInForce: TimeInForce, selfTradePrevention: SelfTradePrevention, status: OrderStatus,
         isWorking: Bool, price: Price, stopPrice: Price, quantity: Quantity, cumQty: Quantity,
-        leavesQty: Quantity, displayQuantity: Quantity, quoteQuantity: Amount, cumQuote: Amount,
-        expireTime: Int64, createdTime: Int64, updatedTime: Int64, clOrdID: Text40
+        preventedQuantity: Quantity = .zero, leavesQty: Quantity, displayQuantity: Quantity,
+        quoteQuantity: Amount, cumQuote: Amount, expireTime: Int64, createdTime: Int64,
+        updatedTime: Int64, workingTime: Int64, clOrdID: Text40, strategyID: Int64 = 0,
+        strategyType: Int32 = 0
     ) {
         self.order = order
         self.account = account
@@ -217,6 +227,7 @@ public import Terms
         self.stopPrice = stopPrice
         self.quantity = quantity
         self.cumQty = cumQty
+        self.preventedQuantity = preventedQuantity
         self.leavesQty = leavesQty
         self.displayQuantity = displayQuantity
         self.quoteQuantity = quoteQuantity
@@ -224,6 +235,9 @@ public import Terms
         self.expireTime = expireTime
         self.createdTime = createdTime
         self.updatedTime = updatedTime
+        self.workingTime = workingTime
         self.clOrdID = clOrdID
+        self.strategyID = strategyID
+        self.strategyType = strategyType
     }
 }

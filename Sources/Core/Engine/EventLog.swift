@@ -4,6 +4,20 @@ internal import Slabs
 internal import Terms
 internal import Wire
 
+/// Which event of an order, with its own word, as it stands in the hash.
+struct EventTag {
+    let word: UInt64
+
+    static var accepted: EventTag { EventTag(word: 1) }
+    static var triggered: EventTag { EventTag(word: 7) }
+    static func ended(_ reason: EndReason) -> EventTag {
+        EventTag(word: 5 | UInt64(reason.rawValue) << 8)
+    }
+    static func amended(oldPrice: Int64) -> EventTag {
+        EventTag(word: 6 | UInt64(bitPattern: oldPrice) << 8)
+    }
+}
+
 /// Events of the command at hand, in memory that is used again for each command.
 ///
 /// The hash is taken where an event happens, from the order's own fields, so an engine that nobody
@@ -21,11 +35,14 @@ struct EventLog: ~Copyable {
     /// The running hash over outcomes and events.
     var hash: UInt64 = 0
 
-    /// Room for what one command can bring: see `Engine.stepsMax`.
+    /// Room for what one turn can bring: see `Engine.eventsMax`.
     init(capacity: Int, kept: Kept) {
         events = Slab(capacity: capacity)
         self.kept = kept
     }
+
+    /// Makes room for `capacity` events.
+    mutating func raise(capacity: Int) { events.raise(capacity: capacity) }
 
     @inline(__always) mutating func clear() { count = 0 }
 
@@ -51,12 +68,17 @@ struct EventLog: ~Copyable {
         Self.mix(&hash, code, outcome.id, 0, 0)
     }
 
-    /// Takes an order's event into the hash: `tag` says which, with its own word.
+    /// Takes a new order's refusal into the hash.
+    mutating func mix(_ refusal: Refusal) {
+        Self.mix(&hash, 2, UInt64(refusal.rawValue), 0, 0)
+    }
+
+    /// Takes an order's event into the hash.
     @inline(__always)
     mutating func mix(
-        _ tag: UInt64, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
+        _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
     ) {
-        Self.mix(&hash, tag, hot.id, Self.word(hot.price), Self.word(hot.quantity))
+        Self.mix(&hash, tag.word, hot.id, Self.word(hot.price), Self.word(hot.quantity))
         Self.mix(
             &hash, Self.word(leaves), UInt64(status.rawValue) << 8 | UInt64(hot.side.rawValue),
             Self.word(stopPrice), UInt64(hot.account))
@@ -96,9 +118,8 @@ struct EventLog: ~Copyable {
 
     private static func mix(_ h: inout UInt64, _ event: Event) {
         switch event {
-        case .orderAccepted, .trade, .orderEnded, .orderAmended, .orderTriggered:
+        case .orderAccepted, .orderRefused, .trade, .orderEnded, .orderAmended, .orderTriggered:
             preconditionFailure("an order's events are taken where they happen")
-        case .orderRefused(let e): mix(&h, 2, UInt64(e.refusal.rawValue), 0, 0)
         case .orderReplenished(let e): mix(&h, 4, e.order.number, word(e.displayed.lots), 0)
         case .balanceAdjusted(let account, let asset, let amount):
             mix(&h, 8, UInt64(account.number), UInt64(asset.number), low(amount))
@@ -108,6 +129,11 @@ struct EventLog: ~Copyable {
         case .venueChanged: mix(&h, 12, 0, 0, 0)
         case .apiKeyChanged(let key): mix(&h, 13, key.low.0, key.low.1, key.high.3)
         case .sessionOpened(let id): mix(&h, 14, UInt64(id.number), 0, 0)
+        case .sessionClosed(let id): mix(&h, 15, UInt64(id.number), 0, 0)
+        case .feesTransferred(let account, let asset, let amount):
+            mix(&h, 16, UInt64(account.number), UInt64(asset.number), low(amount))
+        case .depositCredited(let account, let asset, let amount):
+            mix(&h, 17, UInt64(account.number), UInt64(asset.number), low(amount))
         }
     }
 }

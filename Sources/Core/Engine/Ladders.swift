@@ -31,6 +31,16 @@ struct Leaf: BitwiseCopyable {
     var base: Int64 = 0
 }
 
+/// What stands at a price, in lots.
+struct LevelTotals: BitwiseCopyable {
+    /// What is displayed.
+    var shown: Int64 = 0
+    /// What is open, hidden quantity included.
+    var open: Int64 = 0
+    /// How many orders.
+    var count: UInt32 = 0
+}
+
 /// One side of one book, or its waiting stop orders in one direction.
 struct Ladder: BitwiseCopyable {
     /// The best level, or `none` when the ladder is empty.
@@ -73,11 +83,11 @@ struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
     private let byAddress = ByAddress()
     private var leaves: Slab<Leaf>
-    /// What each level shows, in lots.
-    var shown: Slab<Int64>
+    /// What stands at each level.
+    var totals: Slab<LevelTotals>
     /// The orders' links by their slots, then the levels' own.
     private var links: Slab<Link>
-    private let firstLevel: UInt32
+    private var firstLevel: UInt32
     private var bitmaps: Slab<UInt64>
     private var children: Slab<UInt32>
     private var freeLeaf: UInt32 = none
@@ -95,7 +105,7 @@ struct Ladders: ~Copyable {
         // most one more node for it.
         let leafCount = orders + 1
         leaves = Slab(capacity: leafCount)
-        shown = Slab(capacity: leafCount * 64)
+        totals = Slab(capacity: leafCount * 64)
         links = Slab(capacity: orders + leafCount * 64)
         firstLevel = UInt32(orders)
         let nodes = orders * 7 + (instruments + 1) * 4 + 64
@@ -103,10 +113,14 @@ struct Ladders: ~Copyable {
         children = Slab(capacity: nodes * 64)
         path = Slab(capacity: 16)
         for i in 0..<(instruments + 1) * 4 {
-            ladders[i] = Ladder(
-                best: none, root: none, bestRank: .max, height: 0, hintNode: none, levels: 0,
-                hintKey: -1)
+            ladders[i] = Self.emptyLadder
         }
+    }
+
+    private static var emptyLadder: Ladder {
+        Ladder(
+            best: none, root: none, bestRank: .max, height: 0, hintNode: none, levels: 0,
+            hintKey: -1)
     }
 
     @inline(__always) static func index(_ instrument: UInt16, _ kind: LadderKind) -> Int {
@@ -131,7 +145,7 @@ struct Ladders: ~Copyable {
 
     /// Nodes and levels that are in use: what the books cost beside their orders.
     var memory: Int {
-        let level = MemoryLayout<Int64>.stride + MemoryLayout<Link>.stride
+        let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
         return Int(nodesUsed) * (64 * 4 + 8)
             + Int(leavesUsed) * (64 * level + MemoryLayout<Leaf>.stride)
     }
@@ -159,23 +173,29 @@ struct Ladders: ~Copyable {
     /// Loads an order's link, ahead of time.
     @inline(__always) func prefetch(_ slot: UInt32) { links.prefetch(Int(slot)) }
 
-    /// Puts an order that shows `lots` at the end of a level.
-    @inline(__always) mutating func append(_ slot: UInt32, _ level: UInt32, _ lots: Int64) {
+    /// Puts an order that shows `shown` of `open` lots at the end of a level.
+    @inline(__always)
+    mutating func append(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) {
         let own = firstLevel + level
         let last = links[own].previous
         links[slot] = Link(next: own, previous: last)
         links[own].previous = slot
         links[last].next = slot
-        shown[level] += lots
+        totals[level].shown += shown
+        totals[level].open += open
+        totals[level].count &+= 1
     }
 
-    /// Takes an order that shows `lots` out of its level's queue, and gives its last neighbours.
+    /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its last
+    /// neighbours.
     @inline(__always) @discardableResult
-    mutating func unlink(_ slot: UInt32, _ level: UInt32, _ lots: Int64) -> Link {
+    mutating func unlink(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) -> Link {
         let link = links[slot]
         links[link.previous].next = link.next
         links[link.next].previous = link.previous
-        shown[level] -= lots
+        totals[level].shown -= shown
+        totals[level].open -= open
+        totals[level].count &-= 1
         return link
     }
 
@@ -217,6 +237,8 @@ struct Ladders: ~Copyable {
     func after(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         let height = ladders[ladder].height
         if height == 0 { return none }
+        // Above all that a ladder of this height can hold.
+        if price >> Int64(6 * height) != 0 { return kind.isDescending ? best(ladder) : none }
         // The nodes on the way down to `price`, as far as they exist.
         // Heights are 1 … 9: the highest price, 2^48, has 49 bits.
         var nodes: InlineArray<10, UInt32> = InlineArray(repeating: none)
@@ -413,5 +435,39 @@ struct Ladders: ~Copyable {
             }
             h += 1
         }
+    }
+}
+
+// MARK: Growing
+
+extension Ladders {
+    /// Makes room. The levels' own links move behind those of more orders:
+    /// O(orders + levels there ever were).
+    mutating func raise(instruments: Int, orders: Int) {
+        let before = ladders.capacity
+        ladders.raise(capacity: (instruments + 1) * 4)
+        for i in before..<ladders.capacity { ladders[i] = Self.emptyLadder }
+        let leafCount = orders + 1
+        leaves.raise(capacity: leafCount)
+        totals.raise(capacity: leafCount * 64)
+        links.raise(capacity: orders + leafCount * 64)
+        let nodes = orders * 7 + (instruments + 1) * 4 + 64
+        bitmaps.raise(capacity: nodes)
+        children.raise(capacity: nodes * 64)
+        if UInt32(orders) > firstLevel { moveLevels(to: UInt32(orders)) }
+    }
+
+    private mutating func moveLevels(to first: UInt32) {
+        let (old, by) = (firstLevel, first - firstLevel)
+        func moved(_ link: Link) -> Link {
+            Link(
+                next: link.next < old ? link.next : link.next + by,
+                previous: link.previous < old ? link.previous : link.previous + by)
+        }
+        for level in (0..<leavesUsed * 64).reversed() {
+            links[first + level] = moved(links[old + level])
+        }
+        for slot in 0..<old { links[slot] = moved(links[slot]) }
+        firstLevel = first
     }
 }

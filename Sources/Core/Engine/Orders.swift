@@ -1,5 +1,6 @@
-// Open orders: a hot line that matching walks, a cold part that replies and settlement read, and
-// two indices. An order takes one slot from acceptance until it ends.
+// Open orders: a hot line that matching walks, a cold part of two lines (what trades change, and
+// terms that only replies read), two indices, and each account's orders in a list. An order takes
+// one slot from when it first rests, waits or goes into flight until it ends.
 
 internal import Slabs
 internal import Terms
@@ -16,7 +17,7 @@ struct HotOrder: BitwiseCopyable {
     var display: Int64 = 0
     /// Total quantity.
     var quantity: Int64 = 0
-    /// Its level; while the slot is free, the next free slot.
+    /// Its level, `none` in flight; while the slot is free, the next free slot.
     var level: UInt32 = none
     /// 0 while the slot is free.
     var account: UInt32 = 0
@@ -27,6 +28,8 @@ struct HotOrder: BitwiseCopyable {
     var selfTradePrevention: SelfTradePrevention = .none
     /// False while a stop waits for its trigger.
     var isWorking = true
+    /// Whether it has a client order id: so that nothing else need be read to see that it has none.
+    var hasClOrdID = false
 
     /// What it shows at first where it rests with so much.
     @inline(__always) func slice(of lots: Int64) -> Int64 {
@@ -52,19 +55,27 @@ struct HotOrder: BitwiseCopyable {
     }
 }
 
-/// The rest of an order.
+/// The rest of an order: 64 bytes that trades change, then 64 bytes of terms.
 struct ColdOrder: BitwiseCopyable {
-    // Two words: a field of 128 bits would make every order 8 bytes larger.
+    // Two words: a field of 128 bits would need another alignment.
     private var cumQuoteLow: UInt64 = 0
     private var cumQuoteHigh: Int64 = 0
-    var stopPrice: Int64 = 0
-    var expireTime: Int64 = 0
-    var createdTime: Int64 = 0
     var updatedTime: Int64 = 0
-    var clOrdID = Text40()
-    var account: UInt32 = 0
+    /// Lots that self-trade prevention took by decrement.
+    var preventedQuantity: Int64 = 0
+    var workingTime: Int64 = 0
+    var createdTime: Int64 = 0
+    /// What the order was charged beyond its exact fee so far: 10⁻⁸ units, below one unit.
+    var feeOverpaid: UInt32 = 0
     /// Place in the heap of timers, or `none`.
     var timer: UInt32 = none
+    var account: UInt32 = 0
+    var strategyType: Int32 = 0
+
+    var stopPrice: Int64 = 0
+    var expireTime: Int64 = 0
+    var strategyID: Int64 = 0
+    var clOrdID = Text40()
 
     /// Quote amount traded so far.
     var cumQuote: Int128 {
@@ -77,40 +88,29 @@ struct ColdOrder: BitwiseCopyable {
 
     init(
         stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
-        updatedTime: Int64 = 0, clOrdID: Text40 = Text40(), account: UInt32 = 0
+        updatedTime: Int64 = 0, workingTime: Int64 = 0, clOrdID: Text40 = Text40(),
+        account: UInt32 = 0, strategyID: Int64 = 0, strategyType: Int32 = 0
     ) {
         self.stopPrice = stopPrice
         self.expireTime = expireTime
         self.createdTime = createdTime
         self.updatedTime = updatedTime
+        self.workingTime = workingTime
         self.clOrdID = clOrdID
         self.account = account
-    }
-
-    /// The key of the index by client order id.
-    var clOrdHash: UInt64 {
-        // Texts differ mostly in their last bytes, the high bits of a word: each word is multiplied
-        // and its high half folded down before the next.
-        var hash = UInt64(account) &* 0x9E37_79B9_7F4A_7C15
-        hash = Self.mix(hash ^ clOrdID.w0)
-        hash = Self.mix(hash ^ clOrdID.w1)
-        hash = Self.mix(hash ^ clOrdID.w2)
-        hash = Self.mix(hash ^ clOrdID.w3)
-        return Self.mix(hash ^ clOrdID.w4)
-    }
-
-    @inline(__always) private static func mix(_ word: UInt64) -> UInt64 {
-        let folded = (word ^ (word >> 32)) &* 0xD6E8_FEB8_6659_FD93
-        return folded ^ (folded >> 32)
+        self.strategyID = strategyID
+        self.strategyType = strategyType
     }
 }
 
-/// The slots, their indices, and the timers of GTD orders.
+/// The slots, their indices, the accounts' lists, and the timers of GTD orders.
 struct Orders: ~Copyable {
     var hot: Slab<HotOrder>
     var cold: Slab<ColdOrder>
-    private var byID: HashIndex
-    private var byClOrdID: HashIndex
+    private var byID: ChainIndex
+    private var byClOrdID: ChainIndex
+    /// The key of the index by client order id.
+    private(set) var hashKey = KeyedHash(high: 0, low: 0)
     /// A binary heap of slots by (expireTime, id).
     private var heap: Slab<UInt32>
     private(set) var timerCount = 0
@@ -119,35 +119,50 @@ struct Orders: ~Copyable {
     private(set) var used: UInt32 = 0
     /// Open orders.
     private(set) var count = 0
-    let capacity: Int
+    private(set) var capacity: Int
+    /// Each account's orders in order of acceptance: the neighbours of each slot. The account's
+    /// slot has the first and the last.
+    var links: Slab<Link>
+    /// Which accounts have open orders, a bit each.
+    private var accountBits: Slab<UInt64>
     private let byAddress = ByAddress()
 
-    init(capacity: Int) {
+    /// Room for `capacity` open orders of `accounts` accounts.
+    init(capacity: Int, accounts: Int) {
         precondition(capacity > 0 && capacity < 1 << 24, "open orders within the index's range")
         self.capacity = capacity
         hot = Slab(capacity: capacity)
         cold = Slab(capacity: capacity)
-        byID = HashIndex(capacity: capacity)
-        byClOrdID = HashIndex(capacity: capacity)
+        byID = ChainIndex(capacity: capacity)
+        byClOrdID = ChainIndex(capacity: capacity)
         heap = Slab(capacity: capacity)
+        links = Slab(capacity: capacity)
+        accountBits = Slab(capacity: accounts / 64 + 1)
     }
 
     /// The slot of an order, or `none`. O(1) expected.
     @inline(__always) func find(_ id: UInt64) -> UInt32 {
-        byID.find(scatter(id)) { hot[$0].id == id } ?? none
+        byID.find(id) { hot[$0].id == id } ?? none
     }
 
     /// Loads what `find` will read, ahead of time.
-    @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(scatter(id)) }
+    @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(id) }
 
     /// The slot of an account's order by the client's id, or `none`. O(1) expected.
     func find(account: UInt32, clOrdID: Text40) -> UInt32 {
-        var key = ColdOrder()
-        key.clOrdID = clOrdID
-        key.account = account
-        return byClOrdID.find(key.clOrdHash) {
+        byClOrdID.find(hash(account, clOrdID)) {
             cold[$0].clOrdID == clOrdID && cold[$0].account == account
         } ?? none
+    }
+
+    private func hash(_ account: UInt32, _ text: Text40) -> UInt64 {
+        hashKey.hash(text.w0, text.w1, text.w2, text.w3, text.w4, owner: account)
+    }
+
+    /// Takes the keys of the log's hashes. No order is open yet.
+    mutating func setHashKey(_ high: UInt64, _ low: UInt64) {
+        precondition(count == 0, "keys come before orders")
+        hashKey = KeyedHash(high: high, low: low)
     }
 
     /// Puts an order in a free slot. The caller has seen that there is one.
@@ -164,10 +179,8 @@ struct Orders: ~Copyable {
         hot[slot] = order
         cold[slot] = rest
         count += 1
-        byID.insert(scatter(order.id), slot, keys: hot) { scatter($0[$1].id) }
-        if rest.clOrdID.w0 != 0 {
-            byClOrdID.insert(rest.clOrdHash, slot, keys: cold) { $0[$1].clOrdHash }
-        }
+        byID.insert(order.id, slot)
+        if order.hasClOrdID { byClOrdID.insert(hash(order.account, rest.clOrdID), slot) }
         if order.timeInForce == .gtd { addTimer(slot) }
         return slot
     }
@@ -175,16 +188,50 @@ struct Orders: ~Copyable {
     /// Frees a slot. Its order stands in no ladder any more.
     @inline(__always)
     mutating func remove(_ slot: UInt32) {
-        byID.remove(scatter(hot[slot].id), slot, keys: hot) { scatter($0[$1].id) }
-        if cold[slot].clOrdID.w0 != 0 {
-            byClOrdID.remove(cold[slot].clOrdHash, slot, keys: cold) { $0[$1].clOrdHash }
+        byID.remove(hot[slot].id, slot)
+        if hot[slot].hasClOrdID {
+            byClOrdID.remove(hash(hot[slot].account, cold[slot].clOrdID), slot)
         }
-        if cold[slot].timer != none { removeTimer(slot) }
+        if hot[slot].timeInForce == .gtd, cold[slot].timer != none { removeTimer(slot) }
         hot[slot].account = 0
         hot[slot].id = 0
         hot[slot].level = freeSlot
         freeSlot = slot
         count -= 1
+    }
+
+    /// Gives an order another client order id.
+    mutating func rename(_ slot: UInt32, _ clOrdID: Text40) {
+        let account = hot[slot].account
+        if hot[slot].hasClOrdID {
+            byClOrdID.remove(hash(account, cold[slot].clOrdID), slot)
+        }
+        cold[slot].clOrdID = clOrdID
+        hot[slot].hasClOrdID = true
+        byClOrdID.insert(hash(account, clOrdID), slot)
+    }
+
+    // MARK: Accounts
+
+    /// Notes whether an account has open orders.
+    @inline(__always) mutating func mark(account: UInt32, hasOrders: Bool) {
+        let bit: UInt64 = 1 << UInt64(account & 63)
+        if hasOrders { accountBits[account >> 6] |= bit } else { accountBits[account >> 6] &= ~bit }
+    }
+
+    /// The first account from `start` on that has open orders; nil when there is none up to `last`.
+    /// O(accounts ÷ 64).
+    func account(from start: UInt32, through last: UInt32) -> UInt32? {
+        if start > last { return nil }
+        var word = start >> 6
+        var bits = accountBits[word] & (~0 << UInt64(start & 63))
+        while bits == 0 {
+            word += 1
+            if word > last >> 6 { return nil }
+            bits = accountBits[word]
+        }
+        let found = word << 6 | UInt32(bits.trailingZeroBitCount)
+        return found <= last ? found : nil
     }
 
     // MARK: Timers
@@ -245,5 +292,30 @@ struct Orders: ~Copyable {
         let (left, right) = (heap[a], heap[b])
         put(right, at: a)
         put(left, at: b)
+    }
+}
+
+// MARK: Growing
+
+extension Orders {
+    /// Makes room. Nothing is copied.
+    mutating func raise(capacity: Int, accounts: Int) {
+        hot.raise(capacity: capacity)
+        cold.raise(capacity: capacity)
+        byID.raise(capacity: capacity)
+        byClOrdID.raise(capacity: capacity)
+        heap.raise(capacity: capacity)
+        links.raise(capacity: capacity)
+        accountBits.raise(capacity: accounts / 64 + 1)
+        self.capacity = capacity
+    }
+
+    /// The slots of open orders in the order of acceptance. O(n log n).
+    func accepted() -> [UInt32] {
+        var slots: [UInt32] = []
+        slots.reserveCapacity(count)
+        for slot in 0..<used where hot[slot].account != 0 { slots.append(slot) }
+        slots.sort { hot[$0].id < hot[$1].id }
+        return slots
     }
 }

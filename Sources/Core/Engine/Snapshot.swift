@@ -1,16 +1,18 @@
 // The whole state in one canonical form: the same bytes on every replica at the same sequence,
 // however its slots lie. Its hash is the state hash.
 //
-// In order, each part padded to 8 bytes: head, assets with the house's balances, instruments, fees,
-// accounts, balances other than zero, sessions, API keys, waiting triggers, orders ladder by ladder
-// in order of priority, end mark.
+// In order, each part padded to 8 bytes: head, voids, assets with the house's balances, instruments,
+// fees, accounts, order limits, balances other than zero, sessions, API keys, references, orders
+// ladder by ladder in order of priority, flights, elections, mass cancels, end mark.
 
+internal import Glibc
 internal import Slabs
 public import Terms
 internal import Wire
 
-/// The first word of a snapshot's body: "BSNAP" and the form's version.
-private let snapshotMagic: UInt64 = 0x0001_0050_414E_5342
+/// The first word of a snapshot's body: "BSNAP" in its lower 48 bits, above them the form's version.
+private let snapshotMagic: UInt64 = 0x0050_414E_5342
+private let snapshotVersion: UInt64 = 2
 private let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
 /// Hands a state on in pieces of bounded size.
@@ -38,6 +40,14 @@ private let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
         if writer.offset > Self.chunkBytes - Self.partBytes { flush() }
     }
 
+    mutating func flag(_ value: Bool) { writer.integer(UInt8(value ? 1 : 0)) }
+
+    /// A part that says how many there are of what follows.
+    mutating func count(_ value: Int) {
+        writer.integer(UInt64(value))
+        endPart()
+    }
+
     mutating func flush() {
         unsafe sink(UnsafeRawBufferPointer(rebasing: chunk[..<writer.offset]))
         writer = unsafe WireWriter(chunk)
@@ -46,8 +56,7 @@ private let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
 extension Engine {
     /// Gives the whole state in canonical form to `sink`, piece by piece; each piece is a multiple
-    /// of
-    /// 8 bytes. O(state).
+    /// of 8 bytes. O(state).
     public borrowing func writeSnapshot(_ sink: (UnsafeRawBufferPointer) -> Void) {
         unsafe withoutActuallyEscaping(sink) { sink in
             var out = unsafe SnapshotSink(sink)
@@ -55,7 +64,9 @@ extension Engine {
             writeMarkets(&out)
             writeAccounts(&out)
             writeWriters(&out)
+            writeReferences(&out)
             writeOrders(&out)
+            writeWork(&out)
             out.writer.integer(snapshotEnd)
             out.flush()
         }
@@ -77,26 +88,28 @@ extension Engine {
     }
 
     private func writeHead(_ out: inout SnapshotSink) {
-        out.writer.integer(snapshotMagic)
-        out.writer.integer(limits.assets)
-        out.writer.integer(limits.instruments)
-        out.writer.integer(limits.accounts)
-        out.writer.integer(limits.openOrders)
-        out.writer.integer(limits.apiKeys)
-        out.writer.integer(limits.sessions)
-        out.writer.integer(limits.feeTiers)
+        out.writer.integer(snapshotMagic | snapshotVersion << 48)
+        limits.encode(into: &out.writer)
+        out.writer.integer(rules)
         out.writer.integer(epoch)
         out.writer.integer(sequence)
         out.writer.integer(timestamp)
         out.writer.integer(eventHash)
         out.writer.integer(lastOrder)
-        out.writer.integer(UInt8(isKilled ? 1 : 0))
-        out.writer.integer(UInt8(hasDiverged ? 1 : 0))
+        out.writer.integer(hashKey.high)
+        out.writer.integer(hashKey.low)
+        out.flag(isKilled)
+        out.flag(hasDiverged)
         out.endPart()
+        out.count(voids.count)
+        for sequence in voids {
+            out.writer.integer(sequence)
+            out.endPart()
+        }
     }
 
     private func writeMarkets(_ out: inout SnapshotSink) {
-        out.writer.integer(UInt64(assetsUsed))
+        out.count(Int(assetsUsed))
         for i in 0..<Int(assetsUsed) {
             let (asset, house) = (assets[i + 1], ledger.house[i + 1])
             out.writer.text(asset.code)
@@ -104,10 +117,14 @@ extension Engine {
             out.writer.integer(house.external.units)
             out.writer.integer(house.fees.units)
             out.writer.integer(house.rounding.units)
+            out.writer.integer(house.inTransit.units)
+            out.writer.integer(house.chain.units)
             out.endPart()
         }
-        out.writer.integer(UInt64(instrumentsUsed))
-        for i in 0..<Int(instrumentsUsed) { write(instruments[i + 1], &out) }
+        out.count(Int(instrumentsUsed))
+        for i in 0..<Int(instrumentsUsed) {
+            write(instruments[i + 1], deferred: deferredStates[i + 1], &out)
+        }
         for tier in 0..<UInt16(limits.feeTiers) {
             for instrument in 0...instrumentsUsed {
                 let fee = accounts.fee(tier, instrument)
@@ -119,16 +136,17 @@ extension Engine {
                 out.endPart()
             }
         }
-        out.writer.integer(UInt64(0))
+        out.count(0)
     }
 
-    private func write(_ v: InstrumentView, _ out: inout SnapshotSink) {
+    private func write(_ v: InstrumentView, deferred: UInt8, _ out: inout SnapshotSink) {
         out.writer.text(v.symbol)
         out.writer.integer(v.base.number)
         out.writer.integer(v.quote.number)
         out.writer.integer(v.tickScale)
         out.writer.choice(v.state)
-        out.writer.reserved(2)
+        out.writer.choice(v.selfTradePrevention)
+        out.writer.integer(deferred)
         out.writer.integer(v.tickMantissa)
         out.writer.integer(v.lotUnits)
         out.writer.integer(v.notionalUnit)
@@ -139,6 +157,7 @@ extension Engine {
         out.writer.integer(v.notionalMin.units)
         out.writer.integer(v.notionalMax.units)
         out.writer.integer(v.referencePrice.ticks)
+        out.writer.integer(v.rebasedPrice.ticks)
         out.writer.integer(v.bandUp)
         out.writer.integer(v.bandDown)
         out.writer.integer(v.lastPrice.ticks)
@@ -147,60 +166,83 @@ extension Engine {
     }
 
     private func writeAccounts(_ out: inout SnapshotSink) {
-        out.writer.integer(UInt64(accounts.count))
+        out.count(Int(accounts.count))
         for number in 0...accounts.count {
             let slot = accounts.slots[number]
             out.writer.text(accounts.names[number])
-            out.writer.integer(slot.orderNotionalMax)
-            out.writer.integer(slot.orderQuantityMax)
             out.writer.integer(slot.messageSecond)
             out.writer.integer(slot.messages)
             out.writer.integer(slot.messagesPerSecondMax)
             out.writer.integer(slot.openOrdersMax)
             out.writer.integer(slot.tier)
-            out.writer.integer(UInt8(slot.isKilled ? 1 : 0))
-            out.writer.integer(UInt8(slot.hasOwnLimits ? 1 : 0))
+            out.flag(slot.isKilled)
+            out.flag(slot.hasOwnLimits)
             out.endPart()
         }
-        for number in 0...accounts.count {
-            for asset in 0...assetsUsed where !ledger.isEmpty(number, asset) {
+        let rows = accounts.orderLimitKeys(instruments: instrumentsUsed)
+        out.count(rows.count)
+        for (account, instrument) in rows {
+            let row = accounts.orderLimitRow(account, instrument)
+            out.writer.integer(account)
+            out.writer.integer(UInt32(instrument))
+            out.writer.integer(row.quantityMax)
+            out.writer.integer(row.notionalMax)
+            out.endPart()
+        }
+        for asset in 0...assetsUsed {
+            for number in 0...accounts.count where !ledger.isEmpty(number, asset) {
                 let balance = ledger.balance(number, asset)
                 out.writer.integer(number)
                 out.writer.integer(UInt32(asset))
                 out.writer.integer(balance.available.units)
                 out.writer.integer(balance.held.units)
+                out.writer.integer(balance.withdrawing.units)
                 out.endPart()
             }
         }
-        out.writer.integer(UInt64(0))
+        out.count(0)
     }
 
     private func writeWriters(_ out: inout SnapshotSink) {
         out.writer.integer(sessions.lastID)
-        out.writer.integer(UInt32(sessions.list.count))
-        for session in sessions.list {
+        out.writer.integer(UInt32(sessions.count))
+        out.endPart()
+        for session in sessions.sorted() {
             out.writer.text(session.name)
             out.writer.integer(UInt64(session.id.number))
             out.writer.integer(session.lastNumber)
             out.endPart()
         }
-        out.writer.integer(UInt64(keys.list.count))
-        for (i, key) in keys.list.enumerated() {
-            out.writer.text(key.keyID)
-            out.writer.integer(key.account.number)
-            out.writer.integer(key.permissions.rawValue)
-            out.writer.choice(key.algorithm)
-            out.writer.integer(UInt8(keys.isRevoked[i] ? 1 : 0))
-            out.writer.blob(key.sealedSecret)
-            out.endPart()
+        out.count(keys.count)
+        var place = keys.next(after: 0)
+        while place != 0 {
+            if let key = keys.key(place) { write(key, &out) }
+            place = keys.next(after: place)
         }
-        out.writer.integer(UInt64(pendingTriggers.count))
-        for instrument in pendingTriggers { out.writer.integer(UInt64(instrument)) }
+    }
+
+    private func write(_ key: APIKeyView, _ out: inout SnapshotSink) {
+        out.writer.text(key.keyID)
+        out.writer.integer(key.account.number)
+        out.writer.integer(key.permissions.rawValue)
+        out.writer.choice(key.algorithm)
+        out.writer.reserved(1)
+        out.writer.blob(key.sealedSecret)
         out.endPart()
     }
 
+    private func writeReferences(_ out: inout SnapshotSink) {
+        out.count(references.count)
+        for i in 0..<references.count {
+            let hash = references.hash(i)
+            out.writer.integer(hash.high)
+            out.writer.integer(hash.low)
+            out.endPart()
+        }
+    }
+
     private func writeOrders(_ out: inout SnapshotSink) {
-        out.writer.integer(UInt64(orders.count))
+        out.count(orders.count - flights.count)
         for instrument in 0...instrumentsUsed {
             for kind in [LadderKind.bids, .asks, .stopsUp, .stopsDown] {
                 let ladder = Ladders.index(instrument, kind)
@@ -208,37 +250,88 @@ extension Engine {
                 while level != none {
                     var slot = ladders.first(level)
                     while slot != none {
-                        write(orders.hot[slot], orders.cold[slot], &out)
+                        write(slot, &out)
                         slot = ladders.next(slot)
                     }
                     level = ladders.after(ladder, kind, ladders.price(level))
                 }
             }
         }
+        out.count(flights.count)
+        for flight in flights {
+            write(flight.slot, &out)
+            out.writer.integer(flight.funds)
+            out.writer.integer(flight.quoteQuantity)
+            out.writer.integer(flight.bound)
+            out.writer.integer(flight.lotsHeld)
+            out.writer.integer(flight.cumQty)
+            out.writer.integer(Self.code(flight.kind))
+            out.endPart()
+        }
     }
 
-    private func write(_ hot: HotOrder, _ cold: ColdOrder, _ out: inout SnapshotSink) {
+    private static func code(_ kind: Incoming.Kind) -> UInt8 {
+        switch kind {
+        case .limit: 0
+        case .market: 1
+        case .quote: 2
+        }
+    }
+
+    private func write(_ slot: UInt32, _ out: inout SnapshotSink) {
+        let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         out.writer.integer(hot.id)
         out.writer.integer(hot.price)
         out.writer.integer(hot.leaves)
         out.writer.integer(hot.shown)
         out.writer.integer(hot.display)
+        out.writer.integer(hot.quantity)
         out.writer.integer(hot.account)
         out.writer.integer(hot.instrument)
         out.writer.choice(hot.side)
         out.writer.choice(hot.type)
         out.writer.choice(hot.timeInForce)
         out.writer.choice(hot.selfTradePrevention)
-        out.writer.integer(UInt8(hot.isWorking ? 1 : 0))
-        out.writer.reserved(5)
+        out.flag(hot.isWorking)
+        out.writer.reserved(1)
+        out.writer.integer(cold.strategyType)
         out.writer.integer(cold.cumQuote)
-        out.writer.integer(hot.quantity)
+        out.writer.integer(cold.preventedQuantity)
         out.writer.integer(cold.stopPrice)
         out.writer.integer(cold.expireTime)
         out.writer.integer(cold.createdTime)
         out.writer.integer(cold.updatedTime)
+        out.writer.integer(cold.workingTime)
+        out.writer.integer(cold.strategyID)
         out.writer.text(cold.clOrdID)
+        out.writer.integer(cold.feeOverpaid)
         out.endPart()
+    }
+
+    private func writeWork(_ out: inout SnapshotSink) {
+        out.count(elections.count)
+        for election in elections {
+            let ranges = election.ranges[election.head...]
+            out.writer.integer(UInt32(election.instrument))
+            out.writer.integer(UInt32(ranges.count))
+            out.endPart()
+            for range in ranges {
+                out.writer.integer(range.bound)
+                out.flag(range.isUp)
+                out.endPart()
+            }
+        }
+        out.count(massCancels.count)
+        for work in massCancels {
+            out.writer.integer(work.account)
+            out.writer.integer(work.instrument)
+            out.writer.integer(work.side?.rawValue ?? 255)
+            out.writer.choice(work.reason)
+            out.writer.integer(work.lastOrder)
+            out.writer.integer(UInt64(work.current))
+            out.writer.integer(work.slot == none ? UInt64(0) : orders.hot[work.slot].id)
+            out.endPart()
+        }
     }
 }
 
@@ -251,67 +344,147 @@ extension WireReader {
         if raw > 1 { invalidate() }
         return raw == 1
     }
+
+    /// How many there are of what follows; nil when more than `most`.
+    fileprivate mutating func count(most: Int) -> Int? {
+        let value: UInt64 = integer()
+        return isValid && value <= UInt64(most) ? Int(value) : nil
+    }
+
+    /// An amount that somebody owns: not below zero, nor above what there can be.
+    fileprivate mutating func owned() -> Amount {
+        let amount = Amount(units: integer())
+        if amount.units < 0 || amount.units > Limits.amountUnitsMax { invalidate() }
+        return amount
+    }
+
+    /// An amount of either sign within the ledger's range.
+    fileprivate mutating func signed() -> Amount {
+        let amount = Amount(units: integer())
+        let most = Limits.amountUnitsMax
+        if amount.units < -most || amount.units > most { invalidate() }
+        return amount
+    }
 }
 
 extension Engine {
-    /// The state that `writeSnapshot` gave; nil when the bytes are not well formed to the last. A
-    /// snapshot that passed its checksums and fails here is of another version.
+    /// The state that `writeSnapshot` gave; nil when the bytes are not a whole and sound state in
+    /// canonical form. A snapshot that passed its checksums and fails here is of an unknown version.
     public init?(snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true) {
         var r = unsafe WireReader(bytes)
         let magic: UInt64 = r.integer()
-        let limits = EngineLimits(
-            assets: r.integer(), instruments: r.integer(), accounts: r.integer(),
-            openOrders: r.integer(), apiKeys: r.integer(), sessions: r.integer(),
-            feeTiers: r.integer())
-        let isKnown = magic == snapshotMagic && r.isValid && limits.isReasonable
+        // Older versions get a case of their own here from now on.
+        let isKnown = magic == snapshotMagic | snapshotVersion << 48
+        let limits = EngineLimits(from: &r)
+        let isSound = isKnown && r.isValid && limits.isReasonable
         // What cannot be copied must be whole before it can be given up.
-        self.init(limits: isKnown ? limits : .small, keepsEvents: keepsEvents)
-        guard isKnown else { return nil }
+        self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
+        guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
+            readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
+            readElections(&r), readMassCancels(&r)
+        else { return nil }
+        let end: UInt64 = r.integer()
+        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
+            unsafe isCanonical(bytes)
+        else { return nil }
+    }
+
+    /// Whether the state as it was read is written as the same bytes: nothing stands there in
+    /// another order, or twice, or without a meaning.
+    private func isCanonical(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        var isSame = true
+        unsafe writeSnapshot { piece in
+            guard isSame, bytes.count - offset >= piece.count else {
+                isSame = false
+                return
+            }
+            let theirs = unsafe UnsafeRawBufferPointer(
+                rebasing: bytes[offset..<offset + piece.count])
+            isSame = unsafe Self.areSame(piece, theirs)
+            offset += piece.count
+        }
+        return isSame && offset == bytes.count
+    }
+
+    private static func areSame(
+        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard let left = a.baseAddress, let right = b.baseAddress else {
+            return unsafe a.isEmpty
+        }
+        return unsafe memcmp(left, right, a.count) == 0
+    }
+
+    /// What only the whole can show: money is conserved, orders' holds are what is held, and no book
+    /// is crossed.
+    private func isWhole() -> Bool {
+        if instrumentsUsed > 0 {
+            for number in 1...instrumentsUsed {
+                if isCrossed(number) { return false }
+                if deferredStates[Int(number)] != 0, !hasFlight(number) { return false }
+            }
+        }
+        return checkConservation() == nil && checkHolds() == nil
+    }
+
+    private mutating func readHead(_ r: inout WireReader) -> Bool {
+        rules = r.integer()
         epoch = r.integer()
         sequence = r.integer()
         timestamp = r.integer()
         second = timestamp / 1_000_000_000
         events.hash = r.integer()
         lastOrder = r.integer()
+        hashKey = (r.integer(), r.integer())
+        orders.setHashKey(hashKey.high, hashKey.low)
         isKilled = r.flag()
         hasDiverged = r.flag()
         r.endPart()
-        guard readMarkets(&r), readAccounts(&r), readWriters(&r), readOrders(&r) else {
-            return nil
-        }
-        let end: UInt64 = r.integer()
-        guard end == snapshotEnd, r.isValid, r.remaining == 0 else { return nil }
+        // A log of 2^62 records, orders or trades is never reached; so nothing counts beyond its
+        // type.
+        guard Self.isKnown(rules: rules), sequence < 1 << 62, lastOrder < 1 << 62,
+            timestamp >= 0, let count = r.count(most: Limits.voidsMax)
+        else { return false }
+        for _ in 0..<count { voids.append(r.integer()) }
+        return r.isValid && voids.allSatisfy { $0 <= sequence }
     }
 
     private mutating func readMarkets(_ r: inout WireReader) -> Bool {
-        let assetCount: UInt64 = r.integer()
-        guard r.isValid, assetCount <= UInt64(limits.assets) else { return false }
-        for i in 0..<Int(assetCount) {
-            assets[i + 1] = AssetView(
-                id: AssetID(UInt16(i + 1)), code: r.text(),
-                scale: UInt8(clamping: r.integer(UInt64.self)))
+        guard let assetCount = r.count(most: Int(limits.assets)) else { return false }
+        for i in 0..<assetCount {
+            let code: Text16 = r.text()
+            let scale: UInt64 = r.integer()
+            guard r.isValid, !code.isEmpty, scale <= UInt64(Limits.scaleMax),
+                asset(code: code) == nil
+            else { return false }
+            assets[i + 1] = AssetView(id: AssetID(UInt16(i + 1)), code: code, scale: UInt8(scale))
             ledger.house[i + 1] = HouseBalance(
-                external: Amount(units: r.integer()), fees: Amount(units: r.integer()),
-                rounding: Amount(units: r.integer()))
-            guard r.isValid, assets[i + 1].scale <= Limits.scaleMax else { return false }
+                external: r.signed(), fees: r.owned(), rounding: r.owned(), inTransit: r.owned(),
+                chain: r.signed())
+            assetsUsed = UInt16(i + 1)
         }
-        assetsUsed = UInt16(assetCount)
-        let instrumentCount: UInt64 = r.integer()
-        guard r.isValid, instrumentCount <= UInt64(limits.instruments) else { return false }
-        for i in 0..<Int(instrumentCount) {
+        guard let instrumentCount = r.count(most: Int(limits.instruments)) else { return false }
+        for i in 0..<instrumentCount {
             readInstrument(&r, i + 1)
-            guard r.isValid, isSound(instruments[i + 1]) else { return false }
+            guard r.isValid, isSound(instruments[i + 1]), deferredStates[i + 1] <= 6,
+                instrument(symbol: instruments[i + 1].symbol) == nil
+            else { return false }
+            instrumentsUsed = UInt16(i + 1)
         }
-        instrumentsUsed = UInt16(instrumentCount)
+        return readFees(&r)
+    }
+
+    private mutating func readFees(_ r: inout WireReader) -> Bool {
         while true {
             let tier: UInt32 = r.integer()
             let instrument: UInt32 = r.integer()
             guard r.isValid else { return false }
             if tier == 0 { return instrument == 0 }
-            guard tier <= limits.feeTiers, instrument <= UInt32(instrumentsUsed) else {
-                return false
-            }
             let fee = FeeSlot(maker: r.integer(), taker: r.integer(), isSet: true)
+            guard tier <= limits.feeTiers, instrument <= UInt32(instrumentsUsed),
+                Self.areRatesValid(maker: fee.maker, taker: fee.taker)
+            else { return false }
             accounts.setFee(UInt16(tier - 1), UInt16(instrument), fee)
         }
     }
@@ -323,7 +496,8 @@ extension Engine {
         instruments[i].quote = AssetID(r.integer())
         instruments[i].tickScale = r.integer()
         instruments[i].state = r.choice(.closed)
-        r.reserved(2)
+        instruments[i].selfTradePrevention = r.choice(.none)
+        deferredStates[i] = r.integer()
         instruments[i].tickMantissa = r.integer()
         instruments[i].lotUnits = r.integer()
         instruments[i].notionalUnit = r.integer()
@@ -334,6 +508,7 @@ extension Engine {
         instruments[i].notionalMin = Amount(units: r.integer())
         instruments[i].notionalMax = Amount(units: r.integer())
         instruments[i].referencePrice = Price(ticks: r.integer())
+        instruments[i].rebasedPrice = Price(ticks: r.integer())
         instruments[i].bandUp = r.integer()
         instruments[i].bandDown = r.integer()
         instruments[i].lastPrice = Price(ticks: r.integer())
@@ -341,24 +516,36 @@ extension Engine {
         r.endPart()
     }
 
+    /// The same terms as an operator may set, and prices that can have been.
     private func isSound(_ v: InstrumentView) -> Bool {
-        asset(v.base) != nil && asset(v.quote) != nil && v.notionalUnit >= 1 && v.lotUnits >= 1
-            && v.priceMax.ticks <= Limits.priceTicksMax && v.lastPrice.ticks >= 0
-            && v.lastPrice.ticks <= Limits.priceTicksMax
+        guard let base = asset(v.base), let quote = asset(v.quote), !v.symbol.isEmpty else {
+            return false
+        }
+        let terms = SetInstrument(
+            symbol: v.symbol, base: v.base, quote: v.quote, tickMantissa: v.tickMantissa,
+            tickScale: v.tickScale, lotUnits: v.lotUnits, state: v.state, priceMin: v.priceMin,
+            priceMax: v.priceMax, quantityMin: v.quantityMin, quantityMax: v.quantityMax,
+            notionalMin: v.notionalMin, notionalMax: v.notionalMax,
+            referencePrice: v.referencePrice, bandUp: v.bandUp, bandDown: v.bandDown,
+            selfTradePrevention: v.selfTradePrevention,
+            audit: Audit(operatorName: Text40(), reason: ""))
+        let prices = 0...Limits.priceTicksMax
+        return Self.notionalUnit(terms, base, quote) == v.notionalUnit
+            && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
+            && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
+            && v.lastTrade.number < 1 << 62
     }
 
     private mutating func readAccounts(_ r: inout WireReader) -> Bool {
-        let count: UInt64 = r.integer()
-        guard r.isValid, count <= UInt64(limits.accounts) else { return false }
+        guard let count = r.count(most: Int(limits.accounts)) else { return false }
         for number in 0...UInt32(count) {
             let name: Text40 = r.text()
+            guard r.isValid, name.isEmpty == (number == 0) else { return false }
             if number > 0 {
-                guard r.isValid, !name.isEmpty, accounts.find(name) == nil,
-                    accounts.open(name) == number
-                else { return false }
+                guard accounts.find(name) == nil, accounts.open(name) == number else {
+                    return false
+                }
             }
-            accounts.slots[number].orderNotionalMax = r.integer()
-            accounts.slots[number].orderQuantityMax = r.integer()
             accounts.slots[number].messageSecond = r.integer()
             accounts.slots[number].messages = r.integer()
             accounts.slots[number].messagesPerSecondMax = r.integer()
@@ -367,11 +554,27 @@ extension Engine {
             accounts.slots[number].isKilled = r.flag()
             accounts.slots[number].hasOwnLimits = r.flag()
             r.endPart()
-            guard r.isValid, UInt32(accounts.slots[number].tier) < limits.feeTiers else {
-                return false
-            }
+            guard r.isValid, UInt32(accounts.slots[number].tier) < limits.feeTiers,
+                accounts.slots[number].messages < .max
+            else { return false }
         }
-        return readBalances(&r)
+        guard let rows = r.count(most: Int(limits.orderLimits)) else { return false }
+        for _ in 0..<rows {
+            let account: UInt32 = r.integer()
+            let instrument: UInt32 = r.integer()
+            let row = Self.orderLimitRow(&r)
+            guard r.isValid, account <= accounts.count, instrument >= 1,
+                instrument <= UInt32(instrumentsUsed), row.quantityMax >= 0,
+                row.notionalMax >= 0, !row.isEmpty
+            else { return false }
+            accounts.setOrderLimitRow(account, UInt16(instrument), row)
+        }
+        return true
+    }
+
+    private static func orderLimitRow(_ r: inout WireReader) -> OrderLimitSlot {
+        let quantityMax: Int64 = r.integer()
+        return OrderLimitSlot(notionalMax: r.integer(), quantityMax: quantityMax)
     }
 
     private mutating func readBalances(_ r: inout WireReader) -> Bool {
@@ -381,12 +584,8 @@ extension Engine {
             guard r.isValid else { return false }
             if number == 0 { return asset == 0 }
             let balance = Balance(
-                available: Amount(units: r.integer()), held: Amount(units: r.integer()))
-            // What came from outside, and as much again in rebates.
-            let most = 2 * Limits.amountUnitsMax
-            guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed),
-                balance.available.units >= 0, balance.held.units >= 0,
-                balance.available.units <= most, balance.held.units <= most
+                available: r.owned(), held: r.owned(), withdrawing: r.owned())
+            guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed)
             else { return false }
             ledger.set(number, UInt16(asset), balance)
         }
@@ -399,81 +598,241 @@ extension Engine {
         for _ in 0..<sessionCount {
             let name: Text40 = r.text()
             let id: UInt64 = r.integer()
-            guard r.isValid, id <= UInt64(sessions.lastID) else { return false }
-            sessions.list.append(
-                SessionView(id: SessionID(UInt32(id)), name: name, lastNumber: r.integer()))
+            let lastNumber: UInt64 = r.integer()
+            guard r.isValid, !name.isEmpty, id >= 1, id <= UInt64(sessions.lastID),
+                lastNumber < 1 << 62, sessions.session(name) == nil,
+                sessions.session(SessionID(UInt32(id))) == nil
+            else { return false }
+            sessions.open(
+                SessionView(id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber))
         }
-        let keyCount: UInt64 = r.integer()
-        guard r.isValid, keyCount <= UInt64(limits.apiKeys) else { return false }
-        for place in 0..<Int(keyCount) {
+        guard let keyCount = r.count(most: Int(limits.apiKeys)) else { return false }
+        for _ in 0..<keyCount {
             let keyID: Text64 = r.text()
             let account = AccountID(r.integer())
             let permissions = Permissions(rawValue: r.integer())
             let algorithm = r.choice(KeyAlgorithm.hmacSHA256)
-            keys.isRevoked.append(r.flag())
-            keys.list.append(
+            r.reserved(1)
+            let secret = r.blob(most: Limits.sealedSecretBytesMax)
+            r.endPart()
+            guard r.isValid, hasAccount(account), !keyID.isEmpty, keys.find(keyID) == nil else {
+                return false
+            }
+            keys.add(
                 APIKeyView(
                     keyID: keyID, account: account, permissions: permissions,
-                    algorithm: algorithm,
-                    sealedSecret: r.blob(most: Limits.sealedSecretBytesMax)))
-            r.endPart()
-            guard r.isValid, hasAccount(account), keys.places[keyID] == nil else { return false }
-            keys.places[keyID] = place
-        }
-        let pendingCount: UInt64 = r.integer()
-        guard r.isValid, pendingCount <= UInt64(instrumentsUsed) else { return false }
-        for _ in 0..<pendingCount {
-            let instrument: UInt64 = r.integer()
-            guard instrument >= 1, instrument <= UInt64(instrumentsUsed) else { return false }
-            pendingTriggers.append(UInt16(instrument))
-        }
-        r.endPart()
-        return r.isValid
-    }
-
-    private mutating func readOrders(_ r: inout WireReader) -> Bool {
-        let count: UInt64 = r.integer()
-        guard r.isValid, count <= UInt64(limits.openOrders) else { return false }
-        for _ in 0..<count {
-            var hot = HotOrder(
-                id: r.integer(), price: r.integer(), leaves: r.integer(), shown: r.integer(),
-                display: r.integer(), account: r.integer(), instrument: r.integer())
-            hot.side = r.choice(.buy)
-            hot.type = r.choice(.limit)
-            hot.timeInForce = r.choice(.gtc)
-            hot.selfTradePrevention = r.choice(.none)
-            hot.isWorking = r.flag()
-            r.reserved(5)
-            let cumQuote: Int128 = r.integer()
-            hot.quantity = r.integer()
-            var cold = ColdOrder(
-                stopPrice: r.integer(), expireTime: r.integer(), createdTime: r.integer(),
-                updatedTime: r.integer(), clOrdID: r.text(), account: hot.account)
-            cold.cumQuote = cumQuote
-            r.endPart()
-            guard r.isValid, isSound(hot, cold) else { return false }
-            _ = rest(hot, cold)
+                    algorithm: algorithm, sealedSecret: secret))
         }
         return true
     }
 
-    private func isSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
-        let at = hot.isWorking ? hot.price : cold.stopPrice
-        return hot.id >= 1 && hot.id <= lastOrder && orders.find(hot.id) == none
-            && hasAccount(AccountID(hot.account)) && hot.instrument >= 1
-            && hot.instrument <= instrumentsUsed && at >= 1 && at <= Limits.priceTicksMax
-            && hot.price >= 0 && hot.price <= Limits.priceTicksMax && hot.leaves >= 1
-            && hot.shown >= 1 && hot.shown <= hot.leaves && hot.leaves <= hot.quantity
-            && hot.quantity <= Limits.quantityLotsMax && (hot.isWorking || hot.type.isTriggered)
+    private mutating func readReferences(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(limits.references)) else { return false }
+        for _ in 0..<count {
+            let hash = ReferenceHash(high: r.integer(), low: r.integer())
+            guard r.isValid, !references.contains(hash) else { return false }
+            references.insert(hash)
+        }
+        return true
+    }
+
+    // MARK: Orders
+
+    private mutating func readOrders(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: orders.capacity) else { return false }
+        for _ in 0..<count {
+            guard let (hot, cold) = readOrder(&r), isResting(hot, cold) else { return false }
+            rest(hot, cold)
+        }
+        return true
+    }
+
+    /// The next order, as far as what holds for each open one; nil where it does not.
+    private mutating func readOrder(_ r: inout WireReader) -> (HotOrder, ColdOrder)? {
+        var hot = HotOrder(
+            id: r.integer(), price: r.integer(), leaves: r.integer(), shown: r.integer(),
+            display: r.integer(), quantity: r.integer(), account: r.integer(),
+            instrument: r.integer(), side: r.choice(.buy), type: r.choice(.limit),
+            timeInForce: r.choice(.gtc), selfTradePrevention: r.choice(.none),
+            isWorking: r.flag())
+        r.reserved(1)
+        var cold = ColdOrder(account: hot.account, strategyType: r.integer())
+        cold.cumQuote = r.owned().units
+        cold.preventedQuantity = r.integer()
+        cold.stopPrice = r.integer()
+        cold.expireTime = r.integer()
+        cold.createdTime = r.integer()
+        cold.updatedTime = r.integer()
+        cold.workingTime = r.integer()
+        cold.strategyID = r.integer()
+        cold.clOrdID = r.text()
+        cold.feeOverpaid = r.integer()
+        r.endPart()
+        hot.hasClOrdID = !cold.clOrdID.isEmpty
+        let prices = 0...Limits.priceTicksMax
+        let lots = 0...Limits.quantityLotsMax
+        guard r.isValid, hot.id >= 1, hot.id <= lastOrder, orders.find(hot.id) == none,
+            orders.count < orders.capacity, hasAccount(AccountID(hot.account)),
+            hot.instrument >= 1, hot.instrument <= instrumentsUsed, prices.contains(hot.price),
+            prices.contains(cold.stopPrice), lots.contains(hot.quantity),
+            lots.contains(hot.leaves), lots.contains(hot.shown), lots.contains(hot.display),
+            lots.contains(cold.preventedQuantity),
+            Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
+            cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
+            cold.clOrdID.count <= Limits.clOrdIDBytesMax,
+            !hot.hasClOrdID
+                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none
+        else { return nil }
+        return (hot, cold)
+    }
+
+    /// Whether an order can stand in a ladder.
+    private func isResting(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let stays = hot.timeInForce == .gtc || hot.timeInForce == .gtd
+        let stands =
+            hot.isWorking
+            ? hot.type.hasPrice && hot.price >= 1 && stays
+            : hot.type.isTriggered && cold.stopPrice >= 1
+        return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
+            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+            && hot.leaves <= hot.quantity
+            && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
+    }
+
+    /// Whether what an order holds, at so many lots of this price, is an amount that there can be.
+    private func isHoldSound(_ hot: HotOrder, at price: Int64) -> Bool {
+        let instrument = instruments[Int(hot.instrument)]
+        let hold =
+            hot.side == .sell
+            ? Int128(hot.leaves) * Int128(instrument.lotUnits)
+            : notional(price, hot.leaves, instrument.notionalUnit)
+        return hold <= Limits.amountUnitsMax
+    }
+
+    private mutating func readFlights(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(instrumentsUsed)) else { return false }
+        for _ in 0..<count {
+            guard let (terms, cold) = readOrder(&r) else { return false }
+            var hot = terms
+            let (funds, quoteQuantity) = (r.owned().units, r.owned().units)
+            let (bound, lotsHeld, cumQty): (Int64, Int64, Int64) = (
+                r.integer(), r.integer(), r.integer()
+            )
+            let code: UInt8 = r.integer()
+            r.endPart()
+            guard r.isValid, hot.isWorking, !hasFlight(hot.instrument),
+                let kind = [Incoming.Kind.limit, .market, .quote].first(where: {
+                    Self.code($0) == code
+                }),
+                isFlying(hot, cold, kind, quoteQuantity: quoteQuantity, cumQty: cumQty),
+                lotsHeld >= 0,
+                Int128(lotsHeld) * Int128(instruments[Int(hot.instrument)].lotUnits)
+                    <= Limits.amountUnitsMax
+            else { return false }
+            hot.level = none
+            let slot = enter(hot, cold)
+            flights.append(
+                Flight(
+                    slot: slot, kind: kind, bound: bound, funds: funds, lotsHeld: lotsHeld,
+                    quoteQuantity: quoteQuantity, cumQty: cumQty))
+        }
+        linkAccounts()
+        return true
+    }
+
+    /// Links each account's orders anew in the order of their acceptance, for they came in that of
+    /// the books. O(n log n).
+    private mutating func linkAccounts() {
+        for account in 0...accounts.count {
+            accounts.slots[account].firstOrder = none
+            accounts.slots[account].lastOrder = none
+            accounts.slots[account].openOrders = 0
+        }
+        for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
+    }
+
+    /// Whether an order can be in flight as this kind.
+    private func isFlying(
+        _ hot: HotOrder, _ cold: ColdOrder, _ kind: Incoming.Kind, quoteQuantity: Int128,
+        cumQty: Int64
+    ) -> Bool {
+        if kind == .quote {
+            return hot.type == .market && quoteQuantity >= 1 && hot.leaves == 0
+                && hot.quantity == cumQty
+        }
+        return quoteQuantity == 0 && hot.type.hasPrice == (kind == .limit)
+            && (kind == .market || hot.price >= 1) && hot.leaves >= 1
+            && cumQty == hot.quantity - cold.preventedQuantity - hot.leaves && cumQty >= 0
+            && isHoldSound(hot, at: hot.price)
+    }
+
+    // MARK: Work that goes on
+
+    private mutating func readElections(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(instrumentsUsed)) else { return false }
+        for _ in 0..<count {
+            let instrument: UInt32 = r.integer()
+            let rangeCount: UInt32 = r.integer()
+            guard r.isValid, instrument >= 1, instrument <= UInt32(instrumentsUsed),
+                !elections.contains(where: { $0.instrument == UInt16(instrument) }),
+                rangeCount >= 1, Int(rangeCount) <= r.remaining / 16
+            else { return false }
+            var ranges: [Election.Range] = []
+            for _ in 0..<rangeCount {
+                let bound: Int64 = r.integer()
+                let isUp = r.flag()
+                r.endPart()
+                guard r.isValid, bound >= 1, bound <= Limits.priceTicksMax,
+                    ranges.last?.isUp != isUp
+                else { return false }
+                ranges.append(Election.Range(isUp: isUp, bound: bound))
+            }
+            elections.append(Election(instrument: UInt16(instrument), ranges: ranges))
+        }
+        if instrumentsUsed > 0 { for number in 1...instrumentsUsed { updateTriggers(number) } }
+        return true
+    }
+
+    private mutating func readMassCancels(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: r.remaining / 32) else { return false }
+        for _ in 0..<count {
+            let account: UInt32 = r.integer()
+            let instrument: UInt16 = r.integer()
+            let rawSide: UInt8 = r.integer()
+            let reason: EndReason = r.choice(.massCancel)
+            let last: UInt64 = r.integer()
+            let current: UInt64 = r.integer()
+            let order: UInt64 = r.integer()
+            guard r.isValid, account <= accounts.count, instrument <= instrumentsUsed,
+                rawSide == 255 || Side(rawValue: rawSide) != nil,
+                reason == .massCancel || reason == .killSwitch, last <= lastOrder, current >= 1,
+                current <= UInt64(accounts.count), account == 0 || current == UInt64(account)
+            else { return false }
+            let slot = order == 0 ? none : orders.find(order)
+            if order != 0 {
+                guard slot != none, UInt64(orders.hot[slot].account) == current else {
+                    return false
+                }
+            }
+            massCancels.append(
+                MassCancelWork(
+                    account: account, instrument: instrument, side: Side(rawValue: rawSide),
+                    reason: reason, lastOrder: last, current: UInt32(current), slot: slot))
+        }
+        return true
     }
 }
 
 extension EngineLimits {
-    /// Whether an engine can be made with these limits: they may come from a damaged file.
+    /// Whether an engine can be made with these limits: they may come from a damaged file, or from
+    /// an operator.
     public var isReasonable: Bool {
-        assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
-            && accounts >= 1 && accounts <= 16_000_000 && openOrders >= 1 && openOrders < 1 << 24
-            && apiKeys <= 16_000_000 && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
-            && feeTiers <= 1_024 && UInt64(accounts) * UInt64(assets) <= 1 << 31
+        let million: UInt32 = 1 << 20
+        return assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
+            && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
+            && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
+            && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
+            && turnSteps >= 1 && turnSteps <= 65_536
+            && UInt64(accounts) * UInt64(assets) <= 1 << 31
     }
 }

@@ -2,17 +2,22 @@
 
 public import Terms
 
-/// What an account has of one asset. Both parts are never negative.
+/// What an account has of one asset. No part is ever negative.
 @frozen public struct Balance: Hashable, BitwiseCopyable, Sendable {
     /// Free for orders and withdrawals.
     public var available: Amount
     /// Held for open orders.
     public var held: Amount
+    /// Held for withdrawals that are asked for.
+    public var withdrawing: Amount
 
     /// A balance.
-    @inlinable public init(available: Amount = .zero, held: Amount = .zero) {
+    @inlinable public init(
+        available: Amount = .zero, held: Amount = .zero, withdrawing: Amount = .zero
+    ) {
         self.available = available
         self.held = held
+        self.withdrawing = withdrawing
     }
 }
 
@@ -20,16 +25,25 @@ public import Terms
 @frozen public struct HouseBalance: Hashable, BitwiseCopyable, Sendable {
     /// What came from outside: the negative of all that is inside.
     public var external: Amount
-    /// Fees taken, less rebates paid, each rounded down to a unit.
+    /// Fees taken, less rebates paid and what was collected; each order's rounded down to a unit.
     public var fees: Amount
     /// What rounding in the house's favour left over.
     public var rounding: Amount
+    /// Withdrawals that left their accounts and are not settled on their chain.
+    public var inTransit: Amount
+    /// What chains took and gave beside customers: network fees, what was swept.
+    public var chain: Amount
 
     /// All fields, for projections and tests in this package.
-    package init(external: Amount, fees: Amount, rounding: Amount) {
+    package init(
+        external: Amount, fees: Amount, rounding: Amount, inTransit: Amount = .zero,
+        chain: Amount = .zero
+    ) {
         self.external = external
         self.fees = fees
         self.rounding = rounding
+        self.inTransit = inTransit
+        self.chain = chain
     }
 }
 
@@ -70,6 +84,8 @@ public import Terms
     public var notionalUnit: Int64
     /// Its state.
     public var state: InstrumentState
+    /// What orders get that name no prevention mode of their own.
+    public var selfTradePrevention: SelfTradePrevention
     /// Lowest price.
     public var priceMin: Price
     /// Highest price.
@@ -84,6 +100,8 @@ public import Terms
     public var notionalMax: Amount
     /// Reference price of the band before the first trade.
     public var referencePrice: Price
+    /// What an operator set since the last trade, or `.none`: the band is measured from it.
+    public var rebasedPrice: Price
     /// Band above, 10⁻⁶, or 0.
     public var bandUp: Int32
     /// Band below, 10⁻⁶, or 0.
@@ -97,9 +115,10 @@ public import Terms
     package init(
         id: InstrumentID, symbol: Text16, base: AssetID, quote: AssetID, tickScale: UInt8,
         tickMantissa: Int64, lotUnits: Int64, notionalUnit: Int64, state: InstrumentState,
-        priceMin: Price, priceMax: Price, quantityMin: Quantity, quantityMax: Quantity,
-        notionalMin: Amount, notionalMax: Amount, referencePrice: Price, bandUp: Int32,
-        bandDown: Int32, lastPrice: Price, lastTrade: TradeID
+        selfTradePrevention: SelfTradePrevention = .none, priceMin: Price, priceMax: Price,
+        quantityMin: Quantity, quantityMax: Quantity, notionalMin: Amount, notionalMax: Amount,
+        referencePrice: Price, rebasedPrice: Price = .none, bandUp: Int32, bandDown: Int32,
+        lastPrice: Price, lastTrade: TradeID
     ) {
         self.id = id
         self.symbol = symbol
@@ -110,6 +129,7 @@ public import Terms
         self.lotUnits = lotUnits
         self.notionalUnit = notionalUnit
         self.state = state
+        self.selfTradePrevention = selfTradePrevention
         self.priceMin = priceMin
         self.priceMax = priceMax
         self.quantityMin = quantityMin
@@ -117,6 +137,7 @@ public import Terms
         self.notionalMin = notionalMin
         self.notionalMax = notionalMax
         self.referencePrice = referencePrice
+        self.rebasedPrice = rebasedPrice
         self.bandUp = bandUp
         self.bandDown = bandDown
         self.lastPrice = lastPrice
@@ -140,16 +161,11 @@ public import Terms
     public var openOrdersMax: UInt32
     /// Limit of messages a second, or 0.
     public var messagesPerSecondMax: UInt32
-    /// Limit of an order's lots, or zero.
-    public var orderQuantityMax: Quantity
-    /// Limit of an order's price × quantity, or zero.
-    public var orderNotionalMax: Amount
 
     /// All fields, for projections and tests in this package.
     package init(
         id: AccountID, name: Text40, tier: UInt16, isKilled: Bool, openOrders: UInt32,
-        openOrdersMax: UInt32, messagesPerSecondMax: UInt32, orderQuantityMax: Quantity,
-        orderNotionalMax: Amount
+        openOrdersMax: UInt32, messagesPerSecondMax: UInt32
     ) {
         self.id = id
         self.name = name
@@ -158,6 +174,28 @@ public import Terms
         self.openOrders = openOrders
         self.openOrdersMax = openOrdersMax
         self.messagesPerSecondMax = messagesPerSecondMax
+    }
+}
+
+/// How large one order of an account, or of all that have no row of their own, may be in an
+/// instrument.
+@frozen public struct OrderLimitsView: Hashable, BitwiseCopyable, Sendable {
+    /// Whose, or 0 for the default.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Most lots, or zero.
+    public var orderQuantityMax: Quantity
+    /// Most quote units, or zero.
+    public var orderNotionalMax: Amount
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity,
+        orderNotionalMax: Amount
+    ) {
+        self.account = account
+        self.instrument = instrument
         self.orderQuantityMax = orderQuantityMax
         self.orderNotionalMax = orderNotionalMax
     }

@@ -45,6 +45,18 @@ internal import Glibc
 
     deinit { _ = unsafe munmap(UnsafeMutableRawPointer(base), bytes) }
 
+    /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages
+    /// move and are not copied, so this takes microseconds whatever the slab holds. Stops the
+    /// process when the address space is exhausted.
+    public mutating func raise(capacity: Int) {
+        precondition(capacity >= self.capacity, "a slab never shrinks")
+        if capacity == self.capacity { return }
+        let larger = Slab(capacity: capacity)
+        let moved = unsafe bourse_move_pages(base, bytes, larger.base)
+        precondition(moved == 0, "pages of a slab move")
+        self = larger
+    }
+
     /// The element at `index`; stops the process outside `0..<capacity`.
     @inlinable public subscript(index: Int) -> Element {
         @inline(__always) unsafeAddress {

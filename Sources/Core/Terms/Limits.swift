@@ -16,8 +16,13 @@ public enum Limits {
     @inlinable public static var icebergPartsMax: Int64 { 100 }
     /// Most bytes of a client order id.
     @inlinable public static var clOrdIDBytesMax: Int { 36 }
-    /// Most bytes of one record in the log, header included.
-    @inlinable public static var recordBytesMax: Int { 128 << 10 }
+    /// Most bytes of one record in the log, header included: room for a signed transaction of many
+    /// inputs.
+    @inlinable public static var recordBytesMax: Int { 131_072 }
+    /// Most bytes of a record that this version writes by itself; signed transactions come apart.
+    @inlinable public static var commandBytesMax: Int { 4_096 }
+    /// Most sequences that operators may void over the life of a log.
+    @inlinable public static var voidsMax: Int { 1_024 }
     /// Most bytes of a sealed API key secret.
     @inlinable public static var sealedSecretBytesMax: Int { 1024 }
     /// Most bytes of an operator's reason.
@@ -43,11 +48,19 @@ public enum Limits {
     public var sessions: UInt32
     /// Fee tiers.
     public var feeTiers: UInt32
+    /// Rows of order limits: one an account (or the default) and instrument.
+    public var orderLimits: UInt32
+    /// References of bookings and outputs of deposits that are remembered, so that none counts
+    /// twice.
+    public var references: UInt32
+    /// Steps of one turn: trades, preventions, triggers and ends. What needs more goes on by ticks.
+    public var turnSteps: UInt32
 
     /// These limits.
     public init(
         assets: UInt32, instruments: UInt32, accounts: UInt32, openOrders: UInt32,
-        apiKeys: UInt32, sessions: UInt32, feeTiers: UInt32
+        apiKeys: UInt32, sessions: UInt32, feeTiers: UInt32, orderLimits: UInt32,
+        references: UInt32, turnSteps: UInt32
     ) {
         self.assets = assets
         self.instruments = instruments
@@ -56,19 +69,23 @@ public enum Limits {
         self.apiKeys = apiKeys
         self.sessions = sessions
         self.feeTiers = feeTiers
+        self.orderLimits = orderLimits
+        self.references = references
+        self.turnSteps = turnSteps
     }
 
-    /// The defaults: within 1 GB when all is full.
+    /// The defaults.
     public static var standard: EngineLimits {
         EngineLimits(
             assets: 64, instruments: 1_024, accounts: 100_000, openOrders: 1_000_000,
-            apiKeys: 200_000, sessions: 256, feeTiers: 32)
+            apiKeys: 200_000, sessions: 256, feeTiers: 32, orderLimits: 100_000,
+            references: 4_000_000, turnSteps: 512)
     }
 
     /// Small limits for tests.
     public static var small: EngineLimits {
         EngineLimits(
             assets: 8, instruments: 8, accounts: 64, openOrders: 4_096, apiKeys: 64, sessions: 16,
-            feeTiers: 8)
+            feeTiers: 8, orderLimits: 64, references: 1_024, turnSteps: 512)
     }
 }

@@ -65,6 +65,18 @@
     case expireBoth = 3
     /// Both are reduced by the smaller open quantity, without a trade.
     case decrement = 4
+    /// In a command only: the instrument's own default.
+    case instrumentDefault = 5
+}
+
+/// Which orders a cancel may end (Binance `cancelRestrictions`).
+@frozen public enum CancelRestriction: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    /// Any that is open.
+    case none = 0
+    /// Only one that has not traded (`ONLY_NEW`).
+    case onlyNew = 1
+    /// Only one that has traded in part (`ONLY_PARTIALLY_FILLED`).
+    case onlyPartiallyFilled = 2
 }
 
 /// Market state (FIX tag 340 TradSesStatus, 326 SecurityTradingStatus).
@@ -97,6 +109,8 @@
     case expired = 4
     /// Ended by self-trade prevention.
     case expiredInMatch = 5
+    /// FIX 39=8: refused; it was never an order and has no id.
+    case rejected = 6
 
     /// Whether the order can still trade.
     @inlinable public var isOpen: Bool { rawValue <= OrderStatus.partiallyFilled.rawValue }

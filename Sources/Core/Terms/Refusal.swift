@@ -22,6 +22,10 @@
     case diskReserve = 5
     /// An operator voided the command.
     case voided = 6
+    /// The process died twice while applying the command; it was not tried again.
+    case poisoned = 7
+    /// The command's deadline had passed when it got its place in the log.
+    case deadlinePassed = 8
 
     // Who and where.
     /// The venue's kill switch is on.
@@ -36,6 +40,8 @@
     case messageRate = 14
     /// The instrument's state does not take this command.
     case instrumentState = 15
+    /// Work of an earlier command goes on in the instrument by ticks; nothing overtakes it.
+    case instrumentBusy = 16
 
     // The order's own terms.
     /// The order type with this time in force, or without a needed field.
@@ -50,12 +56,14 @@
     case stopPriceInvalid = 24
     /// The expire time is absent or not in the future.
     case expireTimeInvalid = 25
+    /// A market or fill-or-kill order would have to look at more of the book than one turn may.
+    case sweepLimit = 26
     /// Price × quantity is below the instrument's minimum (filter NOTIONAL).
-    case notionalBelowMinimum = 26
+    case notionalBelowMinimum = 27
     /// Price × quantity is above the instrument's maximum.
-    case notionalAboveMaximum = 27
+    case notionalAboveMaximum = 28
     /// The price is outside the static band (filter PERCENT_PRICE_BY_SIDE).
-    case priceBand = 28
+    case priceBand = 29
 
     // The account's limits.
     /// Above the account's limit of one order's quantity or notional.
@@ -82,6 +90,8 @@
     case amendInvalid = 51
     /// The cancel half of a cancel-replace failed, so the new order was not tried.
     case cancelFailed = 52
+    /// The order's status is not one that the cancel was restricted to.
+    case cancelRestricted = 53
 
     // Administration.
     /// A name that exists already with other, unchangeable terms, or is empty.
@@ -98,4 +108,8 @@
     case apiKeyUnknown = 65
     /// A change of state that is not allowed from here.
     case stateInvalid = 66
+    /// The reference, or the deposit's output, is in the log already; nothing was booked.
+    case referenceDuplicate = 67
+    /// The house does not have as much of the asset in its fees.
+    case feesInsufficient = 68
 }

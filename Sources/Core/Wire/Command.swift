@@ -15,10 +15,14 @@ internal import Terms
     case hashMark = 3
     /// A primary's term begins.
     case epochMark = 4
+    /// The engine's rules change.
+    case setRules = 5
 
     // By writers, about themselves.
     /// A writer's new incarnation.
     case openSession = 10
+    /// A writer's end.
+    case closeSession = 11
 
     // By operators.
     /// Creates an asset.
@@ -45,6 +49,14 @@ internal import Terms
     case revokeAPIKey = 30
     /// Voids the command at a sequence on every replica.
     case voidSequence = 31
+    /// Sets what an instrument's price band is measured from until its next trade.
+    case setReferencePrice = 32
+    /// Moves money between the house's fees and an account.
+    case transferFees = 33
+    /// Raises the limits of how much every replica holds.
+    case raiseLimits = 34
+    /// Sets an account's limits of one order in an instrument.
+    case setOrderLimits = 35
 
     // By traders, through a gateway.
     /// A new order.
@@ -57,6 +69,10 @@ internal import Terms
     case cancelReplace = 43
     /// Cancels many orders.
     case massCancel = 44
+
+    // By the wallet.
+    /// Credits what came in on a chain, once an output.
+    case creditDeposit = 50
 }
 
 /// A command's payload: its kind and its bytes.
@@ -79,8 +95,12 @@ public enum Command: Hashable, Sendable {
     case hashMark(HashMark)
     /// See `EpochMark`.
     case epochMark(EpochMark)
+    /// See `SetRules`.
+    case setRules(SetRules)
     /// See `OpenSession`.
     case openSession(OpenSession)
+    /// See `CloseSession`.
+    case closeSession(CloseSession)
     /// See `SetAsset`.
     case setAsset(SetAsset)
     /// See `SetInstrument`.
@@ -105,6 +125,14 @@ public enum Command: Hashable, Sendable {
     case revokeAPIKey(RevokeAPIKey)
     /// See `VoidSequence`.
     case voidSequence(VoidSequence)
+    /// See `SetReferencePrice`.
+    case setReferencePrice(SetReferencePrice)
+    /// See `TransferFees`.
+    case transferFees(TransferFees)
+    /// See `RaiseLimits`.
+    case raiseLimits(RaiseLimits)
+    /// See `SetOrderLimits`.
+    case setOrderLimits(SetOrderLimits)
     /// See `Place`.
     case place(Place)
     /// See `Cancel`.
@@ -115,6 +143,8 @@ public enum Command: Hashable, Sendable {
     case cancelReplace(CancelReplace)
     /// See `MassCancel`.
     case massCancel(MassCancel)
+    /// See `CreditDeposit`.
+    case creditDeposit(CreditDeposit)
 
     /// The payload by itself.
     public var payload: any CommandPayload {
@@ -123,7 +153,9 @@ public enum Command: Hashable, Sendable {
         case .tick(let p): p
         case .hashMark(let p): p
         case .epochMark(let p): p
+        case .setRules(let p): p
         case .openSession(let p): p
+        case .closeSession(let p): p
         case .setAsset(let p): p
         case .setInstrument(let p): p
         case .setInstrumentState(let p): p
@@ -136,11 +168,16 @@ public enum Command: Hashable, Sendable {
         case .addAPIKey(let p): p
         case .revokeAPIKey(let p): p
         case .voidSequence(let p): p
+        case .setReferencePrice(let p): p
+        case .transferFees(let p): p
+        case .raiseLimits(let p): p
+        case .setOrderLimits(let p): p
         case .place(let p): p
         case .cancel(let p): p
         case .amend(let p): p
         case .cancelReplace(let p): p
         case .massCancel(let p): p
+        case .creditDeposit(let p): p
         }
     }
 
@@ -155,7 +192,9 @@ public enum Command: Hashable, Sendable {
         case .tick: self = .tick(Tick(from: &r))
         case .hashMark: self = .hashMark(HashMark(from: &r))
         case .epochMark: self = .epochMark(EpochMark(from: &r))
+        case .setRules: self = .setRules(SetRules(from: &r))
         case .openSession: self = .openSession(OpenSession(from: &r))
+        case .closeSession: self = .closeSession(CloseSession(from: &r))
         case .setAsset: self = .setAsset(SetAsset(from: &r))
         case .setInstrument: self = .setInstrument(SetInstrument(from: &r))
         case .setInstrumentState: self = .setInstrumentState(SetInstrumentState(from: &r))
@@ -168,11 +207,16 @@ public enum Command: Hashable, Sendable {
         case .addAPIKey: self = .addAPIKey(AddAPIKey(from: &r))
         case .revokeAPIKey: self = .revokeAPIKey(RevokeAPIKey(from: &r))
         case .voidSequence: self = .voidSequence(VoidSequence(from: &r))
+        case .setReferencePrice: self = .setReferencePrice(SetReferencePrice(from: &r))
+        case .transferFees: self = .transferFees(TransferFees(from: &r))
+        case .raiseLimits: self = .raiseLimits(RaiseLimits(from: &r))
+        case .setOrderLimits: self = .setOrderLimits(SetOrderLimits(from: &r))
         case .place: self = .place(Place(from: &r))
         case .cancel: self = .cancel(Cancel(from: &r))
         case .amend: self = .amend(Amend(from: &r))
         case .cancelReplace: self = .cancelReplace(CancelReplace(from: &r))
         case .massCancel: self = .massCancel(MassCancel(from: &r))
+        case .creditDeposit: self = .creditDeposit(CreditDeposit(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }
@@ -190,7 +234,7 @@ extension WireReader {
 extension CommandPayload {
     /// Writes a whole record of this payload, without its CRC; gives its length.
     ///
-    /// `bytes` holds at least `Limits.recordBytesMax`, aligned to 8.
+    /// `bytes` holds at least `Limits.commandBytesMax`, aligned to 8.
     public func write(_ header: RecordHeader, to bytes: UnsafeMutableRawBufferPointer) -> Int {
         var writer = unsafe WireWriter(
             UnsafeMutableRawBufferPointer(rebasing: bytes[RecordHeader.size...]))
@@ -205,7 +249,7 @@ extension CommandPayload {
 
     /// The payload's bytes, padded to a multiple of 8.
     public func payloadBytes() -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: Limits.recordBytesMax) { buffer, count in
+        unsafe [UInt8](unsafeUninitializedCapacity: Limits.commandBytesMax) { buffer, count in
             var writer = unsafe WireWriter(UnsafeMutableRawBufferPointer(buffer))
             encode(into: &writer)
             writer.pad()
@@ -215,7 +259,7 @@ extension CommandPayload {
 
     /// A whole record of this payload as bytes, without its CRC.
     public func recordBytes(_ header: RecordHeader) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: Limits.recordBytesMax) { buffer, count in
+        unsafe [UInt8](unsafeUninitializedCapacity: Limits.commandBytesMax) { buffer, count in
             count = unsafe write(header, to: UnsafeMutableRawBufferPointer(buffer))
         }
     }

@@ -74,7 +74,8 @@ public struct SetAsset: CommandPayload {
 ///     18  u16  quote              80  i128 notionalMin, quote units
 ///     20  u8   tickScale          96  i128 notionalMax, quote units; 0 is none
 ///     21  u8   state             112  i64  referencePrice, ticks; 0 is none
-///     22  2    reserved          120  i32  bandUp, 10⁻⁶; 0 is none
+///     22  u8   selfTradePrevention, the default; 23 reserved
+///                                120  i32  bandUp, 10⁻⁶; 0 is none
 ///     24  i64  tickMantissa      124  i32  bandDown, 10⁻⁶; 0 is none
 ///     32  i64  lotUnits          128  `Audit`
 ///     40  i64  priceMin, ticks
@@ -93,6 +94,8 @@ public struct SetInstrument: CommandPayload {
     public var tickScale: UInt8
     /// State at creation; ignored for one that exists.
     public var state: InstrumentState
+    /// What orders get that name no mode of their own; `.instrumentDefault` is not one.
+    public var selfTradePrevention: SelfTradePrevention
     /// The tick's digits.
     public var tickMantissa: Int64
     /// Smallest units of the base in one lot.
@@ -124,13 +127,15 @@ public struct SetInstrument: CommandPayload {
         lotUnits: Int64, state: InstrumentState = .trading, priceMin: Price = Price(ticks: 1),
         priceMax: Price, quantityMin: Quantity = Quantity(lots: 1), quantityMax: Quantity,
         notionalMin: Amount = .zero, notionalMax: Amount = .zero, referencePrice: Price = .none,
-        bandUp: Int32 = 0, bandDown: Int32 = 0, audit: Audit
+        bandUp: Int32 = 0, bandDown: Int32 = 0,
+        selfTradePrevention: SelfTradePrevention = .expireMaker, audit: Audit
     ) {
         self.symbol = symbol
         self.base = base
         self.quote = quote
         self.tickScale = tickScale
         self.state = state
+        self.selfTradePrevention = selfTradePrevention
         self.tickMantissa = tickMantissa
         self.lotUnits = lotUnits
         self.priceMin = priceMin
@@ -151,7 +156,8 @@ public struct SetInstrument: CommandPayload {
         w.integer(quote.number)
         w.integer(tickScale)
         w.choice(state)
-        w.reserved(2)
+        w.choice(selfTradePrevention)
+        w.reserved(1)
         w.integer(tickMantissa)
         w.integer(lotUnits)
         w.integer(priceMin.ticks)
@@ -173,7 +179,8 @@ public struct SetInstrument: CommandPayload {
         quote = AssetID(r.integer())
         tickScale = r.integer()
         state = r.choice(.closed)
-        r.reserved(2)
+        selfTradePrevention = r.choice(.none)
+        r.reserved(1)
         tickMantissa = r.integer()
         lotUnits = r.integer()
         priceMin = Price(ticks: r.integer())
@@ -306,40 +313,33 @@ public struct OpenAccount: CommandPayload {
     }
 }
 
-/// Sets an account's limits; zero is no limit.
+/// Sets how many open orders and messages a second an account may have. Account 0 sets what stands
+/// for all accounts that have no limits of their own.
 ///
-///      0  u32  account            0: for accounts without limits of their own
-///      4  u32  openOrdersMax
-///      8  u32  messagesPerSecondMax
-///     12  4    reserved
-///     16  i64  orderQuantityMax, lots
-///     24  i128 orderNotionalMax, quote units, then `Audit`
+///      0  u32  account
+///      4  u32  openOrdersMax         0 is none
+///      8  u32  messagesPerSecondMax  0 is none
+///     12  4    reserved, then `Audit`
 public struct SetAccountLimits: CommandPayload {
     /// `CommandKind.setAccountLimits`
     public static var kind: CommandKind { .setAccountLimits }
-    /// Whose.
+    /// Whose, or 0 for the default.
     public var account: AccountID
-    /// Most open orders.
+    /// Most open orders over all instruments, or 0.
     public var openOrdersMax: UInt32
-    /// Most orders, changes and cancels in one second of the log's clock.
+    /// Most new orders and changes a second, or 0.
     public var messagesPerSecondMax: UInt32
-    /// Most lots in one order.
-    public var orderQuantityMax: Quantity
-    /// Most price × quantity in one order.
-    public var orderNotionalMax: Amount
     /// Who and why.
     public var audit: Audit
 
-    /// Limits of one account.
+    /// These limits.
     public init(
         account: AccountID, openOrdersMax: UInt32 = 0, messagesPerSecondMax: UInt32 = 0,
-        orderQuantityMax: Quantity = .zero, orderNotionalMax: Amount = .zero, audit: Audit
+        audit: Audit
     ) {
         self.account = account
         self.openOrdersMax = openOrdersMax
         self.messagesPerSecondMax = messagesPerSecondMax
-        self.orderQuantityMax = orderQuantityMax
-        self.orderNotionalMax = orderNotionalMax
         self.audit = audit
     }
 
@@ -348,8 +348,6 @@ public struct SetAccountLimits: CommandPayload {
         w.integer(openOrdersMax)
         w.integer(messagesPerSecondMax)
         w.reserved(4)
-        w.integer(orderQuantityMax.lots)
-        w.integer(orderNotionalMax.units)
         audit.encode(into: &w)
     }
 
@@ -358,6 +356,57 @@ public struct SetAccountLimits: CommandPayload {
         openOrdersMax = r.integer()
         messagesPerSecondMax = r.integer()
         r.reserved(4)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets how large one order of an account may be in an instrument. Account 0 sets what stands there
+/// for all accounts that have no row of their own. Both zero takes the row away.
+///
+///      0  u32  account
+///      4  u16  instrument
+///      6  2    reserved
+///      8  i64  orderQuantityMax   lots; 0 is none
+///     16  i128 orderNotionalMax   the instrument's quote units; 0 is none; then `Audit`
+public struct SetOrderLimits: CommandPayload {
+    /// `CommandKind.setOrderLimits`
+    public static var kind: CommandKind { .setOrderLimits }
+    /// Whose, or 0 for the default.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Most lots of one order, or zero.
+    public var orderQuantityMax: Quantity
+    /// Most quote units that one order is worth, or zero.
+    public var orderNotionalMax: Amount
+    /// Who and why.
+    public var audit: Audit
+
+    /// These limits.
+    public init(
+        account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity = .zero,
+        orderNotionalMax: Amount = .zero, audit: Audit
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.orderQuantityMax = orderQuantityMax
+        self.orderNotionalMax = orderNotionalMax
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.reserved(2)
+        w.integer(orderQuantityMax.lots)
+        w.integer(orderNotionalMax.units)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        r.reserved(2)
         orderQuantityMax = Quantity(lots: r.integer())
         orderNotionalMax = Amount(units: r.integer())
         audit = Audit(from: &r)
@@ -441,25 +490,32 @@ public struct SetKillSwitch: CommandPayload {
 /// Credits (positive) or debits (negative) an account against the external account.
 ///
 ///      0  u32  account
-///      4  u16  asset, then 2 reserved
-///      8  i128 amount, then `Audit`
+///      4  u16  asset
+///      6  2    reserved
+///      8  i128 amount
+///     24  text64 reference, then `Audit`
 public struct AdjustBalance: CommandPayload {
     /// `CommandKind.adjustBalance`
     public static var kind: CommandKind { .adjustBalance }
     /// Whose.
     public var account: AccountID
-    /// Of what.
+    /// Which asset.
     public var asset: AssetID
-    /// How much, in smallest units.
+    /// In the asset's smallest units; negative takes out.
     public var amount: Amount
+    /// What the booking stands for outside, as `wire 4711`: a second booking of it is refused.
+    public var reference: Text64
     /// Who and why.
     public var audit: Audit
 
-    /// A credit or a debit.
-    public init(account: AccountID, asset: AssetID, amount: Amount, audit: Audit) {
+    /// A credit or debit.
+    public init(
+        account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
+    ) {
         self.account = account
         self.asset = asset
         self.amount = amount
+        self.reference = reference
         self.audit = audit
     }
 
@@ -468,6 +524,7 @@ public struct AdjustBalance: CommandPayload {
         w.integer(asset.number)
         w.reserved(2)
         w.integer(amount.units)
+        w.text(reference)
         audit.encode(into: &w)
     }
 
@@ -476,6 +533,59 @@ public struct AdjustBalance: CommandPayload {
         asset = AssetID(r.integer())
         r.reserved(2)
         amount = Amount(units: r.integer())
+        reference = r.text()
+        audit = Audit(from: &r)
+    }
+}
+
+/// Moves money of the house's fees to an account (positive: collected, or refunded to a customer),
+/// or from an account to the fees (negative: what rebates are paid from).
+///
+///      0  u32  account
+///      4  u16  asset
+///      6  2    reserved
+///      8  i128 amount
+///     24  text64 reference, then `Audit`
+public struct TransferFees: CommandPayload {
+    /// `CommandKind.transferFees`
+    public static var kind: CommandKind { .transferFees }
+    /// The other side.
+    public var account: AccountID
+    /// Which asset.
+    public var asset: AssetID
+    /// In the asset's smallest units; negative goes to the fees.
+    public var amount: Amount
+    /// What it stands for, among the references of `AdjustBalance`: a second one is refused.
+    public var reference: Text64
+    /// Who and why.
+    public var audit: Audit
+
+    /// A transfer.
+    public init(
+        account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
+    ) {
+        self.account = account
+        self.asset = asset
+        self.amount = amount
+        self.reference = reference
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(asset.number)
+        w.reserved(2)
+        w.integer(amount.units)
+        w.text(reference)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        asset = AssetID(r.integer())
+        r.reserved(2)
+        amount = Amount(units: r.integer())
+        reference = r.text()
         audit = Audit(from: &r)
     }
 }
@@ -590,6 +700,72 @@ public struct VoidSequence: CommandPayload {
 
     public init(from r: inout WireReader) {
         sequence = r.integer()
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets what an instrument's price band, and market orders without a book, are measured from, until
+/// its next trade: for a market whose last price is stale.
+///
+///      0  u16  instrument
+///      2  6    reserved
+///      8  i64  price, ticks; then `Audit`
+public struct SetReferencePrice: CommandPayload {
+    /// `CommandKind.setReferencePrice`
+    public static var kind: CommandKind { .setReferencePrice }
+    /// In what.
+    public var instrument: InstrumentID
+    /// The price.
+    public var price: Price
+    /// Who and why.
+    public var audit: Audit
+
+    /// A reference price.
+    public init(instrument: InstrumentID, price: Price, audit: Audit) {
+        self.instrument = instrument
+        self.price = price
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(instrument.number)
+        w.reserved(6)
+        w.integer(price.ticks)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        instrument = InstrumentID(r.integer())
+        r.reserved(6)
+        price = Price(ticks: r.integer())
+        audit = Audit(from: &r)
+    }
+}
+
+/// Raises how much every replica holds, from this record on; none may fall.
+///
+///      0  u32 × 10  `EngineLimits`, then `Audit`
+public struct RaiseLimits: CommandPayload {
+    /// `CommandKind.raiseLimits`
+    public static var kind: CommandKind { .raiseLimits }
+    /// The new limits, all of them.
+    public var limits: EngineLimits
+    /// Who and why.
+    public var audit: Audit
+
+    /// New limits.
+    public init(limits: EngineLimits, audit: Audit) {
+        self.limits = limits
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        limits.encode(into: &w)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        limits = EngineLimits(from: &r)
         audit = Audit(from: &r)
     }
 }

@@ -6,11 +6,12 @@ public import Terms
 ///
 ///      0  u32  account            56  i128   quoteQuantity
 ///      4  u16  instrument         72  text40 clOrdID
-///      6  u8   side
-///      7  u8   type
+///      6  u8   side              112  i64    deadline
+///      7  u8   type              120  i64    strategyID
 ///      8  u8   timeInForce
 ///      9  u8   selfTradePrevention
-///     10  6    reserved
+///     10  2    reserved
+///     12  i32  strategyType
 ///     16  i64  price
 ///     24  i64  quantity
 ///     32  i64  stopPrice
@@ -45,6 +46,12 @@ public import Terms
     public var quoteQuantity: Amount
     /// The client's own id (FIX tag 11); must not be that of another open order of the account.
     public var clOrdID: Text40
+    /// Nanoseconds since 1970 after which the command is refused, or 0.
+    public var deadline: Int64
+    /// The client's number for the strategy that the order belongs to, or 0.
+    public var strategyID: Int64
+    /// The client's number for the kind of strategy, or 0.
+    public var strategyType: Int32
 
     /// An order of these terms.
     @inlinable public init(
@@ -52,7 +59,8 @@ public import Terms
         timeInForce: TimeInForce = .gtc, selfTradePrevention: SelfTradePrevention = .none,
         price: Price = .none, quantity: Quantity = .zero, stopPrice: Price = .none,
         displayQuantity: Quantity = .zero, expireTime: Int64 = 0, quoteQuantity: Amount = .zero,
-        clOrdID: Text40 = Text40()
+        clOrdID: Text40 = Text40(), deadline: Int64 = 0, strategyID: Int64 = 0,
+        strategyType: Int32 = 0
     ) {
         self.account = account
         self.instrument = instrument
@@ -67,6 +75,9 @@ public import Terms
         self.expireTime = expireTime
         self.quoteQuantity = quoteQuantity
         self.clOrdID = clOrdID
+        self.deadline = deadline
+        self.strategyID = strategyID
+        self.strategyType = strategyType
     }
 
     public func encode(into w: inout WireWriter) {
@@ -76,7 +87,8 @@ public import Terms
         w.choice(type)
         w.choice(timeInForce)
         w.choice(selfTradePrevention)
-        w.reserved(6)
+        w.reserved(2)
+        w.integer(strategyType)
         w.integer(price.ticks)
         w.integer(quantity.lots)
         w.integer(stopPrice.ticks)
@@ -84,6 +96,8 @@ public import Terms
         w.integer(expireTime)
         w.integer(quoteQuantity.units)
         w.text(clOrdID)
+        w.integer(deadline)
+        w.integer(strategyID)
     }
 
     public init(from r: inout WireReader) {
@@ -93,7 +107,8 @@ public import Terms
         type = r.choice(.limit)
         timeInForce = r.choice(.gtc)
         selfTradePrevention = r.choice(.none)
-        r.reserved(6)
+        r.reserved(2)
+        strategyType = r.integer()
         price = Price(ticks: r.integer())
         quantity = Quantity(lots: r.integer())
         stopPrice = Price(ticks: r.integer())
@@ -101,17 +116,22 @@ public import Terms
         expireTime = r.integer()
         quoteQuantity = Amount(units: r.integer())
         clOrdID = r.text()
+        deadline = r.integer()
+        strategyID = r.integer()
     }
 }
 
-/// Cancels one order (FIX F, OrderCancelRequest), named by its id or, where that is 0, by the
-/// client's.
+/// Cancels one order (FIX F, OrderCancelRequest), named by its id, by the client's, or by both,
+/// which must then be of one order.
 ///
 ///      0  u32  account
 ///      4  u16  instrument         must be the order's
-///      6  2    reserved
+///      6  u8   restriction
+///      7  1    reserved
 ///      8  u64  order
 ///     16  text40 clOrdID
+///     56  text40 cancelID
+///     96  i64  deadline
 @frozen public struct Cancel: CommandPayload, BitwiseCopyable {
     /// `CommandKind.cancel`
     public static var kind: CommandKind { .cancel }
@@ -119,36 +139,52 @@ public import Terms
     public var account: AccountID
     /// In what.
     public var instrument: InstrumentID
+    /// Which states of the order it is restricted to.
+    public var restriction: CancelRestriction
     /// Which, or 0.
     public var order: OrderID
-    /// Which by the client's id (FIX tag 41), where `order` is 0.
+    /// Which by the client's id (FIX tag 41), or empty.
     public var clOrdID: Text40
+    /// The client's own id for the cancel itself (FIX tag 11), or empty.
+    public var cancelID: Text40
+    /// Nanoseconds since 1970 after which the command is refused, or 0.
+    public var deadline: Int64
 
     /// A cancel of one order.
     @inlinable public init(
         account: AccountID, instrument: InstrumentID, order: OrderID = OrderID(0),
-        clOrdID: Text40 = Text40()
+        clOrdID: Text40 = Text40(), restriction: CancelRestriction = .none,
+        cancelID: Text40 = Text40(), deadline: Int64 = 0
     ) {
         self.account = account
         self.instrument = instrument
+        self.restriction = restriction
         self.order = order
         self.clOrdID = clOrdID
+        self.cancelID = cancelID
+        self.deadline = deadline
     }
 
     public func encode(into w: inout WireWriter) {
         w.integer(account.number)
         w.integer(instrument.number)
-        w.reserved(2)
+        w.choice(restriction)
+        w.reserved(1)
         w.integer(order.number)
         w.text(clOrdID)
+        w.text(cancelID)
+        w.integer(deadline)
     }
 
     public init(from r: inout WireReader) {
         account = AccountID(r.integer())
         instrument = InstrumentID(r.integer())
-        r.reserved(2)
+        restriction = r.choice(.none)
+        r.reserved(1)
         order = OrderID(r.integer())
         clOrdID = r.text()
+        cancelID = r.text()
+        deadline = r.integer()
     }
 }
 
@@ -161,7 +197,9 @@ public import Terms
 ///      8  u64  order
 ///     16  i64  price              the order's own to keep it
 ///     24  i64  quantity           new total (FIX tag 38), what was traded included
-///     32  text40 clOrdID          names the order where `order` is 0
+///     32  text40 clOrdID          names the order as in `Cancel`
+///     72  text40 newClOrdID       empty keeps the order's
+///    112  i64  deadline
 @frozen public struct Amend: CommandPayload, BitwiseCopyable {
     /// `CommandKind.amend`
     public static var kind: CommandKind { .amend }
@@ -175,13 +213,18 @@ public import Terms
     public var price: Price
     /// The new total quantity, with what was traded; zero keeps it.
     public var quantity: Quantity
-    /// Which by the client's id, where `order` is 0.
+    /// Which by the client's id, or empty.
     public var clOrdID: Text40
+    /// The client's new id for the order (FIX tag 11); empty keeps the one that it has.
+    public var newClOrdID: Text40
+    /// Nanoseconds since 1970 after which the command is refused, or 0.
+    public var deadline: Int64
 
     /// A change of one order.
     @inlinable public init(
         account: AccountID, instrument: InstrumentID, order: OrderID = OrderID(0),
-        price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40()
+        price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40(),
+        newClOrdID: Text40 = Text40(), deadline: Int64 = 0
     ) {
         self.account = account
         self.instrument = instrument
@@ -189,6 +232,8 @@ public import Terms
         self.price = price
         self.quantity = quantity
         self.clOrdID = clOrdID
+        self.newClOrdID = newClOrdID
+        self.deadline = deadline
     }
 
     public func encode(into w: inout WireWriter) {
@@ -199,6 +244,8 @@ public import Terms
         w.integer(price.ticks)
         w.integer(quantity.lots)
         w.text(clOrdID)
+        w.text(newClOrdID)
+        w.integer(deadline)
     }
 
     public init(from r: inout WireReader) {
@@ -209,6 +256,8 @@ public import Terms
         price = Price(ticks: r.integer())
         quantity = Quantity(lots: r.integer())
         clOrdID = r.text()
+        newClOrdID = r.text()
+        deadline = r.integer()
     }
 }
 
@@ -216,8 +265,8 @@ public import Terms
 ///
 ///      0  u8   stopOnFailure      1: the new order is tried only when the cancel was done
 ///      1  7    reserved
-///      8  56   `Cancel`
-///     64  112  `Place`            same account and instrument as the cancel
+///      8  104  `Cancel`           its deadline is 0: the new order's stands for both
+///    112  128  `Place`            same account and instrument as the cancel
 @frozen public struct CancelReplace: CommandPayload, BitwiseCopyable {
     /// `CommandKind.cancelReplace`
     public static var kind: CommandKind { .cancelReplace }
@@ -258,6 +307,7 @@ public import Terms
 ///      4  u16  instrument         0: in all instruments
 ///      6  u8   side               0 buy, 1 sell, 255 both
 ///      7  1    reserved
+///      8  i64  deadline
 @frozen public struct MassCancel: CommandPayload, BitwiseCopyable {
     /// `CommandKind.massCancel`
     public static var kind: CommandKind { .massCancel }
@@ -267,14 +317,18 @@ public import Terms
     public var instrument: InstrumentID
     /// On which side, or nil for both.
     public var side: Side?
+    /// Nanoseconds since 1970 after which the command is refused, or 0.
+    public var deadline: Int64
 
     /// A cancel of all that fit.
     @inlinable public init(
-        account: AccountID, instrument: InstrumentID = InstrumentID(0), side: Side? = nil
+        account: AccountID, instrument: InstrumentID = InstrumentID(0), side: Side? = nil,
+        deadline: Int64 = 0
     ) {
         self.account = account
         self.instrument = instrument
         self.side = side
+        self.deadline = deadline
     }
 
     public func encode(into w: inout WireWriter) {
@@ -282,6 +336,7 @@ public import Terms
         w.integer(instrument.number)
         w.integer(side?.rawValue ?? 255)
         w.reserved(1)
+        w.integer(deadline)
     }
 
     public init(from r: inout WireReader) {
@@ -291,5 +346,6 @@ public import Terms
         side = Side(rawValue: raw)
         if side == nil, raw != 255 { r.invalidate() }
         r.reserved(1)
+        deadline = r.integer()
     }
 }

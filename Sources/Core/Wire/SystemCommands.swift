@@ -4,52 +4,88 @@ public import Terms
 
 /// The log's first record.
 ///
-///      0  u32  format      version of the log's format: 1
-///      4  u32 × 7          `EngineLimits`, in the order of its fields
-///     32  u64 × 2          the journal's random identity
+///      0  u32  format      version of the log's format: 2
+///      4  u32  rules       version of the engine's rules that the log begins with
+///      8  u32 × 10         `EngineLimits`, in the order of its fields
+///     48  u64 × 2          the journal's random identity
+///     64  u64 × 2          random, and told to nobody: the keys of the engine's hashes
 public struct Genesis: CommandPayload {
     /// `CommandKind.genesis`
     public static var kind: CommandKind { .genesis }
     /// The version of the format that this code writes.
-    public static var currentFormat: UInt32 { 1 }
+    public static var currentFormat: UInt32 { 2 }
     /// The version of the log's format.
     public var format: UInt32
+    /// The version of the engine's rules that the log begins with.
+    public var rules: UInt32
     /// How much every replica holds.
     public var limits: EngineLimits
     /// The journal's random identity, first half.
     public var journalHigh: UInt64
     /// The journal's random identity, second half.
     public var journalLow: UInt64
+    /// Key of the engine's hashes, first half: without it nobody can choose texts that collide.
+    public var hashKeyHigh: UInt64
+    /// Key of the engine's hashes, second half.
+    public var hashKeyLow: UInt64
 
     /// A first record of this format.
-    public init(limits: EngineLimits, journalHigh: UInt64, journalLow: UInt64) {
+    public init(
+        rules: UInt32 = SetRules.current, limits: EngineLimits, journalHigh: UInt64,
+        journalLow: UInt64, hashKeyHigh: UInt64, hashKeyLow: UInt64
+    ) {
         format = Self.currentFormat
+        self.rules = rules
         self.limits = limits
         self.journalHigh = journalHigh
         self.journalLow = journalLow
+        self.hashKeyHigh = hashKeyHigh
+        self.hashKeyLow = hashKeyLow
     }
 
     public func encode(into w: inout WireWriter) {
         w.integer(format)
-        w.integer(limits.assets)
-        w.integer(limits.instruments)
-        w.integer(limits.accounts)
-        w.integer(limits.openOrders)
-        w.integer(limits.apiKeys)
-        w.integer(limits.sessions)
-        w.integer(limits.feeTiers)
+        w.integer(rules)
+        limits.encode(into: &w)
         w.integer(journalHigh)
         w.integer(journalLow)
+        w.integer(hashKeyHigh)
+        w.integer(hashKeyLow)
     }
 
     public init(from r: inout WireReader) {
         format = r.integer()
-        limits = EngineLimits(
-            assets: r.integer(), instruments: r.integer(), accounts: r.integer(),
-            openOrders: r.integer(), apiKeys: r.integer(), sessions: r.integer(),
-            feeTiers: r.integer())
+        rules = r.integer()
+        limits = EngineLimits(from: &r)
         journalHigh = r.integer()
         journalLow = r.integer()
+        hashKeyHigh = r.integer()
+        hashKeyLow = r.integer()
+    }
+}
+
+extension EngineLimits {
+    /// Writes the limits: ten u32 in the order of the fields.
+    public func encode(into w: inout WireWriter) {
+        w.integer(assets)
+        w.integer(instruments)
+        w.integer(accounts)
+        w.integer(openOrders)
+        w.integer(apiKeys)
+        w.integer(sessions)
+        w.integer(feeTiers)
+        w.integer(orderLimits)
+        w.integer(references)
+        w.integer(turnSteps)
+    }
+
+    /// Reads what `encode` wrote.
+    public init(from r: inout WireReader) {
+        self.init(
+            assets: r.integer(), instruments: r.integer(), accounts: r.integer(),
+            openOrders: r.integer(), apiKeys: r.integer(), sessions: r.integer(),
+            feeTiers: r.integer(), orderLimits: r.integer(), references: r.integer(),
+            turnSteps: r.integer())
     }
 }
 
@@ -77,14 +113,124 @@ public struct HashMark: CommandPayload {
     public init(from r: inout WireReader) { eventHash = r.integer() }
 }
 
-/// A primary's term begins; the record's header has the new epoch. No payload.
+/// Why a primary's term began.
+@frozen public enum EpochCause: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    /// The log's first term.
+    case genesis = 0
+    /// The same host started again.
+    case restart = 1
+    /// The standby took over from a primary that was lost.
+    case failover = 2
+    /// A planned switchover.
+    case switchover = 3
+    /// The primary raised its own epoch, for a peer had promised a higher one.
+    case raise = 4
+    /// An operator forced it; commands may have been cut.
+    case forced = 5
+}
+
+/// A primary's term begins; the record's header has the new epoch. The first record of each term.
+///
+///      0  u32     priorEpoch
+///      4  u8      cause
+///      5  3       reserved
+///      8  u64 × 2 replica        the primary's replica id
+///     24  u64 × 2 attempt        of the swap that made it primary; zero without a cluster
+///     40  u64     commitPoint    the last sequence known to be released
+///     48  u64     eventHash      after the record before this one
+///     56  u32     formatLevel    the lower of the two hosts'
+///     60  4       reserved
 public struct EpochMark: CommandPayload {
     /// `CommandKind.epochMark`
     public static var kind: CommandKind { .epochMark }
-    /// A mark.
-    public init() {}
-    public func encode(into w: inout WireWriter) {}
-    public init(from r: inout WireReader) {}
+    /// The epoch before.
+    public var priorEpoch: UInt32
+    /// Why the term began.
+    public var cause: EpochCause
+    /// The primary's replica id, first half.
+    public var replicaHigh: UInt64
+    /// The primary's replica id, second half.
+    public var replicaLow: UInt64
+    /// The attempt of the swap, first half.
+    public var attemptHigh: UInt64
+    /// The attempt of the swap, second half.
+    public var attemptLow: UInt64
+    /// The last sequence that was known to be released.
+    public var commitPoint: UInt64
+    /// The hash over all events before this record.
+    public var eventHash: UInt64
+    /// What every host of the cluster can read from here on.
+    public var formatLevel: UInt32
+
+    /// A mark of these values.
+    public init(
+        priorEpoch: UInt32, cause: EpochCause, replicaHigh: UInt64 = 0, replicaLow: UInt64 = 0,
+        attemptHigh: UInt64 = 0, attemptLow: UInt64 = 0, commitPoint: UInt64, eventHash: UInt64,
+        formatLevel: UInt32 = Genesis.currentFormat
+    ) {
+        self.priorEpoch = priorEpoch
+        self.cause = cause
+        self.replicaHigh = replicaHigh
+        self.replicaLow = replicaLow
+        self.attemptHigh = attemptHigh
+        self.attemptLow = attemptLow
+        self.commitPoint = commitPoint
+        self.eventHash = eventHash
+        self.formatLevel = formatLevel
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(priorEpoch)
+        w.choice(cause)
+        w.reserved(3)
+        w.integer(replicaHigh)
+        w.integer(replicaLow)
+        w.integer(attemptHigh)
+        w.integer(attemptLow)
+        w.integer(commitPoint)
+        w.integer(eventHash)
+        w.integer(formatLevel)
+        w.reserved(4)
+    }
+
+    public init(from r: inout WireReader) {
+        priorEpoch = r.integer()
+        cause = r.choice(.genesis)
+        r.reserved(3)
+        replicaHigh = r.integer()
+        replicaLow = r.integer()
+        attemptHigh = r.integer()
+        attemptLow = r.integer()
+        commitPoint = r.integer()
+        eventHash = r.integer()
+        formatLevel = r.integer()
+        r.reserved(4)
+    }
+}
+
+/// The engine's rules from the next record on. Replaying an old log gives the old hashes, because a
+/// release that changes what a command does carries both versions until no supported log needs the
+/// old one.
+///
+///      0  u32  version
+///      4  4    reserved
+public struct SetRules: CommandPayload {
+    /// `CommandKind.setRules`
+    public static var kind: CommandKind { .setRules }
+    /// The newest version that this code knows.
+    public static var current: UInt32 { 1 }
+    /// The version from the next record on.
+    public var version: UInt32
+    /// The rules of this version.
+    public init(version: UInt32) { self.version = version }
+    public func encode(into w: inout WireWriter) {
+        w.integer(version)
+        w.reserved(4)
+    }
+    public init(from r: inout WireReader) {
+        version = r.integer()
+        r.reserved(4)
+    }
 }
 
 /// A writer's new incarnation. The engine gives it a new session id and closes the one that the
@@ -101,4 +247,26 @@ public struct OpenSession: CommandPayload {
     public init(name: Text40) { self.name = name }
     public func encode(into w: inout WireWriter) { w.text(name) }
     public init(from r: inout WireReader) { name = r.text() }
+}
+
+/// A writer ends its session, all of whose commands it has seen in the log: its name is free. The
+/// record has session 0 and number 0, so that it is not itself a command of the session.
+///
+///      0  u32  session
+///      4  4    reserved
+public struct CloseSession: CommandPayload {
+    /// `CommandKind.closeSession`
+    public static var kind: CommandKind { .closeSession }
+    /// The session.
+    public var session: SessionID
+    /// An end of this session.
+    public init(session: SessionID) { self.session = session }
+    public func encode(into w: inout WireWriter) {
+        w.integer(session.number)
+        w.reserved(4)
+    }
+    public init(from r: inout WireReader) {
+        session = SessionID(r.integer())
+        r.reserved(4)
+    }
 }

@@ -53,6 +53,14 @@ final class ExchangeSource: @unchecked Sendable {
         diskReserveBytes \(s.diskReserve)
         belowReserve \(s.isBelowReserve ? 1 : 0)
         hashMark \(s.hashMark)
+        peerInSync \(s.isPeerInSync ? 1 : 0)
+        atRisk \(s.atRisk)
+        gateWaitNanos \(s.gateWaitNanos)
+        clockOffsetNanos \(s.clockOffset)
+        clockJumps \(s.clockJumps)
+        clockApart \(s.isClockApart ? 1 : 0)
+        poisoned \(s.poisoned)
+        evicted \(s.evicted)
 
         """
     }

@@ -18,8 +18,8 @@ struct JournalGroup: ParsableCommand {
             changes it needs matchd to be stopped: void, accept-loss, clear-fault.
             """,
         subcommands: [
-            JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
-            JournalAcceptLoss.self, JournalClearFault.self,
+            JournalVerify.self, JournalDump.self, JournalRehearse.self, JournalVoids.self,
+            VoidRecord.self, JournalAcceptLoss.self, JournalClearFault.self,
         ])
 }
 

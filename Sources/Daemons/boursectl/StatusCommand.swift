@@ -19,7 +19,9 @@ struct Status: ParsableCommand, NagiosCommand {
             JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
             "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
             "connectionsMax", "followers", "sessions", "ingressFillPerMille", "logFillPerMille", \
-            "diskFreeBytes", "diskReserveBytes", "belowReserve", "hashMark", "snapshots"}; while \
+            "diskFreeBytes", "diskReserveBytes", "belowReserve", "hashMark", "peer", "peerInSync", \
+            "peerMatched", "atRisk", "gateWaitNanos", "clockOffsetNanos", "clockJumps", \
+            "clockApart", "clockLastJumpNanos", "poisoned", "evicted", "snapshots"}; while \
             matchd does not run {"running", "state", "problem", "snapshots"}. A snapshot is \
             {"sequence", "bytes"}.
             """)
@@ -120,6 +122,15 @@ struct Status: ParsableCommand, NagiosCommand {
         facts.add(
             "disk",
             "\(Readable.bytes(s.diskFree)) free, reserve \(Readable.bytes(s.diskReserve))")
+        if s.isPeerInSync {
+            facts.add(
+                "peer", "\(s.peer) in sync at record \(s.peerMatched), \(s.atRisk) records behind")
+        }
+        let clock = "\(Readable.duration(nanos: s.clockOffset.magnitude))"
+        facts.add(
+            "clock",
+            "host \(clock) \(s.clockOffset < 0 ? "behind" : "ahead of") the log, "
+                + "\(s.clockJumps) jumps" + (s.isClockApart ? ink.bad(", not followed") : ""))
         facts.add("hash mark", s.hashMark == 0 ? "none since the start" : "record \(s.hashMark)")
         facts.add("snapshots", SnapshotFile.summary(snapshots))
         let head =
@@ -146,6 +157,13 @@ extension LinkStatus {
             .init("logFillPerMille", .number(logFill)), .init("diskFreeBytes", .number(diskFree)),
             .init("diskReserveBytes", .number(diskReserve)),
             .init("belowReserve", .bool(isBelowReserve)), .init("hashMark", .number(hashMark)),
+            .init("peer", .string("\(peer)")), .init("peerInSync", .bool(isPeerInSync)),
+            .init("peerMatched", .number(peerMatched)), .init("atRisk", .number(atRisk)),
+            .init("gateWaitNanos", .number(gateWaitNanos)),
+            .init("clockOffsetNanos", .number(clockOffset)),
+            .init("clockJumps", .number(clockJumps)), .init("clockApart", .bool(isClockApart)),
+            .init("clockLastJumpNanos", .number(clockLastJump)),
+            .init("poisoned", .number(poisoned)), .init("evicted", .number(evicted)),
         ]
     }
 }

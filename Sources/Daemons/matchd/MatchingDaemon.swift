@@ -66,6 +66,7 @@ final class MatchingDaemon {
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
+        options.mark = Self.openMark(settings, log)
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         pipeline = try Pipeline.start(
@@ -79,12 +80,37 @@ final class MatchingDaemon {
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
     }
 
+    /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.
+    static func openMark(_ settings: Settings, _ log: DaemonLog) -> CommandMark? {
+        let directory = Directory.parent(of: settings.matchd.socket) ?? settings.state
+        do throws(SystemError) {
+            let mark = try CommandMark(Directory.join(directory, "matchd.mark"))
+            for suspect in mark.suspects {
+                let what =
+                    suspect.session == 0
+                    ? "a record of kind \(suspect.kind)"
+                    : "command \(suspect.number) of session \(suspect.session), of kind "
+                        + "\(suspect.kind)"
+                log.fault(
+                    suspect.session != 0 && suspect.deaths > 1
+                        ? "died \(suspect.deaths) times while applying \(what): it is refused as "
+                            + "poisoned if it comes again; report it with `boursectl support-bundle`"
+                        : "died while applying \(what)")
+            }
+            return mark
+        } catch {
+            log.fault("no mark outlives this process: \(error)")
+            return nil
+        }
+    }
+
     /// The users and groups that the configuration names, by their ids.
     static func linkUsers(_ settings: Settings) throws(ConfigurationFault) -> LinkUsers {
         var all = LinkUsers()
         let m = settings.matchd
         for (key, names, role): (String, [String], LinkRole) in [
             ("gateway_users", m.gatewayUsers, .gateway),
+            ("wallet_users", m.walletUsers, .wallet),
             ("operator_users", m.operatorUsers, .operator),
             ("observer_users", m.observerUsers, .observer),
         ] {
@@ -167,6 +193,9 @@ final class MatchingDaemon {
         let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? .max) / 2)
         var turns = pipeline.turns
         var wasBelow = false
+        var clock = pipeline.clock
+        if clock.isApart { sayClock(clock) }
+        var poisoned: UInt64 = 0
         while true {
             if let signal = signals.wait(milliseconds: Int32(max(1, period / 1_000_000))) {
                 log.line("got signal \(signal)")
@@ -181,6 +210,16 @@ final class MatchingDaemon {
                 record \(pipeline.durable) durable, \(pipeline.commands) commands, \
                 sync p50 \(sync.p50 / 1000) us p99 \(sync.p99 / 1000) us
                 """)
+            let reading = pipeline.clock
+            if reading.jumps != clock.jumps {
+                log.fault("the host's clock jumped by \(Self.seconds(reading.lastJump)) s")
+            }
+            if reading.isApart != clock.isApart { sayClock(reading) }
+            clock = reading
+            if pipeline.poisoned != poisoned {
+                poisoned = pipeline.poisoned
+                log.fault("refused a command with which matchd had died twice (\(poisoned) so far)")
+            }
             if pipeline.isBelowReserve != wasBelow {
                 wasBelow.toggle()
                 log.line(
@@ -189,6 +228,23 @@ final class MatchingDaemon {
                         : "disk space is above the reserve again: everything is taken")
             }
         }
+    }
+}
+
+extension MatchingDaemon {
+    /// Says how the host's clock and the log's differ.
+    func sayClock(_ clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool)) {
+        let seconds = Self.seconds(clock.offset)
+        log.fault(
+            clock.isApart
+                ? "the host's clock is \(seconds) s from the log's, which does not follow it: put "
+                    + "the host's right; if it is right, stop matchd and start it again"
+                : "the host's clock is \(seconds) s from the log's, which follows it again")
+    }
+
+    private static func seconds(_ nanos: Int64) -> String {
+        let tenths = nanos / 100_000_000
+        return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
     }
 }
 

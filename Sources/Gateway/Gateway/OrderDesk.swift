@@ -70,7 +70,7 @@ struct OrderDesk {
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
         _ engine: borrowing Engine
     ) -> [() -> Void] {
-        let resolved = unsafe session.applied(header, record, outcome)
+        let resolved = unsafe session.applied(header, record, outcome, &out)
         guard !resolved.isEmpty else { return [] }
         let events = unsafe engine.withEvents { unsafe Array($0) }
         return resolved.compactMap { answer($0, header, events) }
@@ -91,8 +91,8 @@ struct OrderDesk {
         }
         // It is not in the log: either the reserve refused it, or another writer has our session.
         let error: APIError =
-            resolved.outcome.refusal == .diskReserve
-            ? APIError(.diskReserve) : .matchingUnavailable
+            [.none, .sessionUnknown].contains(resolved.outcome.refusal)
+            ? .matchingUnavailable : APIError(resolved.outcome.refusal)
         return { done(.failure(error)) }
     }
 

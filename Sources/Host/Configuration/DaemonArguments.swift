@@ -119,6 +119,14 @@ public struct DaemonLog: Sendable {
         _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
+    /// Writes a line about a fault: at the priority of an error for the journal of systemd
+    /// (sd-daemon(3)), where it is the one that reads it.
+    public func fault(_ text: String) {
+        let isJournal = unsafe getenv("JOURNAL_STREAM") != nil
+        let bytes = Array("\(isJournal ? "<2>" : "")\(name): \(text)\n".utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
     /// Writes a line and ends the process at once, without waiting for other threads.
     public func fatal(_ text: String, status: Int32 = 1) -> Never {
         line(text)

@@ -58,7 +58,7 @@ extension Settings {
             secretsDirectory: Path.join(state, "secrets"), limits: .standard,
             matchd: Matchd(
                 socket: Path.join(state, "run/match.sock"), listen: nil, linkKey: nil,
-                gatewayUsers: [], operatorUsers: [], observerUsers: [], cpu: nil,
+                gatewayUsers: [], walletUsers: [], operatorUsers: [], observerUsers: [], cpu: nil,
                 idle: .park, segmentBytes: 64 << 20, reserveBytes: 256 << 20, ringBytes: 64 << 20,
                 hashEvery: 65_536),
             auditd: Auditd(snapshotEvery: 1_000_000, snapshotSeconds: 3_600, snapshotsKeep: 4),

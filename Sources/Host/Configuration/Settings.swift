@@ -36,6 +36,8 @@ public struct Settings: Hashable, Sendable {
         public var linkKey: String?
         /// Users whose programs may submit what traders ask for; groups as `%name`.
         public var gatewayUsers: [String]
+        /// Users whose programs may submit what comes from chains; groups as `%name`.
+        public var walletUsers: [String]
         /// Users whose programs may submit administration as well; groups as `%name`.
         public var operatorUsers: [String]
         /// Users whose programs may read the log and submit nothing; groups as `%name`.

@@ -20,6 +20,10 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
     case otherLimits
     /// The snapshot does not load, or its hash is another.
     case snapshot(sequence: UInt64)
+    /// The server is of an earlier term than one that was seen.
+    case staleEpoch(seen: UInt32, found: UInt32)
+    /// The server's log has another record where this replica's last one stands.
+    case forked(String)
     /// A frame came that has no place here.
     case unexpected(String)
 
@@ -41,6 +45,9 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
             "matchd's journal has other [limits] than this replica; restart this daemon"
         case .snapshot(let sequence):
             "the snapshot of record \(sequence) does not load here: are both of the same version?"
+        case .staleEpoch(let seen, let found):
+            "matchd is of epoch \(found), and epoch \(seen) was seen already: its term is over"
+        case .forked(let what): what
         case .unexpected(let what): "unexpected on the Link: \(what)"
         }
     }
@@ -72,6 +79,10 @@ public struct Follower: ~Copyable {
     public let journalLow: UInt64
     /// The last record that the server had released, as far as it said.
     public private(set) var released: UInt64
+    /// The highest epoch seen: this replica never goes back to a lower one.
+    public private(set) var epochMax: UInt32
+    /// The CRC of the engine's last record; 0 where it is not known.
+    var lastCRC: UInt32 = 0
     /// Highest sequence of the snapshot that a first subscription takes.
     let snapshotAtMost: UInt64
     /// Whether nothing came yet: the first subscription asks for a snapshot.
@@ -91,22 +102,27 @@ public struct Follower: ~Copyable {
         journalHigh = welcome.journalHigh
         journalLow = welcome.journalLow
         released = welcome.released
+        epochMax = welcome.epoch
         self.snapshotAtMost = snapshotAtMost
     }
 
     /// What to send after a welcome.
     public var subscription: LinkFrame {
         isFresh
-            ? .subscribe(from: 0, atMost: snapshotAtMost)
-            : .subscribe(from: engine.sequence + 1, atMost: 0)
+            ? .subscribe(LinkSubscription(snapshotAtMost: snapshotAtMost))
+            : .subscribe(
+                LinkSubscription(
+                    from: engine.sequence + 1, epoch: engine.epoch, crc: lastCRC))
     }
 
-    /// Goes on with a new connection.
+    /// Goes on with a new connection. Throws `staleEpoch` where the server's term is over: connect
+    /// to the primary.
     public mutating func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         guard welcome.journalHigh == journalHigh, welcome.journalLow == journalLow else {
             throw .otherJournal
         }
         guard welcome.limits == engine.limits else { throw .otherLimits }
+        try see(welcome.epoch)
         released = max(released, welcome.released)
         snapshot = nil
         chunks = []
@@ -125,10 +141,19 @@ public struct Follower: ~Copyable {
         do throws(FollowerError) {
             return unsafe try take(frame, each)
         } catch {
-            // A torn feed is healed by a new connection; a diverged engine is not.
-            if case .diverged = error { hasFailed = true }
+            // A torn feed is healed by a new connection; a diverged or forked engine is not.
+            switch error {
+            case .diverged, .forked: hasFailed = true
+            default: break
+            }
             throw error
         }
+    }
+
+    /// Takes the epoch of the server's term, which never goes back.
+    mutating func see(_ epoch: UInt32) throws(FollowerError) {
+        guard epoch >= epochMax else { throw .staleEpoch(seen: epochMax, found: epoch) }
+        epochMax = epoch
     }
 
     mutating func take(
@@ -142,7 +167,8 @@ public struct Follower: ~Copyable {
                 unsafe try apply(header, bytes, each)
             }
             return .applied
-        case .position(let released, _):
+        case .position(let released, _, let epoch):
+            try see(epoch)
             self.released = max(self.released, released)
             return engine.sequence >= released ? .caughtUp(engine.sequence) : .none
         case .voids(let sequences):
@@ -163,7 +189,9 @@ public struct Follower: ~Copyable {
             chunks.append(contentsOf: bytes)
             return UInt64(chunks.count) == head.count ? try load(head) : .none
         case .acks, .session, .status, .welcome, .challenge: return .none
-        case .error(let refusal): throw .unexpected(refusal.text)
+        case .error(let refusal):
+            if refusal.code == .forked { throw .forked(refusal.text) }
+            throw .unexpected(refusal.text)
         case .hello, .proof, .submit, .subscribe, .query, .askStatus:
             throw .unexpected("a client's frame")
         }
@@ -179,6 +207,7 @@ public struct Follower: ~Copyable {
             loaded.limits == engine.limits
         else { throw .snapshot(sequence: head.sequence) }
         engine = loaded
+        lastCRC = head.crc
         isFresh = false
         return .loaded(head.sequence)
     }
@@ -195,6 +224,9 @@ public struct Follower: ~Copyable {
         guard unsafe CRC32C.record(bytes) == header.crc else {
             throw .damaged(sequence: header.sequence)
         }
+        guard header.epoch >= engine.epoch else {
+            throw .staleEpoch(seen: engine.epoch, found: header.epoch)
+        }
         let outcome =
             if voids.contains(header.sequence) {
                 unsafe engine.skip(record: bytes)
@@ -202,6 +234,8 @@ public struct Follower: ~Copyable {
                 unsafe engine.apply(record: bytes)
             }
         guard !engine.hasDiverged else { throw .diverged(sequence: header.sequence) }
+        lastCRC = header.crc
+        epochMax = max(epochMax, header.epoch)
         unsafe each(header, bytes, outcome, engine)
     }
 }

@@ -8,8 +8,9 @@ public import Wire
 ///
 /// Commands are numbered 1, 2, … in a session that stands in the log. They stay here until they are
 /// seen in the log; after a lost connection all that were not seen are sent again under their old
-/// numbers, and matchd drops those that it has. A command that matchd did not log (disk reserve)
-/// leaves its number free: what was sent behind it was not logged either, and is numbered anew.
+/// numbers, and matchd drops those that it has. A command that matchd refused without logging it
+/// (disk reserve, poison) leaves its number free: what was sent behind it was not logged either,
+/// and is numbered anew once matchd has answered all of it.
 ///
 /// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` gives false when
 /// full.
@@ -33,7 +34,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     public struct Resolved: Sendable {
         /// What the submitter gave with it.
         public var tag: Tag
-        /// What came of it. `sessionUnknown`: it is not in the log and never will be.
+        /// What came of it. `sessionUnknown`, `diskReserve`, `poisoned`: it is not in the log and
+        /// never will be under this session.
         public var outcome: Outcome
     }
 
@@ -56,6 +58,17 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     var flights: [Flight] = []
     var first = 0
     var nextNumber: UInt64 = 1
+    /// The lowest number that a refused command left free; flights behind it wait to be numbered
+    /// anew, those not sent since have number 0.
+    var freeNumber: UInt64?
+    /// While there is a free number: the last that was sent.
+    var lastSent: UInt64 = 0
+    /// matchd does not know the session: what is not in the log up to this record never will be.
+    var lostAt: UInt64?
+    /// The last record of the log that was seen.
+    var lastSeen: UInt64 = 0
+    /// The highest epoch that a server had.
+    var epochMax: UInt32 = 0
     /// The newest session of this name that the log shows.
     var newest = SessionID(0)
     /// Which attempt to open is awaited; told by the number of its `OpenSession`.
@@ -73,19 +86,25 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     /// Whether `submit` takes a command now.
     public var canSubmit: Bool {
-        guard isConnected, case .open = state else { return false }
+        guard isConnected, lostAt == nil, case .open = state else { return false }
         return inFlight < capacity
     }
 
-    /// A connection was welcomed: opens the session, or goes on with it and sends again what was
-    /// not seen in the log.
-    public mutating func connected(_ out: inout LinkEncoder) {
+    /// A connection was welcomed by a server of `epoch`: opens the session, or goes on with it and
+    /// sends again what was not seen in the log. False, and nothing is done, where the server is of
+    /// an earlier term than one before: its log may lack what a later one has.
+    @discardableResult
+    public mutating func connected(_ out: inout LinkEncoder, epoch: UInt32 = 0) -> Bool {
+        guard epoch == 0 || epoch >= epochMax else { return false }
+        epochMax = max(epochMax, epoch)
         isConnected = true
+        numberAnew()
         switch state {
         case .opening: open(&out)
         case .open: resend(&out)
         case .replaced, .refused: break
         }
+        return true
     }
 
     /// The connection was lost; nothing is lost with it.
@@ -103,11 +122,14 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         _ payload: some CommandPayload, tag: Tag, _ out: inout LinkEncoder
     ) -> Bool {
         guard canSubmit, case .open(let id) = state else { return false }
-        let flight = Flight(
-            number: nextNumber, kind: type(of: payload).kind.rawValue,
-            payload: payload.payloadBytes(), tag: tag)
-        nextNumber += 1
-        send(flight, id, &out)
+        var flight = Flight(
+            number: 0, kind: type(of: payload).kind.rawValue, payload: payload.payloadBytes(),
+            tag: tag)
+        if freeNumber == nil {
+            flight.number = nextNumber
+            nextNumber += 1
+            send(flight, id, &out)
+        }
         flights.append(flight)
         return true
     }
@@ -119,35 +141,43 @@ public struct WriterSession<Tag: Sendable>: Sendable {
             opened(ack)
             return []
         }
-        guard case .open(let id) = state, ack.session == id, !ack.isLogged,
-            ack.refusal == .diskReserve, let front = flights[first...].first,
-            let at = flights[first...].firstIndex(where: { $0.number == ack.number })
-        else { return [] }
-        precondition(ack.number >= front.number, "commands are resolved in order")
-        // Everything behind it met a gap, so it was not logged either. Cancels go again under the
-        // numbers that are free now; all else would meet the same refusal.
+        guard case .open(let id) = state, ack.session == id, !ack.isLogged else { return [] }
         var resolved: [Resolved] = []
-        var kept: [Flight] = []
-        nextNumber = ack.number
-        for index in at..<flights.count {
-            var flight = flights[index]
-            if index > at, Self.passesReserve(flight.kind) {
-                flight.number = nextNumber
-                nextNumber += 1
-                kept.append(flight)
-            } else {
-                resolved.append(Resolved(tag: flight.tag, outcome: .refused(.diskReserve)))
+        switch ack.refusal {
+        case .duplicateCommand: return []
+        case .sessionUnknown:
+            lostAt = max(lostAt ?? 0, ack.id)
+            return settle(&out)
+        case .sessionGap: break
+        default:
+            guard let at = flights[first...].firstIndex(where: { $0.number == ack.number }) else {
+                return []
             }
+            resolved = [Resolved(tag: flights[at].tag, outcome: .refused(ack.refusal))]
+            flights.remove(at: at)
+            if freeNumber == nil { lastSent = nextNumber - 1 }
+            freeNumber = min(freeNumber ?? .max, ack.number)
         }
-        flights.removeSubrange(at...)
-        flights.append(contentsOf: kept)
-        if isConnected { for flight in kept { send(flight, id, &out) } }
+        // All that was sent behind it is answered, so none of it is in the log.
+        if freeNumber != nil, ack.number >= lastSent {
+            let before = numberAnew()
+            if isConnected { for flight in flights[before...] { send(flight, id, &out) } }
+        }
         return resolved
     }
 
     /// Takes a record of the log; gives the commands that it resolves: its own, or all when the
     /// record shows that another incarnation has replaced this one.
     public mutating func applied(
+        _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
+        _ out: inout LinkEncoder
+    ) -> [Resolved] {
+        lastSeen = header.sequence
+        let resolved = unsafe resolve(header, record, outcome)
+        return lostAt == nil ? resolved : resolved + settle(&out)
+    }
+
+    private mutating func resolve(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome
     ) -> [Resolved] {
         if header.kind == CommandKind.openSession.rawValue {
@@ -167,12 +197,39 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     // MARK: Parts
 
-    /// What matchd takes below the disk reserve.
-    static func passesReserve(_ kind: UInt16) -> Bool {
-        switch CommandKind(rawValue: kind) {
-        case .cancel, .massCancel, .setKillSwitch: true
-        default: false
+    /// Gives the flights behind a free number the numbers from it on; gives the place of the first
+    /// of them.
+    @discardableResult
+    mutating func numberAnew() -> Int {
+        guard let free = freeNumber else { return flights.endIndex }
+        let at = flights[first...].firstIndex { $0.number == 0 || $0.number > free }
+        nextNumber = free
+        freeNumber = nil
+        guard let at else { return flights.endIndex }
+        for index in at..<flights.count {
+            flights[index].number = nextNumber
+            nextNumber += 1
         }
+        return at
+    }
+
+    /// Where matchd does not know the session and the log shows no other incarnation: it was closed,
+    /// or cut in a failover. What is in flight is not in the log; a new session is opened.
+    mutating func settle(_ out: inout LinkEncoder) -> [Resolved] {
+        guard let lost = lostAt, lastSeen >= lost, case .open = state else { return [] }
+        let resolved = dropAll()
+        state = .opening
+        if isConnected { open(&out) }
+        return resolved
+    }
+
+    /// Ends all flights: they are not in the log.
+    mutating func dropAll() -> [Resolved] {
+        let resolved = flights[first...].map {
+            Resolved(tag: $0.tag, outcome: .refused(.sessionUnknown))
+        }
+        (flights, first, freeNumber, lostAt) = ([], 0, nil, nil)
+        return resolved
     }
 
     mutating func open(_ out: inout LinkEncoder) {
@@ -202,11 +259,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         newest = max(newest, SessionID(UInt32(truncatingIfNeeded: outcome.id)))
         guard case .open(let id) = state, newest > id else { return [] }
         state = .replaced
-        let resolved = flights[first...].map {
-            Resolved(tag: $0.tag, outcome: .refused(.sessionUnknown))
-        }
-        (flights, first) = ([], 0)
-        return resolved
+        return dropAll()
     }
 
     func send(_ flight: Flight, _ id: SessionID, _ out: inout LinkEncoder) {

@@ -205,8 +205,10 @@ extension JournalWriter {
     fileprivate func appendGenesis(_ limits: EngineLimits) throws(JournalError) {
         let header = RecordHeader(
             sequence: 1, timestamp: Clock.realtimeNanos(), epoch: 1, kind: .genesis)
+        let key = JournalIdentity.random()
         var record = Genesis(
-            limits: limits, journalHigh: identity.high, journalLow: identity.low
+            limits: limits, journalHigh: identity.high, journalLow: identity.low,
+            hashKeyHigh: key.high, hashKeyLow: key.low
         ).recordBytes(header)
         unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
         var failure: JournalError?

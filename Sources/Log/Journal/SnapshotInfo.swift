@@ -94,8 +94,19 @@ extension SnapshotInfo {
         }
     }
 
+    /// The header alone; its body is not looked at.
+    init(header bytes: [UInt8], path: String, identity: JournalIdentity?) throws(JournalError) {
+        let parsed = unsafe bytes.withUnsafeBytes { raw in
+            unsafe Self.parse(raw, path, hasBody: false)
+        }
+        self = try parsed.get()
+        if let identity, identity != self.identity {
+            throw .foreign(file: path, found: self.identity, expected: identity)
+        }
+    }
+
     private static func parse(
-        _ raw: UnsafeRawBufferPointer, _ path: String
+        _ raw: UnsafeRawBufferPointer, _ path: String, hasBody: Bool = true
     ) -> Result<SnapshotInfo, JournalError> {
         func bad(_ detail: String) -> Result<SnapshotInfo, JournalError> {
             .failure(.snapshot(file: path, detail: detail))
@@ -115,13 +126,13 @@ extension SnapshotInfo {
         else { return bad("its header is damaged") }
         // Each layout that was ever released has its reader here.
         switch version {
-        case 2: return unsafe second(&r, raw, path)
+        case 2: return unsafe second(&r, raw, path, hasBody: hasBody)
         default: return bad("version \(version) of its layout was never released")
         }
     }
 
     private static func second(
-        _ r: inout WireReader, _ raw: UnsafeRawBufferPointer, _ path: String
+        _ r: inout WireReader, _ raw: UnsafeRawBufferPointer, _ path: String, hasBody: Bool
     ) -> Result<SnapshotInfo, JournalError> {
         func bad(_ detail: String) -> Result<SnapshotInfo, JournalError> {
             .failure(.snapshot(file: path, detail: detail))
@@ -138,15 +149,17 @@ extension SnapshotInfo {
             return .failure(.newer(file: path, version: level, known: Journal.formatLevel))
         }
         let body = unsafe UnsafeRawBufferPointer(rebasing: raw[headerBytes...])
-        guard UInt64(body.count) == bodyBytes else {
+        guard !hasBody || UInt64(body.count) == bodyBytes else {
             return bad("it has \(body.count) bytes of body, not \(bodyBytes)")
         }
-        guard unsafe CRC32C.checksum(body) == bodyCRC else { return bad("its body is damaged") }
+        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else {
+            return bad("its body is damaged")
+        }
         return .success(
             SnapshotInfo(
                 path: path, identity: identity, sequence: sequence, timestamp: timestamp,
                 epoch: epoch, recordCRC: recordCRC, commitPoint: commitPoint,
-                eventHash: eventHash, stateHash: stateHash, bodyBytes: body.count,
+                eventHash: eventHash, stateHash: stateHash, bodyBytes: Int(clamping: bodyBytes),
                 bodyCRC: bodyCRC))
     }
 }

@@ -22,7 +22,8 @@ public import Wire
 
     /// Connects to matchd's Unix socket.
     public static func connect(
-        unix path: String, name: Text40, wantsAcks: Bool = true, timeoutNanos: Int64 = 5_000_000_000
+        unix path: String, name: Text40, wantsAcks: Bool = true, epochMax: UInt32 = 0,
+        timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkFault) -> LinkClient {
         let descriptor = LinkSocket.unix()
         guard descriptor >= 0 else {
@@ -36,13 +37,13 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: path))
         }
         return try LinkClient(
-            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name), timeoutNanos)
+            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
     }
 
     /// Connects to matchd over TCP.
     public static func connect(
         host: String, port: UInt16, key: LinkKey, name: Text40, wantsAcks: Bool = true,
-        timeoutNanos: Int64 = 5_000_000_000
+        epochMax: UInt32 = 0, timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkFault) -> LinkClient {
         var code = EADDRNOTAVAIL
         let descriptor = unsafe LinkSocket.resolve(host, port, passive: false) { entry in
@@ -62,7 +63,7 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: "\(host):\(port)"))
         }
         return try LinkClient(
-            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name), timeoutNanos)
+            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
     }
 
     init(

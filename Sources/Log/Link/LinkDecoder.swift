@@ -94,11 +94,19 @@ public struct LinkDecoder: Sendable {
             let flags: UInt32 = r.integer()
             // Unknown flags are a later version's: that is said by the version, not here.
             return .hello(
-                LinkHello(version: version, wantsAcks: flags & 1 == 1, name: r.text()))
-        case .subscribe: return .subscribe(from: r.integer(), atMost: r.integer())
+                LinkHello(
+                    version: version, wantsAcks: flags & 1 == 1, name: r.text(),
+                    epochMax: r.integer(), purpose: LinkPurpose(rawValue: r.integer()),
+                    process: r.integer()))
+        case .subscribe:
+            var wanted = LinkSubscription(from: r.integer(), epoch: 0, crc: 0)
+            wanted.atMost = r.integer()
+            wanted.epoch = r.integer()
+            wanted.crc = r.integer()
+            return .subscribe(wanted)
         case .query: return .query(r.text())
         case .askStatus: return .askStatus
-        case .welcome: return .welcome(r.welcome())
+        case .welcome: return r.welcome().map { .welcome($0) }
         case .acks: return r.acks().map { .acks($0) }
         case .voids:
             let count = Int(r.integer(UInt32.self))
@@ -109,16 +117,21 @@ public struct LinkDecoder: Sendable {
             let sequence: UInt64 = r.integer()
             let time: Int64 = r.integer()
             let epoch: UInt32 = r.integer()
-            r.reserved(4)
-            return .snapshot(
-                LinkSnapshot(
-                    sequence: sequence, time: time, epoch: epoch, stateHash: r.integer(),
-                    count: r.integer()))
+            let crc: UInt32 = r.integer()
+            var head = LinkSnapshot(
+                sequence: sequence, time: time, epoch: epoch, stateHash: r.integer(),
+                count: r.integer())
+            head.crc = crc
+            return .snapshot(head)
         case .chunk:
             let count = Int(r.integer(UInt32.self))
             r.reserved(4)
             return r.take(count).map { .chunk($0) }
-        case .position: return .position(released: r.integer(), time: r.integer())
+        case .position:
+            let frame = LinkFrame.position(
+                released: r.integer(), time: r.integer(), epoch: r.integer())
+            r.reserved(4)
+            return frame
         case .session:
             let name: Text40 = r.text()
             let id = SessionID(r.integer())
@@ -158,18 +171,27 @@ public struct LinkDecoder: Sendable {
 }
 
 extension WireReader {
-    mutating func welcome() -> LinkWelcome {
+    mutating func welcome() -> LinkWelcome? {
         let version: UInt32 = integer()
         let epoch: UInt32 = integer()
         let high: UInt64 = integer()
         let low: UInt64 = integer()
         let limits = EngineLimits(
             assets: integer(), instruments: integer(), accounts: integer(), openOrders: integer(),
-            apiKeys: integer(), sessions: integer(), feeTiers: integer())
+            apiKeys: integer(), sessions: integer(), feeTiers: integer(),
+            orderLimits: integer(), references: integer(), turnSteps: integer())
+        guard let role = LinkServerRole(rawValue: integer()) else { return nil }
         reserved(4)
-        return LinkWelcome(
+        var welcome = LinkWelcome(
             version: version, epoch: epoch, journalHigh: high, journalLow: low, limits: limits,
             released: integer(), time: integer())
+        welcome.role = role
+        welcome.process = integer()
+        welcome.forcedFrom = integer()
+        welcome.forcedEpoch = integer()
+        reserved(4)
+        welcome.primary = text()
+        return welcome
     }
 
     mutating func acks() -> [LinkAck]? {
@@ -204,27 +226,9 @@ extension WireReader {
 
     mutating func status() -> LinkStatus {
         var s = LinkStatus()
-        s.released = integer()
-        s.durable = integer()
-        s.applied = integer()
-        s.epoch = integer()
-        s.started = integer()
-        s.syncP50 = integer()
-        s.syncP99 = integer()
-        s.syncs = integer()
-        s.connections = integer()
-        s.followers = integer()
-        s.connectionsMax = integer()
-        s.ingressFill = integer()
-        s.logFill = integer()
-        s.diskFree = integer()
-        s.diskReserve = integer()
-        s.commands = integer()
-        let flags: UInt64 = integer()
-        s.isBelowReserve = flags & 1 == 1
-        s.hashMark = integer()
+        s.words = (0..<LinkStatus.wordCount).map { _ in integer() }
         s.role = text()
-        s.sessions = integer()
+        s.peer = text()
         return s
     }
 }

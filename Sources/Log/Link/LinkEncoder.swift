@@ -105,16 +105,21 @@ public struct LinkEncoder: Sendable {
             put(hello.version)
             put(UInt32(hello.wantsAcks ? 1 : 0))
             put(hello.name)
+            put(hello.epochMax)
+            put(hello.purpose.rawValue)
+            put(hello.process)
         case .proof(let proof):
             start = begin(.proof)
             bytes.append(contentsOf: proof)
         case .submit(let submit):
             start = begin(.submit)
             bytes.append(contentsOf: submit.body)
-        case .subscribe(let from, let atMost):
+        case .subscribe(let wanted):
             start = begin(.subscribe)
-            put(from)
-            put(atMost)
+            put(wanted.from)
+            put(wanted.atMost)
+            put(wanted.epoch)
+            put(wanted.crc)
         case .query(let name):
             start = begin(.query)
             put(name)
@@ -141,7 +146,7 @@ public struct LinkEncoder: Sendable {
             put(head.sequence)
             put(head.time)
             put(head.epoch)
-            put(UInt32(0))
+            put(head.crc)
             put(head.stateHash)
             put(head.count)
         case .chunk(let part):
@@ -151,10 +156,12 @@ public struct LinkEncoder: Sendable {
         case .records(let run):
             start = begin(.records)
             bytes.append(contentsOf: run.bytes)
-        case .position(let released, let time):
+        case .position(let released, let time, let epoch):
             start = begin(.position)
             put(released)
             put(time)
+            put(epoch)
+            put(UInt32(0))
         case .session(let session):
             start = begin(.session)
             put(session.name)
@@ -219,10 +226,18 @@ public struct LinkEncoder: Sendable {
         put(welcome.journalLow)
         let l = welcome.limits
         for limit in [
-            l.assets, l.instruments, l.accounts, l.openOrders, l.apiKeys, l.sessions, l.feeTiers, 0,
+            l.assets, l.instruments, l.accounts, l.openOrders, l.apiKeys, l.sessions, l.feeTiers,
+            l.orderLimits, l.references, l.turnSteps,
         ] { put(limit) }
+        put(welcome.role.rawValue)
+        put(UInt32(0))
         put(welcome.released)
         put(welcome.time)
+        put(welcome.process)
+        put(welcome.forcedFrom)
+        put(welcome.forcedEpoch)
+        put(UInt32(0))
+        put(welcome.primary)
     }
 
     mutating func put(_ ack: LinkAck) {
@@ -235,12 +250,8 @@ public struct LinkEncoder: Sendable {
     }
 
     mutating func put(_ s: LinkStatus) {
-        for value in [
-            s.released, s.durable, s.applied, s.epoch, UInt64(bitPattern: s.started), s.syncP50,
-            s.syncP99, s.syncs, s.connections, s.followers, s.connectionsMax, s.ingressFill,
-            s.logFill, s.diskFree, s.diskReserve, s.commands, s.isBelowReserve ? 1 : 0, s.hashMark,
-        ] { put(value) }
+        for value in s.words { put(value) }
         put(s.role)
-        put(s.sessions)
+        put(s.peer)
     }
 }

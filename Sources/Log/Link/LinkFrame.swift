@@ -10,28 +10,32 @@
 //
 //   to matchd
 //     hello      0 u32 version   4 u32 flags (1: acknowledge every command)   8 text40 name
+//                48 u32 highest epoch seen   52 u32 purpose   56 u64 process
 //     proof      0 32 bytes      HMAC-SHA256 of the challenge with the Link's key
 //     submit     0 u32 session   4 u32 count   8 entries, back to back:
 //                    0 u64 number   8 u32 payload bytes, a multiple of 8   12 u16 kind
 //                    14 u16 revision   16 payload
 //     subscribe  0 u64 from      sequence of the first record wanted; 0: begin with a snapshot
 //                8 u64 atMost    where `from` is 0: the highest sequence of that snapshot
+//               16 u32 epoch    20 u32 crc: of the record before `from`; 0 where it is not known
 //     query      0 text40 name   asks for the session that a writer has open
 //     askStatus  empty
 //
 //   from matchd
 //     challenge  0 32 bytes      random; only where the connection has to prove itself
-//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 7 `EngineLimits`
-//                52 u32 reserved 56 u64 released   64 i64 time
+//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 10 `EngineLimits`
+//                64 u32 role     68 u32 reserved   72 u64 released   80 i64 time   88 u64 process
+//                96 u64 forcedFrom   104 u32 forcedEpoch   108 u32 reserved   112 text40 primary
 //     acks       0 u32 session   4 u32 count   8 entries, back to back:
 //                    0 u64 number   8 u64 sequence   16 u64 id   24 u16 refusal   26 u8 status
 //                    27 5 reserved
 //     voids      0 u32 count     4 u32 reserved   8 u64 × count: sequences to pass over
-//     snapshot   0 u64 sequence  8 i64 time   16 u32 epoch   20 u32 reserved
+//     snapshot   0 u64 sequence  8 i64 time   16 u32 epoch   20 u32 crc of that record
 //                24 u64 stateHash   32 u64 bytes of the whole   — its chunks follow
 //     chunk      0 u32 count     4 u32 reserved   8 bytes, padded with zeros
 //     records    0 whole records, as they stand in the log
-//     position   0 u64 released  8 i64 time    all up to `released` was sent
+//     position   0 u64 released  8 i64 time   16 u32 epoch   20 u32 reserved
+//                all up to `released` was sent; `epoch` is that of the sender's term
 //     session    0 text40 name  40 u32 id (0: none)  44 u32 reserved  48 u64 lastNumber
 //     status     see `LinkStatus`
 //     error      0 u16 code      2 u16 count   4 text in UTF-8, padded; the connection closes
@@ -41,7 +45,7 @@ public import Terms
 /// Constants of the Link.
 public enum LinkProtocol {
     /// The version that this code speaks.
-    public static var version: UInt32 { 1 }
+    public static var version: UInt32 { 2 }
     /// Bytes of a frame's header.
     public static var headerBytes: Int { 8 }
     /// Most bytes of a frame.
@@ -60,6 +64,8 @@ public enum LinkProtocol {
     public static var errorBytesMax: Int { 512 }
     /// How the names of operators' sessions begin; only operators may open such.
     public static var operatorPrefix: String { "operator/" }
+    /// How the names of wallets' sessions begin; only wallets and operators may open such.
+    public static var walletPrefix: String { "wallet/" }
     /// Most bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }
@@ -103,6 +109,45 @@ public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     case error = 74
 }
 
+/// What a connection is for. It may do nothing else on it; to ask is allowed to all.
+public struct LinkPurpose: OptionSet, Hashable, Sendable {
+    /// The bits.
+    public let rawValue: UInt32
+    /// A purpose of these bits.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// Submits commands.
+    public static let writer = LinkPurpose(rawValue: 1)
+    /// Follows the log.
+    public static let follower = LinkPurpose(rawValue: 2)
+    /// Keeps a copy of the journal.
+    public static let replica = LinkPurpose(rawValue: 4)
+}
+
+/// What a matchd is to its exchange. Never renumber.
+public enum LinkServerRole: UInt32, Sendable, CaseIterable, CustomStringConvertible {
+    /// The only host.
+    case standalone = 0
+    /// Takes commands, and has a peer.
+    case primary = 1
+    /// Follows a primary; takes no commands.
+    case standby = 2
+    /// Was primary and takes nothing more, because another host is about to be.
+    case sealed = 3
+
+    /// Whether it takes commands.
+    public var takesCommands: Bool { self == .standalone || self == .primary }
+
+    /// As in status.
+    public var description: String {
+        switch self {
+        case .standalone: "standalone"
+        case .primary: "primary"
+        case .standby: "standby"
+        case .sealed: "sealed"
+        }
+    }
+}
+
 /// A client's greeting.
 public struct LinkHello: Hashable, Sendable {
     /// The version that the client speaks.
@@ -112,12 +157,24 @@ public struct LinkHello: Hashable, Sendable {
     public var wantsAcks: Bool
     /// Who it is, for logs and status.
     public var name: Text40
+    /// The highest epoch that it has seen: a server of an earlier term refuses it (`epoch`).
+    public var epochMax: UInt32
+    /// What the connection is for.
+    public var purpose: LinkPurpose
+    /// A number that the client's process has by itself.
+    public var process: UInt64
 
     /// A greeting.
-    public init(version: UInt32 = LinkProtocol.version, wantsAcks: Bool, name: Text40) {
+    public init(
+        version: UInt32 = LinkProtocol.version, wantsAcks: Bool, name: Text40,
+        epochMax: UInt32 = 0, purpose: LinkPurpose = [.writer, .follower], process: UInt64 = 0
+    ) {
         self.version = version
         self.wantsAcks = wantsAcks
         self.name = name
+        self.epochMax = epochMax
+        self.purpose = purpose
+        self.process = process
     }
 }
 
@@ -137,6 +194,16 @@ public struct LinkWelcome: Hashable, Sendable {
     public var released: UInt64
     /// The server's clock, ns since 1970.
     public var time: Int64
+    /// What the server is to its exchange.
+    public var role = LinkServerRole.standalone
+    /// A number that the server's process has by itself: another one is another process.
+    public var process: UInt64 = 0
+    /// The last epoch that an operator forced, when records may have been cut; 0: none.
+    public var forcedEpoch: UInt32 = 0
+    /// The first record of that epoch: those from here on in earlier epochs are gone.
+    public var forcedFrom: UInt64 = 0
+    /// Where the primary listens, as `host:port`; empty where it is this one or not known.
+    public var primary = Text40()
 
     /// A greeting.
     public init(
@@ -161,7 +228,8 @@ public struct LinkWelcome: Hashable, Sendable {
     public var number: UInt64
     /// Its record in the log; 0: it did not enter the log, and its number is still free.
     public var sequence: UInt64
-    /// The engine's outcome.
+    /// The engine's outcome; where it did not enter the log, the last record that the engine had
+    /// applied when it was refused.
     public var id: UInt64
     /// Why it was refused.
     public var refusal: Refusal
@@ -185,6 +253,28 @@ public struct LinkWelcome: Hashable, Sendable {
     }
 }
 
+/// Asks for the log.
+public struct LinkSubscription: Hashable, Sendable {
+    /// The first record wanted; 0: begin with a snapshot.
+    public var from: UInt64
+    /// Where `from` is 0: the highest sequence of that snapshot.
+    public var atMost: UInt64
+    /// The epoch of the record before `from`, as the follower has it.
+    public var epoch: UInt32
+    /// The CRC of that record; 0: not known. Another one in the log is a fork.
+    public var crc: UInt32
+
+    /// The log after a record that the follower has.
+    public init(from: UInt64, epoch: UInt32, crc: UInt32) {
+        (self.from, atMost, self.epoch, self.crc) = (from, 0, epoch, crc)
+    }
+
+    /// A snapshot of at most `atMost`, and the log from there.
+    public init(snapshotAtMost atMost: UInt64) {
+        (from, self.atMost, epoch, crc) = (0, atMost, 0, 0)
+    }
+}
+
 /// The head of a snapshot that comes over the Link.
 public struct LinkSnapshot: Hashable, Sendable {
     /// The last record in it.
@@ -197,6 +287,8 @@ public struct LinkSnapshot: Hashable, Sendable {
     public var stateHash: UInt64
     /// Bytes of the whole.
     public var count: UInt64
+    /// That record's CRC; 0 where it is not known.
+    public var crc: UInt32 = 0
 
     /// A head.
     public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, count: UInt64) {
@@ -241,6 +333,18 @@ public struct LinkRefusal: Hashable, Sendable, Error, CustomStringConvertible {
         case unavailable = 5
         /// matchd stops.
         case stopping = 6
+        /// This matchd is no primary: commands go to another one.
+        case notPrimary = 7
+        /// This matchd was primary and takes nothing more.
+        case sealed = 8
+        /// This matchd's term is over: the client has seen a later epoch.
+        case epoch = 9
+        /// The log has another record where the follower's last one stands: start afresh.
+        case forked = 10
+        /// It took too little of what it asked for, for too long.
+        case stalled = 11
+        /// All connections were taken, and this one was the least useful.
+        case evicted = 12
     }
     /// What kind.
     public var code: Code
@@ -265,8 +369,8 @@ public enum LinkFrame: Hashable, Sendable {
     case proof([UInt8])
     /// Commands of a session.
     case submit(LinkSubmit)
-    /// The log from a sequence on; 0: from a snapshot of at most the other sequence.
-    case subscribe(from: UInt64, atMost: UInt64)
+    /// See `LinkSubscription`.
+    case subscribe(LinkSubscription)
     /// Asks for a writer's session.
     case query(Text40)
     /// Asks how matchd is.
@@ -285,8 +389,8 @@ public enum LinkFrame: Hashable, Sendable {
     case chunk([UInt8])
     /// A run of the log.
     case records(LinkRecords)
-    /// All up to `released` was sent, at the server's `time`.
-    case position(released: UInt64, time: Int64)
+    /// All up to `released` was sent, at the server's `time`, in the server's epoch.
+    case position(released: UInt64, time: Int64, epoch: UInt32)
     /// See `LinkSession`.
     case session(LinkSession)
     /// See `LinkStatus`.

@@ -1,15 +1,17 @@
 // Who may do what on the Link.
 
-/// What a connection may do; each role may do what those before it may.
+/// What a connection may do. All may follow the log, ask for status and sessions.
 public enum LinkRole: Int, Comparable, Sendable {
-    /// Follow the log, ask for status and sessions.
+    /// Submit nothing.
     case observer
     /// Submit what traders ask for.
     case gateway
+    /// Submit what comes from chains: the wallet's commands, and no orders.
+    case wallet
     /// Submit whatever writers may: the exchange's administration as well.
     case `operator`
 
-    /// By what they may do.
+    /// By who gives way to whom where connections are short.
     public static func < (a: LinkRole, b: LinkRole) -> Bool { a.rawValue < b.rawValue }
 }
 

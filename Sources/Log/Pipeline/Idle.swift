@@ -18,10 +18,12 @@ struct EngineRest {
     let stages: Stages
     let idle: Idle
     var looks = 0
+    /// When what is due by time alone was looked at last.
+    var looked: Int64 = 0
 
     /// Looks before it sleeps: some microseconds, less than waking it would take.
     static var looksMax: Int { 400 }
-    /// The longest sleep: the watchdog wants to see turns.
+    /// The longest sleep: the watchdog wants to see turns, and the clock is looked at.
     static var sleepNanosMax: Int64 { 250_000_000 }
 
     init(stages: Stages, idle: Idle) {
@@ -31,21 +33,20 @@ struct EngineRest {
 
     mutating func worked() { looks = 0 }
 
-    /// Waits for a wake-up, for the timer, or for the end of a short while.
-    mutating func rest(until timer: Int64?) {
+    /// Waits for a wake-up, for the timer that is due in `nanos`, or for the end of a short while.
+    /// True when it is time to look at what is due by time alone.
+    mutating func rest(nanosToTimer nanos: Int64?) -> Bool {
         looks += 1
-        switch idle {
-        case .spin: Clock.relax()
-        case .yield: if looks > Self.looksMax { sched_yield() } else { Clock.relax() }
-        case .park:
-            if looks < Self.looksMax {
-                Clock.relax()
-                return
-            }
-            var nanos = Self.sleepNanosMax
-            if let timer { nanos = min(nanos, max(0, timer - Clock.realtimeNanos())) }
-            stages.sequencerPark.park(timeoutNanos: nanos)
+        if idle == .park, looks >= Self.looksMax {
+            stages.sequencerPark.park(timeoutNanos: min(Self.sleepNanosMax, nanos ?? .max))
             looks = 0
+            return true
         }
+        if idle == .yield, looks > Self.looksMax { sched_yield() } else { Clock.relax() }
+        guard idle != .park, looks & 1023 == 0 else { return false }
+        let now = Clock.monotonicNanos()
+        guard now - looked >= Self.sleepNanosMax else { return false }
+        looked = now
+        return true
     }
 }

@@ -58,10 +58,12 @@ public final class JournalSink: LogSink, Sendable {
 }
 
 /// Reads a journal on disk for followers.
-public struct JournalHistory: LogHistory {
+public final class JournalHistory: LogHistory {
     private let directory: String
     private let snapshots: SnapshotStore
     private let identity: JournalIdentity
+    /// The snapshot that was asked for last.
+    private let opened = Mutex<SnapshotReader?>(nil)
 
     /// The journal and the snapshots of a state directory.
     public init(directory: String, snapshots: SnapshotStore, identity: JournalIdentity) {
@@ -70,14 +72,27 @@ public struct JournalHistory: LogHistory {
         self.identity = identity
     }
 
-    /// The newest whole snapshot.
+    /// The newest whole snapshot. It is read through once to know that it is whole; those who ask
+    /// for the same one share the file.
     public func snapshot(atMost: UInt64) -> HistorySnapshot? {
-        guard let found = try? snapshots.newest(atMost: atMost, identity: identity) else {
-            return nil
+        let newest = opened.withLock { opened -> SnapshotReader? in
+            let found = try? snapshots.openNewest(
+                atMost: atMost, identity: identity, known: opened)
+            if let found { opened = found }
+            return found
         }
+        guard let newest else { return nil }
+        let info = newest.info
         return HistorySnapshot(
-            sequence: found.info.sequence, time: found.info.timestamp, epoch: found.info.epoch,
-            stateHash: found.info.stateHash, body: found.body)
+            sequence: info.sequence, time: info.timestamp, epoch: info.epoch,
+            stateHash: info.stateHash, count: info.bodyBytes
+        ) { offset, count throws(SinkFault) in
+            do throws(JournalError) {
+                return try newest.read(count: count, at: offset)
+            } catch {
+                throw SinkFault(error.description)
+            }
+        }
     }
 
     /// A reader that follows what is written.

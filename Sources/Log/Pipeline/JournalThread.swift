@@ -68,18 +68,20 @@ struct JournalThread: ~Copyable {
 
     mutating func commit(until head: UInt64) throws(SinkFault) {
         let began = Clock.monotonicNanos()
-        var last = stages.durable.now
+        var last = stages.durable.now.sequence
         var taken = 0
         while position < head, taken < Self.commitBytesMax {
             let (bytes, start) = unsafe stages.log.piece(position, head)
             let count = unsafe seal(bytes, Self.commitBytesMax - taken, &last)
+            // A peer gets them while they are written here.
+            stages.sealedPosition.advance(to: start + UInt64(count))
+            stages.sealedBell.ring()
             unsafe try sink.append(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
             position = start + UInt64(count)
             taken += count
         }
         try sink.sync()
-        stages.durablePosition.advance(to: position)
-        stages.durable.advance(to: last)
+        stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
         let now = Clock.monotonicNanos()
         recorder.record(nanos: UInt64(max(0, now - began)))

@@ -25,8 +25,8 @@ final class LinkConnection {
     /// What it gets of the log.
     enum Feed {
         case none
-        /// Waits until its answers are sent, then is fed from disk.
-        case waiting(from: UInt64, atMost: UInt64)
+        /// Waits until its answers are sent and a feeder is free, then is fed from disk.
+        case waiting(LinkSubscription, since: Int64)
         /// A thread feeds it from disk.
         case feeding(Feeder)
         /// From the ring, from this position on.
@@ -45,6 +45,12 @@ final class LinkConnection {
     var output = OutputBuffer()
     /// When it has to have greeted, or to be gone once it is closing.
     var deadline: Int64
+    /// When it last sent a whole frame.
+    var lastUsed: Int64
+    /// When it last took something of what it is sent, or had taken all.
+    var lastTaken: Int64
+    /// What its feeder had sent when it was looked at last.
+    var feederSent: UInt64 = 0
     /// The session of its last submission.
     var session: UInt32 = 0
     /// Writers' names whose sessions it asked for, in order.
@@ -52,14 +58,13 @@ final class LinkConnection {
     /// A whole frame of commands waits for room in the ring.
     var isBlocked = false
     var interest = Poller.Interest.readable
-    /// It is over, except that a feeder's thread still has the descriptor.
-    var isAbandoned = false
 
     /// Most questions that wait for an answer.
     static var queriesMax: Int { 16 }
 
     init(
-        _ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole, deadline: Int64
+        _ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole, now: Int64,
+        deadline: Int64
     ) {
         self.descriptor = descriptor
         self.slot = slot
@@ -67,6 +72,7 @@ final class LinkConnection {
         self.key = key
         self.role = role
         self.deadline = deadline
+        (lastUsed, lastTaken) = (now, now)
     }
 
     var caller: Caller {
@@ -76,6 +82,12 @@ final class LinkConnection {
     var isReady: Bool { if case .ready = stage { true } else { false } }
     var isClosing: Bool { if case .closing = stage { true } else { false } }
     var isFeeding: Bool { if case .feeding = feed { true } else { false } }
+    var isFollowing: Bool { if case .none = feed { false } else { true } }
+
+    /// What admission looks at.
+    var seat: LinkSeat {
+        LinkSeat(role: role, isReady: isReady, isFollowing: isFollowing, lastUsed: lastUsed)
+    }
 
     /// Says what is wrong; the connection is closed once that is sent.
     func refuse(_ refusal: LinkRefusal) {
@@ -83,136 +95,5 @@ final class LinkConnection {
         _ = output.append(.error(refusal))
         stage = .closing
         deadline = Clock.monotonicNanos() + 1_000_000_000
-    }
-}
-
-/// Sends a follower what lies on disk, in a thread of its own, because disks and slow readers take
-/// their time. It owns the writing side of the connection until it is done.
-final class Feeder: Sendable {
-    enum State: Int, AtomicRepresentable {
-        case running
-        case done
-        case failed
-    }
-
-    let state = Atomic<State>(.running)
-    /// Once it is done: the sequence that comes next.
-    let next = Atomic<UInt64>(0)
-    let isCancelled = Atomic<Bool>(false)
-    private let descriptor: Int32
-    private let stages: Stages
-    private let history: any LogHistory
-    private let gate: ReleaseGate
-
-    /// Records behind the release gate where the ring can take over.
-    static var nearMax: UInt64 { 4096 }
-    /// How long a follower may take nothing before it is given up.
-    static var stallNanosMax: Int64 { 60_000_000_000 }
-
-    init(_ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ gate: ReleaseGate) {
-        self.descriptor = descriptor
-        self.stages = stages
-        self.history = history
-        self.gate = gate
-    }
-
-    func run(from: UInt64, atMost: UInt64) {
-        let result = feed(from: from, atMost: atMost)
-        if let result { next.store(result, ordering: .relaxed) }
-        state.store(result == nil ? .failed : .done, ordering: .releasing)
-        stages.linkBell.ring()
-    }
-
-    private var released: UInt64 {
-        gate.released(durable: stages.durable.now, applied: stages.applied.now)
-    }
-
-    /// Sends a snapshot where `from` is 0, then the log until it is near the release gate. Gives
-    /// the sequence that comes next, or nil when the connection or the disk failed.
-    private func feed(from: UInt64, atMost: UInt64) -> UInt64? {
-        var next = from
-        if from == 0 {
-            next = 1
-            if let snapshot = history.snapshot(atMost: min(atMost, released)) {
-                guard send(snapshot) else { return nil }
-                next = snapshot.sequence + 1
-            }
-        }
-        guard next + Self.nearMax <= released || from == 0 || next <= released else { return next }
-        guard let reader = try? history.records(from: next) else { return nil }
-        var waited = 0
-        while next <= released {
-            var isSent = true
-            var last = next - 1
-            let got = unsafe try? reader.next(
-                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
-            ) {
-                records in
-                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
-                }
-                isSent = unsafe self.send(records: records)
-            }
-            guard let got, isSent else { return nil }
-            if got, last >= next {
-                next = last + 1
-                waited = 0
-            } else {
-                // The file may show a record a moment later than the gate does.
-                waited += 1
-                guard waited < 5000 else { return nil }
-                usleep(1000)
-            }
-            if next + Self.nearMax > released { break }
-        }
-        return next
-    }
-
-    private func send(_ snapshot: HistorySnapshot) -> Bool {
-        var encoder = LinkEncoder()
-        encoder.append(
-            .snapshot(
-                LinkSnapshot(
-                    sequence: snapshot.sequence, time: snapshot.time, epoch: snapshot.epoch,
-                    stateHash: snapshot.stateHash, count: UInt64(snapshot.body.count))))
-        var offset = 0
-        while offset < snapshot.body.count {
-            let end = min(offset + LinkProtocol.chunkBytesMax, snapshot.body.count)
-            encoder.append(.chunk(Array(snapshot.body[offset..<end])))
-            guard send(&encoder) else { return false }
-            offset = end
-        }
-        return send(&encoder)
-    }
-
-    private func send(records: UnsafeRawBufferPointer) -> Bool {
-        guard let run = unsafe LinkRecords(Array(records)) else { return false }
-        var encoder = LinkEncoder()
-        encoder.append(.records(run))
-        return send(&encoder)
-    }
-
-    /// Sends all of it; waits for a slow reader, but not for ever.
-    private func send(_ encoder: inout LinkEncoder) -> Bool {
-        var deadline = Clock.monotonicNanos() + Self.stallNanosMax
-        while !encoder.isEmpty {
-            if isCancelled.load(ordering: .relaxed) { return false }
-            var isGone = false
-            unsafe encoder.drain { bytes in
-                let sent = unsafe Glibc.send(
-                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-                if sent > 0 { return sent }
-                isGone = errno != EAGAIN && errno != EINTR
-                return 0
-            }
-            if isGone { return false }
-            guard !encoder.isEmpty else { return true }
-            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            if unsafe poll(&entry, 1, 100) > 0 {
-                deadline = Clock.monotonicNanos() + Self.stallNanosMax
-            } else if Clock.monotonicNanos() > deadline {
-                return false
-            }
-        }
-        return true
     }
 }

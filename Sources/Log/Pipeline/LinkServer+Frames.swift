@@ -15,7 +15,7 @@ extension LinkServer {
             let bytes = unsafe connection.input.bytes
             guard let head = unsafe LinkHead(bytes) else {
                 connection.refuse(
-                    LinkRefusal(.malformed, "what came is no frame of Bourse's Link, version 1"))
+                    LinkRefusal(.malformed, "what came is no frame of Bourse's Link, version \(LinkProtocol.version)"))
                 return
             }
             guard bytes.count >= head.length else { return }
@@ -37,6 +37,7 @@ extension LinkServer {
                 return
             }
             connection.input.consume(head.length)
+            connection.lastUsed = now
         }
     }
 
@@ -51,7 +52,7 @@ extension LinkServer {
                 connection.refuse(
                     LinkRefusal(.access, "the key is another than matchd's: compare the key files"))
             }
-        case (.ready, .subscribe(let from, let atMost)): subscribe(connection, from, atMost)
+        case (.ready, .subscribe(let wanted)): subscribe(connection, wanted)
         case (.ready, .query(let name)): return query(connection, name)
         case (.ready, .askStatus): send(connection, .status(status()))
         default:
@@ -72,6 +73,16 @@ extension LinkServer {
             connection.refuse(LinkRefusal.version(theirs: hello.version))
             return
         }
+        guard hello.epochMax <= epoch else {
+            connection.refuse(
+                LinkRefusal(
+                    .epoch,
+                    """
+                    this matchd is of epoch \(epoch), and epoch \(hello.epochMax) was seen \
+                    already: its term is over
+                    """))
+            return
+        }
         connection.hello = hello
         if connection.key == nil {
             welcome(connection)
@@ -84,20 +95,34 @@ extension LinkServer {
 
     func welcome(_ connection: LinkConnection) {
         connection.stage = .ready
-        send(
-            connection,
-            .welcome(
-                LinkWelcome(
-                    epoch: epoch, journalHigh: options.journal.high,
-                    journalLow: options.journal.low, limits: limits, released: gateNow,
-                    time: Clock.realtimeNanos())))
+        var welcome = LinkWelcome(
+            epoch: epoch, journalHigh: options.journal.high, journalLow: options.journal.low,
+            limits: limits, released: gate.point.sequence, time: Clock.realtimeNanos())
+        welcome.role = role
+        welcome.process = options.process
+        (welcome.forcedEpoch, welcome.forcedFrom) = options.forced
+        send(connection, .welcome(welcome))
     }
+
+    /// What this matchd is now.
+    var role: LinkServerRole {
+        LinkServerRole(rawValue: stages.role.load(ordering: .acquiring)) ?? .sealed
+    }
+
+    /// The epoch of the term.
+    var epoch: UInt32 { UInt32(truncatingIfNeeded: stages.epoch.now) }
 
     // MARK: Commands
 
     /// Puts a frame's commands into the ring; false when there is no room for all of them now.
     func submit(_ connection: LinkConnection, _ body: UnsafeRawBufferPointer) -> Bool {
         if stages.intakeClosed.load(ordering: .relaxed) { return false }
+        if let refusal = submitRefusal(connection) {
+            connection.refuse(refusal)
+            return true
+        }
+        // Its first command waits for its instrument: all behind it wait here.
+        if stages.held[connection.slot].isSet.load(ordering: .acquiring) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
             body.count + (body.count / entry) * (RecordHeader.size - entry)
@@ -125,6 +150,21 @@ extension LinkServer {
         return true
     }
 
+    /// Why nothing may be submitted here, whatever it is.
+    func submitRefusal(_ connection: LinkConnection) -> LinkRefusal? {
+        guard connection.hello?.purpose.contains(.writer) ?? false else {
+            return LinkRefusal(.malformed, "this connection said that it submits nothing")
+        }
+        switch role {
+        case .standalone, .primary: return nil
+        case .standby:
+            return LinkRefusal(.notPrimary, "this matchd is a standby: commands go to the primary")
+        case .sealed:
+            return LinkRefusal(
+                .sealed, "this matchd is handing over and takes no more commands: connect again")
+        }
+    }
+
     /// Writes one request behind `position`.
     @inline(__always) func put(
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, _ session: UInt32,
@@ -150,7 +190,7 @@ extension LinkServer {
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         if session == connection.session || session == 0 { return true }
         if let owner = owners[session], owner != connection.slot, let other = connections[owner] {
-            guard other.role <= connection.role else {
+            guard other.role == connection.role || connection.role == .operator else {
                 connection.refuse(LinkPolicy.refusal(.denied, connection.role))
                 return false
             }
@@ -196,34 +236,45 @@ extension LinkServer {
 
     // MARK: Questions
 
-    func subscribe(_ connection: LinkConnection, _ from: UInt64, _ atMost: UInt64) {
-        guard case .none = connection.feed else {
-            connection.refuse(LinkRefusal(.malformed, "a connection subscribes once"))
+    func subscribe(_ connection: LinkConnection, _ wanted: LinkSubscription) {
+        guard case .none = connection.feed,
+            connection.hello?.purpose.contains(.follower) ?? false
+        else {
+            connection.refuse(
+                LinkRefusal(.malformed, "a connection subscribes once, and says so in its hello"))
             return
         }
-        guard from <= gateNow + 1 else {
+        let from = wanted.from
+        guard from <= gate.point.sequence + 1 else {
             connection.refuse(
                 LinkRefusal(
                     .unavailable,
                     """
-                    the log ends at record \(gateNow), and record \(from) was asked for: the \
-                    follower's state is not of this journal; start it afresh
+                    the log ends at record \(gate.point.sequence), and record \(from) was asked \
+                    for: the follower's state is not of this journal; start it afresh
                     """))
             return
         }
-        send(connection, .voids(options.voids))
-        if from > 0, let position = position(of: from) {
-            connection.feed = .live(position)
-        } else {
-            connection.feed = .waiting(from: from, atMost: atMost)
+        var checked = wanted
+        if from > 1, wanted.crc != 0, let before = position(of: from - 1) {
+            let (bytes, _) = unsafe stages.log.piece(before, gate.point.position)
+            guard let header = unsafe RecordHeader(bytes), header.crc == wanted.crc,
+                header.epoch == wanted.epoch
+            else {
+                connection.refuse(Self.forked)
+                return
+            }
+            checked.crc = 0
         }
+        send(connection, .voids(options.voids))
+        connection.feed = .waiting(checked, since: now)
     }
 
     func status() -> LinkStatus {
         var s = LinkStatus()
         let stats = stages.syncStats
-        s.released = gateNow
-        s.durable = stages.durable.now
+        s.released = gate.point.sequence
+        s.durable = stages.durable.now.sequence
         s.applied = stages.applied.now
         s.epoch = UInt64(epoch)
         s.started = started
@@ -236,92 +287,29 @@ extension LinkServer {
         s.connectionsMax = UInt64(connections.count)
         s.ingressFill =
             (requestPosition - stages.requestsTaken.now) * 1000 / UInt64(stages.requests.size)
-        let waiting = stages.log.head.now - min(stages.log.head.now, stages.durablePosition.now)
+        let waiting = stages.log.head.now - min(stages.log.head.now, stages.durable.now.position)
         s.logFill = waiting * 1000 / UInt64(stages.log.size)
         s.diskFree = stats.diskFree.load(ordering: .relaxed)
         s.diskReserve = options.reserveBytes
         s.commands = stages.commands.now
         s.isBelowReserve = stages.isBelowReserve.load(ordering: .relaxed)
         s.hashMark = stages.hashMark.now
-        s.role = Text40("standalone") ?? Text40()
+        s.role = Text40(role.description) ?? Text40()
+        if let peer = options.inSync.peer {
+            s.isPeerInSync = true
+            s.peer = Text40(peer.name) ?? Text40()
+            s.peerMatched = peer.matched
+            s.atRisk = s.durable - min(s.durable, peer.matched)
+        }
+        s.gateWaitNanos = heldSince == 0 ? 0 : UInt64(max(0, now - heldSince))
+        s.clockOffset = stages.clock.offset.load(ordering: .relaxed)
+        s.clockJumps = stages.clock.jumps.load(ordering: .relaxed)
+        s.clockLastJump = stages.clock.lastJump.load(ordering: .relaxed)
+        s.isClockApart = stages.clock.isApart.load(ordering: .relaxed)
+        s.process = options.process
+        s.poisoned = stages.poisoned.now
+        s.evicted = evicted
         s.sessions = UInt64(owners.count)
         return s
-    }
-}
-
-/// What writers may submit: the stateless check before the log.
-enum LinkPolicy {
-    /// What becomes of a command.
-    enum Verdict {
-        /// It goes into the log.
-        case taken
-        /// It is not well formed, or not one for writers.
-        case malformed
-        /// It is not one for the connection's role.
-        case denied
-    }
-
-    /// What to tell the one who sent a command that is not taken.
-    static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
-        guard verdict == .denied else {
-            return LinkRefusal(
-                .malformed,
-                "a command that is not well formed, or not one for writers; are both sides of the "
-                    + "same version?")
-        }
-        return LinkRefusal(
-            .access,
-            """
-            this connection is one of \(role == .observer ? "an observer" : "a gateway") and may \
-            not submit this: run it as matchd's user or root, or name its user in [matchd] \
-            operator_users
-            """)
-    }
-
-    /// Judges a command by its kind, its layout and the role of who sent it. Orders are checked by
-    /// their length here and by the engine, which decodes them anyway; all others are decoded.
-    @inline(__always)
-    static func judge(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
-    ) -> Verdict {
-        guard role >= .gateway else { return .denied }
-        guard entry.revision == 0 else { return .malformed }
-        let bytes: Int
-        switch entry.kind {
-        case CommandKind.place.rawValue: bytes = 112
-        case CommandKind.cancel.rawValue: bytes = 56
-        case CommandKind.amend.rawValue: bytes = 72
-        default: return unsafe judgeRare(entry, payload, session: session, role)
-        }
-        return session != 0 && entry.payloadBytes == bytes ? .taken : .malformed
-    }
-
-    @inline(never)
-    private static func judgeRare(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
-    ) -> Verdict {
-        guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
-        switch kind {
-        case .genesis, .tick, .hashMark, .epochMark: return .malformed
-        // A record that the running engine has applied cannot be voided: replicas would differ.
-        case .voidSequence: return .malformed
-        case .openSession: if session != 0 { return .malformed }
-        default: if session == 0 { return .malformed }
-        }
-        guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
-        return role >= .operator || isForGateways(command) ? .taken : .denied
-    }
-
-    /// Whether a command is one that traders ask for, or a gateway for itself.
-    static func isForGateways(_ command: Command) -> Bool {
-        switch command {
-        case .place, .cancel, .amend, .cancelReplace: true
-        // All orders of the venue are the operators'.
-        case .massCancel(let cancel): cancel.account.number != 0
-        // Nor may a gateway stand in the log, or take over, as an operator.
-        case .openSession(let session):
-            !session.name.description.hasPrefix(LinkProtocol.operatorPrefix)
-        default: false
-        }
     }
 }

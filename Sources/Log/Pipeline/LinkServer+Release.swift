@@ -8,14 +8,22 @@ import Terms
 import Wire
 
 extension LinkServer {
-    /// Gives out the answers that have passed the gate.
+    /// Opens the gate as far as it goes, and gives out the answers that have passed it.
     func release() {
-        let position = releasable(stages.durablePosition.now)
-        if position != releasedPosition {
-            index.append(releasedPosition)
-            releasedPosition = position
+        let before = gate.point.position
+        let durable = stages.durable.now
+        let limit = options.inSync.limit(released: gate.point.sequence)
+        gate.advance(durable: durable, limit: limit, log: stages.log)
+        let released = gate.point.sequence
+        if gate.point.position != before {
+            index.append(before)
+            stages.released.advance(to: released)
         }
-        released = gateNow
+        if durable.sequence == released {
+            heldSince = 0
+        } else if heldSince == 0 || gate.point.position != before {
+            heldSince = now
+        }
         let end = stages.answers.head.now
         while answerPosition < end {
             let (bytes, start) = unsafe stages.answers.piece(answerPosition, end)
@@ -30,27 +38,6 @@ extension LinkServer {
             if offset < bytes.count { break }
         }
         stages.answersTaken.advance(to: answerPosition)
-    }
-
-    /// How far into the ring the gate is open, where `durable` is how far it is on disk here. Only
-    /// where peers hold it back do the records have to be looked at.
-    func releasable(_ durable: UInt64) -> UInt64 {
-        let peers = gate.replicator.durable
-        guard peers != .max else { return durable }
-        var position = releasedPosition
-        while position < durable {
-            let (bytes, start) = unsafe stages.log.piece(position, durable)
-            var offset = 0
-            while offset < bytes.count {
-                let length = Int(unsafe bytes.load(fromByteOffset: offset, as: UInt32.self))
-                if length == 0 { break }
-                let sequence = unsafe bytes.load(fromByteOffset: offset + 8, as: UInt64.self)
-                if sequence > peers { return start + UInt64(offset) }
-                offset += length
-            }
-            position = start + UInt64(offset)
-        }
-        return position
     }
 
     @inline(__always) func give(_ answer: Answer) {
@@ -78,9 +65,9 @@ extension LinkServer {
         connections.contains { connection in
             switch connection?.feed {
             case .live(let position):
-                position < releasedPosition
+                position < gate.point.position
                     && connection!.output.count < OutputBuffer.softLimit
-            case .waiting: connection!.output.count == 0 && feeders < Self.feedersMax
+            case .waiting: connection!.output.count == 0 && mayFeed(connection!.role)
             case .feeding(let feeder): feeder.state.load(ordering: .relaxed) != .running
             default: false
             }
@@ -91,26 +78,27 @@ extension LinkServer {
     /// part of the ring may be used again.
     func feed() {
         let size = UInt64(stages.log.size)
-        let now = Clock.monotonicNanos()
         let isBeat = now > heartbeat
         if isBeat { heartbeat = now + Self.heartbeatNanos }
-        var keep = releasedPosition - min(releasedPosition, size / 4)
+        var keep = gate.point.position - min(gate.point.position, size / 4)
         for case let connection? in connections {
             switch connection.feed {
             case .none: break
-            case .waiting(let from, let atMost): startFeeder(connection, from, atMost)
+            case .waiting(let wanted, _): startFeeder(connection, wanted)
             case .feeding(let feeder): finishFeeder(connection, feeder)
             case .live(let position):
                 let next = feed(connection, position, isBeat)
-                if next + size / 2 < releasedPosition {
+                if next + size / 2 < gate.point.position {
                     // Too slow for the ring: the disk has it as well.
-                    connection.feed = .waiting(from: sequence(at: next), atMost: 0)
+                    connection.feed = .waiting(unchecked(from: sequence(at: next)), since: now)
                 } else {
                     connection.feed = .live(next)
                     keep = min(keep, next)
                 }
             }
         }
+        relieveFeeders()
+        placeSender()
         index.forget(before: keep)
         stages.retained.advance(to: keep)
     }
@@ -118,8 +106,8 @@ extension LinkServer {
     /// Gives one follower records from `position` on; gives where it stands then.
     func feed(_ connection: LinkConnection, _ position: UInt64, _ isBeat: Bool) -> UInt64 {
         var next = position
-        while next < releasedPosition, connection.output.count < OutputBuffer.softLimit {
-            let (bytes, start) = unsafe stages.log.piece(next, releasedPosition)
+        while next < gate.point.position, connection.output.count < OutputBuffer.softLimit {
+            let (bytes, start) = unsafe stages.log.piece(next, gate.point.position)
             let count = unsafe Self.wholeRecords(bytes, LinkProtocol.frameBytesMax / 2)
             if count > 0 {
                 let run = unsafe UnsafeRawBufferPointer(rebasing: bytes[0..<count])
@@ -127,9 +115,10 @@ extension LinkServer {
             }
             next = start + UInt64(count)
         }
-        if next == releasedPosition, next != position || isBeat {
+        if next == gate.point.position, next != position || isBeat {
             _ = connection.output.append(
-                .position(released: sequenceBefore(), time: Clock.realtimeNanos()))
+                .position(
+                    released: gate.point.sequence, time: Clock.realtimeNanos(), epoch: epoch))
         }
         return next
     }
@@ -146,14 +135,10 @@ extension LinkServer {
         return offset
     }
 
-    /// The last record before `releasedPosition`, as far as is known for sure: the gate may have
-    /// moved on since.
-    func sequenceBefore() -> UInt64 { min(released, gateNow) }
-
     /// The sequence of the record at a position that is released, or of the next one to come.
     func sequence(at position: UInt64) -> UInt64 {
-        guard position < releasedPosition else { return released + 1 }
-        let (bytes, _) = unsafe stages.log.piece(position, releasedPosition)
+        guard position < gate.point.position else { return gate.point.sequence + 1 }
+        let (bytes, _) = unsafe stages.log.piece(position, gate.point.position)
         return unsafe bytes.load(fromByteOffset: 8, as: UInt64.self)
     }
 
@@ -162,14 +147,14 @@ extension LinkServer {
     func position(of sequence: UInt64) -> UInt64? {
         var position: UInt64?
         for candidate in index.all.reversed()
-        where candidate < releasedPosition && self.sequence(at: candidate) <= sequence {
+        where candidate < gate.point.position && self.sequence(at: candidate) <= sequence {
             position = candidate
             break
         }
         guard var position else { return nil }
         var last: UInt64 = 0
-        while position < releasedPosition {
-            let (bytes, start) = unsafe stages.log.piece(position, releasedPosition)
+        while position < gate.point.position {
+            let (bytes, start) = unsafe stages.log.piece(position, gate.point.position)
             var offset = 0
             while offset < bytes.count {
                 let length = Int(unsafe bytes.load(fromByteOffset: offset, as: UInt32.self))
@@ -185,40 +170,95 @@ extension LinkServer {
 
     // MARK: Feeders
 
-    func startFeeder(_ connection: LinkConnection, _ from: UInt64, _ atMost: UInt64) {
-        guard connection.output.count == 0, feeders < Self.feedersMax, !connection.isClosing else {
-            return
+    /// Whether a follower of this role may have a feeder now.
+    func mayFeed(_ role: LinkRole) -> Bool {
+        if role == .observer, feeders(of: { $0 == .observer }) >= Self.observerFeedersMax {
+            return false
         }
-        if from > 0, let position = position(of: from) {
+        return feeders < Self.feedersMax
+    }
+
+    /// The log from a record on whose predecessor needs no check.
+    func unchecked(from sequence: UInt64) -> LinkSubscription {
+        LinkSubscription(from: sequence, epoch: 0, crc: 0)
+    }
+
+    func startFeeder(_ connection: LinkConnection, _ wanted: LinkSubscription) {
+        guard connection.output.count == 0, !connection.isClosing else { return }
+        if wanted.from > 0, wanted.crc == 0, let position = position(of: wanted.from) {
             connection.feed = .live(position)
             return
         }
         // Nothing was written since the start: what comes next is the ring's first record.
-        if from > 0, releasedPosition == 0, from == released + 1 {
+        if wanted.from > 0, wanted.crc == 0, gate.point.position == 0,
+            wanted.from == gate.point.sequence + 1
+        {
             connection.feed = .live(0)
             return
         }
-        let feeder = Feeder(connection.descriptor, stages, history, gate)
+        guard mayFeed(connection.role) else { return }
+        let feeder = Feeder(connection.descriptor, stages, history, options)
         do throws(SystemError) {
-            _ = try PinnedThread.start(name: "feeder") { feeder.run(from: from, atMost: atMost) }
+            _ = try PinnedThread.start(name: "feeder") { feeder.run(wanted) }
             connection.feed = .feeding(feeder)
-            feeders += 1
+            connection.feederSent = 0
         } catch {
             connection.refuse(LinkRefusal(.unavailable, error.description))
         }
     }
 
     func finishFeeder(_ connection: LinkConnection, _ feeder: Feeder) {
-        switch feeder.state.load(ordering: .acquiring) {
+        let state = feeder.state.load(ordering: .acquiring)
+        if state == .running { return }
+        connection.feed = .none
+        switch state {
         case .running: break
-        case .failed:
-            feeders -= 1
-            connection.feed = .none
-            drop(connection)
+        case .failed: drop(connection)
+        case .stalled:
+            evicted += 1
+            _ = connection.output.append(feeder.rest)
+            connection.refuse(Self.stalled)
+        case .forked: connection.refuse(Self.forked)
         case .done:
-            feeders -= 1
-            connection.feed = .waiting(
-                from: feeder.next.load(ordering: .relaxed), atMost: 0)
+            let next = feeder.next.load(ordering: .relaxed)
+            connection.feed = .waiting(unchecked(from: next), since: now)
+        }
+    }
+
+    static var forked: LinkRefusal {
+        LinkRefusal(
+            .forked,
+            """
+            the log has another record where the follower's last one stands: its state is of a \
+            branch that was cut; start it afresh
+            """)
+    }
+
+    /// Where a follower has waited for a feeder for some time, the slowest of those that take too
+    /// little gives way: eight that just make progress must not keep all others out.
+    func relieveFeeders() {
+        let window = options.stallNanos / 2
+        guard now - compared >= window else { return }
+        let seconds = Double(now - compared) / 1e9
+        compared = now
+        let isWaited = connections.contains { connection in
+            guard case .waiting(_, let since) = connection?.feed else { return false }
+            return now - since >= window && !mayFeed(connection!.role)
+        }
+        var slowest: (feeder: Feeder, sent: UInt64)?
+        for case let connection? in connections {
+            guard case .feeding(let feeder) = connection.feed else { continue }
+            let sent = feeder.sent.load(ordering: .relaxed)
+            let moved = sent - connection.feederSent
+            // One that has just begun is not judged yet.
+            let isNew = connection.feederSent == 0
+            connection.feederSent = sent
+            if !isNew, moved < slowest?.sent ?? .max { slowest = (feeder, moved) }
+        }
+        if isWaited, let slowest,
+            Double(slowest.sent) < Double(Self.feederRateMin) * seconds
+        {
+            slowest.feeder.isCancelled.store(true, ordering: .relaxed)
         }
     }
 }

@@ -16,11 +16,21 @@ final class LinkServer {
     let listeners: [LinkListener]
     let options: PipelineOptions
     let limits: EngineLimits
-    let epoch: UInt32
-    let gate: ReleaseGate
+    /// What has left so far; advances once a turn.
+    var gate: ReleaseGate
     let poller: Poller
     let started: Int64
     var connections: [LinkConnection?]
+    /// Connections that are over, except that a feeder's thread still has the descriptor.
+    var leaving: [LinkConnection] = []
+    /// This turn's time, ns.
+    var now: Int64 = 0
+    /// Since when the oldest durable record waits for the gate, ns; 0: none does.
+    var heldSince: Int64 = 0
+    /// When feeders were compared last.
+    var compared: Int64 = 0
+    /// Connections closed because they took too little or others needed the room.
+    var evicted: UInt64 = 0
     var uses: [UInt32]
     /// Which connection submits in a session.
     var owners: [UInt32: Int] = [:]
@@ -28,19 +38,18 @@ final class LinkServer {
     var requestPosition: UInt64 = 0
     /// The next answer.
     var answerPosition: UInt64 = 0
-    /// What has passed the gate, as a position in the log ring.
-    var releasedPosition: UInt64 = 0
-    /// The last record that has passed the gate.
-    var released: UInt64
     /// Positions where a release ended, the newest last: where to look for a sequence.
     var index = ReleaseIndex()
-    var feeders = 0
     var heartbeat: Int64 = 0
     var stopDeadline: Int64 = .max
 
     static var greetNanosMax: Int64 { 5_000_000_000 }
     static var heartbeatNanos: Int64 { 1_000_000_000 }
     static var feedersMax: Int { 8 }
+    /// Feeders that observers may have together: the others are for gateways.
+    static var observerFeedersMax: Int { 4 }
+    /// What a feeder has to send a second while others wait for one.
+    static var feederRateMin: Int64 { 8 << 20 }
     static var ownersMax: Int { 4096 }
     static var acceptsMax: Int { 16 }
     /// Tokens of the poller: connections are their slots.
@@ -49,16 +58,14 @@ final class LinkServer {
 
     init(
         stages: Stages, history: any LogHistory, listeners: [LinkListener],
-        options: PipelineOptions, limits: EngineLimits, epoch: UInt32, sequence: UInt64
+        options: PipelineOptions, limits: EngineLimits, sequence: UInt64
     ) throws(SystemError) {
         self.stages = stages
         self.history = history
         self.listeners = listeners
         self.options = options
         self.limits = limits
-        self.epoch = epoch
-        gate = ReleaseGate(replicator: options.replicator)
-        released = sequence
+        gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
         connections = (0..<options.connectionsMax).map { _ in nil }
         uses = Array(repeating: 0, count: options.connectionsMax)
@@ -75,6 +82,7 @@ final class LinkServer {
         while true {
             closeIntake()
             wait()
+            now = Clock.monotonicNanos()
             readBlocked()
             publishRequests()
             release()
@@ -83,9 +91,9 @@ final class LinkServer {
             if hasEnded() { break }
         }
         for case let connection? in connections { drop(connection) }
-        while let connection = connections.first(where: { $0 != nil }), let connection {
+        while !leaving.isEmpty {
             usleep(1000)
-            drop(connection)
+            closeLeaving()
         }
         // After a fault as well: the engine thread ends when nothing can come any more.
         stages.intakeClosed.store(true, ordering: .releasing)
@@ -125,7 +133,7 @@ final class LinkServer {
     func wait() {
         stages.linkBell.arm()
         let hasWork =
-            releasable(stages.durablePosition.now) != releasedPosition || isAnswerDue || isFeedDue
+            isReleaseDue || isAnswerDue || isFeedDue || !leaving.isEmpty && hasLeft
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
@@ -145,11 +153,14 @@ final class LinkServer {
         let end = stages.answers.head.now
         guard answerPosition < end else { return false }
         let (bytes, _) = unsafe stages.answers.piece(answerPosition, end)
-        return unsafe Answer(bytes, at: 0).gate <= gateNow
+        return unsafe Answer(bytes, at: 0).gate <= gate.point.sequence
     }
 
-    var gateNow: UInt64 {
-        gate.released(durable: stages.durable.now, applied: stages.applied.now)
+    /// Whether the gate would open further now.
+    var isReleaseDue: Bool {
+        let released = gate.point.sequence
+        guard stages.durable.now.position > gate.point.position else { return false }
+        return options.inSync.limit(released: released) > released
     }
 
     // MARK: Connections
@@ -158,10 +169,8 @@ final class LinkServer {
         // The rest of a flood waits: between two handfuls those inside have their turn.
         for _ in 0..<Self.acceptsMax {
             guard let descriptor = listener.accept() else { return }
-            guard !stages.intakeClosed.load(ordering: .relaxed),
-                let slot = connections.firstIndex(where: { $0 == nil })
-            else {
-                turnAway(descriptor, LinkRefusal(.limit, "matchd has no free connection"))
+            guard !stages.intakeClosed.load(ordering: .relaxed) else {
+                turnAway(descriptor, LinkRefusal(.stopping, "matchd stops; connect again later"))
                 continue
             }
             guard let role = listener.role(of: descriptor, options.users) else {
@@ -171,7 +180,8 @@ final class LinkServer {
                         .access,
                         """
                         this user may not use the exchange: run it as matchd's user or root, or \
-                        name the user in [matchd] gateway_users, operator_users or observer_users
+                        name the user in [matchd] gateway_users, wallet_users, operator_users or \
+                        observer_users
                         """))
                 continue
             }
@@ -181,10 +191,18 @@ final class LinkServer {
                     LinkRefusal(.limit, "too many connections have not proven the key; try again"))
                 continue
             }
+            let now = Clock.monotonicNanos()
+            guard let slot = admit(role, at: now) else {
+                turnAway(
+                    descriptor,
+                    LinkRefusal(
+                        .limit, "matchd has no free connection for \(role)s: all are in use"))
+                continue
+            }
             uses[slot] = (uses[slot] + 1) & 0x7FFF
             let connection = LinkConnection(
-                descriptor, slot: slot, use: uses[slot], key: listener.key, role: role,
-                deadline: Clock.monotonicNanos() + Self.greetNanosMax)
+                descriptor, slot: slot, use: uses[slot], key: listener.key, role: role, now: now,
+                deadline: now + Self.greetNanosMax)
             do throws(SystemError) {
                 try poller.add(descriptor, .readable, token: UInt64(slot))
                 connections[slot] = connection
@@ -192,6 +210,29 @@ final class LinkServer {
                 close(descriptor)
             }
         }
+    }
+
+    /// A slot for a newcomer of this role, made free where someone has to give way; nil: none.
+    func admit(_ role: LinkRole, at now: Int64) -> Int? {
+        switch LinkAdmission.decide(role, connections.map { $0?.seat }, at: now) {
+        case .free: break
+        case .refuse: return nil
+        case .evict(let slot):
+            guard let connection = connections[slot] else { return nil }
+            evicted += 1
+            if !connection.isFeeding {
+                connection.refuse(
+                    LinkRefusal(
+                        .evicted,
+                        """
+                        all of matchd's connections were taken and this one was the least useful: \
+                        connect again when it is needed
+                        """))
+                _ = connection.output.flush(connection.descriptor)
+            }
+            drop(connection)
+        }
+        return connections.firstIndex { $0 == nil }
     }
 
     /// Connections over TCP whose peers have not proven the key: a share of all, so that there is
@@ -206,22 +247,45 @@ final class LinkServer {
     }
 
     func drop(_ connection: LinkConnection) {
-        if case .feeding(let feeder) = connection.feed {
-            // Its thread has the descriptor and may be waiting for a disk: it ends first, and
-            // `flush` comes back to the connection then.
-            guard feeder.state.load(ordering: .acquiring) != .running else {
-                feeder.isCancelled.store(true, ordering: .relaxed)
-                shutdown(connection.descriptor, Int32(SHUT_RDWR))
-                poller.remove(connection.descriptor)
-                connection.isAbandoned = true
-                return
-            }
-            feeders -= 1
-        }
+        guard connections[connection.slot] === connection else { return }
         poller.remove(connection.descriptor)
-        close(connection.descriptor)
         connections[connection.slot] = nil
         owners = owners.filter { $0.value != connection.slot }
+        if case .feeding(let feeder) = connection.feed {
+            // Its thread has the descriptor and may be waiting for a disk: it ends first.
+            feeder.isCancelled.store(true, ordering: .relaxed)
+            shutdown(connection.descriptor, Int32(SHUT_RDWR))
+            leaving.append(connection)
+        } else {
+            close(connection.descriptor)
+        }
+    }
+
+    /// Whether a feeder's thread of a connection that is over has ended.
+    var hasLeft: Bool {
+        leaving.contains { connection in
+            guard case .feeding(let feeder) = connection.feed else { return true }
+            return feeder.state.load(ordering: .acquiring) != .running
+        }
+    }
+
+    /// Closes what is over once its feeder's thread has ended.
+    func closeLeaving() {
+        leaving.removeAll { connection in
+            if case .feeding(let feeder) = connection.feed {
+                guard feeder.state.load(ordering: .acquiring) != .running else { return false }
+            }
+            close(connection.descriptor)
+            return true
+        }
+    }
+
+    /// Threads that feed followers.
+    var feeders: Int { feeders { _ in true } }
+
+    func feeders(of isMeant: (LinkRole) -> Bool) -> Int {
+        leaving.count { isMeant($0.role) }
+            + connections.count { $0.map { $0.isFeeding && isMeant($0.role) } ?? false }
     }
 
     /// Reads what a connection sent, and takes its frames.
@@ -263,16 +327,21 @@ final class LinkServer {
 
     /// Sends what there is, and closes what is over.
     func flush() {
-        let now = Clock.monotonicNanos()
+        closeLeaving()
         for case let connection? in connections {
-            if connection.isAbandoned {
-                drop(connection)
-                continue
+            if connection.output.count == 0 || connection.isFeeding {
+                connection.lastTaken = now
+            } else {
+                let before = connection.output.count
+                guard connection.output.flush(connection.descriptor) else {
+                    drop(connection)
+                    continue
+                }
+                if connection.output.count < before { connection.lastTaken = now }
             }
-            if connection.output.count > 0, !connection.isFeeding,
-                !connection.output.flush(connection.descriptor)
-            {
-                drop(connection)
+            if !connection.isClosing, now - connection.lastTaken > options.stallNanos {
+                evicted += 1
+                connection.refuse(Self.stalled)
                 continue
             }
             let isLate = !connection.isReady && now > connection.deadline
@@ -286,6 +355,16 @@ final class LinkServer {
             }
             setInterest(connection)
         }
+    }
+
+    /// What someone hears, once it reads on, that took too little of what it asked for.
+    static var stalled: LinkRefusal {
+        LinkRefusal(
+            .stalled,
+            """
+            this connection took too little of what matchd sent for too long, and others wait: \
+            connect again, and read faster
+            """)
     }
 }
 

@@ -10,7 +10,8 @@ public protocol LogHistory: Sendable {
     func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader
 }
 
-/// A snapshot on disk.
+/// A snapshot on disk, read piece by piece: followers that begin at the same time share it, and
+/// none of them holds it in memory.
 public struct HistorySnapshot: Sendable {
     /// The last record in it.
     public var sequence: UInt64
@@ -18,18 +19,28 @@ public struct HistorySnapshot: Sendable {
     public var time: Int64
     /// That record's epoch.
     public var epoch: UInt32
+    /// That record's CRC; 0 where it is not known.
+    public var crc: UInt32
     /// Its state's hash.
     public var stateHash: UInt64
-    /// What `Engine(snapshot:)` takes.
-    public var body: [UInt8]
+    /// Bytes of what `Engine(snapshot:)` takes.
+    public var count: Int
+    /// Gives the bytes from an offset, as many as were asked for, or throws.
+    public var read: @Sendable (_ offset: Int, _ count: Int) throws(SinkFault) -> [UInt8]
 
     /// A snapshot.
-    public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, body: [UInt8]) {
+    public init(
+        sequence: UInt64, time: Int64, epoch: UInt32, crc: UInt32 = 0, stateHash: UInt64,
+        count: Int,
+        read: @escaping @Sendable (_ offset: Int, _ count: Int) throws(SinkFault) -> [UInt8]
+    ) {
         self.sequence = sequence
         self.time = time
         self.epoch = epoch
+        self.crc = crc
         self.stateHash = stateHash
-        self.body = body
+        self.count = count
+        self.read = read
     }
 }
 

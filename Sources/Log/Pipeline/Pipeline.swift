@@ -17,10 +17,17 @@ public struct PipelineOptions: Sendable {
     public var ringBytes = 64 << 20
     /// Size of the ring of commands: a power of two, at least 1 MiB.
     public var requestBytes = 16 << 20
-    /// Commands between two hash marks.
+    /// Records between two hash marks.
     public var hashEvery: UInt64 = 65_536
+    /// Nanoseconds of the log's time after which a hash mark is written where any record was.
+    public var hashNanos: Int64 = 60_000_000_000
     /// The most connections.
     public var connectionsMax = 64
+    /// A follower fed from disk that takes fewer than `progressBytesMin` while its socket is full
+    /// for so long is closed, and so is any connection that takes nothing of what it is sent.
+    public var stallNanos: Int64 = 10_000_000_000
+    /// See `stallNanos`.
+    public var progressBytesMin = 1 << 20
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
     /// The journal's identity.
@@ -30,7 +37,15 @@ public struct PipelineOptions: Sendable {
     /// Sequences that replicas pass over.
     public var voids: [UInt64] = []
     /// What holds acknowledgements back beside this host's disk.
-    public var replicator: any Replicator = SoleReplicator()
+    public var inSync = InSyncSet()
+    /// What this matchd is at the start.
+    public var role = LinkServerRole.standalone
+    /// The mark that outlives the process, or nil: none could be made.
+    public var mark: CommandMark?
+    /// A number of this process's own.
+    public var process: UInt64 = SystemRandom.number()
+    /// The last epoch that an operator forced and its first record; 0: none.
+    public var forced: (epoch: UInt32, from: UInt64) = (0, 0)
 
     /// The defaults.
     public init() {}
@@ -56,10 +71,12 @@ public final class Pipeline: Sendable {
     ) throws(SystemError) -> Pipeline {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
-            answerBytes: 1 << 24, sequence: engine.sequence)
+            answerBytes: 1 << 24, connections: options.connectionsMax, sequence: engine.sequence,
+            epoch: engine.epoch, role: options.role)
+        options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,
-            limits: engine.limits, epoch: engine.epoch, sequence: engine.sequence)
+            limits: engine.limits, sequence: engine.sequence)
         let threads = PipelineThreads()
         try threads.start(engine, sink, server, stages, options, onFault)
         return Pipeline(stages, threads)
@@ -71,7 +88,25 @@ public final class Pipeline: Sendable {
     }
 
     /// The last record on disk.
-    public var durable: UInt64 { stages.durable.now }
+    public var durable: UInt64 { stages.durable.now.sequence }
+    /// The last record that has left, to anyone. It never goes back.
+    public var released: UInt64 { stages.released.now }
+    /// The epoch of the term.
+    public var epoch: UInt32 { UInt32(truncatingIfNeeded: stages.epoch.now) }
+    /// The log's records before they are released, for whoever sends them to a peer.
+    public var sealedFeed: SealedFeed { SealedFeed(stages) }
+    /// Commands refused because the process died twice with them.
+    public var poisoned: UInt64 { stages.poisoned.now }
+    /// What the log's clock says of the host's: the host's minus the log's and the last jump in ns,
+    /// jumps since the start, and whether the host's is too far away to be followed.
+    public var clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool) {
+        (
+            stages.clock.offset.load(ordering: .relaxed),
+            stages.clock.jumps.load(ordering: .relaxed),
+            stages.clock.lastJump.load(ordering: .relaxed),
+            stages.clock.isApart.load(ordering: .relaxed)
+        )
+    }
     /// The last record that the engine applied.
     public var applied: UInt64 { stages.applied.now }
     /// Commands of writers so far.
@@ -87,6 +122,29 @@ public final class Pipeline: Sendable {
             stages.syncStats.p50.load(ordering: .relaxed),
             stages.syncStats.p99.load(ordering: .relaxed)
         )
+    }
+
+    /// Begins the term `epoch`: its first record is an `EpochMark`. Gives false where the engine's
+    /// term is that one or a later one already, or nothing came of it within `timeoutNanos`.
+    public func raise(epoch: UInt32, timeoutNanos: Int64 = 1_000_000_000) -> Bool {
+        guard UInt64(epoch) > stages.epoch.now else { return false }
+        stages.epochWanted.store(epoch, ordering: .releasing)
+        stages.sequencerPark.unpark()
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        while stages.epoch.now < UInt64(epoch) {
+            guard Clock.monotonicNanos() < deadline else { return false }
+            Clock.sleep(nanos: 50_000)
+        }
+        return stages.epoch.now == UInt64(epoch)
+    }
+
+    /// Makes this matchd a primary, a standby, or a primary that takes nothing more. Connections
+    /// that submit to one that takes no commands are closed with the reason; a sealed one ends its
+    /// log with a hash mark.
+    public func setRole(_ role: LinkServerRole) {
+        stages.role.store(role.rawValue, ordering: .releasing)
+        stages.linkBell.ring()
+        stages.sequencerPark.unpark()
     }
 
     /// Takes no more commands, journals all that was taken with a hash mark behind, answers it, and
@@ -140,7 +198,7 @@ final class PipelineThreads: @unchecked Sendable {
 
     func runEngine(_ stages: Stages, _ options: PipelineOptions) {
         guard let engine = engine.take() else { preconditionFailure("an engine to run") }
-        var sequencer = Sequencer(engine: engine, stages: stages, hashEvery: options.hashEvery)
+        var sequencer = Sequencer(engine: engine, stages: stages, options: options)
         var rest = EngineRest(stages: stages, idle: options.idle)
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
@@ -150,10 +208,11 @@ final class PipelineThreads: @unchecked Sendable {
             } else if isClosed {
                 break
             } else {
-                rest.rest(until: sequencer.nextTimer)
+                let isTime = rest.rest(nanosToTimer: sequencer.nanosToTimer)
+                if isTime, sequencer.turnByTime() { rest.worked() }
             }
         }
-        if sequencer.sinceMark > 0 { sequencer.mark() }
+        if sequencer.sinceMark > 0 { sequencer.markHash() }
         stages.logClosed.store(true, ordering: .releasing)
         stages.journalPark.unpark()
         self.engine = sequencer.finish()

@@ -2,6 +2,7 @@
 
 import Engine
 import Glibc
+import Link
 import Platform
 import Synchronization
 import Terms
@@ -16,50 +17,90 @@ struct Sequencer: ~Copyable {
     var engine: Engine
     let stages: Stages
     let hashEvery: UInt64
+    let hashNanos: Int64
+    let mark: CommandMark?
     /// Where the next record goes, as a position in the log ring.
     var position: UInt64 = 0
     /// Where the next answer goes.
     var answerPosition: UInt64 = 0
     /// The next request.
     var requestPosition: UInt64 = 0
-    /// Commands since the last hash mark.
+    /// Records since the last hash mark.
     var sinceMark: UInt64 = 0
+    /// The log's time at the last hash mark.
+    var markTime: Int64
     var commands: UInt64 = 0
-    /// The log's clock: never goes back.
-    var time: Int64
+    /// The log's clock.
+    var clock: LogClock
     /// The last number of the sessions that submit most, so that no lookup is needed for each.
     var sessions = SessionCache()
+    /// Commands that wait for their instrument.
+    var held = HeldRequests()
+    /// Records that ended nothing since the disk reserve was reached.
+    var reserveSpent = 0
 
     /// Most commands between two looks at the clock.
     static var turnMax: Int { 64 }
+    /// How long commands are taken between two ticks of a long work.
+    static var betweenTicksNanosMax: Int64 { 1_000_000 }
+    /// Most records that end nothing while the disk is below its reserve.
+    static var reserveSpentMax: Int { 256 }
 
-    init(engine: consuming Engine, stages: Stages, hashEvery: UInt64) {
-        time = engine.timestamp
+    init(engine: consuming Engine, stages: Stages, options: PipelineOptions) {
+        let (host, monotonic) = Self.readClocks()
+        clock = LogClock(
+            last: engine.timestamp, line: options.mark?.line, host: host, monotonic: monotonic)
+        markTime = clock.now
         self.engine = engine
         self.stages = stages
-        self.hashEvery = hashEvery
+        hashEvery = options.hashEvery
+        hashNanos = options.hashNanos
+        mark = options.mark
+        stages.clock.publish(clock)
     }
 
-    /// When the engine's next timer is due.
-    var nextTimer: Int64? { engine.nextTimer }
+    /// How long until the engine's next timer is due, ns; nil: none.
+    var nanosToTimer: Int64? { engine.nextTimer.map { max(0, $0 - clock.now) } }
 
     /// Gives the engine back.
-    consuming func finish() -> Engine { engine }
+    consuming func finish() -> Engine {
+        mark?.forgetLine()
+        return engine
+    }
 
     /// Takes what waits, up to a turn's worth; false when there was nothing to do.
     mutating func turn() -> Bool {
-        let (end, before) = (stages.requests.head.now, position)
-        if requestPosition == end, engine.nextTimer == nil { return false }
-        time = max(time, Clock.realtimeNanos())
-        var didWork = fireTimer()
+        let end = stages.requests.head.now
+        if requestPosition == end, engine.nextTimer == nil, held.isEmpty { return false }
+        return turn(until: end)
+    }
+
+    /// The same, after a sleep: what is due by time alone is done as well.
+    mutating func turnByTime() -> Bool { turn(until: stages.requests.head.now) }
+
+    private mutating func turn(until end: UInt64) -> Bool {
+        let before = position
+        readClock()
+        raiseEpoch()
+        let isWorking = fireTimer()
+        var didWork = isWorking
+        if isWorking, !held.isEmpty { retryHeld() }
         if requestPosition < end {
-            take(until: end)
+            // Between two ticks of a long work others have their turn, for as long as a tick takes.
+            let deadline = isWorking ? Clock.monotonicNanos() + Self.betweenTicksNanosMax : 0
+            repeat { take(until: end) } while requestPosition < end
+                && isWorking && Clock.monotonicNanos() < deadline
             stages.requestsTaken.advance(to: requestPosition)
             stages.commands.advance(to: commands)
             didWork = true
+        } else if !isWorking, !held.isEmpty {
+            retryHeld()
+            didWork = true
         }
+        markByTime(isIdle: requestPosition == end)
         if position != before {
             stages.journalPark.unpark()
+            didWork = true
         } else if didWork {
             // Answers to what did not enter the log may wait for nothing.
             stages.linkBell.ring()
@@ -75,8 +116,9 @@ struct Sequencer: ~Copyable {
             while offset < bytes.count, left > 0 {
                 let length = Int(unsafe bytes.load(fromByteOffset: offset, as: UInt32.self))
                 if length == 0 { break }
-                unsafe request(
-                    UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
+                let request = unsafe UnsafeRawBufferPointer(
+                    rebasing: bytes[offset..<offset + length])
+                if unsafe isHeld(request) || !self.request(request) { unsafe hold(request) }
                 offset += length
                 left -= 1
             }
@@ -84,74 +126,119 @@ struct Sequencer: ~Copyable {
         }
     }
 
-    mutating func request(_ bytes: UnsafeRawBufferPointer) {
+    /// Whether a request's session has one before it that waits.
+    func isHeld(_ request: UnsafeRawBufferPointer) -> Bool {
+        if held.isEmpty { return false }
+        let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
+        return session != 0 && held.isHolding(session)
+    }
+
+    /// Holds a request back, and has the Link read no more commands from its connection.
+    mutating func hold(_ request: UnsafeRawBufferPointer) {
+        let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
+        let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
+        unsafe held.append(session, caller, request)
+        stages.held[Caller(raw: caller).slot].isSet.store(true, ordering: .releasing)
+    }
+
+    /// Tries again what was held back.
+    mutating func retryHeld() {
+        var waiting = HeldRequests()
+        swap(&waiting, &held)
+        let freed = unsafe waiting.retry(most: Self.turnMax) { unsafe request($0) }
+        held = waiting
+        for caller in freed {
+            stages.held[Caller(raw: caller).slot].isSet.store(false, ordering: .releasing)
+        }
+        if !freed.isEmpty { stages.linkBell.ring() }
+    }
+
+    /// Takes a request; false where it has to wait for its instrument.
+    mutating func request(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let header = unsafe RecordHeader(bytes) else {
             preconditionFailure("a request has a header")
         }
         let caller = Caller(raw: header.crc)
         if header.sequence == Request.query {
             unsafe answerQuery(caller, bytes)
-            return
+            return true
         }
-        commands += 1
-        let refusal = admit(header)
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
+        let refusal = unsafe admit(header, payload)
         guard refusal == .none else {
-            answer(caller, header, sequence: 0, Outcome.refused(refusal))
-            return
+            commands += 1
+            answer(caller, header, sequence: 0, Outcome(refusal: refusal, id: engine.sequence))
+            return true
         }
-        let isOpening = header.session.number == 0
+        if header.session.number != 0, unsafe mustWait(header.kind, payload) { return false }
+        commands += 1
+        // What the sequencer writes on a writer's behalf has no number in a session.
+        let isOwn = header.session.number == 0
         let outcome = unsafe append(
             kind: header.kind, revision: header.revision, session: header.session,
-            number: isOpening ? 0 : header.number,
-            payload: UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...]))
-        if isOpening {
+            number: isOwn ? 0 : header.number, payload: payload)
+        if isOwn {
             sessions.removeAll()
         } else {
             sessions.set(header.session, header.number)
+            if let mark, !mark.suspects.isEmpty { mark.passed(header.session, header.number) }
         }
-        if caller.wantsAcks || isOpening {
+        spendReserve(header.kind, outcome)
+        if caller.wantsAcks || isOwn {
             answer(caller, header, sequence: engine.sequence, outcome)
         }
-        sinceMark += 1
-        if sinceMark >= hashEvery { mark() }
+        if sinceMark >= hashEvery { markHash() }
+        return true
     }
 
-    /// Whether a command may enter the log. What repeats, leaves a gap or comes from a session that
-    /// is not open would be refused by the engine; here it takes no room in the log.
-    mutating func admit(_ header: RecordHeader) -> Refusal {
-        if header.session.number != 0 {
-            guard let last = lastNumber(header.session) else { return .sessionUnknown }
-            if header.number <= last { return .duplicateCommand }
-            if header.number > last + 1 { return .sessionGap }
+    /// Whether a command has to wait until its instrument's long work is over.
+    func mustWait(_ kind: UInt16, _ payload: UnsafeRawBufferPointer) -> Bool {
+        guard let kind = CommandKind(rawValue: kind) else { return false }
+        return unsafe engine.isBusy(kind, payload: payload)
+    }
+
+    // MARK: Time
+
+    /// The host's clocks: (realtime, since boot), read so that they are of one moment.
+    static func readClocks() -> (host: Int64, monotonic: Int64) {
+        var before = Clock.monotonicNanos()
+        for _ in 0..<8 {
+            let host = Clock.realtimeNanos()
+            let after = Clock.monotonicNanos()
+            // A pause between the two would look like a jump of one of them.
+            if after - before < 1_000_000 { return (host, after) }
+            before = after
         }
-        if stages.isBelowReserve.load(ordering: .relaxed) {
-            switch CommandKind(rawValue: header.kind) {
-            case .cancel, .massCancel, .setKillSwitch, .openSession: break
-            default: return .diskReserve
-            }
-        }
-        return .none
+        return (Clock.realtimeNanos(), Clock.monotonicNanos())
     }
 
-    mutating func lastNumber(_ session: SessionID) -> UInt64? {
-        if let last = sessions.last(session) { return last }
-        guard let view = engine.session(session) else { return nil }
-        sessions.set(session, view.lastNumber)
-        return view.lastNumber
+    mutating func readClock() {
+        let (host, monotonic) = Self.readClocks()
+        clock.advance(host: host, monotonic: monotonic)
+        mark?.keep(line: clock.line)
+        stages.clock.publish(clock)
     }
 
-    /// Fires the engine's timers that are due.
+    /// Fires the engine's timers that are due, and goes on with its long work: one tick.
     mutating func fireTimer() -> Bool {
-        guard let due = engine.nextTimer, due <= time else { return false }
+        guard let due = engine.nextTimer, due <= clock.now else { return false }
         _ = unsafe append(
             kind: CommandKind.tick.rawValue, revision: 0, session: SessionID(0), number: 0,
             payload: UnsafeRawBufferPointer(start: nil, count: 0))
         return true
     }
 
+    /// Writes the running hash into the log, so that a quiet exchange is compared as well, and
+    /// before a handover.
+    mutating func markByTime(isIdle: Bool) {
+        guard sinceMark > 0 else { return }
+        let isSealed =
+            isIdle && stages.role.load(ordering: .acquiring) == LinkServerRole.sealed.rawValue
+        if isSealed || clock.now - markTime >= hashNanos { markHash() }
+    }
+
     /// Writes the running hash into the log.
-    mutating func mark() {
-        sinceMark = 0
+    mutating func markHash() {
         var hash = engine.eventHash.littleEndian
         _ = unsafe withUnsafeBytes(of: &hash) { payload in
             unsafe append(
@@ -159,40 +246,71 @@ struct Sequencer: ~Copyable {
                 payload: payload)
         }
         precondition(!engine.hasDiverged, "the engine agrees with its own mark")
+        sinceMark = 0
+        markTime = clock.now
         stages.hashMark.advance(to: engine.sequence)
     }
+
+    /// Begins the term that the owner wants, if it is a later one.
+    mutating func raiseEpoch() {
+        let wanted = stages.epochWanted.load(ordering: .acquiring)
+        guard wanted > engine.epoch else { return }
+        let payload = epochMark().payloadBytes()
+        unsafe payload.withUnsafeBytes { bytes in
+            _ = unsafe append(
+                kind: CommandKind.epochMark.rawValue, revision: 0, session: SessionID(0),
+                number: 0, payload: bytes, epoch: wanted)
+        }
+        stages.epoch.advance(to: UInt64(wanted))
+    }
+
+    /// The first record of a term.
+    func epochMark() -> EpochMark {
+        EpochMark(
+            priorEpoch: engine.epoch, cause: .raise, commitPoint: stages.released.now,
+            eventHash: engine.eventHash)
+    }
+
+    // MARK: The log
 
     /// Writes a record into the log ring, applies it, and shows it to the journal.
     mutating func append(
         kind: UInt16, revision: UInt16, session: SessionID, number: UInt64,
-        payload: UnsafeRawBufferPointer
+        payload: UnsafeRawBufferPointer, epoch: UInt32? = nil
     ) -> Outcome {
         let length = RecordHeader.size + payload.count
         let start = stages.log.place(position, length)
         waitForRoom(until: start + UInt64(length))
         let room = unsafe stages.log.room(position, length)
         var header = RecordHeader(
-            sequence: engine.sequence + 1, timestamp: time, epoch: engine.epoch, session: session,
-            number: number, kind: .tick)
+            sequence: engine.sequence + 1, timestamp: clock.now, epoch: epoch ?? engine.epoch,
+            session: session, number: number, kind: .tick)
         header.length = UInt32(length)
         header.kind = kind
         header.revision = revision
+        mark?.enter(session, number, kind)
         unsafe header.write(to: room)
         unsafe UnsafeMutableRawBufferPointer(rebasing: room[RecordHeader.size...])
             .copyMemory(from: payload)
         let outcome = unsafe engine.apply(record: UnsafeRawBufferPointer(room))
+        mark?.leave()
         precondition(engine.sequence == header.sequence, "the engine took the record")
         position = start + UInt64(length)
+        sinceMark += 1
         stages.applied.advance(to: engine.sequence)
         stages.log.head.advance(to: position)
         return outcome
     }
 
-    /// Waits until the ring is free up to `end`: the disk or the Link has fallen far behind.
+    /// Waits until the ring is free up to `end`: the disk, the Link or a peer has fallen far
+    /// behind.
     func waitForRoom(until end: UInt64) {
         let size = UInt64(stages.log.size)
         var looks = 0
-        while end > min(stages.durablePosition.now, stages.retained.now) + size {
+        while true {
+            let used = min(
+                stages.durable.now.position, stages.retained.now, stages.senderPosition.now)
+            if end <= used || end - used <= size { return }
             wait(&looks)
         }
     }
@@ -230,12 +348,12 @@ struct Sequencer: ~Copyable {
         stages.answers.head.advance(to: end)
     }
 
-    /// One wait of a full ring: lets the others run, then sleeps for short times.
+    /// One wait of a full ring: lets the others run, then sleeps for short times. It is no turn: a
+    /// disk that hangs must not look like progress.
     func wait(_ looks: inout Int) {
         looks += 1
         stages.journalPark.unpark()
         stages.linkBell.ring()
-        stages.turns.advance(to: stages.turns.now + 1)
         if looks < 64 { sched_yield() } else { usleep(100) }
     }
 }

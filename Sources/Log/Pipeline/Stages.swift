@@ -8,6 +8,7 @@
 // Every cursor has one writer. The engine thread never waits for a disk or a socket unless a ring
 // is full, and the rings are as large as the longest stall that it has to outlast.
 
+import Link
 import Platform
 import Synchronization
 import Terms
@@ -25,14 +26,32 @@ final class Stages: Sendable {
     let requestsTaken = Cursor()
     /// Answers that the Link thread has taken, as a position.
     let answersTaken = Cursor()
-    /// Records of the log on disk, as a position. Written before `durable`.
-    let durablePosition = Cursor()
-    /// The last record on disk. By the journal thread.
-    let durable: Cursor
+    /// Records whose checksums are in, as a position: they may go to a peer. By the journal thread.
+    let sealedPosition = Cursor()
+    /// Records on this disk. By the journal thread.
+    let durable: PointCursor
     /// The last record that the engine applied. By the engine thread.
     let applied: Cursor
+    /// The last record that has passed the release gate. By the Link thread, once a turn.
+    let released: Cursor
     /// Records before this position are not read by the Link thread any more.
     let retained = Cursor()
+    /// Records before this position are not read by a peer's sender any more; all ones without one.
+    let senderPosition = Cursor(.max)
+    /// The sender's place in the ring.
+    let sender = Mutex(SenderPlace())
+    /// The epoch of the term. By the engine thread.
+    let epoch: Cursor
+    /// The epoch that the owner wants.
+    let epochWanted = Atomic<UInt32>(0)
+    /// What this matchd is: a raw `LinkServerRole`. By the owner.
+    let role: Atomic<UInt32>
+    /// Connections that have a command held back, by slot. By the engine thread.
+    let held: [HeldFlag]
+    /// What the log's clock says of the host's.
+    let clock = ClockReport()
+    /// Commands refused because the process died twice with them.
+    let poisoned = Cursor()
     /// Commands of writers so far.
     let commands = Cursor()
     /// The last hash mark's sequence.
@@ -46,6 +65,8 @@ final class Stages: Sendable {
     let journalPark = Parking()
     /// Wakes the Link thread: something became durable, or may be answered.
     let linkBell: Doorbell
+    /// Wakes the sender of a peer: there are sealed records.
+    let sealedBell: Doorbell
 
     /// Set by the journal thread: free space is below the reserve.
     let isBelowReserve = Atomic<Bool>(false)
@@ -62,13 +83,45 @@ final class Stages: Sendable {
 
     let syncStats = SyncStats()
 
-    init(requestBytes: Int, logBytes: Int, answerBytes: Int, sequence: UInt64) throws(SystemError) {
+    init(
+        requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
+        epoch: UInt32, role: LinkServerRole
+    ) throws(SystemError) {
         linkBell = try Doorbell()
+        sealedBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
         log = ByteRing(size: logBytes)
         answers = ByteRing(size: answerBytes)
-        durable = Cursor(sequence)
+        durable = PointCursor(sequence: sequence)
         applied = Cursor(sequence)
+        released = Cursor(sequence)
+        self.epoch = Cursor(UInt64(epoch))
+        self.role = Atomic(role.rawValue)
+        held = (0..<connections).map { _ in HeldFlag() }
+    }
+}
+
+/// Whether a connection has a command held back.
+final class HeldFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
+}
+
+/// What the log's clock says of the host's, as the engine thread saw it last.
+final class ClockReport: Sendable {
+    /// The host's clock minus the log's, ns.
+    let offset = Atomic<Int64>(0)
+    /// Jumps of the host's clock.
+    let jumps = Atomic<UInt64>(0)
+    /// The last of them, ns.
+    let lastJump = Atomic<Int64>(0)
+    /// Whether the host's clock is too far away to be followed.
+    let isApart = Atomic<Bool>(false)
+
+    func publish(_ clock: LogClock) {
+        offset.store(clock.offset, ordering: .relaxed)
+        jumps.store(clock.jumps, ordering: .relaxed)
+        lastJump.store(clock.lastJump, ordering: .relaxed)
+        isApart.store(clock.isApart, ordering: .relaxed)
     }
 }
 

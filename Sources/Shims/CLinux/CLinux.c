@@ -36,6 +36,11 @@ int bourse_random(void *bytes, size_t count) {
     return 0;
 }
 
+int bourse_move_pages(void *from, size_t count, void *to) {
+    const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    return mremap(from, count, count, flags, to) == MAP_FAILED ? -errno : 0;
+}
+
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
     int r;
     do {

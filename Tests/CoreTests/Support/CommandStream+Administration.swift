@@ -11,7 +11,10 @@ extension CommandStream {
     /// 10^18 units, and price times quantity reaches 2^120.
     mutating func openingCommands() -> [Command] {
         var all: [Command] = [
-            .genesis(Genesis(limits: twin.limits, journalHigh: 7, journalLow: 8)),
+            .genesis(
+                Genesis(
+                    limits: twin.limits, journalHigh: 7, journalLow: 8, hashKeyHigh: 9,
+                    hashKeyLow: 10)),
             .setAsset(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit)),
             .setAsset(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit)),
             .setAsset(SetAsset(code: Text16("ETH")!, scale: 18, audit: audit)),
@@ -52,7 +55,17 @@ extension CommandStream {
         if asset.number == 3, random.once(in: 2) { units = 1 << random.pick([100, 117, 118]) }
         return .adjustBalance(
             AdjustBalance(
-                account: account, asset: asset, amount: Amount(units: units), audit: audit))
+                account: account, asset: asset, amount: Amount(units: units),
+                reference: reference(), audit: audit))
+    }
+
+    /// Mostly a new one.
+    private mutating func reference() -> Text64 {
+        if references > 0, random.once(in: 20) {
+            return Text64(random.once(in: 4) ? "" : "wire \(random.within(1...references))")!
+        }
+        references += 1
+        return Text64("wire \(references)")!
     }
 
     /// Terms of one of the four instruments, with limits that vary.
@@ -65,7 +78,9 @@ extension CommandStream {
             tickScale: [2, 5, 2, 0][Int(number) - 1],
             lotUnits: [100_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 1][Int(number) - 1],
             priceMax: Price(ticks: number == 4 ? 1 << 30 : 1_000_000),
-            quantityMax: Quantity(lots: number == 4 ? 1 << 30 : 1_000), audit: audit)
+            quantityMax: Quantity(lots: number == 4 ? 1 << 30 : 1_000),
+            selfTradePrevention: random.pick(SelfTradePrevention.allCases.dropLast()),
+            audit: audit)
         if number == 4, random.once(in: 3) {
             // Long quantities instead of high prices; orders of the other kind stay in the book.
             terms.priceMax.ticks = 1 << 12
@@ -90,6 +105,10 @@ extension CommandStream {
         case .openSession:
             let names = ["gateway/1", "gateway/2", "operator/zoe", "wallet", ""]
             return .openSession(OpenSession(name: Text40(random.pick(names))!))
+        case .closeSession:
+            let last = Int64(twin.lastSession)
+            return .closeSession(
+                CloseSession(session: SessionID(UInt32(random.within(max(0, last - 4)...last)))))
         case .setAsset:
             let code = Text16(random.pick(["BTC", "ETH", "", "DOGE", "XRP", "ADA", "SOL"]))!
             return .setAsset(
@@ -101,6 +120,16 @@ extension CommandStream {
             let name = random.pick(["ann", "", "fay", "gus", "hal", "ida", "jim", "kay", "lee"])
             return .openAccount(OpenAccount(name: Text40(name)!, audit: audit))
         case .setAccountLimits: return .setAccountLimits(changedLimits())
+        case .setOrderLimits: return .setOrderLimits(changedOrderLimits())
+        case .setReferencePrice:
+            let instrument = instrument()
+            var price = price(instrument)
+            if random.once(in: 8) { price.ticks = random.pick([0, -1, 1 << 50, .min, .max]) }
+            return .setReferencePrice(
+                SetReferencePrice(instrument: instrument, price: price, audit: audit))
+        case .transferFees: return .transferFees(transfer())
+        case .creditDeposit: return .creditDeposit(deposit())
+        case .raiseLimits: return .raiseLimits(RaiseLimits(limits: raised(), audit: audit))
         case .setAccountTier:
             return .setAccountTier(
                 SetAccountTier(
@@ -192,8 +221,63 @@ extension CommandStream {
         if random.once(in: 2) { return limits }
         limits.openOrdersMax = random.pick([0, 3, 8, 30])
         limits.messagesPerSecondMax = random.pick([0, 0, 2, 10, 50])
+        return limits
+    }
+
+    private mutating func changedOrderLimits() -> SetOrderLimits {
+        var limits = SetOrderLimits(
+            account: random.once(in: 3) ? AccountID(0) : account(), instrument: instrument(),
+            audit: audit)
+        if random.once(in: 2) { return limits }
         limits.orderQuantityMax.lots = random.pick([0, 0, 10, 200, -1, 1 << 50])
-        limits.orderNotionalMax.units = random.pick([0, 0, 20_000, 1 << 100, -1])
+        limits.orderNotionalMax.units = random.pick([0, 0, 20_000_000, 1 << 100, -1])
+        return limits
+    }
+
+    private mutating func transfer() -> TransferFees {
+        let account = account()
+        let asset = AssetID(
+            random.pick(weighted: [(40, random.pick([1, 2, 3, 4])), (1, 50), (1, 0)]))
+        let have = twin.balance(account, asset).available.units
+        let fees = twin.assetOrNil(asset) == nil ? 0 : twin.houses[Int(asset.number) - 1].fees.units
+        return TransferFees(
+            account: account, asset: asset,
+            amount: Amount(
+                units: random.pick([
+                    0, fees, fees, fees / 2, fees + 1, -have / 9, -have - 1, -1, .min, .max,
+                    Limits.amountUnitsMax, -Limits.amountUnitsMax - 1,
+                ])), reference: reference(), audit: audit)
+    }
+
+    private mutating func deposit() -> CreditDeposit {
+        let asset = AssetID(
+            random.pick(weighted: [(40, random.pick([1, 2, 3, 4])), (1, 50), (1, 0)]))
+        let kept: UInt128 = random.once(in: 6) ? 1 << 127 : 0
+        return CreditDeposit(
+            account: account(), asset: asset,
+            transactionHigh: UInt128(random.within(0...9)) | kept,
+            transactionLow: UInt128(random.within(0...2)) << 100,
+            output: random.pick([0, 1, .max]),
+            amount: Amount(
+                units: random.pick([0, -1, 1, 1_000, 150_000, Limits.amountUnitsMax, .min, .max])))
+    }
+
+    private mutating func raised() -> EngineLimits {
+        var limits = twin.limits
+        switch random.within(0...11) {
+        case 0: limits.assets += 1
+        case 1: limits.instruments += 1
+        case 2: limits.accounts += 1
+        case 3: limits.openOrders += UInt32(random.within(1...9))
+        case 4: limits.apiKeys += 2
+        case 5: limits.sessions += 1
+        case 6: limits.feeTiers += 1
+        case 7: limits.orderLimits += 1
+        case 8: limits.references += 40
+        case 9: limits.turnSteps += 1
+        case 10: limits.openOrders -= 1
+        default: limits.assets = 70_000
+        }
         return limits
     }
 
@@ -211,6 +295,7 @@ extension CommandStream {
         ])
         return .adjustBalance(
             AdjustBalance(
-                account: account, asset: asset, amount: Amount(units: amount), audit: audit))
+                account: account, asset: asset, amount: Amount(units: amount),
+                reference: reference(), audit: audit))
     }
 }

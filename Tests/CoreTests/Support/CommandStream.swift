@@ -24,6 +24,10 @@ struct CommandStream {
     private var opening: [Command]
     /// Whether books become deep: more prices and funds, and little that ends many orders.
     let isDeep: Bool
+    /// Whether ticks come as soon as something waits for them, as from the sequencer; else late.
+    let isPrompt: Bool
+    /// References that were made so far.
+    var references: Int64 = 0
     /// What the running hash is, for marks; the harness keeps it.
     var eventHash: UInt64 = 0
 
@@ -31,12 +35,16 @@ struct CommandStream {
         random = SplitMix64(seed: seed)
         self.twin = twin
         isDeep = seed % 4 == 2
+        isPrompt = seed / 4 % 2 == 0
         opening = []
         opening = Array(openingCommands().reversed())
     }
 
     mutating func next() -> Step {
         if let command = opening.popLast() { return step(command, SessionID(0), 0) }
+        if twin.isWorkLeft, isPrompt ? !random.once(in: 12) : random.once(in: 6) {
+            return step(.tick(Tick()), SessionID(0), 0)
+        }
         passTime()
         let (session, number) = sessionAndNumber()
         var step = step(randomCommand(), session, number)
@@ -68,7 +76,7 @@ struct CommandStream {
     private mutating func sessionAndNumber() -> (SessionID, UInt64) {
         if twin.sessions.isEmpty || random.once(in: 2) { return (SessionID(0), 0) }
         if random.once(in: 60) { return (SessionID(UInt32(random.within(1...40))), 1) }
-        let session = random.pick(twin.sessions).view
+        let session = random.pick(twin.sessions)
         switch random.within(0...30) {
         case 0: return (session.id, session.lastNumber)
         case 1: return (session.id, session.lastNumber + 2)
@@ -100,13 +108,17 @@ struct CommandStream {
             return administration(.setInstrumentState)
         }
         let kind: CommandKind = random.pick(weighted: [
-            (620, .place), (50, .cancel), (100, .amend), (40, .cancelReplace), (1, .massCancel),
+            (620, .place), (50, .cancel), (100, .amend), (50, .cancelReplace), (2, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
-            (5, .openSession), (2, .setAsset), (8, .setInstrument), (6, .setInstrumentState),
-            (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (6, .setAccountTier),
-            (2, .setKillSwitch), (60, .adjustBalance), (3, .addAPIKey), (2, .revokeAPIKey),
+            (1, .setRules), (5, .openSession), (2, .closeSession), (2, .setAsset),
+            (8, .setInstrument), (6, .setInstrumentState), (6, .setReferencePrice),
+            (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
+            (6, .setAccountTier), (2, .setKillSwitch), (60, .adjustBalance), (12, .transferFees),
+            (10, .creditDeposit), (2, .raiseLimits), (3, .addAPIKey), (2, .revokeAPIKey),
         ])
-        let isEnding = [.massCancel, .setKillSwitch, .setAccountLimits, .cancel].contains(kind)
+        let isEnding = [
+            .massCancel, .setKillSwitch, .setAccountLimits, .setOrderLimits, .cancel,
+        ].contains(kind)
         if isDeep, isEnding, !random.once(in: 10) {
             return .place(order())
         }
@@ -120,15 +132,27 @@ struct CommandStream {
                 MassCancel(
                     account: random.once(in: 9) ? AccountID(0) : account(),
                     instrument: random.once(in: 2) ? InstrumentID(0) : instrument(),
-                    side: random.pick([nil, .buy, .sell])))
+                    side: random.pick([nil, .buy, .sell]), deadline: deadline()))
         case .tick: return .tick(Tick())
         case .hashMark: return .hashMark(HashMark(eventHash: eventHash))
-        case .epochMark: return .epochMark(EpochMark())
+        case .epochMark:
+            return .epochMark(
+                EpochMark(
+                    priorEpoch: twin.epoch, cause: random.pick(EpochCause.allCases),
+                    commitPoint: twin.sequence, eventHash: eventHash))
+        case .setRules: return .setRules(SetRules(version: random.pick([0, 1])))
         case .voidSequence:
-            return .voidSequence(VoidSequence(sequence: twin.sequence / 2, audit: audit))
+            let ahead = UInt64(random.within(0...3))
+            return .voidSequence(
+                VoidSequence(
+                    sequence: random.once(in: 2) ? twin.sequence / 2 : twin.sequence + ahead,
+                    audit: audit))
         case .genesis:
             let limits = random.once(in: 2) ? twin.limits : EngineLimits.standard
-            return .genesis(Genesis(limits: limits, journalHigh: 1, journalLow: 2))
+            return .genesis(
+                Genesis(
+                    limits: limits, journalHigh: 1, journalLow: 2, hashKeyHigh: random.next(),
+                    hashKeyLow: random.next()))
         default: return administration(kind)
         }
     }
@@ -149,9 +173,13 @@ struct CommandStream {
             type: type, timeInForce: timeInForce(type),
             selfTradePrevention: random.pick(weighted: [
                 (4, .none), (1, .expireTaker), (1, .expireMaker), (1, .expireBoth),
-                (2, .decrement),
+                (2, .decrement), (1, .instrumentDefault),
             ]),
-            quantity: quantity(instrument), clOrdID: clOrdID())
+            quantity: quantity(instrument), clOrdID: clOrdID(), deadline: deadline())
+        if random.once(in: 4) {
+            p.strategyID = Int64(bitPattern: random.next())
+            p.strategyType = Int32(truncatingIfNeeded: random.next())
+        }
         if type.hasPrice { p.price = price(instrument) }
         if type.isTriggered { p.stopPrice = price(instrument) }
         if type.hasPrice, instrument.number != 4, !random.once(in: 3) {
@@ -182,7 +210,7 @@ struct CommandStream {
         case .limitMaker: random.pick([.gtc, .gtc, .gtd])
         case .stopLoss, .takeProfit: .gtc
         case .limit, .stopLossLimit, .takeProfitLimit:
-            random.pick(weighted: [(8, .gtc), (1, .ioc), (1, .fok), (2, .gtd)])
+            random.pick(weighted: [(8, .gtc), (1, .ioc), (2, .fok), (2, .gtd)])
         }
     }
 
@@ -209,17 +237,27 @@ struct CommandStream {
         guard let v = someOrder() else {
             return Cancel(account: account(), instrument: instrument(), order: OrderID(1))
         }
-        var c = Cancel(account: v.account, instrument: v.instrument, order: v.order)
-        if !v.clOrdID.isEmpty, random.once(in: 2) {
-            c.order = OrderID(0)
+        var c = Cancel(
+            account: v.account, instrument: v.instrument, order: v.order,
+            restriction: random.pick(weighted: [
+                (6, .none), (1, .onlyNew), (1, .onlyPartiallyFilled),
+            ]), cancelID: clOrdID(), deadline: deadline())
+        if !v.clOrdID.isEmpty, !random.once(in: 3) {
             c.clOrdID = v.clOrdID
+            if random.once(in: 2) { c.order = OrderID(0) }
         }
-        switch random.within(0...40) {
+        switch random.within(0...50) {
         case 0: c.account = account()
         case 1: c.instrument = instrument()
         case 2: c.order = OrderID(UInt64(random.within(0...Int64(twin.lastOrder + 1))))
         case 3: c.clOrdID = clOrdID()
         case 4: c.clOrdID = Text40("this-text-is-thirty-seven-bytes-long!")!
+        case 5: c.cancelID = Text40("this-text-is-thirty-seven-bytes-long!")!
+        // One order's id and another's text.
+        case 6, 7: if let other = someOrder() { c.clOrdID = other.clOrdID }
+        case 8:
+            c.order = OrderID(0)
+            c.clOrdID = Text40()
         default: break
         }
         return c
@@ -228,7 +266,9 @@ struct CommandStream {
     private mutating func amend() -> Amend {
         let c = cancel()
         var a = Amend(
-            account: c.account, instrument: c.instrument, order: c.order, clOrdID: c.clOrdID)
+            account: c.account, instrument: c.instrument, order: c.order, clOrdID: c.clOrdID,
+            newClOrdID: clOrdID(), deadline: c.deadline)
+        if random.once(in: 60) { a.newClOrdID = Text40("this-text-is-thirty-seven-bytes-long!")! }
         if random.once(in: 2) { a.price = price(c.instrument) }
         if let order = twin.find(c.account, c.instrument, c.order, c.clOrdID) {
             let most = max(1, order.view.quantity.lots)
@@ -246,9 +286,16 @@ struct CommandStream {
     }
 
     private mutating func cancelReplace() -> CancelReplace {
-        let cancel = cancel()
+        var cancel = cancel()
+        if !random.once(in: 40) { cancel.deadline = 0 }
         var place = order(account: cancel.account, instrument: cancel.instrument)
         if random.once(in: 3) { place.clOrdID = cancel.clOrdID }
+        if random.once(in: 4),
+            let old = twin.open.first(where: { $0.view.order == cancel.order })?.view
+        {
+            // What only fits once the old one has gone.
+            (place.side, place.price, place.quantity) = (old.side, old.price, old.quantity)
+        }
         if random.once(in: 50) { place.account = account() }
         return CancelReplace(
             stopOnFailure: random.once(in: 2), cancel: cancel, place: place)
@@ -259,6 +306,12 @@ struct CommandStream {
     }
 
     // MARK: Values
+
+    /// Mostly none; else near the time, often at it.
+    private mutating func deadline() -> Int64 {
+        guard random.once(in: 12) else { return 0 }
+        return random.pick([now, now, now - 1, now + 1, now + 1_000_000_000, 1, -1, .max, .min])
+    }
 
     var audit: Audit { Audit(operatorName: Text40("tester")!, reason: "random") }
 

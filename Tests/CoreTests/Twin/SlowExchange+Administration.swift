@@ -5,20 +5,65 @@ import Terms
 import Wire
 
 extension SlowExchange {
+    func voidSequence(_ c: VoidSequence) -> Outcome {
+        if c.sequence == 0 || c.sequence >= sequence || voids.contains(c.sequence) {
+            return .refused(.termsInvalid)
+        }
+        if voids.count >= Limits.voidsMax { return .refused(.tableFull) }
+        voids.append(c.sequence)
+        return Outcome(id: c.sequence)
+    }
+
+    func raiseLimits(_ c: RaiseLimits) -> Outcome {
+        let (old, new) = (limits, c.limits)
+        let pairs: [(UInt32, UInt32)] = [
+            (old.assets, new.assets), (old.instruments, new.instruments),
+            (old.accounts, new.accounts), (old.openOrders, new.openOrders),
+            (old.apiKeys, new.apiKeys), (old.sessions, new.sessions),
+            (old.feeTiers, new.feeTiers), (old.orderLimits, new.orderLimits),
+            (old.references, new.references),
+        ]
+        if pairs.contains(where: { $1 < $0 }) || old.turnSteps != new.turnSteps
+            || new.assets > 65_535 || new.instruments > 65_535 || new.openOrders > 1 << 24 - 1
+        {
+            return .refused(.termsInvalid)
+        }
+        let lots = (instruments.map(\.quantityMax) + open.map(\.view.quantity)).map(\.lots).max()
+        if product(Int128(lots ?? 0), Int128(new.openOrders), 1) > 1 << 62 {
+            return .refused(.termsInvalid)
+        }
+        limits = new
+        events.append(.venueChanged)
+        return Outcome()
+    }
+
+    // MARK: Sessions
+
     func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
-        let index = sessions.firstIndex { $0.view.name == c.name }
+        let index = sessions.firstIndex { $0.name == c.name }
         if index == nil, sessions.count >= Int(limits.sessions) { return .refused(.tableFull) }
         lastSession += 1
         let view = SessionView(id: SessionID(lastSession), name: c.name, lastNumber: 0)
         if let index {
-            sessions[index].view = view
+            sessions[index] = view
         } else {
-            sessions.append(SlowSession(view: view))
+            sessions.append(view)
         }
         events.append(.sessionOpened(view.id))
         return Outcome(id: UInt64(lastSession))
     }
+
+    func closeSession(_ c: CloseSession) -> Outcome {
+        guard sessions.contains(where: { $0.id == c.session }) else {
+            return .refused(.sessionUnknown)
+        }
+        sessions.removeAll { $0.id == c.session }
+        events.append(.sessionClosed(c.session))
+        return Outcome(id: UInt64(c.session.number))
+    }
+
+    // MARK: Assets
 
     func setAsset(_ c: SetAsset) -> Outcome {
         if c.code.isEmpty { return .refused(.nameInvalid) }
@@ -48,8 +93,9 @@ extension SlowExchange {
         var view = InstrumentView(
             id: InstrumentID(UInt16(instruments.count + 1)), symbol: c.symbol, base: c.base,
             quote: c.quote, tickScale: c.tickScale, tickMantissa: c.tickMantissa,
-            lotUnits: c.lotUnits, notionalUnit: unit, state: c.state, priceMin: c.priceMin,
-            priceMax: c.priceMax, quantityMin: c.quantityMin, quantityMax: c.quantityMax,
+            lotUnits: c.lotUnits, notionalUnit: unit, state: c.state,
+            selfTradePrevention: c.selfTradePrevention, priceMin: c.priceMin, priceMax: c.priceMax,
+            quantityMin: c.quantityMin, quantityMax: c.quantityMax,
             notionalMin: c.notionalMin, notionalMax: c.notionalMax,
             referencePrice: c.referencePrice, bandUp: c.bandUp, bandDown: c.bandDown,
             lastPrice: .none, lastTrade: TradeID(0))
@@ -63,6 +109,7 @@ extension SlowExchange {
             view.state = known.state
             view.lastPrice = known.lastPrice
             view.lastTrade = known.lastTrade
+            view.rebasedPrice = known.rebasedPrice
             instruments[Int(known.id.number) - 1] = view
         } else {
             if c.state == .auction { return .refused(.stateInvalid) }
@@ -71,10 +118,6 @@ extension SlowExchange {
         }
         events.append(.instrumentChanged(view.id))
         return Outcome(id: UInt64(view.id.number))
-    }
-
-    private func assetOrNil(_ id: AssetID) -> AssetView? {
-        id.number >= 1 && Int(id.number) <= assets.count ? assets[Int(id.number) - 1] : nil
     }
 
     /// Quote units in one tick times one lot; nil when that is no whole number in its range.
@@ -96,7 +139,7 @@ extension SlowExchange {
     }
 
     private func areTermsValid(_ c: SetInstrument, _ unit: Int64) -> Bool {
-        guard c.base != c.quote else { return false }
+        guard c.base != c.quote, c.selfTradePrevention != .instrumentDefault else { return false }
         guard 1 <= c.priceMin.ticks, c.priceMin <= c.priceMax,
             c.priceMax.ticks <= Limits.priceTicksMax
         else { return false }
@@ -119,11 +162,25 @@ extension SlowExchange {
             return .refused(.instrumentUnknown)
         }
         if c.state == .auction { return .refused(.stateInvalid) }
+        if c.instrument.number != 0, hasFlight(c.instrument) { return .refused(.instrumentBusy) }
         for index in instruments.indices
         where c.instrument.number == 0 || instruments[index].id == c.instrument {
-            instruments[index].state = c.state
-            events.append(.instrumentChanged(instruments[index].id))
+            let id = instruments[index].id
+            if hasFlight(id) {
+                statesToCome[id] = c.state
+            } else {
+                instruments[index].state = c.state
+                events.append(.instrumentChanged(id))
+            }
         }
+        return Outcome(id: UInt64(c.instrument.number))
+    }
+
+    func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
+        guard let i = instrumentOrNil(c.instrument) else { return .refused(.instrumentUnknown) }
+        if c.price < i.priceMin || c.price > i.priceMax { return .refused(.priceInvalid) }
+        instruments[Int(c.instrument.number) - 1].rebasedPrice = c.price
+        events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
     }
 
@@ -166,31 +223,49 @@ extension SlowExchange {
             SlowAccount(
                 view: AccountView(
                     id: id, name: c.name, tier: 0, isKilled: false, openOrders: 0,
-                    openOrdersMax: 0, messagesPerSecondMax: 0, orderQuantityMax: .zero,
-                    orderNotionalMax: .zero)))
+                    openOrdersMax: 0, messagesPerSecondMax: 0)))
         events.append(.accountChanged(id))
         return Outcome(id: UInt64(id.number))
     }
 
     func setAccountLimits(_ c: SetAccountLimits) -> Outcome {
         if c.account.number != 0, account(c.account) == nil { return .refused(.accountUnknown) }
-        if c.orderQuantityMax.lots < 0 || c.orderNotionalMax.units < 0 {
-            return .refused(.termsInvalid)
-        }
         if c.account.number == 0 {
             defaultLimits = SlowLimits(
-                openOrders: c.openOrdersMax, messagesPerSecond: c.messagesPerSecondMax,
-                orderQuantity: c.orderQuantityMax.lots, orderNotional: c.orderNotionalMax.units)
+                openOrders: c.openOrdersMax, messagesPerSecond: c.messagesPerSecondMax)
             events.append(.venueChanged)
         } else {
             let index = Int(c.account.number) - 1
             accounts[index].hasOwnLimits = true
             accounts[index].view.openOrdersMax = c.openOrdersMax
             accounts[index].view.messagesPerSecondMax = c.messagesPerSecondMax
-            accounts[index].view.orderQuantityMax = c.orderQuantityMax
-            accounts[index].view.orderNotionalMax = c.orderNotionalMax
             events.append(.accountChanged(c.account))
         }
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func setOrderLimits(_ c: SetOrderLimits) -> Outcome {
+        if c.account.number != 0, account(c.account) == nil { return .refused(.accountUnknown) }
+        if instrumentOrNil(c.instrument) == nil { return .refused(.instrumentUnknown) }
+        if c.orderQuantityMax.lots < 0 || c.orderNotionalMax.units < 0 {
+            return .refused(.termsInvalid)
+        }
+        let isNone = c.orderQuantityMax == .zero && c.orderNotionalMax == .zero
+        let others = orderLimits.filter {
+            $0.account != c.account || $0.instrument != c.instrument
+        }
+        let isNew = others.count == orderLimits.count
+        if isNew, !isNone, orderLimits.count >= Int(limits.orderLimits) {
+            return .refused(.tableFull)
+        }
+        orderLimits = others
+        if !isNone {
+            orderLimits.append(
+                OrderLimitsView(
+                    account: c.account, instrument: c.instrument,
+                    orderQuantityMax: c.orderQuantityMax, orderNotionalMax: c.orderNotionalMax))
+        }
+        events.append(c.account.number == 0 ? .venueChanged : .accountChanged(c.account))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -213,54 +288,113 @@ extension SlowExchange {
             events.append(.accountChanged(c.account))
         }
         if c.isOn {
-            for order in open where isVenue || order.view.account == c.account {
-                if flaw == .killSparesStops, order.place == .waiting { continue }
-                end(order, .canceled, .killSwitch)
-            }
+            start(
+                SlowMassCancel(
+                    account: c.account, instrument: InstrumentID(0), side: nil,
+                    reason: .killSwitch, lastOrder: lastOrder))
         }
         return Outcome(id: UInt64(c.account.number))
     }
 
+    // MARK: Bookings
+
     func adjustBalance(_ c: AdjustBalance) -> Outcome {
         if account(c.account) == nil { return .refused(.accountUnknown) }
-        guard assetOrNil(c.asset) != nil else { return .refused(.assetUnknown) }
-        let most = Limits.amountUnitsMax
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if c.reference.isEmpty { return .refused(.nameInvalid) }
         let amount = c.amount.units
-        let index = Int(c.asset.number) - 1
-        if amount == 0 || amount < -most || amount > most { return .refused(.amountInvalid) }
-        let external = houses[index].external.units - amount
-        if external < -most || external > most { return .refused(.amountInvalid) }
+        if amount == 0 || !isWithinRange(amount) || !canCome(amount, c.asset) {
+            return .refused(.amountInvalid)
+        }
+        let reference = SlowReference.text(c.reference)
+        if let refusal = refusal(of: reference) { return .refused(refusal) }
         if -amount > balance(c.account, c.asset).available.units {
             return .refused(.insufficientFunds)
         }
-        houses[index].external.units = external
+        remember(reference)
+        houses[Int(c.asset.number) - 1].external.units -= amount
         post(c.account, c.asset, available: amount)
         events.append(.balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
+    }
+
+    func transferFees(_ c: TransferFees) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if c.reference.isEmpty { return .refused(.nameInvalid) }
+        let amount = c.amount.units
+        if amount == 0 || !isWithinRange(amount) { return .refused(.amountInvalid) }
+        let reference = SlowReference.text(c.reference)
+        if let refusal = refusal(of: reference) { return .refused(refusal) }
+        let index = Int(c.asset.number) - 1
+        if amount > 0, amount > houses[index].fees.units { return .refused(.feesInsufficient) }
+        if amount < 0, -amount > balance(c.account, c.asset).available.units {
+            return .refused(.insufficientFunds)
+        }
+        remember(reference)
+        houses[index].fees.units -= amount
+        post(c.account, c.asset, available: amount)
+        events.append(.feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func creditDeposit(_ c: CreditDeposit) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        let amount = c.amount.units
+        if amount < 1 || !isWithinRange(amount) || !canCome(amount, c.asset) {
+            return .refused(.amountInvalid)
+        }
+        let reference = SlowReference.output(
+            asset: c.asset, high: c.transactionHigh, low: c.transactionLow, output: c.output)
+        if let refusal = refusal(of: reference) { return .refused(refusal) }
+        remember(reference)
+        houses[Int(c.asset.number) - 1].external.units -= amount
+        post(c.account, c.asset, available: amount)
+        events.append(.depositCredited(account: c.account, asset: c.asset, amount: c.amount))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    private func isWithinRange(_ amount: Int128) -> Bool {
+        amount >= -Limits.amountUnitsMax && amount <= Limits.amountUnitsMax
+    }
+
+    /// Whether `amount` may come from outside: what is inside keeps to its range.
+    private func canCome(_ amount: Int128, _ asset: AssetID) -> Bool {
+        isWithinRange(houses[Int(asset.number) - 1].external.units - amount)
+    }
+
+    private func refusal(of reference: SlowReference) -> Refusal? {
+        if references.contains(reference) { return .referenceDuplicate }
+        return references.count >= Int(limits.references) ? .tableFull : nil
+    }
+
+    private func remember(_ reference: SlowReference) {
+        if flaw != .referenceForgotten { references.insert(reference) }
     }
 
     // MARK: API keys
 
     func addAPIKey(_ c: AddAPIKey) -> Outcome {
         if account(c.account) == nil { return .refused(.accountUnknown) }
-        if c.keyID.isEmpty || keys.contains(where: { $0.view.keyID == c.keyID }) {
+        if c.keyID.isEmpty || keys.contains(where: { $0.keyID == c.keyID }) {
             return .refused(.nameInvalid)
         }
         if keys.count >= Int(limits.apiKeys) { return .refused(.tableFull) }
         keys.append(
-            SlowKey(
-                view: APIKeyView(
-                    keyID: c.keyID, account: c.account, permissions: c.permissions,
-                    algorithm: c.algorithm, sealedSecret: c.sealedSecret)))
+            APIKeyView(
+                keyID: c.keyID, account: c.account, permissions: c.permissions,
+                algorithm: c.algorithm, sealedSecret: c.sealedSecret))
         events.append(.apiKeyChanged(c.keyID))
         return Outcome(id: UInt64(c.account.number))
     }
 
     func revokeAPIKey(_ c: RevokeAPIKey) -> Outcome {
-        guard let index = keys.firstIndex(where: { $0.view.keyID == c.keyID && !$0.isRevoked })
-        else { return .refused(.apiKeyUnknown) }
-        keys[index].isRevoked = true
+        guard let key = keys.first(where: { $0.keyID == c.keyID }) else {
+            return .refused(.apiKeyUnknown)
+        }
+        keys.removeAll { $0.keyID == c.keyID }
         events.append(.apiKeyChanged(c.keyID))
-        return Outcome(id: UInt64(keys[index].view.account.number))
+        return Outcome(id: UInt64(key.account.number))
     }
 }

@@ -5,14 +5,22 @@ import Terms
 import Wire
 
 extension SlowExchange {
+    // MARK: Amend
+
     func amend(_ c: Amend) -> Outcome {
-        if c.clOrdID.count > Limits.clOrdIDBytesMax { return .refused(.malformed) }
-        if let refusal = refusalToTrade(c.account, c.instrument) { return .refused(refusal) }
+        if c.clOrdID.count > Limits.clOrdIDBytesMax || c.newClOrdID.count > Limits.clOrdIDBytesMax {
+            return .refused(.malformed)
+        }
+        if isPast(c.deadline) { return .refused(.deadlinePassed) }
+        if let refusal = refusalToTrade(c.account, c.instrument, isCounted: false) {
+            return .refused(refusal)
+        }
         if flaw == .amendIsNotCounted { accounts[Int(c.account.number) - 1].messages -= 1 }
         let i = instrument(c.instrument)
         if i.state == .auction || i.state == .halt || i.state == .closed {
             return .refused(.instrumentState)
         }
+        if isBusy(c.instrument) { return .refused(.instrumentBusy) }
         guard let order = find(c.account, c.instrument, c.order, c.clOrdID) else {
             return .refused(.orderUnknown)
         }
@@ -21,12 +29,14 @@ extension SlowExchange {
         }
         let price = c.price == .none ? order.view.price : c.price
         let total = c.quantity == .zero ? order.view.quantity : c.quantity
-        if let refusal = refusal(of: order, price, total, i) { return .refused(refusal) }
+        if let refusal = refusal(of: order, price, total, c.newClOrdID, i) {
+            return .refused(refusal)
+        }
 
         let oldPrice = order.view.price
         let keepsPlace =
             price == oldPrice
-            && (total < order.view.quantity || flaw == .amendUpKeepsPriority)
+            && (total <= order.view.quantity || flaw == .amendUpKeepsPriority)
         let wanted = holdWanted(order, price, total, i)
         post(
             order.view.account, holdAsset(order.view.side, i),
@@ -34,22 +44,25 @@ extension SlowExchange {
         order.hold = wanted
         order.view.price = price
         order.view.quantity = total
-        order.view.leavesQty.lots = total.lots - order.view.cumQty.lots
+        order.view.leavesQty.lots = leaves(order, total)
         order.view.updatedTime = timestamp
+        if !c.newClOrdID.isEmpty { order.view.clOrdID = c.newClOrdID }
         events.append(.orderAmended(order.view, oldPrice: oldPrice))
         if keepsPlace {
             order.displayed = min(order.displayed, order.leaves)
             return Outcome(status: order.view.status, id: order.view.order.number)
         }
-        return meetBook(order)
+        return meetBook(order, nil)
     }
 
     private func refusal(
-        of order: SlowOrder, _ price: Price, _ total: Quantity, _ i: InstrumentView
+        of order: SlowOrder, _ price: Price, _ total: Quantity, _ newClOrdID: Text40,
+        _ i: InstrumentView
     ) -> Refusal? {
         let v = order.view
-        if price == v.price, total == v.quantity { return .amendInvalid }
-        if total <= v.cumQty { return .amendInvalid }
+        let isSameID = newClOrdID.isEmpty || newClOrdID == v.clOrdID
+        if price == v.price, total == v.quantity, isSameID { return .amendInvalid }
+        if leaves(order, total) <= 0 { return .amendInvalid }
         if price < i.priceMin || price > i.priceMax { return .priceInvalid }
         if total < i.quantityMin || total > i.quantityMax { return .quantityInvalid }
         let display = v.displayQuantity
@@ -62,9 +75,13 @@ extension SlowExchange {
             Int128(price.ticks), Int128(total.lots), Int128(i.notionalUnit))
         if let refusal = refusalOfNotional(notional, i) { return refusal }
         if price != v.price, isOutsideBand(price, i) { return .priceBand }
-        if isAbove(limits(of: account(v.account)!), total.lots, notional) {
+        if isAbove(v.account, v.instrument, Int128(total.lots), notional) {
             return .orderSizeLimit
         }
+        let isTaken = open.contains {
+            $0 !== order && $0.view.account == v.account && $0.view.clOrdID == newClOrdID
+        }
+        if !newClOrdID.isEmpty, isTaken { return .clOrdIDDuplicate }
         let isPostOnly = v.type == .limitMaker || i.state == .preOpen || i.state == .pause
         if isPostOnly, crosses(price, v.side, i) { return .wouldTake }
         let available = balance(v.account, holdAsset(v.side, i)).available.units
@@ -74,64 +91,162 @@ extension SlowExchange {
         return nil
     }
 
+    /// What would be open of `order` if `total` were its quantity.
+    private func leaves(_ order: SlowOrder, _ total: Quantity) -> Int64 {
+        total.lots - order.view.cumQty.lots - order.view.preventedQuantity.lots
+    }
+
     private func holdWanted(
         _ order: SlowOrder, _ price: Price, _ total: Quantity, _ i: InstrumentView
     ) -> Int128 {
-        let leaves = Int128(total.lots - order.view.cumQty.lots)
+        let leaves = Int128(leaves(order, total))
         return order.view.side == .buy
             ? product(Int128(price.ticks), leaves, Int128(i.notionalUnit))
             : leaves * Int128(i.lotUnits)
     }
 
-    func cancel(_ c: Cancel, reason: EndReason) -> Outcome {
-        if c.clOrdID.count > Limits.clOrdIDBytesMax { return .refused(.malformed) }
-        if account(c.account) == nil { return .refused(.accountUnknown) }
-        if instrumentOrNil(c.instrument) == nil { return .refused(.instrumentUnknown) }
-        guard let order = find(c.account, c.instrument, c.order, c.clOrdID) else {
-            return .refused(.orderUnknown)
-        }
-        end(order, .canceled, reason)
+    // MARK: Cancel
+
+    func cancel(_ c: Cancel) -> Outcome {
+        if let refusal = refusal(of: c) { return .refused(refusal) }
+        let order = find(c.account, c.instrument, c.order, c.clOrdID)!
+        end(order, .canceled, .request)
         return Outcome(status: .canceled, id: order.view.order.number)
     }
 
+    private func hasLongText(_ c: Cancel) -> Bool {
+        c.clOrdID.count > Limits.clOrdIDBytesMax || c.cancelID.count > Limits.clOrdIDBytesMax
+    }
+
+    private func refusal(of c: Cancel) -> Refusal? {
+        if hasLongText(c) { return .malformed }
+        if isPast(c.deadline) { return .deadlinePassed }
+        if account(c.account) == nil { return .accountUnknown }
+        if instrumentOrNil(c.instrument) == nil { return .instrumentUnknown }
+        if hasFlight(c.instrument), flaw != .cancelOvertakesFlight { return .instrumentBusy }
+        guard let order = find(c.account, c.instrument, c.order, c.clOrdID) else {
+            return .orderUnknown
+        }
+        let hasTraded = order.view.cumQty != .zero
+        switch c.restriction {
+        case .none: return nil
+        case .onlyNew: return hasTraded && flaw != .restrictionIgnored ? .cancelRestricted : nil
+        case .onlyPartiallyFilled: return hasTraded ? nil : .cancelRestricted
+        }
+    }
+
     func cancelReplace(_ c: CancelReplace) -> Outcome {
-        if c.cancel.account != c.place.account || c.cancel.instrument != c.place.instrument {
+        if c.cancel.account != c.place.account || c.cancel.instrument != c.place.instrument
+            || c.cancel.deadline != 0 || hasLongText(c.cancel)
+        {
             return .refused(.malformed)
         }
-        let outcome = cancel(c.cancel, reason: .replaced)
-        if outcome.refusal != .none, c.stopOnFailure { return .refused(.cancelFailed) }
-        return place(c.place)
+        let p = resolved(c.place)
+        let isDone = refusal(of: c.cancel) == nil
+        let order =
+            isDone
+            ? find(c.cancel.account, c.cancel.instrument, c.cancel.order, c.cancel.clOrdID) : nil
+        if let refusal = check(p, isCounted: false, gone: order).refusal {
+            return refuse(p, refusal)
+        }
+        if let order {
+            end(order, .canceled, .replaced)
+        } else if c.stopOnFailure {
+            return .refused(.cancelFailed)
+        }
+        return place(p, isCounted: true)
     }
 
     func massCancel(_ c: MassCancel) -> Outcome {
+        if isPast(c.deadline) { return .refused(.deadlinePassed) }
         if c.account.number != 0, account(c.account) == nil { return .refused(.accountUnknown) }
         if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
             return .refused(.instrumentUnknown)
         }
-        let covered = open.filter {
-            (c.account.number == 0 || $0.view.account == c.account)
-                && (c.instrument.number == 0 || $0.view.instrument == c.instrument)
-                && (c.side == nil || $0.view.side == c.side)
-        }
-        for order in covered { end(order, .canceled, .massCancel) }
-        return Outcome(status: .canceled, id: UInt64(covered.count))
+        let ended = start(
+            SlowMassCancel(
+                account: c.account, instrument: c.instrument, side: c.side, reason: .massCancel,
+                lastOrder: lastOrder))
+        return Outcome(status: .canceled, id: UInt64(ended))
     }
 
+    /// Does what a turn may do of a mass cancel, nothing where a flight or an earlier one waits;
+    /// gives how many orders ended.
+    @discardableResult
+    func start(_ work: SlowMassCancel) -> Int {
+        var work = work
+        let mustWait = !flights.isEmpty || !massCancels.isEmpty
+        let ended = mustWait && flaw != .massCancelOvertakes ? 0 : goOn(&work)
+        if !left(of: work).isEmpty { massCancels.append(work) }
+        return ended
+    }
+
+    private func goOn(_ work: inout SlowMassCancel) -> Int {
+        var ended = 0
+        for order in left(of: work) {
+            if isTurnOver { break }
+            steps += 1
+            work.done = (order.view.account.number, order.view.order.number)
+            if work.instrument.number != 0, order.view.instrument != work.instrument { continue }
+            if let side = work.side, order.view.side != side { continue }
+            if flaw == .killSparesStops, work.reason == .killSwitch, order.place == .waiting {
+                continue
+            }
+            end(order, .canceled, work.reason)
+            ended += 1
+        }
+        return ended
+    }
+
+    /// What a mass cancel has still to look at, account by account, in order of acceptance.
+    private func left(of work: SlowMassCancel) -> [SlowOrder] {
+        let all = open.filter {
+            let place = ($0.view.account.number, $0.view.order.number)
+            return (work.account.number == 0 || $0.view.account == work.account)
+                && place > work.done
+                && (place.1 <= work.lastOrder || flaw == .massCancelTouchesLater)
+        }
+        return all.sorted {
+            ($0.view.account, $0.view.order) < ($1.view.account, $1.view.order)
+        }
+    }
+
+    // MARK: Clock
+
     func tick() -> Outcome {
+        for order in flights where !isTurnOver { goOn(order) }
+        while !isTurnOver, !massCancels.isEmpty {
+            var work = massCancels.removeFirst()
+            _ = goOn(&work)
+            if !left(of: work).isEmpty { massCancels.insert(work, at: 0) }
+        }
+        for id in electing where !isTurnOver && instrument(id).state == .trading {
+            runElected(id)
+            if hasElected(id) {
+                electing.removeAll { $0 == id }
+                electing.append(id)
+            }
+        }
         let now = flaw == .expiresOneTickLate ? timestamp - 1 : timestamp
         let due = open.filter { $0.view.timeInForce == .gtd && $0.view.expireTime <= now }
         for order in due.sorted(by: {
             ($0.view.expireTime, $0.view.order) < ($1.view.expireTime, $1.view.order)
-        }) {
+        }) where !isTurnOver {
+            steps += 1
             end(order, .expired, .expireTime)
         }
-        for instrument in postponed { triggerStops(instrument) }
         return Outcome()
     }
 
-    /// When the next GTD order is due.
+    /// Whether something goes on by ticks.
+    var isWorkLeft: Bool {
+        !flights.isEmpty || !massCancels.isEmpty
+            || electing.contains { instrument($0).state == .trading }
+    }
+
+    /// When the next tick is due.
     var nextTimer: Int64? {
-        if postponed.contains(where: { instrument($0).state == .trading }) { return timestamp }
+        if isWorkLeft { return timestamp }
         return open.filter { $0.view.timeInForce == .gtd }.map(\.view.expireTime).min()
     }
 }

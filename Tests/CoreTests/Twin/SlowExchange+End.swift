@@ -1,4 +1,4 @@
-// The ends of orders, their rest in the book, and triggers.
+// The ends of orders, their rest in the book, and stops.
 
 import Engine
 import Terms
@@ -10,8 +10,12 @@ extension SlowExchange {
     func finish(_ taker: SlowOrder) {
         if taker.isByQuote { return endByQuote(taker, couldNotPay: false) }
         if !taker.view.type.hasPrice { return end(taker, .expired, .liquidity) }
-        if taker.view.timeInForce == .ioc { return end(taker, .expired, .immediateOrCancel) }
-        rest(taker)
+        switch taker.view.timeInForce {
+        case .ioc: end(taker, .expired, .immediateOrCancel)
+        // Only where what it reached was taken away while it was in flight.
+        case .fok: end(taker, .expired, .fillOrKill)
+        case .gtc, .gtd: rest(taker)
+        }
     }
 
     func endByQuote(_ taker: SlowOrder, couldNotPay: Bool) {
@@ -26,6 +30,7 @@ extension SlowExchange {
         let slice = order.view.displayQuantity.lots
         order.displayed = slice > 0 ? min(slice, order.leaves) : order.leaves
         queueLast(order)
+        land(order)
     }
 
     func queueLast(_ order: SlowOrder) {
@@ -41,6 +46,7 @@ extension SlowExchange {
         if order.isByQuote { order.view.quantity = order.view.cumQty }
         leave(order)
         events.append(.orderEnded(order.view, reason))
+        land(order)
     }
 
     /// Takes an order out, with what is left of its hold.
@@ -49,9 +55,21 @@ extension SlowExchange {
             release(order, order.hold)
         }
         open.removeAll { $0 === order }
+        unelect(order)
     }
 
-    // MARK: Triggers
+    /// Where `order` was in flight it is so no more, and the instrument takes the state that waited
+    /// for that.
+    func land(_ order: SlowOrder) {
+        guard flights.contains(where: { $0 === order }) else { return }
+        flights.removeAll { $0 === order }
+        let id = order.view.instrument
+        guard let state = statesToCome.removeValue(forKey: id) else { return }
+        instruments[Int(id.number) - 1].state = state
+        events.append(.instrumentChanged(id))
+    }
+
+    // MARK: Stops
 
     /// Whether a triggered order waits for the price to rise.
     func triggersUp(_ side: Side, _ type: OrderType) -> Bool {
@@ -59,43 +77,83 @@ extension SlowExchange {
         return isStop == (side == .buy)
     }
 
-    /// Triggers the instrument's stops, one by one, until none is due.
-    func triggerStops(_ id: InstrumentID) {
-        guard instrument(id).state == .trading else { return }
-        postponed.removeAll { $0 == id }
-        while let order = dueStop(id) {
-            if steps >= Self.stepsMax { return postponed.append(id) }
-            steps += 1
-            order.view.isWorking = true
-            order.view.updatedTime = timestamp
-            order.place = .matching
-            events.append(.orderTriggered(order.view))
-            if !order.view.type.hasPrice, order.view.side == .buy {
-                let i = instrument(id)
-                let missing = sweepCost(order.leaves, i) - order.hold
-                let grown = min(balance(order.view.account, i.quote).available.units, missing)
-                if grown > 0 {
-                    order.hold += grown
-                    post(order.view.account, i.quote, available: -grown, held: grown)
-                }
+    /// Elects the stops that a trade at `price` reaches.
+    func elect(_ id: InstrumentID, _ price: Price) {
+        let before = elected[id] ?? []
+        let waiting = open.filter { order in
+            order.place == .waiting && order.view.instrument == id
+                && !before.contains { $0 === order }
+        }
+        let up = waiting.filter {
+            triggersUp($0.view.side, $0.view.type) && $0.view.stopPrice <= price
+        }
+        let down = waiting.filter {
+            !triggersUp($0.view.side, $0.view.type) && $0.view.stopPrice >= price
+        }
+        var reached =
+            up.sorted { ($0.view.stopPrice, $0.view.order) < ($1.view.stopPrice, $1.view.order) }
+            + down.sorted {
+                ($1.view.stopPrice, $0.view.order) < ($0.view.stopPrice, $1.view.order)
             }
-            match(order)
+        if flaw == .stopsInOrderOfID { reached.sort { $0.view.order < $1.view.order } }
+        if reached.isEmpty { return }
+        elected[id] = before + reached
+        if !electing.contains(id) { electing.append(id) }
+    }
+
+    private func unelect(_ order: SlowOrder) {
+        let id = order.view.instrument
+        guard var list = elected[id] else { return }
+        list.removeAll { $0 === order }
+        elected[id] = list.isEmpty ? nil : list
+        if list.isEmpty { electing.removeAll { $0 == id } }
+    }
+
+    /// Runs an instrument's elected stops while it trades and there are steps.
+    func runElected(_ id: InstrumentID) {
+        if flaw == .lastElectsAlone, instrument(id).lastPrice != .none {
+            elect(id, instrument(id).lastPrice)
+        }
+        while instrument(id).state == .trading, !hasFlight(id), !isTurnOver,
+            let order = elected[id]?.first
+        {
+            steps += 1
+            unelect(order)
+            run(order)
+            if flaw == .lastElectsAlone { elect(id, instrument(id).lastPrice) }
         }
     }
 
-    private func dueStop(_ id: InstrumentID) -> SlowOrder? {
-        let last = instrument(id).lastPrice
-        if last == .none { return nil }
-        let waiting = open.filter { $0.place == .waiting && $0.view.instrument == id }
-        let up = waiting.filter {
-            triggersUp($0.view.side, $0.view.type) && $0.view.stopPrice <= last
+    private func run(_ order: SlowOrder) {
+        order.view.isWorking = true
+        order.view.updatedTime = timestamp
+        order.view.workingTime = timestamp
+        order.place = .matching
+        events.append(.orderTriggered(order.view))
+        let v = order.view
+        let i = instrument(v.instrument)
+        let need = SlowNeed(
+            account: v.account, instrument: v.instrument, side: v.side,
+            mode: v.selfTradePrevention, isFillOrKill: v.timeInForce == .fok,
+            bound: bound(v.type, v.side, v.price, i), lots: Int128(order.leaves))
+        var found: SlowReach?
+        if v.type.hasPrice, v.timeInForce == .fok {
+            found = reach(need)
+        } else if !v.type.hasPrice, v.side == .buy {
+            found = reach(need)
+            grow(order, to: found!.cost, i)
         }
-        let down = waiting.filter {
-            !triggersUp($0.view.side, $0.view.type) && $0.view.stopPrice >= last
-        }
-        if flaw == .stopsInOrderOfID { return up.first ?? down.first }
-        // `open` is in the order of acceptance, and min and max by price alone would not keep it.
-        return up.min { ($0.view.stopPrice, $0.view.order) < ($1.view.stopPrice, $1.view.order) }
-            ?? down.min { ($1.view.stopPrice, $0.view.order) < ($0.view.stopPrice, $1.view.order) }
+        // Four looks are a step.
+        if let found { steps += (found.looks + 3) / 4 }
+        match(order, found)
+    }
+
+    /// Holds more for a buy, as far as there is more.
+    private func grow(_ order: SlowOrder, to cost: Int128, _ i: InstrumentView) {
+        let available = balance(order.view.account, i.quote).available.units
+        let grown = min(available, cost - order.hold)
+        guard grown > 0 else { return }
+        order.hold += grown
+        post(order.view.account, i.quote, available: -grown, held: grown)
     }
 }

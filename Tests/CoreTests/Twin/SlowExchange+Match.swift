@@ -28,49 +28,54 @@ extension SlowExchange {
         front(instrument, side)?.view.price
     }
 
-    /// Open quantity by price, the best first, with what is hidden.
-    func levels(_ instrument: InstrumentID, _ side: Side) -> [(price: Price, lots: Int128)] {
-        var sums: [Price: Int128] = [:]
-        for order in resting(instrument, side) {
-            sums[order.view.price, default: 0] += Int128(order.leaves)
-        }
-        let prices = sums.keys.sorted { side == .buy ? $0 > $1 : $0 < $1 }
-        return prices.map { ($0, sums[$0]!) }
+    /// The prices of a side, the best first.
+    func prices(_ instrument: InstrumentID, _ side: Side) -> [Price] {
+        let all = Set(resting(instrument, side).map(\.view.price))
+        return all.sorted { side == .buy ? $0 > $1 : $0 < $1 }
     }
 
     // MARK: Matching
 
-    /// Lets an order that may match do so, then the triggers that its trades have reached. The
-    /// outcome tells of the order after its own matching.
-    func meetBook(_ order: SlowOrder) -> Outcome {
-        if instrument(order.view.instrument).state == .trading { match(order) } else { rest(order) }
+    /// Lets an order that may match do so, then the stops that its trades have elected. The outcome
+    /// tells of the order after its own matching.
+    func meetBook(_ order: SlowOrder, _ reach: SlowReach?) -> Outcome {
+        let id = order.view.instrument
+        if instrument(id).state == .trading { match(order, reach) } else { rest(order) }
         let outcome = Outcome(status: order.view.status, id: order.view.order.number)
-        triggerStops(order.view.instrument)
+        runElected(id)
         return outcome
     }
 
-    /// How an order meets the book.
-    private struct Reach {
-        /// Market, or a triggered stop market.
-        var isMarket: Bool
-        /// The instrument when matching started: its last price is what the band is measured from.
-        var start: InstrumentView
-    }
-
-    /// Matches `taker` to its end, or until it rests.
-    func match(_ taker: SlowOrder) {
+    /// Starts to match `taker`; `reach` is what a fill-or-kill order was found to reach.
+    func match(_ taker: SlowOrder, _ reach: SlowReach?) {
         let v = taker.view
-        let terms = Reach(isMarket: !v.type.hasPrice, start: instrument(v.instrument))
         taker.place = .matching
-        if v.timeInForce == .fok, v.type.hasPrice, fillable(taker, terms) < Int128(taker.leaves) {
+        taker.bound = bound(v.type, v.side, v.price, instrument(v.instrument))
+        if v.timeInForce == .fok, v.type.hasPrice, let reach,
+            reach.isCut || reach.lots < Int128(taker.leaves)
+        {
             return end(taker, .expired, .fillOrKill)
         }
+        goOn(taker)
+    }
+
+    /// Matches `taker` to its end, until it rests, or until it takes off.
+    func goOn(_ taker: SlowOrder) {
+        let v = taker.view
         while taker.isByQuote ? taker.rest > 0 : taker.leaves > 0 {
+            if flaw == .boundMoves {
+                taker.bound = bound(v.type, v.side, v.price, instrument(v.instrument))
+            }
             guard let maker = front(v.instrument, v.side.opposite),
-                reaches(taker, maker.view.price, terms)
+                isWithin(maker.view.price, v.side, taker.bound)
             else { break }
-            if steps >= Self.stepsMax { return end(taker, .expired, .liquidity) }
-            steps += 1
+            if isTurnOver {
+                if taker.isByQuote { taker.view.quantity = taker.view.cumQty }
+                if !flights.contains(where: { $0 === taker }) { flights.append(taker) }
+                return
+            }
+            let isFlight = flights.contains { $0 === taker }
+            if !(flaw == .flightTakesNoStep && isFlight) { steps += 1 }
             if v.selfTradePrevention != .none, maker.view.account == v.account {
                 preventSelfTrade(taker, maker)
             } else {
@@ -81,38 +86,9 @@ extension SlowExchange {
         finish(taker)
     }
 
-    private func reaches(_ taker: SlowOrder, _ price: Price, _ terms: Reach) -> Bool {
-        switch (taker.view.side, terms.isMarket) {
-        case (.buy, false): price <= taker.view.price
-        case (.sell, false): price >= taker.view.price
-        case (.buy, true): !isAboveBand(price, terms.start)
-        case (.sell, true): !isBelowBand(price, terms.start)
-        }
-    }
-
-    /// The open quantity that a fill-or-kill order may count on.
-    private func fillable(_ taker: SlowOrder, _ terms: Reach) -> Int128 {
-        let opposite = taker.view.side.opposite
-        let mode = flaw == .fillOrKillSeesOwnOrders ? .none : taker.view.selfTradePrevention
-        var lots: Int128 = 0
-        let all = resting(taker.view.instrument, opposite)
-        for level in levels(taker.view.instrument, opposite) {
-            if !reaches(taker, level.price, terms) { break }
-            if mode == .none {
-                lots += level.lots
-                continue
-            }
-            let here = all.filter { $0.view.price == level.price }
-            let others = here.filter { $0.view.account != taker.view.account }
-            if others.count < here.count, mode != .expireMaker { break }
-            lots += others.reduce(0) { $0 + Int128($1.leaves) }
-        }
-        return lots
-    }
-
     private func preventSelfTrade(_ taker: SlowOrder, _ maker: SlowOrder) {
         switch taker.view.selfTradePrevention {
-        case .none: break
+        case .none, .instrumentDefault: preconditionFailure("the mode was resolved")
         case .expireTaker: end(taker, .expiredInMatch, .selfTrade)
         case .expireMaker: end(maker, .expiredInMatch, .selfTrade)
         case .expireBoth:
@@ -143,8 +119,9 @@ extension SlowExchange {
             // What it may still trade shrinks by what those lots are worth, and its hold with it.
             let worth = Int128(n) * perLot
             taker.rest -= worth
-            return release(
-                taker, taker.view.side == .buy ? worth : Int128(n) * Int128(i.lotUnits))
+            taker.view.updatedTime = timestamp
+            let ofSell = min(Int128(n) * Int128(i.lotUnits), taker.hold)
+            return release(taker, taker.view.side == .buy ? worth : ofSell)
         }
         shrink(taker, n)
         if taker.leaves == 0 {
@@ -157,10 +134,15 @@ extension SlowExchange {
     /// Takes `n` lots from an order by quantity, with what is held for them.
     private func shrink(_ order: SlowOrder, _ n: Int64) {
         let i = instrument(order.view.instrument)
-        order.view.quantity.lots -= n
+        if flaw == .decrementChangesQuantity {
+            order.view.quantity.lots -= n
+        } else {
+            order.view.preventedQuantity.lots += n
+        }
         order.view.leavesQty.lots -= n
         order.view.updatedTime = timestamp
-        if flaw == .decrementForgetsHold || !order.view.type.hasPrice { return }
+        let isMarketBuy = !order.view.type.hasPrice && order.view.side == .buy
+        if flaw == .decrementForgetsHold || isMarketBuy { return }
         let perLot =
             order.view.side == .buy
             ? Int128(order.view.price.ticks) * Int128(i.notionalUnit) : Int128(i.lotUnits)
@@ -191,8 +173,9 @@ extension SlowExchange {
         settle(taker, maker, lots: Int64(most), i)
     }
 
-    private func settle(_ taker: SlowOrder, _ maker: SlowOrder, lots n: Int64, _ i: InstrumentView)
-    {
+    private func settle(
+        _ taker: SlowOrder, _ maker: SlowOrder, lots n: Int64, _ i: InstrumentView
+    ) {
         let price = maker.view.price
         let cost = Int128(price.ticks) * Int128(n) * Int128(i.notionalUnit)
         let base = Int128(n) * Int128(i.lotUnits)
@@ -230,6 +213,7 @@ extension SlowExchange {
         let index = Int(i.id.number) - 1
         instruments[index].lastTrade = TradeID(i.lastTrade.number + 1)
         instruments[index].lastPrice = price
+        if flaw != .rebaseOutlivesTrade { instruments[index].rebasedPrice = .none }
 
         func fill(_ order: SlowOrder) -> Fill {
             let isBuyer = order === buyer
@@ -246,8 +230,12 @@ extension SlowExchange {
                     id: instruments[index].lastTrade, instrument: i.id,
                     takerSide: taker.view.side, price: price, quantity: Quantity(lots: n),
                     quoteAmount: Amount(units: cost), maker: fill(maker), taker: fill(taker))))
+        if flaw != .lastElectsAlone { elect(i.id, price) }
         if maker.view.status == .filled { leave(maker) } else { replenish(maker) }
-        if taker.view.status == .filled { leave(taker) }
+        if taker.view.status == .filled {
+            leave(taker)
+            land(taker)
+        }
     }
 
     /// Takes the fee on `amount` that `order` receives into the house; gives what is charged.
@@ -256,18 +244,18 @@ extension SlowExchange {
     ) -> Int128 {
         let pair = feesOf(order.view.account, order.view.instrument)
         let rate = Int128((isMaker ? pair.maker : pair.taker).e8)
-        // amount × rate may be wider than 128 bits, so the hundred-millions go by themselves.
-        let scale: Int128 = 100_000_000
-        let whole = amount / scale * rate
-        let part = amount % scale * rate
-        let down = whole + (part >= 0 ? part / scale : -((-part + scale - 1) / scale))
-        let up = whole + (part >= 0 ? (part + scale - 1) / scale : -(-part / scale))
-        var charged = up
-        if flaw == .feeRoundedDown, rate > 0 { charged = down }
-        if flaw == .rebateRoundedUp, rate < 0 { charged = down }
-        if houses[Int(asset.number) - 1].fees.units + down < -Limits.amountUnitsMax { return 0 }
-        houses[Int(asset.number) - 1].fees.units += down
-        houses[Int(asset.number) - 1].rounding.units += charged - down
+        let before = flaw == .feeOfEachTrade ? SlowFee() : order.fee
+        let after = before.plus(amount, rate)
+        let toFees = after.down - before.down
+        var charged = after.up - before.up
+        if flaw == .feeRoundedDown, rate > 0 { charged = toFees }
+        let index = Int(asset.number) - 1
+        let fees = houses[index].fees.units + toFees
+        // A rebate is paid from what there is, or not at all.
+        if rate < 0, fees < 0, flaw != .rebateOfNothing { return 0 }
+        houses[index].fees.units = fees
+        houses[index].rounding.units += charged - toFees
+        order.fee = after
         return charged
     }
 

@@ -4,37 +4,61 @@ import Engine
 import Terms
 import Wire
 
+/// What the checks of a new order found.
+struct SlowCheck {
+    var refusal: Refusal?
+    /// What a market or fill-or-kill order reaches.
+    var reach: SlowReach?
+}
+
 extension SlowExchange {
-    func place(_ p: Place) -> Outcome {
-        if let refusal = refusal(of: p) {
-            events.append(
-                .orderRefused(
-                    OrderRefused(
-                        account: p.account, instrument: p.instrument, clOrdID: p.clOrdID,
-                        refusal: refusal)))
-            return .refused(refusal)
-        }
-        let order = accept(p)
+    /// `isCounted`: the message was counted already, by the first look of a cancel-replace.
+    func place(_ command: Place, isCounted: Bool) -> Outcome {
+        let p = resolved(command)
+        let check = check(p, isCounted: isCounted, gone: nil)
+        if let refusal = check.refusal { return refuse(p, refusal) }
+        let order = accept(p, check.reach)
         if p.type.isTriggered {
             order.place = .waiting
             return Outcome(status: .new, id: order.view.order.number)
         }
-        return meetBook(order)
+        return meetBook(order, check.reach)
     }
 
-    private func accept(_ p: Place) -> SlowOrder {
+    /// With the instrument's own prevention mode where none is named.
+    func resolved(_ command: Place) -> Place {
+        var p = command
+        if p.selfTradePrevention == .instrumentDefault, let i = instrumentOrNil(p.instrument) {
+            p.selfTradePrevention = i.selfTradePrevention
+        }
+        return p
+    }
+
+    func refuse(_ p: Place, _ refusal: Refusal) -> Outcome {
+        var view = view(p, order: 0, .rejected)
+        view.leavesQty = .zero
+        view.isWorking = false
+        view.workingTime = 0
+        events.append(.orderRefused(OrderRefused(order: view, refusal: refusal)))
+        return .refused(refusal)
+    }
+
+    private func view(_ p: Place, order: UInt64, _ status: OrderStatus) -> OrderView {
+        OrderView(
+            order: OrderID(order), account: p.account, instrument: p.instrument, side: p.side,
+            type: p.type, timeInForce: p.timeInForce, selfTradePrevention: p.selfTradePrevention,
+            status: status, isWorking: !p.type.isTriggered, price: p.price,
+            stopPrice: p.stopPrice, quantity: p.quantity, cumQty: .zero, leavesQty: p.quantity,
+            displayQuantity: p.displayQuantity, quoteQuantity: p.quoteQuantity, cumQuote: .zero,
+            expireTime: p.expireTime, createdTime: timestamp, updatedTime: timestamp,
+            workingTime: p.type.isTriggered ? 0 : timestamp, clOrdID: p.clOrdID,
+            strategyID: p.strategyID, strategyType: p.strategyType)
+    }
+
+    private func accept(_ p: Place, _ reach: SlowReach?) -> SlowOrder {
         lastOrder += 1
-        let order = SlowOrder(
-            OrderView(
-                order: OrderID(lastOrder), account: p.account, instrument: p.instrument,
-                side: p.side, type: p.type, timeInForce: p.timeInForce,
-                selfTradePrevention: p.selfTradePrevention, status: .new,
-                isWorking: !p.type.isTriggered, price: p.price, stopPrice: p.stopPrice,
-                quantity: p.quantity, cumQty: .zero, leavesQty: p.quantity,
-                displayQuantity: p.displayQuantity, quoteQuantity: p.quoteQuantity,
-                cumQuote: .zero, expireTime: p.expireTime, createdTime: timestamp,
-                updatedTime: timestamp, clOrdID: p.clOrdID))
-        order.hold = holdWanted(p)
+        let order = SlowOrder(view(p, order: lastOrder, .new))
+        order.hold = holdWanted(p, reach)
         open.append(order)
         let asset = holdAsset(p.side, instrument(p.instrument))
         post(p.account, asset, available: -order.hold, held: order.hold)
@@ -44,20 +68,54 @@ extension SlowExchange {
 
     // MARK: Refusals, in order
 
-    private func refusal(of p: Place) -> Refusal? {
-        if p.clOrdID.count > Limits.clOrdIDBytesMax { return .malformed }
-        if let refusal = refusalToTrade(p.account, p.instrument) { return refusal }
+    /// All that refuses a new order; `gone` is an order that counts as cancelled already.
+    func check(_ p: Place, isCounted: Bool, gone: SlowOrder?) -> SlowCheck {
+        if p.clOrdID.count > Limits.clOrdIDBytesMax { return SlowCheck(refusal: .malformed) }
+        if isPast(p.deadline) { return SlowCheck(refusal: .deadlinePassed) }
+        if let refusal = refusalToTrade(p.account, p.instrument, isCounted: isCounted) {
+            return SlowCheck(refusal: refusal)
+        }
         let i = instrument(p.instrument)
-        if !stateTakes(p, i.state) { return .instrumentState }
-        return refusalOfTerms(p, i) ?? refusalOfLimits(p, i) ?? refusalOfBook(p, i)
+        if !stateTakes(p, i.state) { return SlowCheck(refusal: .instrumentState) }
+        if isBusy(p.instrument) || (p.type.isTriggered && hasElected(p.instrument)) {
+            return SlowCheck(refusal: .instrumentBusy)
+        }
+        if !isTypeValid(p) { return SlowCheck(refusal: .orderTypeInvalid) }
+        var reach: SlowReach?
+        if p.type == .market || (p.type == .limit && p.timeInForce == .fok) {
+            reach = self.reach(need(p, i))
+        }
+        if let refusal = refusalOfTerms(p, i, reach) { return SlowCheck(refusal: refusal) }
+        if let reach, reach.isCut { return SlowCheck(refusal: .sweepLimit) }
+        let refusal =
+            refusalOfLimits(p, i, reach, gone: gone) ?? refusalOfBook(p, i, reach, gone: gone)
+        return SlowCheck(refusal: refusal, reach: reach)
+    }
+
+    /// A flight, or elections that wait while the instrument trades.
+    func isBusy(_ id: InstrumentID) -> Bool {
+        hasFlight(id) || (hasElected(id) && instrument(id).state == .trading)
+    }
+
+    private func need(_ p: Place, _ i: InstrumentView) -> SlowNeed {
+        let isByQuote = p.quoteQuantity.units != 0
+        return SlowNeed(
+            account: p.account, instrument: p.instrument, side: p.side,
+            mode: p.selfTradePrevention, isFillOrKill: p.timeInForce == .fok,
+            bound: bound(p.type, p.side, p.price, i), lots: Int128(p.quantity.lots),
+            quote: isByQuote ? p.quoteQuantity.units : nil,
+            lotsMax: isByQuote ? Int128(i.quantityMax.lots) : .max)
     }
 
     /// What stands before new orders and amends alike.
-    func refusalToTrade(_ account: AccountID, _ instrument: InstrumentID) -> Refusal? {
+    func refusalToTrade(
+        _ account: AccountID, _ instrument: InstrumentID, isCounted: Bool
+    ) -> Refusal? {
         if isKilled { return .venueKilled }
         guard let a = self.account(account) else { return .accountUnknown }
         if a.view.isKilled { return .accountKilled }
         if instrumentOrNil(instrument) == nil { return .instrumentUnknown }
+        if isCounted, flaw != .replaceIsCountedTwice { return nil }
         return countMessage(account) ? nil : .messageRate
     }
 
@@ -84,13 +142,15 @@ extension SlowExchange {
         }
     }
 
-    private func refusalOfTerms(_ p: Place, _ i: InstrumentView) -> Refusal? {
-        if !isTypeValid(p) { return .orderTypeInvalid }
+    private func refusalOfTerms(
+        _ p: Place, _ i: InstrumentView, _ reach: SlowReach?
+    ) -> Refusal? {
         if p.type.hasPrice, p.price < i.priceMin || p.price > i.priceMax { return .priceInvalid }
         if p.quoteQuantity.units != 0 {
             if p.quoteQuantity.units < 1 || p.quoteQuantity.units > Limits.amountUnitsMax {
                 return .quantityInvalid
             }
+            if let reach, reach.lots > Int128(i.quantityMax.lots) { return .quantityInvalid }
         } else if p.quantity < i.quantityMin || p.quantity > i.quantityMax {
             return .quantityInvalid
         }
@@ -125,30 +185,34 @@ extension SlowExchange {
         }
     }
 
-    private func refusalOfLimits(_ p: Place, _ i: InstrumentView) -> Refusal? {
-        let notional = notionalLookedAt(p, i)
+    private func refusalOfLimits(
+        _ p: Place, _ i: InstrumentView, _ reach: SlowReach?, gone: SlowOrder?
+    ) -> Refusal? {
+        let notional = notionalLookedAt(p, i, reach)
         if let notional, let refusal = refusalOfNotional(notional, i) { return refusal }
         if p.type.hasPrice, isOutsideBand(p.price, i) { return .priceBand }
+        var lots = Int128(p.quantity.lots)
+        if p.quoteQuantity.units != 0, flaw != .quoteIgnoresLotLimit { lots = reach?.lots ?? 0 }
+        if isAbove(p.account, p.instrument, lots, notional) { return .orderSizeLimit }
         let most = limits(of: account(p.account)!)
-        if isAbove(most, p.quantity.lots, notional) { return .orderSizeLimit }
         let mayStay =
             p.type != .market
             && !(p.type == .limit && (p.timeInForce == .ioc || p.timeInForce == .fok))
-        if mayStay, most.openOrders > 0, openOrders(of: p.account) >= Int(most.openOrders) {
+        let others = open.filter { $0 !== gone }
+        let own = others.filter { $0.view.account == p.account }
+        if mayStay, most.openOrders > 0, own.count >= Int(most.openOrders) {
             return .openOrdersLimit
         }
-        if open.count >= Int(limits.openOrders) { return .capacity }
-        if !p.clOrdID.isEmpty,
-            open.contains(where: {
-                $0.view.account == p.account && $0.view.clOrdID == p.clOrdID
-            })
-        {
+        if others.count >= Int(limits.openOrders) { return .capacity }
+        if !p.clOrdID.isEmpty, own.contains(where: { $0.view.clOrdID == p.clOrdID }) {
             return .clOrdIDDuplicate
         }
         return nil
     }
 
-    private func refusalOfBook(_ p: Place, _ i: InstrumentView) -> Refusal? {
+    private func refusalOfBook(
+        _ p: Place, _ i: InstrumentView, _ reach: SlowReach?, gone: SlowOrder?
+    ) -> Refusal? {
         if p.type.isTriggered, i.lastPrice != .none {
             let isUp = triggersUp(p.side, p.type)
             if isUp ? i.lastPrice >= p.stopPrice : i.lastPrice <= p.stopPrice {
@@ -159,8 +223,10 @@ extension SlowExchange {
             p.type == .limitMaker
             || (p.type == .limit && (i.state == .preOpen || i.state == .pause))
         if isPostOnly, crosses(p.price, p.side, i) { return .wouldTake }
-        let available = balance(p.account, holdAsset(p.side, i)).available.units
-        return holdWanted(p) > available ? .insufficientFunds : nil
+        let asset = holdAsset(p.side, i)
+        var available = balance(p.account, asset).available.units
+        if let gone, holdAsset(gone.view.side, i) == asset { available += gone.hold }
+        return holdWanted(p, reach) > available ? .insufficientFunds : nil
     }
 
     // MARK: Parts shared with amends
@@ -176,62 +242,62 @@ extension SlowExchange {
         return nil
     }
 
-    func isAbove(_ most: SlowLimits, _ quantity: Int64, _ notional: Int128?) -> Bool {
-        if most.orderQuantity > 0, quantity > most.orderQuantity { return true }
-        if let notional, most.orderNotional > 0, notional > most.orderNotional { return true }
-        return false
+    func isAbove(
+        _ account: AccountID, _ instrument: InstrumentID, _ lots: Int128, _ notional: Int128?
+    ) -> Bool {
+        guard let row = orderLimits(account, instrument) else { return false }
+        if row.orderQuantityMax != .zero, lots > Int128(row.orderQuantityMax.lots) { return true }
+        guard let notional, row.orderNotionalMax != .zero else { return false }
+        return notional > row.orderNotionalMax.units
     }
 
     /// What the band is measured from.
     func reference(_ i: InstrumentView) -> Price? {
+        if i.rebasedPrice != .none { return i.rebasedPrice }
         if i.lastPrice != .none { return i.lastPrice }
         return i.referencePrice != .none ? i.referencePrice : nil
     }
 
-    func isAboveBand(_ price: Price, _ i: InstrumentView) -> Bool {
-        guard let ref = reference(i), i.bandUp > 0 else { return false }
-        let left = Int128(price.ticks) * 1_000_000
-        let right = Int128(ref.ticks) * (1_000_000 + Int128(i.bandUp))
-        return flaw == .bandIsExclusive ? left >= right : left > right
-    }
-
-    func isBelowBand(_ price: Price, _ i: InstrumentView) -> Bool {
-        guard let ref = reference(i), i.bandDown > 0 else { return false }
-        let left = Int128(price.ticks) * 1_000_000
-        let right = Int128(ref.ticks) * (1_000_000 - Int128(i.bandDown))
-        return left < right
-    }
-
     func isOutsideBand(_ price: Price, _ i: InstrumentView) -> Bool {
-        isAboveBand(price, i) || isBelowBand(price, i)
+        guard let ref = reference(i) else { return false }
+        let million = Int128(price.ticks) * 1_000_000
+        if i.bandUp > 0 {
+            let most = Int128(ref.ticks) * (1_000_000 + Int128(i.bandUp))
+            if flaw == .bandIsExclusive ? million >= most : million > most { return true }
+        }
+        return i.bandDown > 0 && million < Int128(ref.ticks) * (1_000_000 - Int128(i.bandDown))
     }
 
     /// Whether a limit price reaches the best resting order of the other side.
     func crosses(_ price: Price, _ side: Side, _ i: InstrumentView) -> Bool {
         guard let best = best(i.id, side.opposite) else { return false }
-        return side == .buy ? best <= price : best >= price
+        return isWithin(best, side, price)
     }
 
     // MARK: Notional and hold
 
-    private func notionalLookedAt(_ p: Place, _ i: InstrumentView) -> Int128? {
-        func times(_ price: Price) -> Int128 {
-            product(Int128(price.ticks), Int128(p.quantity.lots), Int128(i.notionalUnit))
+    private func notionalLookedAt(
+        _ p: Place, _ i: InstrumentView, _ reach: SlowReach?
+    ) -> Int128? {
+        func times(_ price: Price, _ lots: Int128) -> Int128 {
+            product(Int128(price.ticks), lots, Int128(i.notionalUnit))
         }
-        if p.type.hasPrice { return times(p.price) }
-        if p.type.isTriggered { return times(p.stopPrice) }
+        let lots = Int128(p.quantity.lots)
+        if p.type.hasPrice { return times(p.price, lots) }
+        if p.type.isTriggered { return times(p.stopPrice, lots) }
         if p.quoteQuantity.units != 0 { return p.quoteQuantity.units }
-        return reference(i).map(times)
+        if let reach, let last = reach.lastPrice {
+            return sum(reach.cost, times(last, reach.missing))
+        }
+        return reference(i).map { times($0, lots) }
     }
 
-    private func holdWanted(_ p: Place) -> Int128 {
+    private func holdWanted(_ p: Place, _ reach: SlowReach?) -> Int128 {
         let i = instrument(p.instrument)
         let lots = Int128(p.quantity.lots)
         let isByQuote = p.quoteQuantity.units != 0
         switch p.side {
-        case .sell:
-            let wanted = isByQuote ? lotsForQuote(p.quoteQuantity.units, i) : lots
-            return product(wanted, Int128(i.lotUnits), 1)
+        case .sell: return product(isByQuote ? reach!.lots : lots, Int128(i.lotUnits), 1)
         case .buy:
             if isByQuote { return p.quoteQuantity.units }
             if p.type.hasPrice {
@@ -240,33 +306,7 @@ extension SlowExchange {
             if p.type.isTriggered {
                 return product(Int128(p.stopPrice.ticks), lots, Int128(i.notionalUnit))
             }
-            return sweepCost(p.quantity.lots, i)
+            return reach!.cost
         }
-    }
-
-    /// What buying `quantity` in the book costs, or as much of it as there is.
-    func sweepCost(_ quantity: Int64, _ i: InstrumentView) -> Int128 {
-        var lots = Int128(quantity)
-        var cost: Int128 = 0
-        for level in levels(i.id, .sell) where !isAboveBand(level.price, i) {
-            let taken = min(lots, level.lots)
-            cost = sum(cost, product(Int128(level.price.ticks), taken, Int128(i.notionalUnit)))
-            lots -= taken
-        }
-        return cost
-    }
-
-    /// The lots whose sale in the book gives `amount`, or as near as there is.
-    private func lotsForQuote(_ amount: Int128, _ i: InstrumentView) -> Int128 {
-        var rest = amount
-        var lots: Int128 = 0
-        for level in levels(i.id, .buy) where !isBelowBand(level.price, i) {
-            let perLot = product(Int128(level.price.ticks), Int128(i.notionalUnit), 1)
-            let taken = min(rest / perLot, level.lots)
-            lots += taken
-            rest -= taken * perLot
-            if taken < level.lots { break }
-        }
-        return lots
     }
 }

@@ -11,19 +11,16 @@ extension SlowExchange {
         view.openOrders = UInt32(openOrders(of: view.id))
         view.openOrdersMax = limits.openOrders
         view.messagesPerSecondMax = limits.messagesPerSecond
-        view.orderQuantityMax = Quantity(lots: limits.orderQuantity)
-        view.orderNotionalMax = Amount(units: limits.orderNotional)
         return view
     }
 
     /// A side of the book as it is shown, the best price first.
     func shown(_ instrument: InstrumentID, _ side: Side) -> [LevelView] {
         let orders = resting(instrument, side)
-        return levels(instrument, side).map { level in
-            let here = orders.filter { $0.view.price == level.price }
+        return prices(instrument, side).map { price in
+            let here = orders.filter { $0.view.price == price }
             return LevelView(
-                price: level.price,
-                quantity: Quantity(lots: here.reduce(0) { $0 + $1.displayed }),
+                price: price, quantity: Quantity(lots: here.reduce(0) { $0 + $1.displayed }),
                 orders: UInt32(here.count))
         }
     }
@@ -32,24 +29,34 @@ extension SlowExchange {
     func checkInvariants() -> String? {
         for asset in assets {
             let house = houses[Int(asset.id.number) - 1]
-            var total = house.external.units + house.fees.units + house.rounding.units
+            var inside: Int128 = 0
             for (key, balance) in balances where key.asset == asset.id {
-                total += balance.available.units + balance.held.units
+                inside += balance.available.units + balance.held.units + balance.withdrawing.units
             }
-            if total != 0 { return "\(asset.code) sums to \(total)" }
+            for part in [house.fees, house.rounding, house.inTransit, house.chain] {
+                if part.units < 0 { return "\(asset.code): the house has less than nothing" }
+                inside += part.units
+            }
+            if inside + house.external.units != 0 { return "\(asset.code) does not sum to zero" }
         }
         var held: [BalanceKey: Int128] = [:]
         for order in open {
             let asset = holdAsset(order.view.side, instrument(order.view.instrument))
             held[BalanceKey(account: order.view.account, asset: asset), default: 0] += order.hold
+            if order.isByQuote { continue }
             if order.leaves < 1 { return "order \(order.view.order.number) is open but empty" }
-            if order.view.quantity.lots != order.view.cumQty.lots + order.leaves {
+            let sum = order.view.cumQty.lots + order.view.preventedQuantity.lots + order.leaves
+            if order.view.quantity.lots != sum {
                 return "order \(order.view.order.number) does not add up"
             }
         }
         for (key, balance) in balances where balance.held.units != held[key] ?? 0 {
             return "held \(balance.held.units) of account \(key.account.number), "
                 + "but its orders hold \(held[key] ?? 0)"
+        }
+        for order in open
+        where order.place == .matching && !flights.contains(where: { $0 === order }) {
+            return "order \(order.view.order.number) is nowhere"
         }
         return nil
     }

@@ -20,6 +20,10 @@ final class SlowOrder {
     var rest: Int128
     /// Its turn among orders at one price.
     var arrival: UInt64 = 0
+    /// The worst price that it takes, fixed when its matching started; nil is any.
+    var bound: Price?
+    /// The exact fee of its trades so far.
+    var fee = SlowFee()
 
     init(_ view: OrderView) {
         self.view = view
@@ -30,6 +34,33 @@ final class SlowOrder {
     var leaves: Int64 { view.leavesQty.lots }
 }
 
+/// A sum of amounts × rates in hundred-millionths, exact: `whole` + `part` ÷ 10⁸.
+struct SlowFee {
+    static let scale: Int128 = 100_000_000
+    var whole: Int128 = 0
+    /// 0 ..< 10⁸.
+    var part: Int128 = 0
+
+    var down: Int128 { whole }
+    var up: Int128 { part > 0 ? whole + 1 : whole }
+
+    /// With `amount` × `rate` ÷ 10⁸ more. The product may be wider than 128 bits, so the
+    /// hundred-millions of the amount go by themselves.
+    func plus(_ amount: Int128, _ rate: Int128) -> SlowFee {
+        var sum = self
+        sum.whole += amount / Self.scale * rate
+        sum.part += amount % Self.scale * rate
+        while sum.part < 0 {
+            let ones = (-sum.part + Self.scale - 1) / Self.scale
+            sum.part += ones * Self.scale
+            sum.whole -= ones
+        }
+        sum.whole += sum.part / Self.scale
+        sum.part %= Self.scale
+        return sum
+    }
+}
+
 /// An account with what is counted about it.
 struct SlowAccount {
     var view: AccountView
@@ -38,23 +69,10 @@ struct SlowAccount {
     var messages: UInt32 = 0
 }
 
-/// A writer's name with its open session.
-struct SlowSession {
-    var view: SessionView
-}
-
-/// An API key, kept when it is revoked.
-struct SlowKey {
-    var view: APIKeyView
-    var isRevoked = false
-}
-
 /// Limits of an account; zero is none.
 struct SlowLimits {
     var openOrders: UInt32 = 0
     var messagesPerSecond: UInt32 = 0
-    var orderQuantity: Int64 = 0
-    var orderNotional: Int128 = 0
 }
 
 struct BalanceKey: Hashable {
@@ -67,46 +85,79 @@ struct FeeKey: Hashable {
     var instrument: InstrumentID
 }
 
+/// What may be booked only once.
+enum SlowReference: Hashable {
+    case text(Text64)
+    case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
+}
+
+/// A mass cancel or a kill switch at its work.
+struct SlowMassCancel {
+    /// Whose orders, or 0 for all.
+    var account: AccountID
+    var instrument: InstrumentID
+    var side: Side?
+    var reason: EndReason
+    /// The last order that was accepted before it.
+    var lastOrder: UInt64
+    /// The last order that it looked at, with its account.
+    var done: (account: UInt32, order: UInt64) = (0, 0)
+}
+
 /// Deliberate mistakes, to show that the comparison with the engine finds them.
 enum Flaw: String, CaseIterable, Sendable {
-    case newestFirst, feeRoundedDown, improvementKept, holdKeptAfterCancel, icebergKeepsPlace
-    case amendUpKeepsPriority, stopsInOrderOfID, fillOrKillSeesOwnOrders, expiresOneTickLate
-    case bandIsExclusive, duplicateIsTaken, decrementForgetsHold, quoteSellIgnoresHold
-    case rebateRoundedUp, killSparesStops, amendIsNotCounted
+    case newestFirst, improvementKept, holdKeptAfterCancel, icebergKeepsPlace
+    case amendUpKeepsPriority, fillOrKillSeesOwnOrders, expiresOneTickLate, bandIsExclusive
+    case duplicateIsTaken, decrementForgetsHold, quoteSellIgnoresHold, killSparesStops
+    case amendIsNotCounted, feeOfEachTrade, feeRoundedDown, rebateOfNothing, lastElectsAlone
+    case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater, massCancelOvertakes
+    case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
+    case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
+    case restrictionIgnored, flightTakesNoStep
 }
 
 /// An exchange that is slow and plain.
 final class SlowExchange {
-    let limits: EngineLimits
+    var limits: EngineLimits
     var flaw: Flaw?
 
     var sequence: UInt64 = 0
     var timestamp: Int64 = 0
     var epoch: UInt32 = 0
+    var rules: UInt32 = 1
+    var voids: [UInt64] = []
 
     var assets: [AssetView] = []
     var instruments: [InstrumentView] = []
     var accounts: [SlowAccount] = []
     var defaultLimits = SlowLimits()
+    var orderLimits: [OrderLimitsView] = []
     var balances: [BalanceKey: Balance] = [:]
     var houses: [HouseBalance] = []
     var fees: [FeeKey: (maker: FeeRate, taker: FeeRate)] = [:]
+    var references: Set<SlowReference> = []
     var isKilled = false
-    var keys: [SlowKey] = []
-    var sessions: [SlowSession] = []
+    var keys: [APIKeyView] = []
+    var sessions: [SessionView] = []
     var lastSession: UInt32 = 0
     /// In ascending id; the order being matched is among them.
     var open: [SlowOrder] = []
     var lastOrder: UInt64 = 0
     var arrivals: UInt64 = 0
     var events: [Event] = []
+
     /// Steps that the command at hand has taken.
     var steps = 0
-    /// Instruments whose triggers wait because a command had taken all its steps.
-    var postponed: [InstrumentID] = []
-
-    /// The most steps of one command.
-    static let stepsMax = 65_536
+    /// Incoming orders that ran out of steps, in the order in which they took off.
+    var flights: [SlowOrder] = []
+    /// States that instruments take when their flight is at its end.
+    var statesToCome: [InstrumentID: InstrumentState] = [:]
+    /// Mass cancels and kill switches that ran out of steps, in the order of the log.
+    var massCancels: [SlowMassCancel] = []
+    /// Stops that were elected and wait, by instrument, in the order of election.
+    var elected: [InstrumentID: [SlowOrder]] = [:]
+    /// Instruments with elected stops, in the order in which these began to wait.
+    var electing: [InstrumentID] = []
 
     init(limits: EngineLimits) { self.limits = limits }
 
@@ -136,41 +187,56 @@ final class SlowExchange {
     /// Takes the command's number into its session.
     private func enter(_ header: RecordHeader) -> Refusal? {
         if header.session.number == 0 { return nil }
-        guard let i = sessions.firstIndex(where: { $0.view.id == header.session }) else {
+        guard let i = sessions.firstIndex(where: { $0.id == header.session }) else {
             return .sessionUnknown
         }
-        let last = sessions[i].view.lastNumber
+        let last = sessions[i].lastNumber
         if header.number <= last, flaw != .duplicateIsTaken { return .duplicateCommand }
         if header.number > last + 1 { return .sessionGap }
-        sessions[i].view.lastNumber = header.number
+        sessions[i].lastNumber = header.number
         return nil
     }
 
     private func carryOut(_ command: Command) -> Outcome {
         switch command {
-        case .genesis(let c): c.limits == limits ? Outcome() : .refused(.termsInvalid)
+        case .genesis(let c):
+            sequence == 1 && c.limits == limits ? Outcome() : .refused(.termsInvalid)
         case .tick: tick()
         case .hashMark, .epochMark: Outcome()
-        case .voidSequence(let c): Outcome(id: c.sequence)
+        case .setRules(let c): c.version <= rules ? .refused(.termsInvalid) : Outcome()
+        case .voidSequence(let c): voidSequence(c)
         case .openSession(let c): openSession(c)
+        case .closeSession(let c): closeSession(c)
         case .setAsset(let c): setAsset(c)
         case .setInstrument(let c): setInstrument(c)
         case .setInstrumentState(let c): setInstrumentState(c)
+        case .setReferencePrice(let c): setReferencePrice(c)
         case .setFees(let c): setFees(c)
         case .openAccount(let c): openAccount(c)
         case .setAccountLimits(let c): setAccountLimits(c)
+        case .setOrderLimits(let c): setOrderLimits(c)
         case .setAccountTier(let c): setAccountTier(c)
         case .setKillSwitch(let c): setKillSwitch(c)
         case .adjustBalance(let c): adjustBalance(c)
+        case .transferFees(let c): transferFees(c)
+        case .creditDeposit(let c): creditDeposit(c)
+        case .raiseLimits(let c): raiseLimits(c)
         case .addAPIKey(let c): addAPIKey(c)
         case .revokeAPIKey(let c): revokeAPIKey(c)
-        case .place(let c): place(c)
-        case .cancel(let c): cancel(c, reason: .request)
+        case .place(let c): place(c, isCounted: false)
+        case .cancel(let c): cancel(c)
         case .amend(let c): amend(c)
         case .cancelReplace(let c): cancelReplace(c)
         case .massCancel(let c): massCancel(c)
         }
     }
+
+    func isPast(_ deadline: Int64) -> Bool {
+        deadline != 0 && timestamp > (flaw == .deadlineOneEarly ? deadline &- 1 : deadline)
+    }
+
+    /// Whether the turn's steps are used up.
+    var isTurnOver: Bool { steps >= Int(limits.turnSteps) }
 
     // MARK: Ledger
 
@@ -209,6 +275,10 @@ final class SlowExchange {
 
     func instrument(_ id: InstrumentID) -> InstrumentView { instruments[Int(id.number) - 1] }
 
+    func assetOrNil(_ id: AssetID) -> AssetView? {
+        id.number >= 1 && Int(id.number) <= assets.count ? assets[Int(id.number) - 1] : nil
+    }
+
     func balance(_ account: AccountID, _ asset: AssetID) -> Balance {
         balances[BalanceKey(account: account, asset: asset)] ?? Balance()
     }
@@ -217,23 +287,34 @@ final class SlowExchange {
         guard account.hasOwnLimits else { return defaultLimits }
         return SlowLimits(
             openOrders: account.view.openOrdersMax,
-            messagesPerSecond: account.view.messagesPerSecondMax,
-            orderQuantity: account.view.orderQuantityMax.lots,
-            orderNotional: account.view.orderNotionalMax.units)
+            messagesPerSecond: account.view.messagesPerSecondMax)
+    }
+
+    /// The row of order limits that stands for an account in an instrument.
+    func orderLimits(_ account: AccountID, _ instrument: InstrumentID) -> OrderLimitsView? {
+        let rows = orderLimits.filter { $0.instrument == instrument }
+        return rows.first { $0.account == account } ?? rows.first { $0.account.number == 0 }
     }
 
     func openOrders(of account: AccountID) -> Int { open.count { $0.view.account == account } }
 
-    /// An account's open order by its id or, where that is 0, by the client's.
+    /// An account's open order by its id, the client's, or both.
     func find(
         _ account: AccountID, _ instrument: InstrumentID, _ id: OrderID, _ clOrdID: Text40
     ) -> SlowOrder? {
-        open.first {
+        if id.number == 0, clOrdID.isEmpty { return nil }
+        return open.first {
             $0.view.account == account && $0.view.instrument == instrument
-                && (id.number != 0
-                    ? $0.view.order == id : !clOrdID.isEmpty && $0.view.clOrdID == clOrdID)
+                && (id.number == 0 || $0.view.order == id)
+                && (clOrdID.isEmpty || $0.view.clOrdID == clOrdID)
         }
     }
+
+    func hasFlight(_ instrument: InstrumentID) -> Bool {
+        flights.contains { $0.view.instrument == instrument }
+    }
+
+    func hasElected(_ instrument: InstrumentID) -> Bool { elected[instrument] != nil }
 }
 
 /// The product of three, or the highest value where it would be above it.

@@ -28,6 +28,9 @@ uint32_t bourse_crc32c_table(uint32_t crc, const void *_Nullable bytes, size_t c
 /// getrandom(2), again after a signal, until `count` bytes are there; 0 or negative errno.
 int bourse_random(void *_Nonnull bytes, size_t count);
 
+/// mremap(2): moves the pages of a private anonymous mapping over those at `to`; zeros stay behind.
+int bourse_move_pages(void *_Nonnull from, size_t count, void *_Nonnull to);
+
 /// fallocate(2): takes disk space without changing the file's length where `keepSize`.
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count);
 /// fdatasync(2).

@@ -1,0 +1,216 @@
+// Work that one turn cannot do: it goes on by ticks, the same on every replica. RULES.md, "Work that
+// goes on".
+
+internal import Slabs
+internal import Terms
+public import Wire
+
+/// An incoming order that ran out of steps. Its slot holds its terms; it stands in no level.
+struct Flight {
+    var slot: UInt32
+    var kind: Incoming.Kind
+    var bound: Int64
+    var funds: Int128
+    var lotsHeld: Int64
+    var quoteQuantity: Int128
+    var cumQty: Int64
+}
+
+/// A mass cancel or kill switch that goes on.
+struct MassCancelWork {
+    /// 0: of all accounts.
+    var account: UInt32
+    /// 0: in all instruments.
+    var instrument: UInt16
+    var side: Side?
+    var reason: EndReason
+    /// Orders accepted later are not touched.
+    var lastOrder: UInt64
+    /// The account at hand.
+    var current: UInt32
+    /// Its order that is looked at next, or `none`: the account is done.
+    var slot: UInt32
+}
+
+extension Engine {
+    /// Whether something waits that only ticks do.
+    var hasWork: Bool {
+        if !flights.isEmpty || !massCancels.isEmpty { return true }
+        return elections.contains { instruments[Int($0.instrument)].state == .trading }
+    }
+
+    /// Whether an order is in flight in an instrument.
+    @inline(__always) func hasFlight(_ instrument: UInt16) -> Bool {
+        flights.isEmpty ? false : findFlight(instrument)
+    }
+
+    @inline(never) private func findFlight(_ instrument: UInt16) -> Bool {
+        flights.contains { orders.hot[$0.slot].instrument == instrument }
+    }
+
+    /// Whether a new order or change must wait.
+    @inline(__always) func isBusy(_ instrument: UInt16, isTriggered: Bool) -> Bool {
+        if flights.isEmpty, elections.isEmpty { return false }
+        if hasFlight(instrument) { return true }
+        let waits = elections.contains { $0.instrument == instrument }
+        return waits && (isTriggered || instruments[Int(instrument)].state == .trading)
+    }
+
+    /// Whether a command would be refused as `instrumentBusy` now. The sequencer lets it wait and
+    /// sequences ticks first, so that nothing overtakes the work and nobody is refused for it.
+    public borrowing func isBusy(_ kind: CommandKind, payload: UnsafeRawBufferPointer) -> Bool {
+        if flights.isEmpty, elections.isEmpty { return false }
+        var r = unsafe WireReader(payload)
+        switch kind {
+        case .place:
+            let c = Place(from: &r)
+            return isBusy(c.instrument.number, isTriggered: c.type.isTriggered)
+        case .amend: return isBusy(Amend(from: &r).instrument.number, isTriggered: false)
+        case .cancelReplace:
+            let c = CancelReplace(from: &r)
+            return isBusy(c.place.instrument.number, isTriggered: c.place.type.isTriggered)
+        case .cancel: return hasFlight(Cancel(from: &r).instrument.number)
+        case .setInstrumentState:
+            return hasFlight(SetInstrumentState(from: &r).instrument.number)
+        default: return false
+        }
+    }
+
+    // MARK: Flights
+
+    /// Parks an incoming order whose turn is over.
+    mutating func takeOff(_ t: inout Incoming) {
+        if t.kind == .quote { t.hot.quantity = t.cumQty }
+        if t.slot == none {
+            t.hot.level = none
+            t.slot = enter(t.hot, t.cold)
+        } else {
+            t.hot.level = none
+            putBack(t)
+        }
+        flights.append(
+            Flight(
+                slot: t.slot, kind: t.kind, bound: t.bound, funds: t.funds, lotsHeld: t.lotsHeld,
+                quoteQuantity: t.quoteQuantity, cumQty: t.cumQty))
+    }
+
+    /// Goes on with the first flight; false when it is in flight again.
+    private mutating func goOnWithFlight() -> Bool {
+        let flight = flights.removeFirst()
+        let (hot, cold) = (orders.hot[flight.slot], orders.cold[flight.slot])
+        var t = Incoming(
+            hot: hot, cold: cold, slot: flight.slot, kind: flight.kind, bound: flight.bound,
+            funds: flight.funds, lotsHeld: flight.lotsHeld, quoteQuantity: flight.quoteQuantity,
+            cumQty: flight.cumQty)
+        let isOver = match(&t)
+        if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
+        if !isOver {
+            takeOff(&t)
+            return false
+        }
+        _ = conclude(&t)
+        applyDeferredState(hot.instrument)
+        return true
+    }
+
+    /// What a flight holds.
+    func held(_ flight: Flight) -> Int128 {
+        let order = orders.hot[flight.slot]
+        let instrument = instruments[Int(order.instrument)]
+        switch (flight.kind, order.side) {
+        case (.limit, _): return held(flight.slot)
+        case (.market, .buy), (.quote, .buy): return flight.funds
+        case (.market, .sell): return Int128(order.leaves) * Int128(instrument.lotUnits)
+        case (.quote, .sell): return Int128(flight.lotsHeld) * Int128(instrument.lotUnits)
+        }
+    }
+
+    // MARK: Mass cancels
+
+    /// Cancels all orders that fit and are open now; what this turn has no steps for goes on by
+    /// ticks. Gives how many ended in this turn.
+    mutating func startMassCancel(
+        account: UInt32, instrument: UInt16, side: Side?, _ reason: EndReason
+    ) -> Int {
+        guard let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
+        else { return 0 }
+        var work = MassCancelWork(
+            account: account, instrument: instrument, side: side, reason: reason,
+            lastOrder: lastOrder, current: first, slot: accounts.slots[first].firstOrder)
+        let before = orders.count
+        // Not past an order in flight, nor past cancels that wait.
+        let isDone = flights.isEmpty && massCancels.isEmpty && goOn(&work)
+        if !isDone, work.slot != none { massCancels.append(work) }
+        return before - orders.count
+    }
+
+    /// Looks at the orders of one mass cancel while there are steps; true when it is done.
+    private mutating func goOn(_ work: inout MassCancelWork) -> Bool {
+        while true {
+            while work.slot != none {
+                let slot = work.slot
+                let id = orders.hot[slot].id
+                if id > work.lastOrder { break }
+                if steps >= Int(limits.turnSteps) { return false }
+                steps += 1
+                work.slot = orders.links[slot].next
+                let order = orders.hot[slot]
+                if work.instrument == 0 || order.instrument == work.instrument,
+                    work.side == nil || order.side == work.side
+                {
+                    end(slot, .canceled, work.reason)
+                }
+            }
+            guard work.account == 0,
+                let next = orders.account(from: work.current + 1, through: accounts.count)
+            else { return true }
+            work.current = next
+            work.slot = accounts.slots[next].firstOrder
+        }
+    }
+
+    /// Moves mass cancels on that would look next at an order that is about to go.
+    @inline(__always) mutating func leaveMassCancels(_ slot: UInt32) {
+        if massCancels.isEmpty { return }
+        for i in massCancels.indices where massCancels[i].slot == slot {
+            massCancels[i].slot = orders.links[slot].next
+        }
+    }
+
+    // MARK: Ticks
+
+    /// A tick of the clock: goes on with what waits, then ends GTD orders whose time has come.
+    mutating func tick() -> Outcome {
+        let most = Int(limits.turnSteps)
+        while !flights.isEmpty {
+            if steps >= most || !goOnWithFlight() { return Outcome() }
+        }
+        while !massCancels.isEmpty {
+            if steps >= most { return Outcome() }
+            var work = massCancels[0]
+            let isDone = goOn(&work)
+            // `end` above may have moved the others on, never this one: its copy was at hand.
+            if !isDone {
+                massCancels[0] = work
+                return Outcome()
+            }
+            massCancels.removeFirst()
+        }
+        while let election = elections.first(where: {
+            instruments[Int($0.instrument)].state == .trading
+        }) {
+            if steps >= most { return Outcome() }
+            if !runElection(election.instrument) {
+                moveToEnd(election.instrument)
+                return Outcome()
+            }
+        }
+        while steps < most {
+            let slot = orders.firstTimer
+            if slot == none || orders.cold[slot].expireTime > timestamp { break }
+            steps += 1
+            end(slot, .expired, .expireTime)
+        }
+        return Outcome()
+    }
+}

@@ -1,0 +1,194 @@
+// Feeding a follower from disk.
+
+import Glibc
+import Link
+import Platform
+import Synchronization
+import Wire
+
+/// Sends a follower what lies on disk, in a thread of its own, because disks and slow readers take
+/// their time. It owns the writing side of the connection until it is done.
+final class Feeder: @unchecked Sendable {
+    // Unchecked: `rest` is written by the thread before `state`, and read after it.
+    enum State: Int, AtomicRepresentable {
+        case running
+        case done
+        /// The connection or the disk failed.
+        case failed
+        /// The follower took too little for too long.
+        case stalled
+        /// The follower's last record is not the log's.
+        case forked
+    }
+
+    let state = Atomic<State>(.running)
+    /// Once it is done: the sequence that comes next.
+    let next = Atomic<UInt64>(0)
+    /// Bytes that the follower took.
+    let sent = Atomic<UInt64>(0)
+    let isCancelled = Atomic<Bool>(false)
+    /// Once it has stalled or met a fork: what of a frame is not sent yet.
+    private(set) var rest = LinkEncoder()
+    private let descriptor: Int32
+    private let stages: Stages
+    private let history: any LogHistory
+    private let options: PipelineOptions
+    /// How long the socket took nothing since `taken` was zero.
+    private var blockedNanos: Int64 = 0
+    private var taken = 0
+    private var ending = State.failed
+
+    /// Records behind the release gate where the ring can take over.
+    static var nearMax: UInt64 { 4096 }
+    /// Milliseconds of one wait for the socket.
+    private static var waitMilliseconds: Int32 { 100 }
+
+    init(_ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions)
+    {
+        self.descriptor = descriptor
+        self.stages = stages
+        self.history = history
+        self.options = options
+    }
+
+    func run(_ wanted: LinkSubscription) {
+        if let result = feed(wanted) {
+            next.store(result, ordering: .relaxed)
+            ending = .done
+        }
+        state.store(ending, ordering: .releasing)
+        stages.linkBell.ring()
+    }
+
+    /// Sends a snapshot where `from` is 0, then the log until it is near the release gate. Gives
+    /// the sequence that comes next, or nil when it ended otherwise.
+    private func feed(_ wanted: LinkSubscription) -> UInt64? {
+        var next = wanted.from
+        if next == 0 {
+            next = 1
+            if let snapshot = history.snapshot(atMost: min(wanted.atMost, stages.released.now)) {
+                guard send(snapshot) else { return nil }
+                next = snapshot.sequence + 1
+            }
+        }
+        let isChecked = wanted.from <= 1 || wanted.crc == 0
+        if isChecked, wanted.from != 0, next > stages.released.now { return next }
+        guard let reader = try? history.records(from: isChecked ? next : next - 1) else {
+            return nil
+        }
+        if !isChecked {
+            guard let isSame = isSame(wanted, reader) else { return nil }
+            guard isSame else {
+                ending = .forked
+                return nil
+            }
+        }
+        return follow(reader, from: next)
+    }
+
+    /// Whether the record before the wanted one is the follower's; nil where it cannot be read.
+    private func isSame(_ wanted: LinkSubscription, _ reader: any HistoryReader) -> Bool? {
+        for _ in 0..<5000 {
+            var isSame: Bool?
+            let got = unsafe try? reader.next(upTo: wanted.from - 1, bytesMax: 1) { records in
+                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in
+                    isSame = header.crc == wanted.crc && header.epoch == wanted.epoch
+                }
+            }
+            if got == nil { return nil }
+            if let isSame { return isSame }
+            usleep(1000)
+        }
+        return nil
+    }
+
+    private func follow(_ reader: any HistoryReader, from first: UInt64) -> UInt64? {
+        var next = first
+        var waited = 0
+        while true {
+            let released = stages.released.now
+            guard next <= released else { return next }
+            var isSent = true
+            var last = next - 1
+            let got = unsafe try? reader.next(
+                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
+            ) { records in
+                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
+                }
+                isSent = unsafe self.send(records: records)
+            }
+            guard let got, isSent else { return nil }
+            if got, last >= next {
+                next = last + 1
+                waited = 0
+            } else {
+                // The file may show a record a moment later than the gate does.
+                waited += 1
+                guard waited < 5000 else { return nil }
+                usleep(1000)
+            }
+            if next + Self.nearMax > released { return next }
+        }
+    }
+
+    private func send(_ snapshot: HistorySnapshot) -> Bool {
+        var encoder = LinkEncoder()
+        var head = LinkSnapshot(
+            sequence: snapshot.sequence, time: snapshot.time, epoch: snapshot.epoch,
+            stateHash: snapshot.stateHash, count: UInt64(snapshot.count))
+        head.crc = snapshot.crc
+        encoder.append(.snapshot(head))
+        var offset = 0
+        while offset < snapshot.count {
+            let count = min(LinkProtocol.chunkBytesMax, snapshot.count - offset)
+            guard let part = try? snapshot.read(offset, count) else { return false }
+            encoder.append(.chunk(part))
+            guard send(&encoder) else { return false }
+            offset += count
+        }
+        return send(&encoder)
+    }
+
+    private func send(records: UnsafeRawBufferPointer) -> Bool {
+        guard let run = unsafe LinkRecords(Array(records)) else { return false }
+        var encoder = LinkEncoder()
+        encoder.append(.records(run))
+        return send(&encoder)
+    }
+
+    /// Sends all of it; waits for a slow reader as long as it makes progress.
+    private func send(_ encoder: inout LinkEncoder) -> Bool {
+        while !encoder.isEmpty {
+            if isCancelled.load(ordering: .relaxed) {
+                ending = .stalled
+                rest = encoder
+                return false
+            }
+            var isGone = false
+            unsafe encoder.drain { bytes in
+                let count = unsafe Glibc.send(
+                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                if count > 0 {
+                    taken += count
+                    sent.add(UInt64(count), ordering: .relaxed)
+                    return count
+                }
+                isGone = errno != EAGAIN && errno != EINTR
+                return 0
+            }
+            if isGone { return false }
+            guard !encoder.isEmpty else { return true }
+            let began = Clock.monotonicNanos()
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = unsafe poll(&entry, 1, Self.waitMilliseconds)
+            blockedNanos += Clock.monotonicNanos() - began
+            // A reader that takes a byte now and then must not hold a feeder for ever.
+            if taken >= options.progressBytesMin {
+                (taken, blockedNanos) = (0, 0)
+            } else if blockedNanos >= options.stallNanos {
+                isCancelled.store(true, ordering: .relaxed)
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,85 @@
+// What may enter the log.
+
+import Engine
+import Synchronization
+import Terms
+import Wire
+
+extension Sequencer {
+    /// Whether a command may enter the log. What repeats, leaves a gap or comes from a session that
+    /// is not open would be refused by the engine; here it takes no room in the log.
+    mutating func admit(_ header: RecordHeader, _ payload: UnsafeRawBufferPointer) -> Refusal {
+        var isGap = false
+        if header.session.number != 0 {
+            guard let last = lastNumber(header.session) else { return .sessionUnknown }
+            if header.number <= last { return .duplicateCommand }
+            isGap = header.number > last + 1
+        }
+        if stages.isBelowReserve.load(ordering: .relaxed) {
+            // Before the gap: what would be refused anyway is said once, not after each renumbering.
+            let refusal = unsafe refusalBelowReserve(header.kind, payload)
+            if refusal != .none { return refusal }
+        } else {
+            reserveSpent = 0
+        }
+        if isGap { return .sessionGap }
+        if let mark, !mark.suspects.isEmpty,
+            unsafe mark.refuses(header.session, header.number, header.kind, payload)
+        {
+            stages.poisoned.advance(to: stages.poisoned.now + 1)
+            return .poisoned
+        }
+        return .none
+    }
+
+    /// Counts a record that went into the log below the disk reserve and ended nothing: there is
+    /// room for so many.
+    mutating func spendReserve(_ kind: UInt16, _ outcome: Outcome) {
+        guard stages.isBelowReserve.load(ordering: .relaxed) else { return }
+        let isSpent =
+            kind == CommandKind.openSession.rawValue
+            || kind == CommandKind.massCancel.rawValue && outcome.id == 0
+        if isSpent { reserveSpent += 1 }
+    }
+
+    mutating func lastNumber(_ session: SessionID) -> UInt64? {
+        if let last = sessions.last(session) { return last }
+        guard let view = engine.session(session) else { return nil }
+        sessions.set(session, view.lastNumber)
+        return view.lastNumber
+    }
+
+    /// Below the disk reserve only what ends something enters the log: the engine is asked whether
+    /// there is anything to end, so that refused cancels do not fill the rest of the disk.
+    private func refusalBelowReserve(
+        _ kind: UInt16, _ payload: UnsafeRawBufferPointer
+    ) -> Refusal {
+        guard let kind = CommandKind(rawValue: kind) else { return .diskReserve }
+        switch kind {
+        case .cancel, .massCancel, .setKillSwitch, .openSession: break
+        default: return .diskReserve
+        }
+        guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
+        switch command {
+        case .cancel(let c):
+            let found =
+                c.order.number != 0
+                ? engine.order(c.order) : engine.order(c.account, clOrdID: c.clOrdID)
+            return found?.account == c.account && found?.instrument == c.instrument
+                ? .none : .orderUnknown
+        case .massCancel(let c):
+            let isAny =
+                c.account.number == 0
+                ? engine.openOrderCount > 0 : (engine.account(c.account)?.openOrders ?? 0) > 0
+            return isAny && reserveSpent < Self.reserveSpentMax ? .none : .orderUnknown
+        case .setKillSwitch(let c):
+            let isOn =
+                c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
+            return isOn == c.isOn ? .diskReserve : .none
+        case .openSession:
+            // Who cancels after a restart needs one.
+            return reserveSpent < Self.reserveSpentMax ? .none : .diskReserve
+        default: return .diskReserve
+        }
+    }
+}
