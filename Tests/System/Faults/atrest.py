@@ -1,5 +1,5 @@
-"""What befalls the files of an exchange that does not run. Each fault changes a world and says what it
-did; the dice choose file and place."""
+"""What befalls the files of an exchange that does not run. Each fault changes a world and says what
+it did; the dice choose file and place."""
 import os
 import re
 import shutil
@@ -154,7 +154,8 @@ def shift(world, dice, templates):
     used = wire.read_segment(data).end
     start = dice.randrange(max(1, used)) // size * size
     target_used = wire.read_segment(target.read_bytes()).end
-    to = dice.randrange(max(1, min(target_used + 8192, target.stat().st_size - size))) // size * size
+    end = min(target_used + 8192, target.stat().st_size - size)
+    to = dice.randrange(max(1, end)) // size * size
     with open(target, "r+b") as file:
         file.seek(to)
         file.write(data[start:start + size])

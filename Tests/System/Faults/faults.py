@@ -37,6 +37,15 @@ AT_REST_SHARE = 0.5
 AUDITOR_EVERY = 7
 ACCEPT_EVERY = 3
 ACCOUNTS_EVERY = 12  # boursectl reads the whole log for each account
+# What is no finding: see `Result.outcome`.
+GOOD = {
+    "kept": "all is there, once",
+    "refused": "the start, with the last good sequence, and nothing gone",
+    "accepted": "refused, and after `accept-loss` all up to that sequence is in use",
+    "verify": "the state is right; a segment before the snapshot is damaged, and `verify` says where",
+    "archived": "the state is right; segments before the snapshot are not there",
+    "beyond proof": "gone, and nothing on the disk shows it",
+}
 REPLAY = "Tests/System/Faults/faults.py --seed {}"
 
 
@@ -48,12 +57,12 @@ class Result:
     kind: str
     template: str
     what: str
-    outcome: str  # kept, refused, beyond proof, or what was found
+    outcome: str  # one of GOOD, or what was found
     detail: str = ""
 
     @property
     def is_finding(self):
-        return self.outcome not in ("kept", "refused", "beyond proof", "verify", "archived", "accepted")
+        return self.outcome not in GOOD
 
 
 def weighted(dice, table):
@@ -210,8 +219,8 @@ class Runner:
         return verdict.check_log(world.ledger, data, 0)[-12:]
 
     def judge_unreadable(self, world, before, closed):
-        """It started from a snapshot, and cannot give the log from its beginning: then `verify` must
-        refuse it, and say where."""
+        """It started from a snapshot, and cannot give the log from its beginning: then `verify`
+        must refuse it, and say where."""
         model = self.model(world)
         verdict.check_accounts(world, model, ACCOUNTS)
         done = world.ctl("journal", "verify", check=False)

@@ -1,5 +1,5 @@
-"""The harness's side of shim.c: rules for the calls of a daemon, and the power cut, which takes back
-from its files what was never synced, whole or by sectors, as a disk would."""
+"""The harness's side of shim.c: rules for the calls of a daemon, and the power cut, which takes
+back from its files what was never synced, whole or by sectors, as a disk would."""
 import ctypes
 import mmap
 import os

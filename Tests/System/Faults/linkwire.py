@@ -16,7 +16,8 @@ SOURCES = Path(__file__).resolve().parents[3] / "Sources"
 
 # --- the Link ---
 VERSION = int(re.search(
-    r"static var version: UInt32 \{ (\d+) \}", (SOURCES / "Log/Link/LinkFrame.swift").read_text())[1])
+    r"static var version: UInt32 \{ (\d+) \}",
+    (SOURCES / "Log/Link/LinkFrame.swift").read_text())[1])
 HELLO, SUBMIT, SUBSCRIBE, QUERY, ASK_STATUS = 1, 3, 4, 5, 6
 WELCOME, ACKS, VOIDS, SNAPSHOT, CHUNK, RECORDS, POSITION, SESSION, STATUS, ERROR = range(65, 75)
 FRAME = struct.Struct("<IHH")
@@ -25,7 +26,8 @@ ACK = struct.Struct("<QQQHB5x")
 SUBMIT_BYTES_MAX = 1 << 16
 
 # --- commands ---
-GENESIS, TICK, HASH_MARK, EPOCH_MARK, OPEN_SESSION = 1, 2, 3, 4, 10
+GENESIS, TICK, HASH_MARK, EPOCH_MARK, SET_RULES, OPEN_SESSION, CLOSE_SESSION = (
+    1, 2, 3, 4, 5, 10, 11)
 ADJUST_BALANCE, PLACE, CANCEL = 28, 40, 41
 
 

@@ -78,7 +78,7 @@ struct entry {
     uint32_t magic, note;
     uint64_t inode, id;
     int64_t offset, count, size;  // size: of the file before
-    uint32_t zeros, payload;      // zeros: what was there before was zero, and is not in the payload
+    uint32_t zeros, payload;      // zeros: what was there was zero, and is not in the payload
 };
 
 enum { MAGIC = 0x544C4146, DESCRIPTORS = 4096 };
@@ -318,8 +318,12 @@ static int open_any(int at, const char *path, int flags, mode_t mode) {
 
 int open(const char *path, int flags, ...) { MODE return open_any(AT_FDCWD, path, flags, mode); }
 int open64(const char *path, int flags, ...) { MODE return open_any(AT_FDCWD, path, flags, mode); }
-int openat(int at, const char *path, int flags, ...) { MODE return open_any(at, path, flags, mode); }
-int openat64(int at, const char *path, int flags, ...) { MODE return open_any(at, path, flags, mode); }
+int openat(int at, const char *path, int flags, ...) {
+    MODE return open_any(at, path, flags, mode);
+}
+int openat64(int at, const char *path, int flags, ...) {
+    MODE return open_any(at, path, flags, mode);
+}
 int creat(const char *path, mode_t mode) {
     return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }

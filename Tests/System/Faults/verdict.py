@@ -15,7 +15,9 @@ TICK_LOT_UNITS = 10
 NAMED = re.compile(
     r"last (?:good|known|whole|durable)[^0-9\n]{0,60}?(\d+)|(?<=ends at )(?:record )?(\d+)")
 NAMED_FIRST_LACKING = re.compile(r"lacks the records (\d+)")
-SEQUENCER_KINDS = (wire.GENESIS, wire.TICK, wire.HASH_MARK, wire.EPOCH_MARK, wire.OPEN_SESSION)
+SEQUENCER_KINDS = (
+    wire.TICK, wire.HASH_MARK, wire.EPOCH_MARK, wire.SET_RULES, wire.OPEN_SESSION,
+    wire.CLOSE_SESSION)
 
 
 class Finding(Exception):
@@ -55,7 +57,7 @@ def check_log(ledger, data, last):
             written.add(name)
         elif record.kind == wire.OPEN_SESSION:
             opened[record.payload.rstrip(b"\0").decode()] += 1
-        elif record.kind not in SEQUENCER_KINDS or record.kind == wire.GENESIS:
+        elif record.kind not in SEQUENCER_KINDS:
             raise Finding("invented", f"record {sequence} is of kind {record.kind}")
     for name, sequence in ledger.acked.items():
         at = sequence - ledger.last - 1
