@@ -42,7 +42,7 @@ GOOD = {
     "kept": "all is there, once",
     "refused": "the start, with the last good sequence, and nothing gone",
     "accepted": "refused, and after `accept-loss` all up to that sequence is in use",
-    "verify": "the state is right; a segment before the snapshot is damaged, and `verify` says where",
+    "verify": "the state is right; a segment before the snapshot is damaged, and verify says so",
     "archived": "the state is right; segments before the snapshot are not there",
     "beyond proof": "gone, and nothing on the disk shows it",
 }

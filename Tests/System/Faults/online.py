@@ -12,7 +12,8 @@ NANOS = 10**9
 # A stamp moves with the host's monotonic clock, so never by much more than the time that passed.
 STAMP_JUMP_NANOS_MAX = 30 * NANOS
 FILES = disk.SEGMENT | disk.READY | disk.JOURNAL | disk.STATE
-ERRORS = (errno.EIO, errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+ERRORS = (
+    errno.EIO, errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EINTR)
 CALLS = {
     "write": disk.WRITE, "sync": disk.SYNC, "rename": disk.RENAME, "resize": disk.RESIZE,
     "open": disk.OPEN, "map": disk.MAP, "read": disk.READ, "unlink": disk.UNLINK,
@@ -298,12 +299,18 @@ def misread(self):
         self.round()
         self.maybe_cut_power()
     effect = self.dice.choice((disk.FLIP, disk.FLIP, disk.FAIL))
-    argument = errno.EIO if effect == disk.FAIL else self.dice.randrange(1 << 24)
     kinds = self.dice.choice((disk.SEGMENT, FILES | disk.SNAPSHOT))
-    self.arm(effect, disk.READ, kinds, self.dice.choice((0, 1, 2, 3, 4, 5, 8)),
-             argument=argument)
-    self.say("a read of the start gives an error" if effect == disk.FAIL
-             else "a bit of a read is wrong")
+    calls, code = self.dice.choice((
+        (disk.READ, errno.EIO), (disk.OPEN, errno.EACCES), (disk.LIST, errno.EIO),
+        (disk.OPEN, errno.EMFILE)))
+    if effect == disk.FLIP:
+        calls = disk.READ
+        self.say("a bit of a read is wrong")
+    else:
+        self.say(f"{errno.errorcode[code]} on {named(calls, CALLS)} of a start")
+    self.arm(effect, calls, kinds | disk.DIRECTORY, self.dice.choice((0, 1, 2, 3, 4, 5, 8)),
+             self.dice.choice((1, 1, disk.FOREVER)),
+             code if effect == disk.FAIL else self.dice.randrange(1 << 24))
     if self.world.start():
         self.kill()
     else:

@@ -371,7 +371,8 @@ static ssize_t write_any(int fd, struct file *file, const void *bytes, size_t co
              0, bytes, count);
         if (other != fd) {
             struct file *second = file_of(other);
-            if (second) note(N_LOST, second->inode, 0, where, (int64_t)count, where, 0, bytes, count);
+            if (second)
+                note(N_LOST, second->inode, 0, where, (int64_t)count, where, 0, bytes, count);
         }
         done = real_pwrite(fd, bytes, count, offset);
     } else {

@@ -1,6 +1,6 @@
-"""At least 2,000 seeded faults beneath real daemons: after each, every acknowledged record is there,
-once, or the start is refused and says up to where all is good. First the canaries: what this suite
-rests on finds what is planted."""
+"""At least 2,000 seeded faults beneath real daemons: after each, every acknowledged record is
+there, once, or the start is refused and says up to where all is good. First the canaries: what this
+suite rests on finds what is planted."""
 import os
 import random
 import shutil

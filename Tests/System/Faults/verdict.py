@@ -1,6 +1,6 @@
-"""Judges a start after a fault, by nothing of the product but what it gives out: either every record
-that was acknowledged is there, once, and none besides, or the start is refused with the last good
-sequence, and nothing is gone from the disk."""
+"""Judges a start after a fault, by nothing of the product but what it gives out: either every
+record that was acknowledged is there, once, and none besides, or the start is refused with the last
+good sequence, and nothing is gone from the disk."""
 import re
 import zlib
 from collections import Counter
@@ -192,13 +192,13 @@ def check_refusal(code, text, files, cache):
 
 
 def check_latched(code, text, ledger, files, cache):
-    """After a failed sync what is in the files may not be on the disk: what is named was durable, and
-    all that was acknowledged is within it."""
+    """After a failed sync what is in the files may not be on the disk: what is named was durable,
+    and all that was acknowledged is within it."""
     named = named_in(code, text)
     good = read_journal(files, cache).last
     if not ledger.last_acked <= named <= good:
-        raise Finding("misnamed", f"{named} is not between what was acknowledged,"
-                                  f" {ledger.last_acked}, and what is there, {good}:\n{text.strip()}")
+        raise Finding("misnamed", f"{named} is not between what was acknowledged, "
+                                  f"{ledger.last_acked}, and what is there, {good}:\n{text}")
 
 
 def check_kept(before, after, is_refused):

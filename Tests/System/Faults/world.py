@@ -97,7 +97,8 @@ class World:
         environment = os.environ | (self.injector.environment if is_faulty else {})
         done = subprocess.run(
             [str(BIN / "boursectl"), "--config", str(self.config), *arguments],
-            env=environment, capture_output=True, text=True, timeout=seconds_max, stdin=subprocess.DEVNULL)
+            env=environment, capture_output=True, text=True, timeout=seconds_max,
+            stdin=subprocess.DEVNULL)
         if check and done.returncode:
             raise RuntimeError(f"boursectl {' '.join(arguments)}: {done.stderr}{done.stdout}")
         return done
@@ -224,7 +225,8 @@ class World:
             order = f"o{self.session}-{self.number}"
             self.open_orders.append(order)
             return wire.PLACE, wire.place(
-                1 + self.token % 2, 1, dice.randint(10_000, 90_000), dice.randint(5_000, 9_000), order)
+                1 + self.token % 2, 1, dice.randint(10_000, 90_000), dice.randint(5_000, 9_000),
+                order)
         if draw < 0.4 and self.open_orders:
             order = self.open_orders.pop(dice.randrange(len(self.open_orders)))
             account = self.owners.pop(order)
