@@ -113,7 +113,11 @@ import Wire
     private func restored(_ engine: borrowing Engine) -> Engine? {
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
-        return unsafe bytes.withUnsafeBytes { unsafe Engine(snapshot: $0, keepsEvents: false) }
+        let span = unsafe UnsafeMutableRawBufferPointer.allocate(
+            byteCount: bytes.count, alignment: 16)
+        defer { unsafe span.deallocate() }
+        unsafe span.copyBytes(from: bytes)
+        return unsafe Engine(snapshot: UnsafeRawBufferPointer(span), keepsEvents: false)
     }
 
     // MARK: Files
