@@ -455,7 +455,7 @@ struct JournalState {
         try state.add(345, to: writer)
         let before = try state.image()
         let names = try state.segments()
-        let keep: UInt64 = 1_200
+        let keep: UInt64 = 1_600
         var replica = try #require(try ReplicaFile(state.place.replicaFile))
         let reader = JournalReader(directory: state.journal, from: keep + 1)
         #expect(try unsafe reader.next(upTo: keep + 1) { _ in })
@@ -472,12 +472,12 @@ struct JournalState {
                 var bytes = try state.scratch.bytes(path)
                 let end = bytes.lastIndex { $0 != 0 }! + 1
                 // The record after the last that stays goes as the last of all.
-                let first = 4096 + 8_000
+                var first = 4096
+                while bytes[first] != 48 || bytes[first + 8] != UInt8((keep + 2) & 0xFF)
+                    || bytes[first + 9] != UInt8((keep + 2) >> 8)
+                { first += bytes[first] == 48 ? 48 : 24 }
                 for i in max(first, end - zeroed)..<end { bytes[i] = 0 }
                 try state.scratch.put(bytes, path)
-                guard gone == names.count - 1 - names.firstIndex(of: holder)! || zeroed == 0 else {
-                    continue
-                }
                 let opened = try state.open()
                 #expect(opened.recovered.lastSequence == keep, "\(gone) gone, \(zeroed) zeroed")
                 #expect(opened.replica.cut == nil)
@@ -625,9 +625,9 @@ struct JournalState {
         let writer = try JournalWriter(
             recovered: opened.recovered, options: JournalOptions(segmentBytes: 1 << 20))
         try state.add(5, to: writer)
-        let path = state.journal + "/" + (try state.segments()).last!
         try writer.append(
             JournalState.ticks(after: writer.last, 1, bytes: Limits.recordBytesMax / 2))
+        let path = state.journal + "/" + (try state.segments()).last!
         let good = try state.scratch.bytes(path)
         let end = good.lastIndex { $0 != 0 }! + 1
         let begin = end - Limits.recordBytesMax / 2 - RecordHeader.size

@@ -124,7 +124,7 @@ struct Init: ParsableCommand {
             next: created.isEmpty
                 ? []
                 : [
-                    "",
+                    ""
                 ]
                     + (hasJournal
                         ? []
@@ -132,13 +132,13 @@ struct Init: ParsableCommand {
                             "There is no user \(Self.journalUser) yet, so no journal was begun: "
                                 + "install bourse-matchd, then `boursectl init` again", "",
                         ]) + [
-                    "Start it:           systemctl enable --now bourse.target",
-                    "Look at it:         boursectl status",
-                    "Tune this host:     boursectl tune plan",
-                    "A copy of the key for another host, to be kept apart from the journal:",
-                    "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
-                        + "\(key.encrypted) FILE",
-                ])
+                        "Start it:           systemctl enable --now bourse.target",
+                        "Look at it:         boursectl status",
+                        "Tune this host:     boursectl tune plan",
+                        "A copy of the key for another host, to be kept apart from the journal:",
+                        "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
+                            + "\(key.encrypted) FILE",
+                    ])
     }
 
     private func give(_ settings: Settings, _ created: [String], next: [String]) {
@@ -241,8 +241,9 @@ struct Init: ParsableCommand {
         created += made
         try beginJournal(settings, &created)
         do {
-            for directory in [settings.state, settings.journalDirectory, settings.snapshotsDirectory]
-            {
+            for directory in [
+                settings.state, settings.journalDirectory, settings.snapshotsDirectory,
+            ] {
                 try File(directory, .read).setOwner(user, group: group)
             }
             let place = JournalPlace(settings)

@@ -7,7 +7,7 @@ extension Journal {
     /// Cuts all records after `last` of a journal that is whole. The intent is noted first, so that
     /// a process that dies on the way is followed by one that finishes it.
     static func cut(
-        _ place: JournalPlace, after last: UInt64, reason: String
+        _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore?, reason: String
     ) throws(JournalError) {
         guard var replica = try ReplicaFile(place.replicaFile) else {
             throw .replica(file: place.replicaFile, detail: "is missing")
@@ -16,6 +16,7 @@ extension Journal {
         replica.cut = first
         try replica.store(place.replicaFile)
         try lowerFloor(place, replica.identity, to: last)
+        try snapshots?.setAside(after: last)
         try cutOff(place.directory, after: last, reason)
         replica.cut = nil
         try replica.store(place.replicaFile)
@@ -24,11 +25,12 @@ extension Journal {
     /// Finishes a cut that was noted. As long as its first record is there it goes, with all behind
     /// it; that record goes last, so where another stands there, or none, the cut is done.
     static func finishCut(
-        _ place: JournalPlace, _ replica: inout ReplicaFile
+        _ place: JournalPlace, _ snapshots: SnapshotStore, _ replica: inout ReplicaFile
     ) throws(JournalError) {
         guard let first = replica.cut else { return }
         if try point(place, first.sequence) == first {
             try lowerFloor(place, replica.identity, to: first.sequence - 1)
+            try snapshots.setAside(after: first.sequence - 1)
             try cutOff(
                 place.directory, after: first.sequence - 1,
                 "a cut from record \(first) on, which an earlier process had begun")

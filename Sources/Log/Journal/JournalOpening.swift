@@ -35,7 +35,7 @@ extension Journal {
         var replica = try check(place, snapshots)
         let scanFrom = scansAll ? 1 : try scanStart(snapshots)
         let floor = try place.latching { () throws(JournalError) in
-            try finishCut(place, &replica)
+            try finishCut(place, snapshots, &replica)
             return try DurableFloor.read(place.floorFile, identity: replica.identity)
         }
         let recovered = try place.latching { () throws(JournalError) in
