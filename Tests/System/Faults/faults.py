@@ -79,7 +79,7 @@ class Runner:
 
     def __init__(self, templates, folder):
         self.templates, self.folder = templates, Path(folder)
-        self.cache, self.models = {}, {}
+        self.cache, self.models = {"identity": templates.identity}, {}
         self.seed, self.shows_accounts = 0, False
 
     def run(self, seed, keeps=False):

@@ -89,11 +89,20 @@ def check_disk(files, data, cache):
         raise Finding("lost", f"the segments hold the records up to {found.last} only")
 
 
+CACHED_MAX = 60
+
+
 class OnDisk:
     """The records of all segments up to the first that lacks."""
 
     def __init__(self):
-        self.data, self.last, self.segments = b"", 0, []
+        self.data, self.last = b"", 0
+
+
+def has_earlier(files, first):
+    """Whether a segment stands before the one that begins with `first`, by its name."""
+    return any(re.fullmatch(r"journal/\d{20}\.seg", name) and int(name[8:28]) < first
+               for name in files)
 
 
 def read_journal(files, cache):
@@ -103,16 +112,19 @@ def read_journal(files, cache):
             continue
         key = (name, len(files[name]), zlib.crc32(files[name]))
         if key not in cache:
+            if len(cache) > CACHED_MAX:
+                cache.pop(next(other for other in cache if other != "identity"))
             segment = wire.read_segment(files[name])
             records = segment.records
             cache[key] = (
-                segment.first, records[-1].sequence if records else segment.first - 1,
+                segment.identity, segment.first, records[-1].sequence if records else segment.first - 1,
                 b"".join(record.data for record in records), segment.is_valid)
-            if len(cache) > 200:
-                cache.pop(next(iter(cache)))
-        first, last, data, is_valid = cache[key]
-        found.segments.append((name, first, last, is_valid))
-        if is_valid and first == found.last + 1 and int(name[8:28]) == first:
+        identity, first, last, data, is_valid = cache[key]
+        if not is_valid or identity != cache.get("identity", identity) or int(name[8:28]) != first:
+            continue
+        if not found.data and not has_earlier(files, first):
+            found.last = first - 1  # earlier segments are kept elsewhere, or lost
+        if first == found.last + 1:
             found.data += data
             found.last = last
     return found

@@ -331,6 +331,7 @@ class Templates:
     def __init__(self, folder, shim):
         self.folder, self.shim = Path(folder), shim
         self.ledgers, self.loads = {}, {}
+        self.identity = None  # of the journal that all but `other` are of
 
     def make(self):
         dice = random.Random(7)
@@ -424,6 +425,8 @@ class Templates:
         world.ledger.truth, last = link.log()
         world.ledger.last = last
         link.close()
+        first = world.state / "journal" / f"{1:020}.seg"
+        self.identity = self.identity or wire.read_segment(first.read_bytes()).identity
 
     def keep(self, world, name):
         # Nothing of it is lost by a power cut: each fault begins with what is on the disk.
