@@ -18,9 +18,11 @@ do {
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {
     log.fatal(error.description, status: DaemonArguments.badConfiguration)
-} catch let error as JournalError where error.needsOperator {
-    // Another start would find the same.
-    log.fatal(error.description, status: DaemonArguments.journalFault)
+} catch let error as JournalError {
+    // Where only an operator can help, another start would find the same.
+    log.fatal(
+        error.description(JournalPlace(arguments.settings)),
+        status: error.needsOperator ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")
 }

@@ -120,24 +120,38 @@ extension Journal {
     private static func cutOff(
         _ directory: String, after last: UInt64, _ reason: String
     ) throws(JournalError) {
-        let segments = try SegmentName.list(directory)
+        let cuts = CutFile(directory)
+        var segments: [SegmentName] = []
+        for segment in try SegmentName.list(directory) {
+            // What is no segment of this place goes aside as it is.
+            do throws(JournalError) {
+                _ = try segment.open(identity: nil, anySize: true)
+                segments.append(segment)
+            } catch {
+                guard case .damaged = error else { throw error }
+                try cuts.take(segment.path, name: segment.name)
+            }
+        }
         guard let index = segments.lastIndex(where: { $0.firstSequence <= last }) else {
             throw .missing(
                 directory: directory, first: last, last: (segments.first?.firstSequence ?? 1) - 1)
         }
-        let cursor = try segments[index].open(identity: nil)
+        let cursor = try segments[index].open(identity: nil, anySize: true)
         try cursor.pass(to: last)
         guard cursor.expected.last == last else {
             throw .damaged(
                 file: segments[index].path, offset: cursor.offset, lastGood: cursor.expected.last,
                 detail: "there is no good record \(last)")
         }
-        let cuts = CutFile(directory)
         for segment in segments[(index + 1)...].reversed() {
             try cuts.take(segment.path, name: segment.name)
         }
         let start = cursor.offset
-        guard let end = try cursor.search().lastByte.map({ $0 + 1 }) else { return }
+        let size = try onDisk { () throws(SystemError) in try cursor.file.size() }
+        let written = try cursor.search().lastByte.map { $0 + 1 }
+        guard let end = size > cursor.size ? size : written else {
+            return try setSize(segments[index], cursor.size)
+        }
         try cuts.keep(
             cursor, start..<end, sequence: last + 1, epoch: cursor.expected.prior.epoch,
             reason: reason)
@@ -147,6 +161,17 @@ extension Journal {
             try file.zero(start + first..<end)
             try file.sync()
             try file.zero(start..<min(end, start + first))
+            try file.sync()
+        }
+        try setSize(segments[index], cursor.size)
+    }
+
+    /// Gives a segment the length that its header says.
+    private static func setSize(_ segment: SegmentName, _ size: Int) throws(JournalError) {
+        try onDisk { () throws(SystemError) in
+            let file = try File(segment.path, .write)
+            guard try file.size() != size else { return }
+            try file.truncate(to: size)
             try file.sync()
         }
     }

@@ -142,6 +142,20 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The same about the journal of `place`, with its last good record where that is not said yet.
+    public func description(_ place: JournalPlace) -> String {
+        switch self {
+        case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
+        case .latched:
+            let floor = (try? Journal.floor(place)) ?? 0
+            return "\(description). The last durable record is \(floor)"
+        default:
+            let kept = (try? place.keptIdentity()) ?? nil
+            let last = Journal.lastGood(directory: place.directory, identity: kept)
+            return "\(description). The last good record is \(last)"
+        }
+    }
+
     private static func acceptance(_ last: UInt64) -> String {
         "To go on without what is lost: `boursectl journal accept-loss --after \(last)`"
     }
