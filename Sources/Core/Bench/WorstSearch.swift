@@ -213,9 +213,9 @@ struct SearchRandom {
 public struct WorstSearch {
     /// Where the recipes are applied.
     public let scale: WorstScale
-    /// The recipe with the longest turn, and its cycles.
+    /// The recipe with the longest turn, and its nanoseconds.
     public private(set) var worst: WorstRecipe?
-    /// Cycles of the longest turn found; of two runs the shorter.
+    /// Nanoseconds of the longest turn found; of two runs the shorter.
     public private(set) var longest: UInt64 = 0
     /// The kind of that turn.
     public private(set) var kind = ""
@@ -234,7 +234,7 @@ public struct WorstSearch {
         tried += 1
         let isNew = random.below(4) == 0
         let recipe = isNew ? WorstRecipe(&random) : worst?.changed(&random) ?? WorstRecipe(&random)
-        guard Self.longest(recipe.run(scale)).cycles > longest else { return false }
+        guard Self.longest(recipe.run(scale)).nanos > longest else { return false }
         // A neighbour steals no time from the same turn twice.
         var turns = recipe.run(scale)
         for _ in 0..<2 {
@@ -242,12 +242,12 @@ public struct WorstSearch {
             for i in turns.indices { turns[i].keepShorter(again[i]) }
         }
         let found = Self.longest(turns)
-        if found.cycles <= longest { return false }
-        (worst, longest, kind) = (recipe, found.cycles, found.kind)
+        if found.nanos <= longest { return false }
+        (worst, longest, kind) = (recipe, found.nanos, found.kind)
         return true
     }
 
-    private static func longest(_ turns: [WorstTurns]) -> (cycles: UInt64, kind: String) {
+    private static func longest(_ turns: [WorstTurns]) -> (nanos: UInt64, kind: String) {
         turns.map { ($0.longest, $0.name) }.max { $0.0 < $1.0 } ?? (0, "")
     }
 }

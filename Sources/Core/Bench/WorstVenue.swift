@@ -1,6 +1,5 @@
 // An engine at its declared limits, and how long its turns are.
 
-internal import CCycles
 public import Engine
 public import Terms
 internal import Wire
@@ -10,52 +9,60 @@ public struct WorstScale: Sendable {
     /// What the engine is made for. The cases fill it.
     public var limits: EngineLimits
 
+    /// Nanoseconds that the calling thread had of a CPU: what it waited for one is not the turn's.
+    public var clock: @Sendable () -> UInt64
+
     /// These limits.
-    public init(limits: EngineLimits) { self.limits = limits }
+    public init(limits: EngineLimits, clock: @escaping @Sendable () -> UInt64) {
+        self.limits = limits
+        self.clock = clock
+    }
 
     /// The limits of a real exchange.
-    public static var full: WorstScale { WorstScale(limits: .standard) }
+    public static func full(_ clock: @escaping @Sendable () -> UInt64) -> WorstScale {
+        WorstScale(limits: .standard, clock: clock)
+    }
 
     /// Small enough for tests.
-    public static var small: WorstScale {
+    public static func small(_ clock: @escaping @Sendable () -> UInt64) -> WorstScale {
         var limits = EngineLimits.small
         limits.openOrders = 6_000
-        return WorstScale(limits: limits)
+        return WorstScale(limits: limits, clock: clock)
     }
 
     /// A part of the open orders, at least one.
     func orders(_ part: Double = 1) -> Int { max(1, Int(Double(limits.openOrders - 64) * part)) }
 }
 
-/// The turns of one kind, in cycles, in the order in which they were taken.
+/// The turns of one kind, in nanoseconds, in the order in which they were taken.
 public struct WorstTurns: Sendable {
     /// What the turns belong to.
     public let name: String
     /// A command whose work is in proportion to what is there, by declaration.
     public let isApart: Bool
-    /// Cycles of each turn.
-    public private(set) var cycles: [UInt64] = []
+    /// Nanoseconds of each turn.
+    public private(set) var nanos: [UInt64] = []
 
     init(name: String, isApart: Bool) {
         self.name = name
         self.isApart = isApart
     }
 
-    mutating func take(_ value: UInt64) { cycles.append(value) }
+    mutating func take(_ value: UInt64) { nanos.append(value) }
 
     /// Keeps of each turn the shorter of two runs: what both took, no neighbour stole.
     public mutating func keepShorter(_ other: WorstTurns) {
-        precondition(cycles.count == other.cycles.count, "the same log gives the same turns")
-        for i in cycles.indices { cycles[i] = min(cycles[i], other.cycles[i]) }
+        precondition(nanos.count == other.nanos.count, "the same log gives the same turns")
+        for i in nanos.indices { nanos[i] = min(nanos[i], other.nanos[i]) }
     }
 
     /// The longest turn.
-    public var longest: UInt64 { cycles.max() ?? 0 }
+    public var longest: UInt64 { nanos.max() ?? 0 }
 
     /// What `share` (per mille) of the turns do not exceed.
     public func percentile(perMille share: Int) -> UInt64 {
-        if cycles.isEmpty { return 0 }
-        let sorted = cycles.sorted()
+        if nanos.isEmpty { return 0 }
+        let sorted = nanos.sorted()
         return sorted[min(sorted.count - 1, sorted.count * share / 1_000)]
     }
 }
@@ -162,9 +169,9 @@ public struct WorstVenue: ~Copyable {
     ) -> Outcome {
         let place = place(of: kind, isApart: isApart)
         let header = header(command.kind)
-        let start = bourse_cycles()
+        let start = scale.clock()
         let outcome = engine.apply(header, command)
-        kinds[place].take(bourse_cycles() &- start)
+        kinds[place].take(scale.clock() &- start)
         if ticks { goOn(kind) }
         return outcome
     }
@@ -174,9 +181,9 @@ public struct WorstVenue: ~Copyable {
         while let due = engine.nextTimer, due <= now {
             let place = place(of: kind + ", ticks", isApart: false)
             let header = header(.tick)
-            let start = bourse_cycles()
+            let start = scale.clock()
             _ = engine.apply(header, .tick(Tick()))
-            kinds[place].take(bourse_cycles() &- start)
+            kinds[place].take(scale.clock() &- start)
         }
     }
 

@@ -12,10 +12,10 @@ struct BenchWorst: ParsableCommand {
         discussion: """
             Each case builds an exchange at its declared limits (a million open orders, 100,000 \
             accounts), applies what takes longest there, and goes on with ticks until nothing \
-            waits. It is run some times; a column "longest" is the longest turn as measured, "own" \
-            the longest of the turns when of each the shortest run counts, for what other threads \
-            and the hypervisor steal does not come twice at the same place. "noise" is the longest \
-            gap that a bare loop saw in this run. The last line is the longest own turn of all \
+            waits. A turn is the time that its thread had a CPU, and each case runs some times: \
+            "longest" is the longest turn of its quietest run, "own" the longest of the turns when \
+            of each the shortest run counts, for what neighbours do to the caches does not come \
+            twice at the same place. "noise" is the longest gap that a bare loop saw in this run. The last line is the longest own turn of all \
             kinds but those that are apart: raising limits moves memory, and says so.
 
             --search changes random logs for longer turns instead, and prints the worst as a recipe \
@@ -32,7 +32,10 @@ struct BenchWorst: ParsableCommand {
 
     enum ScaleChoice: String, ExpressibleByArgument, CaseIterable {
         case full, small
-        var scale: WorstScale { self == .full ? .full : .small }
+        var scale: WorstScale {
+            let clock: @Sendable () -> UInt64 = { benchNanos(CLOCK_THREAD_CPUTIME_ID) }
+            return self == .full ? .full(clock) : .small(clock)
+        }
     }
 
     func validate() throws {
@@ -49,15 +52,14 @@ struct BenchWorst: ParsableCommand {
     }
 
     func run() throws {
-        let clock = CycleClock()
         if let recipe = recipe.flatMap(WorstRecipe.init) {
-            var report = WorstReport(clock: clock)
+            var report = WorstReport()
             report.take(merge { recipe.run(scale.scale) })
             report.finish()
         } else if search {
-            runSearch(clock)
+            runSearch()
         } else {
-            var report = WorstReport(clock: clock)
+            var report = WorstReport()
             report.start()
             for known in WorstCase.allCases where only == nil || only == known.rawValue {
                 report.take(
@@ -85,55 +87,45 @@ struct BenchWorst: ParsableCommand {
         return own.indices.map { (longest[$0], own[$0]) }
     }
 
-    private func runSearch(_ clock: CycleClock) {
+    private func runSearch() {
         var search = WorstSearch(seed: seed, scale: scale.scale)
         let end = benchNanos() + UInt64(seconds) * 1_000_000_000
         while benchNanos() < end {
             if search.step(), let worst = search.worst {
-                print("\(clock.micros(search.longest)) us  \(search.kind)  \(worst.text)")
+                print("\(search.longest / 1_000) us  \(search.kind)  \(worst.text)")
             }
         }
         print("\(search.tried) recipes, seed \(seed)")
-        print("longest turn  \(clock.micros(search.longest)) us  \(search.kind)")
+        print("longest turn  \(search.longest / 1_000) us  \(search.kind)")
     }
 }
 
-/// What a cycle is worth, and the longest gap that a bare loop saw.
-final class CycleClock {
-    private let nanos = benchNanos()
-    private let cycles = Replay.cycles()
-
-    /// Cycles in whole microseconds.
-    func micros(_ count: UInt64) -> Int {
-        let passed = Double(benchNanos() - nanos) / Double(max(1, Replay.cycles() - cycles))
-        return Int(Double(count) * passed / 1_000)
-    }
-
-    /// The longest gap between two readings, over a tenth of a second.
-    func noise() -> UInt64 {
-        let end = benchNanos() + 100_000_000
-        var (last, longest) = (Replay.cycles(), UInt64(0))
-        while benchNanos() < end {
-            for _ in 0..<1_000 {
-                let now = Replay.cycles()
-                longest = max(longest, now &- last)
-                last = now
-            }
-            last = Replay.cycles()
+/// The longest gap between two readings of the cycle counter, over a tenth of a second, in ns.
+func benchNoise() -> UInt64 {
+    let (startNanos, startCycles) = (benchNanos(), Replay.cycles())
+    var (last, longest) = (startCycles, UInt64(0))
+    while benchNanos() < startNanos + 100_000_000 {
+        last = Replay.cycles()
+        for _ in 0..<1_000 {
+            let now = Replay.cycles()
+            longest = max(longest, now &- last)
+            last = now
         }
-        return longest
     }
+    let perCycle = Double(benchNanos() - startNanos) / Double(Replay.cycles() - startCycles)
+    return UInt64(Double(longest) * perCycle)
 }
 
 /// The table.
 struct WorstReport {
-    let clock: CycleClock
-    private var worst: (cycles: UInt64, kind: String) = (0, "none")
+    private var worst: (nanos: UInt64, kind: String) = (0, "none")
     private var noise: UInt64 = 0
 
-    init(clock: CycleClock) { self.clock = clock }
+    init() {}
 
-    private func pad(_ value: Int, _ width: Int) -> String {
+    private func micros(_ nanos: UInt64) -> UInt64 { nanos / 1_000 }
+
+    private func pad(_ value: UInt64, _ width: Int) -> String {
         let text = String(value)
         return String(repeating: " ", count: max(0, width - text.utf8.count)) + text
     }
@@ -143,19 +135,19 @@ struct WorstReport {
     }
 
     mutating func take(_ kinds: [(first: WorstTurns, own: WorstTurns)]) {
-        noise = max(noise, clock.noise())
+        noise = max(noise, benchNoise())
         for (first, own) in kinds {
             print(
-                pad(own.cycles.count, 9) + pad(clock.micros(first.percentile(perMille: 999)), 11)
-                    + pad(clock.micros(first.longest), 13) + pad(clock.micros(own.longest), 9)
+                pad(UInt64(own.nanos.count), 9) + pad(micros(first.percentile(perMille: 999)), 11)
+                    + pad(micros(first.longest), 13) + pad(micros(own.longest), 9)
                     + "   " + own.name + (own.isApart ? " (apart)" : ""))
-            if !own.isApart, own.longest > worst.cycles { worst = (own.longest, own.name) }
+            if !own.isApart, own.longest > worst.nanos { worst = (own.longest, own.name) }
         }
         _ = fflush(nil)
     }
 
     func finish() {
-        print("noise         \(clock.micros(noise)) us")
-        print("longest turn  \(clock.micros(worst.cycles)) us  \(worst.kind)")
+        print("noise         \(micros(noise)) us")
+        print("longest turn  \(micros(worst.nanos)) us  \(worst.kind)")
     }
 }
