@@ -9,7 +9,12 @@ import Wire
 
 @Suite struct DeterminismTests {
     private static let commands = 600
-    private static let limits = EngineLimits.small
+    /// Turns of few steps, so that the log has work in it that goes on by ticks.
+    private static let limits: EngineLimits = {
+        var limits = EngineLimits.small
+        limits.turnSteps = 6
+        return limits
+    }()
 
     /// Both files are written anew by BOURSE_RECORD=1. That is right only when the engine's rules
     /// change on purpose: logs of the old rules then give other states.
@@ -72,6 +77,47 @@ import Wire
             if other != hash { changed += 1 }
         }
         #expect(changed == 1_000, "each change is seen")
+    }
+
+    @Test func `an engine that starts again at every record is the same engine`() {
+        var waits = Waits()
+        for seed in [6, 11, 13, 2_026] as [UInt64] {
+            let twin = SlowExchange(limits: Self.limits)
+            var engine = Engine(limits: Self.limits)
+            // Its slots lie otherwise than those of one that never stopped.
+            var other = Engine(limits: Self.limits, keepsEvents: false)
+            var stream = CommandStream(seed: seed, twin: twin)
+            for n in 0..<1_500 {
+                stream.eventHash = engine.eventHash
+                let step = stream.next()
+                _ = twin.apply(step.header, step.command)
+                let outcomes = unsafe step.bytes.withUnsafeBytes {
+                    unsafe (engine.apply(record: $0), other.apply(record: $0))
+                }
+                var read = restored(other)
+                let isSame = outcomes.0 == outcomes.1 && engine.eventHash == other.eventHash
+                guard isSame, let next = read.take(), next.stateHash() == engine.stateHash() else {
+                    Issue.record("seed \(seed): not the same at record \(n + 1)")
+                    return
+                }
+                other = next
+                waits.count(twin)
+            }
+            #expect(other.checkInvariants() == nil)
+        }
+        #expect(waits.flights > 100 && waits.massCancels > 10 && waits.elections > 100)
+        #expect(waits.states > 0)
+    }
+
+    /// What an engine's snapshot gives.
+    private func restored(_ engine: borrowing Engine) -> Engine? {
+        var bytes: [UInt8] = []
+        unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
+        let span = unsafe UnsafeMutableRawBufferPointer.allocate(
+            byteCount: bytes.count, alignment: 16)
+        defer { unsafe span.deallocate() }
+        unsafe span.copyBytes(from: bytes)
+        return unsafe Engine(snapshot: UnsafeRawBufferPointer(span), keepsEvents: false)
     }
 
     // MARK: Files

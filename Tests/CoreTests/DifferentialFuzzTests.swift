@@ -28,6 +28,7 @@ func environment(_ name: String, _ fallback: Int) -> Int {
         var refusals: [UInt16: Int] = [:]
         var kinds: [String: Int] = [:]
         var openMost = 0
+        var waits = Waits()
         let isLong = environment("BOURSE_FUZZ_ITERATIONS", 0) > 0
         let seeds = max(40, environment("BOURSE_FUZZ_ITERATIONS", 400_000) / Self.stepsOfSeed)
         for seed in first..<first + seeds {
@@ -38,19 +39,24 @@ func environment(_ name: String, _ fallback: Int) -> Int {
             refusals.merge(run.refusals, uniquingKeysWith: +)
             kinds.merge(run.eventKinds, uniquingKeysWith: +)
             openMost = max(openMost, run.openMost)
+            waits.add(run.waits)
         }
         // What never happened was not compared.
         for refusal in Refusal.allCases where !Self.isFromElsewhere(refusal) {
             #expect(refusals[refusal.rawValue] ?? 0 > 0, "no command met \(refusal)")
         }
         #expect(openMost > 200, "books became deep")
-        // Thirteen kinds, and ends for every reason.
-        let kindsMost = 13 + EndReason.allCases.count
+        #expect(waits.flights > 1_000 && waits.massCancels > 100 && waits.elections > 1_000)
+        #expect(waits.states > 10, "states waited for a flight")
+        // Sixteen kinds, and ends for every reason.
+        let kindsMost = 16 + EndReason.allCases.count
         #expect(kinds.count == kindsMost, "kinds of event that happened: \(kinds)")
     }
 
     /// Given by the sequencer, not by the engine.
-    static func isFromElsewhere(_ refusal: Refusal) -> Bool { refusal == .diskReserve }
+    static func isFromElsewhere(_ refusal: Refusal) -> Bool {
+        refusal == .diskReserve || refusal == .poisoned
+    }
 
     @Test(arguments: Flaw.allCases)
     func `a planted flaw is found`(_ flaw: Flaw) {

@@ -20,13 +20,28 @@ import Wire
             for name in ["ann", "ben"] {
                 apply(.openAccount(OpenAccount(name: Text40(name)!, audit: audit)))
             }
-            for (account, asset) in [(1, 1), (2, 2)] {
-                apply(
-                    .adjustBalance(
-                        AdjustBalance(
-                            account: AccountID(UInt32(account)), asset: AssetID(UInt16(asset)),
-                            amount: Amount(units: Limits.amountUnitsMax), audit: audit)))
+            credit(1, 1, Limits.amountUnitsMax)
+            credit(2, 2, Limits.amountUnitsMax)
+        }
+
+        mutating func credit(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
+            let outcome = apply(
+                .adjustBalance(
+                    AdjustBalance(
+                        account: AccountID(account), asset: AssetID(asset),
+                        amount: Amount(units: units),
+                        reference: Text64("wire \(engine.sequence)")!, audit: Venue.audit)))
+            #expect(outcome.refusal == .none)
+        }
+
+        /// Sends ticks while one is due now; gives how many.
+        mutating func ticks() -> Int {
+            var count = 0
+            while let due = engine.nextTimer, due <= engine.timestamp {
+                apply(.tick(Tick()))
+                count += 1
             }
+            return count
         }
 
         mutating func terms(priceMax: Int64, quantityMax: Int64) {
@@ -51,14 +66,15 @@ import Wire
         @discardableResult
         mutating func place(
             _ account: UInt32, _ side: Side, _ type: OrderType, _ lots: Int64, at ticks: Int64 = 0,
-            stop: Int64 = 0
+            stop: Int64 = 0, show: Int64 = 0, for timeInForce: TimeInForce = .gtc
         ) -> Outcome {
             apply(
                 .place(
                     Place(
                         account: AccountID(account), instrument: InstrumentID(1), side: side,
-                        type: type, price: Price(ticks: ticks), quantity: Quantity(lots: lots),
-                        stopPrice: Price(ticks: stop))))
+                        type: type, timeInForce: timeInForce, price: Price(ticks: ticks),
+                        quantity: Quantity(lots: lots), stopPrice: Price(ticks: stop),
+                        displayQuantity: Quantity(lots: show))))
         }
 
         /// Goes on with what a snapshot gives.
@@ -77,21 +93,83 @@ import Wire
         func fault() -> String? { engine.checkInvariants() ?? conservationBreach(engine) }
     }
 
-    @Test func `one command takes no more than its steps, and its triggers wait`() {
-        // 70,000 asks of one lot; a buy of all of them ends after 65,536 of them, and the stop that
-        // its first trade set off waits for the next tick.
+    @Test func `fill or kill fills 70,000 asks of one lot, or none`() {
         var desk = Desk(openOrders: 70_010)
         desk.terms(priceMax: 1_000, quantityMax: 100_000)
         for _ in 0..<70_000 { desk.place(1, .sell, .limit, 1, at: 100) }
-        desk.place(2, .buy, .stopLossLimit, 5, at: 90, stop: 100)
-        let outcome = desk.place(2, .buy, .market, 70_000)
-        #expect(outcome.status == .expired)
-        var (open, due) = (desk.engine.openOrderCount, desk.engine.nextTimer)
-        #expect(open == 70_000 - 65_536 + 1)
-        #expect(due == 1_000)
+        let killed = desk.place(2, .buy, .limit, 70_001, at: 100, for: .fok)
+        #expect(killed == Outcome(status: .expired, id: 70_001))
+        var open = desk.engine.openOrderCount
+        #expect(open == 70_000)
+        // One waits for a trigger, which the trade of the first of the other sets off.
+        desk.place(2, .buy, .stopLossLimit, 69_000, at: 100, stop: 100, for: .fok)
+        let taken = desk.place(2, .buy, .limit, 1_000, at: 100, for: .fok)
+        #expect(taken == Outcome(status: .partiallyFilled, id: 70_003), "it is in flight")
+        let ticks = desk.ticks()
+        #expect(ticks == (1_000 + 1 + 1 + 69_000) / 512)
+        open = desk.engine.openOrderCount
+        let trades = desk.engine.instrument(InstrumentID(1))?.lastTrade.number
+        #expect(open == 0 && trades == 70_000)
         #expect(desk.fault() == nil)
+    }
 
-        // In a pause it waits on, without asking for ticks; a snapshot keeps that it waits.
+    @Test func `fill or kill fills 660 icebergs in 100 slices, or none`() {
+        var desk = Desk(openOrders: 1_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<660 { desk.place(1, .sell, .limit, 100, at: 100, show: 1) }
+        let killed = desk.place(2, .buy, .limit, 66_001, at: 100, for: .fok)
+        #expect(killed.status == .expired)
+        let taken = desk.place(2, .buy, .limit, 66_000, at: 100, for: .fok)
+        #expect(taken.status == .partiallyFilled)
+        let ticks = desk.ticks()
+        #expect(ticks == (66_000 - 1) / 512)
+        let open = desk.engine.openOrderCount
+        let trades = desk.engine.instrument(InstrumentID(1))?.lastTrade.number
+        #expect(open == 0 && trades == 66_000)
+        #expect(desk.fault() == nil)
+    }
+
+    @Test func `a long fill rests with what is left, and a mass cancel goes on`() {
+        var desk = Desk(openOrders: 70_010)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<2_000 { desk.place(1, .sell, .limit, 1, at: 100) }
+        let bought = desk.place(2, .buy, .limit, 2_005, at: 100)
+        desk.restore()
+        let ticks = desk.ticks()
+        let rested = desk.engine.order(OrderID(bought.id))
+        #expect(ticks == 3)
+        #expect(rested?.leavesQty.lots == 5 && rested?.status == .partiallyFilled)
+        for _ in 0..<2_000 { desk.place(1, .sell, .limit, 1, at: 101) }
+        let canceled = desk.apply(.massCancel(MassCancel(account: AccountID(0))))
+        #expect(canceled == Outcome(status: .canceled, id: 512))
+        // What comes after it stays.
+        let later = desk.place(1, .sell, .limit, 1, at: 102)
+        desk.restore()
+        let rounds = desk.ticks()
+        #expect(rounds == 3)
+        let open = desk.engine.openOrderCount
+        #expect(open == 1)
+        let stays = desk.engine.order(OrderID(later.id)) != nil
+        #expect(stays)
+        #expect(desk.fault() == nil)
+    }
+
+    @Test func `stops that one trade elects run by ticks, and wait while nothing trades`() {
+        var desk = Desk(openOrders: 4_096)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<600 { desk.place(2, .buy, .stopLossLimit, 1, at: 90, stop: 100) }
+        desk.place(1, .sell, .limit, 1, at: 100)
+        desk.place(2, .buy, .limit, 1, at: 100)
+        func waiting(_ engine: borrowing Engine) -> Int {
+            var count = 0
+            engine.forEachOrder { if !$0.isWorking { count += 1 } }
+            return count
+        }
+        var (left, due) = (waiting(desk.engine), desk.engine.nextTimer)
+        #expect(left == 600 - 511)
+        #expect(due == 1_000)
+
+        // In a pause they wait on, without asking for ticks; a snapshot keeps that they do.
         let instrument = InstrumentID(1)
         desk.apply(
             .setInstrumentState(
@@ -106,9 +184,8 @@ import Wire
         due = desk.engine.nextTimer
         #expect(due == 1_000)
         desk.apply(.tick(Tick()))
-        (open, due) = (desk.engine.openOrderCount, desk.engine.nextTimer)
-        let isWorking = desk.engine.order(OrderID(70_001))?.isWorking
-        #expect(isWorking == true)
+        (left, due) = (waiting(desk.engine), desk.engine.nextTimer)
+        #expect(left == 0)
         #expect(due == nil)
         #expect(desk.fault() == nil)
     }
@@ -150,37 +227,36 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
-    @Test func `rebates end before the ledger's range does`() {
+    @Test func `rebates are paid from funded fees alone, to the last unit`() {
         var desk = Desk(openOrders: 64, assetScale: 18)
         desk.terms(priceMax: 1 << 30, quantityMax: 1 << 30)
+        let most = Limits.feeRateMax
         desk.apply(
             .setFees(
                 SetFees(
-                    tier: 0, maker: FeeRate(e8: -Limits.feeRateMax),
-                    taker: FeeRate(e8: Limits.feeRateMax), audit: Venue.audit)))
-        // ann and ben trade to and fro for nearly all the dollars that there can be; the maker's
-        // rebate adds a tenth each time.
-        for (account, units) in [(1, -Limits.amountUnitsMax / 2), (2, Limits.amountUnitsMax / 4)] {
-            desk.apply(
-                .adjustBalance(
-                    AdjustBalance(
-                        account: AccountID(UInt32(account)), asset: AssetID(1),
-                        amount: Amount(units: units), audit: Venue.audit)))
-        }
+                    tier: 0, maker: FeeRate(e8: -most), taker: FeeRate(e8: most),
+                    audit: Venue.audit)))
+        // A trade is worth 2^60 dollars, its rebate a tenth; the fees hold a quarter.
+        let worth: Int128 = 1 << 60
+        desk.apply(
+            .transferFees(
+                TransferFees(
+                    account: AccountID(2), asset: AssetID(2), amount: Amount(units: -worth / 4),
+                    reference: Text64("rebates")!, audit: Venue.audit)))
         var fees: [Int128] = []
-        for _ in 0..<40 {
-            for (seller, buyer) in [(UInt32(1), UInt32(2)), (2, 1)] {
-                desk.place(seller, .sell, .limit, 1 << 30, at: 1 << 30)
-                let bought = desk.place(buyer, .buy, .limit, 1 << 30, at: 1 << 30)
-                #expect(bought.status == .filled)
-                fees.append(desk.engine.house(AssetID(2)).fees.units)
-            }
+        for _ in 0..<5 {
+            desk.place(1, .sell, .limit, 1 << 30, at: 1 << 30)
+            let bought = desk.place(2, .buy, .limit, 1 << 30, at: 1 << 30)
+            #expect(bought.status == .filled)
+            fees.append(desk.engine.house(AssetID(2)).fees.units)
         }
-        #expect(fees.allSatisfy { $0 >= -Limits.amountUnitsMax })
-        #expect(fees[8] < fees[7], "the house pays")
-        #expect(fees[79] == fees[60], "the house has paid all")
+        // ⌊2^60 ÷ 10⌋ is paid, rounded against the maker; `fees` pays one more, which rounding keeps.
+        let rebate = worth / 10 + 1
+        let funded = worth / 4
+        #expect(fees == [funded - rebate] + [Int128](repeating: funded - 2 * rebate, count: 4))
+        let rounding = desk.engine.house(AssetID(2)).rounding.units
+        #expect(rounding == 2)
         #expect(desk.fault() == nil)
-        // Customers now have up to twice what came from outside.
         desk.restore()
         #expect(desk.fault() == nil)
     }

@@ -36,7 +36,9 @@ private func notionalRows<P>() -> [Row<P>] {
                     $0.bandUp = 1
                 }
             }),
-        Row(refusal: .orderSizeLimit, changes: { $1.orderQuantityMax.lots = 1 }),
+        Row(
+            refusal: .orderSizeLimit,
+            changes: { venue, _ in venue.orderLimits(Venue.ann, quantity: 1) }),
     ]
 }
 
@@ -53,6 +55,7 @@ private let goodPlace = Place(
 private let placeRows: [Row<Place>] =
     [
         Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+        Row(refusal: .deadlinePassed, spoil: { $0.deadline = 999_999_999_999 }),
         Row(refusal: .venueKilled, changes: { venue, _ in venue.kill(AccountID(0)) }),
         Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
         Row(refusal: .accountKilled, changes: { venue, _ in venue.kill(Venue.ann) }),
@@ -106,6 +109,7 @@ private let goodAmend = Amend(
 private let amendRows: [Row<Amend>] =
     [
         Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+        Row(refusal: .deadlinePassed, spoil: { $0.deadline = 999_999_999_999 }),
         Row(refusal: .venueKilled, changes: { venue, _ in venue.kill(AccountID(0)) }),
         Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
         Row(refusal: .accountKilled, changes: { venue, _ in venue.kill(Venue.ann) }),
@@ -118,15 +122,21 @@ private let amendRows: [Row<Amend>] =
         Row(refusal: .quantityInvalid, spoil: { $0.quantity.lots = 1_001 }),
         Row(refusal: .displayQuantityInvalid, spoil: { $0.quantity.lots = 201 }),
     ] + notionalRows() + [
+        Row(
+            refusal: .clOrdIDDuplicate,
+            orders: { $0.limit(Venue.ann, .buy, 1, at: 1, clOrdID: "same") },
+            spoil: { $0.newClOrdID = Text40("same")! }),
         Row(refusal: .wouldTake, orders: { $0.limit(Venue.ben, .sell, 1, at: 101) }),
         Row(refusal: .insufficientFunds, changes: noFunds),
     ]
 
 private let cancelRows: [Row<Cancel>] = [
-    Row(refusal: .malformed, spoil: { $0.clOrdID = longText }),
+    Row(refusal: .malformed, spoil: { $0.cancelID = longText }),
+    Row(refusal: .deadlinePassed, spoil: { $0.deadline = -1 }),
     Row(refusal: .accountUnknown, spoil: { $0.account = AccountID(99) }),
     Row(refusal: .instrumentUnknown, spoil: { $0.instrument = InstrumentID(99) }),
     Row(refusal: .orderUnknown, spoil: { $0.order = OrderID(77) }),
+    Row(refusal: .cancelRestricted, spoil: { $0.restriction = .onlyPartiallyFilled }),
 ]
 
 @Suite struct RefusalTests {
@@ -212,39 +222,201 @@ private let cancelRows: [Row<Cancel>] = [
         check(cancelRows, good, before: { $0.apply(.place(order)) }, wrap: { .cancel($0) })
     }
 
-    @Test func `a cancel-replace is refused for its names, its cancel, then its order`() {
+    @Test func `a cancel-replace is refused for its form, its order, then its cancel`() {
         let venue = Venue()
         venue.limit(Venue.ann, .buy, 1, at: 1)
-        var c = CancelReplace(
+        let good = CancelReplace(
             stopOnFailure: true,
             cancel: Cancel(
                 account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(7)),
             place: goodPlace)
+        let wrong: [(inout CancelReplace) -> Void] = [
+            { $0.place.account = Venue.ben }, { $0.place.instrument = InstrumentID(2) },
+            { $0.cancel.deadline = .max }, { $0.cancel.clOrdID = longText },
+            { $0.cancel.cancelID = longText },
+        ]
+        for change in wrong {
+            var c = good
+            c.place.price.ticks = 0
+            change(&c)
+            #expect(venue.apply(.cancelReplace(c)) == .refused(.malformed))
+            #expect(venue.events.isEmpty)
+        }
+        var c = good
         c.place.price.ticks = 0
-        c.place.account = Venue.ben
-        #expect(venue.apply(.cancelReplace(c)) == .refused(.malformed))
-        c.place.account = Venue.ann
-        c.place.instrument = InstrumentID(2)
-        #expect(venue.apply(.cancelReplace(c)) == .refused(.malformed))
-        c.place.instrument = Venue.goldDollar
-        #expect(venue.apply(.cancelReplace(c)) == .refused(.cancelFailed))
-        #expect(venue.events.isEmpty)
-        c.stopOnFailure = false
         #expect(venue.apply(.cancelReplace(c)) == .refused(.priceInvalid))
         #expect(venue.events.count == 1)
         c.cancel.order = OrderID(1)
         #expect(venue.apply(.cancelReplace(c)) == .refused(.priceInvalid))
-        #expect(venue.twin.open.isEmpty, "the cancel was done all the same")
+        #expect(venue.twin.open.count == 1, "the old order stands")
+        c = good
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.cancelFailed))
+        #expect(venue.events.isEmpty)
+        c.stopOnFailure = false
+        #expect(venue.apply(.cancelReplace(c)) == Outcome(id: 2))
+        c.cancel.order = OrderID(1)
+        c.cancel.restriction = .onlyPartiallyFilled
+        c.stopOnFailure = true
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.cancelFailed))
+        c.cancel.restriction = .onlyNew
+        #expect(venue.apply(.cancelReplace(c)) == Outcome(id: 3))
+        #expect(venue.twin.open.map(\.view.order.number) == [2, 3])
     }
 
-    @Test func `a mass cancel is refused for the account, then the instrument`() {
+    @Test func `a cancel-replace may use what the old order leaves`() {
+        var limits = EngineLimits.small
+        limits.openOrders = 1
+        let venue = Venue(limits: limits)
+        var own = limitsOfAnn
+        own.openOrdersMax = 1
+        own.messagesPerSecondMax = 2
+        venue.apply(.setAccountLimits(own))
+        var order = goodPlace
+        order.price.ticks = 1_000
+        order.clOrdID = Text40("mine")!
+        #expect(venue.apply(.place(order)).refusal == .none)
+        // All of ann's dollars, the only place and the only name.
+        let c = CancelReplace(
+            stopOnFailure: true,
+            cancel: Cancel(
+                account: Venue.ann, instrument: Venue.goldDollar, clOrdID: Text40("mine")!),
+            place: order)
+        #expect(venue.apply(.cancelReplace(c)) == Outcome(id: 2))
+        // It counted as one message, so that the next is the third.
+        #expect(venue.apply(.cancelReplace(c)) == .refused(.messageRate))
+        #expect(venue.twin.open.count == 1)
+    }
+
+    @Test func `nothing overtakes stops that wait to run`() {
+        var limits = EngineLimits.small
+        limits.turnSteps = 1
+        let venue = Venue(limits: limits)
+        venue.limit(Venue.ann, .buy, 10, at: 20)
+        venue.stop(Venue.cat, .buy, 1, from: 51, at: 51)
+        venue.limit(Venue.ben, .sell, 1, at: 52)
+        venue.limit(Venue.cat, .buy, 1, at: 52)
+        #expect(venue.twin.hasElected(Venue.goldDollar))
+        var place = goodPlace
+        place.quoteQuantity.units = 5
+        #expect(venue.apply(.place(place)) == .refused(.instrumentBusy))
+        let amend = Amend(
+            account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(77))
+        #expect(venue.apply(.amend(amend)) == .refused(.instrumentBusy))
+        // A pause lets in what does not match, but no further stops.
+        venue.state(.pause)
+        #expect(venue.engine.nextTimer == nil)
+        #expect(venue.apply(.place(place)) == .refused(.orderTypeInvalid))
+        place = goodPlace
+        place.type = .stopLossLimit
+        #expect(venue.apply(.place(place)) == .refused(.instrumentBusy))
+        venue.state(.halt)
+        #expect(venue.apply(.place(place)) == .refused(.instrumentState))
+        // A cancel needs no order of events among stops.
+        let cancel = Cancel(
+            account: Venue.cat, instrument: Venue.goldDollar, order: OrderID(2))
+        #expect(venue.apply(.cancel(cancel)).refusal == .none)
+        venue.state(.trading)
+        #expect(venue.engine.nextTimer == nil, "no stop is left")
+        #expect(venue.apply(.place(goodPlace)).refusal == .none)
+    }
+
+    @Test func `nothing overtakes an order in flight`() {
+        var limits = EngineLimits.small
+        limits.turnSteps = 1
+        let venue = Venue(limits: limits)
+        for _ in 0..<3 { venue.limit(Venue.ben, .sell, 1, at: 52) }
+        let outcome = venue.apply(
+            .place(
+                Place(
+                    account: Venue.cat, instrument: Venue.goldDollar, side: .buy, type: .limit,
+                    price: Price(ticks: 52), quantity: Quantity(lots: 3))))
+        #expect(outcome == Outcome(status: .partiallyFilled, id: 4))
+        #expect(venue.engine.nextTimer == venue.now)
+        let cancel = Cancel(
+            account: Venue.cat, instrument: Venue.goldDollar, order: OrderID(77))
+        #expect(venue.apply(.cancel(cancel)) == .refused(.instrumentBusy))
+        #expect(venue.apply(.place(goodPlace)) == .refused(.instrumentBusy))
+        let halt = SetInstrumentState(
+            instrument: Venue.goldDollar, state: .halt, audit: Venue.audit)
+        #expect(venue.apply(.setInstrumentState(halt)) == .refused(.instrumentBusy))
+        var all = halt
+        all.instrument = InstrumentID(0)
+        #expect(venue.apply(.setInstrumentState(all)).refusal == .none)
+        // A mass cancel of the makers waits for the flight.
+        let outcomeOfAll = venue.apply(.massCancel(MassCancel(account: Venue.ben)))
+        #expect(outcomeOfAll == Outcome(status: .canceled, id: 0))
+        for _ in 0..<2 {
+            #expect(venue.engine.instrument(Venue.goldDollar)?.state == .trading)
+            venue.apply(.tick(Tick()))
+        }
+        #expect(venue.engine.instrument(Venue.goldDollar)?.state == .halt)
+        #expect(venue.twin.open.isEmpty, "it was filled")
+    }
+
+    @Test func `a sweep of more prices than a turn may look at is refused, after the terms`() {
+        var limits = EngineLimits.small
+        limits.turnSteps = 1
+        let venue = Venue(limits: limits)
+        for price in 1...5 { venue.limit(Venue.ben, .sell, 1, at: 50 + Int64(price)) }
+        func buy(_ lots: Int64, _ change: (inout Place) -> Void = { _ in }) -> Refusal {
+            var place = Place(
+                account: Venue.ann, instrument: Venue.goldDollar, side: .buy, type: .market,
+                quantity: Quantity(lots: lots))
+            change(&place)
+            return venue.apply(.place(place)).refusal
+        }
+        #expect(buy(5) == .sweepLimit)
+        #expect(buy(5) { $0.displayQuantity.lots = 1 } == .displayQuantityInvalid)
+        // With prevention each own order is a look, and ann has none.
+        #expect(buy(5) { $0.selfTradePrevention = .expireMaker } == .sweepLimit)
+        #expect(
+            buy(5) {
+                $0.type = .limit
+                $0.timeInForce = .fok
+                $0.price.ticks = 60
+            } == .sweepLimit)
+        venue.change { $0.notionalMax.units = 1 }
+        #expect(buy(5) == .sweepLimit)
+        #expect(buy(4) == .notionalAboveMaximum)
+        venue.change {
+            $0.notionalMax.units = 0
+            $0.quantityMax.lots = 3
+        }
+        #expect(
+            buy(0) { $0.quoteQuantity.units = 100_000 } == .quantityInvalid,
+            "four lots are known to be too many before the fifth look")
+    }
+
+    @Test func `a mass cancel is refused for its deadline, the account, then the instrument`() {
         let venue = Venue()
-        var c = MassCancel(account: AccountID(99), instrument: InstrumentID(99))
+        var c = MassCancel(
+            account: AccountID(99), instrument: InstrumentID(99), deadline: venue.now - 1)
+        #expect(venue.apply(.massCancel(c)) == .refused(.deadlinePassed))
+        c.deadline = venue.now
         #expect(venue.apply(.massCancel(c)) == .refused(.accountUnknown))
         c.account = AccountID(0)
         #expect(venue.apply(.massCancel(c)) == .refused(.instrumentUnknown))
         c.instrument = InstrumentID(0)
         #expect(venue.apply(.massCancel(c)).refusal == .none)
+    }
+
+    @Test func `two names of a cancel must be of one order`() {
+        let venue = Venue()
+        venue.limit(Venue.ann, .buy, 1, at: 1, clOrdID: "one")
+        venue.limit(Venue.ann, .buy, 1, at: 1, clOrdID: "two")
+        func cancel(_ order: UInt64, _ clOrdID: String) -> Refusal {
+            venue.apply(
+                .cancel(
+                    Cancel(
+                        account: Venue.ann, instrument: Venue.goldDollar, order: OrderID(order),
+                        clOrdID: Text40(clOrdID)!))
+            ).refusal
+        }
+        #expect(cancel(0, "") == .orderUnknown)
+        #expect(cancel(1, "two") == .orderUnknown)
+        #expect(cancel(2, "one") == .orderUnknown)
+        #expect(cancel(2, "two") == .none)
+        #expect(cancel(0, "one") == .none)
     }
 
     @Test func `sessions come before everything else`() {

@@ -6,7 +6,8 @@ import Testing
 @Suite struct ScenarioTests {
     static let stories = [
         "priority", "iceberg", "time-in-force", "self-trade", "stops", "amend", "replace",
-        "cancel", "market", "band", "expiry", "fees", "message-rate", "states",
+        "cancel", "market", "band", "expiry", "fees", "message-rate", "states", "elections",
+        "whole-fees", "bookings", "order-limits", "flight",
     ]
 
     @Test(arguments: stories)
@@ -14,7 +15,7 @@ import Testing
         let path = testFile("Scenarios/\(name).txt")
         let script = readText(path)
         #expect(!script.isEmpty, "there is a story")
-        let result = Transcript().run(script)
+        let result = Transcript.run(script)
         if environment("BOURSE_RECORD", 0) != 0 { return writeText(path, result) }
         let (now, before) = (result.split(separator: "\n"), script.split(separator: "\n"))
         for (a, b) in zip(now, before) where a != b {

@@ -29,7 +29,7 @@ import Wire
                 let bytes = command.payload.payloadBytes()
                 #expect(command.kind == kind)
                 #expect(bytes.count % 8 == 0)
-                #expect(bytes.count <= Limits.recordBytesMax - RecordHeader.size)
+                #expect(bytes.count <= Limits.commandBytesMax - RecordHeader.size)
                 #expect(decode(kind, bytes) == command, replay(seed))
             }
         }
@@ -135,6 +135,6 @@ import Wire
             default: bytes.replaceSubrange(place..<min(place + 8, bytes.count), with: [])
             }
         }
-        return Array(bytes.prefix(Limits.recordBytesMax - RecordHeader.size))
+        return Array(bytes.prefix(Limits.commandBytesMax - RecordHeader.size))
     }
 }

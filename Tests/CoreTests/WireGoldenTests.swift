@@ -75,16 +75,17 @@ import Wire
             type: .takeProfitLimit, timeInForce: .gtd, selfTradePrevention: .decrement,
             price: Price(ticks: 1), quantity: Quantity(lots: 2), stopPrice: Price(ticks: 3),
             displayQuantity: Quantity(lots: 4), expireTime: 5, quoteQuantity: Amount(units: -1),
-            clOrdID: Text40("ab") ?? Text40())
+            clOrdID: Text40("ab") ?? Text40(), deadline: 6, strategyID: 7, strategyType: 8)
         let bytes = place.payloadBytes()
-        #expect(bytes.count == 112)
+        #expect(bytes.count == 128)
         #expect(bytes[0..<10] == [1, 2, 3, 4, 5, 6, 1, 6, 3, 4])
-        #expect(bytes[10..<16].allSatisfy { $0 == 0 })
+        #expect(bytes[10..<16] == [0, 0, 8, 0, 0, 0])
         for (field, offset) in [16, 24, 32, 40, 48].enumerated() {
             #expect(bytes[offset] == UInt8(field + 1))
             #expect(bytes[offset + 1..<offset + 8].allSatisfy { $0 == 0 })
         }
         #expect(bytes[56..<72].allSatisfy { $0 == 255 })
         #expect(bytes[72..<75] == [0x61, 0x62, 0])
+        #expect(bytes[112] == 6 && bytes[120] == 7)
     }
 }

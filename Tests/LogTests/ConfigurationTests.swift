@@ -113,7 +113,8 @@ private func problems(_ text: String) -> [String] {
             settings.limits
                 == EngineLimits(
                     assets: 10, instruments: 20, accounts: 1_000, openOrders: 4_096, apiKeys: 30,
-                    sessions: 40, feeTiers: 5))
+                    sessions: 40, feeTiers: 5, orderLimits: 100_000, references: 4_000_000,
+                    turnSteps: 512))
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
@@ -167,7 +168,8 @@ private func problems(_ text: String) -> [String] {
                 "\(file):5: matchd.colour: unknown key: known are matchd.cpu, "
                     + "matchd.gateway_users, matchd.hash_every, matchd.idle, matchd.link_key, "
                     + "matchd.listen, matchd.observer_users, matchd.operator_users, "
-                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket",
+                    + "matchd.reserve_mib, matchd.ring_mib, matchd.segment_mib, matchd.socket, "
+                    + "matchd.wallet_users",
                 "\(file):7: auditd.snapshot_seconds: 0 is out of range: expected 1 … 604800",
                 "\(file):8: auditd.cpu: unknown key: did you mean matchd.cpu?",
                 "\(file):10: gateway.listen: unknown key: did you mean gatewayd.listen?",

@@ -13,6 +13,8 @@ private struct FakeLog {
     var last: UInt64 = 0
     var records: [(RecordHeader, [UInt8], Outcome)] = []
     var isBelowReserve = false
+    /// Whether a payload is refused without a record.
+    var refuses: ([UInt8]) -> Bool = { _ in false }
 
     /// Takes what a writer sent; gives the acknowledgements that it gets.
     mutating func take(_ out: inout LinkEncoder) throws -> [LinkAck] {
@@ -34,7 +36,8 @@ private struct FakeLog {
     mutating func take(_ id: SessionID, _ entry: LinkEntry, _ payload: [UInt8]) -> LinkAck? {
         func ack(_ refusal: Refusal, _ sequence: UInt64, id outcome: UInt64 = 0) -> LinkAck {
             LinkAck(
-                session: id, number: entry.number, sequence: sequence, id: outcome,
+                session: id, number: entry.number, sequence: sequence,
+                id: sequence == 0 ? UInt64(records.count) : outcome,
                 refusal: refusal, status: .new)
         }
         if id.number == 0 {
@@ -45,10 +48,11 @@ private struct FakeLog {
         }
         guard id == session else { return ack(.sessionUnknown, 0) }
         if entry.number <= last { return ack(.duplicateCommand, 0) }
-        if entry.number > last + 1 { return ack(.sessionGap, 0) }
         if isBelowReserve, entry.kind != CommandKind.cancel.rawValue {
             return ack(.diskReserve, 0)
         }
+        if entry.number > last + 1 { return ack(.sessionGap, 0) }
+        if refuses(payload) { return ack(.poisoned, 0) }
         last = entry.number
         append(id, entry.number, entry.kind, payload, Outcome(id: entry.number))
         return nil
@@ -219,4 +223,82 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     first.reopen(&out)
     for ack in try log.take(&out) { _ = first.acked(ack, &out) }
     #expect(first.state == .open(SessionID(3)))
+}
+
+@Test func `what is refused without a record leaves its number to what comes behind`() throws {
+    var random = LinkFuzz()
+    for round in 0..<200 {
+        var log = FakeLog()
+        var writer = try opened(&log)
+        var out = LinkEncoder()
+        var seen = 0
+        var logged: [Int] = []
+        var refused: [Int] = []
+        var tag = 0
+        // Commands of an even tag are poison.
+        log.refuses = { payload in
+            unsafe payload.withUnsafeBytes { unsafe $0.load(as: UInt32.self) & 1 == 0 }
+        }
+        for _ in 0..<200 {
+            switch random.below(6) {
+            case 0:
+                writer.disconnected()
+                _ = out.take()
+                writer.connected(&out)
+            case 1:
+                for ack in try log.take(&out) {
+                    for one in writer.acked(ack, &out) {
+                        #expect(one.outcome.refusal == .poisoned)
+                        refused.append(one.tag)
+                    }
+                }
+            case 2:
+                logged += show(log, from: seen, to: &writer).map(\.0)
+                seen = log.records.count
+            default:
+                let next = random.below(3) == 0 ? tag / 2 * 2 + 2 : tag / 2 * 2 + 3
+                let command = MassCancel(account: AccountID(UInt32(next)))
+                if next > tag, writer.submit(command, tag: next, &out) { tag = next }
+            }
+        }
+        writer.disconnected()
+        _ = out.take()
+        writer.connected(&out)
+        while !out.isEmpty {
+            for ack in try log.take(&out) { refused += writer.acked(ack, &out).map(\.tag) }
+        }
+        logged += show(log, from: seen, to: &writer).map(\.0)
+        #expect(writer.inFlight == 0, "round \(round), \(random.replay)")
+        #expect(logged == logged.sorted() && logged.allSatisfy { $0 & 1 == 1 })
+        #expect(refused.allSatisfy { $0 & 1 == 0 })
+        #expect(Set(logged).count == logged.count && Set(refused).count == refused.count)
+        #expect(log.last == UInt64(logged.count))
+    }
+}
+
+@Test func `a session that matchd does not know ends what is in flight, and is opened anew`() throws {
+    var log = FakeLog()
+    var writer = try opened(&log)
+    var out = LinkEncoder()
+    for tag in 1...2 { _ = writer.submit(MassCancel(account: AccountID(1)), tag: tag, &out) }
+    _ = try log.take(&out)
+    // It is closed behind the writer's back; what is in the log it has not seen yet.
+    for tag in 3...4 { _ = writer.submit(MassCancel(account: AccountID(1)), tag: tag, &out) }
+    log.session = SessionID(99)
+    for ack in try log.take(&out) {
+        #expect(ack.refusal == .sessionUnknown)
+        #expect(writer.acked(ack, &out).isEmpty, "the log is not seen that far")
+    }
+    #expect(!writer.canSubmit && writer.inFlight == 4)
+    var done: [(Int, Refusal)] = []
+    for (header, bytes, outcome) in log.records {
+        let resolved = unsafe bytes.withUnsafeBytes {
+            unsafe writer.applied(header, $0, outcome, &out)
+        }
+        done += resolved.map { ($0.tag, $0.outcome.refusal) }
+    }
+    #expect(done.map(\.0) == [1, 2, 3, 4])
+    #expect(done.map(\.1) == [.none, .none, .sessionUnknown, .sessionUnknown])
+    for ack in try log.take(&out) { _ = writer.acked(ack, &out) }
+    #expect(writer.state == .open(SessionID(100)) && writer.canSubmit)
 }

@@ -81,7 +81,7 @@ import Wire
         var random = JournalRandom(Self.seed ^ 0x5A)
         let (lab, snapshots) = try JournalReplayTests.place()
         let engine = JournalSample(60).engine()
-        _ = try snapshots.write(engine, identity: JournalSample.identity)
+        try snapshots.write(JournalSample(60))
         let good = try lab.scratch.bytes(snapshots.path(60))
         for iteration in 0..<Self.iterations {
             var bytes = good

@@ -10,10 +10,10 @@ import Testing
 import Wire
 
 @Suite struct JournalGoldenTests {
-    private static let snapshotFile = JournalFormatTests.fixture("golden-v1.snap")
+    private static let snapshotFile = JournalFormatTests.fixture("golden-v2.snap")
     /// The segment without the zeros behind its last item.
-    private static let segmentFile = JournalFormatTests.fixture("golden-v1.seg")
-    private static let hashFile = JournalFormatTests.fixture("golden-v1.txt")
+    private static let segmentFile = JournalFormatTests.fixture("golden-v2.seg")
+    private static let hashFile = JournalFormatTests.fixture("golden-v2.txt")
     /// The record that the snapshot is of.
     private static let middle = 60
 
@@ -90,13 +90,13 @@ import Wire
         let bytes = try lab.scratch.bytes(lab.scratch.segment(1))
         let end = bytes.lastIndex { $0 != 0 }! + 1
         try lab.scratch.put(Array(bytes[..<end]), segmentFile)
-        _ = try store.write(log.engine(upTo: middle), identity: JournalSample.identity)
+        try store.write(log, upTo: middle)
         try lab.scratch.put(try lab.scratch.bytes(store.path(UInt64(middle))), snapshotFile)
         let text = hashes(log.engine(upTo: middle)) + hashes(log.engine())
         try lab.scratch.put(Array(text.utf8), hashFile)
     }
 
-    @Test func `a snapshot and a segment of the first format give the states they gave`() throws {
+    @Test func `a snapshot and a segment of this format give the states they gave`() throws {
         if unsafe getenv("BOURSE_RECORD") != nil { try Self.record() }
         let (lab, store) = try Self.place()
         let wanted = String(decoding: try lab.scratch.bytes(Self.hashFile), as: UTF8.self)
@@ -124,7 +124,9 @@ import Wire
         let (lab, store) = try Self.place()
         let golden = try lab.scratch.bytes(Self.snapshotFile)
         let loaded = try store.load(UInt64(Self.middle), identity: nil)
-        _ = try store.write(loaded.engine, identity: JournalSample.identity)
+        let info = loaded.info
+        _ = try store.write(
+            loaded.takeEngine(), identity: JournalSample.identity, recordCRC: info.recordCRC)
         #expect(try lab.scratch.bytes(store.path(UInt64(Self.middle))) == golden)
     }
 

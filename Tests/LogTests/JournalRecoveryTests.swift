@@ -23,17 +23,27 @@ import Wire
             try lab.write(sample, batch: batch)
             bytes = try lab.scratch.bytes(lab.scratch.segment(1))
             for record in sample.records {
-                while Array(bytes[end..<end + 4]) == Array("SYNC".utf8) { end += 16 }
+                while Array(bytes[end..<end + 4]) == Array("SYN2".utf8) { end += 24 }
                 records.append(end..<end + record.count)
                 end += record.count
             }
-            if Array(bytes[end..<end + 4]) == Array("SYNC".utf8) { end += 16 }
+            if Array(bytes[end..<end + 4]) == Array("SYN2".utf8) { end += 24 }
         }
 
         /// How many records from the first on are still whole in `changed`: what was lost of one
         /// may have been its zero padding only.
         func whole(_ changed: [UInt8]) -> Int {
             records.prefix { $0.upperBound <= changed.count && changed[$0] == bytes[$0] }.count
+        }
+
+        /// The bytes as a write leaves them that ended at a sector within a record; with the index
+        /// of that record, the last there is.
+        func torn() throws -> (bytes: [UInt8], index: Int) {
+            let index = try #require(
+                records.lastIndex { $0.lowerBound / 512 != ($0.upperBound - 17) / 512 })
+            var bytes = self.bytes
+            for i in (records[index].upperBound - 17) / 512 * 512..<end { bytes[i] = 0 }
+            return (bytes, index)
         }
 
         func recover(_ changed: [UInt8]) throws -> RecoveredJournal {
@@ -59,11 +69,11 @@ import Wire
         #expect(error?.description.contains("correct the path") == true)
     }
 
-    @Test func `a write that ends at any byte leaves every whole record and is gone on with`()
+    @Test func `a write that ends at any sector leaves every whole record and is gone on with`()
         throws
     {
-        let image = try Image(12, batch: 2)
-        for end in 4096..<image.end {
+        let image = try Image(60, batch: 2)
+        for end in stride(from: 4096, to: image.end, by: 512) {
             var torn = Array(image.bytes[..<end])
             torn += [UInt8](repeating: 0, count: image.bytes.count - end)
             let recovered = try image.recover(torn)
@@ -71,31 +81,53 @@ import Wire
             #expect(recovered.lastSequence == UInt64(whole), "cut at \(end)")
             // The tail can't come back: a second look finds a clean end.
             #expect(try Journal.recover(directory: image.lab.directory).cut == nil)
-            if end % 5 == 0, whole > 0 {
+            if whole > 0 {
                 try image.lab.write(image.sample, from: whole + 1)
                 #expect(try image.lab.read() == image.sample.records, "went on from \(end)")
             }
         }
     }
 
-    @Test func `a file that was cut short keeps its whole records`() throws {
+    @Test func `a file that was cut short is damage, wherever it was cut`() throws {
         let image = try Image(12, batch: 3)
-        for end in stride(from: 4096, to: image.end, by: 3) {
-            let recovered = try image.recover(Array(image.bytes[..<end]))
-            let whole = image.records.prefix { $0.upperBound <= end }.count
-            #expect(recovered.lastSequence == UInt64(whole), "cut at \(end)")
+        let ends = Array(stride(from: 0, to: image.bytes.count, by: 509))
+            + image.records.map(\.upperBound) + [image.end, image.bytes.count - 1]
+        for end in ends {
+            let error = journalError { _ = try image.recover(Array(image.bytes[..<end])) }
+            guard case .damaged(let file, _, let lastGood, _) = error else {
+                Issue.record("cut at \(end): \(String(describing: error))")
+                continue
+            }
+            #expect(lastGood == 0)
+            #expect(try image.lab.scratch.bytes(file).count == end)
+        }
+        // Nor is one that grew what was written.
+        #expect(journalError { _ = try image.recover(image.bytes + [0]) } != nil)
+    }
+
+    /// A disk writes sectors, a kernel pages: a record that ends in the middle of one was not left
+    /// by a write that was cut off.
+    @Test func `a write that ends at any byte keeps every whole record or is refused`() throws {
+        let image = try Image(12, batch: 2)
+        for end in 4096..<image.end {
+            var torn = Array(image.bytes[..<end])
+            torn += [UInt8](repeating: 0, count: image.bytes.count - end)
+            let whole = UInt64(image.whole(torn))
+            do {
+                #expect(try image.recover(torn).lastSequence == whole, "cut at \(end)")
+            } catch JournalError.damaged(_, _, let lastGood, _) {
+                #expect(lastGood == whole, "cut at \(end)")
+            }
         }
     }
 
     @Test func `a cut is reported with its sequence, place and length`() throws {
-        let image = try Image(12, batch: 1)
-        let last = image.records[11]
-        var torn = image.bytes
-        for i in last.lowerBound + 20..<image.end { torn[i] = 0 }
+        let image = try Image(60, batch: 60)
+        let (torn, index) = try image.torn()
         let cut = try #require(try image.recover(torn).cut)
-        #expect(cut.sequence == 12)
-        #expect(cut.offset == last.lowerBound)
-        #expect((17...24).contains(cut.bytes))
+        #expect(cut.sequence == UInt64(index + 1))
+        #expect(cut.offset == image.records[index].lowerBound)
+        #expect(cut.offset + cut.bytes == torn.lastIndex { $0 != 0 }! + 1)
         #expect(cut.description.contains("never acknowledged"))
     }
 
@@ -121,28 +153,25 @@ import Wire
 
     @Test func `a flipped bit in the last mark costs nothing`() throws {
         let image = try Image(12, batch: 2)
-        for at in image.end - 16..<image.end {
+        for at in image.end - 24..<image.end {
             var bytes = image.bytes
             bytes[at] ^= 4
             #expect(try image.recover(bytes).lastSequence == 12)
         }
     }
 
-    @Test func `without the last mark only the last record can be taken for torn`() throws {
+    @Test func `without the last mark no record that came whole can be taken for torn`() throws {
         let image = try Image(20, batch: 20)
         var unmarked = image.bytes
-        for i in image.end - 16..<image.end { unmarked[i] = 0 }
+        for i in image.end - 24..<image.end { unmarked[i] = 0 }
         for (index, range) in image.records.enumerated() {
-            var bytes = unmarked
-            bytes[range.lowerBound + 9] ^= 1
-            if index == 19 {
-                let recovered = try image.recover(bytes)
-                #expect(recovered.lastSequence == 19)
-                #expect(recovered.cut?.sequence == 20)
-            } else {
+            // In its length, its checksum, its head and its payload.
+            for at in [0, 1, 5, 9, 44, 50] {
+                var bytes = unmarked
+                bytes[range.lowerBound + at] ^= 4
                 let error = journalError { _ = try image.recover(bytes) }
                 guard case .damaged(_, _, let lastGood, _) = error else {
-                    Issue.record("record \(index + 1): \(String(describing: error))")
+                    Issue.record("record \(index + 1), \(at): \(String(describing: error))")
                     continue
                 }
                 #expect(lastGood == UInt64(index))
@@ -150,12 +179,51 @@ import Wire
         }
     }
 
+    @Test func `a record that had been durable is not cut, however torn it looks`() throws {
+        let image = try Image(60, batch: 60)
+        let (torn, index) = try image.torn()
+        func recover(floor: Int) throws -> RecoveredJournal {
+            try image.lab.scratch.put(torn, image.lab.scratch.segment(1))
+            return try Journal.recover(directory: image.lab.directory, floor: UInt64(floor))
+        }
+        #expect(try recover(floor: index).lastSequence == UInt64(index))
+        let error = journalError { _ = try recover(floor: index + 1) }
+        guard case .damaged(_, _, UInt64(index), let detail) = error else {
+            Issue.record("it was taken: \(String(describing: error))")
+            return
+        }
+        #expect(detail.hasSuffix("record \(index + 1) had been durable"))
+        // Zeros from a record's beginning on look like an end.
+        var short = image.bytes
+        for i in image.records[40].lowerBound..<image.end { short[i] = 0 }
+        try image.lab.scratch.put(short, image.lab.scratch.segment(1))
+        #expect(try Journal.inspect(directory: image.lab.directory).lastSequence == 40)
+        #expect(
+            journalError {
+                _ = try Journal.recover(directory: image.lab.directory, floor: 60)
+            } == .behind(directory: image.lab.directory, floor: 60, lastGood: 40))
+    }
+
+    @Test func `what is cut is kept, with its place and its reason`() throws {
+        let image = try Image(60, batch: 60)
+        let (torn, index) = try image.torn()
+        let cut = try #require(try image.recover(torn).cut)
+        let directory = image.lab.scratch.file("cut")
+        let names = try Directory.names(in: directory)
+        #expect(names.count == 1)
+        #expect(names.first?.hasPrefix("000000000000000000\(index + 1)-") == true)
+        let kept = try image.lab.scratch.bytes(directory + "/" + names[0])
+        #expect(Array(kept[0..<8]) == Array("BOURSEC1".utf8))
+        #expect(Array(kept[512...]) == Array(torn[cut.offset..<cut.offset + cut.bytes]))
+        #expect(String(decoding: kept[80..<508], as: UTF8.self).contains("was not finished"))
+    }
+
     @Test func `a sector that a power cut kept back tears its write, and damages a finished one`()
         throws
     {
         let image = try Image(60, batch: 60)
         var unmarked = image.bytes
-        for i in image.end - 16..<image.end { unmarked[i] = 0 }
+        for i in image.end - 24..<image.end { unmarked[i] = 0 }
         for sector in stride(from: 4096, to: image.end - 512, by: 512) {
             func without(_ bytes: [UInt8]) -> [UInt8] {
                 var bytes = bytes
@@ -263,27 +331,43 @@ import Wire
         let (lab, _, firsts) = try Self.several()
         let path = lab.scratch.segment(firsts[0])
         var bytes = try lab.scratch.bytes(path)
-        bytes[8] = 2
+        bytes[8] = 3
         Self.seal(&bytes)
         try lab.scratch.put(bytes, path)
         #expect(
             journalError { _ = try Journal.recover(directory: lab.directory) }
-                == .newer(file: path, version: 2, known: 1))
+                == .newer(file: path, version: 3, known: 2))
     }
 
-    @Test func `a crash while a segment is begun is undone`() throws {
-        let sizes = [0, 1, 40, 4095, 4096, 64 << 10]
-        for size in sizes {
-            let (lab, sample, _) = try Self.several()
+    @Test func `a segment that has a name and no header is damage, and stays`() throws {
+        for size in [0, 1, 40, 4095, 4096, 64 << 10] {
+            let (lab, _, _) = try Self.several()
             let path = lab.scratch.segment(1801)
             try lab.scratch.put([UInt8](repeating: 0, count: size), path)
-            let recovered = try Journal.recover(directory: lab.directory)
-            #expect(recovered.lastSequence == 1800)
-            #expect(recovered.cut?.file == path)
-            #expect(!Directory.exists(path))
-            #expect(try lab.read() == sample.records)
+            let error = journalError { _ = try Journal.recover(directory: lab.directory) }
+            guard case .damaged(path, 0, 1800, _) = error else {
+                Issue.record("\(size) bytes: \(String(describing: error))")
+                continue
+            }
+            #expect(try lab.scratch.bytes(path).count == size)
         }
-        // A whole header without a record is simply gone on with.
+    }
+
+    @Test func `a newest segment that was zeroed or emptied is damage`() throws {
+        for size in [0, 64 << 10] {
+            let (lab, _, firsts) = try Self.several()
+            let path = lab.scratch.segment(firsts.last!)
+            try lab.scratch.put([UInt8](repeating: 0, count: size), path)
+            let error = journalError { _ = try Journal.recover(directory: lab.directory) }
+            guard case .damaged(path, 0, firsts.last! - 1, _) = error else {
+                Issue.record("\(size) bytes: \(String(describing: error))")
+                continue
+            }
+            #expect(try lab.scratch.bytes(path).count == size)
+        }
+    }
+
+    @Test func `a whole header without a record is gone on with`() throws {
         let lab = try JournalLab()
         try lab.write(JournalSample(2))
         var bytes = try lab.scratch.bytes(lab.scratch.segment(1))
@@ -294,6 +378,18 @@ import Wire
         #expect(recovered.identity == JournalSample.identity)
         try lab.write(JournalSample(5))
         #expect(try lab.read() == JournalSample(5).records)
+    }
+
+    @Test func `a segment of another branch in the middle is damage`() throws {
+        let (lab, _, firsts) = try Self.several()
+        // The same sequences in the same place, but other orders before the next segment.
+        let other = try JournalLab()
+        try other.write(JournalSample(1800, seed: 2), batch: 7)
+        let path = lab.scratch.segment(firsts[1])
+        try lab.scratch.put(try other.scratch.bytes(other.scratch.segment(firsts[1])), path)
+        let error = journalError { _ = try Journal.recover(directory: lab.directory) }
+        #expect(error?.description.contains("names another record before it") == true)
+        #expect(journalError { _ = try lab.read() } != nil)
     }
 
     @Test func `a header that is broken over good records is damage`() throws {
@@ -317,8 +413,8 @@ import Wire
     /// Renews a header block's checksum.
     static func seal(_ bytes: inout [UInt8]) {
         let crc = unsafe bytes.withUnsafeBytes {
-            unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<52]))
+            unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<4092]))
         }
-        for i in 0..<4 { bytes[52 + i] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(i))) }
+        for i in 0..<4 { bytes[4092 + i] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(i))) }
     }
 }

@@ -75,7 +75,8 @@ struct JournalSample {
         let audit = Audit(operatorName: Text40("alice")!, reason: "set up – Prüfung")
         add(
             Genesis(
-                limits: .small, journalHigh: Self.identity.high, journalLow: Self.identity.low))
+                limits: .small, journalHigh: Self.identity.high, journalLow: Self.identity.low,
+                hashKeyHigh: 11, hashKeyLow: 13))
         add(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit))
         add(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit))
         add(
@@ -122,6 +123,13 @@ struct JournalSample {
         range.flatMap { records[$0 - 1] }
     }
 
+    /// The last record, or the record `last`, as all replicas name it.
+    func point(_ last: Int? = nil) -> LogPoint {
+        unsafe records[(last ?? records.count) - 1].withUnsafeBytes {
+            unsafe LogPoint(RecordHeader($0)!)
+        }
+    }
+
     /// The engine that applied all of it.
     func engine(upTo last: Int? = nil, voided: Set<Int> = []) -> Engine {
         var engine = Engine(limits: .small)
@@ -138,11 +146,25 @@ struct JournalSample {
     }
 }
 
+extension SnapshotStore {
+    /// The snapshot of a sample's state.
+    @discardableResult
+    func write(
+        _ sample: JournalSample, upTo last: Int? = nil, keepFree: Int = 0
+    ) throws -> SnapshotInfo {
+        try write(
+            sample.engine(upTo: last), identity: JournalSample.identity,
+            recordCRC: sample.point(last).crc, keepFree: keepFree)
+    }
+}
+
 extension JournalWriter {
-    func append(_ bytes: [UInt8]) throws {
+    func append(_ bytes: [UInt8], isForeign: Bool = false) throws {
         var failure: JournalError?
         unsafe bytes.withUnsafeBytes { raw in
-            do throws(JournalError) { try unsafe append(raw) } catch { failure = error }
+            do throws(JournalError) { try unsafe append(raw, isForeign: isForeign) } catch {
+                failure = error
+            }
         }
         if let failure { throw failure }
     }

@@ -3,6 +3,7 @@
 import Engine
 import Follower
 import Glibc
+import Journal
 import Link
 import Platform
 import Terms
@@ -10,7 +11,7 @@ import Testing
 import Wire
 
 /// A matchd process on a state directory.
-private final class MatchdProcess {
+final class MatchdProcess {
     let id: pid_t
     private var isRunning = true
 
@@ -26,7 +27,11 @@ private final class MatchdProcess {
         return beside.first { Directory.exists($0) }
     }
 
-    init(_ program: String, _ arguments: [String]) throws {
+    /// `environment` is added to this process's own; what it says goes to the file `log`.
+    init(
+        _ program: String, _ arguments: [String], environment more: [String] = [],
+        log: String = "/dev/null"
+    ) throws {
         var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map {
             unsafe strdup($0)
         }
@@ -35,9 +40,19 @@ private final class MatchdProcess {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        unsafe posix_spawn_file_actions_addopen(
+            &actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        let variables: [UnsafeMutablePointer<CChar>?] = unsafe more.map { unsafe strdup($0) }
+        defer { unsafe variables.forEach { unsafe free($0) } }
+        var all = unsafe variables
+        var next = unsafe environ
+        while let variable = unsafe next.pointee {
+            unsafe all.append(variable)
+            unsafe next += 1
+        }
+        unsafe all.append(nil)
         var child: pid_t = 0
-        let failed = unsafe posix_spawn(&child, program, &actions, nil, words, environ)
+        let failed = unsafe posix_spawn(&child, program, &actions, nil, words, all)
         guard failed == 0 else {
             throw SystemError(code: failed, operation: "start", path: program)
         }
@@ -61,7 +76,7 @@ private final class MatchdProcess {
 }
 
 /// A state directory with a configuration.
-private func matchdPlace() throws -> PipelinePlace {
+func matchdPlace(_ more: String = "") throws -> PipelinePlace {
     let place = try PipelinePlace()
     let text = """
         [limits]
@@ -77,12 +92,30 @@ private func matchdPlace() throws -> PipelinePlace {
         segment_mib = 1
         reserve_mib = 1
         hash_every = 1000
+        \(more)
         """
-    try File(place.path + "/bourse.toml", .create).write(Array(text.utf8))
+    let file = place.path + "/bourse.toml"
+    try File(file, .create).write(Array(text.utf8))
+    let limits = EngineLimits(
+        assets: 8, instruments: 8, accounts: 64, openOrders: 100_000, apiKeys: 64, sessions: 16,
+        feeTiers: 8, orderLimits: 64, references: 1_024, turnSteps: 512)
+    _ = try Journal.begin(
+        place.journal, limits: limits,
+        snapshots: SnapshotStore(directory: place.path + "/snapshots"),
+        options: JournalOptions(segmentBytes: 1 << 20))
     return place
 }
 
-private func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClient {
+extension PipelinePlace {
+    /// The journal as a matchd with `bourse.toml` in this directory has it.
+    var journal: JournalPlace {
+        JournalPlace(
+            directory: path + "/journal", state: path, runtime: path,
+            configuration: path + "/bourse.toml")
+    }
+}
+
+func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClient {
     let name = try #require(Text40("test"))
     for _ in 0..<1_000 {
         if let client = try? LinkClient.connect(

@@ -71,6 +71,7 @@ final class RunningPipeline {
     let sink: FaultySink
     let inner: JournalSink
     let identity: JournalIdentity
+    private let writer: JournalWriter
     private(set) var listeners: [LinkListener]
     let faults: FaultCount
 
@@ -87,13 +88,15 @@ final class RunningPipeline {
         let options = JournalOptions(
             segmentBytes: 4 << 20, reserveBytes: 1 << 20, zeroesAhead: false)
         let writer = try JournalWriter(recovered: recovered, options: options)
+        self.writer = writer
         identity = writer.identity
         var engine =
             recovered.isEmpty
             ? Engine(limits: .small) : try Journal.restore(recovered, snapshots: snapshots)
         if recovered.isEmpty {
             var record = Genesis(
-                limits: .small, journalHigh: identity.high, journalLow: identity.low
+                limits: .small, journalHigh: identity.high, journalLow: identity.low,
+                hashKeyHigh: 11, hashKeyLow: 13
             ).recordBytes(RecordHeader(sequence: 1, timestamp: 1, kind: .genesis))
             unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
             var failure: JournalError?
@@ -135,7 +138,7 @@ final class RunningPipeline {
         listeners = []
         if snapshot {
             _ = try SnapshotStore(directory: place.path + "/snapshots")
-                .write(engine, identity: identity)
+                .write(engine, identity: identity, recordCRC: writer.last.crc)
         }
         return (engine.stateHash(), engine.sequence)
     }

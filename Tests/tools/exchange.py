@@ -63,6 +63,8 @@ class Exchange:
         self.ctl("init", "--listen", f"127.0.0.1:{self.port}")
         for (table, key), value in self.settings.items():
             self.set(table, key, value)
+        if self.settings:
+            self.ctl("init")  # begins the journal anew where its limits were changed
         return self
 
     def set(self, table, key, value):

@@ -5,10 +5,12 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-HEADER = struct.Struct("<QIIQQQqI")      # of a segment, then its CRC
+HEADER = struct.Struct("<QIIQQQqIIQQQI")  # of a segment; its CRC ends the block
+MARK = struct.Struct("<QQ")              # of a sync mark: next sequence, commit point
 RECORD = struct.Struct("<IIQqIIQHHI")    # of a record
 BLOCK_BYTES = 4096
-SYNC_TAG = 0x434E5953
+SYNC_TAG = 0x324E5953
+MARK_BYTES = 24
 TICK, HASH_MARK, OPEN_ACCOUNT, PLACE = 2, 3, 24, 40
 
 
@@ -73,18 +75,19 @@ class Journal:
         data = self.path.read_bytes()
         self.identity = HEADER.unpack_from(data)[3:5]
         self.size, self.offset = len(data), BLOCK_BYTES
-        while self.offset + 16 <= self.size:
+        while self.offset + MARK_BYTES <= self.size:
             length, = struct.unpack_from("<I", data, self.offset)
             if length == 0:
                 break
             if length == SYNC_TAG:
-                self.offset += 16
+                self.offset += MARK_BYTES
                 continue
             record = Record(self.path, self.offset, data[self.offset:self.offset + length])
             assert seal(record.data) == record.data, "the journal is sound before it is altered"
             self.records.append(record)
             self.offset += length
         self.last, self.time, self.epoch = record.sequence, record.time, record.epoch
+        self.crc = record.crc
 
     def of_kind(self, kind):
         return [record for record in self.records if record.kind == kind]
@@ -98,14 +101,15 @@ class Journal:
                 RECORD.size + len(payload), 0, self.last, self.time, self.epoch, 0, 0, kind, 0, 0
             )
             record = seal(head + payload)
-            if self.offset + len(self.pending) + len(record) + 16 > self.size:
+            if self.offset + len(self.pending) + len(record) + MARK_BYTES > self.size:
                 self._roll()
             self.pending += record
+            self.crc, = struct.unpack_from("<I", record, 4)
 
     def flush(self, is_marked=True):
         """Writes what was added, and a sync mark: it is durable."""
         if is_marked:
-            following = struct.pack("<Q", self.last + 1)
+            following = MARK.pack(self.last + 1, self.last)
             self.pending += struct.pack("<II", SYNC_TAG, crc32c(following)) + following
         with open(self.path, "r+b") as file:
             file.seek(self.offset)
@@ -118,9 +122,9 @@ class Journal:
         self.flush()
         self.last += 1
         head = HEADER.pack(
-            int.from_bytes(b"BOURSEJ1", "little"), 1, BLOCK_BYTES, *self.identity, self.last,
-            self.time - 1000, self.epoch,
-        )
+            int.from_bytes(b"BOURSEJ1", "little"), 2, BLOCK_BYTES, *self.identity, self.last,
+            self.time - 1000, self.epoch, self.crc, self.size, 0, 0, 1,
+        ).ljust(BLOCK_BYTES - 4, b"\0")
         aside = self.directory / "segment.new"
         with open(aside, "wb") as file:
             file.write(head + struct.pack("<I", crc32c(head)))

@@ -35,7 +35,9 @@ extension Engine {
     static func isKnown(rules: UInt32) -> Bool { rules >= 1 && rules <= SetRules.current }
 
     mutating func voidSequence(_ c: VoidSequence) -> Outcome {
-        if c.sequence > sequence || voids.contains(c.sequence) { return .refused(.termsInvalid) }
+        if c.sequence == 0 || c.sequence >= sequence || voids.contains(c.sequence) {
+            return .refused(.termsInvalid)
+        }
         if voids.count >= Limits.voidsMax { return .refused(.tableFull) }
         voids.append(c.sequence)
         return Outcome(id: c.sequence)
@@ -303,7 +305,7 @@ extension Engine {
         let count = startMassCancel(
             account: c.account.number, instrument: c.instrument.number, side: c.side,
             .massCancel)
-        return Outcome(id: UInt64(count))
+        return Outcome(status: .canceled, id: UInt64(count))
     }
 
     // MARK: Money
@@ -453,16 +455,5 @@ extension Engine {
         keys.raise(capacity: Int(new.apiKeys))
         limits = new
         events.raise(capacity: Self.eventsMax(new))
-    }
-}
-
-extension EngineLimits {
-    /// Whether none of these is below the other's.
-    func covers(_ other: EngineLimits) -> Bool {
-        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
-            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
-            && sessions >= other.sessions && feeTiers >= other.feeTiers
-            && orderLimits >= other.orderLimits && references >= other.references
-            && turnSteps >= other.turnSteps
     }
 }

@@ -58,8 +58,9 @@ extension Engine {
             var (hot, cold) = slots(c, id: 0, mode: mode)
             hot.isWorking = false
             cold.workingTime = 0
-            let order = view(
+            var order = view(
                 hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
+            order.cumQty = .zero
             events.keep(.orderRefused(OrderRefused(order: order, refusal: refusal)))
         }
         return .refused(refusal)

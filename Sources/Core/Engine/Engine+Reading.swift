@@ -168,6 +168,9 @@ extension Engine {
         for session in sessions.sorted() { body(session) }
     }
 
+    /// Whether a mass cancel or a kill switch goes on by ticks.
+    public var hasMassCancels: Bool { !massCancels.isEmpty }
+
     /// Open orders over all instruments.
     public var openOrderCount: Int { orders.count }
 

@@ -60,6 +60,7 @@ extension Engine {
         _ t: inout Incoming, _ lots: Int64, _ price: Int64
     ) -> Bool {
         let unit = instruments[Int(t.hot.instrument)].notionalUnit
+        t.cold.updatedTime = timestamp
         if t.kind == .quote {
             let amount = notional(price, lots, unit)
             t.funds -= amount

@@ -102,7 +102,9 @@ extension Engine {
             hot: hot, cold: cold, slot: flight.slot, kind: flight.kind, bound: flight.bound,
             funds: flight.funds, lotsHeld: flight.lotsHeld, quoteQuantity: flight.quoteQuantity,
             cumQty: flight.cumQty)
-        if !match(&t) {
+        let isOver = match(&t)
+        if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
+        if !isOver {
             takeOff(&t)
             return false
         }

@@ -237,6 +237,8 @@ struct Ladders: ~Copyable {
     func after(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         let height = ladders[ladder].height
         if height == 0 { return none }
+        // Above all that a ladder of this height can hold.
+        if price >> Int64(6 * height) != 0 { return kind.isDescending ? best(ladder) : none }
         // The nodes on the way down to `price`, as far as they exist.
         // Heights are 1 … 9: the highest price, 2^48, has 49 bits.
         var nodes: InlineArray<10, UInt32> = InlineArray(repeating: none)

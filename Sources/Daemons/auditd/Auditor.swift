@@ -60,30 +60,40 @@ final class Auditor {
     /// What is found wrong while records are applied.
     var alarm: AuditAlarm?
 
+    /// How far a long piece of work is.
+    let work: WorkProgress
+
     /// Most bytes that are applied between two looks at signals and the clock.
-    static var runBytesMax: Int { 8 << 20 }
+    static var runBytesMax: Int { 256 << 10 }
+    /// The shortest and the longest pause while nothing comes: it doubles up to there.
+    static var pauseMillis: ClosedRange<Int32> { 20...1_000 }
     /// The pause after a snapshot that could not be written.
     static var retryNanos: Int64 { 5_000_000_000 }
 
     /// Begins where it ended: at the newest valid snapshot of what it has seen itself, or with an
     /// empty engine.
-    init(_ settings: Settings, _ log: DaemonLog) throws {
+    init(_ settings: Settings, _ log: DaemonLog, _ work: WorkProgress) throws {
         self.settings = settings
         self.log = log
+        self.work = work
         // First, for it says when the state directory itself is not there.
         lock = try StateLock(directory: settings.state, name: "auditd.lock")
-        for directory in [settings.journalDirectory, settings.snapshotsDirectory] {
-            if !Directory.exists(directory) { try Directory.create(directory) }
+        if !Directory.exists(settings.snapshotsDirectory) {
+            try Directory.create(settings.snapshotsDirectory)
         }
         snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+        work.begin("loading a snapshot", unit: "", from: 0, to: 0)
         let audited = AuditedMark(settings.auditedFile)
         let loaded = try snapshots.newestValid(
             atMost: audited.sequence ?? .max, identity: nil, report: log.line)
+        var prior: LogPoint?
         if let loaded {
             identity = loaded.info.identity
+            prior = loaded.info.point
             engine = loaded.takeEngine()
         } else {
-            engine = Engine(limits: settings.limits, keepsEvents: false)
+            // Until the log's first record says its limits.
+            engine = Engine(limits: .small, keepsEvents: false)
         }
         if let seen = audited.sequence, engine.sequence < seen {
             log.line("no snapshot of record \(seen) is left, which was the last of its own")
@@ -95,7 +105,7 @@ final class Auditor {
         snapshotTime = Clock.monotonicNanos()
         reader = JournalReader(
             directory: settings.journalDirectory, from: engine.sequence + 1, identity: identity,
-            isLive: true)
+            behind: prior, isLive: true)
         try findVoids()
     }
 
@@ -104,6 +114,7 @@ final class Auditor {
         let scout = JournalReader(
             directory: settings.journalDirectory, from: engine.sequence + 1, identity: identity,
             isLive: true)
+        work.begin("looking for voided records", unit: "records", from: engine.sequence, to: 0)
         var found = VoidedSequences()
         while unsafe try scout.next(
             bytesMax: Self.runBytesMax,
@@ -112,31 +123,41 @@ final class Auditor {
                     unsafe found.note(header, record)
                 }
             })
-        { ServiceManager.extendTimeout(seconds: 30) }
+        { work.advance(to: scout.nextSequence) }
         voided = found
+        work.begin("executing", unit: "records", from: engine.sequence, to: scout.nextSequence - 1)
     }
 
-    /// Re-executes until a signal; ends with a snapshot of all that is durable then.
-    func follow(until signals: Signals) throws {
+    /// Re-executes until a signal; ends with a snapshot of all that is durable then. `reporter`
+    /// speaks until what was there at first is executed: that may take long.
+    func follow(until signals: Signals, _ reporter: WorkReporter) throws {
         log.line("auditing from record \(engine.sequence + 1)")
         ServiceManager.ready()
-        var statusTime: Int64 = 0
+        var (statusTime, pause): (Int64, Int32) = (0, Self.pauseMillis.lowerBound)
+        var catchingUp: WorkReporter? = reporter
         while true {
             let isAhead = try step()
-            let wait: Int32 = isAhead ? 0 : 20
-            if let signal = signals.wait(milliseconds: wait) {
+            if isAhead {
+                pause = Self.pauseMillis.lowerBound
+            } else {
+                catchingUp?.end()
+                catchingUp = nil
+            }
+            if let signal = signals.wait(milliseconds: isAhead ? 0 : pause) {
                 log.line("got signal \(signal)")
                 break
             }
+            if !isAhead { pause = min(2 * pause, Self.pauseMillis.upperBound) }
             let now = Clock.monotonicNanos()
             if isSnapshotDue(now) { try trySnapshot() }
             ServiceManager.watchdog()
-            if now > statusTime {
+            if now > statusTime, catchingUp == nil {
                 statusTime = now + 1_000_000_000
                 ServiceManager.status(
                     "checked to record \(engine.sequence); snapshot of record \(snapshot)")
             }
         }
+        catchingUp?.end()
         ServiceManager.stopping()
         try finish()
     }
@@ -152,6 +173,10 @@ final class Auditor {
 
     func apply(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
         guard alarm == nil else { return }
+        work.advance(to: header.sequence)
+        if header.sequence == 1, let genesis = unsafe Genesis(record: record) {
+            engine = Engine(limits: genesis.limits, keepsEvents: false)
+        }
         let outcome =
             voided.contains(header.sequence)
             ? unsafe engine.skip(record: record) : unsafe engine.apply(record: record)
@@ -167,8 +192,8 @@ final class Auditor {
         case .genesis where outcome.refusal != .none:
             alarm = AuditAlarm(
                 description: """
-                    \(settings.file): [limits] differ from those the journal was begun with; \
-                    bourse-matchd says what to set
+                    the journal does not begin with a record that an engine can be made from; \
+                    both daemons must be of the same version
                     """)
         case .voidSequence:
             let known = voided
@@ -227,8 +252,15 @@ final class Auditor {
         // What a writer that died left aside takes the space of this one.
         try snapshots.removeUnfinished()
         if try !isWritten(identity) {
+            guard let last = reader.last, last.sequence == engine.sequence else {
+                preconditionFailure("the reader stands where the engine does")
+            }
+            let log = log
+            let reporter = try WorkReporter(work, report: log.line)
+            defer { reporter.end() }
             let info = try snapshots.write(
-                engine, identity: identity, keepFree: settings.matchd.reserveBytes)
+                engine, identity: identity, recordCRC: last.crc,
+                keepFree: settings.matchd.reserveBytes, work: work)
             log.line("snapshot of record \(info.sequence), \(info.bodyBytes >> 10) KiB")
         }
         try snapshots.prune(keep: settings.auditd.snapshotsKeep)

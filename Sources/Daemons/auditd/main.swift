@@ -11,8 +11,10 @@ let log = DaemonLog(arguments.name)
 do {
     let signals = try Signals([.terminate, .interrupt])
     Host.yieldToOthers()
-    let auditor = try Auditor(arguments.settings, log)
-    try auditor.follow(until: signals)
+    let work = WorkProgress()
+    let reporter = try WorkReporter(work, report: log.line)
+    let auditor = try Auditor(arguments.settings, log, work)
+    try auditor.follow(until: signals, reporter)
 } catch {
     log.fatal("\(error)")
 }

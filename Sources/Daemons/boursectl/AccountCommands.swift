@@ -78,7 +78,8 @@ struct AccountShow: ParsableCommand {
         commandName: "show", abstract: "Shows an account's balances, limits and open orders.",
         discussion: """
             JSON: {"id", "name", "tier", "killed", "limits", "balances", "orders"}; a balance is \
-            {"asset", "available", "held", "total"}; orders are as in `boursectl orders`.
+            {"asset", "available", "held", "withdrawing", "total"}; orders are as in \
+            `boursectl orders`.
             """)
 
     @OptionGroup var common: Common
@@ -105,7 +106,8 @@ struct AccountShow: ParsableCommand {
         }
         return [
             "asset": .string("\(asset.code)"), "available": number(balance.available),
-            "held": number(balance.held), "total": number(balance.available + balance.held),
+            "held": number(balance.held), "withdrawing": number(balance.withdrawing),
+            "total": number(balance.total),
         ]
     }
 
@@ -119,20 +121,28 @@ struct AccountShow: ParsableCommand {
         facts.add("fee tier", "\(view.tier)")
         facts.add("kill switch", view.isKilled ? "ON" : "off")
         for limit in view.limitTexts { facts.add(limit.name, limit.text) }
+        for size in OrderSize.all(view.id, replica) {
+            facts.add("an order in \(size.instrument.symbol)", size.text(replica))
+        }
         var table = Table([
-            .words("ASSET"), .numbers("AVAILABLE"), .numbers("HELD"), .numbers("TOTAL"),
+            .words("ASSET"), .numbers("AVAILABLE"), .numbers("HELD"), .numbers("WITHDRAWING"),
+            .numbers("TOTAL"),
         ])
         for (asset, balance) in balances {
-            let total = balance.available + balance.held
             table.add(
                 ["\(asset.code)"]
-                    + [balance.available, balance.held, total].map {
+                    + [balance.available, balance.held, balance.withdrawing, balance.total].map {
                         replica.number($0, asset.id).grouped(decimals: min(2, Int(asset.scale)))
                     })
         }
         let money = table.rows.isEmpty ? [ink.faint("It holds nothing.")] : table.lines(ink)
         return facts.lines(ink) + [""] + money + [""] + OrderTable.lines(orders, replica, ink)
     }
+}
+
+extension Balance {
+    /// All that an account owns.
+    var total: Amount { available + held + withdrawing }
 }
 
 /// A table of open orders.
@@ -148,6 +158,7 @@ enum OrderTable {
             "price": grid.json(order.price), "stopPrice": grid.json(order.stopPrice),
             "quantity": .string(grid.text(order.quantity)),
             "cumQty": .string(grid.text(order.cumQty)),
+            "preventedQty": .string(grid.text(order.preventedQuantity)),
             "leavesQty": .string(grid.text(order.leavesQty)), "status": .string("\(order.status)"),
             "working": .bool(order.isWorking),
             "created": .string(Readable.time(order.createdTime)),
@@ -188,7 +199,7 @@ struct Orders: ParsableCommand {
         commandName: "orders", abstract: "Lists an account's open orders.",
         discussion: """
             JSON: [{"id", "clOrdID", "account", "symbol", "side", "type", "timeInForce", "price", \
-            "stopPrice", "quantity", "cumQty", "leavesQty", "status", "working", "created"}]
+            "stopPrice", "quantity", "cumQty", "preventedQty", "leavesQty", "status", "working", "created"}]
             """)
 
     @OptionGroup var common: Common

@@ -54,9 +54,9 @@ struct AssetList: ParsableCommand {
         commandName: "list", abstract: "Lists the assets and what the house holds of them.",
         discussion: """
             Customers: what all customer accounts have together. Fees and rounding: what the house \
-            took. The three together are what came from outside.
+            took. Together with what withdrawals have in transit they are what came from outside.
 
-            JSON: [{"id", "code", "scale", "customers", "fees", "rounding"}]
+            JSON: [{"id", "code", "scale", "customers", "fees", "rounding", "inTransit"}]
             """)
 
     @OptionGroup var common: Common
@@ -65,13 +65,12 @@ struct AssetList: ParsableCommand {
         let replica = try common.exchange().replica()
         var table = Table([
             .numbers("ID"), .words("CODE"), .numbers("DECIMALS"), .numbers("CUSTOMERS"),
-            .numbers("FEES"), .numbers("ROUNDING"),
+            .numbers("FEES"), .numbers("ROUNDING"), .numbers("IN TRANSIT"),
         ])
         var rows: [JSONValue] = []
         for asset in replica.assets {
             let house = replica.engine.house(asset.id)
-            let customers = Amount.zero - house.external - house.fees - house.rounding
-            let numbers = [customers, house.fees, house.rounding].map {
+            let numbers = [house.customers, house.fees, house.rounding, house.inTransit].map {
                 replica.number($0, asset.id)
             }
             table.add(
@@ -81,10 +80,16 @@ struct AssetList: ParsableCommand {
                 "id": .number(asset.id.number), "code": .string("\(asset.code)"),
                 "scale": .number(asset.scale), "customers": .string("\(numbers[0])"),
                 "fees": .string("\(numbers[1])"), "rounding": .string("\(numbers[2])"),
+                "inTransit": .string("\(numbers[3])"),
             ])
         }
         common.out.give(
             .array(rows), table: table,
             empty: "There is no asset yet. Add one: boursectl asset add BTC --scale 8")
     }
+}
+
+extension HouseBalance {
+    /// What all customers own together.
+    var customers: Amount { Amount.zero - external - chain - fees - rounding - inTransit }
 }

@@ -12,13 +12,14 @@ struct Credit: ParsableCommand {
         abstract: "Credits an account from outside.",
         discussion: """
             For money that came in by another way than a chain deposit. The operator's name and \
-            the reason stand in the journal.
+            the reason stand in the journal. --reference names what is booked outside, as a wire's \
+            number: a second booking under the same reference is refused, whoever gives it.
 
             JSON: {"sequence", "account", "asset", "amount", "available", "held"}; the last two \
             are the balance after it.
 
             EXAMPLE
-              boursectl credit alice USDT 1000.50 --reason "wire 4711"
+              boursectl credit alice USDT 1000.50 --reference "wire 4711" --reason deposit
             """)
 
     @OptionGroup var common: Common
@@ -26,9 +27,12 @@ struct Credit: ParsableCommand {
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
     @Argument(help: "How much, as 1000.50.") var amount: DecimalNumber
+    @OptionGroup var reference: Reference
 
     func run() throws {
-        let adjustment = Adjustment(account: account, asset: asset, amount: amount, sign: 1)
+        let adjustment = Adjustment(
+            account: account, asset: asset, amount: amount, sign: 1,
+            reference: try reference.checked())
         try adjustment.run(common, signature)
     }
 }
@@ -37,12 +41,13 @@ struct Debit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Debits an account to the outside.",
         discussion: """
-            Only what is available can be debited, not what open orders hold.
+            Only what is available can be debited, not what open orders hold. --reference as in \
+            `boursectl credit`.
 
             JSON: as `boursectl credit`; the amount is positive.
 
             EXAMPLE
-              boursectl debit alice USDT 20 --reason "wire fee"
+              boursectl debit alice USDT 20 --reference "wire 4711 fee" --reason "bank's fee"
             """)
 
     @OptionGroup var common: Common
@@ -50,10 +55,32 @@ struct Debit: ParsableCommand {
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
     @Argument(help: "How much, as 20.") var amount: DecimalNumber
+    @OptionGroup var reference: Reference
 
     func run() throws {
-        let adjustment = Adjustment(account: account, asset: asset, amount: amount, sign: -1)
+        let adjustment = Adjustment(
+            account: account, asset: asset, amount: amount, sign: -1,
+            reference: try reference.checked())
         try adjustment.run(common, signature)
+    }
+}
+
+/// What a booking stands for outside.
+struct Reference: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What is booked, as \"wire 4711\"; each reference once for the whole exchange.",
+            valueName: "text"))
+    var reference: String
+
+    /// The reference, where it fits.
+    func checked() throws(Failure) -> Text64 {
+        guard let text = Text64(reference), !text.isEmpty else {
+            throw Failure(
+                "\(reference.isEmpty ? "an empty text" : reference) is no reference",
+                repair: "give --reference with up to 64 characters of plain ASCII", code: .usage)
+        }
+        return text
     }
 }
 
@@ -63,6 +90,7 @@ private struct Adjustment {
     let asset: String
     let amount: DecimalNumber
     let sign: Int128
+    let reference: Text64
 
     func run(_ common: Common, _ signature: ReasonedSignature) throws {
         guard amount.digits > 0 else {
@@ -77,7 +105,7 @@ private struct Adjustment {
         let receipt = try desk.submit(
             AdjustBalance(
                 account: account.id, asset: asset.id, amount: Amount(units: sign * units.units),
-                audit: audit))
+                reference: reference, audit: audit))
         show(receipt, account, asset, desk.replica, common.out)
     }
 

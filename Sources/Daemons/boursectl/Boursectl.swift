@@ -29,7 +29,7 @@ struct Boursectl: ParsableCommand {
               boursectl instrument add BTCUSDT --base BTC --quote USDT \\
                 --tick 0.01 --lot 0.00001
               boursectl account open alice
-              boursectl credit alice USDT 1000 --reason "wire 4711"
+              boursectl credit alice USDT 1000 --reference "wire 4711" --reason deposit
               boursectl key add alice --permissions read,trade
               boursectl halt BTCUSDT --reason "fork of the chain"
               boursectl journal verify

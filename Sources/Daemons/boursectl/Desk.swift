@@ -15,9 +15,6 @@ struct Receipt {
     let sequence: UInt64
     /// What the engine made of it.
     let outcome: Outcome
-    /// Orders that ended by it.
-    let ended: Int
-
     /// For people.
     var text: String { "Record \(Readable.count(sequence))." }
 }
@@ -38,6 +35,8 @@ final class Desk {
     private var submitted = 0
     private var hasBegun = false
     private var done: [Int: Receipt] = [:]
+    /// Orders that mass cancels and kill switches ended since it was set to 0.
+    private(set) var canceled = 0
 
     /// Longest that one command may take, lost connections included.
     static let commandNanosMax: Int64 = 30_000_000_000
@@ -86,6 +85,16 @@ final class Desk {
             repair: "give each program an operator's name of its own with --operator")
     }
 
+    /// Submits a command that cancels many orders, and waits until all are: what one turn of the
+    /// engine has no time for goes on in the next ones. Gives how many ended.
+    func submitCancels(_ payload: some CommandPayload) throws(Failure) -> (Receipt, Int) {
+        canceled = 0
+        let receipt = try submit(payload)
+        let deadline = Clock.monotonicNanos() + Exchange.replicaNanosMax
+        try pump(until: deadline) { !$0.replica.engine.hasMassCancels }
+        return (receipt, canceled)
+    }
+
     /// Opens the session, before the first command: who only looks leaves nothing in the log.
     private func begin() throws(Failure) {
         guard !hasBegun else { return }
@@ -103,7 +112,7 @@ final class Desk {
         submitted += 1
         let tag = submitted
         guard writer.submit(payload, tag: tag, &out) else {
-            return Receipt(sequence: 0, outcome: .refused(.sessionUnknown), ended: 0)
+            return Receipt(sequence: 0, outcome: .refused(.sessionUnknown))
         }
         try pump(until: deadline) { $0.done[tag] != nil }
         guard let receipt = done.removeValue(forKey: tag) else {
@@ -141,13 +150,14 @@ final class Desk {
     private func take(_ frame: LinkFrame) throws(LinkFault) {
         if case .acks(let acks) = frame {
             for ack in acks {
-                for resolved in writer.acked(ack, &out) { resolve(resolved, sequence: 0, ended: 0) }
+                for resolved in writer.acked(ack, &out) { resolve(resolved, sequence: 0) }
             }
         }
         do {
             _ = try unsafe replica.receive(frame) { header, bytes, outcome, engine in
+                canceled += Self.canceled(engine)
                 for resolved in unsafe writer.applied(header, bytes, outcome, &out) {
-                    resolve(resolved, sequence: header.sequence, ended: Self.ended(engine))
+                    resolve(resolved, sequence: header.sequence)
                 }
             }
         } catch {
@@ -155,15 +165,20 @@ final class Desk {
         }
     }
 
-    private func resolve(_ resolved: WriterSession<Int>.Resolved, sequence: UInt64, ended: Int) {
-        done[resolved.tag] = Receipt(
-            sequence: sequence, outcome: resolved.outcome, ended: ended)
+    private func resolve(_ resolved: WriterSession<Int>.Resolved, sequence: UInt64) {
+        done[resolved.tag] = Receipt(sequence: sequence, outcome: resolved.outcome)
     }
 
-    private static func ended(_ engine: borrowing Engine) -> Int {
+    private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
             var count = 0
-            for unsafe event in unsafe events { if case .orderEnded = event { count += 1 } }
+            for unsafeevent in unsafe events {
+                if case .orderEnded(_, let reason) = event,
+                    reason == .massCancel || reason == .killSwitch
+                {
+                    count += 1
+                }
+            }
             return count
         }
     }

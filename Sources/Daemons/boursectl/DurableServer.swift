@@ -1,6 +1,8 @@
 // The matchd that `bench durable` measures: its directory, its process, its accounts.
 
+import Configuration
 import Glibc
+import Journal
 import Link
 import Platform
 import Terms
@@ -99,6 +101,14 @@ final class BenchServer {
             idle = "\(idle)"
             """
         try File(configuration, .create).write(Array(text.utf8))
+        let settings = try Settings.load(path: configuration)
+        for directory in [settings.journalDirectory, settings.snapshotsDirectory] {
+            try Directory.create(directory)
+        }
+        _ = try Journal.begin(
+            JournalPlace(settings), limits: settings.limits,
+            snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
+            options: JournalOptions(segmentBytes: settings.matchd.segmentBytes))
         socket = Directory.join(place.path, "run/match.sock")
         process = try ChildProcess(program, ["--config", configuration])
         for _ in 0..<500 {
@@ -158,7 +168,9 @@ final class BenchServer {
                 try submit(
                     AdjustBalance(
                         account: AccountID(UInt32(index + 1)), asset: asset,
-                        amount: Amount(units: 1 << 80), audit: audit))
+                        amount: Amount(units: 1 << 80),
+                        reference: Text64("bench \(index) \(asset.number)") ?? Text64(),
+                        audit: audit))
             }
         }
     }

@@ -5,6 +5,7 @@ import Configuration
 import Control
 import Glibc
 import JSON
+import Journal
 import Platform
 import Secrets
 
@@ -19,6 +20,11 @@ struct Init: ParsableCommand {
 
             With --state: makes that directory (mode 0700) with bourse.toml and secrets/seal.key, \
             for an exchange that is run by hand.
+
+            It also begins the exchange's journal, with the [limits] that stand in bourse.toml; \
+            nothing else does. Its identity is kept in journal.id beside bourse.toml, so that a \
+            lost or unmounted journal is noticed: it is not begun again. As long as the journal \
+            holds nothing but its first record, changed [limits] begin it anew.
 
             What is there already stays as it is; only --listen, --cpu and --set change keys of a \
             bourse.toml that exists. It can be repeated.
@@ -58,6 +64,10 @@ struct Init: ParsableCommand {
         help: ArgumentHelp(
             "Makes a new seal key although API keys were sealed with a lost one; these end."))
     var newSealKey = false
+    @Flag(
+        help: ArgumentHelp(
+            "Gives up the journal that was here for ever, and begins a new exchange."))
+    var newJournal = false
 
     func run() throws {
         var created: [String] = []
@@ -67,11 +77,11 @@ struct Init: ParsableCommand {
             try Self.configure(state + "/bourse.toml", overrides, mode: 0o600, &created)
             let settings = try common.settings()
             for directory in [
-                settings.state, settings.journalDirectory, settings.snapshotsDirectory,
-                settings.historyDirectory, settings.secretsDirectory, settings.logDirectory,
-                settings.state + "/run",
+                settings.state, settings.snapshotsDirectory, settings.historyDirectory,
+                settings.secretsDirectory, settings.logDirectory, settings.state + "/run",
             ] { try Self.makeDirectory(directory, &created) }
             try makeSealKey(settings, isInstalled: false, &created)
+            try beginJournal(settings, &created)
             give(settings, created, next: [])
         } else {
             try setUpHost(&created)
@@ -107,6 +117,7 @@ struct Init: ParsableCommand {
         }
         try Self.makeDirectory(settings.secretsDirectory + "/snmp", &created)
         try makeSealKey(settings, isInstalled: true, &created)
+        let hasJournal = try beginInstalled(settings, &created)
         let key = SealKeyFile(settings)
         give(
             settings, created,
@@ -114,6 +125,13 @@ struct Init: ParsableCommand {
                 ? []
                 : [
                     "",
+                ]
+                    + (hasJournal
+                        ? []
+                        : [
+                            "There is no user \(Self.journalUser) yet, so no journal was begun: "
+                                + "install bourse-matchd, then `boursectl init` again", "",
+                        ]) + [
                     "Start it:           systemctl enable --now bourse.target",
                     "Look at it:         boursectl status",
                     "Tune this host:     boursectl tune plan",
@@ -204,6 +222,69 @@ struct Init: ParsableCommand {
         } else {
             try file.create()
             created.append(file.path)
+        }
+    }
+
+    /// The user of matchd on an installed host, whose directories the journal stands in.
+    private static let journalUser = "bourse-match"
+
+    /// Begins the journal as the user of matchd; false where there is none.
+    private func beginInstalled(
+        _ settings: Settings, _ created: inout [String]
+    ) throws(Failure) -> Bool {
+        guard let user = Host.userID(named: Self.journalUser) else { return false }
+        let group = Host.groupID(named: "bourse") ?? 0
+        var made: [String] = []
+        for directory in [settings.state, settings.journalDirectory, settings.snapshotsDirectory] {
+            try Self.makeDirectory(directory, &made)
+        }
+        created += made
+        try beginJournal(settings, &created)
+        do {
+            for directory in [settings.state, settings.journalDirectory, settings.snapshotsDirectory]
+            {
+                try File(directory, .read).setOwner(user, group: group)
+            }
+            let place = JournalPlace(settings)
+            let segments = try Directory.names(in: place.directory).map {
+                Directory.join(place.directory, $0)
+            }
+            for path in segments + [place.replicaFile, place.floorFile, settings.state + "/lock"]
+            where Directory.exists(path) {
+                try File(path, .read).setOwner(user, group: group)
+            }
+        } catch {
+            throw Failure(error)
+        }
+        return true
+    }
+
+    private func beginJournal(_ settings: Settings, _ created: inout [String]) throws(Failure) {
+        let place = JournalPlace(settings)
+        do {
+            let lock: StateLock
+            do { lock = try StateLock(directory: settings.state) } catch {
+                // A running matchd has opened it: there is nothing to begin.
+                if case .held = error, !newJournal { return }
+                throw Failure("\(error)", repair: "stop matchd first")
+            }
+            try Self.makeDirectory(settings.journalDirectory, &created)
+            let done = try withExtendedLifetime(lock) { () throws(JournalError) in
+                try Journal.begin(
+                    place, limits: settings.limits,
+                    snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
+                    options: JournalOptions(
+                        segmentBytes: settings.matchd.segmentBytes,
+                        reserveBytes: settings.matchd.reserveBytes),
+                    isNew: newJournal)
+            }
+            switch done {
+            case .begun(let identity): created.append("journal \(identity)")
+            case .completed(_, let files): created += files
+            case .unchanged: break
+            }
+        } catch {
+            throw Failure(any: error)
         }
     }
 

@@ -11,7 +11,8 @@ struct InstrumentGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instrument", abstract: "Markets: what is traded against what, and how.",
         subcommands: [
-            InstrumentAdd.self, InstrumentSet.self, InstrumentList.self, InstrumentShow.self,
+            InstrumentAdd.self, InstrumentSet.self, InstrumentReference.self, InstrumentList.self,
+            InstrumentShow.self,
         ])
 }
 
@@ -31,6 +32,12 @@ struct ChangeableTerms: ParsableArguments {
     var bandUp: String?
     @Option(help: "How far below the last price an order may be, as 10%; 0%: no limit.")
     var bandDown: String?
+    @Option(
+        help: ArgumentHelp(
+            "What happens where an order meets its own account, unless it says so itself: "
+                + "none, expire-maker, expire-taker, expire-both or decrement.",
+            valueName: "mode"))
+    var selfTradePrevention: PreventionMode?
 
     /// Puts what was given into `terms`.
     func apply(
@@ -47,6 +54,7 @@ struct ChangeableTerms: ParsableArguments {
         }
         if let bandUp { terms.bandUp = try Self.band(bandUp, most: 1_000_000_000) }
         if let bandDown { terms.bandDown = try Self.band(bandDown, most: 999_999) }
+        if let selfTradePrevention { terms.selfTradePrevention = selfTradePrevention.mode }
         try check(terms, grid)
     }
 
@@ -86,6 +94,24 @@ struct ChangeableTerms: ParsableArguments {
     }
 }
 
+/// Modes of self-trade prevention that a market can have as its own.
+enum PreventionMode: String, ExpressibleByArgument, CaseIterable {
+    case none, decrement
+    case expireMaker = "expire-maker"
+    case expireTaker = "expire-taker"
+    case expireBoth = "expire-both"
+
+    var mode: SelfTradePrevention {
+        switch self {
+        case .none: .none
+        case .decrement: .decrement
+        case .expireMaker: .expireMaker
+        case .expireTaker: .expireTaker
+        case .expireBoth: .expireBoth
+        }
+    }
+}
+
 /// States that an instrument can be created in.
 enum FirstState: String, ExpressibleByArgument, CaseIterable {
     case trading, pause, halt, closed
@@ -111,6 +137,10 @@ struct InstrumentAdd: ParsableCommand {
             that every trade is paid exactly; if it is not, the answer names the nearest ones that \
             are. Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
 
+            An order's fee is rounded up to a whole smallest unit. Where that unit is a hundredth \
+            or more of the smallest order, the market is refused, for fees would be far from their \
+            rates; --coarse-fees takes it all the same.
+
             JSON: {"sequence", "id", "symbol"}
 
             EXAMPLE
@@ -128,11 +158,14 @@ struct InstrumentAdd: ParsableCommand {
     @Option(help: "Step of quantities, as 0.00001.") var lot: DecimalNumber
     @Option(help: "State to begin in: trading, preopen, pause, halt or closed.")
     var begin: FirstState = .trading
+    @Flag(help: "Take a market whose fees round by a hundredth of an order or more.")
+    var coarseFees = false
     @OptionGroup var terms: ChangeableTerms
 
     func run() throws {
         let desk = try common.exchange().desk(signature.who)
         let command = try self.command(desk.replica)
+        try checkFees(command)
         if desk.replica.engine.instrument(symbol: command.symbol) != nil {
             throw Failure(
                 "\(symbol) exists",
@@ -145,6 +178,28 @@ struct InstrumentAdd: ParsableCommand {
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
                 "symbol": .string(symbol),
             ], text: ["\(symbol) is there, in state \(begin.rawValue). \(receipt.text)"])
+    }
+
+    /// Refuses a market whose fees are far from their rates; warns where they are not near.
+    private func checkFees(_ command: SetInstrument) throws {
+        let received: [(of: String, units: Int128)] = [
+            (base, Int128(command.quantityMin.lots) * Int128(command.lotUnits)),
+            (quote, command.notionalMin.units),
+        ]
+        for (asset, units) in received where units > 0 && units < 1_000 {
+            let share = DecimalNumber.percent(Int128(1_000_000) / units, scale: 6)
+            let what =
+                "an order of the smallest size brings \(units) smallest units of \(asset), so that "
+                + "a fee rounded up to one of them is \(share) of it"
+            guard units >= 100 || coarseFees else {
+                throw Failure(
+                    what,
+                    repair:
+                        "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
+                        + "with more decimals; or --coarse-fees where that is meant", code: .usage)
+            }
+            Terminal.warn("boursectl: \(what)")
+        }
     }
 
     /// The command for what was typed.
@@ -211,6 +266,45 @@ struct InstrumentSet: ParsableCommand {
     }
 }
 
+struct InstrumentReference: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reference", abstract: "Sets what a market's price band is measured from.",
+        discussion: """
+            For a market whose last price is stale, so that orders at today's prices are outside \
+            its band. It holds until the next trade. What the band is measured from before the \
+            first trade is `instrument set --reference`.
+
+            JSON: {"sequence", "id", "symbol", "reference"}
+
+            EXAMPLE
+              boursectl instrument reference BTCUSDT 61000 --reason "no trade since Friday"
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: ReasonedSignature
+    @Argument(help: "Its symbol.") var symbol: String
+    @Argument(help: "The price.") var price: DecimalNumber
+
+    func run() throws {
+        let audit = try signature.audit()
+        let desk = try common.exchange().desk(signature.who)
+        let view = try desk.replica.instrument(symbol)
+        let grid = desk.replica.grid(view)
+        let ticks = try grid.price(price, option: "the price")
+        let receipt = try desk.submit(
+            SetReferencePrice(instrument: view.id, price: ticks, audit: audit))
+        common.out.give(
+            [
+                "sequence": .number(receipt.sequence), "id": .number(view.id.number),
+                "symbol": .string(symbol), "reference": .string(grid.text(ticks)),
+            ],
+            text: [
+                "The band of \(symbol) is measured from \(grid.grouped(ticks)) until its next "
+                    + "trade. \(receipt.text)"
+            ])
+    }
+}
+
 extension SetInstrument {
     /// The terms of an instrument as they stand.
     init(_ view: InstrumentView, audit: Audit) {
@@ -221,6 +315,6 @@ extension SetInstrument {
             quantityMin: view.quantityMin, quantityMax: view.quantityMax,
             notionalMin: view.notionalMin, notionalMax: view.notionalMax,
             referencePrice: view.referencePrice, bandUp: view.bandUp, bandDown: view.bandDown,
-            audit: audit)
+            selfTradePrevention: view.selfTradePrevention, audit: audit)
     }
 }

@@ -61,7 +61,8 @@ struct InstrumentShow: ParsableCommand {
         discussion: """
             JSON: {"id", "symbol", "base", "quote", "state", "tick", "lot", "priceMin", \
             "priceMax", "quantityMin", "quantityMax", "notionalMin", "notionalMax", "reference", \
-            "bandUp", "bandDown", "last", "trades", "openOrders"}; what is not set is null.
+            "bandUp", "bandDown", "last", "trades", "openOrders", "rebased", \
+            "selfTradePrevention"}; what is not set is null.
             """)
 
     @OptionGroup var common: Common
@@ -94,6 +95,8 @@ struct InstrumentShow: ParsableCommand {
             "reference": grid.json(view.referencePrice), "bandUp": band(view.bandUp),
             "bandDown": band(view.bandDown), "last": grid.json(view.lastPrice),
             "trades": .number(view.lastTrade.number), "openOrders": .number(orders),
+            "rebased": grid.json(view.rebasedPrice),
+            "selfTradePrevention": .string("\(view.selfTradePrevention)"),
         ]
     }
 

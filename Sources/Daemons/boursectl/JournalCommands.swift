@@ -13,9 +13,13 @@ import Wire
 struct JournalGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal", abstract: "The log on disk.",
-        discussion: "Reading it changes nothing and works while matchd runs and while it does not.",
+        discussion: """
+            Reading it changes nothing and works while matchd runs and while it does not. What \
+            changes it needs matchd to be stopped: void, accept-loss, clear-fault.
+            """,
         subcommands: [
-            JournalVerify.self, JournalDump.self, JournalRehearse.self, VoidRecord.self,
+            JournalVerify.self, JournalDump.self, JournalRehearse.self, JournalVoids.self,
+            VoidRecord.self, JournalAcceptLoss.self, JournalClearFault.self,
         ])
 }
 
@@ -28,14 +32,22 @@ enum JournalOnDisk {
     ) throws(JournalError) -> RecoveredJournal {
         for _ in 0..<3 {
             do throws(JournalError) {
-                return try Journal.inspect(
-                    directory: settings.journalDirectory, progress: progress)
+                return try inspectOnce(settings, progress)
             } catch {
                 guard case .damaged = error else { throw error }
                 Clock.sleep(nanos: 200_000_000)
             }
         }
-        return try Journal.inspect(directory: settings.journalDirectory, progress: progress)
+        return try inspectOnce(settings, progress)
+    }
+
+    private static func inspectOnce(
+        _ settings: Settings, _ progress: (Int, Int) -> Void
+    ) throws(JournalError) -> RecoveredJournal {
+        // Asked first: a running matchd may be further when the journal is read.
+        let floor = try Journal.floor(JournalPlace(settings))
+        return try Journal.inspect(
+            directory: settings.journalDirectory, floor: floor, progress: progress)
     }
 }
 
@@ -50,7 +62,8 @@ struct JournalVerify: ParsableCommand {
         discussion: """
             Looks at the checksum, sequence, time and epoch of every record. Unfinished bytes at \
             the very end are what a crash or a running matchd leaves; they hold nothing that was \
-            acknowledged, and the next start cuts them off.
+            acknowledged, and the next start cuts them off and keeps them in journal/cut. A \
+            journal that ends before a record that was durable is not whole.
 
             JSON: {"ok", "journal", "segments", "bytes", "first", "last", "lastTime", "epoch", \
             "voided", "tail"}; tail is null or {"file", "offset", "bytes"}. For a damaged journal \
@@ -61,7 +74,7 @@ struct JournalVerify: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        var meter = ProgressMeter("Verifying", unit: "segments")
+        var meter = ProgressMeter("Verifying", unit: "bytes")
         let found: RecoveredJournal
         do throws(JournalError) {
             found = try JournalOnDisk.inspect(settings) { done, total in
@@ -102,7 +115,8 @@ struct JournalVerify: ParsableCommand {
             "\(Readable.count(count)), \(found.firstSequence) to \(found.lastSequence)")
         facts.add("last", "\(Readable.time(found.lastTimestamp)), epoch \(found.lastEpoch)")
         facts.add(
-            "segments", "\(Readable.count(found.segmentCount)), "
+            "segments",
+            "\(Readable.count(found.segmentCount)), "
                 + "\(Readable.bytes(found.bytesScanned)) read")
         if !found.voided.isEmpty {
             facts.add("voided", found.voided.all.map { "\($0)" }.joined(separator: ", "))
@@ -153,9 +167,13 @@ struct JournalDump: ParsableCommand {
         var printer = RecordPrinter(
             format: common.output, kind: kind, voided: found?.voided ?? VoidedSequences())
         do throws(JournalError) {
-            while try unsafe reader.next(upTo: min(to, last), bytesMax: 1 << 16, { run in
-                unsafe Records.forEach(run) { header, bytes in unsafe printer.add(header, bytes) }
-            }) { printer.flush() }
+            while try unsafe reader.next(
+                upTo: min(to, last), bytesMax: 1 << 16,
+                { run in
+                    unsafe Records.forEach(run) { header, bytes in unsafe printer.add(header, bytes)
+                    }
+                })
+            { printer.flush() }
         } catch {
             throw Failure(error)
         }

@@ -107,9 +107,8 @@ struct Kill: ParsableCommand {
         let desk = try common.exchange().desk(signature.who)
         let isVenue = account == "venue"
         let id = isVenue ? AccountID(0) : try desk.replica.account(account).id
-        let receipt = try desk.submit(
+        let (receipt, canceled) = try desk.submitCancels(
             SetKillSwitch(account: id, isOn: position == .on, audit: audit))
-        let canceled = receipt.ended
         let effect =
             position == .on
             ? "ON; \(Readable.count(canceled)) open orders cancelled, no new ones are taken."
@@ -160,13 +159,13 @@ struct CancelAll: ParsableCommand {
         let accountID = try account.map { try desk.replica.account($0).id } ?? AccountID(0)
         let instrumentID =
             try instrument.map { try desk.replica.instrument($0).id } ?? InstrumentID(0)
-        let receipt = try desk.submit(
+        let (receipt, canceled) = try desk.submitCancels(
             MassCancel(
                 account: accountID, instrument: instrumentID,
                 side: side.map { $0 == .buy ? .buy : .sell }))
         common.out.give(
             [
-                "sequence": .number(receipt.sequence), "canceled": .number(receipt.outcome.id),
-            ], text: ["Cancelled \(Readable.count(receipt.outcome.id)) orders. \(receipt.text)"])
+                "sequence": .number(receipt.sequence), "canceled": .number(canceled),
+            ], text: ["Cancelled \(Readable.count(canceled)) orders. \(receipt.text)"])
     }
 }

@@ -43,7 +43,7 @@ struct VoidRecord: ParsableCommand {
         let audit = try signature.audit()
         let settings = try common.settings()
         do {
-            let lock = try Self.lock(settings)
+            let lock = try JournalHold(settings, "voiding is for a matchd that cannot start")
             let written = try withExtendedLifetime(lock) { try append(audit, settings) }
             common.out.give(
                 ["sequence": .number(written), "voids": .number(sequence)],
@@ -56,28 +56,16 @@ struct VoidRecord: ParsableCommand {
         }
     }
 
-    private static func lock(_ settings: Settings) throws -> StateLock {
-        let owner = try File(settings.journalDirectory, .read).owner()
-        guard owner == geteuid() else {
-            throw Failure(
-                "\(settings.journalDirectory) belongs to user \(owner)",
-                repair: "run it as that user, so that matchd can write on: sudo -u '#\(owner)' "
-                    + "boursectl …")
-        }
-        do {
-            return try StateLock(directory: settings.state)
-        } catch {
-            throw Failure(
-                "\(error)",
-                repair: "voiding is for a matchd that cannot start; see `boursectl void --help`")
-        }
-    }
-
     private func append(_ audit: Audit, _ settings: Settings) throws -> UInt64 {
-        let journal = try Journal.recover(directory: settings.journalDirectory)
+        let place = JournalPlace(settings)
+        let store = SnapshotStore(directory: settings.snapshotsDirectory)
+        let opened = try Journal.open(place, snapshots: store, scansAll: true)
+        let journal = opened.recovered
         if let cut = journal.cut { Terminal.warn("boursectl: \(cut)") }
         try check(journal, settings)
-        try ask()
+        try Confirmation.ask(
+            "Type its sequence to void it on every replica: ", "\(sequence)",
+            confirm.map { "\($0)" })
         let header = RecordHeader(
             sequence: journal.lastSequence + 1,
             timestamp: max(journal.lastTimestamp, Clock.realtimeNanos()),
@@ -85,7 +73,7 @@ struct VoidRecord: ParsableCommand {
         var record = VoidSequence(sequence: sequence, audit: audit).recordBytes(header)
         unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
         let writer = try JournalWriter(
-            recovered: journal,
+            recovered: journal, replica: opened.replica.replica, place: place,
             options: JournalOptions(
                 segmentBytes: settings.matchd.segmentBytes,
                 reserveBytes: settings.matchd.reserveBytes))
@@ -156,20 +144,4 @@ struct VoidRecord: ParsableCommand {
         }
     }
 
-    private func ask() throws {
-        if let confirm {
-            guard confirm == sequence else {
-                throw Failure("--confirm \(confirm) is not \(sequence)", code: .usage)
-            }
-            return
-        }
-        guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw Failure(
-                "nobody is there to confirm", repair: "add --confirm \(sequence)", code: .usage)
-        }
-        Terminal.write("Type its sequence to void it on every replica: ", to: STDERR_FILENO)
-        guard readLine().flatMap({ UInt64($0) }) == sequence else {
-            throw Failure("not confirmed; nothing was done")
-        }
-    }
 }

@@ -25,7 +25,7 @@ final class MatchingDaemon {
     let snapshots: SnapshotStore
     let pipeline: Pipeline
     let sink: JournalSink
-    let identity: JournalIdentity
+    let writer: JournalWriter
 
     /// Recovers the journal and starts to serve.
     init(_ settings: Settings, _ log: DaemonLog) throws {
@@ -39,15 +39,18 @@ final class MatchingDaemon {
         self.settings = settings
         self.log = log
         lock = try StateLock(directory: settings.state)
+        // Not the journal's: that one is made with the journal, and missed where it is not mounted.
         for directory in [
-            settings.journalDirectory, settings.snapshotsDirectory,
+            settings.snapshotsDirectory,
             Directory.parent(of: settings.matchd.socket) ?? settings.state,
         ] where !Directory.exists(directory) { try Directory.create(directory) }
 
         snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
-        let start = try JournalStart(settings, snapshots, log)
-        identity = start.identity
-        sink = try JournalSink(start.writer)
+        let place = JournalPlace(settings)
+        let start = try JournalStart(settings, place, snapshots, log)
+        writer = start.writer
+        let identity = writer.identity
+        sink = try JournalSink(writer)
         let listeners = try Self.listeners(settings)
         var options = PipelineOptions()
         options.cpu = settings.matchd.cpu
@@ -70,7 +73,9 @@ final class MatchingDaemon {
             engine: start.takeEngine(), sink: sink, history: history, listeners: listeners,
             options: options
         ) { fault in
-            log.fatal("the journal failed, nothing more was acknowledged: \(fault)")
+            let status = place.latched() == nil ? 1 : DaemonArguments.journalFault
+            log.fatal(
+                "the journal failed, nothing more was acknowledged: \(fault)", status: status)
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
     }
@@ -160,16 +165,22 @@ final class MatchingDaemon {
     /// well: where it is at it, or has this one, or the disk does not take it, nothing is lost by
     /// leaving it out.
     func writeSnapshot(_ engine: borrowing Engine) {
-        guard let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
+        let last = writer.last
+        guard last.sequence == engine.sequence,
+            let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
             (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
             log.line("stopped at record \(engine.sequence)")
             return
         }
         defer { _ = turn }
+        let (work, log) = (WorkProgress(), log)
+        let reporter = try? WorkReporter(work, report: log.line)
+        defer { reporter?.end() }
         do throws(JournalError) {
             let info = try snapshots.write(
-                engine, identity: identity, keepFree: settings.matchd.reserveBytes)
+                engine, identity: writer.identity, recordCRC: last.crc,
+                keepFree: settings.matchd.reserveBytes, work: work)
             try snapshots.prune(keep: settings.auditd.snapshotsKeep)
             log.line("stopped at record \(info.sequence), with a snapshot")
         } catch {
@@ -237,49 +248,44 @@ extension MatchingDaemon {
     }
 }
 
+extension JournalPlace {
+    /// The journal of these settings.
+    init(_ settings: Settings) {
+        self.init(
+            directory: settings.journalDirectory, state: settings.state,
+            runtime: Directory.parent(of: settings.matchd.socket), configuration: settings.file)
+    }
+}
+
 /// The journal as it is found, brought to where it can be gone on with.
 final class JournalStart {
-    let identity: JournalIdentity
     let writer: JournalWriter
     let voided: [UInt64]
     private var engine: Engine?
 
-    init(_ settings: Settings, _ snapshots: SnapshotStore, _ log: DaemonLog) throws {
-        let recovered = try Journal.recover(
-            directory: settings.journalDirectory, scanFrom: try Journal.scanStart(snapshots)
-        ) { done, all in
-            ServiceManager.extendTimeout(seconds: 30)
-            if all > 4 { log.line("checked \(done) of \(all) segments") }
+    init(
+        _ settings: Settings, _ place: JournalPlace, _ snapshots: SnapshotStore, _ log: DaemonLog
+    ) throws {
+        let work = WorkProgress()
+        let reporter = try WorkReporter(work, report: log.line)
+        defer { reporter.end() }
+        work.begin("checking the journal", unit: "bytes", from: 0, to: 0)
+        let opened = try Journal.open(place, snapshots: snapshots) { done, all in
+            work.advance(to: UInt64(done), of: UInt64(all))
         }
+        let recovered = opened.recovered
         if let cut = recovered.cut { log.line("\(cut)") }
-        let options = JournalOptions(
-            segmentBytes: settings.matchd.segmentBytes,
-            reserveBytes: settings.matchd.reserveBytes)
         voided = recovered.voided.all
-        guard !recovered.isEmpty else {
-            // Snapshots beside an empty journal: an exchange was here, and its log is gone.
-            if let newest = try snapshots.sequences().first {
-                throw JournalError.snapshotAhead(
-                    file: snapshots.path(newest), sequence: newest, lastGood: 0)
-            }
-            identity = recovered.identity ?? .random()
-            writer = try JournalWriter(
-                recovered: recovered, identity: identity, options: options)
-            engine = try Self.genesis(settings.limits, identity, writer)
-            log.line("began journal \(identity)")
-            return
-        }
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
-            mark: Directory.join(settings.state, "recovery.mark"), report: log.line
-        ) { progress in
-            ServiceManager.extendTimeout(seconds: 30)
-            ServiceManager.status("replayed to record \(progress.sequence) of \(progress.last)")
-        }
-        try Self.check(settings, restored.limits)
+            mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
+        Self.compare(settings, restored.limits, log)
         log.line("recovered to record \(restored.sequence)")
-        writer = try JournalWriter(recovered: recovered, options: options)
-        identity = writer.identity
+        writer = try JournalWriter(
+            recovered: recovered, replica: opened.replica.replica, place: place,
+            options: JournalOptions(
+                segmentBytes: settings.matchd.segmentBytes,
+                reserveBytes: settings.matchd.reserveBytes))
         engine = consume restored
     }
 
@@ -289,41 +295,12 @@ final class JournalStart {
         return engine
     }
 
-    /// Writes and applies the first record of an empty journal.
-    static func genesis(
-        _ limits: EngineLimits, _ identity: JournalIdentity, _ writer: JournalWriter
-    ) throws -> Engine {
-        var engine = Engine(limits: limits, keepsEvents: false)
-        let header = RecordHeader(
-            sequence: 1, timestamp: Clock.realtimeNanos(), epoch: 1, kind: .genesis)
-        var record = Genesis(
-            limits: limits, journalHigh: identity.high, journalLow: identity.low
-        ).recordBytes(header)
-        unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
-        var failure: JournalError?
-        unsafe record.withUnsafeBytes { bytes in
-            do throws(JournalError) {
-                try unsafe writer.append(bytes)
-                try writer.sync()
-                _ = unsafe engine.apply(record: bytes)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        return engine
-    }
-
-    /// Limits are part of the journal: they cannot change under it.
-    static func check(_ settings: Settings, _ limits: EngineLimits) throws {
-        guard limits != settings.limits else { return }
-        let l = limits
-        throw ConfigurationFault(
-            description: """
-                \(settings.file): [limits] differ from those the journal was begun with; set \
-                assets = \(l.assets), instruments = \(l.instruments), accounts = \(l.accounts), \
-                open_orders = \(l.openOrders), api_keys = \(l.apiKeys), sessions = \(l.sessions), \
-                fee_tiers = \(l.feeTiers)
-                """)
+    /// Says where the configuration asks for more than the journal holds: it is begun with these
+    /// limits, and raised by records of its own.
+    private static func compare(_ settings: Settings, _ limits: EngineLimits, _ log: DaemonLog) {
+        guard !limits.covers(settings.limits) else { return }
+        log.line(
+            "[limits] of \(settings.file) are above those of the journal, which stand: raise them "
+                + "with `boursectl limits raise`")
     }
 }

@@ -18,6 +18,9 @@ do {
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {
     log.fatal(error.description, status: DaemonArguments.badConfiguration)
+} catch let error as JournalError where error.needsOperator {
+    // Another start would find the same.
+    log.fatal(error.description, status: DaemonArguments.journalFault)
 } catch {
     log.fatal("\(error)")
 }

@@ -63,14 +63,25 @@ struct SettingsKey {
         return [
             key(
                 "assets", \.assets, most: 10_000,
-                "How much the engine holds: its memory is taken at start. The journal's first\n"
-                    + "record fixes these; a later change is refused, with what to set.\nAssets."),
+                "How much the engine holds. A journal begins with these; later\n"
+                    + "`boursectl limits raise` raises them, and a change here has no effect.\nAssets."
+            ),
             key("instruments", \.instruments, most: 10_000, "Instruments."),
-            key("accounts", \.accounts, most: 10_000_000, "Customer accounts."),
+            key("accounts", \.accounts, most: 1_048_576, "Customer accounts."),
             key("open_orders", \.openOrders, most: 16_000_000, "Open orders over all instruments."),
-            key("api_keys", \.apiKeys, most: 10_000_000, "API keys, revoked ones included."),
+            key("api_keys", \.apiKeys, most: 1_048_576, "API keys."),
             key("sessions", \.sessions, most: 65_535, "Names of writers."),
             key("fee_tiers", \.feeTiers, most: 1_024, "Fee tiers."),
+            key(
+                "order_limits", \.orderLimits, most: 1_048_576,
+                "Rows of order limits: one an account (or the default) and instrument."),
+            key(
+                "references", \.references, most: 268_435_456,
+                "References of bookings and outputs of deposits that are remembered, so that none\n"
+                    + "counts twice."),
+            key(
+                "turn_steps", \.turnSteps, most: 65_536,
+                "Steps of one turn of the engine; what needs more goes on in turns of its own."),
         ]
     }
 

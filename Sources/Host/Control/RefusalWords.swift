@@ -14,12 +14,14 @@ extension Refusal {
         case .diskReserve: "the disk of the journal is below its reserve: only cancels are taken"
         case .voided: "the command was voided"
         case .poisoned: "matchd died twice while it applied this command; it is not tried again"
+        case .deadlinePassed: "its deadline had passed when it got its place in the log"
         case .venueKilled: "the venue's kill switch is on"
         case .accountUnknown: "there is no such account"
         case .accountKilled: "the account's kill switch is on"
         case .instrumentUnknown: "there is no such instrument"
         case .messageRate: "the account is above its limit of messages a second"
         case .instrumentState: "the instrument's state does not take this"
+        case .instrumentBusy: "work of an earlier command goes on in the instrument"
         default: laterMeaning
         }
     }
@@ -32,6 +34,7 @@ extension Refusal {
         case .displayQuantityInvalid: "the displayed quantity is out of range"
         case .stopPriceInvalid: "the trigger price is out of range"
         case .expireTimeInvalid: "the expire time is not in the future"
+        case .sweepLimit: "the order would look at more of the book than one turn may"
         case .notionalBelowMinimum: "price × quantity is below the minimum"
         case .notionalAboveMaximum: "price × quantity is above the maximum"
         case .priceBand: "the price is outside the band"
@@ -45,6 +48,7 @@ extension Refusal {
         case .orderUnknown: "there is no such open order"
         case .amendInvalid: "the order does not take this change"
         case .cancelFailed: "the cancel failed"
+        case .cancelRestricted: "the order's status is not one that the cancel was restricted to"
         case .nameInvalid: "the name is empty, or exists with other terms that cannot change"
         case .assetUnknown: "there is no such asset"
         case .termsInvalid: "a scale, tick, lot, rate or limit is out of its range"
@@ -52,6 +56,8 @@ extension Refusal {
         case .amountInvalid: "the amount is zero or outside the ledger's range"
         case .apiKeyUnknown: "there is no such key, or it is revoked"
         case .stateInvalid: "that state cannot be set"
+        case .referenceDuplicate: "this reference is in the journal already; nothing was booked"
+        case .feesInsufficient: "the house has not that much in its fees"
         default: "refused"
         }
     }
@@ -69,8 +75,12 @@ extension Refusal {
             "see `boursectl account show ACCOUNT`; `boursectl cancel-all` frees what orders hold"
         case .nameInvalid: "see what exists with `boursectl asset list` or `instrument list`"
         case .tableFull:
-            "the [limits] of bourse.toml stand in the journal's first record and cannot grow in "
-                + "place: use what is there, or start a new exchange with higher ones"
+            "raise the limit of that table with `boursectl limits raise`"
+        case .instrumentBusy: "run it again in a moment"
+        case .referenceDuplicate:
+            "find the first booking: boursectl journal dump, with --kind adjustBalance or "
+                + "transferFees"
+        case .feesInsufficient: "see `boursectl fees report`"
         case .apiKeyUnknown: "see `boursectl key list`"
         case .sessionUnknown: "run it again"
         default: ""

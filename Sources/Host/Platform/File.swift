@@ -63,6 +63,19 @@ public final class File: Sendable {
     /// The user that owns it.
     public func owner() throws(SystemError) -> UInt32 { try status().st_uid }
 
+    /// Gives it the owner and group of another file (fchown(2)). Without the right to do that it
+    /// stays this process's, which is no error where both are the same.
+    public func setOwner(like other: File) throws(SystemError) {
+        let (own, wanted) = (try status(), try other.status())
+        guard own.st_uid != wanted.st_uid || own.st_gid != wanted.st_gid else { return }
+        try setOwner(wanted.st_uid, group: wanted.st_gid)
+    }
+
+    /// Sets owner and group (fchown(2)).
+    public func setOwner(_ user: UInt32, group: UInt32) throws(SystemError) {
+        guard fchown(descriptor, user, group) == 0 else { throw .last("set the owner of", path) }
+    }
+
     /// Whether it is an ordinary file, not a device, directory or pipe.
     public func isRegular() throws(SystemError) -> Bool {
         try status().st_mode & S_IFMT == S_IFREG
@@ -169,6 +182,21 @@ public final class File: Sendable {
     /// Makes data and metadata durable (fsync(2)); the same about errors.
     public func sync() throws(SystemError) {
         guard fsync(descriptor) == 0 else { throw .last("sync", path) }
+    }
+
+    /// Forgets what of the file is in memory, so that the next read asks the disk
+    /// (POSIX_FADV_DONTNEED). What is not yet written stays.
+    public func dropCache() throws(SystemError) {
+        let code = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+        guard code == 0 else { throw SystemError(code: code, operation: "drop", path: path) }
+    }
+
+    /// Opens the file at `path` for reading past the page cache (O_DIRECT); nil where its file
+    /// system can't. Offsets, counts and addresses are multiples of 4096.
+    public static func direct(_ path: String) throws(SystemError) -> File? {
+        let fd = unsafe bourse_open_direct(path)
+        if fd == -EINVAL { return nil }
+        return File(descriptor: try checked(fd, "open", path), path: path)
     }
 
     /// Takes disk space for `count` bytes from `offset` and lengthens the file to hold them.

@@ -28,12 +28,22 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         SystemError(code: ENOSPC, operation: operation, path: path)
     }
 
+    /// A file whose content on the disk is not what was written to it (EIO).
+    public static func unequal(_ path: String) -> SystemError {
+        SystemError(code: EIO, operation: "read back", path: path)
+    }
+
     /// The file or directory does not exist (ENOENT).
     public var isMissing: Bool { code == ENOENT }
     /// There is a file of that name already (EEXIST).
     public var exists: Bool { code == EEXIST }
     /// The disk, the quota or the file size limit is full (ENOSPC, EDQUOT, EFBIG).
     public var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+    /// A write or a sync that failed, so that what the disk holds is unknown; a disk without room is
+    /// not meant, unless it said so only at the sync.
+    public var isDiskFault: Bool {
+        operation.hasPrefix("sync") || (operation == "write" && !isFull)
+    }
     /// Nothing there now; try again when the descriptor is ready (EAGAIN).
     public var isWouldBlock: Bool { code == EAGAIN }
 

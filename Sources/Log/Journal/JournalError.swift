@@ -13,12 +13,14 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case missing(directory: String, first: UInt64, last: UInt64)
     /// A file of another journal.
     case foreign(file: String, found: JournalIdentity, expected: JournalIdentity)
-    /// A file of a format that a later version writes.
+    /// A file of a format that this version does not read.
     case newer(file: String, version: UInt32, known: UInt32)
     /// A snapshot that can't be used.
     case snapshot(file: String, detail: String)
     /// A snapshot is of a later sequence than the journal's last record.
     case snapshotAhead(file: String, sequence: UInt64, lastGood: UInt64)
+    /// A snapshot is of another record than the journal has at its sequence, in the same term.
+    case forked(file: String, sequence: UInt64)
     /// The journal begins after sequence 1, and no snapshot stands before its beginning.
     case noSnapshot(directory: String, first: UInt64)
     /// Re-execution gave another hash than the log's mark at `sequence`.
@@ -29,6 +31,28 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case genesis(file: String, detail: String)
     /// The writer met a fault before, which is final: what the disk holds is unknown.
     case stopped
+    /// A write or a sync failed in an earlier process, and nobody has looked at it since.
+    case latched(file: String, detail: String)
+    /// Nothing says that a journal was ever begun here.
+    case notBegun(directory: String)
+    /// A journal was begun, and there is none.
+    case lost(directory: String, identity: JournalIdentity?)
+    /// The journal ends before a record that was durable.
+    case behind(directory: String, floor: UInt64, lastGood: UInt64)
+    /// The replica file can't be used, or is not there.
+    case replica(file: String, detail: String)
+    /// Records that are known to be released would be cut.
+    case cutBelowCommit(after: UInt64, commitPoint: UInt64)
+    /// Records that can't follow the last one. Nothing of them was written.
+    case refused(sequence: UInt64, detail: String)
+
+    /// Whether only an operator can help: trying again can't.
+    public var needsOperator: Bool {
+        switch self {
+        case .system, .stopped: false
+        default: true
+        }
+    }
 
     /// What happened and what to do.
     public var description: String {
@@ -37,23 +61,29 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .damaged(let file, let offset, let lastGood, let detail):
             return "\(file) is damaged at byte \(offset) (\(detail)); the last good record is "
                 + "\(lastGood). Nothing was changed. Put this file back from a backup or a "
-                + "standby; `boursectl journal verify` shows what else is affected"
+                + "standby; `boursectl journal verify` shows what else is affected. "
+                + Self.acceptance(lastGood)
         case .missing(let directory, let first, let last):
             return
                 "\(directory) lacks the records \(first) to \(last): a segment is missing; put it "
-                + "back from a backup or a standby"
+                + "back from a backup or a standby. " + Self.acceptance(first - 1)
         case .foreign(let file, let found, let expected):
             return "\(file) belongs to journal \(found), not to \(expected): it was copied from "
                 + "another exchange; move it out of the way"
         case .newer(let file, let version, let known):
-            return "\(file) has format \(version), this version reads up to \(known): install the "
-                + "version that wrote it, or a later one"
+            return "\(file) has format \(version), this version reads format \(known): install "
+                + "the version that wrote it, or a later one"
         case .snapshot(let file, let detail): return "snapshot \(file) can't be used: \(detail)"
         case .snapshotAhead(let file, let sequence, let lastGood):
             return
                 "the journal ends at \(lastGood), but \(file) is of sequence \(sequence): records "
                 + "that were durable are gone. Put the newest segments back from a backup or a "
-                + "standby; to go on without them, move that snapshot away"
+                + "standby. " + Self.acceptance(lastGood)
+        case .forked(let file, let sequence):
+            return
+                "\(file) was made of another record \(sequence) than the journal has: the journal "
+                + "lost records and went on, or the file is not of this exchange; compare with a "
+                + "backup or a standby, and move what is wrong away"
         case .noSnapshot(let directory, let first):
             return
                 "\(directory) begins at record \(first) and there is no valid snapshot before it: "
@@ -71,7 +101,42 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .genesis(let file, let detail): return "the first record of \(file): \(detail)"
         case .stopped:
             return "the journal stopped after an earlier fault; end this process and start it again"
+        case .latched(let file, let detail):
+            return
+                "the journal's disk failed: \(detail). What it holds is unknown until it was "
+                + "written again and read back. Look into the kernel log, replace the disk if it "
+                + "is to blame, then `boursectl journal clear-fault`, which checks it and removes "
+                + "\(file)"
+        case .notBegun(let directory):
+            return
+                "there is no journal in \(directory), and nothing says that one was begun. For a "
+                + "new exchange: `boursectl init`. If there was one: mount its volume or put the "
+                + "state directory back"
+        case .lost(let directory, let identity):
+            let name = identity.map { " \($0)" } ?? ""
+            return
+                "journal\(name) is not in \(directory), the last good record is 0. Check that its "
+                + "volume is mounted, or put it back from a backup or a standby. To give it up for "
+                + "ever and begin a new exchange: `boursectl init --new-journal`"
+        case .behind(let directory, let floor, let lastGood):
+            return
+                "\(directory) ends at record \(lastGood), but record \(floor) was durable: an old "
+                + "copy, or the newest records are gone. Put them back from a backup or a standby. "
+                + Self.acceptance(lastGood)
+        case .replica(let file, let detail):
+            return
+                "\(file) \(detail): put it back from a backup; or `boursectl init`, which makes "
+                + "this host a new replica of the journal that is here"
+        case .cutBelowCommit(let last, let commitPoint):
+            return
+                "records after \(last) were released up to \(commitPoint): they are not cut"
+        case .refused(let sequence, let detail):
+            return "record \(sequence) can't follow in the journal: \(detail)"
         }
+    }
+
+    private static func acceptance(_ last: UInt64) -> String {
+        "To go on without what is lost: `boursectl journal accept-loss --after \(last)`"
     }
 }
 

@@ -11,6 +11,9 @@ internal import Platform
 public final class JournalReader {
     /// How long a live reader waits for an unfinished record to become whole before it is damage.
     static let patienceNanos: Int64 = 10_000_000_000
+    /// How often a live reader that has nothing to read looks at the directory: whether the segment
+    /// is still there, and no later one without it.
+    static let judgeNanos: Int64 = 1_000_000_000
 
     /// The directory with the segments.
     public let directory: String
@@ -18,25 +21,34 @@ public final class JournalReader {
     public private(set) var nextSequence: UInt64
     /// Whether all records given so far were durable when they were given.
     public private(set) var isDurable = true
+    /// The highest commit point of the marks that were passed: what is known to be released.
+    public var commitPoint: UInt64 { max(committed, cursor?.commitPoint ?? 0) }
+    /// The last record given, as all replicas name it; nil before the first.
+    public private(set) var last: LogPoint?
     /// Which journal it is; nil before the first segment was found.
     public private(set) var identity: JournalIdentity?
 
     private let isLive: Bool
+    private let prior: LogPoint?
     private var cursor: SegmentCursor?
     private var badSince: Int64?
+    private var judged: Int64 = 0
+    private var committed: UInt64 = 0
 
     /// A reader that begins at `sequence`. It opens nothing yet.
     ///
-    /// `identity`: where given, files of another journal are an error. `isLive`: another process
+    /// `identity`: where given, files of another journal are an error. `behind`: where given, the
+    /// record before the first one must be this one, or it is `forked`. `isLive`: another process
     /// may be writing: what is not whole yet is waited for, and an empty directory too.
     public init(
         directory: String, from sequence: UInt64, identity: JournalIdentity? = nil,
-        isLive: Bool = false
+        behind prior: LogPoint? = nil, isLive: Bool = false
     ) {
         precondition(sequence > 0, "records are numbered from 1")
         self.directory = directory
         self.identity = identity
         self.isLive = isLive
+        self.prior = prior
         nextSequence = sequence
     }
 
@@ -58,6 +70,7 @@ public final class JournalReader {
             case .run(let bytes):
                 badSince = nil
                 nextSequence = current.expected.sequence
+                last = current.expected.prior
                 isDurable = false
                 unsafe body(bytes)
                 try passMark(current)
@@ -69,8 +82,13 @@ public final class JournalReader {
                 return false
             case .end, .bad:
                 if let following = try open(nextSequence) {
+                    guard following.header.prior == current.expected.prior else {
+                        throw .damaged(
+                            file: following.file.path, offset: 40, lastGood: nextSequence - 1,
+                            detail: "its header names another record before it")
+                    }
                     current = following
-                    cursor = following
+                    setCursor(following)
                     // A segment is begun only when the one before it is durable.
                     isDurable = true
                     isFresh = false
@@ -84,6 +102,11 @@ public final class JournalReader {
                 }
             }
         }
+    }
+
+    private func setCursor(_ next: SegmentCursor?) {
+        committed = commitPoint
+        cursor = next
     }
 
     /// Waits a little before the next look, `milliseconds` long. A plain sleep: the writer's pages
@@ -133,8 +156,11 @@ public final class JournalReader {
                     detail: "record \(found.expected.sequence) was expected there")
             }
         }
+        if let prior, prior.sequence + 1 == nextSequence, found.expected.prior != prior {
+            throw .forked(file: name.path, sequence: prior.sequence)
+        }
         identity = found.header.identity
-        cursor = found
+        setCursor(found)
         return found
     }
 
@@ -150,6 +176,13 @@ public final class JournalReader {
     /// Decides what it means that no record follows: the end, something unfinished, or a fault.
     private func judge(_ cursor: SegmentCursor, _ upTo: UInt64) throws(JournalError) {
         let step = try step(cursor, upTo, .max)
+        if isLive, case .end = step {
+            badSince = nil
+            // Idle for a while: reading a directory costs more than all the rest.
+            let now = Clock.monotonicNanos()
+            guard now - judged >= Self.judgeNanos else { return }
+            judged = now
+        }
         let segments = try SegmentName.list(directory)
         let later = segments.first { $0.firstSequence > nextSequence }
         switch step {
@@ -174,7 +207,7 @@ public final class JournalReader {
                 let tail = try cursor.search()
                 cursor.refresh()
                 guard case .bad = try self.step(cursor, upTo, .max) else { return reopen() }
-                if later == nil, !tail.isDamage {
+                if later == nil, tail.damage == nil {
                     badSince = now
                     return
                 }
@@ -208,7 +241,7 @@ public final class JournalReader {
     }
 
     private func reopen() {
-        cursor = nil
+        setCursor(nil)
         badSince = nil
     }
 }

@@ -31,43 +31,66 @@ public struct JournalOptions: Hashable, Sendable {
 
 /// The one writer of a journal.
 ///
-/// `append` and `sync` belong to one thread, `prepareNext` to one other; the rest is for any. A
-/// fault of `append` or `sync` is final: all later calls throw `stopped`, and only recovery by a
+/// `append`, `sync`, `settle` and `cut` belong to one thread, `prepareNext` to one other; the rest
+/// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by a
 /// new process tells what is on disk.
 public final class JournalWriter: @unchecked Sendable {
     // Everything without an atomic or a lock of its own is touched by the appending thread only.
     private let directory: String
     private let options: JournalOptions
     private let supply: SegmentSupply
+    private let place: JournalPlace?
+    private var floor: DurableFloor?
+    private var floorTime: Int64 = 0
     private var segment: File?
     private var offset = 0
     private var capacity = 0
-    private var timestamp: Int64
-    private var epoch: UInt32
+    private var expected: Expectation
     private var hasUnsynced = false
+    private var markedCommit: UInt64
     private let hasStopped = Atomic<Bool>(false)
     private let appended: Atomic<UInt64>
     private let durable: Atomic<UInt64>
+    private let committed: Atomic<UInt64>
 
     /// Which journal.
     public let identity: JournalIdentity
+    /// Which replica of it.
+    public let replica: ReplicaID
+
+    /// How often the floor is made durable.
+    private static let floorNanos: Int64 = 1_000_000_000
 
     /// Goes on where `recovered` ends. The directory must be locked by this process.
     ///
-    /// `identity` is for an empty journal, and must be the one in the genesis record that is
-    /// appended first; of one that exists, it is what `recovered` says.
+    /// `identity` and `replica` are for an empty journal; of one that exists they are what
+    /// `recovered` says. `place`: where its guards are, which then keep the last durable record and
+    /// a fault of the disk.
     public init(
-        recovered: RecoveredJournal, identity: JournalIdentity? = nil, options: JournalOptions
+        recovered: RecoveredJournal, identity: JournalIdentity? = nil,
+        replica: ReplicaID? = nil, place: JournalPlace? = nil, options: JournalOptions
     ) throws(JournalError) {
         precondition(recovered.isRepaired, "a journal is recovered before it is gone on with")
         directory = recovered.directory
         self.options = options
+        self.place = place
         self.identity = recovered.identity ?? identity ?? .random()
-        timestamp = recovered.lastTimestamp
-        epoch = recovered.lastEpoch
+        self.replica = replica ?? recovered.replica
+        expected = Expectation(prior: recovered.last, timestamp: recovered.lastTimestamp)
+        markedCommit = recovered.commitPoint
         appended = Atomic(recovered.lastSequence)
         durable = Atomic(recovered.lastSequence)
+        committed = Atomic(recovered.commitPoint)
         supply = try SegmentSupply(directory: recovered.directory, options: options)
+        if let place {
+            floor = try DurableFloor(
+                place.floorFile, identity: self.identity, sequence: recovered.lastSequence)
+        }
+        try latching { () throws(JournalError) in try seat(recovered) }
+    }
+
+    private func seat(_ recovered: RecoveredJournal) throws(JournalError) {
+        segment = nil
         guard let end = recovered.end else { return }
         let (file, size) = try onDisk { () throws(SystemError) in
             let file = try File(end.segment.path, .write)
@@ -83,13 +106,29 @@ public final class JournalWriter: @unchecked Sendable {
     public var lastSequence: UInt64 { appended.load(ordering: .acquiring) }
     /// The last record that is durable.
     public var durableSequence: UInt64 { durable.load(ordering: .acquiring) }
+    /// The last record that was appended, as all replicas name it. For the appending thread.
+    public var last: LogPoint { expected.prior }
+    /// The last record that is known to be released.
+    public var commitPoint: UInt64 { committed.load(ordering: .acquiring) }
+
+    /// Notes that all up to `sequence` is released; for any thread. Marks carry it from then on. It
+    /// never goes back.
+    public func noteCommit(_ sequence: UInt64) {
+        committed.max(sequence, ordering: .acquiringAndReleasing)
+    }
 
     /// Writes whole records, which follow those before without a gap and have their CRC. They are
     /// not durable before `sync`. Begins a new segment where they don't fit, which syncs the old
     /// one.
-    public func append(_ records: UnsafeRawBufferPointer) throws(JournalError) {
+    ///
+    /// Throws `refused`, and has written nothing then, for records that can't follow. `isForeign`:
+    /// they come from another host, so that their CRCs are checked as well.
+    public func append(
+        _ records: UnsafeRawBufferPointer, isForeign: Bool = false
+    ) throws(JournalError) {
         guard !isStopped else { throw .stopped }
-        do throws(JournalError) {
+        let end = try unsafe check(records, isForeign)
+        try latching { () throws(JournalError) in
             var rest = unsafe records
             while rest.count > 0 {
                 let (count, last) = unsafe fitting(rest)
@@ -100,28 +139,40 @@ public final class JournalWriter: @unchecked Sendable {
                 let piece = unsafe UnsafeRawBufferPointer(rebasing: rest[0..<count])
                 try unsafe writePiece(piece)
                 hasUnsynced = true
-                appended.store(last, ordering: .releasing)
+                expected = last
+                appended.store(last.last, ordering: .releasing)
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
-        } catch {
-            hasStopped.store(true, ordering: .releasing)
-            throw error
         }
+        assert(expected == end, "all of it was written")
     }
 
     /// Makes all that was appended durable, and marks that it is. One fdatasync(2).
     public func sync() throws(JournalError) {
         guard !isStopped else { throw .stopped }
         guard hasUnsynced, let segment else { return }
-        do throws(JournalError) {
+        try latching { () throws(JournalError) in
             try onDisk { () throws(SystemError) in try segment.syncData() }
             hasUnsynced = false
+            floor?.advance(to: lastSequence)
             durable.store(lastSequence, ordering: .releasing)
             try mark()
-        } catch {
-            hasStopped.store(true, ordering: .releasing)
-            throw error
         }
+    }
+
+    /// Writes a mark where the commit point moved since the last one, and makes it durable. For
+    /// moments without work, about 100 ms after the last: a quiet journal ends with a durable mark
+    /// that says all of it was released. True when there was something to write.
+    @discardableResult public func settle() throws(JournalError) -> Bool {
+        guard !isStopped else { throw .stopped }
+        guard !hasUnsynced, let segment, commitPoint > markedCommit,
+            capacity - offset >= SyncMark.bytes
+        else { return false }
+        try latching { () throws(JournalError) in
+            try mark()
+            try onDisk { () throws(SystemError) in try segment.syncData() }
+        }
+        return true
     }
 
     /// Whether a fault has ended this writer.
@@ -130,7 +181,14 @@ public final class JournalWriter: @unchecked Sendable {
     /// Makes segments ahead of need, if some are lacking; true when one was made. May take long:
     /// for a thread of its own, about every 100 ms. A full disk is no error here: it shows in
     /// `isBelowReserve`, and stops `append` only when the last segment is used up.
-    public func prepareNext() throws(JournalError) -> Bool { try supply.fill() }
+    public func prepareNext() throws(JournalError) -> Bool {
+        let now = Clock.monotonicNanos()
+        if let floor, now - floorTime >= Self.floorNanos {
+            floorTime = now
+            try onDisk { () throws(SystemError) in try floor.sync() }
+        }
+        return try supply.fill()
+    }
 
     /// Whether free space was below the reserve, or no segment could be made ahead, at the last
     /// look. One atomic load.
@@ -138,6 +196,46 @@ public final class JournalWriter: @unchecked Sendable {
 
     /// Looks at the disk's free bytes, which it gives, and renews `isBelowReserve`. One statvfs(3).
     public func checkSpace() throws(JournalError) -> Int { try supply.checkSpace() }
+
+    /// Cuts all records after `last`, as a lawful primary's log demands: what goes is kept in
+    /// `cut/`, and a process that dies on the way is followed by one that finishes it. Needs the
+    /// place, whose replica file notes the intent. Throws `cutBelowCommit`, and has changed nothing
+    /// then, for records that were released, unless `isForced`.
+    public func cut(
+        after last: UInt64, reason: String, isForced: Bool = false
+    ) throws(JournalError) {
+        guard !isStopped else { throw .stopped }
+        guard let place else { preconditionFailure("a cut is noted in the replica file") }
+        try sync()
+        guard last < lastSequence else { return }
+        guard isForced || last >= commitPoint else {
+            throw .cutBelowCommit(after: last, commitPoint: commitPoint)
+        }
+        try latching { () throws(JournalError) in
+            segment = nil
+            try Journal.cut(place, after: last, reason: reason)
+            let recovered = try Journal.recover(directory: directory, scanFrom: max(last, 1))
+            expected = Expectation(prior: recovered.last, timestamp: recovered.lastTimestamp)
+            markedCommit = min(markedCommit, last)
+            committed.store(min(commitPoint, last), ordering: .releasing)
+            appended.store(recovered.lastSequence, ordering: .releasing)
+            durable.store(recovered.lastSequence, ordering: .releasing)
+            floor = try DurableFloor(
+                place.floorFile, identity: identity, sequence: recovered.lastSequence)
+            try seat(recovered)
+        }
+    }
+
+    /// Runs what writes: a fault ends this writer, and is latched where the disk is to blame.
+    private func latching(_ body: () throws(JournalError) -> Void) throws(JournalError) {
+        do throws(JournalError) { try body() } catch {
+            hasStopped.store(true, ordering: .releasing)
+            if let place, case .system(let reason) = error, reason.isDiskFault {
+                place.latch("\(reason); the last durable record is \(durableSequence)")
+            }
+            throw error
+        }
+    }
 
     private func writePiece(_ piece: UnsafeRawBufferPointer) throws(JournalError) {
         guard let segment else { preconditionFailure("a segment is open") }
@@ -147,58 +245,87 @@ public final class JournalWriter: @unchecked Sendable {
         offset += piece.count
     }
 
-    /// How many bytes of whole records fit into the segment, and the last of them.
-    private func fitting(_ records: UnsafeRawBufferPointer) -> (count: Int, last: UInt64) {
-        var last = appended.load(ordering: .relaxed)
+    /// Whether whole records that can follow stand there, and what follows them.
+    private func check(
+        _ records: UnsafeRawBufferPointer, _ isForeign: Bool
+    ) throws(JournalError) -> Expectation {
+        var next = expected
+        var offset = 0
+        while offset < records.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
+            guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
+                header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
+                header.length & 7 == 0
+            else { throw .refused(sequence: next.sequence, detail: "it is not whole") }
+            let length = Int(header.length)
+            guard length + SyncMark.bytes <= options.segmentBytes - SegmentHeader.blockBytes else {
+                throw .refused(
+                    sequence: next.sequence, detail: "it is longer than a segment")
+            }
+            if let flaw = next.flaw(header) {
+                throw .refused(sequence: next.sequence, detail: flaw.words)
+            }
+            if isForeign,
+                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                    != header.crc
+            {
+                throw .refused(sequence: next.sequence, detail: Flaw.checksum.words)
+            }
+            next.pass(header)
+            offset += length
+        }
+        return next
+    }
+
+    /// How many bytes of whole records, which were checked, fit into the segment, and what follows
+    /// them.
+    private func fitting(_ records: UnsafeRawBufferPointer) -> (count: Int, next: Expectation) {
+        var next = expected
         var count = 0
         // A mark must fit behind them.
         let room = segment == nil ? 0 : capacity - offset - SyncMark.bytes
         while count < records.count {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: records[count...])
-            guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
-                header.length >= RecordHeader.size, header.length & 7 == 0
-            else { preconditionFailure("whole records are appended") }
-            precondition(header.sequence == last + 1, "records are appended without a gap")
-            precondition(
-                header.timestamp >= timestamp && header.epoch >= epoch,
-                "time and epoch never decrease along the log")
+            guard let header = unsafe RecordHeader(rest) else {
+                preconditionFailure("the records were checked")
+            }
             if count + Int(header.length) > room { break }
-            last = header.sequence
-            timestamp = header.timestamp
-            epoch = header.epoch
+            next.pass(header)
             count += Int(header.length)
         }
-        return (count, last)
+        return (count, next)
     }
 
     /// Ends the segment and begins the next. What stands in the old one is durable before the new
-    /// one has its name, so that a torn tail can only be in the newest.
+    /// one has its name, so that a torn tail can only be in the newest; and so is the new one's
+    /// header, so that what has a name has a header.
     private func roll() throws(JournalError) {
-        try sync()
-        let header = SegmentHeader(
-            identity: identity, firstSequence: lastSequence + 1, priorTimestamp: timestamp,
-            priorEpoch: epoch)
-        let name = SegmentName(directory, header.firstSequence)
+        if hasUnsynced { try sync() }
         let next = try supply.take()
         segment = try onDisk { () throws(SystemError) in
+            let size = try next.size()
+            let header = SegmentHeader(
+                identity: identity, prior: expected.prior, priorTimestamp: expected.timestamp,
+                fileBytes: size, replica: replica)
+            let name = SegmentName(directory, header.firstSequence)
             try next.write(header.block())
             try next.sync()
             try Directory.rename(next.path, to: name.path)
+            capacity = size
             return try File(name.path, .write)
         }
         offset = SegmentHeader.blockBytes
-        capacity = options.segmentBytes
     }
 
     /// Writes a sync mark behind the last record. Not synced by itself: where it is lost, recovery
     /// only knows less.
     private func mark() throws(JournalError) {
         guard let segment, capacity - offset >= SyncMark.bytes else { return }
-        let next = lastSequence + 1
+        let mark = SyncMark(next: lastSequence + 1, commit: min(commitPoint, lastSequence))
         let at = offset
-        let result = unsafe withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) {
+        let result = unsafe withUnsafeTemporaryAllocation(byteCount: SyncMark.bytes, alignment: 8) {
             raw -> Result<Void, SystemError> in
-            unsafe SyncMark.write(next: next, to: raw)
+            unsafe mark.write(to: raw)
             do throws(SystemError) {
                 try unsafe segment.write(UnsafeRawBufferPointer(raw), at: at)
                 return .success(())
@@ -206,5 +333,6 @@ public final class JournalWriter: @unchecked Sendable {
         }
         if case .failure(let error) = result { throw .system(error) }
         offset += SyncMark.bytes
+        markedCommit = mark.commit
     }
 }

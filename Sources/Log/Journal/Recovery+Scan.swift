@@ -6,96 +6,103 @@ public import Wire
 
 extension Journal {
     /// Reads the journal through, checks it, and cuts off what the last write left unfinished, so
-    /// that what remains is durable. Every record from the segment of `scanFrom` on is checked; of
-    /// earlier segments only the headers. Linear in the bytes scanned, about 1 GB a second.
+    /// that what remains is durable; what is cut is kept in `cut/`. Every record from the segment of
+    /// `scanFrom` on is checked; of earlier segments only the headers. Linear in the bytes scanned,
+    /// about 1 GB a second.
     ///
     /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
-    /// before the end, missing or foreign segments and newer formats: it never guesses.
+    /// before the end, missing or foreign segments and newer formats: it never guesses. `floor`: a
+    /// record that is known to have been durable, 0 for none; a journal that ends before it is one
+    /// that has lost records.
     ///
-    /// `progress` gets the segments scanned and how many there are to scan.
+    /// `progress` gets the bytes scanned and how many there are to scan, often.
     public static func recover(
-        directory: String, scanFrom: UInt64 = 1, progress: (Int, Int) -> Void = { _, _ in }
+        directory: String, scanFrom: UInt64 = 1, floor: UInt64 = 0,
+        progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
-        try scan(directory, scanFrom, repairs: true, progress)
+        var scan = Scan(directory, floor: floor, repairs: true)
+        return try scan.run(from: scanFrom, progress)
     }
 
     /// The same without changing anything: what `recover` would find, and would cut.
     public static func inspect(
-        directory: String, scanFrom: UInt64 = 1, progress: (Int, Int) -> Void = { _, _ in }
+        directory: String, scanFrom: UInt64 = 1, floor: UInt64 = 0,
+        progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
-        try scan(directory, scanFrom, repairs: false, progress)
+        var scan = Scan(directory, floor: floor, repairs: false)
+        return try scan.run(from: scanFrom, progress)
+    }
+}
+
+/// One reading of a journal.
+private struct Scan {
+    let directory: String
+    let floor: UInt64
+    let repairs: Bool
+    var journal: RecoveredJournal
+    var bytesAll = 0
+    var bytesBefore = 0
+
+    init(_ directory: String, floor: UInt64, repairs: Bool) {
+        self.directory = directory
+        self.floor = floor
+        self.repairs = repairs
+        journal = RecoveredJournal(directory: directory)
+        journal.isRepaired = repairs
     }
 
-    private static func scan(
-        _ directory: String, _ scanFrom: UInt64, repairs: Bool, _ progress: (Int, Int) -> Void
+    mutating func run(
+        from scanFrom: UInt64, _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> RecoveredJournal {
-        var segments = try SegmentName.list(directory)
-        var journal = RecoveredJournal(directory: directory)
-        journal.isRepaired = repairs
-        let unbegun = try unbegunSegment(segments)
-        if unbegun != nil { segments.removeLast() }
+        let segments = try SegmentName.list(directory)
         journal.segmentCount = segments.count
         journal.firstSequence = segments.first?.firstSequence ?? 0
         let from = segments.lastIndex { $0.firstSequence <= scanFrom } ?? 0
         journal.scannedFrom = segments.isEmpty ? 1 : segments[from].firstSequence
-        for (index, segment) in segments.enumerated() {
-            let cursor = try open(segment, &journal)
-            guard index >= from else { continue }
-            progress(index - from, segments.count - from)
-            let flaw = try walk(cursor, &journal)
-            if index + 1 < segments.count {
-                try check(cursor, flaw, isFollowedBy: segments[index + 1].firstSequence, directory)
-            } else {
-                try finish(cursor, segment, flaw, repairs: repairs, &journal)
+        var cursors: [SegmentCursor] = []
+        for segment in segments {
+            let cursor = try segment.open(identity: journal.identity)
+            journal.identity = cursor.header.identity
+            journal.replica = cursor.header.replica
+            if journal.firstSequence == segment.firstSequence {
+                journal.last = cursor.header.prior
             }
+            cursors.append(cursor)
         }
-        if let unbegun { try drop(unbegun, repairs: repairs, &journal) }
-        try checkGenesis(&journal, segments)
+        bytesAll = cursors[min(from, cursors.count)...].reduce(0) { $0 + $1.size }
+        for index in from..<max(from, segments.count) {
+            let cursor = cursors[index]
+            if index > from { try check(cursor, isBehind: journal.last) }
+            let flaw = try walk(cursor, progress)
+            if index + 1 < segments.count {
+                try check(cursor, flaw, isFollowedBy: segments[index + 1].firstSequence)
+            } else {
+                try finish(cursor, segments[index], flaw, progress)
+            }
+            bytesBefore += cursor.size
+        }
+        guard journal.lastSequence >= floor else {
+            throw .behind(directory: directory, floor: floor, lastGood: journal.lastSequence)
+        }
+        try Journal.checkGenesis(&journal, segments)
         return journal
     }
 
-    /// The newest segment, if the process that began it died before its header was whole.
-    private static func unbegunSegment(
-        _ segments: [SegmentName]
-    ) throws(JournalError) -> SegmentName? {
-        guard let last = segments.last else { return nil }
-        var why = ""
-        if try last.open(.read, identity: nil, why: &why) != nil { return nil }
-        let tail = try onDisk { () throws(SystemError) in
-            let file = try File(last.path, .read)
-            return try TailSearch(
-                file, size: try file.size(), from: SegmentHeader.blockBytes - 8,
-                sequence: last.firstSequence)
-        }
-        guard tail.record == nil, tail.mark == nil else {
-            throw .damaged(
-                file: last.path, offset: 0, lastGood: last.firstSequence - 1, detail: why)
-        }
-        return last
-    }
-
-    private static func open(
-        _ segment: SegmentName, _ journal: inout RecoveredJournal
-    ) throws(JournalError) -> SegmentCursor {
-        let cursor = try segment.open(identity: journal.identity)
-        journal.identity = cursor.header.identity
-        return cursor
-    }
-
     /// Passes over all good items; gives what ended them, nil for zero bytes or the file's end.
-    private static func walk(
-        _ cursor: SegmentCursor, _ journal: inout RecoveredJournal
+    private mutating func walk(
+        _ cursor: SegmentCursor, _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> Flaw? {
         var isMarked = false
         let start = cursor.offset
         defer {
             journal.bytesScanned += cursor.offset - start
-            journal.lastSequence = cursor.expected.last
+            journal.last = cursor.expected.prior
             journal.lastTimestamp = cursor.expected.timestamp
-            journal.lastEpoch = cursor.expected.epoch
+            journal.commitPoint = max(journal.commitPoint, cursor.commitPoint)
             journal.endIsMarked = isMarked
         }
         while true {
+            progress(bytesBefore + cursor.offset, bytesAll)
             switch try onDisk({ () throws(SystemError) in
                 try cursor.step(upTo: .max, bytesMax: .max)
             }) {
@@ -112,9 +119,18 @@ extension Journal {
         }
     }
 
+    /// A segment names the record before it: the one that the segment before ends with.
+    private func check(_ cursor: SegmentCursor, isBehind last: LogPoint) throws(JournalError) {
+        let header = cursor.header
+        guard header.prior != last || header.priorTimestamp != journal.lastTimestamp else { return }
+        throw .damaged(
+            file: cursor.file.path, offset: 40, lastGood: last.sequence,
+            detail: "its header names another record before it than the segment before ends with")
+    }
+
     /// A segment that others follow must end where the next begins.
-    private static func check(
-        _ cursor: SegmentCursor, _ flaw: Flaw?, isFollowedBy next: UInt64, _ directory: String
+    private func check(
+        _ cursor: SegmentCursor, _ flaw: Flaw?, isFollowedBy next: UInt64
     ) throws(JournalError) {
         let expected = cursor.expected
         if expected.sequence == next { return }
@@ -130,72 +146,62 @@ extension Journal {
     }
 
     /// The newest segment's end: clean, torn by the last write, or damaged.
-    private static func finish(
-        _ cursor: SegmentCursor, _ segment: SegmentName, _ flaw: Flaw?, repairs: Bool,
-        _ journal: inout RecoveredJournal
+    private mutating func finish(
+        _ cursor: SegmentCursor, _ segment: SegmentName, _ flaw: Flaw?,
+        _ progress: (Int, Int) -> Void
     ) throws(JournalError) {
         journal.end = (segment, cursor.offset)
-        let tail = try cursor.search()
+        let (before, all) = (bytesBefore, bytesAll)
+        let tail = try cursor.search { progress(before + $0, all) }
         guard let first = tail.firstByte, let last = tail.lastByte else {
-            return try makeDurable(segment, zeroing: nil, repairs)
+            return try makeDurable(cursor, segment, zeroing: nil)
         }
         // Nor is a whole record in the wrong place what an interrupted write leaves behind.
-        if flaw?.isWhole == true || tail.isDamage {
-            let behind = tail.record ?? tail.mark
-            let later = behind.map {
-                "; record \($0.sequence) behind it at byte \($0.offset) is good"
-            }
+        let isWhole = flaw?.isWhole == true
+        if isWhole || tail.damage != nil || cursor.expected.sequence <= floor {
+            let words = flaw?.words ?? "nothing was written there"
+            let reason = isWhole ? nil : tail.damage ?? "record \(floor) had been durable"
             throw .damaged(
                 file: segment.path, offset: cursor.offset, lastGood: cursor.expected.last,
-                detail: (flaw?.words ?? "nothing was written there") + (later ?? ""))
+                detail: reason.map { "\(words); \($0)" } ?? words)
         }
         journal.cut = TornTail(
             file: segment.path, sequence: cursor.expected.sequence, offset: cursor.offset,
             bytes: last + 1 - min(first, cursor.offset))
-        try makeDurable(segment, zeroing: cursor.offset..<last + 1, repairs)
+        try makeDurable(cursor, segment, zeroing: cursor.offset..<last + 1)
     }
 
     /// What was read may so far be in memory only: sync it, and with it the zeros over a torn tail,
     /// so that neither can change any more.
-    private static func makeDurable(
-        _ segment: SegmentName, zeroing range: Range<Int>?, _ repairs: Bool
+    private func makeDurable(
+        _ cursor: SegmentCursor, _ segment: SegmentName, zeroing range: Range<Int>?
     ) throws(JournalError) {
         guard repairs else { return }
+        if let range {
+            try CutFile(directory).keep(
+                cursor, range, sequence: cursor.expected.sequence,
+                epoch: cursor.expected.prior.epoch,
+                reason: "the last write was not finished: a part of record "
+                    + "\(cursor.expected.sequence) was never written")
+        }
+        let directory = directory
         try onDisk { () throws(SystemError) in
             let file = try File(segment.path, .write)
             if let range {
                 try file.write([UInt8](repeating: 0, count: range.count), at: range.lowerBound)
             }
             try file.sync()
+            try Directory.sync(directory)
         }
     }
+}
 
-    private static func drop(
-        _ unbegun: SegmentName, repairs: Bool, _ journal: inout RecoveredJournal
-    ) throws(JournalError) {
-        if journal.segmentCount > 0, journal.lastSequence + 1 != unbegun.firstSequence {
-            throw .missing(
-                directory: journal.directory, first: journal.lastSequence + 1,
-                last: unbegun.firstSequence - 1)
-        }
-        if journal.segmentCount == 0, unbegun.firstSequence != 1 {
-            throw .missing(
-                directory: journal.directory, first: 1, last: unbegun.firstSequence - 1)
-        }
-        journal.cut =
-            journal.cut
-            ?? TornTail(
-                file: unbegun.path, sequence: unbegun.firstSequence, offset: 0,
-                bytes: SegmentHeader.blockBytes)
-        guard repairs else { return }
-        try onDisk { () throws(SystemError) in try Directory.remove(unbegun.path) }
-    }
-
+extension Journal {
     /// The first record, where it was read, names the same journal as the segments do.
-    private static func checkGenesis(
+    static func checkGenesis(
         _ journal: inout RecoveredJournal, _ segments: [SegmentName]
     ) throws(JournalError) {
-        guard journal.firstSequence == 1, journal.lastSequence > 0, let first = segments.first
+        guard journal.firstSequence == 1, !journal.isEmpty, let first = segments.first
         else {
             return
         }
@@ -218,13 +224,7 @@ extension Journal {
         while true {
             switch try onDisk({ () throws(SystemError) in try cursor.step(upTo: 1, bytesMax: 1) }) {
             case .run(let record):
-                let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
-                if let header = unsafe RecordHeader(record),
-                    header.kind == CommandKind.genesis.rawValue,
-                    case .genesis(let genesis) = unsafe Command(kind: .genesis, payload: payload)
-                {
-                    return genesis
-                }
+                if let genesis = unsafe Genesis(record: record) { return genesis }
                 throw .genesis(file: segment.path, detail: "it is no genesis record")
             case .mark: continue
             case .end, .bad, .held:

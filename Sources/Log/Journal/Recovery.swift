@@ -4,7 +4,11 @@ internal import Terms
 public import Wire
 
 /// Operations on journal directories.
-public enum Journal {}
+public enum Journal {
+    /// The format level of what this version writes, in segments and snapshots. A journal of a later
+    /// one is not read.
+    public static var formatLevel: UInt32 { 1 }
+}
 
 /// The unfinished end of a journal, which no one was told of.
 public struct TornTail: Hashable, Sendable, CustomStringConvertible {
@@ -20,7 +24,7 @@ public struct TornTail: Hashable, Sendable, CustomStringConvertible {
     /// One line about it.
     public var description: String {
         "\(file): \(bytes) bytes from byte \(offset) on were not a whole record \(sequence): never "
-            + "acknowledged, cut off"
+            + "acknowledged, cut off; they are kept in the directory cut beside it"
     }
 }
 
@@ -34,12 +38,15 @@ public struct RecoveredJournal: Sendable {
     public internal(set) var genesis: Genesis?
     /// The first record that is on disk; 1 unless old segments were archived. 0 when there is none.
     public internal(set) var firstSequence: UInt64 = 0
-    /// The last good record; 0 when there is none.
-    public internal(set) var lastSequence: UInt64 = 0
+    /// The last good record, or the one that the first segment follows; sequence 0 when there is
+    /// none.
+    public internal(set) var last = LogPoint.start
     /// Its time.
     public internal(set) var lastTimestamp: Int64 = 0
-    /// Its epoch.
-    public internal(set) var lastEpoch: UInt32 = 0
+    /// The last record that was released, as far as the marks say.
+    public internal(set) var commitPoint: UInt64 = 0
+    /// Which replica wrote the newest segment.
+    public internal(set) var replica = ReplicaID.none
     /// How many segments there are.
     public internal(set) var segmentCount = 0
     /// The first record that was checked; those before it are in segments of which only the header
@@ -58,8 +65,31 @@ public struct RecoveredJournal: Sendable {
     /// Where the next item goes; nil when there is no segment.
     var end: (segment: SegmentName, offset: Int)?
 
+    /// The last good record; 0 when there is none.
+    public var lastSequence: UInt64 { last.sequence }
+    /// Its epoch.
+    public var lastEpoch: UInt32 { last.epoch }
     /// Whether there is no record.
-    public var isEmpty: Bool { lastSequence == 0 }
+    public var isEmpty: Bool { lastSequence < max(firstSequence, 1) }
+}
+
+extension RecoveredJournal {
+    /// The record of a sequence, as all replicas name it; nil where the journal does not reach back
+    /// that far. Reads the segment up to it.
+    func point(_ sequence: UInt64) throws(JournalError) -> LogPoint? {
+        if sequence == last.sequence { return last }
+        let segments = try SegmentName.list(directory)
+        // The header of the segment behind it names it, where it is the last of its own.
+        if let following = segments.first(where: { $0.firstSequence == sequence + 1 }) {
+            return try following.open(identity: identity).header.prior
+        }
+        guard let segment = segments.last(where: { $0.firstSequence <= sequence }) else {
+            return nil
+        }
+        let cursor = try segment.open(identity: identity)
+        try cursor.pass(to: sequence)
+        return cursor.expected.last == sequence ? cursor.expected.prior : nil
+    }
 }
 
 /// Sequences whose records replicas pass over, because a later `VoidSequence` names them.

@@ -1,7 +1,7 @@
 // Re-executing the log.
 
 public import Engine
-internal import Platform
+public import Platform
 public import Wire
 
 /// How far a replay has come.
@@ -21,11 +21,13 @@ extension Journal {
     /// the engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine
     /// does not agree with.
     ///
-    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `progress` is called about
-    /// every 100,000 records and at the end; `each` after each record with its outcome.
+    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `work` moves with each record.
+    /// `progress` is called about every 100,000 records and at the end; `each` after each record with
+    /// its outcome.
     public static func replay(
         _ journal: RecoveredJournal, into engine: inout Engine, through: UInt64 = .max,
-        mark: String? = nil, progress: (ReplayProgress) -> Void = { _ in },
+        mark: String? = nil, work: WorkProgress? = nil,
+        progress: (ReplayProgress) -> Void = { _ in },
         each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)? = nil
     ) throws(JournalError) {
         let last = min(through, journal.lastSequence)
@@ -42,10 +44,11 @@ extension Journal {
             directory: journal.directory, from: engine.sequence + 1, identity: journal.identity)
         var state = ReplayProgress(sequence: engine.sequence, last: last, applied: 0, skipped: 0)
         var report = engine.sequence + 100_000
+        work?.begin("replaying", unit: "records", from: engine.sequence, to: last)
         var isGoing = true
         while isGoing, engine.sequence < last {
             isGoing = try unsafe reader.next(upTo: last, bytesMax: 1 << 16) { run in
-                unsafe apply(run, to: &engine, journal.voided, crashMark, &state, each)
+                unsafe apply(run, to: &engine, journal.voided, crashMark, work, &state, each)
             }
             state.sequence = engine.sequence
             if engine.hasDiverged { throw .diverged(sequence: state.sequence) }
@@ -63,13 +66,14 @@ extension Journal {
 
     private static func apply(
         _ run: UnsafeRawBufferPointer, to engine: inout Engine, _ voided: VoidedSequences,
-        _ crashMark: RecoveryMark?, _ state: inout ReplayProgress,
+        _ crashMark: RecoveryMark?, _ work: WorkProgress?, _ state: inout ReplayProgress,
         _ each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)?
     ) {
         unsafe Records.forEach(run) { header, record in
             // A replica that went its own way stops at the mark that shows it.
             if engine.hasDiverged { return }
             crashMark?.enter(header.sequence)
+            work?.advance(to: header.sequence)
             let outcome: Outcome
             if !voided.isEmpty, voided.contains(header.sequence) {
                 unsafe outcome = engine.skip(record: record)
@@ -90,8 +94,7 @@ extension Journal {
     /// other parameters are as for `replay`.
     public static func restore(
         _ journal: RecoveredJournal, snapshots: SnapshotStore, through: UInt64 = .max,
-        mark: String? = nil, report: (String) -> Void = { _ in },
-        progress: (ReplayProgress) -> Void = { _ in }
+        mark: String? = nil, report: (String) -> Void = { _ in }, work: WorkProgress? = nil
     ) throws(JournalError) -> Engine {
         if let ahead = try snapshots.sequences().first, ahead > journal.lastSequence {
             throw .snapshotAhead(
@@ -99,8 +102,9 @@ extension Journal {
         }
         var engine: Engine
         let limit = min(through, journal.lastSequence)
+        work?.begin("loading a snapshot", unit: "", from: 0, to: 0)
         if let loaded = try snapshots.newestValid(
-            atMost: limit, identity: journal.identity, report: report)
+            atMost: limit, identity: journal.identity, journal: journal, report: report)
         {
             report("snapshot of sequence \(loaded.info.sequence)")
             engine = loaded.takeEngine()
@@ -115,8 +119,11 @@ extension Journal {
         let isScanned = engine.sequence + 1 >= journal.scannedFrom
         let whole =
             isScanned
-            ? journal : try inspect(directory: journal.directory, scanFrom: engine.sequence + 1)
-        try unsafe replay(whole, into: &engine, through: limit, mark: mark, progress: progress)
+            ? journal
+            : try inspect(directory: journal.directory, scanFrom: engine.sequence + 1) {
+                work?.advance(to: UInt64($0), of: UInt64($1))
+            }
+        try unsafe replay(whole, into: &engine, through: limit, mark: mark, work: work)
         return engine
     }
 

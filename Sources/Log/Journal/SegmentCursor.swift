@@ -6,18 +6,40 @@ internal import Wire
 
 /// What the next record must be.
 struct Expectation: Hashable {
-    var sequence: UInt64
+    /// The record before it.
+    var prior: LogPoint
+    /// That record's time.
     var timestamp: Int64
-    var epoch: UInt32
 
     init(_ header: SegmentHeader) {
-        sequence = header.firstSequence
+        prior = header.prior
         timestamp = header.priorTimestamp
-        epoch = header.priorEpoch
     }
 
+    init(prior: LogPoint, timestamp: Int64) { (self.prior, self.timestamp) = (prior, timestamp) }
+
+    /// Its sequence.
+    var sequence: UInt64 { prior.sequence + 1 }
     /// The last sequence before it.
-    var last: UInt64 { sequence - 1 }
+    var last: UInt64 { prior.sequence }
+
+    /// Why a record can't follow, whose bytes are whole; nil where it can. Time never goes back,
+    /// and a term begins with its mark, or with the log.
+    @inline(__always) func flaw(_ header: RecordHeader) -> Flaw? {
+        guard header.sequence == sequence else { return .sequence(header.sequence) }
+        guard header.timestamp >= timestamp, header.epoch >= prior.epoch else { return .order }
+        guard
+            header.epoch == prior.epoch || header.kind == CommandKind.epochMark.rawValue
+                || header.sequence == 1
+        else { return .epoch }
+        return nil
+    }
+
+    /// Goes on behind that record.
+    @inline(__always) mutating func pass(_ header: RecordHeader) {
+        prior = LogPoint(header)
+        timestamp = header.timestamp
+    }
 }
 
 /// Why the bytes at some place are no item.
@@ -26,6 +48,7 @@ enum Flaw: Hashable {
     case checksum
     case sequence(UInt64)
     case order
+    case epoch
     case mark
 
     /// In words for people.
@@ -35,6 +58,7 @@ enum Flaw: Hashable {
         case .checksum: "the checksum is wrong"
         case .sequence(let found): "the record there says it is \(found)"
         case .order: "its time or epoch is before the record before it"
+        case .epoch: "its epoch rises without an epoch record"
         case .mark: "a sync mark is wrong"
         }
     }
@@ -42,7 +66,7 @@ enum Flaw: Hashable {
     /// Whether the bytes came whole, so that they can't be what a power cut left.
     var isWhole: Bool {
         switch self {
-        case .sequence, .order: true
+        case .sequence, .order, .epoch: true
         case .length, .checksum, .mark: false
         }
     }
@@ -65,7 +89,7 @@ enum Flaw: Hashable {
 
     private enum Item {
         case record(RecordHeader)
-        case mark
+        case mark(SyncMark)
         case end
         case partial
         case bad(Flaw)
@@ -76,9 +100,11 @@ enum Flaw: Hashable {
     let file: File
     let header: SegmentHeader
     /// The file's length.
-    let size: Int
+    var size: Int { header.fileBytes }
     /// What the next record must be.
     private(set) var expected: Expectation
+    /// The highest commit point of the marks that were passed.
+    private(set) var commitPoint: UInt64 = 0
     private let buffer: UnsafeMutableRawBufferPointer
     /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked
     /// over.
@@ -89,10 +115,9 @@ enum Flaw: Hashable {
     /// The file offset of the next item.
     var offset: Int { base + position }
 
-    init(file: File, header: SegmentHeader, size: Int) {
+    init(file: File, header: SegmentHeader) {
         self.file = file
         self.header = header
-        self.size = size
         expected = Expectation(header)
         base = SegmentHeader.blockBytes
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -123,9 +148,7 @@ enum Flaw: Hashable {
                     break walk
                 }
                 at += Int(header.length)
-                expected.sequence += 1
-                expected.timestamp = header.timestamp
-                expected.epoch = header.epoch
+                expected.pass(header)
                 if at - start >= bytesMax { break walk }
             }
             if at > start {
@@ -136,8 +159,9 @@ enum Flaw: Hashable {
             case .record: return .held
             case .end: return .end
             case .bad(let flaw): return .bad(flaw)
-            case .mark:
+            case .mark(let mark):
                 position += SyncMark.bytes
+                commitPoint = max(commitPoint, mark.commit)
                 return .mark
             case .partial:
                 if try !fill() { return filled == position ? .end : .bad(.length) }
@@ -170,8 +194,10 @@ enum Flaw: Hashable {
         if length == 0 { return .end }
         if length == Int(SyncMark.tag) {
             guard bytes.count >= SyncMark.bytes else { return .partial }
-            guard unsafe SyncMark.read(bytes) == expected.sequence else { return .bad(.mark) }
-            return .mark
+            guard let mark = unsafe SyncMark(bytes), mark.next == expected.sequence else {
+                return .bad(.mark)
+            }
+            return .mark(mark)
         }
         guard length >= RecordHeader.size, length <= Limits.recordBytesMax, length & 7 == 0 else {
             return .bad(.length)
@@ -181,10 +207,7 @@ enum Flaw: Hashable {
         guard let header = unsafe RecordHeader(record),
             unsafe header.crc == CRC32C.record(record)
         else { return .bad(.checksum) }
-        guard header.sequence == expected.sequence else { return .bad(.sequence(header.sequence)) }
-        guard header.timestamp >= expected.timestamp, header.epoch >= expected.epoch else {
-            return .bad(.order)
-        }
+        if let flaw = expected.flaw(header) { return .bad(flaw) }
         return .record(header)
     }
 }

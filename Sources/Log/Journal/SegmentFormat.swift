@@ -4,22 +4,28 @@
 //   4096  …       items back to back, each at a multiple of 8: records (`Wire/Record.swift`) and
 //                 sync marks. Zero bytes up to the end of the file follow the last.
 //
-// Header block:
+// Header block, durable before the file has its name:
 //      0  8    magic, "BOURSEJ1"
-//      8  u32  version of this layout: 1
+//      8  u32  version of this layout: 2
 //     12  u32  bytes of the block: 4096
 //     16  u64  journal identity, high
 //     24  u64  journal identity, low
 //     32  u64  sequence of the first record
-//     40  i64  timestamp of the record before it; 0 for the first segment
-//     48  u32  epoch of the record before it; 0 for the first segment
-//     52  u32  CRC32C of bytes 0 ..< 52
-//     56  …    zero
+//     40  i64  timestamp of the record before it; 0 for the log's first
+//     48  u32  epoch of the record before it; 0 for the log's first
+//     52  u32  CRC32C of the record before it, as in its header; 0 for the log's first
+//     56  u64  bytes of the file
+//     64  u64  replica id, high; both halves 0: none
+//     72  u64  replica id, low
+//     80  u32  format level of what follows
+//     84  …    zero
+//   4092  u32  CRC32C of bytes 0 ..< 4092
 //
 // Sync mark: everything before it was durable before it was written.
-//      0  u32  "SYNC", 0x434E5953: no record has this length
-//      4  u32  CRC32C of bytes 8 ..< 16
+//      0  u32  "SYN2", 0x324E5953: no record has this length
+//      4  u32  CRC32C of bytes 8 ..< 24
 //      8  u64  sequence of the record that follows
+//     16  u64  commit point: the last sequence that was released
 //
 // Why marks: after a power cut, the pages of the last, unfinished write may be there in any
 // combination, so a hole with good records behind it is ordinary there, but is damage anywhere
@@ -30,7 +36,7 @@
 
 internal import Platform
 internal import Terms
-internal import Wire
+public import Wire
 
 /// Which journal a file belongs to: 128 random bits, also in the log's genesis record.
 public struct JournalIdentity: Hashable, Sendable, CustomStringConvertible {
@@ -56,24 +62,77 @@ public struct JournalIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+/// Which copy of a journal: 128 random bits, one for each journal directory.
+public struct ReplicaID: Hashable, Sendable, CustomStringConvertible {
+    /// First half.
+    public var high: UInt64
+    /// Second half.
+    public var low: UInt64
+
+    /// An id of these halves.
+    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+    /// No id: of a journal that is no replica's.
+    public static var none: ReplicaID { ReplicaID(high: 0, low: 0) }
+
+    /// A new one.
+    public static func random() -> ReplicaID {
+        ReplicaID(high: SystemRandom.number(), low: SystemRandom.number())
+    }
+
+    /// 32 hexadecimal digits.
+    public var description: String { JournalIdentity(high: high, low: low).description }
+}
+
+/// What names one record over all replicas: two records of the same three are the same.
+public struct LogPoint: Hashable, Sendable, CustomStringConvertible {
+    /// Place in the log; 0 for the point before the first record.
+    public var sequence: UInt64
+    /// The term it was written in.
+    public var epoch: UInt32
+    /// Its CRC32C, as in its header.
+    public var crc: UInt32
+
+    /// A point of these values.
+    public init(sequence: UInt64, epoch: UInt32, crc: UInt32) {
+        (self.sequence, self.epoch, self.crc) = (sequence, epoch, crc)
+    }
+
+    /// The point of a record.
+    public init(_ header: RecordHeader) {
+        self.init(sequence: header.sequence, epoch: header.epoch, crc: header.crc)
+    }
+
+    /// Before the log's first record.
+    public static var start: LogPoint { LogPoint(sequence: 0, epoch: 0, crc: 0) }
+
+    /// As `SEQUENCE of epoch EPOCH`.
+    public var description: String { "\(sequence) of epoch \(epoch)" }
+}
+
 /// The head of a segment file.
 struct SegmentHeader: Hashable {
     static let blockBytes = 4096
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     /// "BOURSEJ1" as a little-endian integer.
     static let magic: UInt64 = 0x314A_4553_5255_4F42
-    private static let checkedBytes = 52
+    private static let checkedBytes = blockBytes - 4
 
     var identity: JournalIdentity
-    var firstSequence: UInt64
+    /// The record before the first one.
+    var prior: LogPoint
     var priorTimestamp: Int64
-    var priorEpoch: UInt32
+    var fileBytes: Int
+    var replica = ReplicaID.none
+    var formatLevel = Journal.formatLevel
+
+    var firstSequence: UInt64 { prior.sequence + 1 }
 
     /// What a header block turns out to be.
     enum Reading {
         case header(SegmentHeader)
-        /// Its magic is right, and its version is later than this one.
-        case newer(UInt32)
+        /// Its magic is right, and it is of a version that this one does not read.
+        case other(UInt32)
         case invalid(String)
     }
 
@@ -88,9 +147,13 @@ struct SegmentHeader: Hashable {
             w.integer(identity.low)
             w.integer(firstSequence)
             w.integer(priorTimestamp)
-            w.integer(priorEpoch)
-            let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<Self.checkedBytes])
-            w.integer(unsafe CRC32C.checksum(checked))
+            w.integer(prior.epoch)
+            w.integer(prior.crc)
+            w.integer(UInt64(fileBytes))
+            w.integer(replica.high)
+            w.integer(replica.low)
+            w.integer(formatLevel)
+            unsafe Checked.seal(raw, Self.checkedBytes)
         }
         return bytes
     }
@@ -101,46 +164,81 @@ struct SegmentHeader: Hashable {
             var r = unsafe WireReader(raw)
             guard r.integer(UInt64.self) == magic else { return .invalid("no segment header") }
             let version: UInt32 = r.integer()
-            if version > Self.version { return .newer(version) }
-            let block: UInt32 = r.integer()
-            let header = SegmentHeader(
-                identity: JournalIdentity(high: r.integer(), low: r.integer()),
-                firstSequence: r.integer(), priorTimestamp: r.integer(), priorEpoch: r.integer())
-            let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<checkedBytes])
-            guard unsafe CRC32C.checksum(checked) == r.integer(UInt32.self) else {
+            guard version == Self.version else { return .other(version) }
+            guard unsafe Checked.holds(raw, checkedBytes) else {
                 return .invalid("the header's checksum is wrong")
             }
-            guard version == Self.version, block == blockBytes, header.firstSequence > 0 else {
-                return .invalid("the header's values are wrong")
-            }
-            return .header(header)
+            let block: UInt32 = r.integer()
+            let identity = JournalIdentity(high: r.integer(), low: r.integer())
+            let first: UInt64 = r.integer()
+            let priorTimestamp: Int64 = r.integer()
+            let (epoch, crc): (UInt32, UInt32) = (r.integer(), r.integer())
+            let fileBytes: UInt64 = r.integer()
+            let replica = ReplicaID(high: r.integer(), low: r.integer())
+            let level: UInt32 = r.integer()
+            guard block == blockBytes, first > 0, fileBytes >= blockBytes, fileBytes <= 4 << 30
+            else { return .invalid("the header's values are wrong") }
+            return .header(
+                SegmentHeader(
+                    identity: identity, prior: LogPoint(sequence: first - 1, epoch: epoch, crc: crc),
+                    priorTimestamp: priorTimestamp, fileBytes: Int(fileBytes), replica: replica,
+                    formatLevel: level))
         }
     }
 }
 
-/// Sync marks.
-enum SyncMark {
-    static let bytes = 16
-    static let tag: UInt32 = 0x434E_5953
+/// Blocks of bytes that end with the CRC32C of what stands before it.
+enum Checked {
+    /// Writes the CRC of the first `count` bytes behind them.
+    static func seal(_ raw: UnsafeMutableRawBufferPointer, _ count: Int) {
+        let crc = unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[0..<count]))
+        unsafe raw.storeBytes(of: crc.littleEndian, toByteOffset: count, as: UInt32.self)
+    }
 
-    static func write(next sequence: UInt64, to raw: UnsafeMutableRawBufferPointer) {
-        unsafe raw.storeBytes(of: tag.littleEndian, toByteOffset: 0, as: UInt32.self)
-        unsafe raw.storeBytes(of: sequence.littleEndian, toByteOffset: 8, as: UInt64.self)
-        let crc = unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[8..<16]))
+    /// Whether it is there.
+    static func holds(_ raw: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+        guard raw.count >= count + 4 else { return false }
+        let crc = unsafe raw.loadUnaligned(fromByteOffset: count, as: UInt32.self)
+        let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<count])
+        return unsafe CRC32C.checksum(checked) == UInt32(littleEndian: crc)
+    }
+}
+
+/// Sync marks.
+struct SyncMark: Hashable {
+    static let bytes = 24
+    static let tag: UInt32 = 0x324E_5953
+
+    /// The sequence of the record that follows.
+    var next: UInt64
+    /// The last sequence that was released when it was written.
+    var commit: UInt64
+
+    func write(to raw: UnsafeMutableRawBufferPointer) {
+        unsafe raw.storeBytes(of: Self.tag.littleEndian, toByteOffset: 0, as: UInt32.self)
+        unsafe raw.storeBytes(of: next.littleEndian, toByteOffset: 8, as: UInt64.self)
+        unsafe raw.storeBytes(of: commit.littleEndian, toByteOffset: 16, as: UInt64.self)
+        let crc = unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[8..<24]))
         unsafe raw.storeBytes(of: crc.littleEndian, toByteOffset: 4, as: UInt32.self)
     }
 
-    /// The next sequence that a mark at the start of `raw` names; nil when it is none.
-    static func read(_ raw: UnsafeRawBufferPointer) -> UInt64? {
-        guard raw.count >= bytes else { return nil }
+    /// The mark at the start of `raw`; nil when there is none. `tagged` false: whatever its tag.
+    init?(_ raw: UnsafeRawBufferPointer, tagged: Bool = true) {
+        guard raw.count >= Self.bytes else { return nil }
         let found = unsafe raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self)
+        guard !tagged || UInt32(littleEndian: found) == Self.tag else { return nil }
         let crc = unsafe raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
-        let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[8..<16])
-        guard UInt32(littleEndian: found) == tag,
-            unsafe UInt32(littleEndian: crc) == CRC32C.checksum(checked)
-        else { return nil }
-        return unsafe UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[8..<24])
+        unsafe next = UInt64(
+            littleEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        unsafe commit = UInt64(
+            littleEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        guard unsafe UInt32(littleEndian: crc) == CRC32C.checksum(checked), commit < next else {
+            return nil
+        }
     }
+
+    init(next: UInt64, commit: UInt64) { (self.next, self.commit) = (next, commit) }
 }
 
 /// The names of numbered files: 20 digits, then an extension.

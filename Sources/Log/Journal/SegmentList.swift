@@ -8,6 +8,9 @@ struct SegmentName: Hashable {
     var firstSequence: UInt64
     var path: String
 
+    /// Its name in the directory.
+    var name: String { NumberedName.name(firstSequence, Self.ending) }
+
     init(_ directory: String, _ firstSequence: UInt64) {
         self.firstSequence = firstSequence
         path = Directory.join(directory, NumberedName.name(firstSequence, Self.ending))
@@ -19,39 +22,39 @@ struct SegmentName: Hashable {
         return names.compactMap { NumberedName.number($0, ending) }.map { .init(directory, $0) }
     }
 
-    /// Opens it; gives nil, with why, when its header is not valid.
-    func open(
-        _ mode: File.Mode, identity: JournalIdentity?, why: inout String
-    ) throws(JournalError) -> SegmentCursor? {
+    /// Opens it for reading. Its header was durable before it had its name, so one that is not valid
+    /// is damage, and so is another length than the header says.
+    func open(identity: JournalIdentity?) throws(JournalError) -> SegmentCursor {
         let (file, size, block) = try onDisk { () throws(SystemError) in
-            let file = try File(path, mode)
+            let file = try File(path, .read)
             return (
                 file, try file.size(), try file.read(count: SegmentHeader.blockBytes)
             )
         }
+        func damaged(_ offset: Int, _ detail: String) -> JournalError {
+            .damaged(file: path, offset: offset, lastGood: firstSequence - 1, detail: detail)
+        }
         switch SegmentHeader.read(block) {
-        case .newer(let version):
+        case .other(let version):
             throw .newer(file: path, version: version, known: SegmentHeader.version)
-        case .invalid(let reason):
-            why = reason
-            return nil
+        case .invalid(let reason): throw damaged(0, reason)
         case .header(let header):
             if let identity, identity != header.identity {
                 throw .foreign(file: path, found: header.identity, expected: identity)
             }
             guard header.firstSequence == firstSequence else {
-                throw .damaged(
-                    file: path, offset: 32, lastGood: firstSequence - 1,
-                    detail: "its name and its header name different first records")
+                throw damaged(32, "its name and its header name different first records")
             }
-            return SegmentCursor(file: file, header: header, size: size)
+            guard header.formatLevel <= Journal.formatLevel else {
+                throw .newer(
+                    file: path, version: header.formatLevel, known: Journal.formatLevel)
+            }
+            guard size == header.fileBytes else {
+                throw damaged(
+                    min(size, header.fileBytes),
+                    "it has \(size) bytes, and its header says \(header.fileBytes)")
+            }
+            return SegmentCursor(file: file, header: header)
         }
-    }
-
-    /// Opens it for reading; a header that is not valid is damage.
-    func open(identity: JournalIdentity?) throws(JournalError) -> SegmentCursor {
-        var why = ""
-        if let cursor = try open(.read, identity: identity, why: &why) { return cursor }
-        throw .damaged(file: path, offset: 0, lastGood: firstSequence - 1, detail: why)
     }
 }

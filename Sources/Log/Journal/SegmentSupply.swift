@@ -24,8 +24,9 @@ final class SegmentSupply: Sendable {
                 try Directory.remove(path + ".new")
                 guard Directory.exists(path) else { return }
                 let file = try File(path, .write)
-                // Made with other options, or taken by a process that died before it had a name.
-                if try file.size() == options.segmentBytes {
+                // Made with other options, or taken by a process that died before it had a name: that
+                // one is made anew, for what stands behind its header would pass for a journal's.
+                if try file.size() == options.segmentBytes, try Self.isZero(file) {
                     found.append(file)
                 } else {
                     try Directory.remove(path)
@@ -34,6 +35,18 @@ final class SegmentSupply: Sendable {
         }
         ready = Mutex(found)
         _ = try checkSpace()
+    }
+
+    private static func isZero(_ file: File) throws(SystemError) -> Bool {
+        let size = try file.size()
+        for offset in stride(from: 0, to: size, by: 1 << 20) {
+            let bytes = try file.read(count: min(1 << 20, size - offset), at: offset)
+            let isZero = unsafe bytes.withUnsafeBytes { raw in
+                unsafe raw.bindMemory(to: UInt64.self).allSatisfy { $0 == 0 }
+            }
+            guard isZero else { return false }
+        }
+        return true
     }
 
     /// Makes one segment if fewer than two are ready; true when it did.

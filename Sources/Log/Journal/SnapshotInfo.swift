@@ -1,7 +1,7 @@
 // The head of a snapshot file, `<sequence, 20 digits>.snap`.
 //
 //      0  8    magic, "BOURSES1"
-//      8  u32  version of this layout: 1
+//      8  u32  version of this layout: 2
 //     12  u32  bytes of this header: 128
 //     16  u64  journal identity, high
 //     24  u64  journal identity, low
@@ -12,7 +12,10 @@
 //     56  u64  event hash
 //     64  u64  state hash
 //     72  u64  bytes of the body
-//     80  44   zero
+//     80  u32  that record's CRC32C, as in its header
+//     84  u32  format level of the body
+//     88  u64  commit point: the last record known to be released when it was written
+//     96  28   zero
 //    124  u32  CRC32C of bytes 0 ..< 124
 //    128  …    body: what `Engine.writeSnapshot` gives
 //
@@ -35,6 +38,10 @@ public struct SnapshotInfo: Hashable, Sendable {
     public var timestamp: Int64
     /// That record's epoch.
     public var epoch: UInt32
+    /// That record's CRC32C: with sequence and epoch it says which record of all replicas it is.
+    public var recordCRC: UInt32
+    /// The last record that was known to be released when it was written.
+    public var commitPoint: UInt64
     /// The running hash over all events.
     public var eventHash: UInt64
     /// The hash over the state.
@@ -42,11 +49,14 @@ public struct SnapshotInfo: Hashable, Sendable {
     /// Bytes of the body, which begins after the header.
     public var bodyBytes: Int
     var bodyCRC: UInt32
+
+    /// The last record in it.
+    public var point: LogPoint { LogPoint(sequence: sequence, epoch: epoch, crc: recordCRC) }
 }
 
 extension SnapshotInfo {
     static let magic: UInt64 = 0x3153_4553_5255_4F42
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
 
     func header() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.headerBytes)
@@ -64,7 +74,10 @@ extension SnapshotInfo {
             w.integer(eventHash)
             w.integer(stateHash)
             w.integer(UInt64(bodyBytes))
-            w.reserved(44)
+            w.integer(recordCRC)
+            w.integer(Journal.formatLevel)
+            w.integer(commitPoint)
+            w.reserved(28)
             w.integer(unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[0..<124])))
         }
         return bytes
@@ -103,29 +116,50 @@ extension SnapshotInfo {
             return bad("it is no snapshot")
         }
         let version: UInt32 = r.integer()
+        let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<124])
+        let crc = unsafe raw.loadUnaligned(fromByteOffset: 124, as: UInt32.self)
         if version > Self.version {
             return .failure(.newer(file: path, version: version, known: Self.version))
         }
-        let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<124])
-        let crc = unsafe raw.loadUnaligned(fromByteOffset: 124, as: UInt32.self)
         guard unsafe CRC32C.checksum(checked) == UInt32(littleEndian: crc),
             r.integer(UInt32.self) == UInt32(headerBytes)
         else { return bad("its header is damaged") }
+        // Each layout that was ever released has its reader here.
+        switch version {
+        case 2: return unsafe second(&r, raw, path, hasBody: hasBody)
+        default: return bad("version \(version) of its layout was never released")
+        }
+    }
+
+    private static func second(
+        _ r: inout WireReader, _ raw: UnsafeRawBufferPointer, _ path: String, hasBody: Bool
+    ) -> Result<SnapshotInfo, JournalError> {
+        func bad(_ detail: String) -> Result<SnapshotInfo, JournalError> {
+            .failure(.snapshot(file: path, detail: detail))
+        }
         let identity = JournalIdentity(high: r.integer(), low: r.integer())
         let (sequence, timestamp, epoch): (UInt64, Int64, UInt32) =
             (r.integer(), r.integer(), r.integer())
         let bodyCRC: UInt32 = r.integer()
         let (eventHash, stateHash): (UInt64, UInt64) = (r.integer(), r.integer())
         let bodyBytes: UInt64 = r.integer()
+        let (recordCRC, level, commitPoint): (UInt32, UInt32, UInt64) =
+            (r.integer(), r.integer(), r.integer())
+        guard level <= Journal.formatLevel else {
+            return .failure(.newer(file: path, version: level, known: Journal.formatLevel))
+        }
         let body = unsafe UnsafeRawBufferPointer(rebasing: raw[headerBytes...])
         guard !hasBody || UInt64(body.count) == bodyBytes else {
             return bad("it has \(body.count) bytes of body, not \(bodyBytes)")
         }
-        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else { return bad("its body is damaged") }
+        guard unsafe !hasBody || CRC32C.checksum(body) == bodyCRC else {
+            return bad("its body is damaged")
+        }
         return .success(
             SnapshotInfo(
                 path: path, identity: identity, sequence: sequence, timestamp: timestamp,
-                epoch: epoch, eventHash: eventHash, stateHash: stateHash, bodyBytes: Int(clamping: bodyBytes),
+                epoch: epoch, recordCRC: recordCRC, commitPoint: commitPoint,
+                eventHash: eventHash, stateHash: stateHash, bodyBytes: Int(clamping: bodyBytes),
                 bodyCRC: bodyCRC))
     }
 }

@@ -1,7 +1,7 @@
 // The snapshots of a state directory.
 
 public import Engine
-internal import Platform
+public import Platform
 
 /// A snapshot's engine and what its header says.
 public struct LoadedSnapshot: ~Copyable {
@@ -26,21 +26,29 @@ public struct SnapshotStore: Sendable {
 
     /// Writes the engine's state, aside first, and gives it its name when all of it is durable.
     ///
-    /// Only ever snapshot what is durable in the journal. Refuses where fewer than `keepFree` bytes
+    /// Only ever snapshot what is durable and released. `recordCRC` is that of the engine's last
+    /// record; `commitPoint` what is known to be released, the engine's last record where it is not
+    /// given. Refuses where fewer than `keepFree` bytes
     /// would be left on the disk. O(state); about 1 GB a second.
     public func write(
-        _ engine: borrowing Engine, identity: JournalIdentity, keepFree: Int = 0
+        _ engine: borrowing Engine, identity: JournalIdentity, recordCRC: UInt32,
+        commitPoint: UInt64? = nil, keepFree: Int = 0, work: WorkProgress? = nil
     ) throws(JournalError) -> SnapshotInfo {
         let path = path(engine.sequence)
         // Two daemons may write the same sequence at a stop, so each has a file of its own.
         let aside = path + ".\(Host.processID)" + Self.asideEnding
         do throws(JournalError) {
             var body = try SnapshotBody(aside, directory: directory, keepFree: keepFree)
-            unsafe engine.writeSnapshot { unsafe body.add($0) }
+            work?.begin("writing a snapshot", unit: "bytes", from: 0, to: 0)
+            unsafe engine.writeSnapshot {
+                unsafe body.add($0)
+                work?.advance(to: UInt64(body.count))
+            }
             try body.flush()
             let info = SnapshotInfo(
                 path: path, identity: identity, sequence: engine.sequence,
-                timestamp: engine.timestamp, epoch: engine.epoch, eventHash: engine.eventHash,
+                timestamp: engine.timestamp, epoch: engine.epoch, recordCRC: recordCRC,
+                commitPoint: commitPoint ?? engine.sequence, eventHash: engine.eventHash,
                 stateHash: engine.stateHash(), bodyBytes: body.count, bodyCRC: body.crc)
             let file = body.file
             try onDisk { () throws(SystemError) in
@@ -57,6 +65,7 @@ public struct SnapshotStore: Sendable {
 
     /// The sequences of which there is a file, newest first. Their content is not looked at.
     public func sequences() throws(JournalError) -> [UInt64] {
+        guard Directory.exists(directory) else { return [] }
         let names = try onDisk { () throws(SystemError) in try Directory.names(in: directory) }
         return names.compactMap { NumberedName.number($0, Self.ending) }.reversed()
     }
@@ -68,17 +77,48 @@ public struct SnapshotStore: Sendable {
 
     /// The newest snapshot at or before `atMost` that is whole and of this journal, with its
     /// engine; nil where there is none. `report` gets a line about each that is passed over.
+    ///
+    /// `journal`: where given, a snapshot counts only if it was made of the very record that the
+    /// journal has at its sequence. One of another term's record is of a branch that was cut, and
+    /// passed over; one of the same term can't be, and is a fault.
     public func newestValid(
-        atMost: UInt64 = .max, identity: JournalIdentity?, report: (String) -> Void
+        atMost: UInt64 = .max, identity: JournalIdentity?, journal: RecoveredJournal? = nil,
+        report: (String) -> Void
     ) throws(JournalError) -> LoadedSnapshot? {
         for sequence in try sequences() where sequence <= atMost {
-            do throws(JournalError) { return try load(sequence, identity: identity) } catch {
+            let path = path(sequence)
+            do throws(JournalError) {
+                let loaded = try load(sequence, identity: identity)
+                if let own = try journal?.point(sequence), own != loaded.info.point {
+                    guard own.epoch != loaded.info.epoch else {
+                        throw .forked(file: path, sequence: sequence)
+                    }
+                    throw .snapshot(
+                        file: path,
+                        detail: "it is of record \(loaded.info.point), and the journal has "
+                            + "\(own): that branch was cut")
+                }
+                return loaded
+            } catch {
+                switch error {
                 // A newer format is no accident: the operator went back to an older version.
-                if case .newer = error { throw error }
-                report(error.description)
+                case .newer, .forked: throw error
+                default: report(error.description)
+                }
             }
         }
         return nil
+    }
+
+    /// Takes the snapshots of later sequences out of use, under other names: `<name>.aside-<ns>`.
+    public func setAside(after last: UInt64) throws(JournalError) {
+        guard Directory.exists(directory) else { return }
+        for sequence in try sequences() where sequence > last {
+            let path = path(sequence)
+            try onDisk { () throws(SystemError) in
+                try Directory.rename(path, to: path + ".aside-\(Clock.realtimeNanos())")
+            }
+        }
     }
 
     /// The newest snapshot at or before `atMost` whose header and body are whole, without its

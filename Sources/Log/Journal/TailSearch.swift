@@ -5,6 +5,10 @@ internal import Terms
 internal import Wire
 
 /// The bytes from a place in a segment to its end, looked through for records and sync marks.
+///
+/// What an interrupted write leaves can be known by one thing only: a part of it was never written,
+/// and is still zero. Bytes that all came, and are not what was written, are damage, whether
+/// anybody was told of them or not.
 struct TailSearch {
     /// The first byte that is not zero, if any.
     var firstByte: Int?
@@ -15,11 +19,22 @@ struct TailSearch {
     /// The first good sync mark that could.
     var mark: (offset: Int, sequence: UInt64)?
     /// Whether the item at the place overlaps a disk sector that was never written.
-    var hasUnwrittenSector = false
+    private var hasUnwrittenSector = false
+    /// Whether the item at the place is a whole record under a wrong length.
+    private var isWholeRecord = false
+    /// Whether what stands at the place is a sync mark with a wrong byte, and nothing else.
+    private(set) var isSpoiledMark = false
 
-    /// Whether no interrupted write leaves this behind: anything before a mark, or good records
-    /// behind one that was written in full.
-    var isDamage: Bool { mark != nil || (record != nil && !hasUnwrittenSector) }
+    /// Why no interrupted write leaves this behind; nil where one does.
+    var damage: String? {
+        if let mark { return "a sync mark behind it, at byte \(mark.offset), is good" }
+        if isSpoiledMark { return nil }
+        if isWholeRecord { return "it is a whole record under a wrong length" }
+        if !hasUnwrittenSector {
+            return "all of it was written, so that it may have been acknowledged"
+        }
+        return nil
+    }
 
     private static let sectorBytes = 512
     /// How much of the file is looked at in one piece.
@@ -27,7 +42,10 @@ struct TailSearch {
 
     /// Looks through `file` from `offset` on, where the record `sequence` should be. Linear in the
     /// file's length, at memory speed over zero bytes.
-    init(_ file: File, size: Int, from offset: Int, sequence: UInt64) throws(SystemError) {
+    init(
+        _ file: File, size: Int, from offset: Int, sequence: UInt64,
+        progress: (Int) -> Void = { _ in }
+    ) throws(SystemError) {
         // No more records than this fit, so a higher number is chance or another log's.
         let highest = sequence + UInt64(size / SyncMark.bytes)
         var start = offset
@@ -41,8 +59,16 @@ struct TailSearch {
                 }
                 unsafe look(raw, at: start, isFirst: start == offset, sequence, highest)
             }
+            if start == offset, firstByte != nil {
+                unsafe bytes.withUnsafeBytes { raw in
+                    isWholeRecord = unsafe Self.isWholeRecord(raw, sequence)
+                    isSpoiledMark = unsafe Self.isSpoiledMark(raw, sequence)
+                }
+            }
+            progress(min(start + Self.windowBytes, size))
             start += Self.windowBytes
         }
+        if let lastByte, lastByte >= offset + SyncMark.bytes { isSpoiledMark = false }
     }
 
     private mutating func look(
@@ -53,7 +79,7 @@ struct TailSearch {
         var at = 0
         while at + 8 <= end {
             if unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) != 0 {
-                found(offset + at, offset + at + 7)
+                unsafe found(raw, at, at + 8, offset)
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
                 // What stands at the place itself is known to be no good item.
                 if at > 0 || !isFirst {
@@ -62,21 +88,25 @@ struct TailSearch {
             }
             at += 8
         }
-        for last in at..<max(at, end) where unsafe raw[last] != 0 {
-            found(offset + last, offset + last)
-        }
+        if at < end { unsafe found(raw, at, end, offset) }
     }
 
-    private mutating func found(_ first: Int, _ last: Int) {
-        if firstByte == nil { firstByte = first }
-        lastByte = last
+    private mutating func found(
+        _ raw: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ offset: Int
+    ) {
+        for at in start..<end where unsafe raw[at] != 0 {
+            if firstByte == nil { firstByte = offset + at }
+            lastByte = offset + at
+        }
     }
 
     private mutating func lookForItem(
         _ raw: UnsafeRawBufferPointer, at offset: Int, _ sequence: UInt64, _ highest: UInt64
     ) {
-        if mark == nil, let next = unsafe SyncMark.read(raw), next >= sequence, next <= highest {
-            mark = (offset, next)
+        if mark == nil, let found = unsafe SyncMark(raw), found.next >= sequence,
+            found.next <= highest
+        {
+            mark = (offset, found.next)
         }
         guard record == nil, let header = unsafe RecordHeader(raw),
             header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
@@ -103,13 +133,38 @@ struct TailSearch {
         }
         return false
     }
+
+    /// Whether the bytes are the record of this sequence, were its length another: the CRC covers
+    /// all but the length.
+    private static func isWholeRecord(_ raw: UnsafeRawBufferPointer, _ sequence: UInt64) -> Bool {
+        guard let header = unsafe RecordHeader(raw), header.sequence == sequence else {
+            return false
+        }
+        var (end, crc) = (8, UInt32(0))
+        while end + 8 <= min(raw.count, Limits.recordBytesMax) {
+            crc = unsafe CRC32C.checksum(
+                UnsafeRawBufferPointer(rebasing: raw[end..<end + 8]), from: crc)
+            end += 8
+            if end >= RecordHeader.size, crc == header.crc { return true }
+        }
+        return false
+    }
+
+    /// Whether a mark stands at the start, but for its tag, its checksum or its commit point.
+    private static func isSpoiledMark(_ raw: UnsafeRawBufferPointer, _ sequence: UInt64) -> Bool {
+        guard raw.count >= SyncMark.bytes else { return false }
+        let tag = unsafe UInt32(
+            littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+        return tag == SyncMark.tag || (unsafe SyncMark(raw, tagged: false)?.next == sequence)
+    }
 }
 
 extension SegmentCursor {
     /// Looks through what stands behind the last good record.
-    func search() throws(JournalError) -> TailSearch {
+    func search(_ progress: (Int) -> Void = { _ in }) throws(JournalError) -> TailSearch {
         try onDisk { () throws(SystemError) in
-            try TailSearch(file, size: size, from: offset, sequence: expected.sequence)
+            try TailSearch(
+                file, size: size, from: offset, sequence: expected.sequence, progress: progress)
         }
     }
 }

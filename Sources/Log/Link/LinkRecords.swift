@@ -69,6 +69,14 @@ public struct LinkRecords: Hashable, Sendable {
     public var kind: UInt16
     /// The revision of the payload's layout.
     public var revision: UInt16
+
+    /// The head of a command.
+    public init(number: UInt64, payloadBytes: Int, kind: UInt16, revision: UInt16) {
+        self.number = number
+        self.payloadBytes = payloadBytes
+        self.kind = kind
+        self.revision = revision
+    }
 }
 
 /// Commands of one session, in the order of their numbers. Its form is checked, not the payloads.

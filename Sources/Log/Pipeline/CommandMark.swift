@@ -3,7 +3,7 @@
 import Glibc
 import Journal
 public import Platform
-import Terms
+package import Terms
 import Wire
 
 /// A small mapped file that says which command the engine was applying when the process died.
@@ -89,28 +89,28 @@ import Wire
     }
 
     /// The command is about to be applied.
-    @inline(__always) func enter(_ session: SessionID, _ number: UInt64, _ kind: UInt16) {
+    @inline(__always) package func enter(_ session: SessionID, _ number: UInt64, _ kind: UInt16) {
         unsafe page.storeBytes(of: number, toByteOffset: 32, as: UInt64.self)
         let word = Self.applying | UInt64(kind) << 32 | UInt64(session.number)
         unsafe page.storeBytes(of: word, toByteOffset: 40, as: UInt64.self)
     }
 
     /// It was applied.
-    @inline(__always) func leave() {
+    @inline(__always) package func leave() {
         unsafe page.storeBytes(of: 0, toByteOffset: 40, as: UInt64.self)
     }
 
     /// Keeps the log's time for the next process.
-    @inline(__always) func keep(line: Int64) {
+    @inline(__always) package func keep(line: Int64) {
         unsafe page.storeBytes(of: line, toByteOffset: 24, as: Int64.self)
     }
 
     /// An orderly end: the next start asks the host's clock.
-    func forgetLine() { keep(line: 0) }
+    package func forgetLine() { keep(line: 0) }
 
     /// Whether the process died twice with this command. The first to come under a suspect's number
     /// is the one that is sent again; another one that gets the number later has another payload.
-    func refuses(
+    package func refuses(
         _ session: SessionID, _ number: UInt64, _ kind: UInt16, _ payload: UnsafeRawBufferPointer
     ) -> Bool {
         guard
@@ -126,7 +126,7 @@ import Wire
     }
 
     /// A command of this number was applied: whatever was suspected of it is over.
-    func passed(_ session: SessionID, _ number: UInt64) {
+    package func passed(_ session: SessionID, _ number: UInt64) {
         let before = suspects.count
         suspects.removeAll { $0.session == session.number && $0.number == number }
         if suspects.count != before { writeSuspects() }

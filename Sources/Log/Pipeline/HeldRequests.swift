@@ -6,7 +6,7 @@
 ///
 /// It holds no more than what was in the ring of commands: while a connection is held, the Link
 /// reads no more commands from it.
-struct HeldRequests {
+package struct HeldRequests {
     private struct Queue {
         var session: UInt32
         var bytes: [UInt8] = []
@@ -15,14 +15,17 @@ struct HeldRequests {
     }
     private var queues: [Queue] = []
 
+    /// Nobody waits.
+    package init() {}
+
     /// Whether nobody waits.
-    var isEmpty: Bool { queues.isEmpty }
+    package var isEmpty: Bool { queues.isEmpty }
 
     /// Whether this session waits.
-    func isHolding(_ session: UInt32) -> Bool { queues.contains { $0.session == session } }
+    package func isHolding(_ session: UInt32) -> Bool { queues.contains { $0.session == session } }
 
     /// Holds a connection's request behind those of its session.
-    mutating func append(_ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer) {
+    package mutating func append(_ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer) {
         let at: Int
         if let known = queues.firstIndex(where: { $0.session == session }) {
             at = known
@@ -37,7 +40,7 @@ struct HeldRequests {
     /// Gives each session's requests in order, the longest waiting session first, until `take` says
     /// false: that session has to wait on. At most `most` are taken. Gives the connections of which
     /// nothing waits any more.
-    mutating func retry(most: Int, _ take: (UnsafeRawBufferPointer) -> Bool) -> [UInt32] {
+    package mutating func retry(most: Int, _ take: (UnsafeRawBufferPointer) -> Bool) -> [UInt32] {
         var left = most
         var freed: Set<UInt32> = []
         for at in queues.indices {

@@ -1,16 +1,23 @@
 // Who gets a connection where they are short. Pure.
 
-import Link
+package import Link
 
 /// What admission looks at of a connection.
-struct LinkSeat: Hashable {
-    var role: LinkRole
+package struct LinkSeat: Hashable {
+    package var role: LinkRole
     /// Whether it has greeted, and proved the key where one is needed.
-    var isReady: Bool
+    package var isReady: Bool
     /// Whether it follows the log.
-    var isFollowing: Bool
+    package var isFollowing: Bool
     /// When it last sent something whole, ns.
-    var lastUsed: Int64
+    package var lastUsed: Int64
+
+    package init(role: LinkRole, isReady: Bool, isFollowing: Bool, lastUsed: Int64) {
+        self.role = role
+        self.isReady = isReady
+        self.isFollowing = isFollowing
+        self.lastUsed = lastUsed
+    }
 }
 
 /// Decides whether a newcomer gets a connection, and who gives way for it.
@@ -19,7 +26,7 @@ struct LinkSeat: Hashable {
 /// Where there is no room, the least useful connection of a rank no higher than the newcomer's is
 /// closed: first those that have not greeted, then by rank, then those that do not follow the log,
 /// then the one whose last frame is longest ago. One that is in use does not give way to its like.
-enum LinkAdmission: Hashable {
+package enum LinkAdmission: Hashable {
     /// There is room.
     case free
     /// This one is closed for it.
@@ -33,7 +40,7 @@ enum LinkAdmission: Hashable {
     /// Connections that only operators get.
     static func operatorsOnly(of count: Int) -> Int { max(1, count / 8) }
 
-    static func decide(_ role: LinkRole, _ seats: [LinkSeat?], at now: Int64) -> LinkAdmission {
+    package static func decide(_ role: LinkRole, _ seats: [LinkSeat?], at now: Int64) -> LinkAdmission {
         let taken = seats.lazy.compactMap { $0 }
         if role == .observer,
             taken.count(where: { $0.role == .observer }) >= max(1, seats.count / 2)

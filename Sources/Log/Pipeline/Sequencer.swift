@@ -193,8 +193,8 @@ struct Sequencer: ~Copyable {
 
     /// Whether a command has to wait until its instrument's long work is over.
     func mustWait(_ kind: UInt16, _ payload: UnsafeRawBufferPointer) -> Bool {
-        // The engine says so once it has works of several turns.
-        false
+        guard let kind = CommandKind(rawValue: kind) else { return false }
+        return unsafe engine.isBusy(kind, payload: payload)
     }
 
     // MARK: Time
@@ -265,7 +265,11 @@ struct Sequencer: ~Copyable {
     }
 
     /// The first record of a term.
-    func epochMark() -> EpochMark { EpochMark() }
+    func epochMark() -> EpochMark {
+        EpochMark(
+            priorEpoch: engine.epoch, cause: .raise, commitPoint: stages.released.now,
+            eventHash: engine.eventHash)
+    }
 
     // MARK: The log
 

@@ -59,6 +59,10 @@ int bourse_pipe(int *reading, int *writing) {
 
 int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
 
+int bourse_open_direct(const char *path) {
+  return result(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+}
+
 int64_t bourse_write_two(
     int fd, const void *first, size_t firstCount, const void *second, size_t secondCount,
     int64_t offset) {

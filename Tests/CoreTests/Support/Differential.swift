@@ -18,6 +18,28 @@ struct Difference: Error, CustomStringConvertible {
     }
 }
 
+/// After how many commands something waited to go on by ticks.
+struct Waits {
+    var flights = 0
+    var massCancels = 0
+    var elections = 0
+    var states = 0
+
+    mutating func add(_ other: Waits) {
+        flights += other.flights
+        massCancels += other.massCancels
+        elections += other.elections
+        states += other.states
+    }
+
+    mutating func count(_ twin: SlowExchange) {
+        flights += twin.flights.isEmpty ? 0 : 1
+        massCancels += twin.massCancels.isEmpty ? 0 : 1
+        elections += twin.electing.isEmpty ? 0 : 1
+        states += twin.statesToCome.isEmpty ? 0 : 1
+    }
+}
+
 /// One run of the comparison.
 final class Differential {
     let seed: UInt64
@@ -31,20 +53,12 @@ final class Differential {
     private(set) var refusals: [UInt16: Int] = [:]
     /// How many events there were of each kind, by name.
     private(set) var eventKinds: [String: Int] = [:]
+    private(set) var waits = Waits()
     /// The most orders that were open.
     private(set) var openMost = 0
 
-    /// One seed in four runs in small tables, so that these fill up; another has deep books.
     init(seed: UInt64, flaw: Flaw? = nil) {
-        var limits = EngineLimits.small
-        if seed % 4 == 1 {
-            limits.openOrders = 24
-            limits.accounts = 7
-            limits.assets = 6
-            limits.instruments = 5
-            limits.apiKeys = 12
-            limits.sessions = 3
-        }
+        let limits = seedLimits(seed)
         self.seed = seed
         twin = SlowExchange(limits: limits)
         twin.flaw = flaw
@@ -57,8 +71,10 @@ final class Differential {
     func run(steps: Int) throws(Difference) {
         for _ in 0..<steps {
             try step()
-            if taken % 512 == 0 { try compareAll() }
-            if taken % 2_048 == 0 { try restore() }
+            if let difference = firstDifference(engine, twin) { throw fail(difference) }
+            if taken % 64 == 0 { try compareAll() }
+            // Now and then, and more often while something goes on by ticks.
+            if taken % 1_024 == 0 || (twin.isWorkLeft && taken % 16 == 0) { try restore() }
         }
         try compareAll()
     }
@@ -72,18 +88,21 @@ final class Differential {
         let step = stream.next()
         taken += 1
         let foreseen = foresee(step)
+        let isBusy = isBusy(step)
         let ours = apply(step)
         // What comes before the command itself is not foreseen.
         let isOwn = ours.refusal == .none || ours.refusal.rawValue > Refusal.voided.rawValue
         if let foreseen, isOwn, foreseen != ours.refusal {
             throw fail("\(step.command.map { "\($0)" } ?? ""): foreseen \(foreseen), was \(ours)")
         }
+        if ours.refusal == .instrumentBusy, !isBusy { throw fail("busy without a sign of it") }
         let theirs =
             step.isVoided
             ? twin.pass(step.header) : twin.apply(step.header, step.command)
         let events = unsafe engine.withEvents { unsafe Array($0) }
         refusals[ours.refusal.rawValue, default: 0] += 1
         openMost = max(openMost, twin.open.count)
+        waits.count(twin)
         if ours != theirs || !same(events, twin.events) {
             throw fail(
                 """
@@ -100,6 +119,14 @@ final class Differential {
     private func foresee(_ step: Step) -> Refusal? {
         guard case .place(let order) = step.command else { return nil }
         return engine.refusal(of: order, at: step.header.timestamp)
+    }
+
+    /// What the engine says to the sequencer, which then lets the command wait.
+    private func isBusy(_ step: Step) -> Bool {
+        guard let command = step.command else { return false }
+        return unsafe command.payload.payloadBytes().withUnsafeBytes {
+            unsafe engine.isBusy(command.kind, payload: $0)
+        }
     }
 
     /// Half of the commands as records, half decoded.
@@ -128,12 +155,15 @@ final class Differential {
         case .orderAmended: "orderAmended"
         case .orderTriggered: "orderTriggered"
         case .balanceAdjusted: "balanceAdjusted"
+        case .feesTransferred: "feesTransferred"
+        case .depositCredited: "depositCredited"
         case .assetChanged: "assetChanged"
         case .instrumentChanged: "instrumentChanged"
         case .accountChanged: "accountChanged"
         case .venueChanged: "venueChanged"
         case .apiKeyChanged: "apiKeyChanged"
         case .sessionOpened: "sessionOpened"
+        case .sessionClosed: "sessionClosed"
         }
     }
 

@@ -8,8 +8,7 @@ func same(_ a: Event, _ b: Event) -> Bool {
     switch (a, b) {
     case (.orderAccepted(let x), .orderAccepted(let y)): same(x, y)
     case (.orderRefused(let x), .orderRefused(let y)):
-        x.account == y.account && x.instrument == y.instrument && x.clOrdID == y.clOrdID
-            && x.refusal == y.refusal
+        x.refusal == y.refusal && same(x.order, y.order)
     case (.trade(let x), .trade(let y)): same(x, y)
     case (.orderReplenished(let x), .orderReplenished(let y)):
         x.order == y.order && x.instrument == y.instrument && x.side == y.side
@@ -19,12 +18,17 @@ func same(_ a: Event, _ b: Event) -> Bool {
     case (.orderTriggered(let x), .orderTriggered(let y)): same(x, y)
     case (.balanceAdjusted(let x, let p, let n), .balanceAdjusted(let y, let q, let m)):
         x == y && p == q && n == m
+    case (.feesTransferred(let x, let p, let n), .feesTransferred(let y, let q, let m)):
+        x == y && p == q && n == m
+    case (.depositCredited(let x, let p, let n), .depositCredited(let y, let q, let m)):
+        x == y && p == q && n == m
     case (.assetChanged(let x), .assetChanged(let y)): x == y
     case (.instrumentChanged(let x), .instrumentChanged(let y)): x == y
     case (.accountChanged(let x), .accountChanged(let y)): x == y
     case (.venueChanged, .venueChanged): true
     case (.apiKeyChanged(let x), .apiKeyChanged(let y)): x == y
     case (.sessionOpened(let x), .sessionOpened(let y)): x == y
+    case (.sessionClosed(let x), .sessionClosed(let y)): x == y
     default: false
     }
 }
@@ -54,5 +58,7 @@ func same(_ a: OrderView, _ b: OrderView) -> Bool {
         && a.displayQuantity == b.displayQuantity && a.quoteQuantity == b.quoteQuantity
         && a.cumQuote == b.cumQuote && a.expireTime == b.expireTime
         && a.createdTime == b.createdTime && a.updatedTime == b.updatedTime
-        && a.clOrdID == b.clOrdID
+        && a.preventedQuantity == b.preventedQuantity && a.workingTime == b.workingTime
+        && a.clOrdID == b.clOrdID && a.strategyID == b.strategyID
+        && a.strategyType == b.strategyType
 }

@@ -13,6 +13,10 @@ func firstDifference(_ engine: borrowing Engine, _ twin: SlowExchange) -> String
     if let d = differ("timestamp", engine.timestamp, twin.timestamp) { return d }
     if let d = differ("epoch", engine.epoch, twin.epoch) { return d }
     if let d = differ("venue killed", engine.isKilled, twin.isKilled) { return d }
+    if let d = differ("rules", engine.rules, twin.rules) { return d }
+    if let d = differ("voids", engine.voids, twin.voids) { return d }
+    if let d = differ("limits", engine.limits, twin.limits) { return d }
+    if let d = differ("references", engine.referenceCount, twin.references.count) { return d }
     if let d = differ("next timer", engine.nextTimer, twin.nextTimer) { return d }
     return differenceOfAdministration(engine, twin) ?? differenceOfBalances(engine, twin)
         ?? differenceOfOrders(engine, twin) ?? differenceOfBooks(engine, twin)
@@ -37,22 +41,29 @@ private func differenceOfAdministration(
             return "account: engine \(engine.account(view.id) as Any), twin \(view)"
         }
         for i in twin.instruments {
+            let row = twin.orderLimits(view.id, i.id)
+            let found = engine.orderLimits(view.id, i.id)
+            if found != row {
+                return "order limits of \(view.name): engine \(found as Any), twin \(row as Any)"
+            }
             let a = engine.fees(account: view.id, instrument: i.id)
             let b = twin.feesOf(view.id, i.id)
             if a != b { return "fees of \(view.name) in \(i.symbol): engine \(a), twin \(b)" }
         }
     }
-    for session in twin.sessions {
-        let v = session.view
-        if engine.session(name: v.name) != v || engine.session(v.id) != v {
-            return "session: engine \(engine.session(name: v.name) as Any), twin \(v)"
-        }
+    if engine.sessionCount != twin.sessions.count { return "number of sessions" }
+    for v in twin.sessions where engine.session(name: v.name) != v || engine.session(v.id) != v {
+        return "session: engine \(engine.session(name: v.name) as Any), twin \(v)"
     }
-    var keys: [APIKeyView] = []
-    engine.forEachAPIKey { keys.append($0) }
-    if keys != twin.keys.filter({ !$0.isRevoked }).map(\.view) { return "API keys" }
-    for key in twin.keys where engine.apiKey(key.view.keyID) != (key.isRevoked ? nil : key.view) {
-        return "API key \(key.view.keyID)"
+    if engine.apiKeyCount != twin.keys.count { return "number of API keys" }
+    for key in twin.keys where engine.apiKey(key.keyID) != key { return "API key \(key.keyID)" }
+    var keys: Set<APIKeyView> = []
+    engine.forEachAPIKey { keys.insert($0) }
+    if keys != Set(twin.keys) { return "API keys" }
+    var rows: Set<OrderLimitsView> = []
+    engine.forEachOrderLimits { rows.insert($0) }
+    if rows != Set(twin.orderLimits) || engine.orderLimitsCount != rows.count {
+        return "order limits: engine \(rows), twin \(twin.orderLimits)"
     }
     return nil
 }
@@ -92,6 +103,12 @@ private func differenceOfOrders(_ engine: borrowing Engine, _ twin: SlowExchange
             return "order \(b.order.number) by \(b.clOrdID)"
         }
     }
+    for account in twin.accounts {
+        var own: [OrderID] = []
+        engine.forEachOrder(of: account.view.id) { own.append($0.order) }
+        let slow = twin.open.filter { $0.view.account == account.view.id }.map(\.view.order)
+        if own != slow { return "orders of \(account.view.name): engine \(own), twin \(slow)" }
+    }
     return nil
 }
 
@@ -117,19 +134,19 @@ private func differenceOfBooks(_ engine: borrowing Engine, _ twin: SlowExchange)
     return nil
 }
 
-/// Whether the customers' and the house's balances of each asset sum to zero; nil when they do.
+/// What is wrong with the sum of an asset, or with a part of it; nil when customers and house own
+/// what came in, and no part is below zero.
 func conservationBreach(_ engine: borrowing Engine) -> String? {
     for number in 1...max(1, engine.assetCount) where number <= engine.assetCount {
         let asset = AssetID(UInt16(number))
         let house = engine.house(asset)
-        var total = house.external.units + house.fees.units + house.rounding.units
+        var parts = [house.fees, house.rounding, house.inTransit, house.chain]
         for account in 0..<engine.accountCount {
             let balance = engine.balance(AccountID(UInt32(account + 1)), asset)
-            if balance.available.units < 0 || balance.held.units < 0 {
-                return "account \(account + 1) has less than nothing of asset \(number)"
-            }
-            total += balance.available.units + balance.held.units
+            parts += [balance.available, balance.held, balance.withdrawing]
         }
+        if parts.contains(where: { $0.units < 0 }) { return "less than nothing of asset \(number)" }
+        let total = parts.reduce(house.external.units) { $0 + $1.units }
         if total != 0 { return "asset \(number) sums to \(total)" }
     }
     return nil

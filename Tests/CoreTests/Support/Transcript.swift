@@ -14,13 +14,25 @@ import Terms
 import Testing
 import Wire
 
-/// Runs a scenario on a venue.
+/// Runs a scenario on a venue: one of few steps in a turn where it starts with `> turns N`, one of
+/// assets without decimals where it starts with `> whole`.
 struct Transcript {
-    private let venue = Venue()
+    private let venue: Venue
     private let names = ["ann": Venue.ann, "ben": Venue.ben, "cat": Venue.cat]
 
     /// The scenario with what came of its commands.
-    func run(_ script: String) -> String {
+    static func run(_ script: String) -> String {
+        var limits = EngineLimits.small
+        if let first = script.split(separator: "\n").first(where: { $0.hasPrefix("> turns ") }) {
+            limits.turnSteps = UInt32(first.dropFirst(8))!
+        }
+        let isWhole = script.contains("\n> whole\n")
+        return Transcript(venue: Venue(limits: limits, isWhole: isWhole)).run(script)
+    }
+
+    private init(venue: Venue) { self.venue = venue }
+
+    private func run(_ script: String) -> String {
         var lines: [String] = []
         for line in script.split(separator: "\n", omittingEmptySubsequences: false) {
             if line.hasPrefix("> ") {
@@ -39,6 +51,7 @@ struct Transcript {
         case "book": return book()
         case "balance": return balance(words[1])
         case "house": return house()
+        case "turns", "whole": return []
         case "clock":
             venue.now += Int64(words[1])! * 1_000_000_000
             return []
@@ -76,29 +89,70 @@ struct Transcript {
         case "fees":
             return .setFees(
                 SetFees(
-                    tier: 0, maker: FeeRate(e8: Int32(number(1))),
+                    tier: UInt16(option(words, "tier=") ?? 0), maker: FeeRate(e8: Int32(number(1))),
                     taker: FeeRate(e8: Int32(number(2))), audit: audit))
+        case "tier":
+            return .setAccountTier(
+                SetAccountTier(
+                    account: names[words[1]]!, tier: UInt16(number(2)), audit: audit))
         case "limit":
             var limits = SetAccountLimits(account: names[words[1]]!, audit: audit)
             limits.messagesPerSecondMax = UInt32(option(words, "rate=") ?? 0)
             limits.openOrdersMax = UInt32(option(words, "open=") ?? 0)
             return .setAccountLimits(limits)
-        case "debit":
+        case "size":
+            return .setOrderLimits(
+                SetOrderLimits(
+                    account: names[words[1]] ?? AccountID(0), instrument: Venue.goldDollar,
+                    orderQuantityMax: Quantity(lots: option(words, "lots=") ?? 0),
+                    orderNotionalMax: Amount(units: Int128(option(words, "units=") ?? 0)),
+                    audit: audit))
+        case "reference":
+            return .setReferencePrice(
+                SetReferencePrice(
+                    instrument: Venue.goldDollar, price: Price(ticks: number(1)), audit: audit))
+        case "prevention":
+            venue.terms.selfTradePrevention = SelfTradePrevention.allCases.first {
+                "\($0)" == words[1]
+            }!
+            return .setInstrument(venue.terms)
+        case "credit", "debit", "fund", "collect", "deposit": return booking(words)
+        default: return trader(names[words[0]]!, Array(words[1...]))
+        }
+    }
+
+    /// Money comes in or goes out, moves to the fees or out of them, or came in on a chain.
+    private func booking(_ words: [String]) -> Command {
+        let (account, audit) = (names[words[1]]!, Venue.audit)
+        let asset = words[3] == "gold" ? Venue.gold : Venue.dollar
+        var amount = Amount(units: Int128(words[2])!)
+        if words[0] == "debit" || words[0] == "fund" { amount.units = -amount.units }
+        let named = words.first { $0.hasPrefix("for=") }.map { Text64($0.dropFirst(4))! }
+        let reference = named ?? venue.reference()
+        switch words[0] {
+        case "deposit":
+            return .creditDeposit(
+                CreditDeposit(
+                    account: account, asset: asset,
+                    transactionHigh: UInt128(option(words, "in=") ?? 0), transactionLow: 0,
+                    output: UInt32(option(words, "output=") ?? 0), amount: amount))
+        case "fund", "collect":
+            return .transferFees(
+                TransferFees(
+                    account: account, asset: asset, amount: amount, reference: reference,
+                    audit: audit))
+        default:
             return .adjustBalance(
                 AdjustBalance(
-                    account: names[words[1]]!,
-                    asset: words[3] == "gold" ? Venue.gold : Venue.dollar,
-                    amount: Amount(units: -Int128(number(2))), audit: audit))
-        default: return trader(names[words[0]]!, Array(words[1...]))
+                    account: account, asset: asset, amount: amount, reference: reference,
+                    audit: audit))
         }
     }
 
     private func trader(_ account: AccountID, _ words: [String]) -> Command {
         let instrument = Venue.goldDollar
         switch words[0] {
-        case "cancel":
-            return .cancel(
-                Cancel(account: account, instrument: instrument, order: order(words[1])))
+        case "cancel": return .cancel(cancel(account, words))
         case "cancels":
             let side: Side? = words.count < 2 ? nil : words[1] == "buy" ? .buy : .sell
             return .massCancel(MassCancel(account: account, instrument: instrument, side: side))
@@ -106,17 +160,33 @@ struct Transcript {
             var amend = Amend(account: account, instrument: instrument, order: order(words[1]))
             amend.price.ticks = value(words, "@") ?? 0
             amend.quantity.lots = value(words, "to") ?? 0
+            amend.newClOrdID = name(words)
             return .amend(amend)
         case "replace":
             let isStrict = words[2] == "strict"
             return .cancelReplace(
                 CancelReplace(
-                    stopOnFailure: isStrict,
-                    cancel: Cancel(
-                        account: account, instrument: instrument, order: order(words[1])),
+                    stopOnFailure: isStrict, cancel: cancel(account, words),
                     place: place(account, Array(words[(isStrict ? 3 : 2)...]))))
         default: return .place(place(account, words))
         }
+    }
+
+    /// `cancel #1`, `cancel #0 named=mine`, `cancel #1 onlyNew`.
+    private func cancel(_ account: AccountID, _ words: [String]) -> Cancel {
+        var cancel = Cancel(
+            account: account, instrument: Venue.goldDollar, order: order(words[1]))
+        if let named = words.first(where: { $0.hasPrefix("named=") }) {
+            cancel.clOrdID = Text40(named.dropFirst(6))!
+        }
+        for restriction in CancelRestriction.allCases where words.contains("\(restriction)") {
+            cancel.restriction = restriction
+        }
+        return cancel
+    }
+
+    private func name(_ words: [String]) -> Text40 {
+        words.first { $0.hasPrefix("id=") }.map { Text40($0.dropFirst(3))! } ?? Text40()
     }
 
     private func order(_ word: String) -> OrderID { OrderID(UInt64(word.dropFirst())!) }
@@ -132,6 +202,8 @@ struct Transcript {
         }
         p.price.ticks = value(words, "@") ?? 0
         p.displayQuantity.lots = option(words, "show=") ?? 0
+        p.clOrdID = name(words)
+        p.deadline = (option(words, "by=") ?? 0) * 1_000_000_000
         if words.contains("maker") { p.type = .limitMaker }
         if words.contains("market") { p.type = .market }
         if words.contains("ioc") { p.timeInForce = .ioc }
@@ -179,13 +251,18 @@ extension Transcript {
         case .orderReplenished(let e): "#\(e.order.number) shows \(e.displayed.lots)"
         case .orderEnded(let v, let reason):
             "#\(v.order.number) \(v.status): \(reason), \(v.cumQty.lots) of \(v.quantity.lots) "
-                + "traded"
+                + "traded" + prevented(v)
         case .orderAmended(let v, let old):
             "#\(v.order.number) amended: \(v.leavesQty.lots) left of \(v.quantity.lots) "
                 + "@ \(v.price.ticks)" + (old == v.price ? "" : ", was @ \(old.ticks)")
+                + prevented(v)
         case .orderTriggered(let v): "#\(v.order.number) triggered"
         default: nil
         }
+    }
+
+    private func prevented(_ v: OrderView) -> String {
+        v.preventedQuantity == .zero ? "" : ", \(v.preventedQuantity.lots) prevented"
     }
 
     private func terms(_ v: OrderView) -> String {

@@ -31,6 +31,8 @@ final class Venue {
 
     func house(_ asset: AssetID) -> HouseBalance { engine.house(asset) }
 
+    private var references = 0
+
     /// Events of the last command.
     private(set) var events: [Event] = []
 
@@ -40,15 +42,18 @@ final class Venue {
     static let goldDollar = InstrumentID(1)
     static let (ann, ben, cat) = (AccountID(1), AccountID(2), AccountID(3))
 
-    init(limits: EngineLimits = .small) {
+    /// `isWhole`: both assets have no decimals, and a lot at a price of 7 costs 7.
+    init(limits: EngineLimits = .small, isWhole: Bool = false) {
         engine = Engine(limits: limits)
         twin = SlowExchange(limits: limits)
         terms = SetInstrument(
             symbol: Text16("GLDUSD")!, base: Self.gold, quote: Self.dollar, tickMantissa: 1,
-            tickScale: 0, lotUnits: 100, priceMax: Price(ticks: 10_000),
+            tickScale: 0, lotUnits: isWhole ? 1 : 100, priceMax: Price(ticks: 10_000),
             quantityMax: Quantity(lots: 1_000), audit: Self.audit)
-        apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 2, audit: Self.audit)))
-        apply(.setAsset(SetAsset(code: Text16("USD")!, scale: 2, audit: Self.audit)))
+        for code in ["GLD", "USD"] {
+            let scale: UInt8 = isWhole ? 0 : 2
+            apply(.setAsset(SetAsset(code: Text16(code)!, scale: scale, audit: Self.audit)))
+        }
         apply(.setInstrument(terms))
         for (number, name) in ["ann", "ben", "cat"].enumerated() {
             apply(.openAccount(OpenAccount(name: Text40(name)!, audit: Self.audit)))
@@ -104,7 +109,13 @@ final class Venue {
             .adjustBalance(
                 AdjustBalance(
                     account: account, asset: asset, amount: Amount(units: units),
-                    audit: Self.audit)))
+                    reference: reference(), audit: Self.audit)))
+    }
+
+    /// A reference that was not used before.
+    func reference() -> Text64 {
+        references += 1
+        return Text64("wire \(references)")!
     }
 
     /// A limit order; gives its id.
@@ -120,6 +131,27 @@ final class Venue {
                     clOrdID: Text40(clOrdID)!)))
         #expect(outcome.refusal == .none)
         return OrderID(outcome.id)
+    }
+
+    /// A stop with a limit price.
+    func stop(_ account: AccountID, _ side: Side, _ lots: Int64, from stop: Int64, at ticks: Int64)
+    {
+        let outcome = apply(
+            .place(
+                Place(
+                    account: account, instrument: Self.goldDollar, side: side,
+                    type: .stopLossLimit, price: Price(ticks: ticks),
+                    quantity: Quantity(lots: lots), stopPrice: Price(ticks: stop))))
+        #expect(outcome.refusal == .none)
+    }
+
+    func orderLimits(_ account: AccountID, quantity: Int64 = 0, notional: Int128 = 0) {
+        apply(
+            .setOrderLimits(
+                SetOrderLimits(
+                    account: account, instrument: Self.goldDollar,
+                    orderQuantityMax: Quantity(lots: quantity),
+                    orderNotionalMax: Amount(units: notional), audit: Self.audit)))
     }
 
     /// Sends the terms after a change.

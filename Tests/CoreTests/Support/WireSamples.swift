@@ -68,7 +68,8 @@ struct WireSamples {
     /// A command of this kind.
     func command(_ kind: CommandKind) -> Command {
         switch kind {
-        case .genesis, .tick, .hashMark, .epochMark, .openSession: system(kind)
+        case .genesis, .tick, .hashMark, .epochMark, .setRules, .openSession, .closeSession:
+            system(kind)
         case .place: .place(place())
         case .cancel: .cancel(cancel())
         case .amend:
@@ -76,14 +77,22 @@ struct WireSamples {
                 Amend(
                     account: AccountID(integer()), instrument: InstrumentID(integer()),
                     order: OrderID(integer()), price: Price(ticks: integer()),
-                    quantity: Quantity(lots: integer()), clOrdID: text()))
+                    quantity: Quantity(lots: integer()), clOrdID: text(), newClOrdID: text(),
+                    deadline: integer()))
         case .cancelReplace:
             .cancelReplace(CancelReplace(stopOnFailure: flag(), cancel: cancel(), place: place()))
         case .massCancel:
             .massCancel(
                 MassCancel(
                     account: AccountID(integer()), instrument: InstrumentID(integer()),
-                    side: flag() ? choice() : nil))
+                    side: flag() ? choice() : nil, deadline: integer()))
+        case .creditDeposit:
+            .creditDeposit(
+                CreditDeposit(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    transactionHigh: UInt128(truncatingIfNeeded: wide()),
+                    transactionLow: UInt128(truncatingIfNeeded: wide()), output: integer(),
+                    amount: Amount(units: wide())))
         default: administration(kind)
         }
     }
@@ -94,13 +103,15 @@ struct WireSamples {
             type: choice(), timeInForce: choice(), selfTradePrevention: choice(),
             price: Price(ticks: integer()), quantity: Quantity(lots: integer()),
             stopPrice: Price(ticks: integer()), displayQuantity: Quantity(lots: integer()),
-            expireTime: integer(), quoteQuantity: Amount(units: wide()), clOrdID: text())
+            expireTime: integer(), quoteQuantity: Amount(units: wide()), clOrdID: text(),
+            deadline: integer(), strategyID: integer(), strategyType: integer())
     }
 
     private func cancel() -> Cancel {
         Cancel(
             account: AccountID(integer()), instrument: InstrumentID(integer()),
-            order: OrderID(integer()), clOrdID: text())
+            order: OrderID(integer()), clOrdID: text(), restriction: choice(), cancelID: text(),
+            deadline: integer())
     }
 
     private func system(_ kind: CommandKind) -> Command {
@@ -108,15 +119,28 @@ struct WireSamples {
         case .genesis:
             .genesis(
                 Genesis(
-                    limits: EngineLimits(
-                        assets: integer(), instruments: integer(), accounts: integer(),
-                        openOrders: integer(), apiKeys: integer(), sessions: integer(),
-                        feeTiers: integer()), journalHigh: integer(), journalLow: integer()))
+                    rules: integer(), limits: limits(), journalHigh: integer(),
+                    journalLow: integer(), hashKeyHigh: integer(), hashKeyLow: integer()))
         case .hashMark: .hashMark(HashMark(eventHash: integer()))
-        case .epochMark: .epochMark(EpochMark())
+        case .epochMark:
+            .epochMark(
+                EpochMark(
+                    priorEpoch: integer(), cause: choice(), replicaHigh: integer(),
+                    replicaLow: integer(), attemptHigh: integer(), attemptLow: integer(),
+                    commitPoint: integer(), eventHash: integer(), formatLevel: integer()))
+        case .setRules: .setRules(SetRules(version: integer()))
+        case .closeSession: .closeSession(CloseSession(session: SessionID(integer())))
         case .openSession: .openSession(OpenSession(name: text()))
         default: .tick(Tick())
         }
+    }
+
+    private func limits() -> EngineLimits {
+        EngineLimits(
+            assets: integer(), instruments: integer(), accounts: integer(),
+            openOrders: integer(), apiKeys: integer(), sessions: integer(),
+            feeTiers: integer(), orderLimits: integer(), references: integer(),
+            turnSteps: integer())
     }
 
     private func administration(_ kind: CommandKind) -> Command {
@@ -137,8 +161,24 @@ struct WireSamples {
             .setAccountLimits(
                 SetAccountLimits(
                     account: AccountID(integer()), openOrdersMax: integer(),
-                    messagesPerSecondMax: integer(), orderQuantityMax: Quantity(lots: integer()),
+                    messagesPerSecondMax: integer(), audit: audit()))
+        case .setOrderLimits:
+            .setOrderLimits(
+                SetOrderLimits(
+                    account: AccountID(integer()), instrument: InstrumentID(integer()),
+                    orderQuantityMax: Quantity(lots: integer()),
                     orderNotionalMax: Amount(units: wide()), audit: audit()))
+        case .setReferencePrice:
+            .setReferencePrice(
+                SetReferencePrice(
+                    instrument: InstrumentID(integer()), price: Price(ticks: integer()),
+                    audit: audit()))
+        case .raiseLimits: .raiseLimits(RaiseLimits(limits: limits(), audit: audit()))
+        case .transferFees:
+            .transferFees(
+                TransferFees(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    amount: Amount(units: wide()), reference: text(), audit: audit()))
         case .setAccountTier:
             .setAccountTier(
                 SetAccountTier(account: AccountID(integer()), tier: integer(), audit: audit()))
@@ -149,7 +189,7 @@ struct WireSamples {
             .adjustBalance(
                 AdjustBalance(
                     account: AccountID(integer()), asset: AssetID(integer()),
-                    amount: Amount(units: wide()), audit: audit()))
+                    amount: Amount(units: wide()), reference: text(), audit: audit()))
         case .addAPIKey:
             .addAPIKey(
                 AddAPIKey(
@@ -169,6 +209,6 @@ struct WireSamples {
             quantityMin: Quantity(lots: integer()), quantityMax: Quantity(lots: integer()),
             notionalMin: Amount(units: wide()), notionalMax: Amount(units: wide()),
             referencePrice: Price(ticks: integer()), bandUp: integer(), bandDown: integer(),
-            audit: audit())
+            selfTradePrevention: choice(), audit: audit())
     }
 }

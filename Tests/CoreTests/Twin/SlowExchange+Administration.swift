@@ -6,7 +6,9 @@ import Wire
 
 extension SlowExchange {
     func voidSequence(_ c: VoidSequence) -> Outcome {
-        if c.sequence > sequence || voids.contains(c.sequence) { return .refused(.termsInvalid) }
+        if c.sequence == 0 || c.sequence >= sequence || voids.contains(c.sequence) {
+            return .refused(.termsInvalid)
+        }
         if voids.count >= Limits.voidsMax { return .refused(.tableFull) }
         voids.append(c.sequence)
         return Outcome(id: c.sequence)

@@ -60,7 +60,8 @@ extension SlowExchange {
         _ i: InstrumentView
     ) -> Refusal? {
         let v = order.view
-        if price == v.price, total == v.quantity, newClOrdID.isEmpty { return .amendInvalid }
+        let isSameID = newClOrdID.isEmpty || newClOrdID == v.clOrdID
+        if price == v.price, total == v.quantity, isSameID { return .amendInvalid }
         if leaves(order, total) <= 0 { return .amendInvalid }
         if price < i.priceMin || price > i.priceMax { return .priceInvalid }
         if total < i.quantityMin || total > i.quantityMax { return .quantityInvalid }
@@ -113,10 +114,12 @@ extension SlowExchange {
         return Outcome(status: .canceled, id: order.view.order.number)
     }
 
+    private func hasLongText(_ c: Cancel) -> Bool {
+        c.clOrdID.count > Limits.clOrdIDBytesMax || c.cancelID.count > Limits.clOrdIDBytesMax
+    }
+
     private func refusal(of c: Cancel) -> Refusal? {
-        if c.clOrdID.count > Limits.clOrdIDBytesMax || c.cancelID.count > Limits.clOrdIDBytesMax {
-            return .malformed
-        }
+        if hasLongText(c) { return .malformed }
         if isPast(c.deadline) { return .deadlinePassed }
         if account(c.account) == nil { return .accountUnknown }
         if instrumentOrNil(c.instrument) == nil { return .instrumentUnknown }
@@ -134,7 +137,7 @@ extension SlowExchange {
 
     func cancelReplace(_ c: CancelReplace) -> Outcome {
         if c.cancel.account != c.place.account || c.cancel.instrument != c.place.instrument
-            || c.cancel.deadline != 0
+            || c.cancel.deadline != 0 || hasLongText(c.cancel)
         {
             return .refused(.malformed)
         }

@@ -119,10 +119,9 @@ extension SlowExchange {
             // What it may still trade shrinks by what those lots are worth, and its hold with it.
             let worth = Int128(n) * perLot
             taker.rest -= worth
-            taker.view.preventedQuantity.lots += n
             taker.view.updatedTime = timestamp
-            let isBuy = taker.view.side == .buy
-            return release(taker, isBuy ? worth : Int128(n) * Int128(i.lotUnits))
+            let ofSell = min(Int128(n) * Int128(i.lotUnits), taker.hold)
+            return release(taker, taker.view.side == .buy ? worth : ofSell)
         }
         shrink(taker, n)
         if taker.leaves == 0 {

@@ -80,15 +80,13 @@ extension SlowExchange {
         if isBusy(p.instrument) || (p.type.isTriggered && hasElected(p.instrument)) {
             return SlowCheck(refusal: .instrumentBusy)
         }
-        if let refusal = refusalOfTerms(p, i) { return SlowCheck(refusal: refusal) }
+        if !isTypeValid(p) { return SlowCheck(refusal: .orderTypeInvalid) }
         var reach: SlowReach?
         if p.type == .market || (p.type == .limit && p.timeInForce == .fok) {
-            let found = self.reach(need(p, i))
-            let isTooLarge = p.quoteQuantity.units != 0 && found.lots > Int128(i.quantityMax.lots)
-            if isTooLarge { return SlowCheck(refusal: .quantityInvalid) }
-            if found.isCut { return SlowCheck(refusal: .sweepLimit) }
-            reach = found
+            reach = self.reach(need(p, i))
         }
+        if let refusal = refusalOfTerms(p, i, reach) { return SlowCheck(refusal: refusal) }
+        if let reach, reach.isCut { return SlowCheck(refusal: .sweepLimit) }
         let refusal =
             refusalOfLimits(p, i, reach, gone: gone) ?? refusalOfBook(p, i, reach, gone: gone)
         return SlowCheck(refusal: refusal, reach: reach)
@@ -144,13 +142,15 @@ extension SlowExchange {
         }
     }
 
-    private func refusalOfTerms(_ p: Place, _ i: InstrumentView) -> Refusal? {
-        if !isTypeValid(p) { return .orderTypeInvalid }
+    private func refusalOfTerms(
+        _ p: Place, _ i: InstrumentView, _ reach: SlowReach?
+    ) -> Refusal? {
         if p.type.hasPrice, p.price < i.priceMin || p.price > i.priceMax { return .priceInvalid }
         if p.quoteQuantity.units != 0 {
             if p.quoteQuantity.units < 1 || p.quoteQuantity.units > Limits.amountUnitsMax {
                 return .quantityInvalid
             }
+            if let reach, reach.lots > Int128(i.quantityMax.lots) { return .quantityInvalid }
         } else if p.quantity < i.quantityMin || p.quantity > i.quantityMax {
             return .quantityInvalid
         }

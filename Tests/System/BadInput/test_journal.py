@@ -6,10 +6,11 @@ import shutil
 
 import pytest
 from exchange import Exchange, ExchangeFault
+from journal import Journal
 from spot import Spot
 
 ORDERS = 60
-EX_CONFIG = 78
+JOURNAL_FAULT, EX_CONFIG = 76, 78
 VERSION_OFFSET = 8
 HEADER_BYTES = 4096
 
@@ -60,7 +61,7 @@ def refusal(exchange):
     """What matchd says when it refuses to start."""
     with pytest.raises(ExchangeFault) as fault:
         exchange.start("matchd")
-    assert exchange.running.pop("matchd").returncode in (1, EX_CONFIG)
+    assert exchange.running.pop("matchd").returncode in (JOURNAL_FAULT, EX_CONFIG)
     return str(fault.value)
 
 
@@ -87,12 +88,15 @@ def test_stops_at_a_flipped_bit_and_names_the_last_good_record(stopped):
 
 
 def test_cuts_a_torn_tail_and_says_so(stopped):
-    path = segment(stopped)
-    end = (end_of_records(path) + 7) // 8 * 8
-    with open(path, "r+b") as file:  # the first half of a record that was being written
-        file.seek(end)
-        file.write((96).to_bytes(4, "little") + b"\x5a" * 60)
+    journal = Journal(stopped.state)
+    # A record that was being written, up to the end of a disk sector.
+    torn = (4096).to_bytes(4, "little") + b"\x5a" * (1020 - journal.offset % 512)
+    with open(journal.path, "r+b") as file:
+        file.seek(journal.offset)
+        file.write(torn)
     stopped.start("matchd")
+    kept, = (stopped.state / "journal" / "cut").iterdir()
+    assert kept.read_bytes()[512:] == torn
     assert re.search("torn|cut", stopped.log_tail("matchd", 40)), stopped.log_tail("matchd", 40)
     stopped.stop_all()
     check_all_there(stopped)

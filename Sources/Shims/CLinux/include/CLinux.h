@@ -35,6 +35,8 @@ int bourse_move_pages(void *_Nonnull from, size_t count, void *_Nonnull to);
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count);
 /// fdatasync(2).
 int bourse_sync_data(int fd);
+/// open(2) for reading with O_DIRECT, closed on exec.
+int bourse_open_direct(const char *_Nonnull path);
 /// pwritev(2) of two pieces, as far as the kernel took them in one call.
 int64_t bourse_write_two(
     int fd, const void *_Nullable first, size_t firstCount, const void *_Nullable second,

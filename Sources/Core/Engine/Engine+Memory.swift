@@ -1,0 +1,51 @@
+// How much memory an engine takes, said before it does.
+
+internal import Slabs
+public import Terms
+
+extension Engine {
+    /// Bytes that an engine takes when all its tables are full: with open orders side by side at
+    /// prices that touch, and with each at a price of its own, as far from the others as it can be.
+    /// Nothing is taken before it is used; the tables of texts (names, keys) are estimates.
+    public static func memory(_ limits: EngineLimits) -> (dense: Int, sparse: Int) {
+        let orders = Int(limits.openOrders)
+        let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
+        let leaf = 64 * level + MemoryLayout<Leaf>.stride
+        let node = 64 * MemoryLayout<UInt32>.stride + MemoryLayout<UInt64>.stride
+        // A node of height h stands over 6 × h bits of a price's 48: there are no more than prices
+        // differ in the rest, nor than there are orders.
+        let nodes = (2...8).reduce(0) { $0 + min(orders, 1 << (48 - 6 * $1)) }
+        let all = tables(limits) + orders * orderBytes
+        return (all + (orders / 64 + 1) * (leaf + node), all + orders * leaf + nodes * node)
+    }
+
+    /// Bytes of one open order: its two parts, places in its level, its account's list and the heap
+    /// of timers, and in two indices.
+    private static var orderBytes: Int {
+        let index = 3 * MemoryLayout<UInt32>.stride + MemoryLayout<UInt32>.stride
+        return MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
+            + 2 * MemoryLayout<Link>.stride + MemoryLayout<UInt32>.stride + 2 * index
+    }
+
+    private static func tables(_ l: EngineLimits) -> Int {
+        let (accounts, assets, instruments) = (
+            Int(l.accounts) + 1, Int(l.assets) + 1, Int(l.instruments) + 1
+        )
+        let balance = MemoryLayout<HotBalance>.stride + MemoryLayout<Int128>.stride
+        // A table of texts by their names: each entry, and half as many places free.
+        let name = 3 * (MemoryLayout<Text40>.stride + MemoryLayout<UInt64>.stride) / 2
+        let account =
+            MemoryLayout<AccountSlot>.stride + MemoryLayout<Text40>.stride + name
+        let key = MemoryLayout<APIKeyView>.stride + 2 * MemoryLayout<Text64>.stride + 128
+        let row = 2 * (MemoryLayout<UInt64>.stride + MemoryLayout<OrderLimitSlot>.stride)
+        let reference = MemoryLayout<ReferenceEntry>.stride + MemoryLayout<UInt32>.stride
+        var sum = accounts * (account + assets * balance)
+        sum += assets * (MemoryLayout<AssetView>.stride + MemoryLayout<HouseBalance>.stride)
+        sum += instruments * MemoryLayout<InstrumentView>.stride
+        sum += instruments * 4 * MemoryLayout<Ladder>.stride
+        sum += instruments * Int(l.feeTiers) * MemoryLayout<FeeSlot>.stride
+        sum += Int(l.apiKeys) * key + Int(l.orderLimits) * row
+        sum += Int(l.sessions) * (MemoryLayout<SessionView>.stride + 2 * name)
+        return sum + Int(l.references) * reference + eventsMax(l) * MemoryLayout<Event>.stride
+    }
+}

@@ -1,0 +1,146 @@
+// journal accept-loss, journal clear-fault
+
+import ArgumentParser
+import Configuration
+import Control
+import Glibc
+import JSON
+import Journal
+import Platform
+import Wire
+
+struct JournalAcceptLoss: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept-loss",
+        abstract: "Goes on with what is left of a damaged journal.",
+        discussion: """
+            For a journal that matchd refuses, where neither a backup nor a standby has the rest: \
+            keeps the records up to --after, and gives up what was acknowledged behind it. \
+            Clients were told of those orders and trades: reconcile with them.
+
+            Nothing is deleted: what is given up is moved to journal/cut, and snapshots of later \
+            records get other names. matchd must not run. The journal that is left is checked as \
+            a whole before this ends.
+
+            It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
+
+            JSON: {"last", "records"}
+
+            EXAMPLE
+              boursectl journal accept-loss --after 81234 --reason "ticket 99: disk lost"
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: ReasonedSignature
+    @Option(help: "The last record that stays.") var after: UInt64
+    @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
+    var confirm: UInt64?
+
+    func validate() throws {
+        guard after > 0 else {
+            throw ValidationError(
+                "Without any record there is nothing to go on with: boursectl init --new-journal.")
+        }
+    }
+
+    func run() throws {
+        let audit = try signature.audit()
+        let settings = try common.settings()
+        do {
+            let hold = try JournalHold(
+                settings, "a running matchd has lost nothing that could be accepted")
+            try Confirmation.ask(
+                "Type \(after) to give up all records after it: ", "\(after)",
+                confirm.map { "\($0)" })
+            let left = try withExtendedLifetime(hold) {
+                try Journal.acceptLoss(
+                    JournalPlace(settings), after: after,
+                    snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
+                    reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
+            }
+            common.out.give(
+                [
+                    "last": .number(left.lastSequence),
+                    "records": .number(left.lastSequence + 1 - left.firstSequence),
+                ],
+                text: [
+                    "The journal ends at record \(left.lastSequence); what stood behind it is in "
+                        + "\(settings.journalDirectory)/cut. Start matchd again: "
+                        + "systemctl start bourse-matchd"
+                ])
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+}
+
+struct JournalClearFault: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear-fault",
+        abstract: "Checks a disk that failed, so that the exchange can start again.",
+        discussion: """
+            After a write or a sync of the journal failed, matchd ends with status 76 and does not \
+            start again: what it reads could stand in memory only. This writes the newest segment \
+            again, syncs it, and reads it back past the page cache (O_DIRECT; where the file \
+            system has none, after POSIX_FADV_DONTNEED), then checks the journal. Only if all of \
+            that succeeds is the fault cleared.
+
+            Look into the kernel log first, and replace a disk that is to blame. matchd must not \
+            run.
+
+            JSON: {"cleared", "fault", "segment", "bytes", "readBack", "last"}; readBack is \
+            direct or cache-dropped.
+            """)
+
+    @OptionGroup var common: Common
+
+    func run() throws {
+        let settings = try common.settings()
+        do {
+            let hold = try JournalHold(settings, "a running matchd has no fault to clear")
+            let done = try withExtendedLifetime(hold) {
+                try Journal.clearFault(JournalPlace(settings))
+            }
+            guard let done else {
+                common.out.give(["cleared": .bool(false)], text: ["There is no fault to clear."])
+                return
+            }
+            common.out.give(
+                [
+                    "cleared": .bool(true), "fault": .string(done.fault),
+                    "segment": .string(done.segment), "bytes": .number(done.bytes),
+                    "readBack": .string(done.isDirect ? "direct" : "cache-dropped"),
+                    "last": .number(done.last),
+                ],
+                text: [
+                    "The fault was: \(done.fault)",
+                    "\(done.segment) was written again and read back "
+                        + (done.isDirect
+                            ? "from the disk." : "after its cache was dropped: no O_DIRECT here."),
+                    "The journal is whole up to record \(done.last). Start matchd again: "
+                        + "systemctl start bourse-matchd",
+                ])
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+}
+
+/// A question whose answer has to be typed.
+enum Confirmation {
+    /// Goes on where `wanted` is typed, or was given beforehand.
+    static func ask(_ question: String, _ wanted: String, _ given: String?) throws(Failure) {
+        if let given {
+            guard given == wanted else {
+                throw Failure("--confirm \(given) is not \(wanted)", code: .usage)
+            }
+            return
+        }
+        guard Terminal.isTerminal(STDIN_FILENO) else {
+            throw Failure(
+                "nobody is there to confirm", repair: "add --confirm \(wanted)", code: .usage)
+        }
+        Terminal.write(question, to: STDERR_FILENO)
+        guard readLine() == wanted else { throw Failure("not confirmed; nothing was done") }
+    }
+}

@@ -1,0 +1,98 @@
+// Long work says how far it is, and a thread beside it says so to the service manager: by time, for
+// one record or one file may take longer than any count foresees.
+
+internal import Glibc
+internal import Synchronization
+
+/// How far a piece of work is. One thread works and calls it, any may read.
+public final class WorkProgress: Sendable {
+    private let state = Mutex((stage: "", unit: "", from: UInt64(0), began: Int64(0)))
+    private let done = Atomic<UInt64>(0)
+    private let total = Atomic<UInt64>(0)
+
+    /// Nothing is done yet.
+    public init() {}
+
+    /// The next stage begins, as `replaying`: it goes from one count of units to another.
+    public func begin(_ stage: String, unit: String, from: UInt64, to: UInt64) {
+        done.store(from, ordering: .relaxed)
+        total.store(to, ordering: .relaxed)
+        state.withLock { $0 = (stage, unit, from, Clock.monotonicNanos()) }
+    }
+
+    /// So many units are done. One store.
+    @inline(__always) public func advance(to count: UInt64) { done.store(count, ordering: .relaxed) }
+
+    /// So many units are done, of how many.
+    public func advance(to count: UInt64, of all: UInt64) {
+        total.store(all, ordering: .relaxed)
+        done.store(count, ordering: .relaxed)
+    }
+
+    /// What is done, as a number that moves while work goes on.
+    public var count: UInt64 { done.load(ordering: .relaxed) }
+
+    /// One line: the stage, how far it is, how fast, and when it may be done.
+    public var text: String {
+        let (stage, unit, from, began) = state.withLock { $0 }
+        let (now, end) = (done.load(ordering: .relaxed), total.load(ordering: .relaxed))
+        let seconds = Double(max(1, Clock.monotonicNanos() - began)) / 1e9
+        guard end > from, now >= from else { return "\(stage), \(Int(seconds)) s" }
+        let rate = Double(now - from) / seconds
+        let percent = Int(100 * Double(min(now, end) - from) / Double(end - from))
+        let left = rate > 0 && now < end ? ", about \(Int(Double(end - now) / rate) + 1) s left" : ""
+        return "\(stage) \(now) of \(end) \(unit), \(percent) %, \(Int(rate)) \(unit)/s\(left)"
+    }
+}
+
+/// Says every second how far a piece of work is: to the service manager, with more time asked for,
+/// and now and then to `report`.
+public final class WorkReporter: Sendable {
+    private let ending: Ending
+    private let thread: PinnedThread
+
+    private final class Ending: Sendable {
+        let isAsked = Atomic<Bool>(false)
+        let parking = Parking()
+    }
+
+    /// Work that stands still for this long is not spoken for any more: the service manager's
+    /// time-out ends it.
+    public static var patienceNanos: Int64 { 300_000_000_000 }
+    /// Time between two lines for `report`.
+    public static var lineNanos: Int64 { 10_000_000_000 }
+
+    /// Begins to say it.
+    public init(
+        _ work: WorkProgress, patienceNanos: Int64 = patienceNanos, lineNanos: Int64 = lineNanos,
+        report: @escaping @Sendable (String) -> Void
+    ) throws(SystemError) {
+        let ending = Ending()
+        self.ending = ending
+        thread = try PinnedThread.start(name: "progress") {
+            var seen = work.count
+            var (moved, line) = (Clock.monotonicNanos(), Clock.monotonicNanos())
+            while !ending.isAsked.load(ordering: .acquiring) {
+                let (now, count) = (Clock.monotonicNanos(), work.count)
+                if count != seen { (seen, moved) = (count, now) }
+                if now - moved < patienceNanos {
+                    ServiceManager.extendTimeout(seconds: 30)
+                    ServiceManager.watchdog()
+                }
+                ServiceManager.status(work.text)
+                if now - line >= lineNanos {
+                    line = now
+                    report(work.text)
+                }
+                ending.parking.park(timeoutNanos: 1_000_000_000)
+            }
+        }
+    }
+
+    /// Ends it, and waits until nothing more is said. Call it once.
+    public func end() {
+        ending.isAsked.store(true, ordering: .releasing)
+        ending.parking.unpark()
+        thread.join()
+    }
+}

@@ -1,0 +1,94 @@
+// What was cut off a journal is kept.
+//
+// `journal/cut/<first sequence>-<ns>.cut`:
+//      0  8    magic, "BOURSEC1"
+//      8  u32  version of this layout: 1
+//     12  u32  bytes of this header: 512
+//     16  u64  journal identity, high
+//     24  u64  journal identity, low
+//     32  u64  sequence of the first record that was cut
+//     40  u32  epoch of the record before it
+//     44  u32  CRC32C of what follows the header
+//     48  u64  the segment: its first sequence
+//     56  u64  where the bytes stood in it
+//     64  u64  how many there are
+//     72  i64  when, nanoseconds since 1970-01-01 UTC
+//     80  428  why, as text
+//    508  u32  CRC32C of bytes 0 ..< 508
+//    512  …    the bytes
+//
+// A segment of which nothing stays is moved there: `cut/<its name>-<ns>`.
+
+internal import Platform
+internal import Wire
+
+/// The directory of what was cut.
+struct CutFile {
+    static let magic: UInt64 = 0x3143_4553_5255_4F42
+    static let headerBytes = 512
+    private static let reasonBytesMax = 428
+
+    /// `journal/cut`.
+    let directory: String
+
+    init(_ journal: String) { directory = Directory.join(journal, "cut") }
+
+    /// Keeps the bytes `range` of a segment, where anything is in it. Durable when it returns.
+    func keep(
+        _ segment: SegmentCursor, _ range: Range<Int>, sequence: UInt64, epoch: UInt32,
+        reason: String
+    ) throws(JournalError) {
+        guard !range.isEmpty else { return }
+        let now = Clock.realtimeNanos()
+        let name = NumberedName.name(sequence, "-\(now).cut")
+        let directory = directory
+        try onDisk { () throws(SystemError) in
+            try Directory.create(directory)
+            let path = Directory.join(directory, name)
+            let file = try File(path + ".new", .replace)
+            var (crc, at) = (UInt32(0), range.lowerBound)
+            while at < range.upperBound {
+                let piece = try segment.file.read(
+                    count: min(1 << 20, range.upperBound - at), at: at)
+                guard !piece.isEmpty else { break }
+                unsafe piece.withUnsafeBytes { unsafe crc = CRC32C.checksum($0, from: crc) }
+                try file.write(piece, at: Self.headerBytes + at - range.lowerBound)
+                at += piece.count
+            }
+            var header = [UInt8](repeating: 0, count: Self.headerBytes)
+            unsafe header.withUnsafeMutableBytes { raw in
+                var w = unsafe WireWriter(raw)
+                w.integer(Self.magic)
+                w.integer(UInt32(1))
+                w.integer(UInt32(Self.headerBytes))
+                w.integer(segment.header.identity.high)
+                w.integer(segment.header.identity.low)
+                w.integer(sequence)
+                w.integer(epoch)
+                w.integer(crc)
+                w.integer(segment.header.firstSequence)
+                w.integer(UInt64(range.lowerBound))
+                w.integer(UInt64(range.count))
+                w.integer(now)
+                for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
+                    unsafe raw[80 + index] = byte
+                }
+                unsafe Checked.seal(raw, Self.headerBytes - 4)
+            }
+            try file.write(header)
+            try file.sync()
+            try Directory.rename(path + ".new", to: path)
+        }
+    }
+
+    /// Moves a file there as it is.
+    func take(_ path: String, name: String) throws(JournalError) {
+        let target = Directory.join(directory, "\(name)-\(Clock.realtimeNanos())")
+        let directory = directory
+        try onDisk { () throws(SystemError) in
+            try Directory.create(directory)
+            try Directory.rename(path, to: target)
+            try Directory.sync(Directory.parent(of: path) ?? ".")
+        }
+    }
+}

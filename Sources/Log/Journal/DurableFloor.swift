@@ -1,0 +1,82 @@
+// A note of the last durable record, outside the journal.
+
+internal import Glibc
+internal import Platform
+internal import Synchronization
+internal import Wire
+
+/// The last durable record, in a small mapped file: a store for each group commit, so that it
+/// outlives the process, and synced about every second, so that it outlives the host. A journal that
+/// ends before it has lost records, however well it looks: it is an old copy, or its newest part
+/// went.
+///
+///      0  8    magic, "BOURSEF1"
+///      8  u64  journal identity, high
+///     16  u64  journal identity, low
+///     24  u64  the last durable record
+///
+/// A sector is written as a whole, so it needs no checksum; of zeros nothing is believed.
+@safe final class DurableFloor: @unchecked Sendable {
+    // Unchecked: one thread stores, one other syncs; the sequence is one aligned word.
+    private static let bytes = 4096
+    private static let magic: UInt64 = 0x3146_4553_5255_4F42
+    private let file: File
+    private let page: UnsafeMutableRawPointer
+    private let synced = Atomic<UInt64>(0)
+    private let kept = Atomic<UInt64>(0)
+
+    /// Opens the file for going on at `sequence`, or makes it.
+    init(_ path: String, identity: JournalIdentity, sequence: UInt64) throws(JournalError) {
+        var bytes = [UInt8](repeating: 0, count: Self.bytes)
+        unsafe bytes.withUnsafeMutableBytes { raw in
+            var w = unsafe WireWriter(raw)
+            w.integer(Self.magic)
+            w.integer(identity.high)
+            w.integer(identity.low)
+            w.integer(sequence)
+        }
+        let content = bytes
+        file = try onDisk { () throws(SystemError) in
+            try Directory.replace(path, with: content)
+            return try File(path, .write)
+        }
+        let raw = unsafe mmap(
+            nil, Self.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0)
+        guard let raw = unsafe raw, unsafe raw != MAP_FAILED else {
+            throw .system(.last("map", path))
+        }
+        unsafe page = raw
+        kept.store(sequence, ordering: .relaxed)
+        synced.store(sequence, ordering: .relaxed)
+    }
+
+    deinit { _ = unsafe munmap(page, Self.bytes) }
+
+    /// That record is durable. One store.
+    @inline(__always) func advance(to sequence: UInt64) {
+        unsafe page.storeBytes(of: sequence.littleEndian, toByteOffset: 24, as: UInt64.self)
+        kept.store(sequence, ordering: .releasing)
+    }
+
+    /// Makes the note durable where it moved since. One fdatasync(2).
+    func sync() throws(SystemError) {
+        let now = kept.load(ordering: .acquiring)
+        guard now != synced.load(ordering: .relaxed) else { return }
+        guard unsafe msync(page, Self.bytes, MS_SYNC) == 0 else { throw .last("sync", file.path) }
+        synced.store(now, ordering: .relaxed)
+    }
+
+    /// What is noted of this journal; 0 where there is nothing. Throws for another journal's.
+    static func read(_ path: String, identity: JournalIdentity?) throws(JournalError) -> UInt64 {
+        guard let bytes = try? File(path, .read).read(count: 32), bytes.count == 32 else { return 0 }
+        let (found, sequence): (JournalIdentity?, UInt64) = unsafe bytes.withUnsafeBytes { raw in
+            var r = unsafe WireReader(raw)
+            guard r.integer(UInt64.self) == magic else { return (nil, 0) }
+            return (JournalIdentity(high: r.integer(), low: r.integer()), r.integer())
+        }
+        if let found, let identity, found != identity {
+            throw .foreign(file: path, found: found, expected: identity)
+        }
+        return sequence
+    }
+}

@@ -1,0 +1,160 @@
+// Cutting records off the end of a journal: as the log of a primary demands, or as an operator
+// accepts.
+
+internal import Platform
+
+extension Journal {
+    /// Cuts all records after `last` of a journal that is whole. The intent is noted first, so that
+    /// a process that dies on the way is followed by one that finishes it.
+    static func cut(
+        _ place: JournalPlace, after last: UInt64, reason: String
+    ) throws(JournalError) {
+        guard var replica = try ReplicaFile(place.replicaFile) else {
+            throw .replica(file: place.replicaFile, detail: "is missing")
+        }
+        guard let first = try point(place, last + 1) else { return }
+        replica.cut = first
+        try replica.store(place.replicaFile)
+        try lowerFloor(place, replica.identity, to: last)
+        try cutOff(place.directory, after: last, reason)
+        replica.cut = nil
+        try replica.store(place.replicaFile)
+    }
+
+    /// Finishes a cut that was noted. As long as its first record is there it goes, with all behind
+    /// it; that record goes last, so where another stands there, or none, the cut is done.
+    static func finishCut(
+        _ place: JournalPlace, _ replica: inout ReplicaFile
+    ) throws(JournalError) {
+        guard let first = replica.cut else { return }
+        if try point(place, first.sequence) == first {
+            try lowerFloor(place, replica.identity, to: first.sequence - 1)
+            try cutOff(
+                place.directory, after: first.sequence - 1,
+                "a cut from record \(first) on, which an earlier process had begun")
+        }
+        replica.cut = nil
+        try replica.store(place.replicaFile)
+    }
+
+    /// Goes on with what there is up to the record `last`: all behind it, damaged or not, is moved
+    /// to `cut/`, snapshots of later records are set aside, and the floor is lowered. For operators,
+    /// who thereby lose what was acknowledged after it. The state must be locked by this process.
+    /// Can be repeated where it was interrupted.
+    public static func acceptLoss(
+        _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore, reason: String
+    ) throws(JournalError) -> RecoveredJournal {
+        guard let replica = try ReplicaFile(place.replicaFile) else {
+            throw .replica(file: place.replicaFile, detail: "is missing")
+        }
+        if let fault = place.latched() { throw .latched(file: fault.file, detail: fault.detail) }
+        return try place.latching { () throws(JournalError) in
+            try cutOff(place.directory, after: last, reason)
+            try snapshots.setAside(after: last)
+            let recovered = try recover(directory: place.directory)
+            try lowerFloor(place, replica.identity, to: recovered.lastSequence)
+            return recovered
+        }
+    }
+
+    /// The record of a sequence; nil where there is none.
+    private static func point(
+        _ place: JournalPlace, _ sequence: UInt64
+    ) throws(JournalError) -> LogPoint? {
+        guard
+            let segment = try SegmentName.list(place.directory).last(where: {
+                $0.firstSequence <= sequence
+            })
+        else { return nil }
+        let cursor = try segment.open(identity: nil)
+        try cursor.pass(to: sequence - 1)
+        guard cursor.expected.sequence == sequence else { return nil }
+        while true {
+            switch try onDisk({ () throws(SystemError) in
+                try cursor.step(upTo: sequence, bytesMax: 1)
+            }) {
+            case .run: return cursor.expected.prior
+            case .mark: continue
+            case .end, .bad, .held: return nil
+            }
+        }
+    }
+
+    private static func lowerFloor(
+        _ place: JournalPlace, _ identity: JournalIdentity, to sequence: UInt64
+    ) throws(JournalError) {
+        _ = try DurableFloor(place.floorFile, identity: identity, sequence: sequence)
+    }
+
+    /// Later segments go first, the newest of them before the others; then the segment is zeroed,
+    /// its first record that goes as the last thing of all.
+    private static func cutOff(
+        _ directory: String, after last: UInt64, _ reason: String
+    ) throws(JournalError) {
+        let segments = try SegmentName.list(directory)
+        guard let index = segments.lastIndex(where: { $0.firstSequence <= last }) else {
+            throw .missing(
+                directory: directory, first: last, last: (segments.first?.firstSequence ?? 1) - 1)
+        }
+        let cursor = try segments[index].open(identity: nil)
+        try cursor.pass(to: last)
+        guard cursor.expected.last == last else {
+            throw .damaged(
+                file: segments[index].path, offset: cursor.offset, lastGood: cursor.expected.last,
+                detail: "there is no good record \(last)")
+        }
+        let cuts = CutFile(directory)
+        for segment in segments[(index + 1)...].reversed() {
+            try cuts.take(segment.path, name: segment.name)
+        }
+        let start = cursor.offset
+        guard let end = try cursor.search().lastByte.map({ $0 + 1 }) else { return }
+        try cuts.keep(
+            cursor, start..<end, sequence: last + 1, epoch: cursor.expected.prior.epoch,
+            reason: reason)
+        let first = try cursor.nextRecordBytes()
+        try onDisk { () throws(SystemError) in
+            let file = try File(segments[index].path, .write)
+            try file.zero(start + first..<end)
+            try file.sync()
+            try file.zero(start..<min(end, start + first))
+            try file.sync()
+        }
+    }
+}
+
+extension SegmentCursor {
+    /// Passes over the records up to `sequence`, and the marks behind it.
+    func pass(to sequence: UInt64) throws(JournalError) {
+        while true {
+            switch try onDisk({ () throws(SystemError) in
+                try step(upTo: sequence, bytesMax: .max)
+            }) {
+            case .run, .mark: continue
+            case .held, .end, .bad: return
+            }
+        }
+    }
+
+    /// Bytes of the good record that stands here; 0 where none does.
+    fileprivate func nextRecordBytes() throws(JournalError) -> Int {
+        let found = try onDisk { () throws(SystemError) -> Step in
+            try step(upTo: .max, bytesMax: 1)
+        }
+        guard case .run(let record) = found else { return 0 }
+        return record.count
+    }
+}
+
+extension File {
+    /// Writes zeros over a range, from its end backwards.
+    fileprivate func zero(_ range: Range<Int>) throws(SystemError) {
+        let zeros = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
+        var end = range.upperBound
+        while end > range.lowerBound {
+            let count = min(zeros.count, end - range.lowerBound)
+            try write(Array(zeros[..<count]), at: end - count)
+            end -= count
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// After a failed write or sync: what is on the disk is made known again.
+
+internal import Platform
+
+/// What came of clearing a fault.
+public struct ClearedFault: Hashable, Sendable {
+    /// What had happened.
+    public var fault: String
+    /// The segment that was written again.
+    public var segment: String
+    /// Its bytes.
+    public var bytes: Int
+    /// Whether it was read back past the page cache by O_DIRECT; else after the cache was dropped.
+    public var isDirect: Bool
+    /// The journal's last good record.
+    public var last: UInt64
+}
+
+extension Journal {
+    /// Clears a latched fault: writes the newest segment again, syncs it, reads it back from the
+    /// disk, and checks the journal. Nil where no fault is latched; throws, and leaves it latched,
+    /// where any of that fails. The state must be locked by this process.
+    ///
+    /// All segments before the newest were synced before it was begun. Of the newest, the kernel
+    /// may hold pages as clean that never came to the disk, since it reports that once and then
+    /// forgets it; writing them makes them dirty again.
+    public static func clearFault(_ place: JournalPlace) throws(JournalError) -> ClearedFault? {
+        guard let fault = place.latched() else { return nil }
+        guard let newest = try SegmentName.list(place.directory).last else {
+            throw .lost(directory: place.directory, identity: nil)
+        }
+        let cursor = try newest.open(identity: nil)
+        let isDirect = try onDisk { () throws(SystemError) in
+            try rewrite(newest.path)
+            return try readBack(newest.path)
+        }
+        let floor = try DurableFloor.read(place.floorFile, identity: nil)
+        let found = try recover(directory: place.directory, floor: floor)
+        try place.unlatch()
+        return ClearedFault(
+            fault: fault.detail, segment: newest.path, bytes: cursor.size, isDirect: isDirect,
+            last: found.lastSequence)
+    }
+
+    private static let pieceBytes = 1 << 20
+
+    private static func rewrite(_ path: String) throws(SystemError) {
+        let file = try File(path, .write)
+        let size = try file.size()
+        for offset in stride(from: 0, to: size, by: pieceBytes) {
+            try file.write(
+                try file.read(count: min(pieceBytes, size - offset), at: offset), at: offset)
+        }
+        try file.sync()
+    }
+
+    /// Compares what the disk holds with what was written; whether it was asked by O_DIRECT.
+    private static func readBack(_ path: String) throws(SystemError) -> Bool {
+        let file = try File(path, .read)
+        let size = try file.size()
+        let direct = try File.direct(path)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: pieceBytes, alignment: 4096)
+        defer { unsafe buffer.deallocate() }
+        for offset in stride(from: 0, to: size, by: pieceBytes) {
+            let count = min(pieceBytes, size - offset)
+            // In this order: the first is what is in memory.
+            let wanted = try file.read(count: count, at: offset)
+            if direct == nil { try file.dropCache() }
+            let piece = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count])
+            let got = try unsafe (direct ?? file).read(into: piece, at: offset)
+            guard got == count, unsafe piece.elementsEqual(wanted) else {
+                throw SystemError.unequal(path)
+            }
+        }
+        return direct != nil
+    }
+}

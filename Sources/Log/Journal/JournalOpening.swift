@@ -1,0 +1,223 @@
+// A journal's beginning, and its opening at start-up: only what was begun here, and all of it.
+
+internal import Platform
+public import Terms
+internal import Wire
+
+/// A journal that was opened for going on with.
+public struct OpenedJournal: Sendable {
+    /// What it holds.
+    public var recovered: RecoveredJournal
+    /// Which replica it is.
+    public var replica: ReplicaFile
+}
+
+/// What `Journal.begin` did.
+public enum JournalBeginning: Hashable, Sendable {
+    /// A new journal was begun.
+    case begun(JournalIdentity)
+    /// It was there, and is as it was.
+    case unchanged(JournalIdentity)
+    /// It was there; what was missing beside it was made: names of files.
+    case completed(JournalIdentity, files: [String])
+}
+
+extension Journal {
+    /// Opens the journal of this place: refuses while a fault is latched, where none was begun or it
+    /// is gone, where it is another's, and where it ends before a record that was durable; finishes
+    /// a cut that was noted; then recovers it: from the newest snapshots on, or `scansAll` of it.
+    /// The state must be locked by this process.
+    public static func open(
+        _ place: JournalPlace, snapshots: SnapshotStore, scansAll: Bool = false,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(JournalError) -> OpenedJournal {
+        if let fault = place.latched() { throw .latched(file: fault.file, detail: fault.detail) }
+        var replica = try check(place, snapshots)
+        let scanFrom = scansAll ? 1 : try scanStart(snapshots)
+        let floor = try place.latching { () throws(JournalError) in
+            try finishCut(place, &replica)
+            return try DurableFloor.read(place.floorFile, identity: replica.identity)
+        }
+        let recovered = try place.latching { () throws(JournalError) in
+            try recover(
+                directory: place.directory, scanFrom: scanFrom, floor: floor, progress: progress)
+        }
+        if let found = recovered.identity, found != replica.identity {
+            throw .foreign(file: place.directory, found: found, expected: replica.identity)
+        }
+        guard !recovered.isEmpty || recovered.firstSequence > 1 else {
+            throw .lost(directory: place.directory, identity: replica.identity)
+        }
+        return OpenedJournal(recovered: recovered, replica: replica)
+    }
+
+    /// The last record that is known to have been durable here; 0 where nothing is known.
+    public static func floor(_ place: JournalPlace) throws(JournalError) -> UInt64 {
+        try DurableFloor.read(place.floorFile, identity: nil)
+    }
+
+    /// What stands beside the journal agrees that there is one, and which.
+    private static func check(
+        _ place: JournalPlace, _ snapshots: SnapshotStore
+    ) throws(JournalError) -> ReplicaFile {
+        let kept = try place.keptIdentity()
+        let replica = try ReplicaFile(place.replicaFile)
+        guard try !segments(place).isEmpty else {
+            let hasMore = try floor(place) > 0
+            let hasSnapshots = try !snapshots.sequences().isEmpty
+            guard kept != nil || replica != nil || hasMore || hasSnapshots else {
+                throw .notBegun(directory: place.directory)
+            }
+            throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
+        }
+        guard let replica else {
+            throw .replica(file: place.replicaFile, detail: "is missing")
+        }
+        if let kept, kept != replica.identity {
+            throw .foreign(file: place.replicaFile, found: replica.identity, expected: kept)
+        }
+        return replica
+    }
+
+    private static func segments(_ place: JournalPlace) throws(JournalError) -> [SegmentName] {
+        guard Directory.exists(place.directory) else { return [] }
+        return try SegmentName.list(place.directory)
+    }
+
+    /// Begins the journal of this place with its first record, or finds that it was begun; the one
+    /// act that begins one. Where it was, what is missing beside it is made anew: without its
+    /// replica file this is a new replica. Throws `lost` where one was begun and is not there.
+    ///
+    /// A journal that holds nothing but its first record, of other limits, is begun again. `isNew`
+    /// gives up the one that was: what is left of it is moved to `cut/`.
+    public static func begin(
+        _ place: JournalPlace, limits: EngineLimits, snapshots: SnapshotStore,
+        options: JournalOptions, isNew: Bool = false
+    ) throws(JournalError) -> JournalBeginning {
+        if isNew {
+            try giveUp(place, snapshots)
+        } else if try !segments(place).isEmpty {
+            let found = try inspect(directory: place.directory, scanFrom: .max)
+            if let identity = found.identity, !found.isEmpty {
+                guard found.lastSequence == 1, let genesis = found.genesis,
+                    genesis.limits != limits
+                else { return try complete(place, found, identity) }
+                try giveUp(place, snapshots)
+            }
+        } else {
+            let (kept, replica) = (try place.keptIdentity(), try ReplicaFile(place.replicaFile))
+            let newest = try snapshots.sequences().first
+            guard kept == nil, replica == nil, newest == nil else {
+                throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
+            }
+        }
+        let recovered = try recover(directory: place.directory)
+        let replica = ReplicaFile(identity: recovered.identity ?? .random(), promise: 1)
+        let writer = try JournalWriter(
+            recovered: recovered, identity: replica.identity, replica: replica.replica,
+            options: options)
+        try writer.appendGenesis(limits)
+        // In this order: whatever is missing after a crash is made by the next call.
+        try replica.store(place.replicaFile)
+        _ = try DurableFloor(place.floorFile, identity: replica.identity, sequence: 1)
+        try place.keep(replica.identity)
+        return .begun(replica.identity)
+    }
+
+    /// Makes what is missing beside a journal that is there.
+    private static func complete(
+        _ place: JournalPlace, _ found: RecoveredJournal, _ identity: JournalIdentity
+    ) throws(JournalError) -> JournalBeginning {
+        var made: [String] = []
+        let replica = try ReplicaFile(place.replicaFile)
+        if let replica, replica.identity != identity {
+            throw .foreign(
+                file: place.replicaFile, found: replica.identity, expected: identity)
+        }
+        if let kept = try place.keptIdentity(), kept != identity {
+            throw .foreign(file: place.directory, found: identity, expected: kept)
+        }
+        if replica == nil {
+            try ReplicaFile(identity: identity, promise: found.lastEpoch)
+                .store(place.replicaFile)
+            made.append(place.replicaFile)
+        }
+        if let file = place.identityFile, try place.keptIdentity() == nil {
+            try place.keep(identity)
+            made.append(file)
+        }
+        return made.isEmpty ? .unchanged(identity) : .completed(identity, files: made)
+    }
+
+    /// Moves away what says that there was a journal, its guards first: a crash on the way leaves a
+    /// journal that is completed or given up by the next call.
+    private static func giveUp(
+        _ place: JournalPlace, _ snapshots: SnapshotStore
+    ) throws(JournalError) {
+        let suffix = ".given-up-\(Clock.realtimeNanos())"
+        let guards = [place.identityFile, place.replicaFile, place.floorFile].compactMap { $0 }
+        for path in guards where Directory.exists(path) {
+            try onDisk { () throws(SystemError) in
+                try Directory.rename(path, to: path + suffix)
+            }
+        }
+        try snapshots.setAside(after: 0)
+        let cuts = CutFile(place.directory)
+        for segment in try segments(place).reversed() {
+            try cuts.take(segment.path, name: segment.name)
+        }
+    }
+
+    /// Begins the journal of a learner, behind a snapshot of another replica: its first record will
+    /// be the one after it. The directory must hold no segment.
+    public static func begin(
+        _ place: JournalPlace, after snapshot: SnapshotInfo, replica: ReplicaFile,
+        options: JournalOptions
+    ) throws(JournalError) -> RecoveredJournal {
+        guard try segments(place).isEmpty else {
+            throw .refused(
+                sequence: snapshot.sequence + 1, detail: "\(place.directory) holds a journal")
+        }
+        try onDisk { () throws(SystemError) in
+            try Directory.create(place.directory)
+            let name = SegmentName(place.directory, snapshot.sequence + 1)
+            let header = SegmentHeader(
+                identity: snapshot.identity, prior: snapshot.point,
+                priorTimestamp: snapshot.timestamp, fileBytes: options.segmentBytes,
+                replica: replica.replica)
+            let aside = Directory.join(place.directory, "ready-now")
+            let file = try File(aside, .replace)
+            try file.allocate(offset: 0, count: options.segmentBytes)
+            try file.write(header.block())
+            try file.sync()
+            try Directory.rename(aside, to: name.path)
+        }
+        try replica.store(place.replicaFile)
+        _ = try DurableFloor(
+            place.floorFile, identity: snapshot.identity, sequence: snapshot.sequence)
+        try place.keep(snapshot.identity)
+        return try recover(directory: place.directory, scanFrom: snapshot.sequence)
+    }
+}
+
+extension JournalWriter {
+    /// Writes the first record of an empty journal.
+    fileprivate func appendGenesis(_ limits: EngineLimits) throws(JournalError) {
+        let header = RecordHeader(
+            sequence: 1, timestamp: Clock.realtimeNanos(), epoch: 1, kind: .genesis)
+        let key = JournalIdentity.random()
+        var record = Genesis(
+            limits: limits, journalHigh: identity.high, journalLow: identity.low,
+            hashKeyHigh: key.high, hashKeyLow: key.low
+        ).recordBytes(header)
+        unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+        var failure: JournalError?
+        unsafe record.withUnsafeBytes { bytes in
+            do throws(JournalError) {
+                try unsafe append(bytes)
+                try sync()
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,251 @@
+// Where a journal stands, and what stands beside it so that its loss is noticed.
+//
+//   journal/*.seg           the segments; the directory may be a volume of its own
+//   journal/cut/            what was cut off, with its reason
+//   STATE/replica           which replica of which journal this is; see `ReplicaFile`
+//   STATE/floor             the last durable record; see `DurableFloor`
+//   STATE/journal.fault     a failed write or sync that nobody has looked at; also in RUNTIME
+//   CONFIGURATION/journal.id   the journal's identity, beside bourse.toml
+
+internal import Platform
+internal import Wire
+
+/// The files of one journal and its guards.
+public struct JournalPlace: Hashable, Sendable {
+    /// The directory of the segments.
+    public var directory: String
+    /// The state directory.
+    public var state: String
+    /// The replica file.
+    public var replicaFile: String { Directory.join(state, "replica") }
+    /// The file of the last durable record.
+    public var floorFile: String { Directory.join(state, "floor") }
+    /// Where the journal's identity is kept outside its volume; nil: nowhere.
+    public var identityFile: String?
+    /// Where a fault is latched: each is tried, and one that is found counts.
+    public var faultFiles: [String]
+
+    /// The place of a journal in `directory`. `state` is not on the journal's own volume where that
+    /// has one; `runtime` outlives a process, not the host's start; `configuration` is the file
+    /// beside which the identity is kept.
+    public init(
+        directory: String, state: String, runtime: String? = nil, configuration: String? = nil
+    ) {
+        self.directory = directory
+        self.state = state
+        identityFile = configuration.map {
+            Directory.join(Directory.parent(of: $0) ?? ".", "journal.id")
+        }
+        // The runtime directory is in memory: it takes the note also when the disk does not.
+        faultFiles = [runtime, state].compactMap { $0 }.map {
+            Directory.join($0, "journal.fault")
+        }
+    }
+
+    // MARK: Faults
+
+    /// Notes that a write or a sync failed. Whatever of it can't be written is left out: the exit
+    /// status says the same.
+    public func latch(_ detail: String) {
+        let text = Array("\(detail)\n".utf8)
+        for path in faultFiles {
+            do throws(SystemError) {
+                let file = try File(path, .replace)
+                try file.write(text)
+                try file.sync()
+                try Directory.sync(Directory.parent(of: path) ?? ".")
+            } catch { continue }
+        }
+    }
+
+    /// The fault that is latched: the file, and what happened.
+    public func latched() -> (file: String, detail: String)? {
+        for path in faultFiles where Directory.exists(path) {
+            let bytes = (try? File(path, .read).read(count: 2048)) ?? []
+            let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+            return (path, line.isEmpty ? "how is not noted" : line)
+        }
+        return nil
+    }
+
+    /// Removes the notes of a fault.
+    func unlatch() throws(JournalError) {
+        for path in faultFiles where Directory.exists(path) {
+            try onDisk { () throws(SystemError) in try Directory.remove(path) }
+        }
+    }
+
+    /// Runs `body`, which writes to the journal, and latches what the disk refuses.
+    func latching<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
+        do throws(JournalError) { return try body() } catch {
+            if case .system(let reason) = error, reason.isDiskFault { latch("\(reason)") }
+            throw error
+        }
+    }
+
+    // MARK: Identity
+
+    /// The identity that is kept outside the volume; nil where none is. A file that is not one is a
+    /// fault.
+    func keptIdentity() throws(JournalError) -> JournalIdentity? {
+        guard let identityFile else { return nil }
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try File(identityFile, .read).read(count: 64) } catch {
+            if error.isMissing { return nil }
+            throw .system(error)
+        }
+        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        guard let identity = JournalIdentity(text) else {
+            throw .replica(file: identityFile, detail: "holds no journal's identity")
+        }
+        return identity
+    }
+
+    /// Keeps the identity outside the volume.
+    func keep(_ identity: JournalIdentity) throws(JournalError) {
+        guard let identityFile else { return }
+        try onDisk { () throws(SystemError) in
+            try Directory.replace(identityFile, with: Array("\(identity)\n".utf8), mode: 0o644)
+        }
+    }
+}
+
+extension JournalIdentity {
+    /// The identity of 32 hexadecimal digits.
+    public init?(_ text: String) {
+        guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+            let low = UInt64(text.suffix(16), radix: 16), !text.contains("+"), !text.contains("-")
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+}
+
+extension Directory {
+    /// Gives a file another content, all of it or none: aside, then renamed.
+    static func replace(
+        _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600
+    ) throws(SystemError) {
+        let aside = path + ".new"
+        let file = try File(aside, .replace)
+        // Of whom it was: an operator's tool may run as root, and the daemon has to read it.
+        if let before = try? File(path, .read) { try file.setOwner(like: before) }
+        try file.setPermissions(mode)
+        try file.write(bytes)
+        try file.sync()
+        try Directory.rename(aside, to: path)
+    }
+}
+
+// MARK: - The replica file
+
+/// Which replica of which journal this host has, and what it has promised.
+///
+///      0  8    magic, "BOURSER1"
+///      8  u32  version of this layout: 1
+///     12  u32  bytes of the file: 128
+///     16  u64  journal identity, high
+///     24  u64  journal identity, low
+///     32  u64  replica id, high
+///     40  u64  replica id, low
+///     48  u32  promise: no lower epoch is followed any more
+///     52  u32  zero
+///     56  u64  etcd's cluster id; 0: none
+///     64  u64  cut intent: the first record to be cut, from which on all goes; 0: none
+///     72  u32  that record's epoch
+///     76  u32  that record's CRC32C
+///     80  44   zero
+///    124  u32  CRC32C of bytes 0 ..< 124
+///
+/// Replaced as a whole.
+public struct ReplicaFile: Hashable, Sendable {
+    /// Which journal.
+    public var identity: JournalIdentity
+    /// Which replica of it; new for each journal directory.
+    public var replica: ReplicaID
+    /// No lower epoch is followed any more.
+    public var promise: UInt32
+    /// etcd's cluster id; 0: none.
+    public var cluster: UInt64
+    /// A cut that was begun: the first record of it. As long as that record is there, it goes.
+    public var cut: LogPoint?
+
+    static let bytes = 128
+    static let magic: UInt64 = 0x3152_4553_5255_4F42
+    static let version: UInt32 = 1
+
+    /// A new replica of this journal.
+    public init(
+        identity: JournalIdentity, replica: ReplicaID = .random(), promise: UInt32 = 0,
+        cluster: UInt64 = 0, cut: LogPoint? = nil
+    ) {
+        self.identity = identity
+        self.replica = replica
+        self.promise = promise
+        self.cluster = cluster
+        self.cut = cut
+    }
+
+    /// Reads it; nil where there is none. Throws `replica` for one that is not whole.
+    public init?(_ path: String) throws(JournalError) {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try File(path, .read).read(count: Self.bytes + 1)
+        } catch {
+            if error.isMissing { return nil }
+            throw .system(error)
+        }
+        let isWhole = unsafe bytes.withUnsafeBytes { raw in
+            unsafe raw.count == Self.bytes && Checked.holds(raw, Self.bytes - 4)
+        }
+        guard isWhole else { throw .replica(file: path, detail: "is damaged") }
+        let parsed: (magic: UInt64, version: UInt32, file: ReplicaFile) =
+            unsafe bytes.withUnsafeBytes { raw in
+                var r = unsafe WireReader(raw)
+                let (magic, version): (UInt64, UInt32) = (r.integer(), r.integer())
+                _ = r.integer(UInt32.self)
+                let identity = JournalIdentity(high: r.integer(), low: r.integer())
+                let replica = ReplicaID(high: r.integer(), low: r.integer())
+                let promise: UInt32 = r.integer()
+                _ = r.integer(UInt32.self)
+                let cluster: UInt64 = r.integer()
+                let cut = LogPoint(sequence: r.integer(), epoch: r.integer(), crc: r.integer())
+                return (
+                    magic, version,
+                    ReplicaFile(
+                        identity: identity, replica: replica, promise: promise, cluster: cluster,
+                        cut: cut.sequence == 0 ? nil : cut)
+                )
+            }
+        guard parsed.magic == Self.magic else {
+            throw .replica(file: path, detail: "is no replica file")
+        }
+        guard parsed.version == Self.version else {
+            throw .newer(file: path, version: parsed.version, known: Self.version)
+        }
+        self = parsed.file
+    }
+
+    /// Makes it durable under its name.
+    public func store(_ path: String) throws(JournalError) {
+        var bytes = [UInt8](repeating: 0, count: Self.bytes)
+        unsafe bytes.withUnsafeMutableBytes { raw in
+            var w = unsafe WireWriter(raw)
+            w.integer(Self.magic)
+            w.integer(Self.version)
+            w.integer(UInt32(Self.bytes))
+            w.integer(identity.high)
+            w.integer(identity.low)
+            w.integer(replica.high)
+            w.integer(replica.low)
+            w.integer(promise)
+            w.integer(UInt32(0))
+            w.integer(cluster)
+            w.integer(cut?.sequence ?? 0)
+            w.integer(cut?.epoch ?? 0)
+            w.integer(cut?.crc ?? 0)
+            unsafe Checked.seal(raw, Self.bytes - 4)
+        }
+        let content = bytes
+        try onDisk { () throws(SystemError) in try Directory.replace(path, with: content) }
+    }
+}

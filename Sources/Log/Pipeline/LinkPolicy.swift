@@ -1,0 +1,114 @@
+// Who may submit what.
+
+package import Link
+import Terms
+package import Wire
+
+/// What writers may submit: the stateless check before the log.
+package enum LinkPolicy {
+    /// What becomes of a command.
+    enum Verdict {
+        /// It goes into the log.
+        case taken
+        /// It is not well formed, or not one for writers.
+        case malformed
+        /// It is not one for the connection's role.
+        case denied
+    }
+
+    /// What to tell the one who sent a command that is not taken.
+    static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
+        guard verdict == .denied else {
+            return LinkRefusal(
+                .malformed,
+                "a command that is not well formed, or not one for writers; are both sides of the "
+                    + "same version?")
+        }
+        return LinkRefusal(
+            .access,
+            """
+            this connection is one of \(role == .operator ? "an" : "a") \(role) and may not \
+            submit this: run it as matchd's user or root, or name its user in [matchd] \
+            operator_users
+            """)
+    }
+
+    /// Judges a command by its kind, its layout and the role of who sent it. Orders are checked by
+    /// their length here and by the engine, which decodes them anyway; all others are decoded.
+    @inline(__always)
+    static func judge(
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+    ) -> Verdict {
+        guard role >= .gateway else { return .denied }
+        guard entry.revision == 0 else { return .malformed }
+        let bytes: Int
+        switch entry.kind {
+        case _ where role == .wallet:
+            return unsafe judgeRare(entry, payload, session: session, role)
+        case CommandKind.place.rawValue: bytes = 112
+        case CommandKind.cancel.rawValue: bytes = 56
+        case CommandKind.amend.rawValue: bytes = 72
+        default: return unsafe judgeRare(entry, payload, session: session, role)
+        }
+        return session != 0 && entry.payloadBytes == bytes ? .taken : .malformed
+    }
+
+    @inline(never)
+    private static func judgeRare(
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+    ) -> Verdict {
+        guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
+        switch kind {
+        case .genesis, .tick, .hashMark, .epochMark: return .malformed
+        // A record that the running engine has applied cannot be voided: replicas would differ.
+        case .voidSequence: return .malformed
+        case .openSession: if session != 0 { return .malformed }
+        default: if session == 0 { return .malformed }
+        }
+        guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
+        let isAllowed =
+            switch role {
+            case .observer: false
+            case .gateway: isForGateways(command)
+            case .wallet: isForWallets(command)
+            case .operator: true
+            }
+        return isAllowed ? .taken : .denied
+    }
+
+    /// Whether a connection of this role may submit a command.
+    package static func allows(_ role: LinkRole, _ payload: some CommandPayload) -> Bool {
+        let kind = type(of: payload).kind
+        let bytes = payload.payloadBytes()
+        let entry = LinkEntry(
+            number: 1, payloadBytes: bytes.count, kind: kind.rawValue, revision: 0)
+        let session: UInt32 = kind == .openSession ? 0 : 1
+        return unsafe bytes.withUnsafeBytes {
+            unsafe judge(entry, $0, session: session, role) == .taken
+        }
+    }
+
+    /// Whether a command is one that comes from chains, or a wallet's for itself.
+    static func isForWallets(_ command: Command) -> Bool {
+        switch command {
+        case .openSession(let session):
+            session.name.description.hasPrefix(LinkProtocol.walletPrefix)
+        default: false
+        }
+    }
+
+    /// Whether a command is one that traders ask for, or a gateway for itself.
+    static func isForGateways(_ command: Command) -> Bool {
+        switch command {
+        case .place, .cancel, .amend, .cancelReplace: true
+        // All orders of the venue are the operators'.
+        case .massCancel(let cancel): cancel.account.number != 0
+        // Nor may a gateway stand in the log, or take over, as an operator or a wallet.
+        case .openSession(let session):
+            ![LinkProtocol.operatorPrefix, LinkProtocol.walletPrefix].contains {
+                session.name.description.hasPrefix($0)
+            }
+        default: false
+        }
+    }
+}

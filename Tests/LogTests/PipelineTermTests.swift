@@ -1,0 +1,419 @@
+// Goal: the pipeline has what a standby needs: records before release, one release point that never
+// goes back, a set and an epoch that change while it runs, and nobody who goes back to an old term.
+
+import Engine
+import Follower
+import Glibc
+import Journal
+import Link
+import Pipeline
+import Platform
+import Synchronization
+import Terms
+import Testing
+import Wire
+
+@Suite(.serialized) struct PipelineTermTests {
+    private static func code(_ work: () throws -> Void) -> LinkRefusal.Code? {
+        do { try work() } catch LinkFault.refused(let refusal) { return refusal.code } catch {}
+        return nil
+    }
+
+    /// Takes all that is sealed now; gives the sequences.
+    private static func take(_ feed: SealedFeed) -> (sequences: [UInt64], isBehind: Bool) {
+        var sequences: [UInt64] = []
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 8)
+        defer { unsafe room.deallocate() }
+        while true {
+            let taken = unsafe feed.take(into: room)
+            switch taken {
+            case .none: return (sequences, false)
+            case .behind: return (sequences, true)
+            case .records(let bytes, _):
+                _ = unsafe LinkRecords.forEachRecord(
+                    UnsafeRawBufferPointer(rebasing: room[0..<bytes])
+                ) { header, record in
+                    #expect(unsafe CRC32C.record(record) == header.crc)
+                    sequences.append(header.sequence)
+                }
+            }
+        }
+    }
+
+    @Test func `a peer gets records before this disk has them`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let before = running.pipeline.released
+        let feed = running.pipeline.sealedFeed
+        #expect(feed.attach(after: before))
+        #expect(Self.take(feed).sequences == [])
+        running.sink.isStalled.store(true, ordering: .releasing)
+        var out = LinkEncoder()
+        out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
+        try client.send(&out)
+        var got: [UInt64] = []
+        for _ in 0..<1_000 where got.isEmpty {
+            got = Self.take(feed).sequences
+            usleep(1_000)
+        }
+        #expect(got == [before + 1])
+        #expect(running.pipeline.durable == before)
+        // Behind what is released, but sealed: there is a place for it as well.
+        #expect(feed.attach(after: before + 1))
+        #expect(feed.attach(after: before))
+        #expect(Self.take(feed).sequences == [before + 1])
+        #expect(!feed.attach(after: before + 5))
+        running.sink.isStalled.store(false, ordering: .releasing)
+        try running.stop()
+    }
+
+    @Test func `a sender that falls behind loses its place and holds nobody up`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let feed = running.pipeline.sealedFeed
+        #expect(feed.attach(after: running.pipeline.released))
+        var out = LinkEncoder()
+        var (sent, acked) = (0, 0)
+        // Three times the ring.
+        while acked < 20_000 {
+            while sent < 20_000, sent - acked < 1_000 {
+                sent += 1
+                out.submit(
+                    session: desk.session, number: desk.number + UInt64(sent),
+                    TestDesk.place(Int64(sent % 50 + 1)))
+            }
+            try client.send(&out)
+            guard case .acks(let acks) = try client.receive(timeoutNanos: 20_000_000_000) else {
+                Issue.record("acknowledgements were due")
+                return
+            }
+            acked += acks.count
+        }
+        #expect(Self.take(feed).isBehind)
+        #expect(!feed.attach(after: 3))
+        let end = running.pipeline.released
+        #expect(feed.attach(after: end))
+        feed.detach()
+        #expect(Self.take(feed).isBehind)
+        try running.stop()
+    }
+
+    @Test func `the set changes at one sequence, and what has left stays out`() throws {
+        let set = InSyncSet()
+        let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = set }
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let released = running.pipeline.released
+        #expect(set.change(to: .peer(epoch: 1), peer: "standby") == released)
+        #expect(running.pipeline.released == released)
+        var out = LinkEncoder()
+        for number in 1...3 {
+            out.submit(
+                session: desk.session, number: desk.number + UInt64(number),
+                TestDesk.place(Int64(number)))
+        }
+        try client.send(&out)
+        for _ in 0..<1_000 where running.pipeline.durable < released + 3 { usleep(1_000) }
+        // Acknowledgements of another epoch count for nothing.
+        set.acknowledge(epoch: 2, sequence: released + 3)
+        set.acknowledge(epoch: 1, sequence: released + 1)
+        for _ in 0..<1_000 where running.pipeline.released < released + 1 { usleep(1_000) }
+        usleep(20_000)
+        #expect(running.pipeline.released == released + 1)
+        let status = try client.status()
+        #expect(status.isPeerInSync && "\(status.peer)" == "standby")
+        #expect(status.peerMatched == released + 1 && status.atRisk == 2)
+        #expect(status.gateWaitNanos > 0)
+        // Held: nothing more, whatever the peer has.
+        #expect(set.change(to: .held) == released + 1)
+        set.acknowledge(epoch: 1, sequence: released + 3)
+        usleep(20_000)
+        #expect(running.pipeline.released == released + 1)
+        // Required anew: earlier acknowledgements do not count.
+        #expect(set.change(to: .peer(epoch: 1)) == released + 1)
+        usleep(20_000)
+        #expect(running.pipeline.released == released + 1)
+        #expect(set.change(to: .alone) == released + 1)
+        for _ in 0..<1_000 where running.pipeline.released < released + 3 { usleep(1_000) }
+        #expect(running.pipeline.released == released + 3)
+        try running.stop()
+    }
+
+    @Test func `the release point never goes back while the set changes under load`() throws {
+        let set = InSyncSet()
+        let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = set }
+        let client = try running.connect("load", wantsAcks: false)
+        var desk = try TestDesk(running.connect(), "desk")
+        try desk.prepare()
+        var follower = Follower(client.welcome)
+        try client.send(follower.subscription)
+        let isOver = Flag()
+        let pipeline = running.pipeline
+        let changer = try PinnedThread.start(name: "changer") {
+            var random = LinkFuzz()
+            while !isOver.isSet.load(ordering: .relaxed) {
+                let durable = pipeline.durable
+                switch random.below(4) {
+                case 0: _ = set.change(to: .alone)
+                case 1: _ = set.change(to: .held)
+                case 2: _ = set.change(to: .peer(epoch: 1))
+                default: set.acknowledge(epoch: 1, sequence: durable)
+                }
+            }
+            _ = set.change(to: .alone)
+        }
+        var out = LinkEncoder()
+        var last: UInt64 = 0
+        for number in 1...3_000 {
+            out.submit(
+                session: desk.session, number: desk.number + UInt64(number),
+                TestDesk.place(Int64(number % 50 + 1)))
+            if number % 100 == 0 { try client.send(&out) }
+            let released = pipeline.released
+            #expect(released >= last && released <= pipeline.durable)
+            last = released
+            while let frame = try client.receive(timeoutNanos: 0) {
+                if case .position(let named, _, _) = frame {
+                    #expect(named == follower.engine.sequence, "it names just what was sent")
+                }
+                _ = unsafe try follower.receive(frame) { _, _, _, _ in }
+            }
+            #expect(follower.engine.sequence <= pipeline.released)
+        }
+        isOver.isSet.store(true, ordering: .relaxed)
+        changer.join()
+        try running.stop()
+    }
+
+    @Test func `an epoch begins while it runs, with its own record`() throws {
+        let place = try PipelinePlace()
+        let running = try RunningPipeline(place)
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let before = running.pipeline.applied
+        #expect(!running.pipeline.raise(epoch: 1))
+        #expect(running.pipeline.raise(epoch: 5))
+        #expect(!running.pipeline.raise(epoch: 4))
+        let ack = try desk.submit(TestDesk.place(1))
+        #expect(ack.sequence == before + 2)
+        #expect(running.pipeline.epoch == 5)
+        #expect(try client.status().epoch == 5)
+        let feed = try running.connect("follower", wantsAcks: false)
+        #expect(feed.welcome.epoch == 5)
+        var follower = Follower(feed.welcome)
+        var epochs: [(UInt16, UInt32)] = []
+        try followRaw(feed, &follower, to: ack.sequence) {
+            epochs.append(($0.kind, $0.epoch))
+        }
+        #expect(epochs[Int(before) - 1].1 == 1)
+        #expect(epochs[Int(before)] == (CommandKind.epochMark.rawValue, 5))
+        #expect(epochs[Int(before) + 1].1 == 5)
+        try running.stop()
+        let again = try RunningPipeline(place)
+        #expect(again.pipeline.epoch == 5)
+        try again.stop()
+    }
+
+    @Test func `who has seen a later epoch is sent away, and a follower goes to no earlier one`()
+        throws
+    {
+        let running = try RunningPipeline(try PipelinePlace())
+        let name = try #require(Text40("x"))
+        #expect(
+            Self.code {
+                _ = try LinkClient.connect(unix: running.place.socket, name: name, epochMax: 2)
+            } == .epoch)
+        let client = try LinkClient.connect(unix: running.place.socket, name: name, epochMax: 1)
+        var later = client.welcome
+        later.epoch = 3
+        var follower = Follower(later)
+        #expect(throws: FollowerError.staleEpoch(seen: 3, found: 1)) {
+            try follower.reconnected(client.welcome)
+        }
+        var writer = WriterSession<Int>(name: name)
+        var out = LinkEncoder()
+        #expect(writer.connected(&out, epoch: 3))
+        writer.disconnected()
+        #expect(!writer.connected(&out, epoch: 2))
+        #expect(writer.connected(&out, epoch: 3))
+        try running.stop()
+    }
+
+    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`() throws
+    {
+        let place = try PipelinePlace()
+        var running = try RunningPipeline(place)
+        var desk = try TestDesk(running.connect(), "desk")
+        try desk.prepare()
+        for round in 0..<2 {
+            let client = try running.connect("follower", wantsAcks: false)
+            let released = try client.status().released
+            var follower = Follower(client.welcome)
+            try follow(client, &follower, to: released)
+            guard case .subscribe(let right) = follower.subscription else {
+                Issue.record("a follower subscribes")
+                return
+            }
+            #expect(right.crc != 0 && right.from == released + 1)
+            var wrong = right
+            wrong.crc ^= 1
+            var other = right
+            other.epoch += 1
+            for fork in [wrong, other] {
+                let forked = try running.connect("forked", wantsAcks: false)
+                try forked.send(.subscribe(fork))
+                let code = Self.code {
+                    while try forked.receive(timeoutNanos: 5_000_000_000) != nil {}
+                }
+                #expect(code == .forked, "round \(round)")
+            }
+            let same = try running.connect("same", wantsAcks: false)
+            try same.send(.subscribe(right))
+            let next = try desk.submit(TestDesk.place(1))
+            try follower.reconnected(same.welcome)
+            while follower.engine.sequence < next.sequence {
+                guard let frame = try same.receive(timeoutNanos: 5_000_000_000) else {
+                    Issue.record("the log was due")
+                    return
+                }
+                _ = unsafe try follower.receive(frame) { _, _, _, _ in }
+            }
+            // After a restart the ring is empty: the disk has to be asked.
+            if round == 0 {
+                try running.stop()
+                running = try RunningPipeline(place)
+                desk = try PipelineTests.again(desk, running)
+            }
+        }
+        try running.stop()
+    }
+
+    @Test func `one that is no primary takes no commands and says where they belong`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        var desk = try TestDesk(running.connect(), "desk")
+        try desk.prepare()
+        for (role, code) in [
+            (LinkServerRole.standby, LinkRefusal.Code.notPrimary), (.sealed, .sealed),
+        ] {
+            running.pipeline.setRole(role)
+            let client = try running.connect()
+            #expect(client.welcome.role == role)
+            #expect("\(try client.status().role)" == role.description)
+            #expect(
+                Self.code {
+                    _ = try client.execute(
+                        TestDesk.place(1), session: desk.session, number: desk.number + 1)
+                } == code)
+        }
+        // A sealed log ends with a hash mark.
+        for _ in 0..<1_000 where running.pipeline.applied != running.pipeline.released {
+            usleep(1_000)
+        }
+        let status = try running.connect().status()
+        #expect(status.hashMark == status.applied && status.applied > 1)
+        running.pipeline.setRole(.standalone)
+        desk = try PipelineTests.again(desk, running)
+        #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
+        try running.stop()
+    }
+
+    @Test func `a quiet exchange is compared as well`() throws {
+        let running = try RunningPipeline(try PipelinePlace()) { $0.hashNanos = 300_000_000 }
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        var marks: [UInt64] = []
+        for round in 0..<2 {
+            let ack = try desk.submit(TestDesk.place(Int64(round + 1)))
+            for _ in 0..<300 where try client.status().hashMark < ack.sequence { usleep(10_000) }
+            marks.append(try client.status().hashMark)
+            #expect(marks[round] > ack.sequence)
+        }
+        // Nothing happened, so nothing is marked.
+        usleep(900_000)
+        #expect(try client.status().hashMark == marks[1])
+        #expect(running.pipeline.applied == marks[1])
+        try running.stop()
+    }
+
+    @Test func `a wallet submits nothing of traders and operators, and they nothing of its name`()
+        throws
+    {
+        #expect(LinkPolicy.allows(.wallet, MassCancel(account: AccountID(1))) == false)
+        #expect(LinkPolicy.allows(.wallet, TestDesk.place(1)) == false)
+        let rows: [(String, LinkRole, Bool)] = [
+            ("wallet/a", .wallet, true), ("wallet/a", .gateway, false),
+            ("wallet/a", .operator, true), ("operator/a", .wallet, false),
+            ("gateway/a", .wallet, false), ("gateway/a", .gateway, true),
+            ("operator/a", .gateway, false), ("operator/a", .observer, false),
+        ]
+        for (name, role, isAllowed) in rows {
+            let open = OpenSession(name: try #require(Text40(name)))
+            #expect(LinkPolicy.allows(role, open) == isAllowed, "\(name) \(role)")
+        }
+    }
+
+    @Test func `below the disk reserve a cancel of nothing does not grow the log`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let order = OrderID(try desk.submit(TestDesk.place(5)).id)
+        running.sink.isFull.store(true, ordering: .releasing)
+        for _ in 0..<200 where !running.pipeline.isBelowReserve { usleep(10_000) }
+        let before = running.pipeline.applied
+        let (account, instrument) = (AccountID(1), InstrumentID(1))
+        let nothing: [any CommandPayload] = [
+            Cancel(account: account, instrument: instrument, order: OrderID(999)),
+            Cancel(account: AccountID(2), instrument: instrument, order: order),
+            Cancel(account: account, instrument: InstrumentID(2), order: order),
+            Cancel(account: account, instrument: instrument, clOrdID: try #require(Text40("no"))),
+            MassCancel(account: AccountID(2)),
+            SetKillSwitch(
+                account: account, isOn: false,
+                audit: Audit(operatorName: try #require(Text40("t")), reason: "t")),
+        ]
+        for command in nothing {
+            for _ in 0..<50 {
+                let ack = try client.execute(
+                    command, session: desk.session, number: desk.number + 1)
+                #expect(!ack.isLogged && ack.refusal != .none, "\(command)")
+            }
+        }
+        #expect(running.pipeline.applied == before)
+        // One that hits nothing on its side is not known to, but there is room for a few only.
+        for _ in 0..<300 {
+            let ack = try client.execute(
+                MassCancel(account: account, side: .sell), session: desk.session,
+                number: desk.number + 1)
+            if ack.isLogged { desk.number += 1 }
+        }
+        #expect(running.pipeline.applied <= before + 256 + 3)
+        let cancel = Cancel(account: account, instrument: instrument, order: order)
+        #expect(try desk.submit(cancel).refusal == .none)
+        try running.stop()
+    }
+}
+
+private final class Flag: Sendable { let isSet = Atomic<Bool>(false) }
+
+/// Follows the log and gives each header.
+func followRaw(
+    _ client: LinkClient, _ follower: inout Follower, to sequence: UInt64,
+    _ each: (RecordHeader) -> Void
+) throws {
+    try client.send(follower.subscription)
+    while follower.engine.sequence < sequence {
+        guard let frame = try client.receive(timeoutNanos: 20_000_000_000) else {
+            Issue.record("nothing more came after record \(follower.engine.sequence)")
+            return
+        }
+        _ = unsafe try follower.receive(frame) { header, _, _, _ in each(header) }
+    }
+}
