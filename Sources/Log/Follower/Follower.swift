@@ -16,8 +16,6 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
     case diverged(sequence: UInt64)
     /// The server has another journal than before.
     case otherJournal
-    /// The server's limits are not those this replica was made with.
-    case otherLimits
     /// The snapshot does not load, or its hash is another.
     case snapshot(sequence: UInt64)
     /// The server is of an earlier term than one that was seen.
@@ -41,8 +39,6 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
             """
         case .otherJournal:
             "matchd has another journal than this replica began with; restart this daemon"
-        case .otherLimits:
-            "matchd's journal has other [limits] than this replica; restart this daemon"
         case .snapshot(let sequence):
             "the snapshot of record \(sequence) does not load here: are both of the same version?"
         case .staleEpoch(let seen, let found):
@@ -121,7 +117,6 @@ public struct Follower: ~Copyable {
         guard welcome.journalHigh == journalHigh, welcome.journalLow == journalLow else {
             throw .otherJournal
         }
-        guard welcome.limits == engine.limits else { throw .otherLimits }
         try see(welcome.epoch)
         released = max(released, welcome.released)
         snapshot = nil
@@ -203,9 +198,7 @@ public struct Follower: ~Copyable {
         var restored: Engine?
         unsafe bytes.withUnsafeBytes { unsafe restored = Engine(snapshot: $0) }
         guard let loaded = restored.take() else { throw .snapshot(sequence: head.sequence) }
-        guard loaded.sequence == head.sequence, loaded.stateHash() == head.stateHash,
-            loaded.limits == engine.limits
-        else { throw .snapshot(sequence: head.sequence) }
+        guard loaded.sequence == head.sequence, loaded.stateHash() == head.stateHash else { throw .snapshot(sequence: head.sequence) }
         engine = loaded
         lastCRC = head.crc
         isFresh = false
@@ -226,6 +219,16 @@ public struct Follower: ~Copyable {
         }
         guard header.epoch >= engine.epoch else {
             throw .staleEpoch(seen: engine.epoch, found: header.epoch)
+        }
+        // The log says what its engine holds: what the server's does now was raised since.
+        if header.sequence == 1 {
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
+            if header.kind == CommandKind.genesis.rawValue,
+                case .genesis(let genesis) = unsafe Command(kind: .genesis, payload: payload),
+                genesis.limits != engine.limits
+            {
+                engine = Engine(limits: genesis.limits)
+            }
         }
         let outcome =
             if voids.contains(header.sequence) {
