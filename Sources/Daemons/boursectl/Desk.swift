@@ -58,6 +58,23 @@ final class Desk {
         try pump(until: deadline) { $0.replica.isCaughtUp }
     }
 
+    /// Ends the session, so that its name is free; where that does not come through soon, the
+    /// engine frees it when it needs the room.
+    deinit {
+        guard writer.close(&out) else { return }
+        let deadline = Clock.monotonicNanos() + 1_000_000_000
+        while !writer.isClosed, Clock.monotonicNanos() < deadline {
+            do throws(LinkFault) {
+                if !out.isEmpty { try client.send(&out) }
+                if let frame = try client.receive(timeoutNanos: 100_000_000),
+                    case .acks(let acks) = frame
+                {
+                    for ack in acks { _ = writer.acked(ack, &out) }
+                }
+            } catch { return }
+        }
+    }
+
     /// Submits a command and waits until it stands in the log. A refusal is thrown; `meanings` says
     /// what some of them mean for this command.
     @discardableResult

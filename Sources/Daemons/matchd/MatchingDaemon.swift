@@ -156,7 +156,12 @@ final class MatchingDaemon {
         watch(signals)
         ServiceManager.stopping()
         log.line("stopping: draining")
-        let engine = pipeline.stop()
+        let work = WorkProgress()
+        let reporter = try? WorkReporter(work, report: log.line)
+        work.begin(
+            "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
+        let engine = pipeline.stop { work.advance(to: $0) }
+        reporter?.end()
         sink.close()
         writeSnapshot(engine)
     }
@@ -166,7 +171,8 @@ final class MatchingDaemon {
     /// leaving it out.
     func writeSnapshot(_ engine: borrowing Engine) {
         let last = writer.last
-        guard last.sequence == engine.sequence,
+        // Nobody may see what is not released, in a snapshot either.
+        guard last.sequence == engine.sequence, pipeline.released == engine.sequence,
             let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
             (try? snapshots.sequences().contains(engine.sequence)) == false
         else {

@@ -152,7 +152,7 @@ extension Venue {
     /// Whether our session still is the one that may submit.
     private func checkSession() throws(LinkFault) {
         switch desk.session.state {
-        case .opening, .open: break
+        case .opening, .open, .closed: break
         case .replaced:
             throw .fatal(
                 """

@@ -95,7 +95,7 @@ public final class JournalHistory: LogHistory {
         guard let newest else { return nil }
         let info = newest.info
         return HistorySnapshot(
-            sequence: info.sequence, time: info.timestamp, epoch: info.epoch,
+            sequence: info.sequence, time: info.timestamp, epoch: info.epoch, crc: info.recordCRC,
             stateHash: info.stateHash, count: info.bodyBytes
         ) { offset, count throws(SinkFault) in
             do throws(JournalError) {
