@@ -229,7 +229,7 @@ public struct Follower: ~Copyable {
         }
         if header.sequence == 1 {
             guard let genesis = unsafe Genesis(record: bytes),
-                genesis.format == Genesis.currentFormat, genesis.limits.isReasonable
+                genesis.format == Genesis.currentFormat
             else { throw .genesis }
             engine = Engine(limits: genesis.limits)
         }
