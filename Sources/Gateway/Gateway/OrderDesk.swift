@@ -73,6 +73,9 @@ struct OrderDesk {
     /// its place in the log at the last moment.
     static var graceMilliseconds: Int64 { 500 }
 
+    /// Most events that are kept for answers that wait, about 80 MB.
+    static var eventsMax: Int { 262_144 }
+
     init(name: Text40, capacity: Int) {
         session = WriterSession(name: name, capacity: capacity)
     }
@@ -157,9 +160,7 @@ struct OrderDesk {
             answers.append { client.done(.failure(.timeout)) }
         }
         for client in following where client.until <= now {
-            // An order is told as far as it is; what a mass cancel ends is not known yet.
-            let isOrder = client.massCancel == nil
-            answers.append { client.done(isOrder ? .success(client.applied) : .failure(.timeout)) }
+            answers.append { client.done(client.resultNow) }
         }
         following.removeAll { $0.until <= now }
         nextExpiry = min(
@@ -223,6 +224,12 @@ struct OrderDesk {
                 answers.append { client.done(.success(client.applied)) }
             }
         }
+        if following.reduce(0, { $0 + $1.applied.events.count }) > Self.eventsMax {
+            for client in following where !client.orders.isEmpty {
+                answers.append { client.done(client.resultNow) }
+            }
+            following.removeAll()
+        }
         following.removeAll { $0.orders.isEmpty }
         return answers
     }
@@ -237,6 +244,12 @@ struct OrderDesk {
 }
 
 extension OrderDesk.Following {
+    /// The answer where it can wait no longer: an order is told as far as it is; what a mass cancel
+    /// ends is not known yet.
+    fileprivate var resultNow: Result<Applied, APIError> {
+        massCancel == nil ? .success(applied) : .failure(.timeout)
+    }
+
     /// Keeps what concerns the order in flight.
     fileprivate mutating func takeFlight(_ events: [Event]) {
         for event in events {

@@ -245,8 +245,8 @@ struct SettingsKey {
                 "gatewayd", "client_memory_mib", 256, in: 16...1_048_576,
                 "Most memory for what waits on clients: bodies of requests, replies and stream\n"
                     + "messages that are not sent yet, MiB. Above it all requests but those of\n"
-                    + "orders get status 503, and the connections that have kept something waiting\n"
-                    + "for the longest are closed."
+                    + "orders get status 503, and the connections that have kept something\n"
+                    + "waiting for the longest are closed."
             ) { $0.gatewayd.clientMemoryBytes = Int($1) << 20 },
             // The heaviest request weighs 250: a limit below it would shut that request out.
             .integer(
