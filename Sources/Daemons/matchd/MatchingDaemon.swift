@@ -282,11 +282,12 @@ final class JournalStart {
         let recovered = opened.recovered
         for note in opened.notes { log.line(note) }
         if let cut = recovered.cut { log.line("\(cut)") }
-        voided = recovered.voided.all
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
             mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
         Self.compare(settings, restored.limits, log)
+        // The state knows those whose records are older than what was scanned.
+        voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         log.line("recovered to record \(restored.sequence)")
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place,
