@@ -144,8 +144,9 @@ final class Feeder: Sendable {
         while next <= released {
             var isSent = true
             var last = next - 1
+            // A run may pass this by one record, and the longest have half a frame.
             let got = unsafe try? reader.next(
-                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
+                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 4
             ) {
                 records in
                 _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
