@@ -172,7 +172,7 @@ final class Desk {
     private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
             var count = 0
-            for unsafeevent in unsafe events {
+            for unsafe event in unsafe events {
                 if case .orderEnded(_, let reason) = event,
                     reason == .massCancel || reason == .killSwitch
                 {
