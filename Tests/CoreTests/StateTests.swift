@@ -37,7 +37,9 @@ import Wire
 
     private static func take(_ step: Step, _ engine: inout Engine) {
         unsafe step.bytes.withUnsafeBytes { bytes in
-            _ = step.isVoided ? unsafe engine.skip(record: bytes) : unsafe engine.apply(record: bytes)
+            _ =
+                step.isVoided
+                ? unsafe engine.skip(record: bytes) : unsafe engine.apply(record: bytes)
         }
     }
 

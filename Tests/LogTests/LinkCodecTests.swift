@@ -40,7 +40,7 @@ private func oneOfEach() throws -> [LinkFrame] {
         .challenge([UInt8](repeating: 0xCD, count: 32)),
         .welcome(
             LinkWelcome(
-                epoch: 2, journalHigh: 3, journalLow: 4, limits: .small, released: 5, time: 6)),
+                epoch: 2, journalHigh: 3, journalLow: 4, released: 5, time: 6)),
         .acks([
             LinkAck(
                 session: SessionID(1), number: 2, sequence: 3, id: 4,

@@ -36,3 +36,9 @@ public struct BareMemory: ~Copyable {
         return at
     }
 }
+
+/// Spreads a key over all bits, so that each step looks somewhere else.
+@inline(__always) private func scatter(_ key: UInt64) -> UInt64 {
+    let product = (key ^ (key >> 32)) &* 0x9E37_79B9_7F4A_7C15
+    return product ^ (product >> 32)
+}

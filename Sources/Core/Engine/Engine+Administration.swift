@@ -457,14 +457,3 @@ extension Engine {
         events.raise(capacity: Self.eventsMax(new))
     }
 }
-
-extension EngineLimits {
-    /// Whether none of these is below the other's.
-    func covers(_ other: EngineLimits) -> Bool {
-        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
-            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
-            && sessions >= other.sessions && feeTiers >= other.feeTiers
-            && orderLimits >= other.orderLimits && references >= other.references
-            && turnSteps >= other.turnSteps
-    }
-}

@@ -89,3 +89,26 @@ public enum Limits {
             feeTiers: 8, orderLimits: 64, references: 1_024, turnSteps: 512)
     }
 }
+
+extension EngineLimits {
+    /// Whether an engine can be made with these limits: they may come from a damaged file, or from
+    /// an operator.
+    public var isReasonable: Bool {
+        let million: UInt32 = 1 << 20
+        return assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
+            && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
+            && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
+            && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
+            && turnSteps >= 1 && turnSteps <= 65_536
+            && UInt64(accounts) * UInt64(assets) <= 1 << 31
+    }
+
+    /// Whether none of these is below the other's.
+    public func covers(_ other: EngineLimits) -> Bool {
+        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
+            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
+            && sessions >= other.sessions && feeTiers >= other.feeTiers
+            && orderLimits >= other.orderLimits && references >= other.references
+            && turnSteps >= other.turnSteps
+    }
+}

@@ -188,15 +188,10 @@ final class Desk {
 
     private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
-            var count = 0
-            for unsafe event in unsafe events {
-                if case .orderEnded(_, let reason) = event,
-                    reason == .massCancel || reason == .killSwitch
-                {
-                    count += 1
-                }
+            unsafe events.count { event in
+                guard case .orderEnded(_, let reason) = event else { return false }
+                return reason == .massCancel || reason == .killSwitch
             }
-            return count
         }
     }
 

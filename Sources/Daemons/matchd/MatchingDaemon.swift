@@ -285,7 +285,7 @@ final class JournalStart {
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
             mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
-        try Self.check(settings, restored)
+        Self.compare(settings, restored.limits, log)
         log.line("recovered to record \(restored.sequence)")
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place,
@@ -301,19 +301,12 @@ final class JournalStart {
         return engine
     }
 
-    /// Limits are part of the journal: they cannot change under it.
-    static func check(_ settings: Settings, _ engine: borrowing Engine) throws {
-        let l = engine.limits
-        guard l != settings.limits else { return }
-        let again =
-            engine.sequence > 1
-            ? "" : "; or `boursectl init`, which begins the journal anew as it holds nothing yet"
-        throw ConfigurationFault(
-            description: """
-                \(settings.file): [limits] differ from those the journal was begun with; set \
-                assets = \(l.assets), instruments = \(l.instruments), accounts = \(l.accounts), \
-                open_orders = \(l.openOrders), api_keys = \(l.apiKeys), sessions = \(l.sessions), \
-                fee_tiers = \(l.feeTiers)\(again)
-                """)
+    /// Says where the configuration asks for more than the journal holds: it is begun with these
+    /// limits, and raised by records of its own.
+    private static func compare(_ settings: Settings, _ limits: EngineLimits, _ log: DaemonLog) {
+        guard !limits.covers(settings.limits) else { return }
+        log.line(
+            "[limits] of \(settings.file) are above those of the journal, which stand: raise them "
+                + "with `boursectl limits raise`")
     }
 }

@@ -224,13 +224,7 @@ extension Journal {
         while true {
             switch try onDisk({ () throws(SystemError) in try cursor.step(upTo: 1, bytesMax: 1) }) {
             case .run(let record):
-                let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
-                if let header = unsafe RecordHeader(record),
-                    header.kind == CommandKind.genesis.rawValue,
-                    case .genesis(let genesis) = unsafe Command(kind: .genesis, payload: payload)
-                {
-                    return genesis
-                }
+                if let genesis = unsafe Genesis(record: record) { return genesis }
                 throw .genesis(file: segment.path, detail: "it is no genesis record")
             case .mark: continue
             case .end, .bad, .held:

@@ -74,7 +74,7 @@ public import Wire
         self.descriptor = descriptor
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         welcome = LinkWelcome(
-            epoch: 0, journalHigh: 0, journalLow: 0, limits: .small, released: 0, time: 0)
+            epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
         let deadline = Clock.monotonicNanos() + timeoutNanos
         encoder.append(.hello(hello))
         try flush(deadline)

@@ -97,7 +97,7 @@ extension LinkServer {
         connection.stage = .ready
         var welcome = LinkWelcome(
             epoch: epoch, journalHigh: options.journal.high, journalLow: options.journal.low,
-            limits: limits, released: gate.point.sequence, time: Clock.realtimeNanos())
+            released: gate.point.sequence, time: Clock.realtimeNanos())
         welcome.role = role
         welcome.process = options.process
         (welcome.forcedEpoch, welcome.forcedFrom) = options.forced

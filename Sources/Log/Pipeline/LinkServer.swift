@@ -15,7 +15,6 @@ final class LinkServer {
     let history: any LogHistory
     let listeners: [LinkListener]
     let options: PipelineOptions
-    let limits: EngineLimits
     /// What has left so far; advances once a turn.
     var gate: ReleaseGate
     let poller: Poller
@@ -58,13 +57,12 @@ final class LinkServer {
 
     init(
         stages: Stages, history: any LogHistory, listeners: [LinkListener],
-        options: PipelineOptions, limits: EngineLimits, sequence: UInt64
+        options: PipelineOptions, sequence: UInt64
     ) throws(SystemError) {
         self.stages = stages
         self.history = history
         self.listeners = listeners
         self.options = options
-        self.limits = limits
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
         connections = (0..<options.connectionsMax).map { _ in nil }

@@ -76,7 +76,7 @@ public final class Pipeline: Sendable {
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,
-            limits: engine.limits, sequence: engine.sequence)
+            sequence: engine.sequence)
         let threads = PipelineThreads()
         try threads.start(engine, sink, server, stages, options, onFault)
         return Pipeline(stages, threads)
