@@ -113,7 +113,9 @@ import Wire
     private func restored(_ engine: borrowing Engine) -> Engine? {
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
-        return unsafe bytes.withUnsafeBytes { unsafe Engine(snapshot: $0, keepsEvents: false) }
+        var read: Engine? = nil
+        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0, keepsEvents: false) }
+        return read
     }
 
     // MARK: Files

@@ -91,7 +91,7 @@ struct JournalSample {
                     AdjustBalance(
                         account: AccountID(UInt32(id)), asset: AssetID(UInt16(asset)),
                         amount: Amount(units: 1_000_000_000_000_000),
-                        reference: Text64("sample \(id) \(asset)")!, audit: audit))
+                        reference: Text64("funds \(id) \(asset)")!, audit: audit))
             }
         }
         while records.count < count { add(order()) }

@@ -188,10 +188,15 @@ final class Desk {
 
     private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
-            unsafe events.count { event in
-                guard case .orderEnded(_, let reason) = event else { return false }
-                return reason == .massCancel || reason == .killSwitch
+            var count = 0
+            for i in 0..<events.count {
+                if case .orderEnded(_, let reason) = unsafe events[i],
+                    reason == .massCancel || reason == .killSwitch
+                {
+                    count += 1
+                }
             }
+            return count
         }
     }
 

@@ -280,6 +280,7 @@ final class JournalStart {
             work.advance(to: UInt64(done), of: UInt64(all))
         }
         let recovered = opened.recovered
+        for note in opened.notes { log.line(note) }
         if let cut = recovered.cut { log.line("\(cut)") }
         voided = recovered.voided.all
         let restored = try Journal.restore(

@@ -12,7 +12,7 @@ extension SlowExchange {
         if !taker.view.type.hasPrice { return end(taker, .expired, .liquidity) }
         switch taker.view.timeInForce {
         case .ioc: end(taker, .expired, .immediateOrCancel)
-        // Only where what it reached was taken away while it was in flight.
+        // Never with anything traded: what it reaches was counted, and nothing overtakes it.
         case .fok: end(taker, .expired, .fillOrKill)
         case .gtc, .gtd: rest(taker)
         }
