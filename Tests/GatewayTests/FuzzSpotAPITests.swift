@@ -63,7 +63,7 @@ private func text(_ random: inout SeededRandom) -> String {
         do throws(APIError) {
             _ = try? SignedPayload(query: query, body: body)
             let parameters = try Parameters(query: query, body: body)
-            try? RequestTime.check(parameters, now: 1_700_000_000_000)
+            _ = try? RequestTime.deadline(parameters, now: 1_700_000_000_000)
             _ = try? parameters.symbols()
             _ = try? OrderReference(parameters)
             let order = try OrderRequest(

@@ -47,15 +47,15 @@ final class GatewayExchange {
 
     /// An exchange whose log holds two funded accounts with keys, then `more`. Neither part runs
     /// yet.
-    init(_ more: [Command] = []) throws {
+    init(_ more: [Command] = [], limits: EngineLimits = .small) throws {
         var template = Array("/var/tmp/bourse-gateway-XXXXXX".utf8CString)
         let made = unsafe mkdtemp(&template)
         guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
         directory = String(
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let seal = try SealKey.create(directory + "/seal.key")
-        var engine = Engine(limits: .small)
-        for command in Self.setUp(seal) + more { append(command, to: &engine) }
+        var engine = Engine(limits: limits)
+        for command in Self.setUp(seal, limits) + more { append(command, to: &engine) }
         stopped = EngineBox(engine)
     }
 
@@ -91,9 +91,11 @@ final class GatewayExchange {
             audit: audit)
     }
 
-    private static func setUp(_ seal: SealKey) -> [Command] {
+    private static func setUp(_ seal: SealKey, _ limits: EngineLimits) -> [Command] {
         var commands: [Command] = [
-            .genesis(Genesis(limits: .small, journalHigh: 7, journalLow: 9)),
+            .genesis(
+                Genesis(
+                    limits: limits, journalHigh: 7, journalLow: 9, hashKeyHigh: 1, hashKeyLow: 2)),
             .setAsset(SetAsset(code: TestVenue.text("BTC"), scale: 8, audit: audit)),
             .setAsset(SetAsset(code: TestVenue.text("USDT"), scale: 8, audit: audit)),
             .setInstrument(market("BTCUSDT")),
@@ -106,7 +108,8 @@ final class GatewayExchange {
                     .adjustBalance(
                         AdjustBalance(
                             account: account, asset: AssetID(UInt16(asset)),
-                            amount: Amount(units: 100_000_000_000_000), audit: audit)))
+                            amount: Amount(units: 100_000_000_000_000),
+                            reference: TestVenue.text("\(name) \(asset)"), audit: audit)))
             }
         }
         for (key, account, permissions) in [

@@ -4,6 +4,7 @@
 import Gateway
 import Glibc
 import JSON
+import Platform
 import SpotAPI
 import Synchronization
 import Terms
@@ -142,8 +143,10 @@ private func strict() -> [Command] {
             SetInstrumentState(instrument: InstrumentID(2), state: .halt, audit: Exchange.audit)),
         .setInstrument(banded),
         .setAccountLimits(
-            SetAccountLimits(
-                account: AccountID(1), openOrdersMax: 2,
+            SetAccountLimits(account: AccountID(1), openOrdersMax: 2, audit: Exchange.audit)),
+        .setOrderLimits(
+            SetOrderLimits(
+                account: AccountID(1), instrument: InstrumentID(1),
                 orderQuantityMax: Quantity(lots: 1_000_000), audit: Exchange.audit)),
         .setKillSwitch(SetKillSwitch(account: AccountID(2), isOn: true, audit: Exchange.audit)),
     ]
@@ -171,7 +174,7 @@ private func strict() -> [Command] {
         ("symbol=BTCUSDT&\(limit)20000000&price=1", "Filter failure: LOT_SIZE"),
         ("symbol=BTCUSDT&\(limit)0.00001&price=1", "Filter failure: NOTIONAL"),
         ("symbol=BANDED&\(limit)1&price=70000", "Filter failure: PERCENT_PRICE_BY_SIDE"),
-        ("symbol=BTCUSDT&\(limit)11&price=50000", "Filter failure: MAX_POSITION"),
+        ("symbol=BTCUSDT&\(limit)11&price=50000", "Filter failure: MAX_ASSET"),
         (
             "symbol=BTCUSDT&\(limit)1&price=50000&newClientOrderId=first",
             "Duplicate order sent."
@@ -352,6 +355,62 @@ private func strict() -> [Command] {
     #expect(client.readReply()?.status == 200)
     #expect(client.readReply()?.status == 404)
     #expect(client.readReply()?.status == 200)
+}
+
+@Test func `times and ids at the ends of their ranges are answered`() throws {
+    let exchange = try running()
+    let client = try exchange.client()
+    // Without a trade there is no candle, and nothing is calculated.
+    _ = try client.signed("POST", "/api/v3/order", Exchange.aliceKey, bid)
+    let sale = "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.2"
+    _ = try client.signed("POST", "/api/v3/order", Exchange.bobKey, sale)
+    let now = Clock.realtimeNanos()
+    let times = [
+        "0", "1", "\(now / 1_000_000)", "\(now / 1_000)", "9223372036854", "9223372036855",
+        "9999999999999", "9999999999999999",
+    ]
+    for time in times {
+        for interval in ["1m", "3d", "1w"] {
+            for name in ["startTime", "endTime"] {
+                let reply = try client.call(
+                    "GET",
+                    "/api/v3/klines?symbol=BTCUSDT&interval=\(interval)&\(name)=\(time)")
+                #expect(reply.status == 200, "\(name)=\(time): \(reply.body)")
+            }
+        }
+        let trades = try client.call("GET", "/api/v3/aggTrades?symbol=BTCUSDT&startTime=\(time)")
+        #expect(trades.status == 200)
+    }
+    for id in ["0", "9223372036854775807"] {
+        let trades = try client.call("GET", "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=\(id)")
+        #expect(trades.status == 200)
+    }
+    let nanoseconds = try client.call(
+        "GET", "/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=\(now)")
+    #expect(nanoseconds.code == -1130)
+}
+
+@Test func `garbage behind a request is refused after its reply`() throws {
+    let exchange = try running()
+    let client = try exchange.client()
+    client.send(Array("GET /api/v3/ping HTTP/1.1\r\nHost: t\r\n\r\n\u{1}\u{2}\r\n\r\n".utf8))
+    #expect(client.readReply()?.status == 200)
+    let last = client.readReply()
+    #expect(last?.status == 400 && last?.code == -1100)
+    #expect(client.isClosed())
+}
+
+@Test func `when clients keep too much waiting, requests are refused`() throws {
+    let exchange = try running { $0.clientBytesMax = -1 }
+    let client = try exchange.client()
+    let reply = try client.call("GET", "/api/v3/ping")
+    #expect(reply.status == 503 && reply.code == -1008)
+    #expect(reply.headers["retry-after"] != nil)
+    // Orders are placed and canceled all the same.
+    let placed = try client.signed("POST", "/api/v3/order", Exchange.aliceKey, bid)
+    #expect(placed.status == 200)
+    let stream = try exchange.client()
+    #expect(stream.upgrade("/ws/btcusdt@trade") == 503)
 }
 
 @Test func `without matchd there is a clear answer, and trading begins when it comes`() throws {

@@ -64,9 +64,9 @@ final class TestClient {
     /// The same, signed now; parameters go into the body of a POST, else into the query.
     func signed(
         _ method: String, _ path: String, _ key: String, _ parameters: String = "",
-        secret: String = GatewayExchange.secret
+        secret: String = GatewayExchange.secret, recvWindow: Int = 60_000
     ) throws -> TestReply {
-        let time = "timestamp=\(Clock.realtimeNanos() / 1_000_000)&recvWindow=60000"
+        let time = "timestamp=\(Clock.realtimeNanos() / 1_000_000)&recvWindow=\(recvWindow)"
         let text = parameters.isEmpty ? time : parameters + "&" + time
         let code = HMACSHA256.code(key: SecretBytes(Array(secret.utf8)), Array(text.utf8))
         let hex = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

@@ -30,7 +30,24 @@ import Testing
         let error = #expect(throws: HistoryError.self) {
             try History(file: directory.file, journalHigh: 1, journalLow: 2)
         }
-        #expect(error == .newerVersion(file: directory.file, found: 99, known: 1))
+        #expect(error == .newerVersion(file: directory.file, found: 99, known: 2))
+    }
+
+    @Test func `the file of an older version is written anew, another journal's is not`() throws {
+        let stream = RecordedStream(seed: 3, commands: 200)
+        let directory = TestDirectory()
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records, batch: 50)
+        #expect(history.close() == nil)
+        try overwrite(directory.file, at: 60, [0, 0, 0, 1])
+        #expect(throws: HistoryError.self) {
+            try History(file: directory.file, journalHigh: 1, journalLow: 3)
+        }
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.openedAt == 0)
+        history.feed(stream.records, batch: 50)
+        try ExpectedHistory(stream.records).check(history)
+        #expect(history.close() == nil)
     }
 
     @Test func `a file that is no database is told`() throws {
@@ -167,11 +184,13 @@ private func startThread(_ body: @escaping @Sendable () -> Void) throws -> pthre
     }
     var thread = pthread_t()
     let argument = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
-    let code = unsafe pthread_create(&thread, nil, { argument in
-        guard let argument = unsafe argument else { return nil }
-        unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-        return nil
-    }, argument)
+    let code = unsafe pthread_create(
+        &thread, nil,
+        { argument in
+            guard let argument = unsafe argument else { return nil }
+            unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+            return nil
+        }, argument)
     guard code == 0 else { throw Failure(code: code) }
     return thread
 }

@@ -98,8 +98,8 @@ struct ExpectedHistory {
         case .balanceAdjusted(let account, let asset, let amount):
             adjustments.append(
                 Adjustment(
-                    sequence: record.sequence, account: account, asset: asset, amount: amount,
-                    time: record.time))
+                    sequence: record.sequence, kind: .booking, account: account, asset: asset,
+                    amount: amount, time: record.time))
         default: break
         }
     }
@@ -146,8 +146,10 @@ func same(_ a: OrderView, _ b: OrderView) -> Bool {
             == (b.selfTradePrevention, b.status, b.isWorking, b.price, b.stopPrice, b.quantity)
         && (a.cumQty, a.leavesQty, a.displayQuantity, a.quoteQuantity, a.cumQuote)
             == (b.cumQty, b.leavesQty, b.displayQuantity, b.quoteQuantity, b.cumQuote)
-        && (a.expireTime, a.createdTime, a.updatedTime, a.clOrdID)
-            == (b.expireTime, b.createdTime, b.updatedTime, b.clOrdID)
+        && (a.expireTime, a.createdTime, a.updatedTime, a.workingTime, a.clOrdID)
+            == (b.expireTime, b.createdTime, b.updatedTime, b.workingTime, b.clOrdID)
+        && (a.preventedQuantity, a.strategyID, a.strategyType)
+            == (b.preventedQuantity, b.strategyID, b.strategyType)
 }
 
 /// Waits until `condition` holds; a minute is the most.
@@ -336,6 +338,24 @@ extension History {
             #expect(try reader.order(TestVenue.carol, clOrdID: TestVenue.text("mine")) == nil)
             #expect(try reader.order(TestVenue.alice, clOrdID: Text40()) == nil)
         }
+        #expect(history.close() == nil)
+    }
+
+    @Test func `fees and deposits stand beside bookings, each with its kind`() throws {
+        let directory = TestDirectory()
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        let (alice, asset, amount) = (TestVenue.alice, AssetID(1), Amount(units: 5))
+        var batch = HistoryBatch()
+        for (index, event) in [
+            Event.balanceAdjusted(account: alice, asset: asset, amount: amount),
+            .feesTransferred(account: alice, asset: asset, amount: amount),
+            .depositCredited(account: alice, asset: asset, amount: amount),
+        ].enumerated() {
+            batch.add(sequence: UInt64(index + 1), time: 7, events: [event])
+        }
+        #expect(history.append(batch))
+        let stored = try history.readNow { try $0.adjustments(alice, HistoryRange()) }
+        #expect(stored.map(\.kind) == [.booking, .fees, .deposit])
         #expect(history.close() == nil)
     }
 

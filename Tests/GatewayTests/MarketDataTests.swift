@@ -13,9 +13,9 @@ private struct Followed: ~Copyable {
     var data: MarketData
     var trades: [MarketTrade] = []
 
-    init() {
+    init(turnSteps: UInt32 = 512) {
         var data = MarketData(limits: MarketDataLimits(trades: 50, candles: 100))
-        venue = TestVenue { _ = data.apply($0, $1) }
+        venue = TestVenue(turnSteps: turnSteps) { _ = data.apply($0, $1) }
         self.data = data
     }
 
@@ -113,6 +113,39 @@ private struct ClientBook {
                     stopPrice: Price(ticks: 95))))
         #expect(market.depth(.fast).isEmpty)
         #expect(market.data.bookUpdateID(TestVenue.btc) == 0)
+    }
+
+    @Test func `an order that comes to rest some turns later shows then`() {
+        for mode in [SelfTradePrevention.none, .expireMaker] {
+            var market = Followed(turnSteps: 2)
+            // The last asks are the buyer's own: with its mode none of their ends names the order.
+            for index in 0..<5 {
+                let seller = index < 3 ? TestVenue.bob : TestVenue.alice
+                market.run(TestVenue.limit(seller, .sell, 100 + Int64(index), 5))
+            }
+            var book = ClientBook(sides: [[:], [:]], lastUpdateID: 0)
+            for update in market.depth(.fast) { book.take(update) }
+            let id = market.run(
+                .place(
+                    Place(
+                        account: TestVenue.alice, instrument: TestVenue.btc, side: .buy,
+                        type: .limit, selfTradePrevention: mode, price: Price(ticks: 110),
+                        quantity: Quantity(lots: 40)))
+            ).id
+            let hasTakenOff = market.venue.engine.isInFlight(OrderID(id))
+            #expect(hasTakenOff)
+            for update in market.depth(.fast) { book.take(update) }
+            #expect(book.sides == market.book(TestVenue.btc))
+            var turns = 0
+            while market.venue.engine.isInFlight(OrderID(id)), turns < 9 {
+                market.run(.tick(Tick()))
+                for update in market.depth(.fast) { book.take(update) }
+                #expect(book.sides == market.book(TestVenue.btc), "\(mode), turn \(turns)")
+                turns += 1
+            }
+            #expect(turns > 0 && turns < 9)
+            #expect(book.sides[0][110] == (mode == .none ? 15 : 25))
+        }
     }
 
     @Test func `levels come best first on both sides`() {
@@ -358,6 +391,18 @@ private struct ClientBook {
         #expect(closes(start - 1_000 * minute, start, 9) == [10])
         #expect(closes(nil, start - 1, 9) == [])
         #expect(closes(nil, nil, 0) == [])
+        // Whatever times are asked for: a time in microseconds read as milliseconds, and the ends.
+        let far: [Int64] = [.max, .max - 1, 9_223_372_036_854_000_000, .min, .min + 1, -1, 0]
+        for interval in CandleInterval.allCases {
+            for from in far {
+                for to in far {
+                    let found = market.data.candles(
+                        TestVenue.btc, interval, from: from, to: to, now: start + 6 * minute,
+                        limit: 1_000)
+                    #expect(found.isEmpty == (from > start || to < start))
+                }
+            }
+        }
     }
 
     @Test func `weeks begin on Monday, all else at midnight or on the hour`() {

@@ -25,10 +25,12 @@ struct TestVenue: ~Copyable {
 
     /// A funded venue at this time. `after` sees every record that was applied.
     init(
-        time: Int64 = 1_700_000_000_000_000_000,
+        time: Int64 = 1_700_000_000_000_000_000, turnSteps: UInt32 = 512,
         _ after: (RecordHeader, borrowing Engine) -> Void
     ) {
-        engine = Engine(limits: .small)
+        var limits = EngineLimits.small
+        limits.turnSteps = turnSteps
+        engine = Engine(limits: limits)
         self.time = time
         header = RecordHeader(sequence: 0, timestamp: time, kind: .tick)
         let audit = Audit(operatorName: Self.text("test"), reason: "set up")
@@ -53,7 +55,7 @@ struct TestVenue: ~Copyable {
                         AdjustBalance(
                             account: AccountID(UInt32(engine.accountCount)),
                             asset: AssetID(UInt16(asset)), amount: Amount(units: 1 << 80),
-                            audit: audit)), after)
+                            reference: Self.text("\(name) \(asset)"), audit: audit)), after)
             }
         }
     }

@@ -80,6 +80,11 @@ private let faults: [(String, APIError)] = [
     (limit + "&quoteOrderQty=5", .notRequired("quoteOrderQty")),
     (limit + "&icebergQty=1", .icebergExceeds),
     (limit + "&selfTradePreventionMode=MAYBE", .invalid("selfTradePreventionMode")),
+    (limit + "&selfTradePreventionMode=TRANSFER", .preventionNotAllowed),
+    (limit + "&selfTradePreventionMode=DEFAULT", .invalid("selfTradePreventionMode")),
+    (limit + "&strategyType=999999", .strategyTypeInvalid),
+    (limit + "&strategyType=2147483648", .invalid("strategyType")),
+    (limit + "&strategyId=0", .invalid("strategyId")),
     (limit + "&newOrderRespType=ALL", .invalid("newOrderRespType")),
     (limit + "&trailingDelta=100", .unsupportedCombination),
     ("side=BUY&type=STOP_LOSS&quantity=1", .mandatory("stopPrice")),
@@ -129,9 +134,15 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
     #expect(throws: APIError.tooManyParameters) { try Parameters(query: many) }
 }
 
-@Test func `an order is named by the exchange's id or by the client's`() throws {
-    #expect(
-        try OrderReference(Parameters(query: "orderId=7&origClientOrderId=x")).order.number == 7)
+@Test func `a strategy is read, and without a mode of its own an order has the symbol's`() throws {
+    let order = try request(limit + "&strategyId=9223372036854775807&strategyType=1000000")
+    #expect(order.place.strategyID == .max && order.place.strategyType == 1_000_000)
+    #expect(order.place.selfTradePrevention == .instrumentDefault)
+}
+
+@Test func `an order is named by the exchange's id, by the client's, or by both`() throws {
+    let both = try OrderReference(Parameters(query: "orderId=7&origClientOrderId=x"))
+    #expect(both.order.number == 7 && both.clOrdID.description == "x")
     let own = try OrderReference(Parameters(query: "origClientOrderId=x"))
     #expect(own.order.number == 0 && own.clOrdID.description == "x")
     for query in ["", "orderId=0", "orderId="] {
@@ -145,6 +156,11 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
     let rows: [(Refusal, Int, String)] = [
         (.malformed, -1001, ""), (.sessionUnknown, -1001, ""), (.sessionGap, -1001, ""),
         (.duplicateCommand, -1001, ""), (.voided, -1001, ""), (.none, -1001, ""),
+        (.poisoned, -1000, "refuses it"),
+        (.deadlinePassed, -1021, "outside of the recvWindow"), (.instrumentBusy, -1008, ""),
+        (.sweepLimit, -2010, "too deep"),
+        (.cancelRestricted, -2011, "Order was not canceled due to cancel restrictions."),
+        (.referenceDuplicate, -1001, ""), (.feesInsufficient, -1001, ""),
         (.diskReserve, -1008, "disk space"), (.venueKilled, -2010, "disabled"),
         (.accountUnknown, -2015, ""), (.accountKilled, -2010, "disabled"),
         (.instrumentUnknown, -1121, "Invalid symbol."),
@@ -156,13 +172,13 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.stopPriceInvalid, -1013, "PRICE_FILTER"),
         (.expireTimeInvalid, -2010, "Unsupported"), (.notionalBelowMinimum, -1013, "NOTIONAL"),
         (.notionalAboveMaximum, -1013, "NOTIONAL"), (.priceBand, -1013, "PERCENT_PRICE_BY_SIDE"),
-        (.orderSizeLimit, -1013, "MAX_POSITION"), (.openOrdersLimit, -1013, "MAX_NUM_ORDERS"),
+        (.orderSizeLimit, -1013, "MAX_ASSET"), (.openOrdersLimit, -1013, "MAX_NUM_ORDERS"),
         (.capacity, -1013, "EXCHANGE_MAX_NUM_ORDERS"),
         (.clOrdIDDuplicate, -2010, "Duplicate order sent."),
         (.triggersImmediately, -2010, "Order would trigger immediately."),
         (.wouldTake, -2010, "Order would immediately match and take."),
         (.insufficientFunds, -2010, "Account has insufficient balance for requested action."),
-        (.orderUnknown, -2011, "Unknown order sent."), (.amendInvalid, -2038, "amend"),
+        (.orderUnknown, -2011, "Unknown order sent."), (.amendInvalid, -2038, "change no state"),
         (.cancelFailed, -2011, "Unknown order sent."), (.nameInvalid, -1001, ""),
         (.assetUnknown, -1001, ""), (.termsInvalid, -1001, ""), (.tableFull, -1001, ""),
         (.amountInvalid, -1001, ""), (.apiKeyUnknown, -1001, ""), (.stateInvalid, -1001, ""),
@@ -174,6 +190,8 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         #expect(text.isEmpty || error.message.contains(text), "\(refusal): \(error.message)")
     }
     #expect(APIError(.quantityInvalid, isMarket: true).message.hasSuffix("MARKET_LOT_SIZE"))
+    #expect(APIError(amend: .orderUnknown).code == -2038)
+    #expect(APIError(amend: .notionalBelowMinimum).code == -1013)
 }
 
 @Test func `a new order's answer says as much as was asked`() throws {

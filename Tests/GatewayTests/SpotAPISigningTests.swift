@@ -89,18 +89,27 @@ private let times: [(String, APIError?)] = [
 func `a request is good within its window`(query: String, error: APIError?) throws {
     let parameters = try Parameters(query: query)
     if let error {
-        #expect(throws: error) { try RequestTime.check(parameters, now: 1_000_000) }
+        #expect(throws: error) { try RequestTime.deadline(parameters, now: 1_000_000) }
     } else {
-        try RequestTime.check(parameters, now: 1_000_000)
+        #expect(try RequestTime.deadline(parameters, now: 1_000_000) > 990_000_000_000)
     }
 }
 
 @Test func `a timestamp in microseconds is understood`() throws {
     let parameters = try Parameters(query: "timestamp=1700000000000123")
-    try RequestTime.check(parameters, now: 1_700_000_000_000)
+    #expect(
+        try RequestTime.deadline(parameters, now: 1_700_000_000_000)
+            == 1_700_000_005_000_123_000)
     #expect(throws: APIError.timestampOutside) {
-        try RequestTime.check(parameters, now: 1_700_000_006_000)
+        try RequestTime.deadline(parameters, now: 1_700_000_006_000)
     }
+}
+
+@Test func `a request ends with its window, to the microsecond`() throws {
+    let parameters = try Parameters(query: "timestamp=1700000000000&recvWindow=250.125")
+    #expect(
+        try RequestTime.deadline(parameters, now: 1_700_000_000_100)
+            == 1_700_000_000_250_125_000)
 }
 
 @Test func `the form of an API key is checked`() {

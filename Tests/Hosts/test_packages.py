@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from appliance import (
@@ -141,7 +142,9 @@ def test_each_has_its_own_and_no_more(host):
 
 
 def test_a_power_cut_loses_nothing_acknowledged(bench, host):
-    host.exec("boursectl", "credit", "demo1", "USDT", "12.5", "--reason", "before the cut")
+    host.exec(
+        "boursectl", "credit", "demo1", "USDT", "12.5", "--reference", "before the cut",
+        "--reason", "before the cut")
     before = balance(host, "demo1")
     host.power_cut()
     host.boot()
@@ -167,6 +170,30 @@ def test_a_daemon_that_dies_is_started_again(bench, host):
     host.exec("kill", "-STOP", matchd)
     await_true("the watchdog bites", 60, lambda: main_pids(host)[0] not in ("0", matchd))
     await_serving(bench, host)
+
+
+def test_no_signal_leaves_a_daemon_dead(bench, host):
+    """Those that mean nothing are passed over; after an end that looks good it is started too."""
+    before = main_pids(host)
+    for name in ("HUP", "USR1", "USR2", "ALRM", "PIPE"):
+        host.exec("systemctl", "kill", f"--signal={name}", *SERVICES)
+    time.sleep(2)
+    assert main_pids(host) == before
+    host.exec("systemctl", "kill", "--signal=INT", *SERVICES)
+    await_true("new processes", 60, lambda: all(
+        new not in ("0", old) for new, old in zip(main_pids(host), before)))
+    await_serving(bench, host)
+
+
+def test_matching_outlives_a_gateway_that_dies_again_and_again(bench, host):
+    matchd = host.exec("systemctl", "show", "-PMainPID", "bourse-matchd").stdout
+    for _ in range(8):
+        gateway = host.exec("systemctl", "show", "-PMainPID", "bourse-gatewayd").stdout
+        host.exec("systemctl", "kill", "--signal=KILL", "bourse-gatewayd")
+        await_true("another gateway", 30, lambda: host.exec(
+            "systemctl", "show", "-PMainPID", "bourse-gatewayd").stdout not in ("0\n", gateway))
+    await_serving(bench, host)
+    assert host.exec("systemctl", "show", "-PMainPID", "bourse-matchd").stdout == matchd
 
 
 def test_a_wrong_configuration_is_not_tried_again_and_again(bench, host):

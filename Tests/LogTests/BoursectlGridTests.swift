@@ -90,7 +90,7 @@ import Wire
         #expect(
             text.line(voided: false)
                 == "9 1970-01-01T00:00:00.000001000Z 3/4 adjustBalance account=7 asset=2 "
-                + #"amountUnits=-5 operator=alice reason="first deposit""#)
+                + #"amountUnits=-5 reference="wire 4711" operator=alice reason="first deposit""#)
         #expect(text.json(voided: true).compact.contains(#""voided":true"#))
     }
 

@@ -45,6 +45,7 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.name.description == "gateway/1")
         #expect(settings.gatewayd.connections == 4_096)
         #expect(settings.gatewayd.connectionsPerAddress == 2_048)
+        #expect(settings.gatewayd.clientMemoryBytes == 256 << 20)
         #expect(settings.gatewayd.weightPerMinute == 600_000)
         #expect(settings.gatewayd.ordersPer10Seconds == 100_000)
         #expect(settings.gatewayd.ordersPerDay == 100_000_000)
@@ -104,6 +105,7 @@ private func problems(_ text: String) -> [String] {
             state = "../bourse-gateway"
             connections = 1
             connections_per_address = 2
+            client_memory_mib = 16
             weight_per_minute = 1000
             orders_per_10_seconds = 3
             orders_per_day = 4
@@ -134,6 +136,7 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.name.description == "gateway/2")
         #expect(settings.gatewayd.connections == 1)
         #expect(settings.gatewayd.connectionsPerAddress == 2)
+        #expect(settings.gatewayd.clientMemoryBytes == 16 << 20)
         #expect(settings.gatewayd.weightPerMinute == 1_000)
         #expect(settings.gatewayd.ordersPer10Seconds == 3)
         #expect(settings.gatewayd.ordersPerDay == 4)

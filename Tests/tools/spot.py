@@ -74,7 +74,7 @@ class Spot:
         parameters = {k: v for k, v in (parameters or {}).items() if v is not None}
         headers = {}
         if signed:
-            parameters["recvWindow"] = 60000
+            parameters.setdefault("recvWindow", 60000)
             parameters["timestamp"] = int(time.time() * 1000)
             query = urlencode(parameters)
             digest = hmac.new(self.secret, query.encode(), hashlib.sha256).hexdigest()

@@ -20,8 +20,9 @@ public struct BareMemory: ~Copyable {
         // Sattolo's shuffle: what comes out is a single ring.
         var random: UInt64 = 1
         for i in stride(from: count - 1, to: 0, by: -1) {
-            random = scatter(random &+ UInt64(i))
-            let j = Int(random % UInt64(i))
+            // Knuth's MMIX; its high bits are the good ones.
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let j = Int((random >> 32) % UInt64(i))
             let next = words[i * 16]
             words[i * 16] = words[j * 16]
             words[j * 16] = next

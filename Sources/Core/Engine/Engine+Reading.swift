@@ -187,6 +187,12 @@ extension Engine {
         return slot == none ? nil : view(slot)
     }
 
+    /// Whether an order ran out of steps and goes on by ticks: it is open, and stands in no level.
+    public borrowing func isInFlight(_ id: OrderID) -> Bool {
+        if flights.isEmpty { return false }
+        return flights.contains { orders.hot[$0.slot].id == id.number }
+    }
+
     /// An account's open orders in the order of their acceptance. O(its orders).
     public borrowing func forEachOrder(of account: AccountID, _ body: (OrderView) -> Void) {
         guard hasAccount(account) else { return }

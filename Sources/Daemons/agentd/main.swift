@@ -20,7 +20,7 @@ do {
         exit(0)
     }
     // Before any thread: threads inherit what is blocked.
-    let signals = try Signals()
+    let signals = try Signals(note: log.line)
     try AgentDaemon(arguments.settings, log).serve(until: signals)
     log.line("stopped")
 } catch {

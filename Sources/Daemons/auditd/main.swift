@@ -9,7 +9,7 @@ let arguments = DaemonArguments(
     name: "bourse-auditd", purpose: "re-executes the journal, checks it, and writes snapshots")
 let log = DaemonLog(arguments.name)
 do {
-    let signals = try Signals([.terminate, .interrupt])
+    let signals = try Signals(note: log.line)
     Host.yieldToOthers()
     let work = WorkProgress()
     let reporter = try WorkReporter(work, report: log.line)

@@ -63,6 +63,7 @@ struct GatewayDaemon {
             sealKeyFile: sealKeyFile)
         options.connectionsMax = settings.gatewayd.connections
         options.connectionsPerAddressMax = settings.gatewayd.connectionsPerAddress
+        options.clientBytesMax = settings.gatewayd.clientMemoryBytes
         options.rateLimits = RateLimits(
             weightPerMinute: settings.gatewayd.weightPerMinute,
             ordersPer10Seconds: settings.gatewayd.ordersPer10Seconds,

@@ -35,7 +35,7 @@ while let argument = rest.popFirst() {
     }
 }
 do {
-    let signals = try Signals([.terminate, .interrupt])
+    let signals = try Signals(note: HelperLog.line)
     let server = try HelperServer(user: user)
     server.serve(until: signals)
 } catch {

@@ -156,7 +156,12 @@ final class MatchingDaemon {
         watch(signals)
         ServiceManager.stopping()
         log.line("stopping: draining")
-        let engine = pipeline.stop()
+        let work = WorkProgress()
+        let reporter = try? WorkReporter(work, report: log.line)
+        work.begin(
+            "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
+        let engine = pipeline.stop { work.advance(to: $0) }
+        reporter?.end()
         sink.close()
         writeSnapshot(engine)
     }
@@ -166,7 +171,8 @@ final class MatchingDaemon {
     /// leaving it out.
     func writeSnapshot(_ engine: borrowing Engine) {
         let last = writer.last
-        guard last.sequence == engine.sequence,
+        // Nobody may see what is not released, in a snapshot either.
+        guard last.sequence == engine.sequence, pipeline.released == engine.sequence,
             let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
             (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
@@ -274,12 +280,14 @@ final class JournalStart {
             work.advance(to: UInt64(done), of: UInt64(all))
         }
         let recovered = opened.recovered
+        for note in opened.notes { log.line(note) }
         if let cut = recovered.cut { log.line("\(cut)") }
-        voided = recovered.voided.all
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
             mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
         Self.compare(settings, restored.limits, log)
+        // The state knows those whose records are older than what was scanned.
+        voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         log.line("recovered to record \(restored.sequence)")
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place,

@@ -13,14 +13,16 @@ let arguments = DaemonArguments(
 let log = DaemonLog(arguments.name)
 do {
     // Before any thread: threads inherit what is blocked.
-    let signals = try Signals([.terminate, .interrupt])
+    let signals = try Signals(note: log.line)
     let exchange = try MatchingDaemon(arguments.settings, log)
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {
     log.fatal(error.description, status: DaemonArguments.badConfiguration)
-} catch let error as JournalError where error.needsOperator {
-    // Another start would find the same.
-    log.fatal(error.description, status: DaemonArguments.journalFault)
+} catch let error as JournalError {
+    // Where only an operator can help, another start would find the same.
+    log.fatal(
+        error.message(for: JournalPlace(arguments.settings)),
+        status: error.needsOperator ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")
 }

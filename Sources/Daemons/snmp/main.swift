@@ -10,7 +10,7 @@ let arguments = DaemonArguments(
 let log = DaemonLog(arguments.name)
 do {
     // Before any thread: threads inherit what is blocked.
-    let signals = try Signals([.terminate, .interrupt])
+    let signals = try Signals(note: log.line)
     let snmp = arguments.settings.snmp
     var settings = SubagentSettings(
         agentx: snmp.agentx, agentSocket: snmp.agentSocket, state: snmp.state,

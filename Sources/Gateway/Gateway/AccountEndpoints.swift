@@ -11,6 +11,7 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/account", .userData, 20, account),
         Endpoint(.get, "/api/v3/myTrades", .userData, 20, myTrades),
         Endpoint(.get, "/api/v3/account/commission", .userData, 20, commission),
+        Endpoint(.get, "/api/v3/myFilters", .userData, 40, ownFilters),
         Endpoint(.get, "/api/v3/rateLimit/order", .userData, 40, orderCounts),
         Endpoint(.get, "/sapi/v1/account/status", .userData, 1) { _, call in
             call.reply { json in
@@ -54,7 +55,7 @@ extension Endpoint {
         let units = try venue.units(call, replica)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit)
-        let order = try call.parameters.integer("orderId").map { OrderID(UInt64($0)) }
+        let order = try call.parameters.id(.orderId).map { OrderID($0) }
         let account = call.account
         venue.read(call) {
             try $0.trades(account, units.view.id, order: order, range)
@@ -95,6 +96,20 @@ extension Endpoint {
             json.field("discount", FeeRate(e8: 0))
             json.endObject()
             json.endObject()
+        }
+    }
+
+    @Sendable private static func ownFilters(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
+        let most =
+            view.openOrdersMax == 0
+            ? replica.follower.engine.limits.openOrders : view.openOrdersMax
+        let orders = replica.follower.engine.orderLimits(call.account, units.view.id)
+        call.reply { json in
+            ExchangeInfo.writeOwnFilters(
+                to: &json, units: units, openOrdersMax: most, orders: orders)
         }
     }
 

@@ -53,16 +53,21 @@ final class Call {
     let now: Int64
     /// Who calls; nil where the endpoint is public.
     let caller: Caller?
+    /// When the request must have no effect any more, ns since 1970 on this host's clock; 0 where
+    /// the endpoint is public.
+    let deadline: Int64
     /// Set where the answer tells how many orders the account has sent.
     var orderCounts: (ten: Int, day: Int)?
     private var finish: ((Reply) -> Void)?
 
     init(
-        parameters: Parameters, now: Int64, caller: Caller?, finish: @escaping (Reply) -> Void
+        parameters: Parameters, now: Int64, caller: Caller?, deadline: Int64,
+        finish: @escaping (Reply) -> Void
     ) {
         self.parameters = parameters
         self.now = now
         self.caller = caller
+        self.deadline = deadline
         self.finish = finish
     }
 

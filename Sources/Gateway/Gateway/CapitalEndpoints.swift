@@ -49,7 +49,7 @@ extension Endpoint {
         json.field("storage", Amount.zero, of: asset)
         json.field("trading", true)
         json.field("withdrawAllEnable", false)
-        json.field("withdrawing", Amount.zero, of: asset)
+        json.field("withdrawing", balance.withdrawing, of: asset)
         json.endObject()
     }
 

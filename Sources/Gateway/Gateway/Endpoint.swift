@@ -1,6 +1,7 @@
 // The table of all endpoints: what is asked, who may ask, what it costs, and who answers.
 
 import SpotAPI
+import Terms
 
 /// One row: a method and a path, and what belongs to it.
 struct Endpoint: Sendable {
@@ -22,6 +23,16 @@ struct Endpoint: Sendable {
         case trade
         /// A signed request of a key that may withdraw.
         case withdraw
+
+        /// What the key must allow; nil where anyone may ask.
+        var permission: Permissions? {
+            switch self {
+            case .open: nil
+            case .userData: .read
+            case .trade: .trade
+            case .withdraw: .withdraw
+            }
+        }
     }
 
     typealias Handler = @Sendable (Venue, Call) throws(APIError) -> Void

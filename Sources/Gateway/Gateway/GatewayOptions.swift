@@ -30,7 +30,8 @@ public struct GatewayOptions: Sendable {
     public var idleSeconds: Int64 = 75
     /// Most commands that wait for the log.
     public var inFlightMax = 8_192
-    /// Milliseconds after which a client is told that its command's fate is unknown.
+    /// Most milliseconds that a command stays valid, whatever its client's recvWindow: a little
+    /// later the client is told that its fate is unknown.
     public var answerMilliseconds: Int64 = 10_000
     /// Most streams of one WebSocket.
     public var streamsMax = 1_024
@@ -38,8 +39,21 @@ public struct GatewayOptions: Sendable {
     public var streamMessagesPerSecond = 5
     /// Most bytes of a WebSocket message from a client.
     public var streamMessageBytesMax = 65_536
-    /// Bytes that may wait for a client that reads slowly; a stream above it is closed.
+    /// Most requests of a connection that wait behind one another; behind that many the connection
+    /// ends with their replies.
+    public var pipelinedMax = 64
+    /// Bytes of replies that may wait for a client; above it none of its requests is taken.
+    public var replyBytesMax = 256 << 10
+    /// Bytes of a connection that the system keeps and has not sent once, see tcp(7)
+    /// TCP_NOTSENT_LOWAT.
+    public var systemBytesMax = 128 << 10
+    /// Bytes that may wait for a stream's client; a stream above it is closed.
     public var outboundBytesMax = 8 << 20
+    /// Bytes kept for all clients together: bodies of requests, replies and messages that wait.
+    /// Above it all requests but those of orders get 503, and the slowest connections are closed.
+    public var clientBytesMax = 256 << 20
+    /// Most streams of all WebSockets together.
+    public var subscriptionsMax = 262_144
     /// Seconds between pings to a stream's client.
     public var pingSeconds: Int64 = 20
     /// Seconds without a pong after which a stream is closed.

@@ -30,6 +30,11 @@ public final class GatewayServer: Sendable {
         }
     }
 
+    /// What it serves: a line for each endpoint, as `GET /api/v3/account userData`.
+    public static var endpoints: [String] {
+        Endpoint.all.map { "\($0.method.rawValue) \($0.path) \($0.security)" }
+    }
+
     /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
     ///
     /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, on the
@@ -157,7 +162,20 @@ public final class GatewayServer: Sendable {
             .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(
                 ChannelOptions.writeBufferWaterMark,
-                value: .init(low: options.outboundBytesMax / 4, high: options.outboundBytesMax)
+                value: .init(low: options.replyBytesMax / 4, high: options.replyBytesMax)
+            )
+            // The system takes megabytes for one who does not read, were it let; in flight may be
+            // as much as the way there needs.
+            .childChannelOption(
+                ChannelOptions.tcpOption(NIOBSDSocket.Option(rawValue: 25)),  // NOTSENT_LOWAT
+                value: .init(options.systemBytesMax)
+            )
+            // What was read is kept until its turn: one read at a time, and not a large one.
+            .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                ChannelOptions.recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1_024, initial: 2_048, maximum: 16_384)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -175,7 +193,10 @@ public final class GatewayServer: Sendable {
         }
         channel.closeFuture.assumeIsolated().whenComplete { _ in venue.connections.close(address) }
         let pipeline = channel.pipeline.syncOperations
+        let buffer = ClientBuffer(venue.memory)
+        try pipeline.addHandler(buffer)
         let http = try pipeline.addHTTP(venue.options)
-        try pipeline.addHandler(HTTPHandler(venue: venue, address: address, http: http))
+        try pipeline.addHandler(
+            HTTPHandler(venue: venue, address: address, http: http, buffer: buffer))
     }
 }

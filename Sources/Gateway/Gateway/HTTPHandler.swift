@@ -1,33 +1,62 @@
-// Requests in, replies out, one at a time on each connection (the pipeline sees to that).
+// Requests in, replies out, one at a time on each connection. While a client does not take its
+// replies, none of its requests is taken, and nothing is read from it.
 
 import NIOCore
 import NIOHTTP1
 import SpotAPI
 
 /// The last handler of an HTTP connection.
-final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
+
+    /// A request that was read whole.
+    private struct Request {
+        let head: HTTPRequestHead
+        var body = ByteBuffer()
+        var isTooLarge = false
+    }
 
     private let venue: Venue
     private let address: String
     /// The handlers that make this HTTP; they go when the connection becomes a WebSocket.
     private let http: [any RemovableChannelHandler]
+    /// What is kept for this client.
+    private let buffer: ClientBuffer
     /// What came behind a request for a WebSocket, while the handlers change.
     private var held: [NIOAny]?
-    private var head: HTTPRequestHead?
-    private var body = ByteBuffer()
-    private var isTooLarge = false
+    /// The request that is being read.
+    private var partial: Request?
+    /// Requests that were pipelined and wait for their turn.
+    private var waiting = CircularBuffer<Request>()
+    /// Whether a request is without its reply.
+    private var isAnswering = false
+    private var isServing = false
+    private var isReadDue = false
+    /// No more requests are taken: the connection ends with the replies to those that wait.
+    private var isEnding = false
+    /// The reply to what was no request; it is the connection's last.
+    private var malformed: Reply?
     private var isOpen = true
 
-    init(venue: Venue, address: String, http: [any RemovableChannelHandler]) {
+    init(
+        venue: Venue, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
+    ) {
         self.venue = venue
         self.address = address
         self.http = http
+        self.buffer = buffer
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // What held reads back is gone.
+        if isReadDue { context.read() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isOpen = false
+        waiting.removeAll()
         context.fireChannelInactive()
     }
 
@@ -36,27 +65,59 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             held?.append(data)
             return
         }
+        guard !isEnding else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            self.head = head
-            body.clear()
-            isTooLarge = false
-            if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+            guard waiting.count < venue.options.pipelinedMax else { return end(context) }
+            partial = Request(head: head)
+            if head.headers.first(name: "expect")?.lowercased() == "100-continue",
+                !isAnswering, waiting.isEmpty
+            {
                 let go = HTTPResponseHead(version: .http1_1, status: .continue)
                 context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
             }
-        case .body(var part):
-            if body.readableBytes + part.readableBytes > venue.options.bodyBytesMax {
-                isTooLarge = true
-                body.clear()
-            } else if !isTooLarge {
-                body.writeBuffer(&part)
-            }
+        case .body(var part): add(&part)
         case .end:
-            guard let head else { return }
-            self.head = nil
-            take(head, context)
+            guard let request = partial else { return }
+            partial = nil
+            waiting.append(request)
+            serve(context)
         }
+    }
+
+    private func add(_ part: inout ByteBuffer) {
+        guard var request = partial, !request.isTooLarge else { return }
+        // Without a second owner the body grows in place.
+        partial = nil
+        if request.body.readableBytes + part.readableBytes > venue.options.bodyBytesMax {
+            request.isTooLarge = true
+            buffer.remove(request.body.readableBytes)
+            request.body = ByteBuffer()
+        } else {
+            buffer.add(part.readableBytes)
+            request.body.writeBuffer(&part)
+        }
+        partial = request
+    }
+
+    /// Takes no more requests.
+    private func end(_ context: ChannelHandlerContext) {
+        isEnding = true
+        partial = nil
+        serve(context)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if mayRead(context) { context.read() } else { isReadDue = true }
+    }
+
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        !isAnswering && waiting.isEmpty && !isEnding && context.channel.isWritable
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        serve(context)
+        context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -68,21 +129,51 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        guard error is HTTPParserError, !isEnding, held == nil else {
+            context.close(promise: nil)
+            return
+        }
+        malformed = Reply(.illegal("request", range: "HTTP/1.1"))
+        end(context)
     }
 
-    private func take(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let keepAlive = head.isKeepAlive && !isTooLarge && !WebSocketUpgrade.isAnyAsked(head)
+    /// Takes the requests that wait, one after the other, as long as the client takes the replies.
+    private func serve(_ context: ChannelHandlerContext) {
+        // A reply that is given at once comes back here: the loop goes on with the next request.
+        guard !isServing else { return }
+        isServing = true
+        defer { isServing = false }
+        while isOpen, !isAnswering, held == nil, context.channel.isWritable,
+            let request = waiting.popFirst()
+        {
+            isAnswering = true
+            buffer.remove(request.body.readableBytes)
+            take(request, context)
+        }
+        guard isOpen, !isAnswering, held == nil, waiting.isEmpty else { return }
+        if let malformed {
+            send(malformed, keepAlive: false, isHead: false, context)
+        } else if isReadDue, mayRead(context) {
+            isReadDue = false
+            context.read()
+        }
+    }
+
+    private func take(_ request: Request, _ context: ChannelHandlerContext) {
+        let head = request.head
+        let keepAlive =
+            head.isKeepAlive && !request.isTooLarge && !WebSocketUpgrade.isAnyAsked(head)
         let answer: (Reply) -> Void = { [self] reply in
             send(reply, keepAlive: keepAlive, isHead: head.method == .HEAD, context)
         }
-        if isTooLarge {
+        if request.isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
         }
         if WebSocketUpgrade.isAsked(head), !venue.isStopping {
+            if venue.memory.isFull { return answer(Reply(.overloaded)) }
             return upgrade(head, context, refuse: answer)
         }
-        guard let body = String(validating: body.readableBytesView, as: UTF8.self) else {
+        guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
             return answer(Reply(.illegal("body", range: "UTF-8")))
         }
         guard let method = Endpoint.Method(rawValue: head.method.rawValue) else {
@@ -101,8 +192,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func send(
         _ reply: Reply, keepAlive: Bool, isHead: Bool, _ context: ChannelHandlerContext
     ) {
+        isAnswering = false
         guard isOpen else { return }
-        let isLast = !keepAlive || venue.isStopping
+        let isLast =
+            !keepAlive || venue.isStopping || isEnding && waiting.isEmpty && malformed == nil
         var headers = HTTPHeaders()
         headers.reserveCapacity(10)
         headers.add(name: "content-type", value: "application/json;charset=UTF-8")
@@ -127,7 +220,10 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        if isLast { done.assumeIsolated().whenComplete { _ in context.close(promise: nil) } }
+        guard isLast else { return serve(context) }
+        (isOpen, isEnding) = (false, true)
+        waiting.removeAll()
+        done.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
     }
 
     // MARK: WebSocket

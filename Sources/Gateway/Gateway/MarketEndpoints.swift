@@ -43,7 +43,8 @@ extension Endpoint {
     ]
 
     @Sendable private static func depthWeight(_ parameters: Parameters) -> Int {
-        switch Int(parameters["limit"] ?? "") ?? 100 {
+        // One that is no number is refused later, and weighs what the default does.
+        switch (try? parameters.limit(default: 100, most: Int.max)) ?? 100 {
         case ...100: 5
         case ...500: 25
         case ...1_000: 50
@@ -77,10 +78,10 @@ extension Endpoint {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
-        guard let from = try call.parameters.integer("fromId") else {
+        guard let from = try call.parameters.id(.fromId) else {
             return write(replica.market.trades(units.view.id, limit: limit), units, call)
         }
-        let range = HistoryRange(fromID: UInt64(from), limit: limit)
+        let range = HistoryRange(fromID: from, limit: limit)
         venue.read(call) {
             try $0.marketTrades(units.view.id, range)
         } done: {
@@ -131,8 +132,8 @@ extension Endpoint {
         else { throw .intervalInvalid }
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let candles = replica.market.candles(
-            units.view.id, interval, from: try nanoseconds("startTime", call),
-            to: try nanoseconds("endTime", call), now: call.now * 1_000_000, limit: limit)
+            units.view.id, interval, from: try call.parameters.time(.startTime),
+            to: try call.parameters.time(.endTime), now: call.now * 1_000_000, limit: limit)
         call.reply(capacity: 16 + 200 * candles.count) { json in
             json.beginArray()
             for candle in candles { json.kline(candle, interval, units) }
@@ -170,25 +171,16 @@ extension Endpoint {
         }
     }
 
-    /// A time in the API's milliseconds as nanoseconds, or nil. Throws -1100.
-    static func nanoseconds(_ name: String, _ call: Call) throws(APIError) -> Int64? {
-        guard let milliseconds = try call.parameters.integer(name) else { return nil }
-        return milliseconds.multipliedReportingOverflow(by: 1_000_000).overflow
-            ? Int64.max : milliseconds * 1_000_000
-    }
-
     /// The range that `fromId`, `startTime` and `endTime` give.
     static func historyRange(
-        _ call: Call, limit: Int, id: String = "fromId"
+        _ call: Call, limit: Int, id: NumberParameter = .fromId
     ) throws(APIError) -> HistoryRange {
-        let start = try nanoseconds("startTime", call)
-        var end = try nanoseconds("endTime", call)
+        let start = try call.parameters.time(.startTime)
         // The end is a whole millisecond, all of which belongs to the range.
-        if let last = end, last < Int64.max - 999_999 { end = last + 999_999 }
+        let end = try call.parameters.time(.endTime).map { $0 + 999_999 }
         if let start, let end, start > end { throw .combinationInvalid }
         return HistoryRange(
-            fromID: try call.parameters.integer(id).map { UInt64($0) }, start: start, end: end,
-            limit: limit)
+            fromID: try call.parameters.id(id), start: start, end: end, limit: limit)
     }
 }
 

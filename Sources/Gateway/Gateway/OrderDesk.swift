@@ -11,32 +11,73 @@ import Wire
 struct Applied {
     let header: RecordHeader
     let outcome: Outcome
-    let events: [Event]
+    /// Its events, and those of later records that went on with it.
+    var events: [Event]
+    /// When the last of them happened, ns since 1970 on the log's clock.
+    var timestamp: Int64
+    /// Why the cancel of a cancel-replace was refused, or `.none`.
+    var cancelRefusal = Refusal.none
+}
+
+/// When a command is answered.
+enum AnswerTime {
+    /// When its own record was applied.
+    case atOnce
+    /// When the order that it placed is no longer in flight.
+    case atLanding
+    /// When all that it is to cancel has ended.
+    case afterMassCancel(MassCancel)
 }
 
 /// Submits commands exactly once and answers each when its record was applied here, or when it is
-/// known never to be. Time is an argument: milliseconds of a clock that only goes forward.
+/// known never to be, or when its time is over. Time is an argument: `now` in milliseconds of a
+/// clock that only goes forward, `host` in nanoseconds since 1970 on this host's clock.
 struct OrderDesk {
     typealias Done = (Result<Applied, APIError>) -> Void
 
+    /// A client that waits.
     private struct Waiting {
-        let ticket: UInt64
-        let deadline: Int64
+        /// When it is told that nothing is known.
+        let until: Int64
+        /// When its command was sent.
+        let sent: Int64
+        let time: AnswerTime
+        /// The cancel of a cancel-replace.
+        let cancel: Cancel?
+        let done: Done
+    }
+
+    /// A client whose command was applied and goes on with later records.
+    fileprivate struct Following {
+        let until: Int64
+        let done: Done
+        var applied: Applied
+        /// Whose orders a mass cancel ends; nil for an order in flight.
+        let massCancel: MassCancel?
+        /// The order in flight, or what is still to end.
+        var orders: Set<OrderID>
     }
 
     private(set) var session: WriterSession<UInt64>
     /// What is to be sent to matchd.
     var out = LinkEncoder()
-    private var done: [UInt64: Done] = [:]
-    /// In the order of their deadlines, from `first` on.
-    private var waiting: [Waiting] = []
-    private var first = 0
+    /// The log's clock, compared with this host's.
+    private(set) var clock = LogOffset()
+    private var waiting: [UInt64: Waiting] = [:]
+    private var following: [Following] = []
+    /// No client's time is over before.
+    private var nextExpiry = Int64.max
     private var lastTicket: UInt64 = 0
-    private let answerMilliseconds: Int64
 
-    init(name: Text40, capacity: Int, answerMilliseconds: Int64) {
+    /// Milliseconds past a command's deadline in which its answer may still come: it may have got
+    /// its place in the log at the last moment.
+    static var graceMilliseconds: Int64 { 500 }
+
+    /// Most events that are kept for answers that wait, about 80 MB.
+    static var eventsMax: Int { 262_144 }
+
+    init(name: Text40, capacity: Int) {
         session = WriterSession(name: name, capacity: capacity)
-        self.answerMilliseconds = answerMilliseconds
     }
 
     /// Whether commands can be sent now.
@@ -45,17 +86,21 @@ struct OrderDesk {
     }
 
     /// Clients that wait.
-    var waitingCount: Int { done.count }
+    var waitingCount: Int { waiting.count + following.count }
 
-    /// Submits a command. Throws where it can't be sent now: then nothing was done.
+    /// Submits a command whose deadline is `lifetime` milliseconds ahead. Throws where it can't be
+    /// sent now: then nothing was done.
     mutating func submit(
-        _ payload: some CommandPayload, now: Int64, _ done: @escaping Done
+        _ payload: some CommandPayload, _ time: AnswerTime, cancel: Cancel? = nil,
+        lifetime: Int64, now: Int64, host: Int64, _ done: @escaping Done
     ) throws(APIError) {
         guard isOpen else { throw .matchingUnavailable }
         lastTicket += 1
         guard session.submit(payload, tag: lastTicket, &out) else { throw .overloaded }
-        self.done[lastTicket] = done
-        waiting.append(Waiting(ticket: lastTicket, deadline: now + answerMilliseconds))
+        let until = now + max(0, lifetime) + Self.graceMilliseconds
+        waiting[lastTicket] = Waiting(
+            until: until, sent: host, time: time, cancel: cancel, done: done)
+        nextExpiry = min(nextExpiry, until)
     }
 
     mutating func connected() { session.connected(&out) }
@@ -65,52 +110,194 @@ struct OrderDesk {
         out.removeAll()
     }
 
-    /// Takes a record of the log; gives what there is to answer.
+    /// Takes a record of the log, which `engine` applied last; gives what there is to answer.
     mutating func applied(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
-        _ engine: borrowing Engine
+        _ engine: borrowing Engine, host: Int64
     ) -> [() -> Void] {
+        clock.observe(stamp: header.timestamp, host: host)
         let resolved = unsafe session.applied(header, record, outcome, &out)
-        guard !resolved.isEmpty else { return [] }
+        if resolved.isEmpty, following.isEmpty { return [] }
         let events = unsafe engine.withEvents { unsafe Array($0) }
-        return resolved.compactMap { answer($0, header, events) }
+        var answers = goOn(events, engine)
+        for one in resolved {
+            guard let client = waiting.removeValue(forKey: one.tag) else { continue }
+            if one.outcome.refusal == .sessionUnknown {
+                answers.append { client.done(.failure(.matchingUnavailable)) }
+                continue
+            }
+            clock.observe(stamp: header.timestamp, sent: client.sent, host: host)
+            var applied = Applied(
+                header: header, outcome: one.outcome, events: events, timestamp: engine.timestamp)
+            if let cancel = client.cancel {
+                applied.cancelRefusal = Self.refusal(of: cancel, engine)
+            }
+            if !follow(applied, client, engine) {
+                answers.append { client.done(.success(applied)) }
+            }
+        }
+        return answers
     }
 
     /// Takes an acknowledgement; gives what there is to answer.
     mutating func acked(_ ack: LinkAck) -> [() -> Void] {
-        session.acked(ack, &out).compactMap { answer($0, nil, []) }
-    }
-
-    private mutating func answer(
-        _ resolved: WriterSession<UInt64>.Resolved, _ header: RecordHeader?, _ events: [Event]
-    ) -> (() -> Void)? {
-        guard let done = done.removeValue(forKey: resolved.tag) else { return nil }
-        if let header, resolved.outcome.refusal != .sessionUnknown {
-            let applied = Applied(header: header, outcome: resolved.outcome, events: events)
-            return { done(.success(applied)) }
+        session.acked(ack, &out).compactMap { one in
+            guard let client = waiting.removeValue(forKey: one.tag) else { return nil }
+            // It is not in the log and never will be.
+            let error: APIError =
+                [.none, .sessionUnknown].contains(one.outcome.refusal)
+                ? .matchingUnavailable : APIError(one.outcome.refusal)
+            return { client.done(.failure(error)) }
         }
-        // It is not in the log: either the reserve refused it, or another writer has our session.
-        let error: APIError =
-            [.none, .sessionUnknown].contains(resolved.outcome.refusal)
-            ? .matchingUnavailable : APIError(resolved.outcome.refusal)
-        return { done(.failure(error)) }
     }
 
     /// Gives up on what has waited too long; gives what there is to answer.
     mutating func expire(now: Int64) -> [() -> Void] {
+        guard now >= nextExpiry else { return [] }
         var answers: [() -> Void] = []
-        while first < waiting.count, waiting[first].deadline <= now {
-            if let done = done.removeValue(forKey: waiting[first].ticket) {
-                answers.append { done(.failure(.timeout)) }
-            }
-            first += 1
+        for (ticket, client) in waiting where client.until <= now {
+            waiting[ticket] = nil
+            answers.append { client.done(.failure(.timeout)) }
         }
-        // Those at the front that were answered go too.
-        while first < waiting.count, done[waiting[first].ticket] == nil { first += 1 }
-        if first > 4_096 || first == waiting.count {
-            waiting.removeFirst(first)
-            first = 0
+        for client in following where client.until <= now {
+            answers.append { client.done(client.resultNow) }
         }
+        following.removeAll { $0.until <= now }
+        nextExpiry = min(
+            waiting.values.reduce(.max) { min($0, $1.until) },
+            following.reduce(.max) { min($0, $1.until) })
         return answers
+    }
+
+    // MARK: What goes on
+
+    /// Keeps a client whose command goes on with later records; false where it does not.
+    private mutating func follow(
+        _ applied: Applied, _ client: Waiting, _ engine: borrowing Engine
+    ) -> Bool {
+        guard applied.outcome.refusal == .none else { return false }
+        var orders: Set<OrderID> = []
+        var massCancel: MassCancel?
+        switch client.time {
+        case .atOnce: return false
+        case .atLanding:
+            let order = OrderID(applied.outcome.id)
+            if engine.isInFlight(order) { orders.insert(order) }
+        case .afterMassCancel(let command):
+            massCancel = command
+            engine.forEachOrder(of: command.account) { order in
+                if order.instrument == command.instrument { orders.insert(order.order) }
+            }
+            // What an earlier one ends is that one's.
+            for earlier in following
+            where earlier.massCancel?.account == command.account
+                && earlier.massCancel?.instrument == command.instrument
+            {
+                orders.subtract(earlier.orders)
+            }
+        }
+        if orders.isEmpty { return false }
+        following.append(
+            Following(
+                until: client.until, done: client.done, applied: applied, massCancel: massCancel,
+                orders: orders))
+        nextExpiry = min(nextExpiry, client.until)
+        return true
+    }
+
+    /// Takes the events of a record for those who follow; gives what there is to answer.
+    private mutating func goOn(_ events: [Event], _ engine: borrowing Engine) -> [() -> Void] {
+        if following.isEmpty { return [] }
+        var answers: [() -> Void] = []
+        for index in following.indices {
+            if following[index].massCancel == nil {
+                following[index].takeFlight(events)
+                following[index].orders = following[index].orders.filter { order in
+                    engine.isInFlight(order)
+                }
+            } else {
+                following[index].takeEnds(events)
+            }
+            following[index].applied.timestamp = engine.timestamp
+            if following[index].orders.isEmpty {
+                let client = following[index]
+                answers.append { client.done(.success(client.applied)) }
+            }
+        }
+        if following.reduce(0, { $0 + $1.applied.events.count }) > Self.eventsMax {
+            for client in following where !client.orders.isEmpty {
+                answers.append { client.done(client.resultNow) }
+            }
+            following.removeAll()
+        }
+        following.removeAll { $0.orders.isEmpty }
+        return answers
+    }
+
+    /// Why a cancel that is not in effect was refused: told by its order, which is still there.
+    private static func refusal(of cancel: Cancel, _ engine: borrowing Engine) -> Refusal {
+        var cancel = cancel
+        if engine.canCancel(cancel) { return .none }
+        cancel.restriction = .none
+        return engine.canCancel(cancel) ? .cancelRestricted : .orderUnknown
+    }
+}
+
+extension OrderDesk.Following {
+    /// The answer where it can wait no longer: an order is told as far as it is; what a mass cancel
+    /// ends is not known yet.
+    fileprivate var resultNow: Result<Applied, APIError> {
+        massCancel == nil ? .success(applied) : .failure(.timeout)
+    }
+
+    /// Keeps what concerns the order in flight.
+    fileprivate mutating func takeFlight(_ events: [Event]) {
+        for event in events {
+            switch event {
+            case .orderEnded(let order, _), .orderAmended(let order, oldPrice: _):
+                if orders.contains(order.order) { applied.events.append(event) }
+            case .trade(let trade):
+                if orders.contains(trade.taker.order) { applied.events.append(event) }
+            default: break
+            }
+        }
+    }
+
+    /// Keeps what the mass cancel ended, and forgets what ended otherwise.
+    fileprivate mutating func takeEnds(_ events: [Event]) {
+        for event in events {
+            switch event {
+            case .orderEnded(let order, let reason):
+                if orders.remove(order.order) != nil, reason == .massCancel {
+                    applied.events.append(event)
+                }
+            case .trade(let trade):
+                for fill in [trade.maker, trade.taker] where fill.status == .filled {
+                    orders.remove(fill.order)
+                }
+            default: break
+            }
+        }
+    }
+}
+
+/// What is known of the log's clock: clients sign with the time of this host's, and commands end by
+/// the log's, which is slewed and may be apart.
+struct LogOffset {
+    /// The log's time less this host's, ns; 0 while nothing speaks against it.
+    private(set) var nanos: Int64 = 0
+
+    /// A record came: it was stamped before.
+    mutating func observe(stamp: Int64, host: Int64) { nanos = max(nanos, stamp - host) }
+
+    /// A command came back: it was stamped between.
+    mutating func observe(stamp: Int64, sent: Int64, host: Int64) {
+        nanos = min(max(0, stamp - host), max(stamp - sent, stamp - host))
+    }
+
+    /// A moment of this host's clock on the log's.
+    func onLog(_ host: Int64) -> Int64 {
+        let (sum, isOver) = host.addingReportingOverflow(nanos)
+        return isOver ? .max : max(1, sum)
     }
 }

@@ -14,6 +14,7 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/order", .userData, 4, query),
         Endpoint(.delete, "/api/v3/order", .trade, 1, cancel),
         Endpoint(.post, "/api/v3/order/cancelReplace", .trade, 1, cancelReplace),
+        Endpoint(.put, "/api/v3/order/amend/keepPriority", .trade, 4, amend),
         Endpoint(
             .get, "/api/v3/openOrders", .userData,
             weight: { $0["symbol"] == nil ? 80 : 6 }, openOrders),
@@ -26,10 +27,9 @@ extension Endpoint {
     @Sendable private static func place(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
-        let order = try OrderRequest(
-            call.parameters, account: call.account, units: units, clOrdID: venue.newClientID())
+        let order = try venue.order(call, units)
         try venue.countOrder(call)
-        try venue.submit(order.place) { result in
+        try venue.submit(order.place, order.answerTime, call) { result in
             call.reply(result) { applied throws(APIError) in
                 try newOrder(applied, order, units)
             }
@@ -46,7 +46,7 @@ extension Endpoint {
         let id = OrderID(applied.outcome.id)
         guard
             let result = OrderResult(
-                order: id, events: applied.events, timestamp: applied.header.timestamp)
+                order: id, events: applied.events, timestamp: applied.timestamp)
         else { preconditionFailure("an accepted order has its event") }
         var json = JSONWriter()
         json.newOrder(result, units, response: order.response, time: applied.header.timestamp)
@@ -58,8 +58,7 @@ extension Endpoint {
     @Sendable private static func test(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
-        let order = try OrderRequest(
-            call.parameters, account: call.account, units: units, clOrdID: venue.newClientID())
+        let order = try venue.order(call, units)
         try venue.limiter.checkOrder(call.account, now: call.now)
         guard venue.desk.isOpen else { throw .matchingUnavailable }
         let refusal = replica.follower.engine.refusal(of: order.place, at: call.now * 1_000_000)
@@ -91,35 +90,19 @@ extension Endpoint {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
         let reference = try OrderReference(call.parameters)
-        let id = try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID()
-        try checkRestrictions(call, reference, units, replica)
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
-            clOrdID: reference.clOrdID)
-        try venue.submit(cancel) { result in
+            clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
+            cancelID: try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID(),
+            deadline: venue.deadline(call))
+        try venue.submit(cancel, .atOnce, call) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
                 }
-                return canceled(applied, OrderID(applied.outcome.id), units, clOrdID: id)
+                return canceled(
+                    applied, OrderID(applied.outcome.id), units, clOrdID: cancel.cancelID)
             }
-        }
-    }
-
-    /// `cancelRestrictions` against the order's state here. Throws -1145, -2011.
-    private static func checkRestrictions(
-        _ call: Call, _ reference: OrderReference, _ units: InstrumentUnits, _ replica: Replica
-    ) throws(APIError) {
-        let wanted: OrderStatus
-        switch call.parameters["cancelRestrictions"] {
-        case nil: return
-        case "ONLY_NEW": wanted = .new
-        case "ONLY_PARTIALLY_FILLED": wanted = .partiallyFilled
-        default: throw APIError(-1145, "Invalid cancelRestrictions")
-        }
-        guard let view = replica.openOrder(reference, call.account, units.view.id) else { return }
-        guard view.status == wanted else {
-            throw APIError(-2011, "Order was not canceled due to cancel restrictions.")
         }
     }
 
@@ -128,33 +111,33 @@ extension Endpoint {
     ) -> [UInt8] {
         guard
             let result = OrderResult(
-                order: order, events: applied.events, timestamp: applied.header.timestamp)
+                order: order, events: applied.events, timestamp: applied.timestamp)
         else { preconditionFailure("a canceled order has its event") }
         var json = JSONWriter()
-        json.canceledOrder(
-            result.view, units, clOrdID: clOrdID, time: applied.header.timestamp)
+        json.canceledOrder(result.view, units, clOrdID: clOrdID)
         return json.bytes
     }
 
     @Sendable private static func cancelAll(_ venue: Venue, _ call: Call) throws(APIError) {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
-        let cancel = MassCancel(account: call.account, instrument: units.view.id)
+        let cancel = MassCancel(
+            account: call.account, instrument: units.view.id, deadline: venue.deadline(call))
         let id = venue.newClientID()
-        try venue.submit(cancel) { result in
+        try venue.submit(cancel, .afterMassCancel(cancel), call) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
                 }
-                guard applied.outcome.id > 0 else { throw .cancelUnknown }
                 var json = JSONWriter(capacity: 16 + 400 * applied.events.count)
                 json.beginArray()
-                for event in applied.events {
-                    guard case .orderEnded(let view, _) = event else { continue }
-                    json.canceledOrder(
-                        view, units, clOrdID: id, time: applied.header.timestamp)
+                var count = 0
+                for case .orderEnded(let view, .massCancel) in applied.events {
+                    json.canceledOrder(view, units, clOrdID: id)
+                    count += 1
                 }
                 json.endArray()
+                guard count > 0 else { throw .cancelUnknown }
                 return json.bytes
             }
         }
@@ -170,46 +153,96 @@ extension Endpoint {
             throw .invalid("cancelReplaceMode")
         }
         let reference = try OrderReference(
-            call.parameters, id: "cancelOrderId", clOrdID: "cancelOrigClientOrderId")
-        let order = try OrderRequest(
-            call.parameters, account: call.account, units: units, clOrdID: venue.newClientID())
-        let id = try call.parameters.clOrdID("cancelNewClientOrderId") ?? venue.newClientID()
+            call.parameters, id: .cancelOrderId, clOrdID: "cancelOrigClientOrderId")
+        let order = try venue.order(call, units)
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
-            clOrdID: reference.clOrdID)
-        try checkRestrictions(call, reference, units, replica)
+            clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
+            cancelID: try call.parameters.clOrdID("cancelNewClientOrderId")
+                ?? venue.newClientID())
         try venue.countOrder(call)
         let command = CancelReplace(
             stopOnFailure: mode == "STOP_ON_FAILURE", cancel: cancel, place: order.place)
-        try venue.submit(command) { result in
-            let applied: Applied
-            switch result {
-            case .success(let value): applied = value
-            case .failure(let error): return call.fail(error)
+        try venue.submit(command, order.answerTime, cancel: cancel, call) { result in
+            do throws(APIError) {
+                let reply = try replaced(try result.get(), command, order, units)
+                call.reply(status: reply.status) { reply.write(to: &$0) }
+            } catch {
+                call.fail(error)
             }
-            let reply = replaced(applied, order, units, clOrdID: id)
-            call.reply(status: reply.status) { reply.write(to: &$0) }
         }
     }
 
-    /// Both halves from the events of the one command.
+    /// Both halves from the events of the one command. Throws what a filter says of the new order:
+    /// then nothing was done.
     private static func replaced(
-        _ applied: Applied, _ order: OrderRequest, _ units: InstrumentUnits, clOrdID: Text40
-    ) -> CancelReplaceReply {
-        var cancel: Result<[UInt8], APIError> = .failure(.cancelUnknown)
-        for event in applied.events {
-            if case .orderEnded(let view, .replaced) = event {
-                cancel = .success(canceled(applied, view.order, units, clOrdID: clOrdID))
-            }
+        _ applied: Applied, _ command: CancelReplace, _ order: OrderRequest,
+        _ units: InstrumentUnits
+    ) throws(APIError) -> CancelReplaceReply {
+        var canceledOrder: [UInt8]?
+        for case .orderEnded(let view, .replaced) in applied.events {
+            canceledOrder = canceled(
+                applied, view.order, units, clOrdID: command.cancel.cancelID)
         }
-        if case .failure = cancel, applied.outcome.refusal == .cancelFailed {
-            return CancelReplaceReply(cancel: cancel, newOrder: nil)
-        }
+        let place: Result<[UInt8], APIError>
         do throws(APIError) {
-            return CancelReplaceReply(
-                cancel: cancel, newOrder: .success(try newOrder(applied, order, units)))
+            place = .success(try newOrder(applied, order, units))
         } catch {
-            return CancelReplaceReply(cancel: cancel, newOrder: .failure(error))
+            place = .failure(error)
+        }
+        if let canceledOrder {
+            return CancelReplaceReply(cancel: .success(canceledOrder), newOrder: place)
+        }
+        let refused = APIError(
+            applied.cancelRefusal == .none ? .orderUnknown : applied.cancelRefusal)
+        guard case .failure(let error) = place else {
+            return CancelReplaceReply(cancel: .failure(refused), newOrder: place)
+        }
+        if applied.outcome.refusal == .cancelFailed {
+            return CancelReplaceReply(cancel: .failure(refused), newOrder: nil)
+        }
+        // The new order was refused before anything changed. Filters stand first.
+        guard error.code == APIError.rejected("").code else { throw error }
+        if applied.cancelRefusal == .none {
+            return CancelReplaceReply(cancel: .failure(.cancelNotTried), newOrder: place)
+        }
+        return CancelReplaceReply(
+            cancel: .failure(refused), newOrder: command.stopOnFailure ? nil : place)
+    }
+
+    // MARK: Amend
+
+    @Sendable private static func amend(_ venue: Venue, _ call: Call) throws(APIError) {
+        let replica = try venue.readyReplica()
+        let units = try venue.units(call, replica)
+        let reference = try OrderReference(call.parameters)
+        guard let text = try call.parameters.decimal("newQty") else { throw .mandatory("newQty") }
+        let quantity = try units.quantity(text, name: "newQty")
+        let before = replica.openOrder(reference, call.account, units.view.id)
+        if let before, quantity >= before.quantity {
+            throw quantity > before.quantity ? .amendIncrease : APIError(.amendInvalid)
+        }
+        let command = Amend(
+            account: call.account, instrument: units.view.id, order: reference.order,
+            quantity: quantity, clOrdID: reference.clOrdID,
+            newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID(),
+            deadline: venue.deadline(call))
+        let from = before?.clOrdID ?? reference.clOrdID
+        try venue.submit(command, .atOnce, call) { result in
+            call.reply(result) { applied throws(APIError) in
+                guard applied.outcome.refusal == .none else {
+                    throw APIError(amend: applied.outcome.refusal)
+                }
+                guard
+                    let result = OrderResult(
+                        order: OrderID(applied.outcome.id), events: applied.events,
+                        timestamp: applied.timestamp)
+                else { preconditionFailure("an amended order has its event") }
+                var json = JSONWriter()
+                json.amendedOrder(
+                    result.view, units, from: from, execution: applied.header.sequence)
+                return json.bytes
+            }
         }
     }
 
@@ -229,7 +262,7 @@ extension Endpoint {
                 : try reader.order(account, clOrdID: reference.clOrdID)
         } done: { record in
             guard let view = record?.order, view.account == account,
-                view.instrument == units.view.id
+                view.instrument == units.view.id, reference.names(view)
             else { return call.fail(.orderDoesNotExist) }
             call.reply { $0.order(view, units) }
         }
@@ -245,13 +278,11 @@ extension Endpoint {
         var views: [OrderView] = []
         if let view = replica.follower.engine.account(account), view.openOrders > 0 {
             views.reserveCapacity(Int(view.openOrders))
-            replica.follower.engine.forEachOrder { order in
-                guard order.account == account else { return }
+            replica.follower.engine.forEachOrder(of: account) { order in
                 guard instrument == nil || order.instrument == instrument else { return }
                 views.append(order)
             }
         }
-        views.sort { $0.order < $1.order }
         call.reply(capacity: 16 + 560 * views.count) { json in
             json.beginArray()
             for view in views {
@@ -267,7 +298,7 @@ extension Endpoint {
         let replica = try venue.readyReplica()
         let units = try venue.units(call, replica)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
-        let range = try historyRange(call, limit: limit, id: "orderId")
+        let range = try historyRange(call, limit: limit, id: .orderId)
         let account = call.account
         venue.read(call) {
             try $0.orders(account, units.view.id, range)
@@ -290,19 +321,35 @@ extension Replica {
             reference.order.number != 0
             ? follower.engine.order(reference.order)
             : follower.engine.order(account, clOrdID: reference.clOrdID)
-        guard let view, view.account == account, view.instrument == instrument else { return nil }
+        guard let view, view.account == account, view.instrument == instrument,
+            reference.names(view)
+        else { return nil }
         return view
     }
 }
 
 extension Venue {
-    /// Sends a command to matchd; `done` is called when it is in the log, or never will be, or took
-    /// too long. Throws where it can't be sent: then nothing was done.
+    /// Sends a command of a call to matchd; `done` is called at its time, or when the command never
+    /// will be in the log, or took too long. Throws where it can't be sent: then nothing was done.
     func submit(
-        _ payload: some CommandPayload, _ done: @escaping OrderDesk.Done
+        _ payload: some CommandPayload, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
+        _ done: @escaping OrderDesk.Done
     ) throws(APIError) {
-        try desk.submit(payload, now: steadyClock(), done)
+        let host = clockNanos()
+        try desk.submit(
+            payload, time, cancel: cancel, lifetime: (call.deadline - host) / 1_000_000,
+            now: steadyClock(), host: host, done)
         link?.flushSoon()
+    }
+
+    /// A call's deadline on the log's clock.
+    func deadline(_ call: Call) -> Int64 { desk.clock.onLog(call.deadline) }
+
+    /// The new order of a call.
+    func order(_ call: Call, _ units: InstrumentUnits) throws(APIError) -> OrderRequest {
+        try OrderRequest(
+            call.parameters, account: call.account, units: units, clOrdID: newClientID(),
+            deadline: deadline(call))
     }
 
     /// Counts a new order of the caller. Throws -1015.
@@ -310,6 +357,11 @@ extension Venue {
         try limiter.countOrder(call.account, now: call.now)
         call.orderCounts = limiter.orders(call.account)
     }
+}
+
+extension OrderRequest {
+    /// When its answer is whole: one with fills waits until there are no more at once.
+    var answerTime: AnswerTime { response == .full ? .atLanding : .atOnce }
 }
 
 extension Call {

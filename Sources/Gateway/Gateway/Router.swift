@@ -49,20 +49,24 @@ extension Venue {
         }
         try limiter.charge(endpoint.weight(parameters), address: request.address, now: now)
         if isStopping { throw .shuttingDown }
-        let caller = try authenticate(request, parameters, endpoint.security, now: now)
-        return Call(parameters: parameters, now: now, caller: caller, finish: finish)
+        // Who does not read can fill it, but is not to keep others from their orders, the answers
+        // to which are short.
+        if memory.isFull, endpoint.security != .trade { throw .overloaded }
+        guard let needed = endpoint.security.permission else {
+            return Call(
+                parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)
+        }
+        let (caller, deadline) = try authenticate(request, parameters, needed, now: now)
+        // The client is told by then that nothing is known, whatever its window.
+        let latest = (now + options.answerMilliseconds) * 1_000_000
+        return Call(
+            parameters: parameters, now: now, caller: caller, deadline: min(deadline, latest),
+            finish: finish)
     }
 
     private func authenticate(
-        _ request: Call.Request, _ parameters: Parameters, _ security: Endpoint.Security, now: Int64
-    ) throws(APIError) -> Caller? {
-        let needed: Permissions
-        switch security {
-        case .open: return nil
-        case .userData: needed = .read
-        case .trade: needed = .trade
-        case .withdraw: needed = .withdraw
-        }
+        _ request: Call.Request, _ parameters: Parameters, _ needed: Permissions, now: Int64
+    ) throws(APIError) -> (Caller, deadline: Int64) {
         guard let text = request.apiKey, isAPIKeyFormat(text), let keyID = Text64(text) else {
             throw .keyFormatInvalid
         }
@@ -70,10 +74,11 @@ extension Venue {
         let payload = try SignedPayload(query: request.query, body: request.body)
         let replica = try readyReplica()
         guard let key = replica.follower.engine.apiKey(keyID) else { throw .keyInvalid }
-        try RequestTime.check(parameters, now: now)
+        let deadline = try RequestTime.deadline(parameters, now: now)
         guard try keyRing.isSigned(payload, by: key) else { throw .signatureInvalid }
         guard key.permissions.contains(needed) else { throw .keyInvalid }
-        return Caller(account: key.account, permissions: key.permissions, keyID: keyID)
+        let caller = Caller(account: key.account, permissions: key.permissions, keyID: keyID)
+        return (caller, deadline)
     }
 
     /// The replica, once it has caught up with the log. Throws 503.

@@ -12,6 +12,7 @@ final class StreamHandler: ChannelInboundHandler {
     typealias OutboundOut = WebSocketFrame
 
     private let venue: Venue
+    private let buffer: ClientBuffer
     private var isCombined: Bool
     private var context: ChannelHandlerContext?
     /// What it listens to, and the name that the client gave.
@@ -24,25 +25,37 @@ final class StreamHandler: ChannelInboundHandler {
     private var second: Int64 = 0
     private var messagesInSecond = 0
     private var isClosing = false
+    private var closingSince: Int64 = 0
 
-    init(venue: Venue, path: StreamPath) {
+    /// Most bytes of a name; the longest that means something has fewer.
+    private static var nameBytesMax: Int { 64 }
+    /// Milliseconds that a client has to take the last frame.
+    private static var closeMilliseconds: Int64 { 5_000 }
+
+    init(venue: Venue, path: StreamPath, buffer: ClientBuffer) {
         self.venue = venue
+        self.buffer = buffer
         isCombined = path.isCombined
         let now = venue.steadyClock()
         (began, lastPing, lastPong) = (now, now, now)
-        for name in path.names.prefix(venue.options.streamsMax) { add(name) }
+        let room = venue.options.subscriptionsMax - venue.streams.nameCount
+        for name in path.names.prefix(max(0, min(venue.options.streamsMax, room))) { add(name) }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         venue.streams.add(self)
+        venue.streams.nameCount += nameCount
         for name in names.keys { venue.streams.subscribe(name, self) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         venue.streams.remove(self)
+        venue.streams.nameCount -= nameCount
     }
+
+    private var nameCount: Int { names.count + unknown.count }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
@@ -51,8 +64,7 @@ final class StreamHandler: ChannelInboundHandler {
         switch frame.opcode {
         case .connectionClose: close(.normalClosure)
         case .ping:
-            let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
-            context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
+            write(frame.unmaskedData, as: .pong)
         case .pong: lastPong = venue.steadyClock()
         case .text, .binary: take(frame.unmaskedData)
         default: close(.protocolError)
@@ -86,17 +98,28 @@ final class StreamHandler: ChannelInboundHandler {
         } catch {
             error.write(to: &json)
         }
-        write(json.bytes)
+        write(ByteBuffer(bytes: json.bytes))
     }
 
     private func apply(_ command: StreamCommand) throws(StreamCommand.Failure) {
+        let before = nameCount
+        defer { venue.streams.nameCount += nameCount - before }
         switch command.method {
         case .subscribe(let list):
-            guard names.count + unknown.count + list.count <= venue.options.streamsMax else {
+            guard nameCount + list.count <= venue.options.streamsMax else {
                 throw StreamCommand.Failure(
                     code: 2,
                     message: "Invalid request: more than \(venue.options.streamsMax) streams",
                     id: command.id)
+            }
+            guard venue.streams.nameCount + list.count <= venue.options.subscriptionsMax else {
+                throw StreamCommand.Failure(
+                    code: 2, message: "Invalid request: too many streams of all clients",
+                    id: command.id)
+            }
+            guard list.allSatisfy({ $0.utf8.count <= Self.nameBytesMax }) else {
+                throw StreamCommand.Failure(
+                    code: 2, message: "Invalid request: a stream name is too long", id: command.id)
             }
             for text in list {
                 if let name = add(text) { venue.streams.subscribe(name, self) }
@@ -115,6 +138,7 @@ final class StreamHandler: ChannelInboundHandler {
 
     @discardableResult
     private func add(_ text: String) -> StreamName? {
+        guard text.utf8.count <= Self.nameBytesMax else { return nil }
         guard let name = StreamName(text) else {
             unknown.insert(text)
             return nil
@@ -125,34 +149,26 @@ final class StreamHandler: ChannelInboundHandler {
 
     // MARK: Out
 
-    /// Sends a stream's message.
-    func send(_ message: [UInt8], of name: StreamName) {
-        guard isCombined, let text = names[name] else { return write(message) }
-        var json = JSONWriter(capacity: message.count + 64)
-        json.beginObject()
-        json.field("stream", text)
-        json.key("data")
-        json.raw(message)
-        json.endObject()
-        write(json.bytes)
-    }
+    /// The name that a message of a stream is wrapped with; nil when it is not.
+    func wrapper(of name: StreamName) -> String? { isCombined ? names[name] : nil }
 
-    /// Writes a text frame; a client that reads too slowly is closed instead.
-    private func write(_ bytes: [UInt8]) {
+    /// Writes a frame; a client that reads too slowly is closed instead.
+    func write(_ data: ByteBuffer, as opcode: WebSocketOpcode = .text) {
         guard let context, !isClosing else { return }
-        guard context.channel.isWritable else {
+        // When memory is short, one who has not taken the last message gets no more.
+        guard context.channel.isWritable, !venue.memory.isFull || buffer.bytes == 0 else {
             isClosing = true
             context.close(promise: nil)
             return
         }
-        let data = context.channel.allocator.buffer(bytes: bytes)
-        let frame = WebSocketFrame(fin: true, opcode: .text, data: data)
+        let frame = WebSocketFrame(fin: true, opcode: opcode, data: data)
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     }
 
     /// Sends the ping that is due; closes when the client is silent or the connection too old.
     func beat(now: Int64) {
-        guard let context, !isClosing else { return }
+        if isClosing, now - closingSince >= Self.closeMilliseconds { context?.close(promise: nil) }
+        guard !isClosing else { return }
         let options = venue.options
         if now - lastPong >= options.pongSeconds * 1_000
             || now - began >= options.streamHoursMax * 3_600_000
@@ -161,15 +177,14 @@ final class StreamHandler: ChannelInboundHandler {
         }
         guard now - lastPing >= options.pingSeconds * 1_000 else { return }
         lastPing = now
-        let data = context.channel.allocator.buffer(string: String(venue.clock()))
-        let ping = WebSocketFrame(fin: true, opcode: .ping, data: data)
-        context.writeAndFlush(wrapOutboundOut(ping), promise: nil)
+        write(ByteBuffer(string: String(venue.clock())), as: .ping)
     }
 
     /// Says why, and closes.
     func close(_ code: WebSocketErrorCode) {
         guard let context, !isClosing else { return }
         isClosing = true
+        closingSince = venue.steadyClock()
         var data = context.channel.allocator.buffer(capacity: 2)
         data.write(webSocketErrorCode: code)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)

@@ -15,6 +15,8 @@ final class StreamHub {
 
     /// Open WebSockets.
     var count: Int { handlers.count }
+    /// Names that all of them gave together.
+    var nameCount = 0
 
     /// A WebSocket was opened.
     func add(_ handler: StreamHandler) { handlers[ObjectIdentifier(handler)] = handler }
@@ -49,7 +51,28 @@ final class StreamHub {
         guard let all = listeners[name] else { return }
         var json = JSONWriter()
         write(&json)
-        for handler in all.values { handler.send(json.bytes, of: name) }
+        // All who listen share the bytes; wrapped, those who gave the same name.
+        let message = ByteBuffer(bytes: json.bytes)
+        var wrapped: [String: ByteBuffer] = [:]
+        for handler in all.values {
+            guard let text = handler.wrapper(of: name) else {
+                handler.write(message)
+                continue
+            }
+            if wrapped[text] == nil { wrapped[text] = Self.wrap(json.bytes, of: text) }
+            if let message = wrapped[text] { handler.write(message) }
+        }
+    }
+
+    /// `{"stream":…,"data":…}`
+    private static func wrap(_ message: [UInt8], of name: String) -> ByteBuffer {
+        var json = JSONWriter(capacity: message.count + 64)
+        json.beginObject()
+        json.field("stream", name)
+        json.key("data")
+        json.raw(message)
+        json.endObject()
+        return ByteBuffer(bytes: json.bytes)
     }
 
     private func isHeard(_ name: StreamName) -> Bool { listeners[name] != nil }

@@ -73,7 +73,8 @@ extension Venue {
             progress = unsafe try replica.follower.receive(frame) {
                 header, bytes, outcome, engine in
                 keep(header, replica, engine, &trades)
-                answers += unsafe desk.applied(header, bytes, outcome, engine)
+                answers += unsafe desk.applied(
+                    header, bytes, outcome, engine, host: clockNanos())
             }
         } catch {
             // What was applied before the fault counts.
@@ -100,7 +101,7 @@ extension Venue {
         unsafe engine.withEvents { events in
             for i in 0..<events.count {
                 switch unsafe events[i] {
-                case .trade(let trade): trades.append(MarketTrade(trade, time: header.timestamp))
+                case .trade(let trade): trades.append(MarketTrade(trade, time: engine.timestamp))
                 case .apiKeyChanged(let keyID): keyRing.forget(keyID)
                 default: break
                 }
@@ -151,7 +152,7 @@ extension Venue {
     /// Whether our session still is the one that may submit.
     private func checkSession() throws(LinkFault) {
         switch desk.session.state {
-        case .opening, .open: break
+        case .opening, .open, .closed: break
         case .replaced:
             throw .fatal(
                 """

@@ -51,6 +51,7 @@ final class Venue {
     var limiter: RateLimiter
     let keyRing: KeyRing
     let streams: StreamHub
+    let memory: ClientMemory
     /// Where frames for matchd go, while there is a connection.
     var link: LinkHandler?
     /// Clients' connections, those of streams included.
@@ -67,16 +68,20 @@ final class Venue {
         self.log = log
         self.openHistory = openHistory
         self.fail = fail
-        desk = OrderDesk(
-            name: options.name, capacity: options.inFlightMax,
-            answerMilliseconds: options.answerMilliseconds)
+        desk = OrderDesk(name: options.name, capacity: options.inFlightMax)
         limiter = RateLimiter(limits: options.rateLimits)
         keyRing = KeyRing(file: options.sealKeyFile, log: log)
         streams = StreamHub()
+        memory = ClientMemory(
+            bytesMax: options.clientBytesMax, log: log,
+            clock: { Clock.monotonicNanos() / 1_000_000 })
     }
 
     /// This host's clock, milliseconds since 1970.
     func clock() -> Int64 { Clock.realtimeNanos() / 1_000_000 }
+
+    /// This host's clock, nanoseconds since 1970.
+    func clockNanos() -> Int64 { Clock.realtimeNanos() }
 
     /// A clock that only goes forward, milliseconds.
     func steadyClock() -> Int64 { Clock.monotonicNanos() / 1_000_000 }

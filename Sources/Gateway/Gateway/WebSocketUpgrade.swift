@@ -18,17 +18,13 @@ extension ChannelPipeline.SynchronousOperations {
         let idle = IdleStateHandler(readTimeout: .seconds(options.idleSeconds))
         let encoder = HTTPResponseEncoder()
         let bytes = ByteToMessageHandler(decoder)
-        let pipelining = HTTPServerPipelineHandler()
         let validator = NIOHTTPResponseHeadersValidator()
-        let errors = HTTPServerProtocolErrorHandler()
         try addHandler(idle)
         try addHandler(encoder)
         try addHandler(bytes)
-        try addHandler(pipelining)
         try addHandler(validator)
-        try addHandler(errors)
         // The encoder last: the answer that agrees to the change still goes through it.
-        return [idle, errors, pipelining, bytes, validator, encoder]
+        return [idle, bytes, validator, encoder]
     }
 }
 
@@ -46,6 +42,9 @@ struct WebSocketUpgrade {
                     guard let path = StreamPath(uri: head.uri) else {
                         preconditionFailure("an upgrade was agreed to for its path")
                     }
+                    let most = bound.value.options.outboundBytesMax
+                    try channel.syncOptions?.setOption(
+                        .writeBufferWaterMark, value: .init(low: most / 4, high: most))
                     try Self.addStreams(channel.pipeline.syncOperations, path, bound.value)
                 }
             })
@@ -89,6 +88,7 @@ struct WebSocketUpgrade {
             NIOWebSocketFrameAggregator(
                 minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
                 maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
-        try pipeline.addHandler(StreamHandler(venue: venue, path: path))
+        let buffer = try pipeline.handler(type: ClientBuffer.self)
+        try pipeline.addHandler(StreamHandler(venue: venue, path: path, buffer: buffer))
     }
 }

@@ -19,7 +19,7 @@ public struct HistoryBatch: Sendable {
     private(set) var trades: [(trade: Trade, time: Int64)] = []
     /// Minutes with a trade.
     private(set) var minutes: [Minute: Candle] = [:]
-    /// Credits and debits in order.
+    /// What changed balances beside trades, in order.
     private(set) var adjustments: [Adjustment] = []
 
     /// An empty batch.
@@ -84,14 +84,24 @@ public struct HistoryBatch: Sendable {
                 minutes[minute] = Candle(market, openTime: openTime)
             }
         case .balanceAdjusted(let account, let asset, let amount):
-            adjustments.append(
-                Adjustment(
-                    sequence: lastSequence, account: account, asset: asset, amount: amount,
-                    time: time))
+            adjust(.booking, account, asset, amount)
+        case .feesTransferred(let account, let asset, let amount):
+            adjust(.fees, account, asset, amount)
+        case .depositCredited(let account, let asset, let amount):
+            adjust(.deposit, account, asset, amount)
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
-            .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened:
+            .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:
             break
         }
+    }
+
+    private mutating func adjust(
+        _ kind: Adjustment.Kind, _ account: AccountID, _ asset: AssetID, _ amount: Amount
+    ) {
+        adjustments.append(
+            Adjustment(
+                sequence: lastSequence, kind: kind, account: account, asset: asset, amount: amount,
+                time: time))
     }
 
     private mutating func add(_ fill: Fill) {

@@ -39,10 +39,22 @@ public struct AccountTrade: Hashable, Sendable {
     public var time: Int64
 }
 
-/// A credit or a debit by an operator.
+/// A change of an account's balance beside its trades.
 public struct Adjustment: Hashable, Sendable {
+    /// What it stands for.
+    public enum Kind: UInt8, Sendable, CaseIterable {
+        /// An operator's credit or debit.
+        case booking = 0
+        /// House fees that an operator gave to the account, or took from it.
+        case fees = 1
+        /// A deposit of the wallet.
+        case deposit = 2
+    }
+
     /// The record's sequence in the log: unique, and in order.
     public var sequence: UInt64
+    /// What it stands for.
+    public var kind: Kind
     /// Whose.
     public var account: AccountID
     /// Of what.
@@ -54,9 +66,11 @@ public struct Adjustment: Hashable, Sendable {
 
     /// All fields, for projections and tests in this package.
     package init(
-        sequence: UInt64, account: AccountID, asset: AssetID, amount: Amount, time: Int64
+        sequence: UInt64, kind: Kind, account: AccountID, asset: AssetID, amount: Amount,
+        time: Int64
     ) {
         self.sequence = sequence
+        self.kind = kind
         self.account = account
         self.asset = asset
         self.amount = amount

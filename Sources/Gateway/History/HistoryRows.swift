@@ -37,12 +37,14 @@ extension OrderRecord {
             status: row.choice("status"), isWorking: row["is_working"],
             price: Price(ticks: row["price"]), stopPrice: Price(ticks: row["stop_price"]),
             quantity: Quantity(lots: row["quantity"]), cumQty: Quantity(lots: row["cum_qty"]),
+            preventedQuantity: Quantity(lots: row["prevented_quantity"]),
             leavesQty: Quantity(lots: row["leaves_qty"]),
             displayQuantity: Quantity(lots: row["display_quantity"]),
             quoteQuantity: row.amount("quote_quantity"), cumQuote: row.amount("cum_quote"),
             expireTime: row["expire_time"], createdTime: row["created_time"],
-            updatedTime: row["updated_time"],
-            clOrdID: Text40(row["client_id"] as String) ?? Text40())
+            updatedTime: row["updated_time"], workingTime: row["working_time"],
+            clOrdID: Text40(row["client_id"] as String) ?? Text40(),
+            strategyID: row["strategy_id"], strategyType: row.number("strategy_type"))
         endReason = (row["end_reason"] as Int64?).flatMap {
             UInt8(exactly: $0).flatMap(EndReason.init(rawValue:))
         }
@@ -93,7 +95,8 @@ extension Candle {
 extension Adjustment {
     init(_ row: Row) {
         self.init(
-            sequence: row.number("sequence"), account: AccountID(row.number("account")),
+            sequence: row.number("sequence"), kind: row.choice("kind"),
+            account: AccountID(row.number("account")),
             asset: AssetID(row.number("asset")), amount: row.amount("amount"),
             time: row["time"])
     }

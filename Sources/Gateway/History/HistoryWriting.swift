@@ -20,13 +20,13 @@ extension HistoryBatch {
         for adjustment in adjustments {
             try db.run(
                 """
-                INSERT INTO adjustments (sequence, account, asset, amount, time)
-                VALUES (?,?,?,?,?)
+                INSERT INTO adjustments (sequence, kind, account, asset, amount, time)
+                VALUES (?,?,?,?,?,?)
                 """,
                 [
-                    Int64(adjustment.sequence), Int64(adjustment.account.number),
-                    Int64(adjustment.asset.number), stored(adjustment.amount.units),
-                    adjustment.time,
+                    Int64(adjustment.sequence), Int64(adjustment.kind.rawValue),
+                    Int64(adjustment.account.number), Int64(adjustment.asset.number),
+                    stored(adjustment.amount.units), adjustment.time,
                 ])
         }
         try db.run("UPDATE cursor SET sequence = ?, time = ?", [Int64(lastSequence), time])
@@ -52,15 +52,17 @@ extension HistoryBatch {
             """
             INSERT INTO orders (id, account, instrument, client_id, side, type, time_in_force,
               self_trade_prevention, status, is_working, price, stop_price, quantity, cum_qty,
-              leaves_qty, display_quantity, quote_quantity, cum_quote, expire_time, created_time,
-              updated_time, end_reason)
-            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-            ON CONFLICT (id) DO UPDATE SET status = excluded.status,
-              is_working = excluded.is_working, price = excluded.price,
+              prevented_quantity, leaves_qty, display_quantity, quote_quantity, cum_quote,
+              expire_time, created_time, updated_time, working_time, strategy_id, strategy_type,
+              end_reason)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+            ON CONFLICT (id) DO UPDATE SET client_id = excluded.client_id,
+              status = excluded.status, is_working = excluded.is_working, price = excluded.price,
               quantity = excluded.quantity, cum_qty = excluded.cum_qty,
+              prevented_quantity = excluded.prevented_quantity,
               leaves_qty = excluded.leaves_qty, display_quantity = excluded.display_quantity,
               cum_quote = excluded.cum_quote, updated_time = excluded.updated_time,
-              end_reason = excluded.end_reason
+              working_time = excluded.working_time, end_reason = excluded.end_reason
             """,
             [
                 Int64(order.order.number), Int64(order.account.number),
@@ -69,9 +71,10 @@ extension HistoryBatch {
                 Int64(order.timeInForce.rawValue), Int64(order.selfTradePrevention.rawValue),
                 Int64(order.status.rawValue), Int64(order.isWorking ? 1 : 0), order.price.ticks,
                 order.stopPrice.ticks, order.quantity.lots, order.cumQty.lots,
-                order.leavesQty.lots, order.displayQuantity.lots,
+                order.preventedQuantity.lots, order.leavesQty.lots, order.displayQuantity.lots,
                 stored(order.quoteQuantity.units), stored(order.cumQuote.units),
-                order.expireTime, order.createdTime, order.updatedTime,
+                order.expireTime, order.createdTime, order.updatedTime, order.workingTime,
+                order.strategyID, Int64(order.strategyType),
                 record.endReason.map { Int64($0.rawValue) },
             ])
     }

@@ -46,6 +46,14 @@ struct Market: Sendable {
     }
 }
 
+/// An order in flight that may come to rest at its price.
+struct FlyingOrder: Sendable {
+    var order: OrderID
+    var instrument: InstrumentID
+    var side: Side
+    var price: Price
+}
+
 /// Prices of a book that changed since the last update.
 struct DirtyLevels: Sendable {
     /// Prices: ticks for bids, their negative for asks.

@@ -135,9 +135,13 @@ struct CandleSeries: Sendable {
         let last = interval.openTime(at: to)
         var start = first
         if let from {
-            // The first interval that begins at or after `from`.
-            let floor = interval.openTime(at: from)
-            start = max(start, floor < from ? floor + length : floor)
+            // The first interval that begins at or after `from`, which may be any number: it is
+            // calculated with only where it lies between the two ends.
+            guard from <= last else { return [] }
+            if from > first {
+                let floor = interval.openTime(at: from)
+                start = floor < from ? floor + length : floor
+            }
         } else {
             start = max(start, last - Int64(limit - 1) * length)
         }

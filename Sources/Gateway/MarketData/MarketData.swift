@@ -36,6 +36,8 @@ public struct MarketData: Sendable {
     var changedBooks: [[InstrumentID]]
     /// Instruments whose book changed since the last best prices.
     var changedTops: [InstrumentID] = []
+    /// Orders in flight that may come to rest, by instrument: an order that does so gives no event.
+    var flights: [FlyingOrder] = []
     /// The sequence from which this began to follow.
     let firstSequence: UInt64
 
@@ -50,7 +52,7 @@ public struct MarketData: Sendable {
     /// `fast` cadence should be taken now, before its time, because a book changed in many prices.
     @discardableResult
     public mutating func apply(_ header: RecordHeader, _ engine: borrowing Engine) -> Bool {
-        var isFull = false
+        var isFull = land(header.sequence, engine)
         unsafe engine.withEvents { events in
             for index in 0..<events.count {
                 let event = unsafe events[index]
@@ -87,6 +89,33 @@ public struct MarketData: Sendable {
 
     // MARK: Taking events
 
+    /// Notes the prices at which orders came to rest that had been in flight.
+    private mutating func land(_ sequence: UInt64, _ engine: borrowing Engine) -> Bool {
+        if flights.isEmpty { return false }
+        var isFull = false
+        var still: [FlyingOrder] = []
+        for flight in flights {
+            if engine.isInFlight(flight.order) {
+                still.append(flight)
+            } else if touch(flight.instrument, flight.side, flight.price, sequence) {
+                isFull = true
+            }
+        }
+        flights = still
+        return isFull
+    }
+
+    /// Keeps an order that took off in mind.
+    private mutating func takeOff(_ order: OrderView, _ engine: borrowing Engine) {
+        guard engine.isInFlight(order.order),
+            !flights.contains(where: { $0.order == order.order })
+        else { return }
+        flights.append(
+            FlyingOrder(
+                order: order.order, instrument: order.instrument, side: order.side,
+                price: order.price))
+    }
+
     private mutating func take(
         _ event: Event, _ sequence: UInt64, _ engine: borrowing Engine
     ) -> Bool {
@@ -100,6 +129,7 @@ public struct MarketData: Sendable {
             guard order.mayRest, let now = engine.order(order.order), now.isWorking else {
                 return false
             }
+            takeOff(order, engine)
             return touch(order.instrument, order.side, order.price, sequence)
         case .orderReplenished(let slice):
             return touch(slice.instrument, slice.side, slice.price, sequence)
@@ -108,11 +138,13 @@ public struct MarketData: Sendable {
             return touch(order.instrument, order.side, order.price, sequence)
         case .orderAmended(let order, let oldPrice):
             guard order.mayRest else { return false }
+            takeOff(order, engine)
             let isFull = touch(order.instrument, order.side, order.price, sequence)
             guard oldPrice != order.price else { return isFull }
             return touch(order.instrument, order.side, oldPrice, sequence) || isFull
-        case .orderRefused, .balanceAdjusted, .assetChanged, .instrumentChanged, .accountChanged,
-            .venueChanged, .apiKeyChanged, .sessionOpened:
+        case .orderRefused, .balanceAdjusted, .feesTransferred, .depositCredited, .assetChanged,
+            .instrumentChanged, .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened,
+            .sessionClosed:
             return false
         }
     }

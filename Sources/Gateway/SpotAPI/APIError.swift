@@ -85,8 +85,28 @@ extension APIError {
     public static let intervalInvalid = APIError(-1120, "Invalid interval.")
     /// No such symbol.
     public static let symbolInvalid = APIError(-1121, "Invalid symbol.")
+    /// A symbol twice in a list.
+    public static let symbolRepeated = APIError(
+        -1151, "Symbol is present multiple times in the list.")
     /// A cancel that found nothing.
     public static let cancelUnknown = APIError(-2011, "Unknown order sent.")
+    /// A cancel of an order whose status it was not meant for.
+    public static let cancelRestricted = APIError(
+        -2011, "Order was not canceled due to cancel restrictions.")
+    /// No such restriction of a cancel.
+    public static let cancelRestrictionsInvalid = APIError(-1145, "Invalid cancelRestrictions")
+    /// The cancel of a cancel-replace whose new order is refused: it is not tried.
+    public static let cancelNotTried = APIError(
+        -2011, "Order was not canceled: the new order is refused.")
+    /// A kind of strategy below the clients' own range.
+    public static let strategyTypeInvalid = APIError(
+        -1134, "strategyType was less than 1000000.")
+    /// A prevention mode that no symbol here has.
+    public static let preventionNotAllowed = APIError(
+        -1013, "This symbol does not allow the specified self-trade prevention mode.")
+    /// An amend that would raise the quantity.
+    public static let amendIncrease = APIError(
+        -2038, "Order amend (quantity increase) is not supported.")
     /// A query that found nothing.
     public static let orderDoesNotExist = APIError(-2013, "Order does not exist.")
     /// No key, or not one in form.
@@ -168,6 +188,12 @@ extension APIError {
             status: 429, retryAfterSeconds: retryAfterSeconds)
     }
 
+    /// What a refusal of the engine is to a client who amends an order.
+    public init(amend refusal: Refusal) {
+        self.init(refusal)
+        if code == -2010 || code == -2011 { code = -2038 }
+    }
+
     /// What a refusal of the engine is to a client. `isMarket` names the filter of a quantity;
     /// `isCancel` the code of an order that can't be found.
     public init(_ refusal: Refusal, isMarket: Bool = false) {
@@ -175,6 +201,13 @@ extension APIError {
             switch refusal {
             case .none, .sessionUnknown, .sessionGap, .duplicateCommand, .malformed, .voided:
                 .internalFault
+            // To try it again would be no good.
+            case .poisoned:
+                APIError(
+                    -1000, "The exchange failed while processing this request, and refuses it.",
+                    status: 500)
+            case .deadlinePassed: .timestampOutside
+            case .instrumentBusy: .overloaded
             case .diskReserve:
                 APIError(
                     -1008, "The exchange is short of disk space and takes only cancels now.",
@@ -194,7 +227,8 @@ extension APIError {
             case .displayQuantityInvalid: .filter("ICEBERG_PARTS")
             case .notionalBelowMinimum, .notionalAboveMaximum: .filter("NOTIONAL")
             case .priceBand: .filter("PERCENT_PRICE_BY_SIDE")
-            case .orderSizeLimit: .filter("MAX_POSITION")
+            case .sweepLimit: .rejected("Order reaches too deep into the order book.")
+            case .orderSizeLimit: .filter("MAX_ASSET")
             case .openOrdersLimit: .filter("MAX_NUM_ORDERS")
             case .capacity: .filter("EXCHANGE_MAX_NUM_ORDERS")
             case .clOrdIDDuplicate: .rejected("Duplicate order sent.")
@@ -203,9 +237,11 @@ extension APIError {
             case .insufficientFunds:
                 .rejected("Account has insufficient balance for requested action.")
             case .orderUnknown, .cancelFailed: .cancelUnknown
-            case .amendInvalid: APIError(-2038, "Order amend rejected.")
+            case .cancelRestricted: .cancelRestricted
+            case .amendInvalid:
+                APIError(-2038, "The requested action would change no state; rejecting.")
             case .nameInvalid, .assetUnknown, .termsInvalid, .tableFull, .amountInvalid,
-                .apiKeyUnknown, .stateInvalid:
+                .apiKeyUnknown, .stateInvalid, .referenceDuplicate, .feesInsufficient:
                 .internalFault
             }
     }

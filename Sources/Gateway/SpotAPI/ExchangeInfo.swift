@@ -1,7 +1,7 @@
 // The exchange's rules as JSON. Source: Binance Spot API documentation, "Exchange information" and
 // "Filters".
 
-import Engine
+public import Engine
 import Terms
 
 /// The gateway's limits on its callers, as exchangeInfo lists them.
@@ -88,7 +88,7 @@ public enum ExchangeInfo {
         json.field("quoteOrderQtyMarketAllowed", true)
         json.field("allowTrailingStop", false)
         json.field("cancelReplaceAllowed", true)
-        json.field("amendAllowed", false)
+        json.field("amendAllowed", true)
         json.field("pegInstructionsAllowed", false)
         json.field("isSpotTradingAllowed", true)
         json.field("isMarginTradingAllowed", false)
@@ -101,9 +101,9 @@ public enum ExchangeInfo {
         json.string("SPOT")
         json.endArray()
         json.endArray()
-        json.field("defaultSelfTradePreventionMode", SelfTradePrevention.none.word)
+        json.field("defaultSelfTradePreventionMode", units.view.selfTradePrevention.word)
         json.field(
-            "allowedSelfTradePreventionModes", list: SelfTradePrevention.allCases.map(\.word))
+            "allowedSelfTradePreventionModes", list: SelfTradePrevention.ofOrders.map(\.word))
         json.endObject()
     }
 
@@ -154,6 +154,38 @@ public enum ExchangeInfo {
 
     /// Where there is no band above, any price the instrument takes is within this multiple.
     private static var noBandUp: Int128 { 1_000_000_000_000 }
+
+    /// `myFilters`: the limits of an account that matter in an instrument.
+    public static func writeOwnFilters(
+        to json: inout JSONWriter, units: InstrumentUnits, openOrdersMax: UInt32,
+        orders: OrderLimitsView?
+    ) {
+        json.beginObject()
+        json.key("exchangeFilters")
+        json.beginArray()
+        filter("EXCHANGE_MAX_NUM_ORDERS", to: &json) { $0.field("maxNumOrders", openOrdersMax) }
+        json.endArray()
+        json.key("symbolFilters")
+        json.beginArray()
+        filter("MAX_NUM_ORDERS", to: &json) { $0.field("maxNumOrders", openOrdersMax) }
+        json.endArray()
+        json.key("assetFilters")
+        json.beginArray()
+        if let orders, orders.orderQuantityMax > .zero {
+            filter("MAX_ASSET", to: &json) { json in
+                json.field("asset", units.base.code)
+                json.field("limit", orders.orderQuantityMax, units)
+            }
+        }
+        if let orders, orders.orderNotionalMax > .zero {
+            filter("MAX_ASSET", to: &json) { json in
+                json.field("asset", units.quote.code)
+                json.field("limit", orders.orderNotionalMax, units)
+            }
+        }
+        json.endArray()
+        json.endObject()
+    }
 
     private static func filter(
         _ name: String, to json: inout JSONWriter, _ members: (inout JSONWriter) -> Void

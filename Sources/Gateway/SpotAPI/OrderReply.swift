@@ -18,7 +18,7 @@ extension JSONWriter {
         if response != .ack {
             orderState(view, units)
             field("workingTime", workingTime(view))
-            field("selfTradePreventionMode", view.selfTradePrevention.word)
+            orderTail(view, units)
         }
         if response == .full {
             key("fills")
@@ -43,7 +43,7 @@ extension JSONWriter {
 
     /// The answer to a cancel that was done. `clOrdID` names the cancel itself.
     public mutating func canceledOrder(
-        _ view: OrderView, _ units: InstrumentUnits, clOrdID: Text40, time: Int64
+        _ view: OrderView, _ units: InstrumentUnits, clOrdID: Text40
     ) {
         beginObject()
         field("symbol", units.view.symbol)
@@ -51,9 +51,41 @@ extension JSONWriter {
         field("orderId", view.order.number)
         field("orderListId", -1)
         field("clientOrderId", clOrdID)
-        field("transactTime", milliseconds(time))
+        field("transactTime", milliseconds(view.updatedTime))
         orderState(view, units)
-        field("selfTradePreventionMode", view.selfTradePrevention.word)
+        orderTail(view, units)
+        endObject()
+    }
+
+    /// The answer to an amend that was done: the order had the client's id `from` before, and
+    /// `execution` is unique.
+    public mutating func amendedOrder(
+        _ view: OrderView, _ units: InstrumentUnits, from: Text40, execution: UInt64
+    ) {
+        beginObject()
+        field("transactTime", milliseconds(view.updatedTime))
+        field("executionId", execution)
+        key("amendedOrder")
+        beginObject()
+        field("symbol", units.view.symbol)
+        field("orderId", view.order.number)
+        field("orderListId", -1)
+        field("origClientOrderId", from)
+        field("clientOrderId", view.clOrdID)
+        field("price", view.price, units)
+        field("qty", view.quantity, units)
+        field("executedQty", view.cumQty, units)
+        field("preventedQty", view.preventedQuantity, units)
+        field("quoteOrderQty", view.quoteQuantity, units)
+        field("cumulativeQuoteQty", view.cumQuote, units)
+        field("status", view.status.word)
+        field("timeInForce", view.timeInForce.word)
+        field("type", view.type.word)
+        field("side", view.side.word)
+        if view.displayQuantity != .zero { field("icebergQty", view.displayQuantity, units) }
+        field("workingTime", workingTime(view))
+        orderTail(view, units)
+        endObject()
         endObject()
     }
 
@@ -79,7 +111,7 @@ extension JSONWriter {
         field("updateTime", milliseconds(view.updatedTime))
         field("isWorking", view.isWorking)
         field("workingTime", workingTime(view))
-        field("selfTradePreventionMode", view.selfTradePrevention.word)
+        orderTail(view, units)
         endObject()
     }
 
@@ -98,10 +130,26 @@ extension JSONWriter {
         if view.displayQuantity != .zero { field("icebergQty", view.displayQuantity, units) }
     }
 
-    /// Since when the order is in the book; -1 while it waits for its trigger.
+    /// The prevention mode, and what is told only of orders that have it.
+    private mutating func orderTail(_ view: OrderView, _ units: InstrumentUnits) {
+        field("selfTradePreventionMode", view.selfTradePrevention.word)
+        let prevented = view.quantityPrevented
+        if prevented > .zero { field("preventedQuantity", prevented, units) }
+        if view.strategyID != 0 { field("strategyId", view.strategyID) }
+        if view.strategyType != 0 { field("strategyType", view.strategyType) }
+    }
+
+    /// Since when the order works; -1 while it waits for its trigger.
     private func workingTime(_ view: OrderView) -> Int64 {
-        guard view.isWorking else { return -1 }
-        return milliseconds(view.type.isTriggered ? view.updatedTime : view.createdTime)
+        view.workingTime == 0 ? -1 : milliseconds(view.workingTime)
+    }
+}
+
+extension OrderView {
+    /// What self-trade prevention took from the order: what was left of it, where it ended so.
+    fileprivate var quantityPrevented: Quantity {
+        status == .expiredInMatch
+            ? Quantity(lots: quantity.lots - cumQty.lots) : preventedQuantity
     }
 }
 

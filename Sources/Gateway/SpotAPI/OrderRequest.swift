@@ -1,6 +1,6 @@
 // A new order as a client asks for it, checked for all that needs no engine, and made a command.
 
-import Engine
+public import Engine
 public import Terms
 public import Wire
 
@@ -11,12 +11,17 @@ public struct OrderRequest: Sendable {
     /// How much the answer says.
     public let response: OrderResponse
 
-    /// Reads a new order of `account`. `clOrdID` is its id where the client gives none.
+    /// The lowest kind of strategy that clients may use.
+    public static var strategyTypeMin: Int64 { 1_000_000 }
+
+    /// Reads a new order of `account`. `clOrdID` is its id where the client gives none; `deadline`
+    /// in nanoseconds since 1970 on the log's clock, or 0.
     ///
     /// The order of checks is Binance's: words, then what the type needs, then numbers. Throws
-    /// -1102, -1106, -1115 … -1117, -1100, -1111, -1013 and -2010.
+    /// -1102, -1106, -1115 … -1117, -1134, -1100, -1111, -1013 and -2010.
     public init(
-        _ parameters: Parameters, account: AccountID, units: InstrumentUnits, clOrdID: Text40
+        _ parameters: Parameters, account: AccountID, units: InstrumentUnits, clOrdID: Text40,
+        deadline: Int64 = 0
     ) throws(APIError) {
         let side = try Self.word(parameters, "side", .sideInvalid, Side.init(word:))
         let type = try Self.word(parameters, "type", .orderTypeInvalid, OrderType.init(word:))
@@ -24,7 +29,8 @@ public struct OrderRequest: Sendable {
             account: account, instrument: units.view.id, side: side, type: type,
             timeInForce: try Self.timeInForce(parameters, type),
             selfTradePrevention: try Self.selfTradePrevention(parameters),
-            clOrdID: try parameters.clOrdID("newClientOrderId") ?? clOrdID)
+            clOrdID: try parameters.clOrdID("newClientOrderId") ?? clOrdID, deadline: deadline)
+        try Self.readStrategy(parameters, into: &place)
         try Self.readQuantities(parameters, units, into: &place)
         try Self.readPrices(parameters, units, into: &place)
         try Self.readIceberg(parameters, units, into: &place)
@@ -64,11 +70,21 @@ public struct OrderRequest: Sendable {
     private static func selfTradePrevention(
         _ parameters: Parameters
     ) throws(APIError) -> SelfTradePrevention {
-        guard let word = parameters["selfTradePreventionMode"] else { return .none }
+        guard let word = parameters["selfTradePreventionMode"] else { return .instrumentDefault }
+        if word == "TRANSFER" { throw .preventionNotAllowed }
         guard let mode = SelfTradePrevention(word: word) else {
             throw .invalid("selfTradePreventionMode")
         }
         return mode
+    }
+
+    private static func readStrategy(
+        _ parameters: Parameters, into place: inout Place
+    ) throws(APIError) {
+        place.strategyID = try parameters.integer(.strategyId) ?? 0
+        guard let type = try parameters.integer(.strategyType) else { return }
+        guard type >= strategyTypeMin else { throw .strategyTypeInvalid }
+        place.strategyType = Int32(type)
     }
 
     private static func readQuantities(
@@ -122,26 +138,41 @@ public struct OrderRequest: Sendable {
     }
 }
 
-/// Which order a client means: by the exchange's id or by its own.
+/// Which order a client means: by the exchange's id, by its own, or by both, which must then be of
+/// one order.
 public struct OrderReference: Hashable, Sendable {
     /// The id, or 0.
     public let order: OrderID
-    /// The client's id; empty where `order` is not 0.
+    /// The client's id, or empty.
     public let clOrdID: Text40
 
-    /// Reads `orderId`, else the client's id from `name`. Throws -1102 when neither is there.
+    /// Reads `orderId` and the client's id from `name`. Throws -1102 when neither is there.
     public init(
-        _ parameters: Parameters, id: String = "orderId", clOrdID name: String = "origClientOrderId"
+        _ parameters: Parameters, id: NumberParameter = .orderId,
+        clOrdID name: String = "origClientOrderId"
     ) throws(APIError) {
-        if let number = try parameters.integer(id) {
-            order = OrderID(UInt64(number))
-            clOrdID = Text40()
-            guard number > 0 else { throw .mandatory(name, or: id) }
-        } else if let text = try parameters.clOrdID(name) {
-            order = OrderID(0)
-            clOrdID = text
-        } else {
-            throw .mandatory(name, or: id)
+        let number = try parameters.id(id)
+        let text = try parameters.clOrdID(name)
+        guard number != 0, number != nil || text != nil else {
+            throw .mandatory(name, or: id.name)
         }
+        order = OrderID(number ?? 0)
+        clOrdID = text ?? Text40()
+    }
+
+    /// Whether `view` is what the reference names.
+    public func names(_ view: OrderView) -> Bool {
+        (order.number == 0 || view.order == order) && (clOrdID.isEmpty || view.clOrdID == clOrdID)
+    }
+}
+
+extension Parameters {
+    /// `cancelRestrictions`. Throws -1145.
+    public func cancelRestriction() throws(APIError) -> CancelRestriction {
+        guard let word = self["cancelRestrictions"] else { return .none }
+        guard let restriction = CancelRestriction(word: word) else {
+            throw .cancelRestrictionsInvalid
+        }
+        return restriction
     }
 }

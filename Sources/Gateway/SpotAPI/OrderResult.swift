@@ -1,4 +1,4 @@
-// What one record of the log did to one order: its last state and its fills.
+// What records of the log did to one order: its last state and its fills.
 
 public import Engine
 public import Terms
@@ -10,8 +10,8 @@ public struct OrderResult: Sendable {
     /// Its trades in the command, in order.
     public private(set) var fills: [Trade] = []
 
-    /// The state of `order` after `events`, which happened at `timestamp` (ns since 1970); nil when
-    /// none of them gives a view of it.
+    /// The state of `order` after `events`, the last of which happened at `timestamp` (ns since
+    /// 1970); nil when none of them gives a view of it.
     public init?(order: OrderID, events: some Sequence<Event>, timestamp: Int64) {
         var view: OrderView?
         var fills: [Trade] = []

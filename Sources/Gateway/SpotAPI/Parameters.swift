@@ -63,26 +63,37 @@ public struct Parameters: Sendable {
         return value
     }
 
-    /// A whole number, or nil when it was not sent. Throws -1100.
-    public func integer(_ name: String) throws(APIError) -> Int64? {
-        guard let text = self[name] else { return nil }
-        guard let value = wholeNumber(text) else { throw .illegal(name, range: "^[0-9]{1,20}$") }
+    /// A whole number within its range, or nil when it was not sent. Throws -1100, -1130.
+    public func integer(_ number: NumberParameter) throws(APIError) -> Int64? {
+        guard let text = self[number.name] else { return nil }
+        guard let value = wholeNumber(text) else {
+            throw .illegal(number.name, range: "^[0-9]{1,20}$")
+        }
+        guard number.range.contains(value) else { throw .invalid(number.name) }
         return value
     }
 
-    /// A whole number within `range`, or `fallback` when it was not sent. Throws -1100, -1130.
-    public func integer(
-        _ name: String, in range: ClosedRange<Int64>, default fallback: Int64
-    ) throws(APIError) -> Int64 {
-        guard let value = try integer(name) else { return fallback }
-        guard range.contains(value) else { throw .invalid(name) }
-        return value
+    /// An id of an order or a trade, or nil when it was not sent. Throws -1100, -1130.
+    public func id(_ number: NumberParameter) throws(APIError) -> UInt64? {
+        try integer(number).map { UInt64($0) }
+    }
+
+    /// A time in nanoseconds since 1970, or nil when it was not sent: at most
+    /// `NumberParameter.latestTime`, so there is room to add to it. Throws -1100, -1130.
+    public func time(_ number: NumberParameter) throws(APIError) -> Int64? {
+        guard let value = try integer(number) else { return nil }
+        let isMicroseconds = value > NumberParameter.millisecondsMax
+        let factor: Int64 = isMicroseconds ? 1_000 : 1_000_000
+        // Milliseconds of 14 and 15 digits are neither.
+        guard !isMicroseconds || value >= NumberParameter.microsecondsMin else {
+            throw .invalid(number.name)
+        }
+        return min(value, NumberParameter.latestTime / factor) * factor
     }
 
     /// A row count: above the maximum it is the maximum, as Binance has it. Throws -1100, -1130.
     public func limit(default fallback: Int, most: Int) throws(APIError) -> Int {
-        guard let value = try integer("limit") else { return fallback }
-        guard value > 0 else { throw .invalid("limit") }
+        guard let value = try integer(.limit) else { return fallback }
         return Int(min(value, Int64(most)))
     }
 
@@ -143,7 +154,8 @@ public struct Parameters: Sendable {
         return symbol
     }
 
-    /// `symbol` or the JSON list `symbols`; nil when neither was sent. Throws -1100, -1128.
+    /// `symbol` or the JSON list `symbols`; nil when neither was sent. Throws -1100, -1128,
+    /// -1130, -1151.
     public func symbols() throws(APIError) -> [Text16]? {
         let list = self["symbols"]
         if let one = self["symbol"] {
@@ -157,9 +169,13 @@ public struct Parameters: Sendable {
             )
         }
         var symbols: [Text16] = []
+        var seen: Set<Text16> = []
         for item in items {
             guard case .string(let text) = item else { throw .invalid("symbols") }
-            symbols.append(try Self.symbol(text))
+            let symbol = try Self.symbol(text)
+            // Else a short request could ask for an answer of any length.
+            guard seen.insert(symbol).inserted else { throw .symbolRepeated }
+            symbols.append(symbol)
         }
         return symbols
     }

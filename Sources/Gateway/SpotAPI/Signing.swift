@@ -45,29 +45,32 @@ public enum RequestTime {
     /// recvWindow when none is sent, milliseconds.
     public static var recvWindowDefault: Int64 { 5_000 }
 
-    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970).
+    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970). Gives the end of
+    /// the window, nanoseconds since 1970: past it the request must have no effect any more.
     ///
-    /// Throws -1102 and -1100 for their form, -1131 for too long a window, -1021 for a timestamp a
-    /// second ahead or older than the window. A timestamp of 16 digits is in microseconds.
-    public static func check(_ parameters: Parameters, now: Int64) throws(APIError) {
+    /// Throws -1102, -1100 and -1130 for their form, -1131 for too long a window, -1021 for a
+    /// timestamp a second ahead or older than the window. A timestamp of 16 digits is in
+    /// microseconds.
+    public static func deadline(_ parameters: Parameters, now: Int64) throws(APIError) -> Int64 {
         _ = try parameters.required("timestamp")
-        guard var timestamp = try parameters.integer("timestamp") else {
-            throw .mandatory("timestamp")
-        }
-        if timestamp >= 1_000_000_000_000_000 { timestamp /= 1_000 }
+        guard let time = try parameters.time(.timestamp) else { throw .mandatory("timestamp") }
+        let timestamp = milliseconds(time)
         let window = try recvWindow(parameters)
         guard timestamp < now + 1_000 else { throw .timestampAhead }
-        guard now - timestamp <= window else { throw .timestampOutside }
+        guard now - timestamp <= window / 1_000 else { throw .timestampOutside }
+        return time + window * 1_000
     }
 
-    /// The window in whole milliseconds; up to three decimals are read and dropped.
+    /// The window in microseconds.
     private static func recvWindow(_ parameters: Parameters) throws(APIError) -> Int64 {
-        guard let window = try parameters.decimal("recvWindow") else { return recvWindowDefault }
+        guard let window = try parameters.decimal("recvWindow") else {
+            return recvWindowDefault * 1_000
+        }
         guard window.scale <= 3 else { throw .precision("recvWindow") }
         guard case .whole(let micros) = window.steps(of: 1, scale: 3),
             micros <= Int128(recvWindowMax) * 1_000
         else { throw .recvWindowTooLong }
-        return Int64(micros / 1_000)
+        return Int64(micros)
     }
 }
 

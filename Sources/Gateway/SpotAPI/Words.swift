@@ -68,12 +68,18 @@ extension SelfTradePrevention {
         case .expireMaker: "EXPIRE_MAKER"
         case .expireBoth: "EXPIRE_BOTH"
         case .decrement: "DECREMENT"
+        case .instrumentDefault: preconditionFailure("an order has a mode of its own")
         }
+    }
+
+    /// The modes that an order may have.
+    public static var ofOrders: [SelfTradePrevention] {
+        allCases.filter { $0 != .instrumentDefault }
     }
 
     /// The mode of a word, or nil.
     public init?(word: String) {
-        guard let mode = Self.allCases.first(where: { $0.word == word }) else { return nil }
+        guard let mode = Self.ofOrders.first(where: { $0.word == word }) else { return nil }
         self = mode
     }
 }
@@ -88,6 +94,18 @@ extension OrderStatus {
         case .canceled: "CANCELED"
         case .expired: "EXPIRED"
         case .expiredInMatch: "EXPIRED_IN_MATCH"
+        case .rejected: "REJECTED"
+        }
+    }
+}
+
+extension CancelRestriction {
+    /// The restriction of a word that a client may send, or nil.
+    public init?(word: String) {
+        switch word {
+        case "ONLY_NEW": self = .onlyNew
+        case "ONLY_PARTIALLY_FILLED": self = .onlyPartiallyFilled
+        default: return nil
         }
     }
 }

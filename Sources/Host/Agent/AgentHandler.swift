@@ -25,6 +25,8 @@ final class AgentHandler: ChannelInboundHandler {
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
     private var isTooLarge = false
+    /// A request that waits for the client to take the replies before its own.
+    private var waiting: HTTPRequestHead?
 
     init(core: AgentCore, peer: Peer, bodyBytesMax: Int) {
         (self.core, self.peer, self.bodyBytesMax) = (core, peer, bodyBytesMax)
@@ -46,8 +48,25 @@ final class AgentHandler: ChannelInboundHandler {
         case .end:
             guard let head else { return }
             self.head = nil
-            answer(head, context)
+            waiting = head
+            // In a turn of its own: a reply that is given at once brings the next request here.
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            context.eventLoop.execute {
+                let (handler, context) = bound.value
+                handler.answerWaiting(context)
+            }
         }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        answerWaiting(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func answerWaiting(_ context: ChannelHandlerContext) {
+        guard context.channel.isWritable, let head = waiting else { return }
+        waiting = nil
+        answer(head, context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

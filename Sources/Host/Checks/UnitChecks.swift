@@ -39,11 +39,20 @@ extension CheckGroup {
 }
 
 extension CheckInput {
+    /// So many restarts are no accident.
+    private static var restartsCritical: UInt64 { 5 }
+
     fileprivate func state(_ unit: String, _ words: [String]) -> Finding {
         let text = "\(unit) is \(words[2]) (\(words[3]))"
         return switch (words[2], words[3]) {
         case ("active", "running"), ("active", "listening"), ("active", "active"):
             Finding(.unitState, unit, .ok, text, source: "systemd")
+        case ("activating", "auto-restart")
+        where (Observation.count(words[5]) ?? 0) >= Self.restartsCritical:
+            // It is started again for ever, so it never fails; but it does not run.
+            Finding(
+                .unitState, unit, .critical, text + ", after \(words[5]) restarts",
+                source: "systemd", fix: .advice(["journalctl -u \(unit) -n 50"]))
         case ("activating", _), ("deactivating", _), ("reloading", _):
             Finding(.unitState, unit, .warning, text, source: "systemd")
         case ("failed", _) where HelperRequest.units.contains(unit):

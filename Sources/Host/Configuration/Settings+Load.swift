@@ -65,7 +65,7 @@ extension Settings {
             gatewayd: Gatewayd(
                 listen: ListenAddress(host: "127.0.0.1", port: 8080),
                 name: gatewayName, state: state, connections: 4_096, connectionsPerAddress: 2_048,
-                weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
+                clientMemoryBytes: 256 << 20, weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
                 ordersPerDay: 100_000_000),
             agent: Agent(
                 listen: ListenAddress(host: "127.0.0.1", port: 9467),

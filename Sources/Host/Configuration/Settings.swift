@@ -78,6 +78,8 @@ public struct Settings: Hashable, Sendable {
         public var connections: Int
         /// Most client connections of one address.
         public var connectionsPerAddress: Int
+        /// Most bytes that are kept in memory for clients.
+        public var clientMemoryBytes: Int
         /// Request weight that one address may use in a minute.
         public var weightPerMinute: Int
         /// New orders that one account may send in 10 seconds.

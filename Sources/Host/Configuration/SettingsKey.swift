@@ -241,6 +241,13 @@ struct SettingsKey {
                 "gatewayd", "connections_per_address", 2_048, in: 1...1_000_000,
                 "Most client connections of one address."
             ) { $0.gatewayd.connectionsPerAddress = Int($1) },
+            .integer(
+                "gatewayd", "client_memory_mib", 256, in: 16...1_048_576,
+                "Most memory for what waits on clients: bodies of requests, replies and stream\n"
+                    + "messages that are not sent yet, MiB. Above it all requests but those of\n"
+                    + "orders get status 503, and the connections that have kept something\n"
+                    + "waiting for the longest are closed."
+            ) { $0.gatewayd.clientMemoryBytes = Int($1) << 20 },
             // The heaviest request weighs 250: a limit below it would shut that request out.
             .integer(
                 "gatewayd", "weight_per_minute", 600_000, in: 1_000...1_000_000_000,

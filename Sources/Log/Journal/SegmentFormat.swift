@@ -180,7 +180,8 @@ struct SegmentHeader: Hashable {
             else { return .invalid("the header's values are wrong") }
             return .header(
                 SegmentHeader(
-                    identity: identity, prior: LogPoint(sequence: first - 1, epoch: epoch, crc: crc),
+                    identity: identity,
+                    prior: LogPoint(sequence: first - 1, epoch: epoch, crc: crc),
                     priorTimestamp: priorTimestamp, fileBytes: Int(fileBytes), replica: replica,
                     formatLevel: level))
         }

@@ -131,12 +131,13 @@ extension LinkServer {
         guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
-        let role = connection.role
+        let (role, own) = (connection.role, connection.session)
         var position = requestPosition
         var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
             guard verdict == .taken else { return }
-            verdict = unsafe LinkPolicy.judge(entry, payload, session: session, role)
+            verdict = unsafe LinkPolicy.judge(
+                entry, payload, session: session, own: own, role)
             if verdict == .taken { unsafe put(entry, payload, session, caller, &position) }
         }
         guard walked != nil, verdict == .taken else {

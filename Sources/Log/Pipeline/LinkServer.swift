@@ -113,7 +113,7 @@ final class LinkServer {
     func hasEnded() -> Bool {
         if stages.hasFailed.load(ordering: .acquiring) { return true }
         guard stages.journalClosed.load(ordering: .acquiring),
-            answerPosition == stages.answers.head.now
+            answerPosition == stages.answers.head.now, !isReleaseDue
         else { return false }
         if stopDeadline == .max {
             stopDeadline = Clock.monotonicNanos() + 1_000_000_000
@@ -136,6 +136,7 @@ final class LinkServer {
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
         _ = try? poller.wait(milliseconds: pause) { token, events in
+            self.now = Clock.monotonicNanos()
             if token == Self.bellToken { return }
             if token >= Self.listenerToken {
                 self.accept(self.listeners[Int(token - Self.listenerToken)])

@@ -321,7 +321,9 @@ struct Sequencer: ~Copyable {
         let reply = Answer(
             caller: caller, gate: engine.sequence, sequence: sequence,
             session: header.session.number, refusal: outcome.refusal.rawValue,
-            status: outcome.status.rawValue, isSession: false, number: header.number,
+            status: outcome.status.rawValue,
+            kind: header.kind == CommandKind.openSession.rawValue ? .opening : .command,
+            number: header.number,
             id: outcome.id)
         push(reply)
     }
@@ -334,7 +336,7 @@ struct Sequencer: ~Copyable {
         push(
             Answer(
                 caller: caller, gate: engine.sequence, sequence: 0, session: 0, refusal: 0,
-                status: 0, isSession: true, number: session?.lastNumber ?? 0,
+                status: 0, kind: .session, number: session?.lastNumber ?? 0,
                 id: UInt64(session?.id.number ?? 0)))
     }
 

@@ -2,11 +2,14 @@
 nothing."""
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from exchange import BIN
+from spot import Refusal, Spot, Unknown
 
 EX_CONFIG = 78
 SECONDS_MAX = 30
@@ -134,13 +137,47 @@ def test_gateway_answers_while_matchd_is_away_and_returns_by_itself(exchange):
     exchange.check_alive()
 
 
+def test_nothing_enters_after_its_window(exchange):
+    """matchd hangs for longer than the orders' windows: whoever was told that nothing is known
+    finds nothing, then and later."""
+    exchange.start()
+    account = exchange.demo()["accounts"][0]
+    wire = Spot(exchange.port, account["keyID"], account["secret"])
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
+             "quantity": "0.01", "price": "30000"}
+    wire.place(**order, newClientOrderId="before")
+    hung = exchange.running["matchd"]
+    hung.send_signal(signal.SIGSTOP)
+    try:
+        for call, name in ((wire.place, "late"), (wire.cancel_replace, "later")):
+            began = time.monotonic()
+            more = {"cancelOrigClientOrderId": "before"} if name == "later" else {}
+            with pytest.raises(Unknown, match="-1007"):
+                call(**order, **more, newClientOrderId=name, recvWindow=1000)
+            assert 1 <= time.monotonic() - began < 5
+        with pytest.raises(Unknown, match="-1007"):
+            wire.cancel(symbol="BTCUSDT", origClientOrderId="before", recvWindow=1000)
+    finally:
+        hung.send_signal(signal.SIGCONT)
+    # Commands get their places in order: when this one is answered, so are those before it.
+    wire.place(**order, newClientOrderId="after")
+    names = [row["clientOrderId"] for row in wire.all_orders("BTCUSDT")]
+    assert names == ["before", "after"]
+    assert [row["status"] for row in wire.all_orders("BTCUSDT")] == ["NEW", "NEW"]
+    for name in ("late", "later"):
+        with pytest.raises(Refusal, match="-2013"):
+            wire.call("GET", "/api/v3/order",
+                      {"symbol": "BTCUSDT", "origClientOrderId": name}, signed=True)
+
+
 def test_another_exchanges_history_is_refused(exchange, tmp_path):
     """A history file goes with its journal; mixing two would show strangers' orders."""
     exchange.start()
     exchange.demo()
     exchange.stop_all()
     shutil.rmtree(exchange.state / "journal")
-    shutil.rmtree(exchange.state / "snapshots", ignore_errors=True)
+    assert exchange.ctl("init", check=False).returncode == 1, "nothing is begun by accident"
+    exchange.ctl("init", "--new-journal")
     exchange.start("matchd")
     exchange.spawn("gatewayd")
     process = exchange.running.pop("gatewayd")

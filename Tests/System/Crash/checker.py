@@ -12,6 +12,16 @@ from ledger import ACKED, OPEN, REFUSED, UNKNOWN
 UNKNOWN_BOOKINGS_MAX = 6
 
 
+def prevented(row):
+    """What self-trade prevention took from an order."""
+    return Decimal(row.get("preventedQuantity", 0))
+
+
+def open_quantity(row):
+    """What is left of an open order."""
+    return Decimal(row["origQty"]) - Decimal(row["executedQty"]) - prevented(row)
+
+
 class Checker:
     """Checks views one after another; remembers what has ended, which must stay as it was."""
 
@@ -70,6 +80,8 @@ class Checker:
             "symbol": order.symbol, "side": order.side, "type": order.type,
             "timeInForce": order.time_in_force,
         }
+        if order.prevention:
+            sent["selfTradePreventionMode"] = order.prevention
         for key, value in sent.items():
             if row[key] != value:
                 wrong.append(f"{name} has {key} {row[key]}, sent was {value}")
@@ -83,9 +95,13 @@ class Checker:
     def progress_faults(self, name, order, row):
         """An order only goes forward from what was said of it."""
         wrong = []
-        done, whole, status = Decimal(row["executedQty"]), Decimal(row["origQty"]), row["status"]
+        done, status = Decimal(row["executedQty"]), row["status"]
+        whole = Decimal(row["origQty"]) - prevented(row)
+        if whole < done:
+            wrong.append(f"{name} has executed more than was not prevented: {row}")
         fits = {
             "NEW": done == 0, "PARTIALLY_FILLED": 0 < done < whole, "FILLED": done == whole,
+            "EXPIRED_IN_MATCH": done == whole,
         }.get(status, done < whole or whole == 0)
         if not fits:
             wrong.append(f"{name} is {status} with {done} of {whole} executed")
@@ -119,8 +135,8 @@ class Checker:
                 where = "openOrders" if number in by_book else "allOrders"
                 wrong.append(f"order {number} of {account} is open in {where} alone")
             for number in by_history.keys() & by_book.keys():
-                for key in ("status", "executedQty", "origQty", "price"):
-                    if by_history[number][key] != by_book[number][key]:
+                for key in ("status", "executedQty", "origQty", "price", "preventedQuantity"):
+                    if by_history[number].get(key) != by_book[number].get(key):
                         wrong.append(f"order {number} of {account}: {key} differs between"
                                      " allOrders and openOrders")
         return wrong
@@ -222,7 +238,7 @@ class Checker:
         held = Counter()
         for row in view.open[account]:
             base, quote = self.ledger.symbols[row["symbol"]]
-            rest = Decimal(row["origQty"]) - Decimal(row["executedQty"])
+            rest = open_quantity(row)
             if row["side"] == "SELL":
                 held[base] += rest
             else:
@@ -246,18 +262,25 @@ class Checker:
                 f" ({len(unknown)} bookings unknown)"]
 
     def conservation_faults(self, view):
-        """What all customers have, with the fees they paid, is what was ever booked."""
-        total = Counter()
+        """What all customers have, with the fees they paid, is what was ever booked; and what they
+        have alone is no more than that, for nobody pays rebates out of nothing."""
+        owned, fees, booked = Counter(), Counter(), Counter()
         for account in self.ledger.accounts:
             for asset, (free, locked) in view.balances[account].items():
-                total[asset] += free + locked
+                owned[asset] += free + locked
             for trade in view.trades[account]:
-                total[trade["commissionAsset"]] += Decimal(trade["commission"])
+                fees[trade["commissionAsset"]] += Decimal(trade["commission"])
         for booking in self.ledger.bookings:
             if booking.outcome == ACKED:
-                total[booking.asset] -= booking.amount
-        return [f"over all accounts {value} {asset} came from nowhere"
-                for asset, value in total.items() if value != 0]
+                booked[booking.asset] += booking.amount
+        wrong = []
+        for asset in sorted(owned.keys() | fees.keys() | booked.keys()):
+            value = owned[asset] + fees[asset] - booked[asset]
+            if value != 0:
+                wrong.append(f"over all accounts {value} {asset} came from nowhere")
+            if owned[asset] > booked[asset]:
+                wrong.append(f"customers own {owned[asset]} {asset}, and {booked[asset]} came in")
+        return wrong
 
     # --- the same in other ways ---
 
@@ -308,8 +331,7 @@ class Checker:
                 for row in rows:
                     if row["symbol"] == symbol:
                         side = "bids" if row["side"] == "BUY" else "asks"
-                        rest = Decimal(row["origQty"]) - Decimal(row["executedQty"])
-                        levels[side][Decimal(row["price"])] += rest
+                        levels[side][Decimal(row["price"])] += open_quantity(row)
             for side, expected in levels.items():
                 shown = {Decimal(price): Decimal(quantity) for price, quantity in depth[side]}
                 if shown != dict(expected):

@@ -24,6 +24,7 @@ class Order:
     quantity: Decimal
     price: Decimal = Decimal(0)
     time_in_force: str = "GTC"
+    prevention: str | None = None  # selfTradePreventionMode, where one was sent
     outcome: str = PENDING
     answer: dict = field(default_factory=dict)
     cancel: str | None = None
@@ -48,7 +49,7 @@ class Booking:
     account: str
     asset: str
     amount: Decimal
-    reason: str
+    reference: str
     outcome: str = PENDING
 
 

@@ -93,6 +93,15 @@ def test_takes_an_unanswered_order_that_is_wholly_there():
     assert Checker(ledger).check(view) == []
 
 
+def test_takes_what_was_prevented_from_the_rest_of_an_order():
+    ledger, view = world()
+    for rows in (view.orders["a"], view.open["a"]):
+        rows[-1]["preventedQuantity"] = "0.5"
+    view.balances["a"]["USDT"] = (Decimal("860"), Decimal("40"))
+    view.depth[SYMBOL]["bids"] = [["80", "0.5"]]
+    assert Checker(ledger).check(view) == []
+
+
 def test_takes_an_unanswered_credit_and_settles_it():
     ledger, view = world()
     view.balances["a"]["USDT"] = (Decimal("827.25"), Decimal("80"))
@@ -219,12 +228,33 @@ def open_only_in_history(view):
     view.open["a"].clear()
 
 
+def pay_a_rebate_from_nothing(view):
+    view.trades["b"][0]["commission"] = "-0.1"
+    view.balances["b"]["USDT"] = (Decimal("100.1"), Decimal(0))
+
+
+def prevent_and_hold_on(view):
+    for rows in (view.orders["a"], view.open["a"]):
+        rows[-1]["preventedQuantity"] = "0.5"
+
+
+def prevent_in_the_book_alone(view):
+    view.open["a"][0]["preventedQuantity"] = "0.5"
+    view.balances["a"]["USDT"] = (Decimal("860"), Decimal("40"))
+    view.depth[SYMBOL]["bids"] = [["80", "0.5"]]
+
+
+def prevent_what_was_traded(view):
+    view.orders["a"][0]["preventedQuantity"] = "0.5"
+
+
 FAULTS = [
     lose_acknowledged_order, place_order_twice, bring_back_canceled_order, cancel_unasked,
     take_refused_order, unanswered_order_holds_nothing, unanswered_order_with_other_terms,
     unanswered_order_missing_in_book, order_of_nobody, same_id_twice, credit_twice, lose_credit,
     half_a_credit, lose_one_unit, keep_a_hold, lose_trade, lose_one_side_of_trade, trade_twice,
-    trade_id_twice, other_fee, executed_less, open_only_in_history,
+    trade_id_twice, other_fee, executed_less, open_only_in_history, pay_a_rebate_from_nothing,
+    prevent_and_hold_on, prevent_in_the_book_alone, prevent_what_was_traded,
 ]
 
 

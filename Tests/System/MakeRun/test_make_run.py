@@ -54,8 +54,8 @@ class Foreground:
         found = {}
         listing = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True, text=True, check=True,
-        ).stdout
+            capture_output=True, text=True,
+        ).stdout  # without a child it ends with 1
         for line in listing.splitlines():
             pid, program = line.split()[:2]
             name = os.path.basename(program)
@@ -153,3 +153,50 @@ def test_refuses_a_port_that_is_none(started):
         capture_output=True, text=True,
     )
     assert done.returncode == 1 and "99999" in done.stderr
+
+
+def test_matching_outlives_a_gateway_that_dies_again_and_again(started):
+    """Five deaths of the gateway used to end all: matchd is the process it was, and the gateway is
+    started again, later each time."""
+    run = started()
+    run.await_line(r"Ctrl-C stops it")
+    matchd = run.daemons()["matchd"]
+    began = time.monotonic()
+    for count in range(1, 6):
+        deadline = time.monotonic() + SECONDS_MAX
+        while (pid := run.daemons().get("gatewayd")) is None:
+            assert time.monotonic() < deadline, run.text
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+        run.await_line(
+            r"gatewayd ended .*starting it again$" if count == 1
+            else rf"gatewayd ended .*, {count} times .*starting it again in \d+ s")
+        if count == 2:
+            # The auditor is looked after while the gateway waits.
+            os.kill(run.daemons()["auditd"], signal.SIGKILL)
+            run.await_line(r"auditd ended .*starting it again$")
+    waits = [int(wait) for wait in re.findall(r"gatewayd ended .* in (\d+) s", run.text)]
+    assert waits == [2, 4, 8, 16], run.text
+    assert run.process.poll() is None and run.daemons()["matchd"] == matchd
+    assert time.monotonic() - began < 50
+    # Matching is ended with the rest, also while the gateway waits for its start.
+    assert run.interrupt() == 0, run.text
+    with pytest.raises(ProcessLookupError):
+        os.kill(matchd, 0)
+
+
+def test_a_matchd_that_cannot_stay_up_is_given_up(started):
+    """Five deaths soon after each start: then there is something to look at."""
+    run = started()
+    run.await_line(r"Ctrl-C stops it")
+    for _ in range(5):
+        deadline = time.monotonic() + SECONDS_MAX
+        while (pid := run.daemons().get("matchd")) is None and run.process.poll() is None:
+            assert time.monotonic() < deadline, run.text
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+        while run.daemons().get("matchd") == pid:
+            time.sleep(0.05)
+    assert run.process.wait(SECONDS_MAX) == 1
+    run.await_line(r"matchd ended 5 times.*giving up")
+    assert not run.daemons()

@@ -1,0 +1,42 @@
+// Whole numbers from clients. Each parameter has its range here, so that nothing behind the parser
+// can overflow by one.
+
+/// A parameter that is a whole number, and the range in which it means something.
+public struct NumberParameter: Hashable, Sendable {
+    /// Its name in the API.
+    public let name: String
+    /// What it may be; anything else is refused with -1130.
+    public let range: ClosedRange<Int64>
+
+    private init(_ name: String, _ range: ClosedRange<Int64>) {
+        (self.name, self.range) = (name, range)
+    }
+
+    /// Rows that are asked for.
+    public static let limit = NumberParameter("limit", 1...Int64.max)
+    /// The first id of a list.
+    public static let fromId = NumberParameter("fromId", 0...Int64.max)
+    /// An order, or the first one of a list.
+    public static let orderId = NumberParameter("orderId", 0...Int64.max)
+    /// The order to cancel before another is placed.
+    public static let cancelOrderId = NumberParameter("cancelOrderId", 0...Int64.max)
+    /// A client's number for a strategy.
+    public static let strategyId = NumberParameter("strategyId", 1...Int64.max)
+    /// A client's number for a kind of strategy.
+    public static let strategyType = NumberParameter("strategyType", 0...Int64(Int32.max))
+    /// The beginning of a range of time.
+    public static let startTime = NumberParameter("startTime", timeRange)
+    /// The end of a range of time.
+    public static let endTime = NumberParameter("endTime", timeRange)
+    /// When a request was signed.
+    public static let timestamp = NumberParameter("timestamp", timeRange)
+
+    /// The latest time that is told apart, in nanoseconds since 1970 (the year 2255): later ones
+    /// are taken for it. Up to the end of `Int64` there are years left for sums.
+    public static var latestTime: Int64 { 9_000_000_000_000_000_000 }
+
+    /// Times have up to 13 digits in milliseconds and 16 in microseconds; Binance takes both.
+    static var millisecondsMax: Int64 { 9_999_999_999_999 }
+    static var microsecondsMin: Int64 { 1_000_000_000_000_000 }
+    private static var timeRange: ClosedRange<Int64> { 0...9_999_999_999_999_999 }
+}
