@@ -228,7 +228,7 @@ import Wire
     }
 
     @Test func `rebates are paid from funded fees alone, to the last unit`() {
-        var desk = Desk(openOrders: 64, assetScale: 18)
+        var desk = Desk(openOrders: 64, assetScale: 0)
         desk.terms(priceMax: 1 << 30, quantityMax: 1 << 30)
         let most = Limits.feeRateMax
         desk.apply(

@@ -132,7 +132,8 @@ private struct ClientBook {
                         type: .limit, selfTradePrevention: mode, price: Price(ticks: 110),
                         quantity: Quantity(lots: 40)))
             ).id
-            #expect(market.venue.engine.isInFlight(OrderID(id)))
+            let hasTakenOff = market.venue.engine.isInFlight(OrderID(id))
+            #expect(hasTakenOff)
             for update in market.depth(.fast) { book.take(update) }
             #expect(book.sides == market.book(TestVenue.btc))
             var turns = 0

@@ -348,6 +348,10 @@ import Wire
     {
         #expect(LinkPolicy.allows(.wallet, MassCancel(account: AccountID(1))) == false)
         #expect(LinkPolicy.allows(.wallet, TestDesk.place(1)) == false)
+        let deposit = CreditDeposit(
+            account: AccountID(1), asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
+            output: 3, amount: Amount(units: 4))
+        #expect(LinkPolicy.allows(.wallet, deposit) && !LinkPolicy.allows(.gateway, deposit))
         let rows: [(String, LinkRole, Bool)] = [
             ("wallet/a", .wallet, true), ("wallet/a", .gateway, false),
             ("wallet/a", .operator, true), ("operator/a", .wallet, false),
@@ -440,6 +444,7 @@ import Wire
             try desk.submit(
                 AdjustBalance(
                     account: AccountID(2), asset: asset, amount: Amount(units: 1 << 70),
+                    reference: try #require(Text64("bob \(asset.number)")),
                     audit: audit))
         }
         var out = LinkEncoder()

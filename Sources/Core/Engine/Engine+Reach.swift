@@ -96,7 +96,8 @@ extension Engine {
         var sum: Int64 = 0
         var slot = ladders.first(level)
         while slot != none {
-            if !take(&r) { return }
+            // What was looked at counts all the same.
+            if !take(&r) { break }
             let isOwn = orders.hot[slot].account == r.account
             if isOwn, blocks {
                 r.isDone = true

@@ -106,6 +106,8 @@ extension Engine {
         if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
         if !isOver {
             takeOff(&t)
+            // It stays the first until it is at its end.
+            flights.insert(flights.removeLast(), at: 0)
             return false
         }
         _ = conclude(&t)

@@ -21,7 +21,7 @@ do {
 } catch let error as JournalError {
     // Where only an operator can help, another start would find the same.
     log.fatal(
-        error.description(JournalPlace(arguments.settings)),
+        error.message(for: JournalPlace(arguments.settings)),
         status: error.needsOperator ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")

@@ -143,7 +143,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The same about the journal of `place`, with its last good record where that is not said yet.
-    public func description(_ place: JournalPlace) -> String {
+    public func message(for place: JournalPlace) -> String {
         switch self {
         case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
         case .latched:

@@ -111,7 +111,7 @@ final class Feeder: @unchecked Sendable {
             var isSent = true
             var last = next - 1
             let got = unsafe try? reader.next(
-                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
+                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 4
             ) { records in
                 _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
                 }

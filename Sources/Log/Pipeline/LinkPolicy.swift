@@ -71,7 +71,7 @@ package enum LinkPolicy {
     ) -> Verdict {
         guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
         switch kind {
-        case .genesis, .tick, .hashMark, .epochMark: return .malformed
+        case .genesis, .tick, .hashMark, .epochMark, .setRules: return .malformed
         // A record that the running engine has applied cannot be voided: replicas would differ.
         case .voidSequence: return .malformed
         case .openSession, .closeSession: if session != 0 { return .malformed }
@@ -111,6 +111,7 @@ package enum LinkPolicy {
         switch command {
         case .openSession(let session):
             session.name.description.hasPrefix(LinkProtocol.walletPrefix)
+        case .creditDeposit: true
         default: false
         }
     }

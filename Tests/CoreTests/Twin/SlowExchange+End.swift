@@ -27,6 +27,7 @@ extension SlowExchange {
     /// Puts an order at the end of its level.
     func rest(_ order: SlowOrder) {
         order.place = .resting
+        order.view.updatedTime = timestamp
         let slice = order.view.displayQuantity.lots
         order.displayed = slice > 0 ? min(slice, order.leaves) : order.leaves
         queueLast(order)

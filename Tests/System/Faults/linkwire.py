@@ -15,9 +15,10 @@ SOURCES = Path(__file__).resolve().parents[3] / "Sources"
 
 
 # --- the Link ---
-VERSION = int(re.search(
-    r"static var version: UInt32 \{ (\d+) \}",
-    (SOURCES / "Log/Link/LinkFrame.swift").read_text())[1])
+SCHEMA = (SOURCES / "Log/Link/LinkFrame.swift").read_text()
+VERSION = int(re.search(r"static var version: UInt32 \{ (\d+) \}", SCHEMA)[1])
+# Where a welcome says what is released.
+RELEASED_AT = int(re.search(r"//     welcome .*?(\d+) u64 released", SCHEMA, re.DOTALL)[1])
 HELLO, SUBMIT, SUBSCRIBE, QUERY, ASK_STATUS = 1, 3, 4, 5, 6
 WELCOME, ACKS, VOIDS, SNAPSHOT, CHUNK, RECORDS, POSITION, SESSION, STATUS, ERROR = range(65, 75)
 FRAME = struct.Struct("<IHH")
@@ -264,7 +265,7 @@ class Link:
         if kind != WELCOME:
             raise Closed(f"no welcome but frame {kind}: {self.error}")
         self.epoch, = struct.unpack_from("<I", body, 4)
-        self.released, = struct.unpack_from("<Q", body, 56)
+        self.released, = struct.unpack_from("<Q", body, RELEASED_AT)
 
     def close(self):
         self.socket.close()
