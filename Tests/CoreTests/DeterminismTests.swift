@@ -106,7 +106,6 @@ import Wire
             #expect(other.checkInvariants() == nil)
         }
         #expect(waits.flights > 100 && waits.massCancels > 10 && waits.elections > 100)
-        #expect(waits.states > 0)
     }
 
     /// What an engine's snapshot gives.
