@@ -246,7 +246,8 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`() throws
+    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`()
+        throws
     {
         let place = try PipelinePlace()
         var running = try RunningPipeline(place)

@@ -22,7 +22,11 @@ extension Engine {
         if c.limits != limits || sequence != 1 { return .refused(.termsInvalid) }
         hashKey = (c.hashKeyHigh, c.hashKeyLow)
         orders.setHashKey(c.hashKeyHigh, c.hashKeyLow)
-        if Self.isKnown(rules: c.rules) { rules = c.rules } else { hasDiverged = true }
+        if c.format == Genesis.currentFormat, Self.isKnown(rules: c.rules) {
+            rules = c.rules
+        } else {
+            hasDiverged = true
+        }
         return Outcome()
     }
 

@@ -54,7 +54,7 @@ extension Engine {
                 give(&r, ladders.totals[level].open, price, isCounted: true)
             }
             if r.isShort { return }
-            level = ladders.after(ladder, kind, price)
+            level = ladders.after(ladder, kind, level: level)
         }
     }
 

@@ -28,6 +28,8 @@ public struct GatewayOptions: Sendable {
     public var headerBytesMax = 32_768
     /// Seconds without a byte after which an HTTP connection is closed.
     public var idleSeconds: Int64 = 75
+    /// Milliseconds that a client has to close after its connection's last reply.
+    public var lingerMilliseconds: Int64 = 2_000
     /// Most commands that wait for the log.
     public var inFlightMax = 8_192
     /// Most milliseconds that a command stays valid, whatever its client's recvWindow: a little

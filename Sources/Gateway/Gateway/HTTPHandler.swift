@@ -39,6 +39,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The reply to what was no request; it is the connection's last.
     private var malformed: Reply?
     private var isOpen = true
+    /// The last reply was sent, and the client is to close.
+    private var isLingering = false
 
     init(
         venue: Venue, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
@@ -112,7 +114,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        !isAnswering && waiting.isEmpty && !isEnding && context.channel.isWritable
+        isLingering || !isAnswering && waiting.isEmpty && !isEnding && context.channel.isWritable
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -223,7 +225,20 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard isLast else { return serve(context) }
         (isOpen, isEnding) = (false, true)
         waiting.removeAll()
-        done.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        done.assumeIsolated().whenComplete { [self] _ in linger(context) }
+    }
+
+    /// Ends the connection so that its last reply arrives: closed with something unread, the system
+    /// would take back what is on its way. What still comes is dropped, for a short time.
+    private func linger(_ context: ChannelHandlerContext) {
+        isLingering = true
+        context.close(mode: .output, promise: nil)
+        if isReadDue { context.read() }
+        context.eventLoop.assumeIsolated().scheduleTask(
+            in: .milliseconds(venue.options.lingerMilliseconds)
+        ) {
+            context.close(promise: nil)
+        }
     }
 
     // MARK: WebSocket

@@ -37,7 +37,8 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: path))
         }
         return try LinkClient(
-            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
+            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            timeoutNanos)
     }
 
     /// Connects to matchd over TCP.
@@ -63,7 +64,8 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: "\(host):\(port)"))
         }
         return try LinkClient(
-            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
+            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            timeoutNanos)
     }
 
     init(

@@ -190,7 +190,7 @@ public struct LinkWelcome: Hashable, Sendable {
     public var journalLow: UInt64
     /// The last record released when it was written.
     public var released: UInt64
-    /// The server's clock, ns since 1970.
+    /// The log's clock, ns since 1970: deadlines are judged by it, not by the host's.
     public var time: Int64
     /// What the server is to its exchange.
     public var role = LinkServerRole.standalone
@@ -386,7 +386,7 @@ public enum LinkFrame: Hashable, Sendable {
     case chunk([UInt8])
     /// A run of the log.
     case records(LinkRecords)
-    /// All up to `released` was sent, at the server's `time`, in the server's epoch.
+    /// All up to `released` was sent, at the log's `time`, in the server's epoch.
     case position(released: UInt64, time: Int64, epoch: UInt32)
     /// See `LinkSession`.
     case session(LinkSession)

@@ -43,8 +43,9 @@ final class Feeder: @unchecked Sendable {
     /// Milliseconds of one wait for the socket.
     private static var waitMilliseconds: Int32 { 100 }
 
-    init(_ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions)
-    {
+    init(
+        _ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions
+    ) {
         self.descriptor = descriptor
         self.stages = stages
         self.history = history

@@ -122,7 +122,7 @@ extension LinkServer {
         if next == gate.point.position, next != position || isBeat {
             _ = connection.output.append(
                 .position(
-                    released: gate.point.sequence, time: Clock.realtimeNanos(), epoch: epoch))
+                    released: gate.point.sequence, time: logTime, epoch: epoch))
         }
         return next
     }
