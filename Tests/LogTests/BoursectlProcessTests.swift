@@ -194,18 +194,22 @@ final class OperatedExchange {
         let exchange = try OperatedExchange()
         for command in ["credit", "debit"] {
             for arguments in [["-1_000.5"], ["--", "-1_000.5"]] {
-                let all = [command, "alice", "USD", "--reason", "r"] + arguments
+                let all =
+                    [command, "alice", "USD", "--reference", "a", "--reason", "r"] + arguments
                 let answer = try #require(try exchange.runTogether([all]).first)
                 #expect(answer.status == 64 && answer.err.contains("is negative"))
                 #expect(answer.err.contains("use the other one, with 1"), "\(answer.err)")
             }
         }
-        let zero = try exchange.run("credit", "alice", "USD", "0", "--reference", "z", "--reason", "r")
+        let zero = try exchange.run(
+            "credit", "alice", "USD", "0", "--reference", "z", "--reason", "r")
         #expect(zero.status == 64 && zero.err.contains("the amount is zero"))
         // What follows an option is no amount, and other mistakes keep their own words.
-        let reason = try exchange.run("credit", "alice", "USD", "1", "--reference", "m", "--reason", "-5")
+        let reason = try exchange.run(
+            "credit", "alice", "USD", "1", "--reference", "m", "--reason", "-5")
         #expect(reason.status == 64 && !reason.err.contains("is negative"))
-        let option = try exchange.run("credit", "alice", "USD", "1", "--reference", "o", "--reasons", "r")
+        let option = try exchange.run(
+            "credit", "alice", "USD", "1", "--reference", "o", "--reasons", "r")
         #expect(option.status == 64 && option.err.contains("--reason <text>"))
     }
 
