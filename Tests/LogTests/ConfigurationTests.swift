@@ -277,8 +277,8 @@ private func problems(_ text: String) -> [String] {
 
     @Test func `limits that no memory holds are refused`() {
         #expect(
-            problems("[limits]\naccounts = 10_000_000\nassets = 100") == [
-                "/etc/bourse/bourse.toml:2: limits.accounts: accounts × assets is 1000000000, at "
+            problems("[limits]\naccounts = 1_000_000\nassets = 300") == [
+                "/etc/bourse/bourse.toml:2: limits.accounts: accounts × assets is 300000000, at "
                     + "most 268435456: lower limits.accounts or limits.assets"
             ])
     }
