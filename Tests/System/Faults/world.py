@@ -87,6 +87,7 @@ class World:
         self.number = 0
         self.token = 0
         self.open_orders = []
+        self.may_refuse, self.refused = False, set()
 
     @property
     def socket(self):
@@ -267,8 +268,10 @@ class World:
                 raise Dead(f"command {number} was refused with {refusal} and not logged")
             # An order may be gone with a power cut before it was acknowledged, its cancel not.
             kind, payload = self.ledger.sent[session, number]
-            if refusal and kind != wire.CANCEL:
+            if refusal and kind != wire.CANCEL and not self.may_refuse:
                 raise AssertionError(f"command {kind} {payload} met refusal {refusal}")
+            if refusal:
+                self.refused.add((session, number))
             self.ledger.acked[session, number] = sequence
         return len(acks)
 
@@ -293,13 +296,17 @@ class World:
     # --- what is there ---
 
     def files(self):
-        """All files of the state by their names below it, with their contents."""
+        """All files of the state by their names below it, with their contents. What stands in the
+        place of a file and is none has no bytes."""
         found = {}
-        for folder, _, names in os.walk(self.state):
-            for name in names:
+        for folder, folders, names in os.walk(self.state):
+            for name in names + [name for name in folders if "." in name]:
                 path = os.path.join(folder, name)
                 short = os.path.relpath(path, self.state)
-                if not PASSING.search(short) and os.path.isfile(path):
+                if PASSING.search(short):
+                    continue
+                found[short] = b""
+                if os.path.isfile(path):
                     with open(path, "rb") as file:
                         found[short] = file.read()
         return found
@@ -332,6 +339,7 @@ class Templates:
         self.folder, self.shim = Path(folder), shim
         self.ledgers, self.loads = {}, {}
         self.identity = None  # of the journal that all but `other` are of
+        self.begun = 0  # the last record of those that set it up
 
     def make(self):
         dice = random.Random(7)
@@ -410,6 +418,7 @@ class Templates:
             raise RuntimeError(f"a new exchange does not start:\n{world.text()}")
         world.ctl("demo")
         self.note(world)
+        self.begun = self.begun or world.ledger.last
         world.stop()
         return world
 
