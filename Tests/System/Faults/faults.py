@@ -272,7 +272,9 @@ class Campaign:
         self.templates = Templates(folder, self.shim).make()
         self.results = []
 
-    def run(self, seeds, until=None, show=None):
+    def run(self, seeds, until=None, at_least=0, show=None):
+        """Judges the faults of `seeds`, or those that are begun before the time `until`, but at
+        least so many."""
         todo, done = multiprocessing.Queue(8), multiprocessing.Queue()
         workers = [
             multiprocessing.Process(
@@ -284,7 +286,7 @@ class Campaign:
             worker.start()
         sent = 0
         for seed in seeds:
-            if until and time.monotonic() > until:
+            if until and sent >= at_least and time.monotonic() > until:
                 break
             todo.put(seed)
             sent += 1
@@ -293,7 +295,7 @@ class Campaign:
         for _ in workers:
             todo.put(None)
         while len(self.results) < sent:
-            self.take(done.get(timeout=120), show)
+            self.take(done.get(timeout=600), show)
         for worker in workers:
             worker.join()
         return self.results
@@ -363,11 +365,11 @@ def main():
                 print(f"{seed}: {results[-1].kind} on {results[-1].template}: {results[-1].what}\n"
                       f"{results[-1].outcome}: {results[-1].detail}", flush=True)
         elif options.minutes:
-            results = campaign.run(endless(), began + options.minutes * 60, show)
+            results = campaign.run(endless(), began + options.minutes * 60, show=show)
         else:
             seeds = (seed for seed in itertools.count(options.base) if not options.kind
                      or kind_of(random.Random(seed)) == options.kind)
-            results = campaign.run(itertools.islice(seeds, options.count), None, show)
+            results = campaign.run(itertools.islice(seeds, options.count), show=show)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)

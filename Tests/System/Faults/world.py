@@ -16,8 +16,8 @@ from injector import Injector
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
-START_SECONDS_MAX = 20
-STOP_SECONDS_MAX = 20
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
 SESSION_NAME = "operator/faults"
 ACCOUNTS = ("demo1", "demo2")
 # Small, so that starts are quick and segments many. One MiB is the smallest segment.
@@ -94,7 +94,7 @@ class World:
         # In a directory of its own: the path of a socket is short.
         return str(self.state / "run" / "match.sock")
 
-    def ctl(self, *arguments, seconds_max=30, check=True, is_faulty=False):
+    def ctl(self, *arguments, seconds_max=120, check=True, is_faulty=False):
         environment = os.environ | (self.injector.environment if is_faulty else {})
         done = subprocess.run(
             [str(BIN / "boursectl"), "--config", str(self.config), *arguments],
@@ -275,7 +275,7 @@ class World:
             self.ledger.acked[session, number] = sequence
         return len(acks)
 
-    def load(self, dice, count, batch=None, seconds_max=20):
+    def load(self, dice, count, batch=None, seconds_max=60):
         """Sends `count` commands in batches and waits until all are acknowledged."""
         deadline = time.monotonic() + seconds_max
         sent = 0
