@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -192,11 +193,13 @@ class World:
         else:
             process.terminate()
         try:
-            return process.wait(STOP_SECONDS_MAX)
+            code = process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise Hung("auditd does not end") from None
+        # One that was told to end before it listened to signals.
+        return 0 if code == -signal.SIGTERM else code
 
     def end(self):
         self.kill()
@@ -354,7 +357,7 @@ class Templates:
             self.grow(world, dice, 4200)
             world.start_auditor()
             world.load(dice, 1500)
-            time.sleep(0.3)
+            self.wait_for_snapshot(world)
             world.end_auditor()
             world.stop()
             self.keep(world, "early")
@@ -393,6 +396,13 @@ class Templates:
         finally:
             world.end()
         return self
+
+    def wait_for_snapshot(self, world):
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not list((world.state / "snapshots").glob("*.snap")):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"auditd writes no snapshot:\n{world.auditor_text()}")
+            time.sleep(0.05)
 
     def room(self, world):
         """Bytes that are free in the newest segment."""
