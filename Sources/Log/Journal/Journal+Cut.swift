@@ -18,7 +18,7 @@ extension Journal {
         try replica.store(place.replicaFile)
         try lowerFloor(place, replica.identity, to: last)
         try snapshots?.setAside(after: last)
-        try cutOff(place.directory, after: last, reason)
+        try cutOff(place.directory, replica.identity, after: last, reason)
         replica.cut = nil
         try replica.store(place.replicaFile)
     }
@@ -33,7 +33,7 @@ extension Journal {
             try lowerFloor(place, replica.identity, to: first.sequence - 1)
             try snapshots.setAside(after: first.sequence - 1)
             try cutOff(
-                place.directory, after: first.sequence - 1,
+                place.directory, replica.identity, after: first.sequence - 1,
                 "a cut from record \(first) on, which an earlier process had begun")
         }
         replica.cut = nil
@@ -52,7 +52,7 @@ extension Journal {
         }
         if let fault = place.latched() { throw .latched(file: fault.file, detail: fault.detail) }
         return try place.latching { () throws(JournalError) in
-            try cutOff(place.directory, after: last, reason)
+            try cutOff(place.directory, replica.identity, after: last, reason)
             try snapshots.setAside(after: last)
             let recovered = try recover(directory: place.directory)
             try lowerFloor(place, replica.identity, to: recovered.lastSequence)
@@ -116,35 +116,46 @@ extension Journal {
     }
 
     /// Later segments go first, the newest of them before the others; then the segment is zeroed,
-    /// its first record that goes as the last thing of all.
+    /// its first record that goes as the last thing of all. Where there is no good record `last`, or
+    /// a segment is another journal's, nothing is changed.
     private static func cutOff(
-        _ directory: String, after last: UInt64, _ reason: String
+        _ directory: String, _ identity: JournalIdentity, after last: UInt64, _ reason: String
     ) throws(JournalError) {
-        let cuts = CutFile(directory)
         var segments: [SegmentName] = []
+        // What is no segment of this place goes aside as it is.
+        var going: [SegmentName] = []
         for segment in try SegmentName.list(directory) {
-            // What is no segment of this place goes aside as it is.
             do throws(JournalError) {
-                _ = try segment.open(identity: nil, anySize: true)
+                _ = try segment.open(identity: identity, anySize: true)
                 segments.append(segment)
             } catch {
                 guard case .damaged = error else { throw error }
-                try cuts.take(segment.path, name: segment.name)
+                going.append(segment)
             }
         }
         guard let index = segments.lastIndex(where: { $0.firstSequence <= last }) else {
             throw .missing(
                 directory: directory, first: last, last: (segments.first?.firstSequence ?? 1) - 1)
         }
-        let cursor = try segments[index].open(identity: nil, anySize: true)
+        let cursor = try segments[index].open(identity: identity, anySize: true)
         try cursor.pass(to: last)
         guard cursor.expected.last == last else {
             throw .damaged(
                 file: segments[index].path, offset: cursor.offset, lastGood: cursor.expected.last,
                 detail: "there is no good record \(last)")
         }
-        for segment in segments[(index + 1)...].reversed() {
+        let cuts = CutFile(directory)
+        going += segments[(index + 1)...]
+        for segment in going.sorted(by: { $0.firstSequence > $1.firstSequence }) {
             try cuts.take(segment.path, name: segment.name)
+        }
+        for segment in segments[..<index] {
+            let earlier = try segment.open(identity: identity, anySize: true)
+            let size = try onDisk { () throws(SystemError) in try earlier.file.size() }
+            try cuts.keep(
+                earlier, earlier.size..<max(size, earlier.size), sequence: last + 1,
+                epoch: cursor.expected.prior.epoch, reason: reason)
+            try setSize(segment, earlier.size)
         }
         let start = cursor.offset
         let size = try onDisk { () throws(SystemError) in try cursor.file.size() }
@@ -155,12 +166,13 @@ extension Journal {
         try cuts.keep(
             cursor, start..<end, sequence: last + 1, epoch: cursor.expected.prior.epoch,
             reason: reason)
-        let first = try cursor.nextRecordBytes()
+        // A record's last bytes may be zero, and are not in what is cut then.
+        let first = min(end, start + (try cursor.nextRecordBytes()))
         try onDisk { () throws(SystemError) in
             let file = try File(segments[index].path, .write)
-            try file.zero(start + first..<end)
+            try file.zero(first..<end)
             try file.sync()
-            try file.zero(start..<min(end, start + first))
+            try file.zero(start..<first)
             try file.sync()
         }
         try setSize(segments[index], cursor.size)

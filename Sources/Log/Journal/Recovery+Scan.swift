@@ -210,8 +210,8 @@ private struct Scan {
 
 extension Journal {
     /// The last record up to which all can be read: whole records without a gap from the first
-    /// segment on. Segments that belong to another journal or another place are passed over, and a
-    /// length that is not the header's does not matter. For messages about a journal that is
+    /// segment on. Segments of another journal, another branch or another place are passed over, and
+    /// a length that is not the header's does not matter. For messages about a journal that is
     /// refused, and for going on with what is left. 0 where nothing can be read; linear in the bytes.
     public static func lastGood(directory: String, identity: JournalIdentity?) -> UInt64 {
         let segments = (try? SegmentName.list(directory)) ?? []
@@ -220,7 +220,8 @@ extension Journal {
             let next = found?.expected.sequence ?? segments[0].firstSequence
             let identity = found?.header.identity ?? identity
             guard segment.firstSequence == next,
-                let cursor = try? segment.open(identity: identity, anySize: true)
+                let cursor = try? segment.open(identity: identity, anySize: true),
+                cursor.expected == found?.expected ?? cursor.expected
             else { continue }
             try? cursor.pass(to: .max)
             found = cursor

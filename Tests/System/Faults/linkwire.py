@@ -248,7 +248,7 @@ class Closed(Exception):
 class Link:
     """A connection to matchd as a writer and follower."""
 
-    def __init__(self, path, name="operator/faults", seconds_max=5):
+    def __init__(self, path, name="operator/faults", seconds_max=30):
         self.socket = socket.socket(socket.AF_UNIX)
         try:
             self.socket.connect(path)
@@ -322,7 +322,7 @@ class Link:
         session, count = struct.unpack_from("<II", body)
         return [(session, *ACK.unpack_from(body, 8 + i * ACK.size)) for i in range(count)]
 
-    def open(self, name, seconds_max=5):
+    def open(self, name, seconds_max=30):
         """Opens a session; gives its acknowledgement."""
         self.submit(0, [(1, OPEN_SESSION, open_session(name))])
         deadline = time.monotonic() + seconds_max
@@ -331,7 +331,7 @@ class Link:
                 return ack
         raise Closed("the session was not opened")
 
-    def log(self, seconds_max=10):
+    def log(self, seconds_max=60):
         """All records that are released, from the first on, back to back, and the last of them."""
         self.send(SUBSCRIBE, struct.pack("<QQ", 1, 0) + bytes(8 if VERSION > 1 else 0))
         runs, last, deadline = [], 0, time.monotonic() + seconds_max

@@ -52,7 +52,7 @@ class Online:
         """Sends commands and takes what is acknowledged; False where matchd ended meanwhile."""
         try:
             self.world.open_session()
-            self.world.load(self.dice, count, batch, seconds_max=10)
+            self.world.load(self.dice, count, batch)
             return True
         except (Dead, wire.Closed) as dead:
             self.say(f"matchd ended: {dead}")

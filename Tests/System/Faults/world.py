@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -16,8 +17,8 @@ from injector import Injector
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
-START_SECONDS_MAX = 20
-STOP_SECONDS_MAX = 20
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
 SESSION_NAME = "operator/faults"
 ACCOUNTS = ("demo1", "demo2")
 # Small, so that starts are quick and segments many. One MiB is the smallest segment.
@@ -87,13 +88,14 @@ class World:
         self.number = 0
         self.token = 0
         self.open_orders = []
+        self.may_refuse, self.refused = False, set()
 
     @property
     def socket(self):
         # In a directory of its own: the path of a socket is short.
         return str(self.state / "run" / "match.sock")
 
-    def ctl(self, *arguments, seconds_max=30, check=True, is_faulty=False):
+    def ctl(self, *arguments, seconds_max=120, check=True, is_faulty=False):
         environment = os.environ | (self.injector.environment if is_faulty else {})
         done = subprocess.run(
             [str(BIN / "boursectl"), "--config", str(self.config), *arguments],
@@ -191,11 +193,13 @@ class World:
         else:
             process.terminate()
         try:
-            return process.wait(STOP_SECONDS_MAX)
+            code = process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise Hung("auditd does not end") from None
+        # One that was told to end before it listened to signals.
+        return 0 if code == -signal.SIGTERM else code
 
     def end(self):
         self.kill()
@@ -267,12 +271,14 @@ class World:
                 raise Dead(f"command {number} was refused with {refusal} and not logged")
             # An order may be gone with a power cut before it was acknowledged, its cancel not.
             kind, payload = self.ledger.sent[session, number]
-            if refusal and kind != wire.CANCEL:
+            if refusal and kind != wire.CANCEL and not self.may_refuse:
                 raise AssertionError(f"command {kind} {payload} met refusal {refusal}")
+            if refusal:
+                self.refused.add((session, number))
             self.ledger.acked[session, number] = sequence
         return len(acks)
 
-    def load(self, dice, count, batch=None, seconds_max=20):
+    def load(self, dice, count, batch=None, seconds_max=60):
         """Sends `count` commands in batches and waits until all are acknowledged."""
         deadline = time.monotonic() + seconds_max
         sent = 0
@@ -293,13 +299,17 @@ class World:
     # --- what is there ---
 
     def files(self):
-        """All files of the state by their names below it, with their contents."""
+        """All files of the state by their names below it, with their contents. What stands in the
+        place of a file and is none has no bytes."""
         found = {}
-        for folder, _, names in os.walk(self.state):
-            for name in names:
+        for folder, folders, names in os.walk(self.state):
+            for name in names + [name for name in folders if "." in name]:
                 path = os.path.join(folder, name)
                 short = os.path.relpath(path, self.state)
-                if not PASSING.search(short) and os.path.isfile(path):
+                if PASSING.search(short):
+                    continue
+                found[short] = b""
+                if os.path.isfile(path):
                     with open(path, "rb") as file:
                         found[short] = file.read()
         return found
@@ -332,6 +342,7 @@ class Templates:
         self.folder, self.shim = Path(folder), shim
         self.ledgers, self.loads = {}, {}
         self.identity = None  # of the journal that all but `other` are of
+        self.begun = 0  # the last record of those that set it up
 
     def make(self):
         dice = random.Random(7)
@@ -346,7 +357,7 @@ class Templates:
             self.grow(world, dice, 4200)
             world.start_auditor()
             world.load(dice, 1500)
-            time.sleep(0.3)
+            self.wait_for_snapshot(world)
             world.end_auditor()
             world.stop()
             self.keep(world, "early")
@@ -386,6 +397,13 @@ class Templates:
             world.end()
         return self
 
+    def wait_for_snapshot(self, world):
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not list((world.state / "snapshots").glob("*.snap")):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"auditd writes no snapshot:\n{world.auditor_text()}")
+            time.sleep(0.05)
+
     def room(self, world):
         """Bytes that are free in the newest segment."""
         data = sorted((world.state / "journal").glob("*.seg"))[-1].read_bytes()
@@ -410,6 +428,7 @@ class Templates:
             raise RuntimeError(f"a new exchange does not start:\n{world.text()}")
         world.ctl("demo")
         self.note(world)
+        self.begun = self.begun or world.ledger.last
         world.stop()
         return world
 
