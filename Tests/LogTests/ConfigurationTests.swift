@@ -116,7 +116,7 @@ private func problems(_ text: String) -> [String] {
                 == EngineLimits(
                     assets: 10, instruments: 20, accounts: 1_000, openOrders: 4_096, apiKeys: 30,
                     sessions: 40, feeTiers: 5, orderLimits: 100_000, references: 4_000_000,
-                    turnSteps: 512))
+                    turnSteps: 256))
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")

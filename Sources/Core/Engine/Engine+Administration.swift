@@ -306,6 +306,7 @@ extension Engine {
         if c.deadline != 0, timestamp > c.deadline { return .refused(.deadlinePassed) }
         if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        if massCancels.count >= Limits.massCancelsMax { return .refused(.instrumentBusy) }
         let count = startMassCancel(
             account: c.account.number, instrument: c.instrument.number, side: c.side,
             .massCancel)

@@ -21,6 +21,8 @@ public enum Limits {
     @inlinable public static var recordBytesMax: Int { 131_072 }
     /// Most bytes of a record that this version writes by itself; signed transactions come apart.
     @inlinable public static var commandBytesMax: Int { 4_096 }
+    /// Most mass cancels that wait to go on; kill switches are never refused for them.
+    @inlinable public static var massCancelsMax: Int { 64 }
     /// Most sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
     /// Most bytes of a sealed API key secret.
@@ -79,7 +81,7 @@ public enum Limits {
         EngineLimits(
             assets: 64, instruments: 1_024, accounts: 100_000, openOrders: 1_000_000,
             apiKeys: 200_000, sessions: 256, feeTiers: 32, orderLimits: 100_000,
-            references: 4_000_000, turnSteps: 512)
+            references: 4_000_000, turnSteps: 256)
     }
 
     /// Small limits for tests.
