@@ -9,9 +9,11 @@ BIN := .build/$(CONFIGURATION)
 # How much work the fuzz tests do under `make fuzz`; in `make test` they do a small, fixed part.
 FUZZ_ITERATIONS ?= 2000000
 EVENTS ?=
+# How long `make soak` goes on.
+SOAK_MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test deb bench fuzz format clean prerequisites prerequisites-bench \
+.PHONY: help run build test deb bench fuzz soak format clean prerequisites prerequisites-bench \
     prerequisites-test prerequisites-deb
 
 help: ## Show what can be made
@@ -52,6 +54,9 @@ fuzz: prerequisites-test ## Run the fuzz tests for long (FUZZ_ITERATIONS=N, BOUR
 	@swift build -c $(CONFIGURATION) --build-tests
 	@BOURSE_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) \
 	    swift test -c $(CONFIGURATION) --skip-build --disable-xctest --filter '[Ff]uzz'
+
+soak: prerequisites-test build ## Break disks, files and clocks beneath daemons for SOAK_MINUTES
+	@Tests/System/Faults/faults.py --minutes $(SOAK_MINUTES)
 
 format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests

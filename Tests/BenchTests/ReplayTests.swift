@@ -119,6 +119,40 @@ private struct ListBook {
         #expect((450...550).contains(replay.engine.openOrderCount))
     }
 
+    @Test(arguments: Flow.allCases)
+    func `every flow gives the trades of a list that is searched whole`(_ flow: Flow) {
+        let events = events(
+            MarketShape(
+                events: 8_000, symbols: 1, liveOrders: 250, accounts: 20, seed: 5, flow: flow))
+        var list = ListBook()
+        for event in events { list.apply(event) }
+        #expect(list.totals.trades > 50)
+        #expect(replay(events, symbols: 1, ledger: false) == list.totals)
+        #expect(replay(events, symbols: 1, ledger: true) == list.totals)
+    }
+
+    @Test func `flows move the price as they say`() {
+        func lastPrices(_ flow: Flow) -> [Int64] {
+            let shape = MarketShape(
+                events: 40_000, symbols: 1, liveOrders: 500, accounts: 20, seed: 6, flow: flow)
+            var replay = Replay(symbols: 1, accounts: 20, openOrders: 4_096, ledger: false)
+            var prices: [Int64] = []
+            for event in events(shape) {
+                unsafe withUnsafePointer(to: event) {
+                    unsafe replay.run(UnsafeBufferPointer(start: $0, count: 1))
+                }
+                replay.engine.forEachTrade { prices.append($0.price.ticks) }
+            }
+            return prices
+        }
+        let calm = lastPrices(.calm)
+        #expect(calm.max()! - calm.min()! < 500)
+        let swing = lastPrices(.swing)
+        #expect(swing.max()! > 108_000 && swing.min()! < 92_000)
+        let crash = lastPrices(.crash)
+        #expect(crash.max()! > 99_000 && crash.min()! < 70_000 && crash.last! > crash.min()!)
+    }
+
     @Test func `the same seed gives the same file`() {
         let shape = MarketShape(events: 5_000, symbols: 3, liveOrders: 100, accounts: 5, seed: 4)
         func words(_ events: [ReplayEvent]) -> [[UInt64]] {

@@ -140,7 +140,8 @@ struct Desk: ~Copyable {
         #expect(desk.units(1, 1) == before + 30)
     }
 
-    @Test func `references are all remembered, no more than the limit, and more when it is raised`() {
+    @Test func `references are all remembered, no more than the limit, and more when it is raised`()
+    {
         var desk = Desk()
         let most = Int(EngineLimits.small.references)
         var count = desk.engine.referenceCount
@@ -268,7 +269,8 @@ struct Desk: ~Copyable {
         #expect(desk.place(2, .sell, 9, at: 100).refusal == .none)
     }
 
-    @Test func `a stale market is measured from the price that an operator sets, until it trades`() {
+    @Test func `a stale market is measured from the price that an operator sets, until it trades`()
+    {
         var desk = Desk()
         var terms = SetInstrument(
             symbol: Text16("GLDUSD")!, base: AssetID(1), quote: AssetID(2), tickMantissa: 1,
@@ -304,7 +306,9 @@ struct Desk: ~Copyable {
         (small.assets, small.feeTiers) = (2, 1)
         var desk = Desk(small, accounts: 4)
         for i in 0..<200 {
-            desk.place(UInt32(i % 4 + 1), i % 2 == 0 ? .buy : .sell, 3, at: i % 2 == 0 ? 90 - Int64(i % 7) : 110 + Int64(i))
+            desk.place(
+                UInt32(i % 4 + 1), i % 2 == 0 ? .buy : .sell, 3,
+                at: i % 2 == 0 ? 90 - Int64(i % 7) : 110 + Int64(i))
         }
         #expect(desk.place(1, .buy, 1, at: 1).refusal == .capacity)
         let name = Text40("account 5")!

@@ -154,6 +154,33 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
+    @Test func `so many mass cancels wait and no more, but a kill switch always may`() {
+        var desk = Desk(openOrders: 4_096)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<1_100 { desk.place(1, .sell, .limit, 1, at: 100) }
+        // The first has more orders than a turn has steps; 64 wait with it.
+        for _ in 0..<64 {
+            let outcome = desk.apply(.massCancel(MassCancel(account: AccountID(1))))
+            #expect(outcome.refusal == .none)
+        }
+        let refused = desk.apply(.massCancel(MassCancel(account: AccountID(1))))
+        #expect(refused.refusal == .instrumentBusy)
+        let busy = unsafe MassCancel(account: AccountID(1)).payloadBytes().withUnsafeBytes {
+            unsafe desk.engine.isBusy(.massCancel, payload: $0)
+        }
+        #expect(busy)
+        let audit = Audit(operatorName: Text40(), reason: "")
+        let killed = desk.apply(
+            .setKillSwitch(SetKillSwitch(account: AccountID(1), isOn: true, audit: audit)))
+        #expect(killed.refusal == .none)
+        _ = desk.ticks()
+        let open = desk.engine.openOrderCount
+        #expect(open == 0)
+        let again = desk.apply(.massCancel(MassCancel(account: AccountID(1))))
+        #expect(again.refusal == .none)
+        #expect(desk.fault() == nil)
+    }
+
     @Test func `stops that one trade elects run by ticks, and wait while nothing trades`() {
         var desk = Desk(openOrders: 4_096)
         desk.terms(priceMax: 1_000, quantityMax: 100_000)
@@ -228,7 +255,7 @@ import Wire
     }
 
     @Test func `rebates are paid from funded fees alone, to the last unit`() {
-        var desk = Desk(openOrders: 64, assetScale: 18)
+        var desk = Desk(openOrders: 64, assetScale: 0)
         desk.terms(priceMax: 1 << 30, quantityMax: 1 << 30)
         let most = Limits.feeRateMax
         desk.apply(

@@ -37,7 +37,9 @@ import Wire
 
     private static func take(_ step: Step, _ engine: inout Engine) {
         unsafe step.bytes.withUnsafeBytes { bytes in
-            _ = step.isVoided ? unsafe engine.skip(record: bytes) : unsafe engine.apply(record: bytes)
+            _ =
+                step.isVoided
+                ? unsafe engine.skip(record: bytes) : unsafe engine.apply(record: bytes)
         }
     }
 
@@ -46,11 +48,13 @@ import Wire
         let log = Self.log(seed: seed, steps: 1_500)
         var engine = Engine(limits: seedLimits(seed), keepsEvents: false)
         var other = Engine(limits: seedLimits(seed), keepsEvents: false)
+        var atWork = 0
         for (i, step) in log.enumerated() {
             Self.take(step, &engine)
             Self.take(step, &other)
-            // Often in the middle of work, for turns are short.
-            guard i % 23 == 0 else { continue }
+            let isAtWork = other.nextTimer == other.timestamp
+            guard i % 23 == 0 || isAtWork && atWork < 60 else { continue }
+            if isAtWork { atWork += 1 }
             let bytes = Self.bytes(of: other)
             let isRead = Self.read(bytes) { restored in
                 #expect(Self.bytes(of: restored) == bytes)
@@ -62,6 +66,9 @@ import Wire
                 return
             }
         }
+        // Turns of ordinary length leave little for the next one.
+        let isShort = seedLimits(seed).turnSteps < 100
+        #expect(!isShort || atWork > 0, "seed \(seed): work waited in no state")
         let (ours, theirs) = (engine.eventHash, other.eventHash)
         #expect(ours == theirs, "seed \(seed)")
         let (ourState, theirState) = (engine.stateHash(), other.stateHash())

@@ -407,6 +407,11 @@ private func strict() -> [Command] {
     let reply = try client.call("GET", "/api/v3/ping")
     #expect(reply.status == 503 && reply.code == -1008)
     #expect(reply.headers["retry-after"] != nil)
+    // Orders are placed and canceled all the same.
+    let placed = try client.signed("POST", "/api/v3/order", Exchange.aliceKey, bid)
+    #expect(placed.status == 200)
+    let stream = try exchange.client()
+    #expect(stream.upgrade("/ws/btcusdt@trade") == 503)
 }
 
 @Test func `without matchd there is a clear answer, and trading begins when it comes`() throws {

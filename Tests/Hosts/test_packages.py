@@ -142,7 +142,9 @@ def test_each_has_its_own_and_no_more(host):
 
 
 def test_a_power_cut_loses_nothing_acknowledged(bench, host):
-    host.exec("boursectl", "credit", "demo1", "USDT", "12.5", "--reason", "before the cut")
+    host.exec(
+        "boursectl", "credit", "demo1", "USDT", "12.5", "--reference", "before the cut",
+        "--reason", "before the cut")
     before = balance(host, "demo1")
     host.power_cut()
     host.boot()

@@ -81,7 +81,8 @@ import Wire
     @Test func `shows an operator's command with who and why`() throws {
         let audit = Audit(operatorName: try #require(Text40("alice")), reason: "first deposit")
         let command = AdjustBalance(
-            account: AccountID(7), asset: AssetID(2), amount: Amount(units: -5), audit: audit)
+            account: AccountID(7), asset: AssetID(2), amount: Amount(units: -5),
+            reference: try #require(Text64("wire 4711")), audit: audit)
         var header = RecordHeader(
             sequence: 9, timestamp: 1_000, session: SessionID(3), number: 4, kind: .adjustBalance)
         header.length = 48
@@ -89,7 +90,7 @@ import Wire
         #expect(
             text.line(voided: false)
                 == "9 1970-01-01T00:00:00.000001000Z 3/4 adjustBalance account=7 asset=2 "
-                + #"amountUnits=-5 operator=alice reason="first deposit""#)
+                + #"amountUnits=-5 reference="wire 4711" operator=alice reason="first deposit""#)
         #expect(text.json(voided: true).compact.contains(#""voided":true"#))
     }
 

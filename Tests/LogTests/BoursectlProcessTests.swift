@@ -138,7 +138,7 @@ final class OperatedExchange {
         #expect(other.status == 1 && other.err.contains("exists with another scale"))
         #expect(try exchange.run("asset", "add", "BTC", "--scale", "19").status == 64)
         #expect(try exchange.run("nonsense").status == 64)
-        let unfunded = try exchange.run("credit", "nobody", "BTC", "1", "--reason", "r")
+        let unfunded = try exchange.run("credit", "nobody", "BTC", "1", "--reference", "n", "--reason", "r")
         #expect(unfunded.status == 1 && unfunded.err.contains("boursectl account open nobody"))
         try "[matchd]\nnonsense = 1\n".write(
             toFile: exchange.state + "/bourse.toml", atomically: true, encoding: .utf8)
@@ -194,18 +194,22 @@ final class OperatedExchange {
         let exchange = try OperatedExchange()
         for command in ["credit", "debit"] {
             for arguments in [["-1_000.5"], ["--", "-1_000.5"]] {
-                let all = [command, "alice", "USD", "--reason", "r"] + arguments
+                let all =
+                    [command, "alice", "USD", "--reference", "a", "--reason", "r"] + arguments
                 let answer = try #require(try exchange.runTogether([all]).first)
                 #expect(answer.status == 64 && answer.err.contains("is negative"))
                 #expect(answer.err.contains("use the other one, with 1"), "\(answer.err)")
             }
         }
-        let zero = try exchange.run("credit", "alice", "USD", "0", "--reason", "r")
+        let zero = try exchange.run(
+            "credit", "alice", "USD", "0", "--reference", "z", "--reason", "r")
         #expect(zero.status == 64 && zero.err.contains("the amount is zero"))
         // What follows an option is no amount, and other mistakes keep their own words.
-        let reason = try exchange.run("credit", "alice", "USD", "1", "--reason", "-5")
+        let reason = try exchange.run(
+            "credit", "alice", "USD", "1", "--reference", "m", "--reason", "-5")
         #expect(reason.status == 64 && !reason.err.contains("is negative"))
-        let option = try exchange.run("credit", "alice", "USD", "1", "--reasons", "r")
+        let option = try exchange.run(
+            "credit", "alice", "USD", "1", "--reference", "o", "--reasons", "r")
         #expect(option.status == 64 && option.err.contains("--reason <text>"))
     }
 
@@ -218,7 +222,9 @@ final class OperatedExchange {
         // On a busy machine the first may all come when nobody listens, and are refused.
         for round in 0..<40 where round < 4 || done == 0 {
             let credits = (0..<5).map {
-                ["credit", "alice", "USD", "1", "--reason", "credit \(round)/\($0)"]
+                [
+                    "credit", "alice", "USD", "1", "--reference", "\(round)/\($0)", "--reason", "r",
+                ]
             }
             // All as one operator: each takes the session from the others, and none may be lost.
             let answers = try exchange.runTogether(credits) {
@@ -242,7 +248,8 @@ final class OperatedExchange {
         try exchange.run("asset", "add", "USD", "--scale", "2")
         try exchange.run("account", "open", "alice")
         let credit = try exchange.run(
-            "credit", "alice", "USD", "5", "--reason", "stops it", "--output", "json")
+            "credit", "alice", "USD", "5", "--reference", "s", "--reason", "stops it", "--output",
+            "json")
         let sequence = try "\(#require(credit.json()["sequence"] as? Int))"
         let void = ["void", sequence, "--reason", "r", "--confirm", sequence]
         #expect(try exchange.runTogether([void])[0].err.contains("is locked by process"))

@@ -116,7 +116,7 @@ private func problems(_ text: String) -> [String] {
                 == EngineLimits(
                     assets: 10, instruments: 20, accounts: 1_000, openOrders: 4_096, apiKeys: 30,
                     sessions: 40, feeTiers: 5, orderLimits: 100_000, references: 4_000_000,
-                    turnSteps: 512))
+                    turnSteps: 256))
         #expect(settings.matchd.socket == "/run/bourse/match.sock")
         #expect(settings.matchd.listen == ListenAddress(host: "::1", port: 7400))
         #expect(settings.matchd.linkKey == "/var/lib/börse/secrets/link.key")
@@ -277,8 +277,8 @@ private func problems(_ text: String) -> [String] {
 
     @Test func `limits that no memory holds are refused`() {
         #expect(
-            problems("[limits]\naccounts = 10_000_000\nassets = 100") == [
-                "/etc/bourse/bourse.toml:2: limits.accounts: accounts × assets is 1000000000, at "
+            problems("[limits]\naccounts = 1_000_000\nassets = 300") == [
+                "/etc/bourse/bourse.toml:2: limits.accounts: accounts × assets is 300000000, at "
                     + "most 268435456: lower limits.accounts or limits.assets"
             ])
     }

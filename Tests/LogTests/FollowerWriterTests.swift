@@ -276,7 +276,8 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     }
 }
 
-@Test func `a session that matchd does not know ends what is in flight, and is opened anew`() throws {
+@Test func `a session that matchd does not know ends what is in flight, and is opened anew`() throws
+{
     var log = FakeLog()
     var writer = try opened(&log)
     var out = LinkEncoder()

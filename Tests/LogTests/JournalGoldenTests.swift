@@ -32,8 +32,10 @@ import Wire
         log.add(SetAccountTier(account: bob, tier: 3, audit: audit))
         log.add(
             SetAccountLimits(
-                account: ann, openOrdersMax: 500, messagesPerSecondMax: 4_000,
-                orderQuantityMax: Quantity(lots: 1 << 20),
+                account: ann, openOrdersMax: 500, messagesPerSecondMax: 4_000, audit: audit))
+        log.add(
+            SetOrderLimits(
+                account: ann, instrument: market, orderQuantityMax: Quantity(lots: 1 << 20),
                 orderNotionalMax: Amount(units: 1 << 60), audit: audit))
         for (id, text) in [(ann, "KEY-OF-ANN"), (bob, "KEY-OF-BOB")] {
             log.add(

@@ -95,7 +95,9 @@ struct JournalState {
         func add(_ directory: String) throws {
             for name in try Directory.names(in: directory) {
                 let path = Directory.join(directory, name)
-                if Directory.isDirectory(path) { try add(path) } else {
+                if Directory.isDirectory(path) {
+                    try add(path)
+                } else {
                     all[path] = try scratch.bytes(path)
                 }
             }
@@ -140,8 +142,9 @@ struct JournalState {
         try state.add(20)
         #expect(try state.open().recovered.lastSequence == 21)
         #expect(try state.begin() == .unchanged(identity))
-        #expect(try String(decoding: state.scratch.bytes(state.place.identityFile!), as: UTF8.self)
-            == "\(identity)\n")
+        #expect(
+            try String(decoding: state.scratch.bytes(state.place.identityFile!), as: UTF8.self)
+                == "\(identity)\n")
     }
 
     @Test func `limits can be changed as long as it holds nothing`() throws {
@@ -260,14 +263,17 @@ struct JournalState {
         for (path, bytes) in good.sorted(by: { $0.key < $1.key }) {
             let there = other.path + path.dropFirst(state.path.count)
             var kinds: [(String, [UInt8]?)] = [
-                ("removed", nil), ("emptied", []), ("zeroed", .init(repeating: 0, count: bytes.count)),
+                ("removed", nil), ("emptied", []),
+                ("zeroed", .init(repeating: 0, count: bytes.count)),
                 ("half", Array(bytes[..<(bytes.count / 2)])),
             ]
             if let before = old[path], before != bytes { kinds.append(("old", before)) }
             if let strange = foreign[there] { kinds.append(("another's", strange)) }
             for (kind, content) in kinds {
                 try state.restore(good)
-                if let content { try state.scratch.put(content, path) } else {
+                if let content {
+                    try state.scratch.put(content, path)
+                } else {
                     try Directory.remove(path)
                 }
                 try Self.check(state, last, "\(path) \(kind)")
@@ -285,7 +291,8 @@ struct JournalState {
         for name in try state.segments() {
             let path = state.journal + "/" + name
             let bytes = try #require(good[path])
-            let places = Array(stride(from: 0, to: bytes.count, by: 1_999))
+            let places =
+                Array(stride(from: 0, to: bytes.count, by: 1_999))
                 + Array(stride(from: 4096, to: bytes.count, by: 72 * 97))
             for at in places {
                 for isCut in [true, false] {
@@ -299,6 +306,52 @@ struct JournalState {
                 }
             }
         }
+    }
+
+    @Test func `a journal without its first segments is gone on with only when it is told to`()
+        throws
+    {
+        let (state, _, last) = try Self.several()
+        let names = try state.segments()
+        let first = try #require(UInt64(names[1].dropLast(4)))
+        // The oldest snapshot is of record 1,001, which is behind the first segment's end.
+        #expect(first < 1_001 || names.count > 3)
+        try Directory.remove(state.journal + "/" + names[0])
+        #expect(
+            journalError { _ = try state.open() }
+                == .beginningMissing(directory: state.journal, first: 1, last: first - 1))
+        let left = try Journal.acceptLoss(
+            state.place, before: first, snapshots: state.snapshots)
+        #expect(left.firstSequence == first)
+        #expect(try Self.outcome(state).last == last)
+        // Without a snapshot that stands for them there is nothing to go on with.
+        for sequence in try state.snapshots.sequences() {
+            try Directory.remove(state.snapshots.path(sequence))
+        }
+        try Directory.remove(state.journal + "/" + names[1])
+        let second = try #require(UInt64(names[2].dropLast(4)))
+        let error = journalError {
+            _ = try Journal.acceptLoss(state.place, before: second, snapshots: state.snapshots)
+        }
+        #expect(error == .noSnapshot(directory: state.journal, first: second))
+        #expect(journalError { _ = try state.open() } != nil)
+    }
+
+    @Test func `a guard that is missing beside a whole journal is said and made anew`() throws {
+        let (state, _, last) = try Self.several()
+        #expect(try state.open().notes.isEmpty)
+        try Directory.remove(state.place.floorFile)
+        try Directory.remove(state.place.identityFile!)
+        let notes = try state.open().notes
+        #expect(notes.count == 2 && notes.contains { $0.contains("boursectl init") })
+        _ = try state.writer()
+        #expect(try Journal.floor(state.place) == last)
+        guard case .completed(_, let files) = try state.begin() else {
+            Issue.record("nothing was made anew")
+            return
+        }
+        #expect(files == [state.place.identityFile!])
+        #expect(try state.open().notes.isEmpty)
     }
 
     @Test func `a journal directory that is not mounted or is emptied is lost, not new`() throws {
@@ -344,9 +397,10 @@ struct JournalState {
         let (last, words) = try Self.outcome(state)
         #expect(last == good, "\(words)")
         #expect(try state.cuts().count == 1)
-        #expect(try Directory.names(in: state.snapshots.directory).allSatisfy {
-            $0.hasSuffix(".snap") || $0.contains(".aside-")
-        })
+        #expect(
+            try Directory.names(in: state.snapshots.directory).allSatisfy {
+                $0.hasSuffix(".snap") || $0.contains(".aside-")
+            })
         try state.add(10)
         #expect(try Self.outcome(state).last == good + 10)
     }
@@ -363,351 +417,5 @@ struct JournalState {
         }
         #expect(try Self.outcome(state).last == second - 1)
         #expect(try state.cuts().count >= names.count - 1)
-    }
-}
-
-@Suite struct JournalFaultTests {
-    @Test func `a latched fault stops every start until it is cleared`() throws {
-        let state = try JournalState()
-        try state.begin()
-        try state.add(100)
-        for file in state.place.faultFiles {
-            state.place.latch("cannot sync x: Input/output error")
-            // One of the two notes is enough.
-            try Directory.remove(file)
-            let error = journalError { _ = try state.open() }
-            guard case .latched(_, "cannot sync x: Input/output error") = error else {
-                Issue.record("\(String(describing: error))")
-                return
-            }
-            #expect(error?.description.contains("boursectl journal clear-fault") == true)
-            let done = try #require(try Journal.clearFault(state.place))
-            #expect(done.last == 101)
-            #expect(done.bytes == 64 << 10)
-            #expect(state.place.latched() == nil)
-            #expect(try Journal.clearFault(state.place) == nil)
-            #expect(try state.open().recovered.lastSequence == 101)
-        }
-    }
-
-    @Test func `a fault of a journal that lost records is not cleared`() throws {
-        let state = try JournalState()
-        try state.begin()
-        try state.add(100)
-        let path = state.journal + "/" + (try state.segments())[0]
-        var bytes = try state.scratch.bytes(path)
-        for i in 4096 + 3000..<bytes.count { bytes[i] = 0 }
-        try state.scratch.put(bytes, path)
-        state.place.latch("cannot sync x: Input/output error")
-        #expect(journalError { _ = try Journal.clearFault(state.place) } != nil)
-        #expect(state.place.latched() != nil)
-    }
-
-    @Test func `only what the disk refuses is latched`() {
-        func isFault(_ code: Int32, _ operation: String) -> Bool {
-            SystemError(code: code, operation: operation, path: "x").isDiskFault
-        }
-        #expect(isFault(EIO, "sync") && isFault(ENOSPC, "sync") && isFault(EIO, "write"))
-        #expect(isFault(EIO, "sync directory"))
-        #expect(!isFault(ENOSPC, "write") && !isFault(EIO, "read") && !isFault(EACCES, "open"))
-    }
-}
-
-@Suite struct JournalCutTests {
-    /// A writer with 300 records in several batches, all released up to 200.
-    static func place() throws -> (JournalState, JournalWriter) {
-        let state = try JournalState()
-        try state.begin()
-        let writer = try state.writer()
-        try state.add(1_999, batch: 10, to: writer)
-        writer.noteCommit(1_000)
-        return (state, writer)
-    }
-
-    @Test func `a cut goes on with another branch in a higher epoch`() throws {
-        let (state, writer) = try Self.place()
-        try writer.cut(after: 1_200, reason: "the primary's log differs")
-        #expect(writer.lastSequence == 1_200)
-        #expect(writer.durableSequence == 1_200)
-        try writer.append(JournalState.ticks(after: writer.last, 7, epoch: 5), isForeign: true)
-        try writer.sync()
-        let opened = try state.open()
-        #expect(opened.recovered.lastSequence == 1_207)
-        #expect(opened.recovered.lastEpoch == 5)
-        #expect(opened.recovered.commitPoint == 1_000)
-        #expect(opened.replica.cut == nil)
-        #expect(try !state.cuts().isEmpty)
-    }
-
-    @Test func `what was released is not cut, unless it is forced`() throws {
-        let (state, writer) = try Self.place()
-        #expect(
-            journalError { try writer.cut(after: 999, reason: "") }
-                == .cutBelowCommit(after: 999, commitPoint: 1_000))
-        #expect(writer.lastSequence == 2_000)
-        try writer.cut(after: 2_000, reason: "nothing stands behind")
-        try writer.cut(after: 999, reason: "forced", isForced: true)
-        #expect(try state.open().recovered.lastSequence == 999)
-    }
-
-    @Test func `a cut that was interrupted anywhere is finished before the end is judged`() throws {
-        let (state, writer) = try Self.place()
-        try state.add(345, to: writer)
-        let before = try state.image()
-        let names = try state.segments()
-        let keep: UInt64 = 1_200
-        var replica = try #require(try ReplicaFile(state.place.replicaFile))
-        let reader = JournalReader(directory: state.journal, from: keep + 1)
-        #expect(try unsafe reader.next(upTo: keep + 1) { _ in })
-        replica.cut = reader.last
-        #expect(replica.cut?.sequence == keep + 1)
-        let holder = try #require(names.last { UInt64($0.dropLast(4))! <= keep })
-        // How many of the later segments are gone already, and how much of its own is zeroed.
-        for gone in 0...(names.count - 1 - names.firstIndex(of: holder)!) {
-            for zeroed in [0, 8, 600, 5_000, 1 << 20] {
-                try state.restore(before)
-                try replica.store(state.place.replicaFile)
-                for name in names.suffix(gone) { try Directory.remove(state.journal + "/" + name) }
-                let path = state.journal + "/" + holder
-                var bytes = try state.scratch.bytes(path)
-                let end = bytes.lastIndex { $0 != 0 }! + 1
-                // The record after the last that stays goes as the last of all.
-                let first = 4096 + 8_000
-                for i in max(first, end - zeroed)..<end { bytes[i] = 0 }
-                try state.scratch.put(bytes, path)
-                guard gone == names.count - 1 - names.firstIndex(of: holder)! || zeroed == 0 else {
-                    continue
-                }
-                let opened = try state.open()
-                #expect(opened.recovered.lastSequence == keep, "\(gone) gone, \(zeroed) zeroed")
-                #expect(opened.replica.cut == nil)
-                #expect(try ReplicaFile(state.place.replicaFile)?.cut == nil)
-            }
-        }
-    }
-
-    @Test func `an old replica file's intent cuts nothing of the branch that followed`() throws {
-        let (state, writer) = try Self.place()
-        var replica = try #require(try ReplicaFile(state.place.replicaFile))
-        let reader = JournalReader(directory: state.journal, from: 1_201)
-        #expect(try unsafe reader.next(upTo: 1_201) { _ in })
-        replica.cut = reader.last
-        try writer.cut(after: 1_200, reason: "lawful")
-        try writer.append(JournalState.ticks(after: writer.last, 50, epoch: 2))
-        try writer.sync()
-        try replica.store(state.place.replicaFile)
-        #expect(try state.open().recovered.lastSequence == 1_250)
-    }
-
-    @Test func `a snapshot of a branch that was cut is passed over, of an own fork refused`() throws
-    {
-        let state = try JournalState()
-        try state.begin()
-        let writer = try state.writer()
-        try state.add(99, to: writer)
-        func snapshot(_ crc: UInt32? = nil) throws {
-            let opened = try state.open()
-            let engine = try Journal.restore(opened.recovered, snapshots: state.snapshots)
-            _ = try state.snapshots.write(
-                engine, identity: opened.replica.identity,
-                recordCRC: crc ?? opened.recovered.last.crc)
-        }
-        try snapshot()
-        try writer.cut(after: 50, reason: "lawful")
-        try writer.append(JournalState.ticks(after: writer.last, 100, epoch: 2))
-        try writer.sync()
-        var reports: [String] = []
-        let opened = try state.open()
-        let engine = try Journal.restore(
-            opened.recovered, snapshots: state.snapshots, report: { reports.append($0) })
-        #expect(engine.sequence == 150)
-        #expect(reports.contains { $0.contains("that branch was cut") })
-        try snapshot(7)
-        guard
-            case .forked(_, 150) = journalError({
-                _ = try Journal.restore(opened.recovered, snapshots: state.snapshots)
-            })
-        else {
-            Issue.record("a snapshot of another record was taken")
-            return
-        }
-    }
-}
-
-@Suite struct JournalReplicaTests {
-    @Test func `a journal may begin after a snapshot`() throws {
-        let (state, _, last) = try JournalLossTests.several()
-        let info = try #require(try state.snapshots.newest(identity: nil)).info
-        let learner = try JournalState()
-        try learner.scratch.put(
-            try state.scratch.bytes(info.path), learner.snapshots.path(info.sequence))
-        let replica = ReplicaFile(identity: info.identity, promise: 1)
-        let recovered = try Journal.begin(
-            learner.place, after: info, replica: replica, options: JournalLab.options)
-        #expect(recovered.isEmpty)
-        #expect(recovered.last == info.point)
-        #expect(recovered.firstSequence == info.sequence + 1)
-        // Also when it dies before the first record came.
-        #expect(try learner.open().recovered.isEmpty)
-        #expect(try JournalLossTests.outcome(learner).last == info.sequence)
-        let writer = try learner.writer()
-        let reader = JournalReader(directory: state.journal, from: info.sequence + 1)
-        while try unsafe reader.next({ run in
-            do { try unsafe writer.append([UInt8](run), isForeign: true) } catch {
-                Issue.record("\(error)")
-            }
-        }) {}
-        try writer.sync()
-        #expect(try JournalLossTests.outcome(learner).last == last)
-        #expect(journalError {
-            _ = try Journal.begin(
-                learner.place, after: info, replica: replica, options: JournalLab.options)
-        } != nil)
-    }
-
-    @Test func `marks carry the commit point, and a quiet journal ends with one`() throws {
-        let state = try JournalState()
-        try state.begin()
-        let writer = try state.writer()
-        try state.add(20, to: writer)
-        #expect(try writer.settle() == false)
-        writer.noteCommit(21)
-        writer.noteCommit(15)
-        #expect(writer.commitPoint == 21)
-        #expect(try writer.settle())
-        #expect(try writer.settle() == false)
-        #expect(try state.open().recovered.commitPoint == 21)
-        let reader = JournalReader(directory: state.journal, from: 1, isLive: true)
-        while try unsafe reader.next({ _ in }) {}
-        #expect(reader.commitPoint == 21)
-        #expect(reader.isDurable)
-        #expect(reader.last == writer.last)
-    }
-
-    @Test func `records are as long as a transaction of many inputs`() throws {
-        let state = try JournalState()
-        try state.begin()
-        let opened = try state.open()
-        let options = JournalOptions(segmentBytes: 1 << 20, reserveBytes: 0, zeroesAhead: false)
-        let writer = try JournalWriter(
-            recovered: opened.recovered, replica: opened.replica.replica, place: state.place,
-            options: options)
-        let longest = Limits.recordBytesMax - RecordHeader.size
-        #expect(Limits.recordBytesMax == 128 << 10)
-        // It does not fit into what is left of a small segment, but into the next, larger one.
-        for _ in 0..<40 {
-            try writer.append(JournalState.ticks(after: writer.last, 1, bytes: longest))
-            try writer.append(JournalState.ticks(after: writer.last, 3))
-            try writer.sync()
-        }
-        #expect(try state.segments().count > 4)
-        #expect(try state.open().recovered.lastSequence == 161)
-        var count = 0
-        let reader = JournalReader(directory: state.journal, from: 1)
-        while try unsafe reader.next({ count += $0.count }) {}
-        #expect(count > 40 * longest)
-        // A byte more is no record, and one that no segment holds is refused before it is written.
-        let more = JournalState.ticks(after: writer.last, 1, bytes: longest + 8)
-        #expect(journalError { try writer.append(more) } != nil)
-        let small = try JournalWriter(
-            recovered: Journal.recover(directory: state.journal), options: JournalLab.options)
-        let error = journalError {
-            try small.append(JournalState.ticks(after: small.last, 1, bytes: longest))
-        }
-        #expect(error?.description.hasSuffix("it is longer than a segment") == true)
-    }
-
-    @Test func `a torn record of many sectors is cut, a whole one with a wrong byte refused`() throws
-    {
-        let state = try JournalState()
-        try state.begin()
-        let opened = try state.open()
-        let writer = try JournalWriter(
-            recovered: opened.recovered, options: JournalOptions(segmentBytes: 1 << 20))
-        try state.add(5, to: writer)
-        let path = state.journal + "/" + (try state.segments()).last!
-        try writer.append(
-            JournalState.ticks(after: writer.last, 1, bytes: Limits.recordBytesMax / 2))
-        let good = try state.scratch.bytes(path)
-        let end = good.lastIndex { $0 != 0 }! + 1
-        let begin = end - Limits.recordBytesMax / 2 - RecordHeader.size
-        var torn = good
-        for i in (begin + 30_000) / 4096 * 4096..<end { torn[i] = 0 }
-        var hole = good
-        for i in (begin + 9_000) / 512 * 512..<(begin + 9_000) / 512 * 512 + 512 { hole[i] = 0 }
-        for bytes in [torn, hole] {
-            try state.scratch.put(bytes, path)
-            let recovered = try Journal.recover(directory: state.journal)
-            #expect(recovered.lastSequence == 6)
-            #expect(recovered.cut?.sequence == 7)
-        }
-        for at in [begin, begin + 1, begin + 6, begin + 20_000, end - 1] {
-            var bytes = good
-            bytes[at] ^= 0x40
-            try state.scratch.put(bytes, path)
-            guard
-                case .damaged(_, begin, 6, _) = journalError({
-                    _ = try Journal.recover(directory: state.journal)
-                })
-            else {
-                Issue.record("byte \(at - begin) was taken for torn")
-                continue
-            }
-        }
-    }
-
-    @Test func `the replica file stands as it is drawn, and is never half there`() throws {
-        let state = try JournalState()
-        let path = state.place.replicaFile
-        #expect(try ReplicaFile(path) == nil)
-        let file = ReplicaFile(
-            identity: JournalSample.identity, replica: ReplicaID(high: 3, low: 4), promise: 7,
-            cluster: 9, cut: LogPoint(sequence: 11, epoch: 5, crc: 13))
-        try file.store(path)
-        #expect(try ReplicaFile(path) == file)
-        let bytes = try state.scratch.bytes(path)
-        #expect(bytes.count == 128)
-        #expect(Array(bytes[0..<8]) == Array("BOURSER1".utf8))
-        #expect(Array(bytes[8..<16]) == [1, 0, 0, 0, 128, 0, 0, 0])
-        #expect(bytes[32] == 3 && bytes[40] == 4 && bytes[48] == 7 && bytes[56] == 9)
-        #expect(bytes[64] == 11 && bytes[72] == 5 && bytes[76] == 13)
-        for at in bytes.indices {
-            var bad = bytes
-            bad[at] ^= 1
-            try state.scratch.put(bad, path)
-            #expect(journalError { _ = try ReplicaFile(path) } != nil, "byte \(at)")
-        }
-        for count in [0, 1, 127, 129] {
-            try state.scratch.put(Array((bytes + [0])[..<count]), path)
-            #expect(journalError { _ = try ReplicaFile(path) } != nil)
-        }
-    }
-
-    @Test func `an epoch rises only by its record`() throws {
-        let state = try JournalState()
-        try state.begin()
-        let writer = try state.writer()
-        try writer.append(JournalState.ticks(after: writer.last, 3, epoch: 2))
-        var tick = JournalState.ticks(after: writer.last, 1)
-        tick[24] = 3
-        unsafe tick.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
-        #expect(journalError { try writer.append(tick) }?.description.contains("epoch") == true)
-        try writer.sync()
-        // Nor does a reader take it.
-        let path = state.journal + "/" + (try state.segments())[0]
-        var bytes = try state.scratch.bytes(path)
-        let end = bytes.lastIndex { $0 != 0 }! / 8 * 8 + 8
-        let at = end + (SyncedEnd.isMark(bytes, end) ? 0 : 8)
-        bytes.replaceSubrange(at..<at + tick.count, with: tick)
-        try state.scratch.put(bytes, path)
-        #expect(journalError { _ = try state.open() }?.description.contains("epoch") == true)
-    }
-}
-
-/// Where the last item of a segment ends.
-private enum SyncedEnd {
-    /// Whether a sync mark ends at `end`; one whose commit point is 0 has 8 zero bytes more.
-    static func isMark(_ bytes: [UInt8], _ end: Int) -> Bool {
-        Array(bytes[end - 24..<end - 20]) == Array("SYN2".utf8)
     }
 }

@@ -138,3 +138,81 @@ import Testing
         #expect(error.description.hasSuffix(error.advice))
     }
 }
+
+/// What the service manager is told, in a socket of its own.
+private final class ManagerSocket {
+    private let descriptor: Int32
+    private let path: String
+
+    init() throws {
+        path = "/tmp/bourse-notify-\(getpid())-\(SystemRandom.number())"
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) {
+            unsafe $0.copyBytes(from: path.utf8)
+        }
+        let bound = unsafe withUnsafeBytes(of: &address) { raw in
+            unsafe bind(
+                descriptor, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(raw.count))
+        }
+        guard bound == 0 else { throw SystemError.last("bind", path) }
+        unsafe setenv("NOTIFY_SOCKET", path, 1)
+    }
+
+    deinit {
+        unsafe unsetenv("NOTIFY_SOCKET")
+        close(descriptor)
+        unsafe unlink(path)
+    }
+
+    /// What came since the last call.
+    func lines() -> [String] {
+        var all: [String] = []
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = unsafe recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+            guard count > 0 else { return all }
+            all.append(String(decoding: bytes[..<count], as: UTF8.self))
+        }
+    }
+}
+
+@Suite(.serialized) struct WorkProgressTests {
+    @Test func `work that moves has its time extended by time, and work that stands has not`()
+        throws
+    {
+        let manager = try ManagerSocket()
+        let work = WorkProgress()
+        final class Lines: Sendable {
+            let all = Mutex<[String]>([])
+        }
+        let told = Lines()
+        work.begin("replaying", unit: "records", from: 100, to: 1_100)
+        let reporter = try WorkReporter(
+            work, patienceNanos: 1_500_000_000, lineNanos: 1_500_000_000
+        ) { line in told.all.withLock { $0.append(line) } }
+        for count in 1...16 {
+            Clock.sleep(nanos: 200_000_000)
+            work.advance(to: 100 + UInt64(count))
+        }
+        var said = manager.lines()
+        #expect(said.filter { $0.hasPrefix("EXTEND_TIMEOUT_USEC=") }.count >= 3)
+        #expect(said.filter { $0 == "WATCHDOG=1" }.count >= 3)
+        let status = try #require(said.last { $0.hasPrefix("STATUS=replaying 11") })
+        #expect(status.contains(" of 1100 records, 1 %, ") && status.contains(" s left"))
+        // A record that takes for ever: after a while nobody speaks for it.
+        Clock.sleep(nanos: 3_200_000_000)
+        _ = manager.lines()
+        Clock.sleep(nanos: 2_200_000_000)
+        said = manager.lines()
+        #expect(said.allSatisfy { $0.hasPrefix("STATUS=") })
+        #expect(!said.isEmpty)
+        reporter.end()
+        #expect(told.all.withLock { $0.count } >= 3)
+        _ = manager.lines()
+        Clock.sleep(nanos: 1_200_000_000)
+        #expect(manager.lines().isEmpty)
+    }
+}

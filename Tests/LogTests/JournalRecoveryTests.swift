@@ -39,10 +39,15 @@ import Wire
         /// The bytes as a write leaves them that ended at a sector within a record; with the index
         /// of that record, the last there is.
         func torn() throws -> (bytes: [UInt8], index: Int) {
+            func sector(_ range: Range<Int>) -> Int { (range.upperBound - 1) / 512 * 512 }
             let index = try #require(
-                records.lastIndex { $0.lowerBound / 512 != ($0.upperBound - 17) / 512 })
+                records.lastIndex { range in
+                    let start = sector(range)
+                    return start > range.lowerBound
+                        && self.bytes[start..<range.upperBound].contains { $0 != 0 }
+                })
             var bytes = self.bytes
-            for i in (records[index].upperBound - 17) / 512 * 512..<end { bytes[i] = 0 }
+            for i in sector(records[index])..<end { bytes[i] = 0 }
             return (bytes, index)
         }
 
@@ -90,7 +95,8 @@ import Wire
 
     @Test func `a file that was cut short is damage, wherever it was cut`() throws {
         let image = try Image(12, batch: 3)
-        let ends = Array(stride(from: 0, to: image.bytes.count, by: 509))
+        let ends =
+            Array(stride(from: 0, to: image.bytes.count, by: 509))
             + image.records.map(\.upperBound) + [image.end, image.bytes.count - 1]
         for end in ends {
             let error = journalError { _ = try image.recover(Array(image.bytes[..<end])) }
@@ -98,7 +104,7 @@ import Wire
                 Issue.record("cut at \(end): \(String(describing: error))")
                 continue
             }
-            #expect(lastGood == 0)
+            #expect(lastGood == UInt64(image.records.count { $0.upperBound <= end }))
             #expect(try image.lab.scratch.bytes(file).count == end)
         }
         // Nor is one that grew what was written.

@@ -90,7 +90,8 @@ struct JournalSample {
                 add(
                     AdjustBalance(
                         account: AccountID(UInt32(id)), asset: AssetID(UInt16(asset)),
-                        amount: Amount(units: 1_000_000_000_000_000), audit: audit))
+                        amount: Amount(units: 1_000_000_000_000_000),
+                        reference: Text64("funds \(id) \(asset)")!, audit: audit))
             }
         }
         while records.count < count { add(order()) }

@@ -128,7 +128,9 @@ import Wire
         try writer.sync()
         func refusal(_ bytes: [UInt8], isForeign: Bool = false) -> String {
             let error = journalError { try writer.append(bytes, isForeign: isForeign) }
-            guard case .refused(_, let detail) = error else { return "\(String(describing: error))" }
+            guard case .refused(_, let detail) = error else {
+                return "\(String(describing: error))"
+            }
             return detail
         }
         func changed(_ at: Int, _ value: UInt8) -> [UInt8] {

@@ -40,7 +40,7 @@ private func oneOfEach() throws -> [LinkFrame] {
         .challenge([UInt8](repeating: 0xCD, count: 32)),
         .welcome(
             LinkWelcome(
-                epoch: 2, journalHigh: 3, journalLow: 4, limits: .small, released: 5, time: 6)),
+                epoch: 2, journalHigh: 3, journalLow: 4, released: 5, time: 6)),
         .acks([
             LinkAck(
                 session: SessionID(1), number: 2, sequence: 3, id: 4,
@@ -76,8 +76,9 @@ private func oneOfEach() throws -> [LinkFrame] {
         // proof
         "2800000002000000" + String(repeating: "ab", count: 32),
         // submit: session 3, two commands
-        "3800000003000000" + "03000000" + "02000000"
-            + "0400000000000000" + "08000000" + "2c00" + "0000" + "05000000" + "0000" + "ff00"
+        "4000000003000000" + "03000000" + "02000000"
+            + "0400000000000000" + "10000000" + "2c00" + "0000" + "05000000" + "0000" + "ff00"
+            + "0000000000000000"
             + "0500000000000000" + "00000000" + "0200" + "0000",
         // subscribe
         "2000000004000000" + "0100000000000000" + "0000000000000000" + "02000000" + "03000000",

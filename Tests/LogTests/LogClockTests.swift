@@ -120,7 +120,7 @@ private struct Host {
 
     @Test func `a line that is not of this boot is not believed`() {
         let host = Host()
-        for line in [Int64.max, .min, hour, host.real, host.real - 10 * second, 1] {
+        for line in [Int64.max, .min, hour, host.real, host.real - 1_002 * second, 1] {
             let clock = LogClock(
                 last: host.real - second, line: line, host: host.real, monotonic: host.boot)
             #expect(clock.start == .host && clock.now == host.real, "\(line)")

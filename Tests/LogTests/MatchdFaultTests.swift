@@ -271,6 +271,7 @@ private let second: Int64 = 1_000_000_000
         let ack = try client.execute(
             TestDesk.place(5), session: desk.session, number: desk.number + 1)
         #expect(ack.refusal == .none && ack.isLogged)
+        usleep(1_200_000)
         #expect(process.end(SIGTERM) == 0)
         let file = try File(log, .read)
         let text = String(decoding: try file.read(count: try file.size()), as: UTF8.self)
@@ -296,7 +297,7 @@ private let second: Int64 = 1_000_000_000
         try desk.prepare()
         for hours in [Int64(1), -1, 0] {
             try library.shift(seconds: hours * 3_600)
-            usleep(600_000)
+            usleep(1_200_000)
             #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
             let status = try client.status()
             #expect(status.isClockApart == (hours != 0))

@@ -188,6 +188,7 @@ struct TestDesk {
             let ack = try submit(
                 AdjustBalance(
                     account: AccountID(1), asset: asset, amount: Amount(units: 1 << 70),
+                    reference: try #require(Text64("prepare \(asset.number)")),
                     audit: audit))
             #expect(ack.refusal == .none)
         }

@@ -8,6 +8,7 @@ import Journal
 import Link
 import Pipeline
 import Platform
+import Secrets
 import Synchronization
 import Terms
 import Testing
@@ -245,7 +246,8 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`() throws
+    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`()
+        throws
     {
         let place = try PipelinePlace()
         var running = try RunningPipeline(place)
@@ -312,11 +314,11 @@ import Wire
                 } == code)
         }
         // A sealed log ends with a hash mark.
-        for _ in 0..<1_000 where running.pipeline.applied != running.pipeline.released {
-            usleep(1_000)
+        let last = try running.connect()
+        for _ in 0..<1_000 where try last.status().hashMark != running.pipeline.applied {
+            usleep(2_000)
         }
-        let status = try running.connect().status()
-        #expect(status.hashMark == status.applied && status.applied > 1)
+        #expect(try last.status().hashMark == running.pipeline.applied)
         running.pipeline.setRole(.standalone)
         desk = try PipelineTests.again(desk, running)
         #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
@@ -347,6 +349,10 @@ import Wire
     {
         #expect(LinkPolicy.allows(.wallet, MassCancel(account: AccountID(1))) == false)
         #expect(LinkPolicy.allows(.wallet, TestDesk.place(1)) == false)
+        let deposit = CreditDeposit(
+            account: AccountID(1), asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
+            output: 3, amount: Amount(units: 4))
+        #expect(LinkPolicy.allows(.wallet, deposit) && !LinkPolicy.allows(.gateway, deposit))
         let rows: [(String, LinkRole, Bool)] = [
             ("wallet/a", .wallet, true), ("wallet/a", .gateway, false),
             ("wallet/a", .operator, true), ("operator/a", .wallet, false),
@@ -357,6 +363,141 @@ import Wire
             let open = OpenSession(name: try #require(Text40(name)))
             #expect(LinkPolicy.allows(role, open) == isAllowed, "\(name) \(role)")
         }
+    }
+
+    @Test func `names of sessions that were closed are free again`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        let client = try running.connect()
+        // The table has 16 places.
+        for round in 0..<100 {
+            let name = try #require(Text40("desk/\(round)"))
+            var writer = WriterSession<Int>(name: name)
+            var out = LinkEncoder()
+            writer.connected(&out)
+            let early = writer.close(&out)
+            #expect(!early)
+            while writer.state == .opening || writer.state == .closed && !writer.isClosed {
+                try client.send(&out)
+                guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+                    Issue.record("an answer was due")
+                    return
+                }
+                for ack in acks { _ = writer.acked(ack, &out) }
+                if case .open = writer.state {
+                    let isClosing = writer.close(&out)
+                    #expect(isClosing)
+                }
+            }
+            #expect(writer.state == .closed && writer.isClosed, "round \(round)")
+            #expect(try client.session(of: name).id.number == 0)
+        }
+        // Nothing of a closed session enters the log, and its end is not logged twice.
+        let before = running.pipeline.applied
+        let late = try client.execute(TestDesk.place(1), session: SessionID(50), number: 1)
+        #expect(late.refusal == .sessionUnknown && !late.isLogged)
+        let again = try client.execute(
+            CloseSession(session: SessionID(50)), session: SessionID(0), number: 777)
+        #expect(again.refusal == .sessionUnknown && !again.isLogged)
+        #expect(running.pipeline.applied == before)
+        try running.stop()
+    }
+
+    @Test func `a gateway closes its own session and no other's`() throws {
+        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
+        let running = try RunningPipeline(try PipelinePlace(), tcpKey: key)
+        let name = try #require(Text40("gateway/1"))
+        func remote() throws -> LinkClient {
+            try LinkClient.connect(
+                host: "127.0.0.1", port: running.listeners[1].port, key: key, name: name)
+        }
+        let own = try TestDesk(running.connect(), "operator/own")
+        let first = try remote()
+        let session = SessionID(UInt32(try first.openSession(name).id))
+        #expect(
+            Self.code {
+                _ = try remote().execute(
+                    CloseSession(session: own.session), session: SessionID(0), number: 9)
+            } == .access)
+        #expect(
+            Self.code {
+                _ = try remote().execute(
+                    CloseSession(session: session), session: SessionID(0), number: 9)
+            } == .access)
+        let ack = try first.execute(
+            CloseSession(session: session), session: SessionID(0), number: 9)
+        #expect(ack.refusal == .none && ack.isLogged)
+        try running.stop()
+    }
+
+    @Test func `commands wait while their instrument is busy, in order, and others go on`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let audit = Audit(operatorName: try #require(Text40("t")), reason: "t")
+        try desk.submit(
+            SetInstrument(
+                symbol: try #require(Text16("OTHER")), base: AssetID(1), quote: AssetID(2),
+                tickMantissa: 1, tickScale: 2, lotUnits: 1000, priceMax: Price(ticks: 1 << 32),
+                quantityMax: Quantity(lots: 1 << 40), audit: audit))
+        try desk.submit(OpenAccount(name: try #require(Text40("bob")), audit: audit))
+        for asset in [AssetID(1), AssetID(2)] {
+            try desk.submit(
+                AdjustBalance(
+                    account: AccountID(2), asset: asset, amount: Amount(units: 1 << 70),
+                    reference: try #require(Text64("bob \(asset.number)")),
+                    audit: audit))
+        }
+        var out = LinkEncoder()
+        let asks: UInt64 = 3_000
+        for number in 1...asks {
+            out.submit(
+                session: desk.session, number: desk.number + number, TestDesk.place(10, .sell))
+        }
+        desk.number += asks
+        try client.send(&out)
+        var acked: UInt64 = 0
+        while acked < asks {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+                break
+            }
+            acked += UInt64(acks.count { $0.refusal == .none })
+        }
+        #expect(acked == asks)
+        // Bob takes all of them, which is the work of several ticks, and goes on at once.
+        func place(_ instrument: UInt16, _ lots: Int64, _ side: Side = .buy) -> Place {
+            Place(
+                account: AccountID(2), instrument: InstrumentID(instrument), side: side,
+                type: .limit, price: Price(ticks: 10), quantity: Quantity(lots: lots))
+        }
+        let other = try running.connect("other")
+        let second = try TestDesk(other, "second")
+        out.submit(session: desk.session, number: desk.number + 1, place(1, Int64(asks)))
+        out.submit(session: desk.session, number: desk.number + 2, place(1, 1))
+        out.submit(session: desk.session, number: desk.number + 3, place(2, 1))
+        try client.send(&out)
+        out.submit(session: second.session, number: 1, place(2, 1))
+        try other.send(&out)
+        var sequences: [UInt64: UInt64] = [:]
+        while sequences.count < 3 {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+                Issue.record("acknowledgements were due")
+                return
+            }
+            for ack in acks {
+                #expect(ack.refusal == .none && ack.isLogged, "\(ack)")
+                sequences[ack.number - desk.number] = ack.sequence
+            }
+        }
+        guard case .acks(let acks) = try other.receive(timeoutNanos: 5_000_000_000) else {
+            Issue.record("an acknowledgement was due")
+            return
+        }
+        #expect(acks[0].refusal == .none)
+        let (sweep, behind) = (try #require(sequences[1]), try #require(sequences[2]))
+        #expect(behind > sweep + 3, "ticks are between: \(sequences)")
+        #expect(try #require(sequences[3]) > behind)
+        try running.stop()
     }
 
     @Test func `below the disk reserve a cancel of nothing does not grow the log`() throws {

@@ -358,16 +358,27 @@ import Wire
             SetAccountTier(account: account, tier: 0, audit: audit),
             SetKillSwitch(account: account, isOn: true, audit: audit),
             AdjustBalance(
-                account: account, asset: AssetID(1), amount: Amount(units: 1), audit: audit),
+                account: account, asset: AssetID(1), amount: Amount(units: 1),
+                reference: try #require(Text64("theft")), audit: audit),
             AddAPIKey(
                 account: account, permissions: .trade, algorithm: .ed25519,
                 keyID: try #require(Text64("eve")), sealedSecret: [], audit: audit),
             RevokeAPIKey(keyID: try #require(Text64("eve")), audit: audit),
+            SetReferencePrice(instrument: instrument, price: Price(ticks: 5), audit: audit),
+            TransferFees(
+                account: account, asset: AssetID(1), amount: Amount(units: 1),
+                reference: try #require(Text64("fees")), audit: audit),
+            RaiseLimits(limits: .small, audit: audit),
+            SetOrderLimits(account: account, instrument: instrument, audit: audit),
+            CreditDeposit(
+                account: account, asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
+                output: 3, amount: Amount(units: 4)),
             MassCancel(account: AccountID(0)),
         ]
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [
-            .genesis, .tick, .hashMark, .epochMark, .voidSequence, .openSession,
+            .genesis, .tick, .hashMark, .epochMark, .setRules, .voidSequence, .openSession,
+            .closeSession,
         ]
         #expect(Set(kinds).union(others) == Set(CommandKind.allCases), "none is forgotten")
 

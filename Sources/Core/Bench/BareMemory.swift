@@ -20,8 +20,9 @@ public struct BareMemory: ~Copyable {
         // Sattolo's shuffle: what comes out is a single ring.
         var random: UInt64 = 1
         for i in stride(from: count - 1, to: 0, by: -1) {
-            random = scatter(random &+ UInt64(i))
-            let j = Int(random % UInt64(i))
+            // Knuth's MMIX; its high bits are the good ones.
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let j = Int((random >> 32) % UInt64(i))
             let next = words[i * 16]
             words[i * 16] = words[j * 16]
             words[j * 16] = next
@@ -35,4 +36,10 @@ public struct BareMemory: ~Copyable {
         self.at = at
         return at
     }
+}
+
+/// Spreads a key over all bits, so that each step looks somewhere else.
+@inline(__always) private func scatter(_ key: UInt64) -> UInt64 {
+    let product = (key ^ (key >> 32)) &* 0x9E37_79B9_7F4A_7C15
+    return product ^ (product >> 32)
 }

@@ -1,4 +1,4 @@
-// Makes replay files from a seed: a market in which most messages move a resting order.
+// Makes replay files from a seed.
 
 public import Engine
 internal import Terms
@@ -15,19 +15,26 @@ public struct MarketShape: Sendable {
     public var accounts: Int
     /// The same seed gives the same file.
     public var seed: UInt64
+    /// How messages are mixed and the price moves.
+    public var flow: Flow
 
     /// A market.
-    public init(events: Int, symbols: Int, liveOrders: Int, accounts: Int, seed: UInt64) {
+    public init(
+        events: Int, symbols: Int, liveOrders: Int, accounts: Int, seed: UInt64,
+        flow: Flow = .steady
+    ) {
         self.events = events
         self.symbols = symbols
         self.liveOrders = liveOrders
         self.accounts = accounts
         self.seed = seed
+        self.flow = flow
     }
 }
 
-/// Makes events one by one. About 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and market orders,
-/// and as many new ones more as keep the open orders at their number.
+/// Makes events one by one. In a steady flow about 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and
+/// market orders, and as many new ones more as keep the open orders at their number; a longer file
+/// begins like a shorter one. In the other flows as `Flow` says, stretched over the whole file.
 public struct Generator: ~Copyable {
     private struct Live {
         var id: UInt64
@@ -42,6 +49,8 @@ public struct Generator: ~Copyable {
     private var live: [Live] = []
     private var places: [UInt64: Int] = [:]
     private var middle: [Int64]
+    private var phase: Flow.Phase
+    private var made = 0
     private var lastID: UInt64 = 0
 
     /// A generator of this market.
@@ -50,12 +59,16 @@ public struct Generator: ~Copyable {
             shape.symbols > 0 && shape.accounts > 0 && shape.liveOrders > 0, "a market has some")
         self.shape = shape
         random = shape.seed
-        middle = [Int64](repeating: 100_000, count: shape.symbols + 1)
+        middle = [Int64](repeating: Self.start, count: shape.symbols + 1)
+        phase = shape.flow.phase(at: 0)
         book = Replay(
             symbols: shape.symbols, accounts: shape.accounts,
             openOrders: shape.liveOrders * 2 + 1024, ledger: false)
         live.reserveCapacity(shape.liveOrders * 2)
     }
+
+    /// The middle of each market before it moves, in ticks.
+    private static var start: Int64 { 100_000 }
 
     /// SplitMix64.
     private mutating func next() -> UInt64 {
@@ -70,15 +83,18 @@ public struct Generator: ~Copyable {
 
     /// A price on its side of the middle, mostly near it, now and then across.
     private mutating func price(_ symbol: UInt16, _ side: Side) -> Int64 {
-        let spread = 8 * (1 << below(7))
-        let away = Int64(below(spread)) + 1 - (below(64) == 0 ? 4 : 0)
+        let isSteady = shape.flow == .steady
+        let depth =
+            isSteady ? 3 + below(7) : phase.depthMin + below(phase.depth + 1 - phase.depthMin)
+        let away = Int64(below(1 << depth)) + 1 - (below(64) == 0 ? 4 : 0)
         let middle = middle[Int(symbol)]
         return max(1, side == .buy ? middle - away : middle + away)
     }
 
     /// The next event.
     public mutating func makeEvent() -> ReplayEvent {
-        let event = choose()
+        let event = shape.flow == .steady ? choose() : chooseInFlow()
+        made += 1
         unsafe withUnsafePointer(to: event) {
             unsafe book.run(UnsafeBufferPointer(start: $0, count: 1))
         }
@@ -101,22 +117,52 @@ public struct Generator: ~Copyable {
         }
     }
 
+    private mutating func chooseInFlow() -> ReplayEvent {
+        if made % 64 == 0 { proceed() }
+        let steady = shape.liveOrders
+        if live.count < max(1, steady / 8) { return make(.limit) }
+        let dice = below(100)
+        if dice < phase.new {
+            return live.count > steady + steady / 8 ? change(.cancel) : make(.limit)
+        }
+        if dice < phase.new + phase.cancel {
+            // In a crash orders are withdrawn although there are few.
+            let isFew = live.count < steady && phase.new > phase.cancel
+            return isFew ? make(.limit) : change(.cancel)
+        }
+        let rest = dice - phase.new - phase.cancel
+        if rest < phase.immediate { return make(.immediateOrCancel) }
+        return rest < phase.immediate + phase.market ? make(.market) : change(.replace)
+    }
+
+    /// Goes on in the flow: the phase, and the middles along their path.
+    private mutating func proceed() {
+        phase = shape.flow.phase(at: made * 1_000 / max(shape.events, 1))
+        let flow = shape.flow
+        let before = flow.path(at: max(made - 64, 0), of: shape.events)
+        let way = (flow.path(at: made, of: shape.events) - before) * Self.start / 100_000
+        for symbol in middle.indices { middle[symbol] = max(1_000, middle[symbol] + way) }
+    }
+
     private mutating func make(_ kind: ReplayEvent.Kind) -> ReplayEvent {
         lastID += 1
         let symbol = UInt16(below(shape.symbols) + 1)
         let side: Side = below(2) == 0 ? .buy : .sell
         // The middle wanders, now and then, so that trades happen at new prices.
-        if below(256) == 0 { middle[Int(symbol)] += Int64(below(3)) - 1 }
+        if below(phase.wanderEvery) == 0 { middle[Int(symbol)] += Int64(below(3)) - 1 }
         var price = price(symbol, side)
         if kind == .immediateOrCancel { price = middle[Int(symbol)] + (side == .buy ? 8 : -8) }
         return ReplayEvent(
             kind: kind, side: side, symbol: symbol, account: UInt32(below(shape.accounts) + 1),
             orderID: lastID, price: kind == .market ? 0 : price,
-            quantity: Int64(below(100) + 1))
+            quantity: Int64(below(kind == .market ? phase.sweepMax : 100) + 1))
     }
 
     private mutating func change(_ kind: ReplayEvent.Kind) -> ReplayEvent {
-        let order = live[below(live.count)]
+        // Half of what changes in a flow is young: the latest orders are at the list's end.
+        let young = live.count - min(live.count, 256)
+        let isYoung = shape.flow != .steady && below(2) == 0
+        let order = live[isYoung ? young + below(live.count - young) : below(live.count)]
         let price = kind == .cancel ? 0 : price(order.symbol, order.side)
         let open = kind == .cancel ? 0 : book.engine.order(OrderID(order.id))?.leavesQty.lots ?? 0
         return ReplayEvent(

@@ -58,16 +58,15 @@ public struct Replay: ~Copyable {
     /// Replays all of `events` as fast as it goes.
     public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
         let count = events.count
-        for start in stride(from: 0, to: count, by: Self.block) {
-            let end = min(start + Self.block, count)
-            let looksAhead = engine.openOrderCount > Self.lookAheadOrders
-            for i in start..<end {
-                if looksAhead, i + Self.lookAhead < count {
-                    unsafe engine.prefetchIndex(events[i + Self.lookAhead])
-                    unsafe engine.prefetchOrder(events[i + Self.lookAhead / 2])
-                }
-                unsafe apply(events[i])
+        var looksAhead = false
+        for i in 0..<count {
+            if i % Self.block == 0 { looksAhead = engine.openOrderCount > Self.lookAheadOrders }
+            if looksAhead, i + Self.lookAhead < count {
+                unsafe engine.prefetchFirst(events[i + Self.lookAhead])
+                unsafe engine.prefetchSecond(events[i + Self.lookAhead * 2 / 3])
+                unsafe engine.prefetchThird(events[i + Self.lookAhead / 3])
             }
+            unsafe apply(events[i])
         }
         totals.events += count
     }

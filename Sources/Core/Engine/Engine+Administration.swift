@@ -22,7 +22,11 @@ extension Engine {
         if c.limits != limits || sequence != 1 { return .refused(.termsInvalid) }
         hashKey = (c.hashKeyHigh, c.hashKeyLow)
         orders.setHashKey(c.hashKeyHigh, c.hashKeyLow)
-        if Self.isKnown(rules: c.rules) { rules = c.rules } else { hasDiverged = true }
+        if c.format == Genesis.currentFormat, Self.isKnown(rules: c.rules) {
+            rules = c.rules
+        } else {
+            hasDiverged = true
+        }
         return Outcome()
     }
 
@@ -302,6 +306,7 @@ extension Engine {
         if c.deadline != 0, timestamp > c.deadline { return .refused(.deadlinePassed) }
         if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        if massCancels.count >= Limits.massCancelsMax { return .refused(.instrumentBusy) }
         let count = startMassCancel(
             account: c.account.number, instrument: c.instrument.number, side: c.side,
             .massCancel)
@@ -455,16 +460,5 @@ extension Engine {
         keys.raise(capacity: Int(new.apiKeys))
         limits = new
         events.raise(capacity: Self.eventsMax(new))
-    }
-}
-
-extension EngineLimits {
-    /// Whether none of these is below the other's.
-    func covers(_ other: EngineLimits) -> Bool {
-        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
-            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
-            && sessions >= other.sessions && feeTiers >= other.feeTiers
-            && orderLimits >= other.orderLimits && references >= other.references
-            && turnSteps >= other.turnSteps
     }
 }

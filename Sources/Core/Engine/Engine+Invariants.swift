@@ -201,7 +201,7 @@ extension Engine {
             {
                 return "order \(order.id) is not found by its client order id"
             }
-            if (order.timeInForce == .gtd) != (cold.timer != none) {
+            if (order.timeInForce == .gtd) != orders.hasTimer(slot) {
                 return "order \(order.id) has a timer that does not fit"
             }
             if cold.feeOverpaid >= 100_000_000 {

@@ -239,10 +239,8 @@ extension Engine {
 
     /// Writes what became of an incoming order to its slot.
     mutating func putBack(_ t: Incoming) {
-        let timer = orders.cold[t.slot].timer
         orders.hot[t.slot] = t.hot
         orders.cold[t.slot] = t.cold
-        orders.cold[t.slot].timer = timer
     }
 
     private mutating func concludeByQuote(_ t: inout Incoming) -> OrderStatus {

@@ -11,7 +11,7 @@ extension Engine {
         let orders = Int(limits.openOrders)
         let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
         let leaf = 64 * level + MemoryLayout<Leaf>.stride
-        let node = 64 * MemoryLayout<UInt32>.stride + MemoryLayout<UInt64>.stride
+        let node = 64 * MemoryLayout<UInt32>.stride + MemoryLayout<NodeBits>.stride
         // A node of height h stands over 6 × h bits of a price's 48: there are no more than prices
         // differ in the rest, nor than there are orders.
         let nodes = (2...8).reduce(0) { $0 + min(orders, 1 << (48 - 6 * $1)) }
@@ -24,7 +24,8 @@ extension Engine {
     private static var orderBytes: Int {
         let index = 3 * MemoryLayout<UInt32>.stride + MemoryLayout<UInt32>.stride
         return MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
-            + 2 * MemoryLayout<Link>.stride + MemoryLayout<UInt32>.stride + 2 * index
+            + 2 * MemoryLayout<Link>.stride + MemoryLayout<OrderTimer>.stride
+            + MemoryLayout<UInt32>.stride + 2 * index
     }
 
     private static func tables(_ l: EngineLimits) -> Int {

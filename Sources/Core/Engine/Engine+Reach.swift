@@ -54,7 +54,7 @@ extension Engine {
                 give(&r, ladders.totals[level].open, price, isCounted: true)
             }
             if r.isShort { return }
-            level = ladders.after(ladder, kind, price)
+            level = ladders.after(ladder, kind, level: level)
         }
     }
 
@@ -96,7 +96,8 @@ extension Engine {
         var sum: Int64 = 0
         var slot = ladders.first(level)
         while slot != none {
-            if !take(&r) { return }
+            // What was looked at counts all the same.
+            if !take(&r) { break }
             let isOwn = orders.hot[slot].account == r.account
             if isOwn, blocks {
                 r.isDone = true

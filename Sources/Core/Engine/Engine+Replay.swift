@@ -130,18 +130,30 @@ extension Engine {
         return events.count > 0
     }
 
-    /// Asks for the memory that `replay` of this event will read: called some events ahead.
-    @inline(__always) public func prefetchIndex(_ event: ReplayEvent) {
+    /// Asks for memory that `replay` of this event will read: called some events ahead, the three of
+    /// them in turn with some events between, each when what the one before asked for has come.
+    @inline(__always) public func prefetchFirst(_ event: ReplayEvent) {
         orders.prefetchIndex(event.orderID)
+        if isBare { return }
+        accounts.prefetch(event.account)
+        // Instrument n trades asset n + 1 for asset 1.
+        ledger.prefetch(event.account, event.side == 0 ? 1 : event.symbol &+ 1)
     }
 
-    /// The second step of looking ahead, when the index line has come: the order's own line.
-    @inline(__always) public func prefetchOrder(_ event: ReplayEvent) {
+    /// The second step of looking ahead: the order's lines.
+    @inline(__always) public func prefetchSecond(_ event: ReplayEvent) {
         if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
-        let slot = orders.find(event.orderID)
-        if slot == none { return }
-        orders.hot.prefetch(Int(slot))
+        guard let slot = orders.guess(event.orderID) else { return }
+        orders.prefetch(slot)
         ladders.prefetch(slot)
+    }
+
+    /// The third step: its neighbours and its level.
+    @inline(__always) public func prefetchThird(_ event: ReplayEvent) {
+        if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
+        guard let slot = orders.guess(event.orderID) else { return }
+        let level = orders.hot[slot].level
+        if level != none { ladders.prefetchNeighbours(slot, level) }
     }
 
     /// The trades of the last event.

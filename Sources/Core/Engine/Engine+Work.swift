@@ -59,6 +59,7 @@ extension Engine {
     /// Whether a command would be refused as `instrumentBusy` now. The sequencer lets it wait and
     /// sequences ticks first, so that nothing overtakes the work and nobody is refused for it.
     public borrowing func isBusy(_ kind: CommandKind, payload: UnsafeRawBufferPointer) -> Bool {
+        if kind == .massCancel { return massCancels.count >= Limits.massCancelsMax }
         if flights.isEmpty, elections.isEmpty { return false }
         var r = unsafe WireReader(payload)
         switch kind {
@@ -106,6 +107,8 @@ extension Engine {
         if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
         if !isOver {
             takeOff(&t)
+            // It stays the first until it is at its end.
+            flights.insert(flights.removeLast(), at: 0)
             return false
         }
         _ = conclude(&t)

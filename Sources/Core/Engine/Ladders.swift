@@ -4,9 +4,10 @@
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
 //      height             3       2       1 = leaf: 64 levels, side by side
 //
-// Each node has a bitmap of its children, so the next price is a bit scan. The node above the
-// last price looked up is remembered: nearly every look-up is near it. A ladder grows in height
-// only when a higher price comes.
+// Each node has a bitmap of its children with orders below, so the next price is a bit scan, and one
+// of all its children: a leaf that empties is kept a while, for orders come back to prices that they
+// left. The node above the last price looked up is remembered: nearly every look-up is near it. A
+// ladder grows in height only when a higher price comes.
 //
 // A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
 // the same stores wherever it stands: which one is first or last is beyond any branch predictor.
@@ -29,6 +30,24 @@ struct Leaf: BitwiseCopyable {
     var bits: UInt64 = 0
     /// Its lowest price; while the leaf is free, the next free leaf.
     var base: Int64 = 0
+    /// The node above it, or `none`.
+    var parent: UInt32 = none
+    /// Whether it stands in the ring of those that emptied.
+    var isKept = false
+}
+
+/// Which children a node has.
+struct NodeBits: BitwiseCopyable {
+    /// Those with orders below.
+    var used: UInt64 = 0
+    /// All that there are.
+    var made: UInt64 = 0
+}
+
+/// A leaf that emptied, and its ladder.
+struct KeptLeaf: BitwiseCopyable {
+    var leaf: UInt32
+    var ladder: UInt32
 }
 
 /// What stands at a price, in lots.
@@ -88,7 +107,7 @@ struct Ladders: ~Copyable {
     /// The orders' links by their slots, then the levels' own.
     private var links: Slab<Link>
     private var firstLevel: UInt32
-    private var bitmaps: Slab<UInt64>
+    private var bitmaps: Slab<NodeBits>
     private var children: Slab<UInt32>
     private var freeLeaf: UInt32 = none
     private var leavesUsed: UInt32 = 0
@@ -96,6 +115,12 @@ struct Ladders: ~Copyable {
     private var nodesUsed: UInt32 = 0
     /// Nodes on the way to the price at hand, by height.
     private var path: Slab<UInt32>
+    /// The leaves that emptied, a ring: each makes room for the next.
+    private var kept: Slab<KeptLeaf>
+    private var keptCount = 0
+
+    /// Leaves that are kept empty.
+    private static var keptMax: Int { 1_024 }
 
     /// Ladders for `instruments`, with a level for each of `orders`.
     init(instruments: Int, orders: Int) {
@@ -103,18 +128,23 @@ struct Ladders: ~Copyable {
         // A level needs at most one leaf and one node of each height above it of its own: 48 bits
         // of price are 8 heights. Only the price 2^48 itself is one bit longer, so a ladder has at
         // most one more node for it.
-        let leafCount = orders + 1
+        let leafCount = orders + 1 + Self.keptMax
         leaves = Slab(capacity: leafCount)
         totals = Slab(capacity: leafCount * 64)
         links = Slab(capacity: orders + leafCount * 64)
         firstLevel = UInt32(orders)
-        let nodes = orders * 7 + (instruments + 1) * 4 + 64
+        let nodes = Self.nodesMax(instruments: instruments, orders: orders)
         bitmaps = Slab(capacity: nodes)
         children = Slab(capacity: nodes * 64)
         path = Slab(capacity: 16)
+        kept = Slab(capacity: Self.keptMax)
         for i in 0..<(instruments + 1) * 4 {
             ladders[i] = Self.emptyLadder
         }
+    }
+
+    private static func nodesMax(instruments: Int, orders: Int) -> Int {
+        (orders + keptMax) * 7 + (instruments + 1) * 4 + 64
     }
 
     private static var emptyLadder: Ladder {
@@ -146,7 +176,7 @@ struct Ladders: ~Copyable {
     /// Nodes and levels that are in use: what the books cost beside their orders.
     var memory: Int {
         let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
-        return Int(nodesUsed) * (64 * 4 + 8)
+        return Int(nodesUsed) * (64 * 4 + MemoryLayout<NodeBits>.stride)
             + Int(leavesUsed) * (64 * level + MemoryLayout<Leaf>.stride)
     }
 
@@ -172,6 +202,14 @@ struct Ladders: ~Copyable {
 
     /// Loads an order's link, ahead of time.
     @inline(__always) func prefetch(_ slot: UInt32) { links.prefetch(Int(slot)) }
+
+    /// Loads what taking an order out of its level writes, ahead of time.
+    @inline(__always) func prefetchNeighbours(_ slot: UInt32, _ level: UInt32) {
+        let link = links[slot]
+        links.prefetch(Int(link.next))
+        links.prefetch(Int(link.previous))
+        totals.prefetch(Int(level))
+    }
 
     /// Puts an order that shows `shown` of `open` lots at the end of a level.
     @inline(__always)
@@ -209,7 +247,7 @@ struct Ladders: ~Copyable {
     }
 
     @inline(__always) private func child(_ node: UInt32, _ place: Int) -> UInt32 {
-        (bitmaps[node] >> UInt64(place)) & 1 == 0 ? none : children[Int(node) << 6 + place]
+        (bitmaps[node].made >> UInt64(place)) & 1 == 0 ? none : children[Int(node) << 6 + place]
     }
 
     @inline(__always) private func leaf(_ ladder: Int, _ price: Int64) -> UInt32 {
@@ -261,8 +299,23 @@ struct Ladders: ~Copyable {
         return none
     }
 
+    /// The level that follows a level. Mostly it shares the leaf, or the node above.
+    @inline(__always)
+    func after(_ ladder: Int, _ kind: LadderKind, level: UInt32) -> UInt32 {
+        let leaf = level >> 6
+        let within = Self.beyond(UInt64(level & 63), leaves[leaf].bits, kind)
+        if within != 0 { return edge(leaf, 1, within, kind) }
+        let parent = leaves[leaf].parent
+        if parent != none {
+            let place = UInt64((leaves[leaf].base >> 6) & 63)
+            let beside = Self.beyond(place, bitmaps[parent].used, kind)
+            if beside != 0 { return edge(parent, 2, beside, kind) }
+        }
+        return after(ladder, kind, price(level))
+    }
+
     @inline(__always) private func bits(_ node: UInt32, _ height: Int) -> UInt64 {
-        height == 1 ? leaves[node].bits : bitmaps[node]
+        height == 1 ? leaves[node].bits : bitmaps[node].used
     }
 
     /// The part of a bitmap that is away from the best of `place`.
@@ -296,6 +349,7 @@ struct Ladders: ~Copyable {
         if ladders[ladder].hintKey != price >> 12 { setHint(ladder, price) }
         let place = UInt64(price & 63)
         let bits = leaves[leaf].bits
+        if bits == 0 { use(ladder, price, leaf) }
         leaves[leaf].bits = bits | 1 << place
         ladders[ladder].levels &+= UInt32(truncatingIfNeeded: (bits >> place) & 1) ^ 1
         let level = leaf << 6 | UInt32(place)
@@ -319,19 +373,76 @@ struct Ladders: ~Copyable {
         if isBestEmpty || bits == 0 { mend(ladder, kind, level) }
     }
 
-    /// Finds the best level anew where `level` was it and is empty, and takes out an empty leaf.
+    /// Finds the best level anew where `level` was it and is empty, and keeps an empty leaf.
     @inline(never)
     private mutating func mend(_ ladder: Int, _ kind: LadderKind, _ level: UInt32) {
         let (leaf, price) = (level >> 6, price(level))
         let bits = leaves[leaf].bits
+        if bits == 0 { leaveUse(ladder, price, leaf) }
         if ladders[ladder].best == level {
-            // Mostly the next price shares the leaf; otherwise look from the root.
-            let beyond = Self.beyond(UInt64(level & 63), bits, kind)
-            let best = beyond != 0 ? edge(leaf, 1, beyond, kind) : after(ladder, kind, price)
+            let best = after(ladder, kind, level: level)
             ladders[ladder].best = best
             ladders[ladder].bestRank = best == none ? .max : kind.rank(self.price(best))
         }
-        if bits == 0 { prune(ladder, price) }
+        if bits == 0 { keep(ladder, leaf) }
+    }
+
+    /// Notes on the way to a leaf that it has orders.
+    @inline(never)
+    private mutating func use(_ ladder: Int, _ price: Int64, _ leaf: UInt32) {
+        let parent = leaves[leaf].parent
+        if parent == none { return }
+        let before = bitmaps[parent].used
+        bitmaps[parent].used = before | 1 << UInt64((price >> 6) & 63)
+        if before != 0 { return }
+        var (node, h) = (ladders[ladder].root, ladders[ladder].height)
+        while h > 2 {
+            let place = Int((price >> Int64(6 * (h - 1))) & 63)
+            bitmaps[node].used |= 1 << UInt64(place)
+            node = children[Int(node) << 6 + place]
+            h -= 1
+        }
+    }
+
+    /// Notes on the way to a leaf that it has no orders.
+    private mutating func leaveUse(_ ladder: Int, _ price: Int64, _ leaf: UInt32) {
+        let parent = leaves[leaf].parent
+        if parent == none { return }
+        bitmaps[parent].used &= ~(1 << UInt64((price >> 6) & 63))
+        if bitmaps[parent].used != 0 { return }
+        let height = findPath(ladder, price)
+        var h = 3
+        while h <= height {
+            bitmaps[path[h]].used &= ~(1 << UInt64((price >> Int64(6 * (h - 1))) & 63))
+            if bitmaps[path[h]].used != 0 { return }
+            h += 1
+        }
+    }
+
+    /// Remembers the nodes on the way to a price whose leaf there is; gives the height.
+    private mutating func findPath(_ ladder: Int, _ price: Int64) -> Int {
+        let height = ladders[ladder].height
+        var (node, h) = (ladders[ladder].root, height)
+        while true {
+            path[h] = node
+            if h == 1 { return height }
+            node = children[Int(node) << 6 + Int((price >> Int64(6 * (h - 1))) & 63)]
+            h -= 1
+        }
+    }
+
+    /// Keeps a leaf that emptied, in place of the one that did so longest ago.
+    private mutating func keep(_ ladder: Int, _ leaf: UInt32) {
+        if leaves[leaf].isKept { return }
+        leaves[leaf].isKept = true
+        let place = keptCount % Self.keptMax
+        let old = kept[place]
+        kept[place] = KeptLeaf(leaf: leaf, ladder: UInt32(ladder))
+        keptCount += 1
+        if keptCount > Self.keptMax {
+            leaves[old.leaf].isKept = false
+            if leaves[old.leaf].bits == 0 { prune(Int(old.ladder), leaves[old.leaf].base) }
+        }
     }
 
     @inline(never)
@@ -366,6 +477,7 @@ struct Ladders: ~Copyable {
             }
         }
         leaves[leaf].base = price & ~63
+        leaves[leaf].parent = none
         return leaf
     }
 
@@ -388,8 +500,11 @@ struct Ladders: ~Copyable {
         }
         while price >> Int64(6 * ladders[ladder].height) != 0 {
             let root = makeNode()
-            children[Int(root) << 6] = ladders[ladder].root
-            bitmaps[root] = 1
+            let old = ladders[ladder].root
+            children[Int(root) << 6] = old
+            let isUsed = bits(old, ladders[ladder].height) != 0
+            bitmaps[root] = NodeBits(used: isUsed ? 1 : 0, made: 1)
+            if ladders[ladder].height == 1 { leaves[old].parent = root }
             ladders[ladder].root = root
             ladders[ladder].height += 1
         }
@@ -401,7 +516,8 @@ struct Ladders: ~Copyable {
             if next == none {
                 next = height == 2 ? newLeaf(price) : makeNode()
                 children[Int(node) << 6 + place] = next
-                bitmaps[node] |= 1 << UInt64(place)
+                bitmaps[node].made |= 1 << UInt64(place)
+                if height == 2 { leaves[next].parent = node }
             }
             node = next
             height -= 1
@@ -409,18 +525,11 @@ struct Ladders: ~Copyable {
         return node
     }
 
-    /// Gives back the empty nodes on the way to `price`.
+    /// Gives back the leaf of `price`, which is empty, and the nodes above that had no other.
     private mutating func prune(_ ladder: Int, _ price: Int64) {
-        let height = ladders[ladder].height
-        var node = ladders[ladder].root
-        var h = height
-        while true {
-            path[h] = node
-            if h == 1 { break }
-            node = children[Int(node) << 6 + Int((price >> Int64(6 * (h - 1))) & 63)]
-            h -= 1
-        }
-        while h <= height, bits(path[h], h) == 0 {
+        let height = findPath(ladder, price)
+        var h = 1
+        while h <= height, h == 1 || bitmaps[path[h]].made == 0 {
             free(path[h], h)
             if h == 2, ladders[ladder].hintNode == path[h] {
                 ladders[ladder].hintNode = none
@@ -431,7 +540,7 @@ struct Ladders: ~Copyable {
                 ladders[ladder].height = 0
             } else {
                 let place = UInt64((price >> Int64(6 * h)) & 63)
-                bitmaps[path[h + 1]] &= ~(1 << place)
+                bitmaps[path[h + 1]].made &= ~(1 << place)
             }
             h += 1
         }
@@ -447,11 +556,11 @@ extension Ladders {
         let before = ladders.capacity
         ladders.raise(capacity: (instruments + 1) * 4)
         for i in before..<ladders.capacity { ladders[i] = Self.emptyLadder }
-        let leafCount = orders + 1
+        let leafCount = orders + 1 + Self.keptMax
         leaves.raise(capacity: leafCount)
         totals.raise(capacity: leafCount * 64)
         links.raise(capacity: orders + leafCount * 64)
-        let nodes = orders * 7 + (instruments + 1) * 4 + 64
+        let nodes = Self.nodesMax(instruments: instruments, orders: orders)
         bitmaps.raise(capacity: nodes)
         children.raise(capacity: nodes * 64)
         if UInt32(orders) > firstLevel { moveLevels(to: UInt32(orders)) }

@@ -67,8 +67,6 @@ struct ColdOrder: BitwiseCopyable {
     var createdTime: Int64 = 0
     /// What the order was charged beyond its exact fee so far: 10⁻⁸ units, below one unit.
     var feeOverpaid: UInt32 = 0
-    /// Place in the heap of timers, or `none`.
-    var timer: UInt32 = none
     var account: UInt32 = 0
     var strategyType: Int32 = 0
 
@@ -103,16 +101,29 @@ struct ColdOrder: BitwiseCopyable {
     }
 }
 
+/// When an order ends by itself. The heap compares these without a look at the orders.
+struct OrderTimer: BitwiseCopyable {
+    var time: Int64
+    var id: UInt64
+    var slot: UInt32
+
+    @inline(__always) func isBefore(_ other: OrderTimer) -> Bool {
+        time != other.time ? time < other.time : id < other.id
+    }
+}
+
 /// The slots, their indices, the accounts' lists, and the timers of GTD orders.
 struct Orders: ~Copyable {
     var hot: Slab<HotOrder>
     var cold: Slab<ColdOrder>
     private var byID: ChainIndex
     private var byClOrdID: ChainIndex
-    /// The key of the index by client order id.
+    /// The key of both indices.
     private(set) var hashKey = KeyedHash(high: 0, low: 0)
-    /// A binary heap of slots by (expireTime, id).
-    private var heap: Slab<UInt32>
+    /// A heap by (expireTime, id) with four children a place: half as deep as one with two.
+    private var heap: Slab<OrderTimer>
+    /// Each slot's place in the heap plus one, or 0.
+    private var timerPlaces: Slab<UInt32>
     private(set) var timerCount = 0
     private var freeSlot: UInt32 = none
     /// Slots that were ever used.
@@ -136,17 +147,31 @@ struct Orders: ~Copyable {
         byID = ChainIndex(capacity: capacity)
         byClOrdID = ChainIndex(capacity: capacity)
         heap = Slab(capacity: capacity)
+        timerPlaces = Slab(capacity: capacity)
         links = Slab(capacity: capacity)
         accountBits = Slab(capacity: accounts / 64 + 1)
     }
 
     /// The slot of an order, or `none`. O(1) expected.
     @inline(__always) func find(_ id: UInt64) -> UInt32 {
-        byID.find(id) { hot[$0].id == id } ?? none
+        byID.find(hash(id)) { hot[$0].id == id } ?? none
     }
 
     /// Loads what `find` will read, ahead of time.
-    @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(id) }
+    @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(hash(id)) }
+
+    /// The slot that an order most likely has, when its index line has come.
+    @inline(__always) func guess(_ id: UInt64) -> UInt32? { byID.guess(hash(id)) }
+
+    /// Loads a slot's lines that most commands touch, ahead of time.
+    @inline(__always) func prefetch(_ slot: UInt32) {
+        hot.prefetch(Int(slot))
+        cold.prefetch(Int(slot))
+        links.prefetch(Int(slot))
+    }
+
+    /// Ids come in sequence, but who keeps one in 4,096 open would pile those up.
+    @inline(__always) private func hash(_ id: UInt64) -> UInt64 { hashKey.hash(id) }
 
     /// The slot of an account's order by the client's id, or `none`. O(1) expected.
     func find(account: UInt32, clOrdID: Text40) -> UInt32 {
@@ -179,7 +204,7 @@ struct Orders: ~Copyable {
         hot[slot] = order
         cold[slot] = rest
         count += 1
-        byID.insert(order.id, slot)
+        byID.insert(hash(order.id), slot)
         if order.hasClOrdID { byClOrdID.insert(hash(order.account, rest.clOrdID), slot) }
         if order.timeInForce == .gtd { addTimer(slot) }
         return slot
@@ -188,11 +213,11 @@ struct Orders: ~Copyable {
     /// Frees a slot. Its order stands in no ladder any more.
     @inline(__always)
     mutating func remove(_ slot: UInt32) {
-        byID.remove(hot[slot].id, slot)
+        byID.remove(hash(hot[slot].id), slot)
         if hot[slot].hasClOrdID {
             byClOrdID.remove(hash(hot[slot].account, cold[slot].clOrdID), slot)
         }
-        if hot[slot].timeInForce == .gtd, cold[slot].timer != none { removeTimer(slot) }
+        if hot[slot].timeInForce == .gtd, hasTimer(slot) { removeTimer(slot) }
         hot[slot].account = 0
         hot[slot].id = 0
         hot[slot].level = freeSlot
@@ -237,61 +262,61 @@ struct Orders: ~Copyable {
     // MARK: Timers
 
     /// The slot whose GTD time comes first, or `none`.
-    var firstTimer: UInt32 { timerCount == 0 ? none : heap[0] }
+    var firstTimer: UInt32 { timerCount == 0 ? none : heap[0].slot }
 
-    private func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {
-        let (left, right) = (cold[a].expireTime, cold[b].expireTime)
-        return left != right ? left < right : hot[a].id < hot[b].id
-    }
+    /// Whether a slot's order ends by itself.
+    func hasTimer(_ slot: UInt32) -> Bool { timerPlaces[slot] != 0 }
 
-    private mutating func put(_ slot: UInt32, at place: Int) {
-        heap[place] = slot
-        cold[slot].timer = UInt32(place)
+    @inline(__always) private mutating func put(_ timer: OrderTimer, at place: Int) {
+        heap[place] = timer
+        timerPlaces[timer.slot] = UInt32(place) + 1
     }
 
     private mutating func addTimer(_ slot: UInt32) {
+        let timer = OrderTimer(time: cold[slot].expireTime, id: hot[slot].id, slot: slot)
         timerCount += 1
-        put(slot, at: timerCount - 1)
-        siftUp(timerCount - 1)
+        siftUp(timer, from: timerCount - 1)
     }
 
     private mutating func removeTimer(_ slot: UInt32) {
-        let place = Int(cold[slot].timer)
-        cold[slot].timer = none
+        let place = Int(timerPlaces[slot]) - 1
+        timerPlaces[slot] = 0
         timerCount -= 1
         if place == timerCount { return }
-        put(heap[timerCount], at: place)
-        siftUp(place)
-        siftDown(place)
+        let last = heap[timerCount]
+        if place > 0, last.isBefore(heap[(place - 1) / 4]) {
+            siftUp(last, from: place)
+        } else {
+            siftDown(last, from: place)
+        }
     }
 
-    private mutating func siftUp(_ start: Int) {
+    private mutating func siftUp(_ timer: OrderTimer, from start: Int) {
         var place = start
         while place > 0 {
-            let parent = (place - 1) / 2
-            if !isBefore(heap[place], heap[parent]) { return }
-            swap(place, parent)
+            let parent = (place - 1) / 4
+            if !timer.isBefore(heap[parent]) { break }
+            put(heap[parent], at: place)
             place = parent
         }
+        put(timer, at: place)
     }
 
-    private mutating func siftDown(_ start: Int) {
+    private mutating func siftDown(_ timer: OrderTimer, from start: Int) {
         var place = start
         while true {
-            var first = place
-            for child in [2 * place + 1, 2 * place + 2] where child < timerCount {
-                if isBefore(heap[child], heap[first]) { first = child }
+            let child = 4 * place + 1
+            if child >= timerCount { break }
+            var first = child
+            for other in child + 1..<max(child + 1, min(child + 4, timerCount))
+            where heap[other].isBefore(heap[first]) {
+                first = other
             }
-            if first == place { return }
-            swap(place, first)
+            if !heap[first].isBefore(timer) { break }
+            put(heap[first], at: place)
             place = first
         }
-    }
-
-    private mutating func swap(_ a: Int, _ b: Int) {
-        let (left, right) = (heap[a], heap[b])
-        put(right, at: a)
-        put(left, at: b)
+        put(timer, at: place)
     }
 }
 
@@ -305,6 +330,7 @@ extension Orders {
         byID.raise(capacity: capacity)
         byClOrdID.raise(capacity: capacity)
         heap.raise(capacity: capacity)
+        timerPlaces.raise(capacity: capacity)
         links.raise(capacity: capacity)
         accountBits.raise(capacity: accounts / 64 + 1)
         self.capacity = capacity

@@ -7,7 +7,7 @@
 
 internal import Glibc
 internal import Slabs
-public import Terms
+internal import Terms
 internal import Wire
 
 /// The first word of a snapshot's body: "BSNAP" in its lower 48 bits, above them the form's version.
@@ -820,19 +820,5 @@ extension Engine {
                     reason: reason, lastOrder: last, current: UInt32(current), slot: slot))
         }
         return true
-    }
-}
-
-extension EngineLimits {
-    /// Whether an engine can be made with these limits: they may come from a damaged file, or from
-    /// an operator.
-    public var isReasonable: Bool {
-        let million: UInt32 = 1 << 20
-        return assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
-            && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
-            && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
-            && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
-            && turnSteps >= 1 && turnSteps <= 65_536
-            && UInt64(accounts) * UInt64(assets) <= 1 << 31
     }
 }

@@ -94,6 +94,13 @@ public struct ChainIndex: ~Copyable {
         return nil
     }
 
+    /// The slot that `find` would most likely give, without a look at anything but the line that
+    /// `prefetch` loads; nil when there is none. For loading more ahead of time.
+    @inlinable @inline(__always) public func guess(_ hash: UInt64) -> UInt32? {
+        let entry = heads[bucket(UInt32(truncatingIfNeeded: hash))]
+        return entry == 0 ? nil : Self.slot(entry)
+    }
+
     /// Adds `slot` under `hash`. The caller has made sure that it is not there.
     @inlinable @inline(__always) public mutating func insert(_ hash: UInt64, _ slot: UInt32) {
         if 2 &* entries >= Int(buckets), Int(buckets) < heads.capacity { split() }

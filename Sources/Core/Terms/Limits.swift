@@ -21,6 +21,8 @@ public enum Limits {
     @inlinable public static var recordBytesMax: Int { 131_072 }
     /// Most bytes of a record that this version writes by itself; signed transactions come apart.
     @inlinable public static var commandBytesMax: Int { 4_096 }
+    /// Most mass cancels that wait to go on; kill switches are never refused for them.
+    @inlinable public static var massCancelsMax: Int { 64 }
     /// Most sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
     /// Most bytes of a sealed API key secret.
@@ -79,7 +81,7 @@ public enum Limits {
         EngineLimits(
             assets: 64, instruments: 1_024, accounts: 100_000, openOrders: 1_000_000,
             apiKeys: 200_000, sessions: 256, feeTiers: 32, orderLimits: 100_000,
-            references: 4_000_000, turnSteps: 512)
+            references: 4_000_000, turnSteps: 256)
     }
 
     /// Small limits for tests.
@@ -87,5 +89,28 @@ public enum Limits {
         EngineLimits(
             assets: 8, instruments: 8, accounts: 64, openOrders: 4_096, apiKeys: 64, sessions: 16,
             feeTiers: 8, orderLimits: 64, references: 1_024, turnSteps: 512)
+    }
+}
+
+extension EngineLimits {
+    /// Whether an engine can be made with these limits: they may come from a damaged file, or from
+    /// an operator.
+    public var isReasonable: Bool {
+        let million: UInt32 = 1 << 20
+        return assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
+            && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
+            && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
+            && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
+            && turnSteps >= 1 && turnSteps <= 65_536
+            && UInt64(accounts) * UInt64(assets) <= 1 << 31
+    }
+
+    /// Whether none of these is below the other's.
+    public func covers(_ other: EngineLimits) -> Bool {
+        assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
+            && openOrders >= other.openOrders && apiKeys >= other.apiKeys
+            && sessions >= other.sessions && feeTiers >= other.feeTiers
+            && orderLimits >= other.orderLimits && references >= other.references
+            && turnSteps >= other.turnSteps
     }
 }

@@ -64,6 +64,21 @@ public struct Genesis: CommandPayload {
     }
 }
 
+extension Genesis {
+    /// The first record of a log, from its bytes; nil where they are none, or no engine can be made
+    /// with its limits.
+    public init?(record bytes: UnsafeRawBufferPointer) {
+        guard let header = unsafe RecordHeader(bytes), header.kind == Self.kind.rawValue,
+            header.sequence == 1
+        else { return nil }
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
+        guard case .genesis(let genesis) = unsafe Command(kind: .genesis, payload: payload),
+            genesis.limits.isReasonable
+        else { return nil }
+        self = genesis
+    }
+}
+
 extension EngineLimits {
     /// Writes the limits: ten u32 in the order of the fields.
     public func encode(into w: inout WireWriter) {

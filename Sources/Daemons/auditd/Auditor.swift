@@ -92,7 +92,8 @@ final class Auditor {
             prior = loaded.info.point
             engine = loaded.takeEngine()
         } else {
-            engine = Engine(limits: settings.limits, keepsEvents: false)
+            // Until the log's first record says its limits.
+            engine = Engine(limits: .small, keepsEvents: false)
         }
         if let seen = audited.sequence, engine.sequence < seen {
             log.line("no snapshot of record \(seen) is left, which was the last of its own")
@@ -173,6 +174,9 @@ final class Auditor {
     func apply(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
         guard alarm == nil else { return }
         work.advance(to: header.sequence)
+        if header.sequence == 1, let genesis = unsafe Genesis(record: record) {
+            engine = Engine(limits: genesis.limits, keepsEvents: false)
+        }
         let outcome =
             voided.contains(header.sequence)
             ? unsafe engine.skip(record: record) : unsafe engine.apply(record: record)
@@ -188,8 +192,8 @@ final class Auditor {
         case .genesis where outcome.refusal != .none:
             alarm = AuditAlarm(
                 description: """
-                    \(settings.file): [limits] differ from those the journal was begun with; \
-                    bourse-matchd says what to set
+                    the journal does not begin with a record that an engine can be made from; \
+                    both daemons must be of the same version
                     """)
         case .voidSequence:
             let known = voided

@@ -147,6 +147,7 @@ struct DemoExchange {
             try desk.submit(
                 AdjustBalance(
                     account: account.id, asset: asset.id, amount: asset.amount(number),
+                    reference: Text64("demo \(account.id.number) \(code)") ?? Text64(),
                     audit: audit))
         }
         keys.accounts[index].isFunded = true

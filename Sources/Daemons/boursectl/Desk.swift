@@ -58,6 +58,23 @@ final class Desk {
         try pump(until: deadline) { $0.replica.isCaughtUp }
     }
 
+    /// Ends the session, so that its name is free; where that does not come through soon, the
+    /// engine frees it when it needs the room.
+    deinit {
+        guard writer.close(&out) else { return }
+        let deadline = Clock.monotonicNanos() + 1_000_000_000
+        while !writer.isClosed, Clock.monotonicNanos() < deadline {
+            do throws(LinkFault) {
+                if !out.isEmpty { try client.send(&out) }
+                if let frame = try client.receive(timeoutNanos: 100_000_000),
+                    case .acks(let acks) = frame
+                {
+                    for ack in acks { _ = writer.acked(ack, &out) }
+                }
+            } catch { return }
+        }
+    }
+
     /// Submits a command and waits until it stands in the log. A refusal is thrown; `meanings` says
     /// what some of them mean for this command.
     @discardableResult
@@ -172,8 +189,8 @@ final class Desk {
     private static func canceled(_ engine: borrowing Engine) -> Int {
         unsafe engine.withEvents { events in
             var count = 0
-            for unsafe event in unsafe events {
-                if case .orderEnded(_, let reason) = event,
+            for i in 0..<events.count {
+                if case .orderEnded(_, let reason) = unsafe events[i],
                     reason == .massCancel || reason == .killSwitch
                 {
                     count += 1

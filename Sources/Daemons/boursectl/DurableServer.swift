@@ -168,7 +168,9 @@ final class BenchServer {
                 try submit(
                     AdjustBalance(
                         account: AccountID(UInt32(index + 1)), asset: asset,
-                        amount: Amount(units: 1 << 80), audit: audit))
+                        amount: Amount(units: 1 << 80),
+                        reference: Text64("bench \(index) \(asset.number)") ?? Text64(),
+                        audit: audit))
             }
         }
     }

@@ -24,7 +24,8 @@ struct Init: ParsableCommand {
             It also begins the exchange's journal, with the [limits] that stand in bourse.toml; \
             nothing else does. Its identity is kept in journal.id beside bourse.toml, so that a \
             lost or unmounted journal is noticed: it is not begun again. As long as the journal \
-            holds nothing but its first record, changed [limits] begin it anew.
+            holds nothing but its first record, changed [limits] or another matchd.segment_mib \
+            begin it anew.
 
             What is there already stays as it is; only --listen, --cpu and --set change keys of a \
             bourse.toml that exists. It can be repeated.
@@ -124,7 +125,7 @@ struct Init: ParsableCommand {
             next: created.isEmpty
                 ? []
                 : [
-                    "",
+                    ""
                 ]
                     + (hasJournal
                         ? []
@@ -132,13 +133,13 @@ struct Init: ParsableCommand {
                             "There is no user \(Self.journalUser) yet, so no journal was begun: "
                                 + "install bourse-matchd, then `boursectl init` again", "",
                         ]) + [
-                    "Start it:           systemctl enable --now bourse.target",
-                    "Look at it:         boursectl status",
-                    "Tune this host:     boursectl tune plan",
-                    "A copy of the key for another host, to be kept apart from the journal:",
-                    "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
-                        + "\(key.encrypted) FILE",
-                ])
+                        "Start it:           systemctl enable --now bourse.target",
+                        "Look at it:         boursectl status",
+                        "Tune this host:     boursectl tune plan",
+                        "A copy of the key for another host, to be kept apart from the journal:",
+                        "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
+                            + "\(key.encrypted) FILE",
+                    ])
     }
 
     private func give(_ settings: Settings, _ created: [String], next: [String]) {
@@ -241,8 +242,9 @@ struct Init: ParsableCommand {
         created += made
         try beginJournal(settings, &created)
         do {
-            for directory in [settings.state, settings.journalDirectory, settings.snapshotsDirectory]
-            {
+            for directory in [
+                settings.state, settings.journalDirectory, settings.snapshotsDirectory,
+            ] {
                 try File(directory, .read).setOwner(user, group: group)
             }
             let place = JournalPlace(settings)

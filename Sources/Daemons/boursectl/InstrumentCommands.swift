@@ -194,7 +194,8 @@ struct InstrumentAdd: ParsableCommand {
             guard units >= 100 || coarseFees else {
                 throw Failure(
                     what,
-                    repair: "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
+                    repair:
+                        "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
                         + "with more decimals; or --coarse-fees where that is meant", code: .usage)
             }
             Terminal.warn("boursectl: \(what)")

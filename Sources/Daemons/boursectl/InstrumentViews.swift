@@ -124,6 +124,10 @@ struct InstrumentShow: ParsableCommand {
         facts.add("band up", band(view.bandUp))
         facts.add("band down", band(view.bandDown))
         facts.add("reference", grid.grouped(view.referencePrice))
+        if view.rebasedPrice != .none {
+            facts.add("band measured from", grid.grouped(view.rebasedPrice))
+        }
+        facts.add("self-trade prevention", "\(view.selfTradePrevention)")
         facts.add("last", grid.grouped(view.lastPrice))
         facts.add("trades", Readable.count(view.lastTrade.number))
         facts.add("open orders", Readable.count(orders))

@@ -115,7 +115,8 @@ struct JournalVerify: ParsableCommand {
             "\(Readable.count(count)), \(found.firstSequence) to \(found.lastSequence)")
         facts.add("last", "\(Readable.time(found.lastTimestamp)), epoch \(found.lastEpoch)")
         facts.add(
-            "segments", "\(Readable.count(found.segmentCount)), "
+            "segments",
+            "\(Readable.count(found.segmentCount)), "
                 + "\(Readable.bytes(found.bytesScanned)) read")
         if !found.voided.isEmpty {
             facts.add("voided", found.voided.all.map { "\($0)" }.joined(separator: ", "))
@@ -166,9 +167,13 @@ struct JournalDump: ParsableCommand {
         var printer = RecordPrinter(
             format: common.output, kind: kind, voided: found?.voided ?? VoidedSequences())
         do throws(JournalError) {
-            while try unsafe reader.next(upTo: min(to, last), bytesMax: 1 << 16, { run in
-                unsafe Records.forEach(run) { header, bytes in unsafe printer.add(header, bytes) }
-            }) { printer.flush() }
+            while try unsafe reader.next(
+                upTo: min(to, last), bytesMax: 1 << 16,
+                { run in
+                    unsafe Records.forEach(run) { header, bytes in unsafe printer.add(header, bytes)
+                    }
+                })
+            { printer.flush() }
         } catch {
             throw Failure(error)
         }

@@ -22,6 +22,9 @@ struct JournalAcceptLoss: ParsableCommand {
             records get other names. matchd must not run. The journal that is left is checked as \
             a whole before this ends.
 
+            --before is for a journal that lacks its first segments: it goes on with what follows, \
+            where a snapshot stands for them.
+
             It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
 
             JSON: {"last", "records"}
@@ -32,12 +35,16 @@ struct JournalAcceptLoss: ParsableCommand {
 
     @OptionGroup var common: Common
     @OptionGroup var signature: ReasonedSignature
-    @Option(help: "The last record that stays.") var after: UInt64
+    @Option(help: "The last record that stays.") var after: UInt64?
+    @Option(help: "The first record that stays.") var before: UInt64?
     @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
     var confirm: UInt64?
 
     func validate() throws {
-        guard after > 0 else {
+        guard (after == nil) != (before == nil) else {
+            throw ValidationError("Give --after or --before.")
+        }
+        guard after != 0, before != 0 else {
             throw ValidationError(
                 "Without any record there is nothing to go on with: boursectl init --new-journal.")
         }
@@ -49,13 +56,18 @@ struct JournalAcceptLoss: ParsableCommand {
         do {
             let hold = try JournalHold(
                 settings, "a running matchd has lost nothing that could be accepted")
+            let place = JournalPlace(settings)
+            let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+            let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")
             try Confirmation.ask(
-                "Type \(after) to give up all records after it: ", "\(after)",
+                "Type \(sequence) to give up all records \(side) it: ", "\(sequence)",
                 confirm.map { "\($0)" })
             let left = try withExtendedLifetime(hold) {
-                try Journal.acceptLoss(
-                    JournalPlace(settings), after: after,
-                    snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
+                if let before {
+                    return try Journal.acceptLoss(place, before: before, snapshots: snapshots)
+                }
+                return try Journal.acceptLoss(
+                    place, after: sequence, snapshots: snapshots,
                     reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
             }
             common.out.give(
@@ -64,8 +76,8 @@ struct JournalAcceptLoss: ParsableCommand {
                     "records": .number(left.lastSequence + 1 - left.firstSequence),
                 ],
                 text: [
-                    "The journal ends at record \(left.lastSequence); what stood behind it is in "
-                        + "\(settings.journalDirectory)/cut. Start matchd again: "
+                    "The journal has the records \(left.firstSequence) to \(left.lastSequence); what "
+                        + "was cut is in \(settings.journalDirectory)/cut. Start matchd again: "
                         + "systemctl start bourse-matchd"
                 ])
         } catch {

@@ -9,7 +9,8 @@ import Wire
 
 struct LimitsGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "limits", abstract: "How much an account may do, and how much the exchange holds.",
+        commandName: "limits",
+        abstract: "How much an account may do, and how much the exchange holds.",
         discussion: """
             `default` in place of an account means all accounts that have no limits of their own.
             """,

@@ -42,7 +42,8 @@ struct LimitsRaise: ParsableCommand {
     @Flag(help: "Raise without asking.") var yes = false
 
     /// Each limit by its name.
-    private var given: [(name: String, path: WritableKeyPath<EngineLimits, UInt32>, value: UInt32?)] {
+    private var given: [(name: String, path: WritableKeyPath<EngineLimits, UInt32>, value: UInt32?)]
+    {
         [
             ("assets", \.assets, assets), ("instruments", \.instruments, instruments),
             ("accounts", \.accounts, accounts), ("open-orders", \.openOrders, openOrders),

@@ -93,8 +93,9 @@ struct VoidRecord: ParsableCommand {
     /// Refuses where voiding would make replicas differ, and shows the record.
     private func check(_ journal: RecoveredJournal, _ settings: Settings) throws {
         guard sequence > 1, sequence <= journal.lastSequence else {
-            throw Failure("there is no record \(sequence) to void: they go from 2 to "
-                + "\(journal.lastSequence)", code: .usage)
+            throw Failure(
+                "there is no record \(sequence) to void: they go from 2 to "
+                    + "\(journal.lastSequence)", code: .usage)
         }
         guard !journal.voided.contains(sequence) else {
             throw Failure("record \(sequence) is voided already")
@@ -108,15 +109,18 @@ struct VoidRecord: ParsableCommand {
         }
         var (text, mark): (String?, UInt64?) = (nil, nil)
         let reader = JournalReader(directory: journal.directory, from: sequence)
-        while try unsafe reader.next(bytesMax: 1 << 16, { run in
-            unsafe Records.forEach(run) { header, bytes in
-                if header.sequence == sequence {
-                    text = unsafe RecordText(bytes)?.line(voided: false)
-                } else if header.kind == CommandKind.hashMark.rawValue {
-                    mark = mark ?? header.sequence
+        while try unsafe reader.next(
+            bytesMax: 1 << 16,
+            { run in
+                unsafe Records.forEach(run) { header, bytes in
+                    if header.sequence == sequence {
+                        text = unsafe RecordText(bytes)?.line(voided: false)
+                    } else if header.kind == CommandKind.hashMark.rawValue {
+                        mark = mark ?? header.sequence
+                    }
                 }
-            }
-        }) {}
+            })
+        {}
         if let mark {
             throw Failure(
                 "the hash mark of record \(mark) was made after it: it was executed and cannot be "

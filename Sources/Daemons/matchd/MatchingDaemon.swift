@@ -156,7 +156,12 @@ final class MatchingDaemon {
         watch(signals)
         ServiceManager.stopping()
         log.line("stopping: draining")
-        let engine = pipeline.stop()
+        let work = WorkProgress()
+        let reporter = try? WorkReporter(work, report: log.line)
+        work.begin(
+            "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
+        let engine = pipeline.stop { work.advance(to: $0) }
+        reporter?.end()
         sink.close()
         writeSnapshot(engine)
     }
@@ -166,7 +171,8 @@ final class MatchingDaemon {
     /// leaving it out.
     func writeSnapshot(_ engine: borrowing Engine) {
         let last = writer.last
-        guard last.sequence == engine.sequence,
+        // Nobody may see what is not released, in a snapshot either.
+        guard last.sequence == engine.sequence, pipeline.released == engine.sequence,
             let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
             (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
@@ -274,12 +280,14 @@ final class JournalStart {
             work.advance(to: UInt64(done), of: UInt64(all))
         }
         let recovered = opened.recovered
+        for note in opened.notes { log.line(note) }
         if let cut = recovered.cut { log.line("\(cut)") }
-        voided = recovered.voided.all
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
             mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
-        try Self.check(settings, restored)
+        Self.compare(settings, restored.limits, log)
+        // The state knows those whose records are older than what was scanned.
+        voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         log.line("recovered to record \(restored.sequence)")
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place,
@@ -295,19 +303,12 @@ final class JournalStart {
         return engine
     }
 
-    /// Limits are part of the journal: they cannot change under it.
-    static func check(_ settings: Settings, _ engine: borrowing Engine) throws {
-        let l = engine.limits
-        guard l != settings.limits else { return }
-        let again =
-            engine.sequence > 1
-            ? "" : "; or `boursectl init`, which begins the journal anew as it holds nothing yet"
-        throw ConfigurationFault(
-            description: """
-                \(settings.file): [limits] differ from those the journal was begun with; set \
-                assets = \(l.assets), instruments = \(l.instruments), accounts = \(l.accounts), \
-                open_orders = \(l.openOrders), api_keys = \(l.apiKeys), sessions = \(l.sessions), \
-                fee_tiers = \(l.feeTiers)\(again)
-                """)
+    /// Says where the configuration asks for more than the journal holds: it is begun with these
+    /// limits, and raised by records of its own.
+    private static func compare(_ settings: Settings, _ limits: EngineLimits, _ log: DaemonLog) {
+        guard !limits.covers(settings.limits) else { return }
+        log.line(
+            "[limits] of \(settings.file) are above those of the journal, which stand: raise them "
+                + "with `boursectl limits raise`")
     }
 }

@@ -18,9 +18,17 @@ do {
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {
     log.fatal(error.description, status: DaemonArguments.badConfiguration)
-} catch let error as JournalError where error.needsOperator {
-    // Another start would find the same.
-    log.fatal(error.description, status: DaemonArguments.journalFault)
+} catch let error as JournalError {
+    // What is good may be long to read.
+    let work = WorkProgress()
+    work.begin("looking for the last good record", unit: "bytes", from: 0, to: 0)
+    let reporter = try? WorkReporter(work, report: log.line)
+    let message = error.message(for: JournalPlace(arguments.settings))
+    reporter?.end()
+    // Where only an operator can help, another start would find the same.
+    log.fatal(
+        message,
+        status: error.needsOperator ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")
 }

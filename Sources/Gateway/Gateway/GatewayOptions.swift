@@ -28,6 +28,8 @@ public struct GatewayOptions: Sendable {
     public var headerBytesMax = 32_768
     /// Seconds without a byte after which an HTTP connection is closed.
     public var idleSeconds: Int64 = 75
+    /// Milliseconds that a client has to close after its connection's last reply.
+    public var lingerMilliseconds: Int64 = 2_000
     /// Most commands that wait for the log.
     public var inFlightMax = 8_192
     /// Most milliseconds that a command stays valid, whatever its client's recvWindow: a little
@@ -50,7 +52,7 @@ public struct GatewayOptions: Sendable {
     /// Bytes that may wait for a stream's client; a stream above it is closed.
     public var outboundBytesMax = 8 << 20
     /// Bytes kept for all clients together: bodies of requests, replies and messages that wait.
-    /// Above it requests get 503, and the slowest connections are closed.
+    /// Above it all requests but those of orders get 503, and the slowest connections are closed.
     public var clientBytesMax = 256 << 20
     /// Most streams of all WebSockets together.
     public var subscriptionsMax = 262_144

@@ -39,6 +39,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The reply to what was no request; it is the connection's last.
     private var malformed: Reply?
     private var isOpen = true
+    /// The last reply was sent, and the client is to close.
+    private var isLingering = false
 
     init(
         venue: Venue, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
@@ -112,7 +114,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        !isAnswering && waiting.isEmpty && !isEnding && context.channel.isWritable
+        isLingering || !isAnswering && waiting.isEmpty && !isEnding && context.channel.isWritable
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -169,8 +171,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if request.isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
         }
-        if venue.memory.isFull { return answer(Reply(.overloaded)) }
         if WebSocketUpgrade.isAsked(head), !venue.isStopping {
+            if venue.memory.isFull { return answer(Reply(.overloaded)) }
             return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
@@ -221,9 +223,22 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         guard isLast else { return serve(context) }
-        isOpen = false
+        (isOpen, isEnding) = (false, true)
         waiting.removeAll()
-        done.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        done.assumeIsolated().whenComplete { [self] _ in linger(context) }
+    }
+
+    /// Ends the connection so that its last reply arrives: closed with something unread, the system
+    /// would take back what is on its way. What still comes is dropped, for a short time.
+    private func linger(_ context: ChannelHandlerContext) {
+        isLingering = true
+        context.close(mode: .output, promise: nil)
+        if isReadDue { context.read() }
+        context.eventLoop.assumeIsolated().scheduleTask(
+            in: .milliseconds(venue.options.lingerMilliseconds)
+        ) {
+            context.close(promise: nil)
+        }
     }
 
     // MARK: WebSocket

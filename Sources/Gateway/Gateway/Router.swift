@@ -49,6 +49,9 @@ extension Venue {
         }
         try limiter.charge(endpoint.weight(parameters), address: request.address, now: now)
         if isStopping { throw .shuttingDown }
+        // Who does not read can fill it, but is not to keep others from their orders, the answers
+        // to which are short.
+        if memory.isFull, endpoint.security != .trade { throw .overloaded }
         guard let needed = endpoint.security.permission else {
             return Call(
                 parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)

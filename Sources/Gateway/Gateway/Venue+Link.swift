@@ -28,6 +28,8 @@ extension Venue {
             for ack in acks { answers += desk.acked(ack) }
             for answer in answers { answer() }
             try checkSession()
+        // Its state is of a branch that was cut: only a new start follows the log from there.
+        case .error(let refusal) where refusal.code == .forked: throw .fatal(refusal.text)
         case .error(let refusal): throw .reconnect(refusal.text)
         default: try follow(frame)
         }
@@ -39,6 +41,8 @@ extension Venue {
             do throws(FollowerError) {
                 try replica.follower.reconnected(welcome)
             } catch {
+                // A primary whose term is over: another one is to be had.
+                if case .staleEpoch = error { throw .reconnect(error.description) }
                 throw .fatal(error.description)
             }
         } else {
@@ -152,7 +156,7 @@ extension Venue {
     /// Whether our session still is the one that may submit.
     private func checkSession() throws(LinkFault) {
         switch desk.session.state {
-        case .opening, .open: break
+        case .opening, .open, .closed: break
         case .replaced:
             throw .fatal(
                 """

@@ -64,7 +64,8 @@ struct SettingsKey {
             key(
                 "assets", \.assets, most: 10_000,
                 "How much the engine holds. A journal begins with these; later\n"
-                    + "`boursectl limits raise` raises them. A change here is refused then.\nAssets."),
+                    + "`boursectl limits raise` raises them, and a change here has no effect.\nAssets."
+            ),
             key("instruments", \.instruments, most: 10_000, "Instruments."),
             key("accounts", \.accounts, most: 1_048_576, "Customer accounts."),
             key("open_orders", \.openOrders, most: 16_000_000, "Open orders over all instruments."),
@@ -243,8 +244,9 @@ struct SettingsKey {
             .integer(
                 "gatewayd", "client_memory_mib", 256, in: 16...1_048_576,
                 "Most memory for what waits on clients: bodies of requests, replies and stream\n"
-                    + "messages that are not sent yet, MiB. Above it requests get status 503, and\n"
-                    + "the connections that have kept something waiting for the longest are closed."
+                    + "messages that are not sent yet, MiB. Above it all requests but those of\n"
+                    + "orders get status 503, and the connections that have kept something\n"
+                    + "waiting for the longest are closed."
             ) { $0.gatewayd.clientMemoryBytes = Int($1) << 20 },
             // The heaviest request weighs 250: a limit below it would shut that request out.
             .integer(

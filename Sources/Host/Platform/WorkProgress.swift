@@ -21,7 +21,9 @@ public final class WorkProgress: Sendable {
     }
 
     /// So many units are done. One store.
-    @inline(__always) public func advance(to count: UInt64) { done.store(count, ordering: .relaxed) }
+    @inline(__always) public func advance(to count: UInt64) {
+        done.store(count, ordering: .relaxed)
+    }
 
     /// So many units are done, of how many.
     public func advance(to count: UInt64, of all: UInt64) {
@@ -40,7 +42,8 @@ public final class WorkProgress: Sendable {
         guard end > from, now >= from else { return "\(stage), \(Int(seconds)) s" }
         let rate = Double(now - from) / seconds
         let percent = Int(100 * Double(min(now, end) - from) / Double(end - from))
-        let left = rate > 0 && now < end ? ", about \(Int(Double(end - now) / rate) + 1) s left" : ""
+        let left =
+            rate > 0 && now < end ? ", about \(Int(Double(end - now) / rate) + 1) s left" : ""
         return "\(stage) \(now) of \(end) \(unit), \(percent) %, \(Int(rate)) \(unit)/s\(left)"
     }
 }

@@ -16,8 +16,8 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
     case diverged(sequence: UInt64)
     /// The server has another journal than before.
     case otherJournal
-    /// The server's limits are not those this replica was made with.
-    case otherLimits
+    /// The log begins with a record that no engine can be made from.
+    case genesis
     /// The snapshot does not load, or its hash is another.
     case snapshot(sequence: UInt64)
     /// The server is of an earlier term than one that was seen.
@@ -41,8 +41,8 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
             """
         case .otherJournal:
             "matchd has another journal than this replica began with; restart this daemon"
-        case .otherLimits:
-            "matchd's journal has other [limits] than this replica; restart this daemon"
+        case .genesis:
+            "the log does not begin as this version knows it; both daemons must be of one version"
         case .snapshot(let sequence):
             "the snapshot of record \(sequence) does not load here: are both of the same version?"
         case .staleEpoch(let seen, let found):
@@ -95,10 +95,11 @@ public struct Follower: ~Copyable {
     /// Most bytes of a snapshot that it takes: 8 GiB.
     public static var snapshotBytesMax: UInt64 { 8 << 30 }
 
-    /// An empty replica with the server's limits. It begins with the newest snapshot of at most
-    /// `snapshotAtMost`, and the log from there; where there is none, with the whole log.
+    /// A replica that holds nothing yet. It begins with the newest snapshot of at most
+    /// `snapshotAtMost`, and the log from there; where there is none, with the whole log. Its limits
+    /// are those of the snapshot, or of the log's first record.
     public init(_ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max) {
-        engine = Engine(limits: welcome.limits)
+        engine = Engine(limits: .small)
         journalHigh = welcome.journalHigh
         journalLow = welcome.journalLow
         released = welcome.released
@@ -121,7 +122,6 @@ public struct Follower: ~Copyable {
         guard welcome.journalHigh == journalHigh, welcome.journalLow == journalLow else {
             throw .otherJournal
         }
-        guard welcome.limits == engine.limits else { throw .otherLimits }
         try see(welcome.epoch)
         released = max(released, welcome.released)
         snapshot = nil
@@ -203,9 +203,9 @@ public struct Follower: ~Copyable {
         var restored: Engine?
         unsafe bytes.withUnsafeBytes { unsafe restored = Engine(snapshot: $0) }
         guard let loaded = restored.take() else { throw .snapshot(sequence: head.sequence) }
-        guard loaded.sequence == head.sequence, loaded.stateHash() == head.stateHash,
-            loaded.limits == engine.limits
-        else { throw .snapshot(sequence: head.sequence) }
+        guard loaded.sequence == head.sequence, loaded.stateHash() == head.stateHash else {
+            throw .snapshot(sequence: head.sequence)
+        }
         engine = loaded
         lastCRC = head.crc
         isFresh = false
@@ -226,6 +226,12 @@ public struct Follower: ~Copyable {
         }
         guard header.epoch >= engine.epoch else {
             throw .staleEpoch(seen: engine.epoch, found: header.epoch)
+        }
+        if header.sequence == 1 {
+            guard let genesis = unsafe Genesis(record: bytes),
+                genesis.format == Genesis.currentFormat
+            else { throw .genesis }
+            engine = Engine(limits: genesis.limits)
         }
         let outcome =
             if voids.contains(header.sequence) {

@@ -28,6 +28,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         case replaced
         /// matchd refused the session.
         case refused(Refusal)
+        /// The writer has ended it; its name is free once `isClosed`.
+        case closed
     }
 
     /// A command that was resolved.
@@ -52,6 +54,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     public let capacity: Int
     /// How it stands.
     public private(set) var state = State.opening
+    /// Whether matchd has said that the session's end is durable.
+    public private(set) var isClosed = false
     /// Whether there is a connection.
     public private(set) var isConnected = false
     /// In the order of their numbers, from `first` on.
@@ -102,7 +106,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         switch state {
         case .opening: open(&out)
         case .open: resend(&out)
-        case .replaced, .refused: break
+        case .replaced, .refused, .closed: break
         }
         return true
     }
@@ -110,11 +114,23 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     /// The connection was lost; nothing is lost with it.
     public mutating func disconnected() { isConnected = false }
 
-    /// Opens a new session after `replaced` or `refused`.
+    /// Opens a new session after `replaced`, `refused` or `closed`.
     public mutating func reopen(_ out: inout LinkEncoder) {
         precondition(inFlight == 0, "what the old session had in flight was resolved")
-        state = .opening
+        (state, isClosed) = (.opening, false)
         if isConnected { open(&out) }
+    }
+
+    /// Ends the session, so that its name is free; false, and nothing is done, while a command is in
+    /// flight or there is no connection. Nothing of it can enter the log afterwards.
+    public mutating func close(_ out: inout LinkEncoder) -> Bool {
+        guard isConnected, inFlight == 0, lostAt == nil, case .open(let id) = state else {
+            return false
+        }
+        state = .closed
+        attempt += 1
+        out.submit(session: SessionID(0), number: attempt, CloseSession(session: id))
+        return true
     }
 
     /// Submits a command; false, and nothing is done, where `canSubmit` is false.
@@ -238,6 +254,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     }
 
     mutating func opened(_ ack: LinkAck) {
+        if state == .closed, ack.number == attempt { isClosed = true }
         guard state == .opening, ack.number == attempt else { return }
         guard ack.refusal == .none else {
             state = .refused(ack.refusal)

@@ -68,7 +68,9 @@ internal import Wire
 
     /// What is noted of this journal; 0 where there is nothing. Throws for another journal's.
     static func read(_ path: String, identity: JournalIdentity?) throws(JournalError) -> UInt64 {
-        guard let bytes = try? File(path, .read).read(count: 32), bytes.count == 32 else { return 0 }
+        guard let bytes = try? File(path, .read).read(count: 32), bytes.count == 32 else {
+            return 0
+        }
         let (found, sequence): (JournalIdentity?, UInt64) = unsafe bytes.withUnsafeBytes { raw in
             var r = unsafe WireReader(raw)
             guard r.integer(UInt64.self) == magic else { return (nil, 0) }

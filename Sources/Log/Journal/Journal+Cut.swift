@@ -1,13 +1,14 @@
 // Cutting records off the end of a journal: as the log of a primary demands, or as an operator
 // accepts.
 
+internal import Engine
 internal import Platform
 
 extension Journal {
     /// Cuts all records after `last` of a journal that is whole. The intent is noted first, so that
     /// a process that dies on the way is followed by one that finishes it.
     static func cut(
-        _ place: JournalPlace, after last: UInt64, reason: String
+        _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore?, reason: String
     ) throws(JournalError) {
         guard var replica = try ReplicaFile(place.replicaFile) else {
             throw .replica(file: place.replicaFile, detail: "is missing")
@@ -16,7 +17,8 @@ extension Journal {
         replica.cut = first
         try replica.store(place.replicaFile)
         try lowerFloor(place, replica.identity, to: last)
-        try cutOff(place.directory, after: last, reason)
+        try snapshots?.setAside(after: last)
+        try cutOff(place.directory, replica.identity, after: last, reason)
         replica.cut = nil
         try replica.store(place.replicaFile)
     }
@@ -24,13 +26,14 @@ extension Journal {
     /// Finishes a cut that was noted. As long as its first record is there it goes, with all behind
     /// it; that record goes last, so where another stands there, or none, the cut is done.
     static func finishCut(
-        _ place: JournalPlace, _ replica: inout ReplicaFile
+        _ place: JournalPlace, _ snapshots: SnapshotStore, _ replica: inout ReplicaFile
     ) throws(JournalError) {
         guard let first = replica.cut else { return }
         if try point(place, first.sequence) == first {
             try lowerFloor(place, replica.identity, to: first.sequence - 1)
+            try snapshots.setAside(after: first.sequence - 1)
             try cutOff(
-                place.directory, after: first.sequence - 1,
+                place.directory, replica.identity, after: first.sequence - 1,
                 "a cut from record \(first) on, which an earlier process had begun")
         }
         replica.cut = nil
@@ -49,12 +52,38 @@ extension Journal {
         }
         if let fault = place.latched() { throw .latched(file: fault.file, detail: fault.detail) }
         return try place.latching { () throws(JournalError) in
-            try cutOff(place.directory, after: last, reason)
+            try cutOff(place.directory, replica.identity, after: last, reason)
             try snapshots.setAside(after: last)
             let recovered = try recover(directory: place.directory)
             try lowerFloor(place, replica.identity, to: recovered.lastSequence)
             return recovered
         }
+    }
+
+    /// Goes on without the records before `first`, where the journal begins with it: a snapshot has
+    /// to stand for them. For operators; the state must be locked by this process.
+    public static func acceptLoss(
+        _ place: JournalPlace, before first: UInt64, snapshots: SnapshotStore
+    ) throws(JournalError) -> RecoveredJournal {
+        guard var replica = try ReplicaFile(place.replicaFile) else {
+            throw .replica(file: place.replicaFile, detail: "is missing")
+        }
+        let found = try inspect(
+            directory: place.directory,
+            floor: try DurableFloor.read(
+                place.floorFile, identity: replica.identity))
+        guard found.firstSequence == first else {
+            throw .missing(
+                directory: place.directory, first: first, last: max(found.firstSequence, 1) - 1)
+        }
+        // Not only one that is whole: what is replayed from it comes to the log's hash marks.
+        let engine = try restore(found, snapshots: snapshots)
+        guard engine.sequence == found.lastSequence else {
+            throw .noSnapshot(directory: place.directory, first: first)
+        }
+        replica.first = first
+        try replica.store(place.replicaFile)
+        return found
     }
 
     /// The record of a sequence; nil where there is none.
@@ -87,16 +116,28 @@ extension Journal {
     }
 
     /// Later segments go first, the newest of them before the others; then the segment is zeroed,
-    /// its first record that goes as the last thing of all.
+    /// its first record that goes as the last thing of all. Where there is no good record `last`, or
+    /// a segment is another journal's, nothing is changed.
     private static func cutOff(
-        _ directory: String, after last: UInt64, _ reason: String
+        _ directory: String, _ identity: JournalIdentity, after last: UInt64, _ reason: String
     ) throws(JournalError) {
-        let segments = try SegmentName.list(directory)
+        var segments: [SegmentName] = []
+        // What is no segment of this place goes aside as it is.
+        var going: [SegmentName] = []
+        for segment in try SegmentName.list(directory) {
+            do throws(JournalError) {
+                _ = try segment.open(identity: identity, anySize: true)
+                segments.append(segment)
+            } catch {
+                guard case .damaged = error else { throw error }
+                going.append(segment)
+            }
+        }
         guard let index = segments.lastIndex(where: { $0.firstSequence <= last }) else {
             throw .missing(
                 directory: directory, first: last, last: (segments.first?.firstSequence ?? 1) - 1)
         }
-        let cursor = try segments[index].open(identity: nil)
+        let cursor = try segments[index].open(identity: identity, anySize: true)
         try cursor.pass(to: last)
         guard cursor.expected.last == last else {
             throw .damaged(
@@ -104,20 +145,45 @@ extension Journal {
                 detail: "there is no good record \(last)")
         }
         let cuts = CutFile(directory)
-        for segment in segments[(index + 1)...].reversed() {
+        going += segments[(index + 1)...]
+        for segment in going.sorted(by: { $0.firstSequence > $1.firstSequence }) {
             try cuts.take(segment.path, name: segment.name)
         }
+        for segment in segments[..<index] {
+            let earlier = try segment.open(identity: identity, anySize: true)
+            let size = try onDisk { () throws(SystemError) in try earlier.file.size() }
+            try cuts.keep(
+                earlier, earlier.size..<max(size, earlier.size), sequence: last + 1,
+                epoch: cursor.expected.prior.epoch, reason: reason)
+            try setSize(segment, earlier.size)
+        }
         let start = cursor.offset
-        guard let end = try cursor.search().lastByte.map({ $0 + 1 }) else { return }
+        let size = try onDisk { () throws(SystemError) in try cursor.file.size() }
+        let written = try cursor.search().lastByte.map { $0 + 1 }
+        guard let end = size > cursor.size ? size : written else {
+            return try setSize(segments[index], cursor.size)
+        }
         try cuts.keep(
             cursor, start..<end, sequence: last + 1, epoch: cursor.expected.prior.epoch,
             reason: reason)
-        let first = try cursor.nextRecordBytes()
+        // A record's last bytes may be zero, and are not in what is cut then.
+        let first = min(end, start + (try cursor.nextRecordBytes()))
         try onDisk { () throws(SystemError) in
             let file = try File(segments[index].path, .write)
-            try file.zero(start + first..<end)
+            try file.zero(first..<end)
             try file.sync()
-            try file.zero(start..<min(end, start + first))
+            try file.zero(start..<first)
+            try file.sync()
+        }
+        try setSize(segments[index], cursor.size)
+    }
+
+    /// Gives a segment the length that its header says.
+    private static func setSize(_ segment: SegmentName, _ size: Int) throws(JournalError) {
+        try onDisk { () throws(SystemError) in
+            let file = try File(segment.path, .write)
+            guard try file.size() != size else { return }
+            try file.truncate(to: size)
             try file.sync()
         }
     }

@@ -11,6 +11,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case damaged(file: String, offset: Int, lastGood: UInt64, detail: String)
     /// Records `first ... last` are in no segment.
     case missing(directory: String, first: UInt64, last: UInt64)
+    /// The journal's first records are in no segment.
+    case beginningMissing(directory: String, first: UInt64, last: UInt64)
     /// A file of another journal.
     case foreign(file: String, found: JournalIdentity, expected: JournalIdentity)
     /// A file of a format that this version does not read.
@@ -67,6 +69,11 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "\(directory) lacks the records \(first) to \(last): a segment is missing; put it "
                 + "back from a backup or a standby. " + Self.acceptance(first - 1)
+        case .beginningMissing(let directory, let first, let last):
+            return
+                "\(directory) lacks its first records, \(first) to \(last): put the segments back "
+                + "from a backup or a standby. Where a snapshot stands for them, `boursectl journal "
+                + "accept-loss --before \(last + 1)` goes on without"
         case .foreign(let file, let found, let expected):
             return "\(file) belongs to journal \(found), not to \(expected): it was copied from "
                 + "another exchange; move it out of the way"
@@ -132,6 +139,20 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 "records after \(last) were released up to \(commitPoint): they are not cut"
         case .refused(let sequence, let detail):
             return "record \(sequence) can't follow in the journal: \(detail)"
+        }
+    }
+
+    /// The same about the journal of `place`, with its last good record where that is not said yet.
+    public func message(for place: JournalPlace) -> String {
+        switch self {
+        case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
+        case .latched:
+            let floor = (try? Journal.floor(place)) ?? 0
+            return "\(description). The last durable record is \(floor)"
+        default:
+            let kept = (try? place.keptIdentity()) ?? nil
+            let last = Journal.lastGood(directory: place.directory, identity: kept)
+            return "\(description). The last good record is \(last)"
         }
     }
 

@@ -10,6 +10,8 @@ public struct OpenedJournal: Sendable {
     public var recovered: RecoveredJournal
     /// Which replica it is.
     public var replica: ReplicaFile
+    /// What is missing beside it, though nothing of the journal is: lines for people.
+    public var notes: [String]
 }
 
 /// What `Journal.begin` did.
@@ -35,7 +37,7 @@ extension Journal {
         var replica = try check(place, snapshots)
         let scanFrom = scansAll ? 1 : try scanStart(snapshots)
         let floor = try place.latching { () throws(JournalError) in
-            try finishCut(place, &replica)
+            try finishCut(place, snapshots, &replica)
             return try DurableFloor.read(place.floorFile, identity: replica.identity)
         }
         let recovered = try place.latching { () throws(JournalError) in
@@ -48,7 +50,17 @@ extension Journal {
         guard !recovered.isEmpty || recovered.firstSequence > 1 else {
             throw .lost(directory: place.directory, identity: replica.identity)
         }
-        return OpenedJournal(recovered: recovered, replica: replica)
+        guard recovered.firstSequence <= replica.first else {
+            throw .beginningMissing(
+                directory: place.directory, first: replica.first,
+                last: recovered.firstSequence - 1)
+        }
+        var notes: [String] = []
+        if floor == 0 { notes.append("\(place.floorFile) is missing or empty: it is made anew") }
+        if let file = place.identityFile, !Directory.exists(file) {
+            notes.append("\(file) is missing: `boursectl init` makes it anew")
+        }
+        return OpenedJournal(recovered: recovered, replica: replica, notes: notes)
     }
 
     /// The last record that is known to have been durable here; 0 where nothing is known.
@@ -88,7 +100,8 @@ extension Journal {
     /// act that begins one. Where it was, what is missing beside it is made anew: without its
     /// replica file this is a new replica. Throws `lost` where one was begun and is not there.
     ///
-    /// A journal that holds nothing but its first record, of other limits, is begun again. `isNew`
+    /// A journal that holds nothing but its first record, of other limits or in a segment of another
+    /// size, is begun again. `isNew`
     /// gives up the one that was: what is left of it is moved to `cut/`.
     public static func begin(
         _ place: JournalPlace, limits: EngineLimits, snapshots: SnapshotStore,
@@ -99,8 +112,9 @@ extension Journal {
         } else if try !segments(place).isEmpty {
             let found = try inspect(directory: place.directory, scanFrom: .max)
             if let identity = found.identity, !found.isEmpty {
+                let size = try segments(place).first?.open(identity: nil).size
                 guard found.lastSequence == 1, let genesis = found.genesis,
-                    genesis.limits != limits
+                    genesis.limits != limits || size != options.segmentBytes
                 else { return try complete(place, found, identity) }
                 try giveUp(place, snapshots)
             }
@@ -138,8 +152,9 @@ extension Journal {
             throw .foreign(file: place.directory, found: identity, expected: kept)
         }
         if replica == nil {
-            try ReplicaFile(identity: identity, promise: found.lastEpoch)
-                .store(place.replicaFile)
+            try ReplicaFile(
+                identity: identity, promise: found.lastEpoch, first: found.firstSequence
+            ).store(place.replicaFile)
             made.append(place.replicaFile)
         }
         if let file = place.identityFile, try place.keptIdentity() == nil {
@@ -192,7 +207,9 @@ extension Journal {
             try file.sync()
             try Directory.rename(aside, to: name.path)
         }
-        try replica.store(place.replicaFile)
+        var own = replica
+        own.first = snapshot.sequence + 1
+        try own.store(place.replicaFile)
         _ = try DurableFloor(
             place.floorFile, identity: snapshot.identity, sequence: snapshot.sequence)
         try place.keep(snapshot.identity)

@@ -153,7 +153,8 @@ extension Directory {
 ///     64  u64  cut intent: the first record to be cut, from which on all goes; 0: none
 ///     72  u32  that record's epoch
 ///     76  u32  that record's CRC32C
-///     80  44   zero
+///     80  u64  the journal's first record: what is before it was never here, or was given up
+///     88  36   zero
 ///    124  u32  CRC32C of bytes 0 ..< 124
 ///
 /// Replaced as a whole.
@@ -166,6 +167,8 @@ public struct ReplicaFile: Hashable, Sendable {
     public var promise: UInt32
     /// etcd's cluster id; 0: none.
     public var cluster: UInt64
+    /// The journal's first record: 1, or the one behind the snapshot that a learner began with.
+    public var first: UInt64
     /// A cut that was begun: the first record of it. As long as that record is there, it goes.
     public var cut: LogPoint?
 
@@ -176,12 +179,13 @@ public struct ReplicaFile: Hashable, Sendable {
     /// A new replica of this journal.
     public init(
         identity: JournalIdentity, replica: ReplicaID = .random(), promise: UInt32 = 0,
-        cluster: UInt64 = 0, cut: LogPoint? = nil
+        cluster: UInt64 = 0, first: UInt64 = 1, cut: LogPoint? = nil
     ) {
         self.identity = identity
         self.replica = replica
         self.promise = promise
         self.cluster = cluster
+        self.first = first
         self.cut = cut
     }
 
@@ -209,11 +213,12 @@ public struct ReplicaFile: Hashable, Sendable {
                 _ = r.integer(UInt32.self)
                 let cluster: UInt64 = r.integer()
                 let cut = LogPoint(sequence: r.integer(), epoch: r.integer(), crc: r.integer())
+                let first: UInt64 = r.integer()
                 return (
                     magic, version,
                     ReplicaFile(
                         identity: identity, replica: replica, promise: promise, cluster: cluster,
-                        cut: cut.sequence == 0 ? nil : cut)
+                        first: first, cut: cut.sequence == 0 ? nil : cut)
                 )
             }
         guard parsed.magic == Self.magic else {
@@ -243,6 +248,7 @@ public struct ReplicaFile: Hashable, Sendable {
             w.integer(cut?.sequence ?? 0)
             w.integer(cut?.epoch ?? 0)
             w.integer(cut?.crc ?? 0)
+            w.integer(first)
             unsafe Checked.seal(raw, Self.bytes - 4)
         }
         let content = bytes

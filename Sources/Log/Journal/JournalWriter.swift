@@ -199,10 +199,10 @@ public final class JournalWriter: @unchecked Sendable {
 
     /// Cuts all records after `last`, as a lawful primary's log demands: what goes is kept in
     /// `cut/`, and a process that dies on the way is followed by one that finishes it. Needs the
-    /// place, whose replica file notes the intent. Throws `cutBelowCommit`, and has changed nothing
+    /// place, whose replica file notes the intent. Snapshots of later records are set aside. Throws `cutBelowCommit`, and has changed nothing
     /// then, for records that were released, unless `isForced`.
     public func cut(
-        after last: UInt64, reason: String, isForced: Bool = false
+        after last: UInt64, snapshots: SnapshotStore? = nil, reason: String, isForced: Bool = false
     ) throws(JournalError) {
         guard !isStopped else { throw .stopped }
         guard let place else { preconditionFailure("a cut is noted in the replica file") }
@@ -213,7 +213,7 @@ public final class JournalWriter: @unchecked Sendable {
         }
         try latching { () throws(JournalError) in
             segment = nil
-            try Journal.cut(place, after: last, reason: reason)
+            try Journal.cut(place, after: last, snapshots: snapshots, reason: reason)
             let recovered = try Journal.recover(directory: directory, scanFrom: max(last, 1))
             expected = Expectation(prior: recovered.last, timestamp: recovered.lastTimestamp)
             markedCommit = min(markedCommit, last)

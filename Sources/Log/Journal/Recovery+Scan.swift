@@ -61,7 +61,7 @@ private struct Scan {
         journal.scannedFrom = segments.isEmpty ? 1 : segments[from].firstSequence
         var cursors: [SegmentCursor] = []
         for segment in segments {
-            let cursor = try segment.open(identity: journal.identity)
+            let cursor = try open(segment)
             journal.identity = cursor.header.identity
             journal.replica = cursor.header.replica
             if journal.firstSequence == segment.firstSequence {
@@ -86,6 +86,18 @@ private struct Scan {
         }
         try Journal.checkGenesis(&journal, segments)
         return journal
+    }
+
+    /// Opens a segment. Of one whose head is wrong, what is said to be good is what can be read, here
+    /// and in the segments around it.
+    private func open(_ segment: SegmentName) throws(JournalError) -> SegmentCursor {
+        do throws(JournalError) { return try segment.open(identity: journal.identity) } catch {
+            guard case .damaged(let file, let offset, _, let detail) = error else { throw error }
+            throw .damaged(
+                file: file, offset: offset,
+                lastGood: Journal.lastGood(directory: directory, identity: journal.identity),
+                detail: detail)
+        }
     }
 
     /// Passes over all good items; gives what ended them, nil for zero bytes or the file's end.
@@ -197,6 +209,26 @@ private struct Scan {
 }
 
 extension Journal {
+    /// The last record up to which all can be read: whole records without a gap from the first
+    /// segment on. Segments of another journal, another branch or another place are passed over, and
+    /// a length that is not the header's does not matter. For messages about a journal that is
+    /// refused, and for going on with what is left. 0 where nothing can be read; linear in the bytes.
+    public static func lastGood(directory: String, identity: JournalIdentity?) -> UInt64 {
+        let segments = (try? SegmentName.list(directory)) ?? []
+        var found: SegmentCursor?
+        for segment in segments {
+            let next = found?.expected.sequence ?? segments[0].firstSequence
+            let identity = found?.header.identity ?? identity
+            guard segment.firstSequence == next,
+                let cursor = try? segment.open(identity: identity, anySize: true),
+                cursor.expected == found?.expected ?? cursor.expected
+            else { continue }
+            try? cursor.pass(to: .max)
+            found = cursor
+        }
+        return found?.expected.last ?? 0
+    }
+
     /// The first record, where it was read, names the same journal as the segments do.
     static func checkGenesis(
         _ journal: inout RecoveredJournal, _ segments: [SegmentName]
@@ -224,13 +256,7 @@ extension Journal {
         while true {
             switch try onDisk({ () throws(SystemError) in try cursor.step(upTo: 1, bytesMax: 1) }) {
             case .run(let record):
-                let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
-                if let header = unsafe RecordHeader(record),
-                    header.kind == CommandKind.genesis.rawValue,
-                    case .genesis(let genesis) = unsafe Command(kind: .genesis, payload: payload)
-                {
-                    return genesis
-                }
+                if let genesis = unsafe Genesis(record: record) { return genesis }
                 throw .genesis(file: segment.path, detail: "it is no genesis record")
             case .mark: continue
             case .end, .bad, .held:

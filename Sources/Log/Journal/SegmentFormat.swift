@@ -180,7 +180,8 @@ struct SegmentHeader: Hashable {
             else { return .invalid("the header's values are wrong") }
             return .header(
                 SegmentHeader(
-                    identity: identity, prior: LogPoint(sequence: first - 1, epoch: epoch, crc: crc),
+                    identity: identity,
+                    prior: LogPoint(sequence: first - 1, epoch: epoch, crc: crc),
                     priorTimestamp: priorTimestamp, fileBytes: Int(fileBytes), replica: replica,
                     formatLevel: level))
         }
@@ -248,10 +249,11 @@ enum NumberedName {
         return String(repeating: "0", count: 20 - digits.count) + digits + ending
     }
 
+    /// The number of a name; nil for other names, and for 0, which nothing has.
     static func number(_ name: String, _ ending: String) -> UInt64? {
         guard name.utf8.count == 20 + ending.utf8.count, name.hasSuffix(ending) else { return nil }
         let digits = name.utf8.prefix(20)
         guard digits.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
-        return UInt64(name.prefix(20))
+        return UInt64(name.prefix(20)).flatMap { $0 > 0 ? $0 : nil }
     }
 }

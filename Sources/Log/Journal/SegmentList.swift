@@ -24,7 +24,10 @@ struct SegmentName: Hashable {
 
     /// Opens it for reading. Its header was durable before it had its name, so one that is not valid
     /// is damage, and so is another length than the header says.
-    func open(identity: JournalIdentity?) throws(JournalError) -> SegmentCursor {
+    /// `anySize`: a file of another length is opened as well, for what is good in it.
+    func open(
+        identity: JournalIdentity?, anySize: Bool = false
+    ) throws(JournalError) -> SegmentCursor {
         let (file, size, block) = try onDisk { () throws(SystemError) in
             let file = try File(path, .read)
             return (
@@ -49,7 +52,7 @@ struct SegmentName: Hashable {
                 throw .newer(
                     file: path, version: header.formatLevel, known: Journal.formatLevel)
             }
-            guard size == header.fileBytes else {
+            guard anySize || size == header.fileBytes else {
                 throw damaged(
                     min(size, header.fileBytes),
                     "it has \(size) bytes, and its header says \(header.fileBytes)")

@@ -37,7 +37,8 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: path))
         }
         return try LinkClient(
-            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
+            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            timeoutNanos)
     }
 
     /// Connects to matchd over TCP.
@@ -63,7 +64,8 @@ public import Wire
             throw .system(SystemError(code: code, operation: "connect to", path: "\(host):\(port)"))
         }
         return try LinkClient(
-            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax), timeoutNanos)
+            descriptor, key, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            timeoutNanos)
     }
 
     init(
@@ -74,7 +76,7 @@ public import Wire
         self.descriptor = descriptor
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         welcome = LinkWelcome(
-            epoch: 0, journalHigh: 0, journalLow: 0, limits: .small, released: 0, time: 0)
+            epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
         let deadline = Clock.monotonicNanos() + timeoutNanos
         encoder.append(.hello(hello))
         try flush(deadline)

@@ -176,20 +176,15 @@ extension WireReader {
         let epoch: UInt32 = integer()
         let high: UInt64 = integer()
         let low: UInt64 = integer()
-        let limits = EngineLimits(
-            assets: integer(), instruments: integer(), accounts: integer(), openOrders: integer(),
-            apiKeys: integer(), sessions: integer(), feeTiers: integer(),
-            orderLimits: integer(), references: integer(), turnSteps: integer())
         guard let role = LinkServerRole(rawValue: integer()) else { return nil }
-        reserved(4)
+        let forcedEpoch: UInt32 = integer()
         var welcome = LinkWelcome(
-            version: version, epoch: epoch, journalHigh: high, journalLow: low, limits: limits,
+            version: version, epoch: epoch, journalHigh: high, journalLow: low,
             released: integer(), time: integer())
         welcome.role = role
+        welcome.forcedEpoch = forcedEpoch
         welcome.process = integer()
         welcome.forcedFrom = integer()
-        welcome.forcedEpoch = integer()
-        reserved(4)
         welcome.primary = text()
         return welcome
     }

@@ -224,19 +224,12 @@ public struct LinkEncoder: Sendable {
         put(welcome.epoch)
         put(welcome.journalHigh)
         put(welcome.journalLow)
-        let l = welcome.limits
-        for limit in [
-            l.assets, l.instruments, l.accounts, l.openOrders, l.apiKeys, l.sessions, l.feeTiers,
-            l.orderLimits, l.references, l.turnSteps,
-        ] { put(limit) }
         put(welcome.role.rawValue)
-        put(UInt32(0))
+        put(welcome.forcedEpoch)
         put(welcome.released)
         put(welcome.time)
         put(welcome.process)
         put(welcome.forcedFrom)
-        put(welcome.forcedEpoch)
-        put(UInt32(0))
         put(welcome.primary)
     }
 

@@ -23,9 +23,9 @@
 //
 //   from matchd
 //     challenge  0 32 bytes      random; only where the connection has to prove itself
-//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 × 10 `EngineLimits`
-//                64 u32 role     68 u32 reserved   72 u64 released   80 i64 time   88 u64 process
-//                96 u64 forcedFrom   104 u32 forcedEpoch   108 u32 reserved   112 text40 primary
+//     welcome    0 u32 version   4 u32 epoch   8 u64 × 2 journal id   24 u32 role
+//                28 u32 forcedEpoch   32 u64 released   40 i64 time   48 u64 process
+//                56 u64 forcedFrom    64 text40 primary
 //     acks       0 u32 session   4 u32 count   8 entries, back to back:
 //                    0 u64 number   8 u64 sequence   16 u64 id   24 u16 refusal   26 u8 status
 //                    27 5 reserved
@@ -188,11 +188,9 @@ public struct LinkWelcome: Hashable, Sendable {
     public var journalHigh: UInt64
     /// The journal's identity, second half.
     public var journalLow: UInt64
-    /// The limits that every replica has to use.
-    public var limits: EngineLimits
     /// The last record released when it was written.
     public var released: UInt64
-    /// The server's clock, ns since 1970.
+    /// The log's clock, ns since 1970: deadlines are judged by it, not by the host's.
     public var time: Int64
     /// What the server is to its exchange.
     public var role = LinkServerRole.standalone
@@ -208,13 +206,12 @@ public struct LinkWelcome: Hashable, Sendable {
     /// A greeting.
     public init(
         version: UInt32 = LinkProtocol.version, epoch: UInt32, journalHigh: UInt64,
-        journalLow: UInt64, limits: EngineLimits, released: UInt64, time: Int64
+        journalLow: UInt64, released: UInt64, time: Int64
     ) {
         self.version = version
         self.epoch = epoch
         self.journalHigh = journalHigh
         self.journalLow = journalLow
-        self.limits = limits
         self.released = released
         self.time = time
     }
@@ -389,7 +386,7 @@ public enum LinkFrame: Hashable, Sendable {
     case chunk([UInt8])
     /// A run of the log.
     case records(LinkRecords)
-    /// All up to `released` was sent, at the server's `time`, in the server's epoch.
+    /// All up to `released` was sent, at the log's `time`, in the server's epoch.
     case position(released: UInt64, time: Int64, epoch: UInt32)
     /// See `LinkSession`.
     case session(LinkSession)

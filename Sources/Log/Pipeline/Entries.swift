@@ -35,7 +35,7 @@ struct Caller: Hashable, BitwiseCopyable, Sendable {
 ///
 ///      0  u32  length: 64          28  u16  refusal
 ///      4  u32  `Caller`            30  u8   status
-///      8  u64  gate                31  u8   0 acknowledgement, 1 session
+///      8  u64  gate                31  u8   `Kind`
 ///     16  u64  sequence or 0       32  u64  number; of a session its last
 ///     24  u32  session             40  u64  id; of a session the session's
 struct Answer: BitwiseCopyable {
@@ -45,9 +45,19 @@ struct Answer: BitwiseCopyable {
     var session: UInt32
     var refusal: UInt16
     var status: UInt8
-    var isSession: Bool
+    var kind: Kind
     var number: UInt64
     var id: UInt64
+
+    /// What it answers.
+    enum Kind: UInt8 {
+        /// A command.
+        case command = 0
+        /// A question after a writer's session.
+        case session = 1
+        /// The opening of a session, which the connection's own is from here on.
+        case opening = 2
+    }
 
     static var size: Int { 64 }
 
@@ -59,7 +69,7 @@ struct Answer: BitwiseCopyable {
         unsafe room.storeBytes(of: session, toByteOffset: 24, as: UInt32.self)
         unsafe room.storeBytes(of: refusal, toByteOffset: 28, as: UInt16.self)
         unsafe room.storeBytes(of: status, toByteOffset: 30, as: UInt8.self)
-        unsafe room.storeBytes(of: isSession ? 1 : 0, toByteOffset: 31, as: UInt8.self)
+        unsafe room.storeBytes(of: kind.rawValue, toByteOffset: 31, as: UInt8.self)
         unsafe room.storeBytes(of: number, toByteOffset: 32, as: UInt64.self)
         unsafe room.storeBytes(of: id, toByteOffset: 40, as: UInt64.self)
     }
@@ -73,7 +83,8 @@ extension Answer {
         unsafe session = bytes.load(fromByteOffset: offset + 24, as: UInt32.self)
         unsafe refusal = bytes.load(fromByteOffset: offset + 28, as: UInt16.self)
         unsafe status = bytes.load(fromByteOffset: offset + 30, as: UInt8.self)
-        isSession = unsafe bytes.load(fromByteOffset: offset + 31, as: UInt8.self) == 1
+        let raw = unsafe bytes.load(fromByteOffset: offset + 31, as: UInt8.self)
+        kind = Kind(rawValue: raw) ?? .command
         unsafe number = bytes.load(fromByteOffset: offset + 32, as: UInt64.self)
         unsafe id = bytes.load(fromByteOffset: offset + 40, as: UInt64.self)
     }

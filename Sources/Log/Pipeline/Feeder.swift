@@ -43,8 +43,9 @@ final class Feeder: @unchecked Sendable {
     /// Milliseconds of one wait for the socket.
     private static var waitMilliseconds: Int32 { 100 }
 
-    init(_ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions)
-    {
+    init(
+        _ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions
+    ) {
         self.descriptor = descriptor
         self.stages = stages
         self.history = history
@@ -111,7 +112,7 @@ final class Feeder: @unchecked Sendable {
             var isSent = true
             var last = next - 1
             let got = unsafe try? reader.next(
-                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 2
+                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 4
             ) { records in
                 _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
                 }

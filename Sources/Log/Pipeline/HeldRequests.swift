@@ -25,7 +25,9 @@ package struct HeldRequests {
     package func isHolding(_ session: UInt32) -> Bool { queues.contains { $0.session == session } }
 
     /// Holds a connection's request behind those of its session.
-    package mutating func append(_ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer) {
+    package mutating func append(
+        _ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer
+    ) {
         let at: Int
         if let known = queues.firstIndex(where: { $0.session == session }) {
             at = known

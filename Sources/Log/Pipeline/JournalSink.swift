@@ -50,6 +50,17 @@ public final class JournalSink: LogSink, Sendable {
         do throws(JournalError) { try writer.sync() } catch { throw SinkFault(error.description) }
     }
 
+    /// All up to `sequence` is released: marks carry it from then on. For any thread.
+    public func noteCommit(_ sequence: UInt64) { writer.noteCommit(sequence) }
+
+    /// Writes a durable mark where the commit point moved since the last one; for the thread that
+    /// appends, about 100 ms after its last work.
+    public func settle() throws(SinkFault) {
+        do throws(JournalError) { try writer.settle() } catch {
+            throw SinkFault(error.description)
+        }
+    }
+
     /// Free bytes on the disk; renews `isBelowReserve`.
     public func freeBytes() -> UInt64 { UInt64(max(0, (try? writer.checkSpace()) ?? 0)) }
 
@@ -84,7 +95,7 @@ public final class JournalHistory: LogHistory {
         guard let newest else { return nil }
         let info = newest.info
         return HistorySnapshot(
-            sequence: info.sequence, time: info.timestamp, epoch: info.epoch,
+            sequence: info.sequence, time: info.timestamp, epoch: info.epoch, crc: info.recordCRC,
             stateHash: info.stateHash, count: info.bodyBytes
         ) { offset, count throws(SinkFault) in
             do throws(JournalError) {

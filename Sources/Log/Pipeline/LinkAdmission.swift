@@ -40,7 +40,9 @@ package enum LinkAdmission: Hashable {
     /// Connections that only operators get.
     static func operatorsOnly(of count: Int) -> Int { max(1, count / 8) }
 
-    package static func decide(_ role: LinkRole, _ seats: [LinkSeat?], at now: Int64) -> LinkAdmission {
+    package static func decide(_ role: LinkRole, _ seats: [LinkSeat?], at now: Int64)
+        -> LinkAdmission
+    {
         let taken = seats.lazy.compactMap { $0 }
         if role == .observer,
             taken.count(where: { $0.role == .observer }) >= max(1, seats.count / 2)

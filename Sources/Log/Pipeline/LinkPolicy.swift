@@ -16,6 +16,16 @@ package enum LinkPolicy {
         case denied
     }
 
+    private static let placeBytes = Place(
+        account: AccountID(1), instrument: InstrumentID(1), side: .buy, type: .limit
+    ).payloadBytes().count
+    private static let cancelBytes = Cancel(
+        account: AccountID(1), instrument: InstrumentID(1)
+    ).payloadBytes().count
+    private static let amendBytes = Amend(
+        account: AccountID(1), instrument: InstrumentID(1), order: OrderID(1)
+    ).payloadBytes().count
+
     /// What to tell the one who sent a command that is not taken.
     static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
         guard verdict == .denied else {
@@ -37,35 +47,41 @@ package enum LinkPolicy {
     /// their length here and by the engine, which decodes them anyway; all others are decoded.
     @inline(__always)
     static func judge(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: UInt32,
+        _ role: LinkRole
     ) -> Verdict {
         guard role >= .gateway else { return .denied }
         guard entry.revision == 0 else { return .malformed }
         let bytes: Int
         switch entry.kind {
         case _ where role == .wallet:
-            return unsafe judgeRare(entry, payload, session: session, role)
-        case CommandKind.place.rawValue: bytes = 112
-        case CommandKind.cancel.rawValue: bytes = 56
-        case CommandKind.amend.rawValue: bytes = 72
-        default: return unsafe judgeRare(entry, payload, session: session, role)
+            return unsafe judgeRare(entry, payload, session: session, own: own, role)
+        case CommandKind.place.rawValue: bytes = placeBytes
+        case CommandKind.cancel.rawValue: bytes = cancelBytes
+        case CommandKind.amend.rawValue: bytes = amendBytes
+        default: return unsafe judgeRare(entry, payload, session: session, own: own, role)
         }
         return session != 0 && entry.payloadBytes == bytes ? .taken : .malformed
     }
 
     @inline(never)
     private static func judgeRare(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, _ role: LinkRole
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: UInt32,
+        _ role: LinkRole
     ) -> Verdict {
         guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
         switch kind {
-        case .genesis, .tick, .hashMark, .epochMark: return .malformed
+        case .genesis, .tick, .hashMark, .epochMark, .setRules: return .malformed
         // A record that the running engine has applied cannot be voided: replicas would differ.
         case .voidSequence: return .malformed
-        case .openSession: if session != 0 { return .malformed }
+        case .openSession, .closeSession: if session != 0 { return .malformed }
         default: if session == 0 { return .malformed }
         }
         guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
+        // A writer ends its own session, an operator any.
+        if case .closeSession(let close) = command, role > .observer, role < .operator {
+            return close.session.number == own && own != 0 ? .taken : .denied
+        }
         let isAllowed =
             switch role {
             case .observer: false
@@ -76,15 +92,17 @@ package enum LinkPolicy {
         return isAllowed ? .taken : .denied
     }
 
-    /// Whether a connection of this role may submit a command.
-    package static func allows(_ role: LinkRole, _ payload: some CommandPayload) -> Bool {
+    /// Whether a connection of this role, whose own session is `own`, may submit a command.
+    package static func allows(
+        _ role: LinkRole, _ payload: some CommandPayload, own: UInt32 = 0
+    ) -> Bool {
         let kind = type(of: payload).kind
         let bytes = payload.payloadBytes()
         let entry = LinkEntry(
             number: 1, payloadBytes: bytes.count, kind: kind.rawValue, revision: 0)
-        let session: UInt32 = kind == .openSession ? 0 : 1
+        let session: UInt32 = kind == .openSession || kind == .closeSession ? 0 : 1
         return unsafe bytes.withUnsafeBytes {
-            unsafe judge(entry, $0, session: session, role) == .taken
+            unsafe judge(entry, $0, session: session, own: own, role) == .taken
         }
     }
 
@@ -93,6 +111,7 @@ package enum LinkPolicy {
         switch command {
         case .openSession(let session):
             session.name.description.hasPrefix(LinkProtocol.walletPrefix)
+        case .creditDeposit: true
         default: false
         }
     }

@@ -15,7 +15,9 @@ extension LinkServer {
             let bytes = unsafe connection.input.bytes
             guard let head = unsafe LinkHead(bytes) else {
                 connection.refuse(
-                    LinkRefusal(.malformed, "what came is no frame of Bourse's Link, version \(LinkProtocol.version)"))
+                    LinkRefusal(
+                        .malformed,
+                        "what came is no frame of Bourse's Link, version \(LinkProtocol.version)"))
                 return
             }
             guard bytes.count >= head.length else { return }
@@ -97,7 +99,7 @@ extension LinkServer {
         connection.stage = .ready
         var welcome = LinkWelcome(
             epoch: epoch, journalHigh: options.journal.high, journalLow: options.journal.low,
-            limits: limits, released: gate.point.sequence, time: Clock.realtimeNanos())
+            released: gate.point.sequence, time: logTime)
         welcome.role = role
         welcome.process = options.process
         (welcome.forcedEpoch, welcome.forcedFrom) = options.forced
@@ -107,6 +109,13 @@ extension LinkServer {
     /// What this matchd is now.
     var role: LinkServerRole {
         LinkServerRole(rawValue: stages.role.load(ordering: .acquiring)) ?? .sealed
+    }
+
+    /// The log's time now: what the stamp of a record would be, whatever the host's clock says.
+    var logTime: Int64 {
+        let line = stages.clock.line.load(ordering: .relaxed)
+        // Before the engine's thread has begun there is none.
+        return line == 0 ? Clock.realtimeNanos() : Clock.monotonicNanos() + line
     }
 
     /// The epoch of the term.
@@ -131,12 +140,13 @@ extension LinkServer {
         guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
-        let role = connection.role
+        let (role, own) = (connection.role, connection.session)
         var position = requestPosition
         var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
             guard verdict == .taken else { return }
-            verdict = unsafe LinkPolicy.judge(entry, payload, session: session, role)
+            verdict = unsafe LinkPolicy.judge(
+                entry, payload, session: session, own: own, role)
             if verdict == .taken { unsafe put(entry, payload, session, caller, &position) }
         }
         guard walked != nil, verdict == .taken else {

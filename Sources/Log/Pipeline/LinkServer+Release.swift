@@ -44,7 +44,11 @@ extension LinkServer {
         guard let connection = connections[answer.caller.slot],
             connection.caller == answer.caller
         else { return }
-        if answer.isSession {
+        if answer.kind == .opening, answer.refusal == Refusal.none.rawValue {
+            connection.session = UInt32(truncatingIfNeeded: answer.id)
+            if owners.count < Self.ownersMax { owners[connection.session] = connection.slot }
+        }
+        if answer.kind == .session {
             guard !connection.queries.isEmpty else { return }
             let name = connection.queries.removeFirst()
             send(
@@ -118,7 +122,7 @@ extension LinkServer {
         if next == gate.point.position, next != position || isBeat {
             _ = connection.output.append(
                 .position(
-                    released: gate.point.sequence, time: Clock.realtimeNanos(), epoch: epoch))
+                    released: gate.point.sequence, time: logTime, epoch: epoch))
         }
         return next
     }

@@ -15,7 +15,6 @@ final class LinkServer {
     let history: any LogHistory
     let listeners: [LinkListener]
     let options: PipelineOptions
-    let limits: EngineLimits
     /// What has left so far; advances once a turn.
     var gate: ReleaseGate
     let poller: Poller
@@ -58,13 +57,12 @@ final class LinkServer {
 
     init(
         stages: Stages, history: any LogHistory, listeners: [LinkListener],
-        options: PipelineOptions, limits: EngineLimits, sequence: UInt64
+        options: PipelineOptions, sequence: UInt64
     ) throws(SystemError) {
         self.stages = stages
         self.history = history
         self.listeners = listeners
         self.options = options
-        self.limits = limits
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
         connections = (0..<options.connectionsMax).map { _ in nil }
@@ -115,7 +113,7 @@ final class LinkServer {
     func hasEnded() -> Bool {
         if stages.hasFailed.load(ordering: .acquiring) { return true }
         guard stages.journalClosed.load(ordering: .acquiring),
-            answerPosition == stages.answers.head.now
+            answerPosition == stages.answers.head.now, !isReleaseDue
         else { return false }
         if stopDeadline == .max {
             stopDeadline = Clock.monotonicNanos() + 1_000_000_000
@@ -138,6 +136,7 @@ final class LinkServer {
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
         _ = try? poller.wait(milliseconds: pause) { token, events in
+            self.now = Clock.monotonicNanos()
             if token == Self.bellToken { return }
             if token >= Self.listenerToken {
                 self.accept(self.listeners[Int(token - Self.listenerToken)])

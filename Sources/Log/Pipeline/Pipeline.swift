@@ -76,7 +76,7 @@ public final class Pipeline: Sendable {
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,
-            limits: engine.limits, sequence: engine.sequence)
+            sequence: engine.sequence)
         let threads = PipelineThreads()
         try threads.start(engine, sink, server, stages, options, onFault)
         return Pipeline(stages, threads)
@@ -148,10 +148,17 @@ public final class Pipeline: Sendable {
     }
 
     /// Takes no more commands, journals all that was taken with a hash mark behind, answers it, and
-    /// ends the threads. Gives the engine, which stands at the journal's end.
-    public func stop() -> Engine {
+    /// ends the threads. Gives the engine, which stands at the journal's end. `progress` is called
+    /// meanwhile with the last durable record.
+    public func stop(progress: (UInt64) -> Void = { _ in }) -> Engine {
         stages.isStopping.store(true, ordering: .releasing)
         stages.linkBell.ring()
+        while !stages.journalClosed.load(ordering: .acquiring),
+            !stages.hasFailed.load(ordering: .acquiring)
+        {
+            progress(durable)
+            Clock.sleep(nanos: 2_000_000)
+        }
         return threads.join()
     }
 }

@@ -15,6 +15,13 @@ extension Sequencer {
             if header.number <= last { return .duplicateCommand }
             isGap = header.number > last + 1
         }
+        if header.kind == CommandKind.closeSession.rawValue {
+            guard
+                case .closeSession(let close) = unsafe Command(
+                    kind: .closeSession, payload: payload),
+                engine.session(close.session) != nil
+            else { return .sessionUnknown }
+        }
         if stages.isBelowReserve.load(ordering: .relaxed) {
             // Before the gap: what would be refused anyway is said once, not after each renumbering.
             let refusal = unsafe refusalBelowReserve(header.kind, payload)
@@ -38,6 +45,7 @@ extension Sequencer {
         guard stages.isBelowReserve.load(ordering: .relaxed) else { return }
         let isSpent =
             kind == CommandKind.openSession.rawValue
+            || kind == CommandKind.closeSession.rawValue
             || kind == CommandKind.massCancel.rawValue && outcome.id == 0
         if isSpent { reserveSpent += 1 }
     }
@@ -56,7 +64,7 @@ extension Sequencer {
     ) -> Refusal {
         guard let kind = CommandKind(rawValue: kind) else { return .diskReserve }
         switch kind {
-        case .cancel, .massCancel, .setKillSwitch, .openSession: break
+        case .cancel, .massCancel, .setKillSwitch, .openSession, .closeSession: break
         default: return .diskReserve
         }
         guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
@@ -76,7 +84,7 @@ extension Sequencer {
             let isOn =
                 c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
             return isOn == c.isOn ? .diskReserve : .none
-        case .openSession:
+        case .openSession, .closeSession:
             // Who cancels after a restart needs one.
             return reserveSpent < Self.reserveSpentMax ? .none : .diskReserve
         default: return .diskReserve

@@ -84,17 +84,16 @@ struct Sequencer: ~Copyable {
         raiseEpoch()
         let isWorking = fireTimer()
         var didWork = isWorking
-        if isWorking, !held.isEmpty { retryHeld() }
+        if !held.isEmpty, retryHeld() { didWork = true }
         if requestPosition < end {
             // Between two ticks of a long work others have their turn, for as long as a tick takes.
             let deadline = isWorking ? Clock.monotonicNanos() + Self.betweenTicksNanosMax : 0
-            repeat { take(until: end) } while requestPosition < end
+            repeat {
+                take(until: end)
+            } while requestPosition < end
                 && isWorking && Clock.monotonicNanos() < deadline
             stages.requestsTaken.advance(to: requestPosition)
             stages.commands.advance(to: commands)
-            didWork = true
-        } else if !isWorking, !held.isEmpty {
-            retryHeld()
             didWork = true
         }
         markByTime(isIdle: requestPosition == end)
@@ -141,16 +140,22 @@ struct Sequencer: ~Copyable {
         stages.held[Caller(raw: caller).slot].isSet.store(true, ordering: .releasing)
     }
 
-    /// Tries again what was held back.
-    mutating func retryHeld() {
+    /// Tries again what was held back; whether any of it went on.
+    mutating func retryHeld() -> Bool {
         var waiting = HeldRequests()
         swap(&waiting, &held)
-        let freed = unsafe waiting.retry(most: Self.turnMax) { unsafe request($0) }
+        var didWork = false
+        let freed = unsafe waiting.retry(most: Self.turnMax) { bytes in
+            guard unsafe request(bytes) else { return false }
+            didWork = true
+            return true
+        }
         held = waiting
         for caller in freed {
             stages.held[Caller(raw: caller).slot].isSet.store(false, ordering: .releasing)
         }
         if !freed.isEmpty { stages.linkBell.ring() }
+        return didWork
     }
 
     /// Takes a request; false where it has to wait for its instrument.
@@ -193,7 +198,10 @@ struct Sequencer: ~Copyable {
 
     /// Whether a command has to wait until its instrument's long work is over.
     func mustWait(_ kind: UInt16, _ payload: UnsafeRawBufferPointer) -> Bool {
-        guard let kind = CommandKind(rawValue: kind) else { return false }
+        // Work that no tick brings on, as of an instrument that is halted, is not waited for.
+        guard let kind = CommandKind(rawValue: kind), let due = engine.nextTimer,
+            due <= clock.now
+        else { return false }
         return unsafe engine.isBusy(kind, payload: payload)
     }
 
@@ -321,7 +329,9 @@ struct Sequencer: ~Copyable {
         let reply = Answer(
             caller: caller, gate: engine.sequence, sequence: sequence,
             session: header.session.number, refusal: outcome.refusal.rawValue,
-            status: outcome.status.rawValue, isSession: false, number: header.number,
+            status: outcome.status.rawValue,
+            kind: header.kind == CommandKind.openSession.rawValue ? .opening : .command,
+            number: header.number,
             id: outcome.id)
         push(reply)
     }
@@ -334,7 +344,7 @@ struct Sequencer: ~Copyable {
         push(
             Answer(
                 caller: caller, gate: engine.sequence, sequence: 0, session: 0, refusal: 0,
-                status: 0, isSession: true, number: session?.lastNumber ?? 0,
+                status: 0, kind: .session, number: session?.lastNumber ?? 0,
                 id: UInt64(session?.id.number ?? 0)))
     }
 

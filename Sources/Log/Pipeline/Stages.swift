@@ -110,6 +110,8 @@ final class HeldFlag: Sendable {
 final class ClockReport: Sendable {
     /// The host's clock minus the log's, ns.
     let offset = Atomic<Int64>(0)
+    /// The log's time minus CLOCK_BOOTTIME, ns.
+    let line = Atomic<Int64>(0)
     /// Jumps of the host's clock.
     let jumps = Atomic<UInt64>(0)
     /// The last of them, ns.
@@ -119,6 +121,7 @@ final class ClockReport: Sendable {
 
     func publish(_ clock: LogClock) {
         offset.store(clock.offset, ordering: .relaxed)
+        line.store(clock.line, ordering: .relaxed)
         jumps.store(clock.jumps, ordering: .relaxed)
         lastJump.store(clock.lastJump, ordering: .relaxed)
         isApart.store(clock.isApart, ordering: .relaxed)

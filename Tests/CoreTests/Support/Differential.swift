@@ -111,6 +111,9 @@ final class Differential {
                 twin:   \(theirs)\(list(twin.events))
                 """)
         }
+        for case .orderEnded(let order, .fillOrKill) in events where order.cumQty != .zero {
+            throw fail("order \(order.order.number) was to fill or kill, and did both")
+        }
         for event in events { eventKinds[name(event), default: 0] += 1 }
         if engine.hasDiverged { throw fail("the engine's own hash mark was refused") }
     }

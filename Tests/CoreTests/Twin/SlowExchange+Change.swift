@@ -163,6 +163,7 @@ extension SlowExchange {
         if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
             return .refused(.instrumentUnknown)
         }
+        if massCancels.count >= 64 { return .refused(.instrumentBusy) }
         let ended = start(
             SlowMassCancel(
                 account: c.account, instrument: c.instrument, side: c.side, reason: .massCancel,

@@ -12,7 +12,7 @@ extension SlowExchange {
         if !taker.view.type.hasPrice { return end(taker, .expired, .liquidity) }
         switch taker.view.timeInForce {
         case .ioc: end(taker, .expired, .immediateOrCancel)
-        // Only where what it reached was taken away while it was in flight.
+        // Never with anything traded: what it reaches was counted, and nothing overtakes it.
         case .fok: end(taker, .expired, .fillOrKill)
         case .gtc, .gtd: rest(taker)
         }
@@ -27,6 +27,7 @@ extension SlowExchange {
     /// Puts an order at the end of its level.
     func rest(_ order: SlowOrder) {
         order.place = .resting
+        order.view.updatedTime = timestamp
         let slice = order.view.displayQuantity.lots
         order.displayed = slice > 0 ? min(slice, order.leaves) : order.leaves
         queueLast(order)

@@ -157,7 +157,7 @@ extension SlowExchange {
         var most = Int128(maker.displayed)
         if taker.isByQuote {
             most = min(most, taker.rest / perLot)
-            if taker.view.side == .sell, flaw != .quoteSellIgnoresHold {
+            if taker.view.side == .sell {
                 most = min(most, taker.hold / Int128(i.lotUnits))
             }
         } else {

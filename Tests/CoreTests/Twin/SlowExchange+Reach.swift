@@ -73,6 +73,7 @@ extension SlowExchange {
             if !isOwn { walk.take(Int128(order.leaves), at: price) }
         } else if decrements {
             walk.take(Int128(order.leaves), at: price, gives: !isOwn || isSellByQuote)
+            if walk.isOver { walk.hasStopped = true }
         } else if isOwn {
             walk.hasStopped = true
         } else {

@@ -44,6 +44,9 @@ extension SlowExchange {
             let asset = holdAsset(order.view.side, instrument(order.view.instrument))
             held[BalanceKey(account: order.view.account, asset: asset), default: 0] += order.hold
             if order.isByQuote { continue }
+            if order.view.timeInForce == .fok, order.place == .resting {
+                return "order \(order.view.order.number) rests, but was to fill or kill"
+            }
             if order.leaves < 1 { return "order \(order.view.order.number) is open but empty" }
             let sum = order.view.cumQty.lots + order.view.preventedQuantity.lots + order.leaves
             if order.view.quantity.lots != sum {

@@ -108,7 +108,7 @@ struct SlowMassCancel {
 enum Flaw: String, CaseIterable, Sendable {
     case newestFirst, improvementKept, holdKeptAfterCancel, icebergKeepsPlace
     case amendUpKeepsPriority, fillOrKillSeesOwnOrders, expiresOneTickLate, bandIsExclusive
-    case duplicateIsTaken, decrementForgetsHold, quoteSellIgnoresHold, killSparesStops
+    case duplicateIsTaken, decrementForgetsHold, killSparesStops
     case amendIsNotCounted, feeOfEachTrade, feeRoundedDown, rebateOfNothing, lastElectsAlone
     case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater, massCancelOvertakes
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders

@@ -290,8 +290,9 @@ def test_yaml_holds_whatever_an_operator_writes(exchange):
         " a", "a\tb", "a\\nb", "a\nb", "é", "a\u2028b", "a\u0085b", "a\ufeff", "a\x7f",
         "a\u009f", "a\uffff", "😀", "---", "...", "?", "a:", "true ", "<<", "/", "y",
     ]
-    for reason in reasons:
-        exchange.ctl("credit", "alice", "USDT", "1", f"--reason={reason}")
+    for number, reason in enumerate(reasons):
+        exchange.ctl(
+            "credit", "alice", "USDT", "1", f"--reason={reason}", "--reference", f"{number}")
     said = exchange.ctl("--output", "json", "journal", "dump").stdout
     written = [json.loads(line) for line in said.split("\n") if line]
     assert set(reasons) <= {record.get("reason") for record in written}

@@ -152,7 +152,7 @@ def test_builds_history_again_when_it_is_lost(stopped):
     check_all_there(stopped)
 
 
-def test_says_which_limits_the_journal_was_made_with(stopped):
-    stopped.set("limits", "accounts", 12345)
-    text = refusal(stopped)
-    assert "accounts" in text
+def test_says_that_limits_are_raised_in_another_way(stopped):
+    stopped.set("limits", "accounts", 123456)
+    check_all_there(stopped)
+    assert "boursectl limits raise" in (stopped.logs / "matchd.log").read_text()

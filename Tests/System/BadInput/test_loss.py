@@ -28,6 +28,7 @@ def trade(exchange, count=ACCOUNTS):
 def killed(exchange):
     """An exchange of many segments that was killed; `last` is its last acknowledged record."""
     exchange.set("matchd", "segment_mib", 1)
+    exchange.ctl("init")  # the first segment, too
     exchange.start("matchd")
     trade(exchange, 4)
     exchange.kill("matchd")
@@ -35,6 +36,7 @@ def killed(exchange):
     journal.add(2, count=50_000)  # ticks: three segments of them
     journal.flush()
     exchange.start("matchd")
+    assert len(segments(exchange)) >= 3
     exchange.last = trade(exchange)
     exchange.kill("matchd")
     shutil.rmtree(exchange.state / "snapshots")

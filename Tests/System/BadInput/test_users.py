@@ -65,8 +65,8 @@ def record(venue):
 
 
 ADMINISTRATION = [
-    ("credit", "demo1", "USDT", "1", "--reason", "theft"),
-    ("debit", "demo1", "USDT", "1", "--reason", "theft"),
+    ("credit", "demo1", "USDT", "1", "--reference", "theft", "--reason", "theft"),
+    ("debit", "demo1", "USDT", "1", "--reference", "theft", "--reason", "theft"),
     ("asset", "add", "EVE", "--scale", "8"),
     ("account", "open", "eve"),
     ("key", "add", "demo1", "--public-key", "{pem}"),
@@ -114,7 +114,8 @@ def test_turns_strangers_away(venue, command):
 @pytest.mark.parametrize("user, groups", [(OPERATOR, []), (STRANGER, [GROUP])])
 def test_lets_operators_administer(venue, user, groups):
     credited = run_as(
-        venue, user, "credit", "demo1", "USDT", "1", "--reason", "wire", groups=groups)
+        venue, user, "credit", "demo1", "USDT", "1", "--reference", f"wire of {user}",
+        "--reason", "wire", groups=groups)
     assert credited.returncode == 0, credited.stderr
 
 

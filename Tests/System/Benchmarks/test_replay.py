@@ -4,6 +4,7 @@ trade, that a step of the engine allocates nothing, and what a resting order tak
 import json
 import os
 import re
+import struct
 import subprocess
 from pathlib import Path
 
@@ -103,3 +104,30 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         )
         assert result.returncode != 0
         assert complaint in result.stderr
+
+
+@pytest.mark.parametrize("flow", ["calm", "normal", "swing", "crash"])
+def test_a_flow_trades_alike_with_and_without_the_ledger(tmp_path, flow):
+    path = str(tmp_path / flow)
+    boursectl("generate", path, "--flow", flow, "--events", "30000", "--live", "1000")
+    (bare, _), (whole, _) = replay(path, "off"), replay(path, "on")
+    assert bare["tradeChecksum"] == whole["tradeChecksum"] and bare["trades"] > 100
+
+
+@pytest.mark.parametrize(
+    "bad, complaint",
+    [
+        ((0, 0, 1, 1, 2, -5, 1), "record 1 has a price"),
+        ((0, 0, 1, 1, 2, 1 << 62, 1), "record 1 has a price"),
+        ((4, 0, 1, 1, 1, -(1 << 63), 1), "record 1 has a price"),
+        ((0, 0, 1, 1, 2, 5, -1), "record 1 has no quantity"),
+        ((9, 0, 1, 1, 2, 5, 1), "record 1 has an unknown kind"),
+    ],
+)
+def test_a_record_that_no_order_could_be_is_named(tmp_path, bad, complaint):
+    path = tmp_path / "bad"
+    good = (0, 0, 1, 1, 1, 5, 1)
+    path.write_bytes(b"".join(struct.pack("<BBHIQqqQ", *event, 0) for event in (good, bad)))
+    result = subprocess.run([str(BOURSECTL), "bench", "replay", str(path)], capture_output=True, text=True)
+    assert result.returncode != 0
+    assert complaint in result.stderr

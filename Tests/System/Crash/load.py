@@ -1,6 +1,7 @@
 """Who sends: traders over the API and an operator with boursectl, each writing down in the ledger
 what it sends before it sends it, and what it was told."""
 import random
+import secrets
 import subprocess
 import threading
 import time

@@ -1,0 +1,253 @@
+// Looks for long turns at random: a recipe of commands is changed a little, and kept when its longest
+// turn got longer.
+
+internal import Engine
+internal import Terms
+internal import Wire
+
+/// Commands in words, so that whatever words there are make some log.
+public struct WorstRecipe: Sendable {
+    /// One pattern of commands, repeated.
+    struct Step {
+        /// What is done: see `WorstRecipe.apply`.
+        var kind: UInt16
+        /// How often, as a share of the open orders.
+        var times: UInt16
+        /// How prices lie.
+        var price: UInt16
+        /// Accounts, side, quantity, terms.
+        var terms: UInt16
+    }
+
+    var steps: [Step]
+
+    /// A recipe from its text; nil when it is none.
+    public init?(_ text: String) {
+        steps = []
+        for part in text.split(separator: "-") {
+            guard part.utf8.count == 16, let word = UInt64(part, radix: 16) else { return nil }
+            steps.append(Self.step(word))
+        }
+        if steps.isEmpty { return nil }
+    }
+
+    /// A random recipe.
+    init(_ random: inout SearchRandom) {
+        steps = (0..<3 + random.below(6)).map { _ in Self.step(random.next()) }
+    }
+
+    private static func step(_ word: UInt64) -> Step {
+        Step(
+            kind: UInt16(truncatingIfNeeded: word >> 48),
+            times: UInt16(truncatingIfNeeded: word >> 32),
+            price: UInt16(truncatingIfNeeded: word >> 16), terms: UInt16(truncatingIfNeeded: word))
+    }
+
+    /// The recipe as a text.
+    public var text: String {
+        steps.map { step in
+            let word =
+                UInt64(step.kind) << 48 | UInt64(step.times) << 32 | UInt64(step.price) << 16
+                | UInt64(step.terms)
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined(separator: "-")
+    }
+
+    /// The recipe with a few things changed.
+    func changed(_ random: inout SearchRandom) -> WorstRecipe {
+        var recipe = self
+        for _ in 0...random.below(3) {
+            let place = random.below(recipe.steps.count)
+            let word = UInt16(truncatingIfNeeded: random.next())
+            switch random.below(7) {
+            case 0 where recipe.steps.count < 12:
+                recipe.steps.insert(Self.step(random.next()), at: place)
+            case 1 where recipe.steps.count > 1: recipe.steps.remove(at: place)
+            case 2: recipe.steps[place].kind = word
+            case 3: recipe.steps[place].times = word
+            case 4: recipe.steps[place].price = word
+            case 5: recipe.steps[place].terms ^= 1 << (word & 15)
+            default: recipe.steps.swapAt(place, random.below(recipe.steps.count))
+            }
+        }
+        return recipe
+    }
+
+    /// Applies it to a new venue and gives its turns.
+    public func run(_ scale: WorstScale) -> [WorstTurns] {
+        var venue = WorstVenue(scale, accounts: 8, instruments: 3)
+        var random = SearchRandom(state: 1)
+        for step in steps { Self.apply(step, &venue, &random) }
+        venue.goOn("search")
+        return venue.kinds
+    }
+
+    private static func apply(
+        _ step: Step, _ v: inout WorstVenue, _ random: inout SearchRandom
+    ) {
+        let share = 1 << Int(step.times & 15)
+        let times = max(1, min(v.scale.orders(), v.scale.orders() * share >> 15))
+        for i in 0..<times {
+            let word = random.next()
+            let account = step.terms & 1 == 0 ? UInt32(1) : UInt32(word & 7) + 1
+            let side: Side = step.terms & 2 == 0 ? .sell : .buy
+            let lots = step.terms & 4 == 0 ? 1 : Int64(1) << Int64(word >> 8 & 15)
+            let modes: [SelfTradePrevention] = [.none, .expireMaker, .expireTaker, .decrement]
+            let mode = modes[Int(step.terms >> 3 & 3)]
+            let width = Int64(1) << Int64(step.price & 31)
+            let spread = (step.price & 32 == 0 ? Int64(i) : Int64(word >> 32)) % max(1, width)
+            let stride = Int64(1) << Int64(step.price >> 6 & 15)
+            let middle: Int64 = 1 << 30
+            let away = min(spread * stride, middle - 1)
+            let price = side == .buy ? middle - away : middle + away
+            let instrument = InstrumentID(step.terms & 32 == 0 ? 1 : UInt16(word >> 24 & 1) + 1)
+            let expires = v.now + (step.terms & 64 == 0 ? 1_000_000 : 1_000_000_000)
+            let id = OrderID(
+                v.lastOrder == 0 ? 0 : step.terms & 128 == 0 ? v.lastOrder : word % v.lastOrder + 1)
+            let owner = v.engine.order(id)?.account ?? AccountID(account)
+            let place: Place
+            switch step.kind & 15 {
+            case 0, 1:
+                place = v.order(account, side, lots, at: price, mode: mode, instrument: instrument)
+            case 2:
+                place = v.order(
+                    account, side, lots * 8, at: price, mode: mode, display: lots,
+                    instrument: instrument)
+            case 3:
+                place = v.order(
+                    account, side, lots, at: price, .gtd, mode: mode, expires: expires,
+                    instrument: instrument)
+            case 4:
+                place = v.order(
+                    account, side, lots, type: .stopLoss, mode: mode, stop: price,
+                    instrument: instrument)
+            case 5:
+                place = v.order(
+                    account, side, lots, at: side == .buy ? middle * 2 : 1, type: .takeProfitLimit,
+                    step.terms & 256 == 0 ? .gtc : .fok, mode: mode, stop: price,
+                    instrument: instrument)
+            case 6, 7:
+                let times = Int64(step.terms >> 8 & 255)
+                place = v.order(
+                    account, side, lots * times + 1, type: .market, mode: mode,
+                    instrument: instrument)
+            case 8:
+                place = v.order(
+                    account, side, 0, type: .market, mode: mode,
+                    amount: Int128(price) << Int128(i & 15),
+                    instrument: instrument)
+            case 9:
+                place = v.order(
+                    account, side, lots * Int64(step.terms >> 8) + 1,
+                    at: side == .buy ? middle * 2 : 1,
+                    .fok, mode: mode, instrument: instrument)
+            case 10:
+                v.measure(
+                    "cancel",
+                    .cancel(Cancel(account: owner, instrument: instrument, order: id)))
+                continue
+            case 11:
+                v.measure(
+                    "amend",
+                    .amend(
+                        Amend(
+                            account: owner, instrument: instrument, order: id,
+                            price: Price(ticks: price))))
+                continue
+            case 12:
+                v.measure(
+                    "cancel-replace",
+                    .cancelReplace(
+                        CancelReplace(
+                            stopOnFailure: false,
+                            cancel: Cancel(account: owner, instrument: instrument, order: id),
+                            place: v.order(
+                                owner.number, side, lots, at: price, mode: mode,
+                                instrument: instrument))))
+                continue
+            case 13:
+                v.measure(
+                    "mass cancel", .massCancel(MassCancel(account: AccountID(account))),
+                    ticks: step.terms & 512 == 0)
+                if i > 100 { return }
+                continue
+            case 14:
+                v.now += 1_000_000_000
+                v.goOn("expiry")
+                if i > 10 { return }
+                continue
+            default:
+                let states: [InstrumentState] = [.trading, .preOpen, .halt, .pause]
+                v.measure(
+                    "state",
+                    .setInstrumentState(
+                        SetInstrumentState(
+                            instrument: InstrumentID(0), state: states[i & 3],
+                            audit: WorstVenue.audit)))
+                if i > 16 { return }
+                continue
+            }
+            let outcome = v.measure("place", .place(place), ticks: step.terms & 1024 == 0)
+            if outcome.refusal == .none { v.lastOrder = outcome.id }
+        }
+    }
+}
+
+/// SplitMix64.
+struct SearchRandom {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+}
+
+/// A search: the worst recipe so far, and its successors.
+public struct WorstSearch {
+    /// Where the recipes are applied.
+    public let scale: WorstScale
+    /// The recipe with the longest turn, and its nanoseconds.
+    public private(set) var worst: WorstRecipe?
+    /// Nanoseconds of the longest turn found; of two runs the shorter.
+    public private(set) var longest: UInt64 = 0
+    /// The kind of that turn.
+    public private(set) var kind = ""
+    /// Recipes tried.
+    public private(set) var tried = 0
+    private var random: SearchRandom
+
+    /// A search from a seed.
+    public init(seed: UInt64, scale: WorstScale) {
+        random = SearchRandom(state: seed)
+        self.scale = scale
+    }
+
+    /// Tries one more recipe; true when it is the worst so far.
+    public mutating func step() -> Bool {
+        tried += 1
+        let isNew = random.below(4) == 0
+        let recipe = isNew ? WorstRecipe(&random) : worst?.changed(&random) ?? WorstRecipe(&random)
+        guard Self.longest(recipe.run(scale)).nanos > longest else { return false }
+        // A neighbour steals no time from the same turn twice.
+        var turns = recipe.run(scale)
+        for _ in 0..<2 {
+            let again = recipe.run(scale)
+            for i in turns.indices { turns[i].keepShorter(again[i]) }
+        }
+        let found = Self.longest(turns)
+        if found.nanos <= longest { return false }
+        (worst, longest, kind) = (recipe, found.nanos, found.kind)
+        return true
+    }
+
+    private static func longest(_ turns: [WorstTurns]) -> (nanos: UInt64, kind: String) {
+        turns.map { ($0.longest, $0.name) }.max { $0.0 < $1.0 } ?? (0, "")
+    }
+}
