@@ -231,7 +231,9 @@ func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClien
         #expect(try !Directory.names(in: place.path + "/snapshots").isEmpty)
     }
 
-    @Test func `other limits than the journal's are refused as configuration`() throws {
+    @Test func `other limits than the journal's change nothing, a wrong configuration ends it`()
+        throws
+    {
         guard let program = MatchdProcess.program else {
             Issue.record("bourse-matchd is not beside the tests: build all products first")
             return
@@ -241,8 +243,11 @@ func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClien
         _ = try connect(place)
         #expect(first.end(SIGTERM) == 0)
         let other = place.path + "/other.toml"
-        try File(other, .create).write(Array("[limits]\naccounts = 65\n".utf8))
-        #expect(try MatchdProcess(program, ["--config", other]).wait() == 78)
+        try File(other, .create).write(
+            Array("[limits]\naccounts = 65\n[matchd]\nsocket = \"match.sock\"\n".utf8))
+        let second = try MatchdProcess(program, ["--config", other])
+        _ = try connect(place).status()
+        #expect(second.end(SIGTERM) == 0)
         #expect(try MatchdProcess(program, ["--config", place.path + "/none.toml"]).wait() == 78)
         #expect(try MatchdProcess(program, ["--frob"]).wait() == 64)
     }
