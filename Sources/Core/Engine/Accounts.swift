@@ -30,7 +30,8 @@ struct AccountSlot: BitwiseCopyable {
         let before = messageSecond == second ? messages : 0
         messageSecond = second
         let isFull = most > 0 && before >= most
-        messages = isFull ? before : before + 1
+        // The log's clock may stand still for longer than a count of 32 bits lasts.
+        messages = isFull || before >= .max - 1 ? before : before + 1
         return !isFull
     }
 }

@@ -73,12 +73,9 @@ extension Engine {
         var up: Int64?
         var down: Int64?
         if let election = elections.first(where: { $0.instrument == instrument }) {
-            for range in election.ranges[election.head...] {
-                if range.isUp {
-                    up = max(up ?? range.bound, range.bound)
-                } else {
-                    down = min(down ?? range.bound, range.bound)
-                }
+            // Directions alternate, and each range goes further than those before it of its own.
+            for range in election.ranges[max(election.head, election.ranges.count - 2)...] {
+                if range.isUp { up = range.bound } else { down = range.bound }
             }
         }
         triggers[Int(instrument)] = TriggerPrices(

@@ -199,12 +199,13 @@ extension Engine {
             }
             massCancels.removeFirst()
         }
-        while let election = elections.first(where: {
+        // The number alone: a copy of the election would have its ranges copied as they grow.
+        while let instrument = elections.first(where: {
             instruments[Int($0.instrument)].state == .trading
-        }) {
+        })?.instrument {
             if steps >= most { return Outcome() }
-            if !runElection(election.instrument) {
-                moveToEnd(election.instrument)
+            if !runElection(instrument) {
+                moveToEnd(instrument)
                 return Outcome()
             }
         }

@@ -114,8 +114,8 @@ struct References: ~Copyable {
 
     /// Makes room. O(pages).
     mutating func raise(capacity: Int) {
-        entries.raise(capacity: capacity)
-        chains.raise(capacity: capacity)
+        entries.raise(capacity: max(1, capacity))
+        chains.raise(capacity: max(1, capacity))
         self.capacity = capacity
     }
 
