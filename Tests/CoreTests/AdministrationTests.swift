@@ -27,7 +27,7 @@ struct Desk: ~Copyable {
                     symbol: Text16("GLDUSD")!, base: AssetID(1), quote: AssetID(2),
                     tickMantissa: 1, tickScale: 0, lotUnits: 100, priceMax: Price(ticks: 1 << 20),
                     quantityMax: Quantity(lots: 1_000), audit: Self.audit)))
-        for number in 1...accounts {
+        for number in 1..<accounts + 1 {
             apply(.openAccount(OpenAccount(name: Text40("account \(number)")!, audit: Self.audit)))
             for asset in 1...2 {
                 adjust(UInt32(number), UInt16(asset), Self.credit)
@@ -350,6 +350,23 @@ struct Desk: ~Copyable {
         desk.raise(larger)
         desk.place(2, .sell, 300, at: 1)
         fault = desk.fault()
+        #expect(fault == nil)
+    }
+
+    @Test func `limits of nothing can be raised, or stay`() {
+        var limits = EngineLimits.small
+        (limits.apiKeys, limits.orderLimits, limits.references) = (0, 0, 0)
+        var desk = Desk(limits, accounts: 0)
+        limits.accounts += 1
+        desk.raise(limits)
+        limits.apiKeys = 1
+        desk.raise(limits)
+        limits.orderLimits = 1
+        desk.raise(limits)
+        limits.references = 1
+        desk.raise(limits)
+        desk.restore()
+        let fault = desk.engine.checkInvariants()
         #expect(fault == nil)
     }
 
