@@ -277,7 +277,8 @@ import Wire
             #expect(bought.status == .filled)
             fees.append(desk.engine.house(AssetID(2)).fees.units)
         }
-        // ⌊2^60 ÷ 10⌋ is paid, rounded against the maker; `fees` pays one more, which rounding keeps.
+        // ⌊2^60 ÷ 10⌋ is paid, rounded against the maker; `fees` pays one more, which rounding
+        // keeps.
         let rebate = worth / 10 + 1
         let funded = worth / 4
         #expect(fees == [funded - rebate] + [Int128](repeating: funded - 2 * rebate, count: 4))

@@ -1,5 +1,5 @@
-// Goal: a state that is written comes back as it was, with whatever work waits in it; bytes that are
-// no state are refused, and nothing that is read can trap the engine afterwards.
+// Goal: a state that is written comes back as it was, with whatever work waits in it; bytes that
+// are no state are refused, and nothing that is read can trap the engine afterwards.
 
 import Engine
 import Terms

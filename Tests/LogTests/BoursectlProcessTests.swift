@@ -138,7 +138,8 @@ final class OperatedExchange {
         #expect(other.status == 1 && other.err.contains("exists with another scale"))
         #expect(try exchange.run("asset", "add", "BTC", "--scale", "19").status == 64)
         #expect(try exchange.run("nonsense").status == 64)
-        let unfunded = try exchange.run("credit", "nobody", "BTC", "1", "--reference", "n", "--reason", "r")
+        let unfunded = try exchange.run(
+            "credit", "nobody", "BTC", "1", "--reference", "n", "--reason", "r")
         #expect(unfunded.status == 1 && unfunded.err.contains("boursectl account open nobody"))
         try "[matchd]\nnonsense = 1\n".write(
             toFile: exchange.state + "/bourse.toml", atomically: true, encoding: .utf8)

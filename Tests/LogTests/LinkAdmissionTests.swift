@@ -1,5 +1,5 @@
-// Goal: whoever fills the Link's connections, an operator gets in, and nobody in use is thrown out by
-// its like.
+// Goal: whoever fills the Link's connections, an operator gets in, and nobody in use is thrown out
+// by its like.
 
 import Link
 import Pipeline

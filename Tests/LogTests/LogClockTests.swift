@@ -1,5 +1,5 @@
-// Goal: the log's stamps never go back and never jump, whatever the host's clock does, and follow it
-// where it is right.
+// Goal: the log's stamps never go back and never jump, whatever the host's clock does, and follow
+// it where it is right.
 
 import Pipeline
 import Testing

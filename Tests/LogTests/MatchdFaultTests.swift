@@ -1,5 +1,5 @@
-// Goal: the real matchd keeps a way in for operators, feeders for those who read, its log's time from
-// the host's clock, and starts although a command kills it.
+// Goal: the real matchd keeps a way in for operators, feeders for those who read, its log's time
+// from the host's clock, and starts although a command kills it.
 
 import Engine
 import Follower
@@ -12,8 +12,9 @@ import Terms
 import Testing
 import Wire
 
-/// A library that is loaded into the unmodified matchd: it ends the process when the engine's thread
-/// copies a command that holds a certain price, and shifts CLOCK_REALTIME by what a file says.
+/// A library that is loaded into the unmodified matchd: it ends the process when the engine's
+/// thread copies a command that holds a certain price, and shifts CLOCK_REALTIME by what a file
+/// says.
 private struct FaultLibrary {
     let path: String
     let clock: File

@@ -207,7 +207,8 @@ public enum WorstCase: String, CaseIterable, Sendable {
     /// One trade fires stops that meet own asks only.
     private static func ownAsks(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
-        let (stops, asks) = (min(scale.orders(0.4), 30_000), min(scale.orders(0.5), 40_000))
+        let stops = min(scale.orders(percent: 40), 30_000)
+        let asks = min(scale.orders(percent: 50), 40_000)
         for i in 0..<asks { v.accept(.place(v.order(1, .sell, 1, at: start + 10 + Int64(i)))) }
         for i in 0..<stops {
             v.accept(
@@ -224,7 +225,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
     /// One trade fires half of all orders, which trade with the other half, at spread stop prices.
     private static func stops(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
-        let half = scale.orders(0.48)
+        let half = scale.orders(percent: 48)
         for i in 0..<half { v.accept(.place(v.order(1, .sell, 1, at: start + 10 + Int64(i)))) }
         for i in 0..<half {
             let type: OrderType = i % 3 == 0 ? .stopLossLimit : .stopLoss
@@ -255,7 +256,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
     /// Stops that fire in turns up and down, each electing one more in the other direction.
     private static func zigzag(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
-        let count = min(scale.orders(0.12), 40_000)
+        let count = min(scale.orders(percent: 12), 40_000)
         for i in 0..<count {
             v.accept(.place(v.order(1, .sell, 1, at: start + 1 + Int64(i))))
             v.accept(.place(v.order(1, .buy, 1, at: start - 1 - Int64(i))))
@@ -300,7 +301,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         let accounts = Int(scale.limits.accounts)
         let instruments = Int(scale.limits.instruments)
         var v = WorstVenue(scale, accounts: accounts, instruments: instruments)
-        let count = scale.orders(0.8)
+        let count = scale.orders(percent: 80)
         for i in 0..<count {
             let instrument = InstrumentID(UInt16(i % instruments) + 1)
             v.accept(

@@ -1,5 +1,5 @@
-// Looks for long turns at random: a recipe of commands is changed a little, and kept when its longest
-// turn got longer.
+// Looks for long turns at random: a recipe of commands is changed a little, and kept when its
+// longest turn got longer.
 
 internal import Engine
 internal import Terms

@@ -30,8 +30,10 @@ public struct WorstScale: Sendable {
         return WorstScale(limits: limits, clock: clock)
     }
 
-    /// A part of the open orders, at least one.
-    func orders(_ part: Double = 1) -> Int { max(1, Int(Double(limits.openOrders - 64) * part)) }
+    /// So many hundredths of the open orders, at least one.
+    func orders(percent: Int = 100) -> Int {
+        max(1, Int(limits.openOrders - 64) * percent / 100)
+    }
 }
 
 /// The turns of one kind, in nanoseconds, in the order in which they were taken.
@@ -88,7 +90,8 @@ public struct WorstVenue: ~Copyable {
     static let quote = AssetID(2)
     static let audit = Audit(operatorName: Text40("bench") ?? Text40(), reason: "")
 
-    /// An exchange with one instrument that trades from 1 to 2⁴⁸ ticks, and some accounts with funds.
+    /// An exchange with one instrument that trades from 1 to 2⁴⁸ ticks, and some accounts with
+    /// funds.
     init(_ scale: WorstScale, accounts: Int = 8, instruments: Int = 1, isFunded: Bool = true) {
         self.scale = scale
         engine = Engine(limits: scale.limits, keepsEvents: false)

@@ -247,7 +247,8 @@ struct Sessions: ~Copyable {
     /// The session that a name has open, or nil. O(1) expected.
     func session(_ name: Text40) -> SessionView? { byName[name].map { list[$0] } }
 
-    /// Opens a session in place of the one that its name has. The caller has seen that there is room.
+    /// Opens a session in place of the one that its name has. The caller has seen that there is
+    /// room.
     mutating func open(_ session: SessionView) {
         let place: Int
         if let known = byName[session.name] {

@@ -5,8 +5,8 @@ internal import Terms
 public import Wire
 
 extension Engine {
-    /// The open order of an account in an instrument that a command names by its id, by the client's,
-    /// or by both; `none` where there is no such one.
+    /// The open order of an account in an instrument that a command names by its id, by the
+    /// client's, or by both; `none` where there is no such one.
     @inline(__always)
     private func named(
         _ order: OrderID, _ clOrdID: Text40, _ account: AccountID, _ instrument: InstrumentID

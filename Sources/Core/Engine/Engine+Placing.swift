@@ -303,8 +303,8 @@ extension Engine {
             ? checked.value : Int128(c.quantity.lots) * Int128(instruments[i].lotUnits)
     }
 
-    /// Looks at what a market or fill-or-kill order reaches: what it holds, what it is worth, whether
-    /// it fills. True when the looks of a turn did not suffice.
+    /// Looks at what a market or fill-or-kill order reaches: what it holds, what it is worth,
+    /// whether it fills. True when the looks of a turn did not suffice.
     @inline(never)
     private func sweep(_ c: Place, _ i: Int, _ checked: inout Checked) -> Bool {
         let isMarket = c.type == .market

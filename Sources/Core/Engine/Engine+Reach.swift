@@ -122,8 +122,8 @@ extension Engine {
         r.isByQuote ? affordable(r.amountWanted, price, r.instrument) : r.lotsWanted
     }
 
-    /// Takes what the order can use of `open` lots at this price. What is not counted is its own: it
-    /// shrinks the need alone, but that a sell by quote holds it too.
+    /// Takes what the order can use of `open` lots at this price. What is not counted is its own:
+    /// it shrinks the need alone, but that a sell by quote holds it too.
     private func give(_ r: inout Reach, _ open: Int64, _ price: Int64, isCounted: Bool) {
         let wanted = wanted(r, price)
         let here = min(wanted, open)

@@ -130,8 +130,8 @@ extension Engine {
         return events.count > 0
     }
 
-    /// Asks for memory that `replay` of this event will read: called some events ahead, the three of
-    /// them in turn with some events between, each when what the one before asked for has come.
+    /// Asks for memory that `replay` of this event will read: called some events ahead, the three
+    /// of them in turn with some events between, each when what the one before asked for has come.
     @inline(__always) public func prefetchFirst(_ event: ReplayEvent) {
         orders.prefetchIndex(event.orderID)
         if isBare { return }

@@ -20,8 +20,8 @@ struct Election {
     }
 
     var instrument: UInt16
-    /// In the order of election, those that are over before `head` included. Two of one direction do
-    /// not follow each other: they are one.
+    /// In the order of election, those that are over before `head` included. Two of one direction
+    /// do not follow each other: they are one.
     var ranges: [Range]
     var head = 0
 }

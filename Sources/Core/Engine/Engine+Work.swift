@@ -1,5 +1,5 @@
-// Work that one turn cannot do: it goes on by ticks, the same on every replica. RULES.md, "Work that
-// goes on".
+// Work that one turn cannot do: it goes on by ticks, the same on every replica. RULES.md, "Work
+// that goes on".
 
 internal import Slabs
 internal import Terms

@@ -92,8 +92,8 @@ public struct Engine: ~Copyable {
         for i in 0..<Int(limits.instruments) + 1 { triggers[i] = TriggerPrices() }
     }
 
-    /// Room for the events of one turn: a step gives at most a trade, a slice and two ends; a change
-    /// of all instruments one each.
+    /// Room for the events of one turn: a step gives at most a trade, a slice and two ends; a
+    /// change of all instruments one each.
     static func eventsMax(_ limits: EngineLimits) -> Int {
         4 * Int(limits.turnSteps) + Int(limits.instruments) + 64
     }
@@ -170,8 +170,8 @@ public struct Engine: ~Copyable {
         unsafe events.withEvents(body)
     }
 
-    /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it. At once
-    /// while work of an earlier command waits to go on.
+    /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it. At
+    /// once while work of an earlier command waits to go on.
     public var nextTimer: Int64? {
         if hasWork { return timestamp }
         let slot = orders.firstTimer

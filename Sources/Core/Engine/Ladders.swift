@@ -4,10 +4,10 @@
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
 //      height             3       2       1 = leaf: 64 levels, side by side
 //
-// Each node has a bitmap of its children with orders below, so the next price is a bit scan, and one
-// of all its children: a leaf that empties is kept a while, for orders come back to prices that they
-// left. The node above the last price looked up is remembered: nearly every look-up is near it. A
-// ladder grows in height only when a higher price comes.
+// Each node has a bitmap of its children with orders below, so the next price is a bit scan, and
+// one of all its children: a leaf that empties is kept a while, for orders come back to prices that
+// they left. The node above the last price looked up is remembered: nearly every look-up is near
+// it. A ladder grows in height only when a higher price comes.
 //
 // A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
 // the same stores wherever it stands: which one is first or last is beyond any branch predictor.
@@ -224,8 +224,8 @@ struct Ladders: ~Copyable {
         totals[level].count &+= 1
     }
 
-    /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its last
-    /// neighbours.
+    /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its
+    /// last neighbours.
     @inline(__always) @discardableResult
     mutating func unlink(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) -> Link {
         let link = links[slot]

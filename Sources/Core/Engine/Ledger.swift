@@ -33,8 +33,8 @@ struct Ledger: ~Copyable {
     /// Whole pages, so that rows do not share lines.
     private static func stride(_ accounts: Int) -> Int { (accounts + 1 + 127) / 128 * 128 }
 
-    /// Makes room. More assets cost nothing; more accounts than a row has room for copy all balances
-    /// (`used` accounts of each asset), with both copies in memory meanwhile.
+    /// Makes room. More assets cost nothing; more accounts than a row has room for copy all
+    /// balances (`used` accounts of each asset), with both copies in memory meanwhile.
     mutating func raise(accounts: Int, assets: Int, used: Int) {
         let rows = self.assets
         self.assets = max(self.assets, assets + 1)

@@ -3,8 +3,8 @@
 internal import Slabs
 internal import Terms
 
-/// A keyed hash of 128 bits: SipHash-2-4-128 (Aumasson, Bernstein 2012) over nine words. Without the
-/// key nobody can find two texts of one hash, and by chance nobody ever will.
+/// A keyed hash of 128 bits: SipHash-2-4-128 (Aumasson, Bernstein 2012) over nine words. Without
+/// the key nobody can find two texts of one hash, and by chance nobody ever will.
 struct ReferenceHash: Hashable, BitwiseCopyable {
     var high: UInt64 = 0
     var low: UInt64 = 0

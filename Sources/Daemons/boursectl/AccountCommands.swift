@@ -199,7 +199,8 @@ struct Orders: ParsableCommand {
         commandName: "orders", abstract: "Lists an account's open orders.",
         discussion: """
             JSON: [{"id", "clOrdID", "account", "symbol", "side", "type", "timeInForce", "price", \
-            "stopPrice", "quantity", "cumQty", "preventedQty", "leavesQty", "status", "working", "created"}]
+            "stopPrice", "quantity", "cumQty", "preventedQty", "leavesQty", "status", "working", \
+            "created"}]
             """)
 
     @OptionGroup var common: Common

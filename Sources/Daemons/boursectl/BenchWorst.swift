@@ -15,11 +15,12 @@ struct BenchWorst: ParsableCommand {
             waits. A turn is the time that its thread had a CPU, and each case runs some times: \
             "longest" is the longest turn of its quietest run, "own" the longest of the turns when \
             of each the shortest run counts, for what neighbours do to the caches does not come \
-            twice at the same place. "noise" is the longest gap that a bare loop saw in this run. The last line is the longest own turn of all \
-            kinds but those that are apart: raising limits moves memory, and says so.
+            twice at the same place. "noise" is the longest gap that a bare loop saw in this run. \
+            The last line is the longest own turn of all kinds but those that are apart: raising \
+            limits moves memory, and says so.
 
-            --search changes random logs for longer turns instead, and prints the worst as a recipe \
-            that --recipe applies again.
+            --search changes random logs for longer turns instead, and prints the worst as a \
+            recipe that --recipe applies again.
             """)
 
     @Option(help: "full, or small: the limits of the tests.") var scale: ScaleChoice = .full

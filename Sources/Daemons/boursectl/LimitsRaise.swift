@@ -77,9 +77,10 @@ struct LimitsRaise: ParsableCommand {
         var after = before
         for limit in given {
             guard let value = limit.value else { continue }
-            guard value >= before[keyPath: limit.path] else {
+            let now = before[keyPath: limit.path]
+            guard value >= now else {
                 throw Failure(
-                    "--\(limit.name) \(value) is below the \(before[keyPath: limit.path]) there are",
+                    "--\(limit.name) \(value) is below the \(now) there are",
                     repair: "limits only grow: start a new exchange where less is wanted",
                     code: .usage)
             }

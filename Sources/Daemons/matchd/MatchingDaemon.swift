@@ -94,7 +94,8 @@ final class MatchingDaemon {
                 log.fault(
                     suspect.session != 0 && suspect.deaths > 1
                         ? "died \(suspect.deaths) times while applying \(what): it is refused as "
-                            + "poisoned if it comes again; report it with `boursectl support-bundle`"
+                            + "poisoned if it comes again; report it with "
+                            + "`boursectl support-bundle`"
                         : "died while applying \(what)")
             }
             return mark

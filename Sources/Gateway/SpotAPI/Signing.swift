@@ -45,8 +45,8 @@ public enum RequestTime {
     /// recvWindow when none is sent, milliseconds.
     public static var recvWindowDefault: Int64 { 5_000 }
 
-    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970). Gives the end of
-    /// the window, nanoseconds since 1970: past it the request must have no effect any more.
+    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970). Gives the end
+    /// of the window, nanoseconds since 1970: past it the request must have no effect any more.
     ///
     /// Throws -1102, -1100 and -1130 for their form, -1131 for too long a window, -1021 for a
     /// timestamp a second ahead or older than the window. A timestamp of 16 digits is in

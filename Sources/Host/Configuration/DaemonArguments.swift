@@ -15,8 +15,8 @@ public struct DaemonArguments: Sendable {
     public static var version: String { "0.1.0" }
     /// Exit status of a daemon whose configuration is wrong (EX_CONFIG, sysexits.h).
     public static var badConfiguration: Int32 { 78 }
-    /// Exit status of a daemon whose journal an operator has to look at: damaged, not there, or on a
-    /// disk that failed. Another start would find the same.
+    /// Exit status of a daemon whose journal an operator has to look at: damaged, not there, or on
+    /// a disk that failed. Another start would find the same.
     public static var journalFault: Int32 { 76 }
     /// Exit status of a wrong command line (EX_USAGE).
     public static var badUsage: Int32 { 64 }
@@ -99,8 +99,8 @@ public struct DaemonArguments: Sendable {
           --check-config   check it, say what is wrong, and end\(own.map(\.line).joined())
           --version        print the version and end
           --help           print this and end
-        exit status: 0 stopped as asked, 1 a fault, 64 wrong usage, 76 the journal needs an operator,
-          78 wrong configuration
+        exit status: 0 stopped as asked, 1 a fault, 64 wrong usage,
+          76 the journal needs an operator, 78 wrong configuration
         """
     }
 }

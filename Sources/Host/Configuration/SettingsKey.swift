@@ -64,7 +64,8 @@ struct SettingsKey {
             key(
                 "assets", \.assets, most: 10_000,
                 "How much the engine holds. A journal begins with these; later\n"
-                    + "`boursectl limits raise` raises them, and a change here has no effect.\nAssets."
+                    + "`boursectl limits raise` raises them, and a change here has no effect.\n"
+                    + "Assets."
             ),
             key("instruments", \.instruments, most: 10_000, "Instruments."),
             key("accounts", \.accounts, most: 1_048_576, "Customer accounts."),

@@ -39,8 +39,8 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     public var exists: Bool { code == EEXIST }
     /// The disk, the quota or the file size limit is full (ENOSPC, EDQUOT, EFBIG).
     public var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
-    /// A write or a sync that failed, so that what the disk holds is unknown; a disk without room is
-    /// not meant, unless it said so only at the sync.
+    /// A write or a sync that failed, so that what the disk holds is unknown; a disk without room
+    /// is not meant, unless it said so only at the sync.
     public var isDiskFault: Bool {
         operation.hasPrefix("sync") || (operation == "write" && !isFull)
     }

@@ -96,8 +96,8 @@ public struct Follower: ~Copyable {
     public static var snapshotBytesMax: UInt64 { 8 << 30 }
 
     /// A replica that holds nothing yet. It begins with the newest snapshot of at most
-    /// `snapshotAtMost`, and the log from there; where there is none, with the whole log. Its limits
-    /// are those of the snapshot, or of the log's first record.
+    /// `snapshotAtMost`, and the log from there; where there is none, with the whole log. Its
+    /// limits are those of the snapshot, or of the log's first record.
     public init(_ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max) {
         engine = Engine(limits: .small)
         journalHigh = welcome.journalHigh

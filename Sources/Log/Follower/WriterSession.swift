@@ -121,8 +121,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         if isConnected { open(&out) }
     }
 
-    /// Ends the session, so that its name is free; false, and nothing is done, while a command is in
-    /// flight or there is no connection. Nothing of it can enter the log afterwards.
+    /// Ends the session, so that its name is free; false, and nothing is done, while a command is
+    /// in flight or there is no connection. Nothing of it can enter the log afterwards.
     public mutating func close(_ out: inout LinkEncoder) -> Bool {
         guard isConnected, inFlight == 0, lostAt == nil, case .open(let id) = state else {
             return false
@@ -229,8 +229,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return at
     }
 
-    /// Where matchd does not know the session and the log shows no other incarnation: it was closed,
-    /// or cut in a failover. What is in flight is not in the log; a new session is opened.
+    /// Where matchd does not know the session and the log shows no other incarnation: it was
+    /// closed, or cut in a failover. What is in flight is not in the log; a new session is opened.
     mutating func settle(_ out: inout LinkEncoder) -> [Resolved] {
         guard let lost = lostAt, lastSeen >= lost, case .open = state else { return [] }
         let resolved = dropAll()

@@ -6,9 +6,9 @@ internal import Synchronization
 internal import Wire
 
 /// The last durable record, in a small mapped file: a store for each group commit, so that it
-/// outlives the process, and synced about every second, so that it outlives the host. A journal that
-/// ends before it has lost records, however well it looks: it is an old copy, or its newest part
-/// went.
+/// outlives the process, and synced about every second, so that it outlives the host. A journal
+/// that ends before it has lost records, however well it looks: it is an old copy, or its newest
+/// part went.
 ///
 ///      0  8    magic, "BOURSEF1"
 ///      8  u64  journal identity, high

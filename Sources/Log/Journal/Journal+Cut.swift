@@ -41,9 +41,9 @@ extension Journal {
     }
 
     /// Goes on with what there is up to the record `last`: all behind it, damaged or not, is moved
-    /// to `cut/`, snapshots of later records are set aside, and the floor is lowered. For operators,
-    /// who thereby lose what was acknowledged after it. The state must be locked by this process.
-    /// Can be repeated where it was interrupted.
+    /// to `cut/`, snapshots of later records are set aside, and the floor is lowered. For
+    /// operators, who thereby lose what was acknowledged after it. The state must be locked by this
+    /// process. Can be repeated where it was interrupted.
     public static func acceptLoss(
         _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore, reason: String
     ) throws(JournalError) -> RecoveredJournal {
@@ -116,8 +116,8 @@ extension Journal {
     }
 
     /// Later segments go first, the newest of them before the others; then the segment is zeroed,
-    /// its first record that goes as the last thing of all. Where there is no good record `last`, or
-    /// a segment is another journal's, nothing is changed.
+    /// its first record that goes as the last thing of all. Where there is no good record `last`,
+    /// or a segment is another journal's, nothing is changed.
     private static func cutOff(
         _ directory: String, _ identity: JournalIdentity, after last: UInt64, _ reason: String
     ) throws(JournalError) {

@@ -72,8 +72,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .beginningMissing(let directory, let first, let last):
             return
                 "\(directory) lacks its first records, \(first) to \(last): put the segments back "
-                + "from a backup or a standby. Where a snapshot stands for them, `boursectl journal "
-                + "accept-loss --before \(last + 1)` goes on without"
+                + "from a backup or a standby. Where a snapshot stands for them, "
+                + "`boursectl journal accept-loss --before \(last + 1)` goes on without"
         case .foreign(let file, let found, let expected):
             return "\(file) belongs to journal \(found), not to \(expected): it was copied from "
                 + "another exchange; move it out of the way"

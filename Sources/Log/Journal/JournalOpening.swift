@@ -25,10 +25,10 @@ public enum JournalBeginning: Hashable, Sendable {
 }
 
 extension Journal {
-    /// Opens the journal of this place: refuses while a fault is latched, where none was begun or it
-    /// is gone, where it is another's, and where it ends before a record that was durable; finishes
-    /// a cut that was noted; then recovers it: from the newest snapshots on, or `scansAll` of it.
-    /// The state must be locked by this process.
+    /// Opens the journal of this place: refuses while a fault is latched, where none was begun or
+    /// it is gone, where it is another's, and where it ends before a record that was durable;
+    /// finishes a cut that was noted; then recovers it: from the newest snapshots on, or `scansAll`
+    /// of it. The state must be locked by this process.
     public static func open(
         _ place: JournalPlace, snapshots: SnapshotStore, scansAll: Bool = false,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -100,9 +100,9 @@ extension Journal {
     /// act that begins one. Where it was, what is missing beside it is made anew: without its
     /// replica file this is a new replica. Throws `lost` where one was begun and is not there.
     ///
-    /// A journal that holds nothing but its first record, of other limits or in a segment of another
-    /// size, is begun again. `isNew`
-    /// gives up the one that was: what is left of it is moved to `cut/`.
+    /// A journal that holds nothing but its first record, of other limits or in a segment of
+    /// another size, is begun again. `isNew` gives up the one that was: what is left of it is moved
+    /// to `cut/`.
     public static func begin(
         _ place: JournalPlace, limits: EngineLimits, snapshots: SnapshotStore,
         options: JournalOptions, isNew: Bool = false

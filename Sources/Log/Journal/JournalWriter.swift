@@ -32,8 +32,8 @@ public struct JournalOptions: Hashable, Sendable {
 /// The one writer of a journal.
 ///
 /// `append`, `sync`, `settle` and `cut` belong to one thread, `prepareNext` to one other; the rest
-/// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by a
-/// new process tells what is on disk.
+/// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by
+/// a new process tells what is on disk.
 public final class JournalWriter: @unchecked Sendable {
     // Everything without an atomic or a lock of its own is touched by the appending thread only.
     private let directory: String
@@ -199,8 +199,9 @@ public final class JournalWriter: @unchecked Sendable {
 
     /// Cuts all records after `last`, as a lawful primary's log demands: what goes is kept in
     /// `cut/`, and a process that dies on the way is followed by one that finishes it. Needs the
-    /// place, whose replica file notes the intent. Snapshots of later records are set aside. Throws `cutBelowCommit`, and has changed nothing
-    /// then, for records that were released, unless `isForced`.
+    /// place, whose replica file notes the intent. Snapshots of later records are set aside. Throws
+    /// `cutBelowCommit`, and has changed nothing then, for records that were released, unless
+    /// `isForced`.
     public func cut(
         after last: UInt64, snapshots: SnapshotStore? = nil, reason: String, isForced: Bool = false
     ) throws(JournalError) {

@@ -6,9 +6,9 @@ public import Wire
 
 extension Journal {
     /// Reads the journal through, checks it, and cuts off what the last write left unfinished, so
-    /// that what remains is durable; what is cut is kept in `cut/`. Every record from the segment of
-    /// `scanFrom` on is checked; of earlier segments only the headers. Linear in the bytes scanned,
-    /// about 1 GB a second.
+    /// that what remains is durable; what is cut is kept in `cut/`. Every record from the segment
+    /// of `scanFrom` on is checked; of earlier segments only the headers. Linear in the bytes
+    /// scanned, about 1 GB a second.
     ///
     /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
     /// before the end, missing or foreign segments and newer formats: it never guesses. `floor`: a
@@ -88,8 +88,8 @@ private struct Scan {
         return journal
     }
 
-    /// Opens a segment. Of one whose head is wrong, what is said to be good is what can be read, here
-    /// and in the segments around it.
+    /// Opens a segment. Of one whose head is wrong, what is said to be good is what can be read,
+    /// here and in the segments around it.
     private func open(_ segment: SegmentName) throws(JournalError) -> SegmentCursor {
         do throws(JournalError) { return try segment.open(identity: journal.identity) } catch {
             guard case .damaged(let file, let offset, _, let detail) = error else { throw error }
@@ -210,9 +210,10 @@ private struct Scan {
 
 extension Journal {
     /// The last record up to which all can be read: whole records without a gap from the first
-    /// segment on. Segments of another journal, another branch or another place are passed over, and
-    /// a length that is not the header's does not matter. For messages about a journal that is
-    /// refused, and for going on with what is left. 0 where nothing can be read; linear in the bytes.
+    /// segment on. Segments of another journal, another branch or another place are passed over,
+    /// and a length that is not the header's does not matter. For messages about a journal that is
+    /// refused, and for going on with what is left. 0 where nothing can be read; linear in the
+    /// bytes.
     public static func lastGood(directory: String, identity: JournalIdentity?) -> UInt64 {
         let segments = (try? SegmentName.list(directory)) ?? []
         var found: SegmentCursor?

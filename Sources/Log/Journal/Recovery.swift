@@ -5,8 +5,8 @@ public import Wire
 
 /// Operations on journal directories.
 public enum Journal {
-    /// The format level of what this version writes, in segments and snapshots. A journal of a later
-    /// one is not read.
+    /// The format level of what this version writes, in segments and snapshots. A journal of a
+    /// later one is not read.
     public static var formatLevel: UInt32 { 1 }
 }
 

@@ -21,9 +21,9 @@ extension Journal {
     /// the engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine
     /// does not agree with.
     ///
-    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `work` moves with each record.
-    /// `progress` is called about every 100,000 records and at the end; `each` after each record with
-    /// its outcome.
+    /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `work` moves with each
+    /// record. `progress` is called about every 100,000 records and at the end; `each` after each
+    /// record with its outcome.
     public static func replay(
         _ journal: RecoveredJournal, into engine: inout Engine, through: UInt64 = .max,
         mark: String? = nil, work: WorkProgress? = nil,

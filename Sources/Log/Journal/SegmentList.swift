@@ -22,9 +22,9 @@ struct SegmentName: Hashable {
         return names.compactMap { NumberedName.number($0, ending) }.map { .init(directory, $0) }
     }
 
-    /// Opens it for reading. Its header was durable before it had its name, so one that is not valid
-    /// is damage, and so is another length than the header says.
-    /// `anySize`: a file of another length is opened as well, for what is good in it.
+    /// Opens it for reading. Its header was durable before it had its name, so one that is not
+    /// valid is damage, and so is another length than the header says. `anySize`: a file of another
+    /// length is opened as well, for what is good in it.
     func open(
         identity: JournalIdentity?, anySize: Bool = false
     ) throws(JournalError) -> SegmentCursor {

@@ -24,8 +24,9 @@ final class SegmentSupply: Sendable {
                 try Directory.remove(path + ".new")
                 guard Directory.exists(path) else { return }
                 let file = try File(path, .write)
-                // Made with other options, or taken by a process that died before it had a name: that
-                // one is made anew, for what stands behind its header would pass for a journal's.
+                // Made with other options, or taken by a process that died before it had a name:
+                // that one is made anew, for what stands behind its header would pass for a
+                // journal's.
                 if try file.size() == options.segmentBytes, try Self.isZero(file) {
                     found.append(file)
                 } else {

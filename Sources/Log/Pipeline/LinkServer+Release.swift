@@ -243,7 +243,7 @@ extension LinkServer {
     func relieveFeeders() {
         let window = options.stallNanos / 2
         guard now - compared >= window else { return }
-        let seconds = Double(now - compared) / 1e9
+        let nanos = Int128(now - compared)
         compared = now
         let isWaited = connections.contains { connection in
             guard case .waiting(_, let since) = connection?.feed else { return false }
@@ -260,7 +260,7 @@ extension LinkServer {
             if !isNew, moved < slowest?.sent ?? .max { slowest = (feeder, moved) }
         }
         if isWaited, let slowest,
-            Double(slowest.sent) < Double(Self.feederRateMin) * seconds
+            Int128(slowest.sent) * 1_000_000_000 < Int128(Self.feederRateMin) * nanos
         {
             slowest.feeder.isCancelled.store(true, ordering: .relaxed)
         }

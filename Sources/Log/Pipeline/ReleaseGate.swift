@@ -124,8 +124,8 @@ public final class InSyncSet: Sendable {
 
     func attach(_ bell: Doorbell) { state.withLock { $0.bell = bell } }
 
-    /// The last record that may leave as far as this set goes. By the Link thread, once a turn, with
-    /// what it has released.
+    /// The last record that may leave as far as this set goes. By the Link thread, once a turn,
+    /// with what it has released.
     func limit(released: UInt64) -> UInt64 {
         state.withLock { state in
             if state.taken != state.version {

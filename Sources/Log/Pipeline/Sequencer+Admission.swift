@@ -23,7 +23,8 @@ extension Sequencer {
             else { return .sessionUnknown }
         }
         if stages.isBelowReserve.load(ordering: .relaxed) {
-            // Before the gap: what would be refused anyway is said once, not after each renumbering.
+            // Before the gap: what would be refused anyway is said once, not after each
+            // renumbering.
             let refusal = unsafe refusalBelowReserve(header.kind, payload)
             if refusal != .none { return refusal }
         } else {

@@ -1,0 +1,495 @@
+// A state read back from its canonical form: whole and sound, or not at all.
+
+internal import Glibc
+internal import Slabs
+internal import Terms
+internal import Wire
+
+extension WireReader {
+    /// Passes over the padding that ends a part.
+    fileprivate mutating func endPart() { reserved((8 - offset & 7) & 7) }
+
+    fileprivate mutating func flag() -> Bool {
+        let raw: UInt8 = integer()
+        if raw > 1 { invalidate() }
+        return raw == 1
+    }
+
+    /// How many there are of what follows; nil when more than `most`.
+    fileprivate mutating func count(most: Int) -> Int? {
+        let value: UInt64 = integer()
+        return isValid && value <= UInt64(most) ? Int(value) : nil
+    }
+
+    /// An amount that somebody owns: not below zero, nor above what there can be.
+    fileprivate mutating func owned() -> Amount {
+        let amount = Amount(units: integer())
+        if amount.units < 0 || amount.units > Limits.amountUnitsMax { invalidate() }
+        return amount
+    }
+
+    /// An amount of either sign within the ledger's range.
+    fileprivate mutating func signed() -> Amount {
+        let amount = Amount(units: integer())
+        let most = Limits.amountUnitsMax
+        if amount.units < -most || amount.units > most { invalidate() }
+        return amount
+    }
+}
+
+extension Engine {
+    /// The state that `writeSnapshot` gave; nil when the bytes are not a whole and sound state in
+    /// canonical form. A snapshot that passed its checksums and fails here is of an unknown
+    /// version.
+    public init?(snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true) {
+        var r = unsafe WireReader(bytes)
+        let magic: UInt64 = r.integer()
+        // Older versions get a case of their own here from now on.
+        let isKnown = magic == snapshotMagic | snapshotVersion << 48
+        let limits = EngineLimits(from: &r)
+        let isSound = isKnown && r.isValid && limits.isReasonable
+        // What cannot be copied must be whole before it can be given up.
+        self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
+        guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
+            readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
+            readElections(&r), readMassCancels(&r)
+        else { return nil }
+        let end: UInt64 = r.integer()
+        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
+            unsafe isCanonical(bytes)
+        else { return nil }
+    }
+
+    /// Whether the state as it was read is written as the same bytes: nothing stands there in
+    /// another order, or twice, or without a meaning.
+    private func isCanonical(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        var isSame = true
+        unsafe writeSnapshot { piece in
+            guard isSame, bytes.count - offset >= piece.count else {
+                isSame = false
+                return
+            }
+            let theirs = unsafe UnsafeRawBufferPointer(
+                rebasing: bytes[offset..<offset + piece.count])
+            isSame = unsafe Self.areSame(piece, theirs)
+            offset += piece.count
+        }
+        return isSame && offset == bytes.count
+    }
+
+    private static func areSame(
+        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard let left = a.baseAddress, let right = b.baseAddress else {
+            return unsafe a.isEmpty
+        }
+        return unsafe memcmp(left, right, a.count) == 0
+    }
+
+    /// What only the whole can show: money is conserved, orders' holds are what is held, and no
+    /// book is crossed.
+    private func isWhole() -> Bool {
+        if instrumentsUsed > 0 {
+            for number in 1...instrumentsUsed {
+                if isCrossed(number) { return false }
+                if deferredStates[Int(number)] != 0, !hasFlight(number) { return false }
+            }
+        }
+        return checkConservation() == nil && checkHolds() == nil
+    }
+
+    private mutating func readHead(_ r: inout WireReader) -> Bool {
+        rules = r.integer()
+        epoch = r.integer()
+        sequence = r.integer()
+        timestamp = r.integer()
+        second = timestamp / 1_000_000_000
+        events.hash = r.integer()
+        lastOrder = r.integer()
+        hashKey = (r.integer(), r.integer())
+        orders.setHashKey(hashKey.high, hashKey.low)
+        isKilled = r.flag()
+        hasDiverged = r.flag()
+        r.endPart()
+        // A log of 2^62 records, orders or trades is never reached; so nothing counts beyond its
+        // type.
+        guard Self.isKnown(rules: rules), sequence < 1 << 62, lastOrder < 1 << 62,
+            timestamp >= 0, let count = r.count(most: Limits.voidsMax)
+        else { return false }
+        for _ in 0..<count { voids.append(r.integer()) }
+        return r.isValid && voids.allSatisfy { $0 <= sequence }
+    }
+
+    private mutating func readMarkets(_ r: inout WireReader) -> Bool {
+        guard let assetCount = r.count(most: Int(limits.assets)) else { return false }
+        for i in 0..<assetCount {
+            let code: Text16 = r.text()
+            let scale: UInt64 = r.integer()
+            guard r.isValid, !code.isEmpty, scale <= UInt64(Limits.scaleMax),
+                asset(code: code) == nil
+            else { return false }
+            assets[i + 1] = AssetView(id: AssetID(UInt16(i + 1)), code: code, scale: UInt8(scale))
+            ledger.house[i + 1] = HouseBalance(
+                external: r.signed(), fees: r.owned(), rounding: r.owned(), inTransit: r.owned(),
+                chain: r.signed())
+            assetsUsed = UInt16(i + 1)
+        }
+        guard let instrumentCount = r.count(most: Int(limits.instruments)) else { return false }
+        for i in 0..<instrumentCount {
+            readInstrument(&r, i + 1)
+            guard r.isValid, isSound(instruments[i + 1]), deferredStates[i + 1] <= 6,
+                instrument(symbol: instruments[i + 1].symbol) == nil
+            else { return false }
+            instrumentsUsed = UInt16(i + 1)
+        }
+        return readFees(&r)
+    }
+
+    private mutating func readFees(_ r: inout WireReader) -> Bool {
+        while true {
+            let tier: UInt32 = r.integer()
+            let instrument: UInt32 = r.integer()
+            guard r.isValid else { return false }
+            if tier == 0 { return instrument == 0 }
+            let fee = FeeSlot(maker: r.integer(), taker: r.integer(), isSet: true)
+            guard tier <= limits.feeTiers, instrument <= UInt32(instrumentsUsed),
+                Self.areRatesValid(maker: fee.maker, taker: fee.taker)
+            else { return false }
+            accounts.setFee(UInt16(tier - 1), UInt16(instrument), fee)
+        }
+    }
+
+    private mutating func readInstrument(_ r: inout WireReader, _ i: Int) {
+        instruments[i].id = InstrumentID(UInt16(i))
+        instruments[i].symbol = r.text()
+        instruments[i].base = AssetID(r.integer())
+        instruments[i].quote = AssetID(r.integer())
+        instruments[i].tickScale = r.integer()
+        instruments[i].state = r.choice(.closed)
+        instruments[i].selfTradePrevention = r.choice(.none)
+        deferredStates[i] = r.integer()
+        instruments[i].tickMantissa = r.integer()
+        instruments[i].lotUnits = r.integer()
+        instruments[i].notionalUnit = r.integer()
+        instruments[i].priceMin = Price(ticks: r.integer())
+        instruments[i].priceMax = Price(ticks: r.integer())
+        instruments[i].quantityMin = Quantity(lots: r.integer())
+        instruments[i].quantityMax = Quantity(lots: r.integer())
+        instruments[i].notionalMin = Amount(units: r.integer())
+        instruments[i].notionalMax = Amount(units: r.integer())
+        instruments[i].referencePrice = Price(ticks: r.integer())
+        instruments[i].rebasedPrice = Price(ticks: r.integer())
+        instruments[i].bandUp = r.integer()
+        instruments[i].bandDown = r.integer()
+        instruments[i].lastPrice = Price(ticks: r.integer())
+        instruments[i].lastTrade = TradeID(r.integer())
+        r.endPart()
+    }
+
+    /// The same terms as an operator may set, and prices that can have been.
+    private func isSound(_ v: InstrumentView) -> Bool {
+        guard let base = asset(v.base), let quote = asset(v.quote), !v.symbol.isEmpty else {
+            return false
+        }
+        let terms = SetInstrument(
+            symbol: v.symbol, base: v.base, quote: v.quote, tickMantissa: v.tickMantissa,
+            tickScale: v.tickScale, lotUnits: v.lotUnits, state: v.state, priceMin: v.priceMin,
+            priceMax: v.priceMax, quantityMin: v.quantityMin, quantityMax: v.quantityMax,
+            notionalMin: v.notionalMin, notionalMax: v.notionalMax,
+            referencePrice: v.referencePrice, bandUp: v.bandUp, bandDown: v.bandDown,
+            selfTradePrevention: v.selfTradePrevention,
+            audit: Audit(operatorName: Text40(), reason: ""))
+        let prices = 0...Limits.priceTicksMax
+        return Self.notionalUnit(terms, base, quote) == v.notionalUnit
+            && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
+            && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
+            && v.lastTrade.number < 1 << 62
+    }
+
+    private mutating func readAccounts(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(limits.accounts)) else { return false }
+        for number in 0...UInt32(count) {
+            let name: Text40 = r.text()
+            guard r.isValid, name.isEmpty == (number == 0) else { return false }
+            if number > 0 {
+                guard accounts.find(name) == nil, accounts.open(name) == number else {
+                    return false
+                }
+            }
+            accounts.slots[number].messageSecond = r.integer()
+            accounts.slots[number].messages = r.integer()
+            accounts.slots[number].messagesPerSecondMax = r.integer()
+            accounts.slots[number].openOrdersMax = r.integer()
+            accounts.slots[number].tier = r.integer()
+            accounts.slots[number].isKilled = r.flag()
+            accounts.slots[number].hasOwnLimits = r.flag()
+            r.endPart()
+            guard r.isValid, UInt32(accounts.slots[number].tier) < limits.feeTiers,
+                accounts.slots[number].messages < .max
+            else { return false }
+        }
+        guard let rows = r.count(most: Int(limits.orderLimits)) else { return false }
+        for _ in 0..<rows {
+            let account: UInt32 = r.integer()
+            let instrument: UInt32 = r.integer()
+            let row = Self.orderLimitRow(&r)
+            guard r.isValid, account <= accounts.count, instrument >= 1,
+                instrument <= UInt32(instrumentsUsed), row.quantityMax >= 0,
+                row.notionalMax >= 0, !row.isEmpty
+            else { return false }
+            accounts.setOrderLimitRow(account, UInt16(instrument), row)
+        }
+        return true
+    }
+
+    private static func orderLimitRow(_ r: inout WireReader) -> OrderLimitSlot {
+        let quantityMax: Int64 = r.integer()
+        return OrderLimitSlot(notionalMax: r.integer(), quantityMax: quantityMax)
+    }
+
+    private mutating func readBalances(_ r: inout WireReader) -> Bool {
+        while true {
+            let number: UInt32 = r.integer()
+            let asset: UInt32 = r.integer()
+            guard r.isValid else { return false }
+            if number == 0 { return asset == 0 }
+            let balance = Balance(
+                available: r.owned(), held: r.owned(), withdrawing: r.owned())
+            guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed)
+            else { return false }
+            ledger.set(number, UInt16(asset), balance)
+        }
+    }
+
+    private mutating func readWriters(_ r: inout WireReader) -> Bool {
+        sessions.lastID = r.integer()
+        let sessionCount: UInt32 = r.integer()
+        guard r.isValid, sessionCount <= limits.sessions else { return false }
+        for _ in 0..<sessionCount {
+            let name: Text40 = r.text()
+            let id: UInt64 = r.integer()
+            let lastNumber: UInt64 = r.integer()
+            guard r.isValid, !name.isEmpty, id >= 1, id <= UInt64(sessions.lastID),
+                lastNumber < 1 << 62, sessions.session(name) == nil,
+                sessions.session(SessionID(UInt32(id))) == nil
+            else { return false }
+            sessions.open(
+                SessionView(id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber))
+        }
+        guard let keyCount = r.count(most: Int(limits.apiKeys)) else { return false }
+        for _ in 0..<keyCount {
+            let keyID: Text64 = r.text()
+            let account = AccountID(r.integer())
+            let permissions = Permissions(rawValue: r.integer())
+            let algorithm = r.choice(KeyAlgorithm.hmacSHA256)
+            r.reserved(1)
+            let secret = r.blob(most: Limits.sealedSecretBytesMax)
+            r.endPart()
+            guard r.isValid, hasAccount(account), !keyID.isEmpty, keys.find(keyID) == nil else {
+                return false
+            }
+            keys.add(
+                APIKeyView(
+                    keyID: keyID, account: account, permissions: permissions,
+                    algorithm: algorithm, sealedSecret: secret))
+        }
+        return true
+    }
+
+    private mutating func readReferences(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(limits.references)) else { return false }
+        for _ in 0..<count {
+            let hash = ReferenceHash(high: r.integer(), low: r.integer())
+            guard r.isValid, !references.contains(hash) else { return false }
+            references.insert(hash)
+        }
+        return true
+    }
+
+    // MARK: Orders
+
+    private mutating func readOrders(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: orders.capacity) else { return false }
+        for _ in 0..<count {
+            guard let (hot, cold) = readOrder(&r), isResting(hot, cold) else { return false }
+            rest(hot, cold)
+        }
+        return true
+    }
+
+    /// The next order, as far as what holds for each open one; nil where it does not.
+    private mutating func readOrder(_ r: inout WireReader) -> (HotOrder, ColdOrder)? {
+        var hot = HotOrder(
+            id: r.integer(), price: r.integer(), leaves: r.integer(), shown: r.integer(),
+            display: r.integer(), quantity: r.integer(), account: r.integer(),
+            instrument: r.integer(), side: r.choice(.buy), type: r.choice(.limit),
+            timeInForce: r.choice(.gtc), selfTradePrevention: r.choice(.none),
+            isWorking: r.flag())
+        r.reserved(1)
+        var cold = ColdOrder(account: hot.account, strategyType: r.integer())
+        cold.cumQuote = r.owned().units
+        cold.preventedQuantity = r.integer()
+        cold.stopPrice = r.integer()
+        cold.expireTime = r.integer()
+        cold.createdTime = r.integer()
+        cold.updatedTime = r.integer()
+        cold.workingTime = r.integer()
+        cold.strategyID = r.integer()
+        cold.clOrdID = r.text()
+        cold.feeOverpaid = r.integer()
+        r.endPart()
+        hot.hasClOrdID = !cold.clOrdID.isEmpty
+        let prices = 0...Limits.priceTicksMax
+        let lots = 0...Limits.quantityLotsMax
+        guard r.isValid, hot.id >= 1, hot.id <= lastOrder, orders.find(hot.id) == none,
+            orders.count < orders.capacity, hasAccount(AccountID(hot.account)),
+            hot.instrument >= 1, hot.instrument <= instrumentsUsed, prices.contains(hot.price),
+            prices.contains(cold.stopPrice), lots.contains(hot.quantity),
+            lots.contains(hot.leaves), lots.contains(hot.shown), lots.contains(hot.display),
+            lots.contains(cold.preventedQuantity),
+            Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
+            cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
+            cold.clOrdID.count <= Limits.clOrdIDBytesMax,
+            !hot.hasClOrdID
+                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none
+        else { return nil }
+        return (hot, cold)
+    }
+
+    /// Whether an order can stand in a ladder.
+    private func isResting(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let stays = hot.timeInForce == .gtc || hot.timeInForce == .gtd
+        let stands =
+            hot.isWorking
+            ? hot.type.hasPrice && hot.price >= 1 && stays
+            : hot.type.isTriggered && cold.stopPrice >= 1
+        return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
+            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+            && hot.leaves <= hot.quantity
+            && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
+    }
+
+    /// Whether what an order holds, at so many lots of this price, is an amount that there can be.
+    private func isHoldSound(_ hot: HotOrder, at price: Int64) -> Bool {
+        let instrument = instruments[Int(hot.instrument)]
+        let hold =
+            hot.side == .sell
+            ? Int128(hot.leaves) * Int128(instrument.lotUnits)
+            : notional(price, hot.leaves, instrument.notionalUnit)
+        return hold <= Limits.amountUnitsMax
+    }
+
+    private mutating func readFlights(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(instrumentsUsed)) else { return false }
+        for _ in 0..<count {
+            guard let (terms, cold) = readOrder(&r) else { return false }
+            var hot = terms
+            let (funds, quoteQuantity) = (r.owned().units, r.owned().units)
+            let (bound, lotsHeld, cumQty): (Int64, Int64, Int64) = (
+                r.integer(), r.integer(), r.integer()
+            )
+            let code: UInt8 = r.integer()
+            r.endPart()
+            guard r.isValid, hot.isWorking, !hasFlight(hot.instrument),
+                let kind = [Incoming.Kind.limit, .market, .quote].first(where: {
+                    Self.code($0) == code
+                }),
+                isFlying(hot, cold, kind, quoteQuantity: quoteQuantity, cumQty: cumQty),
+                lotsHeld >= 0,
+                Int128(lotsHeld) * Int128(instruments[Int(hot.instrument)].lotUnits)
+                    <= Limits.amountUnitsMax
+            else { return false }
+            hot.level = none
+            let slot = enter(hot, cold)
+            flights.append(
+                Flight(
+                    slot: slot, kind: kind, bound: bound, funds: funds, lotsHeld: lotsHeld,
+                    quoteQuantity: quoteQuantity, cumQty: cumQty))
+        }
+        linkAccounts()
+        return true
+    }
+
+    /// Links each account's orders anew in the order of their acceptance, for they came in that of
+    /// the books. O(n log n).
+    private mutating func linkAccounts() {
+        for account in 0...accounts.count {
+            accounts.slots[account].firstOrder = none
+            accounts.slots[account].lastOrder = none
+            accounts.slots[account].openOrders = 0
+        }
+        for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
+    }
+
+    /// Whether an order can be in flight as this kind.
+    private func isFlying(
+        _ hot: HotOrder, _ cold: ColdOrder, _ kind: Incoming.Kind, quoteQuantity: Int128,
+        cumQty: Int64
+    ) -> Bool {
+        if kind == .quote {
+            return hot.type == .market && quoteQuantity >= 1 && hot.leaves == 0
+                && hot.quantity == cumQty
+        }
+        return quoteQuantity == 0 && hot.type.hasPrice == (kind == .limit)
+            && (kind == .market || hot.price >= 1) && hot.leaves >= 1
+            && cumQty == hot.quantity - cold.preventedQuantity - hot.leaves && cumQty >= 0
+            && isHoldSound(hot, at: hot.price)
+    }
+
+    // MARK: Work that goes on
+
+    private mutating func readElections(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: Int(instrumentsUsed)) else { return false }
+        for _ in 0..<count {
+            let instrument: UInt32 = r.integer()
+            let rangeCount: UInt32 = r.integer()
+            guard r.isValid, instrument >= 1, instrument <= UInt32(instrumentsUsed),
+                !elections.contains(where: { $0.instrument == UInt16(instrument) }),
+                rangeCount >= 1, Int(rangeCount) <= r.remaining / 16
+            else { return false }
+            var ranges: [Election.Range] = []
+            for _ in 0..<rangeCount {
+                let bound: Int64 = r.integer()
+                let isUp = r.flag()
+                r.endPart()
+                guard r.isValid, bound >= 1, bound <= Limits.priceTicksMax,
+                    ranges.last?.isUp != isUp
+                else { return false }
+                ranges.append(Election.Range(isUp: isUp, bound: bound))
+            }
+            elections.append(Election(instrument: UInt16(instrument), ranges: ranges))
+        }
+        if instrumentsUsed > 0 { for number in 1...instrumentsUsed { updateTriggers(number) } }
+        return true
+    }
+
+    private mutating func readMassCancels(_ r: inout WireReader) -> Bool {
+        guard let count = r.count(most: r.remaining / 32) else { return false }
+        for _ in 0..<count {
+            let account: UInt32 = r.integer()
+            let instrument: UInt16 = r.integer()
+            let rawSide: UInt8 = r.integer()
+            let reason: EndReason = r.choice(.massCancel)
+            let last: UInt64 = r.integer()
+            let current: UInt64 = r.integer()
+            let order: UInt64 = r.integer()
+            guard r.isValid, account <= accounts.count, instrument <= instrumentsUsed,
+                rawSide == 255 || Side(rawValue: rawSide) != nil,
+                reason == .massCancel || reason == .killSwitch, last <= lastOrder, current >= 1,
+                current <= UInt64(accounts.count), account == 0 || current == UInt64(account)
+            else { return false }
+            let slot = order == 0 ? none : orders.find(order)
+            if order != 0 {
+                guard slot != none, UInt64(orders.hot[slot].account) == current else {
+                    return false
+                }
+            }
+            massCancels.append(
+                MassCancelWork(
+                    account: account, instrument: instrument, side: Side(rawValue: rawSide),
+                    reason: reason, lastOrder: last, current: UInt32(current), slot: slot))
+        }
+        return true
+    }
+}

@@ -1,0 +1,131 @@
+// What operators set limits with: of accounts, of orders, of how much every replica holds.
+
+public import Terms
+
+/// Sets how many open orders and messages a second an account may have. Account 0 sets what stands
+/// for all accounts that have no limits of their own.
+///
+///      0  u32  account
+///      4  u32  openOrdersMax         0 is none
+///      8  u32  messagesPerSecondMax  0 is none
+///     12  4    reserved, then `Audit`
+public struct SetAccountLimits: CommandPayload {
+    /// `CommandKind.setAccountLimits`
+    public static var kind: CommandKind { .setAccountLimits }
+    /// Whose, or 0 for the default.
+    public var account: AccountID
+    /// Most open orders over all instruments, or 0.
+    public var openOrdersMax: UInt32
+    /// Most new orders and changes a second, or 0.
+    public var messagesPerSecondMax: UInt32
+    /// Who and why.
+    public var audit: Audit
+
+    /// These limits.
+    public init(
+        account: AccountID, openOrdersMax: UInt32 = 0, messagesPerSecondMax: UInt32 = 0,
+        audit: Audit
+    ) {
+        self.account = account
+        self.openOrdersMax = openOrdersMax
+        self.messagesPerSecondMax = messagesPerSecondMax
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(openOrdersMax)
+        w.integer(messagesPerSecondMax)
+        w.reserved(4)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        openOrdersMax = r.integer()
+        messagesPerSecondMax = r.integer()
+        r.reserved(4)
+        audit = Audit(from: &r)
+    }
+}
+
+/// Sets how large one order of an account may be in an instrument. Account 0 sets what stands there
+/// for all accounts that have no row of their own. Both zero takes the row away.
+///
+///      0  u32  account
+///      4  u16  instrument
+///      6  2    reserved
+///      8  i64  orderQuantityMax   lots; 0 is none
+///     16  i128 orderNotionalMax   the instrument's quote units; 0 is none; then `Audit`
+public struct SetOrderLimits: CommandPayload {
+    /// `CommandKind.setOrderLimits`
+    public static var kind: CommandKind { .setOrderLimits }
+    /// Whose, or 0 for the default.
+    public var account: AccountID
+    /// In what.
+    public var instrument: InstrumentID
+    /// Most lots of one order, or zero.
+    public var orderQuantityMax: Quantity
+    /// Most quote units that one order is worth, or zero.
+    public var orderNotionalMax: Amount
+    /// Who and why.
+    public var audit: Audit
+
+    /// These limits.
+    public init(
+        account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity = .zero,
+        orderNotionalMax: Amount = .zero, audit: Audit
+    ) {
+        self.account = account
+        self.instrument = instrument
+        self.orderQuantityMax = orderQuantityMax
+        self.orderNotionalMax = orderNotionalMax
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(instrument.number)
+        w.reserved(2)
+        w.integer(orderQuantityMax.lots)
+        w.integer(orderNotionalMax.units)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        instrument = InstrumentID(r.integer())
+        r.reserved(2)
+        orderQuantityMax = Quantity(lots: r.integer())
+        orderNotionalMax = Amount(units: r.integer())
+        audit = Audit(from: &r)
+    }
+}
+
+/// Raises how much every replica holds, from this record on; none may fall.
+///
+///      0  u32 × 10  `EngineLimits`, then `Audit`
+public struct RaiseLimits: CommandPayload {
+    /// `CommandKind.raiseLimits`
+    public static var kind: CommandKind { .raiseLimits }
+    /// The new limits, all of them.
+    public var limits: EngineLimits
+    /// Who and why.
+    public var audit: Audit
+
+    /// New limits.
+    public init(limits: EngineLimits, audit: Audit) {
+        self.limits = limits
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        limits.encode(into: &w)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        limits = EngineLimits(from: &r)
+        audit = Audit(from: &r)
+    }
+}
