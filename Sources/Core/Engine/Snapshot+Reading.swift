@@ -392,9 +392,7 @@ extension Engine {
             let code: UInt8 = r.integer()
             r.endPart()
             guard r.isValid, hot.isWorking, !hasFlight(hot.instrument),
-                let kind = [Incoming.Kind.limit, .market, .quote].first(where: {
-                    Self.code($0) == code
-                }),
+                let kind = Incoming.Kind(rawValue: code),
                 isFlying(hot, cold, kind, quoteQuantity: quoteQuantity, cumQty: cumQty),
                 lotsHeld >= 0,
                 Int128(lotsHeld) * Int128(instruments[Int(hot.instrument)].lotUnits)

@@ -266,18 +266,11 @@ extension Engine {
             out.writer.integer(flight.bound)
             out.writer.integer(flight.lotsHeld)
             out.writer.integer(flight.cumQty)
-            out.writer.integer(Self.code(flight.kind))
+            out.writer.integer(flight.kind.rawValue)
             out.endPart()
         }
     }
 
-    private static func code(_ kind: Incoming.Kind) -> UInt8 {
-        switch kind {
-        case .limit: 0
-        case .market: 1
-        case .quote: 2
-        }
-    }
 
     private func write(_ slot: UInt32, _ out: inout SnapshotSink) {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])

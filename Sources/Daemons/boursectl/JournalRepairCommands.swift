@@ -76,8 +76,9 @@ struct JournalAcceptLoss: ParsableCommand {
                     "records": .number(left.lastSequence + 1 - left.firstSequence),
                 ],
                 text: [
-                    "The journal has the records \(left.firstSequence) to \(left.lastSequence); "
-                        + "what was cut is in \(settings.journalDirectory)/cut. Start matchd again: "
+                    "The journal has the records \(left.firstSequence) to "
+                        + "\(left.lastSequence); what was cut is in "
+                        + "\(settings.journalDirectory)/cut. Start matchd again: "
                         + "systemctl start bourse-matchd"
                 ])
         } catch {
