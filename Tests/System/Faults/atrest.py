@@ -178,7 +178,9 @@ def swap(world, dice, templates):
 
 def stale(world, dice, templates):
     """A file as it was earlier."""
-    earlier = templates.folder / dice.choice(("young", "early")) / "state"
+    # What is later than this state is no old copy of it.
+    is_young = world.ledger.last <= templates.ledgers["young"].last
+    earlier = templates.folder / dice.choice(("young",) if is_young else ("young", "early")) / "state"
     if dice.random() < 0.25:
         folder = dice.choice(("journal", "snapshots"))
         shutil.rmtree(world.state / folder)
