@@ -60,11 +60,11 @@ extension Engine {
         return Outcome(status: .canceled, id: id)
     }
 
-    /// Whether a cancel names an order that exists, so that it is worth a place in the log when the
-    /// disk is nearly full.
-    public borrowing func canCancel(_ c: Cancel) -> Bool {
+    /// Why a cancel would be refused if it were the next command, so that one that ends nothing takes
+    /// no place in the log when the disk is nearly full.
+    public borrowing func refusal(of cancel: Cancel) -> Refusal {
         var slot = none
-        return checkCancel(c, &slot) == .none
+        return checkCancel(cancel, &slot)
     }
 
     /// Cancels one order and places another: all that can be checked is, before anything changes.

