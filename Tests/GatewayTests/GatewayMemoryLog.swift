@@ -27,6 +27,8 @@ final class MemoryLog: LogSink, LogHistory {
         while isStalled.load(ordering: .acquiring) { usleep(1_000) }
     }
 
+    func noteCommit(_ sequence: UInt64) {}
+    func settle() throws(SinkFault) {}
     func freeBytes() -> UInt64 { 1 << 40 }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) }
 

@@ -206,6 +206,82 @@ struct JournalState {
         #expect(try state.open().recovered.lastSequence == 1)
         #expect(try Directory.names(in: state.path).contains { $0.hasPrefix("replica.given-up-") })
     }
+
+    @Test func `none is begun over one whose records are gone`() throws {
+        let state = try JournalState()
+        try state.begin()
+        try state.add(50)
+        let good = try state.image()
+        let place = state.place
+        let path = state.journal + "/" + (try state.segments())[0]
+        var other = EngineLimits.small
+        other.accounts += 1
+        func zeroed(from start: Int) throws {
+            try state.restore(good)
+            var bytes = try #require(good[path])
+            for i in start..<bytes.count { bytes[i] = 0 }
+            try state.scratch.put(bytes, path)
+        }
+        func refusal(_ limits: EngineLimits = .small) throws -> JournalError? {
+            let before = try state.image()
+            let error = journalError { try state.begin(limits: limits) }
+            #expect(try state.image() == before)
+            return error
+        }
+        let behind = JournalError.behind(directory: state.journal, floor: 51, lastGood: 0)
+        try zeroed(from: 4096)
+        #expect(try refusal() == behind)
+        try Directory.remove(place.replicaFile)
+        #expect(try refusal() == behind)
+        try Directory.remove(place.floorFile)
+        guard case .lost(_, _?) = try refusal() else {
+            Issue.record("the identity outside alone was not seen")
+            return
+        }
+        try Directory.remove(place.identityFile!)
+        _ = try state.snapshots.write(JournalSample(30))
+        guard case .lost = try refusal() else {
+            Issue.record("a snapshot alone was not seen")
+            return
+        }
+        // Only its first record is left, and other limits are wanted.
+        let genesis = try #require(good[path])[4096...].prefix(4)
+        try zeroed(from: 4096 + Int(genesis.first!) + Int(genesis.dropFirst().first!) << 8)
+        guard case .behind(_, 51, 1) = try refusal(other) else {
+            Issue.record("it was begun again")
+            return
+        }
+        try state.begin(isNew: true)
+        #expect(try state.open().recovered.lastSequence == 1)
+        // What the disk holds is unknown.
+        place.latch("cannot sync x: Input/output error")
+        guard case .latched = try refusal(other) else {
+            Issue.record("a fault was not seen")
+            return
+        }
+    }
+
+    @Test func `the guards of one that is given up go last`() throws {
+        let (state, _, _) = try JournalLossTests.several()
+        // Its segments can't be moved away.
+        try state.scratch.put([], state.journal + "/cut")
+        #expect(journalError { try state.begin(isNew: true) } != nil)
+        let place = state.place
+        for path in [place.replicaFile, place.floorFile, place.identityFile!] {
+            #expect(Directory.exists(path))
+        }
+        try Directory.remove(state.journal + "/cut")
+        // Stopped on the way, it passes for no whole journal.
+        let good = try state.image()
+        let names = try state.segments()
+        for gone in 1...names.count {
+            try state.restore(good)
+            for name in names.suffix(gone) { try Directory.remove(state.journal + "/" + name) }
+            #expect(journalError { try state.begin() } != nil, "\(gone) gone")
+            try state.begin(isNew: true)
+            #expect(try state.open().recovered.lastSequence == 1)
+        }
+    }
 }
 
 @Suite struct JournalLossTests {

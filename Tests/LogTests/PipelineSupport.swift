@@ -60,6 +60,8 @@ final class FaultySink: LogSink {
         try inner.sync()
     }
 
+    func noteCommit(_ sequence: UInt64) { inner.noteCommit(sequence) }
+    func settle() throws(SinkFault) { try inner.settle() }
     func freeBytes() -> UInt64 { inner.freeBytes() }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) || inner.isBelowReserve }
 }

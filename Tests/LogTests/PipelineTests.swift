@@ -86,6 +86,26 @@ import Wire
         try running.stop()
     }
 
+    @Test func `a quiet journal says that all of it is released`() throws {
+        let place = try PipelinePlace()
+        let running = try RunningPipeline(place)
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        for round in 0..<3 {
+            try desk.submit(TestDesk.place(100 + Int64(round)))
+            let deadline = Clock.monotonicNanos() + 10_000_000_000
+            var found = try Journal.inspect(directory: place.path + "/journal")
+            while found.commitPoint < found.lastSequence, Clock.monotonicNanos() < deadline {
+                Clock.sleep(nanos: 10_000_000)
+                found = try Journal.inspect(directory: place.path + "/journal")
+            }
+            #expect(found.lastSequence == running.pipeline.released)
+            #expect(found.commitPoint == found.lastSequence)
+        }
+        try running.stop()
+    }
+
     @Test func `nothing is released before the peers have it`() throws {
         let peer = InSyncSet()
         let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = peer }

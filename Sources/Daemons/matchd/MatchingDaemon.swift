@@ -163,6 +163,9 @@ final class MatchingDaemon {
             "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
         let engine = pipeline.stop { work.advance(to: $0) }
         reporter?.end()
+        // The thread that did it while it ran has ended.
+        sink.noteCommit(pipeline.released)
+        try sink.settle()
         sink.close()
         writeSnapshot(engine)
     }

@@ -98,7 +98,8 @@ extension Journal {
 
     /// Begins the journal of this place with its first record, or finds that it was begun; the one
     /// act that begins one. Where it was, what is missing beside it is made anew: without its
-    /// replica file this is a new replica. Throws `lost` where one was begun and is not there.
+    /// replica file this is a new replica. Throws `lost` or `behind` where one was begun and is not
+    /// there, or not all of it, and `latched` while a fault of the disk is.
     ///
     /// A journal that holds nothing but its first record, of other limits or in a segment of
     /// another size, is begun again. `isNew` gives up the one that was: what is left of it is moved
@@ -109,21 +110,21 @@ extension Journal {
     ) throws(JournalError) -> JournalBeginning {
         if isNew {
             try giveUp(place, snapshots)
+        } else if let fault = place.latched() {
+            throw .latched(file: fault.file, detail: fault.detail)
         } else if try !segments(place).isEmpty {
-            let found = try inspect(directory: place.directory, scanFrom: .max)
-            if let identity = found.identity, !found.isEmpty {
-                let size = try segments(place).first?.open(identity: nil).size
-                guard found.lastSequence == 1, let genesis = found.genesis,
-                    genesis.limits != limits || size != options.segmentBytes
-                else { return try complete(place, found, identity) }
+            let floor = try floor(place)
+            let found = try inspect(directory: place.directory, scanFrom: .max, floor: floor)
+            if let identity = found.identity, !found.isEmpty || found.firstSequence > 1 {
+                guard try isToBeBegunAgain(place, found, floor, limits, snapshots, options) else {
+                    return try complete(place, found, identity)
+                }
                 try giveUp(place, snapshots)
+            } else {
+                try checkNeverBegun(place, snapshots)
             }
         } else {
-            let (kept, replica) = (try place.keptIdentity(), try ReplicaFile(place.replicaFile))
-            let newest = try snapshots.sequences().first
-            guard kept == nil, replica == nil, newest == nil else {
-                throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
-            }
+            try checkNeverBegun(place, snapshots)
         }
         let recovered = try recover(directory: place.directory)
         let replica = ReplicaFile(identity: recovered.identity ?? .random(), promise: 1)
@@ -136,6 +137,33 @@ extension Journal {
         _ = try DurableFloor(place.floorFile, identity: replica.identity, sequence: 1)
         try place.keep(replica.identity)
         return .begun(replica.identity)
+    }
+
+    /// Nothing beside the journal says that there was one. Its guards are made only when its first
+    /// record is durable, so where one stands there, records are lost.
+    private static func checkNeverBegun(
+        _ place: JournalPlace, _ snapshots: SnapshotStore
+    ) throws(JournalError) {
+        let (kept, replica) = (try place.keptIdentity(), try ReplicaFile(place.replicaFile))
+        let hasSnapshots = try !snapshots.sequences().isEmpty
+        guard kept == nil, replica == nil, !hasSnapshots, !Directory.exists(place.floorFile) else {
+            throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
+        }
+    }
+
+    /// Whether the journal holds its first record and nothing else, never held more as far as its
+    /// guards say, and is not as it is wanted now.
+    private static func isToBeBegunAgain(
+        _ place: JournalPlace, _ found: RecoveredJournal, _ floor: UInt64,
+        _ limits: EngineLimits, _ snapshots: SnapshotStore, _ options: JournalOptions
+    ) throws(JournalError) -> Bool {
+        guard found.lastSequence == 1, let genesis = found.genesis else { return false }
+        guard try (snapshots.sequences().first ?? 1) == 1 else { return false }
+        let (kept, replica) = (try place.keptIdentity(), try ReplicaFile(place.replicaFile))
+        let isHalfBegun = floor == 0 && kept == nil && replica == nil
+        guard floor == 1 || isHalfBegun else { return false }
+        let size = try segments(place).first?.open(identity: nil).size
+        return genesis.limits != limits || size != options.segmentBytes
     }
 
     /// Makes what is missing beside a journal that is there.
@@ -164,22 +192,22 @@ extension Journal {
         return made.isEmpty ? .unchanged(identity) : .completed(identity, files: made)
     }
 
-    /// Moves away what says that there was a journal, its guards first: a crash on the way leaves a
-    /// journal that is completed or given up by the next call.
+    /// Moves away what there is of a journal, its newest part first and its guards last: as long as
+    /// one of them is left, no call takes what remains for a whole journal, or for none.
     private static func giveUp(
         _ place: JournalPlace, _ snapshots: SnapshotStore
     ) throws(JournalError) {
         let suffix = ".given-up-\(Clock.realtimeNanos())"
-        let guards = [place.identityFile, place.replicaFile, place.floorFile].compactMap { $0 }
+        let cuts = CutFile(place.directory)
+        for segment in try segments(place).reversed() {
+            try cuts.take(segment.path, name: segment.name)
+        }
+        try snapshots.setAside(after: 0)
+        let guards = [place.replicaFile, place.identityFile, place.floorFile].compactMap { $0 }
         for path in guards where Directory.exists(path) {
             try onDisk { () throws(SystemError) in
                 try Directory.rename(path, to: path + suffix)
             }
-        }
-        try snapshots.setAside(after: 0)
-        let cuts = CutFile(place.directory)
-        for segment in try segments(place).reversed() {
-            try cuts.take(segment.path, name: segment.name)
         }
     }
 

@@ -161,7 +161,7 @@ public final class JournalWriter: @unchecked Sendable {
     }
 
     /// Writes a mark where the commit point moved since the last one, and makes it durable. For
-    /// moments without work, about 100 ms after the last: a quiet journal ends with a durable mark
+    /// moments without work, within 100 ms after the last: a quiet journal ends with a durable mark
     /// that says all of it was released. True when there was something to write.
     @discardableResult public func settle() throws(JournalError) -> Bool {
         guard !isStopped else { throw .stopped }

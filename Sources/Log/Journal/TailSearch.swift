@@ -103,7 +103,8 @@ struct TailSearch {
     private mutating func lookForItem(
         _ raw: UnsafeRawBufferPointer, at offset: Int, _ sequence: UInt64, _ highest: UInt64
     ) {
-        if mark == nil, let found = unsafe SyncMark(raw), found.next >= sequence,
+        // One that the very record at the place should follow says nothing of that record.
+        if mark == nil, let found = unsafe SyncMark(raw), found.next > sequence,
             found.next <= highest
         {
             mark = (offset, found.next)
@@ -123,7 +124,8 @@ struct TailSearch {
         guard raw.count >= 4 else { return true }
         let said = unsafe Int(
             UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self)))
-        let length = said >= RecordHeader.size && said <= Limits.recordBytesMax ? said : 8
+        let isRecord = said >= RecordHeader.size && said <= Limits.recordBytesMax
+        let length = said == Int(SyncMark.tag) ? SyncMark.bytes : isRecord ? said : 8
         var at = 0
         while at < length, at < raw.count {
             let end = min(

@@ -54,7 +54,7 @@ public final class JournalSink: LogSink, Sendable {
     public func noteCommit(_ sequence: UInt64) { writer.noteCommit(sequence) }
 
     /// Writes a durable mark where the commit point moved since the last one; for the thread that
-    /// appends, about 100 ms after its last work.
+    /// appends, within 100 ms after its last work.
     public func settle() throws(SinkFault) {
         do throws(JournalError) { try writer.settle() } catch {
             throw SinkFault(error.description)

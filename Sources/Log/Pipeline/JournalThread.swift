@@ -11,6 +11,10 @@ public protocol LogSink: AnyObject, Sendable {
     func append(_ records: UnsafeRawBufferPointer) throws(SinkFault)
     /// Makes all that was written durable.
     func sync() throws(SinkFault)
+    /// All up to `sequence` is released: what is written from then on may say so.
+    func noteCommit(_ sequence: UInt64)
+    /// Makes durable what was noted since, where the log does not say it yet.
+    func settle() throws(SinkFault)
     /// Free bytes on the disk, as they are now.
     func freeBytes() -> UInt64
     /// Whether free space was below the reserve when it was looked at last.
@@ -33,6 +37,10 @@ struct JournalThread: ~Copyable {
     var position: UInt64 = 0
     var recorder: SyncStats.Recorder
     var spaceCheck: Int64 = 0
+    /// When the last commit ended.
+    var committed: Int64 = 0
+    /// Whether the log says durably that all of it is released.
+    var isSettled = true
 
     /// Most bytes of one commit: larger ones would only make the first of them wait.
     static var commitBytesMax: Int { 4 << 20 }
@@ -40,6 +48,8 @@ struct JournalThread: ~Copyable {
     static var looksMax: Int { 400 }
     /// How often free space is looked at.
     static var spaceCheckNanos: Int64 { 250_000_000 }
+    /// How long nothing comes before the log is settled.
+    static var settleNanos: Int64 { 50_000_000 }
 
     init(stages: Stages, sink: any LogSink) {
         self.stages = stages
@@ -61,7 +71,7 @@ struct JournalThread: ~Copyable {
                 stages.linkBell.ring()
                 return
             } else {
-                rest()
+                try rest()
             }
         }
     }
@@ -80,11 +90,14 @@ struct JournalThread: ~Copyable {
             position = start + UInt64(count)
             taken += count
         }
+        sink.noteCommit(stages.released.now)
         try sink.sync()
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
         let now = Clock.monotonicNanos()
         recorder.record(nanos: UInt64(max(0, now - began)))
+        committed = now
+        isSettled = false
         if now > spaceCheck { lookAtSpace() }
     }
 
@@ -110,13 +123,21 @@ struct JournalThread: ~Copyable {
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 
-    mutating func rest() {
+    mutating func rest() throws(SinkFault) {
         // Waking a thread takes longer than the next record often does to come.
         for _ in 0..<Self.looksMax {
             if stages.log.head.now != position { return }
             Clock.relax()
         }
-        stages.journalPark.park(timeoutNanos: Self.spaceCheckNanos)
-        if Clock.monotonicNanos() > spaceCheck { lookAtSpace() }
+        stages.journalPark.park(
+            timeoutNanos: isSettled ? Self.spaceCheckNanos : Self.settleNanos)
+        let now = Clock.monotonicNanos()
+        if !isSettled, stages.log.head.now == position, now - committed >= Self.settleNanos {
+            let released = stages.released.now
+            sink.noteCommit(released)
+            try sink.settle()
+            isSettled = released == stages.durable.now.sequence
+        }
+        if now > spaceCheck { lookAtSpace() }
     }
 }
