@@ -87,7 +87,7 @@ def test_a_step_allocates_nothing(books, counter, ledger):
     assert long - short < 50, f"{long - short} more calls for 240,000 more events, twice"
 
 
-def test_a_resting_order_takes_at_most_200_bytes(tmp_path):
+def test_a_resting_order_takes_at_most_224_bytes(tmp_path):
     path = str(tmp_path / "deep")
     boursectl("generate", path, "--events", "150000", "--live", "100000", "--seed", "3")
     figures, _ = replay(path, "on")
