@@ -106,7 +106,7 @@ enum Flaw: Hashable {
     /// The highest commit point of the marks that were passed.
     private(set) var commitPoint: UInt64 = 0
     /// Made at the first read: of many segments only the header is wanted.
-    private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked
     /// over.
     private var base: Int
