@@ -2,6 +2,7 @@
 // and stops at anything else with the last good sequence; it never guesses and never loses
 // silently.
 
+import Glibc
 import Journal
 import Platform
 import Terms
@@ -355,6 +356,28 @@ import Wire
         #expect(part.genesis == all.genesis)
     }
 
+    @Test func `few segments are open at a time, however many there are`() throws {
+        let (lab, _, firsts) = try Self.several()
+        #expect(firsts.count > 2)
+        let all = lab.directory + "/"
+        for from: UInt64 in [1, .max] {
+            var most = 0
+            _ = try Journal.recover(directory: lab.directory, scanFrom: from) { _, _ in
+                let open = (try? Directory.names(in: "/proc/self/fd")) ?? []
+                let mine = open.count { name in
+                    var target = [UInt8](repeating: 0, count: 4096)
+                    let count = unsafe target.withUnsafeMutableBytes {
+                        unsafe readlink("/proc/self/fd/" + name, $0.baseAddress!, $0.count)
+                    }
+                    return String(decoding: target.prefix(max(0, count)), as: UTF8.self)
+                        .hasPrefix(all)
+                }
+                most = max(most, mine)
+            }
+            #expect(most > 0 && most <= 2, "\(most) are open")
+        }
+    }
+
     @Test func `a missing segment is named by its records`() throws {
         let (lab, _, firsts) = try Self.several()
         try Directory.remove(lab.scratch.segment(firsts[1]))
@@ -404,6 +427,34 @@ import Wire
         #expect(
             journalError { _ = try Journal.recover(directory: lab.directory) }
                 == .newer(file: path, version: 3, known: 2))
+    }
+
+    @Test func `a version with a flipped bit is damage, not a later format`() throws {
+        let (state, _, last) = try JournalLossTests.several()
+        let good = try state.image()
+        let names = try state.segments()
+        for at in [8, 10] {
+            try state.restore(good)
+            let path = state.journal + "/" + names.last!
+            var bytes = try #require(good[path])
+            bytes[at] ^= 1
+            try state.scratch.put(bytes, path)
+            let first = try #require(UInt64(names.last!.dropLast(4)))
+            guard case .damaged(path, 0, first - 1, _) = journalError({ _ = try state.open() })
+            else {
+                Issue.record("\(at): it was not found")
+                continue
+            }
+            try JournalLastGoodTests.accept(state, first - 1)
+            // A snapshot of which it is so is passed over.
+            try state.restore(good)
+            let newest = state.snapshots.path(try #require(try state.snapshots.sequences().first))
+            var snapshot = try #require(good[newest])
+            snapshot[at] ^= 1
+            try state.scratch.put(snapshot, newest)
+            let (found, words) = try JournalLossTests.outcome(state)
+            #expect(found == last, "\(words)")
+        }
     }
 
     @Test func `a segment that has a name and no header is damage, and stays`() throws {

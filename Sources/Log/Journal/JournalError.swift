@@ -48,10 +48,21 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Records that can't follow the last one. Nothing of them was written.
     case refused(sequence: UInt64, detail: String)
 
-    /// Whether only an operator can help: trying again can't.
+    /// Whether a write or a sync failed, so that what the disk holds is unknown: of a writer that
+    /// stopped, in the call before.
+    public var isDiskFault: Bool {
+        switch self {
+        case .system(let error): error.isDiskFault
+        case .stopped, .latched: true
+        default: false
+        }
+    }
+
+    /// Whether only an operator can help: trying again can't, or would hide what happened.
     public var needsOperator: Bool {
         switch self {
-        case .system, .stopped: false
+        case .system(let error): error.isDiskFault
+        case .stopped: false
         default: true
         }
     }
@@ -112,8 +123,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "the journal's disk failed: \(detail). What it holds is unknown until it was "
                 + "written again and read back. Look into the kernel log, replace the disk if it "
-                + "is to blame, then `boursectl journal clear-fault`, which checks it and removes "
-                + "\(file)"
+                + "is to blame, then `boursectl journal clear-fault`, which does that, removes "
+                + "\(file) and says what is left"
         case .notBegun(let directory):
             return
                 "there is no journal in \(directory), and nothing says that one was begun. For a "
@@ -133,7 +144,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .replica(let file, let detail):
             return
                 "\(file) \(detail): put it back from a backup; or `boursectl init`, which makes "
-                + "this host a new replica of the journal that is here"
+                + "it anew from the journal that is here, whatever that lacks: `boursectl journal "
+                + "verify` first"
         case .cutBelowCommit(let last, let commitPoint):
             return
                 "records after \(last) were released up to \(commitPoint): they are not cut"
