@@ -144,6 +144,22 @@ import Wire
         #expect(try state.image() == strangers)
     }
 
+    @Test func `another exchange's journal is another's, not one that lacks records`() throws {
+        let (state, _, _) = try JournalLossTests.several()
+        for first in try Self.firsts(state) { unlink(Self.path(state, first)) }
+        let other = try JournalState()
+        try other.begin()
+        for first in try Self.firsts(other) {
+            try state.scratch.put(
+                try other.scratch.bytes(Self.path(other, first)), Self.path(state, first))
+        }
+        let error = journalError { _ = try state.open() }
+        guard case .foreign = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     @Test func `the last record alone is given up, whatever it ends with`() throws {
         let state = try JournalState()
         try state.begin()

@@ -43,10 +43,8 @@ extension Journal {
         guard let floor else { throw .replica(file: place.floorFile, detail: "is missing") }
         let recovered = try place.latching { () throws(JournalError) in
             try recover(
-                directory: place.directory, scanFrom: scanFrom, floor: floor, progress: progress)
-        }
-        if let found = recovered.identity, found != replica.identity {
-            throw .foreign(file: place.directory, found: found, expected: replica.identity)
+                directory: place.directory, identity: replica.identity, scanFrom: scanFrom,
+                floor: floor, progress: progress)
         }
         guard !recovered.isEmpty || recovered.firstSequence > 1 else {
             throw .lost(directory: place.directory, identity: replica.identity)

@@ -11,25 +11,26 @@ extension Journal {
     /// scanned, about 1 GB a second.
     ///
     /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
-    /// before the end, missing or foreign segments and newer formats: it never guesses. `floor`: a
+    /// before the end, missing or foreign segments (of another journal than `identity`, where that is
+    /// given) and newer formats: it never guesses. `floor`: a
     /// record that is known to have been durable, 0 for none; a journal that ends before it is one
     /// that has lost records.
     ///
     /// `progress` gets the bytes scanned and how many there are to scan, often.
     public static func recover(
-        directory: String, scanFrom: UInt64 = 1, floor: UInt64 = 0,
-        progress: (Int, Int) -> Void = { _, _ in }
+        directory: String, identity: JournalIdentity? = nil, scanFrom: UInt64 = 1,
+        floor: UInt64 = 0, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
-        var scan = Scan(directory, floor: floor, repairs: true)
+        var scan = Scan(directory, identity: identity, floor: floor, repairs: true)
         return try scan.run(from: scanFrom, progress)
     }
 
     /// The same without changing anything: what `recover` would find, and would cut.
     public static func inspect(
-        directory: String, scanFrom: UInt64 = 1, floor: UInt64 = 0,
-        progress: (Int, Int) -> Void = { _, _ in }
+        directory: String, identity: JournalIdentity? = nil, scanFrom: UInt64 = 1,
+        floor: UInt64 = 0, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
-        var scan = Scan(directory, floor: floor, repairs: false)
+        var scan = Scan(directory, identity: identity, floor: floor, repairs: false)
         return try scan.run(from: scanFrom, progress)
     }
 }
@@ -37,14 +38,17 @@ extension Journal {
 /// One reading of a journal.
 private struct Scan {
     let directory: String
+    /// Which journal it has to be, where that is known.
+    let expected: JournalIdentity?
     let floor: UInt64
     let repairs: Bool
     var journal: RecoveredJournal
     var bytesAll = 0
     var bytesBefore = 0
 
-    init(_ directory: String, floor: UInt64, repairs: Bool) {
+    init(_ directory: String, identity: JournalIdentity?, floor: UInt64, repairs: Bool) {
         self.directory = directory
+        expected = identity
         self.floor = floor
         self.repairs = repairs
         journal = RecoveredJournal(directory: directory)
@@ -66,6 +70,10 @@ private struct Scan {
             journal.replica = cursor.header.replica
             if index == 0 { journal.last = cursor.header.prior }
             if index >= from { bytesAll += cursor.size }
+        }
+        // Before the floor is asked: another exchange's journal is not one that lacks records.
+        if let expected, let found = journal.identity, found != expected {
+            throw .foreign(file: directory, found: found, expected: expected)
         }
         for index in from..<max(from, segments.count) {
             let cursor = try open(segments[index])
