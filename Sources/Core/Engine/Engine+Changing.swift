@@ -1,7 +1,7 @@
 // Cancels, changes, triggers and timers.
 
 internal import Slabs
-internal import Terms
+public import Terms
 public import Wire
 
 extension Engine {
