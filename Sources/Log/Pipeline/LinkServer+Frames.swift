@@ -131,7 +131,7 @@ extension LinkServer {
             return true
         }
         // Its first command waits for its instrument: all behind it wait here.
-        if stages.held[connection.slot].isSet.load(ordering: .acquiring) { return false }
+        if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
             body.count + (body.count / entry) * (RecordHeader.size - entry)

@@ -198,7 +198,8 @@ final class LinkServer {
                         .limit, "matchd has no free connection for \(role)s: all are in use"))
                 continue
             }
-            uses[slot] = (uses[slot] + 1) & 0x7FFF
+            // Never 0, so that no caller is 0.
+            uses[slot] = uses[slot] % 0x7FFF + 1
             let connection = LinkConnection(
                 descriptor, slot: slot, use: uses[slot], key: listener.key, role: role, now: now,
                 deadline: now + Self.greetNanosMax)

@@ -137,7 +137,8 @@ struct Sequencer: ~Copyable {
         let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
         let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
         unsafe held.append(session, caller, request)
-        stages.held[Caller(raw: caller).slot].isSet.store(true, ordering: .releasing)
+        stages.heldBytes.advance(to: UInt64(held.bytes))
+        stages.held[Caller(raw: caller).slot].hold(caller)
     }
 
     /// Tries again what was held back; whether any of it went on.
@@ -151,9 +152,8 @@ struct Sequencer: ~Copyable {
             return true
         }
         held = waiting
-        for caller in freed {
-            stages.held[Caller(raw: caller).slot].isSet.store(false, ordering: .releasing)
-        }
+        stages.heldBytes.advance(to: UInt64(held.bytes))
+        for caller in freed { stages.held[Caller(raw: caller).slot].free(caller) }
         if !freed.isEmpty { stages.linkBell.ring() }
         return didWork
     }
