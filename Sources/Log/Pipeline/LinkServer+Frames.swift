@@ -198,18 +198,23 @@ extension LinkServer {
     /// Makes the connection the one that submits in a session. Whoever did so before is closed, so
     /// that nothing it sent can come in behind what this one sends.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
-        if session == connection.session || session == 0 { return true }
-        if let owner = owners[session], owner != connection.slot, let other = connections[owner] {
+        let owner = owners[session]
+        if session == 0 || owner == connection.slot { return true }
+        if let owner, let other = connections[owner] {
             guard other.role == connection.role || connection.role == .operator else {
                 connection.refuse(LinkPolicy.refusal(.denied, connection.role))
                 return false
             }
             drop(other)
         }
-        guard owners.count < Self.ownersMax else {
-            connection.refuse(LinkRefusal(.limit, "too many sessions on the Link's connections"))
-            return false
-        }
+        own(connection, session)
+        return true
+    }
+
+    /// Notes that a connection submits in a session, and in no other: there are no more owners than
+    /// connections.
+    func own(_ connection: LinkConnection, _ session: UInt32) {
+        if owners[connection.session] == connection.slot { owners[connection.session] = nil }
         owners[session] = connection.slot
         connection.session = session
         return true
@@ -234,7 +239,6 @@ extension LinkServer {
         unsafe header.write(to: room)
         unsafe room.storeBytes(of: name, toByteOffset: RecordHeader.size, as: Text40.self)
         requestPosition = stages.requests.place(requestPosition, length) + UInt64(length)
-        return true
     }
 
     /// Shows the engine thread what came in.

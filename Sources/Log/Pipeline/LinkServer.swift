@@ -31,7 +31,7 @@ final class LinkServer {
     /// Connections closed because they took too little or others needed the room.
     var evicted: UInt64 = 0
     var uses: [UInt32]
-    /// Which connection submits in a session.
+    /// Which connection submits in a session: one each.
     var owners: [UInt32: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
@@ -49,7 +49,6 @@ final class LinkServer {
     static var observerFeedersMax: Int { 4 }
     /// What a feeder has to send a second while others wait for one.
     static var feederRateMin: Int64 { 8 << 20 }
-    static var ownersMax: Int { 4096 }
     static var acceptsMax: Int { 16 }
     /// Tokens of the poller: connections are their slots.
     static var bellToken: UInt64 { 1 << 32 }
