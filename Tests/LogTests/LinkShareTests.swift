@@ -28,6 +28,62 @@ private let second: Int64 = 1_000_000_000
         )
     }
 
+    /// Whether matchd takes not all of this within a second.
+    private static func isFull(_ client: LinkClient, _ out: inout LinkEncoder) throws -> Bool {
+        do throws(LinkFault) {
+            try client.send(&out, timeoutNanos: second)
+            return false
+        } catch {
+            guard error == .timedOut else { throw error }
+            return true
+        }
+    }
+
+    @Test func `a flood of gateways' commands leaves operators the end of the ring`() throws {
+        let (running, remote) = try Self.start()
+        let client = try running.connect()
+        var desk = try TestDesk(client, "operator/desk")
+        try desk.prepare()
+        let watch = try running.connect()
+        let flood = try TestDesk(try remote(), "gateway/flood")
+        running.sink.isStalled.store(true, ordering: .releasing)
+        var out = LinkEncoder()
+        var (sent, isFull) = (UInt64(0), false)
+        while !isFull, sent < 400_000 {
+            for _ in 0..<1_000 {
+                sent += 1
+                out.submit(session: flood.session, number: sent, TestDesk.place(1))
+            }
+            isFull = try Self.isFull(flood.client, &out)
+        }
+        #expect(isFull)
+        // The ring is 2 MiB.
+        let full = try watch.status().ingressFill
+        #expect(full > 300 && full <= 500, "\(full)")
+        var kill = LinkEncoder()
+        for number in UInt64(1)...500 {
+            kill.submit(session: desk.session, number: desk.number + number, TestDesk.place(2))
+        }
+        try client.send(&kill)
+        let deadline = Clock.monotonicNanos() + 5 * second
+        var fill = full
+        while fill < full + 20, Clock.monotonicNanos() < deadline {
+            usleep(10_000)
+            fill = try watch.status().ingressFill
+        }
+        #expect(fill >= full + 20, "\(full) then \(fill)")
+        running.sink.isStalled.store(false, ordering: .releasing)
+        var acked = 0
+        while acked < 500 {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: 20 * second) else {
+                break
+            }
+            acked += acks.count { $0.isLogged }
+        }
+        #expect(acked == 500)
+        try running.stop()
+    }
+
     @Test func `a connection has one session, however many it names`() throws {
         let (running, remote) = try Self.start()
         var desk = try TestDesk(try running.connect(), "operator/desk")

@@ -136,8 +136,7 @@ extension LinkServer {
         let most =
             body.count + (body.count / entry) * (RecordHeader.size - entry)
             + Limits.recordBytesMax
-        let used = requestPosition - stages.requestsTaken.now
-        guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
+        guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
         let (role, own) = (connection.role, connection.session)
@@ -158,6 +157,19 @@ extension LinkServer {
         }
         if claim(connection, session) { requestPosition = position }
         return true
+    }
+
+    /// Whether the ring of commands takes `bytes` more from this connection now. Its last MiB is for
+    /// operators: what gateways offer beyond the engine's rate must not keep out who stops them.
+    /// Nor do those go on who are not, while a ring-full is held back already; then operators still
+    /// have as much, since no more than another ring-full can come of what was taken before.
+    func hasRoom(for connection: LinkConnection, _ bytes: Int) -> Bool {
+        let isOperator = connection.role == .operator
+        let heldMax = stages.requests.size * (isOperator ? 2 : 1)
+        guard stages.heldBytes.now < UInt64(heldMax) else { return false }
+        let reserved = isOperator ? 0 : Stages.operatorRequestBytes
+        let used = requestPosition - stages.requestsTaken.now
+        return used + UInt64(bytes + reserved) <= UInt64(stages.requests.size)
     }
 
     /// Why nothing may be submitted here, whatever it is.
@@ -217,16 +229,12 @@ extension LinkServer {
         if owners[connection.session] == connection.slot { owners[connection.session] = nil }
         owners[session] = connection.slot
         connection.session = session
-        return true
     }
 
     /// Asks the engine thread for a writer's session; false when there is no room now.
     func query(_ connection: LinkConnection, _ name: Text40) -> Bool {
         let length = RecordHeader.size + 40
-        let used = requestPosition - stages.requestsTaken.now
-        guard UInt64(length + Limits.recordBytesMax) + used <= UInt64(stages.requests.size) else {
-            return false
-        }
+        guard hasRoom(for: connection, length + Limits.recordBytesMax) else { return false }
         guard connection.queries.count < LinkConnection.queriesMax else {
             connection.refuse(LinkRefusal(.limit, "too many questions at once"))
             return true
@@ -239,6 +247,7 @@ extension LinkServer {
         unsafe header.write(to: room)
         unsafe room.storeBytes(of: name, toByteOffset: RecordHeader.size, as: Text40.self)
         requestPosition = stages.requests.place(requestPosition, length) + UInt64(length)
+        return true
     }
 
     /// Shows the engine thread what came in.

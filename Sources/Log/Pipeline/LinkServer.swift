@@ -35,6 +35,8 @@ final class LinkServer {
     var owners: [UInt32: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
+    /// The slot whose blocked frame was the first of its kind in the last turn.
+    var blockedFirst = 0
     /// The next answer.
     var answerPosition: UInt64 = 0
     /// Positions where a release ended, the newest last: where to look for a sequence.
@@ -302,11 +304,19 @@ final class LinkServer {
         if got > 0 { take(connection) }
     }
 
-    /// Frames that waited for room in the ring.
+    /// Takes the frames that waited for room in the ring: operators' first, then the others', from
+    /// another one on in each turn, so that none takes all the room of every turn.
     func readBlocked() {
-        for case let connection? in connections where connection.isBlocked {
-            connection.isBlocked = false
-            take(connection)
+        blockedFirst = (blockedFirst + 1) % connections.count
+        for isOperator in [true, false] {
+            for step in connections.indices {
+                let slot = (blockedFirst + step) % connections.count
+                guard let connection = connections[slot], connection.isBlocked,
+                    (connection.role == .operator) == isOperator
+                else { continue }
+                connection.isBlocked = false
+                take(connection)
+            }
         }
     }
 

@@ -85,10 +85,15 @@ final class Stages: Sendable {
 
     let syncStats = SyncStats()
 
+    /// The end of the ring of commands, bytes, that only operators' requests may take.
+    static var operatorRequestBytes: Int { 1 << 20 }
+
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
         epoch: UInt32, role: LinkServerRole
     ) throws(SystemError) {
+        precondition(
+            requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
         linkBell = try Doorbell()
         sealedBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
