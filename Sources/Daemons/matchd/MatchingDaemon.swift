@@ -66,7 +66,7 @@ final class MatchingDaemon {
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
-        options.mark = Self.openMark(settings, log)
+        options.mark = Self.openMark(settings, identity, log)
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         pipeline = try Pipeline.start(
@@ -81,10 +81,12 @@ final class MatchingDaemon {
     }
 
     /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.
-    static func openMark(_ settings: Settings, _ log: DaemonLog) -> CommandMark? {
-        let directory = Directory.parent(of: settings.matchd.socket) ?? settings.state
+    static func openMark(
+        _ settings: Settings, _ identity: JournalIdentity, _ log: DaemonLog
+    ) -> CommandMark? {
         do throws(SystemError) {
-            let mark = try CommandMark(Directory.join(directory, "matchd.mark"))
+            let mark = try CommandMark(
+                markPath(settings), journal: (identity.high, identity.low))
             for suspect in mark.suspects {
                 let what =
                     suspect.session == 0
@@ -102,6 +104,12 @@ final class MatchingDaemon {
             log.fault("no mark outlives this process: \(error)")
             return nil
         }
+    }
+
+    /// Where that mark is.
+    static func markPath(_ settings: Settings) -> String {
+        Directory.join(
+            Directory.parent(of: settings.matchd.socket) ?? settings.state, "matchd.mark")
     }
 
     /// The users and groups that the configuration names, by their ids.

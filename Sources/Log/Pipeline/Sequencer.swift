@@ -63,10 +63,7 @@ struct Sequencer: ~Copyable {
     var nanosToTimer: Int64? { engine.nextTimer.map { max(0, $0 - clock.now) } }
 
     /// Gives the engine back.
-    consuming func finish() -> Engine {
-        mark?.forgetLine()
-        return engine
-    }
+    consuming func finish() -> Engine { engine }
 
     /// Takes what waits, up to a turn's worth; false when there was nothing to do.
     mutating func turn() -> Bool {
