@@ -252,7 +252,8 @@ extension MatchingDaemon {
         log.fault(
             clock.isApart
                 ? "the host's clock is \(seconds) s from the log's, which does not follow it: put "
-                    + "the host's right; if it is right, stop matchd and start it again"
+                    + "the host's right; if it is right, stop matchd, remove "
+                    + "\(Self.markPath(settings)) and start it again"
                 : "the host's clock is \(seconds) s from the log's, which follows it again")
     }
 
