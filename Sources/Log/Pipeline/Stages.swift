@@ -114,6 +114,7 @@ package final class HeldFlag: Sendable {
     /// A raw `Caller`; 0: none.
     private let caller = Atomic<UInt32>(0)
 
+    /// Nobody has.
     package init() {}
 
     /// Whether this one has.
