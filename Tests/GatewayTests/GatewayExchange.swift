@@ -141,7 +141,7 @@ final class GatewayExchange {
         listeners = [try LinkListener.unix(socket)]
         var options = PipelineOptions()
         options.ringBytes = 1 << 20
-        options.requestBytes = 1 << 20
+        options.requestBytes = 2 << 20
         options.journal = (7, 9)
         pipeline = try Pipeline.start(
             engine: engine, sink: log, history: log, listeners: listeners, options: options

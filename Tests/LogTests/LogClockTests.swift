@@ -147,4 +147,17 @@ private struct Host {
         clock.advance(host: host.real + 3 * hour, monotonic: host.boot)
         #expect(clock.now == host.real + hour && clock.isApart)
     }
+
+    @Test func `a clock that was a little behind at the start has no jump taken either`() {
+        var host = Host()
+        var clock = LogClock(
+            last: host.real + second / 1_000, line: nil, host: host.real, monotonic: host.boot)
+        #expect(clock.start == .log && !clock.isApart)
+        host.pass(second / 2)
+        let began = clock.now
+        clock.advance(host: host.real + hour, monotonic: host.boot)
+        host.pass(second)
+        clock.advance(host: host.real + hour, monotonic: host.boot)
+        #expect(clock.now - began < 2 * second && clock.isApart)
+    }
 }

@@ -326,8 +326,17 @@ private let second: Int64 = 1_000_000_000
         let text = String(decoding: try file.read(count: try file.size()), as: UTF8.self)
         #expect(text.contains("the host's clock jumped by"))
         #expect(text.contains("which does not follow it"))
-        // A stop and a start by an operator takes the host's clock.
+        // An orderly restart does not take the host's clock, an operator who removes the mark does.
         try library.shift(seconds: 3_600)
+        process = try start()
+        client = try connect(place)
+        desk = try Self.again(desk, client)
+        #expect(try desk.submit(TestDesk.place(3)).refusal == .none)
+        #expect(try client.status().isClockApart)
+        #expect(process.end(SIGTERM) == 0)
+        let mark = place.path + "/matchd.mark"
+        #expect(Directory.exists(mark))
+        try Directory.remove(mark)
         process = try start()
         client = try connect(place)
         #expect(try !client.status().isClockApart)

@@ -118,7 +118,7 @@ final class RunningPipeline {
         listeners = all
         var pipelineOptions = PipelineOptions()
         pipelineOptions.ringBytes = 1 << 20
-        pipelineOptions.requestBytes = 1 << 20
+        pipelineOptions.requestBytes = 2 << 20
         pipelineOptions.hashEvery = 100
         pipelineOptions.journal = (identity.high, identity.low)
         change(&pipelineOptions)

@@ -66,7 +66,7 @@ final class MatchingDaemon {
         options.journal = (identity.high, identity.low)
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
-        options.mark = Self.openMark(settings, log)
+        options.mark = Self.openMark(settings, identity, log)
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         pipeline = try Pipeline.start(
@@ -85,10 +85,12 @@ final class MatchingDaemon {
     }
 
     /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.
-    static func openMark(_ settings: Settings, _ log: DaemonLog) -> CommandMark? {
-        let directory = Directory.parent(of: settings.matchd.socket) ?? settings.state
+    static func openMark(
+        _ settings: Settings, _ identity: JournalIdentity, _ log: DaemonLog
+    ) -> CommandMark? {
         do throws(SystemError) {
-            let mark = try CommandMark(Directory.join(directory, "matchd.mark"))
+            let mark = try CommandMark(
+                markPath(settings), journal: (identity.high, identity.low))
             for suspect in mark.suspects {
                 let what =
                     suspect.session == 0
@@ -107,6 +109,12 @@ final class MatchingDaemon {
             log.fault("no mark outlives this process: \(error)")
             return nil
         }
+    }
+
+    /// Where that mark is.
+    static func markPath(_ settings: Settings) -> String {
+        Directory.join(
+            Directory.parent(of: settings.matchd.socket) ?? settings.state, "matchd.mark")
     }
 
     /// The users and groups that the configuration names, by their ids.
@@ -252,7 +260,8 @@ extension MatchingDaemon {
         log.fault(
             clock.isApart
                 ? "the host's clock is \(seconds) s from the log's, which does not follow it: put "
-                    + "the host's right; if it is right, stop matchd and start it again"
+                    + "the host's right; if it is right, stop matchd, remove "
+                    + "\(Self.markPath(settings)) and start it again"
                 : "the host's clock is \(seconds) s from the log's, which follows it again")
     }
 

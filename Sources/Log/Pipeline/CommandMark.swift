@@ -3,6 +3,7 @@
 import Glibc
 import Journal
 public import Platform
+import Synchronization
 package import Terms
 import Wire
 
@@ -18,6 +19,7 @@ import Wire
 ///     24  i64      the log's time minus CLOCK_BOOTTIME; 0: none
 ///     32  u64      number of the command that is being applied
 ///     40  u64      its session, its kind << 32, 1 << 63 while it is being applied
+///     48  u64 × 2  the journal's identity: the page of another one says nothing
 ///     64  16 × 32  suspects: u32 session, u16 kind, u16 deaths, u64 number, u32 CRC of the
 ///                  payload, u32 1 where that CRC is known, 8 reserved
 ///
@@ -56,11 +58,16 @@ import Wire
     /// Deaths after which a command is not tried again.
     static var deathsMax: UInt16 { 2 }
 
-    /// Opens the mark at `path`, and counts a death that it shows. `boot` identifies the boot.
-    public init(_ path: String, boot: (UInt64, UInt64) = CommandMark.bootID()) throws(SystemError) {
+    /// Opens the mark at `path`, and counts a death that it shows. What another journal's process
+    /// left, or one of another boot, is passed over: sessions are numbered, and time goes on, in one
+    /// journal only. `journal` and `boot` identify the two.
+    public init(
+        _ path: String, journal: (high: UInt64, low: UInt64),
+        boot: (UInt64, UInt64) = CommandMark.bootID()
+    ) throws(SystemError) {
         let file = try File(path, .create)
         let old = try file.read(count: Self.bytes)
-        (suspects, line) = Self.parse(old, boot)
+        (suspects, line) = Self.parse(old, journal, boot)
         // Written, not only allocated: a store into a page without a disk block could be fatal.
         try file.write([UInt8](repeating: 0, count: Self.bytes))
         let raw = unsafe mmap(
@@ -69,8 +76,10 @@ import Wire
         unsafe page = raw
         unsafe page.storeBytes(of: boot.0, toByteOffset: 8, as: UInt64.self)
         unsafe page.storeBytes(of: boot.1, toByteOffset: 16, as: UInt64.self)
+        unsafe page.storeBytes(of: journal.high, toByteOffset: 48, as: UInt64.self)
+        unsafe page.storeBytes(of: journal.low, toByteOffset: 56, as: UInt64.self)
         writeSuspects()
-        unsafe page.storeBytes(of: Self.magic, toByteOffset: 0, as: UInt64.self)
+        store(Self.magic, at: 0)
     }
 
     deinit { _ = unsafe munmap(page, Self.bytes) }
@@ -90,23 +99,22 @@ import Wire
 
     /// The command is about to be applied.
     @inline(__always) package func enter(_ session: SessionID, _ number: UInt64, _ kind: UInt16) {
-        unsafe page.storeBytes(of: number, toByteOffset: 32, as: UInt64.self)
-        let word = Self.applying | UInt64(kind) << 32 | UInt64(session.number)
-        unsafe page.storeBytes(of: word, toByteOffset: 40, as: UInt64.self)
+        store(number, at: 32)
+        store(Self.applying | UInt64(kind) << 32 | UInt64(session.number), at: 40)
     }
 
     /// It was applied.
-    @inline(__always) package func leave() {
-        unsafe page.storeBytes(of: 0, toByteOffset: 40, as: UInt64.self)
-    }
+    @inline(__always) package func leave() { store(0, at: 40) }
 
     /// Keeps the log's time for the next process.
-    @inline(__always) package func keep(line: Int64) {
-        unsafe page.storeBytes(of: line, toByteOffset: 24, as: Int64.self)
-    }
+    @inline(__always) package func keep(line: Int64) { store(UInt64(bitPattern: line), at: 24) }
 
-    /// An orderly end: the next start asks the host's clock.
-    package func forgetLine() { keep(line: 0) }
+    /// A store that reaches the page: nobody in this process reads it, so a plain one could be left
+    /// out by the compiler where another follows.
+    @inline(__always) private func store(_ value: UInt64, at offset: Int) {
+        unsafe (page + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
+            .store(value, ordering: .releasing)
+    }
 
     /// Whether the process died twice with this command. The first to come under a suspect's number
     /// is the one that is sent again; another one that gets the number later has another payload.
@@ -133,7 +141,7 @@ import Wire
     }
 
     private static func parse(
-        _ old: [UInt8], _ boot: (UInt64, UInt64)
+        _ old: [UInt8], _ journal: (high: UInt64, low: UInt64), _ boot: (UInt64, UInt64)
     ) -> (suspects: [Suspect], line: Int64?) {
         guard old.count == bytes else { return ([], nil) }
         return unsafe old.withUnsafeBytes { raw in
@@ -144,7 +152,8 @@ import Wire
             let line: Int64 = r.integer()
             let number: UInt64 = r.integer()
             let word: UInt64 = r.integer()
-            r.reserved(16)
+            guard r.integer(UInt64.self) == journal.high, r.integer(UInt64.self) == journal.low
+            else { return ([], nil) }
             var suspects: [Suspect] = []
             for _ in 0..<suspectsMax {
                 let one = Suspect(

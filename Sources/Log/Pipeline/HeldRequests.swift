@@ -4,8 +4,9 @@
 /// session whose first command waits keeps all behind it waiting, from whatever connection, and
 /// nobody else.
 ///
-/// It holds no more than what was in the ring of commands: while a connection is held, the Link
-/// reads no more commands from it.
+/// While a connection is held, the Link reads no more commands from it; while a ring-full is held,
+/// from none but operators, and from these up to twice as much. So no more than three ring-fulls are
+/// held, however often a writer connects anew.
 package struct HeldRequests {
     private struct Queue {
         var session: UInt32
@@ -14,6 +15,8 @@ package struct HeldRequests {
         var callers: Set<UInt32> = []
     }
     private var queues: [Queue] = []
+    /// Bytes of the requests that wait.
+    package private(set) var bytes = 0
 
     /// Nobody waits.
     package init() {}
@@ -36,6 +39,7 @@ package struct HeldRequests {
             queues.append(Queue(session: session))
         }
         unsafe queues[at].bytes.append(contentsOf: request)
+        bytes += request.count
         queues[at].callers.insert(caller)
     }
 
@@ -57,8 +61,15 @@ package struct HeldRequests {
                     left -= 1
                 }
             }
+            bytes -= start - queues[at].start
             queues[at].start = start
-            if start == queues[at].bytes.count { freed.formUnion(queues[at].callers) }
+            if start == queues[at].bytes.count {
+                freed.formUnion(queues[at].callers)
+            } else if start > queues[at].bytes.count / 2 {
+                // A queue that is never empty must not keep what it gave.
+                queues[at].bytes.removeFirst(start)
+                queues[at].start = 0
+            }
         }
         queues.removeAll { $0.start == $0.bytes.count }
         for queue in queues { freed.subtract(queue.callers) }

@@ -131,13 +131,12 @@ extension LinkServer {
             return true
         }
         // Its first command waits for its instrument: all behind it wait here.
-        if stages.held[connection.slot].isSet.load(ordering: .acquiring) { return false }
+        if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
             body.count + (body.count / entry) * (RecordHeader.size - entry)
             + Limits.recordBytesMax
-        let used = requestPosition - stages.requestsTaken.now
-        guard UInt64(most) + used <= UInt64(stages.requests.size) else { return false }
+        guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
         let (role, own) = (connection.role, connection.session)
@@ -158,6 +157,19 @@ extension LinkServer {
         }
         if claim(connection, session) { requestPosition = position }
         return true
+    }
+
+    /// Whether the ring of commands takes `bytes` more from this connection now. Its last MiB is for
+    /// operators: what gateways offer beyond the engine's rate must not keep out who stops them.
+    /// Nor do those go on who are not, while a ring-full is held back already; then operators still
+    /// have as much, since no more than another ring-full can come of what was taken before.
+    func hasRoom(for connection: LinkConnection, _ bytes: Int) -> Bool {
+        let isOperator = connection.role == .operator
+        let heldMax = stages.requests.size * (isOperator ? 2 : 1)
+        guard stages.heldBytes.now < UInt64(heldMax) else { return false }
+        let reserved = isOperator ? 0 : Stages.operatorRequestBytes
+        let used = requestPosition - stages.requestsTaken.now
+        return used + UInt64(bytes + reserved) <= UInt64(stages.requests.size)
     }
 
     /// Why nothing may be submitted here, whatever it is.
@@ -198,30 +210,31 @@ extension LinkServer {
     /// Makes the connection the one that submits in a session. Whoever did so before is closed, so
     /// that nothing it sent can come in behind what this one sends.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
-        if session == connection.session || session == 0 { return true }
-        if let owner = owners[session], owner != connection.slot, let other = connections[owner] {
+        let owner = owners[session]
+        if session == 0 || owner == connection.slot { return true }
+        if let owner, let other = connections[owner] {
             guard other.role == connection.role || connection.role == .operator else {
                 connection.refuse(LinkPolicy.refusal(.denied, connection.role))
                 return false
             }
             drop(other)
         }
-        guard owners.count < Self.ownersMax else {
-            connection.refuse(LinkRefusal(.limit, "too many sessions on the Link's connections"))
-            return false
-        }
+        own(connection, session)
+        return true
+    }
+
+    /// Notes that a connection submits in a session, and in no other: there are no more owners than
+    /// connections.
+    func own(_ connection: LinkConnection, _ session: UInt32) {
+        if owners[connection.session] == connection.slot { owners[connection.session] = nil }
         owners[session] = connection.slot
         connection.session = session
-        return true
     }
 
     /// Asks the engine thread for a writer's session; false when there is no room now.
     func query(_ connection: LinkConnection, _ name: Text40) -> Bool {
         let length = RecordHeader.size + 40
-        let used = requestPosition - stages.requestsTaken.now
-        guard UInt64(length + Limits.recordBytesMax) + used <= UInt64(stages.requests.size) else {
-            return false
-        }
+        guard hasRoom(for: connection, length + Limits.recordBytesMax) else { return false }
         guard connection.queries.count < LinkConnection.queriesMax else {
             connection.refuse(LinkRefusal(.limit, "too many questions at once"))
             return true

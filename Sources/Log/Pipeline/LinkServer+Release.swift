@@ -45,8 +45,7 @@ extension LinkServer {
             connection.caller == answer.caller
         else { return }
         if answer.kind == .opening, answer.refusal == Refusal.none.rawValue {
-            connection.session = UInt32(truncatingIfNeeded: answer.id)
-            if owners.count < Self.ownersMax { owners[connection.session] = connection.slot }
+            own(connection, UInt32(truncatingIfNeeded: answer.id))
         }
         if answer.kind == .session {
             guard !connection.queries.isEmpty else { return }

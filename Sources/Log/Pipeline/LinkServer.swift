@@ -31,10 +31,12 @@ final class LinkServer {
     /// Connections closed because they took too little or others needed the room.
     var evicted: UInt64 = 0
     var uses: [UInt32]
-    /// Which connection submits in a session.
+    /// Which connection submits in a session: one each.
     var owners: [UInt32: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
+    /// The slot whose blocked frame was the first of its kind in the last turn.
+    var blockedFirst = 0
     /// The next answer.
     var answerPosition: UInt64 = 0
     /// Positions where a release ended, the newest last: where to look for a sequence.
@@ -49,7 +51,6 @@ final class LinkServer {
     static var observerFeedersMax: Int { 4 }
     /// What a feeder has to send a second while others wait for one.
     static var feederRateMin: Int64 { 8 << 20 }
-    static var ownersMax: Int { 4096 }
     static var acceptsMax: Int { 16 }
     /// Tokens of the poller: connections are their slots.
     static var bellToken: UInt64 { 1 << 32 }
@@ -198,7 +199,8 @@ final class LinkServer {
                         .limit, "matchd has no free connection for \(role)s: all are in use"))
                 continue
             }
-            uses[slot] = (uses[slot] + 1) & 0x7FFF
+            // Never 0, so that no caller is 0.
+            uses[slot] = uses[slot] % 0x7FFF + 1
             let connection = LinkConnection(
                 descriptor, slot: slot, use: uses[slot], key: listener.key, role: role, now: now,
                 deadline: now + Self.greetNanosMax)
@@ -302,11 +304,19 @@ final class LinkServer {
         if got > 0 { take(connection) }
     }
 
-    /// Frames that waited for room in the ring.
+    /// Takes the frames that waited for room in the ring: operators' first, then the others', from
+    /// another one on in each turn, so that none takes all the room of every turn.
     func readBlocked() {
-        for case let connection? in connections where connection.isBlocked {
-            connection.isBlocked = false
-            take(connection)
+        blockedFirst = (blockedFirst + 1) % connections.count
+        for isOperator in [true, false] {
+            for step in connections.indices {
+                let slot = (blockedFirst + step) % connections.count
+                guard let connection = connections[slot], connection.isBlocked,
+                    (connection.role == .operator) == isOperator
+                else { continue }
+                connection.isBlocked = false
+                take(connection)
+            }
         }
     }
 

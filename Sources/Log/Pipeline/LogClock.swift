@@ -8,14 +8,16 @@
 ///
 /// How a start goes on from the log's last stamp:
 /// - The process before ran since the same boot, and left the log's time as a distance from
-///   CLOCK_BOOTTIME: the stamp goes on along that line, whatever the host's clock says meanwhile.
+///   CLOCK_BOOTTIME: the stamp goes on along that line, whatever the host's clock says meanwhile,
+///   and however that process ended.
 /// - Else nothing but the host's clock knows how long it was. Where it is not behind the log, it is
 ///   taken.
 /// - Where it is behind the log it is known to be wrong, or the log is. The stamp goes on from the
-///   log's last; when the host's clock is set forward past the log, it is taken, once.
+///   log's last. Where it is behind by more than `apartNanos`, it is taken, once, when it is set
+///   forward past the log; where by less, it is slewed to and no jump of it is taken.
 ///
-/// An operator who knows that the host's clock is right and the log's is not stops matchd and
-/// starts it again: a stop forgets the line.
+/// An operator who knows that the host's clock is right and the log's is not stops matchd, removes
+/// the line (`CommandMark`) and starts it again.
 public struct LogClock: Sendable {
     /// How the first stamp was found.
     public enum Start: Sendable, Hashable {
@@ -44,7 +46,7 @@ public struct LogClock: Sendable {
     private var monotonic: Int64
     /// Nanoseconds that no slew was given for.
     private var credit: Int64 = 0
-    /// The host's clock has been behind the log since the start.
+    /// The host's clock has been far behind the log since a start without a line.
     private var isHostBehind: Bool
 
     /// Most millionths by which the stamp is slewed: an hour at this rate is 1.8 s.
@@ -70,8 +72,8 @@ public struct LogClock: Sendable {
         } else {
             (now, start) = (last, .log)
         }
-        isHostBehind = continued == nil && host < last
         offset = Self.distance(host, now)
+        isHostBehind = continued == nil && offset < -Self.apartNanos
         isApart = Self.isApart(offset)
         self.host = host
         self.monotonic = monotonic

@@ -15,7 +15,7 @@ public struct PipelineOptions: Sendable {
     public var idle: Idle = .park
     /// Size of the log ring: a power of two, at least 1 MiB.
     public var ringBytes = 64 << 20
-    /// Size of the ring of commands: a power of two, at least 1 MiB.
+    /// Size of the ring of commands: a power of two, at least 2 MiB; its last MiB is for operators.
     public var requestBytes = 16 << 20
     /// Records between two hash marks.
     public var hashEvery: UInt64 = 65_536

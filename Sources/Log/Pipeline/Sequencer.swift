@@ -63,10 +63,7 @@ struct Sequencer: ~Copyable {
     var nanosToTimer: Int64? { engine.nextTimer.map { max(0, $0 - clock.now) } }
 
     /// Gives the engine back.
-    consuming func finish() -> Engine {
-        mark?.forgetLine()
-        return engine
-    }
+    consuming func finish() -> Engine { engine }
 
     /// Takes what waits, up to a turn's worth; false when there was nothing to do.
     mutating func turn() -> Bool {
@@ -137,7 +134,8 @@ struct Sequencer: ~Copyable {
         let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
         let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
         unsafe held.append(session, caller, request)
-        stages.held[Caller(raw: caller).slot].isSet.store(true, ordering: .releasing)
+        stages.heldBytes.advance(to: UInt64(held.bytes))
+        stages.held[Caller(raw: caller).slot].hold(caller)
     }
 
     /// Tries again what was held back; whether any of it went on.
@@ -151,9 +149,8 @@ struct Sequencer: ~Copyable {
             return true
         }
         held = waiting
-        for caller in freed {
-            stages.held[Caller(raw: caller).slot].isSet.store(false, ordering: .releasing)
-        }
+        stages.heldBytes.advance(to: UInt64(held.bytes))
+        for caller in freed { stages.held[Caller(raw: caller).slot].free(caller) }
         if !freed.isEmpty { stages.linkBell.ring() }
         return didWork
     }

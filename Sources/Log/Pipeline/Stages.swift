@@ -48,6 +48,8 @@ final class Stages: Sendable {
     let role: Atomic<UInt32>
     /// Connections that have a command held back, by slot. By the engine thread.
     let held: [HeldFlag]
+    /// Bytes of the commands that are held back. By the engine thread.
+    let heldBytes = Cursor()
     /// What the log's clock says of the host's.
     let clock = ClockReport()
     /// Commands refused because the process died twice with them.
@@ -83,10 +85,15 @@ final class Stages: Sendable {
 
     let syncStats = SyncStats()
 
+    /// The end of the ring of commands, bytes, that only operators' requests may take.
+    static var operatorRequestBytes: Int { 1 << 20 }
+
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
         epoch: UInt32, role: LinkServerRole
     ) throws(SystemError) {
+        precondition(
+            requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
         linkBell = try Doorbell()
         sealedBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
@@ -101,9 +108,25 @@ final class Stages: Sendable {
     }
 }
 
-/// Whether a connection has a command held back.
-final class HeldFlag: Sendable {
-    let isSet = Atomic<Bool>(false)
+/// Which connection of a slot has a command held back. It names the connection, not the slot: who
+/// gets the slot next has nothing to do with what its predecessor left. The engine thread sets it.
+package final class HeldFlag: Sendable {
+    /// A raw `Caller`; 0: none.
+    private let caller = Atomic<UInt32>(0)
+
+    /// Nobody has.
+    package init() {}
+
+    /// Whether this one has.
+    package func isHolding(_ raw: UInt32) -> Bool { caller.load(ordering: .acquiring) == raw }
+
+    /// This one has from now on; whoever had the slot before is gone.
+    package func hold(_ raw: UInt32) { caller.store(raw, ordering: .releasing) }
+
+    /// Nothing of this one is held any more.
+    package func free(_ raw: UInt32) {
+        if caller.load(ordering: .relaxed) == raw { caller.store(0, ordering: .releasing) }
+    }
 }
 
 /// What the log's clock says of the host's, as the engine thread saw it last.
