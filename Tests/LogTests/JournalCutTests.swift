@@ -24,26 +24,77 @@ import Wire
                 return
             }
             #expect(error?.description.contains("boursectl journal clear-fault") == true)
-            let done = try #require(try Journal.clearFault(state.place))
-            #expect(done.last == 101)
+            let done = try #require(
+                try Journal.clearFault(state.place, snapshots: state.snapshots))
+            #expect(done.last == 101 && done.damage == nil)
             #expect(done.bytes == 64 << 10)
             #expect(state.place.latched() == nil)
-            #expect(try Journal.clearFault(state.place) == nil)
+            #expect(try Journal.clearFault(state.place, snapshots: state.snapshots) == nil)
             #expect(try state.open().recovered.lastSequence == 101)
         }
     }
 
-    @Test func `a fault of a journal that lost records is not cleared`() throws {
+    @Test func `a fault that left damage is cleared, and the way out of the damage leads on`()
+        throws
+    {
         let state = try JournalState()
         try state.begin()
         try state.add(100)
+        let good = try state.image()
         let path = state.journal + "/" + (try state.segments())[0]
+        func isDamaged(_ error: JournalError?) -> Bool {
+            guard case .damaged = error else { return false }
+            return true
+        }
+        let kinds: [(String, (inout [UInt8]) -> Void, Int)] = [
+            ("zeroed", { for i in 4096 + 3000..<$0.count { $0[i] = 0 } }, 50),
+            ("flipped", { $0[4096 + 3000] ^= 1 }, 50), ("longer", { $0 += [1] }, 101),
+            ("no header", { $0[33] ^= 1 }, 0),
+        ]
+        for (kind, change, least) in kinds {
+            try state.restore(good)
+            var bytes = try #require(good[path])
+            change(&bytes)
+            try state.scratch.put(bytes, path)
+            state.place.latch("cannot sync x: Input/output error")
+            guard case .latched = journalError({ _ = try state.open() }) else {
+                Issue.record("\(kind): it was started")
+                continue
+            }
+            let done = try #require(
+                try Journal.clearFault(state.place, snapshots: state.snapshots), "\(kind)")
+            #expect(state.place.latched() == nil)
+            #expect(done.bytes == bytes.count)
+            #expect(isDamaged(done.damage), "\(kind): \(String(describing: done.damage))")
+            #expect(try state.scratch.bytes(path) == bytes)
+            #expect(isDamaged(journalError { _ = try state.open() }))
+            #expect(done.last >= UInt64(least) && done.last <= 101)
+            // Where nothing can be read there is nothing to go on with.
+            guard least > 0 else { continue }
+            _ = try Journal.acceptLoss(
+                state.place, after: done.last, snapshots: state.snapshots, reason: "a test")
+            #expect(try state.open().recovered.lastSequence == done.last)
+        }
+    }
+
+    @Test func `a cut that a fault interrupted is finished when it is cleared`() throws {
+        let (state, _) = try JournalCutTests.place()
+        var replica = try #require(try ReplicaFile(state.place.replicaFile))
+        let reader = JournalReader(directory: state.journal, from: 1_601)
+        #expect(try unsafe reader.next(upTo: 1_601) { _ in })
+        replica.cut = reader.last
+        try replica.store(state.place.replicaFile)
+        let path = state.journal + "/" + (try #require(try state.segments().last))
         var bytes = try state.scratch.bytes(path)
-        for i in 4096 + 3000..<bytes.count { bytes[i] = 0 }
+        let end = bytes.lastIndex { $0 != 0 }! + 1
+        for i in end - 100..<end { bytes[i] = 0 }
         try state.scratch.put(bytes, path)
-        state.place.latch("cannot sync x: Input/output error")
-        #expect(journalError { _ = try Journal.clearFault(state.place) } != nil)
-        #expect(state.place.latched() != nil)
+        state.place.latch("cannot write x: Input/output error")
+        let done = try #require(
+            try Journal.clearFault(state.place, snapshots: state.snapshots))
+        #expect(done.damage == nil && done.last == 1_600)
+        #expect(try ReplicaFile(state.place.replicaFile)?.cut == nil)
+        #expect(try state.open().recovered.lastSequence == 1_600)
     }
 
     @Test func `only what the disk refuses is latched`() {

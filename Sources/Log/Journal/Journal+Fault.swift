@@ -14,37 +14,54 @@ public struct ClearedFault: Hashable, Sendable {
     public var isDirect: Bool
     /// The journal's last good record.
     public var last: UInt64
+    /// Why the next start is refused all the same: what the disk holds is known, and is not all
+    /// that should be there. Nil where all of it is.
+    public var damage: JournalError?
 }
 
 extension Journal {
-    /// Clears a latched fault: writes the newest segment again, syncs it, reads it back from the
-    /// disk, and checks the journal. Nil where no fault is latched; throws, and leaves it latched,
-    /// where any of that fails. The state must be locked by this process.
+    /// Clears a latched fault: writes the newest segment again, syncs it and reads it back from the
+    /// disk. Then what is read is what the disk holds, be it whole or not: a cut that was noted is
+    /// finished, and the journal is checked. Nil where no fault is latched; throws, and leaves it
+    /// latched, where the disk refuses any of that. The state must be locked by this process.
     ///
     /// All segments before the newest were synced before it was begun. Of the newest, the kernel
     /// may hold pages as clean that never came to the disk, since it reports that once and then
     /// forgets it; writing them makes them dirty again.
-    public static func clearFault(_ place: JournalPlace) throws(JournalError) -> ClearedFault? {
+    public static func clearFault(
+        _ place: JournalPlace, snapshots: SnapshotStore
+    ) throws(JournalError) -> ClearedFault? {
         guard let fault = place.latched() else { return nil }
         guard let newest = try SegmentName.list(place.directory).last else {
             throw .lost(directory: place.directory, identity: nil)
         }
-        let cursor = try newest.open(identity: nil)
-        let isDirect = try onDisk { () throws(SystemError) in
-            try rewrite(newest.path)
-            return try readBack(newest.path)
+        let (bytes, isDirect) = try onDisk { () throws(SystemError) in
+            (try rewrite(newest.path), try readBack(newest.path))
         }
-        let floor = try DurableFloor.read(place.floorFile, identity: nil)
-        let found = try recover(directory: place.directory, floor: floor)
         try place.unlatch()
-        return ClearedFault(
-            fault: fault.detail, segment: newest.path, bytes: cursor.size, isDirect: isDirect,
-            last: found.lastSequence)
+        var cleared = ClearedFault(
+            fault: fault.detail, segment: newest.path, bytes: bytes, isDirect: isDirect, last: 0)
+        do throws(JournalError) {
+            let found = try place.latching { () throws(JournalError) in
+                if var replica = try ReplicaFile(place.replicaFile) {
+                    try finishCut(place, snapshots, &replica)
+                }
+                return try inspect(directory: place.directory, floor: try floor(place))
+            }
+            cleared.last = found.lastSequence
+        } catch {
+            if case .system = error { throw error }
+            cleared.damage = error
+            let kept = (try? place.keptIdentity()) ?? nil
+            cleared.last = lastGood(directory: place.directory, identity: kept)
+        }
+        return cleared
     }
 
     private static let pieceBytes = 1 << 20
 
-    private static func rewrite(_ path: String) throws(SystemError) {
+    /// Writes a file's bytes over themselves; gives how many they are.
+    private static func rewrite(_ path: String) throws(SystemError) -> Int {
         let file = try File(path, .write)
         let size = try file.size()
         for offset in stride(from: 0, to: size, by: pieceBytes) {
@@ -52,13 +69,15 @@ extension Journal {
                 try file.read(count: min(pieceBytes, size - offset), at: offset), at: offset)
         }
         try file.sync()
+        return size
     }
 
     /// Compares what the disk holds with what was written; whether it was asked by O_DIRECT.
     private static func readBack(_ path: String) throws(SystemError) -> Bool {
         let file = try File(path, .read)
         let size = try file.size()
-        let direct = try File.direct(path)
+        // Past the cache only whole blocks are read; a segment of another length has none at its end.
+        let direct = size % 4096 == 0 ? try File.direct(path) : nil
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: pieceBytes, alignment: 4096)
         defer { unsafe buffer.deallocate() }

@@ -112,8 +112,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "the journal's disk failed: \(detail). What it holds is unknown until it was "
                 + "written again and read back. Look into the kernel log, replace the disk if it "
-                + "is to blame, then `boursectl journal clear-fault`, which checks it and removes "
-                + "\(file)"
+                + "is to blame, then `boursectl journal clear-fault`, which does that, removes "
+                + "\(file) and says what is left"
         case .notBegun(let directory):
             return
                 "there is no journal in \(directory), and nothing says that one was begun. For a "
