@@ -413,21 +413,45 @@ struct JournalState {
         #expect(journalError { _ = try state.open() } != nil)
     }
 
-    @Test func `a guard that is missing beside a whole journal is said and made anew`() throws {
+    @Test func `a guard that is missing beside a whole journal is said, and made anew by init`() throws {
         let (state, _, last) = try Self.several()
         #expect(try state.open().notes.isEmpty)
-        try Directory.remove(state.place.floorFile)
         try Directory.remove(state.place.identityFile!)
         let notes = try state.open().notes
-        #expect(notes.count == 2 && notes.contains { $0.contains("boursectl init") })
-        _ = try state.writer()
-        #expect(try Journal.floor(state.place) == last)
-        guard case .completed(_, let files) = try state.begin() else {
-            Issue.record("nothing was made anew")
+        #expect(notes.count == 1 && notes.contains { $0.contains("boursectl init") })
+        // Without a floor the end is not known to be one.
+        let floor = try state.scratch.bytes(state.place.floorFile)
+        let spoiled: [[UInt8]?] = [
+            nil, [], Array(floor[..<31]), .init(repeating: 0, count: floor.count),
+            [1] + floor[1...], floor[..<24] + [UInt8](repeating: 0, count: floor.count - 24),
+        ]
+        for (index, bytes) in spoiled.enumerated() {
+            if let bytes {
+                try state.scratch.put(bytes, state.place.floorFile)
+            } else {
+                try Directory.remove(state.place.floorFile)
+            }
+            let detail = bytes == nil ? "is missing" : "is damaged"
+            #expect(
+                journalError { _ = try state.open() }
+                    == .replica(file: state.place.floorFile, detail: detail), "\(index)")
+            guard case .completed(_, let files) = try state.begin() else {
+                Issue.record("nothing was made anew")
+                return
+            }
+            let own = index == 0 ? [state.place.identityFile!] : []
+            #expect(files == [state.place.floorFile] + own)
+            #expect(try state.open().notes.isEmpty)
+            #expect(try Journal.floor(state.place) == last)
+        }
+        // One that can't be read is not one that is missing.
+        try Directory.remove(state.place.floorFile)
+        try Directory.create(state.place.floorFile)
+        guard case .system = journalError({ _ = try state.open() }) else {
+            Issue.record("it was passed over")
             return
         }
-        #expect(files == [state.place.identityFile!])
-        #expect(try state.open().notes.isEmpty)
+        #expect(journalError { try state.begin() } != nil)
     }
 
     @Test func `a journal directory that is not mounted or is emptied is lost, not new`() throws {

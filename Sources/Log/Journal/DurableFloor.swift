@@ -15,7 +15,8 @@ internal import Wire
 ///     16  u64  journal identity, low
 ///     24  u64  the last durable record
 ///
-/// A sector is written as a whole, so it needs no checksum; of zeros nothing is believed.
+/// A sector is written as a whole, so it needs no checksum. It is made with the journal and stays:
+/// one that is not there, or of zeros, is a loss.
 @safe final class DurableFloor: @unchecked Sendable {
     // Unchecked: one thread stores, one other syncs; the sequence is one aligned word.
     private static let bytes = 4096
@@ -66,19 +67,39 @@ internal import Wire
         synced.store(now, ordering: .relaxed)
     }
 
-    /// What is noted of this journal; 0 where there is nothing. Throws for another journal's.
-    static func read(_ path: String, identity: JournalIdentity?) throws(JournalError) -> UInt64 {
-        guard let bytes = try? File(path, .read).read(count: 32), bytes.count == 32 else {
-            return 0
+    /// What is noted of this journal; nil where there is no note. Throws for another journal's, and
+    /// for one that is not whole.
+    static func read(
+        _ path: String, identity: JournalIdentity?
+    ) throws(JournalError) -> UInt64? {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try File(path, .read).read(count: 32) } catch {
+            if error.isMissing { return nil }
+            throw .system(error)
         }
-        let (found, sequence): (JournalIdentity?, UInt64) = unsafe bytes.withUnsafeBytes { raw in
-            var r = unsafe WireReader(raw)
-            guard r.integer(UInt64.self) == magic else { return (nil, 0) }
-            return (JournalIdentity(high: r.integer(), low: r.integer()), r.integer())
-        }
-        if let found, let identity, found != identity {
+        guard bytes.count == 32 else { throw .replica(file: path, detail: "is damaged") }
+        let (isFloor, found, sequence): (Bool, JournalIdentity, UInt64) =
+            unsafe bytes.withUnsafeBytes { raw in
+                var r = unsafe WireReader(raw)
+                let isFloor = r.integer(UInt64.self) == magic
+                return (
+                    isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer()
+                )
+            }
+        guard isFloor, sequence > 0 else { throw .replica(file: path, detail: "is damaged") }
+        if let identity, found != identity {
             throw .foreign(file: path, found: found, expected: identity)
         }
         return sequence
+    }
+
+    /// The same for mending: one that is not whole counts as none.
+    static func readIfWhole(
+        _ path: String, identity: JournalIdentity?
+    ) throws(JournalError) -> UInt64? {
+        do throws(JournalError) { return try read(path, identity: identity) } catch {
+            if case .replica = error { return nil }
+            throw error
+        }
     }
 }

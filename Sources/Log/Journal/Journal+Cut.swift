@@ -70,8 +70,8 @@ extension Journal {
         }
         let found = try inspect(
             directory: place.directory,
-            floor: try DurableFloor.read(
-                place.floorFile, identity: replica.identity))
+            floor: try DurableFloor.readIfWhole(
+                place.floorFile, identity: replica.identity) ?? 0)
         guard found.firstSequence == first else {
             throw .missing(
                 directory: place.directory, first: first, last: max(found.firstSequence, 1) - 1)

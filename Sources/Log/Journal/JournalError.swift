@@ -133,7 +133,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .replica(let file, let detail):
             return
                 "\(file) \(detail): put it back from a backup; or `boursectl init`, which makes "
-                + "this host a new replica of the journal that is here"
+                + "it anew from the journal that is here, whatever that lacks: `boursectl journal "
+                + "verify` first"
         case .cutBelowCommit(let last, let commitPoint):
             return
                 "records after \(last) were released up to \(commitPoint): they are not cut"

@@ -40,6 +40,7 @@ extension Journal {
             try finishCut(place, snapshots, &replica)
             return try DurableFloor.read(place.floorFile, identity: replica.identity)
         }
+        guard let floor else { throw .replica(file: place.floorFile, detail: "is missing") }
         let recovered = try place.latching { () throws(JournalError) in
             try recover(
                 directory: place.directory, scanFrom: scanFrom, floor: floor, progress: progress)
@@ -56,7 +57,6 @@ extension Journal {
                 last: recovered.firstSequence - 1)
         }
         var notes: [String] = []
-        if floor == 0 { notes.append("\(place.floorFile) is missing or empty: it is made anew") }
         if let file = place.identityFile, !Directory.exists(file) {
             notes.append("\(file) is missing: `boursectl init` makes it anew")
         }
@@ -65,7 +65,7 @@ extension Journal {
 
     /// The last record that is known to have been durable here; 0 where nothing is known.
     public static func floor(_ place: JournalPlace) throws(JournalError) -> UInt64 {
-        try DurableFloor.read(place.floorFile, identity: nil)
+        try DurableFloor.readIfWhole(place.floorFile, identity: nil) ?? 0
     }
 
     /// What stands beside the journal agrees that there is one, and which.
@@ -75,7 +75,7 @@ extension Journal {
         let kept = try place.keptIdentity()
         let replica = try ReplicaFile(place.replicaFile)
         guard try !segments(place).isEmpty else {
-            let hasMore = try floor(place) > 0
+            let hasMore = Directory.exists(place.floorFile)
             let hasSnapshots = try !snapshots.sequences().isEmpty
             guard kept != nil || replica != nil || hasMore || hasSnapshots else {
                 throw .notBegun(directory: place.directory)
@@ -184,6 +184,11 @@ extension Journal {
                 identity: identity, promise: found.lastEpoch, first: found.firstSequence
             ).store(place.replicaFile)
             made.append(place.replicaFile)
+        }
+        if try DurableFloor.readIfWhole(place.floorFile, identity: identity) == nil {
+            _ = try DurableFloor(
+                place.floorFile, identity: identity, sequence: found.lastSequence)
+            made.append(place.floorFile)
         }
         if let file = place.identityFile, try place.keptIdentity() == nil {
             try place.keep(identity)
