@@ -454,6 +454,30 @@ struct JournalState {
         #expect(journalError { try state.begin() } != nil)
     }
 
+    @Test func `a floor that is there takes no space`() throws {
+        let state = try JournalState()
+        try state.begin()
+        // No file can be made beside it.
+        try Directory.create(state.place.floorFile + ".new")
+        try state.add(30)
+        #expect(try Journal.floor(state.place) == 31)
+        let writer = try state.writer()
+        try writer.cut(after: 20, reason: "a test", isForced: true)
+        #expect(try Journal.floor(state.place) == 20)
+        try writer.append(JournalState.ticks(after: writer.last, 3, epoch: 2))
+        try writer.sync()
+        #expect(try Journal.floor(state.place) == 23)
+        #expect(try state.open().recovered.lastSequence == 23)
+        // Another journal's is not taken for it.
+        try Directory.remove(state.place.floorFile)
+        let other = try JournalState()
+        try other.begin()
+        let foreign = try state.scratch.bytes(other.place.floorFile)
+        try state.scratch.put(foreign, state.place.floorFile)
+        #expect(journalError { _ = try state.writer() } != nil)
+        #expect(try state.scratch.bytes(state.place.floorFile) == foreign)
+    }
+
     @Test func `a journal directory that is not mounted or is emptied is lost, not new`() throws {
         let (state, _, _) = try Self.several()
         try state.restore(try state.image().filter { !$0.key.hasPrefix(state.journal) })

@@ -26,7 +26,9 @@ internal import Wire
     private let synced = Atomic<UInt64>(0)
     private let kept = Atomic<UInt64>(0)
 
-    /// Opens the file for going on at `sequence`, or makes it.
+    /// Opens the file for going on at `sequence`, which is durable there when it returns, or makes
+    /// it. One that is whole is written in place: that takes no space, so that a full disk does not
+    /// stop it.
     init(_ path: String, identity: JournalIdentity, sequence: UInt64) throws(JournalError) {
         var bytes = [UInt8](repeating: 0, count: Self.bytes)
         unsafe bytes.withUnsafeMutableBytes { raw in
@@ -38,6 +40,12 @@ internal import Wire
         }
         let content = bytes
         file = try onDisk { () throws(SystemError) in
+            if Directory.exists(path) {
+                let there = try File(path, .write)
+                let found = try there.read(count: Self.bytes + 1)
+                // Of this journal: all before the sequence.
+                if found.count == Self.bytes, found[..<24] == content[..<24] { return there }
+            }
             try Directory.replace(path, with: content)
             return try File(path, .write)
         }
@@ -47,8 +55,8 @@ internal import Wire
             throw .system(.last("map", path))
         }
         unsafe page = raw
-        kept.store(sequence, ordering: .relaxed)
-        synced.store(sequence, ordering: .relaxed)
+        advance(to: sequence)
+        try onDisk { () throws(SystemError) in try sync() }
     }
 
     deinit { _ = unsafe munmap(page, Self.bytes) }
