@@ -4,6 +4,7 @@
 import Engine
 import Glibc
 import Journal
+import Pipeline
 import Platform
 import Terms
 import Testing
@@ -104,6 +105,23 @@ import Wire
         #expect(isFault(EIO, "sync") && isFault(ENOSPC, "sync") && isFault(EIO, "write"))
         #expect(isFault(EIO, "sync directory"))
         #expect(!isFault(ENOSPC, "write") && !isFault(EIO, "read") && !isFault(EACCES, "open"))
+    }
+
+    @Test func `a fault of the disk says itself that only an operator can help`() throws {
+        func error(_ code: Int32, _ operation: String) -> JournalError {
+            .system(SystemError(code: code, operation: operation, path: "x"))
+        }
+        for fault in [error(EIO, "sync"), error(EIO, "write"), error(ENOSPC, "sync")] {
+            #expect(fault.needsOperator)
+            #expect(SinkFault(fault).isDiskFault)
+            #expect(SinkFault(fault).description == fault.description)
+        }
+        for other in [error(ENOSPC, "write"), error(EIO, "read"), error(EMFILE, "open")] {
+            #expect(!other.needsOperator)
+            #expect(!SinkFault(other).isDiskFault)
+        }
+        // After a fault of the thread that syncs the floor, the appending one learns of it so.
+        #expect(SinkFault(JournalError.stopped).isDiskFault)
     }
 }
 

@@ -73,9 +73,13 @@ final class MatchingDaemon {
             engine: start.takeEngine(), sink: sink, history: history, listeners: listeners,
             options: options
         ) { fault in
-            let status = place.latched() == nil ? 1 : DaemonArguments.journalFault
+            // The note of it may be where nothing can be written either.
+            let latched = place.latched()
+            let status =
+                fault.isDiskFault || latched != nil ? DaemonArguments.journalFault : 1
             log.fatal(
-                "the journal failed, nothing more was acknowledged: \(fault)", status: status)
+                "the journal failed, nothing more was acknowledged: \(fault)"
+                    + (latched.map { "; \($0.detail)" } ?? ""), status: status)
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
     }

@@ -48,10 +48,21 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Records that can't follow the last one. Nothing of them was written.
     case refused(sequence: UInt64, detail: String)
 
-    /// Whether only an operator can help: trying again can't.
+    /// Whether a write or a sync failed, so that what the disk holds is unknown: of a writer that
+    /// stopped, in the call before.
+    public var isDiskFault: Bool {
+        switch self {
+        case .system(let error): error.isDiskFault
+        case .stopped, .latched: true
+        default: false
+        }
+    }
+
+    /// Whether only an operator can help: trying again can't, or would hide what happened.
     public var needsOperator: Bool {
         switch self {
-        case .system, .stopped: false
+        case .system(let error): error.isDiskFault
+        case .stopped: false
         default: true
         }
     }

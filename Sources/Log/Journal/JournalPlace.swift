@@ -45,7 +45,7 @@ public struct JournalPlace: Hashable, Sendable {
     // MARK: Faults
 
     /// Notes that a write or a sync failed. Whatever of it can't be written is left out: the exit
-    /// status says the same.
+    /// status, which the fault itself decides, says the same.
     public func latch(_ detail: String) {
         let text = Array("\(detail)\n".utf8)
         for path in faultFiles {

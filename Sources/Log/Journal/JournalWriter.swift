@@ -82,11 +82,13 @@ public final class JournalWriter: @unchecked Sendable {
         durable = Atomic(recovered.lastSequence)
         committed = Atomic(recovered.commitPoint)
         supply = try SegmentSupply(directory: recovered.directory, options: options)
-        if let place {
-            floor = try DurableFloor(
-                place.floorFile, identity: self.identity, sequence: recovered.lastSequence)
+        try latching { () throws(JournalError) in
+            if let place {
+                floor = try DurableFloor(
+                    place.floorFile, identity: self.identity, sequence: recovered.lastSequence)
+            }
+            try seat(recovered)
         }
-        try latching { () throws(JournalError) in try seat(recovered) }
     }
 
     private func seat(_ recovered: RecoveredJournal) throws(JournalError) {
@@ -185,7 +187,10 @@ public final class JournalWriter: @unchecked Sendable {
         let now = Clock.monotonicNanos()
         if let floor, now - floorTime >= Self.floorNanos {
             floorTime = now
-            try onDisk { () throws(SystemError) in try floor.sync() }
+            // Like any sync, it has no second try: that would succeed and prove nothing.
+            try latching { () throws(JournalError) in
+                try onDisk { () throws(SystemError) in try floor.sync() }
+            }
         }
         return try supply.fill()
     }

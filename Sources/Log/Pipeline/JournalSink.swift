@@ -41,13 +41,13 @@ public final class JournalSink: LogSink, Sendable {
     /// Writes whole records.
     public func append(_ records: UnsafeRawBufferPointer) throws(SinkFault) {
         do throws(JournalError) { unsafe try writer.append(records) } catch {
-            throw SinkFault(error.description)
+            throw SinkFault(error)
         }
     }
 
     /// Makes all that was written durable.
     public func sync() throws(SinkFault) {
-        do throws(JournalError) { try writer.sync() } catch { throw SinkFault(error.description) }
+        do throws(JournalError) { try writer.sync() } catch { throw SinkFault(error) }
     }
 
     /// All up to `sequence` is released: marks carry it from then on. For any thread.
@@ -56,9 +56,7 @@ public final class JournalSink: LogSink, Sendable {
     /// Writes a durable mark where the commit point moved since the last one; for the thread that
     /// appends, within 100 ms after its last work.
     public func settle() throws(SinkFault) {
-        do throws(JournalError) { try writer.settle() } catch {
-            throw SinkFault(error.description)
-        }
+        do throws(JournalError) { try writer.settle() } catch { throw SinkFault(error) }
     }
 
     /// Free bytes on the disk; renews `isBelowReserve`.
@@ -66,6 +64,13 @@ public final class JournalSink: LogSink, Sendable {
 
     /// Whether free space is below the reserve.
     public var isBelowReserve: Bool { writer.isBelowReserve }
+}
+
+extension SinkFault {
+    /// The journal's fault.
+    public init(_ error: JournalError) {
+        self.init(error.description, isDiskFault: error.isDiskFault)
+    }
 }
 
 /// Reads a journal on disk for followers.
@@ -101,7 +106,7 @@ public final class JournalHistory: LogHistory {
             do throws(JournalError) {
                 return try newest.read(count: count, at: offset)
             } catch {
-                throw SinkFault(error.description)
+                throw SinkFault(error)
             }
         }
     }
@@ -123,7 +128,7 @@ public final class JournalHistory: LogHistory {
             do throws(JournalError) {
                 return try unsafe reader.next(upTo: upTo, bytesMax: bytesMax, body)
             } catch {
-                throw SinkFault(error.description)
+                throw SinkFault(error)
             }
         }
     }

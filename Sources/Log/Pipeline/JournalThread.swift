@@ -26,8 +26,13 @@ public protocol LogSink: AnyObject, Sendable {
 public struct SinkFault: Error, Hashable, Sendable, CustomStringConvertible {
     /// What failed, and what to do.
     public var description: String
+    /// Whether the disk is to blame, so that what it holds is unknown.
+    public var isDiskFault: Bool
     /// A fault.
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, isDiskFault: Bool = false) {
+        self.description = description
+        self.isDiskFault = isDiskFault
+    }
 }
 
 /// Writes all that waits with one write and one sync, again and again.
