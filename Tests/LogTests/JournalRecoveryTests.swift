@@ -406,6 +406,34 @@ import Wire
                 == .newer(file: path, version: 3, known: 2))
     }
 
+    @Test func `a version with a flipped bit is damage, not a later format`() throws {
+        let (state, _, last) = try JournalLossTests.several()
+        let good = try state.image()
+        let names = try state.segments()
+        for at in [8, 10] {
+            try state.restore(good)
+            let path = state.journal + "/" + names.last!
+            var bytes = try #require(good[path])
+            bytes[at] ^= 1
+            try state.scratch.put(bytes, path)
+            let first = try #require(UInt64(names.last!.dropLast(4)))
+            guard case .damaged(path, 0, first - 1, _) = journalError({ _ = try state.open() })
+            else {
+                Issue.record("\(at): it was not found")
+                continue
+            }
+            try JournalLastGoodTests.accept(state, first - 1)
+            // A snapshot of which it is so is passed over.
+            try state.restore(good)
+            let newest = state.snapshots.path(try #require(try state.snapshots.sequences().first))
+            var snapshot = try #require(good[newest])
+            snapshot[at] ^= 1
+            try state.scratch.put(snapshot, newest)
+            let (found, words) = try JournalLossTests.outcome(state)
+            #expect(found == last, "\(words)")
+        }
+    }
+
     @Test func `a segment that has a name and no header is damage, and stays`() throws {
         for size in [0, 1, 40, 4095, 4096, 64 << 10] {
             let (lab, _, _) = try Self.several()

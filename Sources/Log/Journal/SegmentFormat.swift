@@ -20,6 +20,8 @@
 //     80  u32  format level of what follows
 //     84  …    zero
 //   4092  u32  CRC32C of bytes 0 ..< 4092
+// Magic, version, the block's size and its CRC are where they are in every version: a wrong CRC is
+// damage, whatever version it says.
 //
 // Sync mark: everything before it was durable before it was written.
 //      0  u32  "SYN2", 0x324E5953: no record has this length
@@ -163,11 +165,11 @@ struct SegmentHeader: Hashable {
         return unsafe bytes.withUnsafeBytes { raw in
             var r = unsafe WireReader(raw)
             guard r.integer(UInt64.self) == magic else { return .invalid("no segment header") }
-            let version: UInt32 = r.integer()
-            guard version == Self.version else { return .other(version) }
             guard unsafe Checked.holds(raw, checkedBytes) else {
                 return .invalid("the header's checksum is wrong")
             }
+            let version: UInt32 = r.integer()
+            guard version == Self.version else { return .other(version) }
             let block: UInt32 = r.integer()
             let identity = JournalIdentity(high: r.integer(), low: r.integer())
             let first: UInt64 = r.integer()

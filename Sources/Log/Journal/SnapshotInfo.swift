@@ -16,7 +16,7 @@
 //     84  u32  format level of the body
 //     88  u64  commit point: the last record known to be released when it was written
 //     96  28   zero
-//    124  u32  CRC32C of bytes 0 ..< 124
+//    124  u32  CRC32C of bytes 0 ..< 124; as magic and version, there in every version
 //    128  …    body: what `Engine.writeSnapshot` gives
 //
 // All integers are little-endian.
@@ -115,15 +115,18 @@ extension SnapshotInfo {
         guard raw.count >= headerBytes, r.integer(UInt64.self) == magic else {
             return bad("it is no snapshot")
         }
-        let version: UInt32 = r.integer()
         let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<124])
         let crc = unsafe raw.loadUnaligned(fromByteOffset: 124, as: UInt32.self)
+        guard unsafe CRC32C.checksum(checked) == UInt32(littleEndian: crc) else {
+            return bad("its header is damaged")
+        }
+        let version: UInt32 = r.integer()
         if version > Self.version {
             return .failure(.newer(file: path, version: version, known: Self.version))
         }
-        guard unsafe CRC32C.checksum(checked) == UInt32(littleEndian: crc),
-            r.integer(UInt32.self) == UInt32(headerBytes)
-        else { return bad("its header is damaged") }
+        guard r.integer(UInt32.self) == UInt32(headerBytes) else {
+            return bad("its header is damaged")
+        }
         // Each layout that was ever released has its reader here.
         switch version {
         case 2: return unsafe second(&r, raw, path, hasBody: hasBody)
