@@ -2,6 +2,7 @@
 // and stops at anything else with the last good sequence; it never guesses and never loses
 // silently.
 
+import Glibc
 import Journal
 import Platform
 import Terms
@@ -353,6 +354,28 @@ import Wire
         #expect(part.lastSequence == 1800)
         #expect(part.bytesScanned < all.bytesScanned)
         #expect(part.genesis == all.genesis)
+    }
+
+    @Test func `few segments are open at a time, however many there are`() throws {
+        let (lab, _, firsts) = try Self.several()
+        #expect(firsts.count > 2)
+        let all = lab.directory + "/"
+        for from: UInt64 in [1, .max] {
+            var most = 0
+            _ = try Journal.recover(directory: lab.directory, scanFrom: from) { _, _ in
+                let open = (try? Directory.names(in: "/proc/self/fd")) ?? []
+                let mine = open.count { name in
+                    var target = [UInt8](repeating: 0, count: 4096)
+                    let count = unsafe target.withUnsafeMutableBytes {
+                        unsafe readlink("/proc/self/fd/" + name, $0.baseAddress!, $0.count)
+                    }
+                    return String(decoding: target.prefix(max(0, count)), as: UTF8.self)
+                        .hasPrefix(all)
+                }
+                most = max(most, mine)
+            }
+            #expect(most > 0 && most <= 2, "\(most) are open")
+        }
     }
 
     @Test func `a missing segment is named by its records`() throws {

@@ -59,19 +59,16 @@ private struct Scan {
         journal.firstSequence = segments.first?.firstSequence ?? 0
         let from = segments.lastIndex { $0.firstSequence <= scanFrom } ?? 0
         journal.scannedFrom = segments.isEmpty ? 1 : segments[from].firstSequence
-        var cursors: [SegmentCursor] = []
-        for segment in segments {
+        // One is open at a time: there may be more of them than files that a process may open.
+        for (index, segment) in segments.enumerated() {
             let cursor = try open(segment)
             journal.identity = cursor.header.identity
             journal.replica = cursor.header.replica
-            if journal.firstSequence == segment.firstSequence {
-                journal.last = cursor.header.prior
-            }
-            cursors.append(cursor)
+            if index == 0 { journal.last = cursor.header.prior }
+            if index >= from { bytesAll += cursor.size }
         }
-        bytesAll = cursors[min(from, cursors.count)...].reduce(0) { $0 + $1.size }
         for index in from..<max(from, segments.count) {
-            let cursor = cursors[index]
+            let cursor = try open(segments[index])
             if index > from { try check(cursor, isBehind: journal.last) }
             let flaw = try walk(cursor, progress)
             if index + 1 < segments.count {

@@ -105,7 +105,8 @@ enum Flaw: Hashable {
     private(set) var expected: Expectation
     /// The highest commit point of the marks that were passed.
     private(set) var commitPoint: UInt64 = 0
-    private let buffer: UnsafeMutableRawBufferPointer
+    /// Made at the first read: of many segments only the header is wanted.
+    private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked
     /// over.
     private var base: Int
@@ -120,8 +121,6 @@ enum Flaw: Hashable {
         self.header = header
         expected = Expectation(header)
         base = SegmentHeader.blockBytes
-        unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Self.bufferBytes, alignment: 4096)
     }
 
     deinit { unsafe buffer.deallocate() }
@@ -171,6 +170,10 @@ enum Flaw: Hashable {
 
     /// Reads more of the file behind what is there; false at the file's end.
     private func fill() throws(SystemError) -> Bool {
+        if unsafe buffer.isEmpty {
+            unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: Self.bufferBytes, alignment: 4096)
+        }
         let rest = filled - position
         if position > 0, rest > 0 {
             let tail = unsafe UnsafeRawBufferPointer(rebasing: buffer[position..<filled])
