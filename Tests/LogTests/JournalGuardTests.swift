@@ -413,7 +413,7 @@ struct JournalState {
         #expect(journalError { _ = try state.open() } != nil)
     }
 
-    @Test func `a guard that is missing beside a whole journal is said, and made anew by init`() throws {
+    @Test func `a guard missing beside a whole journal is said, and made anew by init`() throws {
         let (state, _, last) = try Self.several()
         #expect(try state.open().notes.isEmpty)
         try Directory.remove(state.place.identityFile!)

@@ -221,6 +221,10 @@ import Wire
         let path = snapshots.path(60)
         var bytes = try lab.scratch.bytes(path)
         bytes[8] = 9
+        let crc = unsafe bytes.withUnsafeBytes {
+            unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[0..<124]))
+        }
+        for i in 0..<4 { bytes[124 + i] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(i))) }
         try lab.scratch.put(bytes, path)
         let error = journalError {
             _ = try snapshots.newestValid(identity: JournalSample.identity, report: { _ in })

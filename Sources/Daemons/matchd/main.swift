@@ -29,6 +29,8 @@ do {
     log.fatal(
         message,
         status: error.needsOperator ? DaemonArguments.journalFault : 1)
+} catch let error as SinkFault {
+    log.fatal("\(error)", status: error.isDiskFault ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")
 }
