@@ -237,9 +237,9 @@ struct OrderDesk {
     /// Why a cancel that is not in effect was refused: told by its order, which is still there.
     private static func refusal(of cancel: Cancel, _ engine: borrowing Engine) -> Refusal {
         var cancel = cancel
-        if engine.canCancel(cancel) { return .none }
+        if engine.refusal(of: cancel) == .none { return .none }
         cancel.restriction = .none
-        return engine.canCancel(cancel) ? .cancelRestricted : .orderUnknown
+        return engine.refusal(of: cancel) == .none ? .cancelRestricted : .orderUnknown
     }
 }
 
