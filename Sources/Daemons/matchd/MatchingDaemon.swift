@@ -78,8 +78,8 @@ final class MatchingDaemon {
             let status =
                 fault.isDiskFault || latched != nil ? DaemonArguments.journalFault : 1
             log.fatal(
-                "the journal failed, nothing more was acknowledged: \(fault)"
-                    + (latched.map { "; \($0.detail)" } ?? ""), status: status)
+                "the journal failed, nothing more was acknowledged: "
+                    + (latched?.detail ?? fault.description), status: status)
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
     }
