@@ -60,8 +60,8 @@ extension Engine {
         return Outcome(status: .canceled, id: id)
     }
 
-    /// Why a cancel would be refused if it were the next command, so that one that ends nothing takes
-    /// no place in the log when the disk is nearly full.
+    /// Why a cancel would be refused if it were the next command, so that one that ends nothing
+    /// takes no place in the log when the disk is nearly full.
     public borrowing func refusal(of cancel: Cancel) -> Refusal {
         var slot = none
         return checkCancel(cancel, &slot)

@@ -96,14 +96,14 @@ struct JournalClearFault: ParsableCommand {
             start again: what it reads could stand in memory only. This writes the newest segment \
             again, syncs it, and reads it back past the page cache (O_DIRECT; where the file \
             system has none, after POSIX_FADV_DONTNEED). Only if all of that succeeds is the fault \
-            cleared. Then the journal is checked: what it lacks is said, with the way out, and stops \
-            the next start.
+            cleared. Then the journal is checked: what it lacks is said, with the way out, and \
+            stops the next start.
 
             Look into the kernel log first, and replace a disk that is to blame. matchd must not \
             run.
 
-            JSON: {"cleared", "fault", "segment", "bytes", "readBack", "last", "damage"}; readBack is \
-            direct or cache-dropped, damage null where the journal is whole.
+            JSON: {"cleared", "fault", "segment", "bytes", "readBack", "last", "damage"}; readBack \
+            is direct or cache-dropped, damage null where the journal is whole.
             """)
 
     @OptionGroup var common: Common

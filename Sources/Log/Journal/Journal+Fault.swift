@@ -76,7 +76,8 @@ extension Journal {
     private static func readBack(_ path: String) throws(SystemError) -> Bool {
         let file = try File(path, .read)
         let size = try file.size()
-        // Past the cache only whole blocks are read; a segment of another length has none at its end.
+        // Past the cache only whole blocks are read; a segment of another length has none at its
+        // end.
         let direct = size % 4096 == 0 ? try File.direct(path) : nil
         let buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: pieceBytes, alignment: 4096)

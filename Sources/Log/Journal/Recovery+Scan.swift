@@ -11,10 +11,9 @@ extension Journal {
     /// scanned, about 1 GB a second.
     ///
     /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
-    /// before the end, missing or foreign segments (of another journal than `identity`, where that is
-    /// given) and newer formats: it never guesses. `floor`: a
-    /// record that is known to have been durable, 0 for none; a journal that ends before it is one
-    /// that has lost records.
+    /// before the end, missing or foreign segments (of another journal than `identity`, where that
+    /// is given) and newer formats: it never guesses. `floor`: a record that is known to have been
+    /// durable, 0 for none; a journal that ends before it is one that has lost records.
     ///
     /// `progress` gets the bytes scanned and how many there are to scan, often.
     public static func recover(

@@ -59,8 +59,8 @@ import Wire
     static var deathsMax: UInt16 { 2 }
 
     /// Opens the mark at `path`, and counts a death that it shows. What another journal's process
-    /// left, or one of another boot, is passed over: sessions are numbered, and time goes on, in one
-    /// journal only. `journal` and `boot` identify the two.
+    /// left, or one of another boot, is passed over: sessions are numbered, and time goes on, in
+    /// one journal only. `journal` and `boot` identify the two.
     public init(
         _ path: String, journal: (high: UInt64, low: UInt64),
         boot: (UInt64, UInt64) = CommandMark.bootID()

@@ -5,8 +5,8 @@
 /// nobody else.
 ///
 /// While a connection is held, the Link reads no more commands from it; while a ring-full is held,
-/// from none but operators, and from these up to twice as much. So no more than three ring-fulls are
-/// held, however often a writer connects anew.
+/// from none but operators, and from these up to twice as much. So no more than three ring-fulls
+/// are held, however often a writer connects anew.
 package struct HeldRequests {
     private struct Queue {
         var session: UInt32
