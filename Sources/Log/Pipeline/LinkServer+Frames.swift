@@ -160,9 +160,9 @@ extension LinkServer {
     }
 
     /// Whether the ring of commands takes `bytes` more from this connection now. Its last MiB is
-    /// for operators: what gateways offer beyond the engine's rate must not keep out who stops them.
-    /// Nor do those go on who are not, while a ring-full is held back already; then operators still
-    /// have as much, since no more than another ring-full can come of what was taken before.
+    /// for operators: what gateways offer beyond the engine's rate must not keep out who stops
+    /// them. Nor do those go on who are not, while a ring-full is held back already; then operators
+    /// still have as much, since no more than another ring-full can come of what was taken before.
     func hasRoom(for connection: LinkConnection, _ bytes: Int) -> Bool {
         let isOperator = connection.role == .operator
         let heldMax = stages.requests.size * (isOperator ? 2 : 1)
