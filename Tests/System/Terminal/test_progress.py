@@ -32,7 +32,7 @@ def state(tmp_path_factory):
     finally:
         exchange.end()
     journal = Journal(exchange.state)
-    journal.add(TICK, count=400_000)
+    journal.add(TICK, count=1_600_000)
     journal.flush()
     return exchange.state
 
