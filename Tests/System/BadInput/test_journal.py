@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from exchange import Exchange, ExchangeFault
-from journal import Journal
+from journal import Journal, crc32c
 from spot import Spot
 
 ORDERS = 60
@@ -105,9 +105,11 @@ def test_cuts_a_torn_tail_and_says_so(stopped):
 def test_does_not_read_a_journal_of_a_newer_version(stopped):
     path = segment(stopped)
     before = path.read_bytes()[:HEADER_BYTES]
+    # A flipped bit would be damage: a header that another version wrote has a good checksum.
+    newer = bytearray(before[:-4])
+    newer[VERSION_OFFSET:VERSION_OFFSET + 4] = (99).to_bytes(4, "little")
     with open(path, "r+b") as file:
-        file.seek(VERSION_OFFSET)
-        file.write((99).to_bytes(4, "little"))
+        file.write(newer + crc32c(bytes(newer)).to_bytes(4, "little"))
     text = refusal(stopped)
     assert "99" in text and "version" in text
     with open(path, "r+b") as file:

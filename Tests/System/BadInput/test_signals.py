@@ -1,6 +1,7 @@
 """What each signal does to each daemon: TERM and INT stop it cleanly, and no other ends it as if
 it had been asked to."""
 import os
+import re
 import signal
 import subprocess
 import time
@@ -64,6 +65,16 @@ def test_only_term_and_int_end_a_daemon(exchange):
     assert "with a snapshot" in log_of(exchange, "matchd") + log_of(exchange, "auditd")
 
 
+def wait_for_signals(process):
+    """Waits until a daemon has said what becomes of signals: it ignores SIGPIPE from then on."""
+    for _ in range(1000):
+        status = open(f"/proc/{process.pid}/status", encoding="ascii").read()
+        if int(re.search(r"SigIgn:\s*(\w+)", status)[1], 16) >> (signal.SIGPIPE - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError("no signal is taken")
+
+
 @pytest.mark.parametrize("name", DAEMONS)
 @pytest.mark.parametrize("number", FATAL, ids=lambda number: number.name)
 def test_no_other_signal_is_a_good_end(exchange, name, number):
@@ -71,6 +82,7 @@ def test_no_other_signal_is_a_good_end(exchange, name, number):
     if name != "matchd":
         exchange.start(name)
     process = exchange.running.pop(name)
+    wait_for_signals(process)
     process.send_signal(number)
     # systemd.service(5), Restart=: an end by HUP, INT, TERM or PIPE counts as clean, like 0.
     assert process.wait(30) == -number
