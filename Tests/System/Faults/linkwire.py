@@ -77,7 +77,7 @@ class Layout:
         return int.from_bytes(data, "little", signed=kind.startswith("i"))
 
 
-ADJUST = Layout("AdjustBalance", "OperatorCommands.swift")
+ADJUST = Layout("AdjustBalance", "MoneyCommands.swift")
 ORDER = Layout("Place", "OrderCommands.swift")
 CANCELLING = Layout("Cancel", "OrderCommands.swift")
 
