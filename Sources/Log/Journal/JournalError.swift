@@ -160,7 +160,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
         case .latched:
             let floor = (try? Journal.floor(place)) ?? 0
-            return "\(description). The last durable record is \(floor)"
+            // The floor reaches the disk once a second: a power cut leaves an earlier one.
+            return "\(description). The last known durable record is at least \(floor)"
         default:
             let kept = (try? place.keptIdentity()) ?? nil
             let last = Journal.lastGood(directory: place.directory, identity: kept)

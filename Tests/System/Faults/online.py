@@ -12,8 +12,8 @@ NANOS = 10**9
 # A stamp moves with the host's monotonic clock, so never by much more than the time that passed.
 STAMP_JUMP_NANOS_MAX = 30 * NANOS
 FILES = disk.SEGMENT | disk.READY | disk.JOURNAL | disk.STATE
-ERRORS = (
-    errno.EIO, errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EINTR)
+# Interrupted calls are among those that fall short: no disk interrupts for ever.
+ERRORS = (errno.EIO, errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 CALLS = {
     "write": disk.WRITE, "sync": disk.SYNC, "rename": disk.RENAME, "resize": disk.RESIZE,
     "open": disk.OPEN, "map": disk.MAP, "read": disk.READ, "unlink": disk.UNLINK,
