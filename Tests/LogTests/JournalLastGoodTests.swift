@@ -193,7 +193,7 @@ import Wire
             .behind(directory: "x", floor: 7, lastGood: 5),
         ] { #expect(words(error) == error.description) }
         let latched = JournalError.latched(file: "x", detail: "y")
-        #expect(words(latched).hasSuffix("The last durable record is \(last)"))
+        #expect(words(latched).hasSuffix("The last known durable record is at least \(last)"))
         // A directory in the place of a segment: what stands before it.
         let newest = Self.path(state, firsts.last!)
         try Directory.remove(newest)

@@ -205,10 +205,11 @@ def check_refusal(code, text, files, cache):
 
 def check_latched(code, text, ledger, files, cache):
     """After a failed sync what is in the files may not be on the disk: what is named was durable,
-    and all that was acknowledged is within it, unless it is said to be the least that was."""
+    and all that was acknowledged is within it; where the fault could not be noted, what is named
+    is the least that was."""
     named = named_in(code, text)
     good = read_journal(files, cache).last
-    least = 0 if "at least" in text else ledger.last_acked
+    least = 0 if "how is not noted" in text else ledger.last_acked
     if not least <= named <= good:
         raise Finding("misnamed", f"{named} is not between what was acknowledged, "
                                   f"{ledger.last_acked}, and what is there, {good}:\n{text}")
