@@ -71,7 +71,11 @@ public struct JournalPlace: Hashable, Sendable {
     /// Removes the notes of a fault.
     func unlatch() throws(JournalError) {
         for path in faultFiles where Directory.exists(path) {
-            try onDisk { () throws(SystemError) in try Directory.remove(path) }
+            try onDisk { () throws(SystemError) in
+                try Directory.remove(path)
+                // Else a power cut would bring the fault back, after the journal went on.
+                if let parent = Directory.parent(of: path) { try Directory.sync(parent) }
+            }
         }
     }
 
