@@ -256,6 +256,8 @@ static void remember(int fd, const char *path) {
         snprintf(whole + n, sizeof whole - n, "/%s", path);
     }
     uint32_t kind = kind_of(whole);
+    // The root itself has no slash behind it; its names are made durable as any directory's.
+    if (strlen(whole) + 1 == root_length && !strncmp(whole, root, root_length - 1)) kind = STATE;
     struct stat status;
     if (!kind || fstat(fd, &status)) return;
     if (S_ISDIR(status.st_mode)) kind = DIRECTORY;
