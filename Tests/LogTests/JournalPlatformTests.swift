@@ -195,8 +195,9 @@ private final class ManagerSocket {
             let reporter = try WorkReporter(
                 work, patienceNanos: 1_500_000_000, lineNanos: 1_500_000_000
             ) { line in told.all.withLock { $0.append(line) } }
+            // Long enough for three reports, one a second, on a busy machine too.
             for count in 1...16 {
-                Clock.sleep(nanos: 200_000_000)
+                Clock.sleep(nanos: 350_000_000)
                 work.advance(to: 100 + UInt64(count))
             }
             var said = manager.lines()
