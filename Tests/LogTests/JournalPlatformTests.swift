@@ -195,14 +195,14 @@ private final class ManagerSocket {
             let reporter = try WorkReporter(
                 work, patienceNanos: 1_500_000_000, lineNanos: 1_500_000_000
             ) { line in told.all.withLock { $0.append(line) } }
-            // Long enough for three reports, one a second, on a busy machine too.
             for count in 1...16 {
-                Clock.sleep(nanos: 350_000_000)
+                Clock.sleep(nanos: 200_000_000)
                 work.advance(to: 100 + UInt64(count))
             }
             var said = manager.lines()
-            #expect(said.filter { $0.hasPrefix("EXTEND_TIMEOUT_USEC=") }.count >= 3)
-            #expect(said.filter { $0 == "WATCHDOG=1" }.count >= 3)
+            // Each second; one may be late on a busy machine.
+            #expect(said.filter { $0.hasPrefix("EXTEND_TIMEOUT_USEC=") }.count >= 2)
+            #expect(said.filter { $0 == "WATCHDOG=1" }.count >= 2)
             let status = try #require(said.last { $0.hasPrefix("STATUS=replaying 11") })
             #expect(status.contains(" of 1100 records, 1 %, ") && status.contains(" s left"))
             // A record that takes for ever: after a while nobody speaks for it.
