@@ -117,6 +117,9 @@ struct Accounts: ~Copyable {
         return count
     }
 
+    /// The pages of the tables that are touched as accounts trade.
+    var slabMemory: [SlabMemory] { [slots.memory, names.memory, fees.memory] }
+
     func find(_ name: Text40) -> UInt32? { byName[name] }
 
     /// Loads what placing reads of an account, ahead of time.

@@ -137,28 +137,28 @@ extension Engine {
         var (shown, open): (Int64, Int64) = (0, 0)
         var count: UInt32 = 0
         while slot != none {
-            let order = orders.hot[slot]
+            let (order, show) = (orders.hot[slot], orders.shown(slot))
             let at = order.isWorking ? order.price : orders.cold[slot].stopPrice
-            if ladders.previous(slot) != previous || order.level != level
+            if order.link.previousOrder != previous || order.level != level
                 || order.ladder != kind || order.instrument != instrument
                 || at != ladders.price(level)
             {
                 return "order \(order.id) is linked wrongly"
             }
-            if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
+            if order.leaves <= 0 || show <= 0 || show > order.leaves
                 || orders.cold[slot].preventedQuantity < 0
                 || order.leaves > order.quantity - orders.cold[slot].preventedQuantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }
-            shown += order.shown
+            shown += show
             open += order.leaves
             count += 1
             previous = slot
-            slot = ladders.next(slot)
+            slot = order.link.nextOrder
         }
         seen += Int(count)
-        let total = ladders.totals[level]
+        let total = ladders.levels[level]
         return total.shown == shown && total.open == open && total.count == count
             && ladders.last(level) == previous && count > 0
             ? nil : "a level of instrument \(instrument) miscounts its orders"
@@ -192,7 +192,9 @@ extension Engine {
             count += 1
             let (order, cold) = (orders.hot[slot], orders.cold[slot])
             if orders.find(order.id) != slot { return "order \(order.id) is not in the index" }
-            if cold.account != order.account { return "order \(order.id) has two accounts" }
+            if order.isIceberg != (cold.display != 0) {
+                return "order \(order.id) has a mark of its slices that does not fit"
+            }
             if order.hasClOrdID == cold.clOrdID.isEmpty {
                 return "order \(order.id) has a mark of its client order id that does not fit"
             }

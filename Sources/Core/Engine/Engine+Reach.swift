@@ -51,7 +51,7 @@ extension Engine {
             if ownPlace < own.count, own[ownPlace] == price {
                 lookAtQueue(&r, level, price)
             } else {
-                give(&r, ladders.totals[level].open, price, isCounted: true)
+                give(&r, ladders.levels[level].open, price, isCounted: true)
             }
             if r.isShort { return }
             level = ladders.after(ladder, kind, level: level)
@@ -107,10 +107,10 @@ extension Engine {
                 give(&r, orders.hot[slot].leaves, price, isCounted: !isOwn)
                 if r.isDone || (r.isByQuote ? r.amountWanted : Int128(r.lotsWanted)) == 0 { return }
             } else if !isOwn {
-                sum += blocks ? orders.hot[slot].shown : orders.hot[slot].leaves
+                sum += blocks ? orders.shown(slot) : orders.hot[slot].leaves
                 if r.isByQuote ? sum > most : sum >= most { break }
             }
-            slot = ladders.next(slot)
+            slot = orders.hot[slot].link.nextOrder
         }
         let isBlocked = r.isDone
         if skips || blocks { give(&r, sum, price, isCounted: true) }

@@ -230,7 +230,7 @@ extension Engine {
     }
 
     private func view(level: UInt32) -> LevelView {
-        let total = ladders.totals[level]
+        let total = ladders.levels[level]
         return LevelView(
             price: Price(ticks: ladders.price(level)), quantity: Quantity(lots: total.shown),
             orders: total.count)
@@ -290,10 +290,10 @@ extension Engine {
             stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
             cumQty: Quantity(lots: Self.cumQty(hot, cold, quoteQuantity)),
             preventedQuantity: Quantity(lots: cold.preventedQuantity),
-            leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
+            leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: cold.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,
-            updatedTime: cold.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
+            updatedTime: hot.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
             strategyID: cold.strategyID, strategyType: cold.strategyType)
     }
 }

@@ -139,9 +139,8 @@ extension Engine {
         detach(slot)
         orders.hot[slot].isWorking = true
         orders.hot[slot].level = none
-        orders.cold[slot].updatedTime = timestamp
+        orders.hot[slot].updatedTime = timestamp
         orders.cold[slot].workingTime = timestamp
-        orders.hot[slot].shown = orders.hot[slot].leaves
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         report(.triggered, hot, stopPrice: cold.stopPrice, .new, leaves: hot.leaves)
         if events.kept == .all { events.keep(.orderTriggered(view(slot))) }

@@ -104,7 +104,7 @@ extension Engine {
             funds: flight.funds, lotsHeld: flight.lotsHeld, quoteQuantity: flight.quoteQuantity,
             cumQty: flight.cumQty)
         let isOver = match(&t)
-        if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
+        if t.cumQty != flight.cumQty { t.hot.updatedTime = timestamp }
         if !isOver {
             takeOff(&t)
             // It stays the first until it is at its end.

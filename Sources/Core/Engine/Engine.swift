@@ -116,8 +116,8 @@ public struct Engine: ~Copyable {
         if isBare { return }
         let now = status(slot)
         events.mix(
-            .amended(oldPrice: oldPrice), orders.hot[slot],
-            stopPrice: orders.cold[slot].stopPrice, now, leaves: orders.hot[slot].leaves)
+            .amended(oldPrice: oldPrice), orders.hot[slot], stopPrice: stopPrice(slot), now,
+            leaves: orders.hot[slot].leaves)
         if events.kept == .all { keepAmended(slot, oldPrice) }
     }
 

@@ -320,20 +320,26 @@ extension Engine {
 
     /// The next order, as far as what holds for each open one; nil where it does not.
     private mutating func readOrder(_ r: inout WireReader) -> (HotOrder, ColdOrder)? {
-        var hot = HotOrder(
-            id: r.integer(), price: r.integer(), leaves: r.integer(), shown: r.integer(),
-            display: r.integer(), quantity: r.integer(), account: r.integer(),
-            instrument: r.integer(), side: r.choice(.buy), type: r.choice(.limit),
-            timeInForce: r.choice(.gtc), selfTradePrevention: r.choice(.none),
-            isWorking: r.flag())
+        var hot = HotOrder(id: r.integer(), price: r.integer(), leaves: r.integer())
+        let (shown, display): (Int64, Int64) = (r.integer(), r.integer())
+        hot.quantity = r.integer()
+        hot.account = r.integer()
+        hot.instrument = r.integer()
+        hot.side = r.choice(.buy)
+        hot.type = r.choice(.limit)
+        hot.timeInForce = r.choice(.gtc)
+        hot.selfTradePrevention = r.choice(.none)
+        hot.isWorking = r.flag()
         r.reserved(1)
-        var cold = ColdOrder(account: hot.account, strategyType: r.integer())
+        hot.isIceberg = display != 0
+        var cold = ColdOrder(strategyType: r.integer(), display: display)
+        if hot.isIceberg { cold.shown = shown }
         cold.cumQuote = r.owned().units
         cold.preventedQuantity = r.integer()
         cold.stopPrice = r.integer()
         cold.expireTime = r.integer()
         cold.createdTime = r.integer()
-        cold.updatedTime = r.integer()
+        hot.updatedTime = r.integer()
         cold.workingTime = r.integer()
         cold.strategyID = r.integer()
         cold.clOrdID = r.text()
@@ -346,7 +352,8 @@ extension Engine {
             orders.count < orders.capacity, hasAccount(AccountID(hot.account)),
             hot.instrument >= 1, hot.instrument <= instrumentsUsed, prices.contains(hot.price),
             prices.contains(cold.stopPrice), lots.contains(hot.quantity),
-            lots.contains(hot.leaves), lots.contains(hot.shown), lots.contains(hot.display),
+            lots.contains(hot.leaves), lots.contains(shown), lots.contains(display),
+            hot.isIceberg || shown == hot.leaves,
             lots.contains(cold.preventedQuantity),
             Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
@@ -364,8 +371,9 @@ extension Engine {
             hot.isWorking
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
-        return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+        return stands && (!hot.type.hasPrice || hot.price >= 1)
+            && (!hot.isIceberg || cold.shown >= 1 && cold.shown <= hot.leaves) && hot.leaves >= 1
+            && cold.preventedQuantity <= hot.quantity - hot.leaves
             && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }

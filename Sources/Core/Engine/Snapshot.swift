@@ -252,7 +252,7 @@ extension Engine {
                     var slot = ladders.first(level)
                     while slot != none {
                         write(slot, &out)
-                        slot = ladders.next(slot)
+                        slot = orders.hot[slot].link.nextOrder
                     }
                     level = ladders.after(ladder, kind, ladders.price(level))
                 }
@@ -271,14 +271,13 @@ extension Engine {
         }
     }
 
-
     private func write(_ slot: UInt32, _ out: inout SnapshotSink) {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         out.writer.integer(hot.id)
         out.writer.integer(hot.price)
         out.writer.integer(hot.leaves)
-        out.writer.integer(hot.shown)
-        out.writer.integer(hot.display)
+        out.writer.integer(hot.isIceberg ? cold.shown : hot.leaves)
+        out.writer.integer(cold.display)
         out.writer.integer(hot.quantity)
         out.writer.integer(hot.account)
         out.writer.integer(hot.instrument)
@@ -294,7 +293,7 @@ extension Engine {
         out.writer.integer(cold.stopPrice)
         out.writer.integer(cold.expireTime)
         out.writer.integer(cold.createdTime)
-        out.writer.integer(cold.updatedTime)
+        out.writer.integer(hot.updatedTime)
         out.writer.integer(cold.workingTime)
         out.writer.integer(cold.strategyID)
         out.writer.text(cold.clOrdID)
