@@ -10,9 +10,13 @@ import Wire
     private struct Desk: ~Copyable {
         var engine: Engine
 
-        init(openOrders: UInt32, assetScale: UInt8 = 2) {
+        init(
+            openOrders: UInt32, assetScale: UInt8 = 2, turnSteps: UInt32 = 512,
+            credit units: Int128 = Limits.amountUnitsMax
+        ) {
             var limits = EngineLimits.small
             limits.openOrders = openOrders
+            limits.turnSteps = turnSteps
             engine = Engine(limits: limits)
             let audit = Venue.audit
             apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 0, audit: audit)))
@@ -20,8 +24,8 @@ import Wire
             for name in ["ann", "ben"] {
                 apply(.openAccount(OpenAccount(name: Text40(name)!, audit: audit)))
             }
-            credit(1, 1, Limits.amountUnitsMax)
-            credit(2, 2, Limits.amountUnitsMax)
+            credit(1, 1, units)
+            credit(2, 2, units)
         }
 
         mutating func credit(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
@@ -151,6 +155,28 @@ import Wire
         #expect(open == 1)
         let stays = desk.engine.order(OrderID(later.id)) != nil
         #expect(stays)
+        #expect(desk.fault() == nil)
+    }
+
+    @Test func `a mass cancel of all counts the accounts that it only passes`() {
+        var desk = Desk(openOrders: 4_096, turnSteps: 8, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<12 { desk.place(1, .sell, .limit, 1, at: 100) }
+        let canceled = desk.apply(.massCancel(MassCancel(account: AccountID(0))))
+        #expect(canceled == Outcome(status: .canceled, id: 8))
+        // Forty accounts come while it waits: none of their orders is touched.
+        for number in UInt32(3)...42 {
+            desk.apply(
+                .openAccount(OpenAccount(name: Text40("a\(number)")!, audit: Venue.audit)))
+            desk.credit(number, 2, 5_000)
+            #expect(desk.place(number, .buy, .limit, 1, at: 50).refusal == .none)
+        }
+        desk.restore()
+        let ticks = desk.ticks()
+        // Four orders, the end of their account, and forty accounts.
+        #expect(ticks == (4 + 1 + 40 + 7) / 8)
+        let open = desk.engine.openOrderCount
+        #expect(open == 40)
         #expect(desk.fault() == nil)
     }
 

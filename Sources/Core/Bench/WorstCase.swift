@@ -322,10 +322,11 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// Mass cancels that pile up behind a long one.
+    /// Mass cancels that pile up behind a long one, and one that passes accounts that came later.
     private static func massCancels(_ scale: WorstScale) -> WorstVenue {
-        var v = WorstVenue(scale)
-        let count = scale.orders()
+        let accounts = Int(scale.limits.accounts)
+        var v = WorstVenue(scale, accounts: accounts)
+        let count = scale.orders(percent: 80)
         for i in 0..<count {
             v.accept(.place(v.order(UInt32(i % 7) + 1, .sell, 1, at: start + Int64(i % 64))))
         }
@@ -345,6 +346,18 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 ticks: false)
         }
         v.goOn("mass cancel behind another")
+        for _ in 0..<Int(scale.limits.turnSteps) + 1 {
+            v.accept(.place(v.order(1, .sell, 1, at: start)))
+        }
+        v.measure(
+            "mass cancel past newer orders", .massCancel(MassCancel(account: AccountID(0))),
+            ticks: false)
+        for number in 2...UInt32(accounts) {
+            v.measure(
+                "place under a mass cancel", .place(v.order(number, .sell, 1, at: start)),
+                ticks: false)
+        }
+        v.goOn("mass cancel past newer orders")
         return v
     }
 

@@ -135,27 +135,26 @@ extension Engine {
     mutating func startMassCancel(
         account: UInt32, instrument: UInt16, side: Side?, _ reason: EndReason
     ) -> Int {
-        guard let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
-        else { return 0 }
+        let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
+        guard let first, accounts.slots[first].openOrders > 0 else { return 0 }
         var work = MassCancelWork(
             account: account, instrument: instrument, side: side, reason: reason,
             lastOrder: lastOrder, current: first, slot: accounts.slots[first].firstOrder)
         let before = orders.count
         // Not past an order in flight, nor past cancels that wait.
         let isDone = flights.isEmpty && massCancels.isEmpty && goOn(&work)
-        if !isDone, work.slot != none { massCancels.append(work) }
+        if !isDone { massCancels.append(work) }
         return before - orders.count
     }
 
     /// Looks at the orders of one mass cancel while there are steps; true when it is done.
     private mutating func goOn(_ work: inout MassCancelWork) -> Bool {
+        let most = Int(limits.turnSteps)
         while true {
-            while work.slot != none {
-                let slot = work.slot
-                let id = orders.hot[slot].id
-                if id > work.lastOrder { break }
-                if steps >= Int(limits.turnSteps) { return false }
+            while work.slot != none, orders.hot[work.slot].id <= work.lastOrder {
+                if steps >= most { return false }
                 steps += 1
+                let slot = work.slot
                 work.slot = orders.links[slot].next
                 let order = orders.hot[slot]
                 if work.instrument == 0 || order.instrument == work.instrument,
@@ -164,6 +163,9 @@ extension Engine {
                     end(slot, .canceled, work.reason)
                 }
             }
+            // Each account is a step as well: all of its orders may be newer.
+            if steps >= most { return false }
+            steps += 1
             guard work.account == 0,
                 let next = orders.account(from: work.current + 1, through: accounts.count)
             else { return true }

@@ -175,40 +175,51 @@ extension SlowExchange {
     /// gives how many orders ended.
     @discardableResult
     func start(_ work: SlowMassCancel) -> Int {
+        guard let first = accountsWithOrders(of: work).first else { return 0 }
         var work = work
+        work.at = first
+        let before = open.count
         let mustWait = !flights.isEmpty || !massCancels.isEmpty
-        let ended = mustWait && flaw != .massCancelOvertakes ? 0 : goOn(&work)
-        if !left(of: work).isEmpty { massCancels.append(work) }
-        return ended
+        let isDone = mustWait && flaw != .massCancelOvertakes ? false : goOn(&work)
+        if !isDone { massCancels.append(work) }
+        return before - open.count
     }
 
-    private func goOn(_ work: inout SlowMassCancel) -> Int {
-        var ended = 0
-        for order in left(of: work) {
-            if isTurnOver { break }
+    /// Whose orders a mass cancel is about, of those who have any.
+    private func accountsWithOrders(of work: SlowMassCancel) -> [UInt32] {
+        let all = Set(open.map(\.view.account.number)).sorted()
+        return work.account.number == 0 ? all : all.filter { $0 == work.account.number }
+    }
+
+    /// True when it is done.
+    private func goOn(_ work: inout SlowMassCancel) -> Bool {
+        while true {
+            lookAtOrders(&work)
+            // To be through with an account is a step of its own.
+            if isTurnOver { return false }
+            if flaw != .massCancelPassesAccounts { steps += 1 }
+            guard let next = accountsWithOrders(of: work).first(where: { $0 > work.at }) else {
+                return true
+            }
+            (work.at, work.looked) = (next, 0)
+        }
+    }
+
+    /// Looks at the orders of one account.
+    private func lookAtOrders(_ work: inout SlowMassCancel) {
+        for order in open where order.view.account.number == work.at {
+            let id = order.view.order.number
+            if id <= work.looked { continue }
+            if id > work.lastOrder, flaw != .massCancelTouchesLater { continue }
+            if isTurnOver { return }
             steps += 1
-            work.done = (order.view.account.number, order.view.order.number)
+            work.looked = id
             if work.instrument.number != 0, order.view.instrument != work.instrument { continue }
             if let side = work.side, order.view.side != side { continue }
             if flaw == .killSparesStops, work.reason == .killSwitch, order.place == .waiting {
                 continue
             }
             end(order, .canceled, work.reason)
-            ended += 1
-        }
-        return ended
-    }
-
-    /// What a mass cancel has still to look at, account by account, in order of acceptance.
-    private func left(of work: SlowMassCancel) -> [SlowOrder] {
-        let all = open.filter {
-            let place = ($0.view.account.number, $0.view.order.number)
-            return (work.account.number == 0 || $0.view.account == work.account)
-                && place > work.done
-                && (place.1 <= work.lastOrder || flaw == .massCancelTouchesLater)
-        }
-        return all.sorted {
-            ($0.view.account, $0.view.order) < ($1.view.account, $1.view.order)
         }
     }
 
@@ -218,8 +229,7 @@ extension SlowExchange {
         for order in flights where !isTurnOver { goOn(order) }
         while !isTurnOver, !massCancels.isEmpty {
             var work = massCancels.removeFirst()
-            _ = goOn(&work)
-            if !left(of: work).isEmpty { massCancels.insert(work, at: 0) }
+            if !goOn(&work) { massCancels.insert(work, at: 0) }
         }
         for id in electing where !isTurnOver && instrument(id).state == .trading {
             runElected(id)

@@ -100,8 +100,9 @@ struct SlowMassCancel {
     var reason: EndReason
     /// The last order that was accepted before it.
     var lastOrder: UInt64
-    /// The last order that it looked at, with its account.
-    var done: (account: UInt32, order: UInt64) = (0, 0)
+    /// The account whose turn it is, and the last of its orders that was looked at.
+    var at: UInt32 = 0
+    var looked: UInt64 = 0
 }
 
 /// Deliberate mistakes, to show that the comparison with the engine finds them.
@@ -113,7 +114,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater, massCancelOvertakes
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
-    case restrictionIgnored, flightTakesNoStep
+    case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
 }
 
 /// An exchange that is slow and plain.
