@@ -81,6 +81,13 @@ import Wire
                         displayQuantity: Quantity(lots: show))))
         }
 
+        /// The size of its state.
+        func stateBytes() -> Int {
+            var count = 0
+            unsafe engine.writeSnapshot { count += $0.count }
+            return count
+        }
+
         /// Goes on with what a snapshot gives.
         mutating func restore() {
             var bytes: [UInt8] = []
@@ -199,6 +206,15 @@ import Wire
         let killed = desk.apply(
             .setKillSwitch(SetKillSwitch(account: AccountID(1), isOn: true, audit: audit)))
         #expect(killed.refusal == .none)
+        // Set again, it is still one.
+        let before = desk.stateBytes()
+        for _ in 0..<1_000 {
+            desk.apply(
+                .setKillSwitch(SetKillSwitch(account: AccountID(1), isOn: true, audit: audit)))
+        }
+        let after = desk.stateBytes()
+        #expect(after <= before)
+        desk.restore()
         _ = desk.ticks()
         let open = desk.engine.openOrderCount
         #expect(open == 0)

@@ -358,6 +358,19 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 ticks: false)
         }
         v.goOn("mass cancel past newer orders")
+        // Each account's own kill switch behind that of one with many orders.
+        for _ in 0..<Int(scale.limits.turnSteps) + 1 {
+            v.accept(.place(v.order(1, .sell, 1, at: start)))
+        }
+        for number in 1...UInt32(accounts) {
+            v.measure(
+                "account killed behind another",
+                .setKillSwitch(
+                    SetKillSwitch(
+                        account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
+                ticks: false)
+        }
+        v.goOn("account killed behind another")
         return v
     }
 

@@ -19,8 +19,10 @@ struct AccountSlot: BitwiseCopyable {
     var tier: UInt16 = 0
     var isKilled = false
     var hasOwnLimits = false
+    /// Its kill switch still has to end its orders up to this id; 0 where none is left.
+    var killedThrough: UInt64 = 0
     // Up to a line of 64 bytes, so that no account needs two.
-    private var padding: (UInt64, UInt64) = (0, 0)
+    private var padding: UInt64 = 0
 
     /// Whether it has order limits of its own in some instrument.
     @inline(__always) var hasOrderLimits: Bool { orderLimitRows > 0 }
@@ -51,7 +53,8 @@ struct OrderLimitSlot: BitwiseCopyable {
     var isEmpty: Bool { notionalMax == 0 && quantityMax == 0 }
 }
 
-/// All accounts. Number 0 holds the limits of those that have none of their own.
+/// All accounts. Number 0 holds the limits of those that have none of their own, and what the
+/// venue's kill switch still has to end.
 struct Accounts: ~Copyable {
     var slots: Slab<AccountSlot>
     var names: Slab<Text40>

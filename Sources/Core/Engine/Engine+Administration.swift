@@ -296,9 +296,7 @@ extension Engine {
             accounts.slots[number].isKilled = c.isOn
             events.append(.accountChanged(c.account))
         }
-        if c.isOn {
-            _ = startMassCancel(account: number, instrument: 0, side: nil, .killSwitch)
-        }
+        if c.isOn { startKill(number) }
         return Outcome(id: UInt64(number))
     }
 
@@ -308,8 +306,7 @@ extension Engine {
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
         if massCancels.count >= Limits.massCancelsMax { return .refused(.instrumentBusy) }
         let count = startMassCancel(
-            account: c.account.number, instrument: c.instrument.number, side: c.side,
-            .massCancel)
+            account: c.account.number, instrument: c.instrument.number, side: c.side)
         return Outcome(status: .canceled, id: UInt64(count))
     }
 
@@ -449,6 +446,7 @@ extension Engine {
         ledger.raise(
             accounts: Int(new.accounts), assets: Int(new.assets), used: Int(accounts.count))
         accounts.raise(to: new)
+        kills.raise(through: Int(new.accounts))
         instruments.raise(capacity: Int(new.instruments) + 1)
         deferredStates.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity

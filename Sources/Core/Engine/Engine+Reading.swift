@@ -169,7 +169,7 @@ extension Engine {
     }
 
     /// Whether a mass cancel or a kill switch goes on by ticks.
-    public var hasMassCancels: Bool { !massCancels.isEmpty }
+    public var hasMassCancels: Bool { !massCancels.isEmpty || !kills.isEmpty }
 
     /// Open orders over all instruments.
     public var openOrderCount: Int { orders.count }

@@ -133,8 +133,13 @@ extension Engine {
         elections.append(elections.remove(at: place))
     }
 
-    /// Runs one stop; false when it went into flight.
+    /// Runs one stop, or ends it where a kill switch is still to do so; false when it went into
+    /// flight.
     private mutating func fire(_ slot: UInt32) -> Bool {
+        if isKilled(slot) {
+            end(slot, .canceled, .killSwitch)
+            return true
+        }
         var hold = held(slot)
         detach(slot)
         orders.hot[slot].isWorking = true

@@ -16,14 +16,13 @@ struct Flight {
     var cumQty: Int64
 }
 
-/// A mass cancel or kill switch that goes on.
+/// A mass cancel that goes on.
 struct MassCancelWork {
     /// 0: of all accounts.
     var account: UInt32
     /// 0: in all instruments.
     var instrument: UInt16
     var side: Side?
-    var reason: EndReason
     /// Orders accepted later are not touched.
     var lastOrder: UInt64
     /// The account at hand.
@@ -35,7 +34,7 @@ struct MassCancelWork {
 extension Engine {
     /// Whether something waits that only ticks do.
     var hasWork: Bool {
-        if !flights.isEmpty || !massCancels.isEmpty { return true }
+        if !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty { return true }
         return elections.contains { instruments[Int($0.instrument)].state == .trading }
     }
 
@@ -128,21 +127,77 @@ extension Engine {
         }
     }
 
+    // MARK: Kill switches
+
+    /// Ends all orders that an account, or for 0 any, has open now; what this turn has no steps for
+    /// goes on by ticks. One that waits already covers what came since as well.
+    mutating func startKill(_ account: UInt32) {
+        let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
+        guard let first, accounts.slots[first].openOrders > 0 else { return }
+        accounts.slots[account].killedThrough = lastOrder
+        if account == 0 { killCursor = first }
+        if !kills.contains(account) { kills.append(account) }
+        // Not past an order in flight, nor past what waits.
+        if flights.isEmpty, kills.count == 1 { _ = goOnWithKills() }
+    }
+
+    /// Whether a kill switch is still to end an order.
+    @inline(__always) func isKilled(_ slot: UInt32) -> Bool {
+        if kills.isEmpty { return false }
+        let order = orders.hot[slot]
+        return order.id <= accounts.slots[order.account].killedThrough
+            || order.id <= accounts.slots[0].killedThrough
+    }
+
+    /// Ends what kill switches cover while there are steps; true when nothing is left.
+    private mutating func goOnWithKills() -> Bool {
+        while let account = kills.first {
+            let last = accounts.slots[account].killedThrough
+            if account != 0 {
+                if !endOrders(of: account, through: last) { return false }
+            } else {
+                while true {
+                    if !endOrders(of: killCursor, through: last) { return false }
+                    guard
+                        let next = orders.account(from: killCursor + 1, through: accounts.count)
+                    else { break }
+                    killCursor = next
+                }
+                killCursor = 0
+            }
+            accounts.slots[account].killedThrough = 0
+            kills.remove(account)
+        }
+        return true
+    }
+
+    /// Ends an account's orders up to one, and takes a step for the account as well; false when the
+    /// steps ran out.
+    private mutating func endOrders(of account: UInt32, through last: UInt64) -> Bool {
+        while true {
+            if steps >= Int(limits.turnSteps) { return false }
+            steps += 1
+            let slot = accounts.slots[account].firstOrder
+            if slot == none || orders.hot[slot].id > last { return true }
+            end(slot, .canceled, .killSwitch)
+        }
+    }
+
     // MARK: Mass cancels
 
     /// Cancels all orders that fit and are open now; what this turn has no steps for goes on by
     /// ticks. Gives how many ended in this turn.
     mutating func startMassCancel(
-        account: UInt32, instrument: UInt16, side: Side?, _ reason: EndReason
+        account: UInt32, instrument: UInt16, side: Side?
     ) -> Int {
         let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
         guard let first, accounts.slots[first].openOrders > 0 else { return 0 }
         var work = MassCancelWork(
-            account: account, instrument: instrument, side: side, reason: reason,
-            lastOrder: lastOrder, current: first, slot: accounts.slots[first].firstOrder)
+            account: account, instrument: instrument, side: side, lastOrder: lastOrder,
+            current: first, slot: accounts.slots[first].firstOrder)
         let before = orders.count
-        // Not past an order in flight, nor past cancels that wait.
-        let isDone = flights.isEmpty && massCancels.isEmpty && goOn(&work)
+        // Not past an order in flight, nor past what waits.
+        let isDone = flights.isEmpty && kills.isEmpty && massCancels.isEmpty && goOn(&work)
         if !isDone { massCancels.append(work) }
         return before - orders.count
     }
@@ -160,7 +215,7 @@ extension Engine {
                 if work.instrument == 0 || order.instrument == work.instrument,
                     work.side == nil || order.side == work.side
                 {
-                    end(slot, .canceled, work.reason)
+                    end(slot, .canceled, .massCancel)
                 }
             }
             // Each account is a step as well: all of its orders may be newer.
@@ -190,6 +245,7 @@ extension Engine {
         while !flights.isEmpty {
             if steps >= most || !goOnWithFlight() { return Outcome() }
         }
+        if !goOnWithKills() { return Outcome() }
         while !massCancels.isEmpty {
             if steps >= most { return Outcome() }
             var work = massCancels[0]

@@ -55,7 +55,11 @@ public struct Engine: ~Copyable {
     public internal(set) var voids: [UInt64] = []
     /// Incoming orders that ran out of steps, in the order in which they took off.
     var flights: [Flight] = []
-    /// Mass cancels and kill switches that go on, in the order of the log.
+    /// Accounts whose kill switch goes on, in the order of the log; 0 is the venue.
+    var kills: WaitingList
+    /// The account that the venue's kill switch is at.
+    var killCursor: UInt32 = 0
+    /// Mass cancels that go on, in the order of the log.
     var massCancels: [MassCancelWork] = []
     /// Instruments whose elected stops wait, in the order in which they go on.
     var elections: [Election] = []
@@ -80,6 +84,7 @@ public struct Engine: ~Copyable {
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
         accounts = Accounts(limits: limits)
+        kills = WaitingList(through: Int(limits.accounts))
         sessions = Sessions(capacity: Int(limits.sessions))
         keys = APIKeys(capacity: Int(limits.apiKeys))
         instruments = Slab(capacity: Int(limits.instruments) + 1)

@@ -52,7 +52,7 @@ extension Engine {
         self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
-            readElections(&r), readMassCancels(&r)
+            readElections(&r), readKills(&r), readMassCancels(&r)
         else { return nil }
         let end: UInt64 = r.integer()
         guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
@@ -462,19 +462,36 @@ extension Engine {
         return true
     }
 
+    private mutating func readKills(_ r: inout WireReader) -> Bool {
+        let count: UInt32 = r.integer()
+        killCursor = r.integer()
+        guard r.isValid, count <= accounts.count + 1, killCursor <= accounts.count else {
+            return false
+        }
+        for _ in 0..<count {
+            let account: UInt64 = r.integer()
+            let through: UInt64 = r.integer()
+            guard r.isValid, account <= UInt64(accounts.count),
+                !kills.contains(UInt32(account)), through >= 1, through <= lastOrder
+            else { return false }
+            kills.append(UInt32(account))
+            accounts.slots[UInt32(account)].killedThrough = through
+        }
+        return kills.contains(0) == (killCursor != 0)
+    }
+
     private mutating func readMassCancels(_ r: inout WireReader) -> Bool {
-        guard let count = r.count(most: r.remaining / 32) else { return false }
+        guard let count = r.count(most: Limits.massCancelsMax) else { return false }
         for _ in 0..<count {
             let account: UInt32 = r.integer()
             let instrument: UInt16 = r.integer()
             let rawSide: UInt8 = r.integer()
-            let reason: EndReason = r.choice(.massCancel)
+            r.reserved(1)
             let last: UInt64 = r.integer()
             let current: UInt64 = r.integer()
             let order: UInt64 = r.integer()
             guard r.isValid, account <= accounts.count, instrument <= instrumentsUsed,
-                rawSide == 255 || Side(rawValue: rawSide) != nil,
-                reason == .massCancel || reason == .killSwitch, last <= lastOrder, current >= 1,
+                rawSide == 255 || Side(rawValue: rawSide) != nil, last <= lastOrder, current >= 1,
                 current <= UInt64(accounts.count), account == 0 || current == UInt64(account)
             else { return false }
             let slot = order == 0 ? none : orders.find(order)
@@ -486,7 +503,7 @@ extension Engine {
             massCancels.append(
                 MassCancelWork(
                     account: account, instrument: instrument, side: Side(rawValue: rawSide),
-                    reason: reason, lastOrder: last, current: UInt32(current), slot: slot))
+                    lastOrder: last, current: UInt32(current), slot: slot))
         }
         return true
     }

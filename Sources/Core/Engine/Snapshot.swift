@@ -3,8 +3,8 @@
 //
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,
-// references, orders ladder by ladder in order of priority, flights, elections, mass cancels, end
-// mark.
+// references, orders ladder by ladder in order of priority, flights, elections, kill switches, mass
+// cancels, end mark.
 
 internal import Slabs
 internal import Terms
@@ -271,7 +271,6 @@ extension Engine {
         }
     }
 
-
     private func write(_ slot: UInt32, _ out: inout SnapshotSink) {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         out.writer.integer(hot.id)
@@ -315,12 +314,20 @@ extension Engine {
                 out.endPart()
             }
         }
+        out.writer.integer(UInt32(kills.count))
+        out.writer.integer(killCursor)
+        out.endPart()
+        kills.forEach { account in
+            out.writer.integer(UInt64(account))
+            out.writer.integer(accounts.slots[account].killedThrough)
+            out.endPart()
+        }
         out.count(massCancels.count)
         for work in massCancels {
             out.writer.integer(work.account)
             out.writer.integer(work.instrument)
             out.writer.integer(work.side?.rawValue ?? 255)
-            out.writer.choice(work.reason)
+            out.writer.reserved(1)
             out.writer.integer(work.lastOrder)
             out.writer.integer(UInt64(work.current))
             out.writer.integer(work.slot == none ? UInt64(0) : orders.hot[work.slot].id)

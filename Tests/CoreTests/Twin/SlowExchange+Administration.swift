@@ -288,10 +288,7 @@ extension SlowExchange {
             events.append(.accountChanged(c.account))
         }
         if c.isOn {
-            start(
-                SlowMassCancel(
-                    account: c.account, instrument: InstrumentID(0), side: nil,
-                    reason: .killSwitch, lastOrder: lastOrder))
+            kill(c.account)
         }
         return Outcome(id: UInt64(c.account.number))
     }

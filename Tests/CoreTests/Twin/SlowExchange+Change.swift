@@ -173,16 +173,51 @@ extension SlowExchange {
 
     /// Does what a turn may do of a mass cancel, nothing where a flight or an earlier one waits;
     /// gives how many orders ended.
-    @discardableResult
-    func start(_ work: SlowMassCancel) -> Int {
+    private func start(_ work: SlowMassCancel) -> Int {
         guard let first = accountsWithOrders(of: work).first else { return 0 }
         var work = work
         work.at = first
         let before = open.count
-        let mustWait = !flights.isEmpty || !massCancels.isEmpty
+        let mustWait = !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty
         let isDone = mustWait && flaw != .massCancelOvertakes ? false : goOn(&work)
         if !isDone { massCancels.append(work) }
         return before - open.count
+    }
+
+    /// Does what a turn may do of a kill switch; one of the same account that waits starts anew and
+    /// covers what came since.
+    func kill(_ account: AccountID) {
+        var work = SlowMassCancel(
+            account: account, instrument: InstrumentID(0), side: nil, reason: .killSwitch,
+            lastOrder: lastOrder)
+        guard let first = accountsWithOrders(of: work).first else { return }
+        work.at = first
+        if let known = kills.firstIndex(where: { $0.account == account }) {
+            if flaw != .killIsNotRaised { kills[known] = work }
+        } else {
+            kills.append(work)
+        }
+        if flights.isEmpty, kills.count == 1 { goOnWithKills() }
+    }
+
+    private func goOnWithKills() {
+        while !kills.isEmpty {
+            var work = kills[0]
+            let isDone = goOn(&work)
+            if !isDone {
+                kills[0] = work
+                return
+            }
+            kills.removeFirst()
+        }
+    }
+
+    /// Whether a kill switch is still to end an order.
+    func isKilled(_ order: SlowOrder) -> Bool {
+        kills.contains {
+            ($0.account.number == 0 || $0.account == order.view.account)
+                && order.view.order.number <= $0.lastOrder
+        }
     }
 
     /// Whose orders a mass cancel is about, of those who have any.
@@ -227,7 +262,8 @@ extension SlowExchange {
 
     func tick() -> Outcome {
         for order in flights where !isTurnOver { goOn(order) }
-        while !isTurnOver, !massCancels.isEmpty {
+        if flights.isEmpty { goOnWithKills() }
+        while !isTurnOver, kills.isEmpty, !massCancels.isEmpty {
             var work = massCancels.removeFirst()
             if !goOn(&work) { massCancels.insert(work, at: 0) }
         }
@@ -251,7 +287,7 @@ extension SlowExchange {
 
     /// Whether something goes on by ticks.
     var isWorkLeft: Bool {
-        !flights.isEmpty || !massCancels.isEmpty
+        !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty
             || electing.contains { instrument($0).state == .trading }
     }
 

@@ -120,7 +120,11 @@ extension SlowExchange {
         {
             steps += 1
             unelect(order)
-            run(order)
+            if isKilled(order), flaw != .killedStopFires {
+                end(order, .canceled, .killSwitch)
+            } else {
+                run(order)
+            }
             if flaw == .lastElectsAlone { elect(id, instrument(id).lastPrice) }
         }
     }

@@ -91,7 +91,7 @@ enum SlowReference: Hashable {
     case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
-/// A mass cancel or a kill switch at its work.
+/// A mass cancel or a kill switch at its work; of kill switches one an account, or the venue.
 struct SlowMassCancel {
     /// Whose orders, or 0 for all.
     var account: AccountID
@@ -115,6 +115,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
+    case killIsNotRaised, killedStopFires
 }
 
 /// An exchange that is slow and plain.
@@ -153,7 +154,8 @@ final class SlowExchange {
     var flights: [SlowOrder] = []
     /// States that instruments take when their flight is at its end.
     var statesToCome: [InstrumentID: InstrumentState] = [:]
-    /// Mass cancels and kill switches that ran out of steps, in the order of the log.
+    /// Kill switches, then mass cancels that ran out of steps, in the order of the log.
+    var kills: [SlowMassCancel] = []
     var massCancels: [SlowMassCancel] = []
     /// Stops that were elected and wait, by instrument, in the order of election.
     var elected: [InstrumentID: [SlowOrder]] = [:]
