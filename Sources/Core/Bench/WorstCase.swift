@@ -461,6 +461,19 @@ public enum WorstCase: String, CaseIterable, Sendable {
             v.measure(
                 "open session anew", .openSession(OpenSession(name: Text40("gateway/\(number)")!)))
         }
+        // As many as there can be, all of operators, the oldest one last.
+        var more = limits
+        more.sessions = 65_536
+        v.accept(.raiseLimits(RaiseLimits(limits: more, audit: WorstVenue.audit)))
+        for number in Int(limits.sessions)..<Int(more.sessions) {
+            v.accept(.openSession(OpenSession(name: Text40("operator/\(number)")!)))
+        }
+        v.now += Limits.sessionIdleNanos
+        for number in 0..<100 {
+            v.measure(
+                "open session in an idle one's place",
+                .openSession(OpenSession(name: Text40("operator/new \(number)")!)))
+        }
         for number in 0..<Int(limits.orderLimits) + 1 {
             v.measure(
                 "set order limits",

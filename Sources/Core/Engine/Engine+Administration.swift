@@ -51,13 +51,17 @@ extension Engine {
 
     mutating func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
-        let isFull =
-            sessions.lastID == .max
-            || sessions.session(c.name) == nil && sessions.count >= Int(limits.sessions)
-        if isFull { return .refused(.tableFull) }
+        if sessions.lastID == .max { return .refused(.tableFull) }
+        if sessions.session(c.name) == nil, sessions.count >= Int(limits.sessions) {
+            guard let place = sessions.idle(at: timestamp) else { return .refused(.tableFull) }
+            let idle = sessions.list[place].id
+            sessions.close(place)
+            events.append(.sessionClosed(idle))
+        }
         sessions.lastID += 1
         let id = SessionID(sessions.lastID)
-        sessions.open(SessionView(id: id, name: c.name, lastNumber: 0))
+        sessions.open(
+            SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
         events.append(.sessionOpened(id))
         return Outcome(id: UInt64(id.number))
     }

@@ -200,6 +200,7 @@ public struct Engine: ~Copyable {
         if header.number <= last { return .refused(.duplicateCommand) }
         if header.number > last + 1 { return .refused(.sessionGap) }
         sessions.list[place].lastNumber = header.number
+        sessions.list[place].lastUsed = timestamp
         return Outcome()
     }
 

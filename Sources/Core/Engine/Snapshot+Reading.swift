@@ -270,12 +270,15 @@ extension Engine {
             let name: Text40 = r.text()
             let id: UInt64 = r.integer()
             let lastNumber: UInt64 = r.integer()
+            let lastUsed: Int64 = r.integer()
             guard r.isValid, !name.isEmpty, id >= 1, id <= UInt64(sessions.lastID),
-                lastNumber < 1 << 62, sessions.session(name) == nil,
+                lastNumber < 1 << 62, 0...timestamp ~= lastUsed, sessions.session(name) == nil,
                 sessions.session(SessionID(UInt32(id))) == nil
             else { return false }
             sessions.open(
-                SessionView(id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber))
+                SessionView(
+                    id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber,
+                    lastUsed: lastUsed))
         }
         guard let keyCount = r.count(most: Int(limits.apiKeys)) else { return false }
         for _ in 0..<keyCount {

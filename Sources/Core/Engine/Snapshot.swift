@@ -212,6 +212,7 @@ extension Engine {
             out.writer.text(session.name)
             out.writer.integer(UInt64(session.id.number))
             out.writer.integer(session.lastNumber)
+            out.writer.integer(session.lastUsed)
             out.endPart()
         }
         out.count(keys.count)

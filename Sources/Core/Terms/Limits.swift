@@ -23,6 +23,9 @@ public enum Limits {
     @inlinable public static var commandBytesMax: Int { 4_096 }
     /// Most mass cancels that wait to go on. Kill switches are none: of these an account has one.
     @inlinable public static var massCancelsMax: Int { 64 }
+    /// Nanoseconds of the log's clock after which an operator's session that was not used gives
+    /// way where the table is full: one hour.
+    @inlinable public static var sessionIdleNanos: Int64 { 3_600_000_000_000 }
     /// Most sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
     /// Most bytes of a sealed API key secret.

@@ -103,7 +103,10 @@ extension CommandStream {
     mutating func administration(_ kind: CommandKind) -> Command {
         switch kind {
         case .openSession:
-            let names = ["gateway/1", "gateway/2", "operator/zoe", "wallet", ""]
+            let names = [
+                "gateway/1", "gateway/2", "operator/zoe", "operator/yan", "operator/xia", "wallet",
+                "operator", "",
+            ]
             return .openSession(OpenSession(name: Text40(random.pick(names))!))
         case .closeSession:
             let last = Int64(twin.lastSession)

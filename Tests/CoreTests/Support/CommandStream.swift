@@ -72,6 +72,8 @@ struct CommandStream {
         case 10: if let next = twin.nextTimer, next < now + 2_000_000_000 { now = max(now, next) }
         case 4...7: now += random.within(1...50_000_000)
         case 8: now += random.within(1...1_500_000_000)
+        // Sessions become old.
+        case 9 where random.once(in: 12): now += random.within(3_500...3_700) * 1_000_000_000
         default: now -= random.within(0...1_000_000)
         }
     }
@@ -119,7 +121,7 @@ struct CommandStream {
             (620, .place), (50, .cancel), (100, .amend), (50, .cancelReplace),
             (hasManyKills ? 8 : 2, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
-            (1, .setRules), (5, .openSession), (2, .closeSession), (2, .setAsset),
+            (1, .setRules), (7, .openSession), (2, .closeSession), (2, .setAsset),
             (8, .setInstrument), (6, .setInstrumentState), (6, .setReferencePrice),
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
             (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),

@@ -42,9 +42,14 @@ extension SlowExchange {
     func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
         let index = sessions.firstIndex { $0.name == c.name }
-        if index == nil, sessions.count >= Int(limits.sessions) { return .refused(.tableFull) }
+        if index == nil, sessions.count >= Int(limits.sessions) {
+            guard let idle = idleSession() else { return .refused(.tableFull) }
+            sessions.removeAll { $0.id == idle.id }
+            events.append(.sessionClosed(idle.id))
+        }
         lastSession += 1
-        let view = SessionView(id: SessionID(lastSession), name: c.name, lastNumber: 0)
+        let view = SessionView(
+            id: SessionID(lastSession), name: c.name, lastNumber: 0, lastUsed: timestamp)
         if let index {
             sessions[index] = view
         } else {
@@ -52,6 +57,17 @@ extension SlowExchange {
         }
         events.append(.sessionOpened(view.id))
         return Outcome(id: UInt64(lastSession))
+    }
+
+    /// The operator's session that gives way to another.
+    private func idleSession() -> SessionView? {
+        let hour: Int64 = 3_600 * 1_000_000_000
+        let idle = sessions.filter {
+            let isOperators = "\($0.name)".hasPrefix("operator/") || flaw == .gatewayGivesWay
+            return isOperators
+                && (timestamp - $0.lastUsed >= hour || flaw == .sessionInUseGivesWay)
+        }
+        return idle.min { ($0.lastUsed, $0.id.number) < ($1.lastUsed, $1.id.number) }
     }
 
     func closeSession(_ c: CloseSession) -> Outcome {

@@ -115,7 +115,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
-    case killIsNotRaised, killedStopFires
+    case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
 }
 
 /// An exchange that is slow and plain.
@@ -197,6 +197,7 @@ final class SlowExchange {
         if header.number <= last, flaw != .duplicateIsTaken { return .duplicateCommand }
         if header.number > last + 1 { return .sessionGap }
         sessions[i].lastNumber = header.number
+        sessions[i].lastUsed = timestamp
         return nil
     }
 
