@@ -339,6 +339,26 @@ private let cancelRows: [Row<Cancel>] = [
         let halt = SetInstrumentState(
             instrument: Venue.goldDollar, state: .halt, audit: Venue.audit)
         #expect(venue.apply(.setInstrumentState(halt)) == .refused(.instrumentBusy))
+        let (instrument, audit) = (Venue.goldDollar, Venue.audit)
+        let fees = FeeRate(e8: 5)
+        let tier = SetAccountTier(account: Venue.cat, tier: 1, audit: audit)
+        for command: Command in [
+            .setInstrument(venue.terms), .setAccountTier(tier),
+            .setReferencePrice(
+                SetReferencePrice(instrument: instrument, price: Price(ticks: 50), audit: audit)),
+            .setFees(SetFees(tier: 1, maker: fees, taker: fees, audit: audit)),
+            .setFees(
+                SetFees(tier: 1, instrument: instrument, maker: fees, taker: fees, audit: audit)),
+        ] {
+            let isBusy = unsafe command.payload.payloadBytes().withUnsafeBytes {
+                unsafe venue.engine.isBusy(command.kind, payload: $0)
+            }
+            #expect(isBusy && venue.apply(command) == .refused(.instrumentBusy))
+        }
+        // Of the makers' accounts none is in flight.
+        var other = tier
+        other.account = Venue.ben
+        #expect(venue.apply(.setAccountTier(other)).refusal == .none)
         var all = halt
         all.instrument = InstrumentID(0)
         #expect(venue.apply(.setInstrumentState(all)).refusal == .none)

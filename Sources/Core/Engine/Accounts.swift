@@ -22,8 +22,10 @@ struct AccountSlot: BitwiseCopyable {
     var hasOwnLimits = false
     /// Its kill switch still has to end its orders up to this id; 0 where none is left.
     var killedThrough: UInt64 = 0
+    /// Its orders in flight.
+    var flights: UInt32 = 0
     // Up to a line of 64 bytes, so that no account needs two.
-    private var padding: UInt64 = 0
+    private var padding: UInt32 = 0
 
     /// Whether it has order limits of its own in some instrument.
     @inline(__always) var hasOrderLimits: Bool { orderLimitRows > 0 }

@@ -104,6 +104,7 @@ extension Engine {
             {
                 return .refused(.nameInvalid)
             }
+            if hasFlight(known.id.number) { return .refused(.instrumentBusy) }
             setLimits(c, Int(known.id.number))
             events.append(.instrumentChanged(known.id))
             return Outcome(id: UInt64(known.id.number))
@@ -212,6 +213,7 @@ extension Engine {
     mutating func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
         guard let v = instrument(c.instrument) else { return .refused(.instrumentUnknown) }
         if c.price < v.priceMin || c.price > v.priceMax { return .refused(.priceInvalid) }
+        if hasFlight(c.instrument.number) { return .refused(.instrumentBusy) }
         instruments[Int(c.instrument.number)].rebasedPrice = c.price
         events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
@@ -226,11 +228,17 @@ extension Engine {
             return .refused(.termsInvalid)
         }
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        if hasFlightUnder(c) { return .refused(.instrumentBusy) }
         accounts.setFee(
             c.tier, c.instrument.number,
             FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
+    }
+
+    /// Whether an order in flight may pay or get these fees.
+    func hasFlightUnder(_ c: SetFees) -> Bool {
+        c.instrument.number == 0 ? !flights.isEmpty : hasFlight(c.instrument.number)
     }
 
     /// Whether these can be a tier's rates, in 10⁻⁸: within the range, and together no rebate.
@@ -283,6 +291,7 @@ extension Engine {
     mutating func setAccountTier(_ c: SetAccountTier) -> Outcome {
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
         if UInt32(c.tier) >= limits.feeTiers { return .refused(.termsInvalid) }
+        if accounts.slots[c.account.number].flights > 0 { return .refused(.instrumentBusy) }
         accounts.slots[c.account.number].tier = c.tier
         events.append(.accountChanged(c.account))
         return Outcome(id: UInt64(c.account.number))
@@ -453,6 +462,8 @@ extension Engine {
         kills.raise(through: Int(new.accounts))
         instruments.raise(capacity: Int(new.instruments) + 1)
         deferredStates.raise(capacity: Int(new.instruments) + 1)
+        flights.raise(through: Int(new.instruments))
+        flightTerms.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity
         triggers.raise(capacity: Int(new.instruments) + 1)
         for i in before..<triggers.capacity { triggers[i] = TriggerPrices() }

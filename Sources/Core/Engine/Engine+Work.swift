@@ -6,7 +6,7 @@ internal import Terms
 public import Wire
 
 /// An incoming order that ran out of steps. Its slot holds its terms; it stands in no level.
-struct Flight {
+struct Flight: BitwiseCopyable {
     var slot: UInt32
     var kind: Incoming.Kind
     var bound: Int64
@@ -38,13 +38,9 @@ extension Engine {
         return elections.contains { instruments[Int($0.instrument)].state == .trading }
     }
 
-    /// Whether an order is in flight in an instrument.
+    /// Whether an order is in flight in an instrument, known or not.
     @inline(__always) func hasFlight(_ instrument: UInt16) -> Bool {
-        flights.isEmpty ? false : findFlight(instrument)
-    }
-
-    @inline(never) private func findFlight(_ instrument: UInt16) -> Bool {
-        flights.contains { orders.hot[$0.slot].instrument == instrument }
+        !flights.isEmpty && instrument <= instrumentsUsed && flights.contains(UInt32(instrument))
     }
 
     /// Whether a new order or change must wait.
@@ -72,6 +68,15 @@ extension Engine {
         case .cancel: return hasFlight(Cancel(from: &r).instrument.number)
         case .setInstrumentState:
             return hasFlight(SetInstrumentState(from: &r).instrument.number)
+        case .setInstrument:
+            let known = instrument(symbol: SetInstrument(from: &r).symbol)
+            return known.map { hasFlight($0.id.number) } ?? false
+        case .setReferencePrice:
+            return hasFlight(SetReferencePrice(from: &r).instrument.number)
+        case .setFees: return hasFlightUnder(SetFees(from: &r))
+        case .setAccountTier:
+            let account = SetAccountTier(from: &r).account
+            return hasAccount(account) && accounts.slots[account.number].flights > 0
         default: return false
         }
     }
@@ -88,15 +93,26 @@ extension Engine {
             t.hot.level = none
             putBack(t)
         }
-        flights.append(
+        keepFlight(
             Flight(
                 slot: t.slot, kind: t.kind, bound: t.bound, funds: t.funds, lotsHeld: t.lotsHeld,
                 quoteQuantity: t.quoteQuantity, cumQty: t.cumQty))
     }
 
-    /// Goes on with the first flight; false when it is in flight again.
-    private mutating func goOnWithFlight() -> Bool {
-        let flight = flights.removeFirst()
+    /// Lets an order be in flight: behind the others, or where it was already.
+    mutating func keepFlight(_ flight: Flight) {
+        let (account, instrument) = (
+            orders.hot[flight.slot].account, orders.hot[flight.slot].instrument
+        )
+        flightTerms[Int(instrument)] = flight
+        if flights.contains(UInt32(instrument)) { return }
+        flights.append(UInt32(instrument))
+        accounts.slots[account].flights += 1
+    }
+
+    /// Goes on with the flight of an instrument; false when it is in flight again.
+    private mutating func goOnWithFlight(_ instrument: UInt32) -> Bool {
+        let flight = flightTerms[instrument]
         let (hot, cold) = (orders.hot[flight.slot], orders.cold[flight.slot])
         var t = Incoming(
             hot: hot, cold: cold, slot: flight.slot, kind: flight.kind, bound: flight.bound,
@@ -106,10 +122,10 @@ extension Engine {
         if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
         if !isOver {
             takeOff(&t)
-            // It stays the first until it is at its end.
-            flights.insert(flights.removeLast(), at: 0)
             return false
         }
+        flights.remove(instrument)
+        accounts.slots[hot.account].flights -= 1
         _ = conclude(&t)
         applyDeferredState(hot.instrument)
         return true
@@ -242,8 +258,8 @@ extension Engine {
     /// A tick of the clock: goes on with what waits, then ends GTD orders whose time has come.
     mutating func tick() -> Outcome {
         let most = Int(limits.turnSteps)
-        while !flights.isEmpty {
-            if steps >= most || !goOnWithFlight() { return Outcome() }
+        while let instrument = flights.first {
+            if steps >= most || !goOnWithFlight(instrument) { return Outcome() }
         }
         if !goOnWithKills() { return Outcome() }
         while !massCancels.isEmpty {

@@ -53,8 +53,10 @@ public struct Engine: ~Copyable {
     public internal(set) var rules: UInt32 = SetRules.current
     /// Sequences that operators voided, in the order of the log.
     public internal(set) var voids: [UInt64] = []
-    /// Incoming orders that ran out of steps, in the order in which they took off.
-    var flights: [Flight] = []
+    /// Instruments with an incoming order that ran out of steps, in the order in which it did.
+    var flights: WaitingList
+    /// These orders by instrument.
+    var flightTerms: Slab<Flight>
     /// Accounts whose kill switch goes on, in the order of the log; 0 is the venue.
     var kills: WaitingList
     /// The account that the venue's kill switch is at.
@@ -90,6 +92,8 @@ public struct Engine: ~Copyable {
         instruments = Slab(capacity: Int(limits.instruments) + 1)
         triggers = Slab(capacity: Int(limits.instruments) + 1)
         deferredStates = Slab(capacity: Int(limits.instruments) + 1)
+        flights = WaitingList(through: Int(limits.instruments))
+        flightTerms = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         references = References(capacity: Int(limits.references))
         events = EventLog(

@@ -403,7 +403,7 @@ extension Engine {
             else { return false }
             hot.level = none
             let slot = enter(hot, cold)
-            flights.append(
+            keepFlight(
                 Flight(
                     slot: slot, kind: kind, bound: bound, funds: funds, lotsHeld: lotsHeld,
                     quoteQuantity: quoteQuantity, cumQty: cumQty))

@@ -260,7 +260,8 @@ extension Engine {
             }
         }
         out.count(flights.count)
-        for flight in flights {
+        flights.forEach { instrument in
+            let flight = flightTerms[instrument]
             write(flight.slot, &out)
             out.writer.integer(flight.funds)
             out.writer.integer(flight.quoteQuantity)

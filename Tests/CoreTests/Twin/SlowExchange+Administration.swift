@@ -121,6 +121,7 @@ extension SlowExchange {
             {
                 return .refused(.nameInvalid)
             }
+            if mustWait(in: known.id) { return .refused(.instrumentBusy) }
             view.id = known.id
             view.state = known.state
             view.lastPrice = known.lastPrice
@@ -192,9 +193,16 @@ extension SlowExchange {
         return Outcome(id: UInt64(c.instrument.number))
     }
 
+    /// Whether terms can't change, for an order in flight there, or anywhere where it is 0.
+    private func mustWait(in id: InstrumentID) -> Bool {
+        if flaw == .termsOvertakeFlight { return false }
+        return id.number == 0 ? !flights.isEmpty : hasFlight(id)
+    }
+
     func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
         guard let i = instrumentOrNil(c.instrument) else { return .refused(.instrumentUnknown) }
         if c.price < i.priceMin || c.price > i.priceMax { return .refused(.priceInvalid) }
+        if mustWait(in: c.instrument) { return .refused(.instrumentBusy) }
         instruments[Int(c.instrument.number) - 1].rebasedPrice = c.price
         events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
@@ -212,6 +220,7 @@ extension SlowExchange {
         if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
             return .refused(.instrumentUnknown)
         }
+        if mustWait(in: c.instrument) { return .refused(.instrumentBusy) }
         fees[FeeKey(tier: c.tier, instrument: c.instrument)] = (c.maker, c.taker)
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
@@ -288,6 +297,9 @@ extension SlowExchange {
     func setAccountTier(_ c: SetAccountTier) -> Outcome {
         if account(c.account) == nil { return .refused(.accountUnknown) }
         if UInt32(c.tier) >= limits.feeTiers { return .refused(.termsInvalid) }
+        if flights.contains(where: { $0.view.account == c.account }), flaw != .termsOvertakeFlight {
+            return .refused(.instrumentBusy)
+        }
         accounts[Int(c.account.number) - 1].view.tier = c.tier
         events.append(.accountChanged(c.account))
         return Outcome(id: UInt64(c.account.number))

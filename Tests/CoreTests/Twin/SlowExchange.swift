@@ -116,6 +116,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
     case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
+    case termsOvertakeFlight
 }
 
 /// An exchange that is slow and plain.
