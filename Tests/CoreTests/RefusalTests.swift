@@ -118,6 +118,11 @@ private let amendRows: [Row<Amend>] =
         Row(refusal: .instrumentState, changes: { venue, _ in venue.state(.closed) }),
         Row(refusal: .orderUnknown, spoil: { $0.order = OrderID(77) }),
         Row(refusal: .amendInvalid, spoil: { $0.quantity.lots = -1 }),
+        Row(
+            refusal: .priorityLost,
+            spoil: {
+                $0.keepsPriority = true; $0.quantity.lots = 9
+            }),
         Row(refusal: .priceInvalid, spoil: { $0.price.ticks = 10_001 }),
         Row(refusal: .quantityInvalid, spoil: { $0.quantity.lots = 1_001 }),
         Row(refusal: .displayQuantityInvalid, spoil: { $0.quantity.lots = 201 }),

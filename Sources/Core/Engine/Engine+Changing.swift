@@ -124,6 +124,9 @@ extension Engine {
         if leaves <= 0 || price == oldPrice && quantity == oldQuantity && !renames {
             return .refused(.amendInvalid)
         }
+        if c.keepsPriority, price != oldPrice || quantity >= oldQuantity {
+            return .refused(quantity == oldQuantity ? .amendInvalid : .priorityLost)
+        }
         let refusal = checkAmended(slot, i, price, quantity, renames ? c.newClOrdID : Text40())
         if refusal != .none { return .refused(refusal) }
         let side = orders.hot[slot].side

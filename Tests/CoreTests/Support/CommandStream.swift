@@ -289,7 +289,7 @@ struct CommandStream {
         let c = cancel()
         var a = Amend(
             account: c.account, instrument: c.instrument, order: c.order, clOrdID: c.clOrdID,
-            newClOrdID: clOrdID(), deadline: c.deadline)
+            newClOrdID: clOrdID(), keepsPriority: random.once(in: 5), deadline: c.deadline)
         if random.once(in: 60) { a.newClOrdID = Text40("this-text-is-thirty-seven-bytes-long!")! }
         if random.once(in: 2) { a.price = price(c.instrument) }
         if let order = twin.find(c.account, c.instrument, c.order, c.clOrdID) {

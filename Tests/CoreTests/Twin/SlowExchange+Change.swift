@@ -29,7 +29,10 @@ extension SlowExchange {
         }
         let price = c.price == .none ? order.view.price : c.price
         let total = c.quantity == .zero ? order.view.quantity : c.quantity
-        if let refusal = refusal(of: order, price, total, c.newClOrdID, i) {
+        if let refusal = refusal(
+            of: order, price, total, c.newClOrdID, i,
+            keepsPriority: c.keepsPriority && flaw != .priorityNotKept)
+        {
             return .refused(refusal)
         }
 
@@ -57,12 +60,16 @@ extension SlowExchange {
 
     private func refusal(
         of order: SlowOrder, _ price: Price, _ total: Quantity, _ newClOrdID: Text40,
-        _ i: InstrumentView
+        _ i: InstrumentView, keepsPriority: Bool
     ) -> Refusal? {
         let v = order.view
         let isSameID = newClOrdID.isEmpty || newClOrdID == v.clOrdID
         if price == v.price, total == v.quantity, isSameID { return .amendInvalid }
         if leaves(order, total) <= 0 { return .amendInvalid }
+        if keepsPriority {
+            if total == v.quantity { return .amendInvalid }
+            if total > v.quantity || price != v.price { return .priorityLost }
+        }
         if price < i.priceMin || price > i.priceMax { return .priceInvalid }
         if total < i.quantityMin || total > i.quantityMax { return .quantityInvalid }
         let display = v.displayQuantity

@@ -116,7 +116,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
     case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
-    case termsOvertakeFlight
+    case termsOvertakeFlight, priorityNotKept
 }
 
 /// An exchange that is slow and plain.
