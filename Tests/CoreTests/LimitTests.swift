@@ -187,6 +187,25 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
+    @Test func `an account with more orders than a turn has looks sends market orders`() {
+        var desk = Desk(openOrders: 4_096, turnSteps: 8, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        desk.credit(1, 2, 1_000_000)
+        for i in 0..<40 { desk.place(1, .buy, .limit, 1, at: 1 + Int64(i % 5)) }
+        desk.credit(2, 1, 100)
+        desk.place(2, .sell, .limit, 3, at: 50, show: 1)
+        desk.place(2, .sell, .limit, 1, at: 51)
+        for mode in [SelfTradePrevention.expireMaker, .expireTaker, .decrement] {
+            let bought = desk.apply(
+                .place(
+                    Place(
+                        account: AccountID(1), instrument: InstrumentID(1), side: .buy,
+                        type: .market, selfTradePrevention: mode, quantity: Quantity(lots: 1))))
+            #expect(bought.status == .filled, "\(mode): \(bought)")
+        }
+        #expect(desk.fault() == nil)
+    }
+
     @Test func `so many mass cancels wait and no more, but a kill switch always may`() {
         var desk = Desk(openOrders: 4_096)
         desk.terms(priceMax: 1_000, quantityMax: 100_000)

@@ -116,7 +116,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
     case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
-    case termsOvertakeFlight, priorityNotKept
+    case termsOvertakeFlight, priorityNotKept, longListIsWalked
 }
 
 /// An exchange that is slow and plain.
