@@ -278,6 +278,51 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
+    @Test func `stops that waited for their instrument to trade go on behind the others`() {
+        var desk = Desk(openOrders: 64, turnSteps: 4, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100)
+        desk.apply(
+            .setInstrument(
+                SetInstrument(
+                    symbol: Text16("GLDUS2")!, base: AssetID(1), quote: AssetID(2),
+                    tickMantissa: 1, tickScale: 0, lotUnits: 1, priceMax: Price(ticks: 1_000),
+                    quantityMax: Quantity(lots: 100), audit: Venue.audit)))
+        func order(
+            _ instrument: UInt16, _ account: UInt32, _ side: Side, at ticks: Int64, stop: Int64 = 0
+        ) -> Command {
+            .place(
+                Place(
+                    account: AccountID(account), instrument: InstrumentID(instrument), side: side,
+                    type: stop == 0 ? .limit : .stopLossLimit, price: Price(ticks: ticks),
+                    quantity: Quantity(lots: 1), stopPrice: Price(ticks: stop)))
+        }
+        func waiting(_ engine: borrowing Engine) -> [UInt16: Int] {
+            var count: [UInt16: Int] = [:]
+            engine.forEachOrder {
+                if !$0.isWorking { count[$0.instrument.number, default: 0] += 1 }
+            }
+            return count
+        }
+        for number in UInt16(1)...2 {
+            for _ in 0..<6 { desk.apply(order(number, 2, .buy, at: 90, stop: 100)) }
+            desk.apply(order(number, 1, .sell, at: 100))
+            desk.apply(order(number, 2, .buy, at: 100))
+        }
+        var left = waiting(desk.engine)
+        #expect(left == [1: 3, 2: 3])
+        for state in [InstrumentState.pause, .trading] {
+            desk.apply(
+                .setInstrumentState(
+                    SetInstrumentState(
+                        instrument: InstrumentID(1), state: state, audit: Venue.audit)))
+            desk.restore()
+        }
+        desk.apply(.tick(Tick()))
+        left = waiting(desk.engine)
+        #expect(left == [1: 2])
+        #expect(desk.fault() == nil)
+    }
+
     @Test func `a book worth more than there can be of its quote asset is no trap`() {
         // Orders of earlier terms: 300 asks, each worth 2^120, then terms of long quantities.
         var desk = Desk(openOrders: 4_096, assetScale: 18)

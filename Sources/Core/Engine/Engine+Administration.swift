@@ -197,7 +197,11 @@ extension Engine {
     }
 
     private mutating func change(_ number: UInt16, to state: InstrumentState) {
+        let wasTrading = instruments[Int(number)].state == .trading
         instruments[Int(number)].state = state
+        if !elections.isEmpty, wasTrading != (state == .trading) {
+            elections.run(number, state == .trading)
+        }
         events.append(.instrumentChanged(InstrumentID(number)))
     }
 
@@ -463,6 +467,7 @@ extension Engine {
         instruments.raise(capacity: Int(new.instruments) + 1)
         deferredStates.raise(capacity: Int(new.instruments) + 1)
         flights.raise(through: Int(new.instruments))
+        elections.raise(instruments: Int(new.instruments))
         flightTerms.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity
         triggers.raise(capacity: Int(new.instruments) + 1)

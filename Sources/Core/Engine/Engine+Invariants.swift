@@ -8,8 +8,8 @@ extension Engine {
     /// The first invariant that does not hold, in words, or nil: which asset, account or order, and
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
-        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkIndices()
-            ?? checkLists()
+        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
+            ?? checkIndices() ?? checkLists()
     }
 
     // MARK: Money
@@ -191,6 +191,21 @@ extension Engine {
             }
         }
         return nil
+    }
+
+    /// Ranges have stops, and go on by ticks just where the instrument trades.
+    private func checkElections() -> String? {
+        var count = 0
+        for number in 0...instrumentsUsed where elections.contains(number) {
+            count += 1
+            let isTrading = instruments[Int(number)].state == .trading
+            if elections.running.contains(UInt32(number)) != isTrading
+                || electedRuns(number).isEmpty
+            {
+                return "the elected stops of instrument \(number) wait wrongly"
+            }
+        }
+        return count == elections.count ? nil : "an election is of no instrument"
     }
 
     // MARK: Indices

@@ -34,8 +34,7 @@ struct MassCancelWork {
 extension Engine {
     /// Whether something waits that only ticks do.
     var hasWork: Bool {
-        if !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty { return true }
-        return elections.contains { instruments[Int($0.instrument)].state == .trading }
+        !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty || !elections.running.isEmpty
     }
 
     /// Whether an order is in flight in an instrument, known or not.
@@ -47,8 +46,8 @@ extension Engine {
     @inline(__always) func isBusy(_ instrument: UInt16, isTriggered: Bool) -> Bool {
         if flights.isEmpty, elections.isEmpty { return false }
         if hasFlight(instrument) { return true }
-        let waits = elections.contains { $0.instrument == instrument }
-        return waits && (isTriggered || instruments[Int(instrument)].state == .trading)
+        return elections.contains(instrument)
+            && (isTriggered || elections.running.contains(UInt32(instrument)))
     }
 
     /// Whether a command would be refused as `instrumentBusy` now. The sequencer lets it wait and
@@ -273,13 +272,10 @@ extension Engine {
             }
             massCancels.removeFirst()
         }
-        // The number alone: a copy of the election would have its ranges copied as they grow.
-        while let instrument = elections.first(where: {
-            instruments[Int($0.instrument)].state == .trading
-        })?.instrument {
+        while let instrument = elections.running.first {
             if steps >= most { return Outcome() }
-            if !runElection(instrument) {
-                moveToEnd(instrument)
+            if !runElection(UInt16(instrument)) {
+                elections.run(UInt16(instrument), true)
                 return Outcome()
             }
         }

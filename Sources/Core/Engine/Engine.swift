@@ -63,8 +63,8 @@ public struct Engine: ~Copyable {
     var killCursor: UInt32 = 0
     /// Mass cancels that go on, in the order of the log.
     var massCancels: [MassCancelWork] = []
-    /// Instruments whose elected stops wait, in the order in which they go on.
-    var elections: [Election] = []
+    /// Elected stops that wait.
+    var elections: Elections
     /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
     let isBare: Bool
     private let byAddress = ByAddress()
@@ -93,6 +93,7 @@ public struct Engine: ~Copyable {
         triggers = Slab(capacity: Int(limits.instruments) + 1)
         deferredStates = Slab(capacity: Int(limits.instruments) + 1)
         flights = WaitingList(through: Int(limits.instruments))
+        elections = Elections(instruments: Int(limits.instruments))
         flightTerms = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         references = References(capacity: Int(limits.references))

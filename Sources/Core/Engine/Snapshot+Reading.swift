@@ -446,20 +446,22 @@ extension Engine {
             let instrument: UInt32 = r.integer()
             let rangeCount: UInt32 = r.integer()
             guard r.isValid, instrument >= 1, instrument <= UInt32(instrumentsUsed),
-                !elections.contains(where: { $0.instrument == UInt16(instrument) }),
+                !elections.contains(UInt16(instrument)),
                 rangeCount >= 1, Int(rangeCount) <= r.remaining / 16
             else { return false }
-            var ranges: [Election.Range] = []
+            let number = UInt16(instrument)
+            let isTrading = instruments[Int(number)].state == .trading
+            var wasUp: Bool?
             for _ in 0..<rangeCount {
                 let bound: Int64 = r.integer()
                 let isUp = r.flag()
                 r.endPart()
                 guard r.isValid, bound >= 1, bound <= Limits.priceTicksMax,
-                    ranges.last?.isUp != isUp
+                    wasUp != isUp
                 else { return false }
-                ranges.append(Election.Range(isUp: isUp, bound: bound))
+                elections.append(number, isUp: isUp, bound: bound, isTrading: isTrading)
+                wasUp = isUp
             }
-            elections.append(Election(instrument: UInt16(instrument), ranges: ranges))
         }
         if instrumentsUsed > 0 { for number in 1...instrumentsUsed { updateTriggers(number) } }
         return true

@@ -303,18 +303,24 @@ extension Engine {
         out.endPart()
     }
 
+    private func writeElection(_ instrument: UInt16, _ out: inout SnapshotSink) {
+        let runs = electedRuns(instrument)
+        out.writer.integer(UInt32(instrument))
+        out.writer.integer(UInt32(runs.count))
+        out.endPart()
+        for run in runs {
+            out.writer.integer(run.bound)
+            out.flag(run.isUp)
+            out.endPart()
+        }
+    }
+
     private func writeWork(_ out: inout SnapshotSink) {
         out.count(elections.count)
-        for election in elections {
-            let ranges = election.ranges[election.head...]
-            out.writer.integer(UInt32(election.instrument))
-            out.writer.integer(UInt32(ranges.count))
-            out.endPart()
-            for range in ranges {
-                out.writer.integer(range.bound)
-                out.flag(range.isUp)
-                out.endPart()
-            }
+        elections.running.forEach { writeElection(UInt16($0), &out) }
+        for number in 0...instrumentsUsed
+        where elections.contains(number) && !elections.running.contains(UInt32(number)) {
+            writeElection(number, &out)
         }
         out.writer.integer(UInt32(kills.count))
         out.writer.integer(killCursor)

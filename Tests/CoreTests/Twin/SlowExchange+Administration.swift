@@ -186,11 +186,21 @@ extension SlowExchange {
             if hasFlight(id) {
                 statesToCome[id] = c.state
             } else {
-                instruments[index].state = c.state
-                events.append(.instrumentChanged(id))
+                change(id, to: c.state)
             }
         }
         return Outcome(id: UInt64(c.instrument.number))
+    }
+
+    /// Elected stops that waited for the instrument to trade go on behind the others.
+    func change(_ id: InstrumentID, to state: InstrumentState) {
+        let index = Int(id.number) - 1
+        if instruments[index].state != .trading, state == .trading, electing.contains(id) {
+            electing.removeAll { $0 == id }
+            electing.append(id)
+        }
+        instruments[index].state = state
+        events.append(.instrumentChanged(id))
     }
 
     /// Whether terms can't change, for an order in flight there, or anywhere where it is 0.

@@ -66,8 +66,7 @@ extension SlowExchange {
         flights.removeAll { $0 === order }
         let id = order.view.instrument
         guard let state = statesToCome.removeValue(forKey: id) else { return }
-        instruments[Int(id.number) - 1].state = state
-        events.append(.instrumentChanged(id))
+        change(id, to: state)
     }
 
     // MARK: Stops
