@@ -8,10 +8,11 @@ internal import Wire
 /// A state of the engine, and the commands that take longest in it.
 public enum WorstCase: String, CaseIterable, Sendable {
     case filling, sparse, deepQueue, oneAccount, icebergs, ownIcebergs, ownAsks, stops, zigzag
-    case expiry, killSwitch, massCancels, crafted, flights, tables, references, raise
+    case expiry, killSwitch, massCancels, crafted, flights, halted, replace, tables, references,
+        raise
 
     /// How prices are spread: next to each other, and so that each needs nodes of its own.
-    private static let start: Int64 = 1 << 20
+    static let start: Int64 = 1 << 20
     private static func spread(_ i: Int, of count: Int) -> Int64 {
         let step = max(1, (Limits.priceTicksMax - 2 * start) / Int64(max(count, 1)))
         return start + Int64(i) * step
@@ -34,6 +35,8 @@ public enum WorstCase: String, CaseIterable, Sendable {
         case .massCancels: Self.massCancels(scale)
         case .crafted: Self.crafted(scale)
         case .flights: Self.flights(scale)
+        case .halted: Self.halted(scale)
+        case .replace: Self.replace(scale)
         case .tables: Self.tables(scale)
         case .references: Self.references(scale)
         case .raise: Self.raise(scale)
@@ -393,37 +396,6 @@ public enum WorstCase: String, CaseIterable, Sendable {
                     Cancel(
                         account: AccountID(1), instrument: WorstVenue.instrument, clOrdID: text)))
         }
-        return v
-    }
-
-    /// An order in flight in every instrument.
-    private static func flights(_ scale: WorstScale) -> WorstVenue {
-        let instruments = Int(scale.limits.instruments)
-        var v = WorstVenue(scale, instruments: instruments)
-        let each = min(scale.orders() / instruments - 1, Int(scale.limits.turnSteps) + 100)
-        for number in 1...instruments {
-            let instrument = InstrumentID(UInt16(number))
-            for _ in 0..<each {
-                v.accept(.place(v.order(1, .sell, 1, at: start, instrument: instrument)))
-            }
-            v.accept(.place(v.order(3, .buy, 1, at: 1, instrument: instrument)))
-        }
-        for number in 1...instruments {
-            v.measure(
-                "takes off beside others",
-                .place(
-                    v.order(2, .buy, 1 << 30, at: start, instrument: InstrumentID(UInt16(number)))),
-                ticks: false)
-        }
-        for number in 1...instruments {
-            v.measure(
-                "cancel beside flights",
-                .cancel(
-                    Cancel(
-                        account: AccountID(3), instrument: InstrumentID(UInt16(number)),
-                        order: OrderID(UInt64(number * (each + 1))))), ticks: false)
-        }
-        v.goOn("flights")
         return v
     }
 
