@@ -85,6 +85,7 @@ extension Engine {
     /// Parks an incoming order whose turn is over.
     mutating func takeOff(_ t: inout Incoming) {
         if t.kind == .quote { t.hot.quantity = t.cumQty }
+        t.hot.shown = 0
         if t.slot == none {
             t.hot.level = none
             t.slot = enter(t.hot, t.cold)

@@ -118,7 +118,9 @@ extension Engine {
             timestamp >= 0, let count = r.count(most: Limits.voidsMax)
         else { return false }
         for _ in 0..<count { voids.append(r.integer()) }
-        return r.isValid && voids.allSatisfy { $0 <= sequence }
+        // A record accepts no more than one order, and voids one before it.
+        return r.isValid && lastOrder <= sequence && Set(voids).count == voids.count
+            && voids.allSatisfy { $0 >= 1 && $0 < sequence }
     }
 
     private mutating func readMarkets(_ r: inout WireReader) -> Bool {
@@ -138,7 +140,7 @@ extension Engine {
         guard let instrumentCount = r.count(most: Int(limits.instruments)) else { return false }
         for i in 0..<instrumentCount {
             readInstrument(&r, i + 1)
-            guard r.isValid, isSound(instruments[i + 1]), deferredStates[i + 1] <= 6,
+            guard r.isValid, isSound(instruments[i + 1]), isDeferrable(deferredStates[i + 1]),
                 instrument(symbol: instruments[i + 1].symbol) == nil
             else { return false }
             instrumentsUsed = UInt16(i + 1)
@@ -187,6 +189,13 @@ extension Engine {
         r.endPart()
     }
 
+    /// Whether these bits can be a state that waits: none, or one that can be set.
+    private func isDeferrable(_ raw: UInt8) -> Bool {
+        if raw == 0 { return true }
+        let state = InstrumentState(rawValue: raw - 1)
+        return state != nil && state != .auction
+    }
+
     /// The same terms as an operator may set, and prices that can have been.
     private func isSound(_ v: InstrumentView) -> Bool {
         guard let base = asset(v.base), let quote = asset(v.quote), !v.symbol.isEmpty else {
@@ -205,6 +214,7 @@ extension Engine {
             && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
             && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
             && v.lastTrade.number < 1 << 62
+            && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
     }
 
     private mutating func readAccounts(_ r: inout WireReader) -> Bool {
@@ -225,9 +235,9 @@ extension Engine {
             accounts.slots[number].isKilled = r.flag()
             accounts.slots[number].hasOwnLimits = r.flag()
             r.endPart()
-            guard r.isValid, UInt32(accounts.slots[number].tier) < limits.feeTiers,
-                accounts.slots[number].messages < .max
-            else { return false }
+            guard r.isValid, isSound(accounts.slots[number], isDefault: number == 0) else {
+                return false
+            }
         }
         guard let rows = r.count(most: Int(limits.orderLimits)) else { return false }
         for _ in 0..<rows {
@@ -241,6 +251,16 @@ extension Engine {
             accounts.setOrderLimitRow(account, UInt16(instrument), row)
         }
         return true
+    }
+
+    /// Whether an account's line has only what commands leave there.
+    private func isSound(_ slot: AccountSlot, isDefault: Bool) -> Bool {
+        let hasLimits = slot.openOrdersMax > 0 || slot.messagesPerSecondMax > 0
+        if isDefault, slot.messages > 0 || slot.tier > 0 || slot.isKilled { return false }
+        return UInt32(slot.tier) < limits.feeTiers && slot.messages < .max
+            && 0...second ~= slot.messageSecond
+            && (slot.messages > 0 || slot.messageSecond == 0)
+            && (slot.hasOwnLimits || !hasLimits)
     }
 
     private static func orderLimitRow(_ r: inout WireReader) -> OrderLimitSlot {
@@ -355,9 +375,41 @@ extension Engine {
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
             cold.clOrdID.count <= Limits.clOrdIDBytesMax,
             !hot.hasClOrdID
-                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none
+                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
+            areTimesSound(hot, cold), areTermsSound(hot, cold)
         else { return nil }
         return (hot, cold)
+    }
+
+    /// Whether an order's times are of this log, each after the one before.
+    private func areTimesSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let works =
+            hot.isWorking
+            ? cold.workingTime >= cold.createdTime && cold.workingTime <= cold.updatedTime
+            : cold.workingTime == 0
+        return works && cold.createdTime >= 0 && cold.updatedTime >= cold.createdTime
+            && cold.updatedTime <= timestamp && cold.expireTime >= 0
+            && (cold.expireTime > 0) == (hot.timeInForce == .gtd)
+    }
+
+    /// Whether an order has the terms that its type has, and no others.
+    private func areTermsSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let rests = hot.timeInForce == .gtc || hot.timeInForce == .gtd
+        if hot.type.hasPrice != (hot.price > 0) || hot.type.isTriggered != (cold.stopPrice > 0) {
+            return false
+        }
+        if hot.display > 0 {
+            if !hot.type.hasPrice || !rests || !Self.isDisplay(hot.display, of: hot.quantity) {
+                return false
+            }
+        }
+        switch hot.type {
+        case .limitMaker: if !rests { return false }
+        case .stopLoss, .takeProfit: if hot.timeInForce != .gtc { return false }
+        case .market: if hot.timeInForce != .gtc && hot.timeInForce != .ioc { return false }
+        case .limit, .stopLossLimit, .takeProfitLimit: break
+        }
+        return true
     }
 
     /// Whether an order can stand in a ladder.
@@ -367,8 +419,13 @@ extension Engine {
             hot.isWorking
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
-        return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+        let hasTraded = hot.leaves < hot.quantity - cold.preventedQuantity
+        let isShownWhole = hot.display == 0 || !hot.isWorking
+        let untouched = cold.preventedQuantity == 0 && hot.leaves == hot.quantity
+        return stands && hot.shown >= 1 && hot.shown <= hot.leaves
+            && (isShownWhole ? hot.shown == hot.leaves : hot.shown <= hot.display)
+            && hasTraded == (cold.cumQuote > 0) && (hasTraded || cold.feeOverpaid == 0)
+            && (hot.isWorking || untouched) && cold.preventedQuantity <= hot.quantity - hot.leaves
             && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }
@@ -399,7 +456,9 @@ extension Engine {
                 isFlying(hot, cold, kind, quoteQuantity: quoteQuantity, cumQty: cumQty),
                 lotsHeld >= 0,
                 Int128(lotsHeld) * Int128(instruments[Int(hot.instrument)].lotUnits)
-                    <= Limits.amountUnitsMax
+                    <= Limits.amountUnitsMax,
+                isFlightSound(hot, cold, kind, bound: bound, funds: funds, lotsHeld: lotsHeld),
+                funds <= quoteQuantity || kind != .quote
             else { return false }
             hot.level = none
             let slot = enter(hot, cold)
@@ -421,6 +480,23 @@ extension Engine {
             accounts.slots[account].openOrders = 0
         }
         for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
+    }
+
+    /// Whether a flight has only what its kind uses.
+    private func isFlightSound(
+        _ hot: HotOrder, _ cold: ColdOrder, _ kind: Incoming.Kind, bound: Int64, funds: Int128,
+        lotsHeld: Int64
+    ) -> Bool {
+        guard hot.shown == 0, instruments[Int(hot.instrument)].state == .trading, bound >= 0 else {
+            return false
+        }
+        switch (kind, hot.side) {
+        case (.limit, _): return funds == 0 && lotsHeld == 0 && bound == hot.price
+        case (.market, .buy): return lotsHeld == 0
+        case (.market, .sell): return funds == 0 && lotsHeld == 0
+        case (.quote, .buy): return funds >= 1 && lotsHeld == 0 && cold.preventedQuantity == 0
+        case (.quote, .sell): return funds >= 1 && cold.preventedQuantity == 0
+        }
     }
 
     /// Whether an order can be in flight as this kind.
