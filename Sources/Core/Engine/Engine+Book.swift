@@ -43,7 +43,7 @@ extension Engine {
             if price == prices.up || price == prices.down {
                 updateTriggers(orders.hot[slot].instrument)
             }
-            pruneElections(orders.hot[slot].instrument)
+            leaveElection(orders.hot[slot].instrument, kind, price)
         }
     }
 

@@ -143,6 +143,9 @@ extension Engine {
         if leaves <= 0 || price == oldPrice && quantity == oldQuantity && !renames {
             return .refused(.amendInvalid)
         }
+        if c.keepsPriority, price != oldPrice || quantity >= oldQuantity {
+            return .refused(quantity == oldQuantity ? .amendInvalid : .priorityLost)
+        }
         var refusal = checkAmended(slot, i, price, quantity)
         if refusal == .none, renames, isKnown(c) { refusal = .clOrdIDDuplicate }
         if refusal == .none, mayNotCross(slot, i, price) { refusal = .wouldTake }

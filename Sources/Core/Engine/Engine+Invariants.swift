@@ -8,8 +8,8 @@ extension Engine {
     /// The first invariant that does not hold, in words, or nil: which asset, account or order, and
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
-        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkIndices()
-            ?? checkLists()
+        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
+            ?? checkIndices() ?? checkLists()
     }
 
     // MARK: Money
@@ -68,7 +68,10 @@ extension Engine {
         where orders.hot[slot].account != 0 && orders.hot[slot].level != none {
             add(slot, held(slot), &holds)
         }
-        for flight in flights { add(flight.slot, held(flight), &holds) }
+        flights.forEach { instrument in
+            let flight = flightTerms[instrument]
+            add(flight.slot, held(flight), &holds)
+        }
         return holds
     }
 
@@ -166,22 +169,43 @@ extension Engine {
 
     /// Orders in flight stand in no level, one an instrument.
     private func checkFlights() -> String? {
-        var instruments: Set<UInt16> = []
-        for flight in flights {
-            let order = orders.hot[flight.slot]
-            if order.account == 0 || order.level != none || !order.isWorking {
-                return "what is in flight is no such order"
+        var isSound = true
+        var count: [UInt32: UInt32] = [:]
+        flights.forEach { instrument in
+            let order = orders.hot[flightTerms[instrument].slot]
+            if order.account == 0 || order.level != none || !order.isWorking
+                || UInt32(order.instrument) != instrument
+            {
+                isSound = false
             }
-            if !instruments.insert(order.instrument).inserted {
-                return "instrument \(order.instrument) has two flights"
-            }
+            count[order.account, default: 0] += 1
         }
-        for number in 0...Int(instrumentsUsed) where deferredStates[number] != 0 {
-            if !instruments.contains(UInt16(number)) {
+        if !isSound { return "what is in flight is no such order" }
+        for account in 0...accounts.count
+        where accounts.slots[account].flights != count[account] ?? 0 {
+            return "account \(account) miscounts its orders in flight"
+        }
+        for number in 0...instrumentsUsed where deferredStates[Int(number)] != 0 {
+            if !hasFlight(number) {
                 return "instrument \(number) waits for a flight that is not there"
             }
         }
         return nil
+    }
+
+    /// Ranges have stops, and go on by ticks just where the instrument trades.
+    private func checkElections() -> String? {
+        var count = 0
+        for number in 0...instrumentsUsed where elections.contains(number) {
+            count += 1
+            let isTrading = instruments[Int(number)].state == .trading
+            if elections.running.contains(UInt32(number)) != isTrading
+                || electedRuns(number).isEmpty
+            {
+                return "the elected stops of instrument \(number) wait wrongly"
+            }
+        }
+        return count == elections.count ? nil : "an election is of no instrument"
     }
 
     // MARK: Indices

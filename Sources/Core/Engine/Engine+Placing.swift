@@ -150,7 +150,8 @@ extension Engine {
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
-                hot: hot, cold: cold, kind: .market, bound: bound, funds: hold, cumQty: cumQty)
+                hot: hot, cold: cold, kind: .market, bound: bound,
+                funds: hot.side == .buy ? hold : 0, cumQty: cumQty)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
