@@ -1,4 +1,4 @@
-// Cancels, changes, triggers and timers.
+// Cancels and changes of open orders.
 
 internal import Slabs
 public import Terms

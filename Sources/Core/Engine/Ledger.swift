@@ -97,7 +97,7 @@ struct Ledger: ~Copyable {
         let i = index(account, asset)
         balances[i].available.units -= units
         balances[i].held.units += units
-        assert(balances[i].available.units >= 0 && balances[i].held.units >= 0)
+        precondition(balances[i].available.units | balances[i].held.units >= 0, "held is there")
     }
 
     /// Moves from available to held, or back where negative; false when there is not as much.
