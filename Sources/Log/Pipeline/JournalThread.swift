@@ -1,6 +1,7 @@
 // The journal thread: group commit.
 
 import Journal
+import Link
 import Platform
 import Synchronization
 import Wire
@@ -96,10 +97,13 @@ struct JournalThread: ~Copyable {
             taken += count
         }
         sink.noteCommit(stages.released.now)
+        let written = stages.trace == nil ? 0 : Clock.monotonicNanos()
         try sink.sync()
+        let now = Clock.monotonicNanos()
+        // Before anyone is woken by it: who then looks finds the sample.
+        stages.trace?.commit(position, began: began, written: written, synced: now)
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
-        let now = Clock.monotonicNanos()
         recorder.record(nanos: UInt64(max(0, now - began)))
         committed = now
         isSettled = false

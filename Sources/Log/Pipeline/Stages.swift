@@ -84,16 +84,19 @@ final class Stages: Sendable {
     let hasFailed = Atomic<Bool>(false)
 
     let syncStats = SyncStats()
+    /// Where the time of commands goes, if somebody wants to know.
+    let trace: LatencyTrace?
 
     /// The end of the ring of commands, bytes, that only operators' requests may take.
     static var operatorRequestBytes: Int { 1 << 20 }
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole
+        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?
     ) throws(SystemError) {
         precondition(
             requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
+        self.trace = trace
         linkBell = try Doorbell()
         sealedBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
