@@ -15,9 +15,9 @@ struct DurableBench: ParsableCommand {
         abstract: "Measures acknowledged commands with a real disk, through a real matchd.",
         discussion: """
             Every acknowledged command is on disk. First the bare disk and a bare socket are \
-            measured, then matchd as fast as it goes, then at fixed rates. Orders are placed and \
-            cancelled in turn, half each. Latency is from when a command was due until its \
-            acknowledgement is read.
+            measured, then matchd in pairs with the bare disk, as fast as it goes, and at fixed \
+            rates. Orders are placed and cancelled in turn, half each. Latency is from when a \
+            command was due until its acknowledgement is read.
 
             The disk that matchd is judged by is measured in turn with it, in many short pairs: a \
             loop that does nothing but write 4 KiB and sync them, read as an open loop. Of \
@@ -94,6 +94,7 @@ struct DurableBench: ParsableCommand {
         let server = try BenchServer(place, matchd: matchd, idle: idle)
         defer { server.stop() }
         try server.prepare(accounts: clients)
+        if pairs > 0 { try runPairs(disk, server) }
         let full = try load(server, rate: 0, seconds)
         let perSecond = Int64(full.acked) * 1_000_000_000 / max(1, full.nanos)
         print("full load, \(clients) processes: \(perSecond) acknowledged commands/s")
@@ -103,7 +104,6 @@ struct DurableBench: ParsableCommand {
             Self.row("\(rate)/s, until acknowledged", result.latency)
             Self.warn(result)
         }
-        if pairs > 0 { try runPairs(disk, server) }
         let status = try server.status()
         print(
             "group commits \(status.syncs), the last ones p50 \(status.syncP50 / 1000) us, "
@@ -135,7 +135,7 @@ struct DurableBench: ParsableCommand {
         }
         print(DurablePair.medians(found))
         Self.warn(total)
-        print(total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"))
+        print(total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"), "\n")
     }
 
     /// Runs the load processes, and adds up what they measured.

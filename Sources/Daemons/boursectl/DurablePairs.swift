@@ -83,8 +83,8 @@ struct DurablePair {
 struct DurableStages {
     /// What passes between two stamps, the sender's before all and the receiver's behind.
     private static let names = [
-        "socket, in", "queue", "engine", "wait for the disk", "journal write", "fsync", "release",
-        "socket, out",
+        "socket, in", "queue", "engine", "write before", "fsync before", "journal wakes",
+        "journal write", "fsync", "release", "socket, out",
     ]
     private var each = [LatencyHistogram](repeating: LatencyHistogram(), count: names.count)
     /// What each took of the command that took longest.

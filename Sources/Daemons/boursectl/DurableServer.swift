@@ -125,8 +125,10 @@ final class BenchServer {
         socket = settings.matchd.socket
         trace = Directory.join(place.runtime, "trace")
         process = try ChildProcess(program, ["--config", configuration, "--trace", trace])
+        // The segments that it makes ahead would be measured else.
+        let ready = ["ready-a", "ready-b"].map { Directory.join(settings.journalDirectory, $0) }
         for _ in 0..<500 {
-            if (try? status()) != nil { return }
+            if (try? status()) != nil, ready.allSatisfy(Directory.exists) { return }
             Clock.sleep(nanos: 20_000_000)
         }
         kill(process.id, SIGKILL)

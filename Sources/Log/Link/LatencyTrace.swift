@@ -23,12 +23,12 @@ public struct LatencySample: Hashable, Sendable {
 ///
 ///      0  u64      magic, "BOURSET1"
 ///      8  u64      samples that are complete
-///     64  16 ki ×  96 bytes: sample i in place i modulo 16 ki
+///     64  16 ki × 104 bytes: sample i in place i modulo 16 ki
 ///                   0  u64      session
 ///                   8  u64      number
 ///                  16  u64      where its request ends in the ring of commands
 ///                  24  u64      where its record ends in the log ring
-///                  32  i64 × 7  the stamps
+///                  32  i64 × 9  the stamps
 ///
 /// It belongs on tmpfs, as the command mark does.
 @safe public final class LatencyTrace: @unchecked Sendable {
@@ -42,6 +42,10 @@ public struct LatencySample: Hashable, Sendable {
         case taken
         /// That turn has applied it, and shown it to the journal.
         case applied
+        /// The records of the group commit before its own are written.
+        case priorWritten
+        /// They are durable.
+        case priorSynced
         /// The journal thread has begun the group commit that it is part of.
         case began
         /// That commit's records are written.
@@ -52,9 +56,21 @@ public struct LatencySample: Hashable, Sendable {
         case released
     }
 
+    /// When a group commit began, had its records written, and had them durable.
+    public struct Commit: Sendable {
+        /// When it began.
+        public var began: Int64 = 0
+        /// When its records were written.
+        public var written: Int64 = 0
+        /// When they were durable.
+        public var synced: Int64 = 0
+        /// None.
+        public init() {}
+    }
+
     private static let magic: UInt64 = 0x3154_4553_5255_4F42
     private static let headerBytes = 64
-    private static let slotBytes = 96
+    private static let slotBytes = 104
     /// Samples that the file holds.
     public static let capacity = 1 << 14
     /// Samples that may be on their way at once.
@@ -123,16 +139,20 @@ public struct LatencySample: Hashable, Sendable {
         applied.store(sample, ordering: .releasing)
     }
 
-    /// For the journal thread: all before `position` of the log ring is durable.
+    /// For the journal thread: all before `position` of the log ring is durable, by this group
+    /// commit; that of `prior` came before it.
     @inline(__always)
-    public func commit(_ position: UInt64, began: Int64, written: Int64, synced: Int64) {
+    public func commit(_ position: UInt64, _ commit: Commit, prior: Commit) {
         var sample = durable.load(ordering: .relaxed)
         let end = applied.load(ordering: .acquiring)
         guard sample < end else { return }
         while sample < end, get(sample, 24) <= position {
-            stamp(sample, .began, began)
-            stamp(sample, .written, written)
-            stamp(sample, .synced, synced)
+            let applied = Int64(bitPattern: get(sample, Self.offset(.applied)))
+            stamp(sample, .priorWritten, max(applied, prior.written))
+            stamp(sample, .priorSynced, max(applied, prior.synced))
+            stamp(sample, .began, commit.began)
+            stamp(sample, .written, commit.written)
+            stamp(sample, .synced, commit.synced)
             sample += 1
         }
         durable.store(sample, ordering: .releasing)
@@ -166,8 +186,10 @@ public struct LatencySample: Hashable, Sendable {
     }
 
     private func stamp(_ sample: UInt64, _ stamp: Stamp, _ time: Int64) {
-        set(sample, 32 + 8 * stamp.rawValue, UInt64(bitPattern: time))
+        set(sample, Self.offset(stamp), UInt64(bitPattern: time))
     }
+
+    private static func offset(_ stamp: Stamp) -> Int { 32 + 8 * stamp.rawValue }
 
     // MARK: Reading
 
@@ -200,7 +222,7 @@ public struct LatencySample: Hashable, Sendable {
                 LatencySample(
                     session: UInt32(truncatingIfNeeded: word(slot)), number: word(slot + 8),
                     stamps: Stamp.allCases.map {
-                        Int64(bitPattern: word(slot + 32 + 8 * $0.rawValue))
+                        Int64(bitPattern: word(slot + offset($0)))
                     }))
         }
         return Array(samples.dropFirst(Int(first() - start)))
