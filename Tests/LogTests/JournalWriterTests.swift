@@ -123,7 +123,10 @@ import Wire
     /// The first byte from `offset` on of which the disk holds nothing.
     private static func hole(_ path: String, from offset: Int) throws -> Int {
         let seekHole: Int32 = 4
-        let found = lseek(try File(path, .read).descriptor, off_t(offset), seekHole)
+        let file = try File(path, .read)
+        let found = withExtendedLifetime(file) {
+            lseek(file.descriptor, off_t(offset), seekHole)
+        }
         guard found >= 0 else { throw SystemError.last("look for a hole in", path) }
         return Int(found)
     }

@@ -142,7 +142,7 @@ struct DurableLoad {
             while sent < total, time(sent + 1) <= now {
                 sent += 1
                 Self.command(sent, index, session, &out)
-                times.note(sent, due: time(sent))
+                times.note(sent, due: time(sent), sent: now)
             }
             while !out.isEmpty {
                 unsafe out.drain {
@@ -160,33 +160,37 @@ struct DurableLoad {
             do throws(SystemError) {
                 for sample in try LatencyTrace.read(trace) where sample.session == session.number {
                     guard total - min(total, sample.number) < CommandTimes.size else { continue }
-                    let (due, read) = times.times(sample.number)
+                    let passed = times.times(sample.number)
                     // One of an earlier run has a time before this one began.
-                    guard due > 0, sample[.received] >= began else { continue }
-                    result.stages.record(sample, due: due, read: read)
+                    guard passed.due > 0, sample[.received] >= began else { continue }
+                    result.stages.record(sample, passed)
                 }
             } catch { throw .system(error) }
         }
         return result
     }
 
-    /// When each command was due and when its acknowledgement was read, for the last of them and
-    /// as many as can be on the way.
+    /// When a command was due, when it was sent, and when its acknowledgement was read.
+    typealias Passed = (due: Int64, sent: Int64, read: Int64)
+
+    /// These times of the last commands, and of as many as can be on the way.
     @safe final class CommandTimes: @unchecked Sendable {
         // Unchecked: a slot is written before its command is sent and read after its answer came.
         static var size: UInt64 { 1 << 18 }
-        private let slots: UnsafeMutablePointer<(due: Int64, read: Int64)>
+        private let slots: UnsafeMutablePointer<Passed>
 
         init() {
             unsafe slots = .allocate(capacity: Int(Self.size))
-            unsafe slots.initialize(repeating: (0, 0), count: Int(Self.size))
+            unsafe slots.initialize(repeating: (0, 0, 0), count: Int(Self.size))
         }
 
         deinit { unsafe slots.deallocate() }
 
         private func slot(_ number: UInt64) -> Int { Int(number & (Self.size - 1)) }
 
-        func note(_ number: UInt64, due: Int64) { unsafe slots[slot(number)].due = due }
+        func note(_ number: UInt64, due: Int64, sent: Int64) {
+            unsafe slots[slot(number)] = (due, sent, 0)
+        }
 
         /// Notes that the acknowledgement was read; gives how long it took.
         func note(_ number: UInt64, read: Int64) -> Int64 {
@@ -194,7 +198,7 @@ struct DurableLoad {
             return unsafe read - slots[slot(number)].due
         }
 
-        func times(_ number: UInt64) -> (due: Int64, read: Int64) { unsafe slots[slot(number)] }
+        func times(_ number: UInt64) -> Passed { unsafe slots[slot(number)] }
     }
 
     /// Takes the acknowledgements.

@@ -83,8 +83,8 @@ struct DurablePair {
 struct DurableStages {
     /// What passes between two stamps, the sender's before all and the receiver's behind.
     private static let names = [
-        "socket, in", "queue", "engine", "write before", "fsync before", "journal wakes",
-        "journal write", "fsync", "release", "socket, out",
+        "load, late", "socket, in", "queue", "engine", "write before", "fsync before",
+        "journal wakes", "journal write", "fsync", "release", "socket, out",
     ]
     private var each = [LatencyHistogram](repeating: LatencyHistogram(), count: names.count)
     /// What each took of the command that took longest.
@@ -92,9 +92,9 @@ struct DurableStages {
 
     init() {}
 
-    /// Takes a command that was due, and whose acknowledgement was read, at these times.
-    mutating func record(_ sample: LatencySample, due: Int64, read: Int64) {
-        let times = [due] + sample.stamps + [read]
+    /// Takes the times of a command: in matchd, and in the load that sent it.
+    mutating func record(_ sample: LatencySample, _ passed: DurableLoad.Passed) {
+        let times = [passed.due, passed.sent] + sample.stamps + [passed.read]
         let durations = zip(times.dropFirst(), times).map { $0 - $1 }
         for (stage, nanos) in durations.enumerated() { each[stage].record(nanos) }
         if durations.reduce(0, +) > longest.reduce(0, +) { longest = durations }

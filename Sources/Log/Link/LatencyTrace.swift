@@ -114,7 +114,7 @@ public struct LatencySample: Hashable, Sendable {
         guard now >= next else { return }
         let sample = begun.load(ordering: .relaxed)
         guard sample - ended < UInt64(Self.pendingMax) else { return }
-        next = max(next + Self.intervalNanos, now)
+        next = now + Self.intervalNanos
         set(sample, 0, UInt64(session))
         set(sample, 8, number)
         set(sample, 16, position)
