@@ -143,15 +143,14 @@ import Wire
     {
         let lab = try JournalLab()
         let options = JournalOptions(segmentBytes: 9 << 20, reserveBytes: 0)
-        var last = LogPoint.start
-        var written: [UInt8] = []
+        let sample = JournalSample(1)
+        var written =
+            sample.bytes(1...1) + JournalState.ticks(after: sample.point(), 40, bytes: 4000)
         func write(_ writer: JournalWriter, _ count: Int, bytes: Int) throws {
-            let records = JournalState.ticks(
-                after: last, count, epoch: last.sequence == 0 ? 1 : nil, bytes: bytes)
+            let records = JournalState.ticks(after: writer.last, count, bytes: bytes)
             try writer.append(records)
             try writer.sync()
             written += records
-            last = writer.last
         }
         func recovered() throws -> JournalWriter {
             try JournalWriter(
@@ -161,7 +160,8 @@ import Wire
         func hole() throws -> Int { try Self.hole(lab.scratch.segment(1), from: 0) }
         var writer = try recovered()
         // Of much at once the metadata are little: nothing goes ahead of it.
-        try write(writer, 40, bytes: 4000)
+        try writer.append(written)
+        try writer.sync()
         #expect(try hole() < 1 << 20)
         try write(writer, 1, bytes: 200)
         let first = try hole()

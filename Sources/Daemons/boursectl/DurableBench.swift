@@ -135,7 +135,7 @@ struct DurableBench: ParsableCommand {
         }
         print(DurablePair.medians(found))
         Self.warn(total)
-        print(total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"), "\n")
+        print(total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"), terminator: "\n\n")
     }
 
     /// Runs the load processes, and adds up what they measured.

@@ -1,5 +1,6 @@
 // Appends to the journal: write, then sync, then tell. One thread appends and syncs; another may
-// prepare segments ahead of need.
+// prepare segments ahead of need. What was tried of other ways to meet the disk stands in
+// `Sources/README.md`, "How the journal meets the disk".
 
 internal import Platform
 internal import Synchronization
