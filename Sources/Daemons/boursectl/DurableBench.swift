@@ -135,7 +135,9 @@ struct DurableBench: ParsableCommand {
         }
         print(DurablePair.medians(found))
         Self.warn(total)
-        print(total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"), terminator: "\n\n")
+        print(
+            total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"),
+            terminator: "\n\n")
     }
 
     /// Runs the load processes, and adds up what they measured.
@@ -169,7 +171,7 @@ struct DurableBench: ParsableCommand {
 
     private static func row(_ name: String, _ latency: LatencyHistogram) {
         let parts = [(500, "p50"), (990, "p99"), (999, "p99.9")].map { permille, title in
-            "\(title) " + Column.right(micros(latency.nanos(permille: permille)), 8)
+            "\(title) " + Padding.right(micros(latency.nanos(permille: permille)), 8)
         }
         let gap = String(repeating: " ", count: max(1, 38 - name.count))
         print(name + gap + parts.joined(separator: "   ") + " us")
@@ -182,8 +184,8 @@ struct DurableBench: ParsableCommand {
     static func micros(_ nanos: UInt64) -> String { "\(nanos / 1000).\(nanos % 1000 / 100)" }
 }
 
-/// Columns of a table.
-enum Column {
+/// Text of a fixed width.
+enum Padding {
     static func right(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }

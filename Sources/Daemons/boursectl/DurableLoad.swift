@@ -146,7 +146,13 @@ struct DurableLoad {
             }
             while !out.isEmpty {
                 unsafe out.drain {
-                    max(0, unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0))
+                    let sent = unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0)
+                    if sent < 0, errno == EAGAIN {
+                        var entry = pollfd(
+                            fd: client.descriptor, events: Int16(POLLOUT), revents: 0)
+                        _ = unsafe poll(&entry, 1, 100)
+                    }
+                    return max(0, sent)
                 }
             }
             Clock.sleep(nanos: time(sent + 1) - Clock.monotonicNanos())

@@ -35,18 +35,18 @@ struct DurablePair {
 
     static var heading: String {
         let titles = ["bare ", "ours "].map { side in
-            columns.map { Column.right(side + $0.0, 11) }.joined()
+            columns.map { Padding.right(side + $0.0, 11) }.joined()
         }
-        return Column.left("pair", 7) + titles.joined() + "   p50 p99   idle"
+        return Padding.left("pair", 7) + titles.joined() + "   p50 p99   idle"
     }
 
     private static func row(
         _ name: String, _ bare: [Int64], _ ours: [Int64], _ isKept: [Bool], _ idle: Int
     ) -> String {
-        let kept = isKept.map { Column.left($0 ? "yes" : "no", 4) }.joined()
-        return Column.left(name, 7)
-            + (bare + ours).map { Column.right(millis($0), 11) }.joined() + "   " + kept
-            + Column.right("\(idle) %", 6)
+        let kept = isKept.map { Padding.left($0 ? "yes" : "no", 4) }.joined()
+        return Padding.left(name, 7)
+            + (bare + ours).map { Padding.right(millis($0), 11) }.joined() + "   " + kept
+            + Padding.right("\(idle) %", 6)
     }
 
     func row(_ name: String) -> String {
@@ -65,17 +65,19 @@ struct DurablePair {
             columns.map { column in median(pairs.map { nanos(side($0), column.1) }) }
         }
         let (p50, p99) = (median(pairs.map(\.p50Excess)), median(pairs.map(\.p99Excess)))
-        return row(
+        let medians = row(
             "median", column { $0.bare }, column { $0.ours }, [p50 <= p50More, p99 <= p99More],
-            median(pairs.map(\.idle))) + """
-
-                p50: the bare disk's and \(millis(p50)) ms, at most and \(millis(p50More)) are wanted: \
-                \(p50 <= p50More ? "yes" : "no"), and in \(pairs.count { $0.isP50Kept }) of \
-                \(pairs.count) pairs
-                p99: twice the bare disk's and \(millis(p99)) ms, at most and \(millis(p99More)) are \
-                wanted: \(p99 <= p99More ? "yes" : "no"), and in \(pairs.count { $0.isP99Kept }) of \
-                \(pairs.count) pairs
-                """
+            median(pairs.map(\.idle)))
+        func verdict(_ excess: Int64, _ limit: Int64, _ isKept: (DurablePair) -> Bool) -> String {
+            "\(millis(excess)) ms; limit \(millis(limit)) ms: "
+                + (excess <= limit ? "met" : "missed")
+                + " (\(pairs.count(where: isKept)) of \(pairs.count) pairs)"
+        }
+        return """
+            \(medians)
+            p50 beyond the bare disk's: \(verdict(p50, p50More, \.isP50Kept))
+            p99 beyond twice the bare disk's: \(verdict(p99, p99More, \.isP99Kept))
+            """
     }
 }
 
@@ -109,14 +111,14 @@ struct DurableStages {
     func table(_ title: String) -> String {
         let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
         var lines = [
-            Column.left("", 20) + columns.map { Column.right($0.0, 11) }.joined()
-                + Column.right("mean", 11)
+            Padding.left("", 20) + columns.map { Padding.right($0.0, 11) }.joined()
+                + Padding.right("mean", 11)
         ]
         for (stage, latency) in each.enumerated() {
             let values = columns.map { latency.nanos(permille: $0.1) } + [latency.mean]
             lines.append(
-                Column.left(Self.names[stage], 20)
-                    + values.map { Column.right(DurableBench.micros($0), 11) }.joined())
+                Padding.left(Self.names[stage], 20)
+                    + values.map { Padding.right(DurableBench.micros($0), 11) }.joined())
         }
         let all = longest.reduce(0, +)
         let most = longest.indices.max { longest[$0] < longest[$1] } ?? 0
@@ -124,7 +126,7 @@ struct DurableStages {
             "\(Self.names[$0.offset]) \($0.element / 1000)"
         }
         return "\(title), \(each[0].total) samples\n" + lines.joined(separator: "\n")
-            + "\nthe longest of them took \(all / 1000) us, and stalled in \(Self.names[most]): "
+            + "\nthe longest took \(all / 1000) us, most of it in \(Self.names[most]): "
             + parts.joined(separator: "; ")
     }
 

@@ -58,9 +58,11 @@ def test_the_medians_are_of_the_pairs(printed):
         for column in range(4):
             assert median[side][column] == sorted(pair[side][column] for pair in single)[PAIRS // 2]
     for title, kept in ("p50", 3), ("p99", 4):
-        verdict = re.search(rf"^{title}: .*: (yes|no), and in (\d+) of {PAIRS} pairs$", printed, re.M)
+        verdict = re.search(
+            rf"^{title} beyond .*: -?[0-9.]+ ms; limit [0-9.]+ ms: (met|missed)"
+            rf" \((\d+) of {PAIRS} pairs\)$", printed, re.M)
         assert int(verdict[2]) == sum(pair[kept] for pair in single)
-        assert (verdict[1] == "yes") == median[kept]
+        assert (verdict[1] == "met") == median[kept]
 
 
 def test_the_time_of_each_sample_is_accounted_for(printed):
@@ -72,7 +74,7 @@ def test_the_time_of_each_sample_is_accounted_for(printed):
         *spread, mean = map(float, row[1].split())
         assert spread == sorted(spread), stage
         means.append(mean)
-    longest = re.search(r"longest of them took (\d+) us, and stalled in ([a-z, ]+): (.*)$", printed, re.M)
+    longest = re.search(r"longest took (\d+) us, most of it in ([a-z, ]+): (.*)$", printed, re.M)
     parts = dict(re.fullmatch(r"([a-z, ]+) (\d+)", part).groups() for part in longest[3].split("; "))
     assert tuple(parts) == STAGES
     times = {stage: int(time) for stage, time in parts.items()}
