@@ -85,6 +85,34 @@ private struct ListBook {
         return (0..<shape.events).map { _ in generator.makeEvent() }
     }
 
+    @Test(arguments: [false, true])
+    func `events that no order can have do nothing`(_ ledger: Bool) {
+        let good = ReplayEvent(
+            kind: .limit, side: .buy, symbol: 1, account: 1, orderID: 1, price: 5, quantity: 5)
+        var odd: [ReplayEvent] = []
+        for change: (inout ReplayEvent) -> Void in [
+            { $0.price = -1 }, { $0.price = 0 }, { $0.price = .min }, { $0.price = .max },
+            { $0.quantity = -5 }, { $0.quantity = 0 }, { $0.quantity = .max }, { $0.side = 2 },
+            { $0.symbol = 0 }, { $0.symbol = 9 }, { $0.orderID = 0 }, { $0.kind = 9 },
+        ] {
+            var event = good
+            event.orderID = 2
+            change(&event)
+            odd.append(event)
+        }
+        for kind in [ReplayEvent.Kind.replace, .cancel] {
+            var event = good
+            event.kind = kind.rawValue
+            (event.price, event.side) = (-7, 1)
+            odd.append(event)
+        }
+        var replay = Replay(symbols: 1, accounts: 2, openOrders: 16, ledger: ledger)
+        unsafe ([good] + odd).withUnsafeBufferPointer { unsafe replay.run($0) }
+        #expect(replay.engine.openOrderCount == 1)
+        #expect(replay.totals.trades == 0)
+        #expect(replay.engine.checkInvariants() == nil || !ledger)
+    }
+
     private func replay(_ events: [ReplayEvent], symbols: Int, ledger: Bool) -> ReplayTotals {
         var replay = Replay(symbols: symbols, accounts: 20, openOrders: 4_096, ledger: ledger)
         unsafe events.withUnsafeBufferPointer { unsafe replay.run($0) }

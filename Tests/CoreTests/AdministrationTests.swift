@@ -186,6 +186,41 @@ struct Desk: ~Copyable {
         #expect(fault == nil)
     }
 
+    @Test func `of full sessions the operator's that is idle longest gives way after an hour`() {
+        var limits = EngineLimits.small
+        limits.sessions = 4
+        let venue = Venue(limits: limits)
+        func open(_ name: String) -> Outcome {
+            venue.apply(.openSession(OpenSession(name: Text40(name)!)))
+        }
+        for name in ["gateway/1", "operator/ann", "operator/ben", "operator/cat"] {
+            #expect(open(name).refusal == .none)
+        }
+        let tick = Command.tick(Tick())
+        venue.now += 1_000_000_000
+        #expect(venue.apply(tick, session: 2, number: 1).refusal == .none)
+        venue.now += 3_598_999_999_999
+        #expect(open("operator/dan") == .refused(.tableFull), "an hour less a nanosecond")
+        venue.now += 1
+        // Of ben and cat, who are as old, the one who was first.
+        #expect(open("operator/dan") == Outcome(id: 5))
+        #expect(same(venue.events, [.sessionClosed(SessionID(3)), .sessionOpened(SessionID(5))]))
+        #expect(venue.apply(tick, session: 3, number: 1) == .refused(.sessionUnknown))
+        #expect(open("gateway/2") == Outcome(id: 6))
+        #expect(venue.apply(tick, session: 4, number: 1) == .refused(.sessionUnknown))
+        #expect(open("operator/eve") == .refused(.tableFull), "ann was there a second later")
+        venue.now += 1_000_000_000
+        #expect(open("operator/eve") == Outcome(id: 7))
+        #expect(venue.apply(tick, session: 2, number: 2) == .refused(.sessionUnknown))
+        venue.now += 3_600_000_000_000
+        // A name that is known takes its own place. Gateways never give way.
+        #expect(open("operator/dan") == Outcome(id: 8))
+        #expect(open("operator/fay") == Outcome(id: 9))
+        #expect(open("operator/gus") == .refused(.tableFull))
+        #expect(venue.apply(tick, session: 1, number: 1).refusal == .none)
+        #expect(venue.apply(tick, session: 6, number: 1).refusal == .none)
+    }
+
     @Test func `sessions that close leave room for others, and their numbers never come again`() {
         var limits = EngineLimits.small
         limits.sessions = 2

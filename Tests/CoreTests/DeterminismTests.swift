@@ -105,7 +105,8 @@ import Wire
             }
             #expect(other.checkInvariants() == nil)
         }
-        #expect(waits.flights > 100 && waits.massCancels > 10 && waits.elections > 100)
+        #expect(
+            waits.flights > 100 && waits.massCancels + waits.kills > 10 && waits.elections > 100)
     }
 
     /// What an engine's snapshot gives.

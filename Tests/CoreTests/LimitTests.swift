@@ -10,9 +10,13 @@ import Wire
     private struct Desk: ~Copyable {
         var engine: Engine
 
-        init(openOrders: UInt32, assetScale: UInt8 = 2) {
+        init(
+            openOrders: UInt32, assetScale: UInt8 = 2, turnSteps: UInt32 = 512,
+            credit units: Int128 = Limits.amountUnitsMax
+        ) {
             var limits = EngineLimits.small
             limits.openOrders = openOrders
+            limits.turnSteps = turnSteps
             engine = Engine(limits: limits)
             let audit = Venue.audit
             apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 0, audit: audit)))
@@ -20,8 +24,8 @@ import Wire
             for name in ["ann", "ben"] {
                 apply(.openAccount(OpenAccount(name: Text40(name)!, audit: audit)))
             }
-            credit(1, 1, Limits.amountUnitsMax)
-            credit(2, 2, Limits.amountUnitsMax)
+            credit(1, 1, units)
+            credit(2, 2, units)
         }
 
         mutating func credit(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
@@ -75,6 +79,13 @@ import Wire
                         type: type, timeInForce: timeInForce, price: Price(ticks: ticks),
                         quantity: Quantity(lots: lots), stopPrice: Price(ticks: stop),
                         displayQuantity: Quantity(lots: show))))
+        }
+
+        /// The size of its state.
+        func stateBytes() -> Int {
+            var count = 0
+            unsafe engine.writeSnapshot { count += $0.count }
+            return count
         }
 
         /// Goes on with what a snapshot gives.
@@ -154,6 +165,47 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
+    @Test func `a mass cancel of all counts the accounts that it only passes`() {
+        var desk = Desk(openOrders: 4_096, turnSteps: 8, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        for _ in 0..<12 { desk.place(1, .sell, .limit, 1, at: 100) }
+        let canceled = desk.apply(.massCancel(MassCancel(account: AccountID(0))))
+        #expect(canceled == Outcome(status: .canceled, id: 8))
+        // Forty accounts come while it waits: none of their orders is touched.
+        for number in UInt32(3)...42 {
+            desk.apply(
+                .openAccount(OpenAccount(name: Text40("a\(number)")!, audit: Venue.audit)))
+            desk.credit(number, 2, 5_000)
+            #expect(desk.place(number, .buy, .limit, 1, at: 50).refusal == .none)
+        }
+        desk.restore()
+        let ticks = desk.ticks()
+        // Four orders, the end of their account, and forty accounts.
+        #expect(ticks == (4 + 1 + 40 + 7) / 8)
+        let open = desk.engine.openOrderCount
+        #expect(open == 40)
+        #expect(desk.fault() == nil)
+    }
+
+    @Test func `an account with more orders than a turn has looks sends market orders`() {
+        var desk = Desk(openOrders: 4_096, turnSteps: 8, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100_000)
+        desk.credit(1, 2, 1_000_000)
+        for i in 0..<40 { desk.place(1, .buy, .limit, 1, at: 1 + Int64(i % 5)) }
+        desk.credit(2, 1, 100)
+        desk.place(2, .sell, .limit, 3, at: 50, show: 1)
+        desk.place(2, .sell, .limit, 1, at: 51)
+        for mode in [SelfTradePrevention.expireMaker, .expireTaker, .decrement] {
+            let bought = desk.apply(
+                .place(
+                    Place(
+                        account: AccountID(1), instrument: InstrumentID(1), side: .buy,
+                        type: .market, selfTradePrevention: mode, quantity: Quantity(lots: 1))))
+            #expect(bought.status == .filled, "\(mode): \(bought)")
+        }
+        #expect(desk.fault() == nil)
+    }
+
     @Test func `so many mass cancels wait and no more, but a kill switch always may`() {
         var desk = Desk(openOrders: 4_096)
         desk.terms(priceMax: 1_000, quantityMax: 100_000)
@@ -173,6 +225,15 @@ import Wire
         let killed = desk.apply(
             .setKillSwitch(SetKillSwitch(account: AccountID(1), isOn: true, audit: audit)))
         #expect(killed.refusal == .none)
+        // Set again, it is still one.
+        let before = desk.stateBytes()
+        for _ in 0..<1_000 {
+            desk.apply(
+                .setKillSwitch(SetKillSwitch(account: AccountID(1), isOn: true, audit: audit)))
+        }
+        let after = desk.stateBytes()
+        #expect(after <= before)
+        desk.restore()
         _ = desk.ticks()
         let open = desk.engine.openOrderCount
         #expect(open == 0)
@@ -214,6 +275,51 @@ import Wire
         (left, due) = (waiting(desk.engine), desk.engine.nextTimer)
         #expect(left == 0)
         #expect(due == nil)
+        #expect(desk.fault() == nil)
+    }
+
+    @Test func `stops that waited for their instrument to trade go on behind the others`() {
+        var desk = Desk(openOrders: 64, turnSteps: 4, credit: 1_000_000)
+        desk.terms(priceMax: 1_000, quantityMax: 100)
+        desk.apply(
+            .setInstrument(
+                SetInstrument(
+                    symbol: Text16("GLDUS2")!, base: AssetID(1), quote: AssetID(2),
+                    tickMantissa: 1, tickScale: 0, lotUnits: 1, priceMax: Price(ticks: 1_000),
+                    quantityMax: Quantity(lots: 100), audit: Venue.audit)))
+        func order(
+            _ instrument: UInt16, _ account: UInt32, _ side: Side, at ticks: Int64, stop: Int64 = 0
+        ) -> Command {
+            .place(
+                Place(
+                    account: AccountID(account), instrument: InstrumentID(instrument), side: side,
+                    type: stop == 0 ? .limit : .stopLossLimit, price: Price(ticks: ticks),
+                    quantity: Quantity(lots: 1), stopPrice: Price(ticks: stop)))
+        }
+        func waiting(_ engine: borrowing Engine) -> [UInt16: Int] {
+            var count: [UInt16: Int] = [:]
+            engine.forEachOrder {
+                if !$0.isWorking { count[$0.instrument.number, default: 0] += 1 }
+            }
+            return count
+        }
+        for number in UInt16(1)...2 {
+            for _ in 0..<6 { desk.apply(order(number, 2, .buy, at: 90, stop: 100)) }
+            desk.apply(order(number, 1, .sell, at: 100))
+            desk.apply(order(number, 2, .buy, at: 100))
+        }
+        var left = waiting(desk.engine)
+        #expect(left == [1: 3, 2: 3])
+        for state in [InstrumentState.pause, .trading] {
+            desk.apply(
+                .setInstrumentState(
+                    SetInstrumentState(
+                        instrument: InstrumentID(1), state: state, audit: Venue.audit)))
+            desk.restore()
+        }
+        desk.apply(.tick(Tick()))
+        left = waiting(desk.engine)
+        #expect(left == [1: 2])
         #expect(desk.fault() == nil)
     }
 

@@ -118,6 +118,11 @@ private let amendRows: [Row<Amend>] =
         Row(refusal: .instrumentState, changes: { venue, _ in venue.state(.closed) }),
         Row(refusal: .orderUnknown, spoil: { $0.order = OrderID(77) }),
         Row(refusal: .amendInvalid, spoil: { $0.quantity.lots = -1 }),
+        Row(
+            refusal: .priorityLost,
+            spoil: {
+                $0.keepsPriority = true; $0.quantity.lots = 9
+            }),
         Row(refusal: .priceInvalid, spoil: { $0.price.ticks = 10_001 }),
         Row(refusal: .quantityInvalid, spoil: { $0.quantity.lots = 1_001 }),
         Row(refusal: .displayQuantityInvalid, spoil: { $0.quantity.lots = 201 }),
@@ -339,6 +344,26 @@ private let cancelRows: [Row<Cancel>] = [
         let halt = SetInstrumentState(
             instrument: Venue.goldDollar, state: .halt, audit: Venue.audit)
         #expect(venue.apply(.setInstrumentState(halt)) == .refused(.instrumentBusy))
+        let (instrument, audit) = (Venue.goldDollar, Venue.audit)
+        let fees = FeeRate(e8: 5)
+        let tier = SetAccountTier(account: Venue.cat, tier: 1, audit: audit)
+        for command: Command in [
+            .setInstrument(venue.terms), .setAccountTier(tier),
+            .setReferencePrice(
+                SetReferencePrice(instrument: instrument, price: Price(ticks: 50), audit: audit)),
+            .setFees(SetFees(tier: 1, maker: fees, taker: fees, audit: audit)),
+            .setFees(
+                SetFees(tier: 1, instrument: instrument, maker: fees, taker: fees, audit: audit)),
+        ] {
+            let isBusy = unsafe command.payload.payloadBytes().withUnsafeBytes {
+                unsafe venue.engine.isBusy(command.kind, payload: $0)
+            }
+            #expect(isBusy && venue.apply(command) == .refused(.instrumentBusy))
+        }
+        // Of the makers' accounts none is in flight.
+        var other = tier
+        other.account = Venue.ben
+        #expect(venue.apply(.setAccountTier(other)).refusal == .none)
         var all = halt
         all.instrument = InstrumentID(0)
         #expect(venue.apply(.setInstrumentState(all)).refusal == .none)

@@ -7,7 +7,7 @@ import Testing
     static let stories = [
         "priority", "iceberg", "time-in-force", "self-trade", "stops", "amend", "replace",
         "cancel", "market", "band", "expiry", "fees", "message-rate", "states", "elections",
-        "whole-fees", "bookings", "order-limits", "flight",
+        "whole-fees", "bookings", "order-limits", "flight", "kill",
     ]
 
     @Test(arguments: stories)

@@ -1,6 +1,7 @@
 // Goal: the indices find what a dictionary finds, through growth and collisions, and nobody can
 // pile up keys in them; a slab stops the process outside its bounds.
 
+import Glibc
 import Slabs
 import Testing
 
@@ -121,6 +122,38 @@ import Testing
             slab[to - 1] = 9
             slab.raise(capacity: to)
             #expect(slab[to - 1] == 9)
+        }
+    }
+
+    @Test func `memory is taken ahead of its use, and what is written stays`() throws {
+        // A slab with a dense front of four huge pages, and its rest.
+        let capacity = 4 << 20
+        var slab = Slab<Int64>(capacity: capacity, dense: 1 << 20)
+        #expect(slab.memory.bytes == 8 << 20)
+        slab[5] = 7
+        slab[capacity - 1] = 9
+        #expect(Self.resident(slab, 0..<1 << 20) < 1 << 20)
+        #expect(slab.memory.take())
+        #expect(slab[5] == 7 && slab[capacity - 1] == 9 && slab[1 << 19] == 0)
+        #expect(Self.resident(slab, 0..<1 << 20) == 1 << 20)
+        #expect(Self.resident(slab, 1 << 20..<capacity) < 2 << 20)
+        var asked = 0
+        #expect(
+            !slab.memory.take {
+                asked += 1
+                return asked < 2
+            })
+        #expect(asked == 2)
+    }
+
+    /// How many elements of a range are in memory.
+    private static func resident(_ slab: borrowing Slab<Int64>, _ range: Range<Int>) -> Int {
+        unsafe slab.withSpan(range) { span in
+            let bytes = span.count * MemoryLayout<Int64>.stride
+            var pages = [UInt8](repeating: 0, count: bytes / 4_096)
+            let start = unsafe UnsafeMutableRawPointer(mutating: span.baseAddress!)
+            #expect(unsafe mincore(start, bytes, &pages) == 0)
+            return pages.count { $0 & 1 == 1 } * 512
         }
     }
 

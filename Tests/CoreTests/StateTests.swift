@@ -88,6 +88,7 @@ import Wire
             for _ in 0..<rounds {
                 let damaged = Self.damage(bytes, &random)
                 let isRead = Self.read(damaged) { other in
+                    #expect(Self.bytes(of: other) == damaged, "seed \(seed): not as it was read")
                     if let fault = other.checkInvariants() {
                         Issue.record("seed \(seed): it was read, and \(fault)")
                     }

@@ -179,6 +179,7 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.wouldTake, -2010, "Order would immediately match and take."),
         (.insufficientFunds, -2010, "Account has insufficient balance for requested action."),
         (.orderUnknown, -2011, "Unknown order sent."), (.amendInvalid, -2038, "change no state"),
+        (.priorityLost, -2038, "increase"),
         (.cancelFailed, -2011, "Unknown order sent."), (.nameInvalid, -1001, ""),
         (.assetUnknown, -1001, ""), (.termsInvalid, -1001, ""), (.tableFull, -1001, ""),
         (.amountInvalid, -1001, ""), (.apiKeyUnknown, -1001, ""), (.stateInvalid, -1001, ""),

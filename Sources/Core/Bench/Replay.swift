@@ -59,12 +59,15 @@ public struct Replay: ~Copyable {
     public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
         let count = events.count
         var looksAhead = false
+        var ahead = InlineArray<16, Engine.Ahead>(repeating: Engine.Ahead())
         for i in 0..<count {
             if i % Self.block == 0 { looksAhead = engine.openOrderCount > Self.lookAheadOrders }
             if looksAhead, i + Self.lookAhead < count {
                 unsafe engine.prefetchFirst(events[i + Self.lookAhead])
-                unsafe engine.prefetchSecond(events[i + Self.lookAhead * 2 / 3])
-                unsafe engine.prefetchThird(events[i + Self.lookAhead / 3])
+                // The third step comes a third of the way behind the second.
+                let second = i + Self.lookAhead * 2 / 3
+                unsafe ahead[second & 15] = engine.prefetchSecond(events[second])
+                engine.prefetchThird(ahead[(i + Self.lookAhead / 3) & 15])
             }
             unsafe apply(events[i])
         }

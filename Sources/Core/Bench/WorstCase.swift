@@ -8,10 +8,11 @@ internal import Wire
 /// A state of the engine, and the commands that take longest in it.
 public enum WorstCase: String, CaseIterable, Sendable {
     case filling, sparse, deepQueue, oneAccount, icebergs, ownIcebergs, ownAsks, stops, zigzag
-    case expiry, killSwitch, massCancels, crafted, flights, tables, references, raise
+    case expiry, killSwitch, massCancels, crafted, flights, halted, replace, tables, references,
+        raise
 
     /// How prices are spread: next to each other, and so that each needs nodes of its own.
-    private static let start: Int64 = 1 << 20
+    static let start: Int64 = 1 << 20
     private static func spread(_ i: Int, of count: Int) -> Int64 {
         let step = max(1, (Limits.priceTicksMax - 2 * start) / Int64(max(count, 1)))
         return start + Int64(i) * step
@@ -34,6 +35,8 @@ public enum WorstCase: String, CaseIterable, Sendable {
         case .massCancels: Self.massCancels(scale)
         case .crafted: Self.crafted(scale)
         case .flights: Self.flights(scale)
+        case .halted: Self.halted(scale)
+        case .replace: Self.replace(scale)
         case .tables: Self.tables(scale)
         case .references: Self.references(scale)
         case .raise: Self.raise(scale)
@@ -322,10 +325,11 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// Mass cancels that pile up behind a long one.
+    /// Mass cancels that pile up behind a long one, and one that passes accounts that came later.
     private static func massCancels(_ scale: WorstScale) -> WorstVenue {
-        var v = WorstVenue(scale)
-        let count = scale.orders()
+        let accounts = Int(scale.limits.accounts)
+        var v = WorstVenue(scale, accounts: accounts)
+        let count = scale.orders(percent: 80)
         for i in 0..<count {
             v.accept(.place(v.order(UInt32(i % 7) + 1, .sell, 1, at: start + Int64(i % 64))))
         }
@@ -345,6 +349,31 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 ticks: false)
         }
         v.goOn("mass cancel behind another")
+        for _ in 0..<Int(scale.limits.turnSteps) + 1 {
+            v.accept(.place(v.order(1, .sell, 1, at: start)))
+        }
+        v.measure(
+            "mass cancel past newer orders", .massCancel(MassCancel(account: AccountID(0))),
+            ticks: false)
+        for number in 2...UInt32(accounts) {
+            v.measure(
+                "place under a mass cancel", .place(v.order(number, .sell, 1, at: start)),
+                ticks: false)
+        }
+        v.goOn("mass cancel past newer orders")
+        // Each account's own kill switch behind that of one with many orders.
+        for _ in 0..<Int(scale.limits.turnSteps) + 1 {
+            v.accept(.place(v.order(1, .sell, 1, at: start)))
+        }
+        for number in 1...UInt32(accounts) {
+            v.measure(
+                "account killed behind another",
+                .setKillSwitch(
+                    SetKillSwitch(
+                        account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
+                ticks: false)
+        }
+        v.goOn("account killed behind another")
         return v
     }
 
@@ -367,37 +396,6 @@ public enum WorstCase: String, CaseIterable, Sendable {
                     Cancel(
                         account: AccountID(1), instrument: WorstVenue.instrument, clOrdID: text)))
         }
-        return v
-    }
-
-    /// An order in flight in every instrument.
-    private static func flights(_ scale: WorstScale) -> WorstVenue {
-        let instruments = Int(scale.limits.instruments)
-        var v = WorstVenue(scale, instruments: instruments)
-        let each = min(scale.orders() / instruments - 1, Int(scale.limits.turnSteps) + 100)
-        for number in 1...instruments {
-            let instrument = InstrumentID(UInt16(number))
-            for _ in 0..<each {
-                v.accept(.place(v.order(1, .sell, 1, at: start, instrument: instrument)))
-            }
-            v.accept(.place(v.order(3, .buy, 1, at: 1, instrument: instrument)))
-        }
-        for number in 1...instruments {
-            v.measure(
-                "takes off beside others",
-                .place(
-                    v.order(2, .buy, 1 << 30, at: start, instrument: InstrumentID(UInt16(number)))),
-                ticks: false)
-        }
-        for number in 1...instruments {
-            v.measure(
-                "cancel beside flights",
-                .cancel(
-                    Cancel(
-                        account: AccountID(3), instrument: InstrumentID(UInt16(number)),
-                        order: OrderID(UInt64(number * (each + 1))))), ticks: false)
-        }
-        v.goOn("flights")
         return v
     }
 
@@ -434,6 +432,19 @@ public enum WorstCase: String, CaseIterable, Sendable {
         for number in 0..<Int(limits.sessions) {
             v.measure(
                 "open session anew", .openSession(OpenSession(name: Text40("gateway/\(number)")!)))
+        }
+        // As many as there can be, all of operators, the oldest one last.
+        var more = limits
+        more.sessions = 65_536
+        v.accept(.raiseLimits(RaiseLimits(limits: more, audit: WorstVenue.audit)))
+        for number in Int(limits.sessions)..<Int(more.sessions) {
+            v.accept(.openSession(OpenSession(name: Text40("operator/\(number)")!)))
+        }
+        v.now += Limits.sessionIdleNanos
+        for number in 0..<100 {
+            v.measure(
+                "open session in an idle one's place",
+                .openSession(OpenSession(name: Text40("operator/new \(number)")!)))
         }
         for number in 0..<Int(limits.orderLimits) + 1 {
             v.measure(

@@ -1,6 +1,7 @@
 // An engine at its declared limits, and how long its turns are.
 
 public import Engine
+internal import Slabs
 public import Terms
 internal import Wire
 
@@ -12,6 +13,9 @@ public struct WorstScale: Sendable {
     /// Nanoseconds that the calling thread had of a CPU: what it waited for one is not the turn's.
     public var clock: @Sendable () -> UInt64
 
+    /// Whether the tables' memory is taken before the first command, as matchd does on a host.
+    public var takesMemory = false
+
     /// These limits.
     public init(limits: EngineLimits, clock: @escaping @Sendable () -> UInt64) {
         self.limits = limits
@@ -20,7 +24,9 @@ public struct WorstScale: Sendable {
 
     /// The limits of a real exchange.
     public static func full(_ clock: @escaping @Sendable () -> UInt64) -> WorstScale {
-        WorstScale(limits: .standard, clock: clock)
+        var scale = WorstScale(limits: .standard, clock: clock)
+        scale.takesMemory = true
+        return scale
     }
 
     /// Small enough for tests.
@@ -95,6 +101,7 @@ public struct WorstVenue: ~Copyable {
     init(_ scale: WorstScale, accounts: Int = 8, instruments: Int = 1, isFunded: Bool = true) {
         self.scale = scale
         engine = Engine(limits: scale.limits, keepsEvents: false)
+        if scale.takesMemory { for memory in engine.slabMemory { _ = memory.take() } }
         let limits = scale.limits
         apply(
             .genesis(

@@ -2,6 +2,7 @@
 
 internal import Slabs
 internal import Terms
+internal import Wire
 
 /// What checks and trades touch of an account: one cache line.
 struct AccountSlot: BitwiseCopyable {
@@ -19,8 +20,12 @@ struct AccountSlot: BitwiseCopyable {
     var tier: UInt16 = 0
     var isKilled = false
     var hasOwnLimits = false
+    /// Its kill switch still has to end its orders up to this id; 0 where none is left.
+    var killedThrough: UInt64 = 0
+    /// Its orders in flight.
+    var flights: UInt32 = 0
     // Up to a line of 64 bytes, so that no account needs two.
-    private var padding: (UInt64, UInt64) = (0, 0)
+    private var padding: UInt32 = 0
 
     /// Whether it has order limits of its own in some instrument.
     @inline(__always) var hasOrderLimits: Bool { orderLimitRows > 0 }
@@ -51,7 +56,8 @@ struct OrderLimitSlot: BitwiseCopyable {
     var isEmpty: Bool { notionalMax == 0 && quantityMax == 0 }
 }
 
-/// All accounts. Number 0 holds the limits of those that have none of their own.
+/// All accounts. Number 0 holds the limits of those that have none of their own, and what the
+/// venue's kill switch still has to end.
 struct Accounts: ~Copyable {
     var slots: Slab<AccountSlot>
     var names: Slab<Text40>
@@ -116,6 +122,9 @@ struct Accounts: ~Copyable {
         byName[name] = count
         return count
     }
+
+    /// The pages of the tables that are touched as accounts trade.
+    var slabMemory: [SlabMemory] { [slots.memory, names.memory, fees.memory] }
 
     func find(_ name: Text40) -> UInt32? { byName[name] }
 
@@ -214,9 +223,14 @@ struct Sessions: ~Copyable {
     private var free: [Int] = []
     private var used = 0
     private var recent = 0
+    private let prefix: Text40
     private let byAddress = ByAddress()
 
     init(capacity: Int) {
+        guard let prefix = Text40(OpenSession.operatorPrefix), prefix.count == 9 else {
+            preconditionFailure("the prefix is nine bytes of ASCII")
+        }
+        self.prefix = prefix
         list = Slab(capacity: capacity)
         reserve(capacity)
     }
@@ -264,11 +278,36 @@ struct Sessions: ~Copyable {
         byID[session.id.number] = place
     }
 
+    /// The place of the operator's session that was used longest ago, if that is long enough; of
+    /// several the one that was opened first. O(places): one line each, so that the 65,536 that
+    /// there may be take a fraction of a turn, and only where all are taken.
+    func idle(at time: Int64) -> Int? {
+        var found: Int?
+        for place in 0..<used where list[place].id.number != 0 && isOperators(place) {
+            let session = list[place]
+            if time - session.lastUsed < Limits.sessionIdleNanos { continue }
+            if let found, isBefore(list[found], session) { continue }
+            found = place
+        }
+        return found
+    }
+
+    private func isBefore(_ a: SessionView, _ b: SessionView) -> Bool {
+        a.lastUsed != b.lastUsed ? a.lastUsed < b.lastUsed : a.id.number < b.id.number
+    }
+
+    /// Whether a name begins as operators' do. Word by word, for a text has its first byte lowest.
+    private func isOperators(_ place: Int) -> Bool {
+        let name = list[place].name
+        return name.w0 == prefix.w0 && name.w1 & 0xFF == prefix.w1
+    }
+
     /// Closes the session at a place.
     mutating func close(_ place: Int) {
         byID[list[place].id.number] = nil
         byName[list[place].name] = nil
-        list[place] = SessionView(id: SessionID(0), name: Text40(), lastNumber: 0)
+        list[place] = SessionView(
+            id: SessionID(0), name: Text40(), lastNumber: 0, lastUsed: 0)
         free.append(place)
         count -= 1
     }

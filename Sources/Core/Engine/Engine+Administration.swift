@@ -51,13 +51,17 @@ extension Engine {
 
     mutating func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
-        let isFull =
-            sessions.lastID == .max
-            || sessions.session(c.name) == nil && sessions.count >= Int(limits.sessions)
-        if isFull { return .refused(.tableFull) }
+        if sessions.lastID == .max { return .refused(.tableFull) }
+        if sessions.session(c.name) == nil, sessions.count >= Int(limits.sessions) {
+            guard let place = sessions.idle(at: timestamp) else { return .refused(.tableFull) }
+            let idle = sessions.list[place].id
+            sessions.close(place)
+            events.append(.sessionClosed(idle))
+        }
         sessions.lastID += 1
         let id = SessionID(sessions.lastID)
-        sessions.open(SessionView(id: id, name: c.name, lastNumber: 0))
+        sessions.open(
+            SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
         events.append(.sessionOpened(id))
         return Outcome(id: UInt64(id.number))
     }
@@ -100,6 +104,7 @@ extension Engine {
             {
                 return .refused(.nameInvalid)
             }
+            if hasFlight(known.id.number) { return .refused(.instrumentBusy) }
             setLimits(c, Int(known.id.number))
             events.append(.instrumentChanged(known.id))
             return Outcome(id: UInt64(known.id.number))
@@ -192,7 +197,11 @@ extension Engine {
     }
 
     private mutating func change(_ number: UInt16, to state: InstrumentState) {
+        let wasTrading = instruments[Int(number)].state == .trading
         instruments[Int(number)].state = state
+        if !elections.isEmpty, wasTrading != (state == .trading) {
+            elections.run(number, state == .trading)
+        }
         events.append(.instrumentChanged(InstrumentID(number)))
     }
 
@@ -208,6 +217,7 @@ extension Engine {
     mutating func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
         guard let v = instrument(c.instrument) else { return .refused(.instrumentUnknown) }
         if c.price < v.priceMin || c.price > v.priceMax { return .refused(.priceInvalid) }
+        if hasFlight(c.instrument.number) { return .refused(.instrumentBusy) }
         instruments[Int(c.instrument.number)].rebasedPrice = c.price
         events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
@@ -222,11 +232,17 @@ extension Engine {
             return .refused(.termsInvalid)
         }
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
+        if hasFlightUnder(c) { return .refused(.instrumentBusy) }
         accounts.setFee(
             c.tier, c.instrument.number,
             FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
+    }
+
+    /// Whether an order in flight may pay or get these fees.
+    func hasFlightUnder(_ c: SetFees) -> Bool {
+        c.instrument.number == 0 ? !flights.isEmpty : hasFlight(c.instrument.number)
     }
 
     /// Whether these can be a tier's rates, in 10⁻⁸: within the range, and together no rebate.
@@ -279,6 +295,7 @@ extension Engine {
     mutating func setAccountTier(_ c: SetAccountTier) -> Outcome {
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
         if UInt32(c.tier) >= limits.feeTiers { return .refused(.termsInvalid) }
+        if accounts.slots[c.account.number].flights > 0 { return .refused(.instrumentBusy) }
         accounts.slots[c.account.number].tier = c.tier
         events.append(.accountChanged(c.account))
         return Outcome(id: UInt64(c.account.number))
@@ -296,9 +313,7 @@ extension Engine {
             accounts.slots[number].isKilled = c.isOn
             events.append(.accountChanged(c.account))
         }
-        if c.isOn {
-            _ = startMassCancel(account: number, instrument: 0, side: nil, .killSwitch)
-        }
+        if c.isOn { startKill(number) }
         return Outcome(id: UInt64(number))
     }
 
@@ -308,8 +323,7 @@ extension Engine {
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
         if massCancels.count >= Limits.massCancelsMax { return .refused(.instrumentBusy) }
         let count = startMassCancel(
-            account: c.account.number, instrument: c.instrument.number, side: c.side,
-            .massCancel)
+            account: c.account.number, instrument: c.instrument.number, side: c.side)
         return Outcome(status: .canceled, id: UInt64(count))
     }
 
@@ -449,8 +463,12 @@ extension Engine {
         ledger.raise(
             accounts: Int(new.accounts), assets: Int(new.assets), used: Int(accounts.count))
         accounts.raise(to: new)
+        kills.raise(through: Int(new.accounts))
         instruments.raise(capacity: Int(new.instruments) + 1)
         deferredStates.raise(capacity: Int(new.instruments) + 1)
+        flights.raise(through: Int(new.instruments))
+        elections.raise(instruments: Int(new.instruments))
+        flightTerms.raise(capacity: Int(new.instruments) + 1)
         let before = triggers.capacity
         triggers.raise(capacity: Int(new.instruments) + 1)
         for i in before..<triggers.capacity { triggers[i] = TriggerPrices() }

@@ -25,7 +25,7 @@ extension Engine {
         let level = ladders.take(ladder, kind, price)
         orders.hot[slot].level = level
         ladders.append(
-            slot, level, shown: orders.hot[slot].shown, open: orders.hot[slot].leaves)
+            slot, level, &orders.hot, shown: orders.shown(slot), open: orders.hot[slot].leaves)
         if !orders.hot[slot].isWorking { updateTriggers(orders.hot[slot].instrument) }
     }
 
@@ -35,7 +35,7 @@ extension Engine {
         let (level, kind) = (orders.hot[slot].level, orders.hot[slot].ladder)
         let ladder = Ladders.index(orders.hot[slot].instrument, kind)
         let link = ladders.unlink(
-            slot, level, shown: orders.hot[slot].shown, open: orders.hot[slot].leaves)
+            slot, level, &orders.hot, shown: orders.shown(slot), open: orders.hot[slot].leaves)
         ladders.giveBack(ladder, kind, level, after: link)
         if !orders.hot[slot].isWorking {
             let price = orders.cold[slot].stopPrice
@@ -43,7 +43,7 @@ extension Engine {
             if price == prices.up || price == prices.down {
                 updateTriggers(orders.hot[slot].instrument)
             }
-            pruneElections(orders.hot[slot].instrument)
+            leaveElection(orders.hot[slot].instrument, kind, price)
         }
     }
 
@@ -51,16 +51,25 @@ extension Engine {
     mutating func replenish(_ slot: UInt32) {
         let level = orders.hot[slot].level
         let open = orders.hot[slot].leaves
-        ladders.unlink(slot, level, shown: orders.hot[slot].shown, open: open)
-        orders.hot[slot].shown = orders.hot[slot].slice(of: open)
-        ladders.append(slot, level, shown: orders.hot[slot].shown, open: open)
+        ladders.unlink(slot, level, &orders.hot, shown: orders.shown(slot), open: open)
+        orders.slice(slot)
+        ladders.append(slot, level, &orders.hot, shown: orders.shown(slot), open: open)
         let order = orders.hot[slot]
         events.append(
             .orderReplenished(
                 OrderReplenished(
                     order: OrderID(order.id), instrument: InstrumentID(order.instrument),
                     side: order.side, price: Price(ticks: order.price),
-                    displayed: Quantity(lots: order.shown))))
+                    displayed: Quantity(lots: orders.shown(slot)))))
+    }
+
+    /// Takes lots off an order that stands in a level, hidden ones first.
+    @inline(__always)
+    mutating func takeOff(_ lots: Int64, _ slot: UInt32, _ level: UInt32) {
+        let shown = orders.shown(slot)
+        orders.take(lots, from: slot)
+        ladders.levels[level].shown -= shown - orders.shown(slot)
+        ladders.levels[level].open -= lots
     }
 
     /// What an open order holds: never stored, always the same function of its terms.
@@ -73,6 +82,11 @@ extension Engine {
         }
         let price = order.type.hasPrice ? order.price : orders.cold[slot].stopPrice
         return notional(price, order.leaves, instruments[instrument].notionalUnit)
+    }
+
+    /// An open order's stop price, or 0: the line with it is read only where there is one.
+    @inline(__always) func stopPrice(_ slot: UInt32) -> Int64 {
+        orders.hot[slot].type.isTriggered ? orders.cold[slot].stopPrice : 0
     }
 
     /// Lots that an open order has traded.
@@ -164,10 +178,9 @@ extension Engine {
     /// Reports the end of an order in a slot.
     @inline(__always)
     mutating func reportEnded(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
-        let stopPrice = orders.hot[slot].type.isTriggered ? orders.cold[slot].stopPrice : 0
-        report(.ended(reason), orders.hot[slot], stopPrice: stopPrice, status, leaves: 0)
+        report(.ended(reason), orders.hot[slot], stopPrice: stopPrice(slot), status, leaves: 0)
         if events.kept == .all {
-            orders.cold[slot].updatedTime = timestamp
+            orders.hot[slot].updatedTime = timestamp
             events.keep(
                 .orderEnded(view(orders.hot[slot], orders.cold[slot], status, leaves: 0), reason))
         }

@@ -7,25 +7,40 @@ public import Wire
 extension Engine {
     /// The open order of an account in an instrument that a command names by its id, by the
     /// client's, or by both; `none` where there is no such one.
-    @inline(__always)
     private func named(
         _ order: OrderID, _ clOrdID: Text40, _ account: AccountID, _ instrument: InstrumentID
     ) -> UInt32 {
-        let slot =
-            order.number != 0
-            ? orders.find(order.number) : findByClOrdID(clOrdID, account.number)
+        if order.number == 0 {
+            if clOrdID.w0 == 0 { return none }
+            let slot = orders.find(account: account.number, clOrdID: clOrdID)
+            if slot == none || orders.hot[slot].instrument != instrument.number { return none }
+            return slot
+        }
+        let slot = named(order, account, instrument)
+        if slot != none, clOrdID.w0 != 0, orders.cold[slot].clOrdID != clOrdID { return none }
+        return slot
+    }
+
+    /// The same of a command that names its order by its id alone, as most do.
+    @inline(__always)
+    private func named(
+        _ order: OrderID, _ account: AccountID, _ instrument: InstrumentID
+    ) -> UInt32 {
+        let slot = orders.find(order.number)
         if slot == none || orders.hot[slot].account != account.number
             || orders.hot[slot].instrument != instrument.number
         {
             return none
         }
-        if order.number != 0, clOrdID.w0 != 0, orders.cold[slot].clOrdID != clOrdID { return none }
         return slot
     }
 
-    // Apart, so that a command that names its order by id is read where it lies.
-    @inline(never) private func findByClOrdID(_ clOrdID: Text40, _ account: UInt32) -> UInt32 {
-        clOrdID.w0 == 0 ? none : orders.find(account: account, clOrdID: clOrdID)
+    // Apart, so that a command that names its order by its id is read where it lies.
+    @inline(never) private func named(_ c: Cancel) -> UInt32 {
+        named(c.order, c.clOrdID, c.account, c.instrument)
+    }
+    @inline(never) private func named(_ c: Amend) -> UInt32 {
+        named(c.order, c.clOrdID, c.account, c.instrument)
     }
 
     /// Why a cancel would be refused, and its order's slot where it would not.
@@ -38,7 +53,7 @@ extension Engine {
             return .instrumentUnknown
         }
         if hasFlight(c.instrument.number) { return .instrumentBusy }
-        slot = named(c.order, c.clOrdID, c.account, c.instrument)
+        slot = c.clOrdID.w0 == 0 ? named(c.order, c.account, c.instrument) : named(c)
         if slot == none { return .orderUnknown }
         if c.restriction != .none {
             let hasTraded = cumQty(slot) > 0
@@ -76,7 +91,7 @@ extension Engine {
         if isMismatch { return .refused(.malformed) }
         var checked = Checked()
         var refusal = passGate(
-            c.place.account, c.place.instrument, clOrdID: c.place.clOrdID,
+            c.place.account, c.place.instrument, isTooLong: Self.isTooLong(c.place.clOrdID),
             deadline: c.place.deadline)
         var cancelRefusal = Refusal.none
         if refusal == .none {
@@ -98,17 +113,21 @@ extension Engine {
 
     /// Changes one order's price, quantity or client id.
     mutating func amend(_ c: Amend) -> Outcome {
-        if Self.isTooLong(c.newClOrdID) { return .refused(.malformed) }
         let gate = passGate(
-            c.account, c.instrument, clOrdID: c.clOrdID, deadline: c.deadline)
+            c.account, c.instrument,
+            isTooLong: Self.isTooLong(c.clOrdID) || Self.isTooLong(c.newClOrdID),
+            deadline: c.deadline)
         if gate != .none { return .refused(gate) }
         let i = Int(c.instrument.number)
+        // Whichever its side, the balance comes while the order is found.
+        ledger.prefetch(c.account.number, instruments[i].quote.number)
+        ledger.prefetch(c.account.number, instruments[i].base.number)
         switch instruments[i].state {
         case .auction, .halt, .closed: return .refused(.instrumentState)
         case .preOpen, .trading, .pause: break
         }
         if isBusy(c.instrument.number, isTriggered: false) { return .refused(.instrumentBusy) }
-        let slot = named(c.order, c.clOrdID, c.account, c.instrument)
+        let slot = c.clOrdID.w0 == 0 ? named(c.order, c.account, c.instrument) : named(c)
         if slot == none { return .refused(.orderUnknown) }
         // Field by field: a copy of the whole line would be written and read again.
         let (id, oldPrice) = (orders.hot[slot].id, orders.hot[slot].price)
@@ -120,11 +139,16 @@ extension Engine {
             return .refused(.amendInvalid)
         }
         let leaves = quantity - (oldQuantity - oldLeaves)
-        let renames = c.newClOrdID.w0 != 0 && c.newClOrdID != orders.cold[slot].clOrdID
+        let renames = c.newClOrdID.w0 != 0 && isNew(c, slot)
         if leaves <= 0 || price == oldPrice && quantity == oldQuantity && !renames {
             return .refused(.amendInvalid)
         }
-        let refusal = checkAmended(slot, i, price, quantity, renames ? c.newClOrdID : Text40())
+        if c.keepsPriority, price != oldPrice || quantity >= oldQuantity {
+            return .refused(quantity == oldQuantity ? .amendInvalid : .priorityLost)
+        }
+        var refusal = checkAmended(slot, i, price, quantity)
+        if refusal == .none, renames, isKnown(c) { refusal = .clOrdIDDuplicate }
+        if refusal == .none, mayNotCross(slot, i, price) { refusal = .wouldTake }
         if refusal != .none { return .refused(refusal) }
         let side = orders.hot[slot].side
         let more = holdGrowth(side, i, (price, leaves), (oldPrice, oldLeaves))
@@ -132,9 +156,9 @@ extension Engine {
         if !ledger.holdIfAvailable(c.account.number, asset, more) {
             return .refused(.insufficientFunds)
         }
-        if renames { orders.rename(slot, c.newClOrdID) }
+        if renames { rename(slot, c) }
         orders.hot[slot].quantity = quantity
-        orders.cold[slot].updatedTime = timestamp
+        orders.hot[slot].updatedTime = timestamp
         if price == oldPrice, quantity <= oldQuantity {
             shrink(slot, to: leaves)
             return Outcome(status: status(slot), id: id)
@@ -160,7 +184,7 @@ extension Engine {
 
     @inline(__always)
     private func checkAmended(
-        _ slot: UInt32, _ i: Int, _ price: Int64, _ quantity: Int64, _ clOrdID: Text40
+        _ slot: UInt32, _ i: Int, _ price: Int64, _ quantity: Int64
     ) -> Refusal {
         if price < instruments[i].priceMin.ticks || price > instruments[i].priceMax.ticks {
             return .priceInvalid
@@ -169,32 +193,39 @@ extension Engine {
         if quantity < instruments[i].quantityMin.lots || quantity > most {
             return .quantityInvalid
         }
-        let display = orders.hot[slot].display
-        if display > 0, !Self.isDisplay(display, of: quantity) { return .displayQuantityInvalid }
+        if orders.hot[slot].isIceberg, !Self.isDisplay(orders.cold[slot].display, of: quantity) {
+            return .displayQuantityInvalid
+        }
         let value = notional(price, quantity, instruments[i].notionalUnit)
         let size = checkNotional(value, i)
         if size != .none { return size }
         if price != orders.hot[slot].price, isOutsideBand(i, price) { return .priceBand }
         let (account, instrument) = (orders.hot[slot].account, orders.hot[slot].instrument)
         if isAboveSize(account, instrument, quantity, value) { return .orderSizeLimit }
-        if clOrdID.w0 != 0, orders.find(account: account, clOrdID: clOrdID) != none {
-            return .clOrdIDDuplicate
-        }
-        let mayTake = orders.hot[slot].type != .limitMaker && instruments[i].state == .trading
-        if !mayTake, crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
-            return .wouldTake
-        }
         return .none
+    }
+
+    /// Whether an order would trade at its new price and may not.
+    @inline(__always)
+    private func mayNotCross(_ slot: UInt32, _ i: Int, _ price: Int64) -> Bool {
+        let mayTake = orders.hot[slot].type != .limitMaker && instruments[i].state == .trading
+        return !mayTake && crosses(orders.hot[slot].instrument, orders.hot[slot].side, price)
+    }
+
+    // Apart, as above.
+    @inline(never) private mutating func rename(_ slot: UInt32, _ c: Amend) {
+        orders.rename(slot, c.newClOrdID)
+    }
+    @inline(never) private func isNew(_ c: Amend, _ slot: UInt32) -> Bool {
+        c.newClOrdID != orders.cold[slot].clOrdID
+    }
+    @inline(never) private func isKnown(_ c: Amend) -> Bool {
+        orders.find(account: c.account.number, clOrdID: c.newClOrdID) != none
     }
 
     /// A lower quantity at the same price keeps its place.
     private mutating func shrink(_ slot: UInt32, to leaves: Int64) {
-        let shown = min(orders.hot[slot].shown, leaves)
-        let level = orders.hot[slot].level
-        ladders.totals[level].shown -= orders.hot[slot].shown - shown
-        ladders.totals[level].open -= orders.hot[slot].leaves - leaves
-        orders.hot[slot].shown = shown
-        orders.hot[slot].leaves = leaves
+        takeOff(orders.hot[slot].leaves - leaves, slot, orders.hot[slot].level)
         reportAmended(slot, oldPrice: orders.hot[slot].price)
     }
 
@@ -204,7 +235,9 @@ extension Engine {
         _ slot: UInt32, _ price: Int64, _ leaves: Int64, _ oldPrice: Int64
     ) -> OrderStatus {
         detach(slot)
-        orders.hot[slot].move(to: price, leaves)
+        orders.hot[slot].price = price
+        orders.hot[slot].leaves = leaves
+        orders.slice(slot)
         reportAmended(slot, oldPrice: oldPrice)
         if crosses(orders.hot[slot].instrument, orders.hot[slot].side, price) {
             return rematch(slot)

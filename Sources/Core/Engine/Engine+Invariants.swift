@@ -8,8 +8,8 @@ extension Engine {
     /// The first invariant that does not hold, in words, or nil: which asset, account or order, and
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
-        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkIndices()
-            ?? checkLists()
+        checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
+            ?? checkIndices() ?? checkLists()
     }
 
     // MARK: Money
@@ -68,7 +68,10 @@ extension Engine {
         where orders.hot[slot].account != 0 && orders.hot[slot].level != none {
             add(slot, held(slot), &holds)
         }
-        for flight in flights { add(flight.slot, held(flight), &holds) }
+        flights.forEach { instrument in
+            let flight = flightTerms[instrument]
+            add(flight.slot, held(flight), &holds)
+        }
         return holds
     }
 
@@ -137,28 +140,28 @@ extension Engine {
         var (shown, open): (Int64, Int64) = (0, 0)
         var count: UInt32 = 0
         while slot != none {
-            let order = orders.hot[slot]
+            let (order, show) = (orders.hot[slot], orders.shown(slot))
             let at = order.isWorking ? order.price : orders.cold[slot].stopPrice
-            if ladders.previous(slot) != previous || order.level != level
+            if order.link.previousOrder != previous || order.level != level
                 || order.ladder != kind || order.instrument != instrument
                 || at != ladders.price(level)
             {
                 return "order \(order.id) is linked wrongly"
             }
-            if order.leaves <= 0 || order.shown <= 0 || order.shown > order.leaves
+            if order.leaves <= 0 || show <= 0 || show > order.leaves
                 || orders.cold[slot].preventedQuantity < 0
                 || order.leaves > order.quantity - orders.cold[slot].preventedQuantity
             {
                 return "order \(order.id) has quantities that do not fit"
             }
-            shown += order.shown
+            shown += show
             open += order.leaves
             count += 1
             previous = slot
-            slot = ladders.next(slot)
+            slot = order.link.nextOrder
         }
         seen += Int(count)
-        let total = ladders.totals[level]
+        let total = ladders.levels[level]
         return total.shown == shown && total.open == open && total.count == count
             && ladders.last(level) == previous && count > 0
             ? nil : "a level of instrument \(instrument) miscounts its orders"
@@ -166,22 +169,43 @@ extension Engine {
 
     /// Orders in flight stand in no level, one an instrument.
     private func checkFlights() -> String? {
-        var instruments: Set<UInt16> = []
-        for flight in flights {
-            let order = orders.hot[flight.slot]
-            if order.account == 0 || order.level != none || !order.isWorking {
-                return "what is in flight is no such order"
+        var isSound = true
+        var count: [UInt32: UInt32] = [:]
+        flights.forEach { instrument in
+            let order = orders.hot[flightTerms[instrument].slot]
+            if order.account == 0 || order.level != none || !order.isWorking
+                || UInt32(order.instrument) != instrument
+            {
+                isSound = false
             }
-            if !instruments.insert(order.instrument).inserted {
-                return "instrument \(order.instrument) has two flights"
-            }
+            count[order.account, default: 0] += 1
         }
-        for number in 0...Int(instrumentsUsed) where deferredStates[number] != 0 {
-            if !instruments.contains(UInt16(number)) {
+        if !isSound { return "what is in flight is no such order" }
+        for account in 0...accounts.count
+        where accounts.slots[account].flights != count[account] ?? 0 {
+            return "account \(account) miscounts its orders in flight"
+        }
+        for number in 0...instrumentsUsed where deferredStates[Int(number)] != 0 {
+            if !hasFlight(number) {
                 return "instrument \(number) waits for a flight that is not there"
             }
         }
         return nil
+    }
+
+    /// Ranges have stops, and go on by ticks just where the instrument trades.
+    private func checkElections() -> String? {
+        var count = 0
+        for number in 0...instrumentsUsed where elections.contains(number) {
+            count += 1
+            let isTrading = instruments[Int(number)].state == .trading
+            if elections.running.contains(UInt32(number)) != isTrading
+                || electedRuns(number).isEmpty
+            {
+                return "the elected stops of instrument \(number) wait wrongly"
+            }
+        }
+        return count == elections.count ? nil : "an election is of no instrument"
     }
 
     // MARK: Indices
@@ -192,7 +216,9 @@ extension Engine {
             count += 1
             let (order, cold) = (orders.hot[slot], orders.cold[slot])
             if orders.find(order.id) != slot { return "order \(order.id) is not in the index" }
-            if cold.account != order.account { return "order \(order.id) has two accounts" }
+            if order.isIceberg != (cold.display != 0) {
+                return "order \(order.id) has a mark of its slices that does not fit"
+            }
             if order.hasClOrdID == cold.clOrdID.isEmpty {
                 return "order \(order.id) has a mark of its client order id that does not fit"
             }

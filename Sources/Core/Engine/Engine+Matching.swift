@@ -50,12 +50,13 @@ extension Engine {
             if steps >= Int(limits.turnSteps) { return false }
             steps += 1
             let maker = ladders.first(level)
+            orders.prefetchMaker(orders.hot[maker].link.next)
             if t.hot.selfTradePrevention != .none,
                 orders.hot[maker].account == t.hot.account
             {
                 if preventSelfTrade(&t, maker, price) { continue } else { return true }
             }
-            let lots = tradable(t, shown: orders.hot[maker].shown, price)
+            let lots = tradable(t, shown: orders.shown(maker), price)
             if lots == 0 {
                 t.reason = .liquidity
                 // A sell by quote may also be out of lots that it holds.
@@ -102,11 +103,11 @@ extension Engine {
         t.cumQty += lots
         t.cold.cumQuote += quoteUnits
         orders.hot[maker].leaves -= lots
-        orders.hot[maker].shown -= lots
+        orders.hot[maker].updatedTime = timestamp
+        if orders.hot[maker].isIceberg { orders.cold[maker].shown -= lots }
         orders.cold[maker].cumQuote += quoteUnits
-        orders.cold[maker].updatedTime = timestamp
-        ladders.totals[level].shown -= lots
-        ladders.totals[level].open -= lots
+        ladders.levels[level].shown -= lots
+        ladders.levels[level].open -= lots
         electStops(t.hot.instrument, price)
         let leaves = orders.hot[maker].leaves
         if !isBare {
@@ -119,7 +120,7 @@ extension Engine {
         if leaves == 0 {
             detach(maker)
             release(maker)
-        } else if orders.hot[maker].shown == 0 {
+        } else if orders.shown(maker) == 0 {
             replenish(maker)
         }
     }
@@ -204,7 +205,7 @@ extension Engine {
 
     /// After matching: rests the order or ends it, and gives back what it does not hold any more.
     mutating func conclude(_ t: inout Incoming) -> OrderStatus {
-        t.cold.updatedTime = timestamp
+        t.hot.updatedTime = timestamp
         if t.kind == .quote { return concludeByQuote(&t) }
         if t.hot.leaves == 0, t.reason == nil {
             if t.kind == .market, t.hot.side == .buy { returnFunds(t) }
@@ -219,7 +220,7 @@ extension Engine {
             }
         }
         guard let reason = t.reason else {
-            t.hot.shown = t.hot.slice(of: t.hot.leaves)
+            if t.hot.isIceberg { t.cold.shown = t.cold.slice(of: t.hot.leaves) }
             settleDown(t)
             return t.cumQty == 0 ? .new : .partiallyFilled
         }

@@ -1,16 +1,15 @@
 // How much memory an engine takes, said before it does.
 
-internal import Slabs
+public import Slabs
 public import Terms
 
 extension Engine {
     /// Bytes that an engine takes when all its tables are full: with open orders side by side at
     /// prices that touch, and with each at a price of its own, as far from the others as it can be.
-    /// Nothing is taken before it is used; the tables of texts (names, keys) are estimates.
+    /// It is taken when it is used, or by `slabMemory` before; the tables of texts (names, keys) are estimates.
     public static func memory(_ limits: EngineLimits) -> (dense: Int, sparse: Int) {
         let orders = Int(limits.openOrders)
-        let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
-        let leaf = 64 * level + MemoryLayout<Leaf>.stride
+        let leaf = 64 * MemoryLayout<Level>.stride + MemoryLayout<Leaf>.stride
         let node = 64 * MemoryLayout<UInt32>.stride + MemoryLayout<NodeBits>.stride
         // A node of height h stands over 6 × h bits of a price's 48: there are no more than prices
         // differ in the rest, nor than there are orders.
@@ -19,12 +18,20 @@ extension Engine {
         return (all + (orders / 64 + 1) * (leaf + node), all + orders * leaf + nodes * node)
     }
 
-    /// Bytes of one open order: its two parts, places in its level, its account's list and the heap
-    /// of timers, and in two indices.
+    /// The pages of all tables whose size is known, what is touched most first. Whoever takes them
+    /// before the first command spares the turns the taking: up to milliseconds for a huge page.
+    /// Prices that are far apart take more, a small page at a time.
+    public var slabMemory: [SlabMemory] {
+        [instruments.memory, triggers.memory, assets.memory] + orders.slabMemory
+            + ladders.slabMemory + accounts.slabMemory + ledger.slabMemory + references.slabMemory
+    }
+
+    /// Bytes of one open order: its two parts, its places in its account's list and the heap of
+    /// timers, and in two indices.
     private static var orderBytes: Int {
         let index = 3 * MemoryLayout<UInt32>.stride + MemoryLayout<UInt32>.stride
         return MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
-            + 2 * MemoryLayout<Link>.stride + MemoryLayout<OrderTimer>.stride
+            + MemoryLayout<Link>.stride + MemoryLayout<OrderTimer>.stride
             + MemoryLayout<UInt32>.stride + 2 * index
     }
 

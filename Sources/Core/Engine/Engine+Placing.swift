@@ -27,8 +27,8 @@ extension Engine {
     public borrowing func refusal(of order: Place, at time: Int64) -> Refusal {
         let time = max(time, timestamp)
         let names = checkNames(
-            order.account, order.instrument, clOrdID: order.clOrdID, deadline: order.deadline,
-            at: time)
+            order.account, order.instrument, isTooLong: Self.isTooLong(order.clOrdID),
+            deadline: order.deadline, at: time)
         if names != .none { return names }
         let most = accounts.slots[accounts.limits(order.account.number)].messagesPerSecondMax
         var slot = accounts.slots[order.account.number]
@@ -39,11 +39,22 @@ extension Engine {
 
     /// A new order.
     mutating func place(_ c: Place) -> Outcome {
+        prefetchMaker(c)
         var checked = Checked()
         var refusal = passGate(
-            c.account, c.instrument, clOrdID: c.clOrdID, deadline: c.deadline)
+            c.account, c.instrument, isTooLong: Self.isTooLong(c.clOrdID), deadline: c.deadline)
         if refusal == .none { refusal = check(c, at: timestamp, &checked) }
         return refusal == .none ? accept(c, checked) : refuse(c, refusal)
+    }
+
+    /// Loads the first order that a new one would trade with while it is checked.
+    @inline(__always) private func prefetchMaker(_ c: Place) {
+        if c.instrument.number > instrumentsUsed { return }
+        let kind = LadderKind(c.side.opposite)
+        let ladder = Ladders.index(c.instrument.number, kind)
+        if c.type != .market, !ladders.crosses(ladder, kind, c.price.ticks) { return }
+        let level = ladders.best(ladder)
+        if level != none { orders.prefetchMaker(ladders.first(level)) }
     }
 
     /// Reports a refused new order.
@@ -86,7 +97,7 @@ extension Engine {
             return Outcome(status: .new, id: id)
         }
         if rests(c), !crosses(c.instrument.number, c.side, c.price.ticks) {
-            hot.shown = hot.slice(of: hot.leaves)
+            if hot.isIceberg { cold.shown = cold.slice(of: hot.leaves) }
             rest(hot, cold)
             return Outcome(status: .new, id: id)
         }
@@ -112,16 +123,19 @@ extension Engine {
         _ c: Place, id: UInt64, mode: SelfTradePrevention
     ) -> (HotOrder, ColdOrder) {
         let hot = HotOrder(
-            id: id, price: c.price.ticks, leaves: c.quantity.lots, shown: c.quantity.lots,
-            display: c.displayQuantity.lots, quantity: c.quantity.lots, account: c.account.number,
+            id: id, price: c.price.ticks, leaves: c.quantity.lots, quantity: c.quantity.lots,
+            updatedTime: timestamp, account: c.account.number,
             instrument: c.instrument.number, side: c.side, type: c.type,
             timeInForce: c.timeInForce, selfTradePrevention: mode,
-            isWorking: !c.type.isTriggered, hasClOrdID: c.clOrdID.w0 != 0)
-        let cold = ColdOrder(
-            stopPrice: c.stopPrice.ticks, expireTime: c.expireTime,
-            createdTime: timestamp, updatedTime: timestamp,
+            isWorking: !c.type.isTriggered, hasClOrdID: c.clOrdID.w0 != 0,
+            isIceberg: c.displayQuantity.lots != 0)
+        var cold = ColdOrder(
+            stopPrice: c.stopPrice.ticks, expireTime: c.expireTime, createdTime: timestamp,
             workingTime: c.type.isTriggered ? 0 : timestamp, clOrdID: c.clOrdID,
-            account: c.account.number, strategyID: c.strategyID, strategyType: c.strategyType)
+            strategyID: c.strategyID, strategyType: c.strategyType,
+            display: c.displayQuantity.lots)
+        // A stop's level shows all of it.
+        if hot.isIceberg { cold.shown = hot.leaves }
         return (hot, cold)
     }
 
@@ -136,7 +150,8 @@ extension Engine {
         let bound = marketBound(hot.instrument, hot.side)
         if quoteQuantity == 0 {
             return Incoming(
-                hot: hot, cold: cold, kind: .market, bound: bound, funds: hold, cumQty: cumQty)
+                hot: hot, cold: cold, kind: .market, bound: bound,
+                funds: hot.side == .buy ? hold : 0, cumQty: cumQty)
         }
         let lotUnits = Int128(instruments[Int(hot.instrument)].lotUnits)
         let lots = hot.side == .sell ? Int64(hold / lotUnits) : 0
@@ -203,10 +218,10 @@ extension Engine {
     /// the same for new orders and changes.
     @inline(__always)
     mutating func passGate(
-        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, deadline: Int64
+        _ account: AccountID, _ instrument: InstrumentID, isTooLong: Bool, deadline: Int64
     ) -> Refusal {
         let refusal = checkNames(
-            account, instrument, clOrdID: clOrdID, deadline: deadline, at: timestamp)
+            account, instrument, isTooLong: isTooLong, deadline: deadline, at: timestamp)
         if refusal != .none { return refusal }
         let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
         return accounts.slots[account.number].countMessage(at: second, most: most)
@@ -216,10 +231,10 @@ extension Engine {
     /// Form, deadline, kill switches and names.
     @inline(__always)
     private func checkNames(
-        _ account: AccountID, _ instrument: InstrumentID, clOrdID: Text40, deadline: Int64,
+        _ account: AccountID, _ instrument: InstrumentID, isTooLong: Bool, deadline: Int64,
         at time: Int64
     ) -> Refusal {
-        if Self.isTooLong(clOrdID) { return .malformed }
+        if isTooLong { return .malformed }
         if deadline != 0, time > deadline { return .deadlinePassed }
         if isKilled { return .venueKilled }
         if !hasAccount(account) { return .accountUnknown }

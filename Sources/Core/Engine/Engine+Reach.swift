@@ -35,7 +35,10 @@ struct Reach {
 extension Engine {
     /// Looks at what the order reaches.
     func look(_ r: inout Reach) {
-        let own = ownPrices(&r)
+        // Rather the queues than a long list: a price's own orders stand in its queue as well.
+        let walksQueues =
+            r.mode != .none && accounts.slots[r.account].openOrders > limits.turnSteps
+        let own = walksQueues ? [] : ownPrices(&r)
         let kind = LadderKind(r.side.opposite)
         let ladder = Ladders.index(r.instrument, kind)
         var ownPlace = 0
@@ -48,10 +51,10 @@ extension Engine {
             while ownPlace < own.count, kind.rank(own[ownPlace]) < kind.rank(price) {
                 ownPlace += 1
             }
-            if ownPlace < own.count, own[ownPlace] == price {
+            if walksQueues || ownPlace < own.count && own[ownPlace] == price {
                 lookAtQueue(&r, level, price)
             } else {
-                give(&r, ladders.totals[level].open, price, isCounted: true)
+                give(&r, ladders.levels[level].open, price, isCounted: true)
             }
             if r.isShort { return }
             level = ladders.after(ladder, kind, level: level)
@@ -88,7 +91,7 @@ extension Engine {
         return prices
     }
 
-    /// Walks the queue of a price where own orders stand.
+    /// Walks the queue of a price where own orders stand, or may.
     private func lookAtQueue(_ r: inout Reach, _ level: UInt32, _ price: Int64) {
         let skips = r.mode == .expireMaker
         let blocks = !skips && (r.mode != .decrement || r.isFillOrKill)
@@ -107,12 +110,15 @@ extension Engine {
                 give(&r, orders.hot[slot].leaves, price, isCounted: !isOwn)
                 if r.isDone || (r.isByQuote ? r.amountWanted : Int128(r.lotsWanted)) == 0 { return }
             } else if !isOwn {
-                sum += blocks ? orders.hot[slot].shown : orders.hot[slot].leaves
+                sum += blocks ? orders.shown(slot) : orders.hot[slot].leaves
                 if r.isByQuote ? sum > most : sum >= most { break }
             }
-            slot = ladders.next(slot)
+            slot = orders.hot[slot].link.nextOrder
         }
         let isBlocked = r.isDone
+        // To the end of the queue: none of its own stands there, and hidden lots count.
+        let isWhole = blocks && !isBlocked && slot == none
+        if isWhole { sum = ladders.levels[level].open }
         if skips || blocks { give(&r, sum, price, isCounted: true) }
         r.isDone = r.isDone || isBlocked
     }

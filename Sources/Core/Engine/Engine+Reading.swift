@@ -169,7 +169,7 @@ extension Engine {
     }
 
     /// Whether a mass cancel or a kill switch goes on by ticks.
-    public var hasMassCancels: Bool { !massCancels.isEmpty }
+    public var hasMassCancels: Bool { !massCancels.isEmpty || !kills.isEmpty }
 
     /// Open orders over all instruments.
     public var openOrderCount: Int { orders.count }
@@ -189,8 +189,9 @@ extension Engine {
 
     /// Whether an order ran out of steps and goes on by ticks: it is open, and stands in no level.
     public borrowing func isInFlight(_ id: OrderID) -> Bool {
-        if flights.isEmpty { return false }
-        return flights.contains { orders.hot[$0.slot].id == id.number }
+        if flights.isEmpty || id.number == 0 { return false }
+        let slot = orders.find(id.number)
+        return slot != none && orders.hot[slot].level == none
     }
 
     /// An account's open orders in the order of their acceptance. O(its orders).
@@ -230,7 +231,7 @@ extension Engine {
     }
 
     private func view(level: UInt32) -> LevelView {
-        let total = ladders.totals[level]
+        let total = ladders.levels[level]
         return LevelView(
             price: Price(ticks: ladders.price(level)), quantity: Quantity(lots: total.shown),
             orders: total.count)
@@ -262,8 +263,11 @@ extension Engine {
     func view(_ slot: UInt32) -> OrderView {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         var quoteQuantity: Int128 = 0
-        if hot.level == none, let flight = flights.first(where: { $0.slot == slot }) {
-            quoteQuantity = flight.quoteQuantity
+        // One that fires is in no level either.
+        if hot.level == none, hasFlight(hot.instrument),
+            flightTerms[Int(hot.instrument)].slot == slot
+        {
+            quoteQuantity = flightTerms[Int(hot.instrument)].quoteQuantity
         }
         let isNew = Self.cumQty(hot, cold, quoteQuantity) == 0
         return view(
@@ -290,10 +294,10 @@ extension Engine {
             stopPrice: Price(ticks: cold.stopPrice), quantity: Quantity(lots: hot.quantity),
             cumQty: Quantity(lots: Self.cumQty(hot, cold, quoteQuantity)),
             preventedQuantity: Quantity(lots: cold.preventedQuantity),
-            leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: hot.display),
+            leavesQty: Quantity(lots: leaves), displayQuantity: Quantity(lots: cold.display),
             quoteQuantity: Amount(units: quoteQuantity), cumQuote: Amount(units: cold.cumQuote),
             expireTime: cold.expireTime, createdTime: cold.createdTime,
-            updatedTime: cold.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
+            updatedTime: hot.updatedTime, workingTime: cold.workingTime, clOrdID: cold.clOrdID,
             strategyID: cold.strategyID, strategyType: cold.strategyType)
     }
 }

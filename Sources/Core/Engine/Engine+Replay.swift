@@ -117,10 +117,12 @@ extension Engine {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event; true when it traded. What names an order that is not open does nothing.
+    /// Applies one event; true when it traded. What names an order that is not open does nothing,
+    /// and so does what is not well formed: a price or quantity outside the limits, no such symbol.
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
+        if !isWellFormed(event) { return false }
         if isBare {
             replayBare(event)
         } else {
@@ -128,6 +130,18 @@ extension Engine {
             events.fold(outcome)
         }
         return events.count > 0
+    }
+
+    /// The checks of form that the bare book has not: what could not be of a real order does
+    /// nothing.
+    @inline(__always) private func isWellFormed(_ event: ReplayEvent) -> Bool {
+        event.symbol != 0 && event.symbol <= instrumentsUsed && event.side <= 1
+            && event.orderID != 0 && event.price >= 0 && event.price <= Limits.priceTicksMax
+            && event.quantity >= 0
+            && event.quantity <= instruments[Int(event.symbol)].quantityMax.lots
+            && (event.price > 0 || event.kind == ReplayEvent.Kind.market.rawValue
+                || event.kind == ReplayEvent.Kind.cancel.rawValue)
+            && (event.quantity > 0 || event.kind >= ReplayEvent.Kind.cancel.rawValue)
     }
 
     /// Asks for memory that `replay` of this event will read: called some events ahead, the three
@@ -140,20 +154,40 @@ extension Engine {
         ledger.prefetch(event.account, event.side == 0 ? 1 : event.symbol &+ 1)
     }
 
-    /// The second step of looking ahead: the order's lines.
-    @inline(__always) public func prefetchSecond(_ event: ReplayEvent) {
-        if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
-        guard let slot = orders.guess(event.orderID) else { return }
-        orders.prefetch(slot)
-        ladders.prefetch(slot)
+    /// What `prefetchSecond` found out.
+    @frozen public struct Ahead: BitwiseCopyable {
+        @usableFromInline var slot: UInt32 = .max
+        @usableFromInline var level: UInt32 = .max
+
+        /// Nothing.
+        @inlinable public init() {}
     }
 
-    /// The third step: its neighbours and its level.
-    @inline(__always) public func prefetchThird(_ event: ReplayEvent) {
-        if event.kind < ReplayEvent.Kind.cancel.rawValue { return }
-        guard let slot = orders.guess(event.orderID) else { return }
-        let level = orders.hot[slot].level
-        if level != none { ladders.prefetchNeighbours(slot, level) }
+    /// The second step of looking ahead: the order's line, and the level that it goes to.
+    @inline(__always) public func prefetchSecond(_ event: ReplayEvent) -> Ahead {
+        var ahead = Ahead()
+        if let level = target(event) {
+            ahead.level = level
+            ladders.prefetch(level: level)
+        }
+        if event.kind >= ReplayEvent.Kind.cancel.rawValue, let slot = orders.guess(event.orderID) {
+            ahead.slot = slot
+            orders.prefetch(slot)
+        }
+        return ahead
+    }
+
+    /// The third step: the neighbours that it leaves and finds.
+    @inline(__always) public func prefetchThird(_ ahead: Ahead) {
+        if ahead.level != none { ladders.prefetchLast(ahead.level, orders.hot) }
+        if ahead.slot != none { ladders.prefetchNeighbours(ahead.slot, orders.hot) }
+    }
+
+    /// The level that an event puts its order at, when it is not far off.
+    @inline(__always) private func target(_ event: ReplayEvent) -> UInt32? {
+        if event.kind == ReplayEvent.Kind.cancel.rawValue { return nil }
+        let kind = LadderKind(event.side == 0 ? Side.buy : .sell)
+        return ladders.guess(Ladders.index(event.symbol, kind), event.price)
     }
 
     /// The trades of the last event.
@@ -188,8 +222,8 @@ extension Engine {
         let side: Side = event.side == 0 ? .buy : .sell
         let isMarket = event.kind == ReplayEvent.Kind.market.rawValue
         let hot = HotOrder(
-            id: event.orderID, price: event.price, leaves: event.quantity, shown: event.quantity,
-            quantity: event.quantity, account: event.account == 0 ? 1 : event.account,
+            id: event.orderID, price: event.price, leaves: event.quantity, quantity: event.quantity,
+            account: event.account == 0 ? 1 : event.account,
             instrument: event.symbol, side: side,
             type: isMarket ? .market : .limit,
             timeInForce: event.kind == 0 ? .gtc : .ioc)

@@ -39,13 +39,9 @@ extension Engine {
         }
         let level = orders.hot[maker].level
         shrinkHold(maker, by: lots)
-        orders.hot[maker].leaves -= lots
         orders.cold[maker].preventedQuantity += lots
-        orders.cold[maker].updatedTime = timestamp
-        let shown = min(orders.hot[maker].shown, orders.hot[maker].leaves)
-        ladders.totals[level].shown -= orders.hot[maker].shown - shown
-        ladders.totals[level].open -= lots
-        orders.hot[maker].shown = shown
+        orders.hot[maker].updatedTime = timestamp
+        takeOff(lots, maker, level)
         if lots == makerLeaves {
             if !isBare { reportEnded(maker, .expiredInMatch, .selfTrade) }
             detach(maker)
@@ -60,7 +56,7 @@ extension Engine {
         _ t: inout Incoming, _ lots: Int64, _ price: Int64
     ) -> Bool {
         let unit = instruments[Int(t.hot.instrument)].notionalUnit
-        t.cold.updatedTime = timestamp
+        t.hot.updatedTime = timestamp
         if t.kind == .quote {
             let amount = notional(price, lots, unit)
             t.funds -= amount

@@ -11,21 +11,6 @@ struct TriggerPrices: BitwiseCopyable {
     var down: Int64 = .min
 }
 
-/// The elected stops of an instrument that wait to run.
-struct Election {
-    /// All stops of one direction up to a price, from the best on.
-    struct Range {
-        var isUp: Bool
-        var bound: Int64
-    }
-
-    var instrument: UInt16
-    /// In the order of election, those that are over before `head` included. Two of one direction
-    /// do not follow each other: they are one.
-    var ranges: [Range]
-    var head = 0
-}
-
 extension Engine {
     /// Looks whether a trade elects stops, and remembers which.
     @inline(__always) mutating func electStops(_ instrument: UInt16, _ price: Int64) {
@@ -36,25 +21,12 @@ extension Engine {
 
     @inline(never) private mutating func elect(_ instrument: UInt16, _ price: Int64) {
         if price >= triggers[Int(instrument)].up {
-            append(Election.Range(isUp: true, bound: price), instrument)
+            elections.append(instrument, isUp: true, bound: price, isTrading: true)
             triggers[Int(instrument)].up = nextTrigger(instrument, .stopsUp, beyond: price)
         }
         if price <= triggers[Int(instrument)].down {
-            append(Election.Range(isUp: false, bound: price), instrument)
+            elections.append(instrument, isUp: false, bound: price, isTrading: true)
             triggers[Int(instrument)].down = nextTrigger(instrument, .stopsDown, beyond: price)
-        }
-    }
-
-    private mutating func append(_ range: Election.Range, _ instrument: UInt16) {
-        guard let place = elections.firstIndex(where: { $0.instrument == instrument }) else {
-            elections.append(Election(instrument: instrument, ranges: [range]))
-            return
-        }
-        let last = elections[place].ranges.count - 1
-        if last >= elections[place].head, elections[place].ranges[last].isUp == range.isUp {
-            elections[place].ranges[last].bound = range.bound
-        } else {
-            elections[place].ranges.append(range)
         }
     }
 
@@ -70,14 +42,8 @@ extension Engine {
 
     /// Finds the trigger prices anew, after stops came or went.
     mutating func updateTriggers(_ instrument: UInt16) {
-        var up: Int64?
-        var down: Int64?
-        if let election = elections.first(where: { $0.instrument == instrument }) {
-            // Directions alternate, and each range goes further than those before it of its own.
-            for range in election.ranges[max(election.head, election.ranges.count - 2)...] {
-                if range.isUp { up = range.bound } else { down = range.bound }
-            }
-        }
+        let up = elections.isEmpty ? nil : elections[instrument].bound(isUp: true)
+        let down = elections.isEmpty ? nil : elections[instrument].bound(isUp: false)
         triggers[Int(instrument)] = TriggerPrices(
             up: nextTrigger(instrument, .stopsUp, beyond: up),
             down: nextTrigger(instrument, .stopsDown, beyond: down))
@@ -99,49 +65,82 @@ extension Engine {
         return true
     }
 
-    /// The elected stop that runs next. Where there is none, the election is over and forgotten.
-    private mutating func nextElected(_ instrument: UInt16) -> UInt32? {
-        guard let place = elections.firstIndex(where: { $0.instrument == instrument }) else {
-            return nil
-        }
-        while elections[place].head < elections[place].ranges.count {
-            let range = elections[place].ranges[elections[place].head]
-            let kind: LadderKind = range.isUp ? .stopsUp : .stopsDown
-            let best = ladders.best(Ladders.index(instrument, kind))
-            if best != none {
-                let price = ladders.price(best)
-                if range.isUp ? price <= range.bound : price >= range.bound {
-                    return ladders.first(best)
+    /// The elected stop that runs next, or nil.
+    private func nextElected(_ instrument: UInt16) -> UInt32? {
+        if !elections.contains(instrument) { return nil }
+        let election = elections[instrument]
+        let kind: LadderKind = election.ranges[election.first].isUp ? .stopsUp : .stopsDown
+        return ladders.first(ladders.best(Ladders.index(instrument, kind)))
+    }
+
+    /// Sees whether a stop that left its ladder was the last of those elected with it.
+    @inline(__always)
+    mutating func leaveElection(_ instrument: UInt16, _ kind: LadderKind, _ price: Int64) {
+        if !elections.isEmpty { leaveRange(instrument, kind, price) }
+    }
+
+    @inline(never)
+    private mutating func leaveRange(_ instrument: UInt16, _ kind: LadderKind, _ price: Int64) {
+        guard elections.contains(instrument),
+            let place = elections[instrument].place(isUp: kind == .stopsUp, price)
+        else { return }
+        // Value by value: who holds the ranges has them copied when they change.
+        let range = elections[instrument].ranges[place]
+        let before = place < 2 ? nil : elections[instrument].ranges[place - 2].bound
+        let ladder = Ladders.index(instrument, kind)
+        let level = before.map { ladders.after(ladder, kind, $0) } ?? ladders.best(ladder)
+        let isLeft = level != none && !isBeyond(ladders.price(level), range)
+        if !isLeft { elections.end(instrument, place) }
+    }
+
+    private func isBeyond(_ price: Int64, _ range: Election.Range) -> Bool {
+        range.isUp ? price > range.bound : price < range.bound
+    }
+
+    /// The elected stops as runs of one direction, each with the price of its last stop: the same
+    /// on every replica, however the ranges lie. O(prices elected).
+    func electedRuns(_ instrument: UInt16) -> [(isUp: Bool, bound: Int64)] {
+        var runs: [(isUp: Bool, bound: Int64)] = []
+        let (upLadder, downLadder) = (
+            Ladders.index(instrument, .stopsUp), Ladders.index(instrument, .stopsDown)
+        )
+        var (up, down) = (ladders.best(upLadder), ladders.best(downLadder))
+        let ranges = elections[instrument].ranges
+        var place = elections[instrument].first
+        while place >= 0 {
+            let range = ranges[place]
+            var level = range.isUp ? up : down
+            while level != none, !isBeyond(ladders.price(level), range) {
+                let price = ladders.price(level)
+                if runs.last?.isUp == range.isUp {
+                    runs[runs.count - 1].bound = price
+                } else {
+                    runs.append((range.isUp, price))
                 }
+                level =
+                    range.isUp
+                    ? ladders.after(upLadder, .stopsUp, level: level)
+                    : ladders.after(downLadder, .stopsDown, level: level)
             }
-            elections[place].head += 1
+            if range.isUp { up = level } else { down = level }
+            place = range.next
         }
-        elections.remove(at: place)
-        updateTriggers(instrument)
-        return nil
+        return runs
     }
 
-    /// Forgets elections of which no stop is left, after one went.
-    @inline(__always) mutating func pruneElections(_ instrument: UInt16) {
-        if !elections.isEmpty { _ = nextElected(instrument) }
-    }
-
-    mutating func moveToEnd(_ instrument: UInt16) {
-        guard let place = elections.firstIndex(where: { $0.instrument == instrument }) else {
-            return
-        }
-        elections.append(elections.remove(at: place))
-    }
-
-    /// Runs one stop; false when it went into flight.
+    /// Runs one stop, or ends it where a kill switch is still to do so; false when it went into
+    /// flight.
     private mutating func fire(_ slot: UInt32) -> Bool {
+        if isKilled(slot) {
+            end(slot, .canceled, .killSwitch)
+            return true
+        }
         var hold = held(slot)
         detach(slot)
         orders.hot[slot].isWorking = true
         orders.hot[slot].level = none
-        orders.cold[slot].updatedTime = timestamp
+        orders.hot[slot].updatedTime = timestamp
         orders.cold[slot].workingTime = timestamp
-        orders.hot[slot].shown = orders.hot[slot].leaves
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         report(.triggered, hot, stopPrice: cold.stopPrice, .new, leaves: hot.leaves)
         if events.kept == .all { events.keep(.orderTriggered(view(slot))) }

@@ -6,7 +6,7 @@ internal import Terms
 public import Wire
 
 /// An incoming order that ran out of steps. Its slot holds its terms; it stands in no level.
-struct Flight {
+struct Flight: BitwiseCopyable {
     var slot: UInt32
     var kind: Incoming.Kind
     var bound: Int64
@@ -16,14 +16,13 @@ struct Flight {
     var cumQty: Int64
 }
 
-/// A mass cancel or kill switch that goes on.
+/// A mass cancel that goes on.
 struct MassCancelWork {
     /// 0: of all accounts.
     var account: UInt32
     /// 0: in all instruments.
     var instrument: UInt16
     var side: Side?
-    var reason: EndReason
     /// Orders accepted later are not touched.
     var lastOrder: UInt64
     /// The account at hand.
@@ -35,25 +34,20 @@ struct MassCancelWork {
 extension Engine {
     /// Whether something waits that only ticks do.
     var hasWork: Bool {
-        if !flights.isEmpty || !massCancels.isEmpty { return true }
-        return elections.contains { instruments[Int($0.instrument)].state == .trading }
+        !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty || !elections.running.isEmpty
     }
 
-    /// Whether an order is in flight in an instrument.
+    /// Whether an order is in flight in an instrument, known or not.
     @inline(__always) func hasFlight(_ instrument: UInt16) -> Bool {
-        flights.isEmpty ? false : findFlight(instrument)
-    }
-
-    @inline(never) private func findFlight(_ instrument: UInt16) -> Bool {
-        flights.contains { orders.hot[$0.slot].instrument == instrument }
+        !flights.isEmpty && instrument <= instrumentsUsed && flights.contains(UInt32(instrument))
     }
 
     /// Whether a new order or change must wait.
     @inline(__always) func isBusy(_ instrument: UInt16, isTriggered: Bool) -> Bool {
         if flights.isEmpty, elections.isEmpty { return false }
         if hasFlight(instrument) { return true }
-        let waits = elections.contains { $0.instrument == instrument }
-        return waits && (isTriggered || instruments[Int(instrument)].state == .trading)
+        return elections.contains(instrument)
+            && (isTriggered || elections.running.contains(UInt32(instrument)))
     }
 
     /// Whether a command would be refused as `instrumentBusy` now. The sequencer lets it wait and
@@ -73,6 +67,15 @@ extension Engine {
         case .cancel: return hasFlight(Cancel(from: &r).instrument.number)
         case .setInstrumentState:
             return hasFlight(SetInstrumentState(from: &r).instrument.number)
+        case .setInstrument:
+            let known = instrument(symbol: SetInstrument(from: &r).symbol)
+            return known.map { hasFlight($0.id.number) } ?? false
+        case .setReferencePrice:
+            return hasFlight(SetReferencePrice(from: &r).instrument.number)
+        case .setFees: return hasFlightUnder(SetFees(from: &r))
+        case .setAccountTier:
+            let account = SetAccountTier(from: &r).account
+            return hasAccount(account) && accounts.slots[account.number].flights > 0
         default: return false
         }
     }
@@ -82,6 +85,7 @@ extension Engine {
     /// Parks an incoming order whose turn is over.
     mutating func takeOff(_ t: inout Incoming) {
         if t.kind == .quote { t.hot.quantity = t.cumQty }
+        t.cold.shown = 0
         if t.slot == none {
             t.hot.level = none
             t.slot = enter(t.hot, t.cold)
@@ -89,28 +93,39 @@ extension Engine {
             t.hot.level = none
             putBack(t)
         }
-        flights.append(
+        keepFlight(
             Flight(
                 slot: t.slot, kind: t.kind, bound: t.bound, funds: t.funds, lotsHeld: t.lotsHeld,
                 quoteQuantity: t.quoteQuantity, cumQty: t.cumQty))
     }
 
-    /// Goes on with the first flight; false when it is in flight again.
-    private mutating func goOnWithFlight() -> Bool {
-        let flight = flights.removeFirst()
+    /// Lets an order be in flight: behind the others, or where it was already.
+    mutating func keepFlight(_ flight: Flight) {
+        let (account, instrument) = (
+            orders.hot[flight.slot].account, orders.hot[flight.slot].instrument
+        )
+        flightTerms[Int(instrument)] = flight
+        if flights.contains(UInt32(instrument)) { return }
+        flights.append(UInt32(instrument))
+        accounts.slots[account].flights += 1
+    }
+
+    /// Goes on with the flight of an instrument; false when it is in flight again.
+    private mutating func goOnWithFlight(_ instrument: UInt32) -> Bool {
+        let flight = flightTerms[instrument]
         let (hot, cold) = (orders.hot[flight.slot], orders.cold[flight.slot])
         var t = Incoming(
             hot: hot, cold: cold, slot: flight.slot, kind: flight.kind, bound: flight.bound,
             funds: flight.funds, lotsHeld: flight.lotsHeld, quoteQuantity: flight.quoteQuantity,
             cumQty: flight.cumQty)
         let isOver = match(&t)
-        if t.cumQty != flight.cumQty { t.cold.updatedTime = timestamp }
+        if t.cumQty != flight.cumQty { t.hot.updatedTime = timestamp }
         if !isOver {
             takeOff(&t)
-            // It stays the first until it is at its end.
-            flights.insert(flights.removeLast(), at: 0)
             return false
         }
+        flights.remove(instrument)
+        accounts.slots[hot.account].flights -= 1
         _ = conclude(&t)
         applyDeferredState(hot.instrument)
         return true
@@ -128,42 +143,100 @@ extension Engine {
         }
     }
 
+    // MARK: Kill switches
+
+    /// Ends all orders that an account, or for 0 any, has open now; what this turn has no steps for
+    /// goes on by ticks. One that waits already covers what came since as well.
+    mutating func startKill(_ account: UInt32) {
+        let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
+        guard let first, accounts.slots[first].openOrders > 0 else { return }
+        accounts.slots[account].killedThrough = lastOrder
+        if account == 0 { killCursor = first }
+        if !kills.contains(account) { kills.append(account) }
+        // Not past an order in flight, nor past what waits.
+        if flights.isEmpty, kills.count == 1 { _ = goOnWithKills() }
+    }
+
+    /// Whether a kill switch is still to end an order.
+    @inline(__always) func isKilled(_ slot: UInt32) -> Bool {
+        if kills.isEmpty { return false }
+        let order = orders.hot[slot]
+        return order.id <= accounts.slots[order.account].killedThrough
+            || order.id <= accounts.slots[0].killedThrough
+    }
+
+    /// Ends what kill switches cover while there are steps; true when nothing is left.
+    private mutating func goOnWithKills() -> Bool {
+        while let account = kills.first {
+            let last = accounts.slots[account].killedThrough
+            if account != 0 {
+                if !endOrders(of: account, through: last) { return false }
+            } else {
+                while true {
+                    if !endOrders(of: killCursor, through: last) { return false }
+                    guard
+                        let next = orders.account(from: killCursor + 1, through: accounts.count)
+                    else { break }
+                    killCursor = next
+                }
+                killCursor = 0
+            }
+            accounts.slots[account].killedThrough = 0
+            kills.remove(account)
+        }
+        return true
+    }
+
+    /// Ends an account's orders up to one, and takes a step for the account as well; false when the
+    /// steps ran out.
+    private mutating func endOrders(of account: UInt32, through last: UInt64) -> Bool {
+        while true {
+            if steps >= Int(limits.turnSteps) { return false }
+            steps += 1
+            let slot = accounts.slots[account].firstOrder
+            if slot == none || orders.hot[slot].id > last { return true }
+            end(slot, .canceled, .killSwitch)
+        }
+    }
+
     // MARK: Mass cancels
 
     /// Cancels all orders that fit and are open now; what this turn has no steps for goes on by
     /// ticks. Gives how many ended in this turn.
     mutating func startMassCancel(
-        account: UInt32, instrument: UInt16, side: Side?, _ reason: EndReason
+        account: UInt32, instrument: UInt16, side: Side?
     ) -> Int {
-        guard let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
-        else { return 0 }
+        let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
+        guard let first, accounts.slots[first].openOrders > 0 else { return 0 }
         var work = MassCancelWork(
-            account: account, instrument: instrument, side: side, reason: reason,
-            lastOrder: lastOrder, current: first, slot: accounts.slots[first].firstOrder)
+            account: account, instrument: instrument, side: side, lastOrder: lastOrder,
+            current: first, slot: accounts.slots[first].firstOrder)
         let before = orders.count
-        // Not past an order in flight, nor past cancels that wait.
-        let isDone = flights.isEmpty && massCancels.isEmpty && goOn(&work)
-        if !isDone, work.slot != none { massCancels.append(work) }
+        // Not past an order in flight, nor past what waits.
+        let isDone = flights.isEmpty && kills.isEmpty && massCancels.isEmpty && goOn(&work)
+        if !isDone { massCancels.append(work) }
         return before - orders.count
     }
 
     /// Looks at the orders of one mass cancel while there are steps; true when it is done.
     private mutating func goOn(_ work: inout MassCancelWork) -> Bool {
+        let most = Int(limits.turnSteps)
         while true {
-            while work.slot != none {
-                let slot = work.slot
-                let id = orders.hot[slot].id
-                if id > work.lastOrder { break }
-                if steps >= Int(limits.turnSteps) { return false }
+            while work.slot != none, orders.hot[work.slot].id <= work.lastOrder {
+                if steps >= most { return false }
                 steps += 1
+                let slot = work.slot
                 work.slot = orders.links[slot].next
                 let order = orders.hot[slot]
                 if work.instrument == 0 || order.instrument == work.instrument,
                     work.side == nil || order.side == work.side
                 {
-                    end(slot, .canceled, work.reason)
+                    end(slot, .canceled, .massCancel)
                 }
             }
+            // Each account is a step as well: all of its orders may be newer.
+            if steps >= most { return false }
+            steps += 1
             guard work.account == 0,
                 let next = orders.account(from: work.current + 1, through: accounts.count)
             else { return true }
@@ -185,9 +258,10 @@ extension Engine {
     /// A tick of the clock: goes on with what waits, then ends GTD orders whose time has come.
     mutating func tick() -> Outcome {
         let most = Int(limits.turnSteps)
-        while !flights.isEmpty {
-            if steps >= most || !goOnWithFlight() { return Outcome() }
+        while let instrument = flights.first {
+            if steps >= most || !goOnWithFlight(instrument) { return Outcome() }
         }
+        if !goOnWithKills() { return Outcome() }
         while !massCancels.isEmpty {
             if steps >= most { return Outcome() }
             var work = massCancels[0]
@@ -199,13 +273,10 @@ extension Engine {
             }
             massCancels.removeFirst()
         }
-        // The number alone: a copy of the election would have its ranges copied as they grow.
-        while let instrument = elections.first(where: {
-            instruments[Int($0.instrument)].state == .trading
-        })?.instrument {
+        while let instrument = elections.running.first {
             if steps >= most { return Outcome() }
-            if !runElection(instrument) {
-                moveToEnd(instrument)
+            if !runElection(UInt16(instrument)) {
+                elections.run(UInt16(instrument), true)
                 return Outcome()
             }
         }

@@ -53,12 +53,18 @@ public struct Engine: ~Copyable {
     public internal(set) var rules: UInt32 = SetRules.current
     /// Sequences that operators voided, in the order of the log.
     public internal(set) var voids: [UInt64] = []
-    /// Incoming orders that ran out of steps, in the order in which they took off.
-    var flights: [Flight] = []
-    /// Mass cancels and kill switches that go on, in the order of the log.
+    /// Instruments with an incoming order that ran out of steps, in the order in which it did.
+    var flights: WaitingList
+    /// These orders by instrument.
+    var flightTerms: Slab<Flight>
+    /// Accounts whose kill switch goes on, in the order of the log; 0 is the venue.
+    var kills: WaitingList
+    /// The account that the venue's kill switch is at.
+    var killCursor: UInt32 = 0
+    /// Mass cancels that go on, in the order of the log.
     var massCancels: [MassCancelWork] = []
-    /// Instruments whose elected stops wait, in the order in which they go on.
-    var elections: [Election] = []
+    /// Elected stops that wait.
+    var elections: Elections
     /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
     let isBare: Bool
     private let byAddress = ByAddress()
@@ -80,11 +86,15 @@ public struct Engine: ~Copyable {
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
         accounts = Accounts(limits: limits)
+        kills = WaitingList(through: Int(limits.accounts))
         sessions = Sessions(capacity: Int(limits.sessions))
         keys = APIKeys(capacity: Int(limits.apiKeys))
         instruments = Slab(capacity: Int(limits.instruments) + 1)
         triggers = Slab(capacity: Int(limits.instruments) + 1)
         deferredStates = Slab(capacity: Int(limits.instruments) + 1)
+        flights = WaitingList(through: Int(limits.instruments))
+        elections = Elections(instruments: Int(limits.instruments))
+        flightTerms = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         references = References(capacity: Int(limits.references))
         events = EventLog(
@@ -116,8 +126,8 @@ public struct Engine: ~Copyable {
         if isBare { return }
         let now = status(slot)
         events.mix(
-            .amended(oldPrice: oldPrice), orders.hot[slot],
-            stopPrice: orders.cold[slot].stopPrice, now, leaves: orders.hot[slot].leaves)
+            .amended(oldPrice: oldPrice), orders.hot[slot], stopPrice: stopPrice(slot), now,
+            leaves: orders.hot[slot].leaves)
         if events.kept == .all { keepAmended(slot, oldPrice) }
     }
 
@@ -195,6 +205,7 @@ public struct Engine: ~Copyable {
         if header.number <= last { return .refused(.duplicateCommand) }
         if header.number > last + 1 { return .refused(.sessionGap) }
         sessions.list[place].lastNumber = header.number
+        sessions.list[place].lastUsed = timestamp
         return Outcome()
     }
 

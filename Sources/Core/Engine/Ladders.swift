@@ -10,103 +10,19 @@
 // it. A ladder grows in height only when a higher price comes.
 //
 // A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
-// the same stores wherever it stands: which one is first or last is beyond any branch predictor.
+// the same stores wherever it stands, to an order's line or a level's without a branch: which one is
+// first or last is beyond any branch predictor.
 
 internal import Slabs
 internal import Terms
-
-/// No slot, level, node or link.
-let none = UInt32.max
-
-/// The neighbours of an order in its level's queue, or the first and the last order of a level.
-struct Link: BitwiseCopyable {
-    var next: UInt32
-    var previous: UInt32
-}
-
-/// 64 prices side by side; the level of each has a number, the leaf's × 64 + its place.
-struct Leaf: BitwiseCopyable {
-    /// Which of its levels hold orders.
-    var bits: UInt64 = 0
-    /// Its lowest price; while the leaf is free, the next free leaf.
-    var base: Int64 = 0
-    /// The node above it, or `none`.
-    var parent: UInt32 = none
-    /// Whether it stands in the ring of those that emptied.
-    var isKept = false
-}
-
-/// Which children a node has.
-struct NodeBits: BitwiseCopyable {
-    /// Those with orders below.
-    var used: UInt64 = 0
-    /// All that there are.
-    var made: UInt64 = 0
-}
-
-/// A leaf that emptied, and its ladder.
-struct KeptLeaf: BitwiseCopyable {
-    var leaf: UInt32
-    var ladder: UInt32
-}
-
-/// What stands at a price, in lots.
-struct LevelTotals: BitwiseCopyable {
-    /// What is displayed.
-    var shown: Int64 = 0
-    /// What is open, hidden quantity included.
-    var open: Int64 = 0
-    /// How many orders.
-    var count: UInt32 = 0
-}
-
-/// One side of one book, or its waiting stop orders in one direction.
-struct Ladder: BitwiseCopyable {
-    /// The best level, or `none` when the ladder is empty.
-    var best: UInt32
-    /// A leaf where `height` is 1, else a node.
-    var root: UInt32
-    /// The best level's price by `LadderKind.rank`; the largest there is when the ladder is empty.
-    var bestRank: Int64
-    /// Nodes from the root to a leaf, with it; 0 when there is no root.
-    var height: Int
-    /// The node of height 2 that was used last, for prices whose bits above 12 are `hintKey`.
-    var hintNode: UInt32
-    var levels: UInt32
-    var hintKey: Int64
-}
-
-/// Which ladder of an instrument.
-enum LadderKind: Int {
-    case bids = 0
-    case asks = 1
-    /// Stops that trigger when the price rises to them.
-    case stopsUp = 2
-    /// Stops that trigger when the price falls to them.
-    case stopsDown = 3
-
-    /// Whether the best price is the highest.
-    @inline(__always) var isDescending: Bool { self == .bids || self == .stopsDown }
-
-    /// A price's rank: the lower the better, without a branch on the side.
-    @inline(__always) func rank(_ price: Int64) -> Int64 { price ^ mask }
-
-    /// All ones where the best price is the highest.
-    @inline(__always) private var mask: Int64 { Int64((rawValue ^ rawValue >> 1) & 1) &- 1 }
-
-    @inline(__always) init(_ side: Side) { self = side == .buy ? .bids : .asks }
-}
 
 /// All ladders with their nodes and levels, and the queues of the levels.
 struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
     private let byAddress = ByAddress()
     private var leaves: Slab<Leaf>
-    /// What stands at each level.
-    var totals: Slab<LevelTotals>
-    /// The orders' links by their slots, then the levels' own.
-    private var links: Slab<Link>
-    private var firstLevel: UInt32
+    /// What stands at each price of each leaf.
+    var levels: Slab<Level>
     private var bitmaps: Slab<NodeBits>
     private var children: Slab<UInt32>
     private var freeLeaf: UInt32 = none
@@ -129,19 +45,22 @@ struct Ladders: ~Copyable {
         // of price are 8 heights. Only the price 2^48 itself is one bit longer, so a ladder has at
         // most one more node for it.
         let leafCount = orders + 1 + Self.keptMax
+        let dense = Self.denseLeaves(orders)
         leaves = Slab(capacity: leafCount)
-        totals = Slab(capacity: leafCount * 64)
-        links = Slab(capacity: orders + leafCount * 64)
-        firstLevel = UInt32(orders)
+        levels = Slab(capacity: leafCount * 64, dense: dense * 64)
         let nodes = Self.nodesMax(instruments: instruments, orders: orders)
-        bitmaps = Slab(capacity: nodes)
-        children = Slab(capacity: nodes * 64)
+        bitmaps = Slab(capacity: nodes, dense: dense)
+        children = Slab(capacity: nodes * 64, dense: dense * 64)
         path = Slab(capacity: 16)
         kept = Slab(capacity: Self.keptMax)
         for i in 0..<(instruments + 1) * 4 {
             ladders[i] = Self.emptyLadder
         }
     }
+
+    /// Leaves, and nodes above them, where orders stand at prices that touch: more of them only
+    /// where orders are far apart.
+    private static func denseLeaves(_ orders: Int) -> Int { orders / 64 + keptMax }
 
     private static func nodesMax(instruments: Int, orders: Int) -> Int {
         (orders + keptMax) * 7 + (instruments + 1) * 4 + 64
@@ -175,66 +94,95 @@ struct Ladders: ~Copyable {
 
     /// Nodes and levels that are in use: what the books cost beside their orders.
     var memory: Int {
-        let level = MemoryLayout<LevelTotals>.stride + MemoryLayout<Link>.stride
-        return Int(nodesUsed) * (64 * 4 + MemoryLayout<NodeBits>.stride)
-            + Int(leavesUsed) * (64 * level + MemoryLayout<Leaf>.stride)
+        Int(nodesUsed) * (64 * 4 + MemoryLayout<NodeBits>.stride)
+            + Int(leavesUsed) * (64 * MemoryLayout<Level>.stride + MemoryLayout<Leaf>.stride)
     }
 
     // MARK: Queues
 
     /// The first order of a level that is in use.
-    @inline(__always) func first(_ level: UInt32) -> UInt32 { links[firstLevel + level].next }
+    @inline(__always) func first(_ level: UInt32) -> UInt32 { levels[level].link.next }
 
     /// The last order of a level that is in use.
-    func last(_ level: UInt32) -> UInt32 { links[firstLevel + level].previous }
+    func last(_ level: UInt32) -> UInt32 { levels[level].link.previous }
 
-    /// The order before `slot` in its level, or `none`.
-    func previous(_ slot: UInt32) -> UInt32 {
-        let previous = links[slot].previous
-        return previous < firstLevel ? previous : none
+    /// The link of an order or a level, chosen without a branch.
+    @inline(__always)
+    private func link(_ name: UInt32, _ orders: borrowing Slab<HotOrder>)
+        -> UnsafeMutablePointer<Link>
+    {
+        let isLevel = name >= Link.levelBit
+        let place = name & ~Link.levelBit
+        precondition(Int(place) < (isLevel ? levels.capacity : orders.capacity), "a link's place")
+        let base =
+            unsafe isLevel
+            ? UnsafeMutableRawPointer(levels.address(0))
+            : UnsafeMutableRawPointer(orders.address(0))
+        // The link is the first field of both.
+        let shift = isLevel ? Self.levelShift : Self.orderShift
+        return unsafe (base + Int(place) << shift).assumingMemoryBound(to: Link.self)
     }
 
-    /// The order behind `slot` in its level, or `none`.
-    @inline(__always) func next(_ slot: UInt32) -> UInt32 {
-        let next = links[slot].next
-        return next < firstLevel ? next : none
-    }
-
-    /// Loads an order's link, ahead of time.
-    @inline(__always) func prefetch(_ slot: UInt32) { links.prefetch(Int(slot)) }
-
-    /// Loads what taking an order out of its level writes, ahead of time.
-    @inline(__always) func prefetchNeighbours(_ slot: UInt32, _ level: UInt32) {
-        let link = links[slot]
-        links.prefetch(Int(link.next))
-        links.prefetch(Int(link.previous))
-        totals.prefetch(Int(level))
-    }
+    private static var levelShift: Int { MemoryLayout<Level>.stride.trailingZeroBitCount }
+    private static var orderShift: Int { MemoryLayout<HotOrder>.stride.trailingZeroBitCount }
 
     /// Puts an order that shows `shown` of `open` lots at the end of a level.
     @inline(__always)
-    mutating func append(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) {
-        let own = firstLevel + level
-        let last = links[own].previous
-        links[slot] = Link(next: own, previous: last)
-        links[own].previous = slot
-        links[last].next = slot
-        totals[level].shown += shown
-        totals[level].open += open
-        totals[level].count &+= 1
+    mutating func append(
+        _ slot: UInt32, _ level: UInt32, _ orders: inout Slab<HotOrder>, shown: Int64, open: Int64
+    ) {
+        let own = level | Link.levelBit
+        let last = levels[level].link.previous
+        orders[slot].link = Link(next: own, previous: last)
+        levels[level].link.previous = slot
+        unsafe link(last, orders).pointee.next = slot
+        levels[level].shown += shown
+        levels[level].open += open
+        levels[level].count &+= 1
     }
 
     /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its
     /// last neighbours.
     @inline(__always) @discardableResult
-    mutating func unlink(_ slot: UInt32, _ level: UInt32, shown: Int64, open: Int64) -> Link {
-        let link = links[slot]
-        links[link.previous].next = link.next
-        links[link.next].previous = link.previous
-        totals[level].shown -= shown
-        totals[level].open -= open
-        totals[level].count &-= 1
-        return link
+    mutating func unlink(
+        _ slot: UInt32, _ level: UInt32, _ orders: inout Slab<HotOrder>, shown: Int64, open: Int64
+    ) -> Link {
+        let between = orders[slot].link
+        unsafe link(between.previous, orders).pointee.next = between.next
+        unsafe link(between.next, orders).pointee.previous = between.previous
+        levels[level].shown -= shown
+        levels[level].open -= open
+        levels[level].count &-= 1
+        return between
+    }
+
+    // MARK: Looking ahead
+
+    /// The level that a price near the last ones has or would have; nil where that takes more than
+    /// a look.
+    @inline(__always) func guess(_ ladder: Int, _ price: Int64) -> UInt32? {
+        if ladders[ladder].hintKey != price >> 12 { return nil }
+        let leaf = child(ladders[ladder].hintNode, Int((price >> 6) & 63))
+        return leaf == none ? nil : leaf << 6 | UInt32(price & 63)
+    }
+
+    /// Loads a level, ahead of time.
+    @inline(__always) func prefetch(level: UInt32) {
+        levels.prefetch(Int(level))
+        leaves.prefetch(Int(level >> 6))
+    }
+
+    /// Loads the last order of a level, when the level has come.
+    @inline(__always) func prefetchLast(_ level: UInt32, _ orders: borrowing Slab<HotOrder>) {
+        orders.prefetch(Int(levels[level].link.previous))
+    }
+
+    /// Loads what taking an order out of its level writes, when its line has come.
+    @inline(__always)
+    func prefetchNeighbours(_ slot: UInt32, _ orders: borrowing Slab<HotOrder>) {
+        orders.prefetch(Int(orders[slot].link.next))
+        orders.prefetch(Int(orders[slot].link.previous))
+        levels.prefetch(Int(orders[slot].level))
     }
 
     // MARK: Finding
@@ -472,8 +420,8 @@ struct Ladders: ~Copyable {
             leaf = leavesUsed
             leavesUsed += 1
             for level in leaf << 6..<(leaf + 1) << 6 {
-                let own = firstLevel + level
-                links[own] = Link(next: own, previous: own)
+                let own = level | Link.levelBit
+                levels[level].link = Link(next: own, previous: own)
             }
         }
         leaves[leaf].base = price & ~63
@@ -550,33 +498,24 @@ struct Ladders: ~Copyable {
 // MARK: Growing
 
 extension Ladders {
-    /// Makes room. The levels' own links move behind those of more orders:
-    /// O(orders + levels there ever were).
+    /// Makes room. Nothing is copied.
     mutating func raise(instruments: Int, orders: Int) {
         let before = ladders.capacity
         ladders.raise(capacity: (instruments + 1) * 4)
         for i in before..<ladders.capacity { ladders[i] = Self.emptyLadder }
         let leafCount = orders + 1 + Self.keptMax
         leaves.raise(capacity: leafCount)
-        totals.raise(capacity: leafCount * 64)
-        links.raise(capacity: orders + leafCount * 64)
+        let dense = Self.denseLeaves(orders)
+        levels.raise(capacity: leafCount * 64, dense: dense * 64)
         let nodes = Self.nodesMax(instruments: instruments, orders: orders)
-        bitmaps.raise(capacity: nodes)
-        children.raise(capacity: nodes * 64)
-        if UInt32(orders) > firstLevel { moveLevels(to: UInt32(orders)) }
+        bitmaps.raise(capacity: nodes, dense: dense)
+        children.raise(capacity: nodes * 64, dense: dense * 64)
     }
+}
 
-    private mutating func moveLevels(to first: UInt32) {
-        let (old, by) = (firstLevel, first - firstLevel)
-        func moved(_ link: Link) -> Link {
-            Link(
-                next: link.next < old ? link.next : link.next + by,
-                previous: link.previous < old ? link.previous : link.previous + by)
-        }
-        for level in (0..<leavesUsed * 64).reversed() {
-            links[first + level] = moved(links[old + level])
-        }
-        for slot in 0..<old { links[slot] = moved(links[slot]) }
-        firstLevel = first
+extension Ladders {
+    /// The pages of all tables.
+    var slabMemory: [SlabMemory] {
+        [ladders.memory, leaves.memory, levels.memory, bitmaps.memory, children.memory]
     }
 }

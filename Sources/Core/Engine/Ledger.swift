@@ -66,6 +66,9 @@ struct Ledger: ~Copyable {
         Int(asset) * stride + Int(account)
     }
 
+    /// The pages of all tables.
+    var slabMemory: [SlabMemory] { [balances.memory, withdrawing.memory, house.memory] }
+
     /// Loads a balance ahead of time.
     @inline(__always) func prefetch(_ account: UInt32, _ asset: UInt16) {
         balances.prefetch(index(account, asset))

@@ -7,16 +7,15 @@ internal import Terms
 
 /// What matching touches, in one cache line of 64 bytes.
 struct HotOrder: BitwiseCopyable {
+    /// Its neighbours in its level's queue.
+    var link = Link()
     var id: UInt64 = 0
     var price: Int64 = 0
     /// Open quantity, hidden included.
     var leaves: Int64 = 0
-    /// What the level shows of it.
-    var shown: Int64 = 0
-    /// Slice size of an iceberg, or 0.
-    var display: Int64 = 0
     /// Total quantity.
     var quantity: Int64 = 0
+    var updatedTime: Int64 = 0
     /// Its level, `none` in flight; while the slot is free, the next free slot.
     var level: UInt32 = none
     /// 0 while the slot is free.
@@ -26,21 +25,55 @@ struct HotOrder: BitwiseCopyable {
     var type: OrderType = .limit
     var timeInForce: TimeInForce = .gtc
     var selfTradePrevention: SelfTradePrevention = .none
-    /// False while a stop waits for its trigger.
-    var isWorking = true
-    /// Whether it has a client order id: so that nothing else need be read to see that it has none.
-    var hasClOrdID = false
+    private var flags: UInt8
 
-    /// What it shows at first where it rests with so much.
-    @inline(__always) func slice(of lots: Int64) -> Int64 {
-        display > 0 ? min(display, lots) : lots
-    }
+    private static var working: UInt8 { 1 }
+    private static var named: UInt8 { 2 }
+    private static var sliced: UInt8 { 4 }
 
-    /// New terms, with a fresh slice.
-    @inline(__always) mutating func move(to price: Int64, _ leaves: Int64) {
+    init(
+        id: UInt64 = 0, price: Int64 = 0, leaves: Int64 = 0, quantity: Int64 = 0,
+        updatedTime: Int64 = 0, account: UInt32 = 0, instrument: UInt16 = 0, side: Side = .buy,
+        type: OrderType = .limit, timeInForce: TimeInForce = .gtc,
+        selfTradePrevention: SelfTradePrevention = .none, isWorking: Bool = true,
+        hasClOrdID: Bool = false, isIceberg: Bool = false
+    ) {
+        self.id = id
         self.price = price
         self.leaves = leaves
-        shown = slice(of: leaves)
+        self.quantity = quantity
+        self.updatedTime = updatedTime
+        self.account = account
+        self.instrument = instrument
+        self.side = side
+        self.type = type
+        self.timeInForce = timeInForce
+        self.selfTradePrevention = selfTradePrevention
+        flags =
+            (isWorking ? Self.working : 0) | (hasClOrdID ? Self.named : 0)
+            | (isIceberg ? Self.sliced : 0)
+    }
+
+    /// False while a stop waits for its trigger.
+    var isWorking: Bool {
+        @inline(__always) get { flags & Self.working != 0 }
+        @inline(__always) set { set(Self.working, newValue) }
+    }
+
+    /// Whether it has a client order id: so that nothing else need be read to see that it has none.
+    var hasClOrdID: Bool {
+        @inline(__always) get { flags & Self.named != 0 }
+        @inline(__always) set { set(Self.named, newValue) }
+    }
+
+    /// Whether its level shows it in slices: of others the level shows all.
+    var isIceberg: Bool {
+        @inline(__always) get { flags & Self.sliced != 0 }
+        @inline(__always) set { set(Self.sliced, newValue) }
+    }
+
+    @inline(__always) private mutating func set(_ flag: UInt8, _ isOn: Bool) {
+        flags = isOn ? flags | flag : flags & ~flag
     }
 
     /// The ladder that it stands in.
@@ -60,14 +93,16 @@ struct ColdOrder: BitwiseCopyable {
     // Two words: a field of 128 bits would need another alignment.
     private var cumQuoteLow: UInt64 = 0
     private var cumQuoteHigh: Int64 = 0
-    var updatedTime: Int64 = 0
+    /// What the level shows of an iceberg.
+    var shown: Int64 = 0
+    /// Slice size of an iceberg, or 0.
+    var display: Int64 = 0
     /// Lots that self-trade prevention took by decrement.
     var preventedQuantity: Int64 = 0
     var workingTime: Int64 = 0
     var createdTime: Int64 = 0
     /// What the order was charged beyond its exact fee so far: 10⁻⁸ units, below one unit.
     var feeOverpaid: UInt32 = 0
-    var account: UInt32 = 0
     var strategyType: Int32 = 0
 
     var stopPrice: Int64 = 0
@@ -86,19 +121,21 @@ struct ColdOrder: BitwiseCopyable {
 
     init(
         stopPrice: Int64 = 0, expireTime: Int64 = 0, createdTime: Int64 = 0,
-        updatedTime: Int64 = 0, workingTime: Int64 = 0, clOrdID: Text40 = Text40(),
-        account: UInt32 = 0, strategyID: Int64 = 0, strategyType: Int32 = 0
+        workingTime: Int64 = 0, clOrdID: Text40 = Text40(), strategyID: Int64 = 0,
+        strategyType: Int32 = 0, display: Int64 = 0
     ) {
         self.stopPrice = stopPrice
         self.expireTime = expireTime
         self.createdTime = createdTime
-        self.updatedTime = updatedTime
         self.workingTime = workingTime
         self.clOrdID = clOrdID
-        self.account = account
         self.strategyID = strategyID
         self.strategyType = strategyType
+        self.display = display
     }
+
+    /// What an iceberg shows at first where it rests with so much.
+    @inline(__always) func slice(of lots: Int64) -> Int64 { min(display, lots) }
 }
 
 /// When an order ends by itself. The heap compares these without a look at the orders.
@@ -157,18 +194,40 @@ struct Orders: ~Copyable {
         byID.find(hash(id)) { hot[$0].id == id } ?? none
     }
 
+    // MARK: What levels show
+
+    /// What an order's level shows of it.
+    @inline(__always) func shown(_ slot: UInt32) -> Int64 {
+        hot[slot].isIceberg ? cold[slot].shown : hot[slot].leaves
+    }
+
+    /// Lets an iceberg show a fresh slice, at most.
+    @inline(__always) mutating func slice(_ slot: UInt32) {
+        if hot[slot].isIceberg { cold[slot].shown = cold[slot].slice(of: hot[slot].leaves) }
+    }
+
+    /// Takes lots off an order.
+    @inline(__always) mutating func take(_ lots: Int64, from slot: UInt32) {
+        hot[slot].leaves -= lots
+        if hot[slot].isIceberg { cold[slot].shown = min(cold[slot].shown, hot[slot].leaves) }
+    }
+
+    // MARK: Finding
+
     /// Loads what `find` will read, ahead of time.
     @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(hash(id)) }
 
     /// The slot that an order most likely has, when its index line has come.
     @inline(__always) func guess(_ id: UInt64) -> UInt32? { byID.guess(hash(id)) }
 
-    /// Loads a slot's lines that most commands touch, ahead of time.
-    @inline(__always) func prefetch(_ slot: UInt32) {
+    /// Loads what a trade touches of a resting order, ahead of time.
+    @inline(__always) func prefetchMaker(_ slot: UInt32) {
         hot.prefetch(Int(slot))
         cold.prefetch(Int(slot))
-        links.prefetch(Int(slot))
     }
+
+    /// Loads the line of a slot that most commands touch, ahead of time.
+    @inline(__always) func prefetch(_ slot: UInt32) { hot.prefetch(Int(slot)) }
 
     /// Ids come in sequence, but who keeps one in 4,096 open would pile those up.
     @inline(__always) private func hash(_ id: UInt64) -> UInt64 { hashKey.hash(id) }
@@ -176,7 +235,7 @@ struct Orders: ~Copyable {
     /// The slot of an account's order by the client's id, or `none`. O(1) expected.
     func find(account: UInt32, clOrdID: Text40) -> UInt32 {
         byClOrdID.find(hash(account, clOrdID)) {
-            cold[$0].clOrdID == clOrdID && cold[$0].account == account
+            cold[$0].clOrdID == clOrdID && hot[$0].account == account
         } ?? none
     }
 
@@ -343,5 +402,15 @@ extension Orders {
         for slot in 0..<used where hot[slot].account != 0 { slots.append(slot) }
         slots.sort { hot[$0].id < hot[$1].id }
         return slots
+    }
+}
+
+extension Orders {
+    /// The pages of all tables.
+    var slabMemory: [SlabMemory] {
+        [
+            hot.memory, cold.memory, links.memory, heap.memory, timerPlaces.memory,
+            accountBits.memory,
+        ] + byID.memory + byClOrdID.memory
     }
 }

@@ -106,6 +106,9 @@ struct References: ~Copyable {
     private(set) var capacity: Int
     private let byAddress = ByAddress()
 
+    /// The pages of both tables.
+    var slabMemory: [SlabMemory] { [entries.memory, chains.memory] }
+
     init(capacity: Int) {
         self.capacity = capacity
         entries = Slab(capacity: max(1, capacity))

@@ -52,7 +52,7 @@ extension Engine {
         self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
-            readElections(&r), readMassCancels(&r)
+            readElections(&r), readKills(&r), readMassCancels(&r)
         else { return nil }
         let end: UInt64 = r.integer()
         guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
@@ -118,7 +118,9 @@ extension Engine {
             timestamp >= 0, let count = r.count(most: Limits.voidsMax)
         else { return false }
         for _ in 0..<count { voids.append(r.integer()) }
-        return r.isValid && voids.allSatisfy { $0 <= sequence }
+        // A record accepts no more than one order, and voids one before it.
+        return r.isValid && lastOrder <= sequence && Set(voids).count == voids.count
+            && voids.allSatisfy { $0 >= 1 && $0 < sequence }
     }
 
     private mutating func readMarkets(_ r: inout WireReader) -> Bool {
@@ -138,7 +140,7 @@ extension Engine {
         guard let instrumentCount = r.count(most: Int(limits.instruments)) else { return false }
         for i in 0..<instrumentCount {
             readInstrument(&r, i + 1)
-            guard r.isValid, isSound(instruments[i + 1]), deferredStates[i + 1] <= 6,
+            guard r.isValid, isSound(instruments[i + 1]), isDeferrable(deferredStates[i + 1]),
                 instrument(symbol: instruments[i + 1].symbol) == nil
             else { return false }
             instrumentsUsed = UInt16(i + 1)
@@ -187,6 +189,13 @@ extension Engine {
         r.endPart()
     }
 
+    /// Whether these bits can be a state that waits: none, or one that can be set.
+    private func isDeferrable(_ raw: UInt8) -> Bool {
+        if raw == 0 { return true }
+        let state = InstrumentState(rawValue: raw - 1)
+        return state != nil && state != .auction
+    }
+
     /// The same terms as an operator may set, and prices that can have been.
     private func isSound(_ v: InstrumentView) -> Bool {
         guard let base = asset(v.base), let quote = asset(v.quote), !v.symbol.isEmpty else {
@@ -205,6 +214,7 @@ extension Engine {
             && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
             && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
             && v.lastTrade.number < 1 << 62
+            && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
     }
 
     private mutating func readAccounts(_ r: inout WireReader) -> Bool {
@@ -225,9 +235,9 @@ extension Engine {
             accounts.slots[number].isKilled = r.flag()
             accounts.slots[number].hasOwnLimits = r.flag()
             r.endPart()
-            guard r.isValid, UInt32(accounts.slots[number].tier) < limits.feeTiers,
-                accounts.slots[number].messages < .max
-            else { return false }
+            guard r.isValid, isSound(accounts.slots[number], isDefault: number == 0) else {
+                return false
+            }
         }
         guard let rows = r.count(most: Int(limits.orderLimits)) else { return false }
         for _ in 0..<rows {
@@ -241,6 +251,16 @@ extension Engine {
             accounts.setOrderLimitRow(account, UInt16(instrument), row)
         }
         return true
+    }
+
+    /// Whether an account's line has only what commands leave there.
+    private func isSound(_ slot: AccountSlot, isDefault: Bool) -> Bool {
+        let hasLimits = slot.openOrdersMax > 0 || slot.messagesPerSecondMax > 0
+        if isDefault, slot.messages > 0 || slot.tier > 0 || slot.isKilled { return false }
+        return UInt32(slot.tier) < limits.feeTiers && slot.messages < .max
+            && 0...second ~= slot.messageSecond
+            && (slot.messages > 0 || slot.messageSecond == 0)
+            && (slot.hasOwnLimits || !hasLimits)
     }
 
     private static func orderLimitRow(_ r: inout WireReader) -> OrderLimitSlot {
@@ -270,12 +290,15 @@ extension Engine {
             let name: Text40 = r.text()
             let id: UInt64 = r.integer()
             let lastNumber: UInt64 = r.integer()
+            let lastUsed: Int64 = r.integer()
             guard r.isValid, !name.isEmpty, id >= 1, id <= UInt64(sessions.lastID),
-                lastNumber < 1 << 62, sessions.session(name) == nil,
+                lastNumber < 1 << 62, 0...timestamp ~= lastUsed, sessions.session(name) == nil,
                 sessions.session(SessionID(UInt32(id))) == nil
             else { return false }
             sessions.open(
-                SessionView(id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber))
+                SessionView(
+                    id: SessionID(UInt32(id)), name: name, lastNumber: lastNumber,
+                    lastUsed: lastUsed))
         }
         guard let keyCount = r.count(most: Int(limits.apiKeys)) else { return false }
         for _ in 0..<keyCount {
@@ -320,20 +343,26 @@ extension Engine {
 
     /// The next order, as far as what holds for each open one; nil where it does not.
     private mutating func readOrder(_ r: inout WireReader) -> (HotOrder, ColdOrder)? {
-        var hot = HotOrder(
-            id: r.integer(), price: r.integer(), leaves: r.integer(), shown: r.integer(),
-            display: r.integer(), quantity: r.integer(), account: r.integer(),
-            instrument: r.integer(), side: r.choice(.buy), type: r.choice(.limit),
-            timeInForce: r.choice(.gtc), selfTradePrevention: r.choice(.none),
-            isWorking: r.flag())
+        var hot = HotOrder(id: r.integer(), price: r.integer(), leaves: r.integer())
+        let (shown, display): (Int64, Int64) = (r.integer(), r.integer())
+        hot.quantity = r.integer()
+        hot.account = r.integer()
+        hot.instrument = r.integer()
+        hot.side = r.choice(.buy)
+        hot.type = r.choice(.limit)
+        hot.timeInForce = r.choice(.gtc)
+        hot.selfTradePrevention = r.choice(.none)
+        hot.isWorking = r.flag()
         r.reserved(1)
-        var cold = ColdOrder(account: hot.account, strategyType: r.integer())
+        hot.isIceberg = display != 0
+        var cold = ColdOrder(strategyType: r.integer(), display: display)
+        cold.shown = shown
         cold.cumQuote = r.owned().units
         cold.preventedQuantity = r.integer()
         cold.stopPrice = r.integer()
         cold.expireTime = r.integer()
         cold.createdTime = r.integer()
-        cold.updatedTime = r.integer()
+        hot.updatedTime = r.integer()
         cold.workingTime = r.integer()
         cold.strategyID = r.integer()
         cold.clOrdID = r.text()
@@ -346,15 +375,47 @@ extension Engine {
             orders.count < orders.capacity, hasAccount(AccountID(hot.account)),
             hot.instrument >= 1, hot.instrument <= instrumentsUsed, prices.contains(hot.price),
             prices.contains(cold.stopPrice), lots.contains(hot.quantity),
-            lots.contains(hot.leaves), lots.contains(hot.shown), lots.contains(hot.display),
+            lots.contains(hot.leaves), lots.contains(shown), lots.contains(display),
             lots.contains(cold.preventedQuantity),
             Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
             cold.clOrdID.count <= Limits.clOrdIDBytesMax,
             !hot.hasClOrdID
-                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none
+                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
+            areTimesSound(hot, cold), areTermsSound(hot, cold)
         else { return nil }
         return (hot, cold)
+    }
+
+    /// Whether an order's times are of this log, each after the one before.
+    private func areTimesSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let works =
+            hot.isWorking
+            ? cold.workingTime >= cold.createdTime && cold.workingTime <= hot.updatedTime
+            : cold.workingTime == 0
+        return works && cold.createdTime >= 0 && hot.updatedTime >= cold.createdTime
+            && hot.updatedTime <= timestamp && cold.expireTime >= 0
+            && (cold.expireTime > 0) == (hot.timeInForce == .gtd)
+    }
+
+    /// Whether an order has the terms that its type has, and no others.
+    private func areTermsSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        let rests = hot.timeInForce == .gtc || hot.timeInForce == .gtd
+        if hot.type.hasPrice != (hot.price > 0) || hot.type.isTriggered != (cold.stopPrice > 0) {
+            return false
+        }
+        if cold.display > 0 {
+            if !hot.type.hasPrice || !rests || !Self.isDisplay(cold.display, of: hot.quantity) {
+                return false
+            }
+        }
+        switch hot.type {
+        case .limitMaker: if !rests { return false }
+        case .stopLoss, .takeProfit: if hot.timeInForce != .gtc { return false }
+        case .market: if hot.timeInForce != .gtc && hot.timeInForce != .ioc { return false }
+        case .limit, .stopLossLimit, .takeProfitLimit: break
+        }
+        return true
     }
 
     /// Whether an order can stand in a ladder.
@@ -364,10 +425,19 @@ extension Engine {
             hot.isWorking
             ? hot.type.hasPrice && hot.price >= 1 && stays
             : hot.type.isTriggered && cold.stopPrice >= 1
-        return stands && (!hot.type.hasPrice || hot.price >= 1) && hot.shown >= 1
-            && hot.shown <= hot.leaves && cold.preventedQuantity <= hot.quantity - hot.leaves
+        let hasTraded = hot.leaves < hot.quantity - cold.preventedQuantity
+        let untouched = cold.preventedQuantity == 0 && hot.leaves == hot.quantity
+        return stands && hot.leaves >= 1 && isShownRight(hot, cold)
+            && hasTraded == (cold.cumQuote > 0) && (hasTraded || cold.feeOverpaid == 0)
+            && (hot.isWorking || untouched) && cold.preventedQuantity <= hot.quantity - hot.leaves
             && hot.leaves <= hot.quantity
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
+    }
+
+    /// Whether an iceberg shows no more than a slice, and any other or one that waits all.
+    private func isShownRight(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
+        if !hot.isIceberg || !hot.isWorking { return cold.shown == hot.leaves }
+        return cold.shown >= 1 && cold.shown <= min(cold.display, hot.leaves)
     }
 
     /// Whether what an order holds, at so many lots of this price, is an amount that there can be.
@@ -396,11 +466,13 @@ extension Engine {
                 isFlying(hot, cold, kind, quoteQuantity: quoteQuantity, cumQty: cumQty),
                 lotsHeld >= 0,
                 Int128(lotsHeld) * Int128(instruments[Int(hot.instrument)].lotUnits)
-                    <= Limits.amountUnitsMax
+                    <= Limits.amountUnitsMax,
+                isFlightSound(hot, cold, kind, bound: bound, funds: funds, lotsHeld: lotsHeld),
+                funds <= quoteQuantity || kind != .quote
             else { return false }
             hot.level = none
             let slot = enter(hot, cold)
-            flights.append(
+            keepFlight(
                 Flight(
                     slot: slot, kind: kind, bound: bound, funds: funds, lotsHeld: lotsHeld,
                     quoteQuantity: quoteQuantity, cumQty: cumQty))
@@ -418,6 +490,23 @@ extension Engine {
             accounts.slots[account].openOrders = 0
         }
         for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
+    }
+
+    /// Whether a flight has only what its kind uses.
+    private func isFlightSound(
+        _ hot: HotOrder, _ cold: ColdOrder, _ kind: Incoming.Kind, bound: Int64, funds: Int128,
+        lotsHeld: Int64
+    ) -> Bool {
+        guard cold.shown == 0, instruments[Int(hot.instrument)].state == .trading, bound >= 0 else {
+            return false
+        }
+        switch (kind, hot.side) {
+        case (.limit, _): return funds == 0 && lotsHeld == 0 && bound == hot.price
+        case (.market, .buy): return lotsHeld == 0
+        case (.market, .sell): return funds == 0 && lotsHeld == 0
+        case (.quote, .buy): return funds >= 1 && lotsHeld == 0 && cold.preventedQuantity == 0
+        case (.quote, .sell): return funds >= 1 && cold.preventedQuantity == 0
+        }
     }
 
     /// Whether an order can be in flight as this kind.
@@ -443,38 +532,57 @@ extension Engine {
             let instrument: UInt32 = r.integer()
             let rangeCount: UInt32 = r.integer()
             guard r.isValid, instrument >= 1, instrument <= UInt32(instrumentsUsed),
-                !elections.contains(where: { $0.instrument == UInt16(instrument) }),
+                !elections.contains(UInt16(instrument)),
                 rangeCount >= 1, Int(rangeCount) <= r.remaining / 16
             else { return false }
-            var ranges: [Election.Range] = []
+            let number = UInt16(instrument)
+            let isTrading = instruments[Int(number)].state == .trading
+            var wasUp: Bool?
             for _ in 0..<rangeCount {
                 let bound: Int64 = r.integer()
                 let isUp = r.flag()
                 r.endPart()
                 guard r.isValid, bound >= 1, bound <= Limits.priceTicksMax,
-                    ranges.last?.isUp != isUp
+                    wasUp != isUp
                 else { return false }
-                ranges.append(Election.Range(isUp: isUp, bound: bound))
+                elections.append(number, isUp: isUp, bound: bound, isTrading: isTrading)
+                wasUp = isUp
             }
-            elections.append(Election(instrument: UInt16(instrument), ranges: ranges))
         }
         if instrumentsUsed > 0 { for number in 1...instrumentsUsed { updateTriggers(number) } }
         return true
     }
 
+    private mutating func readKills(_ r: inout WireReader) -> Bool {
+        let count: UInt32 = r.integer()
+        killCursor = r.integer()
+        guard r.isValid, count <= accounts.count + 1, killCursor <= accounts.count else {
+            return false
+        }
+        for _ in 0..<count {
+            let account: UInt64 = r.integer()
+            let through: UInt64 = r.integer()
+            guard r.isValid, account <= UInt64(accounts.count),
+                !kills.contains(UInt32(account)), through >= 1, through <= lastOrder
+            else { return false }
+            kills.append(UInt32(account))
+            accounts.slots[UInt32(account)].killedThrough = through
+        }
+        return kills.contains(0) == (killCursor != 0)
+    }
+
     private mutating func readMassCancels(_ r: inout WireReader) -> Bool {
-        guard let count = r.count(most: r.remaining / 32) else { return false }
+        guard let count = r.count(most: Limits.massCancelsMax) else { return false }
         for _ in 0..<count {
             let account: UInt32 = r.integer()
             let instrument: UInt16 = r.integer()
             let rawSide: UInt8 = r.integer()
-            let reason: EndReason = r.choice(.massCancel)
+            r.reserved(1)
             let last: UInt64 = r.integer()
             let current: UInt64 = r.integer()
             let order: UInt64 = r.integer()
             guard r.isValid, account <= accounts.count, instrument <= instrumentsUsed,
-                rawSide == 255 || Side(rawValue: rawSide) != nil,
-                reason == .massCancel || reason == .killSwitch, last <= lastOrder, current >= 1,
+                rawSide == 255 || Side(rawValue: rawSide) != nil, last <= lastOrder, current >= 1,
                 current <= UInt64(accounts.count), account == 0 || current == UInt64(account)
             else { return false }
             let slot = order == 0 ? none : orders.find(order)
@@ -486,7 +594,7 @@ extension Engine {
             massCancels.append(
                 MassCancelWork(
                     account: account, instrument: instrument, side: Side(rawValue: rawSide),
-                    reason: reason, lastOrder: last, current: UInt32(current), slot: slot))
+                    lastOrder: last, current: UInt32(current), slot: slot))
         }
         return true
     }

@@ -3,8 +3,8 @@
 //
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,
-// references, orders ladder by ladder in order of priority, flights, elections, mass cancels, end
-// mark.
+// references, orders ladder by ladder in order of priority, flights, elections, kill switches, mass
+// cancels, end mark.
 
 internal import Slabs
 internal import Terms
@@ -212,6 +212,7 @@ extension Engine {
             out.writer.text(session.name)
             out.writer.integer(UInt64(session.id.number))
             out.writer.integer(session.lastNumber)
+            out.writer.integer(session.lastUsed)
             out.endPart()
         }
         out.count(keys.count)
@@ -252,14 +253,15 @@ extension Engine {
                     var slot = ladders.first(level)
                     while slot != none {
                         write(slot, &out)
-                        slot = ladders.next(slot)
+                        slot = orders.hot[slot].link.nextOrder
                     }
                     level = ladders.after(ladder, kind, ladders.price(level))
                 }
             }
         }
         out.count(flights.count)
-        for flight in flights {
+        flights.forEach { instrument in
+            let flight = flightTerms[instrument]
             write(flight.slot, &out)
             out.writer.integer(flight.funds)
             out.writer.integer(flight.quoteQuantity)
@@ -271,14 +273,13 @@ extension Engine {
         }
     }
 
-
     private func write(_ slot: UInt32, _ out: inout SnapshotSink) {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         out.writer.integer(hot.id)
         out.writer.integer(hot.price)
         out.writer.integer(hot.leaves)
-        out.writer.integer(hot.shown)
-        out.writer.integer(hot.display)
+        out.writer.integer(hot.level == none ? 0 : orders.shown(slot))
+        out.writer.integer(cold.display)
         out.writer.integer(hot.quantity)
         out.writer.integer(hot.account)
         out.writer.integer(hot.instrument)
@@ -294,7 +295,7 @@ extension Engine {
         out.writer.integer(cold.stopPrice)
         out.writer.integer(cold.expireTime)
         out.writer.integer(cold.createdTime)
-        out.writer.integer(cold.updatedTime)
+        out.writer.integer(hot.updatedTime)
         out.writer.integer(cold.workingTime)
         out.writer.integer(cold.strategyID)
         out.writer.text(cold.clOrdID)
@@ -302,25 +303,39 @@ extension Engine {
         out.endPart()
     }
 
+    private func writeElection(_ instrument: UInt16, _ out: inout SnapshotSink) {
+        let runs = electedRuns(instrument)
+        out.writer.integer(UInt32(instrument))
+        out.writer.integer(UInt32(runs.count))
+        out.endPart()
+        for run in runs {
+            out.writer.integer(run.bound)
+            out.flag(run.isUp)
+            out.endPart()
+        }
+    }
+
     private func writeWork(_ out: inout SnapshotSink) {
         out.count(elections.count)
-        for election in elections {
-            let ranges = election.ranges[election.head...]
-            out.writer.integer(UInt32(election.instrument))
-            out.writer.integer(UInt32(ranges.count))
+        elections.running.forEach { writeElection(UInt16($0), &out) }
+        for number in 0...instrumentsUsed
+        where elections.contains(number) && !elections.running.contains(UInt32(number)) {
+            writeElection(number, &out)
+        }
+        out.writer.integer(UInt32(kills.count))
+        out.writer.integer(killCursor)
+        out.endPart()
+        kills.forEach { account in
+            out.writer.integer(UInt64(account))
+            out.writer.integer(accounts.slots[account].killedThrough)
             out.endPart()
-            for range in ranges {
-                out.writer.integer(range.bound)
-                out.flag(range.isUp)
-                out.endPart()
-            }
         }
         out.count(massCancels.count)
         for work in massCancels {
             out.writer.integer(work.account)
             out.writer.integer(work.instrument)
             out.writer.integer(work.side?.rawValue ?? 255)
-            out.writer.choice(work.reason)
+            out.writer.reserved(1)
             out.writer.integer(work.lastOrder)
             out.writer.integer(UInt64(work.current))
             out.writer.integer(work.slot == none ? UInt64(0) : orders.hot[work.slot].id)

@@ -235,12 +235,15 @@ public struct APIKeyView: Hashable, Sendable {
     public var name: Text40
     /// The last number that the log holds of it.
     public var lastNumber: UInt64
+    /// When that was, or when it was opened: ns since 1970, by the log's clock.
+    public var lastUsed: Int64
 
     /// All fields, for projections and tests in this package.
-    package init(id: SessionID, name: Text40, lastNumber: UInt64) {
+    package init(id: SessionID, name: Text40, lastNumber: UInt64, lastUsed: Int64) {
         self.id = id
         self.name = name
         self.lastNumber = lastNumber
+        self.lastUsed = lastUsed
     }
 }
 

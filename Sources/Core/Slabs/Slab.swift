@@ -6,16 +6,21 @@ internal import Glibc
 /// A fixed number of plain values in address space of its own, zeroed, bounds-checked.
 ///
 /// Pages are taken from the system when first touched, in huge pages where the kernel gives them
-/// (a miss in the TLB costs more than the load itself on virtual machines). Not for few or
+/// (a miss in the TLB costs more than the load itself on virtual machines), or ahead of that where
+/// somebody takes `memory`: the first touch of a huge page takes up to milliseconds. Not for few or
 /// short-lived values: each slab is a mapping. All operations are O(1).
 @safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<Element>
     /// The number of elements.
     public let capacity: Int
     let bytes: Int
+    /// The part that is worth taking ahead of time.
+    public let memory: SlabMemory
 
     /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
-    public init(capacity: Int) {
+    /// Where fewer than that are `dense`, those behind them are rarely used: they get small pages,
+    /// one of which is quickly there.
+    public init(capacity: Int, dense: Int = .max) {
         precondition(capacity > 0, "a slab holds at least one element")
         let hugePage = 2 << 20
         let need = capacity * MemoryLayout<Element>.stride
@@ -37,7 +42,13 @@ internal import Glibc
             // Give back what stands outside the aligned part, so that deinit unmaps just `bytes`.
             if head > 0 { _ = unsafe munmap(raw, head) }
             if slack > head { _ = unsafe munmap(start + bytes, slack - head) }
-            _ = unsafe madvise(start, bytes, MADV_HUGEPAGE)
+            let front = dense < capacity ? dense * MemoryLayout<Element>.stride : need
+            let huge = min(bytes, (front + hugePage - 1) / hugePage * hugePage)
+            _ = unsafe madvise(start, huge, MADV_HUGEPAGE)
+            if huge < bytes { _ = unsafe madvise(start + huge, bytes - huge, MADV_NOHUGEPAGE) }
+            memory = SlabMemory(start: UInt(bitPattern: start), bytes: huge)
+        } else {
+            memory = SlabMemory(start: UInt(bitPattern: raw), bytes: bytes)
         }
         unsafe base = start.assumingMemoryBound(to: Element.self)
         self.capacity = capacity
@@ -48,10 +59,10 @@ internal import Glibc
     /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages
     /// move and are not copied, so this takes microseconds whatever the slab holds. Stops the
     /// process when the address space is exhausted.
-    public mutating func raise(capacity: Int) {
+    public mutating func raise(capacity: Int, dense: Int = .max) {
         precondition(capacity >= self.capacity, "a slab never shrinks")
         if capacity == self.capacity { return }
-        let larger = Slab(capacity: capacity)
+        let larger = Slab(capacity: capacity, dense: dense)
         let moved = unsafe bourse_move_pages(base, bytes, larger.base)
         precondition(moved == 0, "pages of a slab move")
         self = larger
@@ -79,6 +90,15 @@ internal import Glibc
             precondition(Int(index) < capacity, "slab index")
             return unsafe base + Int(index)
         }
+    }
+
+    /// Where the element at `index` stands, as long as the slab does and is not raised; stops the
+    /// process outside `0..<capacity`.
+    @inlinable @inline(__always) public func address(_ index: UInt32) -> UnsafeMutablePointer<
+        Element
+    > {
+        precondition(Int(index) < capacity, "slab index")
+        return unsafe base + Int(index)
     }
 
     /// Asks the processor to load the line of `index` ahead of its use; out of range does nothing.

@@ -21,8 +21,11 @@ public enum Limits {
     @inlinable public static var recordBytesMax: Int { 131_072 }
     /// Most bytes of a record that this version writes by itself; signed transactions come apart.
     @inlinable public static var commandBytesMax: Int { 4_096 }
-    /// Most mass cancels that wait to go on; kill switches are never refused for them.
+    /// Most mass cancels that wait to go on. Kill switches are none: of these an account has one.
     @inlinable public static var massCancelsMax: Int { 64 }
+    /// Nanoseconds of the log's clock after which an operator's session that was not used gives
+    /// way where the table is full: one hour.
+    @inlinable public static var sessionIdleNanos: Int64 { 3_600_000_000_000 }
     /// Most sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
     /// Most bytes of a sealed API key secret.

@@ -92,6 +92,8 @@
     case cancelFailed = 52
     /// The order's status is not one that the cancel was restricted to.
     case cancelRestricted = 53
+    /// The change would lose the order's priority, which was asked to be kept.
+    case priorityLost = 54
 
     // Administration.
     /// A name that exists already with other, unchangeable terms, or is empty.

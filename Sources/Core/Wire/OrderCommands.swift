@@ -193,7 +193,8 @@ public import Terms
 ///
 ///      0  u32  account
 ///      4  u16  instrument
-///      6  2    reserved
+///      6  u8   keepsPriority      1: refused where the order would lose its place
+///      7  1    reserved
 ///      8  u64  order
 ///     16  i64  price              the order's own to keep it
 ///     24  i64  quantity           new total (FIX tag 38), what was traded included
@@ -217,6 +218,8 @@ public import Terms
     public var clOrdID: Text40
     /// The client's new id for the order (FIX tag 11); empty keeps the one that it has.
     public var newClOrdID: Text40
+    /// Whether it is refused unless it lowers the quantity at the order's own price.
+    public var keepsPriority: Bool
     /// Nanoseconds since 1970 after which the command is refused, or 0.
     public var deadline: Int64
 
@@ -224,11 +227,12 @@ public import Terms
     @inlinable public init(
         account: AccountID, instrument: InstrumentID, order: OrderID = OrderID(0),
         price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40(),
-        newClOrdID: Text40 = Text40(), deadline: Int64 = 0
+        newClOrdID: Text40 = Text40(), keepsPriority: Bool = false, deadline: Int64 = 0
     ) {
         self.account = account
         self.instrument = instrument
         self.order = order
+        self.keepsPriority = keepsPriority
         self.price = price
         self.quantity = quantity
         self.clOrdID = clOrdID
@@ -239,7 +243,8 @@ public import Terms
     public func encode(into w: inout WireWriter) {
         w.integer(account.number)
         w.integer(instrument.number)
-        w.reserved(2)
+        w.integer(UInt8(keepsPriority ? 1 : 0))
+        w.reserved(1)
         w.integer(order.number)
         w.integer(price.ticks)
         w.integer(quantity.lots)
@@ -251,7 +256,10 @@ public import Terms
     public init(from r: inout WireReader) {
         account = AccountID(r.integer())
         instrument = InstrumentID(r.integer())
-        r.reserved(2)
+        let flag: UInt8 = r.integer()
+        if flag > 1 { r.invalidate() }
+        keepsPriority = flag == 1
+        r.reserved(1)
         order = OrderID(r.integer())
         price = Price(ticks: r.integer())
         quantity = Quantity(lots: r.integer())

@@ -250,12 +250,15 @@ public struct SetRules: CommandPayload {
 
 /// A writer's new incarnation. The engine gives it a new session id and closes the one that the
 /// same name had before, so that nothing of an earlier incarnation can enter the log afterwards.
-/// The record has session 0 and number 0; the outcome's `id` is the new session.
+/// Where the table is full, it closes the operator's session that was idle longest in its place, if
+/// that was for an hour. The record has session 0 and number 0; the outcome's `id` is the new session.
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {
     /// `CommandKind.openSession`
     public static var kind: CommandKind { .openSession }
+    /// How the names of operators' sessions begin.
+    public static var operatorPrefix: String { "operator/" }
     /// The writer, as `gateway/1` or `operator/alice`.
     public var name: Text40
     /// A session of that name.

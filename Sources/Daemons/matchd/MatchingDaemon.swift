@@ -24,6 +24,7 @@ final class MatchingDaemon {
     let lock: StateLock
     let snapshots: SnapshotStore
     let pipeline: Pipeline
+    let memory: TableMemory?
     let sink: JournalSink
     let writer: JournalWriter
 
@@ -73,8 +74,10 @@ final class MatchingDaemon {
         options.trace = try trace.map { path throws(SystemError) in try LatencyTrace(path) }
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
+        let engine = start.takeEngine()
+        memory = TableMemory.take(engine, log)
         pipeline = try Pipeline.start(
-            engine: start.takeEngine(), sink: sink, history: history, listeners: listeners,
+            engine: engine, sink: sink, history: history, listeners: listeners,
             options: options
         ) { fault in
             // The note of it may be where nothing can be written either.
@@ -178,6 +181,7 @@ final class MatchingDaemon {
         work.begin(
             "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
         let engine = pipeline.stop { work.advance(to: $0) }
+        memory?.end()
         reporter?.end()
         // The thread that did it while it ran has ended.
         sink.noteCommit(pipeline.released)

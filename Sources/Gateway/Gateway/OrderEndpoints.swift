@@ -219,14 +219,11 @@ extension Endpoint {
         guard let text = try call.parameters.decimal("newQty") else { throw .mandatory("newQty") }
         let quantity = try units.quantity(text, name: "newQty")
         let before = replica.openOrder(reference, call.account, units.view.id)
-        if let before, quantity >= before.quantity {
-            throw quantity > before.quantity ? .amendIncrease : APIError(.amendInvalid)
-        }
         let command = Amend(
             account: call.account, instrument: units.view.id, order: reference.order,
             quantity: quantity, clOrdID: reference.clOrdID,
             newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID(),
-            deadline: venue.deadline(call))
+            keepsPriority: true, deadline: venue.deadline(call))
         let from = before?.clOrdID ?? reference.clOrdID
         try venue.submit(command, .atOnce, call) { result in
             call.reply(result) { applied throws(APIError) in

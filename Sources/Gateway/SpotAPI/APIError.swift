@@ -238,6 +238,7 @@ extension APIError {
                 .rejected("Account has insufficient balance for requested action.")
             case .orderUnknown, .cancelFailed: .cancelUnknown
             case .cancelRestricted: .cancelRestricted
+            case .priorityLost: .amendIncrease
             case .amendInvalid:
                 APIError(-2038, "The requested action would change no state; rejecting.")
             case .nameInvalid, .assetUnknown, .termsInvalid, .tableFull, .amountInvalid,

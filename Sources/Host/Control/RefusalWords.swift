@@ -47,6 +47,7 @@ extension Refusal {
         case .insufficientFunds: "the account has not that much available"
         case .orderUnknown: "there is no such open order"
         case .amendInvalid: "the order does not take this change"
+        case .priorityLost: "the order would lose its priority"
         case .cancelFailed: "the cancel failed"
         case .cancelRestricted: "the order's status is not one that the cancel was restricted to"
         case .nameInvalid: "the name is empty, or exists with other terms that cannot change"

@@ -26,6 +26,13 @@ extension Host {
         }
     }
 
+    /// Whether this process may lock as much memory as there is: RLIMIT_MEMLOCK.
+    public static var mayLockMemory: Bool {
+        var limit = rlimit()
+        return unsafe getrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &limit) == 0
+            && limit.rlim_cur == .max
+    }
+
     /// The file system of a directory: statvfs(3).
     public static func fileSystem(
         _ path: String

@@ -41,6 +41,7 @@
 //     error      0 u16 code      2 u16 count   4 text in UTF-8, padded; the connection closes
 
 public import Terms
+internal import Wire
 
 /// Constants of the Link.
 public enum LinkProtocol {
@@ -63,7 +64,7 @@ public enum LinkProtocol {
     /// Most bytes of an error's text.
     public static var errorBytesMax: Int { 512 }
     /// How the names of operators' sessions begin; only operators may open such.
-    public static var operatorPrefix: String { "operator/" }
+    public static var operatorPrefix: String { OpenSession.operatorPrefix }
     /// How the names of wallets' sessions begin; only wallets and operators may open such.
     public static var walletPrefix: String { "wallet/" }
     /// Most bytes of a snapshot in one chunk.

@@ -103,7 +103,10 @@ extension CommandStream {
     mutating func administration(_ kind: CommandKind) -> Command {
         switch kind {
         case .openSession:
-            let names = ["gateway/1", "gateway/2", "operator/zoe", "wallet", ""]
+            let names = [
+                "gateway/1", "gateway/2", "operator/zoe", "operator/yan", "operator/xia", "wallet",
+                "operator", "",
+            ]
             return .openSession(OpenSession(name: Text40(random.pick(names))!))
         case .closeSession:
             let last = Int64(twin.lastSession)
@@ -154,6 +157,12 @@ extension CommandStream {
         }
     }
 
+    /// Off where it is on, on where it is off: while its orders are still to end.
+    func killSwitchAgain(_ account: AccountID) -> Command {
+        let isOn = account.number == 0 ? twin.isKilled : twin.account(account)!.view.isKilled
+        return killSwitch(account, !isOn)
+    }
+
     private func killSwitch(_ account: AccountID, _ isOn: Bool) -> Command {
         .setKillSwitch(SetKillSwitch(account: account, isOn: isOn, audit: audit))
     }
@@ -193,7 +202,7 @@ extension CommandStream {
                 instrument: random.pick(paused).id, state: .trading, audit: audit)
         }
         return SetInstrumentState(
-            instrument: random.once(in: 10) ? InstrumentID(0) : instrument(),
+            instrument: random.once(in: 6) ? InstrumentID(0) : instrument(),
             state: random.pick(InstrumentState.allCases), audit: audit)
     }
 

@@ -24,6 +24,8 @@ struct CommandStream {
     private var opening: [Command]
     /// Whether books become deep: more prices and funds, and little that ends many orders.
     let isDeep: Bool
+    /// Whether mass cancels and kill switches come often, so that they wait beside trades.
+    let hasManyKills: Bool
     /// Whether ticks come as soon as something waits for them, as from the sequencer; else late.
     let isPrompt: Bool
     /// References that were made so far.
@@ -35,6 +37,7 @@ struct CommandStream {
         random = SplitMix64(seed: seed)
         self.twin = twin
         isDeep = seed % 4 == 2
+        hasManyKills = seed % 3 == 0
         isPrompt = seed / 4 % 2 == 0
         opening = []
         opening = Array(openingCommands().reversed())
@@ -69,6 +72,8 @@ struct CommandStream {
         case 10: if let next = twin.nextTimer, next < now + 2_000_000_000 { now = max(now, next) }
         case 4...7: now += random.within(1...50_000_000)
         case 8: now += random.within(1...1_500_000_000)
+        // Sessions become old.
+        case 9 where random.once(in: 12): now += random.within(3_500...3_700) * 1_000_000_000
         default: now -= random.within(0...1_000_000)
         }
     }
@@ -101,6 +106,11 @@ struct CommandStream {
     // MARK: Which command
 
     private mutating func randomCommand() -> Command {
+        if let kill = twin.kills.first {
+            if random.once(in: 14) { return killSwitchAgain(kill.account) }
+            let stop = twin.open.first { $0.place == .waiting && twin.isKilled($0) }
+            if let stop, random.once(in: 2) { return .place(order(towards: stop.view)) }
+        }
         // What stops trading does not last, or little else would be seen.
         let isStopped = twin.isKilled || twin.accounts.contains { $0.view.isKilled }
         if isStopped, random.once(in: 10) { return administration(.setKillSwitch) }
@@ -108,12 +118,14 @@ struct CommandStream {
             return administration(.setInstrumentState)
         }
         let kind: CommandKind = random.pick(weighted: [
-            (620, .place), (50, .cancel), (100, .amend), (50, .cancelReplace), (2, .massCancel),
+            (620, .place), (50, .cancel), (100, .amend), (50, .cancelReplace),
+            (hasManyKills ? 8 : 2, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
-            (1, .setRules), (5, .openSession), (2, .closeSession), (2, .setAsset),
+            (1, .setRules), (7, .openSession), (2, .closeSession), (2, .setAsset),
             (8, .setInstrument), (6, .setInstrumentState), (6, .setReferencePrice),
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
-            (6, .setAccountTier), (2, .setKillSwitch), (60, .adjustBalance), (12, .transferFees),
+            (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),
+            (12, .transferFees),
             (10, .creditDeposit), (2, .raiseLimits), (3, .addAPIKey), (2, .revokeAPIKey),
         ])
         let isEnding = [
@@ -204,6 +216,16 @@ struct CommandStream {
         return p
     }
 
+    /// One that may trade at a price that a stop waits for.
+    private mutating func order(towards stop: OrderView) -> Place {
+        let isUp = twin.triggersUp(stop.side, stop.type)
+        let price = stop.stopPrice.ticks + (isUp ? 3 : -3)
+        return Place(
+            account: account(), instrument: stop.instrument, side: isUp ? .buy : .sell,
+            type: .limit, timeInForce: random.pick([.gtc, .ioc]), price: Price(ticks: price),
+            quantity: Quantity(lots: random.within(1...40)))
+    }
+
     private mutating func timeInForce(_ type: OrderType) -> TimeInForce {
         switch type {
         case .market: random.pick([.gtc, .ioc])
@@ -267,7 +289,7 @@ struct CommandStream {
         let c = cancel()
         var a = Amend(
             account: c.account, instrument: c.instrument, order: c.order, clOrdID: c.clOrdID,
-            newClOrdID: clOrdID(), deadline: c.deadline)
+            newClOrdID: clOrdID(), keepsPriority: random.once(in: 5), deadline: c.deadline)
         if random.once(in: 60) { a.newClOrdID = Text40("this-text-is-thirty-seven-bytes-long!")! }
         if random.once(in: 2) { a.price = price(c.instrument) }
         if let order = twin.find(c.account, c.instrument, c.order, c.clOrdID) {

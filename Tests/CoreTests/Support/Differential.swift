@@ -22,12 +22,14 @@ struct Difference: Error, CustomStringConvertible {
 struct Waits {
     var flights = 0
     var massCancels = 0
+    var kills = 0
     var elections = 0
     var states = 0
 
     mutating func add(_ other: Waits) {
         flights += other.flights
         massCancels += other.massCancels
+        kills += other.kills
         elections += other.elections
         states += other.states
     }
@@ -35,6 +37,7 @@ struct Waits {
     mutating func count(_ twin: SlowExchange) {
         flights += twin.flights.isEmpty ? 0 : 1
         massCancels += twin.massCancels.isEmpty ? 0 : 1
+        kills += twin.kills.isEmpty ? 0 : 1
         elections += twin.electing.isEmpty ? 0 : 1
         states += twin.statesToCome.isEmpty ? 0 : 1
     }

@@ -161,6 +161,7 @@ struct Transcript {
             amend.price.ticks = value(words, "@") ?? 0
             amend.quantity.lots = value(words, "to") ?? 0
             amend.newClOrdID = name(words)
+            amend.keepsPriority = words.contains("keep")
             return .amend(amend)
         case "replace":
             let isStrict = words[2] == "strict"

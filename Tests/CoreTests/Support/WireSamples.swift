@@ -78,7 +78,7 @@ struct WireSamples {
                     account: AccountID(integer()), instrument: InstrumentID(integer()),
                     order: OrderID(integer()), price: Price(ticks: integer()),
                     quantity: Quantity(lots: integer()), clOrdID: text(), newClOrdID: text(),
-                    deadline: integer()))
+                    keepsPriority: flag(), deadline: integer()))
         case .cancelReplace:
             .cancelReplace(CancelReplace(stopOnFailure: flag(), cancel: cancel(), place: place()))
         case .massCancel:

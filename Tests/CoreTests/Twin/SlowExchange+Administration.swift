@@ -42,9 +42,14 @@ extension SlowExchange {
     func openSession(_ c: OpenSession) -> Outcome {
         if c.name.isEmpty { return .refused(.nameInvalid) }
         let index = sessions.firstIndex { $0.name == c.name }
-        if index == nil, sessions.count >= Int(limits.sessions) { return .refused(.tableFull) }
+        if index == nil, sessions.count >= Int(limits.sessions) {
+            guard let idle = idleSession() else { return .refused(.tableFull) }
+            sessions.removeAll { $0.id == idle.id }
+            events.append(.sessionClosed(idle.id))
+        }
         lastSession += 1
-        let view = SessionView(id: SessionID(lastSession), name: c.name, lastNumber: 0)
+        let view = SessionView(
+            id: SessionID(lastSession), name: c.name, lastNumber: 0, lastUsed: timestamp)
         if let index {
             sessions[index] = view
         } else {
@@ -52,6 +57,17 @@ extension SlowExchange {
         }
         events.append(.sessionOpened(view.id))
         return Outcome(id: UInt64(lastSession))
+    }
+
+    /// The operator's session that gives way to another.
+    private func idleSession() -> SessionView? {
+        let hour: Int64 = 3_600 * 1_000_000_000
+        let idle = sessions.filter {
+            let isOperators = "\($0.name)".hasPrefix("operator/") || flaw == .gatewayGivesWay
+            return isOperators
+                && (timestamp - $0.lastUsed >= hour || flaw == .sessionInUseGivesWay)
+        }
+        return idle.min { ($0.lastUsed, $0.id.number) < ($1.lastUsed, $1.id.number) }
     }
 
     func closeSession(_ c: CloseSession) -> Outcome {
@@ -105,6 +121,7 @@ extension SlowExchange {
             {
                 return .refused(.nameInvalid)
             }
+            if mustWait(in: known.id) { return .refused(.instrumentBusy) }
             view.id = known.id
             view.state = known.state
             view.lastPrice = known.lastPrice
@@ -169,16 +186,33 @@ extension SlowExchange {
             if hasFlight(id) {
                 statesToCome[id] = c.state
             } else {
-                instruments[index].state = c.state
-                events.append(.instrumentChanged(id))
+                change(id, to: c.state)
             }
         }
         return Outcome(id: UInt64(c.instrument.number))
     }
 
+    /// Elected stops that waited for the instrument to trade go on behind the others.
+    func change(_ id: InstrumentID, to state: InstrumentState) {
+        let index = Int(id.number) - 1
+        if instruments[index].state != .trading, state == .trading, electing.contains(id) {
+            electing.removeAll { $0 == id }
+            electing.append(id)
+        }
+        instruments[index].state = state
+        events.append(.instrumentChanged(id))
+    }
+
+    /// Whether terms can't change, for an order in flight there, or anywhere where it is 0.
+    private func mustWait(in id: InstrumentID) -> Bool {
+        if flaw == .termsOvertakeFlight { return false }
+        return id.number == 0 ? !flights.isEmpty : hasFlight(id)
+    }
+
     func setReferencePrice(_ c: SetReferencePrice) -> Outcome {
         guard let i = instrumentOrNil(c.instrument) else { return .refused(.instrumentUnknown) }
         if c.price < i.priceMin || c.price > i.priceMax { return .refused(.priceInvalid) }
+        if mustWait(in: c.instrument) { return .refused(.instrumentBusy) }
         instruments[Int(c.instrument.number) - 1].rebasedPrice = c.price
         events.append(.instrumentChanged(c.instrument))
         return Outcome(id: UInt64(c.instrument.number))
@@ -196,6 +230,7 @@ extension SlowExchange {
         if c.instrument.number != 0, instrumentOrNil(c.instrument) == nil {
             return .refused(.instrumentUnknown)
         }
+        if mustWait(in: c.instrument) { return .refused(.instrumentBusy) }
         fees[FeeKey(tier: c.tier, instrument: c.instrument)] = (c.maker, c.taker)
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
@@ -272,6 +307,9 @@ extension SlowExchange {
     func setAccountTier(_ c: SetAccountTier) -> Outcome {
         if account(c.account) == nil { return .refused(.accountUnknown) }
         if UInt32(c.tier) >= limits.feeTiers { return .refused(.termsInvalid) }
+        if flights.contains(where: { $0.view.account == c.account }), flaw != .termsOvertakeFlight {
+            return .refused(.instrumentBusy)
+        }
         accounts[Int(c.account.number) - 1].view.tier = c.tier
         events.append(.accountChanged(c.account))
         return Outcome(id: UInt64(c.account.number))
@@ -288,10 +326,7 @@ extension SlowExchange {
             events.append(.accountChanged(c.account))
         }
         if c.isOn {
-            start(
-                SlowMassCancel(
-                    account: c.account, instrument: InstrumentID(0), side: nil,
-                    reason: .killSwitch, lastOrder: lastOrder))
+            kill(c.account)
         }
         return Outcome(id: UInt64(c.account.number))
     }

@@ -29,7 +29,10 @@ extension SlowExchange {
         }
         let price = c.price == .none ? order.view.price : c.price
         let total = c.quantity == .zero ? order.view.quantity : c.quantity
-        if let refusal = refusal(of: order, price, total, c.newClOrdID, i) {
+        if let refusal = refusal(
+            of: order, price, total, c.newClOrdID, i,
+            keepsPriority: c.keepsPriority && flaw != .priorityNotKept)
+        {
             return .refused(refusal)
         }
 
@@ -57,12 +60,16 @@ extension SlowExchange {
 
     private func refusal(
         of order: SlowOrder, _ price: Price, _ total: Quantity, _ newClOrdID: Text40,
-        _ i: InstrumentView
+        _ i: InstrumentView, keepsPriority: Bool
     ) -> Refusal? {
         let v = order.view
         let isSameID = newClOrdID.isEmpty || newClOrdID == v.clOrdID
         if price == v.price, total == v.quantity, isSameID { return .amendInvalid }
         if leaves(order, total) <= 0 { return .amendInvalid }
+        if keepsPriority {
+            if total == v.quantity { return .amendInvalid }
+            if total > v.quantity || price != v.price { return .priorityLost }
+        }
         if price < i.priceMin || price > i.priceMax { return .priceInvalid }
         if total < i.quantityMin || total > i.quantityMax { return .quantityInvalid }
         let display = v.displayQuantity
@@ -173,42 +180,88 @@ extension SlowExchange {
 
     /// Does what a turn may do of a mass cancel, nothing where a flight or an earlier one waits;
     /// gives how many orders ended.
-    @discardableResult
-    func start(_ work: SlowMassCancel) -> Int {
+    private func start(_ work: SlowMassCancel) -> Int {
+        guard let first = accountsWithOrders(of: work).first else { return 0 }
         var work = work
-        let mustWait = !flights.isEmpty || !massCancels.isEmpty
-        let ended = mustWait && flaw != .massCancelOvertakes ? 0 : goOn(&work)
-        if !left(of: work).isEmpty { massCancels.append(work) }
-        return ended
+        work.at = first
+        let before = open.count
+        let mustWait = !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty
+        let isDone = mustWait && flaw != .massCancelOvertakes ? false : goOn(&work)
+        if !isDone { massCancels.append(work) }
+        return before - open.count
     }
 
-    private func goOn(_ work: inout SlowMassCancel) -> Int {
-        var ended = 0
-        for order in left(of: work) {
-            if isTurnOver { break }
+    /// Does what a turn may do of a kill switch; one of the same account that waits starts anew and
+    /// covers what came since.
+    func kill(_ account: AccountID) {
+        var work = SlowMassCancel(
+            account: account, instrument: InstrumentID(0), side: nil, reason: .killSwitch,
+            lastOrder: lastOrder)
+        guard let first = accountsWithOrders(of: work).first else { return }
+        work.at = first
+        if let known = kills.firstIndex(where: { $0.account == account }) {
+            if flaw != .killIsNotRaised { kills[known] = work }
+        } else {
+            kills.append(work)
+        }
+        if flights.isEmpty, kills.count == 1 { goOnWithKills() }
+    }
+
+    private func goOnWithKills() {
+        while !kills.isEmpty {
+            var work = kills[0]
+            let isDone = goOn(&work)
+            if !isDone {
+                kills[0] = work
+                return
+            }
+            kills.removeFirst()
+        }
+    }
+
+    /// Whether a kill switch is still to end an order.
+    func isKilled(_ order: SlowOrder) -> Bool {
+        kills.contains {
+            ($0.account.number == 0 || $0.account == order.view.account)
+                && order.view.order.number <= $0.lastOrder
+        }
+    }
+
+    /// Whose orders a mass cancel is about, of those who have any.
+    private func accountsWithOrders(of work: SlowMassCancel) -> [UInt32] {
+        let all = Set(open.map(\.view.account.number)).sorted()
+        return work.account.number == 0 ? all : all.filter { $0 == work.account.number }
+    }
+
+    /// True when it is done.
+    private func goOn(_ work: inout SlowMassCancel) -> Bool {
+        while true {
+            lookAtOrders(&work)
+            // To be through with an account is a step of its own.
+            if isTurnOver { return false }
+            if flaw != .massCancelPassesAccounts { steps += 1 }
+            guard let next = accountsWithOrders(of: work).first(where: { $0 > work.at }) else {
+                return true
+            }
+            (work.at, work.looked) = (next, 0)
+        }
+    }
+
+    /// Looks at the orders of one account.
+    private func lookAtOrders(_ work: inout SlowMassCancel) {
+        for order in open where order.view.account.number == work.at {
+            let id = order.view.order.number
+            if id <= work.looked { continue }
+            if id > work.lastOrder, flaw != .massCancelTouchesLater { continue }
+            if isTurnOver { return }
             steps += 1
-            work.done = (order.view.account.number, order.view.order.number)
+            work.looked = id
             if work.instrument.number != 0, order.view.instrument != work.instrument { continue }
             if let side = work.side, order.view.side != side { continue }
             if flaw == .killSparesStops, work.reason == .killSwitch, order.place == .waiting {
                 continue
             }
             end(order, .canceled, work.reason)
-            ended += 1
-        }
-        return ended
-    }
-
-    /// What a mass cancel has still to look at, account by account, in order of acceptance.
-    private func left(of work: SlowMassCancel) -> [SlowOrder] {
-        let all = open.filter {
-            let place = ($0.view.account.number, $0.view.order.number)
-            return (work.account.number == 0 || $0.view.account == work.account)
-                && place > work.done
-                && (place.1 <= work.lastOrder || flaw == .massCancelTouchesLater)
-        }
-        return all.sorted {
-            ($0.view.account, $0.view.order) < ($1.view.account, $1.view.order)
         }
     }
 
@@ -216,10 +269,10 @@ extension SlowExchange {
 
     func tick() -> Outcome {
         for order in flights where !isTurnOver { goOn(order) }
-        while !isTurnOver, !massCancels.isEmpty {
+        if flights.isEmpty { goOnWithKills() }
+        while !isTurnOver, kills.isEmpty, !massCancels.isEmpty {
             var work = massCancels.removeFirst()
-            _ = goOn(&work)
-            if !left(of: work).isEmpty { massCancels.insert(work, at: 0) }
+            if !goOn(&work) { massCancels.insert(work, at: 0) }
         }
         for id in electing where !isTurnOver && instrument(id).state == .trading {
             runElected(id)
@@ -241,7 +294,7 @@ extension SlowExchange {
 
     /// Whether something goes on by ticks.
     var isWorkLeft: Bool {
-        !flights.isEmpty || !massCancels.isEmpty
+        !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty
             || electing.contains { instrument($0).state == .trading }
     }
 

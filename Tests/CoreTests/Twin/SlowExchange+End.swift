@@ -66,8 +66,7 @@ extension SlowExchange {
         flights.removeAll { $0 === order }
         let id = order.view.instrument
         guard let state = statesToCome.removeValue(forKey: id) else { return }
-        instruments[Int(id.number) - 1].state = state
-        events.append(.instrumentChanged(id))
+        change(id, to: state)
     }
 
     // MARK: Stops
@@ -120,7 +119,11 @@ extension SlowExchange {
         {
             steps += 1
             unelect(order)
-            run(order)
+            if isKilled(order), flaw != .killedStopFires {
+                end(order, .canceled, .killSwitch)
+            } else {
+                run(order)
+            }
             if flaw == .lastElectsAlone { elect(id, instrument(id).lastPrice) }
         }
     }

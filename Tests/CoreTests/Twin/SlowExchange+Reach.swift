@@ -40,7 +40,8 @@ extension SlowExchange {
         let isCareful =
             need.mode != .none && !(flaw == .fillOrKillSeesOwnOrders && need.isFillOrKill)
             && !(flaw == .sweepSeesOwnOrders && !need.isFillOrKill)
-        if isCareful {
+        let isLong = openOrders(of: need.account) > Int(limits.turnSteps)
+        if isCareful, !isLong || flaw == .longListIsWalked {
             // In any instrument.
             for order in open where order.view.account == need.account {
                 if !walk.look() { return walk.result }
@@ -52,10 +53,15 @@ extension SlowExchange {
             walk.reach.lastPrice = price
             let here = makers.filter { $0.view.price == price }.sorted { $0.arrival < $1.arrival }
             let hasOwn = here.contains { $0.view.account == need.account }
-            if isCareful, hasOwn {
+            if isCareful, hasOwn || isLong {
                 // By quote, the queue is walked on where the amount came out even.
                 for order in here where !walk.hasStopped {
                     if walk.look() { take(order, &walk, price) }
+                }
+                let isShownAlone =
+                    need.mode != .expireMaker && (need.mode != .decrement || need.isFillOrKill)
+                if isShownAlone, !hasOwn, !walk.hasStopped {
+                    walk.take(here.reduce(0) { $0 + Int128($1.leaves - $1.displayed) }, at: price)
                 }
             } else {
                 walk.take(here.reduce(0) { $0 + Int128($1.leaves) }, at: price)

@@ -91,7 +91,7 @@ enum SlowReference: Hashable {
     case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
-/// A mass cancel or a kill switch at its work.
+/// A mass cancel or a kill switch at its work; of kill switches one an account, or the venue.
 struct SlowMassCancel {
     /// Whose orders, or 0 for all.
     var account: AccountID
@@ -100,8 +100,9 @@ struct SlowMassCancel {
     var reason: EndReason
     /// The last order that was accepted before it.
     var lastOrder: UInt64
-    /// The last order that it looked at, with its account.
-    var done: (account: UInt32, order: UInt64) = (0, 0)
+    /// The account whose turn it is, and the last of its orders that was looked at.
+    var at: UInt32 = 0
+    var looked: UInt64 = 0
 }
 
 /// Deliberate mistakes, to show that the comparison with the engine finds them.
@@ -113,7 +114,9 @@ enum Flaw: String, CaseIterable, Sendable {
     case stopsInOrderOfID, decrementChangesQuantity, massCancelTouchesLater, massCancelOvertakes
     case cancelOvertakesFlight, deadlineOneEarly, referenceForgotten, sweepSeesOwnOrders
     case quoteIgnoresLotLimit, replaceIsCountedTwice, rebaseOutlivesTrade, boundMoves
-    case restrictionIgnored, flightTakesNoStep
+    case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
+    case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
+    case termsOvertakeFlight, priorityNotKept, longListIsWalked
 }
 
 /// An exchange that is slow and plain.
@@ -152,7 +155,8 @@ final class SlowExchange {
     var flights: [SlowOrder] = []
     /// States that instruments take when their flight is at its end.
     var statesToCome: [InstrumentID: InstrumentState] = [:]
-    /// Mass cancels and kill switches that ran out of steps, in the order of the log.
+    /// Kill switches, then mass cancels that ran out of steps, in the order of the log.
+    var kills: [SlowMassCancel] = []
     var massCancels: [SlowMassCancel] = []
     /// Stops that were elected and wait, by instrument, in the order of election.
     var elected: [InstrumentID: [SlowOrder]] = [:]
@@ -194,6 +198,7 @@ final class SlowExchange {
         if header.number <= last, flaw != .duplicateIsTaken { return .duplicateCommand }
         if header.number > last + 1 { return .sessionGap }
         sessions[i].lastNumber = header.number
+        sessions[i].lastUsed = timestamp
         return nil
     }
 

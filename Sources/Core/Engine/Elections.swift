@@ -1,0 +1,123 @@
+// Stops that trades elected and that wait to run, instrument by instrument.
+
+internal import Slabs
+
+/// The elected stops of an instrument, in the order of election.
+struct Election {
+    /// All stops of one direction up to a price, from the best on, less those of the ranges before.
+    struct Range {
+        var isUp: Bool
+        var bound: Int64
+        /// Whether a stop of it is left. If so, its neighbours of which that holds, or −1.
+        var isLive = false
+        var next = -1
+        var previous = -1
+    }
+
+    /// Directions alternate, and bounds of one direction go further out with each: so those of one
+    /// direction are every second, in order. Each took a stop that was there when the first one
+    /// began, for new stops are refused meanwhile; so there are no more than stops.
+    private(set) var ranges: [Range] = []
+    /// The first and the last of which a stop is left, or −1.
+    private(set) var first = -1
+    private var last = -1
+
+    var isOver: Bool { first < 0 }
+
+    /// Puts the stops up to a price behind all others.
+    fileprivate mutating func append(isUp: Bool, bound: Int64) {
+        if ranges.last?.isUp != isUp { ranges.append(Range(isUp: isUp, bound: bound)) }
+        let place = ranges.count - 1
+        ranges[place].bound = bound
+        if ranges[place].isLive { return }
+        ranges[place].isLive = true
+        ranges[place].previous = last
+        ranges[place].next = -1
+        if last >= 0 { ranges[last].next = place } else { first = place }
+        last = place
+    }
+
+    /// Notes that no stop of a range is left.
+    fileprivate mutating func end(_ place: Int) {
+        let (next, previous) = (ranges[place].next, ranges[place].previous)
+        ranges[place].isLive = false
+        if next >= 0 { ranges[next].previous = previous } else { last = previous }
+        if previous >= 0 { ranges[previous].next = next } else { first = next }
+        if isOver { ranges = [] }
+    }
+
+    /// The range of a stop that is elected; nil where it is not. O(log ranges).
+    func place(isUp: Bool, _ price: Int64) -> Int? {
+        guard let start = ranges.first else { return nil }
+        let offset = start.isUp == isUp ? 0 : 1
+        var (low, high) = (0, (ranges.count - offset + 1) / 2)
+        while low < high {
+            let middle = (low + high) / 2
+            let bound = ranges[2 * middle + offset].bound
+            if isUp ? bound < price : bound > price { low = middle + 1 } else { high = middle }
+        }
+        let place = 2 * low + offset
+        return place < ranges.count ? place : nil
+    }
+
+    /// How far out stops of a direction are elected, or nil.
+    func bound(isUp: Bool) -> Int64? {
+        ranges.last?.isUp == isUp ? ranges.last?.bound : ranges.dropLast().last?.bound
+    }
+}
+
+/// The elections of all instruments.
+struct Elections: ~Copyable {
+    /// By instrument; one that is over is none.
+    private var all: [Election]
+    /// The instruments whose stops go on by ticks, for they trade, in the order in which they do.
+    var running: WaitingList
+    private(set) var count = 0
+    private let byAddress = ByAddress()
+
+    init(instruments: Int) {
+        all = Array(repeating: Election(), count: instruments + 1)
+        running = WaitingList(through: instruments)
+    }
+
+    /// Makes room. O(instruments).
+    mutating func raise(instruments: Int) {
+        let more = instruments + 1 - all.count
+        if more > 0 { all.append(contentsOf: repeatElement(Election(), count: more)) }
+        running.raise(through: instruments)
+    }
+
+    @inline(__always) var isEmpty: Bool { count == 0 }
+
+    /// Whether elected stops wait in an instrument, known or not.
+    func contains(_ instrument: UInt16) -> Bool {
+        Int(instrument) < all.count && !all[Int(instrument)].isOver
+    }
+
+    /// What waits in an instrument.
+    subscript(_ instrument: UInt16) -> Election { all[Int(instrument)] }
+
+    /// Elects the stops of one direction up to a price.
+    mutating func append(_ instrument: UInt16, isUp: Bool, bound: Int64, isTrading: Bool) {
+        if all[Int(instrument)].isOver {
+            count += 1
+            if isTrading { running.append(UInt32(instrument)) }
+        }
+        all[Int(instrument)].append(isUp: isUp, bound: bound)
+    }
+
+    /// Notes that no stop of a range is left.
+    mutating func end(_ instrument: UInt16, _ place: Int) {
+        all[Int(instrument)].end(place)
+        if !all[Int(instrument)].isOver { return }
+        count -= 1
+        if running.contains(UInt32(instrument)) { running.remove(UInt32(instrument)) }
+    }
+
+    /// Lets an instrument's stops go on behind the others' by ticks, or not at all.
+    mutating func run(_ instrument: UInt16, _ isRunning: Bool) {
+        let number = UInt32(instrument)
+        if running.contains(number) { running.remove(number) }
+        if isRunning, contains(instrument) { running.append(number) }
+    }
+}
