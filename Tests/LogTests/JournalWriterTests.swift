@@ -120,6 +120,78 @@ import Wire
         #expect(try lab.read() == Array(sample.records[..<1400]))
     }
 
+    /// The first byte from `offset` on of which the disk holds nothing.
+    private static func hole(_ path: String, from offset: Int) throws -> Int {
+        let seekHole: Int32 = 4
+        let file = try File(path, .read)
+        let found = withExtendedLifetime(file) {
+            lseek(file.descriptor, off_t(offset), seekHole)
+        }
+        guard found >= 0 else { throw SystemError.last("look for a hole in", path) }
+        return Int(found)
+    }
+
+    @Test func `a journal begins in a segment that is written to its end`() throws {
+        let state = try JournalState()
+        let options = JournalOptions(segmentBytes: 1 << 20, reserveBytes: 0)
+        _ = try Journal.begin(
+            state.place, limits: .small, snapshots: state.snapshots, options: options)
+        #expect(try Self.hole(state.journal + "/00000000000000000001.seg", from: 0) == 1 << 20)
+    }
+
+    @Test func `zeros go ahead of small writes where a segment has none, and over nothing`() throws
+    {
+        let lab = try JournalLab()
+        let options = JournalOptions(segmentBytes: 9 << 20, reserveBytes: 0)
+        let sample = JournalSample(1)
+        var written =
+            sample.bytes(1...1) + JournalState.ticks(after: sample.point(), 40, bytes: 4000)
+        func write(_ writer: JournalWriter, _ count: Int, bytes: Int) throws {
+            let records = JournalState.ticks(after: writer.last, count, bytes: bytes)
+            try writer.append(records)
+            try writer.sync()
+            written += records
+        }
+        func recovered() throws -> JournalWriter {
+            try JournalWriter(
+                recovered: Journal.recover(directory: lab.directory),
+                identity: JournalSample.identity, options: options)
+        }
+        func hole() throws -> Int { try Self.hole(lab.scratch.segment(1), from: 0) }
+        var writer = try recovered()
+        // Of much at once the metadata are little: nothing goes ahead of it.
+        try writer.append(written)
+        try writer.sync()
+        #expect(try hole() < 1 << 20)
+        try write(writer, 1, bytes: 200)
+        let first = try hole()
+        #expect(first >= 4 << 20 && first < 5 << 20)
+        // Nothing more as long as there are some, and the same again behind them.
+        var small = 0
+        while try hole() == first {
+            try write(writer, 10, bytes: 4000)
+            small += 1
+        }
+        #expect(small > 90)
+        #expect(try hole() >= 8 << 20)
+        // What an earlier process left behind its last record is not known.
+        writer = try recovered()
+        try write(writer, 10, bytes: 4000)
+        #expect(try hole() == 9 << 20)
+        while try SegmentCount(lab.directory).count < 2 { try write(writer, 10, bytes: 4000) }
+        let reader = JournalReader(directory: lab.directory, from: 1)
+        var read: [UInt8] = []
+        while try unsafe reader.next({ unsafe read += $0 }) {}
+        #expect(read == written)
+    }
+
+    private struct SegmentCount {
+        let count: Int
+        init(_ directory: String) throws {
+            count = try Directory.names(in: directory).count { $0.hasSuffix(".seg") }
+        }
+    }
+
     @Test func `records that cannot follow are refused, and nothing of them is written`() throws {
         let lab = try JournalLab()
         let sample = JournalSample(20)

@@ -15,18 +15,31 @@ struct DurableBench: ParsableCommand {
         abstract: "Measures acknowledged commands with a real disk, through a real matchd.",
         discussion: """
             Every acknowledged command is on disk. First the bare disk and a bare socket are \
-            measured, then matchd as fast as it goes, then at fixed rates. Latency is from writing \
-            a command to its socket until its acknowledgement is read. Orders are placed and \
-            cancelled in turn, half each.
+            measured, then matchd in pairs with the bare disk, as fast as it goes, and at fixed \
+            rates. Orders are placed and cancelled in turn, half each. Latency is from when a \
+            command was due until its acknowledgement is read.
+
+            The disk that matchd is judged by is measured in turn with it, in many short pairs: a \
+            loop that does nothing but write 4 KiB and sync them, read as an open loop. Of \
+            commands that come at the same rate, each waits until the first sync that began after \
+            it came has ended, so that a stall counts for all whom it would have kept waiting. \
+            Wanted are a p50 within that of the bare disk plus 0.1 ms, and a p99 within twice that \
+            of the bare disk plus 0.5 ms. Then comes where the time of an acknowledgement went.
 
             EXAMPLE
-              boursectl bench durable --seconds 5 --rates 1000,10000,100000
+              boursectl bench durable --seconds 5 --rates 1000,100000 --pairs 20
             """)
 
-    @Option(help: "Seconds of each measurement, 1 to 600.")
+    @Option(help: "Seconds of each measurement but the pairs, 1 to 600.")
     var seconds = 5
-    @Option(help: "Commands a second to measure latency at, with commas between.")
-    var rates = "1000,10000,100000"
+    @Option(help: "Commands a second to measure latency at, with commas between; or none.")
+    var rates = "1000,100000"
+    @Option(help: "Pairs of bare disk and matchd, 0 to 1000.")
+    var pairs = 10
+    @Option(help: "Seconds of each half of a pair, 1 to 10.")
+    var pairSeconds = 3
+    @Option(help: "Commands a second in the pairs, 1 to 50000.")
+    var pairRate = 10_000
     @Option(help: "Processes that load it, 1 to 32.")
     var clients = 2
     @Option(help: "Most commands a process has on the way at full load.")
@@ -38,6 +51,7 @@ struct DurableBench: ParsableCommand {
     @Option(help: "The matchd to measure; the one beside this program where it is not given.")
     var matchd: String?
     @Option(help: .hidden) var loadSocket: String?
+    @Option(help: .hidden) var loadTrace = ""
     @Option(help: .hidden) var loadIndex = 0
     @Option(help: .hidden) var loadRate = 0
 
@@ -48,10 +62,16 @@ struct DurableBench: ParsableCommand {
             throw ValidationError(
                 "seconds are 1 to 600, clients 1 to 32, window 512 to 131072, rates 1 to 1000000")
         }
+        guard (0...1000).contains(pairs), (1...10).contains(pairSeconds),
+            (1...50_000).contains(pairRate)
+        else {
+            throw ValidationError(
+                "pairs are 0 to 1000, their seconds 1 to 10, their rate 1 to 50000")
+        }
     }
 
     private var rateList: [Int]? {
-        let parts = rates.split(separator: ",").map { Int($0) }
+        let parts = rates == "none" ? [] : rates.split(separator: ",").map { Int($0) }
         return parts.allSatisfy { $0 != nil && (1...1_000_000).contains($0!) }
             ? parts.compactMap { $0 } : nil
     }
@@ -59,27 +79,28 @@ struct DurableBench: ParsableCommand {
     mutating func run() throws {
         if let loadSocket {
             let load = DurableLoad(
-                socket: loadSocket, index: loadIndex, seconds: seconds, rate: loadRate,
-                window: window)
+                socket: loadSocket, trace: loadTrace, index: loadIndex, seconds: seconds,
+                rate: loadRate, window: window)
             try load.run()
             return
         }
         let place = try BenchDirectory(directory)
         defer { place.remove() }
-        let disk = try BareDisk.measure(place.path, seconds: 2)
+        let disk = try BareDisk(place.path)
         let socket = try BareSocket.measure(seconds: 1)
-        Self.row("4 KiB write + fdatasync, bare disk", disk)
+        Self.row("4 KiB write + fdatasync, bare disk", try disk.measure(seconds: 2).syncs)
         Self.row("Unix socket there and back, bare", socket)
 
         let server = try BenchServer(place, matchd: matchd, idle: idle)
         defer { server.stop() }
         try server.prepare(accounts: clients)
-        let full = try load(server, rate: 0)
+        if pairs > 0 { try runPairs(disk, server) }
+        let full = try load(server, rate: 0, seconds)
         let perSecond = Int64(full.acked) * 1_000_000_000 / max(1, full.nanos)
         print("full load, \(clients) processes: \(perSecond) acknowledged commands/s")
         Self.warn(full)
         for rate in rateList ?? [] {
-            let result = try load(server, rate: rate)
+            let result = try load(server, rate: rate, seconds)
             Self.row("\(rate)/s, until acknowledged", result.latency)
             Self.warn(result)
         }
@@ -89,8 +110,40 @@ struct DurableBench: ParsableCommand {
                 + "p99 \(status.syncP99 / 1000) us; journal at record \(status.durable)")
     }
 
+    /// Runs the pairs, and says what came of them.
+    private func runPairs(_ disk: BareDisk, _ server: BenchServer) throws {
+        print("\n\(pairRate)/s beside the bare disk as an open loop, pairs of \(pairSeconds) s, ms")
+        print(DurablePair.heading)
+        var found: [DurablePair] = []
+        var total = DurableResult()
+        for index in 0..<pairs {
+            var bare = LatencyHistogram()
+            var ours = DurableResult()
+            let before = ProcessorTime.now()
+            func measureBare() throws {
+                bare = try disk.measure(seconds: Int64(pairSeconds), rate: Int64(pairRate)).open
+            }
+            // By turns, so that neither gains by what the other leaves behind.
+            if index % 2 == 0 { try measureBare() }
+            ours = try load(server, rate: pairRate, pairSeconds)
+            if index % 2 == 1 { try measureBare() }
+            let pair = DurablePair(
+                bare: bare, ours: ours.latency, idle: ProcessorTime.now().idle(since: before))
+            print(pair.row("\(index + 1)"))
+            found.append(pair)
+            total.merge(ours)
+        }
+        print(DurablePair.medians(found))
+        Self.warn(total)
+        print(
+            total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"),
+            terminator: "\n\n")
+    }
+
     /// Runs the load processes, and adds up what they measured.
-    private func load(_ server: BenchServer, rate: Int) throws -> DurableResult {
+    private func load(
+        _ server: BenchServer, rate: Int, _ seconds: Int
+    ) throws -> DurableResult {
         // Below this a second process would only add its own waking up.
         let processes = rate == 0 ? clients : rate < 100_000 ? 1 : clients
         var children: [ChildProcess] = []
@@ -99,16 +152,15 @@ struct DurableBench: ParsableCommand {
                 try ChildProcess(
                     "/proc/self/exe",
                     [
-                        "bench", "durable", "--load-socket", server.socket, "--load-index",
-                        "\(index)", "--load-rate", "\(rate / processes)", "--seconds",
-                        "\(seconds)", "--window", "\(window)",
+                        "bench", "durable", "--load-socket", server.socket, "--load-trace",
+                        server.trace, "--load-index", "\(index)", "--load-rate",
+                        "\(rate / processes)", "--seconds", "\(seconds)", "--window", "\(window)",
                     ]))
         }
         var total = DurableResult()
         for child in children {
             let text = child.output()
-            guard let line = text.split(separator: "\n").last, let one = DurableResult(line: line)
-            else {
+            guard let one = DurableResult(text: text) else {
                 throw Failure(
                     "a load process failed: \(text)", repair: "see its message above; try again")
             }
@@ -119,7 +171,7 @@ struct DurableBench: ParsableCommand {
 
     private static func row(_ name: String, _ latency: LatencyHistogram) {
         let parts = [(500, "p50"), (990, "p99"), (999, "p99.9")].map { permille, title in
-            "\(title) \(micros(latency.nanos(permille: UInt64(permille))))"
+            "\(title) " + Padding.right(micros(latency.nanos(permille: permille)), 8)
         }
         let gap = String(repeating: " ", count: max(1, 38 - name.count))
         print(name + gap + parts.joined(separator: "   ") + " us")
@@ -129,62 +181,16 @@ struct DurableBench: ParsableCommand {
         if result.refused > 0 { print("  of them refused: \(result.refused)") }
     }
 
-    private static func micros(_ nanos: UInt64) -> String {
-        let text = "\(nanos / 1000).\(nanos % 1000 / 100)"
-        return String(repeating: " ", count: max(0, 8 - text.count)) + text
-    }
+    static func micros(_ nanos: UInt64) -> String { "\(nanos / 1000).\(nanos % 1000 / 100)" }
 }
 
-/// What one 4 KiB write with fdatasync takes, in a file whose space is there.
-private enum BareDisk {
-    static func measure(_ directory: String, seconds: Int64) throws -> LatencyHistogram {
-        let path = Directory.join(directory, "bare")
-        let file = try File(path, .create)
-        let zeros = [UInt8](repeating: 0, count: 1 << 20)
-        for part in 0..<16 { try file.write(zeros, at: part << 20) }
-        try file.sync()
-        var latency = LatencyHistogram()
-        let page = [UInt8](repeating: 1, count: 4096)
-        let end = Clock.monotonicNanos() + seconds * 1_000_000_000
-        var offset = 0
-        while Clock.monotonicNanos() < end {
-            let began = Clock.monotonicNanos()
-            try file.write(page, at: offset)
-            try file.syncData()
-            latency.record(Clock.monotonicNanos() - began)
-            offset = (offset + 4096) % (16 << 20)
-        }
-        try Directory.remove(path)
-        return latency
+/// Text of a fixed width.
+enum Padding {
+    static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
     }
-}
 
-/// What a message to another thread and back takes, over a Unix socket.
-private enum BareSocket {
-    static func measure(seconds: Int64) throws -> LatencyHistogram {
-        var ends: (Int32, Int32) = (-1, -1)
-        let made = unsafe withUnsafeMutableBytes(of: &ends) {
-            unsafe socketpair(
-                AF_UNIX, Int32(SOCK_STREAM.rawValue), 0,
-                $0.bindMemory(to: Int32.self).baseAddress!)
-        }
-        guard made == 0 else { throw SystemError.last("make a pair of sockets") }
-        let (near, far) = ends
-        let echo = try PinnedThread.start(name: "echo") {
-            var byte: UInt8 = 0
-            while unsafe read(far, &byte, 1) == 1 { _ = unsafe write(far, &byte, 1) }
-        }
-        var latency = LatencyHistogram()
-        var byte: UInt8 = 7
-        let end = Clock.monotonicNanos() + seconds * 1_000_000_000
-        while Clock.monotonicNanos() < end {
-            let began = Clock.monotonicNanos()
-            guard unsafe write(near, &byte, 1) == 1, unsafe read(near, &byte, 1) == 1 else { break }
-            latency.record(Clock.monotonicNanos() - began)
-        }
-        close(near)
-        echo.join()
-        close(far)
-        return latency
+    static func left(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
     }
 }

@@ -12,6 +12,8 @@ import Wire
 /// until each is acknowledged, which is when it is durable.
 struct DurableLoad {
     let socket: String
+    /// The file with the samples of where commands spend their time; empty: none.
+    let trace: String
     /// Which process this is: its account is `index + 1`, its session `bench/index`.
     let index: Int
     let seconds: Int
@@ -33,7 +35,7 @@ struct DurableLoad {
         }
         let session = SessionID(UInt32(truncatingIfNeeded: opened.id))
         let result = try rate == 0 ? fullLoad(client, session) : paced(client, session)
-        print(result.line)
+        print(result.text)
     }
 
     /// Command `number`: odd ones place, even ones cancel an order placed a while before.
@@ -117,7 +119,7 @@ struct DurableLoad {
     // MARK: At a rate
 
     func paced(_ client: LinkClient, _ session: SessionID) throws(LinkFault) -> DurableResult {
-        let times = SendTimes()
+        let times = CommandTimes()
         let receiver = Receiver(client.descriptor, times)
         let thread: PinnedThread
         do throws(SystemError) {
@@ -125,63 +127,95 @@ struct DurableLoad {
         } catch {
             throw .system(error)
         }
+        // Else each sleep is 50 us too long, which would look like latency.
+        try? File("/proc/self/timerslack_ns", .write).set(Array("1".utf8))
         var out = LinkEncoder()
         var sent: UInt64 = 0
         let began = Clock.monotonicNanos()
+        /// When a command is due: whatever held the sender up counts as well.
+        func time(_ number: UInt64) -> Int64 {
+            began + Int64(number - 1) * 1_000_000_000 / Int64(rate)
+        }
         let total = UInt64(seconds * rate)
         while sent < total {
             let now = Clock.monotonicNanos()
-            let due = min(total, UInt64((now - began) / 1000) * UInt64(rate) / 1_000_000 + 1)
-            while sent < due {
+            while sent < total, time(sent + 1) <= now {
                 sent += 1
                 Self.command(sent, index, session, &out)
-                times.note(sent, now)
+                times.note(sent, due: time(sent), sent: now)
             }
             while !out.isEmpty {
                 unsafe out.drain {
-                    max(0, unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0))
+                    let sent = unsafe Glibc.send(client.descriptor, $0.baseAddress, $0.count, 0)
+                    if sent < 0, errno == EAGAIN {
+                        var entry = pollfd(
+                            fd: client.descriptor, events: Int16(POLLOUT), revents: 0)
+                        _ = unsafe poll(&entry, 1, 100)
+                    }
+                    return max(0, sent)
                 }
             }
-            let next = began + Int64(sent) * 1_000_000_000 / Int64(rate)
-            Clock.sleep(nanos: next - Clock.monotonicNanos())
+            Clock.sleep(nanos: time(sent + 1) - Clock.monotonicNanos())
         }
         receiver.last.store(total, ordering: .releasing)
         thread.join()
         var result = receiver.result
         result.nanos = Clock.monotonicNanos() - began
         guard result.acked == total else { throw .timedOut }
+        if !trace.isEmpty {
+            do throws(SystemError) {
+                for sample in try LatencyTrace.read(trace) where sample.session == session.number {
+                    guard total - min(total, sample.number) < CommandTimes.size else { continue }
+                    let passed = times.times(sample.number)
+                    // One of an earlier run has a time before this one began.
+                    guard passed.due > 0, sample[.received] >= began else { continue }
+                    result.stages.record(sample, passed)
+                }
+            } catch { throw .system(error) }
+        }
         return result
     }
 
-    /// When each command was sent, for as many as can be on the way.
-    @safe final class SendTimes: @unchecked Sendable {
+    /// When a command was due, when it was sent, and when its acknowledgement was read.
+    typealias Passed = (due: Int64, sent: Int64, read: Int64)
+
+    /// These times of the last commands, and of as many as can be on the way.
+    @safe final class CommandTimes: @unchecked Sendable {
         // Unchecked: a slot is written before its command is sent and read after its answer came.
-        static var size: Int { 1 << 18 }
-        private let slots: UnsafeMutablePointer<Int64>
+        static var size: UInt64 { 1 << 18 }
+        private let slots: UnsafeMutablePointer<Passed>
 
         init() {
-            unsafe slots = .allocate(capacity: Self.size)
-            unsafe slots.initialize(repeating: 0, count: Self.size)
+            unsafe slots = .allocate(capacity: Int(Self.size))
+            unsafe slots.initialize(repeating: (0, 0, 0), count: Int(Self.size))
         }
 
         deinit { unsafe slots.deallocate() }
 
-        func note(_ number: UInt64, _ time: Int64) {
-            unsafe slots[Int(number) & (Self.size - 1)] = time
+        private func slot(_ number: UInt64) -> Int { Int(number & (Self.size - 1)) }
+
+        func note(_ number: UInt64, due: Int64, sent: Int64) {
+            unsafe slots[slot(number)] = (due, sent, 0)
         }
 
-        func time(_ number: UInt64) -> Int64 { unsafe slots[Int(number) & (Self.size - 1)] }
+        /// Notes that the acknowledgement was read; gives how long it took.
+        func note(_ number: UInt64, read: Int64) -> Int64 {
+            unsafe slots[slot(number)].read = read
+            return unsafe read - slots[slot(number)].due
+        }
+
+        func times(_ number: UInt64) -> Passed { unsafe slots[slot(number)] }
     }
 
     /// Takes the acknowledgements.
     final class Receiver: @unchecked Sendable {
         // Unchecked: `result` is read after the thread has ended.
         let descriptor: Int32
-        let times: SendTimes
+        let times: CommandTimes
         let last = Atomic<UInt64>(.max)
         var result = DurableResult()
 
-        init(_ descriptor: Int32, _ times: SendTimes) {
+        init(_ descriptor: Int32, _ times: CommandTimes) {
             self.descriptor = descriptor
             self.times = times
         }
@@ -207,7 +241,9 @@ struct DurableLoad {
                 while let frame = try? decoder.next() {
                     guard case .acks(let acks) = frame else { continue }
                     result.count(acks)
-                    for ack in acks { result.latency.record(now - times.time(ack.number)) }
+                    for ack in acks {
+                        result.latency.record(times.note(ack.number, read: now))
+                    }
                 }
             }
         }
@@ -220,20 +256,29 @@ struct DurableResult: Sendable {
     var refused: UInt64 = 0
     var nanos: Int64 = 0
     var latency = LatencyHistogram()
+    var stages = DurableStages()
 
     mutating func count(_ acks: [LinkAck]) {
         acked += UInt64(acks.count)
         for ack in acks where ack.refusal != .none { refused += 1 }
     }
 
-    /// As a line for the parent.
-    var line: String { "\(acked) \(refused) \(nanos) \(latency.line)" }
+    /// As text for the parent.
+    var text: String {
+        (["\(acked) \(refused) \(nanos) \(latency.line)"] + stages.lines)
+            .joined(separator: "\n")
+    }
 
     init() {}
 
-    /// Reads a line of a child.
-    init?(line: some StringProtocol) {
-        let parts = line.split(separator: " ", omittingEmptySubsequences: false)
+    /// Reads the text of a child.
+    init?(text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let first = lines.first,
+            let stages = DurableStages(lines: lines.dropFirst().dropLast())
+        else { return nil }
+        self.stages = stages
+        let parts = first.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 4, let acked = UInt64(parts[0]), let refused = UInt64(parts[1]),
             let nanos = Int64(parts[2]), let latency = LatencyHistogram(line: parts[3])
         else { return nil }
@@ -246,6 +291,7 @@ struct DurableResult: Sendable {
         refused += other.refused
         nanos = max(nanos, other.nanos)
         latency.merge(other.latency)
+        stages.merge(other.stages)
     }
 }
 
@@ -253,22 +299,28 @@ struct DurableResult: Sendable {
 struct LatencyHistogram: Sendable {
     private var counts = [UInt64](repeating: 0, count: 64 * 32)
     private(set) var total: UInt64 = 0
+    private var sum: UInt64 = 0
 
     init() {}
+
+    /// The mean, ns.
+    var mean: UInt64 { sum / max(1, total) }
 
     mutating func record(_ nanos: Int64) {
         counts[Self.bucket(UInt64(max(1, nanos)))] += 1
         total += 1
+        sum += UInt64(max(0, nanos))
     }
 
     mutating func merge(_ other: LatencyHistogram) {
         for place in counts.indices { counts[place] += other.counts[place] }
         total += other.total
+        sum += other.sum
     }
 
-    /// The duration that `permille` thousandths do not exceed, ns.
-    func nanos(permille: UInt64) -> UInt64 {
-        let wanted = max(1, total * permille / 1000)
+    /// The duration that `permille` thousandths do not exceed, ns; of 1000 the longest.
+    func nanos(permille: Int) -> UInt64 {
+        let wanted = max(1, total * UInt64(permille) / 1000)
         var seen: UInt64 = 0
         for (place, count) in counts.enumerated() {
             seen += count
@@ -292,11 +344,15 @@ struct LatencyHistogram: Sendable {
 
     var line: String {
         let parts = counts.enumerated().filter { $0.element > 0 }
-        return parts.map { "\($0.offset):\($0.element)" }.joined(separator: ",")
+        return (["\(sum)"] + parts.map { "\($0.offset):\($0.element)" }).joined(separator: ",")
     }
 
     init?(line: some StringProtocol) {
-        for part in line.split(separator: ",") {
+        guard let first = line.split(separator: ",").first, let sum = UInt64(first) else {
+            return nil
+        }
+        self.sum = sum
+        for part in line.split(separator: ",").dropFirst() {
             let pair = part.split(separator: ":")
             guard pair.count == 2, let place = Int(pair[0]), let count = UInt64(pair[1]),
                 counts.indices.contains(place)

@@ -8,17 +8,27 @@ import Platform
 import Terms
 import Wire
 
-/// A directory that goes away with the measurement.
+/// A directory on the disk and one in memory, which go away with the measurement.
 struct BenchDirectory {
     let path: String
+    /// Where an installed matchd has what outlives its process: in memory.
+    let runtime: String
 
     init(_ parent: String) throws {
         path = Directory.join(parent, "bourse-bench-\(getpid())")
         try Directory.create(path)
+        let memory = "/dev/shm"
+        runtime =
+            Directory.isDirectory(memory)
+            ? Directory.join(memory, "bourse-bench-\(getpid())") : Directory.join(path, "run")
+        try Directory.create(runtime)
     }
 
-    /// Removes it with all that is in it.
-    func remove() { Self.remove(path) }
+    /// Removes them with all that is in them.
+    func remove() {
+        Self.remove(path)
+        Self.remove(runtime)
+    }
 
     private static func remove(_ path: String) {
         for name in (try? Directory.names(in: path)) ?? [] {
@@ -87,6 +97,8 @@ final class ChildProcess {
 /// A matchd with a state of its own.
 final class BenchServer {
     let socket: String
+    /// The file with the samples of where commands spend their time.
+    let trace: String
     private let process: ChildProcess
 
     /// Starts it, and waits until it listens.
@@ -98,6 +110,7 @@ final class BenchServer {
             accounts = 1000
             open_orders = 200000
             [matchd]
+            socket = "\(Directory.join(place.runtime, "match.sock"))"
             idle = "\(idle)"
             """
         try File(configuration, .create).write(Array(text.utf8))
@@ -109,10 +122,13 @@ final class BenchServer {
             JournalPlace(settings), limits: settings.limits,
             snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
             options: JournalOptions(segmentBytes: settings.matchd.segmentBytes))
-        socket = Directory.join(place.path, "run/match.sock")
-        process = try ChildProcess(program, ["--config", configuration])
+        socket = settings.matchd.socket
+        trace = Directory.join(place.runtime, "trace")
+        process = try ChildProcess(program, ["--config", configuration, "--trace", trace])
+        // The segments that it makes ahead would be measured else.
+        let ready = ["ready-a", "ready-b"].map { Directory.join(settings.journalDirectory, $0) }
         for _ in 0..<500 {
-            if (try? status()) != nil { return }
+            if (try? status()) != nil, ready.allSatisfy(Directory.exists) { return }
             Clock.sleep(nanos: 20_000_000)
         }
         kill(process.id, SIGKILL)

@@ -29,7 +29,10 @@ final class MatchingDaemon {
     let writer: JournalWriter
 
     /// Recovers the journal and starts to serve.
-    init(_ settings: Settings, _ log: DaemonLog) throws {
+    ///
+    /// `trace`: the file that takes samples of where commands spend their time; nil: none are
+    /// taken.
+    init(_ settings: Settings, _ log: DaemonLog, trace: String? = nil) throws {
         guard Directory.isDirectory(settings.state) else {
             throw ConfigurationFault(
                 description: """
@@ -68,6 +71,7 @@ final class MatchingDaemon {
         options.reserveBytes = UInt64(settings.matchd.reserveBytes)
         options.voids = start.voided
         options.mark = Self.openMark(settings, identity, log)
+        options.trace = try trace.map { path throws(SystemError) in try LatencyTrace(path) }
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         let engine = start.takeEngine()

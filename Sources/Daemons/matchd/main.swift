@@ -9,12 +9,18 @@ import Pipeline
 import Platform
 
 let arguments = DaemonArguments(
-    name: "bourse-matchd", purpose: "orders, journals and applies the exchange's commands")
+    name: "bourse-matchd", purpose: "orders, journals and applies the exchange's commands",
+    own: [
+        DaemonArguments.OwnOption(
+            "--trace", valueName: "FILE",
+            help: "sample where commands spend their time, for `boursectl bench durable`")
+    ])
 let log = DaemonLog(arguments.name)
 do {
     // Before any thread: threads inherit what is blocked.
     let signals = try Signals(note: log.line)
-    let exchange = try MatchingDaemon(arguments.settings, log)
+    let exchange = try MatchingDaemon(
+        arguments.settings, log, trace: arguments.others["--trace"])
     try exchange.serve(until: signals)
 } catch let error as ConfigurationFault {
     log.fatal(error.description, status: DaemonArguments.badConfiguration)

@@ -129,6 +129,8 @@ extension Journal {
         let writer = try JournalWriter(
             recovered: recovered, identity: replica.identity, replica: replica.replica,
             options: options)
+        // Filled with zeros as any other: else each sync of it writes metadata as well.
+        _ = try writer.prepareNext()
         try writer.appendGenesis(limits)
         // In this order: whatever is missing after a crash is made by the next call.
         try replica.store(place.replicaFile)

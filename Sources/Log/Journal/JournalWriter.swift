@@ -1,5 +1,6 @@
 // Appends to the journal: write, then sync, then tell. One thread appends and syncs; another may
-// prepare segments ahead of need.
+// prepare segments ahead of need. What was tried of other ways to meet the disk stands in
+// `Sources/README.md`, "How the journal meets the disk".
 
 internal import Platform
 internal import Synchronization
@@ -45,6 +46,8 @@ public final class JournalWriter: @unchecked Sendable {
     private var segment: File?
     private var offset = 0
     private var capacity = 0
+    /// Up to where the segment is known to be written on the disk, with zeros where nothing else.
+    private var zeroed = 0
     private var expected: Expectation
     private var hasUnsynced = false
     private var markedCommit: UInt64
@@ -58,6 +61,11 @@ public final class JournalWriter: @unchecked Sendable {
     /// Which replica of it.
     public let replica: ReplicaID
 
+    /// Most bytes of a write behind which zeros are written: where more comes at once, the disk has
+    /// enough to do.
+    private static let smallBytes = 64 << 10
+    /// How many zeros are written at once.
+    private static let zeroBytes = 4 << 20
     /// How often the floor is made durable.
     private static let floorNanos: Int64 = 1_000_000_000
 
@@ -101,6 +109,7 @@ public final class JournalWriter: @unchecked Sendable {
         segment = file
         offset = end.offset
         capacity = size
+        zeroed = options.zeroesAhead ? offset : capacity
         if !recovered.endIsMarked, !recovered.isEmpty { try mark() }
     }
 
@@ -249,6 +258,20 @@ public final class JournalWriter: @unchecked Sendable {
             throw .system(error)
         }
         offset += piece.count
+        if offset > zeroed, piece.count <= Self.smallBytes { try zeroAhead() }
+    }
+
+    /// Fills the next part of the segment with zeros, where that was not done ahead of use: after a
+    /// start, and where segments were used up faster than they are made. The sync that follows
+    /// writes the file system's metadata for all of it at once; else each does, and takes several
+    /// times as long.
+    private func zeroAhead() throws(JournalError) {
+        guard let segment else { preconditionFailure("a segment is open") }
+        // What was written has made the rest of its page known.
+        let start = min(capacity, (offset + 4095) / 4096 * 4096)
+        zeroed = min(capacity, start + Self.zeroBytes)
+        let zeros = [UInt8](repeating: 0, count: zeroed - start)
+        try onDisk { () throws(SystemError) in try segment.write(zeros, at: start) }
     }
 
     /// Whether whole records that can follow stand there, and what follows them.
@@ -308,19 +331,21 @@ public final class JournalWriter: @unchecked Sendable {
     private func roll() throws(JournalError) {
         if hasUnsynced { try sync() }
         let next = try supply.take()
+        let (file, isZeroed) = (next.file, next.isZeroed || !options.zeroesAhead)
         segment = try onDisk { () throws(SystemError) in
-            let size = try next.size()
+            let size = try file.size()
             let header = SegmentHeader(
                 identity: identity, prior: expected.prior, priorTimestamp: expected.timestamp,
                 fileBytes: size, replica: replica)
             let name = SegmentName(directory, header.firstSequence)
-            try next.write(header.block())
-            try next.sync()
-            try Directory.rename(next.path, to: name.path)
+            try file.write(header.block())
+            try file.sync()
+            try Directory.rename(file.path, to: name.path)
             capacity = size
             return try File(name.path, .write)
         }
         offset = SegmentHeader.blockBytes
+        zeroed = isZeroed ? capacity : offset
     }
 
     /// Writes a sync mark behind the last record. Not synced by itself: where it is lost, recovery

@@ -70,14 +70,16 @@ final class SegmentSupply: Sendable {
         }
     }
 
-    /// An empty segment: one that is ready, else one made now.
-    func take() throws(JournalError) -> File {
-        if let file = ready.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { return file }
+    /// An empty segment: one that is ready, else one made now, whose zeros are not on the disk.
+    func take() throws(JournalError) -> (file: File, isZeroed: Bool) {
+        if let file = ready.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+            return (file, true)
+        }
         return try onDisk { () throws(SystemError) in
             let path = Directory.join(directory, "ready-now")
             let file = try File(path, .replace)
             try file.allocate(offset: 0, count: options.segmentBytes)
-            return file
+            return (file, false)
         }
     }
 

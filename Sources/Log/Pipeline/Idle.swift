@@ -13,16 +13,41 @@ public enum Idle: Sendable {
     case park
 }
 
+/// How often a thread looks for work before it sleeps.
+///
+/// Waking a thread takes longer than the next work often does to come; but where it comes seldom,
+/// each look is time that another thread could have had on a shared processor. So a sleep that was
+/// longer than waking takes halves the looks before the next one, and a shorter one doubles them.
+struct Looks {
+    /// Looks before the next sleep.
+    private(set) var most = Self.most
+
+    /// The most looks: some microseconds, less than waking a thread takes.
+    static var most: Int { 400 }
+    static var fewest: Int { 16 }
+    /// A sleep shorter than this was not worth it.
+    static var shortNanos: Int64 { 20_000 }
+
+    /// Sleeps at `parking`, at most so long; gives the time after it.
+    mutating func sleep(_ parking: Parking, _ timeoutNanos: Int64) -> Int64 {
+        let began = Clock.monotonicNanos()
+        parking.park(timeoutNanos: timeoutNanos)
+        let now = Clock.monotonicNanos()
+        let isShort = now - began < Self.shortNanos
+        most = isShort ? min(Self.most, 2 * most) : max(Self.fewest, most / 2)
+        return now
+    }
+}
+
 /// The engine thread's rest.
 struct EngineRest {
     let stages: Stages
     let idle: Idle
     var looks = 0
+    var spin = Looks()
     /// When what is due by time alone was looked at last.
     var looked: Int64 = 0
 
-    /// Looks before it sleeps: some microseconds, less than waking it would take.
-    static var looksMax: Int { 400 }
     /// The longest sleep: the watchdog wants to see turns, and the clock is looked at.
     static var sleepNanosMax: Int64 { 250_000_000 }
 
@@ -37,12 +62,12 @@ struct EngineRest {
     /// True when it is time to look at what is due by time alone.
     mutating func rest(nanosToTimer nanos: Int64?) -> Bool {
         looks += 1
-        if idle == .park, looks >= Self.looksMax {
-            stages.sequencerPark.park(timeoutNanos: min(Self.sleepNanosMax, nanos ?? .max))
+        if idle == .park, looks >= spin.most {
+            _ = spin.sleep(stages.sequencerPark, min(Self.sleepNanosMax, nanos ?? .max))
             looks = 0
             return true
         }
-        if idle == .yield, looks > Self.looksMax { sched_yield() } else { Clock.relax() }
+        if idle == .yield, looks > Looks.most { sched_yield() } else { Clock.relax() }
         guard idle != .park, looks & 1023 == 0 else { return false }
         let now = Clock.monotonicNanos()
         guard now - looked >= Self.sleepNanosMax else { return false }

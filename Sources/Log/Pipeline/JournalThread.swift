@@ -1,6 +1,7 @@
 // The journal thread: group commit.
 
 import Journal
+import Link
 import Platform
 import Synchronization
 import Wire
@@ -44,13 +45,14 @@ struct JournalThread: ~Copyable {
     var spaceCheck: Int64 = 0
     /// When the last commit ended.
     var committed: Int64 = 0
+    /// The commit before, for the trace.
+    var prior = LatencyTrace.Commit()
+    var looks = Looks()
     /// Whether the log says durably that all of it is released.
     var isSettled = true
 
     /// Most bytes of one commit: larger ones would only make the first of them wait.
     static var commitBytesMax: Int { 4 << 20 }
-    /// Looks for records before it sleeps.
-    static var looksMax: Int { 400 }
     /// How often free space is looked at.
     static var spaceCheckNanos: Int64 { 250_000_000 }
     /// How long nothing comes before the log is settled.
@@ -85,6 +87,7 @@ struct JournalThread: ~Copyable {
         let began = Clock.monotonicNanos()
         var last = stages.durable.now.sequence
         var taken = 0
+        var times = LatencyTrace.Commit()
         while position < head, taken < Self.commitBytesMax {
             let (bytes, start) = unsafe stages.log.piece(position, head)
             let count = unsafe seal(bytes, Self.commitBytesMax - taken, &last)
@@ -96,11 +99,17 @@ struct JournalThread: ~Copyable {
             taken += count
         }
         sink.noteCommit(stages.released.now)
+        if stages.trace != nil { times.written = Clock.monotonicNanos() }
         try sink.sync()
+        let now = Clock.monotonicNanos()
+        // Before anyone is woken by it: who then looks finds the sample.
+        times.began = began
+        times.synced = now
+        stages.trace?.commit(position, times, prior: prior)
+        prior = times
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
-        let now = Clock.monotonicNanos()
-        recorder.record(nanos: UInt64(max(0, now - began)))
+        recorder.record(nanos: UInt64(max(0, now - began)), at: now)
         committed = now
         isSettled = false
         if now > spaceCheck { lookAtSpace() }
@@ -130,13 +139,12 @@ struct JournalThread: ~Copyable {
 
     mutating func rest() throws(SinkFault) {
         // Waking a thread takes longer than the next record often does to come.
-        for _ in 0..<Self.looksMax {
+        for _ in 0..<looks.most {
             if stages.log.head.now != position { return }
             Clock.relax()
         }
-        stages.journalPark.park(
-            timeoutNanos: isSettled ? Self.spaceCheckNanos : Self.settleNanos)
-        let now = Clock.monotonicNanos()
+        let now = looks.sleep(
+            stages.journalPark, isSettled ? Self.spaceCheckNanos : Self.settleNanos)
         if !isSettled, stages.log.head.now == position, now - committed >= Self.settleNanos {
             let released = stages.released.now
             sink.noteCommit(released)

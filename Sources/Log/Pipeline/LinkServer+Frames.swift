@@ -141,12 +141,16 @@ extension LinkServer {
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
         let (role, own) = (connection.role, connection.session)
         var position = requestPosition
+        var last: UInt64 = 0
         var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
             guard verdict == .taken else { return }
             verdict = unsafe LinkPolicy.judge(
                 entry, payload, session: session, own: own, role)
-            if verdict == .taken { unsafe put(entry, payload, session, caller, &position) }
+            if verdict == .taken {
+                unsafe put(entry, payload, session, caller, &position)
+                last = entry.number
+            }
         }
         guard walked != nil, verdict == .taken else {
             connection.refuse(
@@ -155,7 +159,10 @@ extension LinkServer {
                     : LinkPolicy.refusal(verdict, role))
             return true
         }
-        if claim(connection, session) { requestPosition = position }
+        if claim(connection, session) {
+            requestPosition = position
+            requestLast = (session, last)
+        }
         return true
     }
 
@@ -253,6 +260,7 @@ extension LinkServer {
     /// Shows the engine thread what came in.
     func publishRequests() {
         guard requestPosition != stages.requests.head.now else { return }
+        stages.trace?.begin(requestLast.session, requestLast.number, requestPosition, at: now)
         stages.requests.head.advance(to: requestPosition)
         stages.sequencerPark.unpark()
     }

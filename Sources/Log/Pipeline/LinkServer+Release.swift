@@ -18,6 +18,7 @@ extension LinkServer {
         if gate.point.position != before {
             index.append(before)
             stages.released.advance(to: released)
+            stages.trace?.release(gate.point.position)
         }
         if durable.sequence == released {
             heldSince = 0

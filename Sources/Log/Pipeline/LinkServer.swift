@@ -35,6 +35,8 @@ final class LinkServer {
     var owners: [UInt32: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
+    /// The session and the number of the command before it.
+    var requestLast: (session: UInt32, number: UInt64) = (0, 0)
     /// The slot whose blocked frame was the first of its kind in the last turn.
     var blockedFirst = 0
     /// The next answer.

@@ -42,6 +42,8 @@ public struct PipelineOptions: Sendable {
     public var role = LinkServerRole.standalone
     /// The mark that outlives the process, or nil: none could be made.
     public var mark: CommandMark?
+    /// Where samples of commands are stamped, or nil.
+    public var trace: LatencyTrace?
     /// A number of this process's own.
     public var process: UInt64 = SystemRandom.number()
     /// The last epoch that an operator forced and its first record; 0: none.
@@ -72,7 +74,7 @@ public final class Pipeline: Sendable {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
             answerBytes: 1 << 24, connections: options.connectionsMax, sequence: engine.sequence,
-            epoch: engine.epoch, role: options.role)
+            epoch: engine.epoch, role: options.role, trace: options.trace)
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,

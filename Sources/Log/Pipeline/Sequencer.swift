@@ -32,6 +32,8 @@ struct Sequencer: ~Copyable {
     var commands: UInt64 = 0
     /// The log's clock.
     var clock: LogClock
+    /// When this turn began, since boot.
+    var turnTime: Int64 = 0
     /// The last number of the sessions that submit most, so that no lookup is needed for each.
     var sessions = SessionCache()
     /// Commands that wait for their instrument.
@@ -91,6 +93,7 @@ struct Sequencer: ~Copyable {
                 && isWorking && Clock.monotonicNanos() < deadline
             stages.requestsTaken.advance(to: requestPosition)
             stages.commands.advance(to: commands)
+            stages.trace?.apply(requestPosition, position, taken: turnTime)
             didWork = true
         }
         markByTime(isIdle: requestPosition == end)
@@ -220,6 +223,7 @@ struct Sequencer: ~Copyable {
     mutating func readClock() {
         let (host, monotonic) = Self.readClocks()
         clock.advance(host: host, monotonic: monotonic)
+        turnTime = monotonic
         mark?.keep(line: clock.line)
         stages.clock.publish(clock)
     }

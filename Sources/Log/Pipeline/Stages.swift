@@ -84,16 +84,19 @@ final class Stages: Sendable {
     let hasFailed = Atomic<Bool>(false)
 
     let syncStats = SyncStats()
+    /// Where the time of commands goes, if somebody wants to know.
+    let trace: LatencyTrace?
 
     /// The end of the ring of commands, bytes, that only operators' requests may take.
     static var operatorRequestBytes: Int { 1 << 20 }
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole
+        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?
     ) throws(SystemError) {
         precondition(
             requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
+        self.trace = trace
         linkBell = try Doorbell()
         sealedBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
@@ -168,16 +171,21 @@ final class SyncStats: Sendable {
         var window = [UInt64](repeating: 0, count: 1024)
         var next = 0
         var total: UInt64 = 0
+        var published: Int64 = 0
+
+        /// How often the percentiles are worked out: that takes as long as a short write.
+        static var publishNanos: Int64 { 250_000_000 }
 
         init(_ stats: SyncStats) { self.stats = stats }
 
-        /// Takes one duration; works the percentiles out anew every 64.
-        mutating func record(nanos: UInt64) {
+        /// Takes one duration, which ended now.
+        mutating func record(nanos: UInt64, at now: Int64) {
             window[next] = nanos
             next = (next + 1) & 1023
             total += 1
             stats.count.store(total, ordering: .relaxed)
-            guard total & 63 == 0 || total < 16 else { return }
+            guard now - published >= Self.publishNanos || total < 16 else { return }
+            published = now
             let sorted = window.prefix(Int(min(total, 1024))).sorted()
             stats.p50.store(sorted[sorted.count / 2], ordering: .relaxed)
             stats.p99.store(sorted[sorted.count * 99 / 100], ordering: .relaxed)

@@ -1,0 +1,95 @@
+// What the disk and a socket take by themselves: what `bench durable` stands beside.
+
+import Glibc
+import Platform
+
+/// A loop of 4 KiB writes, each made durable, in a file whose space is there.
+final class BareDisk {
+    private let file: File
+    private let page = [UInt8](repeating: 1, count: 4096)
+    private var offset = 0
+    private static let bytes = 16 << 20
+
+    /// Makes the file, full of zeros.
+    init(_ directory: String) throws {
+        file = try File(Directory.join(directory, "bare"), .create)
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        for part in 0..<Self.bytes >> 20 { try file.write(zeros, at: part << 20) }
+        try file.sync()
+    }
+
+    /// Writes and syncs, again and again. Gives how long each took, and the same read as an open
+    /// loop: arrivals at `rate` a second, each of which waits until the first write that begins
+    /// after it is durable. None is left out because the loop was held up.
+    func measure(
+        seconds: Int64, rate: Int64 = 1000
+    ) throws -> (syncs: LatencyHistogram, open: LatencyHistogram) {
+        var (syncs, open) = (LatencyHistogram(), LatencyHistogram())
+        let start = Clock.monotonicNanos()
+        let gap = 1_000_000_000 / rate
+        var (arrival, arrivals) = (start, seconds * rate)
+        while arrivals > 0 {
+            let began = Clock.monotonicNanos()
+            try file.write(page, at: offset)
+            try file.syncData()
+            let ended = Clock.monotonicNanos()
+            syncs.record(ended - began)
+            while arrival <= began, arrivals > 0 {
+                open.record(ended - arrival)
+                arrival += gap
+                arrivals -= 1
+            }
+            offset = (offset + page.count) % Self.bytes
+        }
+        return (syncs, open)
+    }
+}
+
+/// What a message to another thread and back takes, over a Unix socket.
+enum BareSocket {
+    static func measure(seconds: Int64) throws -> LatencyHistogram {
+        var ends: (Int32, Int32) = (-1, -1)
+        let made = unsafe withUnsafeMutableBytes(of: &ends) {
+            unsafe socketpair(
+                AF_UNIX, Int32(SOCK_STREAM.rawValue), 0,
+                $0.bindMemory(to: Int32.self).baseAddress!)
+        }
+        guard made == 0 else { throw SystemError.last("make a pair of sockets") }
+        let (near, far) = ends
+        let echo = try PinnedThread.start(name: "echo") {
+            var byte: UInt8 = 0
+            while unsafe read(far, &byte, 1) == 1 { _ = unsafe write(far, &byte, 1) }
+        }
+        var latency = LatencyHistogram()
+        var byte: UInt8 = 7
+        let end = Clock.monotonicNanos() + seconds * 1_000_000_000
+        while Clock.monotonicNanos() < end {
+            let began = Clock.monotonicNanos()
+            guard unsafe write(near, &byte, 1) == 1, unsafe read(near, &byte, 1) == 1 else { break }
+            latency.record(Clock.monotonicNanos() - began)
+        }
+        close(near)
+        echo.join()
+        close(far)
+        return latency
+    }
+}
+
+/// Time of all processors, in ticks (proc_stat(5)).
+struct ProcessorTime {
+    private let all: Int
+    private let idle: Int
+
+    static func now() -> ProcessorTime {
+        let bytes = (try? File("/proc/stat", .read).read(count: 256)) ?? []
+        let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { Int($0) }
+        guard ticks.count == 8 else { return ProcessorTime(all: 0, idle: 0) }
+        return ProcessorTime(all: ticks.reduce(0, +), idle: ticks[3] + ticks[4])
+    }
+
+    /// How much of the time since was idle, percent.
+    func idle(since before: ProcessorTime) -> Int {
+        (idle - before.idle) * 100 / max(1, all - before.all)
+    }
+}
