@@ -129,7 +129,7 @@ struct DurableLoad {
         }
         // Else each sleep is 50 us too long, which would look like latency.
         try? File("/proc/self/timerslack_ns", .write).set(Array("1".utf8))
-        var pace = Pace()
+        var pace = Pace(rate: rate)
         var out = LinkEncoder()
         var sent: UInt64 = 0
         let began = Clock.monotonicNanos()
@@ -183,7 +183,10 @@ struct DurableLoad {
         private var late: Int64 = 0
 
         /// The most that is waited for without sleeping, ns.
-        private static var lateMax: Int64 { 60_000 }
+        private let lateMax: Int64
+
+        /// Waits for `rate` moments a second: for at least half of the time it sleeps.
+        init(rate: Int) { lateMax = min(60_000, 500_000_000 / Int64(rate)) }
 
         /// Sleeps, less than it takes, and looks at the clock for the rest: how late this machine
         /// wakes a thread is not the latency that is measured.
@@ -193,7 +196,7 @@ struct DurableLoad {
             if now < wake {
                 Clock.sleep(nanos: wake - now)
                 now = Clock.monotonicNanos()
-                late += (min(now - wake, Self.lateMax) - late) / 64
+                late += (min(now - wake, lateMax) - late) / 64
             }
             while now < time {
                 Clock.relax()
