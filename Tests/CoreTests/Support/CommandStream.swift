@@ -37,7 +37,7 @@ struct CommandStream {
         random = SplitMix64(seed: seed)
         self.twin = twin
         isDeep = seed % 4 == 2
-        hasManyKills = seed % 3 == 0
+        hasManyKills = seed % 3 == 0 && !isDeep
         isPrompt = seed / 4 % 2 == 0
         opening = []
         opening = Array(openingCommands().reversed())
