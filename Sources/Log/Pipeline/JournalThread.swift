@@ -45,7 +45,7 @@ struct JournalThread: ~Copyable {
     /// When the last commit ended.
     var committed: Int64 = 0
     /// Whether the log says durably that all of it is released.
-    var isSettled = true
+    var isSettled = false
 
     /// Most bytes of one commit: larger ones would only make the first of them wait.
     static var commitBytesMax: Int { 4 << 20 }
