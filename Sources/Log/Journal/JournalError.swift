@@ -143,9 +143,9 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + Self.acceptance(lastGood)
         case .replica(let file, let detail):
             return
-                "\(file) \(detail): put it back from a backup; or `boursectl init`, which makes "
-                + "it anew from the journal that is here, whatever that lacks: `boursectl journal "
-                + "verify` first"
+                "\(file) \(detail): put it back from a backup; or, where `boursectl journal verify` "
+                + "shows that all of the journal is there, `boursectl journal renew-guards`, which "
+                + "makes it anew from what is there and keeps a damaged one aside"
         case .cutBelowCommit(let last, let commitPoint):
             return
                 "records after \(last) were released up to \(commitPoint): they are not cut"

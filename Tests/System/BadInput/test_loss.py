@@ -143,9 +143,27 @@ def test_a_journal_that_was_moved_away_is_missed(killed, tmp_path, leaves):
     assert "volume is mounted" in text and "init --new-journal" in text
     # Nor does setting up begin another one, as `make run` does each time.
     again = killed.ctl("init", check=False)
-    assert again.returncode == 1 and "volume is mounted" in again.stderr
+    assert again.returncode == JOURNAL_FAULT and "volume is mounted" in again.stderr
     shutil.rmtree(killed.state / "journal", ignore_errors=True)
     shutil.move(tmp_path / "journal", killed.state / "journal")
+    check_goes_on(killed, killed.last)
+
+
+@pytest.mark.parametrize("name", ["floor", "replica"])
+@pytest.mark.parametrize("spoil", [Path.unlink, emptied, zeroed])
+def test_a_guard_that_is_lost_is_made_anew_only_by_an_operator(killed, name, spoil):
+    """Without it nobody knows whether the journal is an old copy."""
+    spoil(killed.state / name)
+    for text in (refusal(killed), killed.ctl("init", check=False).stderr):
+        assert str(killed.state / name) in text and "journal renew-guards" in text
+    assert killed.ctl("init", check=False).returncode == JOURNAL_FAULT
+    verb = ("journal", "renew-guards")
+    assert killed.ctl(*verb, check=False).returncode == 64, "nobody confirmed"
+    assert killed.ctl(*verb, "--confirm", killed.last - 1, check=False).returncode == 64
+    assert str(killed.state / name) in refusal(killed)
+    done = killed.ctl_json(*verb, "--confirm", killed.last)
+    assert done["made"] == [str(killed.state / name)] and done["last"] == killed.last
+    assert len(done["kept"]) == (spoil is not Path.unlink)
     check_goes_on(killed, killed.last)
 
 
