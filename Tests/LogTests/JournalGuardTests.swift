@@ -488,6 +488,20 @@ struct JournalState {
         #expect(throws: JournalError.self) { try Journal.renewGuards(place) { _ in } }
     }
 
+    @Test func `an operator's word on the clock holds for as long as was asked for`() throws {
+        let state = try JournalState()
+        let place = state.place
+        #expect(!place.hasAcceptedClock(100, within: 50))
+        try place.acceptClock(100)
+        for (host, holds) in [(99, false), (100, true), (150, true), (151, false)] {
+            #expect(place.hasAcceptedClock(Int64(host), within: 50) == holds, "\(host)")
+        }
+        try place.acceptClock(.min)
+        #expect(!place.hasAcceptedClock(.max, within: .max))
+        try place.acceptClock(200)
+        #expect(place.hasAcceptedClock(201, within: 50))
+    }
+
     @Test func `guards are not made for a journal that lacks records, or for another's`() throws {
         let (state, old, _) = try Self.several()
         let place = state.place

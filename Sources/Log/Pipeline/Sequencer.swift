@@ -47,7 +47,7 @@ struct Sequencer: ~Copyable {
     static var reserveSpentMax: Int { 256 }
 
     init(engine: consuming Engine, stages: Stages, options: PipelineOptions) {
-        let (host, monotonic) = Self.readClocks()
+        let (host, monotonic) = LogClock.readHost()
         clock = LogClock(
             last: engine.timestamp, line: options.mark?.line, host: host, monotonic: monotonic)
         markTime = clock.now
@@ -204,21 +204,8 @@ struct Sequencer: ~Copyable {
 
     // MARK: Time
 
-    /// The host's clocks: (realtime, since boot), read so that they are of one moment.
-    static func readClocks() -> (host: Int64, monotonic: Int64) {
-        var before = Clock.monotonicNanos()
-        for _ in 0..<8 {
-            let host = Clock.realtimeNanos()
-            let after = Clock.monotonicNanos()
-            // A pause between the two would look like a jump of one of them.
-            if after - before < 1_000_000 { return (host, after) }
-            before = after
-        }
-        return (Clock.realtimeNanos(), Clock.monotonicNanos())
-    }
-
     mutating func readClock() {
-        let (host, monotonic) = Self.readClocks()
+        let (host, monotonic) = LogClock.readHost()
         clock.advance(host: host, monotonic: monotonic)
         mark?.keep(line: clock.line)
         stages.clock.publish(clock)
