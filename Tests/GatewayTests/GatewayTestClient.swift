@@ -61,16 +61,30 @@ final class TestClient {
         return try #require(readReply(), "an answer to \(method) \(target)")
     }
 
-    /// The same, signed now; parameters go into the body of a POST, else into the query.
-    func signed(
-        _ method: String, _ path: String, _ key: String, _ parameters: String = "",
-        secret: String = GatewayExchange.secret, recvWindow: Int = 60_000
-    ) throws -> TestReply {
+    /// Sends a signed POST and does not wait for its answer.
+    func post(_ path: String, _ key: String, _ parameters: String) {
+        let body = Self.sign(parameters, GatewayExchange.secret, 60_000)
+        send(
+            Array(
+                ("POST \(path) HTTP/1.1\r\nHost: test\r\nX-MBX-APIKEY: \(key)\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8))
+    }
+
+    /// Parameters with the time and their signature.
+    private static func sign(_ parameters: String, _ secret: String, _ recvWindow: Int) -> String {
         let time = "timestamp=\(Clock.realtimeNanos() / 1_000_000)&recvWindow=\(recvWindow)"
         let text = parameters.isEmpty ? time : parameters + "&" + time
         let code = HMACSHA256.code(key: SecretBytes(Array(secret.utf8)), Array(text.utf8))
         let hex = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let all = text + "&signature=" + hex
+        return text + "&signature=" + hex
+    }
+
+    /// Sends a signed request, and waits for its answer; parameters go into the body of a POST, else into the query.
+    func signed(
+        _ method: String, _ path: String, _ key: String, _ parameters: String = "",
+        secret: String = GatewayExchange.secret, recvWindow: Int = 60_000
+    ) throws -> TestReply {
+        let all = Self.sign(parameters, secret, recvWindow)
         return method == "POST"
             ? try call(method, path, key: key, body: all)
             : try call(method, path + "?" + all, key: key)

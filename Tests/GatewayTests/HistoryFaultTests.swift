@@ -50,15 +50,65 @@ import Testing
         #expect(history.close() == nil)
     }
 
-    @Test func `a file that is no database is told`() throws {
+    /// The file's bytes.
+    private func bytes(_ path: String) throws -> [UInt8] {
+        let descriptor = unsafe open(path, O_RDONLY)
+        defer { close(descriptor) }
+        var all = [UInt8](repeating: 0, count: 1 << 22)
+        let count = unsafe read(descriptor, &all, all.count)
+        return Array(all.prefix(try #require(count >= 0 ? count : nil)))
+    }
+
+    @Test func `a file that is no database is kept aside, a few of them, and written anew`() throws
+    {
+        let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
-        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
-        #expect(history.close() == nil)
-        try overwrite(directory.file, at: 0, Array("not a database, by any means".utf8))
-        let error = #expect(throws: HistoryError.self) {
-            try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        for round in 1...4 {
+            var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+            #expect(history.replaced == nil)
+            #expect(history.close() == nil)
+            try overwrite(directory.file, at: 0, Array("no database, copy \(round)".utf8))
+            history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+            #expect(history.replaced?.contains(directory.file + ".damaged-1") == true)
+            #expect(history.openedAt == 0)
+            history.feed(stream.records, batch: 50)
+            try ExpectedHistory(stream.records).check(history)
+            #expect(history.close() == nil)
+            let kept = try bytes(directory.file + ".damaged-1")
+            #expect(kept.starts(with: Array("no database, copy \(round)".utf8)))
         }
-        #expect(error?.description.contains("it is damaged: move it away") == true)
+        #expect(try bytes(directory.file + ".damaged-2").starts(with: Array("no database".utf8)))
+        #expect(unsafe access(directory.file + ".damaged-3", F_OK) != 0)
+    }
+
+    @Test func `damage that is met later is written anew at the next opening`() throws {
+        let stream = RecordedStream(seed: 3, commands: 400)
+        let directory = TestDirectory()
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records, batch: 50)
+        #expect(history.close() == nil)
+        // All pages but the first, which says where the tables are.
+        let size = try bytes(directory.file).count
+        try overwrite(directory.file, at: 4_096, [UInt8](repeating: 0x5A, count: size - 4_096))
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        if history.replaced == nil {
+            #expect(throws: HistoryError.self) {
+                try history.readNow { try $0.orders(AccountID(1), InstrumentID(1), HistoryRange()) }
+            }
+            guard case .damaged = history.fault else {
+                Issue.record("\(String(describing: history.fault))")
+                return
+            }
+            history.close()
+            history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        }
+        #expect(history.replaced != nil && history.openedAt == 0)
+        history.feed(stream.records, batch: 50)
+        try ExpectedHistory(stream.records).check(history)
+        #expect(history.close() == nil)
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced == nil && history.openedAt > 0)
+        #expect(history.close() == nil)
     }
 
     @Test func `a directory that cannot be made is told`() {

@@ -29,7 +29,9 @@ final class TestDirectory: Sendable {
     }
 
     deinit {
-        for name in ["h.sqlite", "h.sqlite-wal", "h.sqlite-shm"] {
+        for name in ["", ".damaged-1", ".damaged-2", ".damaged"].flatMap({ kept in
+            ["", "-wal", "-shm"].map { "h.sqlite\(kept)\($0)" }
+        }) {
             unsafe unlink("\(path)/history/\(name)")
         }
         unsafe rmdir("\(path)/history")

@@ -22,7 +22,8 @@ import Wire
         #expect(writer.durableSequence == 4)
     }
 
-    @Test func `a live reader sees records when they are whole and knows when they are durable`()
+    @Test
+    func `a live reader sees records when they are whole and knows how far they are released`()
         throws
     {
         let lab = try JournalLab()
@@ -41,10 +42,15 @@ import Wire
             try writer.append(sample.bytes(first...first + 8))
             try read()
             #expect(seen.count == first + 8)
-            #expect(!reader.isDurable)
+            #expect(reader.commitPoint == first - 1)
+            // Durable is not released.
             try writer.sync()
             try read()
-            #expect(reader.isDurable)
+            #expect(reader.commitPoint == first - 1)
+            writer.noteCommit(UInt64(first + 8))
+            try writer.settle()
+            try read()
+            #expect(reader.commitPoint == first + 8)
         }
         #expect(seen == sample.records)
     }

@@ -84,7 +84,7 @@ private let second: Int64 = 1_000_000_000
         try running.stop()
     }
 
-    @Test func `a connection has one session, however many it names`() throws {
+    @Test func `a connection has few sessions, however many it names`() throws {
         let (running, remote) = try Self.start()
         var desk = try TestDesk(try running.connect(), "operator/desk")
         try desk.prepare()
@@ -101,9 +101,34 @@ private let second: Int64 = 1_000_000_000
         }
         #expect(acked == 5_000)
         let again = try running.connect()
-        #expect(try again.status().sessions == 2)
+        #expect(try again.status().sessions == 33)
         var moved = TestDesk(again, session: desk.session, number: desk.number)
         #expect(try moved.submit(TestDesk.place(1)).refusal == .none)
+        try running.stop()
+    }
+
+    @Test func `a gateway uses up no number of an operator's or a wallet's session`() throws {
+        let (running, remote) = try Self.start()
+        /// Opens sessions over a connection that is gone afterwards.
+        func open() throws -> (desk: SessionID, last: UInt64, others: [SessionID]) {
+            let client = try running.connect()
+            var desk = try TestDesk(client, "operator/desk")
+            try desk.prepare()
+            let others = try ["wallet/1", "gateway/1"].map { try TestDesk(client, $0).session }
+            return (desk.session, desk.number, others)
+        }
+        let (desk, last, others) = try open()
+        let thief = try remote()
+        for (session, number) in [(desk, last + 1), (others[0], 1)] {
+            let ack = try thief.execute(TestDesk.place(1), session: session, number: number)
+            #expect(ack.refusal == .sessionUnknown && !ack.isLogged)
+        }
+        // What gateways opened is theirs.
+        let own = try thief.execute(TestDesk.place(1), session: others[1], number: 1)
+        #expect(own.refusal == .none && own.isLogged)
+        // Its owner goes on where it was, and nobody is in its way.
+        var again = TestDesk(try running.connect(), session: desk, number: last)
+        #expect(try again.submit(TestDesk.place(1)).refusal == .none)
         try running.stop()
     }
 

@@ -118,6 +118,21 @@ private struct Host {
         }
     }
 
+    @Test func `a clock more than a week ahead of the log is taken only by an operator's word`() {
+        let (week, last) = (LogClock.aheadNanosMax, Int64(1_000) * 86_400_000_000_000)
+        func isFar(_ host: Int64, line: Int64? = nil, monotonic: Int64 = 60) -> Bool {
+            LogClock.isFarAhead(last: last, line: line, host: host, monotonic: monotonic)
+        }
+        #expect(!isFar(last - week) && !isFar(last) && !isFar(last + week))
+        #expect(isFar(last + week + 1) && isFar(.max))
+        // The process before ran in this boot: its line is gone on along, and the clock is not taken.
+        #expect(!isFar(last + 2 * week, line: last, monotonic: 60))
+        // A line of another boot tells nothing.
+        #expect(isFar(last + 2 * week, line: last + week, monotonic: 60))
+        #expect(!LogClock.isFarAhead(last: .min + 1, line: nil, host: .min + 1, monotonic: 0))
+        #expect(LogClock.isFarAhead(last: .min + 1, line: nil, host: .max, monotonic: 0))
+    }
+
     @Test func `a line that is not of this boot is not believed`() {
         let host = Host()
         for line in [Int64.max, .min, hour, host.real, host.real - 1_002 * second, 1] {

@@ -66,6 +66,21 @@ final class FaultySink: LogSink {
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) || inner.isBelowReserve }
 }
 
+/// A journal's history that counts its readers.
+final class CountedHistory: LogHistory {
+    private let inner: JournalHistory
+    let readers = Atomic<Int>(0)
+
+    init(_ inner: JournalHistory) { self.inner = inner }
+
+    func snapshot(atMost: UInt64) -> HistorySnapshot? { inner.snapshot(atMost: atMost) }
+
+    func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader {
+        readers.add(1, ordering: .relaxed)
+        return try inner.records(from: sequence)
+    }
+}
+
 /// A pipeline on a place's journal, from what is recovered to its orderly stop.
 final class RunningPipeline {
     let place: PipelinePlace
@@ -76,6 +91,7 @@ final class RunningPipeline {
     private let writer: JournalWriter
     private(set) var listeners: [LinkListener]
     let faults: FaultCount
+    let history: CountedHistory
 
     final class FaultCount: Sendable { let count = Atomic<Int>(0) }
 
@@ -124,8 +140,10 @@ final class RunningPipeline {
         change(&pipelineOptions)
         let faults = FaultCount()
         self.faults = faults
-        let history = JournalHistory(
-            directory: place.path + "/journal", snapshots: snapshots, identity: identity)
+        let history = CountedHistory(
+            JournalHistory(
+                directory: place.path + "/journal", snapshots: snapshots, identity: identity))
+        self.history = history
         pipeline = try Pipeline.start(
             engine: engine, sink: sink, history: history, listeners: listeners,
             options: pipelineOptions

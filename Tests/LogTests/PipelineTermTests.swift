@@ -472,21 +472,24 @@ import Wire
         }
         let other = try running.connect("other")
         let second = try TestDesk(other, "second")
+        let lane = try TestDesk(client, "lane")
         out.submit(session: desk.session, number: desk.number + 1, place(1, Int64(asks)))
         out.submit(session: desk.session, number: desk.number + 2, place(1, 1))
         out.submit(session: desk.session, number: desk.number + 3, place(2, 1))
+        // Another session of the same connection.
+        out.submit(session: lane.session, number: 1, place(2, 1))
         try client.send(&out)
         out.submit(session: second.session, number: 1, place(2, 1))
         try other.send(&out)
         var sequences: [UInt64: UInt64] = [:]
-        while sequences.count < 3 {
+        while sequences.count < 4 {
             guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
                 Issue.record("acknowledgements were due")
                 return
             }
             for ack in acks {
                 #expect(ack.refusal == .none && ack.isLogged, "\(ack)")
-                sequences[ack.number - desk.number] = ack.sequence
+                sequences[ack.session == lane.session ? 4 : ack.number - desk.number] = ack.sequence
             }
         }
         guard case .acks(let acks) = try other.receive(timeoutNanos: 5_000_000_000) else {
@@ -497,6 +500,7 @@ import Wire
         let (sweep, behind) = (try #require(sequences[1]), try #require(sequences[2]))
         #expect(behind > sweep + 3, "ticks are between: \(sequences)")
         #expect(try #require(sequences[3]) > behind)
+        #expect(try #require(sequences[4]) < behind)
         try running.stop()
     }
 

@@ -194,6 +194,30 @@ import Wire
         #expect(follower.engine.stateHash() == end.hash)
     }
 
+    @Test func `what the process before wrote is read once for a follower`() throws {
+        let place = try PipelinePlace()
+        let first = try RunningPipeline(place)
+        var desk = try TestDesk(first.connect(), "desk")
+        try desk.prepare()
+        // Each has a group commit of its own.
+        for price in 1...200 { try desk.submit(TestDesk.place(Int64(price % 40 + 1))) }
+        let end = try first.stop()
+        for goesOn in [false, true] {
+            let second = try RunningPipeline(place)
+            if goesOn {
+                desk = try Self.again(desk, second)
+                for price in 1...20 { try desk.submit(TestDesk.place(Int64(price))) }
+            }
+            let client = try second.connect("follower", wantsAcks: false)
+            let released = try client.status().released
+            #expect(released >= end.sequence)
+            var follower = Follower(client.welcome)
+            try follow(client, &follower, to: released)
+            #expect(second.history.readers.load(ordering: .relaxed) == 1)
+            try second.stop()
+        }
+    }
+
     @Test func `a late follower gets a snapshot and the log behind it`() throws {
         let place = try PipelinePlace()
         let first = try RunningPipeline(place)

@@ -89,6 +89,15 @@ class Journal:
         self.last, self.time, self.epoch = record.sequence, record.time, record.epoch
         self.crc = record.crc
 
+    def age(self, nanos):
+        """Sets back the time of every record of a journal of one segment."""
+        for record in self.records:
+            data = bytearray(record.data)
+            data[16:24] = (record.time - nanos).to_bytes(8, "little", signed=True)
+            with open(record.path, "r+b") as file:
+                file.seek(record.offset)
+                file.write(seal(bytes(data)))
+
     def of_kind(self, kind):
         return [record for record in self.records if record.kind == kind]
 
@@ -106,16 +115,29 @@ class Journal:
             self.pending += record
             self.crc, = struct.unpack_from("<I", record, 4)
 
-    def flush(self, is_marked=True):
-        """Writes what was added, and a sync mark: it is durable."""
+    def flush(self, is_marked=True, released=None):
+        """Writes what was added, and a sync mark: it is durable, and released, or what is given is."""
         if is_marked:
-            following = MARK.pack(self.last + 1, self.last)
+            following = MARK.pack(self.last + 1, self.last if released is None else released)
             self.pending += struct.pack("<II", SYNC_TAG, crc32c(following)) + following
         with open(self.path, "r+b") as file:
             file.seek(self.offset)
             file.write(self.pending)
         self.offset += len(self.pending)
         self.pending = bytearray()
+
+    @property
+    def end(self):
+        """Where it ends, to be cut off there again."""
+        return self.offset, self.last, self.time, self.crc
+
+    def cut(self, end):
+        """Takes back what was written behind `end` in the same segment, as a cut does."""
+        written = self.offset
+        self.offset, self.last, self.time, self.crc = end
+        with open(self.path, "r+b") as file:
+            file.seek(self.offset)
+            file.write(bytes(written - self.offset))
 
     def _roll(self):
         self.last -= 1

@@ -40,7 +40,8 @@ struct AuditedMark {
 }
 
 /// Follows the journal of a state directory. It only reads what matchd writes, so it never holds it
-/// up; a snapshot is taken only of what matchd has marked as durable.
+/// up. It executes what the sync marks say is released, and nothing behind: a record that is only
+/// durable may still be cut, and is then no matter for a verdict or a snapshot.
 final class Auditor {
     let settings: Settings
     let log: DaemonLog
@@ -49,11 +50,19 @@ final class Auditor {
     let snapshots: SnapshotStore
     var engine: Engine
     var reader: JournalReader
+    /// Reads ahead of `reader`, to the journal's end: what is released, and what is voided.
+    var scout: JournalReader
+    /// What the scout met at the end, and is looked at again.
+    var scoutFault: JournalError?
+    /// When the scout was sent, or met something new.
+    var scoutTime: Int64 = 0
     var voided = VoidedSequences()
     var identity: JournalIdentity?
     /// The sequence of the newest snapshot, and when it was taken.
     var snapshot: UInt64
     var snapshotTime: Int64
+    /// The last record that is known to be released.
+    var released: UInt64 = 0
     /// Why the last snapshot was not written, and when it is tried again.
     var refusal: String?
     var retryTime: Int64 = 0
@@ -67,6 +76,10 @@ final class Auditor {
     static var runBytesMax: Int { 256 << 10 }
     /// The shortest and the longest pause while nothing comes: it doubles up to there.
     static var pauseMillis: ClosedRange<Int32> { 20...1_000 }
+    /// How long records that were read may stay unreleased before they are read again.
+    static var scoutNanos: Int64 { 10_000_000_000 }
+    /// How long a stop waits for what is still to come.
+    static var finishNanos: Int64 { 500_000_000 }
     /// The pause after a snapshot that could not be written.
     static var retryNanos: Int64 { 5_000_000_000 }
 
@@ -106,29 +119,66 @@ final class Auditor {
         reader = JournalReader(
             directory: settings.journalDirectory, from: engine.sequence + 1, identity: identity,
             behind: prior, isLive: true)
-        try findVoids()
-    }
-
-    /// Notes the records that are voided, before any is executed: a voided one may stop the engine.
-    func findVoids() throws(JournalError) {
-        let scout = JournalReader(
+        scout = JournalReader(
             directory: settings.journalDirectory, from: engine.sequence + 1, identity: identity,
-            isLive: true)
+            behind: prior, isLive: true)
+        // Before any is executed: a voided one may stop the engine.
         work.begin("looking for voided records", unit: "records", from: engine.sequence, to: 0)
-        var found = VoidedSequences()
-        while unsafe try scout.next(
-            bytesMax: Self.runBytesMax,
-            { run in
-                unsafe Self.forEachRecord(run) { header, record in
-                    unsafe found.note(header, record)
-                }
-            })
-        { work.advance(to: scout.nextSequence) }
-        voided = found
-        work.begin("executing", unit: "records", from: engine.sequence, to: scout.nextSequence - 1)
+        while try scoutAhead() { work.advance(to: scout.nextSequence) }
+        work.begin("executing", unit: "records", from: engine.sequence, to: scout.commitPoint)
     }
 
-    /// Re-executes until a signal; ends with a snapshot of all that is durable then. `reporter`
+    /// Reads a run of records behind those that are known to be released, and notes what is voided;
+    /// false when there is none yet.
+    func scoutAhead() throws(JournalError) -> Bool {
+        var found = voided
+        defer { voided = found }
+        return try unsafe scout.next(bytesMax: Self.runBytesMax) { run in
+            unsafe Self.forEachRecord(run) { header, record in unsafe found.note(header, record) }
+        }
+    }
+
+    /// The same while records are executed. What was read but is not released may be cut, and other
+    /// records, or none, then stand in its place: it is read again by a fresh scout after a while,
+    /// and after a fault, which is thrown where that one meets it too.
+    func lookAhead() throws -> Bool {
+        let known = voided
+        let got: Bool
+        do throws(JournalError) { got = try scoutAhead() } catch {
+            guard error != scoutFault, scout.nextSequence > reader.nextSequence else { throw error }
+            scoutFault = error
+            sendScout()
+            return true
+        }
+        if got {
+            scoutFault = nil
+            scoutTime = Clock.monotonicNanos()
+        } else if scout.nextSequence > reader.nextSequence,
+            Clock.monotonicNanos() - scoutTime > Self.scoutNanos
+        {
+            sendScout()
+        }
+        if voided != known,
+            let late = voided.all.first(where: { !known.contains($0) && $0 <= engine.sequence })
+        {
+            throw AuditAlarm(
+                description: """
+                    record \(late) was voided after it had been executed here; start again, and it \
+                    is passed over
+                    """)
+        }
+        return got
+    }
+
+    /// Has a fresh scout begin where the reader stands.
+    func sendScout() {
+        scoutTime = Clock.monotonicNanos()
+        scout = JournalReader(
+            directory: settings.journalDirectory, from: reader.nextSequence, identity: identity,
+            behind: reader.last, isLive: true)
+    }
+
+    /// Re-executes until a signal; ends with a snapshot of all that is released then. `reporter`
     /// speaks until what was there at first is executed: that may take long.
     func follow(until signals: Signals, _ reporter: WorkReporter) throws {
         log.line("auditing from record \(engine.sequence + 1)")
@@ -162,13 +212,16 @@ final class Auditor {
         try finish()
     }
 
-    /// Applies a run of records; false when there is none yet.
+    /// Applies a run of released records, or looks for more; false when there is none yet.
     func step() throws -> Bool {
-        let got = unsafe try reader.next(bytesMax: Self.runBytesMax) { run in
+        var isAhead = false
+        if reader.nextSequence > released { isAhead = try lookAhead() }
+        released = max(released, scout.commitPoint)
+        let got = unsafe try reader.next(upTo: released, bytesMax: Self.runBytesMax) { run in
             unsafe Self.forEachRecord(run) { header, record in unsafe apply(header, record) }
         }
         if let alarm { throw alarm }
-        return got
+        return got || isAhead
     }
 
     func apply(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
@@ -195,15 +248,6 @@ final class Auditor {
                     the journal does not begin with a record that an engine can be made from; \
                     both daemons must be of the same version
                     """)
-        case .voidSequence:
-            let known = voided
-            unsafe voided.note(header, record)
-            guard voided != known else { return }
-            alarm = AuditAlarm(
-                description: """
-                    record \(header.sequence) voids one that had been executed here; start again, \
-                    and it is passed over
-                    """)
         default: break
         }
     }
@@ -211,7 +255,7 @@ final class Auditor {
     // MARK: Snapshots
 
     func isSnapshotDue(_ now: Int64) -> Bool {
-        guard engine.sequence > snapshot, reader.isDurable, now >= retryTime else { return false }
+        guard engine.sequence > snapshot, now >= retryTime else { return false }
         return engine.sequence - snapshot >= settings.auditd.snapshotEvery
             || now - snapshotTime >= Int64(settings.auditd.snapshotSeconds) * 1_000_000_000
     }
@@ -237,7 +281,7 @@ final class Auditor {
         }
     }
 
-    /// Checks the invariants, then writes a snapshot. What is written was durable in the journal.
+    /// Checks the invariants, then writes a snapshot. What is written was released.
     func writeSnapshot() throws {
         if let broken = engine.checkInvariants() {
             throw AuditAlarm(
@@ -288,12 +332,13 @@ final class Auditor {
 
     /// Takes what is still to come for a moment, and leaves a snapshot if all of it is durable.
     func finish() throws {
-        for _ in 0..<50 {
+        let end = Clock.monotonicNanos() + Self.finishNanos
+        while Clock.monotonicNanos() < end {
             if try step() { continue }
-            if reader.isDurable { break }
+            if reader.nextSequence == scout.nextSequence { break }
             Clock.sleep(nanos: 10_000_000)
         }
-        if reader.isDurable, engine.sequence > snapshot { try trySnapshot() }
+        if engine.sequence > snapshot { try trySnapshot() }
         log.line("stopped at record \(engine.sequence)")
     }
 

@@ -12,6 +12,8 @@ struct Failure: Error {
         /// The program that has to answer is not running: for `status` an answer of its own, for
         /// all else one failure more.
         case notRunning = 3
+        /// An operator has to look at the journal first, as matchd says it.
+        case journal = 76
         /// EX_USAGE
         case usage = 64
         /// EX_CONFIG

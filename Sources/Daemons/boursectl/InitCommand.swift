@@ -27,6 +27,9 @@ struct Init: ParsableCommand {
             holds nothing but its first record, changed [limits] or another matchd.segment_mib \
             begin it anew.
 
+            A journal that is there but whose replica file or floor is missing or damaged is \
+            refused with status 76, and so is one that lacks records: it may be an old copy.
+
             What is there already stays as it is; only --listen, --cpu and --set change keys of a \
             bourse.toml that exists. It can be repeated.
 
@@ -285,6 +288,8 @@ struct Init: ParsableCommand {
             case .completed(_, let files): created += files
             case .unchanged: break
             }
+        } catch let error as JournalError where error.needsOperator {
+            throw Failure("\(error)", code: .journal)
         } catch {
             throw Failure(any: error)
         }

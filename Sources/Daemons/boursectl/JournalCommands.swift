@@ -15,11 +15,13 @@ struct JournalGroup: ParsableCommand {
         commandName: "journal", abstract: "The log on disk.",
         discussion: """
             Reading it changes nothing and works while matchd runs and while it does not. What \
-            changes it needs matchd to be stopped: void, accept-loss, clear-fault.
+            changes it needs matchd to be stopped: void, accept-loss, accept-clock, clear-fault, \
+            renew-guards.
             """,
         subcommands: [
             JournalVerify.self, JournalDump.self, JournalRehearse.self, JournalVoids.self,
             VoidRecord.self, JournalAcceptLoss.self, JournalClearFault.self,
+            JournalRenewGuards.self, JournalAcceptClock.self,
         ])
 }
 

@@ -1,4 +1,4 @@
-// journal accept-loss, journal clear-fault
+// journal accept-loss, journal clear-fault, journal renew-guards, journal accept-clock
 
 import ArgumentParser
 import Configuration
@@ -138,6 +138,102 @@ struct JournalClearFault: ParsableCommand {
                         ?? "The journal is whole up to record \(done.last). Start matchd again: "
                         + "systemctl start bourse-matchd",
                 ])
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+}
+
+struct JournalRenewGuards: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "renew-guards",
+        abstract: "Makes anew what stands beside a journal, where it is missing or damaged.",
+        discussion: """
+            The replica file, the floor (the last durable record) and journal.id show that a \
+            journal is the right one, and all of it. Without them nothing but its own end does, so \
+            matchd and `boursectl init` refuse. Put them back from a backup. Without one, make \
+            sure that the journal is not an old copy (compare its last record with a standby, the \
+            gateway's history or what clients were told), then this makes them from what is \
+            there. Damaged ones are kept aside, the newest four of each. matchd must not run.
+
+            It asks for the last record to be typed; --confirm SEQUENCE says it beforehand.
+
+            JSON: {"last", "made", "kept"}: files that were made, and damaged ones that were moved.
+
+            EXAMPLE
+              boursectl journal renew-guards
+            """)
+
+    @OptionGroup var common: Common
+    @Option(help: ArgumentHelp("The journal's last record.", valueName: "sequence"))
+    var confirm: UInt64?
+
+    func run() throws {
+        let settings = try common.settings()
+        do {
+            let hold = try JournalHold(settings, "a running matchd has its guards")
+            let done = try withExtendedLifetime(hold) {
+                try Journal.renewGuards(JournalPlace(settings)) { last in
+                    try Confirmation.ask(
+                        "The journal ends at record \(last). Type that number if it is the last "
+                            + "one there was: ", "\(last)", confirm.map { "\($0)" })
+                }
+            }
+            common.out.give(
+                [
+                    "last": .number(done.last),
+                    "made": .array(done.made.map { .string($0) }),
+                    "kept": .array(done.kept.map { .string($0) }),
+                ],
+                text: done.made.isEmpty
+                    ? ["Nothing is missing beside the journal; nothing was changed."]
+                    : done.made.map { "Made for the journal up to record \(done.last): \($0)" }
+                        + done.kept.map { "The damaged one is kept: \($0)" }
+                        + ["Start matchd again: systemctl start bourse-matchd"])
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+}
+
+struct JournalAcceptClock: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept-clock",
+        abstract: "Says that the host's clock is right, though it is far ahead of the log.",
+        discussion: """
+            After a boot nothing but the host's clock tells how long the exchange was away, and \
+            what it stamps stands for ever. So a clock more than a week ahead of the log's last \
+            record is refused by matchd, which names the days. Put a wrong clock right. For a right \
+            one, as after a long holiday, this notes that it is; the note holds for a week of that \
+            clock. matchd must not run.
+
+            It asks for today's date, as the host's clock has it; --confirm DATE says it beforehand.
+
+            JSON: {"accepted"}, milliseconds since 1970.
+
+            EXAMPLE
+              boursectl journal accept-clock
+            """)
+
+    @OptionGroup var common: Common
+    @Option(help: ArgumentHelp("Today in UTC, as 2031-01-31.", valueName: "date"))
+    var confirm: String?
+
+    func run() throws {
+        let settings = try common.settings()
+        do {
+            let hold = try JournalHold(settings, "a running matchd has a clock that it follows")
+            let now = Clock.realtimeNanos()
+            let today = String(Readable.time(now).prefix(10))
+            try Confirmation.ask(
+                "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
+                confirm)
+            try withExtendedLifetime(hold) { () throws(JournalError) in
+                try JournalPlace(settings).acceptClock(now)
+            }
+            common.out.give(
+                ["accepted": .number(now / 1_000_000)],
+                text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
         } catch {
             throw Failure(any: error)
         }

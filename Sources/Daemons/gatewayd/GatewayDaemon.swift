@@ -74,7 +74,11 @@ struct GatewayDaemon {
             return try GatewayServer(
                 options, log: log,
                 openHistory: { high, low throws(HistoryError) in
-                    try History(file: file, journalHigh: high, journalLow: low)
+                    let history = try History(file: file, journalHigh: high, journalLow: low)
+                    if let why = history.replaced {
+                        log.error("\(why): history is written anew from the log")
+                    }
+                    return history
                 },
                 onFault: { fault.text = $0 })
         } catch {

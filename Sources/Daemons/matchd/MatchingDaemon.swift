@@ -72,6 +72,7 @@ final class MatchingDaemon {
         options.voids = start.voided
         options.mark = Self.openMark(settings, identity, log)
         options.trace = try trace.map { path throws(SystemError) in try LatencyTrace(path) }
+        try Self.checkClock(place, writer, options.mark)
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         let engine = start.takeEngine()
@@ -89,6 +90,20 @@ final class MatchingDaemon {
                     + (latched?.detail ?? fault.description), status: status)
         }
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
+    }
+
+    /// Refuses a host clock that is too far ahead of a log to be taken without an operator's word. A
+    /// log that was only begun has nothing to compare it with.
+    static func checkClock(
+        _ place: JournalPlace, _ writer: JournalWriter, _ mark: CommandMark?
+    ) throws(JournalError) {
+        let (host, monotonic) = LogClock.readHost()
+        let last = writer.lastTimestamp
+        guard writer.lastSequence > 1,
+            LogClock.isFarAhead(last: last, line: mark?.line, host: host, monotonic: monotonic),
+            !place.hasAcceptedClock(host, within: LogClock.aheadNanosMax)
+        else { return }
+        throw .clockAhead(nanos: host - last)
     }
 
     /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.

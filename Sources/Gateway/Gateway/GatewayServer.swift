@@ -137,6 +137,10 @@ public final class GatewayServer: Sendable {
         }
         every(.milliseconds(250), core) {
             for answer in venue.desk.expire(now: venue.steadyClock()) { answer() }
+            // A new start writes it anew.
+            if case .damaged(let file, let text) = venue.replica?.history.fault {
+                venue.fail(HistoryError.damaged(file: file, text: text).description)
+            }
         }
     }
 

@@ -58,7 +58,7 @@ struct OrderDesk {
         var orders: Set<OrderID>
     }
 
-    private(set) var session: WriterSession<UInt64>
+    private(set) var lanes: Lanes
     /// What is to be sent to matchd.
     var out = LinkEncoder()
     /// The log's clock, compared with this host's.
@@ -77,13 +77,11 @@ struct OrderDesk {
     static var eventsMax: Int { 262_144 }
 
     init(name: Text40, capacity: Int) {
-        session = WriterSession(name: name, capacity: capacity)
+        lanes = Lanes(name: name, capacity: capacity)
     }
 
-    /// Whether commands can be sent now.
-    var isOpen: Bool {
-        if session.isConnected, case .open = session.state { true } else { false }
-    }
+    /// Whether commands for any instrument can be sent now.
+    var isOpen: Bool { lanes.isOpen }
 
     /// Clients that wait.
     var waitingCount: Int { waiting.count + following.count }
@@ -91,22 +89,24 @@ struct OrderDesk {
     /// Submits a command whose deadline is `lifetime` milliseconds ahead. Throws where it can't be
     /// sent now: then nothing was done.
     mutating func submit(
-        _ payload: some CommandPayload, _ time: AnswerTime, cancel: Cancel? = nil,
+        _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil,
         lifetime: Int64, now: Int64, host: Int64, _ done: @escaping Done
     ) throws(APIError) {
-        guard isOpen else { throw .matchingUnavailable }
         lastTicket += 1
-        guard session.submit(payload, tag: lastTicket, &out) else { throw .overloaded }
+        try lanes.submit(payload, tag: lastTicket, &out)
         let until = now + max(0, lifetime) + Self.graceMilliseconds
         waiting[lastTicket] = Waiting(
             until: until, sent: host, time: time, cancel: cancel, done: done)
         nextExpiry = min(nextExpiry, until)
     }
 
-    mutating func connected() { session.connected(&out) }
+    mutating func connected() { lanes.connected(&out) }
+
+    /// The replica has so many instruments: they get lanes where there are none yet.
+    mutating func open(instruments: Int) { lanes.open(instruments, &out) }
 
     mutating func disconnected() {
-        session.disconnected()
+        lanes.disconnected()
         out.removeAll()
     }
 
@@ -116,7 +116,7 @@ struct OrderDesk {
         _ engine: borrowing Engine, host: Int64
     ) -> [() -> Void] {
         clock.observe(stamp: header.timestamp, host: host)
-        let resolved = unsafe session.applied(header, record, outcome, &out)
+        let resolved = unsafe lanes.applied(header, record, outcome, &out)
         if resolved.isEmpty, following.isEmpty { return [] }
         let events = unsafe engine.withEvents { unsafe Array($0) }
         var answers = goOn(events, engine)
@@ -141,7 +141,7 @@ struct OrderDesk {
 
     /// Takes an acknowledgement; gives what there is to answer.
     mutating func acked(_ ack: LinkAck) -> [() -> Void] {
-        session.acked(ack, &out).compactMap { one in
+        lanes.acked(ack, &out).compactMap { one in
             guard let client = waiting.removeValue(forKey: one.tag) else { return nil }
             // It is not in the log and never will be.
             let error: APIError =

@@ -329,7 +329,7 @@ extension Venue {
     /// Sends a command of a call to matchd; `done` is called at its time, or when the command never
     /// will be in the log, or took too long. Throws where it can't be sent: then nothing was done.
     func submit(
-        _ payload: some CommandPayload, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
+        _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
         _ done: @escaping OrderDesk.Done
     ) throws(APIError) {
         let host = clockNanos()

@@ -87,6 +87,7 @@ extension Venue {
             throw .reconnect(error.description)
         }
         replica.feed.flush()
+        desk.open(instruments: replica.follower.engine.instrumentCount)
         if case .caughtUp = progress { caughtUp(replica) }
         for answer in answers { answer() }
         streams.publish(trades, self)
@@ -153,22 +154,24 @@ extension Venue {
         restoreMarket(replica, replica.follower.engine)
     }
 
-    /// Whether our session still is the one that may submit.
+    /// Whether our sessions still are those that may submit.
     private func checkSession() throws(LinkFault) {
-        switch desk.session.state {
-        case .opening, .open, .closed: break
-        case .replaced:
-            throw .fatal(
-                """
-                another gateway has opened the session \(options.name): give each its own name in \
-                [gatewayd] name
-                """)
-        case .refused(let refusal):
-            throw .fatal(
-                """
-                matchd refused the session \(options.name) (\(refusal)): is [limits] sessions \
-                reached? `boursectl status` shows them
-                """)
+        for state in desk.lanes.states {
+            switch state {
+            case .opening, .open, .closed: break
+            case .replaced:
+                throw .fatal(
+                    """
+                    another gateway has opened the session \(options.name): give each its own \
+                    name in [gatewayd] name
+                    """)
+            case .refused(let refusal):
+                throw .fatal(
+                    """
+                    matchd refused the session \(options.name) (\(refusal)): is [limits] \
+                    sessions reached? `boursectl status` shows them
+                    """)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ import Synchronization
 /// The file says up to which record of which journal it goes; that and the rows of a batch are
 /// written in one transaction. So after a crash at any moment it is whole up to some record, and
 /// the feed goes on behind it: nothing is lost, nothing is there twice. It is no truth of its own:
-/// moved away, it is written anew from the log.
+/// one that is found damaged is set aside at the next opening, and written anew from the log.
 ///
 /// A write that fails (a full disk) is kept and tried again, with a pause that grows to
 /// `retrySecondsMax`; meanwhile `append` takes no more than its bound, and reads give the fault.
@@ -26,6 +26,8 @@ public final class History: Sendable {
     public let file: String
     /// The last record in the file when it was opened: the feed goes on behind it.
     public let openedAt: UInt64
+    /// Why the file that was there is set aside, and where; nil: it was not.
+    public let replaced: String?
 
     private let pool: DatabasePool
     private let queue = DispatchQueue(label: "history")
@@ -58,16 +60,37 @@ public final class History: Sendable {
             }
         }
         let journal = Self.text(journalHigh, journalLow)
-        do {
-            pool = try DatabasePool(path: file, configuration: Self.configuration)
-            openedAt = try pool.write { db in
-                try HistorySchema.prepare(db, file: file, journal: journal)
+        var damage = DamagedHistory.noted(file)
+        if damage == nil {
+            do throws(HistoryError) {
+                (pool, openedAt) = try Self.open(file, journal)
+                replaced = nil
+                shared.withLock { [openedAt] in $0.cursor = openedAt }
+                return
+            } catch {
+                guard case .damaged(_, let text) = error else { throw error }
+                damage = text
             }
-        } catch {
-            throw Self.explain(error, file)
         }
+        let aside = try DamagedHistory.setAside(file)
+        replaced = "\(file) is damaged (\(damage ?? "")) and kept as \(aside)"
+        (pool, openedAt) = try Self.open(file, journal)
         let start = openedAt
         shared.withLock { $0.cursor = start }
+    }
+
+    private static func open(
+        _ file: String, _ journal: String
+    ) throws(HistoryError) -> (DatabasePool, UInt64) {
+        do {
+            let pool = try DatabasePool(path: file, configuration: configuration)
+            let cursor = try pool.write { db in
+                try HistorySchema.prepare(db, file: file, journal: journal)
+            }
+            return (pool, cursor)
+        } catch {
+            throw explain(error, file)
+        }
     }
 
     /// A journal's identity as it stands in the file.
@@ -96,7 +119,8 @@ public final class History: Sendable {
     /// The last record in the file.
     public var cursor: UInt64 { shared.withLock { $0.cursor } }
 
-    /// Why the last write failed and is being tried again; nil when all is well.
+    /// Why the last write failed and is being tried again; nil when all is well. A file that is
+    /// damaged stays so: close it and open it again.
     public var fault: HistoryError? { shared.withLock { $0.fault } }
 
     /// Rows that wait to be written.
@@ -137,7 +161,7 @@ public final class History: Sendable {
                 do {
                     result = .success(try body(HistoryReader(db: access.get())))
                 } catch {
-                    result = .failure(Self.explain(error, self.file))
+                    result = .failure(self.note(Self.explain(error, self.file)))
                 }
                 self.finish(result, done)
             }
@@ -151,7 +175,7 @@ public final class History: Sendable {
         do {
             return try pool.read { db in try body(HistoryReader(db: db)) }
         } catch {
-            throw Self.explain(error, file)
+            throw note(Self.explain(error, file))
         }
     }
 
@@ -194,8 +218,16 @@ public final class History: Sendable {
                 shared.pauseMillis = 0
             }
         } catch {
-            pause(Self.explain(error, file))
+            pause(note(Self.explain(error, file)))
         }
+    }
+
+    /// Notes damage for the next opening, beside the file and as the fault.
+    private func note(_ error: HistoryError) -> HistoryError {
+        guard case .damaged(_, let text) = error else { return error }
+        shared.withLock { $0.fault = error }
+        DamagedHistory.note(file, text)
+        return error
     }
 
     /// Notes a fault, and tries again after a pause.
@@ -219,6 +251,9 @@ public final class History: Sendable {
         guard let error = error as? DatabaseError else {
             return .database(file: file, text: "\(error)")
         }
+        if [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+            return .damaged(file: file, text: "\(error)")
+        }
         let advice =
             switch error.resultCode {
             case .SQLITE_FULL: "the disk is full: make room; what waits is written then"
@@ -226,8 +261,6 @@ public final class History: Sendable {
                 "it may not be written: check the owner and mode of the file and its directory, "
                     + "and that the file system is not read-only"
             case .SQLITE_CANTOPEN: "it cannot be opened: check its directory's owner and mode"
-            case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-                "it is damaged: move it away, and history is written anew from the log"
             case .SQLITE_IOERR: "the disk failed or is full"
             case .SQLITE_BUSY, .SQLITE_LOCKED: "another process holds it: end that one"
             default: "SQLite failed"

@@ -112,6 +112,8 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
     case newerVersion(file: String, found: Int, known: Int)
     /// Records between the file's last one and the batch's first are missing.
     case gap(file: String, cursor: UInt64, first: UInt64)
+    /// The file is no whole database.
+    case damaged(file: String, text: String)
     /// SQLite failed.
     case database(file: String, text: String)
     /// More reads wait than are taken; ask again later.
@@ -131,6 +133,9 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
         case .gap(let file, let cursor, let first):
             "\(file) ends at record \(cursor), and the feed goes on at \(first): follow the log "
                 + "from \(cursor + 1), or move the file away"
+        case .damaged(let file, let text):
+            "\(file) is damaged (\(text)): the next start keeps it aside, and history is written "
+                + "anew from the log"
         case .database(let file, let text): "\(file): \(text)"
         case .busy: "too many reads of history wait; try again"
         case .closed: "history is closed"

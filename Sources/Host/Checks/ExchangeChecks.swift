@@ -21,6 +21,12 @@ extension CheckKind {
     static let gateWait = CheckKind(
         617, "exchange.gate-wait", unit: "records",
         why: "Records are on the disk and nobody is told: the release gate does not open.")
+    static let logClock = CheckKind(
+        618, "exchange.clock", unit: "milliseconds",
+        why: "Records are stamped by the log's clock; GTD, deadlines and rate limits go by it.")
+    static let poisoned = CheckKind(
+        619, "exchange.poisoned", unit: "commands", warning: 1,
+        why: "matchd died twice with a command and refuses it since: a fault to be reported.")
     static let standbyRecords = CheckKind(
         621, "exchange.standby-records", unit: "records", warning: 10_000, critical: 1_000_000,
         why: "A standby has to apply what it lacks before it can take over.")
@@ -33,6 +39,9 @@ extension CheckKind {
     static let hashes = CheckKind(
         624, "exchange.hashes",
         why: "A replica that came to another result is wrong, or this one is.")
+    static let atRisk = CheckKind(
+        625, "exchange.at-risk", unit: "records", warning: 1, critical: 1_000_000,
+        why: "Acknowledged, and on this host alone: lost with it, unless its disk comes back.")
     static let scanner = CheckKind(
         631, "wallet.scanner", unit: "blocks", warning: 3, critical: 20,
         why: "Deposits in blocks that were not scanned are not credited.")
@@ -50,7 +59,8 @@ extension CheckGroup {
         "exchange", seconds: 5,
         kinds: [
             .exchangeAnswers, .syncLatency, .commandFill, .logFill, .reserve, .connections,
-            .gateWait, .standbyRecords, .standbyBytes, .standbyTime, .hashes,
+            .gateWait, .logClock, .poisoned, .standbyRecords, .standbyBytes, .standbyTime, .hashes,
+            .atRisk,
         ], sources: ["/probe/exchange"]
     ) { input in
         let unit = "bourse-matchd.service"
@@ -84,7 +94,8 @@ extension CheckGroup {
 private struct ExchangeCheck {
     /// The kinds that every exchange has.
     static let always: [CheckKind] = [
-        .syncLatency, .commandFill, .logFill, .reserve, .connections, .gateWait,
+        .syncLatency, .commandFill, .logFill, .reserve, .connections, .gateWait, .logClock,
+        .poisoned,
     ]
 
     let input: CheckInput
@@ -112,7 +123,13 @@ private struct ExchangeCheck {
             value(
                 .logFill, "logFillPerMille", ["look at disk.write-latency and disk.flush-latency"],
                 { "the ring of records is full to \($0) ‰" }),
-            reserve, connections, gate,
+            reserve, connections, gate, clock,
+            value(
+                .poisoned, "poisoned",
+                [
+                    "journalctl -u bourse-matchd.service --grep 'died|poisoned'",
+                    "report it with boursectl support-bundle; a start of matchd counts from 0",
+                ], { "\(some($0, "command")) with which matchd died twice came again" }),
         ] + standby(isPrimary: role == "primary")
     }
 
@@ -155,6 +172,25 @@ private struct ExchangeCheck {
             fix: .advice(["ss -xp | grep match.sock", "stop what should not be connected"]))
     }
 
+    /// How far the host's clock is from the log's, which follows it within bounds alone.
+    private var clock: Finding {
+        guard let isApart = told["clockApart"], isApart <= 1,
+            let offset = input.now.fields(source)["clockOffsetNanos"].flatMap({ Int64($0) })
+        else { return input.unknown(.logClock, source: source) }
+        let millis = offset / 1_000_000
+        let side = millis < 0 ? "behind" : "ahead of"
+        return Finding(
+            .logClock, "", isApart == 1 ? .critical : .ok, value: Int64(millis.magnitude),
+            "the host's clock is \(millis.magnitude) ms \(side) the log's, which "
+                + (isApart == 1 ? "does not follow it" : "follows it"), source: source,
+            fix: isApart == 1
+                ? .advice([
+                    "put the host's clock right: chronyc -n sources; chronyc makestep",
+                    "if the host's is right: stop bourse-matchd, remove matchd.mark beside its "
+                        + "socket, start it again",
+                ]) : nil)
+    }
+
     /// Stuck when records were waiting in both rounds and none was let out between them.
     private var gate: Finding {
         guard let released = told["released"], let durable = told["durable"] else {
@@ -170,6 +206,21 @@ private struct ExchangeCheck {
                 : "the release gate holds \(some(waiting, "record"))", source: source,
             fix: isStuck
                 ? .advice(["boursectl status", "look at the standby and the link to it"]) : nil)
+    }
+
+    /// What the standby lacks while it is in the in-sync set was not acknowledged.
+    private var atRisk: Finding {
+        guard let records = told["atRisk"], let isInSync = told["peerInSync"], isInSync <= 1 else {
+            return input.unknown(.atRisk, source: source)
+        }
+        return input.finding(
+            .atRisk, value: isInSync == 1 ? 0 : records,
+            isInSync == 1
+                ? "the standby has all that was acknowledged"
+                : "\(some(records, "record")) stand on this host alone", source: source,
+            fix: .advice([
+                "boursectl status", "bring the standby back: its host, its link, its log",
+            ]))
     }
 
     /// Only a primary has a standby.
@@ -188,6 +239,7 @@ private struct ExchangeCheck {
                 value(
                     .standbyTime, "standbyLagNanos", by: 1_000_000, look,
                     { "the standby is \($0) ms behind" }),
+                atRisk,
             ]
         }
         guard let text = input.now.fields(source)["hashesEqual"] else { return all }

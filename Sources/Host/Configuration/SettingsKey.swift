@@ -221,8 +221,11 @@ struct SettingsKey {
                 "gatewayd", "name", "\"gateway/1\"",
                 "The gateway's name in the log; another one for each gateway."
             ) {
-                guard let name = Text40($1), !name.isEmpty else {
-                    return "expected 1 to 40 printable ASCII characters"
+                guard let name = Text40($1), !name.isEmpty, $1.utf8.count <= 36,
+                    !["operator/", "wallet/"].contains(where: $1.hasPrefix)
+                else {
+                    return "expected 1 to 36 printable ASCII characters, and no name of an "
+                        + "operator's or a wallet's"
                 }
                 $0.gatewayd.name = name
                 return nil

@@ -76,13 +76,15 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     /// The newest session of this name that the log shows.
     var newest = SessionID(0)
     /// Which attempt to open is awaited; told by the number of its `OpenSession`.
-    var attempt: UInt64 = 0
+    var attempt: UInt64
 
-    /// A writer of this name.
-    public init(name: Text40, capacity: Int = 8192) {
+    /// A writer of this name. Attempts to open it are numbered from behind `attempt`: apart from
+    /// those of other writers on the same connection.
+    public init(name: Text40, capacity: Int = 8192, attempt: UInt64 = 0) {
         precondition(capacity > 0, "room for one command at least")
         self.name = name
         self.capacity = capacity
+        self.attempt = attempt
     }
 
     /// Commands in flight.

@@ -45,6 +45,9 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case replica(file: String, detail: String)
     /// Records that are known to be released would be cut.
     case cutBelowCommit(after: UInt64, commitPoint: UInt64)
+    /// The host's clock is so far ahead of the log that it may be wrong, and what it stamps stands
+    /// for ever: nanoseconds.
+    case clockAhead(nanos: Int64)
     /// Records that can't follow the last one. Nothing of them was written.
     case refused(sequence: UInt64, detail: String)
 
@@ -143,12 +146,18 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + Self.acceptance(lastGood)
         case .replica(let file, let detail):
             return
-                "\(file) \(detail): put it back from a backup; or `boursectl init`, which makes "
-                + "it anew from the journal that is here, whatever that lacks: `boursectl journal "
-                + "verify` first"
+                "\(file) \(detail): put it back from a backup; or, where `boursectl journal verify` "
+                + "shows that all of the journal is there, `boursectl journal renew-guards`, which "
+                + "makes it anew from what is there and keeps a damaged one aside"
         case .cutBelowCommit(let last, let commitPoint):
             return
                 "records after \(last) were released up to \(commitPoint): they are not cut"
+        case .clockAhead(let nanos):
+            return
+                "the host's clock is \(nanos / 86_400_000_000_000) days ahead of the log, and "
+                + "nothing else is known of the time. If it is wrong, put it right and start "
+                + "again. If it is right, as after a long time without a start: `boursectl journal "
+                + "accept-clock`"
         case .refused(let sequence, let detail):
             return "record \(sequence) can't follow in the journal: \(detail)"
         }

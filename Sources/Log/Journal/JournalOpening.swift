@@ -95,9 +95,10 @@ extension Journal {
     }
 
     /// Begins the journal of this place with its first record, or finds that it was begun; the one
-    /// act that begins one. Where it was, what is missing beside it is made anew: without its
-    /// replica file this is a new replica. Throws `lost` or `behind` where one was begun and is not
-    /// there, or not all of it, and `latched` while a fault of the disk is.
+    /// act that begins one. Where that was interrupted it is finished, and the identity outside the
+    /// volume is kept again. Throws `lost` or `behind` where one was begun and is not there, or not
+    /// all of it, `replica` where what would show that is missing or damaged, and `latched` while a
+    /// fault of the disk is.
     ///
     /// A journal that holds nothing but its first record, of other limits or in a segment of
     /// another size, is begun again. `isNew` gives up the one that was: what is left of it is moved
@@ -115,7 +116,7 @@ extension Journal {
             let found = try inspect(directory: place.directory, scanFrom: .max, floor: floor)
             if let identity = found.identity, !found.isEmpty || found.firstSequence > 1 {
                 guard try isToBeBegunAgain(place, found, floor, limits, snapshots, options) else {
-                    return try complete(place, found, identity)
+                    return try complete(place, found, identity, snapshots)
                 }
                 try giveUp(place, snapshots)
             } else {
@@ -164,37 +165,6 @@ extension Journal {
         guard floor == 1 || isHalfBegun else { return false }
         let size = try segments(place).first?.open(identity: nil).size
         return genesis.limits != limits || size != options.segmentBytes
-    }
-
-    /// Makes what is missing beside a journal that is there.
-    private static func complete(
-        _ place: JournalPlace, _ found: RecoveredJournal, _ identity: JournalIdentity
-    ) throws(JournalError) -> JournalBeginning {
-        var made: [String] = []
-        let replica = try ReplicaFile(place.replicaFile)
-        if let replica, replica.identity != identity {
-            throw .foreign(
-                file: place.replicaFile, found: replica.identity, expected: identity)
-        }
-        if let kept = try place.keptIdentity(), kept != identity {
-            throw .foreign(file: place.directory, found: identity, expected: kept)
-        }
-        if replica == nil {
-            try ReplicaFile(
-                identity: identity, promise: found.lastEpoch, first: found.firstSequence
-            ).store(place.replicaFile)
-            made.append(place.replicaFile)
-        }
-        if try DurableFloor.readIfWhole(place.floorFile, identity: identity) == nil {
-            _ = try DurableFloor(
-                place.floorFile, identity: identity, sequence: found.lastSequence)
-            made.append(place.floorFile)
-        }
-        if let file = place.identityFile, try place.keptIdentity() == nil {
-            try place.keep(identity)
-            made.append(file)
-        }
-        return made.isEmpty ? .unchanged(identity) : .completed(identity, files: made)
     }
 
     /// Moves away what there is of a journal, its newest part first and its guards last: as long as

@@ -4,6 +4,7 @@
 //   journal/cut/            what was cut off, with its reason
 //   STATE/replica           which replica of which journal this is; see `ReplicaFile`
 //   STATE/floor             the last durable record; see `DurableFloor`
+//   STATE/clock             when an operator last said that the host's clock is right
 //   STATE/journal.fault     a failed write or sync that nobody has looked at; also in RUNTIME
 //   CONFIGURATION/journal.id   the journal's identity, beside bourse.toml
 
@@ -85,6 +86,26 @@ public struct JournalPlace: Hashable, Sendable {
             if case .system(let reason) = error, reason.isDiskFault { latch("\(reason)") }
             throw error
         }
+    }
+
+    // MARK: The clock
+
+    private var clockFile: String { Directory.join(state, "clock") }
+
+    /// Notes that the host's clock is right at this moment, nanoseconds since 1970.
+    public func acceptClock(_ host: Int64) throws(JournalError) {
+        try onDisk { () throws(SystemError) in
+            try Directory.replace(clockFile, with: Array("\(host)\n".utf8))
+        }
+    }
+
+    /// Whether an operator said so of a clock that showed no more than `nanos` less than this one.
+    public func hasAcceptedClock(_ host: Int64, within nanos: Int64) -> Bool {
+        guard let bytes = try? File(clockFile, .read).read(count: 32),
+            let said = Int64(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
+        else { return false }
+        let (ago, isOver) = host.subtractingReportingOverflow(said)
+        return !isOver && ago >= 0 && ago <= nanos
     }
 
     // MARK: Identity

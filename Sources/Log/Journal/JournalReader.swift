@@ -7,7 +7,8 @@ internal import Platform
 ///
 /// Records are checked (CRC, sequence, time, epoch) before they are given. Of a journal that is
 /// being written it gives records as soon as they are whole, which may be before they are durable:
-/// they could still be gone after a power cut. `isDurable` tells whether all that was given is.
+/// they could still be gone after a power cut, or be cut where they were never released:
+/// `commitPoint` says how far they were.
 public final class JournalReader {
     /// How long a live reader waits for an unfinished record to become whole before it is damage.
     static let patienceNanos: Int64 = 10_000_000_000
@@ -19,8 +20,6 @@ public final class JournalReader {
     public let directory: String
     /// The sequence of the next record.
     public private(set) var nextSequence: UInt64
-    /// Whether all records given so far were durable when they were given.
-    public private(set) var isDurable = true
     /// The highest commit point of the marks that were passed: what is known to be released.
     public var commitPoint: UInt64 { max(committed, cursor?.commitPoint ?? 0) }
     /// The last record given, as all replicas name it; nil before the first.
@@ -71,12 +70,10 @@ public final class JournalReader {
                 badSince = nil
                 nextSequence = current.expected.sequence
                 last = current.expected.prior
-                isDurable = false
                 unsafe body(bytes)
                 try passMark(current)
                 return true
             case .mark:
-                isDurable = true
                 isFresh = false
             case .held:
                 return false
@@ -89,8 +86,6 @@ public final class JournalReader {
                     }
                     current = following
                     setCursor(following)
-                    // A segment is begun only when the one before it is durable.
-                    isDurable = true
                     isFresh = false
                 } else if !isFresh {
                     // Look again at what the disk holds now before deciding anything.
@@ -121,9 +116,9 @@ public final class JournalReader {
         }
     }
 
-    /// Takes the mark that follows a run, if it is there, so that `isDurable` is true at once.
+    /// Takes the mark that follows a run, if it is there, so that `commitPoint` is known at once.
     private func passMark(_ cursor: SegmentCursor) throws(JournalError) {
-        if case .mark = try step(cursor, 0, 0) { isDurable = true }
+        _ = try step(cursor, 0, 0)
     }
 
     /// The segment that the next record stands in, at the record; nil where a live reader must

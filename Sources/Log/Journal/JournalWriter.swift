@@ -119,6 +119,8 @@ public final class JournalWriter: @unchecked Sendable {
     public var durableSequence: UInt64 { durable.load(ordering: .acquiring) }
     /// The last record that was appended, as all replicas name it. For the appending thread.
     public var last: LogPoint { expected.prior }
+    /// That record's time. For the appending thread.
+    public var lastTimestamp: Int64 { expected.timestamp }
     /// The last record that is known to be released.
     public var commitPoint: UInt64 { committed.load(ordering: .acquiring) }
 

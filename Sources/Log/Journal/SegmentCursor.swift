@@ -112,6 +112,9 @@ enum Flaw: Hashable {
     private var base: Int
     private var position = 0
     private var filled = 0
+    /// Which records were asked for when the buffer was filled. Later ones may have been cut since,
+    /// and others stand in their place.
+    private var filledUpTo: UInt64 = 0
 
     /// The file offset of the next item.
     var offset: Int { base + position }
@@ -142,7 +145,8 @@ enum Flaw: Hashable {
             walk: while true {
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[at..<filled])
                 let item = unsafe item(rest)
-                guard case .record(let header) = item, header.sequence <= upTo else {
+                guard case .record(let header) = item, header.sequence <= min(upTo, filledUpTo)
+                else {
                     stop = item
                     break walk
                 }
@@ -155,6 +159,7 @@ enum Flaw: Hashable {
                 return unsafe .run(UnsafeRawBufferPointer(rebasing: buffer[start..<at]))
             }
             switch stop {
+            case .record(let header) where header.sequence <= upTo: refresh()
             case .record: return .held
             case .end: return .end
             case .bad(let flaw): return .bad(flaw)
@@ -163,13 +168,14 @@ enum Flaw: Hashable {
                 commitPoint = max(commitPoint, mark.commit)
                 return .mark
             case .partial:
-                if try !fill() { return filled == position ? .end : .bad(.length) }
+                if try !fill(upTo) { return filled == position ? .end : .bad(.length) }
             }
         }
     }
 
     /// Reads more of the file behind what is there; false at the file's end.
-    private func fill() throws(SystemError) -> Bool {
+    private func fill(_ upTo: UInt64) throws(SystemError) -> Bool {
+        filledUpTo = upTo
         if unsafe buffer.isEmpty {
             unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: Self.bufferBytes, alignment: 4096)

@@ -1,5 +1,6 @@
 // What passes between the Link thread and the engine thread.
 
+import Link
 import Terms
 import Wire
 
@@ -15,19 +16,25 @@ enum Request {
     static var query: UInt64 { 1 }
 }
 
-/// A connection as the engine thread knows it: its place in the Link's table, the place's use count
-/// so that a late answer finds nobody rather than a stranger, and whether it wants every
+/// A connection as the engine thread knows it: its place in the Link's table, its role, the place's
+/// use count so that a late answer finds nobody rather than a stranger, and whether it wants every
 /// acknowledgement.
 struct Caller: Hashable, BitwiseCopyable, Sendable {
     var raw: UInt32
 
     init(raw: UInt32) { self.raw = raw }
 
-    init(slot: Int, use: UInt32, wantsAcks: Bool) {
-        raw = UInt32(slot & 0xFFFF) | (use & 0x7FFF) << 16 | (wantsAcks ? 1 << 31 : 0)
+    init(slot: Int, role: LinkRole, use: UInt32, wantsAcks: Bool) {
+        raw =
+            UInt32(slot & 0x3FFF) | UInt32(role.rawValue) << 14 | (use & 0x7FFF) << 16
+            | (wantsAcks ? 1 << 31 : 0)
     }
 
-    var slot: Int { Int(raw & 0xFFFF) }
+    /// The most connections that can be told apart.
+    static var slotsMax: Int { 1 << 14 }
+
+    var slot: Int { Int(raw & 0x3FFF) }
+    var role: LinkRole { LinkRole(rawValue: Int(raw >> 14 & 3)) ?? .observer }
     var wantsAcks: Bool { raw >> 31 == 1 }
 }
 

@@ -38,8 +38,8 @@ final class Feeder: @unchecked Sendable {
     private var taken = 0
     private var ending = State.failed
 
-    /// Records behind the release gate where the ring can take over.
-    static var nearMax: UInt64 { 4096 }
+    /// About how many bytes are sent together.
+    private static var sendBytes: Int { LinkProtocol.frameBytesMax / 4 }
     /// Milliseconds of one wait for the socket.
     private static var waitMilliseconds: Int32 { 100 }
 
@@ -61,8 +61,8 @@ final class Feeder: @unchecked Sendable {
         stages.linkBell.ring()
     }
 
-    /// Sends a snapshot where `from` is 0, then the log until it is near the release gate. Gives
-    /// the sequence that comes next, or nil when it ended otherwise.
+    /// Sends a snapshot where `from` is 0, then the log up to the release gate. Gives the sequence
+    /// that comes next, which the ring has whatever it had before, or nil when it ended otherwise.
     private func feed(_ wanted: LinkSubscription) -> UInt64? {
         var next = wanted.from
         if next == 0 {
@@ -106,29 +106,33 @@ final class Feeder: @unchecked Sendable {
     private func follow(_ reader: any HistoryReader, from first: UInt64) -> UInt64? {
         var next = first
         var waited = 0
+        // A run ends with its group commit: small ones are sent together.
+        var encoder = LinkEncoder()
         while true {
             let released = stages.released.now
-            guard next <= released else { return next }
-            var isSent = true
+            guard next <= released else { return send(&encoder) ? next : nil }
+            var isWhole = true
             var last = next - 1
-            let got = unsafe try? reader.next(
-                upTo: released, bytesMax: LinkProtocol.frameBytesMax / 4
-            ) { records in
+            let got = unsafe try? reader.next(upTo: released, bytesMax: Self.sendBytes) { records in
                 _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
                 }
-                isSent = unsafe self.send(records: records)
+                guard let run = unsafe LinkRecords(Array(records)) else {
+                    isWhole = false
+                    return
+                }
+                encoder.append(.records(run))
             }
-            guard let got, isSent else { return nil }
+            guard let got, isWhole else { return nil }
             if got, last >= next {
                 next = last + 1
                 waited = 0
+                if encoder.count >= Self.sendBytes, !send(&encoder) { return nil }
             } else {
                 // The file may show a record a moment later than the gate does.
                 waited += 1
-                guard waited < 5000 else { return nil }
+                guard waited < 5000, send(&encoder) else { return nil }
                 usleep(1000)
             }
-            if next + Self.nearMax > released { return next }
         }
     }
 
@@ -147,13 +151,6 @@ final class Feeder: @unchecked Sendable {
             guard send(&encoder) else { return false }
             offset += count
         }
-        return send(&encoder)
-    }
-
-    private func send(records: UnsafeRawBufferPointer) -> Bool {
-        guard let run = unsafe LinkRecords(Array(records)) else { return false }
-        var encoder = LinkEncoder()
-        encoder.append(.records(run))
         return send(&encoder)
     }
 

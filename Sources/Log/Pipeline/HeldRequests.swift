@@ -4,19 +4,23 @@
 /// session whose first command waits keeps all behind it waiting, from whatever connection, and
 /// nobody else.
 ///
-/// While a connection is held, the Link reads no more commands from it; while a ring-full is held,
-/// from none but operators, and from these up to twice as much. So no more than three ring-fulls
-/// are held, however often a writer connects anew.
+/// While more than `callerBytesMax` of a connection is held, the Link reads no more commands from
+/// it; while a ring-full is held, from none but operators, and from these up to twice as much. So
+/// no more than three ring-fulls are held, however often a writer connects anew.
 package struct HeldRequests {
     private struct Queue {
         var session: UInt32
         var bytes: [UInt8] = []
         var start = 0
-        var callers: Set<UInt32> = []
     }
     private var queues: [Queue] = []
+    /// Bytes by connection.
+    private var callers: [UInt32: Int] = [:]
     /// Bytes of the requests that wait.
     package private(set) var bytes = 0
+
+    /// Bytes of one connection beyond which the Link reads no more of it.
+    package static var callerBytesMax: Int { 2 << 20 }
 
     /// Nobody waits.
     package init() {}
@@ -27,10 +31,11 @@ package struct HeldRequests {
     /// Whether this session waits.
     package func isHolding(_ session: UInt32) -> Bool { queues.contains { $0.session == session } }
 
-    /// Holds a connection's request behind those of its session.
+    /// Holds a connection's request behind those of its session; gives how many bytes of the
+    /// connection are held now.
     package mutating func append(
         _ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer
-    ) {
+    ) -> Int {
         let at: Int
         if let known = queues.firstIndex(where: { $0.session == session }) {
             at = known
@@ -40,15 +45,18 @@ package struct HeldRequests {
         }
         unsafe queues[at].bytes.append(contentsOf: request)
         bytes += request.count
-        queues[at].callers.insert(caller)
+        callers[caller, default: 0] += request.count
+        return callers[caller] ?? 0
     }
 
     /// Gives each session's requests in order, the longest waiting session first, until `take` says
     /// false: that session has to wait on. At most `most` are taken. Gives the connections of which
-    /// nothing waits any more.
+    /// something was taken and no more than half of `callerBytesMax` waits.
     package mutating func retry(most: Int, _ take: (UnsafeRawBufferPointer) -> Bool) -> [UInt32] {
         var left = most
         var freed: Set<UInt32> = []
+        var callers: [UInt32: Int] = [:]
+        swap(&callers, &self.callers)
         for at in queues.indices {
             var start = queues[at].start
             unsafe queues[at].bytes.withUnsafeBytes { bytes in
@@ -56,23 +64,25 @@ package struct HeldRequests {
                     let length = Int(unsafe bytes.load(fromByteOffset: start, as: UInt32.self))
                     let request = unsafe UnsafeRawBufferPointer(
                         rebasing: bytes[start..<start + length])
+                    let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
                     guard unsafe take(request) else { return }
+                    freed.insert(caller)
+                    let rest = (callers[caller] ?? 0) - length
+                    callers[caller] = rest > 0 ? rest : nil
                     start += length
                     left -= 1
                 }
             }
             bytes -= start - queues[at].start
             queues[at].start = start
-            if start == queues[at].bytes.count {
-                freed.formUnion(queues[at].callers)
-            } else if start > queues[at].bytes.count / 2 {
+            if start < queues[at].bytes.count, start > queues[at].bytes.count / 2 {
                 // A queue that is never empty must not keep what it gave.
                 queues[at].bytes.removeFirst(start)
                 queues[at].start = 0
             }
         }
         queues.removeAll { $0.start == $0.bytes.count }
-        for queue in queues { freed.subtract(queue.callers) }
-        return freed.sorted()
+        self.callers = callers
+        return freed.filter { callers[$0] ?? 0 <= Self.callerBytesMax / 2 }.sorted()
     }
 }

@@ -49,7 +49,7 @@ struct JournalThread: ~Copyable {
     var prior = LatencyTrace.Commit()
     var looks = Looks()
     /// Whether the log says durably that all of it is released.
-    var isSettled = true
+    var isSettled = false
 
     /// Most bytes of one commit: larger ones would only make the first of them wait.
     static var commitBytesMax: Int { 4 << 20 }

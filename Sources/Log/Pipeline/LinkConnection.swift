@@ -51,14 +51,17 @@ final class LinkConnection {
     var lastTaken: Int64
     /// What its feeder had sent when it was looked at last.
     var feederSent: UInt64 = 0
-    /// The session of its last submission.
-    var session: UInt32 = 0
+    /// The sessions that it submits in, the one of its last opening or taking over at the end.
+    var sessions: [UInt32] = []
     /// Writers' names whose sessions it asked for, in order.
     var queries: [Text40] = []
     /// A whole frame of commands waits for room in the ring.
     var isBlocked = false
     var interest = Poller.Interest.readable
 
+    /// Most sessions of one connection: a gateway has several, so that an instrument at work holds
+    /// up no other.
+    static var sessionsMax: Int { 32 }
     /// Most questions that wait for an answer.
     static var queriesMax: Int { 16 }
 
@@ -76,7 +79,8 @@ final class LinkConnection {
     }
 
     var caller: Caller {
-        Caller(slot: slot, use: use, wantsAcks: hello?.wantsAcks ?? false)
+        Caller(
+            slot: slot, role: role, use: use, wantsAcks: hello?.wantsAcks ?? false)
     }
 
     var isReady: Bool { if case .ready = stage { true } else { false } }

@@ -47,7 +47,7 @@ package enum LinkPolicy {
     /// their length here and by the engine, which decodes them anyway; all others are decoded.
     @inline(__always)
     static func judge(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: UInt32,
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: [UInt32],
         _ role: LinkRole
     ) -> Verdict {
         guard role >= .gateway else { return .denied }
@@ -66,7 +66,7 @@ package enum LinkPolicy {
 
     @inline(never)
     private static func judgeRare(
-        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: UInt32,
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: [UInt32],
         _ role: LinkRole
     ) -> Verdict {
         guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
@@ -80,7 +80,7 @@ package enum LinkPolicy {
         guard let command = unsafe Command(kind: kind, payload: payload) else { return .malformed }
         // A writer ends its own session, an operator any.
         if case .closeSession(let close) = command, role > .observer, role < .operator {
-            return close.session.number == own && own != 0 ? .taken : .denied
+            return own.contains(close.session.number) ? .taken : .denied
         }
         let isAllowed =
             switch role {
@@ -92,9 +92,9 @@ package enum LinkPolicy {
         return isAllowed ? .taken : .denied
     }
 
-    /// Whether a connection of this role, whose own session is `own`, may submit a command.
+    /// Whether a connection of this role, whose own sessions are `own`, may submit a command.
     package static func allows(
-        _ role: LinkRole, _ payload: some CommandPayload, own: UInt32 = 0
+        _ role: LinkRole, _ payload: some CommandPayload, own: [UInt32] = []
     ) -> Bool {
         let kind = type(of: payload).kind
         let bytes = payload.payloadBytes()
@@ -106,11 +106,23 @@ package enum LinkPolicy {
         }
     }
 
+    /// Whose a session of this name is.
+    static func role(of name: Text40) -> LinkRole {
+        let text = name.description
+        if text.hasPrefix(LinkProtocol.operatorPrefix) { return .operator }
+        return text.hasPrefix(LinkProtocol.walletPrefix) ? .wallet : .gateway
+    }
+
+    /// Whether a connection of this role may submit in a session of a role: in those of its own,
+    /// an operator in all.
+    static func maySubmit(_ role: LinkRole, in session: LinkRole) -> Bool {
+        role == .operator || role == session
+    }
+
     /// Whether a command is one that comes from chains, or a wallet's for itself.
     static func isForWallets(_ command: Command) -> Bool {
         switch command {
-        case .openSession(let session):
-            session.name.description.hasPrefix(LinkProtocol.walletPrefix)
+        case .openSession(let session): role(of: session.name) == .wallet
         case .creditDeposit: true
         default: false
         }
@@ -123,10 +135,7 @@ package enum LinkPolicy {
         // All orders of the venue are the operators'.
         case .massCancel(let cancel): cancel.account.number != 0
         // Nor may a gateway stand in the log, or take over, as an operator or a wallet.
-        case .openSession(let session):
-            ![LinkProtocol.operatorPrefix, LinkProtocol.walletPrefix].contains {
-                session.name.description.hasPrefix($0)
-            }
+        case .openSession(let session): role(of: session.name) == .gateway
         default: false
         }
     }

@@ -130,7 +130,7 @@ extension LinkServer {
             connection.refuse(refusal)
             return true
         }
-        // Its first command waits for its instrument: all behind it wait here.
+        // Much of it waits for instruments: the rest waits here.
         if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
@@ -139,7 +139,7 @@ extension LinkServer {
         guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
-        let (role, own) = (connection.role, connection.session)
+        let (role, own) = (connection.role, connection.sessions)
         var position = requestPosition
         var last: UInt64 = 0
         var verdict = LinkPolicy.Verdict.taken
@@ -220,7 +220,8 @@ extension LinkServer {
         let owner = owners[session]
         if session == 0 || owner == connection.slot { return true }
         if let owner, let other = connections[owner] {
-            guard other.role == connection.role || connection.role == .operator else {
+            // Of another role only who has no part in the session can be there before its own.
+            guard connection.role >= other.role else {
                 connection.refuse(LinkPolicy.refusal(.denied, connection.role))
                 return false
             }
@@ -230,12 +231,16 @@ extension LinkServer {
         return true
     }
 
-    /// Notes that a connection submits in a session, and in no other: there are no more owners than
-    /// connections.
+    /// Notes that a connection submits in a session, and in no more than a few others: it gives up
+    /// the one that it took first.
     func own(_ connection: LinkConnection, _ session: UInt32) {
-        if owners[connection.session] == connection.slot { owners[connection.session] = nil }
         owners[session] = connection.slot
-        connection.session = session
+        connection.sessions.removeAll { $0 == session }
+        if connection.sessions.count == LinkConnection.sessionsMax {
+            let first = connection.sessions.removeFirst()
+            if owners[first] == connection.slot { owners[first] = nil }
+        }
+        connection.sessions.append(session)
     }
 
     /// Asks the engine thread for a writer's session; false when there is no room now.

@@ -68,6 +68,7 @@ final class LinkServer {
         self.options = options
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
+        precondition(options.connectionsMax <= Caller.slotsMax, "callers are told apart")
         connections = (0..<options.connectionsMax).map { _ in nil }
         uses = Array(repeating: 0, count: options.connectionsMax)
         poller = try Poller()

@@ -1,4 +1,6 @@
-// The log's clock. Pure: readings of the host's clocks are arguments.
+// The log's clock. Readings of the host's clocks are arguments.
+
+import Platform
 
 /// Gives the stamps of records: they never go back and never jump.
 ///
@@ -11,7 +13,8 @@
 ///   CLOCK_BOOTTIME: the stamp goes on along that line, whatever the host's clock says meanwhile,
 ///   and however that process ended.
 /// - Else nothing but the host's clock knows how long it was. Where it is not behind the log, it is
-///   taken.
+///   taken: what it stamps stands for ever, so the owner of this clock asks `isFarAhead` first, and
+///   starts with such a clock only where an operator says that it is right.
 /// - Where it is behind the log it is known to be wrong, or the log is. The stamp goes on from the
 ///   log's last. Where it is behind by more than `apartNanos`, it is taken, once, when it is set
 ///   forward past the log; where by less, it is slewed to and no jump of it is taken.
@@ -53,6 +56,9 @@ public struct LogClock: Sendable {
     public static var slewPPM: Int64 { 500 }
     /// The furthest that the host's clock is followed: a minute, which takes 33 hours.
     public static var apartNanos: Int64 { 60_000_000_000 }
+    /// How far ahead of a log the host's clock is taken at a start that nothing else is known of: a
+    /// week. A clock that is wrong by more is more likely than a longer time without a start.
+    public static var aheadNanosMax: Int64 { 7 * 86_400_000_000_000 }
     /// The least difference between two readings that counts as a jump.
     public static var jumpNanosMin: Int64 { 100_000_000 }
 
@@ -77,6 +83,28 @@ public struct LogClock: Sendable {
         isApart = Self.isApart(offset)
         self.host = host
         self.monotonic = monotonic
+    }
+
+    /// Whether a start after a log's `last` stamp would take a clock that is so far ahead of it that
+    /// an operator has to say that it is right; arguments as of `init`.
+    public static func isFarAhead(
+        last: Int64, line: Int64?, host: Int64, monotonic: Int64
+    ) -> Bool {
+        let clock = LogClock(last: last, line: line, host: host, monotonic: monotonic)
+        return clock.start == .host && distance(host, last) > aheadNanosMax
+    }
+
+    /// The host's clocks: (realtime, since boot), read so that they are of one moment.
+    public static func readHost() -> (host: Int64, monotonic: Int64) {
+        var before = Clock.monotonicNanos()
+        for _ in 0..<8 {
+            let host = Clock.realtimeNanos()
+            let after = Clock.monotonicNanos()
+            // A pause between the two would look like a jump of one of them.
+            if after - before < 1_000_000 { return (host, after) }
+            before = after
+        }
+        return (Clock.realtimeNanos(), Clock.monotonicNanos())
     }
 
     /// The log's time minus CLOCK_BOOTTIME, for the next start.

@@ -1,6 +1,7 @@
 // What may enter the log.
 
 import Engine
+import Link
 import Synchronization
 import Terms
 import Wire
@@ -8,10 +9,15 @@ import Wire
 extension Sequencer {
     /// Whether a command may enter the log. What repeats, leaves a gap or comes from a session that
     /// is not open would be refused by the engine; here it takes no room in the log.
-    mutating func admit(_ header: RecordHeader, _ payload: UnsafeRawBufferPointer) -> Refusal {
+    mutating func admit(
+        _ caller: Caller, _ header: RecordHeader, _ payload: UnsafeRawBufferPointer
+    ) -> Refusal {
         var isGap = false
         if header.session.number != 0 {
-            guard let last = lastNumber(header.session) else { return .sessionUnknown }
+            // To who may not submit in it a session is not there: its numbers are its owner's.
+            guard let (last, owner) = lastNumber(header.session),
+                LinkPolicy.maySubmit(caller.role, in: owner)
+            else { return .sessionUnknown }
             if header.number <= last { return .duplicateCommand }
             isGap = header.number > last + 1
         }
@@ -51,11 +57,12 @@ extension Sequencer {
         if isSpent { reserveSpent += 1 }
     }
 
-    mutating func lastNumber(_ session: SessionID) -> UInt64? {
+    mutating func lastNumber(_ session: SessionID) -> (number: UInt64, owner: LinkRole)? {
         if let last = sessions.last(session) { return last }
         guard let view = engine.session(session) else { return nil }
-        sessions.set(session, view.lastNumber)
-        return view.lastNumber
+        let owner = LinkPolicy.role(of: view.name)
+        sessions.set(session, view.lastNumber, owner)
+        return (view.lastNumber, owner)
     }
 
     /// Below the disk reserve only what ends something enters the log: the engine is asked whether

@@ -49,7 +49,7 @@ struct Sequencer: ~Copyable {
     static var reserveSpentMax: Int { 256 }
 
     init(engine: consuming Engine, stages: Stages, options: PipelineOptions) {
-        let (host, monotonic) = Self.readClocks()
+        let (host, monotonic) = LogClock.readHost()
         clock = LogClock(
             last: engine.timestamp, line: options.mark?.line, host: host, monotonic: monotonic)
         markTime = clock.now
@@ -132,13 +132,16 @@ struct Sequencer: ~Copyable {
         return session != 0 && held.isHolding(session)
     }
 
-    /// Holds a request back, and has the Link read no more commands from its connection.
+    /// Holds a request back, and has the Link read no more commands from its connection where much
+    /// of it is held: a gateway goes on in its other sessions meanwhile.
     mutating func hold(_ request: UnsafeRawBufferPointer) {
         let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
         let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
-        unsafe held.append(session, caller, request)
+        let bytes = unsafe held.append(session, caller, request)
         stages.heldBytes.advance(to: UInt64(held.bytes))
-        stages.held[Caller(raw: caller).slot].hold(caller)
+        if bytes > HeldRequests.callerBytesMax {
+            stages.held[Caller(raw: caller).slot].hold(caller)
+        }
     }
 
     /// Tries again what was held back; whether any of it went on.
@@ -169,7 +172,7 @@ struct Sequencer: ~Copyable {
             return true
         }
         let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
-        let refusal = unsafe admit(header, payload)
+        let refusal = unsafe admit(caller, header, payload)
         guard refusal == .none else {
             commands += 1
             answer(caller, header, sequence: 0, Outcome(refusal: refusal, id: engine.sequence))
@@ -185,7 +188,7 @@ struct Sequencer: ~Copyable {
         if isOwn {
             sessions.removeAll()
         } else {
-            sessions.set(header.session, header.number)
+            sessions.advance(header.session, header.number)
             if let mark, !mark.suspects.isEmpty { mark.passed(header.session, header.number) }
         }
         spendReserve(header.kind, outcome)
@@ -207,21 +210,8 @@ struct Sequencer: ~Copyable {
 
     // MARK: Time
 
-    /// The host's clocks: (realtime, since boot), read so that they are of one moment.
-    static func readClocks() -> (host: Int64, monotonic: Int64) {
-        var before = Clock.monotonicNanos()
-        for _ in 0..<8 {
-            let host = Clock.realtimeNanos()
-            let after = Clock.monotonicNanos()
-            // A pause between the two would look like a jump of one of them.
-            if after - before < 1_000_000 { return (host, after) }
-            before = after
-        }
-        return (Clock.realtimeNanos(), Clock.monotonicNanos())
-    }
-
     mutating func readClock() {
-        let (host, monotonic) = Self.readClocks()
+        let (host, monotonic) = LogClock.readHost()
         clock.advance(host: host, monotonic: monotonic)
         turnTime = monotonic
         mark?.keep(line: clock.line)
@@ -373,18 +363,24 @@ struct Sequencer: ~Copyable {
 struct SessionCache {
     private var ids = InlineArray<16, UInt32>(repeating: 0)
     private var numbers = InlineArray<16, UInt64>(repeating: 0)
+    private var owners = InlineArray<16, LinkRole>(repeating: .observer)
 
-    /// The last number of a session, where it is known here.
-    func last(_ session: SessionID) -> UInt64? {
+    /// The last number of a session and whose it is, where that is known here.
+    func last(_ session: SessionID) -> (number: UInt64, owner: LinkRole)? {
         let place = Int(session.number & 15)
-        return ids[place] == session.number ? numbers[place] : nil
+        return ids[place] == session.number ? (numbers[place], owners[place]) : nil
     }
 
-    /// Takes a session's last number.
-    mutating func set(_ session: SessionID, _ number: UInt64) {
+    /// Takes a session's last number, and whose it is.
+    mutating func set(_ session: SessionID, _ number: UInt64, _ owner: LinkRole) {
         let place = Int(session.number & 15)
-        ids[place] = session.number
-        numbers[place] = number
+        (ids[place], numbers[place], owners[place]) = (session.number, number, owner)
+    }
+
+    /// Takes the next number of a session that is known here.
+    mutating func advance(_ session: SessionID, _ number: UInt64) {
+        let place = Int(session.number & 15)
+        if ids[place] == session.number { numbers[place] = number }
     }
 
     /// Forgets all: a session was opened, so another may be closed.

@@ -220,17 +220,50 @@ def test_writes_a_snapshot_after_the_seconds_if_anything_changed(stopped):
     until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last, 5)
 
 
-def test_takes_a_snapshot_only_of_what_is_marked_durable(stopped):
+def test_takes_a_snapshot_only_of_what_is_marked_as_released(stopped):
     stopped.set("auditd", "snapshot_seconds", 1)
     before = snapshots(stopped)
     journal = Journal(stopped.state)
+    released = journal.last
     stopped.start("auditd")
     journal.add(TICK, count=5)
     journal.flush(is_marked=False)
     time.sleep(2.5)
     assert snapshots(stopped) == before
+    journal.flush(released=released)  # durable is not released
+    time.sleep(2.5)
+    assert snapshots(stopped) == before
+    journal.flush(released=released + 3)
+    until(stopped, "written", lambda: snapshots(stopped)[-1] == released + 3, 5)
     journal.flush()
     until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last, 5)
+
+
+def test_judges_only_what_is_released(stopped):
+    """A standby cuts what was never released, whatever it was; other records come in its place."""
+    stopped.set("auditd", "snapshot_seconds", 1)
+    journal = Journal(stopped.state)
+    end, released = journal.end, journal.last
+    wrong = journal.of_kind(HASH_MARK)[0].payload  # not what was executed up to here
+    stopped.start("auditd")
+    until(stopped, "started", lambda: "auditing from" in log(stopped))
+    journal.add(TICK, count=3)
+    journal.add(HASH_MARK, wrong)
+    journal.add(TICK, count=40)
+    journal.flush(released=released)
+    time.sleep(2.5)
+    stopped.check_alive()
+    journal.cut(end)
+    journal.add(TICK, count=2)
+    journal.flush()
+    until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last)
+    journal.add(HASH_MARK, wrong)
+    journal.flush(released=journal.last - 1)
+    time.sleep(1.5)
+    stopped.check_alive()
+    journal.flush()
+    text = await_fault(stopped)
+    assert "ALARM" in text and f" {journal.last} " in text
 
 
 @pytest.fixture
@@ -307,6 +340,7 @@ def test_recovery_is_whole_after_a_kill_in_the_middle_of_a_snapshot(stopped):
     for number in range(60_000):
         journal.add(OPEN_ACCOUNT, f"account-{number}".encode().ljust(40, b"\0") + pattern[40:])
     journal.flush()
+    assert audited(stopped) == journal.last
     caught = 0
     for _ in range(40):
         stopped.start("auditd")

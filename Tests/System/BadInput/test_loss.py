@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from journal import Journal
 HERE = Path(__file__).resolve().parent
 JOURNAL_FAULT = 76
 ACCOUNTS = 40
+DAY_NANOS = 86_400 * 10**9
 
 
 def trade(exchange, count=ACCOUNTS):
@@ -143,10 +145,57 @@ def test_a_journal_that_was_moved_away_is_missed(killed, tmp_path, leaves):
     assert "volume is mounted" in text and "init --new-journal" in text
     # Nor does setting up begin another one, as `make run` does each time.
     again = killed.ctl("init", check=False)
-    assert again.returncode == 1 and "volume is mounted" in again.stderr
+    assert again.returncode == JOURNAL_FAULT and "volume is mounted" in again.stderr
     shutil.rmtree(killed.state / "journal", ignore_errors=True)
     shutil.move(tmp_path / "journal", killed.state / "journal")
     check_goes_on(killed, killed.last)
+
+
+@pytest.mark.parametrize("name", ["floor", "replica"])
+@pytest.mark.parametrize("spoil", [Path.unlink, emptied, zeroed])
+def test_a_guard_that_is_lost_is_made_anew_only_by_an_operator(killed, name, spoil):
+    """Without it nobody knows whether the journal is an old copy."""
+    spoil(killed.state / name)
+    for text in (refusal(killed), killed.ctl("init", check=False).stderr):
+        assert str(killed.state / name) in text and "journal renew-guards" in text
+    assert killed.ctl("init", check=False).returncode == JOURNAL_FAULT
+    verb = ("journal", "renew-guards")
+    assert killed.ctl(*verb, check=False).returncode == 64, "nobody confirmed"
+    assert killed.ctl(*verb, "--confirm", killed.last - 1, check=False).returncode == 64
+    assert str(killed.state / name) in refusal(killed)
+    done = killed.ctl_json(*verb, "--confirm", killed.last)
+    assert done["made"] == [str(killed.state / name)] and done["last"] == killed.last
+    assert len(done["kept"]) == (spoil is not Path.unlink)
+    check_goes_on(killed, killed.last)
+
+
+def test_a_clock_far_ahead_of_the_log_is_taken_only_by_an_operators_word(exchange):
+    """What it stamps stands for ever, and nothing else tells the time after a boot."""
+    exchange.start("matchd")
+    last = trade(exchange, 4)
+    exchange.kill("matchd")
+    shutil.rmtree(exchange.state / "snapshots")
+    journal = Journal(exchange.state)
+    journal.age(6 * DAY_NANOS)
+    exchange.start("matchd")
+    assert exchange.ctl_json("status")["released"] == last
+    exchange.kill("matchd")
+    Journal(exchange.state).age(24 * DAY_NANOS)
+    next(exchange.state.rglob("matchd.mark")).unlink()  # as a boot does
+    for _ in range(2):
+        text = refusal(exchange)
+        assert "30 days ahead" in text and "accept-clock" in text
+        assert f"last good record is {last}" in text
+    verb = ("journal", "accept-clock")
+    assert exchange.ctl(*verb, check=False).returncode == 64, "nobody confirmed"
+    assert exchange.ctl(*verb, "--confirm", "2001-01-01", check=False).returncode == 64
+    assert "accept-clock" in refusal(exchange)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    exchange.ctl(*verb, "--confirm", today)
+    check_goes_on(exchange, last)
+    # From then on the log is as late as the clock.
+    exchange.start("matchd")
+    trade(exchange, 1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")

@@ -3,7 +3,7 @@
 each next start: every acknowledged record is there, once, or the start is refused.
 
     Tests/System/Faults/faults.py --seed 7 [9 ...]            these faults, with what was found
-    Tests/System/Faults/faults.py --count 2000 [--base 1]     many, on two processes
+    Tests/System/Faults/faults.py --count 2000 [--base 1]     many, on several processes
     Tests/System/Faults/faults.py --minutes 60                until then, with random seeds
 """
 import argparse
@@ -32,7 +32,8 @@ import verdict  # noqa: E402
 from verdict import Finding  # noqa: E402
 from world import ACCOUNTS, Dead, Hung, Templates  # noqa: E402
 
-WORKERS = 2
+# A fault waits for daemons about as long as it computes.
+WORKERS = 2 * max(1, min(4, os.cpu_count() or 1))
 AT_REST_SHARE = 0.5
 AUDITOR_EVERY = 7
 ACCEPT_EVERY = 3

@@ -11,6 +11,8 @@ from world import Dead
 NANOS = 10**9
 # A stamp moves with the host's monotonic clock, so never by much more than the time that passed.
 STAMP_JUMP_NANOS_MAX = 30 * NANOS
+# After a boot a clock is taken up to a week ahead of the log.
+CLOCK_AHEAD_SECONDS_MAX = 7 * 86400
 FILES = disk.SEGMENT | disk.READY | disk.JOURNAL | disk.STATE
 # Interrupted calls are among those that fall short: no disk interrupts for ever.
 ERRORS = (errno.EIO, errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
@@ -47,6 +49,22 @@ class Online:
         if not self.world.start():
             code = self.world.wait()
             raise Finding("not started", f"ended with {code}:\n{self.world.text()}")
+
+    def boot(self, ahead):
+        """Nothing but the host's clock is known then: one far ahead is refused, and put right."""
+        self.say("after a boot")
+        for path in (self.world.state / "run").iterdir():
+            path.unlink()
+        if ahead <= CLOCK_AHEAD_SECONDS_MAX:
+            return
+        before = self.world.files()
+        if self.world.start():
+            raise Finding("clock", f"{ahead} s ahead was taken after a boot")
+        code, text = self.world.wait(), self.world.text()
+        check_refusal(code, text, before, self.runner.cache)
+        if "accept-clock" not in text:
+            raise Finding("unnamed", f"the way out of a wrong clock:\n{text}")
+        self.injector.set_clock(0)
 
     def run(self, count, batch=None):
         """Sends commands and takes what is acknowledged; False where matchd ended meanwhile."""
@@ -386,6 +404,8 @@ def clock(self):
         self.say(f"the clock is {jumps[0]} s off at the start")
         self.injector.set_clock(jumps[0] * NANOS)
         allowed = int(jumps[0] < 0)
+        if self.dice.random() < 0.5:
+            self.boot(jumps[0])
     self.start()
     self.run(10)
     for jump in jumps:

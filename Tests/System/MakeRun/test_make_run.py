@@ -200,3 +200,22 @@ def test_a_matchd_that_cannot_stay_up_is_given_up(started):
     assert run.process.wait(SECONDS_MAX) == 1
     run.await_line(r"matchd ended 5 times.*giving up")
     assert not run.daemons()
+
+
+def test_ends_when_what_guards_the_journal_is_lost(started, tmp_path):
+    """A floor made anew without a word would take an old copy of the journal for all of it."""
+    run = started()
+    run.await_line(r"Ctrl-C stops it")
+    assert run.interrupt() == 0
+    floor = tmp_path / "state" / "floor"
+    kept = floor.read_bytes()
+    floor.unlink()
+    second = started()
+    assert second.process.wait(SECONDS_MAX) == 1
+    second.await_line(r"journal renew-guards")
+    second.await_line(r"nothing was started")
+    assert second.daemons() == {} and not floor.exists()
+    floor.write_bytes(kept)
+    third = started()
+    third.await_line(r"Ctrl-C stops it")
+    assert third.interrupt() == 0
