@@ -124,7 +124,7 @@ let package = Package(
         daemon(
             "matchd",
             [
-                "Terms", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
                 "Configuration", "Secrets",
             ]),
         daemon("helper", ["Platform", "Checks", "Helper"]),

@@ -8,8 +8,8 @@ public import Wire
 ///
 /// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory
 /// is reserved in `init` and does not grow, but for the tables of administration (accounts' names,
-/// sessions, API keys), which are bounded by `limits`, and for the ranges of elected stops, of which
-/// there are no more than stops.
+/// sessions, API keys), which are bounded by `limits`, and for the ranges of elected stops, of
+/// which there are no more than stops.
 public struct Engine: ~Copyable {
     /// How much it holds.
     public internal(set) var limits: EngineLimits

@@ -10,8 +10,8 @@
 // it. A ladder grows in height only when a higher price comes.
 //
 // A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
-// the same stores wherever it stands, to an order's line or a level's without a branch: which one is
-// first or last is beyond any branch predictor.
+// the same stores wherever it stands, to an order's line or a level's without a branch: which one
+// is first or last is beyond any branch predictor.
 
 internal import Slabs
 internal import Terms

@@ -251,7 +251,8 @@ public struct SetRules: CommandPayload {
 /// A writer's new incarnation. The engine gives it a new session id and closes the one that the
 /// same name had before, so that nothing of an earlier incarnation can enter the log afterwards.
 /// Where the table is full, it closes the operator's session that was idle longest in its place, if
-/// that was for an hour. The record has session 0 and number 0; the outcome's `id` is the new session.
+/// that was for an hour. The record has session 0 and number 0; the outcome's `id` is the new
+/// session.
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {
