@@ -36,8 +36,8 @@ private let symbols = (1...17).map { $0 == 1 ? "BTCUSDT" : "C\($0)USDT" }
         return exchange
     }
 
-    /// What came of a cancel while a sweep of half of what rests in the first market went on, with a
-    /// command behind it that waited.
+    /// What came of a cancel while a sweep of half of what rests in the first market went on, with
+    /// a command behind it that waited.
     private struct Cancelled {
         /// Until its reply.
         var nanos: Int64 = 0

@@ -79,7 +79,8 @@ final class TestClient {
         return text + "&signature=" + hex
     }
 
-    /// Sends a signed request, and waits for its answer; parameters go into the body of a POST, else into the query.
+    /// Sends a signed request, and waits for its answer; parameters go into the body of a POST,
+    /// else into the query.
     func signed(
         _ method: String, _ path: String, _ key: String, _ parameters: String = "",
         secret: String = GatewayExchange.secret, recvWindow: Int = 60_000

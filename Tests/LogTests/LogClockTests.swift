@@ -125,7 +125,7 @@ private struct Host {
         }
         #expect(!isFar(last - week) && !isFar(last) && !isFar(last + week))
         #expect(isFar(last + week + 1) && isFar(.max))
-        // The process before ran in this boot: its line is gone on along, and the clock is not taken.
+        // The process before ran in this boot: its line is gone on along, the clock is not taken.
         #expect(!isFar(last + 2 * week, line: last, monotonic: 60))
         // A line of another boot tells nothing.
         #expect(isFar(last + 2 * week, line: last + week, monotonic: 60))

@@ -116,7 +116,7 @@ class Journal:
             self.crc, = struct.unpack_from("<I", record, 4)
 
     def flush(self, is_marked=True, released=None):
-        """Writes what was added, and a sync mark: it is durable, and released, or what is given is."""
+        """Writes what was added, and a sync mark: it is durable, and released up to there or all."""
         if is_marked:
             following = MARK.pack(self.last + 1, self.last if released is None else released)
             self.pending += struct.pack("<II", SYNC_TAG, crc32c(following)) + following

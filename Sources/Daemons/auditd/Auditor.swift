@@ -80,6 +80,8 @@ final class Auditor {
     static var scoutNanos: Int64 { 10_000_000_000 }
     /// How long a stop waits for what is still to come.
     static var finishNanos: Int64 { 500_000_000 }
+    /// How many runs of records it takes at least, where there are so many.
+    static var finishStepsMin: Int { 1_000 }
     /// The pause after a snapshot that could not be written.
     static var retryNanos: Int64 { 5_000_000_000 }
 
@@ -333,9 +335,15 @@ final class Auditor {
     /// Takes what is still to come for a moment, and leaves a snapshot if all of it is durable.
     func finish() throws {
         let end = Clock.monotonicNanos() + Self.finishNanos
-        while Clock.monotonicNanos() < end {
-            if try step() { continue }
+        var steps = 0
+        // On a busy machine that time may pass without any of it being given to this process.
+        while steps < Self.finishStepsMin || Clock.monotonicNanos() < end {
+            if try step() {
+                steps += 1
+                continue
+            }
             if reader.nextSequence == scout.nextSequence { break }
+            steps += Self.finishStepsMin / 50
             Clock.sleep(nanos: 10_000_000)
         }
         if engine.sequence > snapshot { try trySnapshot() }

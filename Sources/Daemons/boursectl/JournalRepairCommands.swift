@@ -203,9 +203,9 @@ struct JournalAcceptClock: ParsableCommand {
         discussion: """
             After a boot nothing but the host's clock tells how long the exchange was away, and \
             what it stamps stands for ever. So a clock more than a week ahead of the log's last \
-            record is refused by matchd, which names the days. Put a wrong clock right. For a right \
-            one, as after a long holiday, this notes that it is; the note holds for a week of that \
-            clock. matchd must not run.
+            record is refused by matchd, which names the days. Put a wrong clock right. For a \
+            right one, as after a long holiday, this notes that it is; the note holds for a week \
+            of that clock. matchd must not run.
 
             It asks for today's date, as the host's clock has it; --confirm DATE says it beforehand.
 

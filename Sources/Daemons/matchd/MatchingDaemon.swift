@@ -92,8 +92,8 @@ final class MatchingDaemon {
         for listener in listeners { log.line("the Link listens at \(listener.address)") }
     }
 
-    /// Refuses a host clock that is too far ahead of a log to be taken without an operator's word. A
-    /// log that was only begun has nothing to compare it with.
+    /// Refuses a host clock that is too far ahead of a log to be taken without an operator's word.
+    /// A log that was only begun has nothing to compare it with.
     static func checkClock(
         _ place: JournalPlace, _ writer: JournalWriter, _ mark: CommandMark?
     ) throws(JournalError) {

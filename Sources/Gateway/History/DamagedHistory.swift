@@ -14,7 +14,8 @@ enum DamagedHistory {
     /// Notes that the file is damaged, for the next opening: it may look whole then.
     static func note(_ file: String, _ text: String) {
         let bytes = Array("\(text.prefix(1_000))\n".utf8)
-        let descriptor = unsafe open(notePath(file), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        let descriptor = unsafe open(notePath(file), flags, 0o600)
         guard descriptor >= 0 else { return }
         _ = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
         close(descriptor)

@@ -146,9 +146,10 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + Self.acceptance(lastGood)
         case .replica(let file, let detail):
             return
-                "\(file) \(detail): put it back from a backup; or, where `boursectl journal verify` "
-                + "shows that all of the journal is there, `boursectl journal renew-guards`, which "
-                + "makes it anew from what is there and keeps a damaged one aside"
+                "\(file) \(detail): put it back from a backup; or, where `boursectl journal "
+                + "verify` shows that all of the journal is there, `boursectl journal "
+                + "renew-guards`, which makes it anew from what is there and keeps a damaged one "
+                + "aside"
         case .cutBelowCommit(let last, let commitPoint):
             return
                 "records after \(last) were released up to \(commitPoint): they are not cut"

@@ -85,8 +85,8 @@ public struct LogClock: Sendable {
         self.monotonic = monotonic
     }
 
-    /// Whether a start after a log's `last` stamp would take a clock that is so far ahead of it that
-    /// an operator has to say that it is right; arguments as of `init`.
+    /// Whether a start after a log's `last` stamp would take a clock that is so far ahead of it
+    /// that an operator has to say that it is right; arguments as of `init`.
     public static func isFarAhead(
         last: Int64, line: Int64?, host: Int64, monotonic: Int64
     ) -> Bool {

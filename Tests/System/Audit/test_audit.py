@@ -459,7 +459,11 @@ def test_names_a_journal_that_ends_before_its_snapshot(stopped, all_of_it):
     assert "record" in text and str(journal.directory) in text
 
 
-def test_executes_all_of_it_again_when_no_snapshot_of_its_own_is_left(stopped):
+def test_executes_all_of_it_again_when_no_snapshot_of_its_own_is_left(running):
+    assert running.stop("auditd") == 0
+    place_orders(running, 3, price=31000)
+    stopped = running
+    stopped.stop_all()
     end = Journal(stopped.state).last
     own = int((stopped.state / "audited").read_text())
     for sequence in [number for number in snapshots(stopped) if number <= own]:
