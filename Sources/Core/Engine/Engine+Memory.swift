@@ -6,7 +6,7 @@ public import Terms
 extension Engine {
     /// Bytes that an engine takes when all its tables are full: with open orders side by side at
     /// prices that touch, and with each at a price of its own, as far from the others as it can be.
-    /// It is taken when it is used, or by `slabMemory` before; the tables of texts (names, keys) are
+    /// It is taken when it is used, or by `slabMemory` before; tables of texts (names, keys) are
     /// estimates.
     public static func memory(_ limits: EngineLimits) -> (dense: Int, sparse: Int) {
         let orders = Int(limits.openOrders)
