@@ -100,12 +100,9 @@ private struct ListBook {
             change(&event)
             odd.append(event)
         }
-        for kind in [ReplayEvent.Kind.replace, .cancel] {
-            var event = good
-            event.kind = kind.rawValue
-            (event.price, event.side) = (-7, 1)
-            odd.append(event)
-        }
+        var move = good
+        (move.kind, move.price) = (ReplayEvent.Kind.replace.rawValue, -7)
+        odd.append(move)
         var replay = Replay(symbols: 1, accounts: 2, openOrders: 16, ledger: ledger)
         unsafe ([good] + odd).withUnsafeBufferPointer { unsafe replay.run($0) }
         #expect(replay.engine.openOrderCount == 1)

@@ -152,6 +152,7 @@ extension Engine {
     }
 
     /// Puts an order into a slot and its level.
+    @inline(__always)
     mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) {
         attach(enter(hot, cold), at: hot.isWorking ? hot.price : cold.stopPrice)
     }

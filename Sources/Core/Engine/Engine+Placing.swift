@@ -119,6 +119,7 @@ extension Engine {
         return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
     }
 
+    @inline(__always)
     private func slots(
         _ c: Place, id: UInt64, mode: SelfTradePrevention
     ) -> (HotOrder, ColdOrder) {

@@ -122,9 +122,10 @@ extension Engine {
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
-        if !isWellFormed(event) { return false }
+        // The orders behind the ledger are checked as all orders are.
+        if event.orderID == 0 || event.side > 1 { return false }
         if isBare {
-            replayBare(event)
+            if isWellFormed(event) { replayBare(event) }
         } else {
             let outcome = replayWhole(event)
             events.fold(outcome)
@@ -135,8 +136,8 @@ extension Engine {
     /// The checks of form that the bare book has not: what could not be of a real order does
     /// nothing.
     @inline(__always) private func isWellFormed(_ event: ReplayEvent) -> Bool {
-        event.symbol != 0 && event.symbol <= instrumentsUsed && event.side <= 1
-            && event.orderID != 0 && event.price >= 0 && event.price <= Limits.priceTicksMax
+        event.symbol != 0 && event.symbol <= instrumentsUsed
+            && event.price >= 0 && event.price <= Limits.priceTicksMax
             && event.quantity >= 0
             && event.quantity <= instruments[Int(event.symbol)].quantityMax.lots
             && (event.price > 0 || event.kind == ReplayEvent.Kind.market.rawValue
