@@ -277,6 +277,8 @@ private let limit = "type=LIMIT&timeInForce=GTC"
                 + "&stopPrice=61000")
         let waiting = try desk.alice("GET", "order", "orderId=3")
         #expect(text(waiting, "workingTime") == "-1" && text(waiting, "isWorking") == "false")
+        // Times are told in milliseconds: the next one must have another.
+        usleep(2_000)
         _ = try desk.bob("POST", "order", "side=SELL&\(limit)&quantity=0.1&price=61000")
         _ = try desk.alice("POST", "order", "side=BUY&type=MARKET&quantity=0.1")
         let working = try desk.alice("GET", "order", "orderId=3")

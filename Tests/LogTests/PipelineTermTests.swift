@@ -296,6 +296,33 @@ import Wire
         try running.stop()
     }
 
+    @Test func `a follower hears at once that it has all, however quiet the log is`() throws {
+        let place = try PipelinePlace()
+        for round in 0..<2 {
+            // From the ring, then, after a start, from disk. No beat comes to help.
+            let running = try RunningPipeline(place) { $0.heartbeatNanos = .max / 4 }
+            if round == 0 {
+                var desk = try TestDesk(running.connect(), "desk")
+                try desk.prepare()
+            }
+            let client = try running.connect("follower", wantsAcks: false)
+            var follower = Follower(client.welcome)
+            let released = try client.status().released
+            try client.send(follower.subscription)
+            var heard: UInt64 = 0
+            while heard < released {
+                guard let frame = try client.receive(timeoutNanos: 20_000_000_000) else {
+                    Issue.record("the log's position was due")
+                    return
+                }
+                if case .position(let sequence, _, _) = frame { heard = sequence }
+                _ = unsafe try follower.receive(frame) { _, _, _, _ in }
+            }
+            #expect(follower.engine.sequence == released)
+            try running.stop()
+        }
+    }
+
     @Test func `one that is no primary takes no commands and says where they belong`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         var desk = try TestDesk(running.connect(), "desk")

@@ -2,6 +2,32 @@
 
 internal import Slabs
 
+/// Ranges in pieces, so that nothing long is copied as they become more.
+struct ElectedRanges {
+    private var pieces: [[Election.Range]] = []
+    private(set) var count = 0
+
+    private static var pieceBits: Int { 10 }
+
+    subscript(place: Int) -> Election.Range {
+        get { pieces[place >> Self.pieceBits][place & ((1 << Self.pieceBits) - 1)] }
+        set { pieces[place >> Self.pieceBits][place & ((1 << Self.pieceBits) - 1)] = newValue }
+    }
+
+    mutating func append(_ range: Election.Range) {
+        let piece = count >> Self.pieceBits
+        if piece == pieces.count {
+            pieces.append([])
+            pieces[piece].reserveCapacity(1 << Self.pieceBits)
+        }
+        pieces[piece].append(range)
+        count += 1
+    }
+
+    /// The range so many before the end, 1 the last; nil where there are fewer.
+    func last(_ place: Int = 1) -> Election.Range? { place > count ? nil : self[count - place] }
+}
+
 /// The elected stops of an instrument, in the order of election.
 struct Election {
     /// All stops of one direction up to a price, from the best on, less those of the ranges before.
@@ -17,7 +43,7 @@ struct Election {
     /// Directions alternate, and bounds of one direction go further out with each: so those of one
     /// direction are every second, in order. Each took a stop that was there when the first one
     /// began, for new stops are refused meanwhile; so there are no more than stops.
-    private(set) var ranges: [Range] = []
+    private(set) var ranges = ElectedRanges()
     /// The first and the last of which a stop is left, or −1.
     private(set) var first = -1
     private var last = -1
@@ -26,7 +52,7 @@ struct Election {
 
     /// Puts the stops up to a price behind all others.
     fileprivate mutating func append(isUp: Bool, bound: Int64) {
-        if ranges.last?.isUp != isUp { ranges.append(Range(isUp: isUp, bound: bound)) }
+        if ranges.last()?.isUp != isUp { ranges.append(Range(isUp: isUp, bound: bound)) }
         let place = ranges.count - 1
         ranges[place].bound = bound
         if ranges[place].isLive { return }
@@ -43,13 +69,13 @@ struct Election {
         ranges[place].isLive = false
         if next >= 0 { ranges[next].previous = previous } else { last = previous }
         if previous >= 0 { ranges[previous].next = next } else { first = next }
-        if isOver { ranges = [] }
+        if isOver { ranges = ElectedRanges() }
     }
 
     /// The range of a stop that is elected; nil where it is not. O(log ranges).
     func place(isUp: Bool, _ price: Int64) -> Int? {
-        guard let start = ranges.first else { return nil }
-        let offset = start.isUp == isUp ? 0 : 1
+        if ranges.count == 0 { return nil }
+        let offset = ranges[0].isUp == isUp ? 0 : 1
         var (low, high) = (0, (ranges.count - offset + 1) / 2)
         while low < high {
             let middle = (low + high) / 2
@@ -62,7 +88,7 @@ struct Election {
 
     /// How far out stops of a direction are elected, or nil.
     func bound(isUp: Bool) -> Int64? {
-        ranges.last?.isUp == isUp ? ranges.last?.bound : ranges.dropLast().last?.bound
+        ranges.last()?.isUp == isUp ? ranges.last()?.bound : ranges.last(2)?.bound
     }
 }
 

@@ -186,7 +186,11 @@ extension Engine {
 
     /// The level that an event puts its order at, when it is not far off.
     @inline(__always) private func target(_ event: ReplayEvent) -> UInt32? {
-        if event.kind == ReplayEvent.Kind.cancel.rawValue { return nil }
+        if event.kind == ReplayEvent.Kind.cancel.rawValue || event.price < 0
+            || event.symbol > instrumentsUsed
+        {
+            return nil
+        }
         let kind = LadderKind(event.side == 0 ? Side.buy : .sell)
         return ladders.guess(Ladders.index(event.symbol, kind), event.price)
     }

@@ -57,14 +57,19 @@ internal import Glibc
     deinit { _ = unsafe munmap(UnsafeMutableRawPointer(base), bytes) }
 
     /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages
-    /// move and are not copied, so this takes microseconds whatever the slab holds. Stops the
+    /// move and are not copied, so this takes about a millisecond for a GiB. Stops the
     /// process when the address space is exhausted.
     public mutating func raise(capacity: Int, dense: Int = .max) {
         precondition(capacity >= self.capacity, "a slab never shrinks")
         if capacity == self.capacity { return }
         let larger = Slab(capacity: capacity, dense: dense)
-        let moved = unsafe bourse_move_pages(base, bytes, larger.base)
-        precondition(moved == 0, "pages of a slab move")
+        if bytes < 2 << 20 {
+            // Its end need not be where a huge page could begin: see `bourse_move_pages`.
+            unsafe larger.base.update(from: base, count: self.capacity)
+        } else {
+            let moved = unsafe bourse_move_pages(base, bytes, larger.base)
+            precondition(moved == 0, "pages of a slab move")
+        }
         self = larger
     }
 

@@ -174,6 +174,10 @@ final class Auditor {
 
     /// Has a fresh scout begin where the reader stands.
     func sendScout() {
+        // What was noted ahead may have been cut; where it was not, it is found again.
+        var executed = VoidedSequences()
+        for sequence in voided.all where sequence <= engine.sequence { executed.insert(sequence) }
+        voided = executed
         scoutTime = Clock.monotonicNanos()
         scout = JournalReader(
             directory: settings.journalDirectory, from: reader.nextSequence, identity: identity,

@@ -30,8 +30,11 @@ final class TableMemory: Sendable {
         stop = isStopping
         thread = try PinnedThread.start(name: "memory") {
             let mebibytes = tables.reduce(0) { $0 + $1.bytes } >> 20
-            let isWhole = tables.allSatisfy { table in
-                table.take(locks: true) { !isStopping.value.load(ordering: .relaxed) }
+            var isWhole = true
+            // A table that was raised meanwhile is somewhere else; the others are not.
+            for table in tables
+            where !table.take(locks: true, while: { !isStopping.value.load(ordering: .relaxed) }) {
+                isWhole = false
             }
             if isStopping.value.load(ordering: .relaxed) { return }
             log.line(

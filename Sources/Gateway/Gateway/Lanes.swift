@@ -20,12 +20,13 @@ extension CancelReplace: InstrumentCommand {
     var instrument: InstrumentID { place.instrument }
 }
 
-/// Sessions of one gateway, each for some of the instruments: `NAME`, `NAME/2`, `NAME/3`, …
+/// Sessions of one gateway, each for some of the instruments: `NAME`, `NAME#2`, `NAME#3`, …
 ///
-/// matchd lets a command wait whose instrument is at a long work, a large order that fills for many
-/// turns or a cascade of stops, and with it all of its session behind it, for numbers are in order.
-/// Commands for one instrument stay in their order; those for others in other lanes go on. There
-/// are as many lanes as instruments, up to `lanesMax`; one that matchd refuses is done without.
+/// matchd lets a command wait whose instrument is at a long work, a large order that fills for
+/// many turns or a cascade of stops, and with it all of its session behind it, for numbers are in
+/// order. Commands for one instrument stay in their order; those for others in other lanes go on.
+/// There are as many lanes as instruments, up to `lanesMax`; one that matchd refuses is done
+/// without until the next connection.
 struct Lanes {
     typealias Resolved = WriterSession<UInt64>.Resolved
 
@@ -55,11 +56,8 @@ struct Lanes {
 
     /// Adds lanes for so many instruments.
     mutating func open(_ instruments: Int, _ out: inout LinkEncoder) {
-        while sessions.count < min(instruments, Self.lanesMax),
-            let name = Text40("\(name)/\(sessions.count + 1)")
-        {
-            var session = WriterSession<UInt64>(
-                name: name, capacity: capacity, attempt: UInt64(sessions.count) << 32)
+        while sessions.count < min(instruments, Self.lanesMax) {
+            var session = session(sessions.count)
             if isConnected { session.connected(&out) }
             sessions.append(session)
         }
@@ -76,13 +74,26 @@ struct Lanes {
         }
         let own = sessions[lane].inFlight
         let left = capacity - (sessions.reduce(0) { $0 + $1.inFlight } - own)
-        guard own < (sessions.count == 1 ? left : max(1, left / 2)), own < left,
+        guard own < (sessions.count - refusedCount == 1 ? left : max(1, left / 2)), own < left,
             sessions[lane].submit(payload, tag: tag, &out)
         else { throw .overloaded }
     }
 
     mutating func connected(_ out: inout LinkEncoder) {
-        for lane in sessions.indices { sessions[lane].connected(&out) }
+        for lane in sessions.indices {
+            // Nothing is in flight in one that was refused.
+            if lane > 0, Self.isRefused(sessions[lane]) { sessions[lane] = session(lane) }
+            sessions[lane].connected(&out)
+        }
+    }
+
+    /// Lanes that matchd refused: their instruments share the first one.
+    var refusedCount: Int { sessions.dropFirst().count { Self.isRefused($0) } }
+
+    private func session(_ lane: Int) -> WriterSession<UInt64> {
+        WriterSession(
+            name: Text40("\(name)#\(lane + 1)") ?? name, capacity: capacity,
+            attempt: UInt64(lane) << 32)
     }
 
     mutating func disconnected() {

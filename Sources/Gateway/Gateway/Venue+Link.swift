@@ -156,6 +156,7 @@ extension Venue {
 
     /// Whether our sessions still are those that may submit.
     private func checkSession() throws(LinkFault) {
+        tellRefusedLanes()
         for state in desk.lanes.states {
             switch state {
             case .opening, .open, .closed: break
@@ -172,6 +173,20 @@ extension Venue {
                     sessions reached? `boursectl status` shows them
                     """)
             }
+        }
+    }
+
+    /// Says how many sessions matchd refused, where that changed.
+    private func tellRefusedLanes() {
+        let refused = desk.lanes.refusedCount
+        if refused == refusedLanes { return }
+        refusedLanes = refused
+        if refused > 0 {
+            log.warning(
+                """
+                matchd refused \(refused) of the sessions \(options.name)#…: markets hold each \
+                other up; more sessions: `boursectl limits raise`
+                """)
         }
     }
 

@@ -54,6 +54,8 @@ final class Venue {
     let memory: ClientMemory
     /// Where frames for matchd go, while there is a connection.
     var link: LinkHandler?
+    /// Sessions that matchd refused, as was last said.
+    var refusedLanes = 0
     /// Clients' connections, those of streams included.
     var connections = ConnectionTable()
     private var ids = ClientIDs()

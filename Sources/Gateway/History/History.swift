@@ -44,6 +44,12 @@ public final class History: Sendable {
         var batches: [HistoryBatch] = []
         var pauseMillis = 0
         var isPaused = false
+
+        /// Notes how the last write went. Damage stays, whatever else can be written.
+        mutating func set(_ new: HistoryError?) {
+            if case .damaged = fault { return }
+            fault = new
+        }
     }
 
     /// Opens the file, or makes it, for the journal of this identity.
@@ -214,7 +220,7 @@ public final class History: Sendable {
                 shared.batches.removeFirst(batches.count)
                 shared.queuedRows -= batches.reduce(0) { $0 + $1.rows }
                 shared.cursor = last.lastSequence
-                shared.fault = nil
+                shared.set(nil)
                 shared.pauseMillis = 0
             }
         } catch {
@@ -233,7 +239,7 @@ public final class History: Sendable {
     /// Notes a fault, and tries again after a pause.
     private func pause(_ fault: HistoryError) {
         let pause = shared.withLock { shared -> Int? in
-            shared.fault = fault
+            shared.set(fault)
             shared.isPaused = true
             shared.pauseMillis = min(
                 max(100, shared.pauseMillis * 2), Self.retrySecondsMax * 1_000)

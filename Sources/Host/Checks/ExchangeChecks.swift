@@ -186,8 +186,11 @@ private struct ExchangeCheck {
             fix: isApart == 1
                 ? .advice([
                     "put the host's clock right: chronyc -n sources; chronyc makestep",
-                    "if the host's is right: stop bourse-matchd, remove matchd.mark beside its "
-                        + "socket, start it again",
+                    offset < 0
+                        ? "if the host's is right: the log's can't go back, and stamps stay ahead "
+                            + "until the host's has come up to it"
+                        : "if the host's is right: stop bourse-matchd, remove matchd.mark beside "
+                            + "its socket (which also forgets poisoned commands), start it again",
                 ]) : nil)
     }
 
@@ -214,10 +217,12 @@ private struct ExchangeCheck {
             return input.unknown(.atRisk, source: source)
         }
         return input.finding(
-            .atRisk, value: isInSync == 1 ? 0 : records,
+            // matchd counts towards a peer that is in the set: without one it is all since then.
+            .atRisk, value: isInSync == 1 ? 0 : max(records, 1),
             isInSync == 1
                 ? "the standby has all that was acknowledged"
-                : "\(some(records, "record")) stand on this host alone", source: source,
+                : "what was acknowledged since the standby left stands on this host alone",
+            source: source,
             fix: .advice([
                 "boursectl status", "bring the standby back: its host, its link, its log",
             ]))

@@ -222,10 +222,10 @@ struct SettingsKey {
                 "The gateway's name in the log; another one for each gateway."
             ) {
                 guard let name = Text40($1), !name.isEmpty, $1.utf8.count <= 36,
-                    !["operator/", "wallet/"].contains(where: $1.hasPrefix)
+                    !$1.contains("#"), !["operator/", "wallet/"].contains(where: $1.hasPrefix)
                 else {
-                    return "expected 1 to 36 printable ASCII characters, and no name of an "
-                        + "operator's or a wallet's"
+                    return "expected 1 to 36 printable ASCII characters without #, and no name of "
+                        + "an operator's or a wallet's"
                 }
                 $0.gatewayd.name = name
                 return nil

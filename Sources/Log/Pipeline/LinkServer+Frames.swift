@@ -216,16 +216,20 @@ extension LinkServer {
 
     /// Makes the connection the one that submits in a session. Whoever did so before is closed, so
     /// that nothing it sent can come in behind what this one sends.
+    ///
+    /// Who submits in a session that is not of its role is refused by the engine thread, so it is
+    /// in nobody's way here; but an operator may submit in any.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
-        let owner = owners[session]
-        if session == 0 || owner == connection.slot { return true }
-        if let owner, let other = connections[owner] {
-            // Of another role only who has no part in the session can be there before its own.
-            guard connection.role >= other.role else {
-                connection.refuse(LinkPolicy.refusal(.denied, connection.role))
-                return false
+        let role = connection.role
+        if session == 0 || owners[SessionOwner(session, role)] == connection.slot { return true }
+        if role != .operator, owners[SessionOwner(session, .operator)] != nil {
+            connection.refuse(LinkPolicy.refusal(.denied, role))
+            return false
+        }
+        for other in role == .operator ? [.gateway, .wallet, .operator] : [role] as [LinkRole] {
+            if let slot = owners[SessionOwner(session, other)], let before = connections[slot] {
+                drop(before)
             }
-            drop(other)
         }
         own(connection, session)
         return true
@@ -234,11 +238,12 @@ extension LinkServer {
     /// Notes that a connection submits in a session, and in no more than a few others: it gives up
     /// the one that it took first.
     func own(_ connection: LinkConnection, _ session: UInt32) {
-        owners[session] = connection.slot
+        owners[SessionOwner(session, connection.role)] = connection.slot
         connection.sessions.removeAll { $0 == session }
         if connection.sessions.count == LinkConnection.sessionsMax {
             let first = connection.sessions.removeFirst()
-            if owners[first] == connection.slot { owners[first] = nil }
+            let owner = SessionOwner(first, connection.role)
+            if owners[owner] == connection.slot { owners[owner] = nil }
         }
         connection.sessions.append(session)
     }

@@ -83,15 +83,21 @@ extension LinkServer {
     func feed() {
         let size = UInt64(stages.log.size)
         let isBeat = now > heartbeat
-        if isBeat { heartbeat = now + Self.heartbeatNanos }
+        if isBeat { heartbeat = now + options.heartbeatNanos }
         var keep = gate.point.position - min(gate.point.position, size / 4)
         for case let connection? in connections {
+            var isNew = false
+            if case .waiting(let wanted, _) = connection.feed {
+                startFeeder(connection, wanted)
+                isNew = true
+            }
             switch connection.feed {
-            case .none: break
-            case .waiting(let wanted, _): startFeeder(connection, wanted)
+            case .none, .waiting: break
             case .feeding(let feeder): finishFeeder(connection, feeder)
             case .live(let position):
-                let next = feed(connection, position, isBeat)
+                // One that only now goes live hears at once where the log stands: it may wait for
+                // just that. And before what it needs may be written over.
+                let next = feed(connection, position, isBeat || isNew)
                 if next + size / 2 < gate.point.position {
                     // Too slow for the ring: the disk has it as well.
                     connection.feed = .waiting(unchecked(from: sequence(at: next)), since: now)

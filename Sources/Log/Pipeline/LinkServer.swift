@@ -7,6 +7,14 @@ import Synchronization
 import Terms
 import Wire
 
+/// Connections of a role that submit in a session.
+struct SessionOwner: Hashable {
+    let session: UInt32
+    let role: LinkRole
+
+    init(_ session: UInt32, _ role: LinkRole) { (self.session, self.role) = (session, role) }
+}
+
 /// Takes commands from connections into the ring, and gives them what has passed the release gate.
 ///
 /// One thread runs it. It never waits for a disk, and for no connection in particular.
@@ -31,8 +39,9 @@ final class LinkServer {
     /// Connections closed because they took too little or others needed the room.
     var evicted: UInt64 = 0
     var uses: [UInt32]
-    /// Which connection submits in a session: one each.
-    var owners: [UInt32: Int] = [:]
+    /// Which connection submits in a session: one of each role, of which the engine thread takes
+    /// one alone.
+    var owners: [SessionOwner: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
     /// The session and the number of the command before it.
@@ -47,7 +56,6 @@ final class LinkServer {
     var stopDeadline: Int64 = .max
 
     static var greetNanosMax: Int64 { 5_000_000_000 }
-    static var heartbeatNanos: Int64 { 1_000_000_000 }
     static var feedersMax: Int { 8 }
     /// Feeders that observers may have together: the others are for gateways.
     static var observerFeedersMax: Int { 4 }

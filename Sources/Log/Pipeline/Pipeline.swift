@@ -28,6 +28,8 @@ public struct PipelineOptions: Sendable {
     public var stallNanos: Int64 = 10_000_000_000
     /// See `stallNanos`.
     public var progressBytesMin = 1 << 20
+    /// Nanoseconds after which a follower that is told nothing new hears where the log stands.
+    public var heartbeatNanos: Int64 = 1_000_000_000
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
     /// The journal's identity.

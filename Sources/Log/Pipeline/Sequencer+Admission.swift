@@ -25,13 +25,19 @@ extension Sequencer {
             guard
                 case .closeSession(let close) = unsafe Command(
                     kind: .closeSession, payload: payload),
-                engine.session(close.session) != nil
+                let view = engine.session(close.session),
+                LinkPolicy.maySubmit(caller.role, in: LinkPolicy.role(of: view.name))
             else { return .sessionUnknown }
+        }
+        if header.kind == CommandKind.openSession.rawValue, caller.role != .operator,
+            unsafe isLastPlace(payload)
+        {
+            return .tableFull
         }
         if stages.isBelowReserve.load(ordering: .relaxed) {
             // Before the gap: what would be refused anyway is said once, not after each
             // renumbering.
-            let refusal = unsafe refusalBelowReserve(header.kind, payload)
+            let refusal = unsafe refusalBelowReserve(header.kind, payload, caller.role)
             if refusal != .none { return refusal }
         } else {
             reserveSpent = 0
@@ -44,6 +50,16 @@ extension Sequencer {
             return .poisoned
         }
         return .none
+    }
+
+    /// Whether an opening would take one of the last places, which are for operators: who stops
+    /// gateways must not find all places taken by them.
+    private func isLastPlace(_ payload: UnsafeRawBufferPointer) -> Bool {
+        guard case .openSession(let open) = unsafe Command(kind: .openSession, payload: payload)
+        else { return false }
+        let kept = min(8, Int(engine.limits.sessions) / 4)
+        return engine.session(name: open.name) == nil
+            && engine.sessionCount + kept >= Int(engine.limits.sessions)
     }
 
     /// Counts a record that went into the log below the disk reserve and ended nothing: there is
@@ -68,7 +84,7 @@ extension Sequencer {
     /// Below the disk reserve only what ends something enters the log: the engine is asked whether
     /// there is anything to end, so that refused cancels do not fill the rest of the disk.
     private func refusalBelowReserve(
-        _ kind: UInt16, _ payload: UnsafeRawBufferPointer
+        _ kind: UInt16, _ payload: UnsafeRawBufferPointer, _ role: LinkRole
     ) -> Refusal {
         guard let kind = CommandKind(rawValue: kind) else { return .diskReserve }
         switch kind {
@@ -91,8 +107,9 @@ extension Sequencer {
                 c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
             return isOn == c.isOn ? .diskReserve : .none
         case .openSession, .closeSession:
-            // Who cancels after a restart needs one.
-            return reserveSpent < Self.reserveSpentMax ? .none : .diskReserve
+            // Who cancels after a restart needs one; operators have as many again.
+            let most = Self.reserveSpentMax * (role == .operator ? 2 : 1)
+            return reserveSpent < most ? .none : .diskReserve
         default: return .diskReserve
         }
     }

@@ -46,7 +46,7 @@ struct Sequencer: ~Copyable {
     /// How long commands are taken between two ticks of a long work.
     static var betweenTicksNanosMax: Int64 { 1_000_000 }
     /// Most records that end nothing while the disk is below its reserve.
-    static var reserveSpentMax: Int { 256 }
+    static var reserveSpentMax: Int { 4_096 }
 
     init(engine: consuming Engine, stages: Stages, options: PipelineOptions) {
         let (host, monotonic) = LogClock.readHost()

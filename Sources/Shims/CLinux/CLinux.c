@@ -38,7 +38,15 @@ int bourse_random(void *bytes, size_t count) {
 
 int bourse_move_pages(void *from, size_t count, void *to) {
     const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-    return mremap(from, count, count, flags, to) == MAP_FAILED ? -errno : 0;
+    // Before Linux 6.17 one call moves within one mapping only, mremap(2); what is locked, or of
+    // small pages, is another one, and begins at a huge page.
+    const size_t step = 2 << 20;
+    for (size_t at = 0; at < count; at += step) {
+        const size_t part = count - at < step ? count - at : step;
+        if (mremap((char *)from + at, part, part, flags, (char *)to + at) == MAP_FAILED)
+            return -errno;
+    }
+    return 0;
 }
 
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
