@@ -143,10 +143,14 @@ private let second: Int64 = 1_000_000_000
                 == .sessionUnknown)
         var opened = try TestDesk(try running.connect(), "operator/late")
         #expect(opened.session == next)
-        #expect(throws: LinkFault.self) {
-            try squatter.execute(TestDesk.place(1), session: next, number: 1)
-        }
+        #expect(
+            try squatter.execute(TestDesk.place(1), session: next, number: 1).refusal
+                == .sessionUnknown)
+        // Once its owner submits, nobody else may be before it.
         #expect(try opened.submit(TestDesk.place(1)).refusal == .none)
+        #expect(throws: LinkFault.self) {
+            try squatter.execute(TestDesk.place(1), session: next, number: 2)
+        }
         try running.stop()
     }
 }

@@ -40,7 +40,7 @@ extension Sequencer {
             let refusal = unsafe refusalBelowReserve(header.kind, payload, caller.role)
             if refusal != .none { return refusal }
         } else {
-            reserveSpent = 0
+            (reserveSpent, reserveOpenings) = (0, 0)
         }
         if isGap { return .sessionGap }
         if let mark, !mark.suspects.isEmpty,
@@ -66,11 +66,12 @@ extension Sequencer {
     /// room for so many.
     mutating func spendReserve(_ kind: UInt16, _ outcome: Outcome) {
         guard stages.isBelowReserve.load(ordering: .relaxed) else { return }
-        let isSpent =
-            kind == CommandKind.openSession.rawValue
-            || kind == CommandKind.closeSession.rawValue
-            || kind == CommandKind.massCancel.rawValue && outcome.id == 0
-        if isSpent { reserveSpent += 1 }
+        switch kind {
+        case CommandKind.openSession.rawValue, CommandKind.closeSession.rawValue:
+            reserveOpenings += 1
+        case CommandKind.massCancel.rawValue: if outcome.id == 0 { reserveSpent += 1 }
+        default: break
+        }
     }
 
     mutating func lastNumber(_ session: SessionID) -> (number: UInt64, owner: LinkRole)? {
@@ -107,9 +108,9 @@ extension Sequencer {
                 c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
             return isOn == c.isOn ? .diskReserve : .none
         case .openSession, .closeSession:
-            // Who cancels after a restart needs one; operators have as many again.
-            let most = Self.reserveSpentMax * (role == .operator ? 2 : 1)
-            return reserveSpent < most ? .none : .diskReserve
+            // Who cancels after a restart needs one.
+            let most = Self.reserveOpeningsMax * (role == .operator ? 2 : 1)
+            return reserveOpenings < most ? .none : .diskReserve
         default: return .diskReserve
         }
     }

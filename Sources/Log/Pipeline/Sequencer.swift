@@ -40,13 +40,18 @@ struct Sequencer: ~Copyable {
     var held = HeldRequests()
     /// Records that ended nothing since the disk reserve was reached.
     var reserveSpent = 0
+    /// Sessions that were opened and closed since then.
+    var reserveOpenings = 0
 
     /// Most commands between two looks at the clock.
     static var turnMax: Int { 64 }
     /// How long commands are taken between two ticks of a long work.
     static var betweenTicksNanosMax: Int64 { 1_000_000 }
     /// Most records that end nothing while the disk is below its reserve.
-    static var reserveSpentMax: Int { 4_096 }
+    static var reserveSpentMax: Int { 256 }
+    /// Most sessions that are opened or closed meanwhile: a gateway that comes back opens one for
+    /// each of its lanes. Operators have as many again.
+    static var reserveOpeningsMax: Int { 4_096 }
 
     init(engine: consuming Engine, stages: Stages, options: PipelineOptions) {
         let (host, monotonic) = LogClock.readHost()
