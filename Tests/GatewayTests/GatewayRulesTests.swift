@@ -2,6 +2,7 @@
 // done; what a command is restricted to is decided where it gets its place, not before.
 
 import Gateway
+import Glibc
 import JSON
 import SpotAPI
 import Synchronization

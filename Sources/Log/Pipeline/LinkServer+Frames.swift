@@ -221,11 +221,12 @@ extension LinkServer {
     /// in nobody's way here; but an operator may submit in any.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         let role = connection.role
-        if session == 0 || owners[SessionOwner(session, role)] == connection.slot { return true }
+        if session == 0 { return true }
         if role != .operator, owners[SessionOwner(session, .operator)] != nil {
             connection.refuse(LinkPolicy.refusal(.denied, role))
             return false
         }
+        if owners[SessionOwner(session, role)] == connection.slot { return true }
         for other in role == .operator ? [.gateway, .wallet, .operator] : [role] as [LinkRole] {
             if let slot = owners[SessionOwner(session, other)], let before = connections[slot] {
                 drop(before)
