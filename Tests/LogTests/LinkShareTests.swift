@@ -132,6 +132,24 @@ private let second: Int64 = 1_000_000_000
         try running.stop()
     }
 
+    @Test func `gateways leave the last places for sessions to operators`() throws {
+        let (running, remote) = try Self.start()
+        let (gateway, desk) = (try remote(), try running.connect())
+        // Room for 16, of which a quarter is for operators.
+        for number in 0..<14 {
+            let ack = try gateway.openSession(try #require(Text40("gateway/\(number)")))
+            #expect(ack.refusal == (number < 12 ? .none : .tableFull), "\(number)")
+        }
+        // One that is open already takes no place.
+        let again = try gateway.openSession(try #require(Text40("gateway/3")))
+        #expect(again.refusal == .none)
+        for number in 0..<5 {
+            let ack = try desk.openSession(try #require(Text40("operator/\(number)")))
+            #expect(ack.refusal == (number < 4 ? .none : .tableFull), "\(number)")
+        }
+        try running.stop()
+    }
+
     @Test func `who named a session's number before it was opened has no part in it`() throws {
         let (running, remote) = try Self.start()
         var desk = try TestDesk(try running.connect(), "operator/desk")
