@@ -311,8 +311,7 @@ class Host:
         synced to its disks is lost. Does nothing to a host that is off."""
         if not self.process:
             return
-        with contextlib.suppress(BenchFault):  # it may not have come as far as having one
-            self.bench._in_switch("ip", "link", "delete", "dev", self.name)
+        self._unplug()
         if self.pid and self.process.poll() is None:
             self.freeze()
             for path in self.disks:
@@ -339,8 +338,14 @@ class Host:
         finally:
             os.close(folder)
 
+    def _unplug(self):
+        """Takes its cable from the switch, if it has one."""
+        with contextlib.suppress(BenchFault):
+            self.bench._in_switch("ip", "link", "delete", "dev", self.name)
+
     def _gone(self):
         end(self.process)
+        self._unplug()  # the kernel removes it with the network namespace, some time later
         self.process = self.pid = None
         remove_cgroup(self.cgroup)
         for image in self.disks.values():
