@@ -81,15 +81,14 @@ let package = Package(
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
         // Replays order events on the engine alone, to measure it.
         wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
-        // Host: what the operating system gives.
-        wing("Host", "Platform", ["CLinux", "CSystemd"]),
+        // System: files, threads, clocks, systemd; what every daemon starts with.
+        wing("System", "Platform", ["CLinux", "CSystemd"]),
+        wing("System", "Secrets", ["Platform", "CCrypto"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["JSON"]),
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("Host", "Configuration", ["Terms", "Checks"]),
-        wing("Host", "Secrets", ["Platform", "CCrypto"]),
-        wing("Host", "Control", ["Terms", "JSON", "Wire"]),
+        wing("System", "Configuration", ["Terms", "Checks"]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
@@ -120,6 +119,14 @@ let package = Package(
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
                 "Secrets", "Platform", logging,
             ] + nio),
+        // CLI: the commands of boursectl, and how they present what they read.
+        wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
+        wing(
+            "CLI", "BoursectlCommands",
+            [
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
+            ]),
         // Daemons: compose only.
         daemon(
             "matchd",
@@ -139,12 +146,7 @@ let package = Package(
         daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
             "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
-        daemon(
-            "boursectl",
-            [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Checks", "Follower", "Configuration", "Secrets", "Control", arguments,
-            ]),
+        daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
         .target(name: "CCycles", path: "Sources/Shims/CCycles"),
@@ -165,7 +167,7 @@ let package = Package(
             "LogTests",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
-                "Follower", "Platform", "Configuration", "Secrets", "Control",
+                "Follower", "Platform", "Configuration", "Secrets", "Presentation",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",

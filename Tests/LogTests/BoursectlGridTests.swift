@@ -1,8 +1,8 @@
 // Goal: an instrument's tick and lot in decimals become whole units or a refusal that names what
 // would do; records in a dump say what the log holds and never a secret.
 
-import Control
 import JSON
+import Presentation
 import Terms
 import Testing
 import Wire
@@ -63,10 +63,11 @@ import Wire
         }
     }
 
-    @Test(arguments: [
-        ("0.01", "0.00001", 8, 8), ("0.001", "0.000001", 18, 18),
-        ("0.000000000000000001", "1", 18, 18), ("1", "9", 18, 0),
-    ] as [(String, String, UInt8, UInt8)])
+    @Test(
+        arguments: [
+            ("0.01", "0.00001", 8, 8), ("0.001", "0.000001", 18, 18),
+            ("0.000000000000000001", "1", 18, 18), ("1", "9", 18, 0),
+        ] as [(String, String, UInt8, UInt8)])
     func `standard maxima stay within the ledger`(
         tick: String, lot: String, base: UInt8, quote: UInt8
     ) throws {

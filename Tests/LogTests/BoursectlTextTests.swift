@@ -1,17 +1,18 @@
 // Goal: what an operator types is read exactly or refused, and what boursectl writes is what the
 // log says: decimals, rates, tables, times, JSON, progress and records.
 
-import Control
 import JSON
+import Presentation
 import Terms
 import Testing
 import Wire
 
 @Suite struct BoursectlTextTests {
-    @Test(arguments: [
-        ("0.01", 1, 2), ("-0.5", -5, 1), (".5", 5, 1), ("100_000.00", 100_000, 0), ("0", 0, 0),
-        ("12", 12, 0), ("1.500", 15, 1),
-    ] as [(String, Int128, Int)])
+    @Test(
+        arguments: [
+            ("0.01", 1, 2), ("-0.5", -5, 1), (".5", 5, 1), ("100_000.00", 100_000, 0), ("0", 0, 0),
+            ("12", 12, 0), ("1.500", 15, 1),
+        ] as [(String, Int128, Int)])
     func `reads decimals as people write them`(text: String, digits: Int128, scale: Int) {
         #expect(DecimalNumber(text)?.digits == digits)
         #expect(DecimalNumber(text)?.scale == scale)
@@ -74,12 +75,13 @@ import Wire
         #expect(nested.pretty == pretty)
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"),
-        (-1_000_000, "1969-12-31T23:59:59.999Z"),
-        (1_795_364_773_123_456_789, "2026-11-22T16:26:13.123Z"),
-        (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"),
+            (-1_000_000, "1969-12-31T23:59:59.999Z"),
+            (1_795_364_773_123_456_789, "2026-11-22T16:26:13.123Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
+        ] as [(Int64, String)])
     func `writes times of the log in UTC`(nanos: Int64, text: String) {
         #expect(Readable.time(nanos, digits: 3) == text)
     }

@@ -11,19 +11,23 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Checks", "Helper", "Agent", "Configuration", "Secrets", "Control", "SNMP",
+        "Platform", "Secrets", "Checks", "Configuration",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
+        "Helper", "Agent", "SNMP",
+        "Presentation", "BoursectlCommands",
         "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
     static let wings: [String: Set<String>] = [
         "Core": ["Core"],
-        "Host": ["Core", "Host"],
-        "Log": ["Core", "Host", "Log"],
-        "Gateway": ["Core", "Host", "Log", "Gateway"],
-        "Daemons": ["Core", "Host", "Log", "Gateway"],
+        "System": ["Core", "System", "Host"],
+        "Log": ["Core", "System", "Log"],
+        "Gateway": ["Core", "System", "Log", "Gateway"],
+        "Host": ["Core", "System", "Host"],
+        "CLI": ["Core", "System", "Log", "Host", "CLI"],
+        "Daemons": ["Core", "System", "Log", "Gateway", "Host", "CLI"],
     ]
 
     /// Which targets use a shim.
@@ -41,7 +45,7 @@ enum TidyRules {
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
         "Logging": ["Gateway", "gatewayd"],
         "GRDB": ["History"],
-        "ArgumentParser": ["boursectl"],
+        "ArgumentParser": ["BoursectlCommands"],
     ]
 
     /// What comes with the system and may be imported anywhere.
@@ -73,7 +77,7 @@ enum TidyRules {
 
     /// Foundation where it must not be.
     static func foundation(_ files: [SourceFile]) -> [String] {
-        let free: Set<String> = ["Core", "Log", "Host", "matchd", "auditd"]
+        let free: Set<String> = ["Core", "System", "Log", "Host", "matchd", "auditd"]
         return files.flatMap { file -> [String] in
             guard let place = file.place else { return [] }
             guard free.contains(place.wing) || free.contains(place.target) else { return [] }
@@ -131,8 +135,9 @@ enum TidyRules {
         files.flatMap { file -> [String] in
             let code = file.code
             return code.indices.compactMap { index in
-                guard code[index].contains("!") || code[index].contains("Sendable")
-                    || code[index].contains("(unsafe)")
+                guard
+                    code[index].contains("!") || code[index].contains("Sendable")
+                        || code[index].contains("(unsafe)")
                 else { return nil }
                 if code[index].contains(/\b(try|as)!/) {
                     return "\(file.path):\(index + 1): handle it, or say why it cannot fail"
@@ -142,7 +147,8 @@ enum TidyRules {
                 }
                 var above = index - 1
                 while above >= 0,
-                    file.lines[above].contains(/^\s*@/) { above -= 1 }
+                    file.lines[above].contains(/^\s*@/)
+                { above -= 1 }
                 let isExplained =
                     file.lines[index].contains("//")
                     || above >= 0 && file.lines[above].contains(/^\s*\/\//)
@@ -154,11 +160,13 @@ enum TidyRules {
     /// Public declarations without a word above them. Requirements that the standard library or a
     /// documented protocol explains are left out.
     static func undocumented(_ files: [SourceFile]) -> [String] {
-        let declaration = #/
+        let declaration =
+            #/
             ^\s* (?:@[\w()]+\s+)* public\s (?:\w+(?:\([a-z]+\))?\s)*
             (?:struct|class|enum|actor|protocol|func|var|let|init|subscript|typealias) \b
             /#
-        let known = #/
+        let known =
+            #/
             func\shash\(into | func\sencode\(into | init\(from | static\sfunc\s(?:==|<)
             | func\s(?:run|validate|next|makeIterator)\(\) | var\sdescription:\sString
             | func\s(?:channel\w+|handler\w+|write|read|flush|errorCaught)\(context

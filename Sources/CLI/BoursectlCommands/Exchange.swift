@@ -1,0 +1,96 @@
+// The running exchange, seen from boursectl: its status, a replica of it, a desk that writes to it.
+
+import Configuration
+import Engine
+import Follower
+import Journal
+import Link
+import Platform
+import Presentation
+import Terms
+
+/// The exchange that a configuration describes.
+struct Exchange {
+    /// Its settings.
+    let settings: Settings
+
+    /// Longest that a replica may take to be there, a snapshot of millions of orders included.
+    static let replicaNanosMax: Int64 = 600_000_000_000
+
+    /// A connection to matchd.
+    func connect(_ name: Text40) throws(Failure) -> LinkClient {
+        do {
+            return try LinkClient.connect(
+                unix: settings.matchd.socket, name: name, wantsAcks: false)
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    /// How matchd is.
+    func status() throws(Failure) -> LinkStatus {
+        let client = try connect(Self.toolName)
+        do {
+            return try client.status()
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    /// The state as it is now.
+    func replica() throws(Failure) -> Replica {
+        let client = try connect(Self.toolName)
+        let replica = Replica(client.welcome)
+        var meter = ProgressMeter("Loading", unit: "records")
+        defer { meter.clear() }
+        let deadline = Clock.monotonicNanos() + Self.replicaNanosMax
+        do {
+            try client.send(replica.subscription)
+            while Clock.monotonicNanos() < deadline {
+                guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
+                    throw LinkFault.timedOut
+                }
+                if case .caughtUp = unsafe try replica.receive(frame) { return replica }
+                meter.draw(done: replica.engine.sequence, total: client.welcome.released)
+            }
+            throw LinkFault.timedOut
+        } catch {
+            throw Failure(any: error)
+        }
+    }
+
+    /// A desk at which an operator's commands are taken.
+    func desk(_ who: Operator) throws(Failure) -> Desk { try Desk(self, operator: who.text()) }
+
+    /// How boursectl names itself where nobody in particular asks.
+    private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
+}
+
+extension Failure {
+    /// A link that cannot be made or does not hold.
+    init(_ fault: LinkFault) {
+        switch fault {
+        case .notRunning(let address):
+            self.init(
+                "matchd does not run: nobody listens at \(address)",
+                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
+                code: .notRunning)
+        case .closed, .timedOut:
+            self.init(
+                "\(fault)",
+                repair: "nothing was done; matchd may be starting or stopping: run it again")
+        default:
+            self.init("\(fault)")
+        }
+    }
+
+    /// A fault of the Link, the replica or the journal.
+    init(any error: any Error) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let fault as LinkFault: self.init(fault)
+        case let error as JournalError: self.init(error)
+        default: self.init("\(error)")
+        }
+    }
+}

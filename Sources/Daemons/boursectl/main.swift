@@ -1,0 +1,5 @@
+// boursectl: the operators' command line. The commands are in CLI/BoursectlCommands.
+
+import BoursectlCommands
+
+BoursectlProcess.run()
