@@ -164,7 +164,7 @@ public struct Generator: ~Copyable {
         let isYoung = shape.flow != .steady && below(2) == 0
         let order = live[isYoung ? young + below(live.count - young) : below(live.count)]
         let price = kind == .cancel ? 0 : price(order.symbol, order.side)
-        let open = kind == .cancel ? 0 : book.engine.order(OrderID(order.id))?.leavesQty.lots ?? 0
+        let open = kind == .cancel ? 0 : book.leaves(order.id) ?? 0
         return ReplayEvent(
             kind: kind, side: order.side, symbol: order.symbol, account: order.account,
             orderID: order.id, price: price, quantity: open)
@@ -173,10 +173,10 @@ public struct Generator: ~Copyable {
     /// Keeps the list of open orders.
     private mutating func note(_ event: ReplayEvent) {
         var gone: [UInt64] = []
-        book.engine.forEachTrade { trade in
-            if trade.maker.leavesQty.lots == 0 { gone.append(trade.maker.order.number) }
+        book.forEachTrade { trade in
+            if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
         }
-        let isOpen = book.engine.order(OrderID(event.orderID)) != nil
+        let isOpen = book.leaves(event.orderID) != nil
         if isOpen, places[event.orderID] == nil {
             places[event.orderID] = live.count
             live.append(
