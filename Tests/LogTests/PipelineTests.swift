@@ -142,7 +142,7 @@ import Wire
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         running.sink.isBroken.store(true, ordering: .releasing)
-        #expect(throws: LinkFault.self) { try desk.submit(TestDesk.place(1)) }
+        #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(1)) }
         for _ in 0..<100 where running.faults.count.load(ordering: .relaxed) == 0 { usleep(10_000) }
         #expect(running.faults.count.load(ordering: .relaxed) == 1)
         try running.stop()
@@ -354,7 +354,7 @@ import Wire
         #expect {
             _ = try LinkClient.connect(host: "127.0.0.1", port: port, key: wrong, name: name)
         } throws: { error in
-            guard case .refused(let refusal) = error as? LinkFault else { return false }
+            guard case .refused(let refusal) = error as? LinkError else { return false }
             return refusal.code == .access
         }
         try running.stop()
@@ -430,7 +430,7 @@ import Wire
         func isDenied(_ work: (LinkClient) throws -> Void) throws -> Bool {
             do {
                 try work(try remote())
-            } catch LinkFault.refused(let refusal) {
+            } catch LinkError.refused(let refusal) {
                 return refusal.code == .access && refusal.text.contains("operator_users")
             }
             return false
@@ -479,7 +479,7 @@ import Wire
         var moved = TestDesk(
             try running.connect(), session: desk.session, number: desk.number)
         #expect(try moved.submit(TestDesk.place(1)).refusal == .none)
-        #expect(throws: LinkFault.self) { try desk.submit(TestDesk.place(2)) }
+        #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(2)) }
         #expect(try moved.submit(TestDesk.place(3)).refusal == .none)
         try running.stop()
     }
@@ -488,7 +488,7 @@ import Wire
         let running = try RunningPipeline(try PipelinePlace()) { $0.connectionsMax = 2 }
         let first = try running.connect()
         let second = try running.connect()
-        #expect(throws: LinkFault.self) { try running.connect() }
+        #expect(throws: LinkError.self) { try running.connect() }
         #expect(try first.status().connections == 2)
         #expect(try second.status().connectionsMax == 2)
         try running.stop()

@@ -35,7 +35,7 @@ do {
     log.fatal(
         message,
         status: error.needsOperator ? DaemonArguments.journalFault : 1)
-} catch let error as SinkFault {
+} catch let error as SinkError {
     log.fatal("\(error)", status: error.isDiskFault ? DaemonArguments.journalFault : 1)
 } catch {
     log.fatal("\(error)")
