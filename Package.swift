@@ -45,8 +45,8 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
-    .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
+let webSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -96,12 +96,12 @@ let package = Package(
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
         wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
-        wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
+        wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
-        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
+        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
         wing(
@@ -112,19 +112,19 @@ let package = Package(
             ]),
         wing(
             "Gateway", "SpotAPI",
-            ["Terms", "JSON", "Wire", "Engine", "Secrets", "MarketData", "History"]),
+            ["Terms", "JSON", "Wire", "Engine", "MarketData"]),
         wing(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                "Secrets", "Platform", logging,
+                "Secrets", "Platform", logging, webSocket,
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
         wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
         wing(
             "CLI", "BoursectlCommands",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
             ]),
         // Daemons: compose only.
@@ -139,10 +139,7 @@ let package = Package(
             "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
         daemon(
             "gatewayd",
-            [
-                "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
-                "Configuration", "History", "Secrets", logging,
-            ] + nio),
+            ["Gateway", "SpotAPI", "Platform", "Configuration", "History", "Secrets", logging]),
         daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
             "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
@@ -172,8 +169,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
-                "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
+                "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],

@@ -1,5 +1,5 @@
-// The book by itself: orders, levels and trades, without accounts, money, checks and reports. Beside
-// the engine in one replay it shows what of a step's time is the book's.
+// The book by itself: orders, levels and trades, without accounts, money, checks and reports.
+// Beside the engine in one replay it shows what of a step's time is the book's.
 
 internal import Slabs
 internal import Terms

@@ -4,8 +4,8 @@ import Link
 import Terms
 import Wire
 
-/// What stands before a request to the engine thread. Behind it: a command's payload, or the name of
-/// the writer that a query asks for, a `Text40`.
+/// What stands before a request to the engine thread. Behind it: a command's payload, or the name
+/// of the writer that a query asks for, a `Text40`.
 ///
 ///      0  u32  length, of all           16  u64  number
 ///      4  u32  `Caller`                 24  u16  the command's kind
