@@ -89,6 +89,7 @@ let package = Package(
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration"]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
@@ -132,20 +133,24 @@ let package = Package(
             "matchd",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "Secrets",
+                "Configuration", "DaemonKit", "Secrets",
             ]),
         daemon("helper", ["Platform", "Checks", "Helper"]),
         daemon(
-            "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
+            "auditd",
+            ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit"]),
         daemon(
             "gatewayd",
             [
                 "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
-                "Configuration", "History", "Secrets", logging,
+                "Configuration", "DaemonKit", "History", "Secrets", logging,
             ] + nio),
-        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
         daemon(
-            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+            "agentd",
+            [
+                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent", "Link",
+            ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),

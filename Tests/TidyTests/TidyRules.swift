@@ -11,7 +11,7 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Checks", "Configuration",
+        "Platform", "Secrets", "Checks", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
         "Helper", "Agent", "SNMP",

@@ -3,6 +3,7 @@
 import Agent
 import Checks
 import Configuration
+import DaemonKit
 import JSON
 import Platform
 

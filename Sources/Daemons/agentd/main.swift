@@ -2,6 +2,7 @@
 
 import Checks
 import Configuration
+import DaemonKit
 import Glibc
 import Platform
 

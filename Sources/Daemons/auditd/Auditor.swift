@@ -1,6 +1,7 @@
 // A second opinion: the same log, executed again, from what lies on the disk.
 
 import Configuration
+import DaemonKit
 import Engine
 import Glibc
 import Journal

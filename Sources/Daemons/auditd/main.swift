@@ -1,6 +1,7 @@
 // bourse-auditd: re-executes the journal at low priority, and writes the snapshots.
 
 import Configuration
+import DaemonKit
 import Glibc
 import Journal
 import Platform

@@ -1,6 +1,7 @@
 // bourse-gatewayd: clients. This file composes; the work is in Gateway/Gateway.
 
 import Configuration
+import DaemonKit
 import Gateway
 import Glibc
 import Logging

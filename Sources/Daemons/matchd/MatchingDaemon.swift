@@ -1,6 +1,7 @@
 // From a configuration to a running pipeline, and back.
 
 import Configuration
+import DaemonKit
 import Engine
 import Glibc
 import Journal

@@ -1,6 +1,7 @@
 // The engine's memory, taken and locked while the first commands already come in.
 
 import Configuration
+import DaemonKit
 import Engine
 import Platform
 import Slabs

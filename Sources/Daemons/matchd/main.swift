@@ -1,6 +1,7 @@
 // bourse-matchd: sequences, journals and matches. This file composes; the work is in Log/Pipeline.
 
 import Configuration
+import DaemonKit
 import Engine
 import Glibc
 import Journal

@@ -1,6 +1,7 @@
 // bourse-snmp: the AgentX subagent. This file composes; the work is in Host/SNMP.
 
 import Configuration
+import DaemonKit
 import Glibc
 import Platform
 import SNMP

@@ -1,5 +1,6 @@
 // The command line that every daemon has, and how it writes its log.
 
+public import Configuration
 import Glibc
 
 /// A daemon's arguments: `--config FILE`, `--check-config`, `--version`, `--help`.
