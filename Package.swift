@@ -89,7 +89,7 @@ let package = Package(
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("System", "Configuration", ["Terms", "Checks"]),
-        wing("System", "DaemonKit", ["Platform", "Configuration"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
@@ -133,12 +133,15 @@ let package = Package(
             "matchd",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "DaemonKit", "Secrets",
+                "Configuration", "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper"]),
+        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
         daemon(
             "auditd",
-            ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit"]),
+            [
+                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
+                logging,
+            ]),
         daemon(
             "gatewayd",
             [
@@ -149,7 +152,8 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent", "Link",
+                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent",
+                "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -183,6 +187,7 @@ let package = Package(
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
+        tests("SystemTests", ["Platform", "DaemonKit", logging]),
         tests("TidyTests", []),
     ]
 )

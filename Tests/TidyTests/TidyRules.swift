@@ -43,7 +43,9 @@ enum TidyRules {
     static let packages: [String: Set<String>] = [
         "NIOCore": ["Gateway", "gatewayd", "Agent"], "NIOPosix": ["Gateway", "gatewayd", "Agent"],
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
-        "Logging": ["Gateway", "gatewayd"],
+        "Logging": [
+            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
+        ],
         "GRDB": ["History"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
