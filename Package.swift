@@ -89,6 +89,7 @@ let package = Package(
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
@@ -132,17 +133,28 @@ let package = Package(
             "matchd",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "Secrets",
+                "Configuration", "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper"]),
+        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
         daemon(
-            "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
+            "auditd",
+            [
+                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
+                logging,
+            ]),
         daemon(
             "gatewayd",
-            ["Gateway", "SpotAPI", "Platform", "Configuration", "History", "Secrets", logging]),
-        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
+            [
+                "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
+                "Secrets", logging,
+            ]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
         daemon(
-            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+            "agentd",
+            [
+                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent",
+                "Link", logging,
+            ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -175,6 +187,7 @@ let package = Package(
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
+        tests("SystemTests", ["Platform", "DaemonKit", logging]),
         tests("TidyTests", []),
     ]
 )

@@ -11,7 +11,7 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Checks", "Configuration",
+        "Platform", "Secrets", "Checks", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
         "Helper", "Agent", "SNMP",
@@ -43,7 +43,9 @@ enum TidyRules {
     static let packages: [String: Set<String>] = [
         "NIOCore": ["Gateway", "gatewayd", "Agent"], "NIOPosix": ["Gateway", "gatewayd", "Agent"],
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
-        "Logging": ["Gateway", "gatewayd"],
+        "Logging": [
+            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
+        ],
         "GRDB": ["History"],
         "ArgumentParser": ["BoursectlCommands"],
     ]

@@ -89,6 +89,16 @@ private func expectNone(_ found: [String]) {
             TidyRules.unnamedTests(tree.swift("Tests/").filter { !$0.path.contains("Tidy") }))
     }
 
+    @Test func `the version stands in one place, and is the packages'`() throws {
+        let changelog = try #require(
+            tree.files.first { $0.path == "packaging/debian/changelog" }?.lines.first)
+        let version = try #require(changelog.firstMatch(of: /^bourse \(([^)]+)\)/)?.output.1)
+        let places = tree.swift("Sources/").filter { file in
+            file.lines.contains { $0.contains("\"\(version)") || $0.contains(" \(version)\"") }
+        }
+        #expect(places.map(\.path) == ["Sources/System/Platform/Release.swift"])
+    }
+
     @Test func `no file knows a path of one machine`() {
         expectNone(TidyRules.foreignPaths(tree.files.filter { !$0.path.contains("Tidy") }))
     }
