@@ -1,4 +1,4 @@
-// The running exchange, seen from boursectl: its status, a replica of it, a desk that writes to it.
+// The running exchange: its status, a replica of it, sessions with it.
 
 import Configuration
 import Engine
@@ -6,7 +6,6 @@ import Follower
 import Journal
 import Link
 import Platform
-import Presentation
 import Terms
 
 /// The exchange that a configuration describes.

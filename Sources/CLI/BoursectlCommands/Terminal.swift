@@ -1,9 +1,6 @@
 // Standard output, standard error and what they are connected to.
 
-import ArgumentParser
 import Glibc
-import JSON
-import Platform
 import Presentation
 
 /// The terminal, or what stands in its place.
@@ -57,94 +54,22 @@ enum Terminal {
     }
 }
 
-/// The forms of what a command gives.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-    /// For people.
-    case text
-    /// For programs.
-    case json
-    /// For programs and people: the same as JSON.
-    case yaml
-    /// For monitoring plugins, where the command is a `NagiosCommand`.
-    case nagios
-}
+/// A terminal that is drawn over and over, or an output that is written on and on.
+struct Screen {
+    private let isDrawn =
+        Terminal.isTerminal(STDOUT_FILENO) && Terminal.environment("TERM") != "dumb"
 
-/// Where a command's result goes.
-struct Output {
-    /// Its form.
-    let format: OutputFormat
-    /// Colour of standard output.
-    let ink = Terminal.ink(for: STDOUT_FILENO)
-    /// Where results are given over and over; nil: once.
-    var screen: Screen?
-
-    /// Gives a result in the form that was asked for: over and over, JSON in a line each and YAML
-    /// as documents.
-    func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
-        switch (format, screen) {
-        case (.text, let screen?), (.nagios, let screen?): screen.draw(text())
-        case (.json, let screen?): screen.write([json().compact])
-        case (.yaml, let screen?): screen.write(["---", String(json().yaml.dropLast())])
-        case (.text, nil), (.nagios, nil): Terminal.show(text())
-        case (.json, nil): print(json().pretty)
-        case (.yaml, nil): print(json().yaml, terminator: "")
-        }
+    /// Draws lines over what was drawn before, as many as the terminal has room for.
+    func draw(_ lines: [String]) {
+        guard isDrawn else { return write(lines + [""]) }
+        let shown = lines.prefix(max(1, (Terminal.size(STDOUT_FILENO)?.rows ?? 24) - 1))
+        // Home, each line to its end, and what is left below: nothing flickers.
+        let text = shown.map { $0 + "\u{1B}[K\n" }.joined()
+        Terminal.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
     }
 
-    /// Gives a table, or what to say where it has no rows.
-    func give(_ json: JSONValue, table: Table, empty: String) {
-        give(json, text: table.rows.isEmpty ? [ink.faint(empty)] : table.lines(ink))
-    }
-}
-
-/// A progress bar on standard error, where that is a terminal that can draw over a line.
-struct ProgressMeter {
-    private let progress: Progress
-    private let isShown =
-        Terminal.isTerminal(STDERR_FILENO) && Terminal.environment("TERM") != "dumb"
-    private let begin = Clock.monotonicNanos()
-    private var drawn: Int64
-
-    private static var eraseLine: StaticString { "\r\u{1B}[2K" }
-
-    /// A meter of a piece of work.
-    init(_ title: String, unit: String) {
-        progress = Progress(title: title, unit: unit)
-        // Work that is over sooner than a tenth of a second shows none.
-        drawn = begin
-    }
-
-    /// Nanoseconds since the work began.
-    var elapsedNanos: Int64 { Clock.monotonicNanos() - begin }
-
-    /// Draws how far the work is, at most ten times a second.
-    mutating func draw(done: UInt64, total: UInt64) {
-        let now = Clock.monotonicNanos()
-        guard isShown, now - drawn > 100_000_000 else { return }
-        if drawn == begin { Self.clearWhenInterrupted() }
-        drawn = now
-        let width = Terminal.width(STDERR_FILENO)
-        let line = progress.line(done: done, total: total, elapsedNanos: now - begin, width: width)
-        Terminal.write("\(Self.eraseLine)\(line)", to: STDERR_FILENO)
-    }
-
-    /// Takes the bar away.
-    mutating func clear() {
-        if drawn > begin { Terminal.write("\(Self.eraseLine)", to: STDERR_FILENO) }
-        drawn = begin
-    }
-
-    /// Whoever interrupts the work gets a clean line to go on with; the process still ends by the
-    /// signal.
-    private static func clearWhenInterrupted() {
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            signal(number) { number in
-                // Only what may be called in a signal handler, signal-safety(7).
-                let text = ProgressMeter.eraseLine
-                _ = unsafe Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
-                signal(number, SIG_DFL)
-                raise(number)
-            }
-        }
+    /// Writes lines behind what was written before.
+    func write(_ lines: [String]) {
+        Terminal.write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
     }
 }

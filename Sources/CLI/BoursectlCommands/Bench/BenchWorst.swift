@@ -1,9 +1,8 @@
-// boursectl bench worst: the longest turns of the engine.
+// bench worst: the longest turns of the engine.
 
-internal import ArgumentParser
-internal import Bench
-internal import Engine
-internal import Glibc
+import ArgumentParser
+import Bench
+import Glibc
 
 struct BenchWorst: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Engine
 import JSON
-import Presentation
 
 struct JournalVoids: ParsableCommand {
     static let configuration = CommandConfiguration(

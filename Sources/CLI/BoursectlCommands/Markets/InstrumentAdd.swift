@@ -1,0 +1,120 @@
+// instrument add
+
+import ArgumentParser
+import Engine
+import JSON
+import Presentation
+import Terms
+import Wire
+
+struct InstrumentAdd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Adds a market.",
+        discussion: """
+            A price is a multiple of --tick, a quantity of --lot; both stay as they are for good. \
+            One tick times one lot must be a whole number of the quote asset's smallest unit, so \
+            that every trade is paid exactly; if it is not, the answer names the nearest ones that \
+            are. Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
+
+            An order's fee is rounded up to a whole smallest unit. Where that unit is a hundredth \
+            or more of the smallest order, the market is refused, for fees would be far from their \
+            rates; --coarse-fees takes it all the same.
+
+            JSON: {"sequence", "id", "symbol"}
+
+            EXAMPLE
+              boursectl instrument add BTCUSDT --base BTC --quote USDT \\
+                --tick 0.01 --lot 0.00001 --notional-min 5 \\
+                --price-max 1000000 --qty-max 9000 --band-up 20% --band-down 20%
+            """)
+
+    @OptionGroup var common: Common
+    @OptionGroup var signature: Signature
+    @Argument(help: "Its symbol, as BTCUSDT: up to 16 characters.") var symbol: String
+    @Option(help: "The asset that is traded.") var base: String
+    @Option(help: "The asset it is paid in.") var quote: String
+    @Option(help: "Step of prices, as 0.01.") var tick: DecimalNumber
+    @Option(help: "Step of quantities, as 0.00001.") var lot: DecimalNumber
+    @Option(help: "State to begin in: trading, preopen, pause, halt or closed.")
+    var begin: FirstState = .trading
+    @Flag(help: "Take a market whose fees round by a hundredth of an order or more.")
+    var coarseFees = false
+    @OptionGroup var terms: ChangeableTerms
+
+    func run() throws {
+        let desk = try common.exchange().desk(signature.who)
+        let command = try self.command(desk.replica)
+        try checkFees(command)
+        if desk.replica.engine.instrument(symbol: command.symbol) != nil {
+            throw Failure(
+                "\(symbol) exists",
+                repair: "see it with `boursectl instrument show \(symbol)`, change what can change "
+                    + "with `boursectl instrument set \(symbol)`")
+        }
+        let receipt = try desk.submit(command)
+        common.out.give(
+            [
+                "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
+                "symbol": .string(symbol),
+            ], text: ["\(symbol) is there, in state \(begin.rawValue). \(receipt.text)"])
+    }
+
+    /// Refuses a market whose fees are far from their rates; warns where they are not near.
+    private func checkFees(_ command: SetInstrument) throws {
+        let received: [(of: String, units: Int128)] = [
+            (base, Int128(command.quantityMin.lots) * Int128(command.lotUnits)),
+            (quote, command.notionalMin.units),
+        ]
+        for (asset, units) in received where units > 0 && units < 1_000 {
+            let share = DecimalNumber.percent(Int128(1_000_000) / units, scale: 6)
+            let what =
+                "an order of the smallest size brings \(units) smallest units of \(asset), so that "
+                + "a fee rounded up to one of them is \(share) of it"
+            guard units >= 100 || coarseFees else {
+                throw Failure(
+                    what,
+                    repair:
+                        "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
+                        + "with more decimals; or --coarse-fees where that is meant", code: .usage)
+            }
+            Terminal.warn("boursectl: \(what)")
+        }
+    }
+
+    /// The command for what was typed.
+    func command(_ replica: Replica) throws -> SetInstrument {
+        guard let text = Text16(symbol), !text.isEmpty else {
+            throw Failure("\(symbol) is no symbol: up to 16 plain characters", code: .usage)
+        }
+        let (baseAsset, quoteAsset) = (try replica.asset(base), try replica.asset(quote))
+        guard baseAsset.id != quoteAsset.id else {
+            throw Failure("\(base) cannot be traded against itself", code: .usage)
+        }
+        let grid = try Grid(
+            tick: tick, lot: lot, baseScale: baseAsset.scale, quoteScale: quoteAsset.scale)
+        let most = grid.standardMaxima()
+        var command = SetInstrument(
+            symbol: text, base: baseAsset.id, quote: quoteAsset.id,
+            tickMantissa: grid.tickMantissa, tickScale: grid.tickScale, lotUnits: grid.lotUnits,
+            state: begin.state, priceMax: most.price, quantityMax: most.quantity,
+            audit: try signature.audit())
+        try terms.apply(to: &command, grid: grid, quote: quoteAsset)
+        return command
+    }
+}
+
+/// States that an instrument can be created in.
+enum FirstState: String, ExpressibleByArgument, CaseIterable {
+    case trading, pause, halt, closed
+    case preOpen = "preopen"
+
+    var state: InstrumentState {
+        switch self {
+        case .trading: .trading
+        case .pause: .pause
+        case .halt: .halt
+        case .closed: .closed
+        case .preOpen: .preOpen
+        }
+    }
+}
