@@ -31,7 +31,7 @@ import Wire
     }
 
     @Test func `names the nearest tick and lot when the product is not whole`() throws {
-        let fault = #expect(throws: InputFault.self) { try grid("0.01", "0.00001", quote: 6) }
+        let fault = #expect(throws: InputError.self) { try grid("0.01", "0.00001", quote: 6) }
         #expect(fault?.repair.contains("--lot 0.0001 ") == true)
         #expect(fault?.repair.contains("--tick 0.1 ") == true)
         #expect(try grid("0.01", "0.0001", quote: 6).notionalUnit == 1)
@@ -40,25 +40,25 @@ import Wire
 
     @Test(arguments: ["0", "-0.01", "0.0000000000000000001", "1000000000000000001"])
     func `refuses a tick out of range`(tick: String) {
-        #expect(throws: InputFault.self) { try grid(tick, "1") }
+        #expect(throws: InputError.self) { try grid(tick, "1") }
     }
 
     @Test(arguments: ["0", "-1", "0.000000001", "100000000000000000000"])
     func `refuses a lot that is no whole number of units`(lot: String) {
-        #expect(throws: InputFault.self) { try grid("1", lot) }
+        #expect(throws: InputError.self) { try grid("1", lot) }
     }
 
     @Test func `refuses prices and quantities off the grid`() throws {
         let btc = try grid("0.05", "0.001")
         #expect(try btc.price(#require(DecimalNumber("10.15")), option: "--p").ticks == 203)
         #expect(try btc.quantity(#require(DecimalNumber("2")), option: "--q").lots == 2_000)
-        #expect(throws: InputFault.self) {
+        #expect(throws: InputError.self) {
             try btc.price(#require(DecimalNumber("10.12")), option: "--p")
         }
-        #expect(throws: InputFault.self) {
+        #expect(throws: InputError.self) {
             try btc.quantity(#require(DecimalNumber("0.0005")), option: "--q")
         }
-        #expect(throws: InputFault.self) {
+        #expect(throws: InputError.self) {
             try btc.price(#require(DecimalNumber("-1")), option: "--p")
         }
     }

@@ -1,7 +1,7 @@
 // The arguments before they are parsed.
 
 /// The arguments as they are parsed.
-enum Arguments {
+enum CommandArguments {
     /// Whether the form of monitoring plugins is asked for.
     static var asksNagios: Bool {
         let all = CommandLine.arguments

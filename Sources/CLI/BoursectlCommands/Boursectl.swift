@@ -7,10 +7,10 @@ import Presentation
 /// What the executable runs.
 public enum BoursectlProcess {
     /// Runs the command that this process's arguments name, and ends the process where it fails.
-    public static func run() { Boursectl.main() }
+    public static func run() { BoursectlCommand.main() }
 }
 
-struct Boursectl: ParsableCommand {
+struct BoursectlCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "boursectl",
         abstract: "Administers a Bourse exchange.",
@@ -49,27 +49,33 @@ struct Boursectl: ParsableCommand {
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(
-                name: "Set up", subcommands: [Init.self, Demo.self, Status.self, Upgrade.self]),
+                name: "Set up",
+                subcommands: [
+                    InitCommand.self, DemoCommand.self, StatusCommand.self, UpgradeCommand.self,
+                ]),
             CommandGroup(
                 name: "Markets",
                 subcommands: [
-                    AssetGroup.self, InstrumentGroup.self, FeesGroup.self, Book.self, Halt.self,
-                    Pause.self, Resume.self, PreOpen.self, Close.self,
+                    AssetGroup.self, InstrumentGroup.self, FeesGroup.self, BookCommand.self,
+                    HaltCommand.self,
+                    PauseCommand.self, ResumeCommand.self, PreOpenCommand.self, CloseCommand.self,
                 ]),
             CommandGroup(
                 name: "Accounts",
                 subcommands: [
-                    AccountGroup.self, KeyGroup.self, LimitsGroup.self, Credit.self, Debit.self,
-                    Orders.self, CancelAll.self, Kill.self,
+                    AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
+                    DebitCommand.self,
+                    OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
             CommandGroup(
                 name: "The log",
-                subcommands: [JournalGroup.self, SnapshotGroup.self, VoidRecord.self]),
+                subcommands: [JournalGroup.self, SnapshotGroup.self, VoidCommand.self]),
             CommandGroup(
                 name: "This host",
                 subcommands: [
-                    Check.self, Explain.self, Fix.self, TuneGroup.self, Undo.self, Changes.self,
-                    Watch.self, SupportBundle.self,
+                    CheckCommand.self, ExplainCommand.self, FixCommand.self, TuneGroup.self,
+                    UndoCommand.self, ChangesCommand.self,
+                    WatchCommand.self, SupportBundleCommand.self,
                 ]),
             CommandGroup(name: "Measuring", subcommands: [BenchGroup.self, NoiseCommand.self]),
         ])
@@ -78,20 +84,20 @@ struct Boursectl: ParsableCommand {
         // A reader that went away, as `| head`, ends this quietly.
         signal(SIGPIPE, SIG_DFL)
         do {
-            var command = try parseAsRoot(Arguments.leafFirst(CommandLine.arguments))
-            if Arguments.asksNagios, !(command is any NagiosCommand) {
-                throw Failure(
+            var command = try parseAsRoot(CommandArguments.leafFirst(CommandLine.arguments))
+            if CommandArguments.asksNagios, !(command is any NagiosCommand) {
+                throw CommandError(
                     "--output nagios is for check and status",
                     repair: "take --output json here", code: .usage)
             }
             try command.run()
-        } catch let failure as Failure {
-            failure.exit()
-        } catch let fault as InputFault {
-            Failure(fault.problem, repair: fault.repair, code: .usage).exit()
+        } catch let error as CommandError {
+            error.exit()
+        } catch let error as InputError {
+            CommandError(error.problem, repair: error.repair, code: .usage).exit()
         } catch {
-            if let amount = Arguments.negativeAmount(CommandLine.arguments) {
-                Failure(negative: amount).exit()
+            if let amount = CommandArguments.negativeAmount(CommandLine.arguments) {
+                CommandError(negative: amount).exit()
             }
             exit(withError: error)
         }

@@ -6,7 +6,7 @@ import Platform
 import Presentation
 
 /// Why a command could not do what it was asked to.
-struct Failure: Error {
+struct CommandError: Error {
     /// Exit statuses, as systemctl(1) and sysexits.h have them.
     enum Code: Int32 {
         /// Refused, or something failed.
@@ -48,23 +48,23 @@ struct Failure: Error {
     }
 }
 
-extension Failure {
+extension CommandError {
     /// A failed system call.
     init(_ error: SystemError) {
         self.init("\(error)")
     }
 }
 
-extension Failure {
+extension CommandError {
     /// Carries out system calls; one that fails is a failure.
     static func wrapping<Value>(
         _ body: () throws(SystemError) -> Value
-    ) throws(Failure) -> Value {
-        do throws(SystemError) { return try body() } catch { throw Failure(error) }
+    ) throws(CommandError) -> Value {
+        do throws(SystemError) { return try body() } catch { throw CommandError(error) }
     }
 }
 
-extension Failure {
+extension CommandError {
     /// A fault of the journal or of a snapshot.
     init(_ error: JournalError) { self.init("\(error)") }
 }

@@ -7,7 +7,7 @@ import Platform
 import Presentation
 
 /// Which exchange, and how its answers look.
-struct Common: ParsableArguments {
+struct CommonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Configuration file of the exchange.", valueName: "file"))
     var config: String?
 
@@ -33,13 +33,13 @@ struct Common: ParsableArguments {
     func out(on screen: Screen) -> Output { Output(format: output, screen: screen) }
 
     /// The configuration file that is meant.
-    func configurationFile() throws(Failure) -> String {
+    func configurationFile() throws(CommandError) -> String {
         if let config { return config }
         if let state { return state + "/bourse.toml" }
         if let file = Terminal.environment("BOURSE_CONFIG"), !file.isEmpty { return file }
         let installed = "/etc/bourse/bourse.toml"
         guard unsafe access(installed, F_OK) == 0 else {
-            throw Failure(
+            throw CommandError(
                 "which exchange? there is no \(installed)",
                 repair: "name its state directory with --state DIR or its file with --config FILE",
                 code: .usage)
@@ -48,17 +48,17 @@ struct Common: ParsableArguments {
     }
 
     /// The settings of the exchange.
-    func settings() throws(Failure) -> Settings {
+    func settings() throws(CommandError) -> Settings {
         let file = try configurationFile()
         do {
             return try Settings.load(path: file)
         } catch {
-            throw Failure("\(error)", code: .configuration)
+            throw CommandError("\(error)", code: .configuration)
         }
     }
 
     /// The exchange itself.
-    func exchange() throws(Failure) -> Exchange { Exchange(settings: try settings()) }
+    func exchange() throws(CommandError) -> Exchange { Exchange(settings: try settings()) }
 }
 
 /// A decimal on the command line.
@@ -68,7 +68,7 @@ extension DecimalNumber: ExpressibleByArgument {
 }
 
 /// Whether a command shows its result once, or again and again.
-struct Repeating: ParsableArguments {
+struct RepeatOptions: ParsableArguments {
     @Option(
         name: [.customShort("w"), .customLong("watch")],
         help: ArgumentHelp(
@@ -81,7 +81,7 @@ struct Repeating: ParsableArguments {
 
     /// Shows a result once, or without end: on a terminal each over the one before. An exit status
     /// ends it where it is shown once.
-    func run(_ common: Common, _ show: (Output) throws -> Void) throws {
+    func run(_ common: CommonOptions, _ show: (Output) throws -> Void) throws {
         guard let seconds else { return try show(common.out) }
         let out = common.out(on: Screen())
         while true {

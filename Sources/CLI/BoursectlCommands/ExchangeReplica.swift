@@ -10,7 +10,7 @@ import Wire
 /// The state of the exchange at one record of the log.
 ///
 /// A replica, not a question to matchd: reading costs the matching nothing.
-final class Replica {
+final class ExchangeReplica {
     private var follower: Follower
     /// Whether it has all that matchd had released when it last said how far it was.
     private(set) var isCaughtUp = false
@@ -68,9 +68,9 @@ final class Replica {
     // MARK: What operators name
 
     /// The asset of a code.
-    func asset(_ code: String) throws(Failure) -> AssetView {
+    func asset(_ code: String) throws(CommandError) -> AssetView {
         guard let text = Text16(code), let asset = engine.asset(code: text) else {
-            throw Failure(
+            throw CommandError(
                 "there is no asset \(code)",
                 repair: Self.known(assets.map { "\($0.code)" }, "asset"))
         }
@@ -78,9 +78,9 @@ final class Replica {
     }
 
     /// The instrument of a symbol.
-    func instrument(_ symbol: String) throws(Failure) -> InstrumentView {
+    func instrument(_ symbol: String) throws(CommandError) -> InstrumentView {
         guard let text = Text16(symbol), let instrument = engine.instrument(symbol: text) else {
-            throw Failure(
+            throw CommandError(
                 "there is no instrument \(symbol)",
                 repair: Self.known(instruments.map { "\($0.symbol)" }, "instrument"))
         }
@@ -88,14 +88,14 @@ final class Replica {
     }
 
     /// The account of a name, or of `id:NUMBER`.
-    func account(_ name: String) throws(Failure) -> AccountView {
+    func account(_ name: String) throws(CommandError) -> AccountView {
         if name.hasPrefix("id:"), let number = UInt32(name.dropFirst(3)),
             let account = engine.account(AccountID(number))
         {
             return account
         }
         guard let text = Text40(name), let account = engine.account(name: text) else {
-            throw Failure(
+            throw CommandError(
                 "there is no account \(name)",
                 repair: "see `boursectl account list`, or open it with "
                     + "`boursectl account open \(name)`")
@@ -139,10 +139,10 @@ final class Replica {
 
 extension AssetView {
     /// A decimal as an amount of this asset.
-    func amount(_ value: DecimalNumber) throws(Failure) -> Amount {
+    func amount(_ value: DecimalNumber) throws(CommandError) -> Amount {
         guard let units = value.units(scale: Int(scale)), abs(units) <= Limits.amountUnitsMax else {
             let least = DecimalNumber(units: 1, scale: Int(scale))
-            throw Failure(
+            throw CommandError(
                 "\(value) is no amount of \(code)",
                 repair: "its smallest unit is \(least), and the ledger ends at 2^120 of them")
         }

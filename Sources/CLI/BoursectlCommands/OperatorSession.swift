@@ -11,7 +11,7 @@ import Terms
 import Wire
 
 /// What came of an operator's command.
-struct Receipt {
+struct CommandReceipt {
     /// Its record in the log.
     let sequence: UInt64
     /// What the engine made of it.
@@ -25,9 +25,9 @@ struct Receipt {
 /// It follows the log and believes nothing but it: a command is done when its record comes back on
 /// the feed. When the connection is lost before that, it is made again, the log is read on, and
 /// what is not in it is sent again under its old number, which the engine takes once.
-final class Desk {
-    /// The state of the exchange, after each of this desk's commands.
-    let replica: Replica
+final class OperatorSession {
+    /// The state of the exchange, after each of this session's commands.
+    let replica: ExchangeReplica
     private let exchange: Exchange
     private let name: Text40
     private var client: LinkClient
@@ -35,7 +35,7 @@ final class Desk {
     private var out = LinkEncoder()
     private var submitted = 0
     private var hasBegun = false
-    private var done: [Int: Receipt] = [:]
+    private var done: [Int: CommandReceipt] = [:]
     /// Orders that mass cancels and kill switches ended since it was set to 0.
     private(set) var canceled = 0
 
@@ -44,15 +44,15 @@ final class Desk {
     /// How often a command that met another session of the same operator is tried.
     static let attemptsMax = 20
 
-    /// A desk for an operator of that name.
-    init(_ exchange: Exchange, operator name: Text40) throws(Failure) {
+    /// A session for an operator of that name.
+    init(_ exchange: Exchange, operator name: Text40) throws(CommandError) {
         guard let name = Text40("\(LinkProtocol.operatorPrefix)\(name)") else {
             preconditionFailure("an operator's name fits its session's")
         }
         self.exchange = exchange
         self.name = name
         client = try exchange.connect(name)
-        replica = Replica(client.welcome)
+        replica = ExchangeReplica(client.welcome)
         writer = WriterSession(name: name, capacity: 16)
         greet()
         let deadline = Clock.monotonicNanos() + Exchange.replicaNanosMax
@@ -81,7 +81,7 @@ final class Desk {
     @discardableResult
     func submit(
         _ payload: some CommandPayload, meanings: [Refusal: String] = [:]
-    ) throws(Failure) -> Receipt {
+    ) throws(CommandError) -> CommandReceipt {
         try begin()
         for attempt in 1...Self.attemptsMax {
             let receipt = try submitOnce(payload)
@@ -90,22 +90,23 @@ final class Desk {
             guard receipt.outcome.refusal == .sessionUnknown else {
                 let refusal = receipt.outcome.refusal
                 guard refusal == .none else {
-                    throw meanings[refusal].map { Failure("refused: \($0)") }
-                        ?? Failure(refused: refusal)
+                    throw meanings[refusal].map { CommandError("refused: \($0)") }
+                        ?? CommandError(refused: refusal)
                 }
                 return receipt
             }
             let most = UInt64(attempt) * 10_000_000
             Clock.sleep(nanos: Int64(SystemRandom.number() % most))
         }
-        throw Failure(
+        throw CommandError(
             "other sessions of \(name) get in between all the time; nothing was done",
             repair: "give each program an operator's name of its own with --operator")
     }
 
     /// Submits a command that cancels many orders, and waits until all are: what one turn of the
     /// engine has no time for goes on in the next ones. Gives how many ended.
-    func submitCancels(_ payload: some CommandPayload) throws(Failure) -> (Receipt, Int) {
+    func submitCancels(_ payload: some CommandPayload) throws(CommandError) -> (CommandReceipt, Int)
+    {
         canceled = 0
         let receipt = try submit(payload)
         let deadline = Clock.monotonicNanos() + Exchange.replicaNanosMax
@@ -114,23 +115,23 @@ final class Desk {
     }
 
     /// Opens the session, before the first command: who only looks leaves nothing in the log.
-    private func begin() throws(Failure) {
+    private func begin() throws(CommandError) {
         guard !hasBegun else { return }
         hasBegun = true
         writer.connected(&out)
         let deadline = Clock.monotonicNanos() + Self.commandNanosMax
         try pump(until: deadline) { $0.writer.state != .opening }
-        if case .refused(let refusal) = writer.state { throw Failure(refused: refusal) }
+        if case .refused(let refusal) = writer.state { throw CommandError(refused: refusal) }
     }
 
-    private func submitOnce(_ payload: some CommandPayload) throws(Failure) -> Receipt {
+    private func submitOnce(_ payload: some CommandPayload) throws(CommandError) -> CommandReceipt {
         let deadline = Clock.monotonicNanos() + Self.commandNanosMax
         if writer.state == .replaced { writer.reopen(&out) }
         try pump(until: deadline) { $0.writer.canSubmit || $0.writer.state == .replaced }
         submitted += 1
         let tag = submitted
         guard writer.submit(payload, tag: tag, &out) else {
-            return Receipt(sequence: 0, outcome: .refused(.sessionUnknown))
+            return CommandReceipt(sequence: 0, outcome: .refused(.sessionUnknown))
         }
         try pump(until: deadline) { $0.done[tag] != nil }
         guard let receipt = done.removeValue(forKey: tag) else {
@@ -150,8 +151,8 @@ final class Desk {
 
     /// Sends and receives until `isEnough`.
     private func pump(
-        until deadline: Int64, _ isEnough: (Desk) -> Bool
-    ) throws(Failure) {
+        until deadline: Int64, _ isEnough: (OperatorSession) -> Bool
+    ) throws(CommandError) {
         while !isEnough(self) {
             guard Clock.monotonicNanos() < deadline else {
                 throw uncertain("no answer came in time")
@@ -184,7 +185,7 @@ final class Desk {
     }
 
     private func resolve(_ resolved: WriterSession<Int>.Resolved, sequence: UInt64) {
-        done[resolved.tag] = Receipt(sequence: sequence, outcome: resolved.outcome)
+        done[resolved.tag] = CommandReceipt(sequence: sequence, outcome: resolved.outcome)
     }
 
     private static func canceled(_ engine: borrowing Engine) -> Int {
@@ -202,9 +203,9 @@ final class Desk {
     }
 
     /// Makes the connection again, once matchd is there again.
-    private func reconnect(after fault: LinkFault, until deadline: Int64) throws(Failure) {
+    private func reconnect(after fault: LinkFault, until deadline: Int64) throws(CommandError) {
         if case .refused(let refusal) = fault, refusal.code != .stopping, refusal.code != .limit {
-            throw Failure(fault)
+            throw CommandError(fault)
         }
         writer.disconnected()
         Terminal.warn("boursectl: \(fault); connecting again")
@@ -221,22 +222,24 @@ final class Desk {
         do {
             try replica.reconnected(client.welcome)
         } catch {
-            throw Failure("\(error)")
+            throw CommandError("\(error)")
         }
         greet()
     }
 
     /// What to say when a command may be in the log or not.
-    private func uncertain(_ why: String) -> Failure {
-        guard writer.inFlight > 0, case .open(let id) = writer.state else { return Failure(why) }
-        return Failure(
+    private func uncertain(_ why: String) -> CommandError {
+        guard writer.inFlight > 0, case .open(let id) = writer.state else {
+            return CommandError(why)
+        }
+        return CommandError(
             "\(why); whether the command is in the log is not known",
             repair: "once matchd runs, look for session \(id.number) in `boursectl journal dump "
                 + "--from \(replica.engine.sequence + 1)` before you give it again")
     }
 }
 
-extension Failure {
+extension CommandError {
     /// A refused command.
     init(refused refusal: Refusal) {
         self.init("refused: \(refusal.meaning) (\(refusal))", repair: refusal.repair)

@@ -9,19 +9,19 @@ enum TextFile {
     static let bytesMax = 1 << 20
 
     /// The text of a file; nil when there is none.
-    static func read(_ path: String) throws(Failure) -> String? {
+    static func read(_ path: String) throws(CommandError) -> String? {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try File(path, .read).read(count: bytesMax + 1)
         } catch {
             if error.isMissing { return nil }
-            throw Failure(error)
+            throw CommandError(error)
         }
         return try text(bytes, path)
     }
 
     /// All that standard input gives.
-    static func readStandardInput() throws(Failure) -> String {
+    static func readStandardInput() throws(CommandError) -> String {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while bytes.count <= bytesMax {
@@ -33,16 +33,16 @@ enum TextFile {
         return try text(bytes, "standard input")
     }
 
-    private static func text(_ bytes: [UInt8], _ name: String) throws(Failure) -> String {
-        guard bytes.count <= bytesMax else { throw Failure("\(name) is too large") }
+    private static func text(_ bytes: [UInt8], _ name: String) throws(CommandError) -> String {
+        guard bytes.count <= bytesMax else { throw CommandError("\(name) is too large") }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure("\(name) is no UTF-8 text")
+            throw CommandError("\(name) is no UTF-8 text")
         }
         return text
     }
 
     /// Replaces a file, whole or not at all, and on disk when this returns.
-    static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws(Failure) {
+    static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws(CommandError) {
         let aside = "\(path).new.\(getpid())"
         do throws(SystemError) {
             do throws(SystemError) {
@@ -56,7 +56,7 @@ enum TextFile {
                 throw error
             }
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 }

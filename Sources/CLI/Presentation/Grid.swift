@@ -3,7 +3,7 @@
 package import Terms
 
 /// What an operator typed does not fit, and what would.
-package struct InputFault: Error, Hashable, CustomStringConvertible {
+package struct InputError: Error, Hashable, CustomStringConvertible {
     /// What is wrong.
     package let problem: String
     /// What to do about it, or empty.
@@ -48,9 +48,9 @@ package struct Grid: Hashable, Sendable {
     ///   of the quote's smallest units; the fault names the nearest ones that are.
     package init(
         tick: DecimalNumber, lot: DecimalNumber, baseScale: UInt8, quoteScale: UInt8
-    ) throws(InputFault) {
+    ) throws(InputError) {
         guard tick.digits > 0, tick.digits <= 1_000_000_000_000_000_000, tick.scale <= 18 else {
-            throw InputFault(
+            throw InputError(
                 "the tick \(tick) is out of range",
                 repair: "give a positive --tick with at most 18 digits and 18 decimals, as 0.01")
         }
@@ -58,7 +58,7 @@ package struct Grid: Hashable, Sendable {
             let lotUnits = Int64(exactly: units)
         else {
             let least = DecimalNumber(units: 1, scale: Int(baseScale))
-            throw InputFault(
+            throw InputError(
                 "the lot \(lot) is not a whole number of the base asset's smallest unit, \(least)",
                 repair: "give a --lot that is a multiple of \(least)")
         }
@@ -68,7 +68,7 @@ package struct Grid: Hashable, Sendable {
         try checkWhole()
     }
 
-    private func checkWhole() throws(InputFault) {
+    private func checkWhole() throws(InputError) {
         let least = Int128(1)
         let product = Self.power(Int(tickScale) + Int(baseScale))
         let money = Self.power(Int(quoteScale))
@@ -77,7 +77,7 @@ package struct Grid: Hashable, Sendable {
         guard Int128(lotUnits) % lotStep == 0 else {
             let lot = Self.roundUp(Int128(lotUnits), lotStep)
             let tick = Self.roundUp(Int128(tickMantissa), tickStep)
-            throw InputFault(
+            throw InputError(
                 "one tick × one lot is less than the quote asset's smallest unit, "
                     + "\(DecimalNumber(units: least, scale: Int(quoteScale))), or no whole number "
                     + "of it, so a trade could not be paid exactly",
@@ -86,7 +86,7 @@ package struct Grid: Hashable, Sendable {
                     + "this lot, or a quote asset with more decimals")
         }
         guard notionalUnit != nil else {
-            throw InputFault(
+            throw InputError(
                 "one tick × one lot is more than 2^62 of the quote asset's smallest units",
                 repair: "use a smaller --tick or a smaller --lot")
         }
@@ -126,14 +126,14 @@ package struct Grid: Hashable, Sendable {
 
 extension Grid {
     /// The price of a decimal.
-    package func price(_ value: DecimalNumber, option: String) throws(InputFault) -> Price {
+    package func price(_ value: DecimalNumber, option: String) throws(InputError) -> Price {
         let tick = text(Price(ticks: 1))
         guard let units = value.units(scale: Int(tickScale)), units % Int128(tickMantissa) == 0,
             let ticks = Int64(exactly: units / Int128(tickMantissa)),
             (0...Limits.priceTicksMax).contains(ticks)
         else {
             let most = text(Price(ticks: Limits.priceTicksMax))
-            throw InputFault(
+            throw InputError(
                 "\(option) \(value) is no price here",
                 repair: "give a multiple of the tick \(tick), from 0 to \(most)")
         }
@@ -141,13 +141,13 @@ extension Grid {
     }
 
     /// The quantity of a decimal.
-    package func quantity(_ value: DecimalNumber, option: String) throws(InputFault) -> Quantity {
+    package func quantity(_ value: DecimalNumber, option: String) throws(InputError) -> Quantity {
         guard let units = value.units(scale: Int(baseScale)), units % Int128(lotUnits) == 0,
             let lots = Int64(exactly: units / Int128(lotUnits)),
             (0...Limits.quantityLotsMax).contains(lots)
         else {
             let most = text(Quantity(lots: Limits.quantityLotsMax))
-            throw InputFault(
+            throw InputError(
                 "\(option) \(value) is no quantity here",
                 repair: "give a multiple of the lot \(text(Quantity(lots: 1))), from 0 to \(most)")
         }

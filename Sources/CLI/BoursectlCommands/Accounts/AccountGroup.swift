@@ -9,7 +9,7 @@ import Terms
 struct AccountGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account", abstract: "Customers' accounts.",
-        subcommands: [AccountOpen.self, AccountList.self, AccountShow.self])
+        subcommands: [AccountOpenCommand.self, AccountListCommand.self, AccountShowCommand.self])
 }
 
 extension Balance {

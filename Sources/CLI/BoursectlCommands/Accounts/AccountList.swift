@@ -6,12 +6,12 @@ import JSON
 import Presentation
 import Terms
 
-struct AccountList: ParsableCommand {
+struct AccountListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the accounts.",
         discussion: #"JSON: [{"id", "name", "tier", "killed", "openOrders"}]"#)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let replica = try common.exchange().replica()

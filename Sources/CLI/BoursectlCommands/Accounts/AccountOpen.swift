@@ -5,7 +5,7 @@ import JSON
 import Terms
 import Wire
 
-struct AccountOpen: ParsableCommand {
+struct AccountOpenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "open", abstract: "Opens an account.",
         discussion: """
@@ -14,17 +14,17 @@ struct AccountOpen: ParsableCommand {
             JSON: {"sequence", "id", "name"}
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "The owner's name for it: up to 40 characters.") var name: String
 
     func run() throws {
         guard let text = Text40(name), !text.isEmpty, !name.hasPrefix("id:") else {
-            throw Failure(
+            throw CommandError(
                 "\(name) is no account's name: up to 40 plain characters, not beginning with id:",
                 code: .usage)
         }
-        let receipt = try common.exchange().desk(signature.who).submit(
+        let receipt = try common.exchange().session(signature.who).submit(
             OpenAccount(name: text, audit: signature.audit()))
         let id = receipt.outcome.id
         common.out.give(

@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct AccountShow: ParsableCommand {
+struct AccountShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows an account's balances, limits and open orders.",
         discussion: """
@@ -15,7 +15,7 @@ struct AccountShow: ParsableCommand {
             `boursectl orders`.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Argument(help: "Its name, or id:NUMBER.") var account: String
 
     func run() throws {
@@ -33,7 +33,9 @@ struct AccountShow: ParsableCommand {
             ], text: text(view, balances, orders, replica))
     }
 
-    private func json(_ asset: AssetView, _ balance: Balance, _ replica: Replica) -> JSONValue {
+    private func json(_ asset: AssetView, _ balance: Balance, _ replica: ExchangeReplica)
+        -> JSONValue
+    {
         func number(_ amount: Amount) -> JSONValue {
             .string(replica.number(amount, asset.id).text(decimals: Int(asset.scale)))
         }
@@ -46,7 +48,7 @@ struct AccountShow: ParsableCommand {
 
     private func text(
         _ view: AccountView, _ balances: [(AssetView, Balance)], _ orders: [OrderView],
-        _ replica: Replica
+        _ replica: ExchangeReplica
     ) -> [String] {
         let ink = common.out.ink
         var facts = Facts()

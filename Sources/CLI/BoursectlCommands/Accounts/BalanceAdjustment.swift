@@ -8,7 +8,7 @@ import Terms
 import Wire
 
 /// What a booking stands for outside.
-struct Reference: ParsableArguments {
+struct BookingReference: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What is booked, as \"wire 4711\"; each reference once for the whole exchange.",
@@ -16,9 +16,9 @@ struct Reference: ParsableArguments {
     var reference: String
 
     /// The reference, where it fits.
-    func checked() throws(Failure) -> Text64 {
+    func checked() throws(CommandError) -> Text64 {
         guard let text = Text64(reference), !text.isEmpty else {
-            throw Failure(
+            throw CommandError(
                 "\(reference.isEmpty ? "an empty text" : reference) is no reference",
                 repair: "give --reference with up to 64 characters of plain ASCII", code: .usage)
         }
@@ -27,32 +27,35 @@ struct Reference: ParsableArguments {
 }
 
 /// A credit or a debit.
-struct Adjustment {
+struct BalanceAdjustment {
     let account: String
     let asset: String
     let amount: DecimalNumber
     let sign: Int128
     let reference: Text64
 
-    func run(_ common: Common, _ signature: ReasonedSignature) throws {
+    func run(_ common: CommonOptions, _ signature: ReasonedSignatureOptions) throws {
         guard amount.digits > 0 else {
             throw amount.digits == 0
-                ? Failure("the amount is zero", repair: "give how much", code: .usage)
-                : Failure(negative: "\(amount)")
+                ? CommandError("the amount is zero", repair: "give how much", code: .usage)
+                : CommandError(negative: "\(amount)")
         }
         let audit = try signature.audit()
-        let desk = try common.exchange().desk(signature.who)
-        let (account, asset) = (try desk.replica.account(account), try desk.replica.asset(asset))
+        let session = try common.exchange().session(signature.who)
+        let (account, asset) = (
+            try session.replica.account(account), try session.replica.asset(asset)
+        )
         let units = try asset.amount(amount)
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             AdjustBalance(
                 account: account.id, asset: asset.id, amount: Amount(units: sign * units.units),
                 reference: reference, audit: audit))
-        show(receipt, account, asset, desk.replica, common.out)
+        show(receipt, account, asset, session.replica, common.out)
     }
 
     private func show(
-        _ receipt: Receipt, _ account: AccountView, _ asset: AssetView, _ replica: Replica,
+        _ receipt: CommandReceipt, _ account: AccountView, _ asset: AssetView,
+        _ replica: ExchangeReplica,
         _ out: Output
     ) {
         let balance = replica.engine.balance(account.id, asset.id)
@@ -72,7 +75,7 @@ struct Adjustment {
     }
 }
 
-extension Failure {
+extension CommandError {
     /// A negative amount where a positive one is meant.
     init(negative amount: String) {
         self.init(

@@ -7,7 +7,7 @@ import Presentation
 import Terms
 import Wire
 
-struct CancelAll: ParsableCommand {
+struct CancelAllCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel-all", abstract: "Cancels open orders of an account, a market or both.",
         discussion: """
@@ -24,8 +24,8 @@ struct CancelAll: ParsableCommand {
         case buy, sell
     }
 
-    @OptionGroup var common: Common
-    @OptionGroup var who: Operator
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var who: OperatorOption
     @Option(help: "Only this account's orders.") var account: String?
     @Option(help: "Only orders in this market.") var instrument: String?
     @Option(help: "Only this side: buy or sell.") var side: Sides?
@@ -39,11 +39,11 @@ struct CancelAll: ParsableCommand {
     }
 
     func run() throws {
-        let desk = try common.exchange().desk(who)
-        let accountID = try account.map { try desk.replica.account($0).id } ?? AccountID(0)
+        let session = try common.exchange().session(who)
+        let accountID = try account.map { try session.replica.account($0).id } ?? AccountID(0)
         let instrumentID =
-            try instrument.map { try desk.replica.instrument($0).id } ?? InstrumentID(0)
-        let (receipt, canceled) = try desk.submitCancels(
+            try instrument.map { try session.replica.instrument($0).id } ?? InstrumentID(0)
+        let (receipt, canceled) = try session.submitCancels(
             MassCancel(
                 account: accountID, instrument: instrumentID,
                 side: side.map { $0 == .buy ? .buy : .sell }))

@@ -3,9 +3,9 @@
 import ArgumentParser
 import Presentation
 
-struct Credit: ParsableCommand {
+struct CreditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Credits an account from outside.",
+        commandName: "credit", abstract: "Credits an account from outside.",
         discussion: """
             For money that came in by another way than a chain deposit. The operator's name and \
             the reason stand in the journal. --reference names what is booked outside, as a wire's \
@@ -18,15 +18,15 @@ struct Credit: ParsableCommand {
               boursectl credit alice USDT 1000.50 --reference "wire 4711" --reason deposit
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
     @Argument(help: "How much, as 1000.50.") var amount: DecimalNumber
-    @OptionGroup var reference: Reference
+    @OptionGroup var reference: BookingReference
 
     func run() throws {
-        let adjustment = Adjustment(
+        let adjustment = BalanceAdjustment(
             account: account, asset: asset, amount: amount, sign: 1,
             reference: try reference.checked())
         try adjustment.run(common, signature)

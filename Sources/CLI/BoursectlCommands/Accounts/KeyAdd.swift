@@ -8,7 +8,7 @@ import Secrets
 import Terms
 import Wire
 
-struct KeyAdd: ParsableCommand {
+struct KeyAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds an API key and prints its secret, once.",
         discussion: """
@@ -31,8 +31,8 @@ struct KeyAdd: ParsableCommand {
               boursectl key add alice --public-key public.pem
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Option(help: "What it may do: read, trade, withdraw, with commas between.")
     var permissions = "read,trade"
@@ -70,9 +70,9 @@ struct KeyAdd: ParsableCommand {
             secret = given == nil ? key.secret : nil
             (kept, algorithm) = (try key.sealed(settings), .hmacSHA256)
         }
-        let desk = try Exchange(settings: settings).desk(signature.who)
-        let view = try desk.replica.account(account)
-        let receipt = try desk.submit(
+        let session = try Exchange(settings: settings).session(signature.who)
+        let view = try session.replica.account(account)
+        let receipt = try session.submit(
             AddAPIKey(
                 account: view.id, permissions: Permissions(names: permissions) ?? [],
                 algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
@@ -81,7 +81,7 @@ struct KeyAdd: ParsableCommand {
     }
 
     private func show(
-        _ receipt: Receipt, _ account: AccountView, _ id: Text64, _ secret: String?,
+        _ receipt: CommandReceipt, _ account: AccountView, _ id: Text64, _ secret: String?,
         _ algorithm: KeyAlgorithm
     ) {
         var facts = Facts()

@@ -8,7 +8,7 @@ import Terms
 struct KeyGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "API keys of accounts.",
-        subcommands: [KeyAdd.self, KeyList.self, KeyRevoke.self])
+        subcommands: [KeyAddCommand.self, KeyListCommand.self, KeyRevokeCommand.self])
 }
 
 /// An API key with its secret in the open.
@@ -21,12 +21,12 @@ struct APIKey {
     let secret: String
 
     /// A key of this identifier and secret.
-    init(keyID: String, secret: String) throws(Failure) {
+    init(keyID: String, secret: String) throws(CommandError) {
         (self.keyID, self.text, self.secret) = (keyID, try Self.identifier(keyID), secret)
     }
 
     /// An identifier that both the log and the API take.
-    static func identifier(_ keyID: String) throws(Failure) -> Text64 {
+    static func identifier(_ keyID: String) throws(CommandError) -> Text64 {
         let isPlain = keyID.utf8.allSatisfy {
             switch $0 {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
@@ -34,7 +34,7 @@ struct APIKey {
             }
         }
         guard isPlain, !keyID.isEmpty, let text = Text64(keyID) else {
-            throw Failure(
+            throw CommandError(
                 "\(keyID) is no key's identifier",
                 repair: "use up to 64 letters, digits, - and _", code: .usage)
         }
@@ -49,7 +49,7 @@ struct APIKey {
     }
 
     /// The secret, sealed under the exchange's key with the identifier bound to it.
-    func sealed(_ settings: Settings) throws(Failure) -> [UInt8] {
+    func sealed(_ settings: Settings) throws(CommandError) -> [UInt8] {
         try SealKeyFile(settings).load()
             .seal(SecretBytes(Array(secret.utf8)), context: Array(keyID.utf8))
     }

@@ -5,12 +5,12 @@ import Engine
 import JSON
 import Presentation
 
-struct KeyList: ParsableCommand {
+struct KeyListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the API keys that are not revoked.",
         discussion: #"JSON: [{"keyID", "account", "permissions", "algorithm"}]"#)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Option(help: "Only this account's.") var account: String?
 
     func run() throws {

@@ -5,20 +5,20 @@ import JSON
 import Terms
 import Wire
 
-struct KeyRevoke: ParsableCommand {
+struct KeyRevokeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Revokes an API key, for good.",
         discussion: #"JSON: {"sequence", "keyID"}"#)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "The key's identifier.") var keyID: String
 
     func run() throws {
         guard let text = Text64(keyID), !text.isEmpty else {
-            throw Failure("\(keyID) is no key's identifier", code: .usage)
+            throw CommandError("\(keyID) is no key's identifier", code: .usage)
         }
-        let receipt = try common.exchange().desk(signature.who).submit(
+        let receipt = try common.exchange().session(signature.who).submit(
             RevokeAPIKey(keyID: text, audit: signature.audit()))
         common.out.give(
             ["sequence": .number(receipt.sequence), "keyID": .string(keyID)],

@@ -7,8 +7,9 @@ import Presentation
 import Terms
 import Wire
 
-struct Kill: ParsableCommand {
+struct KillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "kill",
         abstract: "Sets or releases the kill switch of an account or of the venue.",
         discussion: """
             On: its open orders are cancelled and no new ones are taken, until it is released by \
@@ -29,17 +30,17 @@ struct Kill: ParsableCommand {
         }
     }
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, id:NUMBER, or venue.") var account: String
     @Flag var position: Switch
 
     func run() throws {
         let audit = try signature.audit()
-        let desk = try common.exchange().desk(signature.who)
+        let session = try common.exchange().session(signature.who)
         let isVenue = account == "venue"
-        let id = isVenue ? AccountID(0) : try desk.replica.account(account).id
-        let (receipt, canceled) = try desk.submitCancels(
+        let id = isVenue ? AccountID(0) : try session.replica.account(account).id
+        let (receipt, canceled) = try session.submitCancels(
             SetKillSwitch(account: id, isOn: position == .on, audit: audit))
         let effect =
             position == .on

@@ -13,7 +13,7 @@ struct LimitsGroup: ParsableCommand {
         discussion: """
             `default` in place of an account means all accounts that have no limits of their own.
             """,
-        subcommands: [LimitsSet.self, LimitsShow.self, LimitsRaise.self])
+        subcommands: [LimitsSetCommand.self, LimitsShowCommand.self, LimitsRaiseCommand.self])
 }
 
 /// The limits of one order in one market.
@@ -25,7 +25,7 @@ struct OrderSize {
     var isDefault = false
 
     /// What stands for an account in a market.
-    init(_ account: AccountID, _ instrument: InstrumentView, _ replica: Replica) {
+    init(_ account: AccountID, _ instrument: InstrumentView, _ replica: ExchangeReplica) {
         self.instrument = instrument
         guard let row = replica.engine.orderLimits(account, instrument.id) else { return }
         (quantity, notional) = (row.orderQuantityMax, row.orderNotionalMax)
@@ -33,7 +33,7 @@ struct OrderSize {
     }
 
     /// As an object; null is no limit.
-    func json(_ replica: Replica) -> JSONValue {
+    func json(_ replica: ExchangeReplica) -> JSONValue {
         let grid = replica.grid(instrument)
         return [
             "symbol": .string("\(instrument.symbol)"),
@@ -45,7 +45,7 @@ struct OrderSize {
     }
 
     /// In words.
-    func text(_ replica: Replica) -> String {
+    func text(_ replica: ExchangeReplica) -> String {
         let grid = replica.grid(instrument)
         var parts: [String] = []
         if quantity != .zero {
@@ -61,7 +61,7 @@ struct OrderSize {
     }
 
     /// Those of an account in all markets that have some.
-    static func all(_ account: AccountID, _ replica: Replica) -> [OrderSize] {
+    static func all(_ account: AccountID, _ replica: ExchangeReplica) -> [OrderSize] {
         replica.instruments.map { OrderSize(account, $0, replica) }
             .filter { $0.quantity != .zero || $0.notional != .zero }
     }

@@ -7,7 +7,7 @@ import Presentation
 import Terms
 import Wire
 
-struct LimitsSet: ParsableCommand {
+struct LimitsSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Sets limits of an account, or of all that have none.",
         discussion: """
@@ -24,8 +24,8 @@ struct LimitsSet: ParsableCommand {
               boursectl limits set alice --symbol BTCUSDT --order-qty 5 --order-notional 250000
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, id:NUMBER, or default.") var account: String
     @Option(help: "Most open orders.") var openOrders: UInt32?
     @Option(help: "Most orders and changes in a second.") var messagesPerSecond: UInt32?
@@ -54,25 +54,25 @@ struct LimitsSet: ParsableCommand {
     }
 
     func run() throws {
-        let desk = try common.exchange().desk(signature.who)
+        let session = try common.exchange().session(signature.who)
         let isDefault = account == "default"
         let view =
-            isDefault ? desk.replica.engine.defaultLimits : try desk.replica.account(account)
+            isDefault ? session.replica.engine.defaultLimits : try session.replica.account(account)
         let id = isDefault ? AccountID(0) : view.id
         if let symbol {
-            try setOrderLimits(of: id, symbol, view, desk)
+            try setOrderLimits(of: id, symbol, view, session)
         } else {
-            try setAccountLimits(of: id, view, desk)
+            try setAccountLimits(of: id, view, session)
         }
     }
 
     private func setAccountLimits(
-        of id: AccountID, _ view: AccountView, _ desk: Desk
+        of id: AccountID, _ view: AccountView, _ session: OperatorSession
     ) throws {
         var after = view
         after.openOrdersMax = openOrders ?? view.openOrdersMax
         after.messagesPerSecondMax = messagesPerSecond ?? view.messagesPerSecondMax
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             SetAccountLimits(
                 account: id, openOrdersMax: after.openOrdersMax,
                 messagesPerSecondMax: after.messagesPerSecondMax, audit: signature.audit()))
@@ -86,9 +86,9 @@ struct LimitsSet: ParsableCommand {
     }
 
     private func setOrderLimits(
-        of id: AccountID, _ symbol: String, _ view: AccountView, _ desk: Desk
+        of id: AccountID, _ symbol: String, _ view: AccountView, _ session: OperatorSession
     ) throws {
-        let replica = desk.replica
+        let replica = session.replica
         let instrument = try replica.instrument(symbol)
         // A row of the account's own begins with what stands for it now.
         let size = OrderSize(id, instrument, replica)
@@ -99,7 +99,7 @@ struct LimitsSet: ParsableCommand {
         if let orderNotional, let quote = replica.engine.asset(instrument.quote) {
             notional = try quote.amount(orderNotional)
         }
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             SetOrderLimits(
                 account: id, instrument: instrument.id, orderQuantityMax: quantity,
                 orderNotionalMax: notional, audit: signature.audit()))

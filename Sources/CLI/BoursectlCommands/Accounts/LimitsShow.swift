@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct LimitsShow: ParsableCommand {
+struct LimitsShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows the limits that stand for an account.",
         discussion: """
@@ -15,7 +15,7 @@ struct LimitsShow: ParsableCommand {
             ones.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Argument(help: "The account's name, id:NUMBER, or default.") var account = "default"
 
     func run() throws {

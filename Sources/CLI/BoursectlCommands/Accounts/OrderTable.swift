@@ -8,7 +8,7 @@ import Terms
 /// A table of open orders.
 enum OrderTable {
     /// One order.
-    static func json(_ order: OrderView, _ replica: Replica) -> JSONValue {
+    static func json(_ order: OrderView, _ replica: ExchangeReplica) -> JSONValue {
         let grid = replica.grid(of: order.instrument)
         return [
             "id": .number(order.order.number), "clOrdID": .string("\(order.clOrdID)"),
@@ -26,7 +26,7 @@ enum OrderTable {
     }
 
     /// All of them.
-    static func lines(_ orders: [OrderView], _ replica: Replica, _ ink: Ink) -> [String] {
+    static func lines(_ orders: [OrderView], _ replica: ExchangeReplica, _ ink: Ink) -> [String] {
         guard !orders.isEmpty else { return [ink.faint("No open orders.")] }
         var table = Table([
             .numbers("ORDER"), .words("MARKET"), .words("SIDE"), .words("TYPE"), .numbers("PRICE"),
@@ -46,7 +46,7 @@ enum OrderTable {
     }
 }
 
-extension Replica {
+extension ExchangeReplica {
     /// The grid of an instrument that exists.
     func grid(of id: InstrumentID) -> Grid {
         engine.instrument(id).map { grid($0) }

@@ -4,7 +4,7 @@ import ArgumentParser
 import Engine
 import JSON
 
-struct Orders: ParsableCommand {
+struct OrdersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "orders", abstract: "Lists an account's open orders.",
         discussion: """
@@ -13,7 +13,7 @@ struct Orders: ParsableCommand {
             "created"}]
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
 
     func run() throws {

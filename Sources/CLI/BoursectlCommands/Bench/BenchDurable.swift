@@ -7,7 +7,7 @@ import Platform
 
 /// Starts a matchd on a directory of its own, loads it over the Link from other processes, and
 /// prints what it acknowledged beside what the bare disk and a bare socket take.
-struct DurableBench: ParsableCommand {
+struct BenchDurableCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable",
         abstract: "Measures acknowledged commands with a real disk, through a real matchd.",
@@ -159,7 +159,7 @@ struct DurableBench: ParsableCommand {
         for child in children {
             let text = child.output()
             guard let one = DurableResult(text: text) else {
-                throw Failure(
+                throw CommandError(
                     "a load process failed: \(text)", repair: "see its message above; try again")
             }
             total.merge(one)

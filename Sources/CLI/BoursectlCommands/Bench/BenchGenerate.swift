@@ -4,7 +4,7 @@ import ArgumentParser
 import Bench
 import Glibc
 
-struct BenchGenerate: ParsableCommand {
+struct BenchGenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract: "Make a file of order events from a seed.",

@@ -5,7 +5,7 @@ import Bench
 import Engine
 import Glibc
 
-struct BenchReplay: ParsableCommand {
+struct BenchReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
         abstract: "Replay order events from a file on the engine alone, on one thread.",

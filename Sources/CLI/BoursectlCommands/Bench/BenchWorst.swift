@@ -4,7 +4,7 @@ import ArgumentParser
 import Bench
 import Glibc
 
-struct BenchWorst: ParsableCommand {
+struct BenchWorstCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worst",
         abstract: "The longest turns of the engine in the worst cases known, at full limits.",

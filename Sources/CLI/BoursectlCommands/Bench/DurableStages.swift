@@ -39,7 +39,7 @@ struct DurableStages {
             let values = columns.map { latency.nanos(permille: $0.1) } + [latency.mean]
             lines.append(
                 Padding.left(Self.names[stage], 20)
-                    + values.map { Padding.right(DurableBench.micros($0), 11) }.joined())
+                    + values.map { Padding.right(BenchDurableCommand.micros($0), 11) }.joined())
         }
         let all = longest.reduce(0, +)
         let most = longest.indices.max { longest[$0] < longest[$1] } ?? 0

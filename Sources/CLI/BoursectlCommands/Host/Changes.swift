@@ -5,17 +5,17 @@ import Checks
 import JSON
 import Presentation
 
-struct Changes: ParsableCommand {
+struct ChangesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists what the agent changed on this host.",
+        commandName: "changes", abstract: "Lists what the agent changed on this host.",
         discussion: "JSON: [{\"id\", \"time\", \"line\", \"undo\", \"by\", \"undone\"}].")
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let json = try common.agent().get("/v1/changes")
         guard case .array(let changes) = json else {
-            throw Failure("the agent's answer is not understood")
+            throw CommandError("the agent's answer is not understood")
         }
         var table = Table([
             .numbers("ID"), .words("WHEN"), .words("BY"), .words("CHANGE"), .words("TAKEN BACK BY"),

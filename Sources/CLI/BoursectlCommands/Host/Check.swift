@@ -5,9 +5,9 @@ import Checks
 import JSON
 import Presentation
 
-struct Check: ParsableCommand, NagiosCommand {
+struct CheckCommand: ParsableCommand, NagiosCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows what the agent finds of this host.",
+        commandName: "check", abstract: "Shows what the agent finds of this host.",
         discussion: """
             Exit status as monitoring plugins have it: 0 all is well, 1 a warning, 2 something \
             critical, 3 something cannot be seen, or the agent does not answer.
@@ -17,8 +17,8 @@ struct Check: ParsableCommand, NagiosCommand {
             first.
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var repeating: Repeating
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var repeating: RepeatOptions
 
     @Flag(help: "The same as --output nagios: one line and its performance data.")
     var nagios = false
@@ -33,7 +33,7 @@ struct Check: ParsableCommand, NagiosCommand {
         let isNagios = nagios || common.output == .nagios
         let view: HostView
         let checks: [ReportedCheck]
-        do throws(Failure) {
+        do throws(CommandError) {
             view = try common.agent().state()
             checks = try view.checks(named: name)
         } catch {

@@ -5,15 +5,16 @@ import Checks
 import JSON
 import Presentation
 
-struct Explain: ParsableCommand {
+struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "explain",
         abstract: "Explains a check: what was found, why it matters, and what to do.",
         discussion: """
             JSON: {"check": {…}, "history": [[minute since 1970, worst state, largest value]]}, \
             the last day.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     @Argument(help: "The check's name, as `boursectl check` shows it.")
     var name: String

@@ -5,8 +5,9 @@ import Checks
 import JSON
 import Presentation
 
-struct Fix: ParsableCommand {
+struct FixCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "fix",
         abstract: "Shows what puts a check right, and with --apply has the agent do it.",
         discussion: """
             The agent does what [agent] allow in bourse.toml has, through the root helper, and \
@@ -16,8 +17,8 @@ struct Fix: ParsableCommand {
             "advice": [line]}.
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var who: Operator
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var who: OperatorOption
 
     @Flag(help: "Do it; else it is only shown.")
     var apply = false
@@ -36,12 +37,12 @@ struct Fix: ParsableCommand {
             ])
         guard case .object(let members) = answer, let requests = answer["requests"]?.texts,
             case .array(let results) = answer["results"]
-        else { throw Failure("the agent's answer is not understood") }
+        else { throw CommandError("the agent's answer is not understood") }
         let json = JSONValue.object(
             members + [.init("advice", .array(check.advice.map { .string($0) }))])
         common.out.give(json, text: text(check, requests, results, answer["refused"]?.text))
         let isDone = results.count == requests.count && results.allSatisfy(\.isDone)
-        if apply, !isDone || requests.isEmpty { throw ExitCode(Failure.Code.failed.rawValue) }
+        if apply, !isDone || requests.isEmpty { throw ExitCode(CommandError.Code.failed.rawValue) }
     }
 
     private func text(

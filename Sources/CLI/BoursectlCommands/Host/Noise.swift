@@ -25,7 +25,7 @@ struct NoiseCommand: ParsableCommand {
               boursectl noise 2 --seconds 30
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     @Option(help: "How long it measures.") var seconds = 10
     @Flag(help: "Measures although an engine has the CPU: it waits meanwhile.") var force = false
@@ -38,11 +38,12 @@ struct NoiseCommand: ParsableCommand {
 
     func run() throws {
         if !force, let process = Self.engine(on: cpu) {
-            throw Failure(
+            throw CommandError(
                 "the engine of process \(process) has CPU \(cpu) for itself, and would wait",
                 repair: "measure on a standby, or while matchd is stopped; --force measures now")
         }
-        let all = try Failure.wrapping { () throws(SystemError) in try Host.affinity(thread: 0) }
+        let all = try CommandError.wrapping { () throws(SystemError) in try Host.affinity(thread: 0)
+        }
         // Whoever waits for the measurement is not to be its noise.
         let others = all.filter { $0 != cpu }
         if !others.isEmpty { try? Host.setAffinity(thread: 0, others) }

@@ -24,9 +24,9 @@ struct NoiseReport: Sendable {
     ]
 
     /// Measures on a thread of its own, and draws how far it is.
-    static func measure(cpu: Int, nanos: Int64) throws(Failure) -> NoiseReport {
+    static func measure(cpu: Int, nanos: Int64) throws(CommandError) -> NoiseReport {
         let box = NoiseBox()
-        let thread = try Failure.wrapping { () throws(SystemError) in
+        let thread = try CommandError.wrapping { () throws(SystemError) in
             try PinnedThread.start(name: "noise", cpu: cpu) { box.run(cpu, nanos) }
         }
         var meter = ProgressMeter("Listening on CPU \(cpu)", unit: "ms")
@@ -38,7 +38,7 @@ struct NoiseReport: Sendable {
         thread.join()
         meter.clear()
         guard let report = box.report else {
-            throw Failure("this process may not run on CPU \(cpu) alone")
+            throw CommandError("this process may not run on CPU \(cpu) alone")
         }
         return report
     }

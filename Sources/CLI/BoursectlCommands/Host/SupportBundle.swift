@@ -4,8 +4,9 @@ import ArgumentParser
 import JSON
 import Platform
 
-struct SupportBundle: ParsableCommand {
+struct SupportBundleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "support-bundle",
         abstract: "Collects what somebody who helps needs to see, and no secret.",
         discussion: """
             The configuration without its comments, the states of exchange and host, everything \
@@ -16,26 +17,26 @@ struct SupportBundle: ParsableCommand {
             JSON: {"path", "files": [{"name", "bytes"}], "missing": [why]}.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     @Argument(help: "Where it goes: a file NAME.tar.gz, or else a directory. It must not exist.")
     var target: String
 
     func run() throws {
         guard !Directory.exists(target) else {
-            throw Failure("\(target) exists", repair: "name another one", code: .usage)
+            throw CommandError("\(target) exists", repair: "name another one", code: .usage)
         }
         let isArchive = target.hasSuffix(".tar.gz")
         let folder = isArchive ? String(target.dropLast(7)) : target
         guard !Directory.exists(folder) else {
-            throw Failure("\(folder) exists", repair: "name another one", code: .usage)
+            throw CommandError("\(folder) exists", repair: "name another one", code: .usage)
         }
         let settings = try common.settings()
-        var bundle = Bundle(folder: folder)
-        do throws(Failure) {
+        var bundle = SupportFiles(folder: folder)
+        do throws(CommandError) {
             try bundle.fill(
                 settings,
-                status: { () throws(Failure) in
+                status: { () throws(CommandError) in
                     JSONValue.object(try common.exchange().status().members)
                 })
             if isArchive { try bundle.pack(into: target) }

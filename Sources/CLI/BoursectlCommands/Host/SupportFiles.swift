@@ -8,7 +8,7 @@ import Platform
 import Presentation
 
 /// The files of a bundle.
-struct Bundle {
+struct SupportFiles {
     let folder: String
     /// The files, in order.
     private var files: [(name: String, bytes: Int)] = []
@@ -27,12 +27,12 @@ struct Bundle {
     init(folder: String) { self.folder = folder }
 
     mutating func fill(
-        _ settings: Settings, status: () throws(Failure) -> JSONValue
-    ) throws(Failure) {
+        _ settings: Settings, status: () throws(CommandError) -> JSONValue
+    ) throws(CommandError) {
         do throws(SystemError) {
             try Directory.create(folder)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         let about: JSONValue = [
             "version": .string(Version.text), "host": .string(Host.name),
@@ -43,15 +43,17 @@ struct Bundle {
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
         let agent = AgentClient(socket: settings.agent.socket)
-        try attempt("state.json") { () throws(Failure) in try agent.get("/v1/state") }
-        try attempt("observation.json") { () throws(Failure) in try agent.get("/v1/observation") }
-        try attempt("changes.json") { () throws(Failure) in try agent.get("/v1/changes") }
-        try attempt("events.json") { () throws(Failure) in try Self.events(agent) }
+        try attempt("state.json") { () throws(CommandError) in try agent.get("/v1/state") }
+        try attempt("observation.json") { () throws(CommandError) in
+            try agent.get("/v1/observation")
+        }
+        try attempt("changes.json") { () throws(CommandError) in try agent.get("/v1/changes") }
+        try attempt("events.json") { () throws(CommandError) in try Self.events(agent) }
         for unit in settings.agent.units { try addLog(unit, settings) }
     }
 
     /// Packs the files and takes them away.
-    mutating func pack(into target: String) throws(Failure) {
+    mutating func pack(into target: String) throws(CommandError) {
         let parent = Directory.parent(of: folder) ?? "."
         let name = folder.split(separator: "/").last.map(String.init) ?? folder
         let done: Program.Result
@@ -60,10 +62,10 @@ struct Bundle {
                 "/bin/tar", ["-czf", target, "-C", parent, "--", name],
                 secondsMax: Self.secondsMax)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         guard done.status == 0 else {
-            throw Failure("tar could not write \(target): \(done.errors)")
+            throw CommandError("tar could not write \(target): \(done.errors)")
         }
         remove()
     }
@@ -91,17 +93,17 @@ struct Bundle {
 
     // MARK: Parts
 
-    private mutating func add(_ name: String, _ text: String) throws(Failure) {
+    private mutating func add(_ name: String, _ text: String) throws(CommandError) {
         try TextFile.write(text.hasSuffix("\n") ? text : text + "\n", to: "\(folder)/\(name)")
         files.append((name, text.utf8.count))
     }
 
     /// Adds what may not be to be had.
     private mutating func attempt(
-        _ name: String, _ get: () throws(Failure) -> JSONValue
-    ) throws(Failure) {
+        _ name: String, _ get: () throws(CommandError) -> JSONValue
+    ) throws(CommandError) {
         let json: JSONValue
-        do throws(Failure) {
+        do throws(CommandError) {
             json = try get()
         } catch {
             missing.append("\(name): \(error.problem)")
@@ -110,7 +112,7 @@ struct Bundle {
         try add(name, json.pretty)
     }
 
-    private mutating func addLog(_ unit: String, _ settings: Settings) throws(Failure) {
+    private mutating func addLog(_ unit: String, _ settings: Settings) throws(CommandError) {
         let name = "log-\(unit).txt"
         let arguments = [
             "--unit", unit, "--lines", "\(Self.logLines)", "--no-pager", "--output", "short-iso",
@@ -133,7 +135,7 @@ struct Bundle {
     }
 
     /// All events that the agent keeps.
-    private static func events(_ agent: AgentClient) throws(Failure) -> JSONValue {
+    private static func events(_ agent: AgentClient) throws(CommandError) -> JSONValue {
         var all: [JSONValue] = []
         var after: Int64 = 0
         while true {

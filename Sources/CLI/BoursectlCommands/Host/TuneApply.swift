@@ -4,7 +4,7 @@ import ArgumentParser
 import Checks
 import Configuration
 
-struct TuneApply: ParsableCommand {
+struct TuneApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
         abstract: "Has the agent change what it may, and writes the files for the next start.",
@@ -22,7 +22,7 @@ struct TuneApply: ParsableCommand {
             [path], "removed": [path], "problems": [why], "next": [line], "undo": [line]}.
             """)
 
-    @OptionGroup var target: TuneTarget
+    @OptionGroup var target: TuneOptions
 
     func run() throws {
         let tuning = try target.tuning()
@@ -33,6 +33,6 @@ struct TuneApply: ParsableCommand {
         for file in tuning.files where !file.isDone { work.write(file) }
         let out = target.common.out
         out.give(work.json(tuning), text: work.lines(tuning, out.ink))
-        if !work.isDone { throw ExitCode(Failure.Code.failed.rawValue) }
+        if !work.isDone { throw ExitCode(CommandError.Code.failed.rawValue) }
     }
 }

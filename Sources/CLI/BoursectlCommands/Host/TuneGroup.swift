@@ -8,12 +8,12 @@ import Presentation
 struct TuneGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tune", abstract: "Keeps this host off the engine's CPU.",
-        subcommands: [TuneShow.self, TuneApply.self])
+        subcommands: [TunePlanCommand.self, TuneApplyCommand.self])
 }
 
 /// Which host is tuned.
-struct TuneTarget: ParsableArguments {
-    @OptionGroup var common: Common
+struct TuneOptions: ParsableArguments {
+    @OptionGroup var common: CommonOptions
 
     @Option(
         help: ArgumentHelp(
@@ -22,7 +22,7 @@ struct TuneTarget: ParsableArguments {
     var root = ""
 
     /// What it is to be told.
-    func tuning() throws(Failure) -> TunePlan {
+    func tuning() throws(CommandError) -> TunePlan {
         HostReading(plan: try common.settings().hostPlan, root: root).tuning()
     }
 }

@@ -3,7 +3,7 @@
 import ArgumentParser
 import Checks
 
-struct TuneShow: ParsableCommand {
+struct TunePlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
         abstract: "Shows what this host has to be told, and what it was told already.",
@@ -19,7 +19,7 @@ struct TuneShow: ParsableCommand {
             is null is to be removed.
             """)
 
-    @OptionGroup var target: TuneTarget
+    @OptionGroup var target: TuneOptions
 
     func run() throws {
         let tuning = try target.tuning()

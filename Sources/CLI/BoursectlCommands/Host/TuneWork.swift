@@ -36,7 +36,7 @@ struct TuneWork {
                 Change(check: item.name, line: $0.line, isDone: isDone, answer: answer)
             }
         }
-        do throws(Failure) {
+        do throws(CommandError) {
             let answer = try agent.post(
                 "/v1/fix", ["name": .string(item.name), "apply": .bool(true)])
             if let refused = answer["refused"]?.text {
@@ -46,7 +46,7 @@ struct TuneWork {
                 return
             }
             guard case .array(let results)? = answer["results"] else {
-                throw Failure("the agent's answer is not understood")
+                throw CommandError("the agent's answer is not understood")
             }
             changes += results.map { result in
                 Change(
@@ -81,7 +81,7 @@ struct TuneWork {
                 removed.append(file)
             }
         } catch {
-            problems.append((error as? Failure)?.problem ?? "\(error)")
+            problems.append((error as? CommandError)?.problem ?? "\(error)")
         }
     }
 

@@ -5,13 +5,13 @@ import Checks
 import JSON
 import Presentation
 
-struct Undo: ParsableCommand {
+struct UndoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Takes back a change that the agent made.",
+        commandName: "undo", abstract: "Takes back a change that the agent made.",
         discussion: "JSON: {\"line\", \"ok\", \"answer\", \"undo\"}.")
 
-    @OptionGroup var common: Common
-    @OptionGroup var who: Operator
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var who: OperatorOption
 
     @Argument(help: "The change's number, as `boursectl changes` shows it.")
     var id: Int64
@@ -21,6 +21,6 @@ struct Undo: ParsableCommand {
             "/v1/undo", ["id": .number(id), "operator": .string("\(try who.text())")])
         let text = "\(result["line"]?.text ?? ""): \(result["answer"]?.text ?? "")"
         common.out.give(result, text: [Table.printable(text)])
-        if !result.isDone { throw ExitCode(Failure.Code.failed.rawValue) }
+        if !result.isDone { throw ExitCode(CommandError.Code.failed.rawValue) }
     }
 }

@@ -6,15 +6,15 @@ import JSON
 import Platform
 import Presentation
 
-struct Watch: ParsableCommand {
+struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows this host and its exchange, live, until Ctrl-C.",
+        commandName: "watch", abstract: "Shows this host and its exchange, live, until Ctrl-C.",
         discussion: """
             On a terminal it redraws the screen each second; elsewhere it writes one state after \
             the other. With --output json each state is one line.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     @Option(name: .shortAndLong, help: "Seconds between two looks.")
     var seconds = 1
@@ -29,7 +29,7 @@ struct Watch: ParsableCommand {
         let out = common.out(on: screen)
         var before: HostView?
         while true {
-            do throws(Failure) {
+            do throws(CommandError) {
                 let view = try agent.state()
                 out.give(view.json, text: lines(view, before))
                 before = view

@@ -6,7 +6,7 @@ import Journal
 import Platform
 import Presentation
 
-struct JournalAcceptClock: ParsableCommand {
+struct JournalAcceptClockCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accept-clock",
         abstract: "Says that the host's clock is right, though it is far ahead of the log.",
@@ -25,7 +25,7 @@ struct JournalAcceptClock: ParsableCommand {
               boursectl journal accept-clock
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Option(help: ArgumentHelp("Today in UTC, as 2031-01-31.", valueName: "date"))
     var confirm: String?
 
@@ -45,7 +45,7 @@ struct JournalAcceptClock: ParsableCommand {
                 ["accepted": .number(now / 1_000_000)],
                 text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 }

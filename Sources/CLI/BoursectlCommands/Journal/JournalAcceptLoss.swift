@@ -6,7 +6,7 @@ import JSON
 import Journal
 import Wire
 
-struct JournalAcceptLoss: ParsableCommand {
+struct JournalAcceptLossCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accept-loss",
         abstract: "Goes on with what is left of a damaged journal.",
@@ -30,8 +30,8 @@ struct JournalAcceptLoss: ParsableCommand {
               boursectl journal accept-loss --after 81234 --reason "ticket 99: disk lost"
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Option(help: "The last record that stays.") var after: UInt64?
     @Option(help: "The first record that stays.") var before: UInt64?
     @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
@@ -79,7 +79,7 @@ struct JournalAcceptLoss: ParsableCommand {
                         + "systemctl start bourse-matchd"
                 ])
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 }

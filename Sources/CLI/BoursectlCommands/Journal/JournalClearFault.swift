@@ -5,7 +5,7 @@ import Configuration
 import JSON
 import Journal
 
-struct JournalClearFault: ParsableCommand {
+struct JournalClearFaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear-fault",
         abstract: "Checks a disk that failed, so that the exchange can start again.",
@@ -24,7 +24,7 @@ struct JournalClearFault: ParsableCommand {
             is direct or cache-dropped, damage null where the journal is whole.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let settings = try common.settings()
@@ -57,7 +57,7 @@ struct JournalClearFault: ParsableCommand {
                         + "systemctl start bourse-matchd",
                 ])
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 }

@@ -8,7 +8,7 @@ import Journal
 import Presentation
 import Wire
 
-struct JournalDump: ParsableCommand {
+struct JournalDumpCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dump", abstract: "Prints the records of the journal.",
         discussion: """
@@ -22,7 +22,7 @@ struct JournalDump: ParsableCommand {
               boursectl journal dump --kind adjustBalance --output json
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Option(help: "First sequence.") var from: UInt64 = 1
     @Option(help: "Last sequence.") var to: UInt64 = .max
     @Option(help: "Only records of this kind, as place or adjustBalance.") var kind: String?
@@ -56,7 +56,7 @@ struct JournalDump: ParsableCommand {
                 })
             { printer.flush() }
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 }

@@ -16,9 +16,10 @@ struct JournalGroup: ParsableCommand {
             renew-guards.
             """,
         subcommands: [
-            JournalVerify.self, JournalDump.self, JournalRehearse.self, JournalVoids.self,
-            VoidRecord.self, JournalAcceptLoss.self, JournalClearFault.self,
-            JournalRenewGuards.self, JournalAcceptClock.self,
+            JournalVerifyCommand.self, JournalDumpCommand.self, JournalRehearseCommand.self,
+            JournalVoidsCommand.self,
+            VoidCommand.self, JournalAcceptLossCommand.self, JournalClearFaultCommand.self,
+            JournalRenewGuardsCommand.self, JournalAcceptClockCommand.self,
         ])
 }
 
@@ -69,7 +70,7 @@ struct JournalHold {
             Directory.exists(settings.journalDirectory) ? settings.journalDirectory : settings.state
         let owner = try File(directory, .read).owner()
         guard owner == geteuid() else {
-            throw Failure(
+            throw CommandError(
                 "\(directory) belongs to user \(owner)",
                 repair: "run it as that user, so that matchd can write on: sudo -u '#\(owner)' "
                     + "boursectl …")
@@ -77,7 +78,7 @@ struct JournalHold {
         do {
             lock = try StateLock(directory: settings.state)
         } catch {
-            throw Failure("\(error)", repair: why)
+            throw CommandError("\(error)", repair: why)
         }
     }
 }
@@ -85,18 +86,18 @@ struct JournalHold {
 /// A question whose answer has to be typed.
 enum Confirmation {
     /// Goes on where `wanted` is typed, or was given beforehand.
-    static func ask(_ question: String, _ wanted: String, _ given: String?) throws(Failure) {
+    static func ask(_ question: String, _ wanted: String, _ given: String?) throws(CommandError) {
         if let given {
             guard given == wanted else {
-                throw Failure("--confirm \(given) is not \(wanted)", code: .usage)
+                throw CommandError("--confirm \(given) is not \(wanted)", code: .usage)
             }
             return
         }
         guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw Failure(
+            throw CommandError(
                 "nobody is there to confirm", repair: "add --confirm \(wanted)", code: .usage)
         }
         Terminal.write(question, to: STDERR_FILENO)
-        guard readLine() == wanted else { throw Failure("not confirmed; nothing was done") }
+        guard readLine() == wanted else { throw CommandError("not confirmed; nothing was done") }
     }
 }

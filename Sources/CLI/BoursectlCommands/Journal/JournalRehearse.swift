@@ -3,7 +3,7 @@
 import ArgumentParser
 import JSON
 
-struct JournalRehearse: ParsableCommand {
+struct JournalRehearseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rehearse",
         abstract: "Re-executes the journal with this version and compares the hashes.",
@@ -18,12 +18,12 @@ struct JournalRehearse: ParsableCommand {
             false, "problem"}.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let settings = try common.settings()
         let report: Rehearsal.Report
-        do throws(Failure) {
+        do throws(CommandError) {
             report = try Rehearsal(settings: settings).run()
         } catch {
             guard common.output != .text else { throw error }

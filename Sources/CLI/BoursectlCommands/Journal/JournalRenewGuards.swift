@@ -4,7 +4,7 @@ import ArgumentParser
 import JSON
 import Journal
 
-struct JournalRenewGuards: ParsableCommand {
+struct JournalRenewGuardsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "renew-guards",
         abstract: "Makes anew what stands beside a journal, where it is missing or damaged.",
@@ -24,7 +24,7 @@ struct JournalRenewGuards: ParsableCommand {
               boursectl journal renew-guards
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Option(help: ArgumentHelp("The journal's last record.", valueName: "sequence"))
     var confirm: UInt64?
 
@@ -51,7 +51,7 @@ struct JournalRenewGuards: ParsableCommand {
                         + done.kept.map { "The damaged one is kept: \($0)" }
                         + ["Start matchd again: systemctl start bourse-matchd"])
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 }

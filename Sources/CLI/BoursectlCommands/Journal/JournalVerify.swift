@@ -5,7 +5,7 @@ import JSON
 import Journal
 import Presentation
 
-struct JournalVerify: ParsableCommand {
+struct JournalVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Checks every record of the journal.",
         discussion: """
@@ -19,7 +19,7 @@ struct JournalVerify: ParsableCommand {
             {"ok": false, "problem"}, and the exit status is 1.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let settings = try common.settings()
@@ -31,9 +31,9 @@ struct JournalVerify: ParsableCommand {
             }
         } catch {
             meter.clear()
-            guard common.output != .text else { throw Failure(error) }
+            guard common.output != .text else { throw CommandError(error) }
             common.out.give(["ok": .bool(false), "problem": .string("\(error)")], text: [])
-            throw ExitCode(Failure.Code.failed.rawValue)
+            throw ExitCode(CommandError.Code.failed.rawValue)
         }
         meter.clear()
         common.out.give(json(found), text: text(found, meter.elapsedNanos))

@@ -53,13 +53,13 @@ struct Rehearsal {
     }
 
     /// Executes all of it.
-    func run() throws(Failure) -> Report {
+    func run() throws(CommandError) -> Report {
         do {
             let journal = try JournalOnDisk.inspect(settings)
-            guard !journal.isEmpty else { throw Failure("the journal is empty") }
+            guard !journal.isEmpty else { throw CommandError("the journal is empty") }
             return try rehearse(journal)
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 
@@ -81,7 +81,7 @@ struct Rehearsal {
             }
         }
         if let broken = engine.checkInvariants() {
-            throw Failure("at record \(engine.sequence) the books do not balance: \(broken)")
+            throw CommandError("at record \(engine.sequence) the books do not balance: \(broken)")
         }
         (report.eventHash, report.stateHash) = (engine.eventHash, engine.stateHash())
         report.nanos = meter.elapsedNanos
@@ -95,7 +95,7 @@ struct Rehearsal {
     ) throws -> Engine {
         if journal.firstSequence <= 1 {
             guard let genesis = journal.genesis else {
-                throw Failure("the journal has no first record that this version can read")
+                throw CommandError("the journal has no first record that this version can read")
             }
             return Engine(limits: genesis.limits, keepsEvents: false)
         }
@@ -105,7 +105,7 @@ struct Rehearsal {
                 return try store.load(sequence, identity: journal.identity).takeEngine()
             }
         }
-        throw Failure(
+        throw CommandError(
             any: JournalError.noSnapshot(
                 directory: journal.directory, first: journal.firstSequence))
     }
@@ -148,13 +148,13 @@ struct Rehearsal {
         guard let found = try store.newest(atMost: sequence, identity: journal.identity),
             found.info.sequence == sequence
         else {
-            throw Failure(
+            throw CommandError(
                 "the snapshot \(store.path(sequence)) is damaged or of another journal",
                 repair: "move it away; auditd writes a new one")
         }
         guard engine.stateHash() == found.info.stateHash, engine.eventHash == found.info.eventHash
         else {
-            throw Failure(
+            throw CommandError(
                 "this version comes to another state than the snapshot of record \(sequence)",
                 repair: "do not switch to this version; keep the journal and this message")
         }

@@ -9,7 +9,7 @@ import Presentation
 struct SnapshotGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot", abstract: "The engine's snapshots on disk.",
-        subcommands: [SnapshotList.self, SnapshotVerify.self])
+        subcommands: [SnapshotListCommand.self, SnapshotVerifyCommand.self])
 }
 
 /// A snapshot's file.

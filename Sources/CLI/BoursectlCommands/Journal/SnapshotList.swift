@@ -4,12 +4,12 @@ import ArgumentParser
 import JSON
 import Presentation
 
-struct SnapshotList: ParsableCommand {
+struct SnapshotListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the snapshots, the newest first.",
         discussion: #"JSON: [{"sequence", "bytes"}]"#)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let snapshots = SnapshotFile.list(try common.settings())

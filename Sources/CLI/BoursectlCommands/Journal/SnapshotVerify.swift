@@ -7,7 +7,7 @@ import JSON
 import Journal
 import Presentation
 
-struct SnapshotVerify: ParsableCommand {
+struct SnapshotVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Loads every snapshot and checks its hashes and balances.",
         discussion: """
@@ -18,7 +18,7 @@ struct SnapshotVerify: ParsableCommand {
             problem, are null.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let settings = try common.settings()
@@ -45,7 +45,7 @@ struct SnapshotVerify: ParsableCommand {
         common.out.give(.array(rows), table: table, empty: "There is no snapshot yet.")
         guard isWhole else {
             if common.output == .text { Terminal.warn(ink.bad("At least one is damaged.")) }
-            throw ExitCode(Failure.Code.failed.rawValue)
+            throw ExitCode(CommandError.Code.failed.rawValue)
         }
     }
 

@@ -9,7 +9,7 @@ import Platform
 import Presentation
 import Wire
 
-struct VoidRecord: ParsableCommand {
+struct VoidCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "void",
         abstract: "Voids a record that stops the engine, so that the exchange can start again.",
@@ -32,8 +32,8 @@ struct VoidRecord: ParsableCommand {
               boursectl void 81234 --reason "ticket 99: stops the engine"
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The record's sequence.") var sequence: UInt64
     @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
     var confirm: UInt64?
@@ -51,7 +51,7 @@ struct VoidRecord: ParsableCommand {
                         + "systemctl start bourse-matchd"
                 ])
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 
@@ -92,17 +92,17 @@ struct VoidRecord: ParsableCommand {
     /// Refuses where voiding would make replicas differ, and shows the record.
     private func check(_ journal: RecoveredJournal, _ settings: Settings) throws {
         guard sequence > 1, sequence <= journal.lastSequence else {
-            throw Failure(
+            throw CommandError(
                 "there is no record \(sequence) to void: they go from 2 to "
                     + "\(journal.lastSequence)", code: .usage)
         }
         guard !journal.voided.contains(sequence) else {
-            throw Failure("record \(sequence) is voided already")
+            throw CommandError("record \(sequence) is voided already")
         }
         try checkMark(settings)
         let snapshots = try SnapshotStore(directory: settings.snapshotsDirectory).sequences()
         if let behind = snapshots.first(where: { $0 >= sequence }) {
-            throw Failure(
+            throw CommandError(
                 "the snapshot of record \(behind) was made after it: it was executed and cannot be "
                     + "taken back", repair: "put it right by a new command, as `boursectl debit`")
         }
@@ -121,7 +121,7 @@ struct VoidRecord: ParsableCommand {
             })
         {}
         if let mark {
-            throw Failure(
+            throw CommandError(
                 "the hash mark of record \(mark) was made after it: it was executed and cannot be "
                     + "taken back", repair: "put it right by a new command, as `boursectl debit`")
         }
@@ -141,7 +141,7 @@ struct VoidRecord: ParsableCommand {
             return (reader.integer(), reader.integer())
         }
         guard mark?.last == sequence, mark?.before == sequence else {
-            throw Failure(
+            throw CommandError(
                 "no two starts of matchd died at record \(sequence)",
                 repair: "start matchd: should a record stop it twice, it names that record")
         }

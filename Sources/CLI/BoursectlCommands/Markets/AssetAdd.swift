@@ -5,7 +5,7 @@ import JSON
 import Terms
 import Wire
 
-struct AssetAdd: ParsableCommand {
+struct AssetAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds an asset.",
         discussion: """
@@ -18,19 +18,19 @@ struct AssetAdd: ParsableCommand {
               boursectl asset add USDT --scale 6
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "Its code, as BTC: up to 16 characters.") var code: String
     @Option(help: "Decimals of its smallest unit, 0 to 18.") var scale: Int
 
     func run() throws {
         guard let text = Text16(code), !text.isEmpty else {
-            throw Failure("\(code) is no code: up to 16 plain characters", code: .usage)
+            throw CommandError("\(code) is no code: up to 16 plain characters", code: .usage)
         }
         guard (0...Int(Limits.scaleMax)).contains(scale) else {
-            throw Failure("the scale \(scale) is not within 0 to 18", code: .usage)
+            throw CommandError("the scale \(scale) is not within 0 to 18", code: .usage)
         }
-        let receipt = try common.exchange().desk(signature.who).submit(
+        let receipt = try common.exchange().session(signature.who).submit(
             SetAsset(code: text, scale: UInt8(scale), audit: signature.audit()),
             meanings: [.nameInvalid: "\(code) exists with another scale, which cannot change"])
         common.out.give(

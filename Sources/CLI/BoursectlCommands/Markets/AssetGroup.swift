@@ -7,7 +7,7 @@ import Terms
 struct AssetGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "asset", abstract: "What is held and traded: coins and tokens.",
-        subcommands: [AssetAdd.self, AssetList.self])
+        subcommands: [AssetAddCommand.self, AssetListCommand.self])
 }
 
 extension HouseBalance {

@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct AssetList: ParsableCommand {
+struct AssetListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the assets and what the house holds of them.",
         discussion: """
@@ -16,7 +16,7 @@ struct AssetList: ParsableCommand {
             JSON: [{"id", "code", "scale", "customers", "fees", "rounding", "inTransit"}]
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let replica = try common.exchange().replica()

@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct Book: ParsableCommand {
+struct BookCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "book", abstract: "Shows a market's order book.",
         discussion: """
@@ -14,7 +14,7 @@ struct Book: ParsableCommand {
             the best price on. Hidden parts of icebergs are not in it.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Argument(help: "The market's symbol.") var symbol: String
     @Option(help: "Prices a side.") var depth = 10
 
@@ -43,7 +43,8 @@ struct Book: ParsableCommand {
             text: text(bids, asks, grid))
     }
 
-    private func levels(_ replica: Replica, _ id: InstrumentID, _ side: Side) -> [LevelView] {
+    private func levels(_ replica: ExchangeReplica, _ id: InstrumentID, _ side: Side) -> [LevelView]
+    {
         var levels: [LevelView] = []
         replica.engine.forEachLevel(id, side) { level in
             levels.append(level)

@@ -14,8 +14,9 @@ struct FeesGroup: ParsableCommand {
             only as far as these reach: see `boursectl fees fund`.
             """,
         subcommands: [
-            FeesSet.self, FeesTier.self, FeesList.self, FeesReport.self, FeesCollect.self,
-            FeesRefund.self, FeesFund.self,
+            FeesSetCommand.self, FeesTierCommand.self, FeesListCommand.self, FeesReportCommand.self,
+            FeesCollectCommand.self,
+            FeesRefundCommand.self, FeesFundCommand.self,
         ])
 }
 

@@ -6,14 +6,14 @@ import JSON
 import Presentation
 import Terms
 
-struct FeesList: ParsableCommand {
+struct FeesListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the rates of all tiers that have some.",
         discussion: """
             JSON: [{"tier", "symbol", "maker", "taker", "accounts"}]; symbol null: the tier's own.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let replica = try common.exchange().replica()

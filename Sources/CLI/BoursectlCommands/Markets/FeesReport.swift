@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct FeesReport: ParsableCommand {
+struct FeesReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Reports what the house has of each asset.",
         discussion: """
@@ -17,7 +17,7 @@ struct FeesReport: ParsableCommand {
             JSON: [{"asset", "fees", "rounding", "inTransit", "chain", "customers", "cameIn"}]
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let replica = try common.exchange().replica()

@@ -7,7 +7,7 @@ import Presentation
 import Terms
 import Wire
 
-struct FeesSet: ParsableCommand {
+struct FeesSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Sets a tier's rates.",
         discussion: """
@@ -21,8 +21,8 @@ struct FeesSet: ParsableCommand {
               boursectl fees set --tier 3 --symbol BTCUSDT --maker=-1bp --taker 4bp
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Option(help: "Which tier, from 0.") var tier: UInt16
     @Option(help: "Only for this market.") var symbol: String?
     @Option(help: "What the resting side pays, as 0.1% or 10bp.") var maker: String
@@ -31,17 +31,18 @@ struct FeesSet: ParsableCommand {
     func run() throws {
         let rates = (try Self.rate(maker, "--maker"), try Self.rate(taker, "--taker"))
         guard rates.0.e8 + rates.1.e8 >= 0 else {
-            throw Failure(
+            throw CommandError(
                 "maker and taker together are below zero: each trade would cost the house",
                 repair: "raise --taker or lower the rebate in --maker", code: .usage)
         }
-        let desk = try common.exchange().desk(signature.who)
-        let instrument = try symbol.map { try desk.replica.instrument($0) }
-        let tiers = desk.replica.engine.limits.feeTiers
+        let session = try common.exchange().session(signature.who)
+        let instrument = try symbol.map { try session.replica.instrument($0) }
+        let tiers = session.replica.engine.limits.feeTiers
         guard tier < tiers else {
-            throw Failure("there is no tier \(tier): they go from 0 to \(tiers - 1)", code: .usage)
+            throw CommandError(
+                "there is no tier \(tier): they go from 0 to \(tiers - 1)", code: .usage)
         }
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             SetFees(
                 tier: tier, instrument: instrument?.id ?? InstrumentID(0), maker: rates.0,
                 taker: rates.1, audit: signature.audit()))
@@ -60,7 +61,7 @@ struct FeesSet: ParsableCommand {
     private static func rate(_ text: String, _ option: String) throws -> FeeRate {
         let most = Int128(Limits.feeRateMax)
         guard let rate = DecimalNumber.rate(text, scale: 8), (-most...most).contains(rate) else {
-            throw Failure(
+            throw CommandError(
                 "\(option) \(text) is no rate",
                 repair: "write it as 0.1% or 10bp, at most 10%, with up to 6 decimals",
                 code: .usage)

@@ -5,20 +5,20 @@ import Engine
 import JSON
 import Wire
 
-struct FeesTier: ParsableCommand {
+struct FeesTierCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tier", abstract: "Puts an account into a tier.",
         discussion: #"JSON: {"sequence", "account", "tier"}"#)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "Which tier, from 0.") var tier: UInt16
 
     func run() throws {
-        let desk = try common.exchange().desk(signature.who)
-        let view = try desk.replica.account(account)
-        let receipt = try desk.submit(
+        let session = try common.exchange().session(signature.who)
+        let view = try session.replica.account(account)
+        let receipt = try session.submit(
             SetAccountTier(account: view.id, tier: tier, audit: signature.audit()))
         common.out.give(
             [

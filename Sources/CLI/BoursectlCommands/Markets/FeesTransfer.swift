@@ -8,29 +8,32 @@ import Terms
 import Wire
 
 /// The arguments of a movement between the house's fees and an account.
-struct FeeMovement: ParsableArguments {
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+struct FeeTransferOptions: ParsableArguments {
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
     @Argument(help: "How much, as 20.5.") var amount: DecimalNumber
-    @OptionGroup var reference: Reference
+    @OptionGroup var reference: BookingReference
 
     /// Moves the amount to the account (`sign` 1), or from it (−1).
     func run(sign: Int128, _ effect: String) throws {
         guard amount.digits > 0 else {
-            throw Failure("\(amount) is no amount to move", repair: "give how much", code: .usage)
+            throw CommandError(
+                "\(amount) is no amount to move", repair: "give how much", code: .usage)
         }
         let audit = try signature.audit()
         let text = try reference.checked()
-        let desk = try common.exchange().desk(signature.who)
-        let (account, asset) = (try desk.replica.account(account), try desk.replica.asset(asset))
+        let session = try common.exchange().session(signature.who)
+        let (account, asset) = (
+            try session.replica.account(account), try session.replica.asset(asset)
+        )
         let units = try asset.amount(amount)
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             TransferFees(
                 account: account.id, asset: asset.id, amount: Amount(units: sign * units.units),
                 reference: text, audit: audit))
-        let fees = desk.replica.number(desk.replica.engine.house(asset.id).fees, asset.id)
+        let fees = session.replica.number(session.replica.engine.house(asset.id).fees, asset.id)
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "account": .string("\(account.name)"),
@@ -47,45 +50,45 @@ struct FeeMovement: ParsableArguments {
         #"JSON: {"sequence", "account", "asset", "amount", "fees"}; fees are what is left of them."#
 }
 
-struct FeesCollect: ParsableCommand {
+struct FeesCollectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "collect", abstract: "Moves fees to an account of the house's owner.",
         discussion: """
             Rebates are paid out of the fees of an asset: what is collected cannot be paid any more.
 
-            \(FeeMovement.json)
+            \(FeeTransferOptions.json)
 
             EXAMPLE
               boursectl fees collect owner USDT 1200 --reference "fees 2026-11" --reason month
             """)
-    @OptionGroup var movement: FeeMovement
+    @OptionGroup var movement: FeeTransferOptions
     func run() throws { try movement.run(sign: 1, "Collected") }
 }
 
-struct FeesRefund: ParsableCommand {
+struct FeesRefundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refund", abstract: "Gives fees back to a customer.",
         discussion: """
-            \(FeeMovement.json)
+            \(FeeTransferOptions.json)
 
             EXAMPLE
               boursectl fees refund alice USDT 12.5 --reference "ticket 88" --reason "wrong tier"
             """)
-    @OptionGroup var movement: FeeMovement
+    @OptionGroup var movement: FeeTransferOptions
     func run() throws { try movement.run(sign: 1, "Refunded") }
 }
 
-struct FeesFund: ParsableCommand {
+struct FeesFundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fund", abstract: "Moves money from an account to the fees, for rebates.",
         discussion: """
             A rebate that the fees of its asset do not cover is not paid.
 
-            \(FeeMovement.json)
+            \(FeeTransferOptions.json)
 
             EXAMPLE
               boursectl fees fund owner BTC 2 --reference "rebates 2026-12" --reason rebates
             """)
-    @OptionGroup var movement: FeeMovement
+    @OptionGroup var movement: FeeTransferOptions
     func run() throws { try movement.run(sign: -1, "Funded with") }
 }

@@ -7,7 +7,7 @@ import Presentation
 import Terms
 import Wire
 
-struct InstrumentAdd: ParsableCommand {
+struct InstrumentAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds a market.",
         discussion: """
@@ -28,8 +28,8 @@ struct InstrumentAdd: ParsableCommand {
                 --price-max 1000000 --qty-max 9000 --band-up 20% --band-down 20%
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "Its symbol, as BTCUSDT: up to 16 characters.") var symbol: String
     @Option(help: "The asset that is traded.") var base: String
     @Option(help: "The asset it is paid in.") var quote: String
@@ -39,19 +39,19 @@ struct InstrumentAdd: ParsableCommand {
     var begin: FirstState = .trading
     @Flag(help: "Take a market whose fees round by a hundredth of an order or more.")
     var coarseFees = false
-    @OptionGroup var terms: ChangeableTerms
+    @OptionGroup var terms: InstrumentTermsOptions
 
     func run() throws {
-        let desk = try common.exchange().desk(signature.who)
-        let command = try self.command(desk.replica)
+        let session = try common.exchange().session(signature.who)
+        let command = try self.command(session.replica)
         try checkFees(command)
-        if desk.replica.engine.instrument(symbol: command.symbol) != nil {
-            throw Failure(
+        if session.replica.engine.instrument(symbol: command.symbol) != nil {
+            throw CommandError(
                 "\(symbol) exists",
                 repair: "see it with `boursectl instrument show \(symbol)`, change what can change "
                     + "with `boursectl instrument set \(symbol)`")
         }
-        let receipt = try desk.submit(command)
+        let receipt = try session.submit(command)
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
@@ -71,7 +71,7 @@ struct InstrumentAdd: ParsableCommand {
                 "an order of the smallest size brings \(units) smallest units of \(asset), so that "
                 + "a fee rounded up to one of them is \(share) of it"
             guard units >= 100 || coarseFees else {
-                throw Failure(
+                throw CommandError(
                     what,
                     repair:
                         "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
@@ -82,13 +82,13 @@ struct InstrumentAdd: ParsableCommand {
     }
 
     /// The command for what was typed.
-    func command(_ replica: Replica) throws -> SetInstrument {
+    func command(_ replica: ExchangeReplica) throws -> SetInstrument {
         guard let text = Text16(symbol), !text.isEmpty else {
-            throw Failure("\(symbol) is no symbol: up to 16 plain characters", code: .usage)
+            throw CommandError("\(symbol) is no symbol: up to 16 plain characters", code: .usage)
         }
         let (baseAsset, quoteAsset) = (try replica.asset(base), try replica.asset(quote))
         guard baseAsset.id != quoteAsset.id else {
-            throw Failure("\(base) cannot be traded against itself", code: .usage)
+            throw CommandError("\(base) cannot be traded against itself", code: .usage)
         }
         let grid = try Grid(
             tick: tick, lot: lot, baseScale: baseAsset.scale, quoteScale: quoteAsset.scale)

@@ -11,13 +11,14 @@ struct InstrumentGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instrument", abstract: "Markets: what is traded against what, and how.",
         subcommands: [
-            InstrumentAdd.self, InstrumentSet.self, InstrumentReference.self, InstrumentList.self,
-            InstrumentShow.self,
+            InstrumentAddCommand.self, InstrumentSetCommand.self, InstrumentReferenceCommand.self,
+            InstrumentListCommand.self,
+            InstrumentShowCommand.self,
         ])
 }
 
 /// The terms that may change while an instrument exists.
-struct ChangeableTerms: ParsableArguments {
+struct InstrumentTermsOptions: ParsableArguments {
     @Option(help: "Lowest price.") var priceMin: DecimalNumber?
     @Option(help: "Highest price.") var priceMax: DecimalNumber?
     @Option(help: "Lowest quantity of an order.") var qtyMin: DecimalNumber?
@@ -60,7 +61,7 @@ struct ChangeableTerms: ParsableArguments {
 
     private static func band(_ text: String, most: Int128) throws -> Int32 {
         guard let rate = DecimalNumber.rate(text, scale: 6), (0...most).contains(rate) else {
-            throw InputFault(
+            throw InputError(
                 "\(text) is no band",
                 repair: "give a percentage from 0% to \(DecimalNumber.percent(most, scale: 6)) "
                     + "with at most 4 decimals")
@@ -71,13 +72,13 @@ struct ChangeableTerms: ParsableArguments {
     /// The engine's rules for ranges, so that the answer names the option at fault.
     private func check(_ terms: SetInstrument, _ grid: Grid) throws {
         guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
-            throw InputFault(
+            throw InputError(
                 "prices from \(grid.text(terms.priceMin)) to \(grid.text(terms.priceMax)) are no "
                     + "range",
                 repair: "give --price-min of a tick or more, and --price-max above it")
         }
         guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
-            throw InputFault(
+            throw InputError(
                 "quantities from \(grid.text(terms.quantityMin)) to "
                     + "\(grid.text(terms.quantityMax)) are no range",
                 repair: "give --qty-min of a lot or more, and --qty-max above it")
@@ -87,7 +88,7 @@ struct ChangeableTerms: ParsableArguments {
         guard lots <= Limits.amountUnitsMax / (Int128(terms.priceMax.ticks) * unit),
             lots <= Limits.amountUnitsMax / Int128(terms.lotUnits)
         else {
-            throw InputFault(
+            throw InputError(
                 "the highest price times the highest quantity leaves the ledger's range",
                 repair: "lower --price-max or --qty-max")
         }

@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct InstrumentList: ParsableCommand {
+struct InstrumentListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the markets.",
         discussion: """
@@ -14,7 +14,7 @@ struct InstrumentList: ParsableCommand {
             "trades"}]; last, bid and ask are null where there is none.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let replica = try common.exchange().replica()

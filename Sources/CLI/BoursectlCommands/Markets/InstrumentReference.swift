@@ -7,7 +7,7 @@ import Presentation
 import Terms
 import Wire
 
-struct InstrumentReference: ParsableCommand {
+struct InstrumentReferenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reference", abstract: "Sets what a market's price band is measured from.",
         discussion: """
@@ -21,18 +21,18 @@ struct InstrumentReference: ParsableCommand {
               boursectl instrument reference BTCUSDT 61000 --reason "no trade since Friday"
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: ReasonedSignature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "Its symbol.") var symbol: String
     @Argument(help: "The price.") var price: DecimalNumber
 
     func run() throws {
         let audit = try signature.audit()
-        let desk = try common.exchange().desk(signature.who)
-        let view = try desk.replica.instrument(symbol)
-        let grid = desk.replica.grid(view)
+        let session = try common.exchange().session(signature.who)
+        let view = try session.replica.instrument(symbol)
+        let grid = session.replica.grid(view)
         let ticks = try grid.price(price, option: "the price")
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             SetReferencePrice(instrument: view.id, price: ticks, audit: audit))
         common.out.give(
             [

@@ -5,7 +5,7 @@ import Engine
 import JSON
 import Wire
 
-struct InstrumentSet: ParsableCommand {
+struct InstrumentSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Changes a market's ranges, bands and reference price.",
         discussion: """
@@ -17,28 +17,28 @@ struct InstrumentSet: ParsableCommand {
               boursectl instrument set BTCUSDT --band-up 5% --reason "quiet hours"
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Argument(help: "Its symbol.") var symbol: String
-    @OptionGroup var terms: ChangeableTerms
+    @OptionGroup var terms: InstrumentTermsOptions
 
     func run() throws {
-        let desk = try common.exchange().desk(signature.who)
-        let replica = desk.replica
+        let session = try common.exchange().session(signature.who)
+        let replica = session.replica
         let view = try replica.instrument(symbol)
         guard let quote = replica.engine.asset(view.quote) else {
-            throw Failure("\(symbol) has no quote asset: its log is damaged")
+            throw CommandError("\(symbol) has no quote asset: its log is damaged")
         }
         var command = SetInstrument(view, audit: try signature.audit())
         let before = command
         try terms.apply(to: &command, grid: replica.grid(view), quote: quote)
         guard command != before else {
-            throw Failure(
+            throw CommandError(
                 "this changes nothing",
                 repair: "name what to change, as --price-max 100000",
                 code: .usage)
         }
-        let receipt = try desk.submit(command)
+        let receipt = try session.submit(command)
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),

@@ -6,7 +6,7 @@ import JSON
 import Presentation
 import Terms
 
-struct InstrumentShow: ParsableCommand {
+struct InstrumentShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows all terms of a market.",
         discussion: """
@@ -16,7 +16,7 @@ struct InstrumentShow: ParsableCommand {
             "selfTradePrevention"}; what is not set is null.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Argument(help: "Its symbol.") var symbol: String
 
     func run() throws {
@@ -26,7 +26,9 @@ struct InstrumentShow: ParsableCommand {
         common.out.give(json(view, replica, orders), text: text(view, replica, orders))
     }
 
-    private func json(_ view: InstrumentView, _ replica: Replica, _ orders: Int) -> JSONValue {
+    private func json(_ view: InstrumentView, _ replica: ExchangeReplica, _ orders: Int)
+        -> JSONValue
+    {
         let grid = replica.grid(view)
         func amount(_ amount: Amount) -> JSONValue {
             amount == .zero ? .null : .string("\(replica.number(amount, view.quote))")
@@ -51,7 +53,8 @@ struct InstrumentShow: ParsableCommand {
         ]
     }
 
-    private func text(_ view: InstrumentView, _ replica: Replica, _ orders: Int) -> [String] {
+    private func text(_ view: InstrumentView, _ replica: ExchangeReplica, _ orders: Int) -> [String]
+    {
         let grid = replica.grid(view)
         let (base, quote) = (replica.code(view.base), replica.code(view.quote))
         func amount(_ amount: Amount) -> String {

@@ -5,8 +5,9 @@ import Configuration
 import JSON
 import Presentation
 
-struct Demo: ParsableCommand {
+struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "demo",
         abstract: "Sets up example markets and two funded accounts with API keys.",
         discussion: """
             For trying things out: assets BTC, ETH and USDT, markets BTCUSDT and ETHUSDT, fees of \
@@ -17,13 +18,13 @@ struct Demo: ParsableCommand {
             JSON: {"api", "accounts": [{"account", "keyID", "secret"}], "markets": [symbol]}
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var who: Operator
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var who: OperatorOption
 
     func run() throws {
         let settings = try common.settings()
-        let desk = try Exchange(settings: settings).desk(who)
-        var demo = try DemoExchange(desk: desk, settings: settings, name: who.text())
+        let session = try Exchange(settings: settings).session(who)
+        var demo = try DemoExchange(session: session, settings: settings, name: who.text())
         try demo.setUp()
         let api = "http://\(settings.gatewayd.listen)"
         common.out.give(

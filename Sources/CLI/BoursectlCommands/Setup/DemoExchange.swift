@@ -10,7 +10,7 @@ import Wire
 /// The example exchange. Each step looks whether it is done, so that a run that was cut off is
 /// finished by the next.
 struct DemoExchange {
-    let desk: Desk
+    let session: OperatorSession
     let settings: Settings
     let audit: Audit
     private(set) var keys: DemoKeys
@@ -30,8 +30,8 @@ struct DemoExchange {
     ]
     static let funds = [("BTC", "1000"), ("ETH", "10000"), ("USDT", "100000000")]
 
-    init(desk: Desk, settings: Settings, name: Text40) throws(Failure) {
-        self.desk = desk
+    init(session: OperatorSession, settings: Settings, name: Text40) throws(CommandError) {
+        self.session = session
         self.settings = settings
         audit = Audit(operatorName: name, reason: "demo")
         keys = try DemoKeys.load(settings)
@@ -40,13 +40,13 @@ struct DemoExchange {
     /// Does what is not done yet.
     mutating func setUp() throws {
         for code in Self.assets where !isAsset(code) {
-            try desk.submit(
+            try session.submit(
                 SetAsset(code: Text16(code) ?? Text16(), scale: 8, audit: audit))
         }
         for market in Self.markets where !isMarket(market.symbol) { try add(market) }
-        if desk.replica.engine.fees(tier: 0, instrument: InstrumentID(0)) == nil {
+        if session.replica.engine.fees(tier: 0, instrument: InstrumentID(0)) == nil {
             let rate = FeeRate(e8: 100_000)
-            try desk.submit(SetFees(tier: 0, maker: rate, taker: rate, audit: audit))
+            try session.submit(SetFees(tier: 0, maker: rate, taker: rate, audit: audit))
         }
         for index in keys.accounts.indices {
             let account = try open(keys.accounts[index].name)
@@ -56,11 +56,11 @@ struct DemoExchange {
     }
 
     private func isAsset(_ code: String) -> Bool {
-        Text16(code).flatMap { desk.replica.engine.asset(code: $0) } != nil
+        Text16(code).flatMap { session.replica.engine.asset(code: $0) } != nil
     }
 
     private func isMarket(_ symbol: String) -> Bool {
-        Text16(symbol).flatMap { desk.replica.engine.instrument(symbol: $0) } != nil
+        Text16(symbol).flatMap { session.replica.engine.instrument(symbol: $0) } != nil
     }
 
     private func add(_ market: Market) throws {
@@ -69,14 +69,14 @@ struct DemoExchange {
             market.lot, "--notional-min", "5", "--price-max", market.priceMax, "--qty-max", "9000",
             "--operator", "\(audit.operatorName)", "--reason", audit.reason,
         ]
-        try desk.submit(InstrumentAdd.parse(arguments).command(desk.replica))
+        try session.submit(InstrumentAddCommand.parse(arguments).command(session.replica))
     }
 
     private func open(_ name: String) throws -> AccountView {
         guard let text = Text40(name) else { preconditionFailure("a plain name") }
-        if let account = desk.replica.engine.account(name: text) { return account }
-        try desk.submit(OpenAccount(name: text, audit: audit))
-        return try desk.replica.account(name)
+        if let account = session.replica.engine.account(name: text) { return account }
+        try session.submit(OpenAccount(name: text, audit: audit))
+        return try session.replica.account(name)
     }
 
     /// Credits the funds once. An account that was funded and lost the note of it holds something
@@ -84,11 +84,11 @@ struct DemoExchange {
     private mutating func fund(_ index: Int, _ account: AccountView) throws {
         guard !keys.accounts[index].isFunded else { return }
         for (code, amount) in Self.funds {
-            let asset = try desk.replica.asset(code)
-            guard desk.replica.engine.balance(account.id, asset.id) == Balance(),
+            let asset = try session.replica.asset(code)
+            guard session.replica.engine.balance(account.id, asset.id) == Balance(),
                 let number = DecimalNumber(amount)
             else { continue }
-            try desk.submit(
+            try session.submit(
                 AdjustBalance(
                     account: account.id, asset: asset.id, amount: asset.amount(number),
                     reference: Text64("demo \(account.id.number) \(code)") ?? Text64(),
@@ -101,8 +101,8 @@ struct DemoExchange {
     private func addKey(_ index: Int, _ account: AccountView) throws {
         let key = try APIKey(
             keyID: keys.accounts[index].keyID, secret: keys.accounts[index].secret)
-        guard desk.replica.engine.apiKey(key.text) == nil else { return }
-        try desk.submit(
+        guard session.replica.engine.apiKey(key.text) == nil else { return }
+        try session.submit(
             AddAPIKey(
                 account: account.id, permissions: [.read, .trade], algorithm: .hmacSHA256,
                 keyID: key.text, sealedSecret: key.sealed(settings), audit: audit))

@@ -8,9 +8,9 @@ import Journal
 import Platform
 import Presentation
 
-struct Init: ParsableCommand {
+struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sets up a new exchange: configuration, keys, directories.",
+        commandName: "init", abstract: "Sets up a new exchange: configuration, keys, directories.",
         discussion: """
             On an installed host, as root and without --state: asks what it has to know (or takes \
             it from flags), writes /etc/bourse/bourse.toml with every key explained, and makes the \
@@ -55,7 +55,7 @@ struct Init: ParsableCommand {
         ("snmp.targets", "\"/etc/bourse/targets\""),
     ]
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Option(help: "Where the gateway listens, as 127.0.0.1:8080.") var listen: String?
     @Option(help: "CPU that the engine has for itself; -1: none.") var cpu: Int?
     @Option(
@@ -75,7 +75,7 @@ struct Init: ParsableCommand {
     func run() throws {
         var created: [String] = []
         if let state = common.state {
-            let overrides = try self.overrides(Answers(listen: listen, cpu: cpu))
+            let overrides = try self.overrides(SetupAnswers(listen: listen, cpu: cpu))
             try Self.makeDirectory(state, &created)
             try Self.configure(state + "/bourse.toml", overrides, mode: 0o600, &created)
             let settings = try common.settings()
@@ -95,7 +95,7 @@ struct Init: ParsableCommand {
     private func setUpHost(_ created: inout [String]) throws {
         let file = common.config ?? Self.installed
         guard geteuid() == 0 else {
-            throw Failure(
+            throw CommandError(
                 "only root sets up this host",
                 repair: "sudo boursectl init; or for an exchange run by hand: "
                     + "boursectl --state ./state init", code: .usage)
@@ -103,7 +103,8 @@ struct Init: ParsableCommand {
         let isNew = !Directory.exists(file)
         let answers =
             isNew
-            ? try Answers(listen: listen, cpu: cpu).asked() : Answers(listen: listen, cpu: cpu)
+            ? try SetupAnswers(listen: listen, cpu: cpu).asked()
+            : SetupAnswers(listen: listen, cpu: cpu)
         let overrides = (isNew ? Self.installedKeys : []) + (try self.overrides(answers))
         try Self.makeDirectory(Directory.parent(of: file) ?? "/", mode: 0o755, &created)
         try Self.configure(file, overrides, mode: 0o644, &created)
@@ -111,7 +112,7 @@ struct Init: ParsableCommand {
         do {
             settings = try Settings.load(path: file)
         } catch {
-            throw Failure("\(error)", code: .configuration)
+            throw CommandError("\(error)", code: .configuration)
         }
         try Self.makeDirectory(settings.secretsDirectory, &created)
         // Other gear that bourse-snmp reads: what it is, and its passphrases as credentials.
@@ -157,12 +158,12 @@ struct Init: ParsableCommand {
     }
 
     private func overrides(
-        _ answers: Answers
-    ) throws(Failure) -> [(key: String, value: String)] {
+        _ answers: SetupAnswers
+    ) throws(CommandError) -> [(key: String, value: String)] {
         var all: [(key: String, value: String)] = []
         if let listen = answers.listen {
             guard ListenAddress(listen) != nil else {
-                throw Failure(
+                throw CommandError(
                     "\(listen) is no address", repair: "give HOST:PORT, as 127.0.0.1:8080",
                     code: .usage)
             }
@@ -171,7 +172,7 @@ struct Init: ParsableCommand {
         if let cpu = answers.cpu { all.append(("matchd.cpu", "\(cpu)")) }
         for text in set {
             guard let equals = text.firstIndex(of: "="), text[..<equals].contains(".") else {
-                throw Failure(
+                throw CommandError(
                     "--set \(text) is not understood",
                     repair: "give TABLE.KEY=VALUE, as --set matchd.cpu=2", code: .usage)
             }
@@ -186,7 +187,7 @@ struct Init: ParsableCommand {
     private static func configure(
         _ path: String, _ overrides: [(key: String, value: String)], mode: UInt32,
         _ created: inout [String]
-    ) throws(Failure) {
+    ) throws(CommandError) {
         let before = try TextFile.read(path)
         var text: String
         if let before {
@@ -200,7 +201,7 @@ struct Init: ParsableCommand {
         do {
             _ = try Settings.parse(Array(text.utf8), file: path)
         } catch {
-            throw Failure("\(error)", code: .configuration)
+            throw CommandError("\(error)", code: .configuration)
         }
         try TextFile.write(text, to: path, mode: mode)
         created.append(path)
@@ -208,14 +209,14 @@ struct Init: ParsableCommand {
 
     private func makeSealKey(
         _ settings: Settings, isInstalled: Bool, _ created: inout [String]
-    ) throws(Failure) {
+    ) throws(CommandError) {
         let file = SealKeyFile(settings)
         guard !file.exists else {
             _ = try file.load()
             return
         }
         guard newSealKey || isJournalEmpty(settings) else {
-            throw Failure(
+            throw CommandError(
                 "\(file.path) is missing, and the journal may hold API secrets sealed with it",
                 repair: "put its copy back; or go on without these keys: init --new-seal-key")
         }
@@ -234,7 +235,7 @@ struct Init: ParsableCommand {
     /// Begins the journal as the user of matchd; false where there is none.
     private func beginInstalled(
         _ settings: Settings, _ created: inout [String]
-    ) throws(Failure) -> Bool {
+    ) throws(CommandError) -> Bool {
         guard let user = Host.userID(named: Self.journalUser) else { return false }
         let group = Host.groupID(named: "bourse") ?? 0
         var made: [String] = []
@@ -258,19 +259,20 @@ struct Init: ParsableCommand {
                 try File(path, .read).setOwner(user, group: group)
             }
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         return true
     }
 
-    private func beginJournal(_ settings: Settings, _ created: inout [String]) throws(Failure) {
+    private func beginJournal(_ settings: Settings, _ created: inout [String]) throws(CommandError)
+    {
         let place = JournalPlace(settings)
         do {
             let lock: StateLock
             do { lock = try StateLock(directory: settings.state) } catch {
                 // A running matchd has opened it: there is nothing to begin.
                 if case .held = error, !newJournal { return }
-                throw Failure("\(error)", repair: "stop matchd first")
+                throw CommandError("\(error)", repair: "stop matchd first")
             }
             try Self.makeDirectory(settings.journalDirectory, &created)
             let done = try withExtendedLifetime(lock) { () throws(JournalError) in
@@ -288,9 +290,9 @@ struct Init: ParsableCommand {
             case .unchanged: break
             }
         } catch let error as JournalError where error.needsOperator {
-            throw Failure("\(error)", code: .journal)
+            throw CommandError("\(error)", code: .journal)
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 
@@ -300,12 +302,12 @@ struct Init: ParsableCommand {
 
     private static func makeDirectory(
         _ path: String, mode: UInt32 = 0o700, _ created: inout [String]
-    ) throws(Failure) {
+    ) throws(CommandError) {
         guard !Directory.isDirectory(path) else { return }
         do {
             try Directory.create(path, mode: mode)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         created.append(path)
     }

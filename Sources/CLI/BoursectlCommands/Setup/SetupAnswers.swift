@@ -5,14 +5,14 @@ import Glibc
 import Platform
 
 /// What an owner is asked when a host is set up.
-struct Answers {
+struct SetupAnswers {
     /// Where the gateway listens.
     var listen: String?
     /// The engine's CPU.
     var cpu: Int?
 
     /// With what flags left open, asked on the terminal; without one the defaults stand.
-    func asked() throws(Failure) -> Answers {
+    func asked() throws(CommandError) -> SetupAnswers {
         guard Terminal.isTerminal(STDIN_FILENO) else { return self }
         var all = self
         if listen == nil {
@@ -34,11 +34,11 @@ struct Answers {
 
     private static func ask(
         _ question: String, _ initial: String, _ problem: (String) -> String?
-    ) throws(Failure) -> String {
+    ) throws(CommandError) -> String {
         while true {
             Terminal.write("\(question) [\(initial)]? ", to: STDERR_FILENO)
             guard let line = readLine() else {
-                throw Failure("nothing was set up", code: .usage)
+                throw CommandError("nothing was set up", code: .usage)
             }
             let answer = line.isEmpty ? initial : line
             guard let text = problem(answer) else { return answer }

@@ -6,9 +6,9 @@ import JSON
 import Link
 import Presentation
 
-struct Status: ParsableCommand, NagiosCommand {
+struct StatusCommand: ParsableCommand, NagiosCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows how the exchange is.",
+        commandName: "status", abstract: "Shows how the exchange is.",
         discussion: """
             Exit status 0: matchd runs and answers. 3: it does not run. With --output nagios 1 \
             below the disk reserve, and 2 where it does not run.
@@ -23,9 +23,9 @@ struct Status: ParsableCommand, NagiosCommand {
             {"sequence", "bytes"}.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
-    @OptionGroup var repeating: Repeating
+    @OptionGroup var repeating: RepeatOptions
 
     func run() throws { try repeating.run(common, show) }
 
@@ -34,7 +34,7 @@ struct Status: ParsableCommand, NagiosCommand {
         let settings = try common.settings()
         let snapshots = SnapshotFile.list(settings)
         let status: LinkStatus
-        do throws(Failure) {
+        do throws(CommandError) {
             status = try Exchange(settings: settings).status()
         } catch {
             guard error.code == .notRunning else { throw error }
@@ -48,7 +48,7 @@ struct Status: ParsableCommand, NagiosCommand {
     private func showNagios(_ out: Output) throws {
         let state: (word: String, status: Int32)
         var text: String
-        do throws(Failure) {
+        do throws(CommandError) {
             let s = try common.exchange().status()
             state = s.isBelowReserve ? ("WARNING", 1) : ("OK", 0)
             text = "\(s.role), epoch \(s.epoch), \(s.released) records"
@@ -66,7 +66,7 @@ struct Status: ParsableCommand, NagiosCommand {
     }
 
     private func showAbsence(
-        _ settings: Settings, _ failure: Failure, _ snapshots: [SnapshotFile], _ out: Output
+        _ settings: Settings, _ failure: CommandError, _ snapshots: [SnapshotFile], _ out: Output
     ) {
         let ink = out.ink
         var facts = Facts()

@@ -6,9 +6,9 @@ import JSON
 import Platform
 import Presentation
 
-struct Upgrade: ParsableCommand {
+struct UpgradeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Takes the installed version into use, in order.",
+        commandName: "upgrade", abstract: "Takes the installed version into use, in order.",
         discussion: """
             Installing packages leaves the daemons running as they were. This rehearses the whole \
             journal with the installed version, beside the running exchange; restarts matchd, \
@@ -31,18 +31,18 @@ struct Upgrade: ParsableCommand {
         "bourse-snmp.service",
     ]
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
     @Flag(help: "Goes through the steps although the installed version runs already.")
     var force = false
 
     func run() throws {
         guard geteuid() == 0 else {
-            throw Failure("only root restarts daemons", repair: "sudo boursectl upgrade")
+            throw CommandError("only root restarts daemons", repair: "sudo boursectl upgrade")
         }
         let settings = try common.settings()
         let process = try Systemctl.run(["show", "--property=MainPID", "--value", Self.matchd])
         guard let process = Int32(process), process > 0 else {
-            throw Failure(
+            throw CommandError(
                 "matchd does not run, so there is nothing to take over",
                 repair: "systemctl start bourse.target starts the installed version")
         }
@@ -91,15 +91,15 @@ struct Upgrade: ParsableCommand {
 enum Systemctl {
     /// Runs it and gives its output without the newline at the end. A restart may take minutes:
     /// matchd drains and writes a snapshot.
-    static func run(_ arguments: [String]) throws(Failure) -> String {
+    static func run(_ arguments: [String]) throws(CommandError) -> String {
         let done: Program.Result
         do throws(SystemError) {
             done = try Program.run("/usr/bin/systemctl", arguments, secondsMax: 600)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         guard done.status == 0 else {
-            throw Failure(
+            throw CommandError(
                 "systemctl \(arguments.joined(separator: " ")) failed: "
                     + (done.errors.split(separator: "\n").first.map(String.init) ?? ""),
                 repair: "journalctl -u bourse-matchd -n 50 says why")
