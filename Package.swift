@@ -120,11 +120,11 @@ let package = Package(
                 "Secrets", "Platform", logging,
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
-        wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
+        wing("CLI", "Presentation", ["Terms", "JSON", "Wire", "Platform"]),
         wing(
             "CLI", "BoursectlCommands",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
             ]),
         // Daemons: compose only.

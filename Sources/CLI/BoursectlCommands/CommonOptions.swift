@@ -94,3 +94,6 @@ struct RepeatOptions: ParsableArguments {
         }
     }
 }
+
+/// A form of results on the command line.
+extension OutputFormat: ExpressibleByArgument {}

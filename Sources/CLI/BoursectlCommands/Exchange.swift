@@ -6,6 +6,7 @@ import Follower
 import Journal
 import Link
 import Platform
+import Presentation
 import Terms
 
 /// The exchange that a configuration describes.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import JSON
+import Presentation
 import Terms
 import Wire
 

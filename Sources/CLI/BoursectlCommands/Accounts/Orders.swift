@@ -3,6 +3,7 @@
 import ArgumentParser
 import Engine
 import JSON
+import Presentation
 
 struct OrdersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Checks
 import Platform
+import Presentation
 
 struct NoiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import JSON
 import Platform
+import Presentation
 
 struct SupportBundleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Checks
 import Configuration
+import Presentation
 
 struct TuneApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

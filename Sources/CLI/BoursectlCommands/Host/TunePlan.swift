@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Checks
+import Presentation
 
 struct TunePlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import ArgumentParser
 import Configuration
 import JSON
 import Journal
+import Presentation
 
 struct JournalClearFaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

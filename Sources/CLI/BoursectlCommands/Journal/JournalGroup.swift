@@ -6,6 +6,7 @@ import Configuration
 import Glibc
 import Journal
 import Platform
+import Presentation
 
 struct JournalGroup: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import JSON
+import Presentation
 
 struct JournalRehearseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

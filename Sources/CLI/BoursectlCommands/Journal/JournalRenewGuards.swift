@@ -3,6 +3,7 @@
 import ArgumentParser
 import JSON
 import Journal
+import Presentation
 
 struct JournalRenewGuardsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Engine
 import JSON
+import Presentation
 import Terms
 import Wire
 

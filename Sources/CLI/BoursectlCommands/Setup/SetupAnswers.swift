@@ -3,6 +3,7 @@
 import Configuration
 import Glibc
 import Platform
+import Presentation
 
 /// What an owner is asked when a host is set up.
 struct SetupAnswers {

@@ -2,10 +2,9 @@
 
 import Glibc
 import Platform
-import Presentation
 
 /// A progress bar on standard error, where that is a terminal that can draw over a line.
-struct ProgressMeter {
+package struct ProgressMeter {
     private let progress: Progress
     private let isShown =
         Terminal.isTerminal(STDERR_FILENO) && Terminal.environment("TERM") != "dumb"
@@ -15,17 +14,17 @@ struct ProgressMeter {
     private static var eraseLine: StaticString { "\r\u{1B}[2K" }
 
     /// A meter of a piece of work.
-    init(_ title: String, unit: String) {
+    package init(_ title: String, unit: String) {
         progress = Progress(title: title, unit: unit)
         // Work that is over sooner than a tenth of a second shows none.
         drawn = begin
     }
 
     /// Nanoseconds since the work began.
-    var elapsedNanos: Int64 { Clock.monotonicNanos() - begin }
+    package var elapsedNanos: Int64 { Clock.monotonicNanos() - begin }
 
     /// Draws how far the work is, at most ten times a second.
-    mutating func draw(done: UInt64, total: UInt64) {
+    package mutating func draw(done: UInt64, total: UInt64) {
         let now = Clock.monotonicNanos()
         guard isShown, now - drawn > 100_000_000 else { return }
         if drawn == begin { Self.clearWhenInterrupted() }
@@ -36,7 +35,7 @@ struct ProgressMeter {
     }
 
     /// Takes the bar away.
-    mutating func clear() {
+    package mutating func clear() {
         if drawn > begin { Terminal.write("\(Self.eraseLine)", to: STDERR_FILENO) }
         drawn = begin
     }

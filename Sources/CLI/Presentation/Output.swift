@@ -1,12 +1,10 @@
 // Where a command's result goes, and in which form.
 
-import ArgumentParser
 import Glibc
-import JSON
-import Presentation
+package import JSON
 
 /// The forms of what a command gives.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+package enum OutputFormat: String, CaseIterable, Sendable {
     /// For people.
     case text
     /// For programs.
@@ -18,17 +16,22 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 }
 
 /// Where a command's result goes.
-struct Output {
+package struct Output {
     /// Its form.
-    let format: OutputFormat
+    package let format: OutputFormat
     /// Colour of standard output.
-    let ink = Terminal.ink(for: STDOUT_FILENO)
+    package let ink = Terminal.ink(for: STDOUT_FILENO)
     /// Where results are given over and over; nil: once.
-    var screen: Screen?
+    package var screen: Screen?
+
+    /// An output of this form.
+    package init(format: OutputFormat, screen: Screen? = nil) {
+        (self.format, self.screen) = (format, screen)
+    }
 
     /// Gives a result in the form that was asked for: over and over, JSON in a line each and YAML
     /// as documents.
-    func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
+    package func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
         switch (format, screen) {
         case (.text, let screen?), (.nagios, let screen?): screen.draw(text())
         case (.json, let screen?): screen.write([json().compact])
@@ -40,7 +43,7 @@ struct Output {
     }
 
     /// Gives a table, or what to say where it has no rows.
-    func give(_ json: JSONValue, table: Table, empty: String) {
+    package func give(_ json: JSONValue, table: Table, empty: String) {
         give(json, text: table.rows.isEmpty ? [ink.faint(empty)] : table.lines(ink))
     }
 }
