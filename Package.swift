@@ -166,8 +166,8 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
-                "Follower", "Platform", "Configuration", "Secrets", "Presentation",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",
@@ -178,6 +178,7 @@ let package = Package(
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
+        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )

@@ -115,7 +115,7 @@ final class OperatedExchange {
     }
 }
 
-@Suite(.serialized) struct BoursectlProcessTests {
+@Suite(.serialized) struct ProcessTests {
     @Test func `sets up the same directory and the same demo twice, and funds it once`() throws {
         let exchange = try OperatedExchange()
         #expect(try exchange.run("init").out.contains("nothing was changed"))

@@ -7,7 +7,7 @@ import Terms
 import Testing
 import Wire
 
-@Suite struct BoursectlTextTests {
+@Suite struct TextTests {
     @Test(
         arguments: [
             ("0.01", 1, 2), ("-0.5", -5, 1), (".5", 5, 1), ("100_000.00", 100_000, 0), ("0", 0, 0),
@@ -111,7 +111,7 @@ import Wire
     }
 }
 
-@Suite struct BoursectlTOMLTests {
+@Suite struct TOMLEditTests {
     private let file = """
         # Top
         [gatewayd] # clients

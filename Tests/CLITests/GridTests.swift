@@ -7,7 +7,7 @@ import Terms
 import Testing
 import Wire
 
-@Suite struct BoursectlGridTests {
+@Suite struct GridTests {
     private func grid(
         _ tick: String, _ lot: String, base: UInt8 = 8, quote: UInt8 = 8
     ) throws -> Grid {
