@@ -83,12 +83,18 @@ struct BoursectlCommand: ParsableCommand {
     static func main() {
         // A reader that went away, as `| head`, ends this quietly.
         signal(SIGPIPE, SIG_DFL)
+        let arguments = CommandArguments(Array(CommandLine.arguments.dropFirst()))
         do {
-            var command = try parseAsRoot(CommandArguments.leafFirst(CommandLine.arguments))
-            if CommandArguments.asksNagios, !(command is any NagiosCommand) {
+            guard arguments.output != "yaml" else {
                 throw CommandError(
-                    "--output nagios is for check and status",
-                    repair: "take --output json here", code: .usage)
+                    "--output yaml is gone", repair: "use --output json: YAML readers read JSON",
+                    code: .usage)
+            }
+            var command = try parseAsRoot(arguments.parsed)
+            if arguments.output == "nagios", !(command is any NagiosCommand) {
+                throw CommandError(
+                    "--output nagios is for check and status", repair: "use --output json here",
+                    code: .usage)
             }
             try command.run()
         } catch let error as CommandError {
@@ -96,9 +102,7 @@ struct BoursectlCommand: ParsableCommand {
         } catch let error as InputError {
             CommandError(error.problem, repair: error.repair, code: .usage).exit()
         } catch {
-            if let amount = CommandArguments.negativeAmount(CommandLine.arguments) {
-                CommandError(negative: amount).exit()
-            }
+            if let amount = arguments.negativeAmount { CommandError(negative: amount).exit() }
             exit(withError: error)
         }
     }

@@ -17,7 +17,7 @@ struct CommonOptions: ParsableArguments {
             valueName: "dir"))
     var state: String?
 
-    @Option(help: "Form of the result: text, json or yaml; nagios for check and status.")
+    @Option(help: "Form of the result: text or json; nagios for check and status.")
     var output: OutputFormat = .text
 
     func validate() throws {

@@ -3,14 +3,12 @@
 import Glibc
 package import JSON
 
-/// The forms of what a command gives.
+/// The forms of a result.
 package enum OutputFormat: String, CaseIterable, Sendable {
     /// For people.
     case text
     /// For programs.
     case json
-    /// For programs and people: the same as JSON.
-    case yaml
     /// For monitoring plugins, where the command is a `NagiosCommand`.
     case nagios
 }
@@ -21,7 +19,7 @@ package struct Output {
     package let format: OutputFormat
     /// Colour of standard output.
     package let ink = Terminal.ink(for: STDOUT_FILENO)
-    /// Where results are given over and over; nil: once.
+    /// Where a repeated result is drawn; nil where the result is shown once.
     package var screen: Screen?
 
     /// An output of this form.
@@ -29,20 +27,17 @@ package struct Output {
         (self.format, self.screen) = (format, screen)
     }
 
-    /// Gives a result in the form that was asked for: over and over, JSON in a line each and YAML
-    /// as documents.
+    /// Writes a result in the requested form. A repeated JSON result takes one line each time.
     package func give(_ json: @autoclosure () -> JSONValue, text: @autoclosure () -> [String]) {
         switch (format, screen) {
         case (.text, let screen?), (.nagios, let screen?): screen.draw(text())
         case (.json, let screen?): screen.write([json().compact])
-        case (.yaml, let screen?): screen.write(["---", String(json().yaml.dropLast())])
         case (.text, nil), (.nagios, nil): Terminal.show(text())
         case (.json, nil): print(json().pretty)
-        case (.yaml, nil): print(json().yaml, terminator: "")
         }
     }
 
-    /// Gives a table, or what to say where it has no rows.
+    /// Writes a table, or `empty` where it has no rows.
     package func give(_ json: JSONValue, table: Table, empty: String) {
         give(json, text: table.rows.isEmpty ? [ink.faint(empty)] : table.lines(ink))
     }

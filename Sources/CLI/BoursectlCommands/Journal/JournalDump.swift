@@ -80,7 +80,6 @@ private struct RecordPrinter {
         switch format {
         case .text, .nagios: text += record.line(voided: isVoided)
         case .json: text += record.json(voided: isVoided).compact
-        case .yaml: text += "---\n\(record.json(voided: isVoided).yaml.dropLast())"
         }
         text += "\n"
     }
