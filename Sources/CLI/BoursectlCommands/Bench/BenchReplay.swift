@@ -4,6 +4,7 @@ import ArgumentParser
 import Bench
 import Engine
 import Glibc
+import Presentation
 
 struct BenchReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -94,7 +95,7 @@ struct BenchReplayCommand: ParsableCommand {
         func nanos(_ perMille: UInt64) -> Int {
             Int(Double(steps.percentile(perMille: perMille)) * perCycle)
         }
-        let checksum = "0x" + hex(totals.checksum)
+        let checksum = "0x" + Readable.hex(totals.checksum)
         let perSecond = Int(rate * 1e6)
         let bytes = orders == 0 ? 0 : book / orders
         let load = loadNanos(book)
@@ -127,11 +128,6 @@ struct BenchReplayCommand: ParsableCommand {
             bare memory       \(loadPicos / 1000).\(loadPicos / 100 % 10) ns a dependent load \
             over \(book / 1024) KiB; an event takes as long as \(loads / 10).\(loads % 10)
             """)
-    }
-
-    private func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }
 
