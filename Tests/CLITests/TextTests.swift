@@ -135,6 +135,11 @@ import Wire
         #expect(other.hasSuffix("\n\n[auditd]\nsnapshots_keep = 9\n"))
     }
 
+    @Test func `removes comments and no value that holds their mark`() {
+        let text = "# secret\n[snmp] # secret\n\n  a = \"#1\" # secret\nb = 'x'# secret"
+        #expect(TOMLEdit.withoutComments(text) == "[snmp] \na = \"#1\" \nb = 'x'")
+    }
+
     @Test func `does not take a key of another table for its own`() {
         let text = TOMLEdit.set("gatewayd.cpu", to: "3", in: file)
         #expect(text.contains("cpu = 3\n") && text.contains("cpu = -1"))

@@ -1,22 +1,7 @@
 // An instrument's tick and lot in decimals, and what an operator may type for them.
 
 package import Terms
-
-/// What an operator typed does not fit, and what would.
-package struct InputError: Error, Hashable, CustomStringConvertible {
-    /// What is wrong.
-    package let problem: String
-    /// What to do about it, or empty.
-    package let repair: String
-
-    /// A problem and its repair.
-    package init(_ problem: String, repair: String = "") {
-        (self.problem, self.repair) = (problem, repair)
-    }
-
-    /// Both, the repair on a line of its own.
-    package var description: String { repair.isEmpty ? problem : "\(problem)\n\(repair)" }
-}
+package import Wire
 
 /// The grid that an instrument's prices and quantities stand on.
 package struct Grid: Hashable, Sendable {
@@ -199,5 +184,33 @@ extension Grid {
             ticks = max(1, ticks / 10)
         }
         return (Price(ticks: ticks), Quantity(lots: lots))
+    }
+}
+
+extension Grid {
+    /// Checks an instrument's ranges by the engine's rules, so that the error names the option at
+    /// fault.
+    package func checkRanges(of terms: SetInstrument) throws(InputError) {
+        guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
+            throw InputError(
+                "there is no price from \(text(terms.priceMin)) to \(text(terms.priceMax))",
+                repair: "give --price-min of a tick or more, and --price-max above it")
+        }
+        guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
+            throw InputError(
+                "there is no quantity from \(text(terms.quantityMin)) to "
+                    + "\(text(terms.quantityMax))",
+                repair: "give --qty-min of a lot or more, and --qty-max above it")
+        }
+        let lots = Int128(terms.quantityMax.lots)
+        guard
+            lots <= Limits.amountUnitsMax
+                / (Int128(terms.priceMax.ticks) * Int128(notionalUnit ?? 1)),
+            lots <= Limits.amountUnitsMax / Int128(terms.lotUnits)
+        else {
+            throw InputError(
+                "the highest price times the highest quantity exceeds the ledger's range",
+                repair: "lower --price-max or --qty-max")
+        }
     }
 }

@@ -41,20 +41,20 @@ struct LimitsRaiseCommand: ParsableCommand {
     @Option(help: "References and deposits that are remembered.") var references: UInt32?
     @Flag(help: "Raise without asking.") var yes = false
 
-    /// Each limit by its name.
-    private var given: [(name: String, path: WritableKeyPath<EngineLimits, UInt32>, value: UInt32?)]
-    {
-        [
-            ("assets", \.assets, assets), ("instruments", \.instruments, instruments),
-            ("accounts", \.accounts, accounts), ("open-orders", \.openOrders, openOrders),
-            ("api-keys", \.apiKeys, apiKeys), ("sessions", \.sessions, sessions),
-            ("fee-tiers", \.feeTiers, feeTiers), ("order-limits", \.orderLimits, orderLimits),
-            ("references", \.references, references),
-        ]
+    private var requested: RequestedLimits {
+        RequestedLimits([
+            .init("assets", \.assets, assets), .init("instruments", \.instruments, instruments),
+            .init("accounts", \.accounts, accounts),
+            .init("open-orders", \.openOrders, openOrders),
+            .init("api-keys", \.apiKeys, apiKeys), .init("sessions", \.sessions, sessions),
+            .init("fee-tiers", \.feeTiers, feeTiers),
+            .init("order-limits", \.orderLimits, orderLimits),
+            .init("references", \.references, references),
+        ])
     }
 
     func run() throws {
-        guard given.contains(where: { $0.value != nil }) else {
+        guard !requested.isEmpty else {
             let limits = try common.exchange().replica().engine.limits
             show(nil, limits, text: lines(limits, limits))
             return
@@ -62,7 +62,7 @@ struct LimitsRaiseCommand: ParsableCommand {
         let audit = try signature.audit()
         let session = try common.exchange().session(signature.who)
         let before = session.replica.engine.limits
-        let after = try raised(before)
+        let after = try requested.raised(before)
         try ask(lines(before, after))
         let receipt = try session.submit(
             RaiseLimits(limits: after, audit: audit),
@@ -73,34 +73,9 @@ struct LimitsRaiseCommand: ParsableCommand {
         show(receipt, after, text: ["The limits are raised. \(receipt.text)"])
     }
 
-    private func raised(_ before: EngineLimits) throws -> EngineLimits {
-        var after = before
-        for limit in given {
-            guard let value = limit.value else { continue }
-            let now = before[keyPath: limit.path]
-            guard value >= now else {
-                throw CommandError(
-                    "--\(limit.name) \(value) is below the \(now) there are",
-                    repair: "limits only grow: start a new exchange where less is wanted",
-                    code: .usage)
-            }
-            after[keyPath: limit.path] = value
-        }
-        guard after != before else { throw CommandError("these limits hold already", code: .usage) }
-        guard after.isReasonable else {
-            throw CommandError(
-                "no engine can be made with these limits",
-                repair: "the highest are 65,534 assets and instruments, 1,048,576 accounts, API "
-                    + "keys and rows of order limits, 16,777,215 open orders, 65,536 sessions, "
-                    + "1,024 fee tiers, 268,435,456 references, and 2^31 accounts × assets",
-                code: .usage)
-        }
-        return after
-    }
-
     private func lines(_ before: EngineLimits, _ after: EngineLimits) -> [String] {
         var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("THEN")])
-        for limit in given {
+        for limit in requested.limits {
             let (old, new) = (before[keyPath: limit.path], after[keyPath: limit.path])
             table.add([
                 limit.name, Readable.count(old), old == new ? "" : Readable.count(new),

@@ -39,7 +39,7 @@ struct SupportFiles {
             "time": .string(Readable.time(Clock.realtimeNanos())),
         ]
         try add("about.json", about.pretty)
-        try add("bourse.toml", Self.bare(try TextFile.read(settings.file) ?? ""))
+        try add("bourse.toml", TOMLEdit.withoutComments(try TextFile.read(settings.file) ?? ""))
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
         let agent = AgentClient(socket: settings.agent.socket)
@@ -146,21 +146,6 @@ struct SupportFiles {
             all += some
             after = last
         }
-    }
-
-    /// A configuration's tables and keys without comments: people note passwords in them.
-    private static func bare(_ text: String) -> String {
-        text.split(separator: "\n").compactMap { line -> String? in
-            let start = line.drop { $0 == " " || $0 == "\t" }
-            guard let first = start.first, first != "#" else { return nil }
-            // A value in quotes may hold the mark of a comment.
-            var isQuoted = false
-            let end = start.firstIndex { letter in
-                if letter == "\"" || letter == "'" { isQuoted.toggle() }
-                return letter == "#" && !isQuoted
-            }
-            return String(start[..<(end ?? start.endIndex)])
-        }.joined(separator: "\n")
     }
 
     /// The files of a state directory, a line each: bytes, permissions and path.

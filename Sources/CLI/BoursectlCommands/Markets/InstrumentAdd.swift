@@ -59,25 +59,16 @@ struct InstrumentAddCommand: ParsableCommand {
             ], text: ["\(symbol) is there, in state \(begin.rawValue). \(receipt.text)"])
     }
 
-    /// Refuses a market whose fees are far from their rates; warns where they are not near.
+    /// Refuses a market whose fees would be far from their rates; warns where they are not near.
     private func checkFees(_ command: SetInstrument) throws {
-        let received: [(of: String, units: Int128)] = [
-            (base, Int128(command.quantityMin.lots) * Int128(command.lotUnits)),
-            (quote, command.notionalMin.units),
-        ]
-        for (asset, units) in received where units > 0 && units < 1_000 {
-            let share = DecimalNumber.percent(Int128(1_000_000) / units, scale: 6)
-            let what =
-                "an order of the smallest size brings \(units) smallest units of \(asset), so that "
-                + "a fee rounded up to one of them is \(share) of it"
-            guard units >= 100 || coarseFees else {
-                throw CommandError(
-                    what,
-                    repair:
-                        "give a larger --qty-min or --notional-min, a larger --lot, or an asset "
-                        + "with more decimals; or --coarse-fees where that is meant", code: .usage)
+        for asset in FeeRounding.noticeable(in: command, base: base, quote: quote) {
+            guard asset.isFine || coarseFees else {
+                throw InputError(
+                    asset.text,
+                    repair: "give a larger --qty-min, --notional-min or --lot, or an asset with "
+                        + "more decimals; or --coarse-fees to add it all the same")
             }
-            Terminal.warn("boursectl: \(what)")
+            Terminal.warn("boursectl: \(asset.text)")
         }
     }
 

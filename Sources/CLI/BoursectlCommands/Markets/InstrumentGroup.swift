@@ -56,7 +56,7 @@ struct InstrumentTermsOptions: ParsableArguments {
         if let bandUp { terms.bandUp = try Self.band(bandUp, most: 1_000_000_000) }
         if let bandDown { terms.bandDown = try Self.band(bandDown, most: 999_999) }
         if let selfTradePrevention { terms.selfTradePrevention = selfTradePrevention.mode }
-        try check(terms, grid)
+        try grid.checkRanges(of: terms)
     }
 
     private static func band(_ text: String, most: Int128) throws -> Int32 {
@@ -67,31 +67,6 @@ struct InstrumentTermsOptions: ParsableArguments {
                     + "with at most 4 decimals")
         }
         return Int32(rate)
-    }
-
-    /// The engine's rules for ranges, so that the answer names the option at fault.
-    private func check(_ terms: SetInstrument, _ grid: Grid) throws {
-        guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
-            throw InputError(
-                "prices from \(grid.text(terms.priceMin)) to \(grid.text(terms.priceMax)) are no "
-                    + "range",
-                repair: "give --price-min of a tick or more, and --price-max above it")
-        }
-        guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
-            throw InputError(
-                "quantities from \(grid.text(terms.quantityMin)) to "
-                    + "\(grid.text(terms.quantityMax)) are no range",
-                repair: "give --qty-min of a lot or more, and --qty-max above it")
-        }
-        let unit = Int128(grid.notionalUnit ?? 1)
-        let lots = Int128(terms.quantityMax.lots)
-        guard lots <= Limits.amountUnitsMax / (Int128(terms.priceMax.ticks) * unit),
-            lots <= Limits.amountUnitsMax / Int128(terms.lotUnits)
-        else {
-            throw InputError(
-                "the highest price times the highest quantity leaves the ledger's range",
-                repair: "lower --price-max or --qty-max")
-        }
     }
 }
 
