@@ -28,7 +28,7 @@ public struct PipelineOptions: Sendable {
     public var stallNanos: Int64 = 10_000_000_000
     /// See `stallNanos`.
     public var progressBytesMin = 1 << 20
-    /// Nanoseconds after which a follower that is told nothing new hears where the log stands.
+    /// Nanoseconds after which a follower without new records is sent where the log stands.
     public var heartbeatNanos: Int64 = 1_000_000_000
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
