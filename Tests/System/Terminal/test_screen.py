@@ -19,7 +19,7 @@ HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Neither matchd nor an agent runs: that is shown as well, and may change.
 SHOWN = pytest.mark.parametrize("words, part", [
-    (("status", "-w", "1"), "not running"), (("check", "--watch", "1"), "the agent does not run"),
+    (("status", "-w", "1"), "matchd is not running"), (("check", "--watch", "1"), "the agent does not run"),
     (("watch",), "the agent does not answer"),
 ])
 
