@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Glibc
+import Platform
 import Presentation
 
 /// The program that the executable runs.
@@ -112,7 +113,7 @@ struct BoursectlCommand: ParsableCommand {
 /// The program's version.
 enum Version {
     /// As `--version` shows it.
-    static var text: String { "boursectl 0.1.0" }
+    static var text: String { "boursectl \(Release.version)" }
 }
 
 /// A command that monitoring plugins can run.

@@ -48,12 +48,12 @@ struct Exchange {
             try client.send(replica.subscription)
             while Clock.monotonicNanos() < deadline {
                 guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
-                    throw LinkFault.timedOut
+                    throw LinkError.timedOut
                 }
                 if case .caughtUp = unsafe try replica.receive(frame) { return replica }
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
-            throw LinkFault.timedOut
+            throw LinkError.timedOut
         } catch {
             throw CommandError(any: error)
         }
@@ -70,8 +70,8 @@ struct Exchange {
 
 extension CommandError {
     /// A link that cannot be made or is lost.
-    init(_ fault: LinkFault) {
-        switch fault {
+    init(_ error: LinkError) {
+        switch error {
         case .notRunning(let address):
             self.init(
                 "matchd is not running: nothing listens on \(address)",
@@ -79,10 +79,10 @@ extension CommandError {
                 code: .notRunning)
         case .closed, .timedOut:
             self.init(
-                "\(fault)",
+                "\(error)",
                 repair: "nothing was done; matchd may be starting or stopping: retry")
         default:
-            self.init("\(fault)")
+            self.init("\(error)")
         }
     }
 
@@ -90,7 +90,7 @@ extension CommandError {
     init(any error: any Error) {
         switch error {
         case let error as CommandError: self = error
-        case let fault as LinkFault: self.init(fault)
+        case let error as LinkError: self.init(error)
         case let error as JournalError: self.init(error)
         default: self.init("\(error)")
         }

@@ -65,7 +65,7 @@ final class OperatorSession {
         guard writer.close(&out) else { return }
         let deadline = Clock.monotonicNanos() + 1_000_000_000
         while !writer.isClosed, Clock.monotonicNanos() < deadline {
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 100_000_000),
                     case .acks(let acks) = frame
@@ -157,7 +157,7 @@ final class OperatorSession {
             guard Clock.monotonicNanos() < deadline else {
                 throw uncertain("no answer arrived in time")
             }
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 200_000_000) { try take(frame) }
             } catch {
@@ -166,7 +166,7 @@ final class OperatorSession {
         }
     }
 
-    private func take(_ frame: LinkFrame) throws(LinkFault) {
+    private func take(_ frame: LinkFrame) throws(LinkError) {
         if case .acks(let acks) = frame {
             for ack in acks {
                 for resolved in writer.acked(ack, &out) { resolve(resolved, sequence: 0) }
@@ -203,14 +203,14 @@ final class OperatorSession {
     }
 
     /// Reconnects once matchd is running again.
-    private func reconnect(after fault: LinkFault, until deadline: Int64) throws(CommandError) {
-        if case .refused(let refusal) = fault, refusal.code != .stopping, refusal.code != .limit {
-            throw CommandError(fault)
+    private func reconnect(after error: LinkError, until deadline: Int64) throws(CommandError) {
+        if case .refused(let refusal) = error, refusal.code != .stopping, refusal.code != .limit {
+            throw CommandError(error)
         }
         writer.disconnected()
-        Terminal.warn("boursectl: \(fault); reconnecting")
+        Terminal.warn("boursectl: \(error); reconnecting")
         while true {
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 client = try LinkClient.connect(
                     unix: exchange.settings.matchd.socket, name: name, wantsAcks: false)
                 break
