@@ -5,16 +5,16 @@ import Journal
 import Platform
 import Presentation
 
-/// Why a command could not do what it was asked to.
+/// Why a command failed.
 struct CommandError: Error {
     /// Exit statuses, as systemctl(1) and sysexits.h have them.
     enum Code: Int32 {
         /// Refused, or something failed.
         case failed = 1
-        /// The program that has to answer is not running: for `status` an answer of its own, for
-        /// all else one failure more.
+        /// The program that has to answer is not running. `status` ends with it; other commands end
+        /// with `failed`.
         case notRunning = 3
-        /// An operator has to look at the journal first, as matchd says it.
+        /// An operator has to look at the journal first; matchd ends with the same status.
         case journal = 76
         /// EX_USAGE
         case usage = 64
@@ -29,19 +29,19 @@ struct CommandError: Error {
     /// The exit status.
     let code: Code
 
-    /// A failure.
+    /// A problem and its repair.
     init(_ problem: String, repair: String = "", code: Code = .failed) {
         (self.problem, self.repair, self.code) = (problem, repair, code)
     }
 
-    /// Says so on standard error and ends the process.
+    /// Reports the error on standard error and ends the process.
     func exit() -> Never {
-        say()
+        report()
         Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
     }
 
-    /// Says so on standard error.
-    func say() {
+    /// Reports the error on standard error.
+    func report() {
         let ink = Terminal.ink(for: STDERR_FILENO)
         Terminal.warn("\(ink.bad("boursectl:")) \(problem)")
         if !repair.isEmpty { Terminal.warn("  \(repair)") }
@@ -56,7 +56,7 @@ extension CommandError {
 }
 
 extension CommandError {
-    /// Carries out system calls; one that fails is a failure.
+    /// Converts the error of system calls.
     static func wrapping<Value>(
         _ body: () throws(SystemError) -> Value
     ) throws(CommandError) -> Value {
@@ -65,6 +65,6 @@ extension CommandError {
 }
 
 extension CommandError {
-    /// A fault of the journal or of a snapshot.
+    /// An error of the journal or of a snapshot.
     init(_ error: JournalError) { self.init("\(error)") }
 }

@@ -14,7 +14,7 @@ struct Exchange {
     /// Its settings.
     let settings: Settings
 
-    /// Longest that a replica may take to be there, a snapshot of millions of orders included.
+    /// Maximum time to load a replica, a snapshot of millions of orders included.
     static let replicaNanosMax: Int64 = 600_000_000_000
 
     /// A connection to matchd.
@@ -27,7 +27,7 @@ struct Exchange {
         }
     }
 
-    /// How matchd is.
+    /// The status of matchd.
     func status() throws(CommandError) -> LinkStatus {
         let client = try connect(Self.toolName)
         do {
@@ -64,33 +64,33 @@ struct Exchange {
         try OperatorSession(self, operator: who.text())
     }
 
-    /// How boursectl names itself where nobody in particular asks.
+    /// The name of connections that belong to no operator.
     private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
 }
 
 extension CommandError {
-    /// A link that cannot be made or does not hold.
-    init(_ fault: LinkError) {
-        switch fault {
+    /// A link that cannot be made or is lost.
+    init(_ error: LinkError) {
+        switch error {
         case .notRunning(let address):
             self.init(
-                "matchd does not run: nobody listens at \(address)",
+                "matchd is not running: nothing listens on \(address)",
                 repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
                 code: .notRunning)
         case .closed, .timedOut:
             self.init(
-                "\(fault)",
-                repair: "nothing was done; matchd may be starting or stopping: run it again")
+                "\(error)",
+                repair: "nothing was done; matchd may be starting or stopping: retry")
         default:
-            self.init("\(fault)")
+            self.init("\(error)")
         }
     }
 
-    /// A fault of the Link, the replica or the journal.
+    /// An error of the Link, the replica or the journal.
     init(any error: any Error) {
         switch error {
         case let error as CommandError: self = error
-        case let fault as LinkError: self.init(fault)
+        case let error as LinkError: self.init(error)
         case let error as JournalError: self.init(error)
         default: self.init("\(error)")
         }

@@ -53,7 +53,7 @@ struct InitCommand: ParsableCommand {
     var set: [String] = []
     @Flag(
         help: ArgumentHelp(
-            "Makes a new seal key in place of a lost one; API keys sealed with the old key are lost."
+            "Makes a new seal key in place of a lost one; API keys sealed with that one are lost."
         ))
     var newSealKey = false
     @Flag(
