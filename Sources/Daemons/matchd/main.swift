@@ -29,7 +29,7 @@ DaemonProcess.run(arguments.name) { daemon in
         reporter?.end()
         // Where only an operator can help, another start would find the same.
         log.fatal(message, status: error.needsOperator ? DaemonExit.journal : DaemonExit.fault)
-    } catch let error as SinkFault {
+    } catch let error as SinkError {
         log.fatal("\(error)", status: error.isDiskFault ? DaemonExit.journal : DaemonExit.fault)
     }
 }

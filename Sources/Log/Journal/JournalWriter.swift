@@ -1,4 +1,4 @@
-// Appends to the journal: write, then sync, then tell. One thread appends and syncs; another may
+// Appends to the journal: write, then sync, then report. One thread appends and syncs; another may
 // prepare segments ahead of need. What was tried of other ways to meet the disk stands in
 // `Sources/README.md`, "How the journal meets the disk".
 
@@ -34,7 +34,7 @@ public struct JournalOptions: Hashable, Sendable {
 ///
 /// `append`, `sync`, `settle` and `cut` belong to one thread, `prepareNext` to one other; the rest
 /// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by
-/// a new process tells what is on disk.
+/// only a new process can establish what is on disk.
 public final class JournalWriter: @unchecked Sendable {
     // Everything without an atomic or a lock of its own is touched by the appending thread only.
     private let directory: String

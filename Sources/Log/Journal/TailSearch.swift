@@ -8,7 +8,7 @@ internal import Wire
 ///
 /// What an interrupted write leaves can be known by one thing only: a part of it was never written,
 /// and is still zero. Bytes that all came, and are not what was written, are damage, whether
-/// anybody was told of them or not.
+/// they were acknowledged or not.
 struct TailSearch {
     /// The first byte that is not zero, if any.
     var firstByte: Int?
