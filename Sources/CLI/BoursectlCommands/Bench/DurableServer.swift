@@ -77,8 +77,7 @@ final class ChildProcess {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let got = unsafe read(descriptor, &buffer, buffer.count)
-            if got < 0, errno == EINTR { continue }
+            let got = retryingInterrupts { unsafe read(descriptor, &buffer, buffer.count) }
             guard got > 0 else { break }
             bytes.append(contentsOf: buffer[0..<got])
         }
@@ -89,7 +88,7 @@ final class ChildProcess {
     /// Waits until it has ended.
     func wait() {
         var status: Int32 = 0
-        while unsafe waitpid(id, &status, 0) < 0, errno == EINTR {}
+        _ = retryingInterrupts { unsafe waitpid(id, &status, 0) }
         close(descriptor)
     }
 }

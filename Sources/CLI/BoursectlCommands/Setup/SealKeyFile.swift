@@ -49,6 +49,7 @@ struct SealKeyFile {
     func createEncrypted() throws(CommandError) {
         var key = SystemRandom.bytes(32)
         defer { for index in key.indices { key[index] = 0 } }
+        // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
         _ = try Self.run(
             ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
