@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import Glibc
+import Journal
+import Link
 import Platform
 import Presentation
 
@@ -103,6 +105,9 @@ struct BoursectlCommand: ParsableCommand {
             error.exit()
         } catch let error as InputError {
             CommandError(error.problem, repair: error.repair, code: .usage).exit()
+        } catch let error where error is JournalError || error is LinkError || error is SystemError
+        {
+            CommandError(error).exit()
         } catch {
             if let amount = arguments.negativeAmount { CommandError(negative: amount).exit() }
             exit(withError: error)

@@ -1,8 +1,7 @@
 // What went wrong, what to do about it, and the exit status.
 
 import Glibc
-import Journal
-import Platform
+import Link
 import Presentation
 
 /// Why a command failed.
@@ -49,22 +48,35 @@ struct CommandError: Error {
 }
 
 extension CommandError {
-    /// A failed system call.
-    init(_ error: SystemError) {
-        self.init("\(error)")
+    /// An error of a library.
+    init(_ error: any Error) {
+        switch error {
+        case let error as CommandError: self = error
+        case let error as LinkError: self.init(error)
+        default: self.init("\(error)")
+        }
     }
-}
 
-extension CommandError {
-    /// Converts the error of system calls.
-    static func wrapping<Value>(
-        _ body: () throws(SystemError) -> Value
+    /// A link that cannot be made or is lost.
+    private init(_ error: LinkError) {
+        switch error {
+        case .notRunning(let address):
+            self.init(
+                "matchd is not running: nothing listens on \(address)",
+                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
+                code: .notRunning)
+        case .closed, .timedOut:
+            self.init(
+                "\(error)", repair: "nothing was done; matchd may be starting or stopping: retry")
+        default:
+            self.init("\(error)")
+        }
+    }
+
+    /// Converts the error of a library.
+    static func wrapping<Value, Failure: Error>(
+        _ body: () throws(Failure) -> Value
     ) throws(CommandError) -> Value {
-        do throws(SystemError) { return try body() } catch { throw CommandError(error) }
+        do throws(Failure) { return try body() } catch { throw CommandError(error) }
     }
-}
-
-extension CommandError {
-    /// An error of the journal or of a snapshot.
-    init(_ error: JournalError) { self.init("\(error)") }
 }

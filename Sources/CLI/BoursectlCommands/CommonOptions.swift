@@ -49,7 +49,11 @@ struct CommonOptions: ParsableArguments {
 
     /// The settings of the exchange.
     func settings() throws(CommandError) -> Settings {
-        let file = try configurationFile()
+        try Self.settings(in: configurationFile())
+    }
+
+    /// The settings in a file.
+    static func settings(in file: String) throws(CommandError) -> Settings {
         do {
             return try Settings.load(path: file)
         } catch {

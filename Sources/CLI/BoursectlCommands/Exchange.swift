@@ -3,7 +3,6 @@
 import Configuration
 import Engine
 import Follower
-import Journal
 import Link
 import Platform
 import Presentation
@@ -19,22 +18,15 @@ struct Exchange {
 
     /// A connection to matchd.
     func connect(_ name: Text40) throws(CommandError) -> LinkClient {
-        do {
-            return try LinkClient.connect(
-                unix: settings.matchd.socket, name: name, wantsAcks: false)
-        } catch {
-            throw CommandError(error)
+        try CommandError.wrapping { () throws(LinkError) in
+            try LinkClient.connect(unix: settings.matchd.socket, name: name, wantsAcks: false)
         }
     }
 
     /// The status of matchd.
     func status() throws(CommandError) -> LinkStatus {
         let client = try connect(Self.toolName)
-        do {
-            return try client.status()
-        } catch {
-            throw CommandError(error)
-        }
+        return try CommandError.wrapping { () throws(LinkError) in try client.status() }
     }
 
     /// The state as it is now.
@@ -55,7 +47,7 @@ struct Exchange {
             }
             throw LinkError.timedOut
         } catch {
-            throw CommandError(any: error)
+            throw CommandError(error)
         }
     }
 
@@ -66,33 +58,4 @@ struct Exchange {
 
     /// The name of connections that belong to no operator.
     private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
-}
-
-extension CommandError {
-    /// A link that cannot be made or is lost.
-    init(_ error: LinkError) {
-        switch error {
-        case .notRunning(let address):
-            self.init(
-                "matchd is not running: nothing listens on \(address)",
-                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
-                code: .notRunning)
-        case .closed, .timedOut:
-            self.init(
-                "\(error)",
-                repair: "nothing was done; matchd may be starting or stopping: retry")
-        default:
-            self.init("\(error)")
-        }
-    }
-
-    /// An error of the Link, the replica or the journal.
-    init(any error: any Error) {
-        switch error {
-        case let error as CommandError: self = error
-        case let error as LinkError: self.init(error)
-        case let error as JournalError: self.init(error)
-        default: self.init("\(error)")
-        }
-    }
 }

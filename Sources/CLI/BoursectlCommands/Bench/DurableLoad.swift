@@ -162,18 +162,24 @@ struct DurableLoad {
         var result = receiver.result
         result.nanos = Clock.monotonicNanos() - began
         guard result.acked == total else { throw .timedOut }
-        if !trace.isEmpty {
-            do throws(SystemError) {
-                for sample in try LatencyTrace.read(trace) where sample.session == session.number {
-                    guard total - min(total, sample.number) < CommandTimes.size else { continue }
-                    let passed = times.times(sample.number)
-                    // One of an earlier run has a time before this one began.
-                    guard passed.due > 0, sample[.received] >= began else { continue }
-                    result.stages.record(sample, passed)
-                }
-            } catch { throw .system(error) }
-        }
+        if !trace.isEmpty { try record(times, session, total, since: began, &result.stages) }
         return result
+    }
+
+    /// Records the stages of the commands that matchd sampled since `began`.
+    private func record(
+        _ times: CommandTimes, _ session: SessionID, _ total: UInt64, since began: Int64,
+        _ stages: inout DurableStages
+    ) throws(LinkError) {
+        do throws(SystemError) {
+            for sample in try LatencyTrace.read(trace) where sample.session == session.number {
+                guard total - min(total, sample.number) < CommandTimes.size else { continue }
+                let passed = times.times(sample.number)
+                // The file also holds samples of earlier runs.
+                guard passed.due > 0, sample[.received] >= began else { continue }
+                stages.record(sample, passed)
+            }
+        } catch { throw .system(error) }
     }
 
     /// Waits for points in time that are near.

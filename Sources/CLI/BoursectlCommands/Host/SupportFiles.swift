@@ -29,11 +29,7 @@ struct SupportFiles {
     mutating func fill(
         _ settings: Settings, status: () throws(CommandError) -> JSONValue
     ) throws(CommandError) {
-        do throws(SystemError) {
-            try Directory.create(folder)
-        } catch {
-            throw CommandError(error)
-        }
+        try CommandError.wrapping { () throws(SystemError) in try Directory.create(folder) }
         let about: JSONValue = [
             "version": .string(Version.text), "host": .string(Host.name),
             "time": .string(Readable.time(Clock.realtimeNanos())),
@@ -56,13 +52,10 @@ struct SupportFiles {
     mutating func pack(into target: String) throws(CommandError) {
         let parent = Directory.parent(of: folder) ?? "."
         let name = folder.split(separator: "/").last.map(String.init) ?? folder
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run(
+        let done = try CommandError.wrapping { () throws(SystemError) in
+            try Program.run(
                 "/bin/tar", ["-czf", target, "-C", parent, "--", name],
                 secondsMax: Self.secondsMax)
-        } catch {
-            throw CommandError(error)
         }
         guard done.status == 0 else {
             throw CommandError("tar could not write \(target): \(done.errors)")

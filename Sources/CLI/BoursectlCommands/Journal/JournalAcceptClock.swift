@@ -31,21 +31,17 @@ struct JournalAcceptClockCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(settings, "a running matchd has accepted the clock")
-            let now = Clock.realtimeNanos()
-            let today = String(Readable.time(now).prefix(10))
-            try Confirmation.ask(
-                "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
-                confirm)
-            try withExtendedLifetime(hold) { () throws(JournalError) in
-                try JournalPlace(settings).acceptClock(now)
-            }
-            common.out.give(
-                ["accepted": .number(now / 1_000_000)],
-                text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
-        } catch {
-            throw CommandError(any: error)
+        let hold = try JournalHold(settings, "a running matchd has accepted the clock")
+        let now = Clock.realtimeNanos()
+        let today = String(Readable.time(now).prefix(10))
+        try Confirmation.ask(
+            "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
+            confirm)
+        try withExtendedLifetime(hold) { () throws(JournalError) in
+            try JournalPlace(settings).acceptClock(now)
         }
+        common.out.give(
+            ["accepted": .number(now / 1_000_000)],
+            text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
     }
 }

@@ -52,36 +52,32 @@ struct JournalAcceptLossCommand: ParsableCommand {
     func run() throws {
         let audit = try signature.audit()
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(
-                settings, "a running matchd has lost no records")
-            let place = JournalPlace(settings)
-            let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
-            let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")
-            try Confirmation.ask(
-                "Type \(sequence) to give up all records \(side) it: ", "\(sequence)",
-                confirm.map { "\($0)" })
-            let left = try withExtendedLifetime(hold) {
-                if let before {
-                    return try Journal.acceptLoss(place, before: before, snapshots: snapshots)
-                }
-                return try Journal.acceptLoss(
-                    place, after: sequence, snapshots: snapshots,
-                    reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
+        let hold = try JournalHold(
+            settings, "a running matchd has lost no records")
+        let place = JournalPlace(settings)
+        let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+        let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")
+        try Confirmation.ask(
+            "Type \(sequence) to give up all records \(side) it: ", "\(sequence)",
+            confirm.map { "\($0)" })
+        let left = try withExtendedLifetime(hold) {
+            if let before {
+                return try Journal.acceptLoss(place, before: before, snapshots: snapshots)
             }
-            common.out.give(
-                [
-                    "last": .number(left.lastSequence),
-                    "records": .number(left.lastSequence + 1 - left.firstSequence),
-                ],
-                text: [
-                    "The journal has the records \(left.firstSequence) to "
-                        + "\(left.lastSequence); what was cut is in "
-                        + "\(settings.journalDirectory)/cut. Start matchd again: "
-                        + "systemctl start bourse-matchd"
-                ])
-        } catch {
-            throw CommandError(any: error)
+            return try Journal.acceptLoss(
+                place, after: sequence, snapshots: snapshots,
+                reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
         }
+        common.out.give(
+            [
+                "last": .number(left.lastSequence),
+                "records": .number(left.lastSequence + 1 - left.firstSequence),
+            ],
+            text: [
+                "The journal has the records \(left.firstSequence) to "
+                    + "\(left.lastSequence); what was cut is in "
+                    + "\(settings.journalDirectory)/cut. Start matchd again: "
+                    + "systemctl start bourse-matchd"
+            ])
     }
 }

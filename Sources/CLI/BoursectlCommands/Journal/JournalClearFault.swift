@@ -28,37 +28,33 @@ struct JournalClearFaultCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(settings, "a running matchd has no fault to clear")
-            let done = try withExtendedLifetime(hold) {
-                try Journal.clearFault(
-                    JournalPlace(settings),
-                    snapshots: SnapshotStore(directory: settings.snapshotsDirectory))
-            }
-            guard let done else {
-                common.out.give(["cleared": .bool(false)], text: ["There is no fault to clear."])
-                return
-            }
-            common.out.give(
-                [
-                    "cleared": .bool(true), "fault": .string(done.fault),
-                    "segment": .string(done.segment), "bytes": .number(done.bytes),
-                    "readBack": .string(done.isDirect ? "direct" : "cache-dropped"),
-                    "last": .number(done.last),
-                    "damage": done.damage.map { .string($0.description) } ?? .null,
-                ],
-                text: [
-                    "The fault was: \(done.fault)",
-                    "\(done.segment) was rewritten and read back "
-                        + (done.isDirect
-                            ? "from the disk."
-                            : "after its cache was dropped, as O_DIRECT is unsupported here."),
-                    done.damage.map { "The fault is cleared, but \($0)" }
-                        ?? "The journal is whole up to record \(done.last). Start matchd again: "
-                        + "systemctl start bourse-matchd",
-                ])
-        } catch {
-            throw CommandError(any: error)
+        let hold = try JournalHold(settings, "a running matchd has no fault to clear")
+        let done = try withExtendedLifetime(hold) {
+            try Journal.clearFault(
+                JournalPlace(settings),
+                snapshots: SnapshotStore(directory: settings.snapshotsDirectory))
         }
+        guard let done else {
+            common.out.give(["cleared": .bool(false)], text: ["There is no fault to clear."])
+            return
+        }
+        common.out.give(
+            [
+                "cleared": .bool(true), "fault": .string(done.fault),
+                "segment": .string(done.segment), "bytes": .number(done.bytes),
+                "readBack": .string(done.isDirect ? "direct" : "cache-dropped"),
+                "last": .number(done.last),
+                "damage": done.damage.map { .string($0.description) } ?? .null,
+            ],
+            text: [
+                "The fault was: \(done.fault)",
+                "\(done.segment) was rewritten and read back "
+                    + (done.isDirect
+                        ? "from the disk."
+                        : "after its cache was dropped, as O_DIRECT is unsupported here."),
+                done.damage.map { "The fault is cleared, but \($0)" }
+                    ?? "The journal is whole up to record \(done.last). Start matchd again: "
+                    + "systemctl start bourse-matchd",
+            ])
     }
 }

@@ -33,28 +33,24 @@ struct JournalRenewGuardsCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(settings, "a running matchd has its guards")
-            let done = try withExtendedLifetime(hold) {
-                try Journal.renewGuards(JournalPlace(settings)) { last in
-                    try Confirmation.ask(
-                        "The journal ends at record \(last). Type that number if no later record "
-                            + "existed: ", "\(last)", confirm.map { "\($0)" })
-                }
+        let hold = try JournalHold(settings, "a running matchd has its guards")
+        let done = try withExtendedLifetime(hold) {
+            try Journal.renewGuards(JournalPlace(settings)) { last in
+                try Confirmation.ask(
+                    "The journal ends at record \(last). Type that number if no later record "
+                        + "existed: ", "\(last)", confirm.map { "\($0)" })
             }
-            common.out.give(
-                [
-                    "last": .number(done.last),
-                    "made": .array(done.made.map { .string($0) }),
-                    "kept": .array(done.kept.map { .string($0) }),
-                ],
-                text: done.made.isEmpty
-                    ? ["No guard is missing or damaged; nothing was changed."]
-                    : done.made.map { "Made for the journal up to record \(done.last): \($0)" }
-                        + done.kept.map { "Damaged file kept: \($0)" }
-                        + ["Start matchd again: systemctl start bourse-matchd"])
-        } catch {
-            throw CommandError(any: error)
         }
+        common.out.give(
+            [
+                "last": .number(done.last),
+                "made": .array(done.made.map { .string($0) }),
+                "kept": .array(done.kept.map { .string($0) }),
+            ],
+            text: done.made.isEmpty
+                ? ["No guard is missing or damaged; nothing was changed."]
+                : done.made.map { "Made for the journal up to record \(done.last): \($0)" }
+                    + done.kept.map { "Damaged file kept: \($0)" }
+                    + ["Start matchd again: systemctl start bourse-matchd"])
     }
 }

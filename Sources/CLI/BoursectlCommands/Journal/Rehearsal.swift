@@ -59,7 +59,7 @@ struct Rehearsal {
             guard !journal.isEmpty else { throw CommandError("the journal is empty") }
             return try rehearse(journal)
         } catch {
-            throw CommandError(any: error)
+            throw CommandError(error)
         }
     }
 
@@ -106,7 +106,7 @@ struct Rehearsal {
             }
         }
         throw CommandError(
-            any: JournalError.noSnapshot(
+            JournalError.noSnapshot(
                 directory: journal.directory, first: journal.firstSequence))
     }
 

@@ -41,18 +41,14 @@ struct VoidCommand: ParsableCommand {
     func run() throws {
         let audit = try signature.audit()
         let settings = try common.settings()
-        do {
-            let lock = try JournalHold(settings, "voiding is for a matchd that cannot start")
-            let written = try withExtendedLifetime(lock) { try append(audit, settings) }
-            common.out.give(
-                ["sequence": .number(written), "voids": .number(sequence)],
-                text: [
-                    "Record \(sequence) is voided by record \(written). Start matchd again: "
-                        + "systemctl start bourse-matchd"
-                ])
-        } catch {
-            throw CommandError(any: error)
-        }
+        let lock = try JournalHold(settings, "voiding is for a matchd that cannot start")
+        let written = try withExtendedLifetime(lock) { try append(audit, settings) }
+        common.out.give(
+            ["sequence": .number(written), "voids": .number(sequence)],
+            text: [
+                "Record \(sequence) is voided by record \(written). Start matchd again: "
+                    + "systemctl start bourse-matchd"
+            ])
     }
 
     private func append(_ audit: Audit, _ settings: Settings) throws -> UInt64 {

@@ -82,11 +82,8 @@ struct SealKeyFile {
     private static func run(
         _ arguments: [String], input: [UInt8] = []
     ) throws(CommandError) -> String {
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
-        } catch {
-            throw CommandError(error)
+        let done = try CommandError.wrapping { () throws(SystemError) in
+            try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
         }
         guard done.status == 0 else {
             throw CommandError(

@@ -92,11 +92,8 @@ enum Systemctl {
     /// Runs it and returns its output without the final newline. A restart may take minutes:
     /// matchd drains and writes a snapshot.
     static func run(_ arguments: [String]) throws(CommandError) -> String {
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run("/usr/bin/systemctl", arguments, secondsMax: 600)
-        } catch {
-            throw CommandError(error)
+        let done = try CommandError.wrapping { () throws(SystemError) in
+            try Program.run("/usr/bin/systemctl", arguments, secondsMax: 600)
         }
         guard done.status == 0 else {
             throw CommandError(
