@@ -48,6 +48,8 @@ let nio: [Target.Dependency] = [
 ]
 let webSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let histogram: Target.Dependency = .product(
+    name: "Histogram", package: "hdrhistogram-swift")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -69,6 +71,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         // Structured logging; the daemons choose where it goes.
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // Percentiles of durations in fixed memory.
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         // History in SQLite: one writer, pooled readers.
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     ],
@@ -101,7 +105,7 @@ let package = Package(
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
-            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
+            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
@@ -127,6 +131,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
+                histogram,
             ]),
         // Daemons: compose only.
         daemon(

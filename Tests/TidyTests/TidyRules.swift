@@ -47,6 +47,7 @@ enum TidyRules {
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],
         "GRDB": ["History"],
+        "Histogram": ["Pipeline", "BoursectlCommands"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

@@ -169,7 +169,7 @@ struct BenchDurableCommand: ParsableCommand {
 
     private static func row(_ name: String, _ latency: LatencyHistogram) {
         let parts = [(500, "p50"), (990, "p99"), (999, "p99.9")].map { permille, title in
-            "\(title) " + Padding.right(micros(latency.nanos(permille: permille)), 8)
+            "\(title) " + Padding.right(micros(latency.percentile(perMille: permille)), 8)
         }
         let gap = String(repeating: " ", count: max(1, 38 - name.count))
         print(name + gap + parts.joined(separator: "   ") + " us")

@@ -56,10 +56,10 @@ struct BenchReplayCommand: ParsableCommand {
             totals = replay.totals
         }
         rates.sort()
-        var steps = Histogram()
+        var steps = LatencyHistogram()
         var timed = makeReplay(file, symbols)
         let (startNanos, startCycles) = (benchNanos(), Replay.cycles())
-        unsafe timed.run(file.events, into: &steps)
+        unsafe timed.run(file.events) { steps.record($0) }
         let nanos = Double(benchNanos() - startNanos)
         let perCycle = nanos / Double(Replay.cycles() - startCycles)
         let orders = timed.openOrderCount
@@ -89,10 +89,11 @@ struct BenchReplayCommand: ParsableCommand {
     }
 
     private func report(
-        rate: Double, _ totals: ReplayTotals, _ steps: Histogram, _ perCycle: Double, orders: Int,
+        rate: Double, _ totals: ReplayTotals, _ steps: LatencyHistogram, _ perCycle: Double,
+        orders: Int,
         book: Int
     ) {
-        func nanos(_ perMille: UInt64) -> Int {
+        func nanos(_ perMille: Int) -> Int {
             Int(Double(steps.percentile(perMille: perMille)) * perCycle)
         }
         let checksum = "0x" + Readable.hex(totals.checksum)

@@ -22,7 +22,7 @@ struct DurablePair {
     private static let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
 
     private static func nanos(_ latency: LatencyHistogram, _ permille: Int) -> Int64 {
-        Int64(latency.nanos(permille: permille))
+        Int64(latency.percentile(perMille: permille))
     }
 
     private static func millis(_ nanos: Int64) -> String {

@@ -30,13 +30,15 @@ struct DurableStages {
 
     /// A table under `title`, and the stages of the slowest command.
     func table(_ title: String) -> String {
-        let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
+        let columns: [(String, Int)] = [
+            ("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000),
+        ]
         var lines = [
             Padding.left("", 20) + columns.map { Padding.right($0.0, 11) }.joined()
                 + Padding.right("mean", 11)
         ]
         for (stage, latency) in each.enumerated() {
-            let values = columns.map { latency.nanos(permille: $0.1) } + [latency.mean]
+            let values = columns.map { latency.percentile(perMille: $0.1) } + [latency.mean]
             lines.append(
                 Padding.left(Self.names[stage], 20)
                     + values.map { Padding.right(BenchDurableCommand.micros($0), 11) }.joined())
@@ -46,7 +48,7 @@ struct DurableStages {
         let parts = longest.enumerated().map {
             "\(Self.names[$0.offset]) \($0.element / 1000)"
         }
-        return "\(title), \(each[0].total) samples\n" + lines.joined(separator: "\n")
+        return "\(title), \(each[0].count) samples\n" + lines.joined(separator: "\n")
             + "\nthe longest took \(all / 1000) us, most of it in \(Self.names[most]): "
             + parts.joined(separator: "; ")
     }

@@ -9,7 +9,7 @@ import Synchronization
 
 /// The gaps of a thread that only read the clock.
 struct NoiseReport: Sendable {
-    private var gaps = Histogram()
+    private var gaps = LatencyHistogram()
     /// Gaps at least as long as each of `marks` and shorter than the next.
     private var counts = [UInt64](repeating: 0, count: Self.marks.count)
     private var nanos: Int64 = 0
