@@ -48,6 +48,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -69,6 +70,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         // Structured logging; the daemons choose where it goes.
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // Queues that are emptied from their front: an array moves all the rest each time.
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         // History in SQLite: one writer, pooled readers.
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     ],
@@ -84,17 +87,19 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto"]),
+        // What the agent says, as types and as JSON, and the client of its socket.
+        wing("Host", "AgentAPI", ["JSON", "Platform"]),
         // The checks of a host: from what was read to what it means. Pure.
-        wing("Host", "Checks", ["JSON"]),
+        wing("Host", "Checks", ["JSON", "AgentAPI"]),
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "Configuration", ["Terms", "AgentAPI", "Checks"]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
-            "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
+            "Host", "Agent", ["JSON", "Platform", "AgentAPI", "Checks", deque] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
-        wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
+        wing("Host", "SNMP", ["AgentAPI", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -125,7 +130,8 @@ let package = Package(
             "CLI", "BoursectlCommands",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
+                "AgentAPI", "Checks", "Follower", "Configuration", "Secrets", "Presentation",
+                arguments,
             ]),
         // Daemons: compose only.
         daemon(
@@ -145,7 +151,8 @@ let package = Package(
             ] + nio),
         daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
-            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+            "agentd",
+            ["Terms", "JSON", "Platform", "AgentAPI", "Checks", "Configuration", "Agent", "Link"]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -176,7 +183,7 @@ let package = Package(
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
-            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
+            "HostTests", ["JSON", "Platform", "AgentAPI", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]

@@ -2,6 +2,7 @@
 // each alarm once over restarts and torn files, and changes nothing that its owner did not allow.
 
 import Agent
+import AgentAPI
 import Checks
 import Glibc
 import JSON
@@ -256,16 +257,7 @@ final class FakeHelper: Sendable {
         self.path = path
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) {
-            unsafe $0.copyBytes(from: Array(path.utf8))
-        }
-        let bound = unsafe withUnsafePointer(to: &address) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let bound = unsafe UnixSocket.withAddress(path) { unsafe bind(listener, $0, $1) }
         try #require(bound == 0 && listen(listener, 8) == 0)
         _ = try PinnedThread.start(name: "helper") { [weak self] in
             while true {
@@ -363,6 +355,18 @@ final class FakeHelper: Sendable {
         #expect(hands.changes.map(\.line) == [Self.request.line])
     }
 
+    @Test func `a socket's path may be longer than an address holds`() async throws {
+        let scratch = try Scratch()
+        let folder = Directory.join(scratch.path, String(repeating: "d", count: 120))
+        try Directory.create(folder)
+        let path = Directory.join(folder, "helper")
+        let helper = try FakeHelper(path) { _ in "ok" }
+        let answer = try UnixSocket.ask(
+            path, Array("health sda\n".utf8), bytesMax: 100, timeoutNanos: 10_000_000_000)
+        #expect(answer == Array("ok\n\n".utf8))
+        #expect(helper.lines == ["health sda"])
+    }
+
     @Test func `a helper that is not there is a fault that is told`() async throws {
         let scratch = try Scratch()
         let hands = try hands(scratch, ChangePolicy(allowed: ["governor", "channels"]))
@@ -436,29 +440,34 @@ final class FakeHelper: Sendable {
         let state = HostState(
             now: observation(2_000_000_000, writes: 150),
             before: observation(1_000_000_000, writes: 100), plan: plan)
+        func json(_ name: String, _ state: HostState) -> JSONValue? {
+            TrendSample(
+                time: 0, roundNanos: 0, exchange: state.exchange, disks: state.disks
+            ).json[name]
+        }
         #expect(
-            state.exchange.compact
+            json("exchange", state)?.compact
                 == #"{"running":true,"role":"primary","released":12,"belowReserve":true}"#)
-        #expect(state.units.map { $0["active"]?.text } == ["active", "inactive", "unknown"])
-        #expect(state.units[0]["status"]?.text == "record 5, good")
-        #expect(state.units[0]["memoryBytes"]?.whole == 4_096)
-        #expect(state.units[0]["since"]?.whole == 5_000)
-        #expect(state.units[1]["memoryBytes"] == .null)
-        #expect(state.threads.map { $0["thread"]?.text } == ["bourse-matchd", "engine"])
-        #expect(state.threads.map { $0["cpu"]?.whole } == [0, 3])
-        #expect(state.threads.map { $0["declared"] } == [.null, .number(2)])
+        #expect(state.units.map(\.active) == ["active", "inactive", "unknown"])
+        #expect(state.units[0].status == "record 5, good")
+        #expect(state.units[0].memoryBytes == 4_096)
+        #expect(state.units[0].since == 5_000)
+        #expect(state.units[1].memoryBytes == nil)
+        #expect(state.threads.map(\.thread) == ["bourse-matchd", "engine"])
+        #expect(state.threads.map(\.cpu) == [0, 3])
+        #expect(state.threads.map(\.declared) == [nil, 2])
         #expect(state.disks.count == 1)
         #expect(
-            state.disks[0].compact
-                == #"{"disk":"sda","sizeBytes":512000,"reads":10,"writes":150,"writeMicros":2000,"#
-                + #""flushMicros":3000,"busyPercent":5,"temperature":41,"healthPercentUsed":null}"#)
-        #expect(state.directories.map { $0["freeBytes"]?.whole } == [250])
+            json("disks", state)?.compact
+                == #"[{"disk":"sda","sizeBytes":512000,"reads":10,"writes":150,"writeMicros":2000,"#
+                + #""flushMicros":3000,"busyPercent":5,"temperature":41,"healthPercentUsed":null}]"#
+        )
+        #expect(state.directories.map(\.freeBytes) == [250])
         let first = HostState(
             now: observation(1, writes: 100), before: nil, plan: plan)
-        #expect(first.disks[0]["writeMicros"] == .null)
-        #expect(
-            HostState(now: Observation(time: 1), before: nil, plan: plan).exchange.compact
-                == #"{"running":false}"#)
+        #expect(first.disks[0].writeMicros == nil)
+        let none = HostState(now: Observation(time: 1), before: nil, plan: plan)
+        #expect(json("exchange", none)?.compact == #"{"running":false}"#)
     }
 
     @Test(arguments: [
@@ -481,7 +490,7 @@ final class FakeHelper: Sendable {
         seen.set("/proc/interrupts", "  CPU0\n 41: 7 PCI-MSI 5-edge \(name)\n")
         seen.set("/proc/irq/41/effective_affinity_list", "1\n")
         let row = HostState(now: seen, before: nil, plan: HostPlan()).queues[0]
-        #expect(row["irq"] == (serves ? .number(41) : .null))
-        #expect(row["cpus"]?.text == (serves ? "1" : ""))
+        #expect(row.irq == (serves ? 41 : nil))
+        #expect(row.cpus == (serves ? "1" : ""))
     }
 }

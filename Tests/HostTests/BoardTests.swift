@@ -1,6 +1,7 @@
 // Goal: an alarm is told once when it begins, once when it ends, and nothing else is told; what
 // cannot be seen is never taken for good.
 
+import AgentAPI
 import Checks
 import JSON
 import Testing
@@ -86,11 +87,13 @@ extension CheckKind {
 
     /// What is told in the hours of checks that go up and down each second, or as the hold lets
     /// them.
-    @Test(arguments: [
-        [95, 10], [95, 85], [10, 85, 95, 85], [95, nil], [95, 10, nil, 10], [95] + [10, 10, 10],
-        [95] + Array(repeating: 10, count: 11), [95] + Array(repeating: 85, count: 61),
-        [95] + Array(repeating: 10, count: 601), [95] + Array(repeating: nil, count: 601),
-    ] as [[Int64?]])
+    @Test(
+        arguments: [
+            [95, 10], [95, 85], [10, 85, 95, 85], [95, nil], [95, 10, nil, 10],
+            [95] + [10, 10, 10],
+            [95] + Array(repeating: 10, count: 11), [95] + Array(repeating: 85, count: 61),
+            [95] + Array(repeating: 10, count: 601), [95] + Array(repeating: nil, count: 601),
+        ] as [[Int64?]])
     func `a check that flaps makes few events, the first at once`(values: [Int64?]) throws {
         let second: Int64 = 1_000_000_000
         var board = Board()
@@ -149,7 +152,7 @@ extension CheckKind {
         bad.fix = .change([.irqAffinity(irq: 24, cpus: CPUSet([0, 2, 3]))])
         let events = board.take([bad, finding(1, "b")], of: [.sample], at: 7)
         for entry in board.sorted {
-            let check = ReportedCheck(entry, HostPlan())
+            let check = entry.reported(HostPlan())
             let text = check.json.compact
             #expect(JSONValue(parsing: text.utf8).flatMap(ReportedCheck.init) == check)
         }

@@ -1,6 +1,7 @@
 // Goal: whatever a file holds, no check traps, says that it is bad when nobody knows, or lets an
 // alarm go.
 
+import AgentAPI
 import Checks
 import Testing
 

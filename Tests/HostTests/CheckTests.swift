@@ -1,6 +1,7 @@
 // Goal: on recorded machines every check says what is true there; each fault changes its own check
 // and no other; nothing that a file may hold makes a check trap, or takes an alarm away.
 
+import AgentAPI
 import Checks
 import Foundation
 import Testing

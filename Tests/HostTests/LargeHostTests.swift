@@ -1,6 +1,7 @@
 // Goal: a large host is read like a small one: 128 CPUs, 600 interrupts, 128 queues, 24 disks.
 
 import Agent
+import AgentAPI
 import Checks
 import JSON
 import Testing
@@ -48,7 +49,7 @@ import Testing
         let state = options.examineOnce(rounds: 1, reader: HostReader(root: tree.path))
         for queue in 0..<64 {
             let wanted = #""queue":"rx-\#(queue)","irq":\#(queue),"cpus":"\#(queue)""#
-            #expect(state.compact.contains(wanted))
+            #expect(state.json.compact.contains(wanted))
         }
     }
 }

@@ -1,7 +1,7 @@
 // Goal: the tree is walked in its order, and events are told once each, in theirs, whatever becomes
 // of those who are to hear them. That SNMP gives the right values, Tests/System/SNMP shows.
 
-import Checks
+import AgentAPI
 import JSON
 import SNMP
 import Testing
@@ -103,8 +103,8 @@ import Testing
         return event
     }
 
-    private func events(_ range: ClosedRange<UInt64>, first: UInt64 = 1) -> AgentEvents {
-        AgentEvents(first: first, last: range.upperBound, events: range.map(event))
+    private func events(_ range: ClosedRange<UInt64>, first: UInt64 = 1) -> AlarmEvents {
+        AlarmEvents(first: first, last: range.upperBound, events: range.map(event))
     }
 
     @Test func `one notice is on its way at a time, until it is taken`() {
@@ -147,10 +147,10 @@ import Testing
         var outbox = Outbox(OutboxCursor())
         outbox.take(events(3...3, first: 3), after: 0)
         #expect(tell(&outbox) == [.lost(first: 1, last: 2), .alarm(event(3))])
-        outbox.take(AgentEvents(first: 8, last: 7, events: []), after: 3)
+        outbox.take(AlarmEvents(first: 8, last: 7, events: []), after: 3)
         #expect(tell(&outbox) == [.lost(first: 4, last: 7)])
         #expect(outbox.cursor.sequence == 7)
-        outbox.take(AgentEvents(first: 1, last: 2, events: []), after: 7)
+        outbox.take(AlarmEvents(first: 1, last: 2, events: []), after: 7)
         #expect(outbox.asksAfter == 0)
         #expect(tell(&outbox) == [.lost(first: 0, last: 0)])
         #expect(outbox.cursor.sequence == 0)
@@ -182,8 +182,8 @@ import Testing
         #expect(tell(&outbox).isEmpty)
     }
 
-    @Test(arguments: [AgentState.Role?.none, .standby])
-    func `a cursor is read as it was written, or not at all`(role: AgentState.Role?) {
+    @Test(arguments: [ExchangeRole?.none, .standby])
+    func `a cursor is read as it was written, or not at all`(role: ExchangeRole?) {
         var cursor = OutboxCursor()
         cursor.sequence = 12
         cursor.role = role

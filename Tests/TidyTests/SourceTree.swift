@@ -110,6 +110,7 @@ struct SourceTree: Sendable {
                 .matches(of: /"([^"]+)"/).map { String($0.output.1) }
             if list.contains("logging") { names.append("Logging") }
             if list.contains("arguments") { names.append("ArgumentParser") }
+            if list.contains("deque") { names.append("DequeModule") }
             if match.output.5 != nil {
                 names += ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket"]
             }

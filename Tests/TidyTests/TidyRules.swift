@@ -11,7 +11,7 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Checks", "Configuration",
+        "Platform", "Secrets", "AgentAPI", "Checks", "Configuration",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
         "Helper", "Agent", "SNMP",
@@ -45,6 +45,7 @@ enum TidyRules {
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
         "Logging": ["Gateway", "gatewayd"],
         "GRDB": ["History"],
+        "DequeModule": ["Agent"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

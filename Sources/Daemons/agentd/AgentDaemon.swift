@@ -1,6 +1,7 @@
 // From a configuration to a running agent, and back.
 
 import Agent
+import AgentAPI
 import Checks
 import Configuration
 import JSON
@@ -104,7 +105,7 @@ struct AgentDaemon {
     /// Makes the checks of this host, or of a recorded tree, and prints them.
     static func once(_ settings: Settings, root: String) throws {
         let options = options(settings)
-        let state: JSONValue
+        let state: AgentState
         if root.isEmpty {
             let probes = try HostReader.probes(options.plan) + [exchange(settings)]
             state = options.examineOnce(rounds: 2, reader: HostReader(probes: probes))
@@ -112,6 +113,6 @@ struct AgentDaemon {
             // In a tree that stands still nothing grows: a second round would find no rates.
             state = options.examineOnce(rounds: 1, reader: HostReader(root: root))
         }
-        print(state.pretty)
+        print(state.json.pretty)
     }
 }

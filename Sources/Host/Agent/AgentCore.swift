@@ -1,5 +1,6 @@
 // What the agent knows, between the thread that finds it out and those who ask for it.
 
+public import AgentAPI
 public import Checks
 public import JSON
 import Platform
@@ -69,10 +70,10 @@ public final class AgentCore: Sendable {
     /// The checks, in the order of the board.
     var entries: [BoardEntry] { round.withLock { $0.board.sorted } }
 
-    /// The whole state, as JSON.
-    public var state: JSONValue {
+    /// The whole state.
+    public var state: AgentState {
         let told = outbox.events(after: .max).last
-        return round.withLock { $0.report }.json(options, started: started, sequence: told)
+        return round.withLock { $0.report(options, started: started, sequence: told) }
     }
 
     /// The state's text, made once a round.
@@ -81,14 +82,9 @@ public final class AgentCore: Sendable {
         if let body = cache.withLock({ $0.number == number && number > 0 ? $0.body : nil }) {
             return body
         }
-        let body = Array(state.compact.utf8)
+        let body = Array(state.json.compact.utf8)
         cache.withLock { $0 = (number, body) }
         return body
-    }
-
-    /// The checks as they are told, in the order of the board.
-    public var checks: [ReportedCheck] {
-        entries.map { ReportedCheck($0, options.plan) }
     }
 
     /// What was found last under a name; nil where there is no such check.
@@ -97,22 +93,15 @@ public final class AgentCore: Sendable {
     }
 
     /// A check with its last day; nil where there is none of this name.
-    func check(_ name: String) -> JSONValue? {
+    func check(_ name: String) -> CheckDetail? {
         let (found, samples) = round.withLock { round in
             (round.board.entries[name], round.board.history(name))
         }
-        guard let entry = found else { return nil }
-        let history = samples.map { sample -> JSONValue in
-            .array([
-                .number(sample.minute), .string(sample.state.name),
-                sample.value.map { .number($0) } ?? .null,
-            ])
-        }
-        return ["check": ReportedCheck(entry, options.plan).json, "history": .array(history)]
+        return found.map { CheckDetail(check: $0.reported(options.plan), history: samples) }
     }
 
     /// The last minutes of what is drawn over time.
-    var trend: JSONValue { .array(round.withLock { $0.trend }) }
+    var trend: JSONValue { .array(round.withLock { $0.trend }.map(\.json)) }
 
     /// Everything that was read last, by path.
     public var observation: JSONValue {

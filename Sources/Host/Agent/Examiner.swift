@@ -1,7 +1,8 @@
 // One round: what is read, what the checks find in it, and what is known after it.
 
+public import AgentAPI
 import Checks
-public import JSON
+import DequeModule
 import Platform
 
 /// Which groups a round is of.
@@ -25,7 +26,7 @@ struct Examination: Sendable {
     var findings: [[Finding]]
     /// What was read last for each group, and for the tables.
     var observations: [String: Observation]
-    var tables: [JSONValue.Member]
+    var tables: HostTables
 }
 
 /// Reads and checks; remembers what was read before.
@@ -34,7 +35,7 @@ struct Examiner {
     private var seconds = 0
     private var before: [String: Observation] = [:]
 
-    private var queues: [JSONValue] = []
+    private var queues: [HostTables.Queue] = []
 
     /// The names under which the observations of the tables are kept.
     private static let tables = (most: "tables", queues: "tables.queues")
@@ -65,11 +66,11 @@ struct Examiner {
             before[Self.tables.queues] = read[1]
         }
         let tables = HostState(now: read[0], before: before[Self.tables.most], plan: options.plan)
-        let members = tables.members(queues: queues)
+            .tables(queues: queues)
         if kind != .woken { before[Self.tables.most] = read[0] }
         return Examination(
             time: time, nanos: Clock.monotonicNanos() - began, groups: groups, findings: findings,
-            observations: before, tables: members)
+            observations: before, tables: tables)
     }
 
     /// The groups of a round. Those of longer periods are spread over the seconds, but all of them
@@ -95,10 +96,10 @@ struct Round {
     private(set) var observations: [String: Observation] = [:]
     private var time: Int64 = 0
     private var nanos: Int64 = 0
-    private var tables: [JSONValue.Member] = []
+    private var tables = HostTables()
     /// The last rounds: when, how long, exchange and disks, oldest first: where a picture over time
     /// begins.
-    private(set) var trend: [JSONValue] = []
+    private(set) var trend: Deque<TrendSample> = []
 
     /// Rounds in `trend`.
     private static let trendMax = 300
@@ -116,47 +117,25 @@ struct Round {
         tables = examination.tables
         (time, nanos) = (examination.time, examination.nanos)
         if trend.count == Self.trendMax { trend.removeFirst() }
-        let drawn = tables.filter { $0.name == "exchange" || $0.name == "disks" }
         trend.append(
-            .object(
-                [.init("time", .number(time)), .init("roundNanos", .number(nanos))] + drawn))
+            TrendSample(
+                time: time, roundNanos: nanos, exchange: tables.exchange, disks: tables.disks))
         return events
     }
 
-    /// What is told of it.
-    var report: RoundReport {
-        RoundReport(
-            time: time, nanos: nanos, worst: board.worst, dropped: board.dropped, tables: tables,
-            entries: board.sorted)
-    }
-}
-
-/// What is told of a round.
-struct RoundReport: Sendable {
-    var time: Int64
-    var nanos: Int64
-    var worst: CheckState
-    var dropped: UInt64
-    var tables: [JSONValue.Member]
-    var entries: [BoardEntry]
-
-    /// The whole state, as JSON.
-    func json(_ options: AgentOptions, started: Int64, sequence: UInt64) -> JSONValue {
-        let checks = entries.map { ReportedCheck($0, options.plan).json }
-        return .object(
-            [
-                .init("host", .string(options.host)), .init("version", .string(options.version)),
-                .init("time", .number(time)), .init("started", .number(started)),
-                .init("worst", .string(worst.name)), .init("sequence", .number(sequence)),
-                .init("dropped", .number(dropped)), .init("roundNanos", .number(nanos)),
-            ] + tables + [.init("checks", .array(checks))])
+    /// The state after the rounds so far.
+    func report(_ options: AgentOptions, started: Int64, sequence: UInt64) -> AgentState {
+        AgentState(
+            host: options.host, version: options.version, time: time, started: started,
+            worst: board.worst, sequence: sequence, dropped: board.dropped, roundNanos: nanos,
+            tables: tables, checks: board.sorted.map { $0.reported(options.plan) })
     }
 }
 
 extension AgentOptions {
     /// The state after `rounds` rounds of every group, a second apart: for who asks once, and keeps
     /// nothing.
-    public func examineOnce(rounds: Int, reader: HostReader) -> JSONValue {
+    public func examineOnce(rounds: Int, reader: HostReader) -> AgentState {
         var examiner = Examiner(self)
         reader.awaitProbes()
         var round = Round(board: Board())
@@ -164,6 +143,6 @@ extension AgentOptions {
             if index > 0 { Clock.sleep(nanos: 1_000_000_000) }
             _ = round.take(examiner.examine(reader, .every))
         }
-        return round.report.json(self, started: Clock.realtimeNanos(), sequence: 0)
+        return round.report(self, started: Clock.realtimeNanos(), sequence: 0)
     }
 }

@@ -1,69 +1,11 @@
 // What the agent changes on its host: through the root helper, within its policy, written down with
 // how to undo it.
 
+public import AgentAPI
 public import Checks
-public import JSON
+import JSON
 public import Platform
 internal import Synchronization
-
-/// A change that was made.
-public struct Change: Hashable, Sendable {
-    /// Its number, from 1.
-    public var id: Int64
-    /// When, in nanoseconds since 1970.
-    public var time: Int64
-    /// The request that made it.
-    public var line: String
-    /// The request that takes it back; nil where there is nothing to take back.
-    public var undo: String?
-    /// Who wanted it: a user's number, or `agent`.
-    public var by: String
-    /// Whether it was taken back.
-    public var isUndone = false
-
-    /// As JSON.
-    public var json: JSONValue {
-        [
-            "id": .number(id), "time": .number(time), "line": .string(line),
-            "undo": undo.map { .string($0) } ?? .null, "by": .string(by),
-            "undone": .bool(isUndone),
-        ]
-    }
-
-    init(id: Int64, time: Int64, line: String, undo: String?, by: String) {
-        (self.id, self.time, self.line, self.undo, self.by) = (id, time, line, undo, by)
-    }
-
-    /// Reads what `json` gives; nil when a member is missing or of another kind.
-    init?(_ json: JSONValue) {
-        guard let id = json["id"]?.whole, let time = json["time"]?.whole,
-            let line = json["line"]?.text, let by = json["by"]?.text,
-            case .bool(let isUndone) = json["undone"]
-        else { return nil }
-        self.init(id: id, time: time, line: line, undo: json["undo"]?.text, by: by)
-        self.isUndone = isUndone
-    }
-}
-
-/// What came of one request.
-public struct ChangeResult: Hashable, Sendable {
-    /// The request.
-    public var line: String
-    /// Whether it was carried out.
-    public var isDone: Bool
-    /// What the helper said, or why it was not asked.
-    public var answer: String
-    /// The request that takes it back.
-    public var undo: String?
-
-    /// As JSON.
-    public var json: JSONValue {
-        [
-            "line": .string(line), "ok": .bool(isDone), "answer": .string(answer),
-            "undo": undo.map { .string($0) } ?? .null,
-        ]
-    }
-}
 
 /// What the agent may change.
 public struct ChangePolicy: Hashable, Sendable {
@@ -101,7 +43,7 @@ public final class Hands: Sendable {
     /// What the agent may change.
     public let policy: ChangePolicy
     private let helper: HelperClient
-    private let kept = Mutex<[Change]>([])
+    private let kept = Mutex<[HostChange]>([])
     private let waiting = Mutex<[@Sendable (borrowing Work) -> Void]>([])
     private let wake = Parking()
     private let tries = Mutex<[String: (time: Int64, count: Int)]>([:])
@@ -119,9 +61,11 @@ public final class Hands: Sendable {
     public init(_ path: String, helper: String, policy: ChangePolicy) throws(SystemError) {
         self.helper = HelperClient(socket: helper)
         self.policy = policy
-        var changes: [Change] = []
+        var changes: [HostChange] = []
         let log = try LineLog(path, linesMax: 2 * Self.changesMax) { line in
-            guard let change = JSONValue(parsing: line.utf8).flatMap(Change.init) else { return }
+            guard let change = JSONValue(parsing: line.utf8).flatMap(HostChange.init) else {
+                return
+            }
             if let index = changes.firstIndex(where: { $0.id == change.id }) {
                 changes[index] = change
             } else {
@@ -142,7 +86,7 @@ public final class Hands: Sendable {
     }
 
     /// The changes that were made, oldest first.
-    public var changes: [Change] { kept.withLock { $0 } }
+    public var changes: [HostChange] { kept.withLock { $0 } }
 
     /// Carries out requests in their order. One that fails, as an interrupt that cannot be moved,
     /// keeps none of the others from being done; a helper that does not answer ends it. `done` is
@@ -232,7 +176,7 @@ public final class Hands: Sendable {
             }
             let id = (changes.last?.id ?? 0) + 1
             note(
-                Change(
+                HostChange(
                     id: id, time: Clock.realtimeNanos(), line: request.line, undo: undo, by: user),
                 work)
             let answer = isChanged ? "done, as change \(id)" : "it was so already"
@@ -248,7 +192,7 @@ public final class Hands: Sendable {
 
     /// Keeps a change, new or changed. Where the disk does not take it, it is known until the
     /// process ends; the helper's own log has it as well.
-    private func note(_ change: Change, _ work: borrowing Work) {
+    private func note(_ change: HostChange, _ work: borrowing Work) {
         let all = kept.withLock { kept in
             if let index = kept.firstIndex(where: { $0.id == change.id }) {
                 kept[index] = change

@@ -1,7 +1,7 @@
 // The events that were told, kept on disk: who reads them may be away for long, and nothing that
 // was told once is told again.
 
-public import Checks
+public import AgentAPI
 internal import JSON
 public import Platform
 internal import Synchronization
@@ -92,18 +92,17 @@ public final class Outbox: Sendable {
     /// event shows itself when it is on disk, or cannot get there.
     public func events(
         after sequence: UInt64
-    ) -> (first: UInt64, last: UInt64, events: [AlarmEvent]) {
+    ) -> AlarmEvents {
         let now = Clock.realtimeNanos()
         return shelf.withLock { shelf in
             let shown = shelf.events.prefix {
                 $0.sequence <= shelf.written || now - $0.time > Self.unwrittenNanosMax
             }
             let first = shown.partitioning { $0.sequence > sequence }
-            return (
-                shown.first?.sequence ?? shelf.base.sequence + 1,
-                shown.last?.sequence ?? shelf.base.sequence,
-                Array(shown[first...].prefix(Self.answerMax))
-            )
+            return AlarmEvents(
+                first: shown.first?.sequence ?? shelf.base.sequence + 1,
+                last: shown.last?.sequence ?? shelf.base.sequence,
+                events: Array(shown[first...].prefix(Self.answerMax)))
         }
     }
 

@@ -1,5 +1,7 @@
 // What is known of every check over time: since when it is so, how often it failed, its last day.
 
+public import AgentAPI
+
 /// A check with its history's summary.
 public struct BoardEntry: Hashable, Sendable {
     /// What was found last.
@@ -18,28 +20,22 @@ public struct BoardEntry: Hashable, Sendable {
         self.seen = seen
         self.failures = failures
     }
-}
 
-/// An alarm that was raised or cleared: what a notification tells.
-public struct AlarmEvent: Hashable, Sendable {
-    /// Its number, from 1 without a hole, for the life of the host.
-    public var sequence: UInt64
-    /// When, in nanoseconds since 1970.
-    public var time: Int64
-    /// Whether it was raised; else it was cleared.
-    public var isRaised: Bool
-    /// The check's name, its kind's number and its subject.
-    public var name: String
-    /// The number of its kind.
-    public var kind: Int
-    /// Its subject.
-    public var subject: String
-    /// The state it turned into.
-    public var state: CheckState
-    /// Its value, if it has one.
-    public var value: Int64?
-    /// What was found.
-    public var text: String
+    /// As the agent reports it.
+    public func reported(_ plan: HostPlan) -> ReportedCheck {
+        let kind = finding.kind
+        var check = ReportedCheck(
+            name: finding.name, kind: kind.number, subject: finding.subject, state: finding.state,
+            value: finding.value, unit: kind.unit,
+            thresholds: plan.thresholds[kind.name] ?? kind.thresholds, since: since, seen: seen,
+            failures: failures, text: finding.text, source: finding.source, why: kind.why)
+        switch finding.fix {
+        case .change(let requests): check.changes = requests.map(\.line)
+        case .advice(let lines): check.advice = lines
+        case nil: break
+        }
+        return check
+    }
 }
 
 /// What was told of a check. One that flaps is held: whatever it does, it makes less than forty
@@ -96,16 +92,6 @@ struct Alarm: Hashable, Sendable {
     }
 }
 
-/// One minute of a check: the worst state, and the largest value.
-public struct BoardSample: Hashable, Sendable {
-    /// The minute, counted since 1970.
-    public var minute: Int64
-    /// The worst state in it.
-    public var state: CheckState
-    /// The largest value in it, if there was one.
-    public var value: Int64?
-}
-
 /// All checks of a host. Pure: time is an argument.
 public struct Board: Sendable {
     /// Most checks that are kept; what comes beyond is counted in `dropped`.
@@ -119,7 +105,7 @@ public struct Board: Sendable {
     public private(set) var sequence: UInt64
     /// Findings that found no place.
     public private(set) var dropped: UInt64 = 0
-    private var samples: [String: [BoardSample]] = [:]
+    private var samples: [String: [CheckSample]] = [:]
     /// What was told of checks that are, or not long ago were, alarms.
     private var alarms: [String: Alarm] = [:]
 
@@ -215,7 +201,7 @@ public struct Board: Sendable {
 
     private mutating func sample(_ finding: Finding, _ time: Int64) {
         let minute = time / 60_000_000_000
-        var new = BoardSample(minute: minute, state: finding.state, value: finding.value)
+        var new = CheckSample(minute: minute, state: finding.state, value: finding.value)
         // In place: a day of samples is not copied for each finding.
         let index = (samples[finding.name]?.count ?? 0) - 1
         if index >= 0, let last = samples[finding.name]?[index], last.minute == minute {
@@ -229,7 +215,7 @@ public struct Board: Sendable {
     }
 
     /// The last day of a check, oldest first; empty where there is no such check.
-    public func history(_ name: String) -> [BoardSample] { samples[name] ?? [] }
+    public func history(_ name: String) -> [CheckSample] { samples[name] ?? [] }
 
     /// The checks in the order of their kinds' numbers, then of their subjects.
     public var sorted: [BoardEntry] {

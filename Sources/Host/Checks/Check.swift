@@ -1,59 +1,6 @@
 // What a check is, and what it finds.
 
-/// How something is. The numbers are those of BOURSE-MIB.
-public enum CheckState: Int, Hashable, Sendable, CaseIterable {
-    /// As it should be.
-    case ok = 1
-    /// Worth a look; the exchange is not in danger.
-    case warning = 2
-    /// Hurts the exchange now, or soon.
-    case critical = 3
-    /// Its source is missing or says nothing that can be understood. Never taken for `ok`.
-    case unknown = 4
-
-    /// The word that people and programs read.
-    public var name: String {
-        switch self {
-        case .ok: "ok"
-        case .warning: "warning"
-        case .critical: "critical"
-        case .unknown: "unknown"
-        }
-    }
-
-    /// The state of that name, or nil.
-    public init?(name: String) {
-        guard let state = Self.allCases.first(where: { $0.name == name }) else { return nil }
-        self = state
-    }
-
-    /// Whether it raises an alarm.
-    public var isAlarm: Bool { self == .warning || self == .critical }
-
-    /// The order from best to worst: ok, unknown, warning, critical.
-    public var severity: Int {
-        switch self {
-        case .ok: 0
-        case .unknown: 1
-        case .warning: 2
-        case .critical: 3
-        }
-    }
-}
-
-/// Where a value turns into a warning and into a critical state.
-public struct Thresholds: Hashable, Sendable {
-    /// At or beyond it: a warning; nil: never.
-    public var warning: Int64?
-    /// At or beyond it: critical; nil: never.
-    public var critical: Int64?
-
-    /// Thresholds of these values.
-    public init(warning: Int64? = nil, critical: Int64? = nil) {
-        self.warning = warning
-        self.critical = critical
-    }
-}
+public import AgentAPI
 
 /// One kind of check: what holds for every subject it is made of.
 public struct CheckKind: Hashable, Sendable {

@@ -1,5 +1,7 @@
 // Disks at work, and the file systems on them. Numbers 301 … 319.
 
+import AgentAPI
+
 extension CheckKind {
     static let writeLatency = CheckKind(
         301, "disk.write-latency", unit: "microseconds", warning: 2_000, critical: 20_000,

@@ -1,5 +1,7 @@
 // What disks say of their own health. Numbers 321 … 339.
 
+import AgentAPI
+
 extension CheckKind {
     static let nvmeWarning = CheckKind(
         321, "disk.nvme-warning", unit: "flags",

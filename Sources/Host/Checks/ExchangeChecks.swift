@@ -1,5 +1,7 @@
 // The exchange itself, as matchd and walletd tell. Numbers 611 … 639.
 
+import AgentAPI
+
 extension CheckKind {
     static let exchangeAnswers = CheckKind(
         611, "exchange.answers", why: "Without matchd nothing is matched.")

@@ -1,6 +1,8 @@
 // Other gear around the host, as bourse-snmp reads it: power supplies, switch ports, sensors.
 // Numbers 701 … 709.
 
+import AgentAPI
+
 extension CheckKind {
     static let gearAnswers = CheckKind(
         701, "gear.answers",

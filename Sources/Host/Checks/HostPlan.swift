@@ -1,5 +1,7 @@
 // What the owner declared about the host: what the checks hold it to.
 
+public import AgentAPI
+
 /// The plan of one host.
 public struct HostPlan: Hashable, Sendable {
     /// A thread that must not be disturbed.

@@ -1,6 +1,6 @@
 // The host's state as tables: units, threads, queues, disks, directories and the exchange.
 
-public import JSON
+public import AgentAPI
 
 /// What the agent tells of its host beside the checks. Pure.
 public struct HostState: Sendable {
@@ -30,56 +30,54 @@ public struct HostState: Sendable {
         (self.now, self.before, self.plan) = (now, before, plan)
     }
 
-    /// The members of the state that are tables: `exchange`, `units`, `threads`, `queues` (which
-    /// were read before), `disks` and `directories`.
-    public func members(queues: [JSONValue]) -> [JSONValue.Member] {
-        [
-            .init("exchange", exchange), .init("units", .array(units)),
-            .init("threads", .array(threads)), .init("queues", .array(queues)),
-            .init("disks", .array(disks)), .init("directories", .array(directories)),
-        ]
+    /// All tables; the queues were read before.
+    public func tables(queues: [HostTables.Queue]) -> HostTables {
+        var tables = HostTables()
+        tables.exchange = exchange
+        tables.units = units
+        tables.threads = threads
+        tables.queues = queues
+        tables.disks = disks
+        tables.directories = directories
+        return tables
     }
 
     // MARK: The exchange
 
-    /// matchd's counters.
-    public var exchange: JSONValue {
-        guard now.text("/probe/exchange") != nil else { return ["running": .bool(false)] }
-        let members = now.lines("/probe/exchange").compactMap { line -> JSONValue.Member? in
-            let words = line.words
-            guard words.count == 2 else { return nil }
-            let (key, value) = (String(words[0]), String(words[1]))
-            if key == "belowReserve" { return .init(key, .bool(value == "1")) }
-            return .init(key, Int64(value).map { .number($0) } ?? .string(value))
-        }
-        return .object([.init("running", .bool(true))] + members)
+    /// matchd's counters; nil while it does not answer.
+    public var exchange: ExchangeCounters? {
+        guard now.text("/probe/exchange") != nil else { return nil }
+        return ExchangeCounters(
+            now.lines("/probe/exchange").compactMap { line in
+                let words = line.words
+                guard words.count == 2 else { return nil }
+                let (key, value) = (String(words[0]), String(words[1]))
+                if key == "belowReserve" { return .init(key, .flag(value == "1")) }
+                return .init(key, Int64(value).map { .number($0) } ?? .text(value))
+            })
     }
 
     // MARK: Units and threads
 
     /// The units of the plan. One that systemd does not tell of is `unknown` in all its states.
-    public var units: [JSONValue] {
+    public var units: [HostTables.Unit] {
         let all = now.units
         return plan.units.map { name in
             let words = all[name]?.words ?? []
             func word(_ index: Int) -> String { index < words.count ? words[index] : "unknown" }
             func number(_ index: Int) -> Int64? { index < words.count ? Int64(words[index]) : nil }
-            return [
-                "name": .string(name), "load": .string(word(1)), "active": .string(word(2)),
-                "sub": .string(word(3)), "pid": .number(number(4) ?? 0),
-                "restarts": .number(number(5) ?? 0),
-                "since": .number((number(7) ?? 0) &* 1_000),
-                "status": .string(words.dropFirst(10).joined(separator: " ")),
-                "memoryBytes": Self.orNull(number(8)), "cpuNanos": Self.orNull(number(9)),
-                "watchdogMicros": .number(number(6) ?? 0),
-            ]
+            return HostTables.Unit(
+                name: name, load: word(1), active: word(2), sub: word(3), pid: number(4) ?? 0,
+                restarts: number(5) ?? 0, since: (number(7) ?? 0) &* 1_000,
+                status: words.dropFirst(10).joined(separator: " "), memoryBytes: number(8),
+                cpuNanos: number(9), watchdogMicros: number(6) ?? 0)
         }
     }
 
     /// The threads of the units' processes.
-    public var threads: [JSONValue] {
+    public var threads: [HostTables.Thread] {
         let all = now.units
-        return plan.units.flatMap { unit -> [JSONValue] in
+        return plan.units.flatMap { unit -> [HostTables.Thread] in
             guard let process = all[unit]?.process, process > 0 else { return [] }
             return (now.names("/proc/\(process)/task") ?? []).compactMap { number in
                 thread(unit, process, number)
@@ -87,7 +85,7 @@ public struct HostState: Sendable {
         }
     }
 
-    private func thread(_ unit: String, _ process: Int64, _ number: String) -> JSONValue? {
+    private func thread(_ unit: String, _ process: Int64, _ number: String) -> HostTables.Thread? {
         let path = "/proc/\(process)/task/\(number)"
         let status = now.fields("\(path)/status")
         // The name may hold spaces and parentheses; fields count from behind its last one, proc(5).
@@ -96,38 +94,32 @@ public struct HostState: Sendable {
         else { return nil }
         let fields = stat[stat.index(after: end)...].words
         guard fields.count > 36, let cpu = Int64(fields[36]) else { return nil }
-        func count(_ key: String) -> JSONValue {
-            .number(status[key].flatMap { Int64($0) } ?? 0)
-        }
+        func count(_ key: String) -> Int64 { status[key].flatMap { Int64($0) } ?? 0 }
         let hot = plan.hotThreads.first { $0.unit == unit && $0.thread == name }
-        return [
-            "unit": .string(unit), "thread": .string(String(name)), "pid": .number(process),
-            "tid": .number(tid), "cpu": .number(cpu),
-            "allowed": .string(status["Cpus_allowed_list"].map(String.init) ?? ""),
-            "declared": hot.map { .number($0.cpu) } ?? .null,
-            "voluntary": count("voluntary_ctxt_switches"),
-            "nonvoluntary": count("nonvoluntary_ctxt_switches"),
-        ]
+        return HostTables.Thread(
+            unit: unit, thread: String(name), pid: process, tid: tid, cpu: cpu,
+            allowed: status["Cpus_allowed_list"].map(String.init) ?? "",
+            declared: hot.map { Int64($0.cpu) }, voluntary: count("voluntary_ctxt_switches"),
+            nonvoluntary: count("nonvoluntary_ctxt_switches"))
     }
 
     // MARK: Queues
 
     /// The queues of the interfaces, with the interrupt that serves each where its name tells.
-    public var queues: [JSONValue] {
+    public var queues: [HostTables.Queue] {
         let table = InterruptTable(now, "/proc/interrupts", on: CPUSet([]))
         let interrupts = (table?.rows ?? []).compactMap { row in
             Int64(row.label).map { ($0, Self.parts(row.name.words.last ?? "")) }
         }
-        return now.nics(plan).flatMap { nic -> [JSONValue] in
+        return now.nics(plan).flatMap { nic -> [HostTables.Queue] in
             let owners = Set(([nic.name] + virtualDevices(of: nic.name)).map { $0.lowercased() })
             let own = interrupts.filter { !owners.isDisjoint(with: $0.1) }
             return (now.names("/sys/class/net/\(nic.name)/queues") ?? []).map { queue in
                 let irq = own.first { Self.serves($0.1, queue) }?.0
                 let cpus = irq.flatMap { now.text("/proc/irq/\($0)/effective_affinity_list") }
-                return [
-                    "nic": .string(nic.name), "queue": .string(queue), "irq": Self.orNull(irq),
-                    "cpus": .string(cpus ?? ""), "packets": .null, "drops": .null,
-                ]
+                return HostTables.Queue(
+                    nic: nic.name, queue: queue, irq: irq, cpus: cpus ?? "", packets: nil,
+                    drops: nil)
             }
         }
     }
@@ -158,7 +150,7 @@ public struct HostState: Sendable {
     // MARK: Disks and directories
 
     /// The disks.
-    public var disks: [JSONValue] {
+    public var disks: [HostTables.Disk] {
         now.disks.map { disk in
             let new = Self.statistics(now, disk)
             let old = before.flatMap { Self.statistics($0, disk) }
@@ -178,16 +170,13 @@ public struct HostState: Sendable {
             }
             let busy = elapsed > 0 ? grown(9).map { min(100, $0 &* 100 / elapsed) } : nil
             let health = now.fields("/probe/nvme/\(disk)")["percentage_used"].flatMap { Int64($0) }
-            return [
-                "disk": .string(disk),
+            return HostTables.Disk(
+                disk: disk,
                 // In sectors of 512 bytes, whatever the disk's own are.
-                "sizeBytes": .number((now.number("/sys/block/\(disk)/size") ?? 0) &* 512),
-                "reads": .number(new?[0] ?? 0), "writes": .number(new?[4] ?? 0),
-                "writeMicros": Self.orNull(average(7, 4)),
-                "flushMicros": Self.orNull(average(16, 15)),
-                "busyPercent": Self.orNull(busy), "temperature": Self.orNull(temperature(disk)),
-                "healthPercentUsed": Self.orNull(health),
-            ]
+                sizeBytes: (now.number("/sys/block/\(disk)/size") ?? 0) &* 512,
+                reads: new?[0] ?? 0, writes: new?[4] ?? 0, writeMicros: average(7, 4),
+                flushMicros: average(16, 15), busyPercent: busy, temperature: temperature(disk),
+                healthPercentUsed: health)
         }
     }
 
@@ -210,7 +199,7 @@ public struct HostState: Sendable {
     }
 
     /// The directories of the plan.
-    public var directories: [JSONValue] {
+    public var directories: [HostTables.Directory] {
         plan.directories.compactMap { name, path in
             let line = now.lines("/probe/statvfs").map(\.words).first {
                 $0.count == 5 && $0[0] == path
@@ -218,13 +207,9 @@ public struct HostState: Sendable {
             guard let numbers = line?.dropFirst().map({ Int64(clamping: UInt64($0) ?? 0) }) else {
                 return nil
             }
-            return [
-                "name": .string(name), "path": .string(path), "bytes": .number(numbers[0]),
-                "freeBytes": .number(numbers[1]), "inodes": .number(numbers[2]),
-                "freeInodes": .number(numbers[3]),
-            ]
+            return HostTables.Directory(
+                name: name, path: path, bytes: numbers[0], freeBytes: numbers[1],
+                inodes: numbers[2], freeInodes: numbers[3])
         }
     }
-
-    private static func orNull(_ value: Int64?) -> JSONValue { value.map { .number($0) } ?? .null }
 }

@@ -1,5 +1,7 @@
 // The kernel's own troubles, and who would notice them. Numbers 541 … 559.
 
+import AgentAPI
+
 extension CheckKind {
     static let taint = CheckKind(
         541, "kernel.taint", unit: "flags",

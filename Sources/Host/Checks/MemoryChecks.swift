@@ -1,5 +1,7 @@
 // Memory: its errors, its shortage, and what keeps it in place. Numbers 401 … 419.
 
+import AgentAPI
+
 extension CheckKind {
     static let corrected = CheckKind(
         401, "memory.ecc-corrected", unit: "errors", warning: 1, critical: 1_000,

@@ -1,5 +1,7 @@
 // Interfaces and what comes through them. Numbers 201 … 219.
 
+import AgentAPI
+
 extension CheckKind {
     static let link = CheckKind(
         201, "nic.link", why: "Without a link nobody reaches the exchange through this interface.")

@@ -1,5 +1,7 @@
 // From the names of sources to an observation: which files that are, on this host.
 
+import AgentAPI
+
 extension Observation {
     /// Most names that are taken of a directory.
     static var namesMax: Int { 4_096 }

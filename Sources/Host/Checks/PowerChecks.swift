@@ -1,5 +1,7 @@
 // Heat, fans, and power. Numbers 521 … 529.
 
+import AgentAPI
+
 extension CheckKind {
     static let temperature = CheckKind(
         521, "power.temperature", unit: "degrees-celsius", warning: 85, critical: 95,

@@ -1,5 +1,7 @@
 // The clock: is it right, who keeps it, does it jump. Numbers 501 … 509.
 
+import AgentAPI
+
 extension CheckKind {
     static let synchronised = CheckKind(
         501, "time.synchronised",

@@ -1,5 +1,6 @@
 // A thread that asks the agent, so that a slow agent never keeps SNMP waiting.
 
+internal import AgentAPI
 internal import Glibc
 internal import Platform
 internal import Synchronization
@@ -7,11 +8,11 @@ internal import Synchronization
 /// What one round of asking brought.
 struct AgentRound: Sendable {
     /// The state, or why there is none.
-    var state: Result<AgentState, AgentFault>
+    var state: Result<AgentState, AgentError>
     /// When the state came (CLOCK_BOOTTIME, nanoseconds).
     var time: Int64
     /// Events, or why there are none; nil: nobody asked.
-    var events: Result<AgentEvents, AgentFault>?
+    var events: Result<AlarmEvents, AgentError>?
     /// The event that they were asked for behind.
     var after: UInt64
 }
@@ -60,13 +61,13 @@ final class AgentPoller: Sendable {
 
     private func ask() -> AgentRound {
         let after = shared.withLock { $0.asksAfter }
-        let state = Result { () throws(AgentFault) in try client.state() }
+        let state = Result { () throws(AgentError) in try client.state() }
         let time = Clock.monotonicNanos()
         // Whoever gives no state is not waited for once more.
         guard let after, case .success = state else {
             return AgentRound(state: state, time: time, events: nil, after: 0)
         }
-        let events = Result { () throws(AgentFault) in try client.events(after: after) }
+        let events = Result { () throws(AgentError) in try client.events(after: after) }
         return AgentRound(state: state, time: time, events: events, after: after)
     }
 

@@ -1,6 +1,6 @@
 // BOURSE-MIB: which value has which name. The numbers are those of packaging/mib/BOURSE-MIB.txt.
 
-internal import Checks
+public import AgentAPI
 
 /// The module below an enterprise's number.
 public struct BourseMIB: Sendable {
@@ -19,16 +19,16 @@ public struct BourseMIB: Sendable {
     ) -> MIBView {
         var rows = MIBRows(root: root)
         rows.host(state, age: age, isBelieved: isBelieved, sent: sent, version: version)
-        rows.exchange(isBelieved ? state?.exchange : nil)
-        rows.redundancy(isBelieved ? state?.exchange : nil)
+        rows.exchange(isBelieved ? state?.tables.exchange : nil)
+        rows.redundancy(isBelieved ? state?.tables.exchange : nil)
         guard let state else { return MIBView(rows.entries) }
-        rows.daemons(state.units, isBelieved: isBelieved)
+        rows.daemons(state.tables.units, isBelieved: isBelieved)
         rows.checks(state.checks, isBelieved: isBelieved)
         if isBelieved {
-            rows.threads(state.threads)
-            rows.queues(state.queues)
-            rows.disks(state.disks)
-            rows.directories(state.directories)
+            rows.threads(state.tables.threads)
+            rows.queues(state.tables.queues)
+            rows.disks(state.tables.disks)
+            rows.directories(state.tables.directories)
         }
         return MIBView(rows.entries)
     }
@@ -101,13 +101,13 @@ extension MIBRows {
             ])
     }
 
-    mutating func exchange(_ exchange: AgentState.Exchange?) {
+    mutating func exchange(_ exchange: ExchangeCounters?) {
         guard let exchange else {
-            return scalars(2, [.truth(false), .integer(AgentState.Role.unknown.rawValue)])
+            return scalars(2, [.truth(false), .integer(ExchangeRole.unknown.rawValue)])
         }
-        func wide(_ name: String) -> MIBValue? { exchange.counters[name].map { .wide($0) } }
+        func wide(_ name: String) -> MIBValue? { exchange[name].map { .wide($0) } }
         func gauge(_ name: String) -> MIBValue? {
-            exchange.counters[name].map { .gauge(closest: $0) }
+            exchange[name].map { .gauge(closest: $0) }
         }
         scalars(
             2,
@@ -122,7 +122,7 @@ extension MIBRows {
     }
 
     /// What is known of redundancy without a peer: a host that serves by itself.
-    mutating func redundancy(_ exchange: AgentState.Exchange?) {
+    mutating func redundancy(_ exchange: ExchangeCounters?) {
         guard let role = exchange?.role, role != .unknown else {
             return scalars(3, [.integer(1), .integer(1)])
         }
@@ -140,7 +140,7 @@ extension MIBRows {
             ])
     }
 
-    mutating func daemons(_ units: [AgentState.Unit], isBelieved: Bool) {
+    mutating func daemons(_ units: [HostTables.Unit], isBelieved: Bool) {
         let states = [
             "active", "reloading", "inactive", "failed", "activating", "deactivating",
             "maintenance",
@@ -189,7 +189,7 @@ extension MIBRows {
         }
     }
 
-    mutating func threads(_ threads: [AgentState.Thread]) {
+    mutating func threads(_ threads: [HostTables.Thread]) {
         var counts: [[UInt32]: UInt32] = [:]
         for thread in threads.sorted(by: { $0.tid < $1.tid }) {
             let name = Self.index(thread.unit, max: 64) + Self.index(thread.thread, max: 16)
@@ -205,7 +205,7 @@ extension MIBRows {
         }
     }
 
-    mutating func queues(_ queues: [AgentState.Queue]) {
+    mutating func queues(_ queues: [HostTables.Queue]) {
         for queue in queues {
             row(
                 9, Self.index(queue.nic, max: 16) + Self.index(queue.queue, max: 32), from: 3,
@@ -216,7 +216,7 @@ extension MIBRows {
         }
     }
 
-    mutating func disks(_ disks: [AgentState.Disk]) {
+    mutating func disks(_ disks: [HostTables.Disk]) {
         for disk in disks {
             row(
                 10, Self.index(disk.disk, max: 32), from: 2,
@@ -230,7 +230,7 @@ extension MIBRows {
         }
     }
 
-    mutating func directories(_ directories: [AgentState.Directory]) {
+    mutating func directories(_ directories: [HostTables.Directory]) {
         for directory in directories {
             row(
                 11, Self.index(directory.name, max: 64), from: 2,

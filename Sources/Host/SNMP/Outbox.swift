@@ -1,13 +1,13 @@
 // Which notification is told next, and how far they have been told. Pure: time is an argument.
 
-public import Checks
+public import AgentAPI
 
 /// How far the host's events have been told; kept on disk.
 public struct OutboxCursor: Hashable, Sendable {
     /// The last event that was told; 0: none.
     public var sequence: UInt64 = 0
     /// The role and the epoch that were told last; nil: none was ever seen.
-    public var role: AgentState.Role?
+    public var role: ExchangeRole?
     /// The epoch that was told last.
     public var epoch: Int64 = 0
 
@@ -31,7 +31,7 @@ public struct OutboxCursor: Hashable, Sendable {
         self.sequence = sequence
         if let role = value("role") {
             guard let epoch = value("epoch").flatMap(Int64.init) else { return nil }
-            self.role = AgentState.Role(name: role)
+            self.role = ExchangeRole(name: role)
             self.epoch = epoch
         }
     }
@@ -42,7 +42,7 @@ public enum Notice: Hashable, Sendable {
     /// An alarm was raised or cleared.
     case alarm(AlarmEvent)
     /// The host has another role, or the epoch another number.
-    case role(former: AgentState.Role, now: AgentState.Role, epoch: Int64)
+    case role(former: ExchangeRole, now: ExchangeRole, epoch: Int64)
     /// The events from `first` to `last` are no longer kept; both 0: they are numbered anew.
     case lost(first: UInt64, last: UInt64)
 }
@@ -58,7 +58,7 @@ public struct Outbox: Sendable {
     /// The last event that waits, or was told.
     private var fetched: UInt64
     /// What the agent said last of role and epoch.
-    private var seen: (role: AgentState.Role, epoch: Int64)?
+    private var seen: (role: ExchangeRole, epoch: Int64)?
     private var current: (token: UInt64, notice: Notice)?
     private var token: UInt64 = 0
 
@@ -73,7 +73,7 @@ public struct Outbox: Sendable {
 
     /// Takes what the agent answered to a request for the events behind `after`. An answer to
     /// another request than the last one is passed over.
-    public mutating func take(_ answer: AgentEvents, after: UInt64) {
+    public mutating func take(_ answer: AlarmEvents, after: UInt64) {
         guard after == fetched else { return }
         if answer.last < fetched {
             // The agent lost its own count, with its disk or by a new installation.
@@ -96,7 +96,7 @@ public struct Outbox: Sendable {
 
     /// Takes what the agent says of its exchange. The first role that is ever seen is no change;
     /// then the cursor is to be kept, and it is given.
-    public mutating func take(role: AgentState.Role, epoch: Int64) -> OutboxCursor? {
+    public mutating func take(role: ExchangeRole, epoch: Int64) -> OutboxCursor? {
         guard role != .unknown else { return nil }
         seen = (role, epoch)
         guard cursor.role == nil else { return nil }

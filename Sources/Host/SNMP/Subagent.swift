@@ -1,5 +1,6 @@
 // The AgentX subagent: one thread owns libnetsnmp, answers from a view, and tells events.
 
+internal import AgentAPI
 internal import CNetSNMP
 internal import Glibc
 public import Platform
@@ -55,7 +56,7 @@ public final class Subagent {
     private var isSessionUp = false
     private var isCursorKept = true
     /// What was reported last of the agent, so that it is reported once.
-    private var fault: AgentFault?
+    private var fault: AgentError?
     private var readers: [TargetReader] = []
 
     /// Seconds between two questions to the master agent whether it is still there, and between two
@@ -196,12 +197,12 @@ public final class Subagent {
     }
 
     private func take(_ round: AgentRound) {
-        var now: AgentFault?
+        var now: AgentError?
         switch round.state {
         case .success(let new):
             if state == nil { report("the agent of \(new.host) answers") }
             (state, stateTime) = (new, round.time)
-            if let exchange = new.exchange,
+            if let exchange = new.tables.exchange,
                 let cursor = outbox.take(role: exchange.role, epoch: exchange.epoch)
             {
                 keep(cursor)

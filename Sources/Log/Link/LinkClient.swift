@@ -29,7 +29,7 @@ public import Wire
         guard descriptor >= 0 else {
             throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
         }
-        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0
+        guard unsafe UnixSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0
         else {
             let code = errno
             close(descriptor)

@@ -1,5 +1,6 @@
 // What the configuration declares about its host: one reading for the agent and for boursectl.
 
+import AgentAPI
 public import Checks
 
 extension Settings {

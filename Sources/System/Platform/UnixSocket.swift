@@ -1,6 +1,6 @@
 // A question and its answer over a Unix socket: for tools and for what is asked now and then.
 
-internal import Glibc
+public import Glibc
 
 /// Unix sockets, from the side of one who asks.
 public enum UnixSocket {
@@ -50,14 +50,36 @@ public enum UnixSocket {
         return answer
     }
 
-    private static func connected(_ path: String) throws(SystemError) -> Int32 {
+    /// Calls `body` with the address of a Unix socket at `path`: its result, or -1 with errno.
+    ///
+    /// An address holds 107 bytes (unix(7)); a longer path goes by a descriptor of its directory.
+    public static func withAddress(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        var short = path
+        var directory: Int32 = -1
+        defer { if directory >= 0 { _ = close(directory) } }
+        if path.utf8.count > 107, let slash = path.lastIndex(of: "/") {
+            directory = unsafe open(String(path[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            if directory < 0 { return -1 }
+            short = "/proc/self/fd/\(directory)\(path[slash...])"
+        }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
+        let bytes = Array(short.utf8)
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw SystemError(code: ENAMETOOLONG, operation: "connect to", path: path)
+            errno = ENAMETOOLONG
+            return -1
         }
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        return unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    private static func connected(_ path: String) throws(SystemError) -> Int32 {
         // Connecting to a Unix socket waits only for room in the listener's queue; it fails at once
         // where the descriptor may not wait.
         let kind =
@@ -65,12 +87,7 @@ public enum UnixSocket {
             | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, kind, 0)
         guard descriptor >= 0 else { throw .last("make a socket for", path) }
-        let result = unsafe withUnsafePointer(to: &address) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
+        guard unsafe withAddress(path, { unsafe connect(descriptor, $0, $1) }) == 0 else {
             let code = errno
             _ = close(descriptor)
             throw SystemError(code: code, operation: "connect to", path: path)

@@ -1,5 +1,6 @@
 // Machines as they were recorded: trees of files beside the tests.
 
+import AgentAPI
 import Checks
 import Foundation
 

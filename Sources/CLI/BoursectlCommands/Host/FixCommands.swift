@@ -1,7 +1,7 @@
 // fix, undo, changes
 
+import AgentAPI
 import ArgumentParser
-import Checks
 import JSON
 import Presentation
 
@@ -28,49 +28,36 @@ struct Fix: ParsableCommand {
     func run() throws {
         let agent = try common.agent()
         let check = try agent.state().check(name)
-        let answer = try agent.post(
-            "/v1/fix",
-            [
-                "name": .string(check.name), "apply": .bool(apply),
-                "operator": .string("\(try who.text())"),
-            ])
-        guard case .object(let members) = answer, let requests = answer["requests"]?.texts,
-            case .array(let results) = answer["results"]
-        else { throw Failure("the agent's answer is not understood") }
-        let json = JSONValue.object(
-            members + [.init("advice", .array(check.advice.map { .string($0) }))])
-        common.out.give(json, text: text(check, requests, results, answer["refused"]?.text))
-        let isDone = results.count == requests.count && results.allSatisfy(\.isDone)
-        if apply, !isDone || requests.isEmpty { throw ExitCode(Failure.Code.failed.rawValue) }
+        let request = FixRequest(name: check.name, applies: apply, by: "\(try who.text())")
+        let reply = try agent.ask { (agent) throws(AgentError) in try agent.fix(request) }
+        guard case .object(let members) = reply.json else { return }
+        common.out.give(
+            .object(members + [.init("advice", .strings(check.advice))]),
+            text: text(check, reply))
+        let isDone =
+            reply.results.count == reply.requests.count && reply.results.allSatisfy(\.isDone)
+        if apply, !isDone || reply.requests.isEmpty { throw ExitCode(Failure.Code.failed.rawValue) }
     }
 
-    private func text(
-        _ check: ReportedCheck, _ requests: [String], _ results: [JSONValue], _ refused: String?
-    ) -> [String] {
+    private func text(_ check: ReportedCheck, _ reply: FixReply) -> [String] {
         let ink = common.out.ink
         var lines = [
             "\(ink.state(check.state))  \(Table.printable("\(check.name): \(check.text)"))"
         ]
-        if results.isEmpty { lines += requests.map { "  would do: \($0)" } }
-        for result in results {
-            let answer = Table.printable(
-                "\(result["line"]?.text ?? ""): \(result["answer"]?.text ?? "")")
+        if reply.results.isEmpty { lines += reply.requests.map { "  would do: \($0)" } }
+        for result in reply.results {
+            let answer = Table.printable("\(result.line): \(result.answer)")
             lines.append("  " + (result.isDone ? ink.good(answer) : ink.bad(answer)))
         }
         if !check.advice.isEmpty {
             lines += ["  for you to do:"] + check.advice.map { "    " + Table.printable($0) }
-        } else if let refused {
+        } else if let refused = reply.refused {
             lines.append("  \(ink.warning("not done")): \(refused)")
-        } else if !apply, !requests.isEmpty {
+        } else if !apply, !reply.requests.isEmpty {
             lines.append("  add --apply to do it")
         }
         return lines
     }
-}
-
-extension JSONValue {
-    /// Whether a result says that it was carried out.
-    fileprivate var isDone: Bool { self["ok"] == .bool(true) }
 }
 
 struct Undo: ParsableCommand {
@@ -85,10 +72,12 @@ struct Undo: ParsableCommand {
     var id: Int64
 
     func run() throws {
-        let result = try common.agent().post(
-            "/v1/undo", ["id": .number(id), "operator": .string("\(try who.text())")])
-        let text = "\(result["line"]?.text ?? ""): \(result["answer"]?.text ?? "")"
-        common.out.give(result, text: [Table.printable(text)])
+        let request = UndoRequest(id: id, by: "\(try who.text())")
+        let result = try common.agent().ask { (agent) throws(AgentError) in
+            try agent.undo(request)
+        }
+        common.out.give(
+            result.json, text: [Table.printable("\(result.line): \(result.answer)")])
         if !result.isDone { throw ExitCode(Failure.Code.failed.rawValue) }
     }
 }
@@ -101,21 +90,19 @@ struct Changes: ParsableCommand {
     @OptionGroup var common: Common
 
     func run() throws {
-        let json = try common.agent().get("/v1/changes")
-        guard case .array(let changes) = json else {
-            throw Failure("the agent's answer is not understood")
+        let changes = try common.agent().ask { (agent) throws(AgentError) in
+            try agent.changes()
         }
         var table = Table([
             .numbers("ID"), .words("WHEN"), .words("BY"), .words("CHANGE"), .words("TAKEN BACK BY"),
         ])
         for change in changes {
-            let undo = change["undo"]?.text ?? "nothing"
             table.add([
-                "\(change["id"]?.whole ?? 0)", Readable.time(change["time"]?.whole ?? 0, digits: 0),
-                change["by"]?.text ?? "", change["line"]?.text ?? "",
-                change["undone"] == .bool(true) ? "was taken back" : undo,
+                "\(change.id)", Readable.time(change.time, digits: 0), change.by, change.line,
+                change.isUndone ? "was taken back" : change.undo ?? "nothing",
             ])
         }
-        common.out.give(json, table: table, empty: "the agent changed nothing")
+        common.out.give(
+            .array(changes.map(\.json)), table: table, empty: "the agent changed nothing")
     }
 }

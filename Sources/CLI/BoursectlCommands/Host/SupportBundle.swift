@@ -1,7 +1,7 @@
 // support-bundle
 
+import AgentAPI
 import ArgumentParser
-import Checks
 import Configuration
 import Glibc
 import JSON
@@ -86,10 +86,12 @@ private struct Bundle {
         try add("bourse.toml", Self.bare(try TextFile.read(settings.file) ?? ""))
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
-        let agent = AgentClient(socket: settings.agent.socket)
-        try attempt("state.json") { () throws(Failure) in try agent.get("/v1/state") }
-        try attempt("observation.json") { () throws(Failure) in try agent.get("/v1/observation") }
-        try attempt("changes.json") { () throws(Failure) in try agent.get("/v1/changes") }
+        let agent = HostAgent(socket: settings.agent.socket)
+        for name in ["state", "observation", "changes"] {
+            try attempt("\(name).json") { () throws(Failure) in
+                try agent.ask { (agent) throws(AgentError) in try agent.get("/v1/\(name)") }
+            }
+        }
         try attempt("events.json") { () throws(Failure) in try Self.events(agent) }
         for unit in settings.agent.units { try addLog(unit, settings) }
     }
@@ -177,16 +179,17 @@ private struct Bundle {
     }
 
     /// All events that the agent keeps.
-    private static func events(_ agent: AgentClient) throws(Failure) -> JSONValue {
-        var all: [JSONValue] = []
-        var after: Int64 = 0
+    private static func events(_ agent: HostAgent) throws(Failure) -> JSONValue {
+        var all: [AlarmEvent] = []
         while true {
-            let answer = try agent.get("/v1/events?after=\(after)")
-            guard case .array(let some)? = answer["events"],
-                let last = some.last?["sequence"]?.whole, last > after
-            else { return .array(all) }
-            all += some
-            after = last
+            let after = all.last?.sequence ?? 0
+            let more = try agent.ask { (agent) throws(AgentError) in
+                try agent.events(after: after).events
+            }
+            guard let last = more.last, last.sequence > after else {
+                return .array(all.map(\.json))
+            }
+            all += more
         }
     }
 
