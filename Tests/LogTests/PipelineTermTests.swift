@@ -16,7 +16,7 @@ import Wire
 
 @Suite(.serialized) struct PipelineTermTests {
     private static func code(_ work: () throws -> Void) -> LinkRefusal.Code? {
-        do { try work() } catch LinkFault.refused(let refusal) { return refusal.code } catch {}
+        do { try work() } catch LinkError.refused(let refusal) { return refusal.code } catch {}
         return nil
     }
 

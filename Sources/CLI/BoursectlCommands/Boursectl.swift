@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Glibc
+import Platform
 import Presentation
 
 /// What the executable runs.
@@ -101,7 +102,7 @@ struct Boursectl: ParsableCommand {
 /// The program's version.
 enum Version {
     /// As `--version` shows it.
-    static var text: String { "boursectl 0.1.0" }
+    static var text: String { "boursectl \(Release.version)" }
 }
 
 /// A command that monitoring plugins can run.

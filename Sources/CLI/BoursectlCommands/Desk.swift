@@ -64,7 +64,7 @@ final class Desk {
         guard writer.close(&out) else { return }
         let deadline = Clock.monotonicNanos() + 1_000_000_000
         while !writer.isClosed, Clock.monotonicNanos() < deadline {
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 100_000_000),
                     case .acks(let acks) = frame
@@ -155,7 +155,7 @@ final class Desk {
             guard Clock.monotonicNanos() < deadline else {
                 throw uncertain("no answer came in time")
             }
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 200_000_000) { try take(frame) }
             } catch {
@@ -164,7 +164,7 @@ final class Desk {
         }
     }
 
-    private func take(_ frame: LinkFrame) throws(LinkFault) {
+    private func take(_ frame: LinkFrame) throws(LinkError) {
         if case .acks(let acks) = frame {
             for ack in acks {
                 for resolved in writer.acked(ack, &out) { resolve(resolved, sequence: 0) }
@@ -201,14 +201,14 @@ final class Desk {
     }
 
     /// Makes the connection again, once matchd is there again.
-    private func reconnect(after fault: LinkFault, until deadline: Int64) throws(Failure) {
+    private func reconnect(after fault: LinkError, until deadline: Int64) throws(Failure) {
         if case .refused(let refusal) = fault, refusal.code != .stopping, refusal.code != .limit {
             throw Failure(fault)
         }
         writer.disconnected()
         Terminal.warn("boursectl: \(fault); connecting again")
         while true {
-            do throws(LinkFault) {
+            do throws(LinkError) {
                 client = try LinkClient.connect(
                     unix: exchange.settings.matchd.socket, name: name, wantsAcks: false)
                 break

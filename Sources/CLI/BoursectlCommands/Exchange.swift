@@ -48,12 +48,12 @@ struct Exchange {
             try client.send(replica.subscription)
             while Clock.monotonicNanos() < deadline {
                 guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
-                    throw LinkFault.timedOut
+                    throw LinkError.timedOut
                 }
                 if case .caughtUp = unsafe try replica.receive(frame) { return replica }
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
-            throw LinkFault.timedOut
+            throw LinkError.timedOut
         } catch {
             throw Failure(any: error)
         }
@@ -68,7 +68,7 @@ struct Exchange {
 
 extension Failure {
     /// A link that cannot be made or does not hold.
-    init(_ fault: LinkFault) {
+    init(_ fault: LinkError) {
         switch fault {
         case .notRunning(let address):
             self.init(
@@ -88,7 +88,7 @@ extension Failure {
     init(any error: any Error) {
         switch error {
         case let failure as Failure: self = failure
-        case let fault as LinkFault: self.init(fault)
+        case let fault as LinkError: self.init(fault)
         case let error as JournalError: self.init(error)
         default: self.init("\(error)")
         }

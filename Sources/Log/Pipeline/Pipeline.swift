@@ -69,9 +69,9 @@ public final class Pipeline: Sendable {
     /// `onFault` is called on the thread that met it, once, when the disk fails: nothing more is
     /// released, so the owner ends the process.
     public static func start(
-        engine: consuming Engine, sink: any LogSink, history: any LogHistory,
+        engine: consuming Engine, sink: any LogSink, history: any LogArchive,
         listeners: [LinkListener], options: PipelineOptions,
-        onFault: @escaping @Sendable (SinkFault) -> Void
+        onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) -> Pipeline {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
@@ -175,7 +175,7 @@ final class PipelineThreads: @unchecked Sendable {
 
     func start(
         _ engine: consuming Engine, _ sink: any LogSink, _ server: LinkServer, _ stages: Stages,
-        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkFault) -> Void
+        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
         self.engine = consume engine
 
@@ -183,7 +183,7 @@ final class PipelineThreads: @unchecked Sendable {
         handles.append(
             try PinnedThread.start(name: "journal", cpu: -1) {
                 var journal = JournalThread(stages: stages, sink: sink)
-                do throws(SinkFault) {
+                do throws(SinkError) {
                     try journal.run()
                 } catch {
                     stages.hasFailed.store(true, ordering: .releasing)

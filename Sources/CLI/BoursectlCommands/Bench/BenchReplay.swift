@@ -146,10 +146,10 @@ struct BenchReplay: ParsableCommand {
         unsafe timed.run(file.events, into: &steps)
         let nanos = Double(benchNanos() - startNanos)
         let perCycle = nanos / Double(Replay.cycles() - startCycles)
-        let orders = timed.engine.openOrderCount
+        let orders = timed.openOrderCount
         report(
             rate: rates[rates.count / 2], totals, steps, perCycle, orders: orders,
-            book: timed.engine.bookMemory)
+            book: timed.bookMemory)
     }
 
     /// Nanoseconds of one dependent load over `bytes`: the best of some walks.

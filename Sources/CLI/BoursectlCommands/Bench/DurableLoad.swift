@@ -26,7 +26,7 @@ struct DurableLoad {
     static var openOrders: UInt64 { 256 }
 
     /// Loads for `seconds`; prints what it measured for the parent.
-    func run() throws(LinkFault) {
+    func run() throws(LinkError) {
         guard let name = Text40("bench/\(index)") else { preconditionFailure("a short name") }
         let client = try LinkClient.connect(unix: socket, name: name)
         let opened = try client.openSession(name)
@@ -85,7 +85,7 @@ struct DurableLoad {
 
     func fullLoad(
         _ client: LinkClient, _ session: SessionID
-    ) throws(LinkFault) -> DurableResult {
+    ) throws(LinkError) -> DurableResult {
         var result = DurableResult()
         var out = LinkEncoder()
         var (sent, acked): (UInt64, UInt64) = (0, 0)
@@ -118,7 +118,7 @@ struct DurableLoad {
 
     // MARK: At a rate
 
-    func paced(_ client: LinkClient, _ session: SessionID) throws(LinkFault) -> DurableResult {
+    func paced(_ client: LinkClient, _ session: SessionID) throws(LinkError) -> DurableResult {
         let times = CommandTimes()
         let receiver = Receiver(client.descriptor, times)
         let thread: PinnedThread

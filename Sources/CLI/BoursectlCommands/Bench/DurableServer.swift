@@ -148,7 +148,7 @@ final class BenchServer {
         return path
     }
 
-    func status() throws(LinkFault) -> LinkStatus {
+    func status() throws(LinkError) -> LinkStatus {
         guard let name = Text40("bench") else { preconditionFailure("a short name") }
         return try LinkClient.connect(unix: socket, name: name).status()
     }

@@ -3,7 +3,7 @@
 public import Platform
 
 /// A Link that cannot be made or does not hold.
-public enum LinkFault: Error, Hashable, Sendable, CustomStringConvertible {
+public enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A call to the system failed.
     case system(SystemError)
     /// Nobody listens there.
