@@ -60,6 +60,7 @@ let package = Package(
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
         .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
+        .executable(name: "bourse-poller", targets: ["poller"]),
         .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
@@ -99,8 +100,12 @@ let package = Package(
         wing(
             "Host", "Agent", ["JSON", "Platform", "AgentAPI", "Checks", deque] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
-        // The AgentX subagent; libnetsnmp is used here and nowhere else.
-        wing("Host", "SNMP", ["AgentAPI", "Platform", "CNetSNMP"]),
+        // Names and values of SNMP.
+        wing("Host", "SNMP"),
+        // The poller reads other devices for the agent, the AgentX subagent serves what the agent
+        // knows; libnetsnmp is used by these two alone.
+        wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
+        wing("Host", "Subagent", ["AgentAPI", "Platform", "SNMP", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -154,7 +159,8 @@ let package = Package(
                 "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
                 "Secrets", logging,
             ]),
-        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
+        daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
+        daemon("snmp", ["Configuration", "DaemonKit", "Subagent"]),
         daemon(
             "agentd",
             [
@@ -191,7 +197,11 @@ let package = Package(
                 "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
-            "HostTests", ["JSON", "Platform", "AgentAPI", "Checks", "Helper", "Agent", "SNMP"],
+            "HostTests",
+            [
+                "JSON", "Platform", "AgentAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller",
+                "Subagent",
+            ],
             exclude: ["Fixtures"]),
         tests("SystemTests", ["Platform", "DaemonKit", logging]),
         tests("TidyTests", []),

@@ -2,8 +2,10 @@
 // of those who are to hear them. That SNMP gives the right values, Tests/System/SNMP shows.
 
 import AgentAPI
+import DevicePoller
 import JSON
 import SNMP
+import Subagent
 import Testing
 
 @Suite struct MIBViewTests {
@@ -195,12 +197,12 @@ import Testing
     }
 }
 
-@Suite struct TargetRoundTests {
+@Suite struct DeviceRoundTests {
     private let column: [UInt32] = [1, 3, 6, 1, 4, 1, 318, 5]
 
-    private func round(_ kind: String = "pdu", ports: [UInt32] = []) -> TargetRound {
-        TargetRound(
-            TargetPlan(
+    private func round(_ kind: String = "pdu", ports: [UInt32] = []) -> DeviceRound {
+        DeviceRound(
+            DevicePlan(
                 kind: kind, ports: ports, walks: kind == "pdu" ? [("load", column)] : []))
     }
 
@@ -241,7 +243,7 @@ import Testing
             endless.answered()
             if instance > 10_000 { break }
         }
-        #expect(endless.lines.count == TargetPlan.rowsMax)
+        #expect(endless.lines.count == DevicePlan.rowsMax)
     }
 
     @Test func `values that were not asked for are passed over`() {

@@ -14,9 +14,9 @@ enum TidyRules {
         "Platform", "Secrets", "AgentAPI", "Checks", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "Helper", "Agent", "SNMP",
+        "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
-        "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "agentd", "poller", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
@@ -36,7 +36,7 @@ enum TidyRules {
         "CCycles": ["Bench"],
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
-        "CNetSNMP": ["SNMP"],
+        "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 
     /// Which targets use a package.

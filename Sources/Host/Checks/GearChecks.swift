@@ -1,4 +1,4 @@
-// Other gear around the host, as bourse-snmp reads it: power supplies, switch ports, sensors.
+// Other gear around the host, as bourse-poller reads it: power supplies, switch ports, sensors.
 // Numbers 701 … 709.
 
 import AgentAPI
@@ -52,7 +52,7 @@ extension CheckGroup {
 /// What was read of a device, `name value` by line: UPS-MIB (RFC 1628), IF-MIB (RFC 2863) or
 /// ENTITY-SENSOR-MIB (RFC 3433).
 struct GearReading {
-    /// Where bourse-snmp leaves it, a file for each device.
+    /// Where bourse-poller leaves it, a file for each device.
     static let folder = "/run/bourse-snmp/targets"
     /// Seconds after which it says nothing about now.
     static let secondsMax: Int64 = 60
@@ -86,7 +86,7 @@ extension CheckInput {
             return [
                 unknown(
                     .gearAnswers, name, source: path,
-                    "nothing was read of \(name): does bourse-snmp run?")
+                    "nothing was read of \(name): does bourse-poller run?")
             ]
         }
         guard let time = reading.number("time"),
@@ -97,7 +97,7 @@ extension CheckInput {
             return [
                 unknown(
                     .gearAnswers, name, source: path,
-                    "\(name) was read \(age) s ago: does bourse-snmp run?")
+                    "\(name) was read \(age) s ago: does bourse-poller run?")
             ]
         }
         if let error = reading.values["error"] {
@@ -107,7 +107,7 @@ extension CheckInput {
                     fix: .advice([
                         "look at the device, its address and its user in "
                             + "/etc/bourse/targets/\(name).toml",
-                        "journalctl -u bourse-snmp -n 50",
+                        "journalctl -u bourse-poller -n 50",
                     ]))
             ]
         }

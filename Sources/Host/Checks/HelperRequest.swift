@@ -47,7 +47,7 @@ public enum HelperRequest: Hashable, Sendable {
 
     /// The daemons that the agent may start and stop: each package's polkit rule names its own.
     public static var units: [String] {
-        ["matchd", "auditd", "gatewayd", "snmp"].map { "bourse-\($0).service" }
+        ["matchd", "auditd", "gatewayd", "poller", "snmp"].map { "bourse-\($0).service" }
     }
 
     /// Kernel parameters that may be set, with what they may be set to.

@@ -20,7 +20,9 @@ public struct TuneFile: Hashable, Sendable {
     private static let sysctl = "/etc/sysctl.d/60-bourse-tune.conf"
     private static let tmpfiles = "/etc/tmpfiles.d/bourse-tune.conf"
     /// The daemons that are not in `[agent] units`.
-    private static let others = ["bourse-agentd.service", "bourse-snmp.service"]
+    private static let others = [
+        "bourse-agentd.service", "bourse-poller.service", "bourse-snmp.service",
+    ]
 
     private static func path(_ unit: String) -> String {
         "/etc/systemd/system/\(unit).d/50-tune.conf"

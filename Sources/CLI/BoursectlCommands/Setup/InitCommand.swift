@@ -115,7 +115,7 @@ struct Init: ParsableCommand {
             throw Failure("\(error)", code: .configuration)
         }
         try Self.makeDirectory(settings.secretsDirectory, &created)
-        // Other gear that bourse-snmp reads: what it is, and its passphrases as credentials.
+        // Devices that bourse-poller reads, and their passphrases as credentials.
         if let targets = settings.snmp.targets {
             try Self.makeDirectory(targets, mode: 0o755, &created)
         }

@@ -29,7 +29,7 @@ struct Upgrade: ParsableCommand {
     /// What follows matchd, where it is installed and runs.
     private static let followers = [
         "bourse-auditd.service", "bourse-gatewayd.service", "bourse-agentd.service",
-        "bourse-snmp.service",
+        "bourse-poller.service", "bourse-snmp.service",
     ]
 
     @OptionGroup var common: Common

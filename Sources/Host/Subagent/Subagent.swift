@@ -4,6 +4,7 @@ internal import AgentAPI
 internal import CNetSNMP
 internal import Glibc
 public import Platform
+internal import SNMP
 
 /// What a subagent needs to know.
 public struct SubagentSettings: Sendable {
@@ -19,14 +20,8 @@ public struct SubagentSettings: Sendable {
     public var enterprise: UInt32
     /// This build's version.
     public var version: String
-    /// Other gear that is read, every `targetSeconds`, each into a file of its name in `readings`.
-    public var targets: [SubagentTarget] = []
-    /// Seconds between two rounds of questions to other gear.
-    public var targetSeconds = 10
-    /// The directory of what was read of other gear.
-    public var readings = ""
 
-    /// Settings of these, without other gear.
+    /// Settings of these.
     public init(
         agentx: String, agentSocket: String, state: String, pollSeconds: Int, enterprise: UInt32,
         version: String
@@ -57,7 +52,6 @@ public final class Subagent {
     private var isCursorKept = true
     /// What was reported last of the agent, so that it is reported once.
     private var fault: AgentError?
-    private var readers: [TargetReader] = []
 
     /// Seconds between two questions to the master agent whether it is still there, and between two
     /// attempts to reach it.
@@ -78,11 +72,6 @@ public final class Subagent {
         poller = try AgentPoller(
             AgentClient(socket: settings.agentSocket), seconds: settings.pollSeconds,
             asksAfter: outbox.asksAfter)
-        // The library looks into its environment: it is to load no modules, and to write only here.
-        for (name, value) in [
-            ("MIBS", ""), ("SNMPCONFPATH", settings.state),
-            ("SNMP_PERSISTENT_DIR", Directory.join(settings.state, "net-snmp")),
-        ] { unsafe setenv(name, value, 1) }
         makeView()
     }
 
@@ -91,7 +80,7 @@ public final class Subagent {
         // The library keeps this for as long as the process lives, which is not longer than this.
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
         let started = unsafe bourse_snmp_start(
-            "bourse-snmp", settings.agentx, Self.pingSeconds, mib.root.numbers,
+            "bourse-snmp", settings.state, settings.agentx, Self.pingSeconds, mib.root.numbers,
             mib.root.numbers.count,
             bourse_snmp_callbacks(
                 context: me,
@@ -112,12 +101,6 @@ public final class Subagent {
         }
         if !isSessionUp { report("waits for the master agent at \(settings.agentx)") }
         try poller.start()
-        if !settings.targets.isEmpty, !Directory.exists(settings.readings) {
-            try Directory.create(settings.readings, mode: 0o755)
-        }
-        readers = settings.targets.map {
-            TargetReader($0, directory: settings.readings, report: report)
-        }
         ServiceManager.ready()
         let descriptors = [signals.descriptor, poller.descriptor]
         var statusTime: Int64 = 0
@@ -134,10 +117,6 @@ public final class Subagent {
             let now = Clock.monotonicNanos()
             if now - viewTime >= 1_000_000_000 { makeView() }
             tell()
-            for reader in readers {
-                reader.reopen()
-                reader.run(at: now, periodNanos: Int64(settings.targetSeconds) * 1_000_000_000)
-            }
             if now - statusTime >= 1_000_000_000 {
                 statusTime = now
                 ServiceManager.watchdog()
@@ -145,7 +124,7 @@ public final class Subagent {
             }
         }
         ServiceManager.stopping()
-        bourse_snmp_stop()
+        unsafe bourse_snmp_stop("bourse-snmp")
     }
 
     private static func from(_ context: UnsafeMutableRawPointer?) -> Subagent {

@@ -1,13 +1,13 @@
-// The devices that are read: from their files to what Host/SNMP asks.
+// The devices that are polled: from their files to what Host/DevicePoller reads.
 
 import Configuration
+import DevicePoller
 import Glibc
 import Platform
-import SNMP
 
 /// The devices whose files are in a directory. A credential is one that systemd passed
 /// (`LoadCredential=`), else a file in the same directory.
-func loadTargets(_ directory: String) throws -> [SubagentTarget] {
+func loadDevices(_ directory: String) throws -> [PolledDevice] {
     let names = try Directory.names(in: directory).filter { $0.hasSuffix(".toml") }
     guard names.count <= SNMPTarget.countMax else {
         throw SystemError(
@@ -20,7 +20,7 @@ func loadTargets(_ directory: String) throws -> [SubagentTarget] {
         let text = try File(path, .read).read(count: Settings.fileBytesMax)
         let target = try SNMPTarget.parse(text, file: path)
         let transport = target.address.host.contains(":") ? "udp6" : "udp"
-        var device = SubagentTarget(
+        var device = PolledDevice(
             name: target.name, peer: "\(transport):\(target.address)", user: target.user,
             auth: target.auth, priv: target.priv,
             credential: Directory.join(credentials ?? directory, target.credential),

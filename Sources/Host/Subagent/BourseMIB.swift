@@ -1,6 +1,7 @@
 // BOURSE-MIB: which value has which name. The numbers are those of packaging/mib/BOURSE-MIB.txt.
 
 public import AgentAPI
+public import SNMP
 
 /// The module below an enterprise's number.
 public struct BourseMIB: Sendable {

@@ -1,11 +1,12 @@
-// The manager: asks one device for what its plan says, in rounds, and keeps what it read in a file.
+// The SNMP manager of one device: reads it in rounds, each into a file.
 
 internal import CNetSNMP
 internal import Platform
+internal import SNMP
 
-/// A device that is read over SNMPv3.
-public struct SubagentTarget: Sendable {
-    /// Its name, which its file has too.
+/// A device that is polled over SNMPv3.
+public struct PolledDevice: Sendable {
+    /// Its name, also that of its file.
     public var name: String
     /// Where its agent listens, as `udp:10.0.0.5:161`.
     public var peer: String
@@ -13,9 +14,9 @@ public struct SubagentTarget: Sendable {
     public var user, auth, priv: String
     /// The file with its passphrases: lines `auth PASSPHRASE` and `priv PASSPHRASE`.
     public var credential: String
-    /// What the owner said of it, `name value` by line, which stands beside what is read.
+    /// What the owner declared of it, lines of `name value`, which precede the values.
     public var notes: [String] = []
-    let plan: TargetPlan
+    let plan: DevicePlan
 
     /// A device of a kind: `ups`, `pdu`, `switch` or `sensors`; `ports` are those of a switch, and
     /// `walks` are further columns, each with a name.
@@ -29,33 +30,32 @@ public struct SubagentTarget: Sendable {
         self.auth = auth
         self.priv = priv
         self.credential = credential
-        plan = TargetPlan(kind: kind, ports: ports, walks: walks)
+        plan = DevicePlan(kind: kind, ports: ports, walks: walks)
     }
 }
 
 /// Why a device cannot be read at all.
-struct TargetFault: Error, CustomStringConvertible {
+struct DeviceError: Error, CustomStringConvertible {
     let description: String
 }
 
-/// One device's session and the round that is on its way. Only the thread that owns the library
-/// uses it.
-@safe final class TargetReader {
-    private let target: SubagentTarget
+/// A device's session and its current round. Only the thread that owns the library uses it.
+@safe final class DeviceReader {
+    private let device: PolledDevice
     private let file: String
     private let report: (String) -> Void
     private var session: UnsafeMutableRawPointer?
-    private var round: TargetRound?
+    private var round: DeviceRound?
     private var nextTime: Int64 = 0
-    /// What was told of it since it last answered: each once.
-    private var told: Set<String> = []
-    private var faults = 0
+    /// The failures that were reported since it last answered, each once.
+    private var reported: Set<String> = []
+    private var failures = 0
 
     /// Reads the passphrases; nothing is sent yet.
-    init(_ target: SubagentTarget, directory: String, report: @escaping (String) -> Void) {
-        self.target = target
+    init(_ device: PolledDevice, directory: String, report: @escaping (String) -> Void) {
+        self.device = device
         self.report = report
-        file = Directory.join(directory, target.name)
+        file = Directory.join(directory, device.name)
         open()
     }
 
@@ -64,28 +64,28 @@ struct TargetFault: Error, CustomStringConvertible {
     /// Opens the session, or reports why there is none.
     private func open() {
         let secrets: (auth: String, priv: String)
-        do throws(TargetFault) { secrets = try Self.secrets(target.credential) } catch {
-            return report("target \(target.name): \(error)")
+        do throws(DeviceError) { secrets = try Self.secrets(device.credential) } catch {
+            return report("target \(device.name): \(error)")
         }
         // It closes the session before it goes.
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe session = bourse_snmp_target_open(
-            target.peer, target.user, target.auth, secrets.auth, target.priv, secrets.priv,
+            device.peer, device.user, device.auth, secrets.auth, device.priv, secrets.priv,
             bourse_snmp_target_callbacks(
                 context: me,
                 value: { context, name, count, type, number, bytes, byteCount in
                     let name = unsafe ObjectID(
                         Array(UnsafeBufferPointer(start: name, count: count)))
                     let bytes = unsafe Array(UnsafeBufferPointer(start: bytes, count: byteCount))
-                    unsafe TargetReader.from(context).round?.take(
-                        name, TargetReader.value(type, number, bytes))
+                    unsafe DeviceReader.from(context).round?.take(
+                        name, DeviceReader.value(type, number, bytes))
                 },
                 answered: { context, result in
-                    unsafe TargetReader.from(context).answered(result)
+                    unsafe DeviceReader.from(context).answered(result)
                 }))
         if unsafe session == nil {
             report(
-                "target \(target.name): \(target.auth) or \(target.priv) is not known here, or a "
+                "target \(device.name): \(device.auth) or \(device.priv) is not known here, or a "
                     + "passphrase has less than 8 characters")
         }
     }
@@ -95,9 +95,9 @@ struct TargetFault: Error, CustomStringConvertible {
         unsafe session = nil
     }
 
-    private static func from(_ context: UnsafeMutableRawPointer?) -> TargetReader {
+    private static func from(_ context: UnsafeMutableRawPointer?) -> DeviceReader {
         guard let context = unsafe context else { preconditionFailure("the context is there") }
-        return unsafe Unmanaged<TargetReader>.fromOpaque(context).takeUnretainedValue()
+        return unsafe Unmanaged<DeviceReader>.fromOpaque(context).takeUnretainedValue()
     }
 
     private static func value(_ type: Int32, _ number: UInt64, _ bytes: [UInt8]) -> MIBValue? {
@@ -115,7 +115,7 @@ struct TargetFault: Error, CustomStringConvertible {
     func run(at now: Int64, periodNanos: Int64) {
         guard round == nil, now >= nextTime else { return }
         nextTime = now + periodNanos
-        round = TargetRound(target.plan)
+        round = DeviceRound(device.plan)
         ask()
     }
 
@@ -144,6 +144,9 @@ struct TargetFault: Error, CustomStringConvertible {
         }
     }
 
+    /// Whether the last round succeeded.
+    var isAnswering: Bool { isKnown && failures == 0 }
+
     /// Whether the device has ever answered on this session.
     private var isKnown: Bool {
         guard let open = unsafe session else { return false }
@@ -151,34 +154,34 @@ struct TargetFault: Error, CustomStringConvertible {
     }
 
     private func finish() {
-        if !told.isEmpty { report("target \(target.name) answers again") }
-        (told, faults) = ([], 0)
+        if !reported.isEmpty { report("target \(device.name) answers again") }
+        (reported, failures) = ([], 0)
         keep(round?.lines ?? [])
         round = nil
     }
 
-    /// The round has failed: nothing of it is kept, for half of it may be old.
+    /// Discards the whole round after a failure.
     private func fail(_ why: String) {
-        if told.insert(why).inserted { report("target \(target.name) \(why)") }
-        faults += 1
+        if reported.insert(why).inserted { report("target \(device.name) \(why)") }
+        failures += 1
         round = nil
         keep(["error \(why)"])
     }
 
-    /// After some failures: another device may have taken its place, whose engine is another one.
-    /// Not from within a callback of the session.
+    /// Opens a new session after some failures: another device with another engine may have taken its
+    /// place. Not from within a callback of the session.
     func reopen() {
-        guard faults >= 3, round == nil else { return }
-        faults = 0
-        // One that never answered is asked who it is every time anyway; keys are slow to make.
+        guard failures >= 3, round == nil else { return }
+        failures = 0
+        // The engine of one that never answered is asked for each time; keys are slow to make.
         if unsafe session != nil, !isKnown { return }
         close()
         open()
     }
 
-    /// Writes the file aside and renames it: who reads it sees a whole round.
+    /// Writes a new file and renames it: readers see a whole round.
     private func keep(_ lines: [String]) {
-        let all = ["time \(Clock.realtimeNanos())"] + target.notes + lines
+        let all = ["time \(Clock.realtimeNanos())"] + device.notes + lines
         let text = all.joined(separator: "\n") + "\n"
         do throws(SystemError) {
             let made = try File(file + ".new", .replace)
@@ -186,29 +189,29 @@ struct TargetFault: Error, CustomStringConvertible {
             try made.setPermissions(0o644)
             try Directory.rename(file + ".new", to: file)
         } catch {
-            report("target \(target.name): \(error)")
+            report("target \(device.name): \(error)")
         }
     }
 
     /// The passphrases in a file that only its owner may read.
     private static func secrets(
         _ path: String
-    ) throws(TargetFault) -> (auth: String, priv: String) {
+    ) throws(DeviceError) -> (auth: String, priv: String) {
         let (text, mode): (String, UInt32)
         do throws(SystemError) {
             let file = try File(path, .read)
             mode = try file.permissions()
             text = String(decoding: try file.read(count: 4_096), as: UTF8.self)
-        } catch { throw TargetFault(description: error.description) }
+        } catch { throw DeviceError(description: error.description) }
         guard mode & 0o077 == 0 else {
-            throw TargetFault(description: "\(path) may be read by others: chmod 600 it")
+            throw DeviceError(description: "\(path) may be read by others: chmod 600 it")
         }
         func value(_ key: String) -> String? {
             text.split(separator: "\n").first { $0.hasPrefix(key + " ") }
                 .map { String($0.dropFirst(key.count + 1)) }
         }
         guard let auth = value("auth"), let priv = value("priv") else {
-            throw TargetFault(
+            throw DeviceError(
                 description: "\(path) needs the lines `auth PASSPHRASE` and `priv PASSPHRASE`")
         }
         return (auth, priv)

@@ -1,7 +1,9 @@
-// What is asked of a device, and what was read of it as text. Pure.
+// What a device is asked for, and its values as text. Pure.
 
-/// What is asked of a device in every round.
-public struct TargetPlan: Hashable, Sendable {
+public import SNMP
+
+/// What a device is asked for in every round.
+public struct DevicePlan: Hashable, Sendable {
     /// A name with its numbers, without an instance.
     struct Column: Hashable, Sendable {
         var name: String
@@ -14,17 +16,17 @@ public struct TargetPlan: Hashable, Sendable {
         var instance: UInt32
     }
 
-    /// Values that are asked for one by one.
+    /// Single values.
     var values: [Cell] = []
-    /// Columns that are read whole.
+    /// Whole columns.
     var walks: [Column] = []
 
-    /// Most values of a column that are read.
+    /// Maximum number of values that are read of a column.
     public static let rowsMax = 512
-    /// Values that are asked for at once: what fits into a datagram of any agent.
+    /// Values in a request: as many as fit into a datagram of any agent.
     static let valuesAtOnce = 16
 
-    /// What is read of a kind of device: `ups`, `pdu`, `switch` (of these ports) or `sensors`; and
+    /// The plan for a kind of device: `ups`, `pdu`, `switch` (of these ports) or `sensors`, with
     /// further columns, each with a name.
     public init(kind: String, ports: [UInt32], walks more: [(name: String, numbers: [UInt32])]) {
         func column(_ name: String, _ base: [UInt32], _ rest: UInt32...) -> Column {
@@ -79,35 +81,35 @@ public struct TargetPlan: Hashable, Sendable {
     }
 }
 
-/// A round of questions to a device, and the lines that come of it.
-public struct TargetRound: Sendable {
-    /// A question: for these values, or for what comes behind the only name.
+/// A round of requests to a device, and the lines of the values that it returned.
+public struct DeviceRound: Sendable {
+    /// A request: for these values, or for those after the only name.
     public struct Question: Hashable, Sendable {
         /// The names.
         public var names: [ObjectID]
-        /// Whether what comes behind the only name is asked for.
+        /// Whether the values after the only name are asked for.
         public var isWalk: Bool
     }
 
-    /// `name value` for each value that was read.
+    /// `name value` for each value.
     public private(set) var lines: [String] = []
-    /// The question that is to be asked now; nil: the round is over.
+    /// The next request; nil: the round is over.
     public private(set) var question: Question?
 
-    private let plan: TargetPlan
+    private let plan: DevicePlan
     /// Values that were asked for, then columns.
     private var valuesDone = 0
     private var walksDone = 0
     private var rows = 0
     private var isColumnDone = false
 
-    /// A round that has nothing yet.
-    public init(_ plan: TargetPlan) {
+    /// A round without values.
+    public init(_ plan: DevicePlan) {
         self.plan = plan
         advance()
     }
 
-    /// Takes a value of the answer; nil: there is none of that name.
+    /// Takes a value of the response; nil: there is none of that name.
     public mutating func take(_ name: ObjectID, _ value: MIBValue?) {
         guard let question else { return }
         guard question.isWalk else {
@@ -117,8 +119,8 @@ public struct TargetRound: Sendable {
             return
         }
         let column = plan.walks[walksDone]
-        // An agent that goes backwards or in a circle ends its column.
-        guard let value, !isColumnDone, rows < TargetPlan.rowsMax,
+        // Names that do not ascend end the column.
+        guard let value, !isColumnDone, rows < DevicePlan.rowsMax,
             name.numbers.starts(with: column.id.numbers), name > (question.names.first ?? name)
         else {
             isColumnDone = true
@@ -129,10 +131,10 @@ public struct TargetRound: Sendable {
         add(column, name, value)
     }
 
-    /// The answer to the question is over.
+    /// The response is complete.
     public mutating func answered() {
         guard let question else { return }
-        // An answer without anything new would be asked for again for ever.
+        // A response without a new value would be asked for again without end.
         if question.isWalk, rows == rowsBefore { isColumnDone = true }
         if question.isWalk, isColumnDone {
             walksDone += 1
@@ -146,7 +148,7 @@ public struct TargetRound: Sendable {
     private mutating func advance() {
         (isColumnDone, rowsBefore) = (false, 0)
         if valuesDone < plan.values.count {
-            let next = plan.values[valuesDone...].prefix(TargetPlan.valuesAtOnce)
+            let next = plan.values[valuesDone...].prefix(DevicePlan.valuesAtOnce)
             valuesDone += next.count
             question = Question(
                 names: next.map { $0.column.id.appending($0.instance) }, isWalk: false)
@@ -157,7 +159,7 @@ public struct TargetRound: Sendable {
         }
     }
 
-    private mutating func add(_ column: TargetPlan.Column, _ name: ObjectID, _ value: MIBValue) {
+    private mutating func add(_ column: DevicePlan.Column, _ name: ObjectID, _ value: MIBValue) {
         let instance = name.numbers.dropFirst(column.id.numbers.count).map { String($0) }
         let text =
             switch value {
@@ -170,7 +172,7 @@ public struct TargetRound: Sendable {
         lines.append("\(([column.name] + instance).joined(separator: ".")) \(text)")
     }
 
-    /// A device's text in one line, at most 255 bytes.
+    /// A device's text on one line, at most 255 bytes.
     static func text(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes.prefix(255), as: UTF8.self)
         return String(

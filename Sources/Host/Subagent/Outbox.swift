@@ -1,6 +1,7 @@
 // Which notification is told next, and how far they have been told. Pure: time is an argument.
 
 public import AgentAPI
+internal import SNMP
 
 /// How far the host's events have been told; kept on disk.
 public struct OutboxCursor: Hashable, Sendable {
