@@ -131,7 +131,7 @@ let package = Package(
                 "Secrets", "Platform", logging, webSocket,
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
-        wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
+        wing("CLI", "Presentation", ["Terms", "JSON", "Wire", "Platform"]),
         wing(
             "CLI", "BoursectlCommands",
             [
@@ -187,8 +187,8 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
-                "Follower", "Platform", "Configuration", "Secrets", "Presentation",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",
@@ -204,6 +204,7 @@ let package = Package(
             ],
             exclude: ["Fixtures"]),
         tests("SystemTests", ["Platform", "DaemonKit", logging]),
+        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )

@@ -206,18 +206,7 @@ private let second: Int64 = 1_000_000_000
         }
         #expect(follower.engine.sequence >= released)
         #expect(Clock.monotonicNanos() - began < 30 * second)
-        // Who was closed for it is told, once it reads.
-        var told = 0
-        for one in slow {
-            do {
-                while let _ = try one.receive(timeoutNanos: 3 * second) {}
-            } catch LinkError.refused(let refusal) {
-                if refusal.code == .stalled { told += 1 }
-            } catch {}
-        }
-        // Those that were dripped out of the middle of a frame cannot be read.
         #expect(try client.status().evicted >= 1)
-        _ = told
         #expect(process.end(SIGTERM) == 0)
     }
 

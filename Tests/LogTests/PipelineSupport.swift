@@ -39,7 +39,7 @@ final class PipelinePlace {
     }
 }
 
-/// A sink that passes on to a journal, and can be told to stall, to fail or to be nearly full.
+/// A sink that passes on to a journal, and stalls, fails or is nearly full on request.
 final class FaultySink: LogSink {
     private let inner: JournalSink
     let isStalled = Atomic<Bool>(false)

@@ -246,7 +246,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`()
+    @Test func `a follower of a branch that was cut is refused, from the ring and from disk`()
         throws
     {
         let place = try PipelinePlace()

@@ -325,7 +325,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `another version is told what to do`() throws {
+    @Test func `another version is refused with what to do`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let raw = try RawLink(running.place.socket)
         var hello = LinkEncoder()

@@ -74,7 +74,7 @@ enum LinkSocket {
 public final class LinkListener: Sendable {
     /// The descriptor; it does not block.
     public let descriptor: Int32
-    /// The key that a connection has to prove to know, or nil: it is told by its user.
+    /// The key that a connection has to prove to know; nil where its user decides its role.
     public let key: LinkKey?
     /// Where it listens, for people.
     public let address: String

@@ -78,7 +78,7 @@ struct JournalThread: ~Copyable {
                 stages.linkBell.ring()
                 return
             } else {
-                try rest()
+                try idle()
             }
         }
     }
@@ -137,7 +137,7 @@ struct JournalThread: ~Copyable {
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 
-    mutating func rest() throws(SinkError) {
+    mutating func idle() throws(SinkError) {
         // Waking a thread takes longer than the next record often does to come.
         for _ in 0..<looks.most {
             if stages.log.head.now != position { return }

@@ -76,7 +76,8 @@ final class LinkServer {
         self.options = options
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
-        precondition(options.connectionsMax <= Caller.slotsMax, "callers are told apart")
+        precondition(
+            options.connectionsMax <= Caller.slotsMax, "each caller has a number of its own")
         connections = (0..<options.connectionsMax).map { _ in nil }
         uses = Array(repeating: 0, count: options.connectionsMax)
         poller = try Poller()

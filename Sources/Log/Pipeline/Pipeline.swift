@@ -28,7 +28,7 @@ public struct PipelineOptions: Sendable {
     public var stallNanos: Int64 = 10_000_000_000
     /// See `stallNanos`.
     public var progressBytesMin = 1 << 20
-    /// Nanoseconds after which a follower that is told nothing new hears where the log stands.
+    /// Nanoseconds after which a follower without new records is sent where the log stands.
     public var heartbeatNanos: Int64 = 1_000_000_000
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
@@ -210,17 +210,17 @@ final class PipelineThreads: @unchecked Sendable {
     func runEngine(_ stages: Stages, _ options: PipelineOptions) {
         guard let engine = engine.take() else { preconditionFailure("an engine to run") }
         var sequencer = Sequencer(engine: engine, stages: stages, options: options)
-        var rest = EngineRest(stages: stages, idle: options.idle)
+        var idle = EngineIdle(stages: stages, idle: options.idle)
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
             if sequencer.turn() {
-                rest.worked()
+                idle.worked()
             } else if isClosed {
                 break
             } else {
-                let isTime = rest.rest(nanosToTimer: sequencer.nanosToTimer)
-                if isTime, sequencer.turnByTime() { rest.worked() }
+                let isTime = idle.wait(nanosToTimer: sequencer.nanosToTimer)
+                if isTime, sequencer.turnByTime() { idle.worked() }
             }
         }
         if sequencer.sinceMark > 0 { sequencer.markHash() }

@@ -102,7 +102,7 @@ int bourse_snmp_start(
     calls = callbacks;
     prepare(folder);
     netsnmp_enable_subagent();
-    // A missing master is reported once, by the caller, not at each attempt.
+    // The caller reports once that the master is away, not at each attempt.
     netsnmp_ds_set_boolean(
         NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
     netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, agentx);

@@ -21,22 +21,22 @@ struct HostAgent {
     }
 
     /// Its state.
-    func state() throws(Failure) -> HostView {
+    func state() throws(CommandError) -> HostView {
         HostView(try ask { (agent) throws(AgentError) in try agent.state() })
     }
 
     /// Asks it, and explains its failures to an operator.
     func ask<Reply>(
         _ question: (AgentClient) throws(AgentError) -> Reply
-    ) throws(Failure) -> Reply {
+    ) throws(CommandError) -> Reply {
         do throws(AgentError) {
             return try question(client)
         } catch {
             throw error.isAbsent
-                ? Failure(
+                ? CommandError(
                     error.description, repair: "start it: systemctl start bourse-agentd",
                     code: .notRunning)
-                : Failure(error.description)
+                : CommandError(error.description)
         }
     }
 }
@@ -62,14 +62,14 @@ struct HostView {
 
     /// Checks of a name: a check's, a kind's, or the first part of either, as `disk` or
     /// `disk.space`. All where there is none.
-    func checks(named name: String?) throws(Failure) -> [ReportedCheck] {
+    func checks(named name: String?) throws(CommandError) -> [ReportedCheck] {
         guard let name else { return checks }
         let found = checks.filter { check in
             check.name == name || check.name.hasPrefix(name + "/")
                 || check.name.hasPrefix(name + ".")
         }
         guard !found.isEmpty else {
-            throw Failure(
+            throw CommandError(
                 "there is no check \(name) on \(host)",
                 repair: "see `boursectl check` for all of them", code: .usage)
         }
@@ -77,11 +77,11 @@ struct HostView {
     }
 
     /// The one check of a name.
-    func check(_ name: String) throws(Failure) -> ReportedCheck {
+    func check(_ name: String) throws(CommandError) -> ReportedCheck {
         if let check = checks.first(where: { $0.name == name }) { return check }
         let some = try checks(named: name)
         guard some.count == 1 else {
-            throw Failure(
+            throw CommandError(
                 "\(name) is \(some.count) checks",
                 repair: "name one: " + some.prefix(8).map(\.name).joined(separator: ", "),
                 code: .usage)
@@ -104,7 +104,7 @@ extension Ink {
 
 extension Common {
     /// This host's agent.
-    func agent() throws(Failure) -> HostAgent {
+    func agent() throws(CommandError) -> HostAgent {
         HostAgent(socket: try settings().agent.socket)
     }
 }
