@@ -84,14 +84,16 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto"]),
+        wing("System", "Configuration", ["Terms"]),
+        // What the root helper can be asked for: it links no check.
+        wing("Host", "HelperAPI"),
         // The checks of a host: from what was read to what it means. Pure.
-        wing("Host", "Checks", ["JSON"]),
+        wing("Host", "Checks", ["JSON", "Configuration", "HelperAPI"]),
         // What the root helper does to a host.
-        wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("Host", "Helper", ["JSON", "Platform", "HelperAPI"]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
-            "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
+            "Host", "Agent", ["JSON", "Platform", "HelperAPI", "Checks"] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
         wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
@@ -125,7 +127,8 @@ let package = Package(
             "CLI", "BoursectlCommands",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
+                "HelperAPI", "Checks", "Follower", "Configuration", "Secrets", "Presentation",
+                arguments,
             ]),
         // Daemons: compose only.
         daemon(
@@ -134,7 +137,7 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
                 "Configuration", "Secrets",
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper"]),
+        daemon("helper", ["Platform", "HelperAPI", "Helper"]),
         daemon(
             "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
         daemon(
@@ -145,7 +148,11 @@ let package = Package(
             ] + nio),
         daemon("snmp", ["Platform", "Configuration", "SNMP"]),
         daemon(
-            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+            "agentd",
+            [
+                "Terms", "JSON", "Platform", "Configuration", "HelperAPI", "Checks", "Agent",
+                "Link",
+            ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -176,7 +183,11 @@ let package = Package(
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
-            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
+            "HostTests",
+            [
+                "JSON", "Platform", "Configuration", "HelperAPI", "Checks", "Helper", "Agent",
+                "SNMP",
+            ],
             exclude: ["Fixtures"]),
         tests("TidyTests", []),
     ]

@@ -4,6 +4,7 @@
 import Agent
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Synchronization

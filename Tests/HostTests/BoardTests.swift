@@ -2,6 +2,7 @@
 // cannot be seen is never taken for good.
 
 import Checks
+import HelperAPI
 import JSON
 import Testing
 

@@ -4,6 +4,7 @@
 import Checks
 import Glibc
 import Helper
+import HelperAPI
 import Platform
 import Testing
 

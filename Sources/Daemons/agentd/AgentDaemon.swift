@@ -3,6 +3,7 @@
 import Agent
 import Checks
 import Configuration
+import HelperAPI
 import JSON
 import Platform
 
@@ -77,7 +78,7 @@ struct AgentDaemon {
 
     /// What the owner declared, for the checks.
     static func options(_ settings: Settings) -> AgentOptions {
-        AgentOptions(version: DaemonArguments.version, plan: settings.hostPlan)
+        AgentOptions(version: DaemonArguments.version, plan: HostPlan(settings))
     }
 
     /// What is wrong with settings that only the checks know of.

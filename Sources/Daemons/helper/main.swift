@@ -1,7 +1,6 @@
 // bourse-helper: the one part that runs as root. It takes requests of a fixed list over a Unix
 // socket that systemd holds for it, and nothing else.
 
-import Checks
 import Glibc
 import Helper
 import Platform

@@ -2,6 +2,7 @@
 
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import NIOPosix
 import Platform

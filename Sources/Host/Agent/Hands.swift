@@ -2,6 +2,7 @@
 // how to undo it.
 
 public import Checks
+public import HelperAPI
 public import JSON
 public import Platform
 internal import Synchronization

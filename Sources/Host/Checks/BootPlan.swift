@@ -1,5 +1,6 @@
 // What the kernel's command line has to have for hot CPUs, and the line that has it.
 
+import HelperAPI
 import JSON
 
 /// The kernel's command line as it is, and as it has to be. It is never changed, only shown.

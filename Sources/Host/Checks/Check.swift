@@ -1,5 +1,7 @@
 // What a check is, and what it finds.
 
+public import HelperAPI
+
 /// How something is. The numbers are those of BOURSE-MIB.
 public enum CheckState: Int, Hashable, Sendable, CaseIterable {
     /// As it should be.

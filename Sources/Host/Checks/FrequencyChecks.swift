@@ -1,5 +1,7 @@
 // How fast CPUs are, and how fast they wake. Numbers 131 … 139.
 
+import HelperAPI
+
 extension CheckKind {
     static let governor = CheckKind(
         131, "cpu.governor",

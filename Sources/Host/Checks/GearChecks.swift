@@ -32,34 +32,33 @@ extension CheckKind {
 }
 
 extension CheckGroup {
-    /// What devices told that have a file in `/etc/bourse/targets`.
+    /// The devices that the plan's directory declares, by their readings.
     static let gear = CheckGroup(
         "gear", seconds: 10,
         kinds: [
             .gearAnswers, .gearBattery, .gearSource, .gearAlarms, .gearPort, .gearPortErrors,
             .gearSensor, .gearOutlet, .gearFeeds,
         ],
-        sources: ["/etc/bourse/targets/", "\(GearReading.folder)/*", "/probe/clock"]
+        sources: ["{targets}/", "{readings}/*", "/probe/clock"]
     ) { input in
-        let declared = (input.now.names("/etc/bourse/targets") ?? [])
+        guard let devices = input.plan.devices else { return [] }
+        let declared = (input.now.names(devices.targets) ?? [])
             .filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }
-        return declared.flatMap { input.gear($0) } + input.feeds(declared)
+        return declared.flatMap { input.gear($0, devices) } + input.feeds(declared, devices)
     }
 }
 
 /// What was read of a device, `name value` by line: UPS-MIB (RFC 1628), IF-MIB (RFC 2863) or
 /// ENTITY-SENSOR-MIB (RFC 3433).
 struct GearReading {
-    /// Where bourse-snmp leaves it, a file for each device.
-    static let folder = "/run/bourse-snmp/targets"
     /// Seconds after which it says nothing about now.
     static let secondsMax: Int64 = 60
 
     let path: String
     let values: [String: Substring]
 
-    init?(_ name: String, _ observation: Observation) {
-        path = "\(Self.folder)/\(name)"
+    init?(_ name: String, _ devices: HostPlan.Devices, _ observation: Observation) {
+        path = "\(devices.readings)/\(name)"
         guard observation.text(path) != nil else { return nil }
         values = observation.fields(path)
     }
@@ -78,9 +77,9 @@ struct GearReading {
 }
 
 extension CheckInput {
-    fileprivate func gear(_ name: String) -> [Finding] {
-        let path = "\(GearReading.folder)/\(name)"
-        guard let reading = GearReading(name, now) else {
+    fileprivate func gear(_ name: String, _ devices: HostPlan.Devices) -> [Finding] {
+        let path = "\(devices.readings)/\(name)"
+        guard let reading = GearReading(name, devices, now) else {
             return [
                 unknown(
                     .gearAnswers, name, source: path,
@@ -104,13 +103,13 @@ extension CheckInput {
                     .gearAnswers, name, .critical, "\(name) \(error)", source: path,
                     fix: .advice([
                         "look at the device, its address and its user in "
-                            + "/etc/bourse/targets/\(name).toml",
+                            + "\(devices.targets)/\(name).toml",
                         "journalctl -u bourse-snmp -n 50",
                     ]))
             ]
         }
         return [Finding(.gearAnswers, name, .ok, "\(name) answers", source: path)]
-            + supply(name, reading) + ports(name, reading) + sensors(name, reading)
+            + supply(name, reading) + ports(name, reading, devices) + sensors(name, reading)
             + outlets(name, reading)
     }
 
@@ -171,8 +170,10 @@ extension CheckInput {
 
     // MARK: Switches
 
-    private func ports(_ name: String, _ reading: GearReading) -> [Finding] {
-        let old = before.flatMap { GearReading(name, $0) }
+    private func ports(
+        _ name: String, _ reading: GearReading, _ devices: HostPlan.Devices
+    ) -> [Finding] {
+        let old = before.flatMap { GearReading(name, devices, $0) }
         return reading.instances("ifOperStatus").flatMap { port -> [Finding] in
             let title = reading.values["ifName.\(port)"].map { String($0) } ?? port
             let subject = "\(name)/\(port)"
@@ -221,8 +222,10 @@ extension CheckInput {
     }
 
     /// The feeds that this host's outlets hang on, once there are two outlets.
-    fileprivate func feeds(_ names: [String]) -> [Finding] {
-        let readings = names.compactMap { GearReading($0, now) }.filter { !$0.outlets.isEmpty }
+    fileprivate func feeds(_ names: [String], _ devices: HostPlan.Devices) -> [Finding] {
+        let readings = names.compactMap { GearReading($0, devices, now) }.filter {
+            !$0.outlets.isEmpty
+        }
         guard readings.reduce(0, { $0 + $1.outlets.count }) > 1 else { return [] }
         let feeds = Set(readings.compactMap { $0.values["feed"].map { String($0) } }).sorted()
         let isOne = feeds.count < 2
@@ -230,7 +233,7 @@ extension CheckInput {
             Finding(
                 .gearFeeds, "", isOne ? .critical : .ok, value: Int64(feeds.count),
                 "the supplies of this host hang on \(isOne ? "one feed alone" : "feeds"): "
-                    + feeds.joined(separator: ", "), source: "\(GearReading.folder)/*",
+                    + feeds.joined(separator: ", "), source: "\(devices.readings)/*",
                 fix: isOne ? .advice(["move one supply to an outlet of another feed"]) : nil)
         ]
     }

@@ -1,5 +1,7 @@
 // What the owner declared about the host: what the checks hold it to.
 
+public import HelperAPI
+
 /// The plan of one host.
 public struct HostPlan: Hashable, Sendable {
     /// A thread that must not be disturbed.
@@ -42,6 +44,20 @@ public struct HostPlan: Hashable, Sendable {
         }
     }
 
+    /// Other devices around the host, as power supplies and switches, which are read over SNMP.
+    public struct Devices: Hashable, Sendable {
+        /// The directory that declares them, with a file `NAME.toml` for each.
+        public var targets: String
+        /// The directory of their readings, with a file `NAME` for each.
+        public var readings: String
+
+        /// Devices with these directories.
+        public init(targets: String, readings: String) {
+            self.targets = targets
+            self.readings = readings
+        }
+    }
+
     /// Threads with a CPU of their own.
     public var hotThreads: [HotThread] = []
     /// Interfaces to watch; empty: every one that has a device behind it.
@@ -61,6 +77,8 @@ public struct HostPlan: Hashable, Sendable {
     public var off: Set<String> = []
     /// The units of the exchange, by name.
     public var units: [String] = []
+    /// Other devices around the host; nil: none is read.
+    public var devices: Devices?
 
     private var named: [NamedPath] = []
 

@@ -1,6 +1,7 @@
 // What the agent tells of its host, as JSON: the one form that boursectl, SNMP, monitoring and the
 // ops page read.
 
+import HelperAPI
 public import JSON
 
 /// A check as it is told: what a reader needs, without the code behind it.
@@ -130,18 +131,5 @@ extension AlarmEvent {
             sequence: UInt64(sequence), time: time, isRaised: isRaised, name: name,
             kind: Int(kind), subject: subject, state: state, value: json["value"]?.whole,
             text: text)
-    }
-}
-
-extension JSONValue {
-    /// A string's text, or nil.
-    public var text: String? { if case .string(let text) = self { text } else { nil } }
-    /// A whole number of 64 bits, or nil.
-    public var whole: Int64? { if case .numeral(let text) = self { Int64(text) } else { nil } }
-    /// The texts of an array of strings, or nil.
-    public var texts: [String]? {
-        guard case .array(let items) = self else { return nil }
-        let texts = items.compactMap(\.text)
-        return texts.count == items.count ? texts : nil
     }
 }

@@ -1,5 +1,6 @@
 // The host's state as tables: units, threads, queues, disks, directories and the exchange.
 
+import HelperAPI
 public import JSON
 
 /// What the agent tells of its host beside the checks. Pure.

@@ -1,5 +1,7 @@
 // Interrupts on the CPUs of hot threads. Numbers 121 … 129.
 
+import HelperAPI
+
 extension CheckKind {
     static let irqIntrusion = CheckKind(
         121, "cpu.irq-intrusion", unit: "per-second", warning: 1, critical: 100,

@@ -1,5 +1,7 @@
 // What else may run on the CPUs of hot threads, and what slows them. Numbers 111 … 119.
 
+import HelperAPI
+
 extension CheckKind {
     static let isolation = CheckKind(
         111, "cpu.isolation",

@@ -1,5 +1,7 @@
 // Who could have taken a CPU away from the thread that had it: by name, with how often.
 
+import HelperAPI
+
 /// Something that came in on a CPU between two observations.
 public struct NoiseSuspect: Hashable, Sendable {
     /// What it is, as `interrupt 41 (nvme0q2)`, `softirq TIMER` or `the hypervisor`.

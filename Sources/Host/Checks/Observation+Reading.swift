@@ -1,5 +1,7 @@
 // From the names of sources to an observation: which files that are, on this host.
 
+import HelperAPI
+
 extension Observation {
     /// Most names that are taken of a directory.
     static var namesMax: Int { 4_096 }
@@ -11,7 +13,8 @@ extension Observation {
     /// - `{pid}` for the process of each unit in `/probe/units` that runs,
     /// - `{cpu}` for each CPU of a hot thread; for each CPU that is online where none is declared,
     /// - `{nic}` for each declared interface; where none is, for each that has a `device`,
-    /// - `{disk}` for each block device that has a `device`.
+    /// - `{disk}` for each block device that has a `device`,
+    /// - `{targets}` and `{readings}` for the directories of other devices, where any are declared.
     ///
     /// A path that ends in `/` is a directory of which only the names are kept. The names are kept
     /// of every directory that was looked through as well.
@@ -25,7 +28,7 @@ extension Observation {
         self.init(time: time)
         var reader = Reader(plan: plan, observation: self, readText: text, readNames: names)
         reader.read("/probe/units")
-        for source in sources { reader.expand(source) }
+        for source in sources { reader.expand("", source[...]) }
         self = reader.observation
     }
 
@@ -48,24 +51,26 @@ extension Observation {
             return observation.names(directory) ?? []
         }
 
-        /// Reads every path that a pattern stands for.
-        mutating func expand(_ pattern: String) {
+        /// Reads every path that begins with `start`, as it is, and goes on as `pattern` says.
+        mutating func expand(_ start: String, _ pattern: Substring) {
             guard let open = pattern.firstIndex(where: { $0 == "*" || $0 == "{" }) else {
-                if pattern.hasSuffix("/") { return _ = list(String(pattern.dropLast())) }
-                return read(pattern)
+                let path = start + pattern
+                if path.hasSuffix("/") { return _ = list(String(path.dropLast())) }
+                return read(path)
             }
+            let head = start + pattern[..<open]
             guard pattern[open] == "*" else {
                 guard let close = pattern[open...].firstIndex(of: "}") else { return }
                 for name in stand(for: pattern[open...close]) {
-                    expand(pattern[..<open] + name + pattern[pattern.index(after: close)...])
+                    expand(head + name, pattern[pattern.index(after: close)...])
                 }
                 return
             }
-            let slash = pattern[..<open].lastIndex(of: "/") ?? pattern.startIndex
-            let start = String(pattern[pattern.index(after: slash)..<open])
-            for name in list(String(pattern[..<slash])) where name.hasPrefix(start) {
-                let rest = pattern[pattern.index(after: open)...]
-                expand("\(pattern[...slash])\(name)\(rest)")
+            guard let slash = head.lastIndex(of: "/") else { return }
+            let rest = pattern[pattern.index(after: open)...]
+            let beginning = head[head.index(after: slash)...]
+            for name in list(String(head[..<slash])) where name.hasPrefix(beginning) {
+                expand("\(head[...slash])\(name)", rest)
             }
         }
 
@@ -83,6 +88,8 @@ extension Observation {
             case "{disk}":
                 for name in list("/sys/block") { _ = list("/sys/block/\(name)/device") }
                 return observation.disks
+            case "{targets}": return plan.devices.map { [$0.targets] } ?? []
+            case "{readings}": return plan.devices.map { [$0.readings] } ?? []
             default: return []
             }
         }

@@ -38,7 +38,7 @@
 ///   percentage_used media_and_data_integrity_errors unsafe_shutdowns power_on_hours`
 /// - `/probe/ata/DISK`: `health passed` or `health failed`, then the attributes, a line each:
 ///   `id name value worst threshold raw`
-/// - `/run/bourse-snmp/targets/NAME`: what bourse-snmp read of a device: `time` in nanoseconds of
+/// - `{readings}/NAME`: what was read of a device: `time` in nanoseconds of
 ///   1970, then `name value`, or `error why`
 /// - `/probe/hung`: a line a source that took too long; no line where none did
 public struct Observation: Hashable, Sendable {

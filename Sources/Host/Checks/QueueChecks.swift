@@ -1,5 +1,7 @@
 // The queues of interfaces: how many, how long, who serves them. Numbers 221 … 239.
 
+import HelperAPI
+
 extension CheckKind {
     static let channels = CheckKind(
         221, "nic.channels", unit: "queues",

@@ -1,5 +1,7 @@
 // Settings of the kernel that disturb hot threads or memory. Numbers 141 … 149, 421 … 429.
 
+import HelperAPI
+
 extension CheckKind {
     static let workqueues = CheckKind(
         141, "cpu.workqueues",

@@ -1,5 +1,7 @@
 // The threads that have a CPU of their own: are they on it, do they keep it. Numbers 101 … 109.
 
+import HelperAPI
+
 extension CheckKind {
     static let threadAffinity = CheckKind(
         101, "cpu.thread-affinity",

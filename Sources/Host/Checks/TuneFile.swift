@@ -1,5 +1,6 @@
 // The files that bring the tuning back after a reboot, and keep other daemons off hot CPUs.
 
+import HelperAPI
 import JSON
 
 /// A file that is to be there, or no longer.

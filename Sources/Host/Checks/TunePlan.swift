@@ -1,6 +1,7 @@
 // What this host has to be told for its hot threads to be left alone: what is so already, what the
 // agent can change while everything runs, what only its owner can.
 
+public import HelperAPI
 public import JSON
 
 /// The tuning of one host, for what its owner declared. Pure: the same input gives the same plan.

@@ -1,5 +1,7 @@
 // The units of the exchange, as systemd sees them. Numbers 601 … 699.
 
+import HelperAPI
+
 extension CheckKind {
     static let unitState = CheckKind(
         601, "unit.state",

@@ -4,6 +4,7 @@ import ArgumentParser
 import Bench
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Presentation

@@ -4,6 +4,7 @@ import ArgumentParser
 import Checks
 import Configuration
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Presentation
@@ -26,7 +27,7 @@ struct TuneTarget: ParsableArguments {
 
     /// What it is to be told.
     func tuning() throws(Failure) -> TunePlan {
-        HostReading(plan: try common.settings().hostPlan, root: root).tuning()
+        HostReading(plan: HostPlan(try common.settings()), root: root).tuning()
     }
 }
 

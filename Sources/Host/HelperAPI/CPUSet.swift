@@ -17,7 +17,7 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
     /// (cpuset(7), "List format").
     public init?(list: some StringProtocol) {
         var all: [Int] = []
-        let text = list.trimming
+        let text = Self.trimming(list)
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         guard parts.count <= Self.numberMax + 1 else { return nil }
         for part in parts where !text.isEmpty {
@@ -32,7 +32,7 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads a mask as `00000000,0000000f`, most significant first (cpuset(7), "Mask format").
     public init?(mask: some StringProtocol) {
-        let words = mask.trimming.split(separator: ",", omittingEmptySubsequences: false)
+        let words = Self.trimming(mask).split(separator: ",", omittingEmptySubsequences: false)
         guard !words.isEmpty, words.count <= 128 else { return nil }
         var all: [Int] = []
         for (index, word) in words.reversed().enumerated() {
@@ -40,6 +40,13 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
             all += (0..<32).filter { bits >> $0 & 1 == 1 }.map { index * 32 + $0 }
         }
         self.init(all)
+    }
+
+    /// Without the newline that the kernel writes, and spaces.
+    private static func trimming(_ text: some StringProtocol) -> Substring {
+        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A }
+        let end = text.utf8.reversed().prefix(while: isSpace).count
+        return Substring(Substring(text).utf8.dropLast(end).drop(while: isSpace))
     }
 
     private static func number(_ text: some StringProtocol) -> Int? {
