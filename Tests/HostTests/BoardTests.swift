@@ -87,11 +87,13 @@ extension CheckKind {
 
     /// What is told in the hours of checks that go up and down each second, or as the hold lets
     /// them.
-    @Test(arguments: [
-        [95, 10], [95, 85], [10, 85, 95, 85], [95, nil], [95, 10, nil, 10], [95] + [10, 10, 10],
-        [95] + Array(repeating: 10, count: 11), [95] + Array(repeating: 85, count: 61),
-        [95] + Array(repeating: 10, count: 601), [95] + Array(repeating: nil, count: 601),
-    ] as [[Int64?]])
+    @Test(
+        arguments: [
+            [95, 10], [95, 85], [10, 85, 95, 85], [95, nil], [95, 10, nil, 10],
+            [95] + [10, 10, 10],
+            [95] + Array(repeating: 10, count: 11), [95] + Array(repeating: 85, count: 61),
+            [95] + Array(repeating: 10, count: 601), [95] + Array(repeating: nil, count: 601),
+        ] as [[Int64?]])
     func `a check that flaps makes few events, the first at once`(values: [Int64?]) throws {
         let second: Int64 = 1_000_000_000
         var board = Board()
@@ -159,7 +161,7 @@ extension CheckKind {
     }
 
     @Test func `kinds are told apart by number and by name`() {
-        let kinds = Catalog.kinds
+        let kinds = CheckCatalog.kinds
         #expect(Set(kinds.map(\.number)).count == kinds.count)
         #expect(Set(kinds.map(\.name)).count == kinds.count)
         for kind in kinds {

@@ -3,14 +3,14 @@
 import Checks
 import Testing
 
-@Suite struct NoiseTests {
-    private func suspects(_ machine: Machine, on cpu: Int) -> [NoiseSuspect]? {
+@Suite struct CPUIntrusionTests {
+    private func suspects(_ machine: Machine, on cpu: Int) -> [CPUIntrusion]? {
         func observation(_ files: [String: String]) -> Observation {
             var seen = Observation(time: 0)
-            for path in NoiseSuspect.sources { if let text = files[path] { seen.set(path, text) } }
+            for path in CPUIntrusion.sources { if let text = files[path] { seen.set(path, text) } }
             return seen
         }
-        return NoiseSuspect.all(
+        return CPUIntrusion.all(
             on: cpu, from: observation(machine.before), to: observation(machine.now))
     }
 
@@ -25,12 +25,12 @@ import Testing
             #expect(isChanged)
         }
         let loud = try #require(suspects(machine, on: 2))
-        #expect(loud.first == NoiseSuspect(name: "interrupt 50 (eth0-TxRx-0)", count: 4_400))
-        #expect(loud.contains(NoiseSuspect(name: "softirq NET_RX", count: 108)))
+        #expect(loud.first == CPUIntrusion(name: "interrupt 50 (eth0-TxRx-0)", count: 4_400))
+        #expect(loud.contains(CPUIntrusion(name: "softirq NET_RX", count: 108)))
         #expect(zip(loud, loud.dropFirst()).allSatisfy { $0.count >= $1.count })
         #expect(!loud.contains { $0.name.hasPrefix("the hypervisor") }, "that was CPU 3")
         let other = try #require(suspects(machine, on: 3))
-        #expect(other.contains(NoiseSuspect(name: "the hypervisor (ticks)", count: 6)))
+        #expect(other.contains(CPUIntrusion(name: "the hypervisor (ticks)", count: 6)))
         #expect(!other.contains { $0.name == "softirq NET_RX" })
     }
 

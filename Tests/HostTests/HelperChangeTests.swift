@@ -129,7 +129,7 @@ private final class HostTree {
         // This process stands in a tree that says it is a daemon of the exchange.
         let thread = Int(getpid())
         let tree = try HostTree([
-            "/proc/\(thread)/cgroup": 
+            "/proc/\(thread)/cgroup":
                 "9:name=systemd:/\n0::/bourse.slice/bourse-matchd.service\n",
             "/proc/\(thread)/task/\(thread)/comm": "x\n",
         ])

@@ -83,7 +83,7 @@ struct AgentDaemon {
 
     /// What is wrong with settings that only the checks know of.
     static func problems(_ settings: Settings) -> [(key: String, text: String)] {
-        let kinds = Set(Catalog.kinds.map(\.name))
+        let kinds = Set(CheckCatalog.kinds.map(\.name))
         var problems: [(key: String, text: String)] = []
         for threshold in settings.agent.thresholds where !kinds.contains(threshold.kind) {
             problems.append(("agent.thresholds", "there is no kind of check \(threshold.kind)"))

@@ -158,12 +158,9 @@ public final class HostChanger {
         }
     }
 
-    /// The word in brackets, as in `always [madvise] never`.
+    /// The word that is chosen of several, or the only one.
     private static func chosen(_ text: String) -> String? {
-        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]"),
-            open < close
-        else { return text.contains(" ") ? nil : text }
-        return String(text[text.index(after: open)..<close])
+        KernelChoice.chosen(in: text) ?? (text.contains(" ") ? nil : text)
     }
 
     // MARK: Threads and latency

@@ -45,7 +45,7 @@ struct Machine {
         .deletingLastPathComponent().appendingPathComponent("Fixtures")
 
     /// What all groups find.
-    var findings: [Finding] { Catalog.groups.flatMap(findings(of:)) }
+    var findings: [Finding] { CheckCatalog.groups.flatMap(findings(of:)) }
 
     /// What a group reads of it, and finds.
     func findings(of group: CheckGroup) -> [Finding] {

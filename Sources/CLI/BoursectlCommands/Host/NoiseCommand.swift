@@ -53,10 +53,10 @@ struct NoiseCommand: ParsableCommand {
         let others = all.filter { $0 != cpu }
         if !others.isEmpty { try? Host.setAffinity(thread: 0, others) }
         let reading = HostReading(plan: HostPlan(), root: "")
-        let before = reading.observation(NoiseSuspect.sources)
+        let before = reading.observation(CPUIntrusion.sources)
         let found = try NoiseReport.measure(cpu: cpu, nanos: Int64(seconds) * 1_000_000_000)
-        let after = reading.observation(NoiseSuspect.sources)
-        let suspects = NoiseSuspect.all(on: cpu, from: before, to: after)
+        let after = reading.observation(CPUIntrusion.sources)
+        let suspects = CPUIntrusion.all(on: cpu, from: before, to: after)
         common.out.give(
             found.json(cpu, suspects ?? []), text: found.lines(cpu, suspects, common.out.ink))
     }
@@ -175,7 +175,7 @@ struct NoiseReport: Sendable {
         return zip(Self.marks, all).filter { $0.1 > 0 }.map { ($0, $1) }
     }
 
-    func json(_ cpu: Int, _ suspects: [NoiseSuspect]) -> JSONValue {
+    func json(_ cpu: Int, _ suspects: [CPUIntrusion]) -> JSONValue {
         [
             "cpu": .number(cpu), "nanos": .number(nanos), "readings": .number(gaps.count),
             "p50Nanos": .number(gaps.percentile(perMille: 500)),
@@ -191,7 +191,7 @@ struct NoiseReport: Sendable {
         ]
     }
 
-    func lines(_ cpu: Int, _ suspects: [NoiseSuspect]?, _ ink: Ink) -> [String] {
+    func lines(_ cpu: Int, _ suspects: [CPUIntrusion]?, _ ink: Ink) -> [String] {
         func time(_ value: some BinaryInteger) -> String { Readable.duration(nanos: value) }
         var facts = Facts()
         facts.add(

@@ -25,11 +25,11 @@ extension CheckGroup {
     static let interrupts = CheckGroup(
         "cpu.interrupts", seconds: 1,
         kinds: [.irqIntrusion, .softirqIntrusion, .kernelInterrupts],
-        sources: ["/proc/interrupts", "/proc/softirqs", Observation.onlinePath]
+        sources: [InterruptTable.interrupts, InterruptTable.softirqs, Observation.onlinePath]
     ) { input in
         let hot = input.plan.hotCPUs
-        let all = InterruptChange(input, "/proc/interrupts", on: hot)
-        let soft = InterruptChange(input, "/proc/softirqs", on: hot)
+        let all = InterruptChange(input, InterruptTable.interrupts, on: hot)
+        let soft = InterruptChange(input, InterruptTable.softirqs, on: hot)
         return hot.numbers.flatMap { cpu in
             [input.devices(cpu, all), input.soft(cpu, soft), input.kernel(cpu, all)]
         }
@@ -39,96 +39,14 @@ extension CheckGroup {
     static let irqAffinity = CheckGroup(
         "cpu.irq-affinity", seconds: 10, kinds: [.irqAffinity, .irqBalance],
         sources: [
-            "/proc/interrupts", "/proc/irq/*/effective_affinity_list",
+            InterruptTable.interrupts, "/proc/irq/*/effective_affinity_list",
             "/proc/irq/*/smp_affinity_list", Observation.onlinePath,
-            "/probe/units", "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
+            UnitStatus.path, "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
         ]
     ) { input in
-        let table = InterruptTable(input.now, "/proc/interrupts", on: CPUSet([]))
+        let table = InterruptTable(input.now.text(InterruptTable.interrupts), on: CPUSet([]))
         return input.plan.hotCPUs.numbers.map { input.affinity($0, table) }
             + (input.plan.hotThreads.isEmpty ? [] : [input.balancing])
-    }
-}
-
-/// `/proc/interrupts` or `/proc/softirqs`: a line a kind, a column a CPU that is online.
-struct InterruptTable {
-    /// A line.
-    struct Row {
-        /// What stands before the colon: a number, or letters for the kernel's own.
-        var label: String
-        /// What stands behind the columns: chip, and the name of the device at the end.
-        var name: String
-        /// Counts, in the order of the table's CPUs; fewer where the line has fewer.
-        var counts: [Int64] = []
-
-        /// Reads a line byte by byte: on a large host there are 100,000 counts each second.
-        init?(_ line: ArraySlice<UInt8>, _ isWanted: [Bool]) {
-            guard let colon = line.firstIndex(of: 0x3A) else { return nil }
-            label = String(decoding: line[..<colon], as: UTF8.self).trimming.description
-            var at = colon + 1
-            func skip() { while at < line.endIndex, line[at] == 0x20 { at += 1 } }
-            skip()
-            for isWanted in isWanted where at < line.endIndex {
-                var value: Int64 = 0
-                let start = at
-                // What nobody wants is passed over, and not reckoned.
-                while at < line.endIndex, 0x30...0x39 ~= line[at] {
-                    if isWanted {
-                        let (tens, isLarge) = value.multipliedReportingOverflow(by: 10)
-                        let (sum, isLarger) = tens.addingReportingOverflow(Int64(line[at] - 0x30))
-                        if isLarge || isLarger { return nil }
-                        value = sum
-                    }
-                    at += 1
-                }
-                guard at > start, at == line.endIndex || line[at] == 0x20 else { return nil }
-                if isWanted { counts.append(value) }
-                skip()
-            }
-            name = String(decoding: line[at...], as: UTF8.self)
-        }
-    }
-
-    /// The lines.
-    var rows: [Row] = []
-    /// The CPUs whose columns were read.
-    private var cpus: [Int] = []
-
-    /// Reads the columns of some CPUs, or of all; nil where it is no table.
-    init?(_ seen: Observation?, _ path: String, on wanted: CPUSet? = nil) {
-        // Of an array, not of the text: walking a text byte by byte takes ten times as long.
-        var rest = Array((seen?.text(path) ?? "").utf8)[...]
-        func line() -> ArraySlice<UInt8> {
-            let end = rest.firstIndex(of: 0x0A) ?? rest.endIndex
-            defer { rest = rest[end...].dropFirst() }
-            return rest[..<end]
-        }
-        let head = String(decoding: line(), as: UTF8.self)
-        guard !head.words.isEmpty else { return nil }
-        var isWanted: [Bool] = []
-        for word in head.words {
-            guard word.hasPrefix("CPU"), let cpu = Int(word.dropFirst(3)) else { return nil }
-            isWanted.append(wanted?.contains(cpu) != false)
-            if isWanted.last == true { cpus.append(cpu) }
-        }
-        while !rest.isEmpty {
-            let line = line()
-            guard !line.isEmpty else { continue }
-            guard let row = Row(line, isWanted) else { return nil }
-            rows.append(row)
-        }
-    }
-
-    /// What a line counted on a CPU; 0 where it has no such column.
-    func count(_ row: Row, on cpu: Int) -> Int64 {
-        guard let index = cpus.firstIndex(of: cpu), index < row.counts.count else { return 0 }
-        return row.counts[index]
-    }
-
-    /// The sum of the chosen lines on a CPU; nil where the CPU has no column or it does not fit.
-    func sum(on cpu: Int, _ isChosen: (Row) -> Bool) -> Int64? {
-        guard cpus.contains(cpu), !rows.isEmpty else { return nil }
-        return Observation.sum(rows.filter(isChosen).map { count($0, on: cpu) })
     }
 }
 
@@ -140,8 +58,8 @@ private struct InterruptChange {
 
     init(_ input: CheckInput, _ path: String, on cpus: CPUSet) {
         self.path = path
-        old = InterruptTable(input.before, path, on: cpus)
-        new = InterruptTable(input.now, path, on: cpus)
+        old = InterruptTable(input.before?.text(path), on: cpus)
+        new = InterruptTable(input.now.text(path), on: cpus)
     }
 
     /// The devices that counted on a CPU.
@@ -151,19 +69,6 @@ private struct InterruptChange {
         return new.rows.filter {
             $0.isDevice && new.count($0, on: cpu) > then[$0.label] ?? 0
         }
-    }
-}
-
-extension InterruptTable.Row {
-    /// Whether a device has it; the kernel's own have letters.
-    var isDevice: Bool { label.utf8.allSatisfy { 0x30...0x39 ~= $0 } }
-
-    /// Whether the kernel spread it over CPUs itself and lets nobody move it: the queues of NVMe
-    /// disks and of virtio disks.
-    var isManaged: Bool {
-        let device = name.split(separator: " ").last ?? ""
-        return device.hasPrefix("nvme") && device.contains("q") && !device.hasSuffix("q0")
-            || device.hasPrefix("virtio") && device.contains("-req.")
     }
 }
 
@@ -210,7 +115,7 @@ extension CheckInput {
     fileprivate func affinity(_ cpu: Int, _ table: InterruptTable?) -> Finding {
         let source = "/proc/irq/*/effective_affinity_list"
         guard let table, !table.rows.isEmpty else {
-            return unknown(.irqAffinity, "cpu\(cpu)", source: "/proc/interrupts")
+            return unknown(.irqAffinity, "cpu\(cpu)", source: InterruptTable.interrupts)
         }
         var near: [InterruptTable.Row] = []
         for row in table.rows where row.isDevice {
@@ -243,9 +148,9 @@ extension CheckInput {
         guard let unit = now.units["irqbalance.service"] else {
             return unknown(.irqBalance, source: "systemd", "systemd does not tell of irqbalance")
         }
-        guard unit.words[2] == "active" else {
+        guard unit.active == "active" else {
             return Finding(
-                .irqBalance, "", .ok, "irqbalance is \(unit.words[2])", source: "systemd")
+                .irqBalance, "", .ok, "irqbalance is \(unit.active)", source: "systemd")
         }
         // Without a list of its own it leaves isolated CPUs alone.
         let path = "/etc/default/irqbalance"

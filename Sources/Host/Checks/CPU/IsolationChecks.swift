@@ -27,7 +27,7 @@ extension CheckGroup {
         kinds: [.isolation, .sibling, .steal, .throttling, .numaDistance],
         sources: [
             "/sys/devices/system/cpu/isolated", "/sys/devices/system/cpu/nohz_full",
-            "/proc/cmdline", "/proc/stat", Observation.onlinePath,
+            "/proc/cmdline", CPUTimes.path, Observation.onlinePath,
             "/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list",
             "/sys/devices/system/cpu/cpu{cpu}/thermal_throttle/core_throttle_count",
             "/sys/devices/system/cpu/cpu{cpu}/thermal_throttle/package_throttle_count",
@@ -91,53 +91,41 @@ extension CheckInput {
                 .sibling, "cpu\(cpu)", .ok, value: 0, "CPU \(cpu) has its core for itself",
                 source: path)
         }
-        let share = share(of: others.numbers, "cpu\(cpu)", .sibling, per: 100) { $0.busy }
-        switch share {
-        case .failure(let finding): return finding
-        case .success(let percent):
-            return finding(
-                .sibling, "cpu\(cpu)", value: percent,
-                "CPU \(others) is busy for \(percent) % on the core of CPU \(cpu)",
-                source: "/proc/stat",
-                fix: .advice(
-                    others.numbers.map { "echo 0 > /sys/devices/system/cpu/cpu\($0)/online" }))
-        }
+        return share(
+            of: others, .sibling, "cpu\(cpu)", per: 100, { $0.busy },
+            fix: .advice(
+                others.numbers.map { "echo 0 > /sys/devices/system/cpu/cpu\($0)/online" })
+        ) { "CPU \(others) is busy for \($0) % on the core of CPU \(cpu)" }
     }
 
     fileprivate var steal: Finding {
-        let watched = now.watchedCPUs(plan).numbers
+        let watched = now.watchedCPUs(plan)
         guard !watched.isEmpty else { return unknown(.steal, source: Observation.onlinePath) }
-        switch share(of: watched, "", .steal, per: 1_000, { $0.steal }) {
-        case .failure(let finding): return finding
-        case .success(let share):
-            return finding(
-                .steal, value: share,
-                "the hypervisor took \(share) ‰ of the time of CPU \(CPUSet(watched))",
-                source: "/proc/stat",
-                fix: .advice(["on the hypervisor: give each virtual CPU a physical one"]))
-        }
+        return share(
+            of: watched, .steal, per: 1_000, { $0.steal },
+            fix: .advice(["on the hypervisor: give each virtual CPU a physical one"])
+        ) { "the hypervisor took \($0) ‰ of the time of CPU \(watched)" }
     }
 
-    /// How a part of the time of CPUs grew against all of it, or why that cannot be said.
+    /// A finding of how a part of the time of CPUs grew against all of it.
     private func share(
-        of cpus: [Int], _ subject: String, _ kind: CheckKind, per whole: Int64,
-        _ part: (CPUTimes) -> Int64
-    ) -> Result<Int64, Blind> {
-        func grown(_ of: (CPUTimes) -> Int64) -> Growth {
-            growth { seen in
-                let times = CPUTimes.of(cpus, in: seen)
-                return Observation.sum(cpus.map { times[$0].map(of) })
-            }
+        of cpus: CPUSet, _ kind: CheckKind, _ subject: String = "", per whole: Int64,
+        _ part: (CPUTimes) -> Int64, fix: Fix, _ text: (Int64) -> String
+    ) -> Finding {
+        let source = CPUTimes.path
+        let (old, new) = (before?.cpuTimes(cpus) ?? [:], now.cpuTimes(cpus))
+        func grown(_ time: (CPUTimes) -> Int64) -> Growth {
+            growth(
+                from: Observation.sum(cpus.numbers.map { old[$0].map(time) }),
+                to: Observation.sum(cpus.numbers.map { new[$0].map(time) }))
         }
         switch (grown(part), grown { $0.total }) {
         case (.by(let some), .by(let all)) where all > 0:
-            return .success(Int64(clamping: Int128(some) * Int128(whole) / Int128(all)))
-        case (.unreadable, _), (_, .unreadable):
-            return .failure(unknown(kind, subject, source: "/proc/stat"))
+            let share = Int64(clamping: Int128(some) * Int128(whole) / Int128(all))
+            return finding(kind, subject, value: share, text(share), source: source, fix: fix)
+        case (.unreadable, _), (_, .unreadable): return unknown(kind, subject, source: source)
         default:
-            return .failure(
-                unknown(
-                    kind, subject, source: "/proc/stat", "/proc/stat was read once: no rate yet"))
+            return unknown(kind, subject, source: source, "\(source) was read once: no rate yet")
         }
     }
 
@@ -173,39 +161,5 @@ extension CheckInput {
                 "declare hot threads for CPUs of node \(node): \(here)",
                 "or put the interface into a slot of their node",
             ]))
-    }
-}
-
-/// Why a share cannot be said: the finding that tells so.
-private typealias Blind = Finding
-extension Finding: Error {}
-
-/// A line of `/proc/stat`, in ticks (proc_stat(5)).
-private struct CPUTimes {
-    var total: Int64
-    var idle: Int64
-    var steal: Int64
-    var busy: Int64 { total - idle }
-
-    init?(_ words: [Substring]) {
-        guard words.count >= 9 else { return nil }
-        let times = words[1...8].map { Observation.count($0) }
-        guard let total = Observation.sum(times), let idle = Observation.sum([times[3], times[4]]),
-            let steal = times[7]
-        else { return nil }
-        self.total = total
-        self.idle = idle
-        self.steal = steal
-    }
-
-    static func of(_ cpus: [Int], in seen: Observation) -> [Int: CPUTimes] {
-        var all: [Int: CPUTimes] = [:]
-        for line in seen.lines("/proc/stat") {
-            guard line.hasPrefix("cpu") else { break }
-            let name = line.dropFirst(3).prefix { $0 != " " }
-            guard let cpu = Int(name), cpus.contains(cpu) else { continue }
-            all[cpu] = CPUTimes(line.words)
-        }
-        return all
     }
 }

@@ -19,7 +19,7 @@ extension CheckGroup {
     static let threads = CheckGroup(
         "cpu.threads", seconds: 1, kinds: [.threadAffinity, .preemption, .runDelay],
         sources: [
-            "/probe/units", "/proc/{pid}/task/*/status", "/proc/{pid}/task/*/stat",
+            UnitStatus.path, "/proc/{pid}/task/*/status", "/proc/{pid}/task/*/stat",
             "/proc/{pid}/task/*/schedstat",
         ]
     ) { input in
@@ -46,8 +46,7 @@ private struct ThreadCheck {
         let folder = "/proc/\(process)/task"
         let threads = input.now.names(folder) ?? []
         let named = threads.first { thread in
-            let name = input.now.fields("\(folder)/\(thread)/status")["Name"]
-            return name.map(String.init) == String(hot.thread.prefix(15))
+            input.now.threadStatus("\(folder)/\(thread)")?.isNamed(hot.thread) == true
         }
         guard let named, let thread = Int(named) else {
             return kinds.map {
@@ -61,10 +60,9 @@ private struct ThreadCheck {
 
     private func affinity(_ process: Int, _ thread: Int, _ path: String) -> Finding {
         let status = "\(path)/status"
-        guard let list = input.now.fields(status)["Cpus_allowed_list"],
-            let allowed = CPUSet(list: list), !allowed.isEmpty
+        guard let allowed = input.now.threadStatus(path)?.allowed, !allowed.isEmpty
         else { return input.unknown(.threadAffinity, subject, source: status) }
-        guard let last = lastCPU("\(path)/stat") else {
+        guard let last = input.now.text("\(path)/stat").flatMap(ThreadStat.lastCPU) else {
             return input.unknown(.threadAffinity, subject, source: "\(path)/stat")
         }
         let others = input.plan.hotThreads.filter { $0 != hot && $0.cpu == hot.cpu }
@@ -83,18 +81,11 @@ private struct ThreadCheck {
                 + "\(hot.cpu)", source: status, fix: .change([move]))
     }
 
-    /// The field `processor` of proc_pid_stat(5), the 39th; the second ends in the last `)`.
-    private func lastCPU(_ path: String) -> Int? {
-        guard let text = input.now.text(path), let end = text.lastIndex(of: ")") else { return nil }
-        let words = text[text.index(after: end)...].words
-        return words.count > 36 ? Int(words[36]) : nil
-    }
-
     private func preemption(_ path: String) -> Finding {
         let source = "\(path)/status"
         return input.rate(
             .preemption, subject, over: 60, source: source, fix: advice,
-            of: { $0.counters(source)["nonvoluntary_ctxt_switches"] },
+            of: { $0.threadStatus(path)?.involuntary },
             { "\(hot.thread) lost its CPU \(times($0)) a minute" })
     }
 
@@ -102,10 +93,8 @@ private struct ThreadCheck {
         let source = "\(path)/schedstat"
         return input.rate(
             .runDelay, subject, source: source, fix: advice,
-            of: { seen in
-                let words = seen.text(source)?.words ?? []
-                return words.count == 3 ? Observation.count(words[1]).map { $0 / 1_000 } : nil
-            }, { "\(hot.thread) waited for its CPU \($0) µs in a second" })
+            of: { $0.text(source).flatMap(ThreadSchedule.waitNanos).map { $0 / 1_000 } },
+            { "\(hot.thread) waited for its CPU \($0) µs in a second" })
     }
 
     private var advice: Fix {

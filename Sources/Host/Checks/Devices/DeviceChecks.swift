@@ -1,106 +1,79 @@
-// Other gear around the host, as bourse-snmp reads it: power supplies, switch ports, sensors.
+// Other devices around the host, as they are read over SNMP: power supplies, switch ports, sensors.
 // Numbers 701 … 709.
 
 extension CheckKind {
-    static let gearAnswers = CheckKind(
+    static let deviceAnswers = CheckKind(
         701, "gear.answers",
         why: "A device that does not answer may be gone, and what it would tell is not told.")
-    static let gearBattery = CheckKind(
+    static let deviceBattery = CheckKind(
         702, "gear.battery",
         why: "A battery that is low or worn out carries nothing when the mains fail.")
-    static let gearSource = CheckKind(
+    static let deviceSource = CheckKind(
         703, "gear.source", unit: "minutes",
         why: "On its battery a power supply lasts for minutes; past it for none.")
-    static let gearAlarms = CheckKind(
+    static let deviceAlarms = CheckKind(
         704, "gear.alarms", unit: "alarms", warning: 1,
         why: "The power supply itself says that something is wrong with it.")
-    static let gearPort = CheckKind(
+    static let devicePort = CheckKind(
         705, "gear.port",
         why: "Behind the switch's port is this exchange, its standby or its clients.")
-    static let gearPortErrors = CheckKind(
+    static let devicePortErrors = CheckKind(
         706, "gear.port-errors", unit: "per-minute", warning: 1, critical: 1_000,
         why: "Frames that a switch damages or drops come late, by retransmission, or never.")
-    static let gearOutlet = CheckKind(
+    static let deviceOutlet = CheckKind(
         708, "gear.outlet",
         why: "Without its outlet a supply of this host gives nothing, and the other carries all.")
-    static let gearFeeds = CheckKind(
+    static let deviceFeeds = CheckKind(
         709, "gear.feeds", unit: "feeds",
         why: "Where all supplies hang on one feed, its breaker takes the host with it.")
-    static let gearSensor = CheckKind(
+    static let deviceSensor = CheckKind(
         707, "gear.sensor",
         why: "A sensor that failed sees no heat, no water and no open door.")
 }
 
 extension CheckGroup {
     /// The devices that the plan's directory declares, by their readings.
-    static let gear = CheckGroup(
+    static let devices = CheckGroup(
         "gear", seconds: 10,
         kinds: [
-            .gearAnswers, .gearBattery, .gearSource, .gearAlarms, .gearPort, .gearPortErrors,
-            .gearSensor, .gearOutlet, .gearFeeds,
+            .deviceAnswers, .deviceBattery, .deviceSource, .deviceAlarms, .devicePort,
+            .devicePortErrors,
+            .deviceSensor, .deviceOutlet, .deviceFeeds,
         ],
-        sources: ["{targets}/", "{readings}/*", "/probe/clock"]
+        sources: ["{targets}/", "{readings}/*", ClockReading.path]
     ) { input in
         guard let devices = input.plan.devices else { return [] }
         let declared = (input.now.names(devices.targets) ?? [])
             .filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }
-        return declared.flatMap { input.gear($0, devices) } + input.feeds(declared, devices)
-    }
-}
-
-/// What was read of a device, `name value` by line: UPS-MIB (RFC 1628), IF-MIB (RFC 2863) or
-/// ENTITY-SENSOR-MIB (RFC 3433).
-struct GearReading {
-    /// Seconds after which it says nothing about now.
-    static let secondsMax: Int64 = 60
-
-    let path: String
-    let values: [String: Substring]
-
-    init?(_ name: String, _ devices: HostPlan.Devices, _ observation: Observation) {
-        path = "\(devices.readings)/\(name)"
-        guard observation.text(path) != nil else { return nil }
-        values = observation.fields(path)
-    }
-
-    func number(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
-
-    /// The outlets that feed this host.
-    var outlets: [Substring] { values["outlets"]?.words ?? [] }
-
-    /// The instances of a column, in their order.
-    func instances(_ column: String) -> [String] {
-        values.keys.filter { $0.hasPrefix(column + ".") }
-            .map { String($0.dropFirst(column.count + 1)) }
-            .sorted { (Int($0) ?? 0, $0) < (Int($1) ?? 0, $1) }
+        return declared.flatMap { input.found(of: $0, devices) } + input.feeds(declared, devices)
     }
 }
 
 extension CheckInput {
-    fileprivate func gear(_ name: String, _ devices: HostPlan.Devices) -> [Finding] {
+    fileprivate func found(of name: String, _ devices: HostPlan.Devices) -> [Finding] {
         let path = "\(devices.readings)/\(name)"
-        guard let reading = GearReading(name, devices, now) else {
+        guard let reading = now.device(name, devices) else {
             return [
                 unknown(
-                    .gearAnswers, name, source: path,
+                    .deviceAnswers, name, source: path,
                     "nothing was read of \(name): does bourse-snmp run?")
             ]
         }
-        guard let time = reading.number("time"),
-            let clock = now.fields("/probe/clock")["realtime_ns"].flatMap({ Int64($0) })
-        else { return [unknown(.gearAnswers, name, source: path)] }
+        guard let time = reading.number("time"), let clock = now.clock?.realtimeNanos else {
+            return [unknown(.deviceAnswers, name, source: path)]
+        }
         let age = (Int128(clock) - Int128(time)) / 1_000_000_000
-        guard age <= GearReading.secondsMax else {
+        guard age <= DeviceReading.secondsMax else {
             return [
                 unknown(
-                    .gearAnswers, name, source: path,
+                    .deviceAnswers, name, source: path,
                     "\(name) was read \(age) s ago: does bourse-snmp run?")
             ]
         }
-        if let error = reading.values["error"] {
+        if let error = reading.text("error") {
             return [
                 Finding(
-                    .gearAnswers, name, .critical, "\(name) \(error)", source: path,
+                    .deviceAnswers, name, .critical, "\(name) \(error)", source: path,
                     fix: .advice([
                         "look at the device, its address and its user in "
                             + "\(devices.targets)/\(name).toml",
@@ -108,27 +81,27 @@ extension CheckInput {
                     ]))
             ]
         }
-        return [Finding(.gearAnswers, name, .ok, "\(name) answers", source: path)]
+        return [Finding(.deviceAnswers, name, .ok, "\(name) answers", source: path)]
             + supply(name, reading) + ports(name, reading, devices) + sensors(name, reading)
             + outlets(name, reading)
     }
 
     // MARK: Power supplies
 
-    private func supply(_ name: String, _ reading: GearReading) -> [Finding] {
-        guard reading.values.keys.contains(where: { $0.hasPrefix("ups") }) else { return [] }
+    private func supply(_ name: String, _ reading: DeviceReading) -> [Finding] {
+        guard reading.hasObjects("ups") else { return [] }
         return [battery(name, reading), source(name, reading)]
             + (reading.number("upsAlarmsPresent.0").map { count in
                 [
                     finding(
-                        .gearAlarms, name, value: count, "\(name) has \(some(count, "alarm"))",
+                        .deviceAlarms, name, value: count, "\(name) has \(some(count, "alarm"))",
                         source: reading.path,
                         fix: .advice(["look at its panel, or at upsAlarmTable"]))
                 ]
             } ?? [])
     }
 
-    private func battery(_ name: String, _ reading: GearReading) -> Finding {
+    private func battery(_ name: String, _ reading: DeviceReading) -> Finding {
         let percent = reading.number("upsEstimatedChargeRemaining.0")
         let charge = percent.map { ", \($0) % charged" } ?? ""
         let (state, word): (CheckState, String) =
@@ -139,13 +112,13 @@ extension CheckInput {
             default: (.unknown, "unknown")
             }
         return Finding(
-            .gearBattery, name, state, "the battery of \(name) is \(word)\(charge)",
+            .deviceBattery, name, state, "the battery of \(name) is \(word)\(charge)",
             source: reading.path,
             fix: state == .critical
                 ? .advice(["change the battery, or bring the mains back"]) : nil)
     }
 
-    private func source(_ name: String, _ reading: GearReading) -> Finding {
+    private func source(_ name: String, _ reading: DeviceReading) -> Finding {
         let minutes = reading.number("upsEstimatedMinutesRemaining.0")
         let (state, word): (CheckState, String) =
             switch reading.number("upsOutputSource.0") {
@@ -158,7 +131,7 @@ extension CheckInput {
             }
         let left = minutes.map { ", which lasts for \(some($0, "minute"))" } ?? ""
         return Finding(
-            .gearSource, name, state, value: minutes,
+            .deviceSource, name, state, value: minutes,
             "\(name) gives power from \(word)\(word == "its battery" ? left : "")",
             source: reading.path,
             fix: state.isAlarm
@@ -171,29 +144,28 @@ extension CheckInput {
     // MARK: Switches
 
     private func ports(
-        _ name: String, _ reading: GearReading, _ devices: HostPlan.Devices
+        _ name: String, _ reading: DeviceReading, _ devices: HostPlan.Devices
     ) -> [Finding] {
-        let old = before.flatMap { GearReading(name, devices, $0) }
+        let old = before?.device(name, devices)
         return reading.instances("ifOperStatus").flatMap { port -> [Finding] in
-            let title = reading.values["ifName.\(port)"].map { String($0) } ?? port
+            let title = reading.text("ifName.\(port)").map { String($0) } ?? port
             let subject = "\(name)/\(port)"
             let isUp = reading.number("ifOperStatus.\(port)") == 1
             let isWanted = reading.number("ifAdminStatus.\(port)") != 2
             let state: CheckState = isUp ? .ok : isWanted ? .critical : .warning
             let columns = ["ifInErrors", "ifOutErrors", "ifInDiscards", "ifOutDiscards"]
-            func lost(_ reading: GearReading?) -> Int64? {
-                let counts = columns.compactMap { reading?.number("\($0).\(port)") }
-                return counts.count == columns.count ? counts.reduce(0, &+) : nil
+            func lost(_ reading: DeviceReading?) -> Int64? {
+                Observation.sum(columns.map { reading?.number("\($0).\(port)") })
             }
             return [
                 Finding(
-                    .gearPort, subject, state,
+                    .devicePort, subject, state,
                     "port \(title) of \(name) is "
                         + (isUp ? "up" : isWanted ? "down" : "switched off"),
                     source: reading.path,
                     fix: isUp ? nil : .advice(["look at the cable, and at the port's settings"])),
                 rate(
-                    .gearPortErrors, subject, over: 60, source: reading.path,
+                    .devicePortErrors, subject, over: 60, source: reading.path,
                     fix: .advice(["look at the cable and at how full the port is"]),
                     from: lost(old), to: lost(reading),
                     { "port \(title) of \(name) damaged or dropped \($0) frames a minute" }),
@@ -204,7 +176,7 @@ extension CheckInput {
     // MARK: Outlets
 
     /// The outlets of a PDU that feed this host: of `outletState` 2 is on.
-    private func outlets(_ name: String, _ reading: GearReading) -> [Finding] {
+    private func outlets(_ name: String, _ reading: DeviceReading) -> [Finding] {
         reading.outlets.map { outlet in
             let (state, word): (CheckState, String) =
                 switch reading.number("outletState.\(outlet)") {
@@ -213,7 +185,7 @@ extension CheckInput {
                 default: (.unknown, "not told of")
                 }
             return Finding(
-                .gearOutlet, "\(name)/\(outlet)", state,
+                .deviceOutlet, "\(name)/\(outlet)", state,
                 "outlet \(outlet) of \(name), which feeds this host, is \(word)",
                 source: reading.path,
                 fix: state == .critical
@@ -223,15 +195,15 @@ extension CheckInput {
 
     /// The feeds that this host's outlets hang on, once there are two outlets.
     fileprivate func feeds(_ names: [String], _ devices: HostPlan.Devices) -> [Finding] {
-        let readings = names.compactMap { GearReading($0, devices, now) }.filter {
+        let readings = names.compactMap { now.device($0, devices) }.filter {
             !$0.outlets.isEmpty
         }
         guard readings.reduce(0, { $0 + $1.outlets.count }) > 1 else { return [] }
-        let feeds = Set(readings.compactMap { $0.values["feed"].map { String($0) } }).sorted()
+        let feeds = Set(readings.compactMap { $0.text("feed").map { String($0) } }).sorted()
         let isOne = feeds.count < 2
         return [
             Finding(
-                .gearFeeds, "", isOne ? .critical : .ok, value: Int64(feeds.count),
+                .deviceFeeds, "", isOne ? .critical : .ok, value: Int64(feeds.count),
                 "the supplies of this host hang on \(isOne ? "one feed alone" : "feeds"): "
                     + feeds.joined(separator: ", "), source: "\(devices.readings)/*",
                 fix: isOne ? .advice(["move one supply to an outlet of another feed"]) : nil)
@@ -240,9 +212,9 @@ extension CheckInput {
 
     // MARK: Sensors
 
-    private func sensors(_ name: String, _ reading: GearReading) -> [Finding] {
+    private func sensors(_ name: String, _ reading: DeviceReading) -> [Finding] {
         reading.instances("entPhySensorOperStatus").map { sensor in
-            let title = reading.values["entPhysicalName.\(sensor)"].map { String($0) } ?? sensor
+            let title = reading.text("entPhysicalName.\(sensor)").map { String($0) } ?? sensor
             let (state, word): (CheckState, String) =
                 switch reading.number("entPhySensorOperStatus.\(sensor)") {
                 case 1: (.ok, "works")
@@ -250,7 +222,7 @@ extension CheckInput {
                 default: (.unknown, "gives no value now")
                 }
             return Finding(
-                .gearSensor, "\(name)/\(sensor)", state, "sensor \(title) of \(name) \(word)",
+                .deviceSensor, "\(name)/\(sensor)", state, "sensor \(title) of \(name) \(word)",
                 source: reading.path,
                 fix: state == .critical ? .advice(["change the sensor"]) : nil)
         }

@@ -1,5 +1,7 @@
 // Disks at work, and the file systems on them. Numbers 301 … 319.
 
+import HelperAPI
+
 extension CheckKind {
     static let writeLatency = CheckKind(
         301, "disk.write-latency", unit: "microseconds", warning: 2_000, critical: 20_000,
@@ -49,20 +51,23 @@ extension CheckGroup {
             .requestErrors, .ioPressure,
         ],
         sources: [
-            "/sys/block/{disk}/ro", "/proc/diskstats", "/probe/statvfs", "/proc/1/mounts",
+            "/sys/block/{disk}/ro", DiskStatistics.path, FileSystemSpace.path, Mount.path,
             "/proc/mdstat", "/sys/fs/ext4/*/errors_count", "/sys/block/{disk}/device/ioerr_cnt",
             "/proc/pressure/io",
         ]
     ) { input in
         let disks = input.now.disks
+        let (old, new) = (input.before?.diskStatistics ?? [:], input.now.diskStatistics)
         let unseen =
             input.now.names("/sys/block") == nil
             ? [input.unknown(.writeLatency, source: "/sys/block")] : []
         return unseen
-            + disks.flatMap {
+            + disks.flatMap { disk in
                 [
-                    input.latency(.writeLatency, $0, "write", count: 7, millis: 10),
-                    input.latency(.flushLatency, $0, "flush", count: 18, millis: 19),
+                    input.latency(
+                        .writeLatency, disk, "write", old[disk]?.writes, new[disk]?.writes),
+                    input.latency(
+                        .flushLatency, disk, "flush", old[disk]?.flushes, new[disk]?.flushes),
                 ]
             } + input.plan.directories.flatMap { [input.space($0), input.readOnly($0)] }
             + input.plan.directories.compactMap(input.inodes) + input.arrays
@@ -72,7 +77,7 @@ extension CheckGroup {
 
     /// How long the space lasts, seen over minutes.
     static let diskTrend = CheckGroup(
-        "disk.trend", seconds: 600, kinds: [.fullWithin], sources: ["/probe/statvfs"]
+        "disk.trend", seconds: 600, kinds: [.fullWithin], sources: [FileSystemSpace.path]
     ) { input in
         input.plan.directories.map(input.fullWithin)
     }
@@ -87,30 +92,22 @@ extension CheckGroup {
 }
 
 extension CheckInput {
-    /// The average of a round, from the columns of `/proc/diskstats` (counted from 0).
+    /// The average of a round.
     fileprivate func latency(
-        _ kind: CheckKind, _ disk: String, _ word: String, count: Int, millis: Int
+        _ kind: CheckKind, _ disk: String, _ word: String, _ old: DiskStatistics.Requests?,
+        _ new: DiskStatistics.Requests?
     ) -> Finding {
-        let source = "/proc/diskstats"
-        func column(_ index: Int) -> Growth {
-            growth { seen in
-                let line = seen.lines(source).first { line in
-                    line.words.count > 2 && line.words[2] == disk
-                }
-                guard let words = line?.words, words.count > index else { return nil }
-                return Observation.count(words[index])
-            }
-        }
-        switch (column(count), column(millis)) {
+        let source = DiskStatistics.path
+        switch (
+            growth(from: old?.count, to: new?.count), growth(from: old?.millis, to: new?.millis)
+        )
+        {
         case (.by(let done), .by(let spent)):
-            let micros = done == 0 ? 0 : Int128(spent) * 1_000 / Int128(done)
-            let value = Int64(clamping: micros)
+            let micros = DiskStatistics.Requests.averageMicros(millis: spent, count: done)
             return finding(
-                kind, disk, value: value,
-                done == 0
-                    ? "\(disk) had no \(word) since the round before"
-                    : "a \(word) to \(disk) took \(value) µs on average of \(done)",
-                source: source,
+                kind, disk, value: micros ?? 0,
+                micros.map { "a \(word) to \(disk) took \($0) µs on average of \(done)" }
+                    ?? "\(disk) had no \(word) since the round before", source: source,
                 fix: .advice([
                     "look at the health of \(disk), and who else writes to it: iotop -o",
                     "if it stays so: boursectl switchover",
@@ -123,29 +120,15 @@ extension CheckInput {
         }
     }
 
-    /// A line of `/probe/statvfs`: what the file system of a directory has, and what is free.
-    fileprivate func statvfs(_ path: String, in seen: Observation?) -> [Int64]? {
-        for line in seen?.lines("/probe/statvfs") ?? [] {
-            let words = line.words
-            // The path may have spaces: the numbers stand at the end.
-            guard words.count >= 5 else { continue }
-            let numbers = words.suffix(4).compactMap { Observation.count($0) }
-            if numbers.count == 4, words.dropLast(4).joined(separator: " ") == path {
-                return numbers
-            }
-        }
-        return nil
-    }
-
     private func used(_ all: Int64, _ free: Int64) -> Int64? {
         guard all > 0, free <= all else { return nil }
         return Int64(Int128(all - free) * 100 / Int128(all))
     }
 
     fileprivate func space(_ directory: (name: String, path: String)) -> Finding {
-        let source = "/probe/statvfs"
-        guard let numbers = statvfs(directory.path, in: now),
-            let percent = used(numbers[0], numbers[1])
+        let source = FileSystemSpace.path
+        guard let space = now.fileSystems[directory.path],
+            let percent = used(space.bytes, space.freeBytes)
         else {
             return unknown(
                 .space, directory.name, source: source,
@@ -162,14 +145,14 @@ extension CheckInput {
 
     /// Some file systems have inodes as they need them, and say 0.
     fileprivate func inodes(_ directory: (name: String, path: String)) -> Finding? {
-        let source = "/probe/statvfs"
-        guard let numbers = statvfs(directory.path, in: now) else {
+        let source = FileSystemSpace.path
+        guard let space = now.fileSystems[directory.path] else {
             return unknown(
                 .inodes, directory.name, source: source,
                 "the file system of \(directory.path) does not tell its inodes")
         }
-        guard numbers[2] > 0 else { return nil }
-        guard let percent = used(numbers[2], numbers[3]) else {
+        guard space.inodes > 0 else { return nil }
+        guard let percent = used(space.inodes, space.freeInodes) else {
             return unknown(.inodes, directory.name, source: source)
         }
         return finding(
@@ -179,16 +162,16 @@ extension CheckInput {
     }
 
     fileprivate func fullWithin(_ directory: (name: String, path: String)) -> Finding {
-        let source = "/probe/statvfs"
-        func taken(_ seen: Observation?) -> Int64? {
-            statvfs(directory.path, in: seen).flatMap { $0[1] <= $0[0] ? $0[0] - $0[1] : nil }
+        let source = FileSystemSpace.path
+        func taken(_ space: FileSystemSpace?) -> Int64? {
+            space.flatMap { $0.freeBytes <= $0.bytes ? $0.bytes - $0.freeBytes : nil }
         }
-        guard let numbers = statvfs(directory.path, in: now), let new = taken(now) else {
+        guard let space = now.fileSystems[directory.path], let new = taken(space) else {
             return unknown(
                 .fullWithin, directory.name, source: source,
                 "the file system of \(directory.path) does not tell its size")
         }
-        guard let elapsedNanos, let old = taken(before) else {
+        guard let elapsedNanos, let old = taken(before?.fileSystems[directory.path]) else {
             return unknown(
                 .fullWithin, directory.name, source: source,
                 "\(directory.path) was looked at once: no rate yet")
@@ -198,7 +181,7 @@ extension CheckInput {
                 .fullWithin, directory.name, .ok, "\(directory.path) does not fill",
                 source: source)
         }
-        let nanos = Int128(numbers[1]) * Int128(elapsedNanos) / Int128(new - old)
+        let nanos = Int128(space.freeBytes) * Int128(elapsedNanos) / Int128(new - old)
         let hours = Int64(clamping: nanos / 3_600_000_000_000)
         return finding(
             .fullWithin, directory.name, value: hours,
@@ -210,21 +193,9 @@ extension CheckInput {
             ]))
     }
 
-    /// The mounts of process 1: the agent's own are read-only by its unit.
     fileprivate func readOnly(_ directory: (name: String, path: String)) -> Finding {
-        let source = "/proc/1/mounts"
-        var found: (point: String, isReadOnly: Bool, device: Substring)?
-        for line in now.lines(source) {
-            let words = line.words
-            guard words.count >= 4 else { continue }
-            let point = words[1].replacing("\\040", with: " ")
-            let isAbove =
-                point == "/" || directory.path == point || directory.path.hasPrefix(point + "/")
-            guard isAbove, point.utf8.count >= found?.point.utf8.count ?? 0 else { continue }
-            found = (
-                String(point), words[3].split(separator: ",").contains("ro"), words[0]
-            )
-        }
+        let source = Mount.path
+        let found = now.text(source).flatMap { Mount.holding(directory.path, in: Mount.table($0)) }
         guard let found else { return unknown(.readOnly, directory.name, source: source) }
         return verdict(
             .readOnly, directory.name, isRight: !found.isReadOnly, wrong: .critical,
@@ -338,7 +309,7 @@ extension CheckInput {
 
     fileprivate func scheduler(_ disk: String) -> Finding {
         let folder = "/sys/block/\(disk)/queue"
-        guard let name = now.text("\(folder)/scheduler").flatMap(Self.chosen),
+        guard let name = now.text("\(folder)/scheduler").flatMap({ KernelChoice.chosen(in: $0) }),
             ["none", "mq-deadline", "kyber", "bfq"].contains(name)
         else { return unknown(.scheduler, disk, source: "\(folder)/scheduler") }
         guard let turns = now.number("\(folder)/rotational"), 0...1 ~= turns else {
@@ -360,9 +331,7 @@ extension CheckInput {
     /// The share of the last ten seconds in which somebody waited, from `/proc/pressure`.
     func pressure(_ kind: CheckKind, _ resource: String, _ word: String) -> Finding {
         let source = "/proc/pressure/\(resource)"
-        let line = now.lines(source).first { $0.hasPrefix("some ") }
-        let average = line?.words.first { $0.hasPrefix("avg10=") }?.dropFirst(6)
-        guard let value = average.flatMap({ Self.decimal($0, digits: 1) }), value >= 0 else {
+        guard let value = now.text(source).flatMap(PressureReading.someTenSeconds) else {
             return unknown(
                 kind, source: source,
                 now.text(source) == nil
@@ -373,21 +342,5 @@ extension CheckInput {
             kind, value: value,
             "somebody waited for \(word) for \(value) ‰ of the last ten seconds", source: source,
             fix: .advice(["systemd-cgtop", "iotop -o", "cat /proc/pressure/\(resource)"]))
-    }
-
-    /// A decimal number times ten to the power of `digits`, what lies beyond cut off; nil where it
-    /// is none or does not fit.
-    static func decimal(_ text: some StringProtocol, digits: Int) -> Int64? {
-        let isNegative = text.hasPrefix("-")
-        let plain =
-            isNegative || text.hasPrefix("+") ? Substring(text.dropFirst()) : Substring(text)
-        let parts = plain.split(separator: ".", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), parts[0].utf8.count <= 18,
-            parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } })
-        else { return nil }
-        let rest = (parts.count == 2 ? parts[1] : "").prefix(digits)
-        let zeros = String(repeating: "0", count: digits - rest.utf8.count)
-        guard let value = Int64(parts[0] + rest + zeros) else { return nil }
-        return isNegative ? -value : value
     }
 }

@@ -30,14 +30,14 @@ extension CheckGroup {
         "disk.health", seconds: 600,
         kinds: [
             .nvmeWarning, .spare, .wear, .mediaErrors, .diskTemperature, .smart, .sectors,
-        ], sources: ["/sys/block/{disk}/ro", "/probe/nvme/{disk}", "/probe/ata/{disk}"]
+        ], sources: ["/sys/block/{disk}/ro", NVMeHealth.path("{disk}"), ATAHealth.path("{disk}")]
     ) { input in
         input.now.disks.flatMap { disk -> [Finding] in
             // The disks of virtual machines have no health of their own.
-            if disk.hasPrefix("nvme") || input.now.text("/probe/nvme/\(disk)") != nil {
+            if disk.hasPrefix("nvme") || input.now.text(NVMeHealth.path(disk)) != nil {
                 return NVMeCheck(input: input, disk: disk).findings
             }
-            if disk.hasPrefix("sd") || input.now.text("/probe/ata/\(disk)") != nil {
+            if disk.hasPrefix("sd") || input.now.text(ATAHealth.path(disk)) != nil {
                 return ATACheck(input: input, disk: disk).findings
             }
             return []
@@ -53,30 +53,35 @@ private func replacing(_ disk: String) -> Fix {
 private struct NVMeCheck {
     let input: CheckInput
     let disk: String
+    let health: NVMeHealth
+
+    init(input: CheckInput, disk: String) {
+        (self.input, self.disk) = (input, disk)
+        health = NVMeHealth(input.now.text(NVMeHealth.path(disk)) ?? "")
+    }
 
     var findings: [Finding] {
         [
             warning, spare,
-            value(.wear, "percentage_used") { "\(disk) has used \($0) % of its life" },
-            value(.mediaErrors, "media_and_data_integrity_errors") {
+            value(.wear, health.percentUsed) { "\(disk) has used \($0) % of its life" },
+            value(.mediaErrors, health.mediaErrors) {
                 "\(disk) could not read back what was written \(times($0))"
             },
             temperature,
         ]
     }
 
-    var source: String { "/probe/nvme/\(disk)" }
-    var log: [String: Int64] { input.now.counters(source) }
+    private var source: String { NVMeHealth.path(disk) }
 
-    func value(_ kind: CheckKind, _ key: String, _ text: (Int64) -> String) -> Finding {
-        guard let value = log[key] else { return input.unknown(kind, disk, source: source) }
+    private func value(_ kind: CheckKind, _ value: Int64?, _ text: (Int64) -> String) -> Finding {
+        guard let value else { return input.unknown(kind, disk, source: source) }
         return input.finding(
             kind, disk, value: value, text(value), source: source, fix: replacing(disk))
     }
 
-    /// The bits of the field Critical Warning (NVM Express Base Specification, log page 02h).
-    var warning: Finding {
-        guard let flags = log["critical_warning"], flags <= 255 else {
+    /// The bits of Critical Warning, as the specification has them.
+    private var warning: Finding {
+        guard let flags = health.warnings else {
             return input.unknown(.nvmeWarning, disk, source: source)
         }
         let meanings = [
@@ -93,12 +98,12 @@ private struct NVMeCheck {
     }
 
     /// Against its own threshold as well.
-    var spare: Finding {
-        guard let spare = log["available_spare"] else {
+    private var spare: Finding {
+        guard let spare = health.spare else {
             return input.unknown(.spare, disk, source: source)
         }
-        let own = log["available_spare_threshold"] ?? 0
-        var finding = value(.spare, "available_spare") {
+        let own = health.spareMin ?? 0
+        var finding = value(.spare, spare) {
             "\(disk) has \($0) % of its spare blocks left, its maker's limit is \(own) %"
         }
         if spare < own {
@@ -108,8 +113,8 @@ private struct NVMeCheck {
         return finding
     }
 
-    var temperature: Finding {
-        guard let kelvin = log["composite_temperature"], 200...500 ~= kelvin else {
+    private var temperature: Finding {
+        guard let kelvin = health.temperature else {
             return input.unknown(.diskTemperature, disk, source: source)
         }
         return input.finding(
@@ -122,41 +127,18 @@ private struct ATACheck {
     let input: CheckInput
     let disk: String
 
-    var source: String { "/probe/ata/\(disk)" }
-
-    private struct Attribute {
-        var name: String
-        var value: Int64
-        var threshold: Int64
-        var raw: Int64
-    }
-
-    /// By number; nil where a line cannot be read.
-    private var attributes: [Int64: Attribute]? {
-        var all: [Int64: Attribute] = [:]
-        for line in input.now.lines(source) where !line.hasPrefix("health ") {
-            let words = line.words
-            guard words.count == 6, let number = Observation.count(words[0]),
-                let value = Observation.count(words[2]),
-                let threshold = Observation.count(words[4]),
-                let raw = Observation.count(words[5])
-            else { return nil }
-            all[number] = Attribute(
-                name: String(words[1]), value: value, threshold: threshold, raw: raw)
-        }
-        return all
-    }
+    private var source: String { ATAHealth.path(disk) }
 
     var findings: [Finding] {
-        let health = input.now.fields(source)["health"]
-        guard health == "passed" || health == "failed", let attributes, !attributes.isEmpty else {
+        guard let health = input.now.text(source).flatMap({ ATAHealth($0) }) else {
             return [.smart, .sectors, .diskTemperature].map {
                 input.unknown($0, disk, source: source)
             }
         }
+        let attributes = health.attributes
         let low = attributes.keys.sorted().compactMap { attributes[$0] }
             .filter { $0.threshold > 0 && $0.value <= $0.threshold }.map(\.name)
-        let isRight = health == "passed" && low.isEmpty
+        let isRight = health.hasPassed && low.isEmpty
         var all = [
             input.verdict(
                 .smart, disk, isRight: isRight, wrong: .critical,

@@ -61,10 +61,10 @@ extension CheckGroup {
             .exchangeAnswers, .syncLatency, .commandFill, .logFill, .reserve, .connections,
             .gateWait, .logClock, .poisoned, .standbyRecords, .standbyBytes, .standbyTime, .hashes,
             .atRisk,
-        ], sources: ["/probe/exchange"]
+        ], sources: [ExchangeReading.path]
     ) { input in
         let unit = "bourse-matchd.service"
-        guard input.now.text("/probe/exchange") != nil else {
+        guard let reading = input.now.exchange else {
             guard input.plan.units.contains(unit) else { return [] }
             return [
                 Finding(
@@ -75,19 +75,20 @@ extension CheckGroup {
                     input.unknown($0, source: "the Link", "matchd does not answer")
                 }
         }
-        return ExchangeCheck(input: input).findings
+        return ExchangeCheck(input: input, reading: reading).findings
     }
 
     /// walletd.
     static let wallet = CheckGroup(
-        "wallet", seconds: 5, kinds: [.scanner, .node, .reconciliation], sources: ["/probe/wallet"]
+        "wallet", seconds: 5, kinds: [.scanner, .node, .reconciliation],
+        sources: [WalletReading.path]
     ) { input in
         let isDeclared = input.plan.units.contains("bourse-walletd.service")
-        guard input.now.text("/probe/wallet") != nil else {
+        guard let text = input.now.text(WalletReading.path) else {
             return isDeclared
                 ? [input.unknown(.scanner, source: "walletd", "walletd does not answer")] : []
         }
-        return input.wallet
+        return input.wallet(text)
     }
 }
 
@@ -99,33 +100,28 @@ private struct ExchangeCheck {
     ]
 
     let input: CheckInput
-    let source = "/probe/exchange"
-    let told: [String: Int64]
-
-    init(input: CheckInput) {
-        self.input = input
-        told = input.now.counters(source)
-    }
+    let reading: ExchangeReading
+    private let source = ExchangeReading.path
 
     var findings: [Finding] {
-        let role = input.now.fields(source)["role"].map(String.init) ?? ""
+        let role = reading[.role] ?? ""
         guard ["standalone", "primary", "standby"].contains(role) else {
             return ([.exchangeAnswers] + Self.always).map { input.unknown($0, source: source) }
         }
         return [
             Finding(.exchangeAnswers, "", .ok, "matchd answers, as \(role)", source: source),
             value(
-                .syncLatency, "syncP99Nanos", by: 1_000, ["look at disk.flush-latency"],
+                .syncLatency, .syncP99Nanos, by: 1_000, ["look at disk.flush-latency"],
                 { "one in a hundred group commits took longer than \($0) µs" }),
             value(
-                .commandFill, "ingressFillPerMille", ["look at the CPU of the engine's thread"],
+                .commandFill, .ingressFillPerMille, ["look at the CPU of the engine's thread"],
                 { "the ring of commands is full to \($0) ‰" }),
             value(
-                .logFill, "logFillPerMille", ["look at disk.write-latency and disk.flush-latency"],
+                .logFill, .logFillPerMille, ["look at disk.write-latency and disk.flush-latency"],
                 { "the ring of records is full to \($0) ‰" }),
             reserve, connections, gate, clock,
             value(
-                .poisoned, "poisoned",
+                .poisoned, .poisoned,
                 [
                     "journalctl -u bourse-matchd.service --grep 'died|poisoned'",
                     "report it with boursectl support-bundle; a start of matchd counts from 0",
@@ -134,22 +130,24 @@ private struct ExchangeCheck {
     }
 
     private func value(
-        _ kind: CheckKind, _ key: String, by divisor: Int64 = 1, _ advice: [String],
+        _ kind: CheckKind, _ key: ExchangeReading.Key, by divisor: Int64 = 1, _ advice: [String],
         _ text: (Int64) -> String
     ) -> Finding {
-        guard let value = told[key].map({ $0 / divisor }) else {
+        guard let value = reading.count(key).map({ $0 / divisor }) else {
             return input.unknown(
-                kind, source: source, "\(source) says nothing of \(key) that can be understood")
+                kind, source: source,
+                "\(source) says nothing of \(key.rawValue) that can be understood")
         }
         return input.finding(
             kind, value: value, text(value), source: source, fix: .advice(advice))
     }
 
     private var reserve: Finding {
-        guard let free = told["diskFreeBytes"], let reserve = told["diskReserveBytes"],
-            let isBelow = told["belowReserve"], isBelow <= 1
+        guard let free = reading.count(.diskFreeBytes),
+            let reserve = reading.count(.diskReserveBytes),
+            let isBelow = reading.flag(.belowReserve)
         else { return input.unknown(.reserve, source: source) }
-        let state: CheckState = isBelow == 1 ? .critical : free / 2 < reserve ? .warning : .ok
+        let state: CheckState = isBelow ? .critical : free / 2 < reserve ? .warning : .ok
         return Finding(
             .reserve, "", state, value: free,
             "\(free) bytes are free for the journal, \(reserve) are its reserve", source: source,
@@ -162,9 +160,9 @@ private struct ExchangeCheck {
     }
 
     private var connections: Finding {
-        guard let open = told["connections"], let most = told["connectionsMax"], most > 0 else {
-            return input.unknown(.connections, source: source)
-        }
+        guard let open = reading.count(.connections), let most = reading.count(.connectionsMax),
+            most > 0
+        else { return input.unknown(.connections, source: source) }
         let percent = Int64(clamping: Int128(open) * 100 / Int128(most))
         return input.finding(
             .connections, value: percent, "\(open) of \(most) connections to matchd are taken",
@@ -174,16 +172,16 @@ private struct ExchangeCheck {
 
     /// How far the host's clock is from the log's, which follows it within bounds alone.
     private var clock: Finding {
-        guard let isApart = told["clockApart"], isApart <= 1,
-            let offset = input.now.fields(source)["clockOffsetNanos"].flatMap({ Int64($0) })
+        guard let isApart = reading.flag(.clockApart),
+            let offset = reading.number(.clockOffsetNanos)
         else { return input.unknown(.logClock, source: source) }
         let millis = offset / 1_000_000
         let side = millis < 0 ? "behind" : "ahead of"
         return Finding(
-            .logClock, "", isApart == 1 ? .critical : .ok, value: Int64(millis.magnitude),
+            .logClock, "", isApart ? .critical : .ok, value: Int64(millis.magnitude),
             "the host's clock is \(millis.magnitude) ms \(side) the log's, which "
-                + (isApart == 1 ? "does not follow it" : "follows it"), source: source,
-            fix: isApart == 1
+                + (isApart ? "does not follow it" : "follows it"), source: source,
+            fix: isApart
                 ? .advice([
                     "put the host's clock right: chronyc -n sources; chronyc makestep",
                     offset < 0
@@ -196,12 +194,14 @@ private struct ExchangeCheck {
 
     /// Stuck when records were waiting in both rounds and none was let out between them.
     private var gate: Finding {
-        guard let released = told["released"], let durable = told["durable"] else {
+        guard let released = reading.count(.released), let durable = reading.count(.durable) else {
             return input.unknown(.gateWait, source: source)
         }
         let waiting = max(durable - released, 0)
-        let old = input.before?.counters(source) ?? [:]
-        let isStuck = waiting > 0 && old["released"] == released && old["durable"] ?? 0 > released
+        let old = input.before?.exchange
+        let isStuck =
+            waiting > 0 && old?.count(.released) == released
+            && old?.count(.durable) ?? 0 > released
         return Finding(
             .gateWait, "", isStuck ? .critical : .ok, value: waiting,
             isStuck
@@ -213,13 +213,13 @@ private struct ExchangeCheck {
 
     /// What the standby lacks while it is in the in-sync set was not acknowledged.
     private var atRisk: Finding {
-        guard let records = told["atRisk"], let isInSync = told["peerInSync"], isInSync <= 1 else {
+        guard let records = reading.count(.atRisk), let isInSync = reading.flag(.peerInSync) else {
             return input.unknown(.atRisk, source: source)
         }
         return input.finding(
             // matchd counts towards a peer that is in the set: without one it is all since then.
-            .atRisk, value: isInSync == 1 ? 0 : max(records, 1),
-            isInSync == 1
+            .atRisk, value: isInSync ? 0 : max(records, 1),
+            isInSync
                 ? "the standby has all that was acknowledged"
                 : "what was acknowledged since the standby left stands on this host alone",
             source: source,
@@ -235,26 +235,26 @@ private struct ExchangeCheck {
         if isPrimary {
             all = [
                 value(
-                    .standbyRecords, "standbyLagRecords", look,
+                    .standbyRecords, .standbyLagRecords, look,
                     { "the standby lacks \(some($0, "record"))" }
                 ),
                 value(
-                    .standbyBytes, "standbyLagBytes", look,
+                    .standbyBytes, .standbyLagBytes, look,
                     { "the standby lacks \(some($0, "byte"))" }),
                 value(
-                    .standbyTime, "standbyLagNanos", by: 1_000_000, look,
+                    .standbyTime, .standbyLagNanos, by: 1_000_000, look,
                     { "the standby is \($0) ms behind" }),
                 atRisk,
             ]
         }
-        guard let text = input.now.fields(source)["hashesEqual"] else { return all }
-        guard let isEqual = Observation.count(text), isEqual <= 1 else {
+        guard reading[.hashesEqual] != nil else { return all }
+        guard let isEqual = reading.flag(.hashesEqual) else {
             return all + [input.unknown(.hashes, source: source)]
         }
         return all + [
             input.verdict(
-                .hashes, isRight: isEqual == 1, wrong: .critical,
-                "replicas came to \(isEqual == 1 ? "the same result" : "different results")",
+                .hashes, isRight: isEqual, wrong: .critical,
+                "replicas came to \(isEqual ? "the same result" : "different results")",
                 source: source,
                 fix: .advice([
                     "boursectl pause", "boursectl journal rehearse, on each host",
@@ -265,42 +265,32 @@ private struct ExchangeCheck {
 }
 
 extension CheckInput {
-    fileprivate var wallet: [Finding] {
-        let source = "/probe/wallet"
-        var all: [Finding] = []
-        guard !now.lines(source).isEmpty else { return [unknown(.scanner, source: source)] }
-        for line in now.lines(source) {
-            let words = line.words
-            let numbers = words.dropFirst(2).map { Observation.count($0) }
-            if words.count == 6, words[0] == "chain", let interval = numbers[0], interval > 0,
-                let height = numbers[1], let scanned = numbers[2], let age = numbers[3]
-            {
-                all += chain(
-                    String(words[1]), interval: interval, behind: max(height - scanned, 0), age: age
-                )
-            } else if words.count == 3, words[0] == "asset", let balance = numbers[0], balance <= 1
-            {
-                let name = String(words[1])
-                all.append(
+    fileprivate func wallet(_ text: String) -> [Finding] {
+        let source = WalletReading.path
+        guard let all = WalletReading.all(text) else { return [unknown(.scanner, source: source)] }
+        return all.flatMap { line -> [Finding] in
+            switch line {
+            case .chain(let name, let interval, let unscanned, let age):
+                return chain(name, interval: interval, behind: unscanned, age: age)
+            case .asset(let name, let isBalanced):
+                return [
                     verdict(
-                        .reconciliation, name, isRight: balance == 1, wrong: .critical,
-                        "what customers are owed of \(name) is \(balance == 1 ? "" : "not ")there",
+                        .reconciliation, name, isRight: isBalanced, wrong: .critical,
+                        "what customers are owed of \(name) is \(isBalanced ? "" : "not ")there",
                         source: source,
                         fix: .advice([
                             "boursectl wallet reconcile \(name)",
                             "withdrawals of \(name) stay stopped until it is explained",
-                        ])))
-            } else {
-                return [unknown(.scanner, source: source)]
+                        ]))
+                ]
             }
         }
-        return all
     }
 
     private func chain(
         _ name: String, interval: Int64, behind: Int64, age: Int64
     ) -> [Finding] {
-        let source = "/probe/wallet"
+        let source = WalletReading.path
         return [
             finding(
                 .scanner, name, value: behind,

@@ -18,10 +18,9 @@ extension CheckGroup {
     /// What systemd says of each unit.
     static let units = CheckGroup(
         "unit", seconds: 1, kinds: [.unitState, .unitRestarts, .unitWatchdog],
-        sources: ["/probe/units"]
+        sources: [UnitStatus.path]
     ) { input in
-        let source = "/probe/units"
-        guard input.now.text(source) != nil else {
+        guard input.now.text(UnitStatus.path) != nil else {
             return input.plan.units.map {
                 input.unknown(.unitState, $0, source: "systemd", "systemd does not answer")
             }
@@ -34,62 +33,61 @@ extension CheckGroup {
                         .unitState, name, source: "systemd", "systemd does not know \(name)")
                 ]
             }
-            return [input.state(name, unit.words)]
-                + (unit.process > 0 ? input.running(name, unit.words) : [])
+            return [input.state(unit)] + (unit.process > 0 ? input.running(unit) : [])
         }
     }
 }
 
 extension CheckInput {
     /// So many restarts are no accident.
-    private static var restartsCritical: UInt64 { 5 }
+    private static var restartsCritical: Int64 { 5 }
 
-    fileprivate func state(_ unit: String, _ words: [String]) -> Finding {
-        let text = "\(unit) is \(words[2]) (\(words[3]))"
-        return switch (words[2], words[3]) {
+    fileprivate func state(_ unit: UnitStatus) -> Finding {
+        let name = unit.name
+        let text = "\(name) is \(unit.active) (\(unit.sub))"
+        let restarts = unit.restarts ?? 0
+        return switch (unit.active, unit.sub) {
         case ("active", "running"), ("active", "listening"), ("active", "active"):
-            Finding(.unitState, unit, .ok, text, source: "systemd")
-        case ("activating", "auto-restart")
-        where (Observation.count(words[5]) ?? 0) >= Self.restartsCritical:
+            Finding(.unitState, name, .ok, text, source: "systemd")
+        case ("activating", "auto-restart") where restarts >= Self.restartsCritical:
             // It is started again for ever, so it never fails; but it does not run.
             Finding(
-                .unitState, unit, .critical, text + ", after \(words[5]) restarts",
-                source: "systemd", fix: .advice(["journalctl -u \(unit) -n 50"]))
+                .unitState, name, .critical, text + ", after \(restarts) restarts",
+                source: "systemd", fix: .advice(["journalctl -u \(name) -n 50"]))
         case ("activating", _), ("deactivating", _), ("reloading", _):
-            Finding(.unitState, unit, .warning, text, source: "systemd")
-        case ("failed", _) where HelperRequest.units.contains(unit):
+            Finding(.unitState, name, .warning, text, source: "systemd")
+        case ("failed", _) where HelperRequest.units.contains(name):
             // One that an operator stopped is inactive; that is not put right by itself.
             Finding(
-                .unitState, unit, .critical, text, source: "systemd",
-                fix: .change([.unit(.start, name: unit)]))
+                .unitState, name, .critical, text, source: "systemd",
+                fix: .change([.unit(.start, name: name)]))
         case ("active", _), ("inactive", _), ("failed", _), ("maintenance", _):
             Finding(
-                .unitState, unit, .critical, text, source: "systemd",
-                fix: .advice(["journalctl -u \(unit) -n 50", "systemctl start \(unit)"]))
-        default: unknown(.unitState, unit, source: "/probe/units")
+                .unitState, name, .critical, text, source: "systemd",
+                fix: .advice(["journalctl -u \(name) -n 50", "systemctl start \(name)"]))
+        default: unknown(.unitState, name, source: UnitStatus.path)
         }
     }
 
     /// What is asked of a daemon that runs: how often it was started anew since an operator started
     /// it, and whether systemd would notice that it hangs.
-    fileprivate func running(_ unit: String, _ words: [String]) -> [Finding] {
-        let restarts = Observation.count(words[5])
-        let watchdog = Observation.count(words[6])
+    fileprivate func running(_ unit: UnitStatus) -> [Finding] {
+        let name = unit.name
         return [
-            restarts.map {
+            unit.restarts.map {
                 finding(
-                    .unitRestarts, unit, value: $0, "systemd has restarted \(unit) \(times($0))",
+                    .unitRestarts, name, value: $0, "systemd has restarted \(name) \(times($0))",
                     source: "systemd",
-                    fix: .advice(["journalctl -u \(unit) -p warning", "coredumpctl list"]))
-            } ?? unknown(.unitRestarts, unit, source: "/probe/units"),
-            watchdog.map {
+                    fix: .advice(["journalctl -u \(name) -p warning", "coredumpctl list"]))
+            } ?? unknown(.unitRestarts, name, source: UnitStatus.path),
+            unit.watchdogMicros.map {
                 verdict(
-                    .unitWatchdog, unit, isRight: $0 > 0,
+                    .unitWatchdog, name, isRight: $0 > 0,
                     $0 > 0
-                        ? "systemd notices within \($0 / 1_000) ms that \(unit) hangs"
-                        : "blind: systemd would not notice that \(unit) hangs", source: "systemd",
-                    fix: .advice(["systemctl edit \(unit): [Service] WatchdogSec=5s"]))
-            } ?? unknown(.unitWatchdog, unit, source: "/probe/units"),
+                        ? "systemd notices within \($0 / 1_000) ms that \(name) hangs"
+                        : "blind: systemd would not notice that \(name) hangs", source: "systemd",
+                    fix: .advice(["systemctl edit \(name): [Service] WatchdogSec=5s"]))
+            } ?? unknown(.unitWatchdog, name, source: UnitStatus.path),
         ]
     }
 }

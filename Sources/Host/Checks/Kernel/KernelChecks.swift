@@ -29,7 +29,7 @@ extension CheckGroup {
             .taint, .machineChecks, .lockupDetector, .hungTasks, .hardwareWatchdog, .slowSources,
         ],
         sources: [
-            "/proc/sys/kernel/tainted", "/proc/interrupts", "/proc/cmdline",
+            "/proc/sys/kernel/tainted", InterruptTable.interrupts, "/proc/cmdline",
             "/proc/sys/kernel/watchdog", "/proc/sys/kernel/nmi_watchdog",
             "/proc/sys/kernel/soft_watchdog", "/proc/sys/kernel/hung_task_timeout_secs",
             "/proc/sys/kernel/hung_task_detect_count", "/sys/class/watchdog/watchdog*/state",
@@ -81,7 +81,7 @@ extension CheckInput {
 
     /// The line MCE of `/proc/interrupts`.
     fileprivate var machineChecks: Finding {
-        let source = "/proc/interrupts"
+        let source = InterruptTable.interrupts
         if now.commandLine.contains("mce=off") {
             return Finding(
                 .machineChecks, "", .warning, "blind: the kernel's command line has mce=off",
@@ -91,7 +91,7 @@ extension CheckInput {
                     "update-grub", "reboot",
                 ]))
         }
-        guard let table = InterruptTable(now, source) else {
+        guard let table = InterruptTable(now.text(source)) else {
             return unknown(.machineChecks, source: source)
         }
         guard let row = table.rows.first(where: { $0.label == "MCE" }) else {

@@ -91,7 +91,7 @@ extension CheckInput {
 
     fileprivate var hugePageMode: Finding {
         let path = "/sys/kernel/mm/transparent_hugepage/enabled"
-        guard let mode = now.text(path).flatMap(Self.chosen),
+        guard let mode = now.text(path).flatMap({ KernelChoice.chosen(in: $0) }),
             ["always", "madvise", "never"].contains(mode)
         else { return unknown(.hugePageMode, source: path) }
         return verdict(
@@ -102,13 +102,6 @@ extension CheckInput {
 
     private static var words: [String: String] {
         ["always": "to all", "madvise": "to those who ask", "never": "to nobody"]
-    }
-
-    /// What stands in brackets, as the kernel marks the one of several that is chosen.
-    static func chosen(_ text: String) -> String? {
-        guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]")
-        else { return nil }
-        return String(text[text.index(after: open)..<close])
     }
 
     fileprivate var merging: Finding? {

@@ -33,7 +33,7 @@ extension CheckGroup {
             .clockSource,
         ],
         sources: [
-            "/probe/clock", "/probe/chrony",
+            ClockReading.path, ChronyTracking.path,
             "/sys/devices/system/clocksource/clocksource0/current_clocksource",
         ]
     ) { input in
@@ -48,14 +48,11 @@ extension CheckInput {
         .advice(["chronyc -n sources", "systemctl restart chrony", "journalctl -u chrony -n 50"])
     }
 
-    /// adjtimex(2): state 5 is TIME_ERROR, bit 0x40 of the status STA_UNSYNC.
     fileprivate var synchronised: Finding {
-        let source = "/probe/clock"
-        let clock = now.counters(source)
-        guard let state = clock["state"], let status = clock["status"], state <= 5 else {
+        let source = ClockReading.path
+        guard let isRight = now.clock?.isSynchronised else {
             return unknown(.synchronised, source: source)
         }
-        let isRight = state != 5 && status & 0x40 == 0
         return verdict(
             .synchronised, isRight: isRight, wrong: .critical,
             "the kernel's clock is \(isRight ? "" : "not ")synchronised", source: source,
@@ -63,8 +60,8 @@ extension CheckInput {
     }
 
     fileprivate var clockError: Finding {
-        let source = "/probe/clock"
-        guard let error = now.counters(source)["maxerror_us"] else {
+        let source = ClockReading.path
+        guard let error = now.clock?.errorMicrosMax else {
             return unknown(.clockError, source: source)
         }
         return finding(
@@ -72,39 +69,31 @@ extension CheckInput {
             fix: restart)
     }
 
-    /// The fields of `chronyc -c tracking`: reference, its name, stratum, time of reference,
-    /// offset in seconds, and nine more.
     fileprivate var chrony: [Finding] {
-        let source = "/probe/chrony"
-        let words = now.lines(source).first?.split(
-            separator: ",", omittingEmptySubsequences: false)
+        let source = ChronyTracking.path
         let isPrecise = plan.interfaces.contains { $0.isPTP }
-        guard let words, words.count == 14, let hops = Observation.count(words[2]), hops <= 255,
-            let nanos = Self.decimal(words[4], digits: 9)
-        else {
+        guard let tracking = now.text(source).flatMap({ ChronyTracking($0) }) else {
             let text = now.text(source) == nil ? "chrony does not answer" : nil
             let all: [CheckKind] = [.clockOffset, .stratum, .precisionOffset]
             return all.prefix(isPrecise ? 3 : 2).map { unknown($0, source: source, text) }
         }
-        let size = Int64(clamping: nanos.magnitude)
+        let (size, hops) = (Int64(clamping: tracking.offsetNanos.magnitude), tracking.stratum)
         var all = [
             finding(
                 .clockOffset, value: size / 1_000,
                 "the clock is off by \(size / 1_000) µs, chrony says", source: source, fix: restart)
         ]
-        // 0 stands for no source, a reference of 127.127.1.1 for the host's own clock.
-        let isAlone = hops == 0 || words[0] == "7F7F0101" || words[13] == "Not synchronised"
         all.append(
-            isAlone
+            !tracking.hasSource
                 ? Finding(
                     .stratum, "", .critical, value: hops, "chrony has no source of time",
                     source: source, fix: restart)
                 : finding(
                     .stratum, value: hops,
-                    "\(words[1]) gives the time, \(some(hops, "hop")) from a clock",
+                    "\(tracking.source) gives the time, \(some(hops, "hop")) from a clock",
                     source: source, fix: restart))
         guard isPrecise else { return all }
-        let isHardware = words[1].hasPrefix("PHC") || words[1].hasPrefix("PTP")
+        let isHardware = ["PHC", "PTP"].contains { tracking.source.hasPrefix($0) }
         let fix = Fix.advice([
             "systemctl status ptp4l", "in /etc/chrony/chrony.conf: refclock PHC /dev/ptp0 poll 0",
         ])
@@ -115,16 +104,17 @@ extension CheckInput {
                     source: source, fix: fix)
                 : Finding(
                     .precisionOffset, "", .critical,
-                    "\(words[1]) gives the time, not PTP as declared", source: source, fix: fix))
+                    "\(tracking.source) gives the time, not PTP as declared", source: source,
+                    fix: fix))
         return all
     }
 
     /// Both clocks are slewed alike: their difference changes when one is set.
     fileprivate var clockStep: Finding {
-        let source = "/probe/clock"
+        let source = ClockReading.path
         func difference(_ seen: Observation?) -> Int64? {
-            guard let clock = seen?.counters(source), let real = clock["realtime_ns"],
-                let steady = clock["monotonic_ns"]
+            guard let clock = seen?.clock, let real = clock.realtimeNanos,
+                let steady = clock.monotonicNanos
             else { return nil }
             return real - steady
         }

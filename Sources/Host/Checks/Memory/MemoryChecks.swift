@@ -38,7 +38,7 @@ extension CheckGroup {
         sources: [
             "/sys/devices/system/edac/mc/mc*/ce_count", "/sys/devices/system/edac/mc/mc*/ue_count",
             "/sys/devices/system/machinecheck/machinecheck0/ignore_ce", "/proc/cmdline",
-            "/proc/vmstat", "/proc/pressure/memory", "/proc/meminfo", "/probe/units",
+            PagingCounters.path, "/proc/pressure/memory", MemoryInfo.path, UnitStatus.path,
             "/proc/{pid}/limits",
         ] + CheckInput.virtualSources
     ) { input in
@@ -51,9 +51,9 @@ extension CheckGroup {
         } + [
             input.detector(controllers),
             input.rate(
-                .swapIn, source: "/proc/vmstat",
+                .swapIn, source: PagingCounters.path,
                 fix: .advice(["swapoff -a", "sed -i '/\\sswap\\s/ s/^/#/' /etc/fstab"]),
-                of: { $0.counters("/proc/vmstat")["pswpin"] },
+                of: { $0.text(PagingCounters.path).flatMap { PagingCounters($0).swappedIn } },
                 { "\(some($0, "page")) a second came back from swap" }),
             input.outOfMemory, input.pressure(.memoryPressure, "memory", "memory"),
         ] + input.lockLimits + [input.hugePagePool].compactMap { $0 }
@@ -113,8 +113,8 @@ extension CheckInput {
     }
 
     fileprivate var outOfMemory: Finding {
-        let source = "/proc/vmstat"
-        switch growth({ $0.counters(source)["oom_kill"] }) {
+        let source = PagingCounters.path
+        switch growth({ $0.text(source).flatMap { PagingCounters($0).killed } }) {
         case .unreadable: return unknown(.outOfMemory, source: source)
         case .first:
             return unknown(
@@ -136,13 +136,10 @@ extension CheckInput {
                     .lockLimit, unit, source: "systemd", "\(unit) has no process")
             }
             let source = "/proc/\(process)/limits"
-            let name = "Max locked memory"
-            let line = now.lines(source).first { $0.hasPrefix(name) }
-            let soft = line?.dropFirst(name.utf8.count).words.first ?? ""
-            let bytes = Observation.count(soft)
-            guard bytes != nil || soft == "unlimited" else {
+            guard let limit = now.text(source).flatMap({ LockLimit($0) }) else {
                 return unknown(.lockLimit, unit, source: source)
             }
+            let bytes: Int64? = if case .bytes(let bytes) = limit { bytes } else { nil }
             return Finding(
                 .lockLimit, unit, bytes == nil ? .ok : .warning, value: bytes,
                 bytes.map { "\(unit) may lock \($0) bytes of memory" }
@@ -157,9 +154,9 @@ extension CheckInput {
     }
 
     fileprivate var hugePagePool: Finding? {
-        let source = "/proc/meminfo"
+        let source = MemoryInfo.path
         guard let wanted = plan.hugePages else { return nil }
-        guard let pages = now.counters(source)["HugePages_Total"] else {
+        guard let pages = now.text(source).flatMap({ MemoryInfo($0).hugePages }) else {
             return unknown(.hugePagePool, source: source)
         }
         return Finding(

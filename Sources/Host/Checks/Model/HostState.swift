@@ -8,16 +8,17 @@ public struct HostState: Sendable {
     /// What must be read for all of it but the queues.
     public static var sources: [String] {
         [
-            "/probe/units", "/probe/exchange", "/probe/statvfs", "/proc/{pid}/task/*/status",
-            "/proc/{pid}/task/*/stat", "/sys/block/{disk}/size", "/proc/diskstats",
+            UnitStatus.path, ExchangeReading.path, FileSystemSpace.path,
+            "/proc/{pid}/task/*/status",
+            "/proc/{pid}/task/*/stat", "/sys/block/{disk}/size", DiskStatistics.path,
             "/sys/block/{disk}/device/hwmon*/temp1_input",
-            "/sys/block/{disk}/device/hwmon/*/temp1_input", "/probe/nvme/{disk}",
+            "/sys/block/{disk}/device/hwmon/*/temp1_input", NVMeHealth.path("{disk}"),
         ]
     }
     /// What must be read for the queues: a file for each interrupt, and nothing that changes often.
     public static var queueSources: [String] {
         [
-            "/proc/interrupts", "/proc/irq/*/effective_affinity_list",
+            InterruptTable.interrupts, "/proc/irq/*/effective_affinity_list",
             "/sys/class/net/{nic}/queues/", "/sys/bus/virtio/devices/*/net/",
         ]
     }
@@ -45,13 +46,12 @@ public struct HostState: Sendable {
 
     /// matchd's counters.
     public var exchange: JSONValue {
-        guard now.text("/probe/exchange") != nil else { return ["running": .bool(false)] }
-        let members = now.lines("/probe/exchange").compactMap { line -> JSONValue.Member? in
-            let words = line.words
-            guard words.count == 2 else { return nil }
-            let (key, value) = (String(words[0]), String(words[1]))
-            if key == "belowReserve" { return .init(key, .bool(value == "1")) }
-            return .init(key, Int64(value).map { .number($0) } ?? .string(value))
+        guard let reading = now.exchange else { return ["running": .bool(false)] }
+        let members = reading.entries.map { entry -> JSONValue.Member in
+            if entry.key == ExchangeReading.Key.belowReserve.rawValue {
+                return .init(entry.key, .bool(reading.flag(.belowReserve) == true))
+            }
+            return .init(entry.key, Int64(entry.value).map { .number($0) } ?? .string(entry.value))
         }
         return .object([.init("running", .bool(true))] + members)
     }
@@ -62,17 +62,18 @@ public struct HostState: Sendable {
     public var units: [JSONValue] {
         let all = now.units
         return plan.units.map { name in
-            let words = all[name]?.words ?? []
-            func word(_ index: Int) -> String { index < words.count ? words[index] : "unknown" }
-            func number(_ index: Int) -> Int64? { index < words.count ? Int64(words[index]) : nil }
+            let unit = all[name]
+            let since = (unit?.sinceMicros ?? 0).multipliedReportingOverflow(by: 1_000)
             return [
-                "name": .string(name), "load": .string(word(1)), "active": .string(word(2)),
-                "sub": .string(word(3)), "pid": .number(number(4) ?? 0),
-                "restarts": .number(number(5) ?? 0),
-                "since": .number((number(7) ?? 0) &* 1_000),
-                "status": .string(words.dropFirst(10).joined(separator: " ")),
-                "memoryBytes": Self.orNull(number(8)), "cpuNanos": Self.orNull(number(9)),
-                "watchdogMicros": .number(number(6) ?? 0),
+                "name": .string(name), "load": .string(unit?.load ?? "unknown"),
+                "active": .string(unit?.active ?? "unknown"),
+                "sub": .string(unit?.sub ?? "unknown"), "pid": .number(unit?.process ?? 0),
+                "restarts": .number(unit?.restarts ?? 0),
+                "since": .number(since.overflow ? 0 : since.partialValue),
+                "status": .string(unit?.status ?? ""),
+                "memoryBytes": Self.orNull(unit?.memoryBytes),
+                "cpuNanos": Self.orNull(unit?.cpuNanos),
+                "watchdogMicros": .number(unit?.watchdogMicros ?? 0),
             ]
         }
     }
@@ -90,24 +91,17 @@ public struct HostState: Sendable {
 
     private func thread(_ unit: String, _ process: Int64, _ number: String) -> JSONValue? {
         let path = "/proc/\(process)/task/\(number)"
-        let status = now.fields("\(path)/status")
-        // The name may hold spaces and parentheses; fields count from behind its last one, proc(5).
-        guard let name = status["Name"], let tid = Int64(number),
-            let stat = now.text("\(path)/stat"), let end = stat.lastIndex(of: ")")
+        guard let status = now.threadStatus(path), let tid = Int64(number),
+            let cpu = now.text("\(path)/stat").flatMap(ThreadStat.lastCPU)
         else { return nil }
-        let fields = stat[stat.index(after: end)...].words
-        guard fields.count > 36, let cpu = Int64(fields[36]) else { return nil }
-        func count(_ key: String) -> JSONValue {
-            .number(status[key].flatMap { Int64($0) } ?? 0)
-        }
-        let hot = plan.hotThreads.first { $0.unit == unit && $0.thread == name }
+        let hot = plan.hotThreads.first { $0.unit == unit && status.isNamed($0.thread) }
         return [
-            "unit": .string(unit), "thread": .string(String(name)), "pid": .number(process),
+            "unit": .string(unit), "thread": .string(status.name), "pid": .number(process),
             "tid": .number(tid), "cpu": .number(cpu),
-            "allowed": .string(status["Cpus_allowed_list"].map(String.init) ?? ""),
+            "allowed": .string(status.allowed.map { "\($0)" } ?? ""),
             "declared": hot.map { .number($0.cpu) } ?? .null,
-            "voluntary": count("voluntary_ctxt_switches"),
-            "nonvoluntary": count("nonvoluntary_ctxt_switches"),
+            "voluntary": .number(status.voluntary ?? 0),
+            "nonvoluntary": .number(status.involuntary ?? 0),
         ]
     }
 
@@ -115,7 +109,7 @@ public struct HostState: Sendable {
 
     /// The queues of the interfaces, with the interrupt that serves each where its name tells.
     public var queues: [JSONValue] {
-        let table = InterruptTable(now, "/proc/interrupts", on: CPUSet([]))
+        let table = InterruptTable(now.text(InterruptTable.interrupts), on: CPUSet([]))
         let interrupts = (table?.rows ?? []).compactMap { row in
             Int64(row.label).map { ($0, Self.parts(row.name.words.last ?? "")) }
         }
@@ -160,45 +154,40 @@ public struct HostState: Sendable {
 
     /// The disks.
     public var disks: [JSONValue] {
-        now.disks.map { disk in
-            let new = Self.statistics(now, disk)
-            let old = before.flatMap { Self.statistics($0, disk) }
-            let elapsed = before.map { (now.time - $0.time) / 1_000_000 } ?? 0
-            func grown(_ index: Int) -> Int64? {
-                guard let new, let old, index < new.count, index < old.count,
-                    new[index] >= old[index]
-                else { return nil }
-                return new[index] - old[index]
-            }
-            /// The average in microseconds of what took `millis` for `count`.
-            func average(_ millis: Int, _ count: Int) -> Int64? {
-                guard let millis = grown(millis), let count = grown(count), count > 0 else {
-                    return nil
-                }
-                return millis &* 1_000 / count
-            }
-            let busy = elapsed > 0 ? grown(9).map { min(100, $0 &* 100 / elapsed) } : nil
-            let health = now.fields("/probe/nvme/\(disk)")["percentage_used"].flatMap { Int64($0) }
+        let (old, new) = (before?.diskStatistics ?? [:], now.diskStatistics)
+        let elapsed = before.map { (now.time - $0.time) / 1_000_000 } ?? 0
+        func grown(_ old: Int64?, _ new: Int64?) -> Int64? {
+            guard let old, let new, new >= old else { return nil }
+            return new - old
+        }
+        func average(
+            _ old: DiskStatistics.Requests?, _ new: DiskStatistics.Requests?
+        ) -> Int64? {
+            guard let millis = grown(old?.millis, new?.millis),
+                let count = grown(old?.count, new?.count)
+            else { return nil }
+            return DiskStatistics.Requests.averageMicros(millis: millis, count: count)
+        }
+        return now.disks.map { disk in
+            let (was, counters) = (old[disk], new[disk])
+            let busy =
+                elapsed > 0
+                ? grown(was?.busyMillis, counters?.busyMillis).map {
+                    Int64(min(100, Int128($0) * 100 / Int128(elapsed)))
+                } : nil
+            let health = now.text(NVMeHealth.path(disk)).flatMap { NVMeHealth($0).percentUsed }
             return [
                 "disk": .string(disk),
                 // In sectors of 512 bytes, whatever the disk's own are.
                 "sizeBytes": .number((now.number("/sys/block/\(disk)/size") ?? 0) &* 512),
-                "reads": .number(new?[0] ?? 0), "writes": .number(new?[4] ?? 0),
-                "writeMicros": Self.orNull(average(7, 4)),
-                "flushMicros": Self.orNull(average(16, 15)),
+                "reads": .number(counters?.reads.count ?? 0),
+                "writes": .number(counters?.writes.count ?? 0),
+                "writeMicros": Self.orNull(average(was?.writes, counters?.writes)),
+                "flushMicros": Self.orNull(average(was?.flushes, counters?.flushes)),
                 "busyPercent": Self.orNull(busy), "temperature": Self.orNull(temperature(disk)),
                 "healthPercentUsed": Self.orNull(health),
             ]
         }
-    }
-
-    /// The counters of a disk, from the first behind its name (Documentation/admin-guide/iostats).
-    private static func statistics(_ observation: Observation, _ disk: String) -> [Int64]? {
-        for line in observation.lines("/proc/diskstats") {
-            let words = line.words
-            if words.count >= 14, words[2] == disk { return words[3...].map { Int64($0) ?? 0 } }
-        }
-        return nil
     }
 
     /// Degrees Celsius.
@@ -212,17 +201,13 @@ public struct HostState: Sendable {
 
     /// The directories of the plan.
     public var directories: [JSONValue] {
-        plan.directories.compactMap { name, path in
-            let line = now.lines("/probe/statvfs").map(\.words).first {
-                $0.count == 5 && $0[0] == path
-            }
-            guard let numbers = line?.dropFirst().map({ Int64(clamping: UInt64($0) ?? 0) }) else {
-                return nil
-            }
+        let spaces = now.fileSystems
+        return plan.directories.compactMap { name, path in
+            guard let space = spaces[path] else { return nil }
             return [
-                "name": .string(name), "path": .string(path), "bytes": .number(numbers[0]),
-                "freeBytes": .number(numbers[1]), "inodes": .number(numbers[2]),
-                "freeInodes": .number(numbers[3]),
+                "name": .string(name), "path": .string(path), "bytes": .number(space.bytes),
+                "freeBytes": .number(space.freeBytes), "inodes": .number(space.inodes),
+                "freeInodes": .number(space.freeInodes),
             ]
         }
     }

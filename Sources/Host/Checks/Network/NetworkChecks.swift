@@ -46,7 +46,7 @@ extension CheckGroup {
             "statistics/tx_dropped", "statistics/rx_crc_errors", "statistics/rx_frame_errors",
             "statistics/tx_carrier_errors",
         ].map { "/sys/class/net/{nic}/\($0)" } + [
-            "/proc/net/softnet_stat", "/proc/net/snmp", "/proc/net/netstat",
+            SoftnetCounters.path, ProtocolCounters.snmp, ProtocolCounters.netstat,
         ] + CheckInput.virtualSources
     ) { input in
         let nics = input.now.nics(input.plan)
@@ -171,32 +171,34 @@ private struct InterfaceCheck {
 
 extension CheckInput {
     fileprivate var networkOfHost: [Finding] {
-        let softnet = "/proc/net/softnet_stat"
+        let softnet = SoftnetCounters.path
         return [
             rate(
                 .backlogDrops, source: softnet,
                 fix: .advice(["sysctl -w net.core.netdev_max_backlog=10000"]),
-                of: { $0.softnet(column: 1) },
+                of: { $0.softnet?.dropped },
                 { "the kernel dropped \(some($0, "packet")) a second before a CPU took them" }),
             rate(
                 .squeezes, source: softnet,
                 fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
-                of: { $0.softnet(column: 2) },
+                of: { $0.softnet?.squeezed },
                 { "CPUs left packets for later \(times($0)) a second" }),
             retransmits,
             rate(
-                .listenOverflows, source: "/proc/net/netstat",
+                .listenOverflows, source: ProtocolCounters.netstat,
                 fix: .advice(["ss -ltn", "sysctl -w net.core.somaxconn=4096"]),
-                of: { $0.protocolCounters("/proc/net/netstat", "TcpExt")["ListenOverflows"] },
+                of: {
+                    $0.counter("ListenOverflows", of: "TcpExt", at: ProtocolCounters.netstat)
+                },
                 { "daemons turned \(some($0, "client")) a second away" }),
         ]
     }
 
     /// Against what was sent, or a hundred segments where it was less: one of three is no sign.
     private var retransmits: Finding {
-        let source = "/proc/net/snmp"
+        let source = ProtocolCounters.snmp
         func counter(_ name: String) -> Growth {
-            growth { $0.protocolCounters(source, "Tcp")[name] }
+            growth { $0.counter(name, of: "Tcp", at: source) }
         }
         switch (counter("RetransSegs"), counter("OutSegs")) {
         case (.by(let again), .by(let sent)):
@@ -212,28 +214,5 @@ extension CheckInput {
             return unknown(
                 .retransmits, source: source, "\(source) was read once: no rate yet")
         }
-    }
-}
-
-extension Observation {
-    /// The sum of a column over all CPUs; columns are hexadecimal.
-    fileprivate func softnet(column: Int) -> Int64? {
-        let rows = lines("/proc/net/softnet_stat").map(\.words)
-        guard !rows.isEmpty else { return nil }
-        return Self.sum(
-            rows.map { row in
-                guard row.count > column, row[column].utf8.count <= 8 else { return nil }
-                return UInt32(row[column], radix: 16).map(Int64.init)
-            })
-    }
-
-    /// The counters of a protocol: one line of names, one of values, each behind `NAME:`.
-    fileprivate func protocolCounters(_ path: String, _ name: String) -> [String: Int64] {
-        let pair = lines(path).filter { $0.hasPrefix(name + ":") }.map(\.words)
-        guard pair.count == 2, pair[0].count == pair[1].count else { return [:] }
-        let counts = zip(pair[0], pair[1]).compactMap { key, value in
-            Self.count(value).map { (String(key), $0) }
-        }
-        return Dictionary(counts) { _, last in last }
     }
 }

@@ -42,7 +42,7 @@ extension CheckGroup {
         ],
         sources: [
             "channels", "rings", "coalesce", "features", "rss", "stats", "timestamping",
-        ].map { "/probe/ethtool/{nic}/\($0)" } + [
+        ].map { EthernetReading.path("{nic}", $0) } + [
             "/sys/class/net/", "/sys/class/net/{nic}/device/msi_irqs/",
             "/sys/class/net/{nic}/queues/rx-*/rps_cpus",
             "/sys/class/net/{nic}/queues/tx-*/xps_cpus",
@@ -67,14 +67,15 @@ private struct QueueCheck {
         ].compactMap { $0 }
     }
 
-    func probe(_ topic: String) -> String { "/probe/ethtool/\(name)/\(topic)" }
+    func probe(_ topic: String) -> String { EthernetReading.path(name, topic) }
+
+    /// What a topic says, read by `read`; nil where it says nothing.
+    func read<Value>(_ topic: String, _ read: (String) -> Value?) -> Value? {
+        input.now.text(probe(topic)).flatMap(read)
+    }
 
     /// Combined queues, or those for receiving; nil: the interface does not tell.
-    var queueCount: Int64? {
-        let counts = input.now.counters(probe("channels"))
-        guard let combined = counts["combined"] else { return counts["rx"] }
-        return combined > 0 ? combined : counts["rx"]
-    }
+    var queueCount: Int64? { read("channels", EthernetReading.queues) }
 
     var channels: Finding? {
         let source = probe("channels")
@@ -95,8 +96,7 @@ private struct QueueCheck {
 
     var rings: Finding? {
         let source = probe("rings")
-        let counts = input.now.counters(source)
-        guard let slots = counts["rx"], let most = counts["rx_max"] else {
+        guard let (slots, most) = read("rings", EthernetReading.receiveRing) else {
             return absence(.rings, "rings", isDeclared: nic.ring != nil)
         }
         let text = "the receive ring of \(name) has \(slots) of at most \(most) slots"
@@ -115,12 +115,11 @@ private struct QueueCheck {
 
     var coalescing: Finding? {
         let source = probe("coalesce")
-        let counts = input.now.counters(source)
-        guard let micros = counts["rx_usecs"], let adaptive = counts["adaptive_rx"], adaptive <= 1
+        guard let (micros, isAdaptive) = read("coalesce", EthernetReading.coalescing)
         else { return absence(.coalescing, "coalesce", isDeclared: nic.coalesceMicros != nil) }
         let wanted = nic.coalesceMicros ?? 50
-        let isRight = adaptive == 0 && micros <= wanted
-        let mode = adaptive == 1 ? "as long as it sees fit" : "up to \(micros) µs"
+        let isRight = !isAdaptive && micros <= wanted
+        let mode = isAdaptive ? "as long as it sees fit" : "up to \(micros) µs"
         return Finding(
             .coalescing, name, isRight ? .ok : .warning, value: micros,
             "\(name) waits \(mode) for more packets, at most \(wanted) µs is the plan",
@@ -131,13 +130,13 @@ private struct QueueCheck {
 
     var offloads: Finding {
         let source = probe("features")
-        let features = input.now.counters(source)
-        guard let checksums = features["rx-checksum"], checksums <= 1 else {
+        let features = read("features", EthernetReading.features) ?? [:]
+        guard let checksums = features["rx-checksum"] else {
             return input.unknown(.offloads, name, source: source)
         }
         let short = ["rx-lro": "lro", "rx-gro-hw": "rx-gro-hw"]
-        let gathering = short.keys.sorted().filter { features[$0] == 1 }
-        let wrong = gathering + (checksums == 1 ? [] : ["rx-checksum"])
+        let gathering = short.keys.sorted().filter { features[$0] == true }
+        let wrong = gathering + (checksums ? [] : ["rx-checksum"])
         return input.verdict(
             .offloads, name, isRight: wrong.isEmpty,
             wrong.isEmpty
@@ -146,19 +145,15 @@ private struct QueueCheck {
             source: source,
             fix: .advice(
                 gathering.map { "ethtool -K \(name) \(short[$0] ?? $0) off" }
-                    + (checksums == 1 ? [] : ["ethtool -K \(name) rx on"])))
+                    + (checksums ? [] : ["ethtool -K \(name) rx on"])))
     }
 
     /// One queue needs no table.
     var spread: Finding? {
         let source = probe("rss")
         guard let count = queueCount, count > 1, count <= 4_096 else { return nil }
-        var entries: [Int64: Int64] = [:]
-        for line in input.now.lines(source) {
-            guard line.words.count == 2, let queue = Observation.count(line.words[0]),
-                let some = Observation.count(line.words[1])
-            else { return input.unknown(.spread, name, source: source) }
-            entries[queue] = some
+        guard let entries = EthernetReading.spread(input.now.text(source) ?? "") else {
+            return input.unknown(.spread, name, source: source)
         }
         guard !entries.isEmpty else { return absence(.spread, "rss", isDeclared: false) }
         let idle = (0..<count).filter { entries[$0] ?? 0 == 0 }.map { "\($0)" }
@@ -189,25 +184,16 @@ private struct QueueCheck {
                 ]))
     }
 
-    /// The driver's counters of one queue have its number and a word for loss in their names.
     var drops: Finding? {
         let source = probe("stats")
         guard input.now.text(source) != nil else {
             return absence(.queueDrops, "stats", isDeclared: false)
         }
-        func counts(_ seen: Observation?) -> [String: Int64] {
-            (seen?.counters(source) ?? [:]).filter { name, _ in
-                let low = name.lowercased()
-                return low.contains { $0.isNumber }
-                    && ["drop", "discard", "no_buf", "missed", "alloc_fail"]
-                        .contains { low.contains($0) }
-            }
+        guard let new = read("stats", EthernetReading.queueLosses) else {
+            return input.unknown(.queueDrops, name, source: source)
         }
-        let (old, new) = (counts(input.before), counts(input.now))
-        if new.isEmpty {
-            return input.now.counters(source).isEmpty
-                ? input.unknown(.queueDrops, name, source: source) : nil
-        }
+        guard !new.isEmpty else { return nil }
+        let old = input.before?.text(source).flatMap(EthernetReading.queueLosses) ?? [:]
         func grown(_ name: String) -> Int64 { (new[name] ?? 0) - (old[name] ?? new[name] ?? 0) }
         let worst =
             new.keys.sorted().max { grown($0) < grown($1) }
@@ -255,11 +241,9 @@ private struct QueueCheck {
     var timestamping: Finding? {
         let source = probe("timestamping")
         guard nic.isPTP else { return nil }
-        let can = input.now.counters(source)
-        guard let sends = can["hardware_transmit"], let receives = can["hardware_receive"] else {
+        guard let isRight = read("timestamping", EthernetReading.stampsInHardware) else {
             return input.unknown(.timestamping, name, source: source)
         }
-        let isRight = sends == 1 && receives == 1 && can["phc"] != nil
         return input.verdict(
             .timestamping, name, isRight: isRight, wrong: .critical,
             "\(name) \(isRight ? "stamps" : "does not stamp") packets in hardware, as PTP needs",

@@ -100,27 +100,6 @@ extension Observation {
     /// Where the CPUs that are online stand.
     static let onlinePath = "/sys/devices/system/cpu/online"
 
-    /// A line of `/probe/units`.
-    struct Unit {
-        /// Its words, seven or more.
-        var words: [String]
-        /// Its main process; 0: none.
-        var process: Int64
-    }
-
-    /// The units by name; lines that cannot be read are left out.
-    var units: [String: Unit] {
-        var units: [String: Unit] = [:]
-        for line in lines("/probe/units") {
-            let words = line.words.map(String.init)
-            guard words.count >= 7, let process = Int64(words[4]), 0...4_194_304 ~= process else {
-                continue
-            }
-            units[words[0]] = Unit(words: words, process: process)
-        }
-        return units
-    }
-
     /// The CPUs that are online; nil when that cannot be read.
     var onlineCPUs: CPUSet? { text(Self.onlinePath).flatMap { CPUSet(list: $0) } }
 
@@ -148,75 +127,5 @@ extension Observation {
     /// What stands behind `NAME=` on the kernel's command line.
     func argument(_ name: String) -> Substring? {
         commandLine.last { $0.hasPrefix(name + "=") }?.dropFirst(name.utf8.count + 1)
-    }
-
-    /// Counters, by their keys, of a text of lines `key value`; what is no whole number from 0 is
-    /// left out.
-    func counters(_ path: String) -> [String: Int64] {
-        fields(path).compactMapValues { $0.words.first.flatMap(Self.count) }
-    }
-
-    /// A whole number from 0.
-    static func count(_ text: some StringProtocol) -> Int64? {
-        guard let byte = text.utf8.first, 0x30...0x39 ~= byte else { return nil }
-        return Int64(text)
-    }
-
-    /// The sum; nil where one is missing, or it does not fit.
-    static func sum(_ counts: [Int64?]) -> Int64? {
-        counts.reduce(0 as Int64?) { sum, count in
-            guard let sum, let count else { return nil }
-            let (value, isTooLarge) = sum.addingReportingOverflow(count)
-            return isTooLarge ? nil : value
-        }
-    }
-}
-
-/// `once`, `3 times`.
-func times(_ count: Int64) -> String { count == 1 ? "once" : "\(count) times" }
-
-/// `1 page`, `3 pages`.
-func some(_ count: Int64, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
-
-extension CheckInput {
-    /// What `isVirtual` reads.
-    static let virtualSources = [
-        "/sys/devices/system/clocksource/clocksource0/available_clocksource",
-        "/sys/class/dmi/id/sys_vendor",
-    ]
-
-    /// Whether a hypervisor runs this host: it offers its clock, or made the board.
-    var isVirtual: Bool {
-        let clocks = now.text(Self.virtualSources[0])?.words ?? []
-        let maker = now.text(Self.virtualSources[1])?.trimming ?? ""
-        return clocks.contains { $0.hasPrefix("kvm") || $0.hasPrefix("hyperv") || $0 == "xen" }
-            || ["QEMU", "VMware, Inc.", "Xen", "innotek GmbH"].contains(maker)
-    }
-
-    /// The CPUs that hot threads do not have; nil when the ones online cannot be read, or none is
-    /// left.
-    var housekeeping: CPUSet? {
-        guard let all = now.onlineCPUs?.subtracting(plan.hotCPUs), !all.isEmpty else { return nil }
-        return all
-    }
-
-    /// A finding of a file that holds one number.
-    func number(
-        _ kind: CheckKind, _ subject: String = "", at path: String, fix: Fix? = nil,
-        _ text: (Int64) -> String
-    ) -> Finding {
-        guard let value = now.number(path), value >= 0 else {
-            return unknown(kind, subject, source: path)
-        }
-        return finding(kind, subject, value: value, text(value), source: path, fix: fix)
-    }
-
-    /// A finding that is right or not, of a state without a value.
-    func verdict(
-        _ kind: CheckKind, _ subject: String = "", isRight: Bool, wrong: CheckState = .warning,
-        _ text: String, source: String, fix: Fix? = nil
-    ) -> Finding {
-        Finding(
-            kind, subject, isRight ? .ok : wrong, text, source: source, fix: isRight ? nil : fix)
     }
 }

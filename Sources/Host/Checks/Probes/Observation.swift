@@ -72,7 +72,7 @@ public struct Observation: Hashable, Sendable {
 
     /// A file's lines without empty ones; none when it could not be read.
     public func lines(_ path: String) -> [Substring] {
-        texts[path].map { Substring($0).parts { $0 == 0x0A } } ?? []
+        texts[path]?.lines ?? []
     }
 
     /// The names in a directory, numbers in their order; nil when it could not be read.
@@ -81,17 +81,6 @@ public struct Observation: Hashable, Sendable {
     /// The names in a directory that begin so; none when it could not be read.
     func names(_ directory: String, beginning start: String) -> [String] {
         lists[directory]?.filter { $0.hasPrefix(start) } ?? []
-    }
-
-    /// The values of a text of lines `key value` (a colon may stand behind the key).
-    public func fields(_ path: String) -> [String: Substring] {
-        var fields: [String: Substring] = [:]
-        for line in lines(path) {
-            let isBetween = { (byte: UInt8) in byte == 0x3A || byte == 0x20 || byte == 0x09 }
-            guard let end = line.utf8.firstIndex(where: isBetween) else { continue }
-            fields[String(line[..<end])] = Substring(line.utf8[end...].drop(while: isBetween))
-        }
-        return fields
     }
 
     /// Every path with its text, sorted: what a support bundle takes along.
@@ -107,27 +96,5 @@ public struct Observation: Hashable, Sendable {
             return (Substring(name.utf8.dropLast(digits)), number, name)
         }
         return keyed.sorted { ($0.start, $0.number) < ($1.start, $1.number) }.map(\.name)
-    }
-}
-
-extension StringProtocol {
-    /// Without spaces, tabs and newlines at its ends.
-    var trimming: SubSequence {
-        let start = drop { $0 == " " || $0 == "\t" || $0 == "\n" }
-        guard let last = start.lastIndex(where: { $0 != " " && $0 != "\t" && $0 != "\n" }) else {
-            return self[endIndex...]
-        }
-        return self[start.startIndex...last]
-    }
-
-    /// Its parts between spaces and tabs.
-    var words: [Substring] { Substring(self).parts { $0 == 0x20 || $0 == 0x09 } }
-}
-
-extension Substring {
-    /// Its parts between such bytes, without empty ones. Bytes, since tables of interrupts are long
-    /// and read each second.
-    fileprivate func parts(_ isBetween: (UInt8) -> Bool) -> [Substring] {
-        utf8.split(whereSeparator: isBetween).map { Substring($0) }
     }
 }

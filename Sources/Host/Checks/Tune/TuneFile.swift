@@ -137,7 +137,7 @@ public struct TuneFile: Hashable, Sendable {
                     .map { [line(path, $0.mask)] } ?? []
             case .hugePageMode:
                 let path = "/sys/kernel/mm/transparent_hugepage/enabled"
-                let old = input.now.text(path).flatMap(CheckInput.chosen)
+                let old = input.now.text(path).flatMap { KernelChoice.chosen(in: $0) }
                 let mode = finding.fix == nil ? old : nil
                 return [line(path, mode ?? "madvise")]
             case .pageMerging: return [line("/sys/kernel/mm/ksm/run", "0")]

@@ -1,13 +1,13 @@
 // Every check there is.
 
 /// All groups of checks, in the order in which they are shown.
-public enum Catalog {
+public enum CheckCatalog {
     /// The groups.
     public static var groups: [CheckGroup] {
         [
             .units, .exchange, .wallet, .threads, .isolation, .interrupts, .irqAffinity,
             .frequency, .settings, .network, .queues, .disks, .diskSettings, .diskTrend,
-            .diskHealth, .memory, .time, .power, .gear, .kernel,
+            .diskHealth, .memory, .time, .power, .devices, .kernel,
         ]
     }
 
