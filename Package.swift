@@ -88,17 +88,20 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto"]),
+        wing("System", "Configuration", ["Terms"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["JSON", "Platform"]),
+        // What the root helper can be asked for: it links no check.
+        wing("Host", "HelperAPI"),
         // The checks of a host: from what was read to what it means. Pure.
-        wing("Host", "Checks", ["JSON", "AgentAPI"]),
+        wing("Host", "Checks", ["JSON", "Configuration", "AgentAPI", "HelperAPI"]),
         // What the root helper does to a host.
-        wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("System", "Configuration", ["Terms", "AgentAPI", "Checks"]),
-        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
-        // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
+        wing("Host", "Helper", ["JSON", "Platform", "HelperAPI"]),
+        // The agent: reads a host, checks it and reports. Its pages are files in its folder.
         wing(
-            "Host", "Agent", ["JSON", "Platform", "AgentAPI", "Checks", deque] + nio,
+            "Host", "Agent",
+            ["JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", deque] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // Names and values of SNMP.
         wing("Host", "SNMP"),
@@ -136,7 +139,8 @@ let package = Package(
             "CLI", "BoursectlCommands",
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "AgentAPI", "Checks", "Follower", "Configuration", "Secrets", "Presentation",
+                "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration", "Secrets",
+                "Presentation",
                 arguments,
             ]),
         // Daemons: compose only.
@@ -146,7 +150,7 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
                 "Configuration", "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
+        daemon("helper", ["Platform", "HelperAPI", "Helper", "DaemonKit", logging]),
         daemon(
             "auditd",
             [
@@ -164,8 +168,8 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "AgentAPI", "Checks", "Configuration", "DaemonKit",
-                "Agent", "Link", logging,
+                "Terms", "JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", "Configuration",
+                "DaemonKit", "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -199,8 +203,8 @@ let package = Package(
         tests(
             "HostTests",
             [
-                "JSON", "Platform", "AgentAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller",
-                "Subagent",
+                "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks", "Helper",
+                "Agent", "SNMP", "DevicePoller", "Subagent",
             ],
             exclude: ["Fixtures"]),
         tests("SystemTests", ["Platform", "DaemonKit", logging]),

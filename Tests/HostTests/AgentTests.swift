@@ -5,6 +5,7 @@ import Agent
 import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Synchronization
@@ -55,7 +56,7 @@ final class Scratch {
         #expect(read[0].text("/sys/block/loop0/size") == nil)
         #expect(read[0].text("/sys/block/nothing") == nil)
         #expect(read[0].names("/sys/block") == ["loop0", "vda", "vdb"])
-        #expect(read[1].fields("/proc/7/task/7/status")["Name"] == "engine")
+        #expect(read[1].text("/proc/7/task/7/status") == "Name:\tengine")
         #expect(read[1].text("/proc/8/task/8/status") == nil)
         #expect(read[1].time == 5)
     }

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Checks
+import HelperAPI
 import JSON
 import Testing
 
@@ -161,7 +162,7 @@ extension CheckKind {
     }
 
     @Test func `kinds are told apart by number and by name`() {
-        let kinds = Catalog.kinds
+        let kinds = CheckCatalog.kinds
         #expect(Set(kinds.map(\.number)).count == kinds.count)
         #expect(Set(kinds.map(\.name)).count == kinds.count)
         for kind in kinds {

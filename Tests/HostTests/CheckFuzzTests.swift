@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct CheckFuzzTests {
     /// What no file of the kernel says.
-    private static let garbage = [
+    static let garbage = [
         "", "\n", " \n", "\0\u{1}\u{fffd}\n", "garbage", ": :\n= =\n- -\n", "☃ ☃☃ ☃\n",
         "x1 y2 z3 a4 b5 c6 d7\n", ",,,,,,,,,,,,,\n", "[\n]\n", "[]", "()", "0x", "-\n", "+\n",
         ".\n",
@@ -16,7 +16,7 @@ import Testing
     ]
 
     /// Numbers at and beyond the ends, and words that are nearly right.
-    private static let numbers = [
+    static let numbers = [
         "0", "-1", "1", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
         "18446744073709551615", "99999999999999999999999999999999", "0x7fffffffffffffff", "4096",
         "0-4095", "0-4294967295", "3-1", "ffffffff", "1.5", "-0.000000001", "1e308", "nan",
@@ -33,7 +33,7 @@ import Testing
 
         init(_ machine: Machine) {
             plan = machine.plan
-            groups = Catalog.groups.map { group in
+            groups = CheckCatalog.groups.map { group in
                 let now = Machine.observation(20_000_000_000, machine.now, group, machine.plan)
                 let before = Machine.observation(
                     10_000_000_000, machine.before, group, machine.plan)

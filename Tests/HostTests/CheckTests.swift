@@ -4,6 +4,7 @@
 import AgentAPI
 import Checks
 import Foundation
+import HelperAPI
 import Testing
 
 @Suite struct CheckTests {
@@ -96,9 +97,11 @@ import Testing
             _ = fault.apply(to: &machine)
             alarms.formUnion(machine.findings.filter(\.state.isAlarm).map(\.kind.name))
         }
-        for kind in Catalog.kinds { #expect(alarms.contains(kind.name), "\(kind.name) is dead") }
-        #expect(Set(Catalog.groups.map(\.name)).count == Catalog.groups.count)
-        for group in Catalog.groups {
+        for kind in CheckCatalog.kinds {
+            #expect(alarms.contains(kind.name), "\(kind.name) is dead")
+        }
+        #expect(Set(CheckCatalog.groups.map(\.name)).count == CheckCatalog.groups.count)
+        for group in CheckCatalog.groups {
             let kinds = Set(group.kinds.map(\.name))
             for machine in [Machine.metal, .vm] {
                 for finding in machine.findings(of: group) {

@@ -4,6 +4,7 @@
 import Checks
 import Glibc
 import Helper
+import HelperAPI
 import Platform
 import Testing
 
@@ -128,7 +129,7 @@ private final class HostTree {
         // This process stands in a tree that says it is a daemon of the exchange.
         let thread = Int(getpid())
         let tree = try HostTree([
-            "/proc/\(thread)/cgroup": 
+            "/proc/\(thread)/cgroup":
                 "9:name=systemd:/\n0::/bourse.slice/bourse-matchd.service\n",
             "/proc/\(thread)/task/\(thread)/comm": "x\n",
         ])

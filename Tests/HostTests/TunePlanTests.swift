@@ -3,6 +3,7 @@
 
 import Checks
 import Foundation
+import HelperAPI
 import JSON
 import Testing
 

@@ -11,10 +11,10 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "AgentAPI", "Checks", "Configuration", "DaemonKit",
+        "Platform", "Secrets", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
+        "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
         "matchd", "auditd", "gatewayd", "helper", "agentd", "poller", "snmp", "boursectl",
     ]
@@ -22,7 +22,7 @@ enum TidyRules {
     /// The wings that the targets of a wing may import from, shims aside.
     static let wings: [String: Set<String>] = [
         "Core": ["Core"],
-        "System": ["Core", "System", "Host"],
+        "System": ["Core", "System"],
         "Log": ["Core", "System", "Log"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],

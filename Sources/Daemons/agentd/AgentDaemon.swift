@@ -5,6 +5,7 @@ import AgentAPI
 import Checks
 import Configuration
 import DaemonKit
+import HelperAPI
 import JSON
 import Logging
 import Platform
@@ -80,12 +81,12 @@ struct AgentDaemon {
 
     /// What the owner declared, for the checks.
     static func options(_ settings: Settings) -> AgentOptions {
-        AgentOptions(version: Release.version, plan: settings.hostPlan)
+        AgentOptions(version: Release.version, plan: HostPlan(settings))
     }
 
     /// What is wrong with settings that only the checks know of.
     static func problems(_ settings: Settings) -> [(key: String, text: String)] {
-        let kinds = Set(Catalog.kinds.map(\.name))
+        let kinds = Set(CheckCatalog.kinds.map(\.name))
         var problems: [(key: String, text: String)] = []
         for threshold in settings.agent.thresholds where !kinds.contains(threshold.kind) {
             problems.append(("agent.thresholds", "there is no kind of check \(threshold.kind)"))

@@ -1,8 +1,8 @@
 // The helper's socket: one request at a time, each within seconds.
 
-import Checks
 import Glibc
 import Helper
+import HelperAPI
 import Logging
 import Platform
 

@@ -15,7 +15,7 @@ public struct AgentOptions: Sendable {
     /// What the owner declared.
     public var plan: HostPlan
     /// The groups of checks.
-    public var groups: [CheckGroup] = Catalog.groups
+    public var groups: [CheckGroup] = CheckCatalog.groups
 
     /// Options of these, all else by default.
     public init(version: String, plan: HostPlan) {

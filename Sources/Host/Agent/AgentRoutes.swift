@@ -3,6 +3,7 @@
 import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import NIOPosix
 import Platform

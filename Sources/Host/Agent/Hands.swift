@@ -3,6 +3,7 @@
 
 public import AgentAPI
 public import Checks
+public import HelperAPI
 import JSON
 public import Platform
 internal import Synchronization

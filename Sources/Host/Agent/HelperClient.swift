@@ -1,6 +1,7 @@
 // Asking the root helper.
 
 import Checks
+import HelperAPI
 import Platform
 
 /// Why the helper did not do what it was asked to.

@@ -26,19 +26,20 @@ extension HostProbe {
 
 /// adjtimex(2), and the clocks beside it: `/probe/clock`.
 struct ClockProbe: HostProbe {
-    var places: [String] { ["/probe/clock"] }
+    var places: [String] { [ClockReading.path] }
 
     func text(_ path: String) -> String? {
         guard let discipline = try? Host.clockDiscipline() else { return nil }
-        return discipline + "realtime_ns \(Clock.realtimeNanos())\n"
-            + "monotonic_ns \(Clock.monotonicNanos())\n"
+        return ClockReading.text(
+            discipline: discipline, realtimeNanos: Clock.realtimeNanos(),
+            monotonicNanos: Clock.monotonicNanos())
     }
 }
 
 /// The file systems of the directories whose space matters: `/probe/statvfs`.
 struct FileSystemProbe: HostProbe {
     let directories: [String]
-    var places: [String] { ["/probe/statvfs"] }
+    var places: [String] { [FileSystemSpace.path] }
 
     func text(_ path: String) -> String? {
         let mounts = HostFiles.mountPoints()
@@ -46,8 +47,10 @@ struct FileSystemProbe: HostProbe {
             guard let place = Self.reachable(directory, mounts),
                 let found = try? Host.fileSystem(place)
             else { return nil }
-            return "\(directory) \(found.bytes) \(found.free) \(found.inodes) "
-                + "\(found.freeInodes)\n"
+            return FileSystemSpace(
+                directory: directory, bytes: found.bytes, freeBytes: found.free,
+                inodes: found.inodes, freeInodes: found.freeInodes
+            ).line
         }
         return lines.isEmpty ? nil : lines.joined()
     }

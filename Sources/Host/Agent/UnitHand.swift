@@ -2,6 +2,7 @@
 
 import Checks
 import Glibc
+import HelperAPI
 import Platform
 
 /// Has the service manager start, stop and restart daemons of the exchange.

@@ -1,8 +1,8 @@
 // Carries out the helper's requests: reads what is there, changes it, reads it back, and says how
 // to undo it.
 
-public import Checks
 import Glibc
+public import HelperAPI
 import Platform
 
 /// Why a request was not carried out.
@@ -158,12 +158,9 @@ public final class HostChanger {
         }
     }
 
-    /// The word in brackets, as in `always [madvise] never`.
+    /// The word that is chosen of several, or the only one.
     private static func chosen(_ text: String) -> String? {
-        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]"),
-            open < close
-        else { return text.contains(" ") ? nil : text }
-        return String(text[text.index(after: open)..<close])
+        KernelChoice.chosen(in: text) ?? (text.contains(" ") ? nil : text)
     }
 
     // MARK: Threads and latency
@@ -174,7 +171,8 @@ public final class HostChanger {
     ) throws(HelperFailure) -> HelperAnswer {
         // A line for each hierarchy, cgroups(7); systemd's is the unified one.
         let groups = try bytes("/proc/\(process)/cgroup").split(separator: 0x0A)
-        let group = groups.map { String(decoding: $0, as: UTF8.self) }
+        let group =
+            groups.map { String(decoding: $0, as: UTF8.self) }
             .first { $0.hasPrefix("0::") } ?? ""
         let place = group.dropFirst(3)
         guard place.hasPrefix("/bourse.slice/bourse-"), place.hasSuffix(".service"),

@@ -1,6 +1,6 @@
 // Requests that system calls or other programs carry out.
 
-import Checks
+import HelperAPI
 import JSON
 import Platform
 

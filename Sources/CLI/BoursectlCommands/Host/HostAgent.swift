@@ -102,7 +102,7 @@ extension Ink {
     }
 }
 
-extension Common {
+extension CommonOptions {
     /// This host's agent.
     func agent() throws(CommandError) -> HostAgent {
         HostAgent(socket: try settings().agent.socket)
