@@ -164,7 +164,7 @@ let package = Package(
                 "Secrets", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
-        daemon("snmp", ["Configuration", "DaemonKit", "Subagent"]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),
         daemon(
             "agentd",
             [

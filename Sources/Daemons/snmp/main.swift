@@ -2,6 +2,7 @@
 
 import Configuration
 import DaemonKit
+import Platform
 import Subagent
 
 let arguments = DaemonArguments(

@@ -142,6 +142,9 @@ public final class AgentServer: Sendable {
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: true, withErrorHandling: true,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            // A request between the two limits is refused with a reason, a longer one without.
+            try pipeline.addHandler(
+                NIOHTTPServerRequestAggregator(maxContentLength: 16 * options.bodyBytesMax))
             try pipeline.addHandler(
                 AgentHandler(core: core, peer: peer, bodyBytesMax: options.bodyBytesMax))
         }
