@@ -108,7 +108,7 @@ let package = Package(
         // The poller reads other devices for the agent, the AgentX subagent serves what the agent
         // knows; libnetsnmp is used by these two alone.
         wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
-        wing("Host", "Subagent", ["AgentAPI", "Platform", "SNMP", "CNetSNMP"]),
+        wing("Host", "Subagent", ["AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),

@@ -14,7 +14,7 @@ import Testing
         var plan = HostPlan()
         plan.units = ["bourse-matchd.service"]
         let state = AgentOptions(version: "0.1.0", plan: plan)
-            .examineOnce(rounds: 1, reader: HostReader(root: root))
+            .runChecksOnce(rounds: 1, reader: HostReader(root: root))
         #expect(state.version == "0.1.0")
         #expect(state.checks.count > 20)
         #expect(!state.tables.units.isEmpty)

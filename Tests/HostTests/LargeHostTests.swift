@@ -46,7 +46,7 @@ import Testing
         let tree = try Scratch()
         try fill(tree)
         let options = AgentOptions(version: "1", plan: HostPlan())
-        let state = options.examineOnce(rounds: 1, reader: HostReader(root: tree.path))
+        let state = options.runChecksOnce(rounds: 1, reader: HostReader(root: tree.path))
         for queue in 0..<64 {
             let wanted = #""queue":"rx-\#(queue)","irq":\#(queue),"cpus":"\#(queue)""#
             #expect(state.json.compact.contains(wanted))

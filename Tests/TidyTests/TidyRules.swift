@@ -47,7 +47,7 @@ enum TidyRules {
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],
         "GRDB": ["History"],
-        "DequeModule": ["Agent"],
+        "DequeModule": ["Agent", "Subagent"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

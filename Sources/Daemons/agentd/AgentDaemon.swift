@@ -30,7 +30,7 @@ struct AgentDaemon {
             [try Self.exchange(settings, changed: changed)]
         }
         for (file, damaged) in [
-            ("events", agent.core.outbox.damaged), ("changes", agent.core.hands.damaged),
+            ("events", agent.core.eventLog.damaged), ("changes", agent.core.executor.damaged),
         ] where damaged > 0 {
             log.warning(
                 "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
@@ -54,7 +54,7 @@ struct AgentDaemon {
                 summary = agent.core.summary
                 ServiceManager.status(summary)
             }
-            let text = agent.core.outbox.fault.map { "\($0)" } ?? ""
+            let text = agent.core.eventLog.fault.map { "\($0)" } ?? ""
             if text != fault {
                 log.report(
                     text.isEmpty ? .notice : .error,
@@ -111,10 +111,10 @@ struct AgentDaemon {
         let state: AgentState
         if root.isEmpty {
             let probes = try HostReader.probes(options.plan) + [exchange(settings)]
-            state = options.examineOnce(rounds: 2, reader: HostReader(probes: probes))
+            state = options.runChecksOnce(rounds: 2, reader: HostReader(probes: probes))
         } else {
             // In a tree that stands still nothing grows: a second round would find no rates.
-            state = options.examineOnce(rounds: 1, reader: HostReader(root: root))
+            state = options.runChecksOnce(rounds: 1, reader: HostReader(root: root))
         }
         print(state.json.pretty)
     }

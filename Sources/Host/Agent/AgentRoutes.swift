@@ -1,4 +1,4 @@
-// What the agent is asked, and what it answers.
+// The agent's endpoints.
 
 import AgentAPI
 import Checks
@@ -14,7 +14,7 @@ struct AgentRequest: Sendable {
     /// Path and query.
     var target: String
     var body: [UInt8] = []
-    var peer: Peer
+    var peer: AgentPeer
     /// The Host header.
     var host: String?
 
@@ -76,12 +76,12 @@ extension AgentCore {
         case "/v1/state": return AgentReply(kind: json, stateBody())
         case "/v1/trend": return .json(trend)
         case "/v1/observation": return .json(observation)
-        case "/v1/changes": return .json(.array(hands.changes.map(\.json)))
+        case "/v1/changes": return .json(.array(executor.changes.map(\.json)))
         case "/v1/events":
             guard let after = request.number("after") else {
                 return .refusal(400, "say after which event: /v1/events?after=N")
             }
-            return .json(outbox.events(after: after).json)
+            return .json(eventLog.events(after: after).json)
         case _ where request.path.hasPrefix("/v1/checks/"):
             let name = PercentEncoding.decode(request.path.dropFirst("/v1/checks/".count))
             return name.flatMap(check).map { .json($0.json) }
@@ -102,7 +102,7 @@ extension AgentCore {
         guard let json = JSONValue(parsing: request.body) else {
             return done(.refusal(400, "the request is no JSON"))
         }
-        // Who it is behind sudo, for the list of changes.
+        // The user of sudo, for the list of changes.
         let name = json["operator"]?.text ?? "\(user)"
         guard (1...40).contains(name.utf8.count), name.utf8.allSatisfy({ 0x20...0x7E ~= $0 }) else {
             return done(.refusal(400, "an operator's name has 1 to 40 printable characters"))
@@ -128,7 +128,7 @@ extension AgentCore {
         switch finding.fix {
         case .change(let all):
             requests = all
-            if request.applies { refusal = hands.policy.refusal(of: all) }
+            if request.applies { refusal = executor.policy.refusal(of: all) }
         case .advice: refusal = "a person has to do it: its advice says what"
         case nil: refusal = "nothing is to be put right"
         }
@@ -137,7 +137,7 @@ extension AgentCore {
             .json(FixReply(requests: lines, results: results, refused: why).json)
         }
         guard request.applies, refusal == nil else { return done(reply([])) }
-        if !hands.carryOut(requests, by: user, done: { done(reply($0)) }) {
+        if !executor.carryOut(requests, by: user, done: { done(reply($0)) }) {
             done(.refusal(503, "too much is waiting to be changed"))
         }
     }
@@ -148,7 +148,7 @@ extension AgentCore {
         guard let request = UndoRequest(json) else {
             return done(.refusal(400, "expected {\"id\": number}"))
         }
-        let isTaken = hands.undo(request.id, by: user) { result in
+        let isTaken = executor.undo(request.id, by: user) { result in
             done(
                 result.map { .json($0.json) }
                     ?? .refusal(404, "there is no such change, or it cannot be taken back"))

@@ -1,8 +1,8 @@
-// What the agent changes on its host: through the root helper, within its policy, written down with
-// how to undo it.
+// Changes of the host: made by the root helper, within the policy, recorded with their undo.
 
 public import AgentAPI
 public import Checks
+internal import DequeModule
 public import HelperAPI
 import JSON
 public import Platform
@@ -30,22 +30,22 @@ public struct ChangePolicy: Hashable, Sendable {
 }
 
 /// Carries out changes, one after the other, on a thread of its own.
-public final class Hands: Sendable {
+public final class ChangeExecutor: Sendable {
     /// Changes that are kept.
     public static var changesMax: Int { 1_000 }
-    /// Pieces of work that may wait.
+    /// Maximum number of waiting requests.
     static var waitingMax: Int { 64 }
-    /// Nanoseconds before the agent does the same again by itself: who undoes it each time is to be
-    /// found by a person, not fought.
+    /// Nanoseconds before an automatic change is repeated: whatever undoes it must be found by a
+    /// person, not fought.
     static var pauseNanos: Int64 { 600_000_000_000 }
-    /// How often the agent does the same by itself, as long as it lives.
+    /// Maximum number of times that an automatic change is made in the life of the process.
     static var triesMax: Int { 3 }
 
     /// What the agent may change.
     public let policy: ChangePolicy
     private let helper: HelperClient
     private let kept = Mutex<[HostChange]>([])
-    private let waiting = Mutex<[@Sendable (borrowing Work) -> Void]>([])
+    private let waiting = Mutex<Deque<@Sendable (borrowing Work) -> Void>>([])
     private let wake = Parking()
     private let tries = Mutex<[String: (time: Int64, count: Int)]>([:])
     /// Lines of the file that were damaged when it was opened.
@@ -58,7 +58,7 @@ public final class Hands: Sendable {
         init(_ log: LineLog) { self.log = log }
     }
 
-    /// Hands that write down what they do in the file at `path`, made where there is none.
+    /// An executor that records changes in the file at `path`, created if missing.
     public init(_ path: String, helper: String, policy: ChangePolicy) throws(SystemError) {
         self.helper = HelperClient(socket: helper)
         self.policy = policy
@@ -76,10 +76,10 @@ public final class Hands: Sendable {
         damaged = log.damaged
         kept.withLock { $0 = changes.suffix(Self.changesMax) }
         let work = Work(log)
-        _ = try PinnedThread.start(name: "hands") { [self] in
+        _ = try PinnedThread.start(name: "executor") { [self] in
             while true {
                 wake.park()
-                while let next = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+                while let next = waiting.withLock({ $0.popFirst() }) {
                     next(work)
                 }
             }
@@ -142,7 +142,7 @@ public final class Hands: Sendable {
             let isTime = tries.withLock { tries in
                 let old = tries[finding.name] ?? (now - Self.pauseNanos, 0)
                 guard old.count < Self.triesMax, now - old.time >= Self.pauseNanos,
-                    tries.count < Board.entriesMax
+                    tries.count < AlarmTable.entriesMax
                 else { return false }
                 tries[finding.name] = (now, old.count + 1)
                 return true
@@ -165,11 +165,11 @@ public final class Hands: Sendable {
     private func carryOut(
         _ request: HelperRequest, by user: String, _ work: borrowing Work
     ) -> (ChangeResult, Bool) {
-        do throws(HelperFault) {
+        do throws(HelperClientError) {
             let undo: String?
             let isChanged: Bool
             if case .unit(let verb, let name) = request {
-                let done = try UnitHand.run(verb, name)
+                let done = try UnitControl.run(verb, name)
                 (undo, isChanged) = (done.undo?.line, done.isChanged)
             } else {
                 undo = HelperRequest(try helper.ask(request).first)?.line
@@ -180,7 +180,7 @@ public final class Hands: Sendable {
                 HostChange(
                     id: id, time: Clock.realtimeNanos(), line: request.line, undo: undo, by: user),
                 work)
-            let answer = isChanged ? "done, as change \(id)" : "it was so already"
+            let answer = isChanged ? "done, as change \(id)" : "no change"
             return (
                 ChangeResult(line: request.line, isDone: true, answer: answer, undo: undo), true
             )

@@ -16,7 +16,7 @@ enum RoundKind {
 }
 
 /// What a round found.
-struct Examination: Sendable {
+struct CheckRound: Sendable {
     /// When, in nanoseconds since 1970.
     var time: Int64
     /// How long reading and checking took, in nanoseconds.
@@ -30,7 +30,7 @@ struct Examination: Sendable {
 }
 
 /// Reads and checks; remembers what was read before.
-struct Examiner {
+struct CheckRunner {
     private let options: AgentOptions
     private var seconds = 0
     private var before: [String: Observation] = [:]
@@ -47,7 +47,7 @@ struct Examiner {
     init(_ options: AgentOptions) { self.options = options }
 
     /// Reads and checks the groups of a round.
-    mutating func examine(_ reader: HostReader, _ kind: RoundKind) -> Examination {
+    mutating func run(_ reader: HostReader, _ kind: RoundKind) -> CheckRound {
         let began = Clock.monotonicNanos()
         let readsQueues = kind != .woken && seconds % Self.queuePeriod == 0
         let groups = groups(kind)
@@ -68,7 +68,7 @@ struct Examiner {
         let tables = HostState(now: read[0], before: before[Self.tables.most], plan: options.plan)
             .tables(queues: queues)
         if kind != .woken { before[Self.tables.most] = read[0] }
-        return Examination(
+        return CheckRound(
             time: time, nanos: Clock.monotonicNanos() - began, groups: groups, findings: findings,
             observations: before, tables: tables)
     }
@@ -92,7 +92,7 @@ struct Examiner {
 struct Round {
     /// Rounds that are done.
     private(set) var number: UInt64 = 0
-    private(set) var board: Board
+    private(set) var table: AlarmTable
     private(set) var observations: [String: Observation] = [:]
     private var time: Int64 = 0
     private var nanos: Int64 = 0
@@ -104,18 +104,18 @@ struct Round {
     /// Rounds in `trend`.
     private static let trendMax = 300
 
-    init(board: Board) { self.board = board }
+    init(table: AlarmTable) { self.table = table }
 
     /// Takes what a round found; gives the events that come of it.
-    mutating func take(_ examination: Examination) -> [AlarmEvent] {
+    mutating func take(_ found: CheckRound) -> [AlarmEvent] {
         var events: [AlarmEvent] = []
-        for (group, findings) in zip(examination.groups, examination.findings) {
-            events += board.take(findings, of: group.kinds, at: examination.time)
+        for (group, findings) in zip(found.groups, found.findings) {
+            events += table.take(findings, of: group.kinds, at: found.time)
         }
         number += 1
-        observations = examination.observations
-        tables = examination.tables
-        (time, nanos) = (examination.time, examination.nanos)
+        observations = found.observations
+        tables = found.tables
+        (time, nanos) = (found.time, found.nanos)
         if trend.count == Self.trendMax { trend.removeFirst() }
         trend.append(
             TrendSample(
@@ -127,21 +127,21 @@ struct Round {
     func report(_ options: AgentOptions, started: Int64, sequence: UInt64) -> AgentState {
         AgentState(
             host: options.host, version: options.version, time: time, started: started,
-            worst: board.worst, sequence: sequence, dropped: board.dropped, roundNanos: nanos,
-            tables: tables, checks: board.sorted.map { $0.reported(options.plan) })
+            worst: table.worst, sequence: sequence, dropped: table.dropped, roundNanos: nanos,
+            tables: tables, checks: table.sorted.map { $0.reported(options.plan) })
     }
 }
 
 extension AgentOptions {
     /// The state after `rounds` rounds of every group, a second apart: for who asks once, and keeps
     /// nothing.
-    public func examineOnce(rounds: Int, reader: HostReader) -> AgentState {
-        var examiner = Examiner(self)
+    public func runChecksOnce(rounds: Int, reader: HostReader) -> AgentState {
+        var runner = CheckRunner(self)
         reader.awaitProbes()
-        var round = Round(board: Board())
+        var round = Round(table: AlarmTable())
         for index in 0..<rounds {
             if index > 0 { Clock.sleep(nanos: 1_000_000_000) }
-            _ = round.take(examiner.examine(reader, .every))
+            _ = round.take(runner.run(reader, .every))
         }
         return round.report(self, started: Clock.realtimeNanos(), sequence: 0)
     }

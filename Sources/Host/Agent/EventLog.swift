@@ -1,5 +1,4 @@
-// The events that were told, kept on disk: who reads them may be away for long, and nothing that
-// was told once is told again.
+// Alarm events on disk: readers may be away for long, and no event is reported twice.
 
 public import AgentAPI
 internal import JSON
@@ -7,13 +6,13 @@ public import Platform
 internal import Synchronization
 
 /// The newest events. A thread of its own writes them, since a disk that hangs must not stop the
-/// one who raises the alarm about it.
-public final class Outbox: Sendable {
+/// thread that raises the alarm about it.
+public final class EventLog: Sendable {
     /// Events that are kept.
     public static var eventsMax: Int { 10_000 }
     /// Events in an answer.
     public static var answerMax: Int { 500 }
-    /// Nanoseconds after which an event is told that cannot be written.
+    /// Nanoseconds after which an event that cannot be written is served all the same.
     private static var unwrittenNanosMax: Int64 { 1_000_000_000 }
 
     private struct Shelf {
@@ -32,7 +31,7 @@ public final class Outbox: Sendable {
     public let damaged: Int
     private let thread = Mutex<PinnedThread?>(nil)
 
-    /// Opens the outbox in the file at `path`, made where there is none.
+    /// Opens the log in the file at `path`, made where there is none.
     public init(_ path: String) throws(SystemError) {
         var shelf = Shelf()
         let log = try LineLog(path, linesMax: 2 * Self.eventsMax) { line in
@@ -55,18 +54,19 @@ public final class Outbox: Sendable {
         damaged = log.damaged
         self.shelf = Mutex(shelf)
         let box = LogBox(log)
-        let started = try PinnedThread.start(name: "outbox") { [self] in write(box.log) }
+        let started = try PinnedThread.start(name: "events") { [self] in write(box.log) }
         thread.withLock { $0 = started }
     }
 
-    /// Hands the file to the one thread that uses it.
+    /// ChangeExecutor the file to the one thread that uses it.
     // Sendable, as it is given away once, before that thread begins.
     private final class LogBox: @unchecked Sendable {
         let log: LineLog
         init(_ log: LineLog) { self.log = log }
     }
 
-    /// The number of the last event, and the alarms that stand after it: where a `Board` goes on.
+    /// The number of the last event, and the alarms that are raised after it: where an `AlarmTable`
+    /// continues.
     public var end: (sequence: UInt64, raised: [String]) {
         shelf.withLock { shelf in
             var raised = shelf.base.raised
@@ -88,8 +88,8 @@ public final class Outbox: Sendable {
         wake.unpark()
     }
 
-    /// The oldest event kept and the last, and those behind `sequence`, at most `answerMax`. An
-    /// event shows itself when it is on disk, or cannot get there.
+    /// The numbers of the oldest and the last event, and the events after `sequence`, at most
+    /// `answerMax`. An event is served once it is on disk, or cannot be written.
     public func events(
         after sequence: UInt64
     ) -> AlarmEvents {
@@ -167,8 +167,8 @@ public final class Outbox: Sendable {
 }
 
 extension Collection {
-    /// The first index from which `isBehind` holds, where it holds for all behind one for which it
-    /// does. O(log count) for random access.
+    /// The first index from which `isBehind` holds; the collection is partitioned by it.
+    /// O(log count) for random access.
     func partitioning(_ isBehind: (Element) -> Bool) -> Index {
         var (low, count) = (startIndex, self.count)
         while count > 0 {

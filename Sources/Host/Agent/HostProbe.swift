@@ -13,14 +13,14 @@ public protocol HostProbe: Sendable {
     func text(_ path: String) -> String?
     /// The names below a path; nil when there are none.
     func names(_ directory: String) -> [String]?
-    /// Whether it has asked at least once: what is absent before may be there all the same.
+    /// Whether it has been read at least once: before, an absent text means nothing.
     var hasAsked: Bool { get }
 }
 
 extension HostProbe {
-    /// None: what stands below it is named by whoever asks.
+    /// None: the names are known from elsewhere.
     public func names(_ directory: String) -> [String]? { nil }
-    /// It asks whenever it is asked.
+    /// It has no cache.
     public var hasAsked: Bool { true }
 }
 
@@ -56,7 +56,7 @@ struct FileSystemProbe: HostProbe {
     }
 
     /// The directory itself, or where it is not there yet, or hidden from this user, the nearest
-    /// above it that is on the same file system; nil where that cannot be told.
+    /// above it that is on the same file system; nil where that is not known.
     static func reachable(_ directory: String, _ mounts: [String]) -> String? {
         var place = directory
         while (try? Host.fileSystem(place)) == nil {

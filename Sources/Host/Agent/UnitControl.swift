@@ -1,22 +1,22 @@
-// Starting and stopping daemons: the agent's own user does it, as polkit lets it by exact name.
+// Starting and stopping daemons: polkit allows it to the agent's user, by exact name.
 
 import Checks
 import Glibc
 import HelperAPI
 import Platform
 
-/// Has the service manager start, stop and restart daemons of the exchange.
-enum UnitHand {
+/// Starts, stops and restarts daemons of the exchange by the service manager.
+enum UnitControl {
     /// Nanoseconds that it may take: matchd recovers its journal before it is ready.
     private static var jobNanosMax: Int64 { 50_000_000_000 }
     /// Nanoseconds that a call may take.
     private static var callNanosMax: Int64 { 5_000_000_000 }
 
-    /// Does it and waits until it is done; gives what takes it back, if anything does, and whether
-    /// it was not so already.
+    /// Runs the job and waits until it is done; returns the request that undoes it, if there is
+    /// one, and whether it changed anything.
     static func run(
         _ verb: HelperRequest.UnitVerb, _ name: String
-    ) throws(HelperFault) -> (undo: HelperRequest?, isChanged: Bool) {
+    ) throws(HelperClientError) -> (undo: HelperRequest?, isChanged: Bool) {
         let wasActive: Bool
         let result: String
         do throws(SystemError) {
@@ -29,13 +29,13 @@ enum UnitHand {
                 case .restart: try bus.run(.restart, name, waitNanos: jobNanosMax)
                 }
         } catch {
-            throw HelperFault(
+            throw HelperClientError(
                 description: error.code == EACCES || error.code == EPERM
                     ? "refused polkit does not let the agent: reinstall the package of \(name)"
                     : "failed \(error)")
         }
         guard result == "done" else {
-            throw HelperFault(
+            throw HelperClientError(
                 description: "failed the service manager says \(result): journalctl -u \(name)")
         }
         return switch verb {

@@ -1,4 +1,4 @@
-// The units of the exchange as systemd tells of them: `/probe/units`.
+// The units of the exchange as systemd reports them: `/probe/units`.
 
 import Checks
 import Glibc
@@ -9,12 +9,12 @@ internal import Synchronization
 /// goes away is looked for again, at first after a second, then more and more seldom; meanwhile
 /// there is no text, and what is asked about units is not known.
 final class UnitWatcher: HostProbe {
-    /// Nanoseconds after which everything is asked again, changed or not: memory and CPU time are
-    /// told by no signal.
+    /// Nanoseconds after which everything is read again: no signal reports changes of memory and
+    /// CPU time.
     private static var periodNanos: Int64 { 5_000_000_000 }
     /// Nanoseconds that a call may take.
     private static var callNanos: Int64 { 5_000_000_000 }
-    /// Most nanoseconds between two tries to reach the bus.
+    /// Maximum number of nanoseconds between two attempts to reach the bus.
     private static var pauseNanosMax: Int64 { 30_000_000_000 }
 
     var places: [String] { [UnitStatus.path] }
@@ -77,7 +77,7 @@ final class UnitWatcher: HostProbe {
         }
     }
 
-    /// A unit's line; empty where the manager refuses to tell of it.
+    /// A unit's line; empty where the manager refuses to report it.
     private static func line(_ bus: SystemBus, _ unit: String) throws(SystemError) -> String {
         do throws(SystemError) {
             var status = UnitStatus(

@@ -168,8 +168,8 @@ struct DeviceError: Error, CustomStringConvertible {
         keep(["error \(why)"])
     }
 
-    /// Opens a new session after some failures: another device with another engine may have taken its
-    /// place. Not from within a callback of the session.
+    /// Opens a new session after some failures: another device with another engine may have taken
+    /// its place. Not from within a callback of the session.
     func reopen() {
         guard failures >= 3, round == nil else { return }
         failures = 0

@@ -1,23 +1,23 @@
-// A thread that asks the agent, so that a slow agent never keeps SNMP waiting.
+// A thread that polls the agent, so that a slow agent never delays SNMP.
 
 internal import AgentAPI
 internal import Glibc
 internal import Platform
 internal import Synchronization
 
-/// What one round of asking brought.
+/// The replies of one round.
 struct AgentRound: Sendable {
     /// The state, or why there is none.
     var state: Result<AgentState, AgentError>
     /// When the state came (CLOCK_BOOTTIME, nanoseconds).
     var time: Int64
-    /// Events, or why there are none; nil: nobody asked.
+    /// Events, or why there are none; nil: none were requested.
     var events: Result<AlarmEvents, AgentError>?
-    /// The event that they were asked for behind.
+    /// The event after which they were requested.
     var after: UInt64
 }
 
-/// Asks the agent in regular rounds.
+/// Polls the agent in regular rounds.
 final class AgentPoller: Sendable {
     /// Readable when a round is there to be taken.
     let descriptor: Int32
@@ -31,7 +31,7 @@ final class AgentPoller: Sendable {
         var round: AgentRound?
     }
 
-    /// A poller with a round every `seconds`; the first asks for events behind `asksAfter`.
+    /// A poller with a round every `seconds`; the first requests the events after `asksAfter`.
     init(_ client: AgentClient, seconds: Int, asksAfter: UInt64?) throws(SystemError) {
         self.client = client
         periodNanos = Int64(seconds) * 1_000_000_000
@@ -63,7 +63,7 @@ final class AgentPoller: Sendable {
         let after = shared.withLock { $0.asksAfter }
         let state = Result { () throws(AgentError) in try client.state() }
         let time = Clock.monotonicNanos()
-        // Whoever gives no state is not waited for once more.
+        // An agent that gives no state is not asked for events.
         guard let after, case .success = state else {
             return AgentRound(state: state, time: time, events: nil, after: 0)
         }
@@ -81,6 +81,6 @@ final class AgentPoller: Sendable {
         }
     }
 
-    /// Says behind which event the next rounds ask for more; nil: for none.
+    /// Sets the event after which the next rounds request events; nil: none.
     func ask(after sequence: UInt64?) { shared.withLock { $0.asksAfter = sequence } }
 }

@@ -11,10 +11,10 @@ public struct BourseMIB: Sendable {
     /// The module of an enterprise, as 32473, the one for documentation (RFC 5612).
     public init(enterprise: UInt32) { root = ObjectID([1, 3, 6, 1, 4, 1, enterprise, 1]) }
 
-    /// The values of what an agent told at last.
+    /// The values of the agent's latest state.
     ///
     /// `age` is how many seconds ago that was, nil: never; `isBelieved`, whether that is young
-    /// enough; `sent`, the number of the last event that was told; `version` is the subagent's.
+    /// enough; `sent`, the number of the last event that was sent; `version` is the subagent's.
     public func view(
         of state: AgentState?, age: Int64?, isBelieved: Bool, sent: UInt64, version: String
     ) -> MIBView {
@@ -67,7 +67,7 @@ struct MIBRows {
     }
 
     /// A text as part of an index: its length, then its bytes. One longer than `max` is cut, and
-    /// what was cut goes into its last eight digits, so that it is still told from others.
+    /// what was cut goes into its last eight digits, so that it stays distinct.
     static func index(_ text: String, max: Int) -> [UInt32] {
         var bytes = Array(text.utf8)
         if bytes.count > max {

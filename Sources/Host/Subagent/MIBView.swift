@@ -31,7 +31,7 @@ public struct MIBView: Sendable {
         return index < entries.count && entries[index].name == name ? entries[index].value : nil
     }
 
-    /// The first name behind this one with its value, or nil. O(log n).
+    /// The next name with its value, or nil. O(log n).
     public func next(after name: ObjectID) -> (name: ObjectID, value: MIBValue)? {
         let index = firstIndex { $0 > name }
         return index < entries.count ? entries[index] : nil

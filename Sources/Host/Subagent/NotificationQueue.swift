@@ -1,18 +1,19 @@
-// Which notification is told next, and how far they have been told. Pure: time is an argument.
+// The notifications that wait, and how far they have been sent. Pure: time is an argument.
 
 public import AgentAPI
+internal import DequeModule
 internal import SNMP
 
-/// How far the host's events have been told; kept on disk.
-public struct OutboxCursor: Hashable, Sendable {
-    /// The last event that was told; 0: none.
+/// How far the host's events have been sent; kept on disk.
+public struct NotificationCursor: Hashable, Sendable {
+    /// The last event that was sent; 0: none.
     public var sequence: UInt64 = 0
-    /// The role and the epoch that were told last; nil: none was ever seen.
+    /// The role that was last sent; nil: none was ever seen.
     public var role: ExchangeRole?
-    /// The epoch that was told last.
+    /// The epoch that was last sent.
     public var epoch: Int64 = 0
 
-    /// Nothing told.
+    /// Nothing sent.
     public init() {}
 
     /// As a file's text.
@@ -38,8 +39,8 @@ public struct OutboxCursor: Hashable, Sendable {
     }
 }
 
-/// What is told by a notification.
-public enum Notice: Hashable, Sendable {
+/// The content of a notification.
+public enum Notification: Hashable, Sendable {
     /// An alarm was raised or cleared.
     case alarm(AlarmEvent)
     /// The host has another role, or the epoch another number.
@@ -48,32 +49,32 @@ public enum Notice: Hashable, Sendable {
     case lost(first: UInt64, last: UInt64)
 }
 
-/// The way of events to the master agent: in their order, one at a time, each until it is taken.
-public struct Outbox: Sendable {
-    /// Most notices that wait here; the others wait at the agent.
+/// The events on their way to the master agent: in order, one at a time, each until acknowledged.
+public struct NotificationQueue: Sendable {
+    /// Maximum number of waiting notifications; further ones wait at the agent.
     public static var waitingMax: Int { 1_000 }
 
-    /// How far notices have been taken.
-    public private(set) var cursor: OutboxCursor
-    private var waiting: [Notice] = []
-    /// The last event that waits, or was told.
+    /// How far notifications have been acknowledged.
+    public private(set) var cursor: NotificationCursor
+    private var waiting: Deque<Notification> = []
+    /// The last event that waits or was sent.
     private var fetched: UInt64
-    /// What the agent said last of role and epoch.
+    /// The latest role and epoch.
     private var seen: (role: ExchangeRole, epoch: Int64)?
-    private var current: (token: UInt64, notice: Notice)?
+    private var current: (token: UInt64, notice: Notification)?
     private var token: UInt64 = 0
 
-    /// An outbox that goes on behind a cursor.
-    public init(_ cursor: OutboxCursor) {
+    /// A queue that continues after a cursor.
+    public init(_ cursor: NotificationCursor) {
         self.cursor = cursor
         fetched = cursor.sequence
     }
 
-    /// Behind which event to ask for more; nil: enough wait.
+    /// The event after which to request more; nil: enough wait.
     public var asksAfter: UInt64? { waiting.count < Self.waitingMax / 2 ? fetched : nil }
 
-    /// Takes what the agent answered to a request for the events behind `after`. An answer to
-    /// another request than the last one is passed over.
+    /// Takes the reply to a request for the events after `after`. A reply to another request than
+    /// the last one is skipped.
     public mutating func take(_ answer: AlarmEvents, after: UInt64) {
         guard after == fetched else { return }
         if answer.last < fetched {
@@ -95,9 +96,9 @@ public struct Outbox: Sendable {
         }
     }
 
-    /// Takes what the agent says of its exchange. The first role that is ever seen is no change;
-    /// then the cursor is to be kept, and it is given.
-    public mutating func take(role: ExchangeRole, epoch: Int64) -> OutboxCursor? {
+    /// Takes the role and epoch of the exchange. The first role that is ever seen is no change;
+    /// then the cursor is returned, to be stored.
+    public mutating func take(role: ExchangeRole, epoch: Int64) -> NotificationCursor? {
         guard role != .unknown else { return nil }
         seen = (role, epoch)
         guard cursor.role == nil else { return nil }
@@ -106,25 +107,25 @@ public struct Outbox: Sendable {
         return cursor
     }
 
-    /// The notice to hand over now, with the token that its answer brings back; nil while one is on
+    /// The next notification to send, with the token of its acknowledgement; nil while one is on
     /// its way, or there is none.
-    public mutating func next() -> (token: UInt64, notice: Notice)? {
+    public mutating func next() -> (token: UInt64, notice: Notification)? {
         guard current == nil, let notice = changedRole ?? waiting.first else { return nil }
         token += 1
         current = (token, notice)
         return current
     }
 
-    private var changedRole: Notice? {
+    private var changedRole: Notification? {
         guard let seen, let former = cursor.role,
             former != seen.role || cursor.epoch != seen.epoch
         else { return nil }
         return .role(former: former, now: seen.role, epoch: seen.epoch)
     }
 
-    /// The notice with this token was taken, or was not and is told again. Gives the cursor where
-    /// it moved: it is to be kept before the next one goes out.
-    public mutating func answered(_ token: UInt64, isTaken: Bool) -> OutboxCursor? {
+    /// The notification with this token was taken, or was not and is sent again. Returns the cursor
+    /// where it moved: it is to be stored before the next one is sent.
+    public mutating func answered(_ token: UInt64, isTaken: Bool) -> NotificationCursor? {
         guard let notice = current?.notice, current?.token == token else { return nil }
         current = nil
         guard isTaken else { return nil }
@@ -140,15 +141,15 @@ public struct Outbox: Sendable {
         return cursor
     }
 
-    /// The session is gone: what was on its way is told again. It may have been taken already, so
-    /// that one notice may be told twice.
+    /// The session ended: a notification on its way is sent again. It may have been taken already,
+    /// so that one may be sent twice.
     public mutating func sessionEnded() { current = nil }
 }
 
 extension BourseMIB {
     /// The name and the variables of a notice.
     func notification(
-        _ notice: Notice, host: String, at time: Int64
+        _ notice: Notification, host: String, at time: Int64
     ) -> (name: ObjectID, variables: [(name: ObjectID, value: MIBValue)]) {
         func event(_ number: UInt32, _ value: MIBValue) -> (name: ObjectID, value: MIBValue) {
             (scalar(4, number), value)

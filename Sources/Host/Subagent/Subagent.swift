@@ -1,4 +1,4 @@
-// The AgentX subagent: one thread owns libnetsnmp, answers from a view, and tells events.
+// The AgentX subagent: one thread owns libnetsnmp, serves a view, and sends notifications.
 
 internal import AgentAPI
 internal import CNetSNMP
@@ -43,14 +43,14 @@ public final class Subagent {
     private let cursorFile: String
     private let mib: BourseMIB
     private let poller: AgentPoller
-    private var outbox: Outbox
+    private var queue: NotificationQueue
     private var view = MIBView()
     private var viewTime: Int64 = 0
     private var state: AgentState?
     private var stateTime: Int64 = 0
     private var isSessionUp = false
     private var isCursorKept = true
-    /// What was reported last of the agent, so that it is reported once.
+    /// The failure of the agent that was last reported, so that it is reported once.
     private var fault: AgentError?
 
     /// Seconds between two questions to the master agent whether it is still there, and between two
@@ -68,10 +68,10 @@ public final class Subagent {
         lock = try StateLock(directory: settings.state)
         cursorFile = Directory.join(settings.state, "cursor")
         mib = BourseMIB(enterprise: settings.enterprise)
-        outbox = Outbox(try Self.readCursor(cursorFile, report))
+        queue = NotificationQueue(try Self.readCursor(cursorFile, report))
         poller = try AgentPoller(
             AgentClient(socket: settings.agentSocket), seconds: settings.pollSeconds,
-            asksAfter: outbox.asksAfter)
+            asksAfter: queue.asksAfter)
         makeView()
     }
 
@@ -116,7 +116,7 @@ public final class Subagent {
             }
             let now = Clock.monotonicNanos()
             if now - viewTime >= 1_000_000_000 { makeView() }
-            tell()
+            sendNext()
             if now - statusTime >= 1_000_000_000 {
                 statusTime = now
                 ServiceManager.watchdog()
@@ -163,7 +163,7 @@ public final class Subagent {
         }
     }
 
-    // MARK: What the agent says
+    // MARK: The agent
 
     /// Seconds since the agent's last good answer; nil: there was none.
     private var age: Int64? {
@@ -182,54 +182,54 @@ public final class Subagent {
             if state == nil { report("the agent of \(new.host) answers") }
             (state, stateTime) = (new, round.time)
             if let exchange = new.tables.exchange,
-                let cursor = outbox.take(role: exchange.role, epoch: exchange.epoch)
+                let cursor = queue.take(role: exchange.role, epoch: exchange.epoch)
             {
                 keep(cursor)
             }
         case .failure(let error): now = error
         }
         switch round.events {
-        case .success(let events): outbox.take(events, after: round.after)
+        case .success(let events): queue.take(events, after: round.after)
         case .failure(let error): now = error
         case nil: break
         }
         if now != fault { report(now?.description ?? "the agent answers again") }
         fault = now
-        poller.ask(after: outbox.asksAfter)
+        poller.ask(after: queue.asksAfter)
         makeView()
     }
 
     private func makeView() {
         viewTime = Clock.monotonicNanos()
         view = mib.view(
-            of: state, age: age, isBelieved: isBelieved, sent: outbox.cursor.sequence,
+            of: state, age: age, isBelieved: isBelieved, sent: queue.cursor.sequence,
             version: settings.version)
     }
 
     private var status: String {
         let master = isSessionUp ? "connected to" : "waits for"
         let agent = age.map { "the agent's data is \($0) s old" } ?? "the agent has not answered"
-        return "\(master) \(settings.agentx); \(agent); told event \(outbox.cursor.sequence)"
+        return "\(master) \(settings.agentx); \(agent); last sent event \(queue.cursor.sequence)"
     }
 
-    // MARK: Telling
+    // MARK: Notifications
 
     private func session(isUp: Bool) {
         isSessionUp = isUp
-        if !isUp { outbox.sessionEnded() }
+        if !isUp { queue.sessionEnded() }
         report("\(isUp ? "connected to" : "lost") the master agent at \(settings.agentx)")
     }
 
-    /// Hands over the next notice, if there is one and somebody to take it.
-    private func tell() {
-        guard isSessionUp, let (token, notice) = outbox.next() else { return }
-        let told = mib.notification(
+    /// Sends the next notification, if there is one and a session.
+    private func sendNext() {
+        guard isSessionUp, let (token, notice) = queue.next() else { return }
+        let content = mib.notification(
             notice, host: state?.host ?? "", at: Clock.realtimeNanos())
         guard
             let notification = unsafe bourse_snmp_notification(
-                told.name.numbers, told.name.numbers.count)
+                content.name.numbers, content.name.numbers.count)
         else { return delivered(token, isTaken: false) }
-        for (name, value) in told.variables {
+        for (name, value) in content.variables {
             let variable = unsafe bourse_snmp_notification_add(
                 notification, name.numbers, name.numbers.count)
             if let variable = unsafe variable { unsafe Self.set(variable, value) }
@@ -240,14 +240,14 @@ public final class Subagent {
     }
 
     private func delivered(_ token: UInt64, isTaken: Bool) {
-        if let cursor = outbox.answered(token, isTaken: isTaken) { keep(cursor) }
+        if let cursor = queue.answered(token, isTaken: isTaken) { keep(cursor) }
     }
 
     // MARK: The cursor
 
     /// Keeps the cursor: written aside, made durable, renamed. Where that fails (a full disk) the
-    /// events are told all the same: after a restart some are told again, and none is lost.
-    private func keep(_ cursor: OutboxCursor) {
+    /// events are sent all the same: after a restart some are sent again, and none is lost.
+    private func keep(_ cursor: NotificationCursor) {
         do throws(SystemError) {
             let aside = cursorFile + ".new"
             let file = try File(aside, .replace)
@@ -256,18 +256,18 @@ public final class Subagent {
             try Directory.rename(aside, to: cursorFile)
             isCursorKept = true
         } catch {
-            if isCursorKept { report("cannot keep how far events were told: \(error)") }
+            if isCursorKept { report("cannot store how far events were sent: \(error)") }
             isCursorKept = false
         }
     }
 
     private static func readCursor(
         _ path: String, _ report: (String) -> Void
-    ) throws(SystemError) -> OutboxCursor {
-        guard Directory.exists(path) else { return OutboxCursor() }
+    ) throws(SystemError) -> NotificationCursor {
+        guard Directory.exists(path) else { return NotificationCursor() }
         let bytes = try File(path, .read).read(count: 4_096)
-        if let cursor = OutboxCursor(String(decoding: bytes, as: UTF8.self)) { return cursor }
-        report("\(path) is damaged: every event that the agent keeps is told again")
-        return OutboxCursor()
+        if let cursor = NotificationCursor(String(decoding: bytes, as: UTF8.self)) { return cursor }
+        report("\(path) is damaged: every event that the agent keeps is sent again")
+        return NotificationCursor()
     }
 }

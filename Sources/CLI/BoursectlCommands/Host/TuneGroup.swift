@@ -1,5 +1,6 @@
 // tune, and what its verbs share.
 
+import HelperAPI
 import ArgumentParser
 import Checks
 import Configuration

@@ -1,5 +1,6 @@
 // What `tune apply` does, and its report.
 
+import HelperAPI
 import AgentAPI
 import Checks
 import Glibc

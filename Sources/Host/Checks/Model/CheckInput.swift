@@ -1,6 +1,6 @@
 // What a round of checks looks at, and the findings that follow from a value, a rate or a verdict.
 
-import AgentAPI
+public import AgentAPI
 import HelperAPI
 
 /// What a round of checks looks at.
