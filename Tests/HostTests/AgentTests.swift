@@ -256,10 +256,9 @@ final class FakeHelper: Sendable {
 
     init(_ path: String, answer: @escaping @Sendable (String) -> String) throws {
         self.path = path
-        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = try UnixSocket.listen(path, mode: 0o600, backlog: 8)
         self.listener = listener
-        let bound = unsafe UnixSocket.withAddress(path) { unsafe bind(listener, $0, $1) }
-        try #require(bound == 0 && listen(listener, 8) == 0)
+        try #require(fcntl(listener, F_SETFL, 0) == 0)
         _ = try PinnedThread.start(name: "helper") { [weak self] in
             while true {
                 let peer = accept(listener, nil, nil)

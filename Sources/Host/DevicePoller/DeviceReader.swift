@@ -184,10 +184,7 @@ struct DeviceError: Error, CustomStringConvertible {
         let all = ["time \(Clock.realtimeNanos())"] + device.notes + lines
         let text = all.joined(separator: "\n") + "\n"
         do throws(SystemError) {
-            let made = try File(file + ".new", .replace)
-            try made.write(Array(text.utf8))
-            try made.setPermissions(0o644)
-            try Directory.rename(file + ".new", to: file)
+            try File.replace(file, with: Array(text.utf8), mode: 0o644)
         } catch {
             report("target \(device.name): \(error)")
         }

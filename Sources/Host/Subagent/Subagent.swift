@@ -249,11 +249,7 @@ public final class Subagent {
     /// events are sent all the same: after a restart some are sent again, and none is lost.
     private func keep(_ cursor: NotificationCursor) {
         do throws(SystemError) {
-            let aside = cursorFile + ".new"
-            let file = try File(aside, .replace)
-            try file.write(Array(cursor.text.utf8))
-            try file.syncData()
-            try Directory.rename(aside, to: cursorFile)
+            try File.replace(cursorFile, with: Array(cursor.text.utf8))
             isCursorKept = true
         } catch {
             if isCursorKept { report("cannot store how far events were sent: \(error)") }

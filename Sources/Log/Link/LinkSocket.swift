@@ -5,9 +5,6 @@ import Platform
 
 /// System calls on stream sockets.
 enum LinkSocket {
-    /// A Unix stream socket.
-    static func unix() -> Int32 { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
-
     /// Sets what every socket of the Link has.
     static func prepare(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
@@ -30,8 +27,8 @@ enum LinkSocket {
     /// Waits until the socket can be read or written; false when `nanos` passed first.
     static func wait(_ descriptor: Int32, _ events: Int32, nanos: Int64) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-        let millis = min(max(0, (nanos + 999_999) / 1_000_000), 1_000_000_000)
-        return unsafe poll(&entry, 1, Int32(millis)) > 0
+        let millis = Int32(min(max(0, (nanos + 999_999) / 1_000_000), 1_000_000_000))
+        return unsafe poll(&entry, 1, millis) > 0
     }
 
     /// Calls `body` with each address of a host and port until it gives a descriptor.
@@ -99,24 +96,10 @@ public final class LinkListener: Sendable {
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
     /// that somebody does is an error.
     public static func unix(_ path: String) throws(LinkError) -> LinkListener {
-        let probe = LinkSocket.unix()
-        let answered = unsafe UnixSocket.withAddress(path) { unsafe connect(probe, $0, $1) }
-        close(probe)
-        if answered == 0 {
-            throw .system(SystemError(code: EADDRINUSE, operation: "listen on", path: path))
-        }
-        unsafe unlink(path)
-        let descriptor = LinkSocket.unix()
-        guard descriptor >= 0 else {
-            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
-        }
-        guard unsafe UnixSocket.withAddress(path, { unsafe bind(descriptor, $0, $1) }) == 0,
-            unsafe chmod(path, 0o660) == 0, listen(descriptor, 64) == 0
-        else {
-            let code = errno
-            close(descriptor)
-            throw .system(SystemError(code: code, operation: "listen on", path: path))
-        }
+        let descriptor: Int32
+        do throws(SystemError) {
+            descriptor = try UnixSocket.listen(path, mode: 0o660, backlog: 64)
+        } catch { throw .system(error) }
         return LinkListener(descriptor, key: nil, address: path, path: path)
     }
 

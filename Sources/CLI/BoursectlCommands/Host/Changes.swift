@@ -7,7 +7,7 @@ import Presentation
 
 struct ChangesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "changes", abstract: "Lists what the agent changed on this host.",
+        commandName: "changes", abstract: "Lists the changes that the agent made on this host.",
         discussion: "JSON: [{\"id\", \"time\", \"line\", \"undo\", \"by\", \"undone\"}].")
 
     @OptionGroup var common: CommonOptions
@@ -17,15 +17,15 @@ struct ChangesCommand: ParsableCommand {
             try agent.changes()
         }
         var table = Table([
-            .numbers("ID"), .words("WHEN"), .words("BY"), .words("CHANGE"), .words("TAKEN BACK BY"),
+            .numbers("ID"), .words("WHEN"), .words("BY"), .words("CHANGE"), .words("UNDO"),
         ])
         for change in changes {
             table.add([
                 "\(change.id)", Readable.time(change.time, digits: 0), change.by, change.line,
-                change.isUndone ? "was taken back" : change.undo ?? "nothing",
+                change.isUndone ? "undone" : change.undo ?? "none",
             ])
         }
         common.out.give(
-            .array(changes.map(\.json)), table: table, empty: "the agent changed nothing")
+            .array(changes.map(\.json)), table: table, empty: "The agent has changed nothing.")
     }
 }

@@ -10,7 +10,7 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Explains a check: what was found, why it matters, and what to do.",
         discussion: """
             JSON: {"check": {…}, "history": [[minute since 1970, worst state, largest value]]}, \
-            the last day.
+            for the last day.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -42,7 +42,7 @@ struct ExplainCommand: ParsableCommand {
         var lines = ["\(ink.state(check.state))  \(check.name)"] + facts.lines(ink)
         lines += ["", Table.printable(check.why)]
         if !check.changes.isEmpty {
-            lines += ["", "The agent can put it right with `boursectl fix \(check.name) --apply`:"]
+            lines += ["", "The agent can fix it with `boursectl fix \(check.name) --apply`:"]
             lines += check.changes.map { "  " + $0 }
         }
         if !check.advice.isEmpty {
@@ -51,7 +51,7 @@ struct ExplainCommand: ParsableCommand {
         return lines
     }
 
-    /// The last day, a letter for each hour of which something is known, by its worst state.
+    /// The last day, a letter per hour with samples, by its worst state.
     private static func course(_ history: [CheckSample]) -> String {
         var hours: [(hour: Int64, state: CheckState)] = []
         for sample in history {
@@ -71,6 +71,6 @@ struct ExplainCommand: ParsableCommand {
             case .unknown: "?"
             }
         }
-        return letters.joined() + "  (an hour each: . ok, w warning, C critical, ? unknown)"
+        return letters.joined() + "  (one per hour: . ok, w warning, C critical, ? unknown)"
     }
 }
