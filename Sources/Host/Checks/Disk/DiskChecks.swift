@@ -52,7 +52,7 @@ extension CheckGroup {
         ],
         sources: [
             "/sys/block/{disk}/ro", DiskStatistics.path, FileSystemSpace.path, Mount.path,
-            "/proc/mdstat", "/sys/fs/ext4/*/errors_count", "/sys/block/{disk}/device/ioerr_cnt",
+            ArrayReading.path, "/sys/fs/ext4/*/errors_count", "/sys/block/{disk}/device/ioerr_cnt",
             "/proc/pressure/io",
         ]
     ) { input in
@@ -210,41 +210,24 @@ extension CheckInput {
 
     /// Nothing is found where there are no arrays.
     fileprivate var arrays: [Finding] {
-        let source = "/proc/mdstat"
+        let source = ArrayReading.path
         guard let text = now.text(source) else { return [] }
-        guard text.hasPrefix("Personalities") else { return [unknown(.array, source: source)] }
-        var findings: [Finding] = []
-        var name = ""
-        for line in now.lines(source) {
-            let words = line.words
-            if words.count >= 3, words[0].hasPrefix("md"), words[1] == ":" {
-                name = String(words[0])
-                if words[2] != "active" {
-                    findings.append(broken(name, "\(name) is \(words[2])"))
-                }
-            } else if let count = words.first(where: { $0.hasPrefix("[") && $0.contains("/") }),
-                !name.isEmpty
-            {
-                let parts = count.dropFirst().dropLast().split(separator: "/")
-                guard parts.count == 2, count.hasSuffix("]"), let all = Int64(parts[0]),
-                    let there = Int64(parts[1])
-                else {
-                    findings.append(unknown(.array, name, source: source))
-                    continue
-                }
-                let text = "\(name) has \(there) of \(all) disks"
-                findings.append(
-                    there < all
-                        ? broken(name, text) : Finding(.array, name, .ok, text, source: source))
-                name = ""
+        guard let arrays = ArrayReading.all(text) else { return [unknown(.array, source: source)] }
+        return arrays.map { array in
+            switch array {
+            case .inactive(let name, let state): return broken(name, "\(name) is \(state)")
+            case .invalid(let name): return unknown(.array, name, source: source)
+            case .disks(let name, let present, let all):
+                let text = "\(name) has \(present) of \(all) disks"
+                return present < all
+                    ? broken(name, text) : Finding(.array, name, .ok, text, source: source)
             }
         }
-        return findings
     }
 
     private func broken(_ name: String, _ text: String) -> Finding {
         Finding(
-            .array, name, .critical, text, source: "/proc/mdstat",
+            .array, name, .critical, text, source: ArrayReading.path,
             fix: .advice([
                 "mdadm --detail /dev/\(name)", "mdadm /dev/\(name) --add /dev/DISK",
             ]))

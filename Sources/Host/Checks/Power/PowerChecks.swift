@@ -21,7 +21,7 @@ extension CheckGroup {
         "power", seconds: 60, kinds: [.temperature, .fans, .sensors, .supplies],
         sources: [
             "/sys/class/hwmon/hwmon*/name", "/sys/class/hwmon/hwmon*/temp*",
-            "/sys/class/hwmon/hwmon*/fan*", "/probe/ipmi",
+            "/sys/class/hwmon/hwmon*/fan*", BoardSensor.path,
         ] + CheckInput.virtualSources
     ) { input in
         let folder = "/sys/class/hwmon"
@@ -119,31 +119,18 @@ extension CheckInput {
 
     /// What the board's controller reports.
     fileprivate var board: [Finding] {
-        let source = "/probe/ipmi"
-        guard now.text(source) != nil else {
+        let source = BoardSensor.path
+        guard let text = now.text(source) else {
             let text =
                 "the board's controller does not answer: install freeipmi-tools, "
                 + "modprobe ipmi_devintf"
             return isVirtual ? [] : [unknown(.sensors, source: source, text)]
         }
-        let rows = now.lines(source).map {
-            $0.split(separator: ",", omittingEmptySubsequences: false).map(\.trimming)
-        }
-        guard !rows.isEmpty, rows.allSatisfy({ $0.count >= 7 && Observation.count($0[0]) != nil })
-        else { return [unknown(.sensors, source: source)] }
-        func state(_ row: [Substring]) -> CheckState {
-            switch row[3] {
-            case "Nominal": .ok
-            case "Warning": .warning
-            case "Critical": .critical
-            default: .unknown
-            }
-        }
-        let supplies = rows.filter { $0[2] == "Power Supply" }
-        let others = rows.filter { $0[2] != "Power Supply" }
-        let bad = others.filter { state($0).isAlarm }
-        let worst = bad.map(state).max { $0.severity < $1.severity } ?? .ok
-        let names = bad.prefix(6).map { "\($0[1]) (\($0[4]) \($0[5]))" }.joined(separator: ", ")
+        guard let all = BoardSensor.all(text) else { return [unknown(.sensors, source: source)] }
+        let others = all.filter { !$0.isSupply }
+        let bad = others.filter(\.state.isAlarm)
+        let worst = bad.map(\.state).max { $0.severity < $1.severity } ?? .ok
+        let names = bad.prefix(6).map { "\($0.name) (\($0.reading))" }.joined(separator: ", ")
         let fix = Fix.advice(["ipmi-sensors --output-sensor-state", "ipmi-sel | tail"])
         return [
             Finding(
@@ -152,16 +139,15 @@ extension CheckInput {
                     ? "\(others.count) sensors of the board are nominal"
                     : "sensors of the board are not nominal: \(names)", source: source,
                 fix: bad.isEmpty ? nil : fix)
-        ]
-            + supplies.map { row in
-                Finding(
-                    .supplies, String(row[1].map { $0 == " " || $0 == "/" ? "-" : $0 }), state(row),
-                    "\(row[1]) reports \(row[6])", source: source,
-                    fix: state(row).isAlarm
-                        ? .advice([
-                            "check its cord and its feed, then replace it while the host runs"
-                        ])
-                        : nil)
-            }
+        ] + all.filter(\.isSupply).map(supply)
+    }
+
+    private func supply(_ sensor: BoardSensor) -> Finding {
+        Finding(
+            .supplies, String(sensor.name.map { $0 == " " || $0 == "/" ? "-" : $0 }), sensor.state,
+            "\(sensor.name) reports \(sensor.event)", source: BoardSensor.path,
+            fix: sensor.state.isAlarm
+                ? .advice(["check its cord and its feed, then replace it while the host runs"])
+                : nil)
     }
 }

@@ -5,10 +5,8 @@
 ///
 /// Sources are named by absolute paths; `init(time:sources:plan:text:names:)` explains their
 /// patterns. Below `/probe` is what only calls return. Each form has its codec beside this file;
-/// `/probe/ipmi` is the output of `ipmi-sensors --comma-separated-output --no-header-output
-/// --output-sensor-state`, and `/probe/hung` has a line for each source that took too long. Lines
-/// end with a newline; numbers are decimal and whole; a text that cannot be read is absent, never
-/// empty.
+/// `/probe/hung` has a line for each source that took too long. Lines end with a newline; numbers
+/// are decimal and whole; a text that cannot be read is absent, never empty.
 public struct Observation: Hashable, Sendable {
     /// When it was read, in nanoseconds of CLOCK_MONOTONIC.
     public var time: Int64
