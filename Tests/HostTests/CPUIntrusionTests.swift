@@ -1,4 +1,4 @@
-// Goal: whoever came in on a CPU is named, with how often; nobody is named who did not.
+// Goal: everything that interrupted a CPU is named and counted, and nothing else.
 
 import Checks
 import Testing
@@ -34,7 +34,7 @@ import Testing
         #expect(!other.contains { $0.name == "softirq NET_RX" })
     }
 
-    @Test func `a table that cannot be read, or has no such CPU, names nobody`() {
+    @Test func `a table that cannot be read, or has no such CPU, names nothing`() {
         #expect(suspects(.metal, on: 8) == nil)
         for path in ["/proc/interrupts", "/proc/softirqs"] {
             var machine = Machine.metal
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func `a counter that began anew is no noise`() throws {
+    @Test func `a counter that was reset is no intrusion`() throws {
         var machine = Machine.metal
         (machine.before, machine.now) = (machine.now, machine.before)
         #expect(try #require(suspects(machine, on: 0)).isEmpty)

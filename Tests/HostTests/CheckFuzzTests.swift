@@ -1,12 +1,11 @@
-// Goal: whatever a file holds, no check traps, says that it is bad when nobody knows, or lets an
-// alarm go.
+// Goal: whatever a file holds, no check traps, raises an alarm without knowing, or clears one.
 
 import AgentAPI
 import Checks
 import Testing
 
 @Suite struct CheckFuzzTests {
-    /// What no file of the kernel says.
+    /// Texts that no file of the kernel has.
     static let garbage = [
         "", "\n", " \n", "\0\u{1}\u{fffd}\n", "garbage", ": :\n= =\n- -\n", "☃ ☃☃ ☃\n",
         "x1 y2 z3 a4 b5 c6 d7\n", ",,,,,,,,,,,,,\n", "[\n]\n", "[]", "()", "0x", "-\n", "+\n",
@@ -69,7 +68,7 @@ import Testing
         machine.now.keys.filter { !$0.hasSuffix("/.keep") }.sorted()
     }
 
-    @Test func `garbage makes nothing bad on a host that is well`() {
+    @Test func `garbage raises no alarm on a healthy host`() {
         let machine = Machine.metal
         let baseline = Baseline(machine)
         var unknown = 0
@@ -99,7 +98,7 @@ import Testing
         #expect(unknown > 2_000)
     }
 
-    @Test func `garbage takes no alarm away but for what cannot be seen`() {
+    @Test func `garbage clears no alarm`() {
         var machine = Machine.metal
         for fault in Fault.all where !fault.isAlone { _ = fault.apply(to: &machine) }
         let baseline = Baseline(machine)
@@ -146,7 +145,7 @@ import Testing
         #expect(rounds > 50_000)
     }
 
-    @Test func `a file that goes takes nothing along, and leaves nothing that is ok without it`() {
+    @Test func `a missing file leaves nothing ok that needs it, and changes nothing else`() {
         let machine = Machine.metal
         let right = machine.findings
         for path in Self.paths(machine)

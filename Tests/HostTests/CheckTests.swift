@@ -1,5 +1,5 @@
-// Goal: on recorded machines every check says what is true there; each fault changes its own check
-// and no other; nothing that a file may hold makes a check trap, or takes an alarm away.
+// Goal: on recorded machines every check finds what is true there, and each fault changes its own
+// check and no other.
 
 import AgentAPI
 import Checks
@@ -26,7 +26,7 @@ import Testing
         #expect(Machine.metal.findings.filter { $0.state != .ok }.map(\.line) == [])
     }
 
-    @Test func `a virtual machine as it comes is told what it lacks`() throws {
+    @Test func `an untuned virtual machine lacks what its table says`() throws {
         try expectGolden("vm", .vm)
     }
 
@@ -47,7 +47,7 @@ import Testing
         #expect(machine.findings.filter { $0.state == .ok }.map(\.line) == [])
     }
 
-    @Test func `a fault changes its own check, says how to mend it, and changes no other`() throws {
+    @Test func `a fault changes its own check, has its fix, and changes no other`() throws {
         let faults = Fault.all
         #expect(faults.count > 80)
         if isRecording { try record(faults) }
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func `names are told apart, texts are one sentence, requests are taken by the helper`() {
+    @Test func `names are unique, texts are one sentence, and the helper accepts the requests`() {
         var all = [Machine.metal, .vm].map(\.findings)
         for fault in Fault.all {
             var machine = Machine.metal
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `what is counted has no rate when it is read once, or when it began anew`() {
+    @Test func `a counter has no rate when it is read once, or was reset`() {
         let metal = Machine.metal
         var fresh = metal
         fresh.before = [:]

@@ -203,6 +203,7 @@ import Testing
         ("exchange", { _ = ExchangeReading(ExchangeReading($0).text) }),
         ("wallet", { _ = WalletReading.all($0) }),
         ("device", { _ = DeviceReading($0, path: "").instances("ifOperStatus") }),
+        ("mdstat", { _ = ArrayReading.all($0) }), ("ipmi", { _ = BoardSensor.all($0) }),
         ("nvme", { _ = NVMeHealth($0) }), ("ata", { _ = ATAHealth($0) }),
         ("choice", { _ = KernelChoice.chosen(in: $0) }),
         ("list", { _ = CPUSet(list: $0)?.mask }), ("mask", { _ = CPUSet(mask: $0)?.description }),

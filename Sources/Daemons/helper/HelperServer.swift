@@ -81,7 +81,7 @@ final class HelperServer {
     }
 
     private func carryOut(_ request: HelperRequest, _ who: PeerCredentials) -> String {
-        do throws(HelperFailure) {
+        do throws(HelperError) {
             let done = try changer.perform(request)
             if request.isChange {
                 let undo = done.undo.map { "; undo: \($0.line)" } ?? "; it was so already"

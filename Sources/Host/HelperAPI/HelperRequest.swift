@@ -1,4 +1,4 @@
-// The verbs of the root helper: one line each, parsed strictly. What is not here it cannot do.
+// The verbs of the root helper: one line each, parsed strictly. It can do nothing else.
 
 /// One request to the helper.
 public enum HelperRequest: Hashable, Sendable {
@@ -17,7 +17,7 @@ public enum HelperRequest: Hashable, Sendable {
     case governor(cpu: Int, name: String)
     /// Sets a CPU's energy preference: `energy CPU NAME`.
     case energy(cpu: Int, name: String)
-    /// Holds (or, below 0, lets go of) the latency bound of /dev/cpu_dma_latency, in microseconds:
+    /// Sets (or, below 0, releases) the latency bound of /dev/cpu_dma_latency, in microseconds:
     /// `wakeup-latency MICROS`.
     case wakeupLatency(micros: Int)
     /// Sets a kernel parameter out of `Self.parameters`: `parameter NAME VALUE`.
@@ -50,7 +50,7 @@ public enum HelperRequest: Hashable, Sendable {
         ["matchd", "auditd", "gatewayd", "poller", "snmp"].map { "bourse-\($0).service" }
     }
 
-    /// Kernel parameters that may be set, with what they may be set to.
+    /// Kernel parameters that may be set, with their ranges.
     public static var parameters: [(name: String, path: String, range: ClosedRange<Int>)] {
         [
             ("kernel.numa_balancing", "/proc/sys/kernel/numa_balancing", 0...1),
@@ -71,7 +71,7 @@ public enum HelperRequest: Hashable, Sendable {
         ]
     }
 
-    /// Most bytes of a request's line, the newline not counted.
+    /// Maximum size of a request's line in bytes, without the newline.
     public static var bytesMax: Int { 512 }
 
     /// Reads a line; nil for everything that is not exactly one request.

@@ -1,24 +1,24 @@
-// Who could have taken a CPU away from the thread that had it: by name, with how often.
+// What interrupted a CPU between two observations, by name and count.
 
 import HelperAPI
 
-/// Something that came in on a CPU between two observations.
+/// An interrupt, a softirq or the hypervisor, as it took a CPU from its thread.
 public struct CPUIntrusion: Hashable, Sendable {
-    /// What it is, as `interrupt 41 (nvme0q2)`, `softirq TIMER` or `the hypervisor`.
+    /// Its name, as `interrupt 41 (nvme0q2)`, `softirq TIMER` or `the hypervisor`.
     public var name: String
-    /// How often it came in; for the hypervisor the ticks that it took.
+    /// How often it ran; for the hypervisor the ticks that it took.
     public var count: Int64
 
-    /// A suspect of these.
+    /// An intrusion of these.
     public init(name: String, count: Int64) { (self.name, self.count) = (name, count) }
 
-    /// What must be read before and after.
+    /// The sources that are read before and after.
     public static var sources: [String] {
         [InterruptTable.interrupts, InterruptTable.softirqs, CPUTimes.path]
     }
 
-    /// Everything that counted on a CPU from one observation to the other, the most often first;
-    /// nil where the tables cannot be read, or have no such CPU.
+    /// Everything that ran on a CPU from one observation to the next, most frequent first; nil
+    /// where the tables cannot be parsed, or have no such CPU.
     public static func all(on cpu: Int, from old: Observation, to new: Observation)
         -> [CPUIntrusion]?
     {
@@ -36,7 +36,7 @@ public struct CPUIntrusion: Hashable, Sendable {
                 all.append(
                     CPUIntrusion(
                         name: path == InterruptTable.interrupts
-                            ? row.suspect : "softirq \(row.label)",
+                            ? row.title : "softirq \(row.label)",
                         count: grown))
             }
         }
@@ -50,8 +50,9 @@ public struct CPUIntrusion: Hashable, Sendable {
 }
 
 extension InterruptTable.Row {
-    /// A device's number and name, or the kernel's own words: `timer ticks` is `LOC` to it.
-    fileprivate var suspect: String {
+    /// A device's number and name, or the kernel's label and words, as `LOC (Local timer
+    /// interrupts)`.
+    fileprivate var title: String {
         let words = name.trimming
         guard isDevice else { return words.isEmpty ? label : "\(label) (\(words))" }
         return "interrupt \(label) (\(words.words.last ?? "?"))"

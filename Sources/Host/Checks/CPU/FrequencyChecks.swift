@@ -8,7 +8,7 @@ extension CheckKind {
         why: "A governor that saves power leaves a CPU slow when a burst of orders begins.")
     static let energyPreference = CheckKind(
         132, "cpu.energy-preference",
-        why: "The processor itself lowers its speed when it is told to save energy.")
+        why: "The processor itself lowers its speed when it is set to save energy.")
     static let deepIdle = CheckKind(
         133, "cpu.deep-idle", unit: "percent", warning: 1, critical: 50,
         why: "Waking from a deep sleep takes a CPU up to hundreds of microseconds.")
@@ -26,7 +26,7 @@ extension CheckGroup {
         ] + CheckInput.virtualSources
     ) { input in
         let cpus = input.now.watchedCPUs(input.plan).numbers
-        // On a virtual machine the hypervisor sets the frequency, and does not tell.
+        // On a virtual machine the hypervisor sets the frequency, and does not report it.
         return [
             input.setting(.governor, "scaling_governor", cpus, isOptional: input.isVirtual) {
                 .governor(cpu: $0, name: "performance")
@@ -47,7 +47,7 @@ extension CheckInput {
         ]
     }
 
-    /// What CPUs are set to in a file of their `cpufreq`, which is to be `performance`.
+    /// The setting of CPUs in a file of their `cpufreq`, which should be `performance`.
     fileprivate func setting(
         _ kind: CheckKind, _ file: String, _ cpus: [Int], isOptional: Bool,
         _ request: (Int) -> HelperRequest
@@ -94,7 +94,7 @@ extension CheckInput {
             let percent = Int64(clamping: share)
             return finding(
                 .deepIdle, "cpu\(cpu)", value: percent,
-                "CPU \(cpu) slept deeply for \(percent) % of the time", source: source,
+                "CPU \(cpu) spent \(percent) % of the time in deep idle states", source: source,
                 fix: .change([.wakeupLatency(micros: 0)]))
         }
     }

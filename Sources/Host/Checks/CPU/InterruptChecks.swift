@@ -9,20 +9,20 @@ extension CheckKind {
         why: "A device's interrupt takes the CPU from its hot thread for microseconds.")
     static let softirqIntrusion = CheckKind(
         122, "cpu.softirq-intrusion", unit: "per-second", warning: 1, critical: 100,
-        why: "Work behind interrupts, of the network or of disks, runs for longer than they do.")
+        why: "Deferred work of network and disk interrupts runs longer than they do.")
     static let kernelInterrupts = CheckKind(
         123, "cpu.kernel-interrupts", unit: "per-second", warning: 100, critical: 2_000,
-        why: "Timer ticks and calls from other CPUs interrupt a hot thread as a device does.")
+        why: "Timer ticks and calls from other CPUs interrupt a hot thread as devices do.")
     static let irqAffinity = CheckKind(
         124, "cpu.irq-affinity", unit: "interrupts", warning: 1,
         why: "An interrupt that may fire on a hot CPU will, at the worst moment.")
     static let irqBalance = CheckKind(
         125, "cpu.irqbalance",
-        why: "irqbalance moves interrupts by load, also onto a CPU that a hot thread has.")
+        why: "irqbalance moves interrupts by load, even onto the CPU of a hot thread.")
 }
 
 extension CheckGroup {
-    /// What came in on hot CPUs since the round before.
+    /// Interrupts on hot CPUs since the last round.
     static let interrupts = CheckGroup(
         "cpu.interrupts", seconds: 1,
         kinds: [.irqIntrusion, .softirqIntrusion, .kernelInterrupts],
@@ -36,7 +36,7 @@ extension CheckGroup {
         }
     }
 
-    /// What may come in on hot CPUs.
+    /// Interrupts that may fire on hot CPUs.
     static let irqAffinity = CheckGroup(
         "cpu.irq-affinity", seconds: 10, kinds: [.irqAffinity, .irqBalance],
         sources: [
@@ -51,7 +51,7 @@ extension CheckGroup {
     }
 }
 
-/// A table now and the round before.
+/// A table now and in the last round.
 private struct InterruptChange {
     let path: String
     let old: InterruptTable?
@@ -86,7 +86,7 @@ extension CheckInput {
             .irqIntrusion, "cpu\(cpu)", source: change.path, fix: moving(grown),
             from: change.old?.sum(on: cpu) { $0.isDevice },
             to: change.new?.sum(on: cpu) { $0.isDevice },
-            { "devices interrupted CPU \(cpu) \(times($0)) a second\(names)" })
+            { "CPU \(cpu) took \(some($0, "device interrupt")) a second\(names)" })
     }
 
     fileprivate func soft(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -98,7 +98,7 @@ extension CheckInput {
             ]),
             from: change.old?.sum(on: cpu) { Self.softRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.softRows.contains($0.label) },
-            { "network and disks made CPU \(cpu) work \(times($0)) a second" })
+            { "CPU \(cpu) ran \(some($0, "softirq")) of network and disks a second" })
     }
 
     fileprivate func kernel(_ cpu: Int, _ change: InterruptChange) -> Finding {
@@ -106,11 +106,11 @@ extension CheckInput {
             .kernelInterrupts, "cpu\(cpu)", source: change.path,
             fix: .advice([
                 "nohz_full=\(plan.hotCPUs) on the kernel's command line, for ticks",
-                "perf trace -C \(cpu) -e 'irq_vectors:*', to see who calls",
+                "perf trace -C \(cpu) -e 'irq_vectors:*', to see the callers",
             ]),
             from: change.old?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
-            { "the kernel interrupted CPU \(cpu) \(times($0)) a second" })
+            { "CPU \(cpu) took \(some($0, "kernel interrupt")) a second" })
     }
 
     fileprivate func affinity(_ cpu: Int, _ table: InterruptTable?) -> Finding {
@@ -125,8 +125,7 @@ extension CheckInput {
             guard var cpus = CPUSet(list: text) else {
                 return unknown(.irqAffinity, "cpu\(cpu)", source: path)
             }
-            // One that was moved and has not fired since still has its old place there: it takes
-            // the new one when it fires.
+            // An interrupt that was moved shows its old CPU until it next fires.
             if let asked = now.text("/proc/irq/\(row.label)/smp_affinity_list")
                 .flatMap({ CPUSet(list: $0) }), !cpus.subtracting(asked).isEmpty
             {
@@ -147,7 +146,7 @@ extension CheckInput {
 
     fileprivate var balancing: Finding {
         guard let unit = now.units["irqbalance.service"] else {
-            return unknown(.irqBalance, source: "systemd", "systemd does not tell of irqbalance")
+            return unknown(.irqBalance, source: "systemd", "systemd does not report irqbalance")
         }
         guard unit.active == "active" else {
             return Finding(
@@ -185,8 +184,8 @@ extension CheckInput {
         return names.joined(separator: ", ") + (rows.count > 6 ? " and \(rows.count - 6) more" : "")
     }
 
-    /// How interrupts get off the hot CPUs: a request each; what the kernel manages, by its command
-    /// line.
+    /// The fix that moves interrupts off the hot CPUs: a request each, or for those that the kernel
+    /// manages, its command line.
     private func moving(_ rows: [InterruptTable.Row]) -> Fix? {
         guard let cpus = housekeeping, !rows.isEmpty else { return nil }
         let moves = rows.filter { !$0.isManaged }.compactMap { row in

@@ -6,13 +6,13 @@ import HelperAPI
 extension CheckKind {
     static let isolation = CheckKind(
         111, "cpu.isolation",
-        why: "On a CPU that is not isolated the kernel runs other work between two orders.")
+        why: "On a CPU that is not isolated the kernel runs other work between orders.")
     static let sibling = CheckKind(
         112, "cpu.smt-sibling", unit: "percent", warning: 5, critical: 20,
         why: "Two hardware threads share one core: what runs on the other one slows this one.")
     static let steal = CheckKind(
         113, "cpu.steal", unit: "per-mille", warning: 1, critical: 10,
-        why: "It is time that the hypervisor gave to other guests.")
+        why: "The hypervisor gave this time to other guests.")
     static let throttling = CheckKind(
         114, "cpu.throttling", unit: "per-minute", warning: 1, critical: 60,
         why: "A CPU that is too hot, or has too little power, slows itself down.")
@@ -22,7 +22,7 @@ extension CheckKind {
 }
 
 extension CheckGroup {
-    /// What the kernel, the processor and the hypervisor leave of the hot CPUs.
+    /// What the kernel, the processor and the hypervisor take from the hot CPUs.
     static let isolation = CheckGroup(
         "cpu.isolation", seconds: 10,
         kinds: [.isolation, .sibling, .steal, .throttling, .numaDistance],
@@ -89,14 +89,14 @@ extension CheckInput {
         let others = core.subtracting(CPUSet([cpu]))
         guard !others.isEmpty else {
             return Finding(
-                .sibling, "cpu\(cpu)", .ok, value: 0, "CPU \(cpu) has its core for itself",
+                .sibling, "cpu\(cpu)", .ok, value: 0, "CPU \(cpu) has its core to itself",
                 source: path)
         }
         return share(
             of: others, .sibling, "cpu\(cpu)", per: 100, { $0.busy },
             fix: .advice(
                 others.numbers.map { "echo 0 > /sys/devices/system/cpu/cpu\($0)/online" })
-        ) { "CPU \(others) is busy for \($0) % on the core of CPU \(cpu)" }
+        ) { "CPU \(others), on the core of CPU \(cpu), is busy \($0) % of the time" }
     }
 
     fileprivate var steal: Finding {
@@ -136,7 +136,7 @@ extension CheckInput {
         guard paths.contains(where: { now.text($0) != nil }) else { return nil }
         return rate(
             .throttling, "cpu\(cpu)", over: 60, source: paths[0],
-            fix: .advice(["look at fans, heat sinks and the power limit of the processor"]),
+            fix: .advice(["check fans, heat sinks and the power limit of the processor"]),
             of: { seen in Observation.sum(paths.map { seen.number($0) }) },
             { "CPU \(cpu) slowed itself down \(times($0)) a minute" })
     }
@@ -156,11 +156,11 @@ extension CheckInput {
             .numaDistance, nic.name, isRight: far.isEmpty,
             far.isEmpty
                 ? "\(nic.name) and the hot threads are on node \(node)"
-                : "\(nic.name) is on node \(node), CPU \(far) of hot threads is not",
+                : "\(nic.name) is on node \(node), but CPU \(far) of hot threads is not",
             source: path,
             fix: .advice([
                 "declare hot threads for CPUs of node \(node): \(here)",
-                "or put the interface into a slot of their node",
+                "or move the interface to a slot of their node",
             ]))
     }
 }

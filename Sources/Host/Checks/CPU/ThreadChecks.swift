@@ -9,10 +9,10 @@ extension CheckKind {
         why: "A hot thread that moves, or shares its CPU, waits and finds its caches cold.")
     static let preemption = CheckKind(
         102, "cpu.preemption", unit: "per-minute", warning: 2, critical: 600,
-        why: "Each time something else takes the CPU, every order behind waits.")
+        why: "Each time another task takes the CPU, every order behind it waits.")
     static let runDelay = CheckKind(
         103, "cpu.run-delay", unit: "microseconds-per-second", warning: 50, critical: 1_000,
-        why: "It is the time in which a hot thread could have run and did not.")
+        why: "In this time a hot thread was ready to run and waited for its CPU.")
 }
 
 extension CheckGroup {
@@ -52,7 +52,7 @@ private struct ThreadCheck {
         guard let named, let thread = Int(named) else {
             return kinds.map {
                 input.unknown(
-                    $0, subject, source: folder, "\(folder) shows no thread named \(hot.thread)")
+                    $0, subject, source: folder, "\(folder) has no thread named \(hot.thread)")
             }
         }
         let path = "\(folder)/\(thread)"
@@ -78,7 +78,7 @@ private struct ThreadCheck {
         return input.verdict(
             .threadAffinity, subject, isRight: allowed.numbers == [hot.cpu] && last == hot.cpu,
             wrong: .critical,
-            "\(hot.thread) may run on CPU \(allowed), ran last on \(last), is declared for "
+            "\(hot.thread) may run on CPU \(allowed), last ran on \(last) and is declared for "
                 + "\(hot.cpu)", source: status, fix: .change([move]))
     }
 
@@ -95,7 +95,7 @@ private struct ThreadCheck {
         return input.rate(
             .runDelay, subject, source: source, fix: advice,
             of: { $0.text(source).flatMap(ThreadSchedule.waitNanos).map { $0 / 1_000 } },
-            { "\(hot.thread) waited for its CPU \($0) µs in a second" })
+            { "\(hot.thread) waited \($0) µs a second for its CPU" })
     }
 
     private var advice: Fix {

@@ -6,16 +6,16 @@ import AgentAPI
 extension CheckKind {
     static let deviceAnswers = CheckKind(
         701, "gear.answers",
-        why: "A device that does not answer may be gone, and what it would tell is not told.")
+        why: "A device that does not answer may be down, and its faults go unreported.")
     static let deviceBattery = CheckKind(
         702, "gear.battery",
-        why: "A battery that is low or worn out carries nothing when the mains fail.")
+        why: "A battery that is low or worn out carries no load when the mains fail.")
     static let deviceSource = CheckKind(
         703, "gear.source", unit: "minutes",
-        why: "On its battery a power supply lasts for minutes; past it for none.")
+        why: "On battery a power supply lasts for minutes; on bypass it protects nothing.")
     static let deviceAlarms = CheckKind(
         704, "gear.alarms", unit: "alarms", warning: 1,
-        why: "The power supply itself says that something is wrong with it.")
+        why: "The power supply itself reports that something is wrong with it.")
     static let devicePort = CheckKind(
         705, "gear.port",
         why: "Behind the switch's port is this exchange, its standby or its clients.")
@@ -24,13 +24,13 @@ extension CheckKind {
         why: "Frames that a switch damages or drops come late, by retransmission, or never.")
     static let deviceOutlet = CheckKind(
         708, "gear.outlet",
-        why: "Without its outlet a supply of this host gives nothing, and the other carries all.")
+        why: "Without its outlet a supply of this host is dead, and the other carries all load.")
     static let deviceFeeds = CheckKind(
         709, "gear.feeds", unit: "feeds",
-        why: "Where all supplies hang on one feed, its breaker takes the host with it.")
+        why: "If all supplies share one feed, its breaker takes the host down.")
     static let deviceSensor = CheckKind(
         707, "gear.sensor",
-        why: "A sensor that failed sees no heat, no water and no open door.")
+        why: "A failed sensor detects no heat, no water and no open door.")
 }
 
 extension CheckGroup {
@@ -58,7 +58,7 @@ extension CheckInput {
             return [
                 unknown(
                     .deviceAnswers, name, source: path,
-                    "nothing was read of \(name): does bourse-poller run?")
+                    "there is no reading of \(name): is bourse-poller running?")
             ]
         }
         guard let time = reading.number("time"), let clock = now.clock?.realtimeNanos else {
@@ -69,7 +69,7 @@ extension CheckInput {
             return [
                 unknown(
                     .deviceAnswers, name, source: path,
-                    "\(name) was read \(age) s ago: does bourse-poller run?")
+                    "\(name) was read \(age) s ago: is bourse-poller running?")
             ]
         }
         if let error = reading.text("error") {
@@ -77,7 +77,7 @@ extension CheckInput {
                 Finding(
                     .deviceAnswers, name, .critical, "\(name) \(error)", source: path,
                     fix: .advice([
-                        "look at the device, its address and its user in "
+                        "check the device, its address and its user in "
                             + "\(devices.targets)/\(name).toml",
                         "journalctl -u bourse-poller -n 50",
                     ]))
@@ -96,9 +96,10 @@ extension CheckInput {
             + (reading.number("upsAlarmsPresent.0").map { count in
                 [
                     finding(
-                        .deviceAlarms, name, value: count, "\(name) has \(some(count, "alarm"))",
+                        .deviceAlarms, name, value: count,
+                        "\(name) reports \(some(count, "alarm"))",
                         source: reading.path,
-                        fix: .advice(["look at its panel, or at upsAlarmTable"]))
+                        fix: .advice(["check its panel, or upsAlarmTable"]))
                 ]
             } ?? [])
     }
@@ -117,28 +118,28 @@ extension CheckInput {
             .deviceBattery, name, state, "the battery of \(name) is \(word)\(charge)",
             source: reading.path,
             fix: state == .critical
-                ? .advice(["change the battery, or bring the mains back"]) : nil)
+                ? .advice(["replace the battery, or restore the mains"]) : nil)
     }
 
     private func source(_ name: String, _ reading: DeviceReading) -> Finding {
         let minutes = reading.number("upsEstimatedMinutesRemaining.0")
         let (state, word): (CheckState, String) =
             switch reading.number("upsOutputSource.0") {
-            case 3: (.ok, "its mains")
+            case 3: (.ok, "the mains")
             case 4: (.warning, "its bypass, without a battery behind it")
             case 5: (.critical, "its battery")
-            case 6, 7: (.warning, "mains whose voltage it has to correct")
-            case 2: (.critical, "nothing")
-            default: (.unknown, "a source that it does not tell")
+            case 6, 7: (.warning, "mains whose voltage it corrects")
+            case 2: (.critical, "no source")
+            default: (.unknown, "an unknown source")
             }
         let left = minutes.map { ", which lasts for \(some($0, "minute"))" } ?? ""
         return Finding(
             .deviceSource, name, state, value: minutes,
-            "\(name) gives power from \(word)\(word == "its battery" ? left : "")",
+            "\(name) supplies power from \(word)\(word == "its battery" ? left : "")",
             source: reading.path,
             fix: state.isAlarm
                 ? .advice([
-                    "find out about the mains",
+                    "check the mains",
                     "before the battery ends: systemctl stop bourse.target, then poweroff",
                 ]) : nil)
     }
@@ -165,10 +166,10 @@ extension CheckInput {
                     "port \(title) of \(name) is "
                         + (isUp ? "up" : isWanted ? "down" : "switched off"),
                     source: reading.path,
-                    fix: isUp ? nil : .advice(["look at the cable, and at the port's settings"])),
+                    fix: isUp ? nil : .advice(["check the cable and the port's settings"])),
                 rate(
                     .devicePortErrors, subject, over: 60, source: reading.path,
-                    fix: .advice(["look at the cable and at how full the port is"]),
+                    fix: .advice(["check the cable and the load of the port"]),
                     from: lost(old), to: lost(reading),
                     { "port \(title) of \(name) damaged or dropped \($0) frames a minute" }),
             ]
@@ -184,7 +185,7 @@ extension CheckInput {
                 switch reading.number("outletState.\(outlet)") {
                 case 2: (.ok, "on")
                 case 1: (.critical, "off")
-                default: (.unknown, "not told of")
+                default: (.unknown, "in an unknown state")
                 }
             return Finding(
                 .deviceOutlet, "\(name)/\(outlet)", state,
@@ -206,7 +207,7 @@ extension CheckInput {
         return [
             Finding(
                 .deviceFeeds, "", isOne ? .critical : .ok, value: Int64(feeds.count),
-                "the supplies of this host hang on \(isOne ? "one feed alone" : "feeds"): "
+                "the supplies of this host use \(isOne ? "one feed only" : "several feeds"): "
                     + feeds.joined(separator: ", "), source: "\(devices.readings)/*",
                 fix: isOne ? .advice(["move one supply to an outlet of another feed"]) : nil)
         ]
@@ -221,12 +222,12 @@ extension CheckInput {
                 switch reading.number("entPhySensorOperStatus.\(sensor)") {
                 case 1: (.ok, "works")
                 case 3: (.critical, "failed")
-                default: (.unknown, "gives no value now")
+                default: (.unknown, "has no value now")
                 }
             return Finding(
                 .deviceSensor, "\(name)/\(sensor)", state, "sensor \(title) of \(name) \(word)",
                 source: reading.path,
-                fix: state == .critical ? .advice(["change the sensor"]) : nil)
+                fix: state == .critical ? .advice(["replace the sensor"]) : nil)
         }
     }
 }

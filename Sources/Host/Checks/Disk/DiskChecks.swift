@@ -9,38 +9,38 @@ extension CheckKind {
         why: "No order is acknowledged before it is written.")
     static let flushLatency = CheckKind(
         302, "disk.flush-latency", unit: "microseconds", warning: 2_000, critical: 20_000,
-        why: "No order is acknowledged before the disk says that it is safe.")
+        why: "No order is acknowledged before the disk reports it durable.")
     static let writeCache = CheckKind(
         303, "disk.write-cache",
-        why: "What a disk without power-loss protection has in its cache is gone with the power.")
+        why: "Without power-loss protection what a disk has cached is lost with the power.")
     static let scheduler = CheckKind(
         304, "disk.scheduler",
-        why: "A scheduler holds requests back to sort them, for nothing on a disk without heads."
+        why: "A scheduler delays requests to sort them: a loss on a disk without heads."
     )
     static let space = CheckKind(
         305, "disk.space", unit: "percent", warning: 80, critical: 90,
         why: "A full disk stops the journal, and with it the exchange.")
     static let inodes = CheckKind(
         306, "disk.inodes", unit: "percent", warning: 80, critical: 90,
-        why: "Without inodes no file can be made, however much space is free.")
+        why: "Without inodes no file can be created, however much space is free.")
     static let fullWithin = CheckKind(
         307, "disk.full-within", unit: "hours", warning: 24, critical: 4, isWorseBelow: true,
-        why: "At the rate of the last minutes the disk is full by then.")
+        why: "At the rate of the last minutes the disk will be full by then.")
     static let readOnly = CheckKind(
         308, "disk.read-only",
         why: "A file system turns read-only after an error; nothing can be written to it.")
     static let array = CheckKind(
         309, "disk.array",
-        why: "An array that lacks a disk loses everything with the next one.")
+        why: "An array that lacks a disk may lose everything when the next one fails.")
     static let fileSystemErrors = CheckKind(
         310, "disk.filesystem-errors", unit: "errors", critical: 1,
-        why: "ext4 found itself damaged: it needs a check before it is relied upon.")
+        why: "ext4 found damage: the file system needs a check before it is relied upon.")
     static let requestErrors = CheckKind(
         311, "disk.request-errors", unit: "errors", warning: 1, critical: 10,
         why: "Requests to the disk failed or were repeated.")
     static let ioPressure = CheckKind(
         312, "disk.pressure", unit: "per-mille", warning: 100, critical: 500,
-        why: "It is the share of time in which somebody waited for a disk.")
+        why: "In this share of the time some task waited for a disk.")
 }
 
 extension CheckGroup {
@@ -53,7 +53,7 @@ extension CheckGroup {
         ],
         sources: [
             "/sys/block/{disk}/ro", DiskStatistics.path, FileSystemSpace.path, Mount.path,
-            "/proc/mdstat", "/sys/fs/ext4/*/errors_count", "/sys/block/{disk}/device/ioerr_cnt",
+            ArrayReading.path, "/sys/fs/ext4/*/errors_count", "/sys/block/{disk}/device/ioerr_cnt",
             "/proc/pressure/io",
         ]
     ) { input in
@@ -107,15 +107,15 @@ extension CheckInput {
             let micros = DiskStatistics.Requests.averageMicros(millis: spent, count: done)
             return finding(
                 kind, disk, value: micros ?? 0,
-                micros.map { "a \(word) to \(disk) took \($0) µs on average of \(done)" }
-                    ?? "\(disk) had no \(word) since the round before", source: source,
+                micros.map { "a \(word) to \(disk) took \($0) µs on average over \(done)" }
+                    ?? "\(disk) had no \(word) since the last round", source: source,
                 fix: .advice([
-                    "look at the health of \(disk), and who else writes to it: iotop -o",
-                    "if it stays so: boursectl switchover",
+                    "check the health of \(disk), and what else writes to it: iotop -o",
+                    "if it persists: boursectl switchover",
                 ]))
         case (.unreadable, _), (_, .unreadable):
             return unknown(
-                kind, disk, source: source, "\(source) does not tell of a \(word) to \(disk)")
+                kind, disk, source: source, "\(source) has no \(word) counters of \(disk)")
         default:
             return unknown(kind, disk, source: source, "\(source) was read once: no rate yet")
         }
@@ -133,14 +133,14 @@ extension CheckInput {
         else {
             return unknown(
                 .space, directory.name, source: source,
-                "the file system of \(directory.path) does not tell its size")
+                "the size of the file system of \(directory.path) is unknown")
         }
         return finding(
             .space, directory.name, value: percent,
-            "\(percent) % of the file system of \(directory.path) are used", source: source,
+            "\(percent) % of the file system of \(directory.path) is used", source: source,
             fix: .advice([
                 "du -xh --max-depth=2 \(directory.path) | sort -h | tail",
-                "move what is not the exchange's elsewhere, or make the disk larger",
+                "move other files elsewhere, or enlarge the disk",
             ]))
     }
 
@@ -150,7 +150,7 @@ extension CheckInput {
         guard let space = now.fileSystems[directory.path] else {
             return unknown(
                 .inodes, directory.name, source: source,
-                "the file system of \(directory.path) does not tell its inodes")
+                "the inodes of the file system of \(directory.path) are unknown")
         }
         guard space.inodes > 0 else { return nil }
         guard let percent = used(space.inodes, space.freeInodes) else {
@@ -170,16 +170,16 @@ extension CheckInput {
         guard let space = now.fileSystems[directory.path], let new = taken(space) else {
             return unknown(
                 .fullWithin, directory.name, source: source,
-                "the file system of \(directory.path) does not tell its size")
+                "the size of the file system of \(directory.path) is unknown")
         }
         guard let elapsedNanos, let old = taken(before?.fileSystems[directory.path]) else {
             return unknown(
                 .fullWithin, directory.name, source: source,
-                "\(directory.path) was looked at once: no rate yet")
+                "\(directory.path) was read once: no rate yet")
         }
         guard new > old else {
             return Finding(
-                .fullWithin, directory.name, .ok, "\(directory.path) does not fill",
+                .fullWithin, directory.name, .ok, "\(directory.path) is not filling up",
                 source: source)
         }
         let nanos = Int128(space.freeBytes) * Int128(elapsedNanos) / Int128(new - old)
@@ -190,7 +190,7 @@ extension CheckInput {
             source: source,
             fix: .advice([
                 "find \(directory.path) -xdev -mmin -15 -size +16M -ls",
-                "move what is not the exchange's elsewhere, or make the disk larger",
+                "move other files elsewhere, or enlarge the disk",
             ]))
     }
 
@@ -200,8 +200,9 @@ extension CheckInput {
         guard let found else { return unknown(.readOnly, directory.name, source: source) }
         return verdict(
             .readOnly, directory.name, isRight: !found.isReadOnly, wrong: .critical,
-            "\(found.point), where \(directory.path) is, can \(found.isReadOnly ? "only " : "")be "
-                + (found.isReadOnly ? "read" : "written"), source: source,
+            "the file system of \(directory.path) is "
+                + "\(found.isReadOnly ? "read-only" : "writable"), mounted at \(found.point)",
+            source: source,
             fix: .advice([
                 "dmesg | grep -iE 'ext4|xfs|i/o error'",
                 "boursectl switchover, then fsck \(found.device)",
@@ -210,41 +211,24 @@ extension CheckInput {
 
     /// Nothing is found where there are no arrays.
     fileprivate var arrays: [Finding] {
-        let source = "/proc/mdstat"
+        let source = ArrayReading.path
         guard let text = now.text(source) else { return [] }
-        guard text.hasPrefix("Personalities") else { return [unknown(.array, source: source)] }
-        var findings: [Finding] = []
-        var name = ""
-        for line in now.lines(source) {
-            let words = line.words
-            if words.count >= 3, words[0].hasPrefix("md"), words[1] == ":" {
-                name = String(words[0])
-                if words[2] != "active" {
-                    findings.append(broken(name, "\(name) is \(words[2])"))
-                }
-            } else if let count = words.first(where: { $0.hasPrefix("[") && $0.contains("/") }),
-                !name.isEmpty
-            {
-                let parts = count.dropFirst().dropLast().split(separator: "/")
-                guard parts.count == 2, count.hasSuffix("]"), let all = Int64(parts[0]),
-                    let there = Int64(parts[1])
-                else {
-                    findings.append(unknown(.array, name, source: source))
-                    continue
-                }
-                let text = "\(name) has \(there) of \(all) disks"
-                findings.append(
-                    there < all
-                        ? broken(name, text) : Finding(.array, name, .ok, text, source: source))
-                name = ""
+        guard let arrays = ArrayReading.all(text) else { return [unknown(.array, source: source)] }
+        return arrays.map { array in
+            switch array {
+            case .inactive(let name, let state): return broken(name, "\(name) is \(state)")
+            case .invalid(let name): return unknown(.array, name, source: source)
+            case .disks(let name, let present, let all):
+                let text = "\(name) has \(present) of \(all) disks"
+                return present < all
+                    ? broken(name, text) : Finding(.array, name, .ok, text, source: source)
             }
         }
-        return findings
     }
 
     private func broken(_ name: String, _ text: String) -> Finding {
         Finding(
-            .array, name, .critical, text, source: "/proc/mdstat",
+            .array, name, .critical, text, source: ArrayReading.path,
             fix: .advice([
                 "mdadm --detail /dev/\(name)", "mdadm /dev/\(name) --add /dev/DISK",
             ]))
@@ -258,7 +242,7 @@ extension CheckInput {
                     "dmesg | grep -i 'ext4-fs error'",
                     "boursectl switchover, then e2fsck -f /dev/\(device)",
                 ])
-            ) { "ext4 on \(device) has noted \(some($0, "error"))" }
+            ) { "ext4 on \(device) has recorded \(some($0, "error"))" }
         }
     }
 
@@ -274,13 +258,15 @@ extension CheckInput {
         case .first:
             return unknown(
                 .requestErrors, disk, source: source,
-                "\(source) was read once: no change to see yet")
+                "\(source) was read once: no change known yet")
         case .by(let count):
             return finding(
                 .requestErrors, disk, value: count,
-                "\(disk) failed in \(some(count, "request")) since the round before",
+                "\(some(count, "request")) to \(disk) failed since the last round",
                 source: source,
-                fix: .advice(["dmesg | grep \(disk)", "boursectl switchover, then change the disk"])
+                fix: .advice([
+                    "dmesg | grep \(disk)", "boursectl switchover, then replace the disk",
+                ])
             )
         }
     }
@@ -299,12 +285,13 @@ extension CheckInput {
         return verdict(
             .writeCache, disk, isRight: isRight,
             mode == "write through"
-                ? "\(disk) has no write cache in use"
+                ? "\(disk) uses no write cache"
                 : "\(disk) caches writes and is "
                     + "\(isProtected ? "" : "not ")declared to survive a power loss",
             source: source,
             fix: .advice([
-                "if it has capacitors: declare it in bourse.toml as protected", "if not: \(off)",
+                "if it has power-loss protection: add it to [agent] protected_disks",
+                "if not: \(off)",
             ]))
     }
 
@@ -320,7 +307,7 @@ extension CheckInput {
         let wanted = turns == 1 ? "mq-deadline" : "none"
         return verdict(
             .scheduler, disk, isRight: isRight,
-            "requests to \(disk) go through the scheduler \(name)",
+            "\(disk) uses the scheduler \(name)",
             source: "\(folder)/scheduler",
             fix: .advice([
                 "echo \(wanted) > \(folder)/scheduler",
@@ -329,19 +316,19 @@ extension CheckInput {
             ]))
     }
 
-    /// The share of the last ten seconds in which somebody waited, from `/proc/pressure`.
+    /// The share of the last ten seconds in which some task waited, from `/proc/pressure`.
     func pressure(_ kind: CheckKind, _ resource: String, _ word: String) -> Finding {
         let source = "/proc/pressure/\(resource)"
         guard let value = now.text(source).flatMap(PressureReading.someTenSeconds) else {
             return unknown(
                 kind, source: source,
                 now.text(source) == nil
-                    ? "\(source) is not there: psi=1 on the kernel's command line turns it on" : nil
+                    ? "\(source) is missing: psi=1 on the kernel's command line enables it" : nil
             )
         }
         return finding(
             kind, value: value,
-            "somebody waited for \(word) for \(value) ‰ of the last ten seconds", source: source,
+            "tasks waited for \(word) for \(value) ‰ of the last ten seconds", source: source,
             fix: .advice(["systemd-cgtop", "iotop -o", "cat /proc/pressure/\(resource)"]))
     }
 }

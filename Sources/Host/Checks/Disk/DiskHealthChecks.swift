@@ -1,17 +1,17 @@
-// What disks say of their own health. Numbers 321 … 339.
+// What disks report of their own health. Numbers 321 … 339.
 
 import AgentAPI
 
 extension CheckKind {
     static let nvmeWarning = CheckKind(
         321, "disk.nvme-warning", unit: "flags",
-        why: "The disk itself says that it must not be relied upon.")
+        why: "The disk itself reports that it cannot be relied upon.")
     static let spare = CheckKind(
         322, "disk.spare", unit: "percent", warning: 20, critical: 10, isWorseBelow: true,
         why: "Blocks that fail are replaced from the spare ones; without them writes fail.")
     static let wear = CheckKind(
         323, "disk.wear", unit: "percent", warning: 80, critical: 95,
-        why: "It is the part of its life that a disk has used, by its maker's reckoning.")
+        why: "The share of its life that the disk has used, by its maker's estimate.")
     static let mediaErrors = CheckKind(
         324, "disk.media-errors", unit: "errors", warning: 1, critical: 100,
         why: "Data could not be read back as it was written.")
@@ -23,7 +23,7 @@ extension CheckKind {
         why: "By its own attributes the disk is failing, or is about to.")
     static let sectors = CheckKind(
         332, "disk.sectors", unit: "sectors", warning: 1, critical: 10,
-        why: "Sectors that were given up, or cannot be read, are the first sign of a failing disk.")
+        why: "Reallocated or unreadable sectors are the first sign of a failing disk.")
 }
 
 extension CheckGroup {
@@ -47,9 +47,9 @@ extension CheckGroup {
     }
 }
 
-/// What is done with a disk that fails.
+/// The fix for a failing disk.
 private func replacing(_ disk: String) -> Fix {
-    .advice(["boursectl switchover, where this host is the primary", "change the disk \(disk)"])
+    .advice(["boursectl switchover, where this host is the primary", "replace the disk \(disk)"])
 }
 
 private struct NVMeCheck {
@@ -67,7 +67,7 @@ private struct NVMeCheck {
             warning, spare,
             value(.wear, health.percentUsed) { "\(disk) has used \($0) % of its life" },
             value(.mediaErrors, health.mediaErrors) {
-                "\(disk) could not read back what was written \(times($0))"
+                "\(disk) has had \(some($0, "media error"))"
             },
             temperature,
         ]
@@ -95,11 +95,11 @@ private struct NVMeCheck {
         return Finding(
             .nvmeWarning, disk, flags == 0 ? .ok : .critical, value: flags,
             flags == 0
-                ? "\(disk) warns of nothing" : "\(disk) says: \(said.joined(separator: ", "))",
+                ? "\(disk) reports no warning" : "\(disk) reports: \(said.joined(separator: ", "))",
             source: source, fix: flags == 0 ? nil : replacing(disk))
     }
 
-    /// Against its own threshold as well.
+    /// Compared with the disk's own threshold as well.
     private var spare: Finding {
         guard let spare = health.spare else {
             return input.unknown(.spare, disk, source: source)
@@ -120,8 +120,8 @@ private struct NVMeCheck {
             return input.unknown(.diskTemperature, disk, source: source)
         }
         return input.finding(
-            .diskTemperature, disk, value: kelvin - 273, "\(disk) has \(kelvin - 273) °C",
-            source: source, fix: .advice(["look at fans and at the air around \(disk)"]))
+            .diskTemperature, disk, value: kelvin - 273, "\(disk) is at \(kelvin - 273) °C",
+            source: source, fix: .advice(["check fans and airflow around \(disk)"]))
     }
 }
 
@@ -157,15 +157,15 @@ private struct ATACheck {
             all.append(
                 input.finding(
                     .sectors, disk, value: sum,
-                    "\(disk) has given up or cannot read \(some(sum, "sector"))",
+                    "\(disk) has \(some(sum, "reallocated or unreadable sector"))",
                     source: source, fix: replacing(disk)))
         }
         // The lowest byte is the temperature; others may hold its extremes.
         if let raw = attributes[194]?.raw ?? attributes[190]?.raw {
             all.append(
                 input.finding(
-                    .diskTemperature, disk, value: raw & 255, "\(disk) has \(raw & 255) °C",
-                    source: source, fix: .advice(["look at fans and at the air around \(disk)"])))
+                    .diskTemperature, disk, value: raw & 255, "\(disk) is at \(raw & 255) °C",
+                    source: source, fix: .advice(["check fans and airflow around \(disk)"])))
         }
         return all
     }

@@ -1,4 +1,4 @@
-// The exchange itself, as matchd and walletd tell. Numbers 611 … 639.
+// The exchange itself, as matchd and walletd report it. Numbers 611 … 639.
 
 import AgentAPI
 
@@ -10,49 +10,49 @@ extension CheckKind {
         why: "Every acknowledgement waits for the journal; one in a hundred waits this long.")
     static let commandFill = CheckKind(
         613, "exchange.command-fill", unit: "per-mille", warning: 500, critical: 900,
-        why: "Commands come faster than they are applied; when it is full, writers wait.")
+        why: "Commands arrive faster than they are applied; when the ring is full, writers wait.")
     static let logFill = CheckKind(
         614, "exchange.log-fill", unit: "per-mille", warning: 500, critical: 900,
-        why: "Records come faster than the disk takes them; when it is full, everything waits.")
+        why: "Records arrive faster than the disk takes them; when the ring is full, all waits.")
     static let reserve = CheckKind(
         615, "exchange.disk-reserve", unit: "bytes",
-        why: "Below the reserve only cancels are taken.")
+        why: "Below the reserve only cancels are accepted.")
     static let connections = CheckKind(
         616, "exchange.connections", unit: "percent", warning: 80, critical: 95,
-        why: "When all connections are taken a daemon that restarts finds no place.")
+        why: "When all connections are in use, a daemon that restarts cannot connect.")
     static let gateWait = CheckKind(
         617, "exchange.gate-wait", unit: "records",
-        why: "Records are on the disk and nobody is told: the release gate does not open.")
+        why: "Records are durable but not released: the release gate does not open.")
     static let logClock = CheckKind(
         618, "exchange.clock", unit: "milliseconds",
-        why: "Records are stamped by the log's clock; GTD, deadlines and rate limits go by it.")
+        why: "The log's clock stamps records; GTD, deadlines and rate limits depend on it.")
     static let poisoned = CheckKind(
         619, "exchange.poisoned", unit: "commands", warning: 1,
-        why: "matchd died twice with a command and refuses it since: a fault to be reported.")
+        why: "matchd crashed twice on a command and refuses it since: a fault to report.")
     static let standbyRecords = CheckKind(
         621, "exchange.standby-records", unit: "records", warning: 10_000, critical: 1_000_000,
         why: "A standby has to apply what it lacks before it can take over.")
     static let standbyBytes = CheckKind(
         622, "exchange.standby-bytes", unit: "bytes", warning: 16 << 20, critical: 1 << 30,
-        why: "It is what would be lost with this host, or has to be sent first.")
+        why: "What the standby lacks is lost with this host, or must be sent first.")
     static let standbyTime = CheckKind(
         623, "exchange.standby-lag", unit: "milliseconds", warning: 100, critical: 2_000,
         why: "An acknowledgement waits for the standby, and after two seconds goes without it.")
     static let hashes = CheckKind(
         624, "exchange.hashes",
-        why: "A replica that came to another result is wrong, or this one is.")
+        why: "Replicas with different results cannot both be right.")
     static let atRisk = CheckKind(
         625, "exchange.at-risk", unit: "records", warning: 1, critical: 1_000_000,
-        why: "Acknowledged, and on this host alone: lost with it, unless its disk comes back.")
+        why: "What only this host has is lost with it, unless its disk survives.")
     static let scanner = CheckKind(
         631, "wallet.scanner", unit: "blocks", warning: 3, critical: 20,
         why: "Deposits in blocks that were not scanned are not credited.")
     static let node = CheckKind(
         632, "wallet.node", unit: "blocks", warning: 6, critical: 20,
-        why: "A node that sees no blocks is cut off, or follows a chain that nobody builds on.")
+        why: "A node that sees no new blocks is cut off, or follows an abandoned chain.")
     static let reconciliation = CheckKind(
         633, "wallet.reconciliation",
-        why: "What customers are owed is not there.")
+        why: "The wallet holds less than customers are owed.")
 }
 
 extension CheckGroup {
@@ -113,21 +113,21 @@ private struct ExchangeCheck {
         return [
             Finding(.exchangeAnswers, "", .ok, "matchd answers, as \(role)", source: source),
             value(
-                .syncLatency, .syncP99Nanos, by: 1_000, ["look at disk.flush-latency"],
+                .syncLatency, .syncP99Nanos, by: 1_000, ["see disk.flush-latency"],
                 { "one in a hundred group commits took longer than \($0) µs" }),
             value(
-                .commandFill, .ingressFillPerMille, ["look at the CPU of the engine's thread"],
-                { "the ring of commands is full to \($0) ‰" }),
+                .commandFill, .ingressFillPerMille, ["check the CPU of the engine's thread"],
+                { "the ring of commands is \($0) ‰ full" }),
             value(
-                .logFill, .logFillPerMille, ["look at disk.write-latency and disk.flush-latency"],
-                { "the ring of records is full to \($0) ‰" }),
+                .logFill, .logFillPerMille, ["see disk.write-latency and disk.flush-latency"],
+                { "the ring of records is \($0) ‰ full" }),
             reserve, connections, gate, clock,
             value(
                 .poisoned, .poisoned,
                 [
                     "journalctl -u bourse-matchd.service --grep 'died|poisoned'",
                     "report it with boursectl support-bundle; a start of matchd counts from 0",
-                ], { "\(some($0, "command")) with which matchd died twice came again" }),
+                ], { "matchd refused \(some($0, "command")) on which it had crashed twice" }),
         ] + standby(isPrimary: role == "primary")
     }
 
@@ -138,7 +138,7 @@ private struct ExchangeCheck {
         guard let value = reading.count(key).map({ $0 / divisor }) else {
             return input.unknown(
                 kind, source: source,
-                "\(source) says nothing of \(key.rawValue) that can be understood")
+                "\(source) has no valid \(key.rawValue)")
         }
         return input.finding(
             kind, value: value, text(value), source: source, fix: .advice(advice))
@@ -152,12 +152,12 @@ private struct ExchangeCheck {
         let state: CheckState = isBelow ? .critical : free / 2 < reserve ? .warning : .ok
         return Finding(
             .reserve, "", state, value: free,
-            "\(free) bytes are free for the journal, \(reserve) are its reserve", source: source,
+            "\(free) bytes are free for the journal, its reserve is \(reserve)", source: source,
             fix: state == .ok
                 ? nil
                 : .advice([
                     "du -xh --max-depth=2 on the state directory | sort -h | tail",
-                    "move what is not the exchange's elsewhere, or make the disk larger",
+                    "move other files elsewhere, or enlarge the disk",
                 ]))
     }
 
@@ -167,12 +167,12 @@ private struct ExchangeCheck {
         else { return input.unknown(.connections, source: source) }
         let percent = Int64(clamping: Int128(open) * 100 / Int128(most))
         return input.finding(
-            .connections, value: percent, "\(open) of \(most) connections to matchd are taken",
+            .connections, value: percent, "\(open) of \(most) connections to matchd are in use",
             source: source,
-            fix: .advice(["ss -xp | grep match.sock", "stop what should not be connected"]))
+            fix: .advice(["ss -xp | grep match.sock", "stop clients that should not be connected"]))
     }
 
-    /// How far the host's clock is from the log's, which follows it within bounds alone.
+    /// The offset of the host's clock from the log's, which follows it only within bounds.
     private var clock: Finding {
         guard let isApart = reading.flag(.clockApart),
             let offset = reading.number(.clockOffsetNanos)
@@ -185,16 +185,17 @@ private struct ExchangeCheck {
                 + (isApart ? "does not follow it" : "follows it"), source: source,
             fix: isApart
                 ? .advice([
-                    "put the host's clock right: chronyc -n sources; chronyc makestep",
+                    "correct the host's clock: chronyc -n sources; chronyc makestep",
                     offset < 0
-                        ? "if the host's is right: the log's can't go back, and stamps stay ahead "
-                            + "until the host's has come up to it"
-                        : "if the host's is right: stop bourse-matchd, remove matchd.mark beside "
-                            + "its socket (which also forgets poisoned commands), start it again",
+                        ? "if the host's clock is right: the log's cannot go back; stamps stay "
+                            + "ahead until the host's clock catches up"
+                        : "if the host's clock is right: stop bourse-matchd, remove matchd.mark "
+                            + "beside its socket (which also forgets poisoned commands), "
+                            + "start it again",
                 ]) : nil)
     }
 
-    /// Stuck when records were waiting in both rounds and none was let out between them.
+    /// Stuck when records were waiting in both rounds and none was released between them.
     private var gate: Finding {
         guard let released = reading.count(.released), let durable = reading.count(.durable) else {
             return input.unknown(.gateWait, source: source)
@@ -207,10 +208,10 @@ private struct ExchangeCheck {
         return Finding(
             .gateWait, "", isStuck ? .critical : .ok, value: waiting,
             isStuck
-                ? "none of \(some(waiting, "durable record")) was let out since the round before"
+                ? "none of \(some(waiting, "durable record")) was released since the last round"
                 : "the release gate holds \(some(waiting, "record"))", source: source,
             fix: isStuck
-                ? .advice(["boursectl status", "look at the standby and the link to it"]) : nil)
+                ? .advice(["boursectl status", "check the standby and the link to it"]) : nil)
     }
 
     /// What the standby lacks while it is in the in-sync set was not acknowledged.
@@ -222,8 +223,8 @@ private struct ExchangeCheck {
             // matchd counts towards a peer that is in the set: without one it is all since then.
             .atRisk, value: isInSync ? 0 : max(records, 1),
             isInSync
-                ? "the standby has all that was acknowledged"
-                : "what was acknowledged since the standby left stands on this host alone",
+                ? "the standby has everything that was acknowledged"
+                : "only this host has what was acknowledged since the standby left",
             source: source,
             fix: .advice([
                 "boursectl status", "bring the standby back: its host, its link, its log",
@@ -233,7 +234,7 @@ private struct ExchangeCheck {
     /// Only a primary has a standby.
     private func standby(isPrimary: Bool) -> [Finding] {
         var all: [Finding] = []
-        let look = ["boursectl status, on the standby", "look at its disk and at the link to it"]
+        let look = ["boursectl status, on the standby", "check its disk and the link to it"]
         if isPrimary {
             all = [
                 value(
@@ -256,7 +257,7 @@ private struct ExchangeCheck {
         return all + [
             input.verdict(
                 .hashes, isRight: isEqual, wrong: .critical,
-                "replicas came to \(isEqual ? "the same result" : "different results")",
+                "replicas computed \(isEqual ? "the same result" : "different results")",
                 source: source,
                 fix: .advice([
                     "boursectl pause", "boursectl journal rehearse, on each host",
@@ -278,7 +279,8 @@ extension CheckInput {
                 return [
                     verdict(
                         .reconciliation, name, isRight: isBalanced, wrong: .critical,
-                        "what customers are owed of \(name) is \(isBalanced ? "" : "not ")there",
+                        "the wallet holds \(isBalanced ? "all" : "less") \(name) "
+                            + "\(isBalanced ? "that" : "than") customers are owed",
                         source: source,
                         fix: .advice([
                             "boursectl wallet reconcile \(name)",
@@ -296,13 +298,13 @@ extension CheckInput {
         return [
             finding(
                 .scanner, name, value: behind,
-                "\(name) has \(some(behind, "block")) that were not scanned yet",
+                "\(some(behind, "block")) of \(name) \(behind == 1 ? "is" : "are") not scanned yet",
                 source: source, fix: .advice(["journalctl -u bourse-walletd -n 50"])),
             finding(
                 .node, name, value: age / interval,
-                "the node of \(name) saw its last block \(age) s ago, one comes every "
+                "the node of \(name) saw its last block \(age) s ago; one is due every "
                     + "\(interval) s", source: source,
-                fix: .advice(["look at the node of \(name): its peers, its disk, its log"])),
+                fix: .advice(["check the node of \(name): its peers, its disk, its log"])),
         ]
     }
 }

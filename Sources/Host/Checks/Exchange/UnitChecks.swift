@@ -6,17 +6,17 @@ import HelperAPI
 extension CheckKind {
     static let unitState = CheckKind(
         601, "unit.state",
-        why: "A daemon that is not running takes its part of the exchange with it.")
+        why: "The part of the exchange that this daemon runs is down.")
     static let unitRestarts = CheckKind(
         602, "unit.restarts", unit: "restarts", warning: 1, critical: 5,
-        why: "A daemon that starts again and again loses nothing, but something ends it.")
+        why: "Restarts lose no data, but something keeps ending the daemon.")
     static let unitWatchdog = CheckKind(
         603, "unit.watchdog",
-        why: "A daemon that hangs, and is not watched, hangs until somebody looks.")
+        why: "Without a watchdog a daemon that hangs stays down until somebody notices.")
 }
 
 extension CheckGroup {
-    /// What systemd says of each unit.
+    /// The state of each unit.
     static let units = CheckGroup(
         "unit", seconds: 1, kinds: [.unitState, .unitRestarts, .unitWatchdog],
         sources: [UnitStatus.path]
@@ -40,7 +40,7 @@ extension CheckGroup {
 }
 
 extension CheckInput {
-    /// So many restarts are no accident.
+    /// From this many restarts on, a unit that keeps restarting is critical.
     private static var restartsCritical: Int64 { 5 }
 
     fileprivate func state(_ unit: UnitStatus) -> Finding {
@@ -51,14 +51,14 @@ extension CheckInput {
         case ("active", "running"), ("active", "listening"), ("active", "active"):
             Finding(.unitState, name, .ok, text, source: "systemd")
         case ("activating", "auto-restart") where restarts >= Self.restartsCritical:
-            // It is started again for ever, so it never fails; but it does not run.
+            // systemd restarts it for ever, so it never fails; but it does not run.
             Finding(
                 .unitState, name, .critical, text + ", after \(restarts) restarts",
                 source: "systemd", fix: .advice(["journalctl -u \(name) -n 50"]))
         case ("activating", _), ("deactivating", _), ("reloading", _):
             Finding(.unitState, name, .warning, text, source: "systemd")
         case ("failed", _) where HelperRequest.units.contains(name):
-            // One that an operator stopped is inactive; that is not put right by itself.
+            // One that an operator stopped is inactive; the agent does not start that.
             Finding(
                 .unitState, name, .critical, text, source: "systemd",
                 fix: .change([.unit(.start, name: name)]))
@@ -70,8 +70,8 @@ extension CheckInput {
         }
     }
 
-    /// What is asked of a daemon that runs: how often it was started anew since an operator started
-    /// it, and whether systemd would notice that it hangs.
+    /// Of a running daemon: how often systemd restarted it since an operator started it, and
+    /// whether systemd would notice that it hangs.
     fileprivate func running(_ unit: UnitStatus) -> [Finding] {
         let name = unit.name
         return [

@@ -5,19 +5,19 @@ import AgentAPI
 extension CheckKind {
     static let taint = CheckKind(
         541, "kernel.taint", unit: "flags",
-        why: "A kernel that went through an error goes on, but what it does is not certain.")
+        why: "After an error the kernel keeps running, but its behaviour is no longer certain.")
     static let machineChecks = CheckKind(
         542, "kernel.machine-checks", unit: "exceptions", critical: 1,
         why: "The processor found an error in itself, its memory or its buses.")
     static let lockupDetector = CheckKind(
         543, "kernel.lockup-detector",
-        why: "A CPU or a task that hangs is noticed by nobody.")
+        why: "Nothing detects a CPU or a task that hangs.")
     static let hungTasks = CheckKind(
         544, "kernel.hung-tasks", unit: "tasks", critical: 1,
         why: "A task that waits for minutes waits for a disk or a driver that fails.")
     static let hardwareWatchdog = CheckKind(
         545, "kernel.watchdog",
-        why: "A host that hangs stays so, and the standby has to guess, until somebody resets it.")
+        why: "A host that hangs stays down until it is reset, and the standby has to guess.")
     static let slowSources = CheckKind(
         546, "kernel.slow-sources", unit: "sources", warning: 1,
         why: "What does not answer the agent in time may not answer the exchange either.")
@@ -48,16 +48,17 @@ extension CheckGroup {
 }
 
 extension CheckInput {
-    /// The flags that tell of errors (kernel documentation, "Tainted kernels"); the others tell
-    /// which modules are loaded.
+    /// The flags that stand for errors (kernel documentation, "Tainted kernels"); the others
+    /// stand for kinds of modules.
     private static var taints: [(bit: Int64, state: CheckState, text: String)] {
         [
-            (1, .warning, "a module was forced in"), (2, .warning, "it runs out of its bounds"),
+            (1, .warning, "a module was forced in"),
+            (2, .warning, "a processor is out of specification"),
             (3, .warning, "a module was forced out"), (4, .critical, "a machine check happened"),
-            (5, .critical, "a page was bad"), (6, .warning, "a program asked for it"),
-            (7, .critical, "it died once"), (9, .warning, "it warned"),
-            (11, .warning, "it works around the firmware"), (14, .critical, "a CPU hung"),
-            (17, .warning, "a test changed it"),
+            (5, .critical, "a page was bad"), (6, .warning, "a program requested it"),
+            (7, .critical, "it crashed once"), (9, .warning, "it logged a warning"),
+            (11, .warning, "it works around the firmware"), (14, .critical, "a CPU locked up"),
+            (17, .warning, "a test was run in it"),
         ]
     }
 
@@ -72,7 +73,7 @@ extension CheckInput {
         return Finding(
             .taint, "", state, value: flags,
             found.isEmpty
-                ? "the kernel went through no error" : "the kernel is tainted: \(words)",
+                ? "the kernel recorded no error" : "the kernel is tainted: \(words)",
             source: source,
             fix: found.isEmpty
                 ? nil
@@ -89,7 +90,7 @@ extension CheckInput {
                 .machineChecks, "", .warning, "blind: the kernel's command line has mce=off",
                 source: "/proc/cmdline",
                 fix: .advice([
-                    "take mce=off off the kernel's command line in /etc/default/grub",
+                    "remove mce=off from the kernel's command line in /etc/default/grub",
                     "update-grub", "reboot",
                 ]))
         }
@@ -99,7 +100,8 @@ extension CheckInput {
         guard let row = table.rows.first(where: { $0.label == "MCE" }) else {
             let text = "machine checks are not counted"
             return isVirtual
-                ? unknown(.machineChecks, source: source, "the hypervisor keeps them to itself")
+                ? unknown(
+                    .machineChecks, source: source, "the hypervisor does not report machine checks")
                 : Finding(
                     .machineChecks, "", .warning, "blind: " + text, source: source,
                     fix: .advice(["use a kernel with CONFIG_X86_MCE"]))
@@ -109,10 +111,10 @@ extension CheckInput {
         }
         return finding(
             .machineChecks, value: count,
-            "CPUs had \(some(count, "machine check")) since the start",
+            "CPUs had \(some(count, "machine check")) since boot",
             source: source,
             fix: .advice([
-                "ras-mc-ctl --errors", "boursectl switchover, then change the part it names",
+                "ras-mc-ctl --errors", "boursectl switchover, then replace the part it names",
             ]))
     }
 
@@ -125,12 +127,12 @@ extension CheckInput {
             return unknown(.lockupDetector, subject, source: own)
         }
         return main == 1 && mode == 1
-            ? Finding(.lockupDetector, subject, .ok, "\(what) is noticed", source: own)
+            ? Finding(.lockupDetector, subject, .ok, "\(what) is detected", source: own)
             : Finding(
-                .lockupDetector, subject, .warning, "blind: \(what) is not noticed", source: own,
+                .lockupDetector, subject, .warning, "blind: \(what) is not detected", source: own,
                 fix: .advice([
                     "sysctl -w kernel.watchdog=1 kernel.\(file)=1",
-                    "take nowatchdog and nmi_watchdog=0 off the kernel's command line",
+                    "remove nowatchdog and nmi_watchdog=0 from the kernel's command line",
                 ]))
     }
 
@@ -142,8 +144,8 @@ extension CheckInput {
         return verdict(
             .lockupDetector, "task", isRight: seconds > 0,
             seconds > 0
-                ? "a task that waits for \(seconds) s is noticed"
-                : "blind: a task that waits for ever is not noticed", source: source,
+                ? "a task that waits for \(seconds) s is detected"
+                : "blind: a task that waits for ever is not detected", source: source,
             fix: .advice(["sysctl -w kernel.hung_task_timeout_secs=120"]))
     }
 
@@ -154,7 +156,7 @@ extension CheckInput {
         return number(
             .hungTasks, at: source,
             fix: .advice(["journalctl -k --grep 'blocked for more than'", "boursectl switchover"])
-        ) { "the kernel saw \(some($0, "task")) hang since the start" }
+        ) { "the kernel saw \(some($0, "task")) hang since boot" }
     }
 
     private static var drivers: String {
@@ -182,7 +184,7 @@ extension CheckInput {
             case "active" where identity == "Software Watchdog":
                 return Finding(
                     .hardwareWatchdog, "", .warning,
-                    "the watchdog is a program of the kernel it should watch", source: path,
+                    "the watchdog is software in the kernel that it should watch", source: path,
                     fix: .advice(["rmmod softdog", Self.drivers]))
             case "active":
                 return Finding(
@@ -204,9 +206,9 @@ extension CheckInput {
             .slowSources, value: Int64(slow.count),
             slow.isEmpty
                 ? "every source answers in time"
-                : "do not answer in time: "
+                : "no answer in time from "
                     + slow.prefix(4).map { String($0.prefix(80)) }.joined(separator: ", "),
             source: source,
-            fix: .advice(["journalctl -k -n 50", "look at the disk or the device behind it"]))
+            fix: .advice(["journalctl -k -n 50", "check the disk or the device behind it"]))
     }
 }

@@ -5,29 +5,29 @@ import HelperAPI
 extension CheckKind {
     static let workqueues = CheckKind(
         141, "cpu.workqueues",
-        why: "Work that the kernel puts off runs on these CPUs, whatever they do.")
+        why: "The kernel runs deferred work on these CPUs, whatever else they do.")
     static let statInterval = CheckKind(
         142, "cpu.stat-interval", unit: "seconds", warning: 9, isWorseBelow: true,
-        why: "Every so many seconds the kernel adds up memory statistics on each CPU.")
+        why: "At this interval the kernel updates memory statistics on each CPU.")
     static let numaBalancing = CheckKind(
         143, "cpu.numa-balancing", unit: "mode", warning: 1,
-        why: "To learn who uses a page the kernel takes it away, and the next access faults.")
+        why: "To learn who uses a page the kernel unmaps it, and the next access faults.")
     static let timerMigration = CheckKind(
         144, "cpu.timer-migration", unit: "mode", warning: 1,
         why: "Timers of idle CPUs move to busy ones, and a hot thread's CPU is always busy.")
     static let hugePageMode = CheckKind(
         421, "memory.transparent-huge-pages",
-        why: "Set to always, a thread can wait while the kernel gathers a huge page for it.")
+        why: "Set to always, a thread may wait while the kernel assembles a huge page for it.")
     static let pageMerging = CheckKind(
         422, "memory.ksm",
-        why: "Merging equal pages takes a CPU, and a write to a merged page faults.")
+        why: "Merging equal pages takes CPU time, and a write to a merged page faults.")
     static let swappiness = CheckKind(
         423, "memory.swappiness", unit: "percent", warning: 11,
         why: "The higher it is, the sooner the kernel swaps memory of the exchange out.")
 }
 
 extension CheckGroup {
-    /// What the kernel is told to do.
+    /// How the kernel is set.
     static let settings = CheckGroup(
         "kernel.settings", seconds: 10,
         kinds: [
@@ -44,11 +44,11 @@ extension CheckGroup {
         [
             input.workqueues,
             input.parameter(.statInterval, "vm.stat_interval", 120) {
-                "each CPU adds up memory statistics every \($0) s"
+                "each CPU updates memory statistics every \($0) s"
             },
             // A kernel without it does not balance.
             input.parameter(.numaBalancing, "kernel.numa_balancing", 0, isOptional: true) {
-                "balancing between nodes is \($0 == 0 ? "off" : "on")"
+                "NUMA balancing is \($0 == 0 ? "off" : "on")"
             },
             input.parameter(.timerMigration, "kernel.timer_migration", 0) {
                 "timers \($0 == 0 ? "stay where they are" : "move to busy CPUs")"
@@ -96,12 +96,12 @@ extension CheckInput {
         else { return unknown(.hugePageMode, source: path) }
         return verdict(
             .hugePageMode, isRight: mode != "always",
-            "transparent huge pages are given \(Self.words[mode] ?? "")", source: path,
+            "transparent huge pages are used \(Self.words[mode] ?? "")", source: path,
             fix: .change([.hugePages(mode: "madvise")]))
     }
 
     private static var words: [String: String] {
-        ["always": "to all", "madvise": "to those who ask", "never": "to nobody"]
+        ["always": "for all memory", "madvise": "on request", "never": "nowhere"]
     }
 
     fileprivate var merging: Finding? {

@@ -5,22 +5,22 @@ import AgentAPI
 extension CheckKind {
     static let synchronised = CheckKind(
         501, "time.synchronised",
-        why: "Nobody corrects the clock: stamps of orders drift away from everyone else's.")
+        why: "Nothing corrects the clock: timestamps of orders drift away from everyone else's.")
     static let clockError = CheckKind(
         502, "time.max-error", unit: "microseconds", warning: 50_000, critical: 1_000_000,
-        why: "The clock may be wrong by as much.")
+        why: "The clock may be wrong by this much.")
     static let clockOffset = CheckKind(
         503, "time.offset", unit: "microseconds", warning: 1_000, critical: 100_000,
-        why: "The clock is off by as much, by what chrony measured last.")
+        why: "The clock is off by this much, as chrony measured last.")
     static let stratum = CheckKind(
         504, "time.stratum", unit: "hops", warning: 6, critical: 16,
-        why: "Each hop from a true clock adds its error.")
+        why: "Each hop from a reference clock adds its error.")
     static let precisionOffset = CheckKind(
         505, "time.ptp-offset", unit: "nanoseconds", warning: 1_000, critical: 100_000,
-        why: "With PTP the clock is to be right to a microsecond.")
+        why: "With PTP the clock must be accurate to a microsecond.")
     static let clockStep = CheckKind(
         506, "time.step", unit: "microseconds", warning: 1_000, critical: 1_000_000,
-        why: "Somebody set the clock: stamps before and after do not compare.")
+        why: "The clock was set: timestamps from before and after do not compare.")
     static let clockSource = CheckKind(
         507, "time.clocksource",
         why: "Every other source takes a call into the kernel or the chipset to read the time.")
@@ -67,7 +67,7 @@ extension CheckInput {
             return unknown(.clockError, source: source)
         }
         return finding(
-            .clockError, value: error, "the clock is right to \(error) µs", source: source,
+            .clockError, value: error, "the clock may be off by up to \(error) µs", source: source,
             fix: restart)
     }
 
@@ -83,16 +83,18 @@ extension CheckInput {
         var all = [
             finding(
                 .clockOffset, value: size / 1_000,
-                "the clock is off by \(size / 1_000) µs, chrony says", source: source, fix: restart)
+                "the clock is off by \(size / 1_000) µs, as chrony measured", source: source,
+                fix: restart)
         ]
         all.append(
             !tracking.hasSource
                 ? Finding(
-                    .stratum, "", .critical, value: hops, "chrony has no source of time",
+                    .stratum, "", .critical, value: hops, "chrony has no time source",
                     source: source, fix: restart)
                 : finding(
                     .stratum, value: hops,
-                    "\(tracking.source) gives the time, \(some(hops, "hop")) from a clock",
+                    "the time comes from \(tracking.source), \(some(hops, "hop")) from a "
+                        + "reference clock",
                     source: source, fix: restart))
         guard isPrecise else { return all }
         let isHardware = ["PHC", "PTP"].contains { tracking.source.hasPrefix($0) }
@@ -106,7 +108,8 @@ extension CheckInput {
                     source: source, fix: fix)
                 : Finding(
                     .precisionOffset, "", .critical,
-                    "\(tracking.source) gives the time, not PTP as declared", source: source,
+                    "the time comes from \(tracking.source), not from PTP as declared",
+                    source: source,
                     fix: fix))
         return all
     }
@@ -123,15 +126,16 @@ extension CheckInput {
         guard let new = difference(now) else { return unknown(.clockStep, source: source) }
         guard let old = difference(before) else {
             return unknown(
-                .clockStep, source: source, "\(source) was read once: no change to see yet")
+                .clockStep, source: source, "\(source) was read once: no change known yet")
         }
         let micros = Int64(clamping: (Int128(new) - Int128(old)).magnitude / 1_000)
         return finding(
-            .clockStep, value: micros, "the clock was set by \(micros) µs since the round before",
+            .clockStep, value: micros,
+            "the clock was stepped by \(micros) µs since the last round",
             source: source,
             fix: .advice([
                 "journalctl -u chrony -n 50",
-                "in /etc/chrony/chrony.conf: makestep 0.1 3, so that it steps at start alone",
+                "in /etc/chrony/chrony.conf: makestep 0.1 3, so that it steps at start only",
             ]))
     }
 
@@ -146,9 +150,9 @@ extension CheckInput {
         }
         return verdict(
             .clockSource, isRight: name == "tsc" || name == "arch_sys_counter",
-            "the kernel takes the time from \(name)", source: source,
+            "the kernel reads the time from \(name)", source: source,
             fix: .advice([
-                "journalctl -k --grep tsc, to see why it was given up",
+                "journalctl -k --grep tsc, to see why it was rejected",
                 "in /etc/default/grub, GRUB_CMDLINE_LINUX: tsc=reliable clocksource=tsc",
                 "update-grub", "reboot",
             ]))

@@ -5,28 +5,28 @@ import AgentAPI
 extension CheckKind {
     static let corrected = CheckKind(
         401, "memory.ecc-corrected", unit: "errors", warning: 1, critical: 1_000,
-        why: "A module that needs correcting will, one day, have an error that cannot be.")
+        why: "A module with corrected errors will one day have one that cannot be corrected.")
     static let uncorrected = CheckKind(
         402, "memory.ecc-uncorrected", unit: "errors", critical: 1,
-        why: "Memory held something else than was written to it.")
+        why: "Memory returned other data than was written.")
     static let errorDetector = CheckKind(
         403, "memory.error-detector",
-        why: "An error of memory that nobody counts looks like good memory.")
+        why: "Memory whose errors nobody counts looks like good memory.")
     static let swapIn = CheckKind(
         404, "memory.swap-in", unit: "pages-per-second", warning: 1, critical: 100,
         why: "A page that was swapped out takes milliseconds to come back.")
     static let outOfMemory = CheckKind(
         405, "memory.oom-kills", unit: "kills", critical: 1,
-        why: "The kernel ended a process since no memory was left.")
+        why: "The kernel killed a process because memory ran out.")
     static let lockLimit = CheckKind(
         406, "memory.lock-limit", unit: "bytes",
-        why: "What a daemon may not lock can be taken from it and has to be read again.")
+        why: "Memory that a daemon may not lock can be reclaimed, and must be read again.")
     static let memoryPressure = CheckKind(
         407, "memory.pressure", unit: "per-mille", warning: 10, critical: 100,
-        why: "It is the share of time in which somebody waited for memory.")
+        why: "In this share of the time some task waited for memory.")
     static let hugePagePool = CheckKind(
         408, "memory.huge-pages", unit: "pages",
-        why: "Huge pages that could not be had at start are missing later.")
+        why: "Huge pages that were not allocated at start are missing later.")
 }
 
 extension CheckGroup {
@@ -56,7 +56,7 @@ extension CheckGroup {
                 .swapIn, source: PagingCounters.path,
                 fix: .advice(["swapoff -a", "sed -i '/\\sswap\\s/ s/^/#/' /etc/fstab"]),
                 of: { $0.text(PagingCounters.path).flatMap { PagingCounters($0).swappedIn } },
-                { "\(some($0, "page")) a second came back from swap" }),
+                { "\(some($0, "page")) a second were swapped in" }),
             input.outOfMemory, input.pressure(.memoryPressure, "memory", "memory"),
         ] + input.lockLimits + [input.hugePagePool].compactMap { $0 }
     }
@@ -70,9 +70,9 @@ extension CheckInput {
             kind, controller, at: "/sys/devices/system/edac/mc/\(controller)/\(file)",
             fix: .advice([
                 "grep . /sys/devices/system/edac/mc/\(controller)/dimm*/dimm_{label,ce_count}",
-                "boursectl switchover, then change the module",
+                "boursectl switchover, then replace the module",
             ])
-        ) { "\(controller) counted \(some($0, "\(word) error")) of memory since the start" }
+        ) { "\(controller) counted \(some($0, "\(word) memory error")) since boot" }
     }
 
     /// Whether errors of memory are counted at all.
@@ -84,13 +84,16 @@ extension CheckInput {
         if let off {
             return blind(
                 "the kernel's command line has \(off)", source: "/proc/cmdline",
-                ["take \(off) off the kernel's command line in /etc/default/grub", "update-grub"])
+                [
+                    "remove \(off) from the kernel's command line in /etc/default/grub",
+                    "update-grub",
+                ])
         }
         guard !controllers.isEmpty else {
             if isVirtual {
                 return unknown(
                     .errorDetector, source: edac,
-                    "the hypervisor keeps errors of memory to itself")
+                    "the hypervisor does not report memory errors")
             }
             return blind(
                 "no memory controller counts errors", source: edac,
@@ -100,8 +103,7 @@ extension CheckInput {
         case 0:
             return Finding(
                 .errorDetector, "", .ok,
-                "errors of memory are counted by \(controllers.count) "
-                    + "controllers", source: edac)
+                "\(some(Int64(controllers.count), "controller")) count memory errors", source: edac)
         case 1:
             return blind(
                 "corrected errors are ignored", source: ignore, ["echo 0 > \(ignore)"])
@@ -120,11 +122,11 @@ extension CheckInput {
         case .unreadable: return unknown(.outOfMemory, source: source)
         case .first:
             return unknown(
-                .outOfMemory, source: source, "\(source) was read once: no change to see yet")
+                .outOfMemory, source: source, "\(source) was read once: no change known yet")
         case .by(let count):
             return finding(
                 .outOfMemory, value: count,
-                "the kernel ended \(some(count, "task")) for want of memory since the round before",
+                "the kernel killed \(some(count, "task")) for lack of memory since the last round",
                 source: source,
                 fix: .advice(["journalctl -k --grep 'Out of memory'", "systemd-cgtop -m"]))
         }

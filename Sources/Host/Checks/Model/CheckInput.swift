@@ -1,13 +1,13 @@
-// What a round of checks looks at, and the findings that follow from a value, a rate or a verdict.
+// The input of a round of checks, and the findings that follow from a value, a rate or a verdict.
 
 public import AgentAPI
 import HelperAPI
 
-/// What a round of checks looks at.
+/// The input of a round of checks.
 public struct CheckInput: Sendable {
     /// What was read now.
     public var now: Observation
-    /// What was read the round before; nil at first. Rates are the difference.
+    /// What was read in the last round; nil in the first. Rates are the difference.
     public var before: Observation?
     /// What the owner declared.
     public var plan: HostPlan
@@ -34,12 +34,12 @@ public struct CheckInput: Sendable {
             kind, subject, state, value: value, text, source: source, fix: state == .ok ? nil : fix)
     }
 
-    /// What is said where the source is missing or cannot be understood.
+    /// The finding where the source is missing or cannot be parsed.
     public func unknown(
         _ kind: CheckKind, _ subject: String = "", source: String, _ text: String? = nil
     ) -> Finding {
         let isThere = now.text(source) != nil || now.names(source) != nil
-        let why = isThere ? "says nothing that can be understood" : "is not there"
+        let why = isThere ? "cannot be parsed" : "is missing"
         return Finding(kind, subject, .unknown, text ?? "\(source) \(why)", source: source)
     }
 
@@ -49,8 +49,7 @@ public struct CheckInput: Sendable {
         return now.time - before.time
     }
 
-    /// A finding of how much a counter grew, counted over `seconds` and rounded up: what happened
-    /// once is never 0.
+    /// A finding of a counter's rate over `seconds`, rounded up: one event is never 0.
     public func rate(
         _ kind: CheckKind, _ subject: String = "", over seconds: Int64 = 1, source: String,
         fix: Fix? = nil, of counter: (Observation) -> Int64?, _ text: (Int64) -> String
@@ -60,7 +59,7 @@ public struct CheckInput: Sendable {
             from: before.flatMap(counter), to: counter(now), text)
     }
 
-    /// The same of what was counted already.
+    /// The same, from the counts.
     public func rate(
         _ kind: CheckKind, _ subject: String = "", over seconds: Int64 = 1, source: String,
         fix: Fix? = nil, from old: Int64?, to new: Int64?, _ text: (Int64) -> String
@@ -78,22 +77,22 @@ public struct CheckInput: Sendable {
         }
     }
 
-    /// How a counter stands to what it was.
+    /// How a counter changed since the last round.
     public enum Growth: Hashable, Sendable {
         /// It cannot be read now.
         case unreadable
-        /// There is nothing before it: it is read for the first time, or it began anew.
+        /// There is nothing to compare with: it is read for the first time, or it was reset.
         case first
-        /// It grew by so much.
+        /// It grew by this much.
         case by(Int64)
     }
 
-    /// How much a counter grew since the round before.
+    /// The growth of a counter since the last round.
     public func growth(_ counter: (Observation) -> Int64?) -> Growth {
         growth(from: before.flatMap(counter), to: counter(now))
     }
 
-    /// The same of what was counted already.
+    /// The same, from the counts.
     public func growth(from old: Int64?, to new: Int64?) -> Growth {
         guard let new, new >= 0 else { return .unreadable }
         guard elapsedNanos != nil, let old, old >= 0, old <= new else { return .first }
@@ -102,7 +101,7 @@ public struct CheckInput: Sendable {
 }
 
 extension CheckInput {
-    /// What `isVirtual` reads.
+    /// The sources of `isVirtual`.
     static let virtualSources = [
         "/sys/devices/system/clocksource/clocksource0/available_clocksource",
         "/sys/class/dmi/id/sys_vendor",
@@ -116,8 +115,8 @@ extension CheckInput {
             || ["QEMU", "VMware, Inc.", "Xen", "innotek GmbH"].contains(maker)
     }
 
-    /// The CPUs that hot threads do not have; nil when the ones online cannot be read, or none is
-    /// left.
+    /// The CPUs that are left beside those of hot threads; nil when there are none, or the online
+    /// ones cannot be read.
     var housekeeping: CPUSet? {
         guard let all = now.onlineCPUs?.subtracting(plan.hotCPUs), !all.isEmpty else { return nil }
         return all
@@ -134,7 +133,7 @@ extension CheckInput {
         return finding(kind, subject, value: value, text(value), source: path, fix: fix)
     }
 
-    /// A finding that is right or not, of a state without a value.
+    /// A finding without a value: right or wrong.
     func verdict(
         _ kind: CheckKind, _ subject: String = "", isRight: Bool, wrong: CheckState = .warning,
         _ text: String, source: String, fix: Fix? = nil

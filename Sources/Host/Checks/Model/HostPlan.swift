@@ -1,4 +1,4 @@
-// What the owner declared about the host: what the checks hold it to.
+// What the owner declared about the host, and the checks compare it with.
 
 public import AgentAPI
 public import HelperAPI
@@ -11,7 +11,7 @@ public struct HostPlan: Hashable, Sendable {
         public var unit: String
         /// The thread's name, comm(5 proc), as `engine`.
         public var thread: String
-        /// The CPU it is to run on, alone.
+        /// The CPU that it should have to itself.
         public var cpu: Int
 
         /// A hot thread of these.
@@ -26,13 +26,13 @@ public struct HostPlan: Hashable, Sendable {
     public struct Interface: Hashable, Sendable {
         /// Its name, as `eth0`.
         public var name: String
-        /// Queues it is to have (combined, else of each direction); nil: not declared.
+        /// Number of queues it should have (combined, else of each direction); nil: not declared.
         public var channels: Int?
-        /// Slots that its receive ring is to have; nil: not declared.
+        /// Slots that its receive ring should have; nil: not declared.
         public var ring: Int64?
         /// Longest wait for more packets before an interrupt, in microseconds; nil: not declared.
         public var coalesceMicros: Int64?
-        /// The lowest speed it is to run at, Mb/s; nil: not declared.
+        /// The lowest speed it should run at, Mb/s; nil: not declared.
         public var speed: Int64?
         /// Whether it takes part in PTP, and must stamp packets.
         public var isPTP = false
@@ -63,7 +63,7 @@ public struct HostPlan: Hashable, Sendable {
     public var hotThreads: [HotThread] = []
     /// Interfaces to watch; empty: every one that has a device behind it.
     public var interfaces: [Interface] = []
-    /// Huge pages that the pool is to hold; nil: not declared.
+    /// Huge pages that the pool should hold; nil: not declared.
     public var hugePages: Int64?
     /// Disks with power-loss protection, whose write cache may be on.
     public var protectedDisks: Set<String> = []
@@ -91,6 +91,6 @@ public struct HostPlan: Hashable, Sendable {
     /// A plan that declares nothing.
     public init() {}
 
-    /// The CPUs that hot threads have.
+    /// The CPUs of hot threads.
     public var hotCPUs: CPUSet { CPUSet(hotThreads.map(\.cpu)) }
 }

@@ -3,9 +3,9 @@
 public import AgentAPI
 import HelperAPI
 
-/// What the agent tells of its host beside the checks. Pure.
+/// What the agent reports of its host beside the checks. Pure.
 public struct HostState: Sendable {
-    /// What must be read for all of it but the queues.
+    /// The sources of everything but the queues.
     public static var sources: [String] {
         [
             UnitStatus.path, ExchangeReading.path, FileSystemSpace.path,
@@ -15,7 +15,7 @@ public struct HostState: Sendable {
             "/sys/block/{disk}/device/hwmon/*/temp1_input", NVMeHealth.path("{disk}"),
         ]
     }
-    /// What must be read for the queues: a file for each interrupt, and nothing that changes often.
+    /// The sources of the queues: a file for each interrupt, none of which changes often.
     public static var queueSources: [String] {
         [
             InterruptTable.interrupts, "/proc/irq/*/effective_affinity_list",
@@ -27,7 +27,7 @@ public struct HostState: Sendable {
     private let before: Observation?
     private let plan: HostPlan
 
-    /// The state as it was read now and, for what is measured over time, the round before.
+    /// The state of what was read now and, for rates, in the last round.
     public init(now: Observation, before: Observation?, plan: HostPlan) {
         (self.now, self.before, self.plan) = (now, before, plan)
     }
@@ -61,7 +61,7 @@ public struct HostState: Sendable {
 
     // MARK: Units and threads
 
-    /// The units of the plan. One that systemd does not tell of is `unknown` in all its states.
+    /// The units of the plan. One that systemd does not report is `unknown` in all its states.
     public var units: [HostTables.Unit] {
         let all = now.units
         return plan.units.map { name in
@@ -103,7 +103,7 @@ public struct HostState: Sendable {
 
     // MARK: Queues
 
-    /// The queues of the interfaces, with the interrupt that serves each where its name tells.
+    /// The queues of the interfaces, each with its interrupt if the interrupt's name shows that.
     public var queues: [HostTables.Queue] {
         let table = InterruptTable(now.text(InterruptTable.interrupts), on: CPUSet([]))
         let interrupts = (table?.rows ?? []).compactMap { row in

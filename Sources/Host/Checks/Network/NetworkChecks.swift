@@ -1,4 +1,4 @@
-// Interfaces and what comes through them. Numbers 201 … 219.
+// Interfaces and their traffic. Numbers 201 … 219.
 
 import AgentAPI
 
@@ -22,16 +22,16 @@ extension CheckKind {
         why: "Packets arrive damaged: the cable, the optics or the port is failing.")
     static let backlogDrops = CheckKind(
         211, "nic.softnet-dropped", unit: "per-second", warning: 1, critical: 100,
-        why: "The kernel dropped packets since a CPU did not take them in time.")
+        why: "The kernel dropped packets because a CPU did not process them in time.")
     static let squeezes = CheckKind(
         212, "nic.softnet-squeezed", unit: "per-second", warning: 10, critical: 1_000,
-        why: "A CPU had more packets than it may take at once, and left some for later.")
+        why: "A CPU had more packets than it may process at once, and left some for later.")
     static let retransmits = CheckKind(
         213, "nic.tcp-retransmits", unit: "per-mille", warning: 5, critical: 50,
-        why: "A segment that is sent again was late by a whole time-out.")
+        why: "A retransmitted segment is late by a whole timeout.")
     static let listenOverflows = CheckKind(
         214, "nic.listen-overflows", unit: "per-second", warning: 1, critical: 100,
-        why: "Clients are turned away since a daemon does not accept them in time.")
+        why: "Clients fail to connect because a daemon does not accept them in time.")
 }
 
 extension CheckGroup {
@@ -100,21 +100,21 @@ private struct InterfaceCheck {
 
     var flaps: Finding {
         let source = path("carrier_down_count")
-        let fix = Fix.advice(["ethtool -m \(nic.name)", "look at cable, optics and switch port"])
+        let fix = Fix.advice(["ethtool -m \(nic.name)", "check cable, optics and switch port"])
         switch input.growth({ $0.number(source) }) {
         case .unreadable: return input.unknown(.flaps, nic.name, source: source)
         case .first:
             return input.unknown(
-                .flaps, nic.name, source: source, "\(source) was read once: no change to see yet")
+                .flaps, nic.name, source: source, "\(source) was read once: no change known yet")
         case .by(let count):
             return input.finding(
                 .flaps, nic.name, value: count,
-                "\(nic.name) lost its link \(times(count)) since the round before", source: source,
+                "\(nic.name) lost its link \(times(count)) since the last round", source: source,
                 fix: fix)
         }
     }
 
-    /// Nothing is found of a speed that is neither declared nor told.
+    /// Nothing is found of a speed that is neither declared nor known.
     var speed: Finding? {
         let source = path("speed")
         let value = input.now.number(source)
@@ -127,7 +127,7 @@ private struct InterfaceCheck {
         guard let value, value > 0 else { return input.unknown(.speed, nic.name, source: source) }
         return Finding(
             .speed, nic.name, value < wanted ? .critical : .ok, value: value,
-            "\(nic.name) runs at \(value) Mb/s, is declared for \(wanted)", source: source,
+            "\(nic.name) runs at \(value) Mb/s and is declared for \(wanted)", source: source,
             fix: value < wanted
                 ? .advice(["ethtool -s \(nic.name) speed \(wanted) autoneg on"]) : nil)
     }
@@ -138,7 +138,7 @@ private struct InterfaceCheck {
         switch input.now.text(source)?.trimming {
         case "full":
             return Finding(
-                .duplex, nic.name, .ok, "\(nic.name) sends and receives at once", source: source)
+                .duplex, nic.name, .ok, "\(nic.name) runs full-duplex", source: source)
         case "half":
             return Finding(
                 .duplex, nic.name, .critical, "\(nic.name) runs half-duplex", source: source,
@@ -162,8 +162,9 @@ private struct InterfaceCheck {
         let files = ["rx_crc_errors", "rx_frame_errors", "tx_carrier_errors"]
         return input.rate(
             .lineErrors, nic.name, over: 60, source: path("statistics/rx_crc_errors"),
-            fix: .advice(["ethtool -m \(nic.name)", "change cable or optics, then the port"]),
-            of: { sum(files, $0) }, { "\(nic.name) saw \(some($0, "damaged packet")) a minute" })
+            fix: .advice(["ethtool -m \(nic.name)", "replace cable or optics, then the port"]),
+            of: { sum(files, $0) },
+            { "\(nic.name) received \(some($0, "damaged packet")) a minute" })
     }
 
     private func sum(_ files: [String], _ seen: Observation) -> Int64? {
@@ -179,7 +180,7 @@ extension CheckInput {
                 .backlogDrops, source: softnet,
                 fix: .advice(["sysctl -w net.core.netdev_max_backlog=10000"]),
                 of: { $0.softnet?.dropped },
-                { "the kernel dropped \(some($0, "packet")) a second before a CPU took them" }),
+                { "the kernel dropped \(some($0, "packet")) a second from the backlogs of CPUs" }),
             rate(
                 .squeezes, source: softnet,
                 fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
@@ -192,11 +193,12 @@ extension CheckInput {
                 of: {
                     $0.counter("ListenOverflows", of: "TcpExt", at: ProtocolCounters.netstat)
                 },
-                { "daemons turned \(some($0, "client")) a second away" }),
+                { "\(some($0, "connection")) a second found a full listen queue" }),
         ]
     }
 
-    /// Against what was sent, or a hundred segments where it was less: one of three is no sign.
+    /// Relative to segments sent, or to a hundred where there were fewer: one of three proves
+    /// nothing.
     private var retransmits: Finding {
         let source = ProtocolCounters.snmp
         func counter(_ name: String) -> Growth {
@@ -207,9 +209,9 @@ extension CheckInput {
             let share = Int128(again) * 1_000 / Int128(max(sent, 100))
             let value = Int64(clamping: share)
             return finding(
-                .retransmits, value: value, "\(value) ‰ of TCP segments were sent again",
+                .retransmits, value: value, "\(value) ‰ of TCP segments were retransmitted",
                 source: source,
-                fix: .advice(["ss -ti | grep -B1 retrans", "look at nic.drops and nic.line-errors"])
+                fix: .advice(["ss -ti | grep -B1 retrans", "see nic.drops and nic.line-errors"])
             )
         case (.unreadable, _), (_, .unreadable): return unknown(.retransmits, source: source)
         default:

@@ -12,10 +12,10 @@ extension CheckKind {
         why: "A short receive ring overflows in a burst.")
     static let coalescing = CheckKind(
         223, "nic.coalescing", unit: "microseconds",
-        why: "The interface waits for more packets before it tells of the first.")
+        why: "The interface waits for more packets before it reports the first.")
     static let offloads = CheckKind(
         224, "nic.offloads",
-        why: "Packets that are gathered wait for others; checksums in software cost time.")
+        why: "Aggregated packets wait for others; checksums in software cost time.")
     static let spread = CheckKind(
         225, "nic.rss", why: "A queue that gets no packets leaves its share to the others.")
     static let queueInterrupts = CheckKind(
@@ -23,14 +23,14 @@ extension CheckKind {
         why: "Queues that share an interrupt are served one after the other, on one CPU.")
     static let queueDrops = CheckKind(
         227, "nic.queue-drops", unit: "per-second", warning: 1, critical: 100,
-        why: "One queue that overflows hides in the sum of all, not from its clients.")
+        why: "A queue that overflows is hidden in the total, but not from its clients.")
     static let receiveSteering = CheckKind(
-        228, "nic.rps", why: "Packets are handed to these CPUs in software, hot ones too.")
+        228, "nic.rps", why: "Software hands packets to these CPUs, hot ones included.")
     static let sendSteering = CheckKind(
-        229, "nic.xps", why: "What a hot CPU sends is finished on it, by an interrupt's work.")
+        229, "nic.xps", why: "What a hot CPU sends is completed on it, by softirqs.")
     static let timestamping = CheckKind(
         230, "nic.timestamping",
-        why: "Without stamps of the hardware PTP is no better than NTP.")
+        why: "Without hardware timestamps PTP is no better than NTP.")
 }
 
 extension CheckGroup {
@@ -70,12 +70,12 @@ private struct QueueCheck {
 
     func probe(_ topic: String) -> String { EthernetReading.path(name, topic) }
 
-    /// What a topic says, read by `read`; nil where it says nothing.
+    /// The value of a topic, read by `read`; nil where it is missing or cannot be parsed.
     func read<Value>(_ topic: String, _ read: (String) -> Value?) -> Value? {
         input.now.text(probe(topic)).flatMap(read)
     }
 
-    /// Combined queues, or those for receiving; nil: the interface does not tell.
+    /// Combined queues, or those for receiving; nil: not known.
     var queueCount: Int64? { read("channels", EthernetReading.queues) }
 
     var channels: Finding? {
@@ -85,11 +85,12 @@ private struct QueueCheck {
         let isRight = count == Int64(wanted)
         return Finding(
             .channels, name, isRight ? .ok : .warning, value: count,
-            "\(name) has \(count) queues, is declared for \(wanted)", source: source,
+            "\(name) has \(count) queues and is declared for \(wanted)", source: source,
             fix: isRight ? nil : .change([.channels(nic: name, count: wanted)]))
     }
 
-    /// What a virtual interface does not offer is not missed, unless it was declared.
+    /// Unknown where a topic cannot be read; nil on a virtual interface, which need not offer it
+    /// unless it is declared.
     private func absence(_ kind: CheckKind, _ topic: String, isDeclared: Bool) -> Finding? {
         let isMissed = isDeclared || !input.isVirtual || input.now.text(probe(topic)) != nil
         return isMissed ? input.unknown(kind, name, source: probe(topic)) : nil
@@ -111,7 +112,8 @@ private struct QueueCheck {
         }
         return Finding(
             .rings, name, slots == wanted ? .ok : .warning, value: slots,
-            "\(text), is declared for \(wanted)", source: source, fix: slots == wanted ? nil : fix)
+            "\(text) and is declared for \(wanted)", source: source,
+            fix: slots == wanted ? nil : fix)
     }
 
     var coalescing: Finding? {
@@ -120,10 +122,10 @@ private struct QueueCheck {
         else { return absence(.coalescing, "coalesce", isDeclared: nic.coalesceMicros != nil) }
         let wanted = nic.coalesceMicros ?? 50
         let isRight = !isAdaptive && micros <= wanted
-        let mode = isAdaptive ? "as long as it sees fit" : "up to \(micros) µs"
+        let mode = isAdaptive ? "an adaptive time" : "up to \(micros) µs"
         return Finding(
             .coalescing, name, isRight ? .ok : .warning, value: micros,
-            "\(name) waits \(mode) for more packets, at most \(wanted) µs is the plan",
+            "\(name) waits \(mode) for more packets; the plan allows \(wanted) µs",
             source: source,
             fix: isRight
                 ? nil : .advice(["ethtool -C \(name) adaptive-rx off rx-usecs \(wanted)"]))
@@ -141,8 +143,8 @@ private struct QueueCheck {
         return input.verdict(
             .offloads, name, isRight: wrong.isEmpty,
             wrong.isEmpty
-                ? "\(name) gathers no packets and checks their sums"
-                : "\(name) is set the wrong way: \(wrong.joined(separator: ", "))",
+                ? "\(name) aggregates no packets and verifies checksums"
+                : "\(name) has wrong settings: \(wrong.joined(separator: ", "))",
             source: source,
             fix: .advice(
                 gathering.map { "ethtool -K \(name) \(short[$0] ?? $0) off" }
@@ -201,7 +203,7 @@ private struct QueueCheck {
             .flatMap { grown($0) > 0 ? ": " + $0.prefix(40) : nil } ?? ""
         return input.rate(
             .queueDrops, name, source: source,
-            fix: .advice(["ethtool -S \(name) | grep -i drop", "look at nic.rings and nic.rss"]),
+            fix: .advice(["ethtool -S \(name) | grep -i drop", "see nic.rings and nic.rss"]),
             from: Observation.sum(old.isEmpty ? [nil] : old.values.map { $0 }),
             to: Observation.sum(new.values.map { $0 }),
             { "queues of \(name) dropped \(some($0, "packet")) a second\(worst)" })
@@ -247,8 +249,10 @@ private struct QueueCheck {
         }
         return input.verdict(
             .timestamping, name, isRight: isRight, wrong: .critical,
-            "\(name) \(isRight ? "stamps" : "does not stamp") packets in hardware, as PTP needs",
+            "\(name) \(isRight ? "has" : "lacks") the hardware timestamps that PTP needs",
             source: source,
-            fix: .advice(["ethtool -T \(name)", "take an interface that stamps for PTP"]))
+            fix: .advice([
+                "ethtool -T \(name)", "use an interface with hardware timestamps for PTP",
+            ]))
     }
 }

@@ -5,16 +5,16 @@ import AgentAPI
 extension CheckKind {
     static let temperature = CheckKind(
         521, "power.temperature", unit: "degrees-celsius", warning: 85, critical: 95,
-        why: "Too hot, a part slows itself down, then turns itself off.")
+        why: "A part that is too hot slows itself down, then turns itself off.")
     static let fans = CheckKind(
         522, "power.fans", unit: "fans", critical: 1,
-        why: "A fan that stands still lets everything behind it get hot.")
+        why: "Everything behind a stopped fan gets hot.")
     static let sensors = CheckKind(
         523, "power.sensors", unit: "sensors",
         why: "The board's own sensors see what the kernel does not: voltages, fans, air.")
     static let supplies = CheckKind(
         524, "power.supplies",
-        why: "With one supply gone the host lives on the other alone.")
+        why: "With one supply gone the host depends on the other alone.")
 }
 
 extension CheckGroup {
@@ -23,7 +23,7 @@ extension CheckGroup {
         "power", seconds: 60, kinds: [.temperature, .fans, .sensors, .supplies],
         sources: [
             "/sys/class/hwmon/hwmon*/name", "/sys/class/hwmon/hwmon*/temp*",
-            "/sys/class/hwmon/hwmon*/fan*", "/probe/ipmi",
+            "/sys/class/hwmon/hwmon*/fan*", BoardSensor.path,
         ] + CheckInput.virtualSources
     ) { input in
         let folder = "/sys/class/hwmon"
@@ -43,7 +43,7 @@ extension CheckInput {
             .filter { $0.hasSuffix("_input") }.map { String($0.dropLast(6)) }
     }
 
-    /// The first of some files, not all of which a chip has, that is there and holds no number.
+    /// The first of some optional files that exists and holds no number.
     private func garbage(_ paths: [String]) -> String? {
         paths.first { now.text($0) != nil && now.number($0) == nil }
     }
@@ -53,7 +53,7 @@ extension CheckInput {
         return name.isEmpty ? chip : String(name)
     }
 
-    /// The sensor of a chip that is worst, by its own limits where it has them.
+    /// The worst sensor of a chip, by its own limits where it has them.
     fileprivate func temperature(_ chip: String) -> Finding? {
         var worst: Finding?
         for sensor in sensors(chip, "temp") {
@@ -80,10 +80,10 @@ extension CheckInput {
                 of: degrees, by: isFirst ? Thresholds(critical: own.critical) : own)
             let finding = Finding(
                 .temperature, chip, state, value: degrees,
-                "\(title(chip)) has \(degrees) °C at \(sensor), at most "
-                    + "\(own.warning.map { "\($0)" } ?? "?") is right", source: "\(path)_input",
+                "\(sensor) of \(title(chip)) is at \(degrees) °C, its limit is "
+                    + "\(own.warning.map { "\($0)" } ?? "?") °C", source: "\(path)_input",
                 fix: state == .ok
-                    ? nil : .advice(["look at fans, filters and the air before the host"]))
+                    ? nil : .advice(["check fans, filters and the airflow to the host"]))
             if let last = worst,
                 (last.state.severity, last.value ?? 0) >= (state.severity, degrees)
             {
@@ -94,7 +94,7 @@ extension CheckInput {
         return worst
     }
 
-    /// Fans that stand still although a lowest speed is set for them, or whose alarm is on.
+    /// Fans that are slower than their lowest speed, or whose alarm is on.
     fileprivate func fans(_ chip: String) -> Finding? {
         let fans = sensors(chip, "fan")
         var still: [String] = []
@@ -113,57 +113,43 @@ extension CheckInput {
         return finding(
             .fans, chip, value: Int64(still.count),
             still.isEmpty
-                ? "\(some(Int64(fans.count), "fan")) of \(title(chip)), none stands still"
-                : "\(title(chip)) says that fans fail: \(still.joined(separator: ", "))",
+                ? "\(some(Int64(fans.count), "fan")) of \(title(chip)), none has stopped"
+                : "\(title(chip)) reports failed fans: \(still.joined(separator: ", "))",
             source: "/sys/class/hwmon/\(chip)/\(still.first ?? first)_input",
-            fix: .advice(["change the fan; boursectl switchover before the host gets hot"]))
+            fix: .advice(["replace the fan; boursectl switchover before the host gets hot"]))
     }
 
-    /// What the board's controller says.
+    /// What the board's controller reports.
     fileprivate var board: [Finding] {
-        let source = "/probe/ipmi"
-        guard now.text(source) != nil else {
+        let source = BoardSensor.path
+        guard let text = now.text(source) else {
             let text =
-                "no controller of the board answers: install freeipmi-tools, "
+                "the board's controller does not answer: install freeipmi-tools, "
                 + "modprobe ipmi_devintf"
             return isVirtual ? [] : [unknown(.sensors, source: source, text)]
         }
-        let rows = now.lines(source).map {
-            $0.split(separator: ",", omittingEmptySubsequences: false).map(\.trimming)
-        }
-        guard !rows.isEmpty, rows.allSatisfy({ $0.count >= 7 && Observation.count($0[0]) != nil })
-        else { return [unknown(.sensors, source: source)] }
-        func state(_ row: [Substring]) -> CheckState {
-            switch row[3] {
-            case "Nominal": .ok
-            case "Warning": .warning
-            case "Critical": .critical
-            default: .unknown
-            }
-        }
-        let supplies = rows.filter { $0[2] == "Power Supply" }
-        let others = rows.filter { $0[2] != "Power Supply" }
-        let bad = others.filter { state($0).isAlarm }
-        let worst = bad.map(state).max { $0.severity < $1.severity } ?? .ok
-        let names = bad.prefix(6).map { "\($0[1]) (\($0[4]) \($0[5]))" }.joined(separator: ", ")
+        guard let all = BoardSensor.all(text) else { return [unknown(.sensors, source: source)] }
+        let others = all.filter { !$0.isSupply }
+        let bad = others.filter(\.state.isAlarm)
+        let worst = bad.map(\.state).max { $0.severity < $1.severity } ?? .ok
+        let names = bad.prefix(6).map { "\($0.name) (\($0.reading))" }.joined(separator: ", ")
         let fix = Fix.advice(["ipmi-sensors --output-sensor-state", "ipmi-sel | tail"])
         return [
             Finding(
                 .sensors, "", worst, value: Int64(bad.count),
                 bad.isEmpty
-                    ? "\(others.count) sensors of the board are as they should be"
-                    : "sensors of the board warn: \(names)", source: source,
+                    ? "\(others.count) sensors of the board are nominal"
+                    : "sensors of the board are not nominal: \(names)", source: source,
                 fix: bad.isEmpty ? nil : fix)
-        ]
-            + supplies.map { row in
-                Finding(
-                    .supplies, String(row[1].map { $0 == " " || $0 == "/" ? "-" : $0 }), state(row),
-                    "\(row[1]) says \(row[6])", source: source,
-                    fix: state(row).isAlarm
-                        ? .advice([
-                            "look at its cord and its feed, then change it while the host runs"
-                        ])
-                        : nil)
-            }
+        ] + all.filter(\.isSupply).map(supply)
+    }
+
+    private func supply(_ sensor: BoardSensor) -> Finding {
+        Finding(
+            .supplies, String(sensor.name.map { $0 == " " || $0 == "/" ? "-" : $0 }), sensor.state,
+            "\(sensor.name) reports \(sensor.event)", source: BoardSensor.path,
+            fix: sensor.state.isAlarm
+                ? .advice(["check its cord and its feed, then replace it while the host runs"])
+                : nil)
     }
 }

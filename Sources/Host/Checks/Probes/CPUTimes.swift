@@ -1,4 +1,4 @@
-// /proc/stat: what each CPU did since the start, proc_stat(5).
+// /proc/stat: what each CPU did since boot, proc_stat(5).
 
 package import HelperAPI
 
@@ -9,7 +9,7 @@ package struct CPUTimes: Hashable, Sendable {
 
     package var total: Int64
     package var idle: Int64
-    /// What the hypervisor took.
+    /// The time that the hypervisor took.
     package var steal: Int64
     package var busy: Int64 { total - idle }
 

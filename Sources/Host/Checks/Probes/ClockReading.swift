@@ -5,7 +5,7 @@ package struct ClockReading: Hashable, Sendable {
     /// Where it is read.
     package static let path = "/probe/clock"
 
-    /// Whether the kernel takes the clock for synchronised.
+    /// Whether the kernel considers the clock synchronised.
     package var isSynchronised: Bool?
     /// By how much it may be wrong.
     package var errorMicrosMax: Int64?
@@ -14,7 +14,7 @@ package struct ClockReading: Hashable, Sendable {
 
     /// What adjtimex(2) returns while the clock is not synchronised: TIME_ERROR.
     private static let errorState: Int64 = 5
-    /// The status bit that says so: STA_UNSYNC.
+    /// The status bit for the same: STA_UNSYNC.
     private static let unsynchronised: Int64 = 0x40
 
     /// Reads lines `key value`.
@@ -28,7 +28,7 @@ package struct ClockReading: Hashable, Sendable {
         (realtimeNanos, monotonicNanos) = (counters["realtime_ns"], counters["monotonic_ns"])
     }
 
-    /// The text that `init` reads: what adjtimex(2) gave, with the clocks behind it.
+    /// The text that `init` reads: the result of adjtimex(2), then the clocks.
     package static func text(
         discipline: String, realtimeNanos: Int64, monotonicNanos: Int64
     ) -> String {

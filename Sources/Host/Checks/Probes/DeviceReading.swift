@@ -4,7 +4,7 @@
 /// The reading of a device: `time` in nanoseconds since 1970, then `name value` for each object,
 /// or `error why`; `feed NAME` and `outlets NUMBER…` of its declaration.
 package struct DeviceReading: Sendable {
-    /// Seconds after which it says nothing about now.
+    /// Seconds after which a reading is stale.
     static let secondsMax: Int64 = 60
 
     /// Where it was read.

@@ -1,4 +1,4 @@
-// /probe/nvme/DISK and /probe/ata/DISK: what disks say of their own health.
+// /probe/nvme/DISK and /probe/ata/DISK: what disks report of their own health.
 
 /// The SMART / Health log page of an NVMe disk (NVM Express Base Specification, page 02h). What is
 /// missing is nil.

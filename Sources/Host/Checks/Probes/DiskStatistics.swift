@@ -1,4 +1,4 @@
-// /proc/diskstats: what each disk did since the start (Documentation/admin-guide/iostats.rst).
+// /proc/diskstats: what each disk did since boot (Documentation/admin-guide/iostats.rst).
 
 /// The counters of one disk. One that the line lacks, or that is no number, is nil.
 package struct DiskStatistics: Hashable, Sendable {
@@ -10,7 +10,7 @@ package struct DiskStatistics: Hashable, Sendable {
         package var count: Int64?
         package var millis: Int64?
 
-        /// The average of so many requests in microseconds; nil: there was none.
+        /// The average time of a request in microseconds; nil: there was none.
         static func averageMicros(millis: Int64, count: Int64) -> Int64? {
             count > 0 ? Int64(clamping: Int128(millis) * 1_000 / Int128(count)) : nil
         }
@@ -19,7 +19,7 @@ package struct DiskStatistics: Hashable, Sendable {
     package var reads: Requests
     package var writes: Requests
     package var flushes: Requests
-    /// Milliseconds in which the disk had anything to do.
+    /// Milliseconds in which the disk was busy.
     package var busyMillis: Int64?
 
     /// Reads the columns behind the name.

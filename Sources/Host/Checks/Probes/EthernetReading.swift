@@ -1,6 +1,6 @@
 // /probe/ethtool/NIC: how an interface hands packets to CPUs, as its driver says (ethtool(8)).
 
-/// What can be read of an interface, a text each; most are lines `key value`.
+/// The topics that can be read of an interface; most are lines `key value`.
 package enum EthernetReading {
     /// Where a topic of an interface is read.
     static func path(_ nic: String, _ topic: String) -> String { "/probe/ethtool/\(nic)/\(topic)" }
@@ -19,7 +19,7 @@ package enum EthernetReading {
         return (slots, most)
     }
 
-    /// `coalesce`: how long it waits for more packets; whether it adapts that by itself.
+    /// `coalesce`: how long it waits for more packets, and whether it adapts that itself.
     package static func coalescing(_ text: String) -> (micros: Int64, isAdaptive: Bool)? {
         let counts = text.counters
         guard let micros = counts["rx_usecs"], let adaptive = counts["adaptive_rx"], adaptive <= 1
@@ -59,7 +59,7 @@ package enum EthernetReading {
     }
 
     /// `timestamping`: whether its hardware stamps what it sends and receives by a clock of its
-    /// own; nil where it does not say.
+    /// own; nil: not known.
     package static func stampsInHardware(_ text: String) -> Bool? {
         let counts = text.counters
         guard let sends = counts["hardware_transmit"], let receives = counts["hardware_receive"]

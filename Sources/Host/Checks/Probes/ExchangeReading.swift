@@ -1,7 +1,7 @@
 // /probe/exchange: matchd's counters. Absent while matchd does not answer.
 
 /// What matchd reports of itself, in its order, by the keys of `boursectl status`. The list is
-/// open: keys that nobody here knows are passed on.
+/// open: unknown keys are passed on.
 package struct ExchangeReading: Hashable, Sendable {
     /// Where it is read.
     package static let path = "/probe/exchange"
@@ -49,7 +49,7 @@ package struct ExchangeReading: Hashable, Sendable {
     /// The text that `init` reads.
     package var text: String { entries.map { "\($0.key) \($0.value)\n" }.joined() }
 
-    /// A value as it stands.
+    /// A value's text.
     package subscript(key: Key) -> String? { values[key.rawValue] }
     /// A number; nil where there is none.
     package func number(_ key: Key) -> Int64? { self[key].flatMap { Int64($0) } }

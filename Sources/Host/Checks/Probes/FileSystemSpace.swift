@@ -1,6 +1,7 @@
 // /probe/statvfs: how large the file systems of watched directories are, and how full.
 
-/// The file system of one directory, statvfs(3). What is free is what others than root may take.
+/// The file system of one directory, statvfs(3). Free is what users
+/// other than root may take.
 package struct FileSystemSpace: Hashable, Sendable {
     /// Where it is read.
     package static let path = "/probe/statvfs"
@@ -11,7 +12,7 @@ package struct FileSystemSpace: Hashable, Sendable {
     package var inodes: Int64
     package var freeInodes: Int64
 
-    /// The space of a directory's file system; what 63 bits cannot hold has no end.
+    /// The space of a directory's file system; numbers beyond 63 bits are clamped.
     package init(
         directory: String, bytes: UInt64, freeBytes: UInt64, inodes: UInt64, freeInodes: UInt64
     ) {

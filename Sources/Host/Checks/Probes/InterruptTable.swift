@@ -1,4 +1,4 @@
-// /proc/interrupts and /proc/softirqs: what came in on which CPU, proc_interrupts(5).
+// /proc/interrupts and /proc/softirqs: what ran on which CPU, proc_interrupts(5).
 
 package import HelperAPI
 
@@ -6,9 +6,9 @@ package import HelperAPI
 package struct InterruptTable {
     /// A line.
     package struct Row {
-        /// What stands before the colon: a number, or letters for the kernel's own.
+        /// Before the colon: a number, or letters for the kernel's own.
         package var label: String
-        /// What stands behind the columns: chip, and the name of the device at the end.
+        /// Behind the columns: the chip, and at the end the device's name.
         package var name: String
         /// Counts, in the order of the table's CPUs; fewer where the line has fewer.
         package var counts: [Int64] = []
@@ -23,7 +23,7 @@ package struct InterruptTable {
             for isWanted in isWanted where at < line.endIndex {
                 var value: Int64 = 0
                 let start = at
-                // What nobody wants is passed over, and not reckoned.
+                // Columns of other CPUs are skipped, not converted.
                 while at < line.endIndex, 0x30...0x39 ~= line[at] {
                     if isWanted {
                         let (tens, isLarge) = value.multipliedReportingOverflow(by: 10)
@@ -71,7 +71,7 @@ package struct InterruptTable {
         }
     }
 
-    /// What a line counted on a CPU; 0 where it has no such column.
+    /// A line's count on a CPU; 0 where it has no such column.
     package func count(_ row: Row, on cpu: Int) -> Int64 {
         guard let index = cpus.firstIndex(of: cpu), index < row.counts.count else { return 0 }
         return row.counts[index]
@@ -93,7 +93,7 @@ extension InterruptTable.Row {
     /// Whether a device has it; the kernel's own have letters.
     package var isDevice: Bool { label.utf8.allSatisfy { 0x30...0x39 ~= $0 } }
 
-    /// Whether the kernel spread it over CPUs itself and lets nobody move it: the queues of NVMe
+    /// Whether the kernel placed it itself and rejects a move: the queues of NVMe
     /// disks and of virtio disks.
     package var isManaged: Bool {
         let device = name.split(separator: " ").last ?? ""

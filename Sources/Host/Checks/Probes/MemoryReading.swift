@@ -4,7 +4,7 @@
 package struct MemoryInfo: Hashable, Sendable {
     static let path = "/proc/meminfo"
 
-    /// Huge pages in the pool; nil where it is not told.
+    /// Huge pages in the pool; nil: not known.
     package var hugePages: Int64?
 
     /// Reads lines `Key: value unit`.
@@ -15,9 +15,9 @@ package struct MemoryInfo: Hashable, Sendable {
 package struct PagingCounters: Hashable, Sendable {
     static let path = "/proc/vmstat"
 
-    /// Pages that came back from swap.
+    /// Pages that were swapped in.
     package var swappedIn: Int64?
-    /// Tasks that the kernel ended for want of memory.
+    /// Tasks that the kernel killed when memory ran out.
     package var killed: Int64?
 
     /// Reads lines `key value`.

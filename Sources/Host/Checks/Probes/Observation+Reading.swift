@@ -1,9 +1,9 @@
-// From the names of sources to an observation: which files that are, on this host.
+// From the names of sources to an observation: which files they are on this host.
 
 import HelperAPI
 
 extension Observation {
-    /// Most names that are taken of a directory.
+    /// Maximum number of names that are kept of a directory.
     static var namesMax: Int { 4_096 }
 
     /// Reads what `sources` name, `/probe/units` first.
@@ -16,11 +16,11 @@ extension Observation {
     /// - `{disk}` for each block device that has a `device`,
     /// - `{targets}` and `{readings}` for the directories of other devices, where any are declared.
     ///
-    /// A path that ends in `/` is a directory of which only the names are kept. The names are kept
-    /// of every directory that was looked through as well.
+    /// A path that ends in `/` is a directory, of which only the names are kept. The names in every
+    /// directory that a pattern searched are kept as well.
     ///
-    /// `text` gives a file's text or a probe's, at most 256 KiB, `names` the names in a directory;
-    /// nil for what cannot be read.
+    /// `text` returns the text of a file or probe, `names` the names in a directory; nil for what
+    /// cannot be read.
     public init(
         time: Int64, sources: [String], plan: HostPlan,
         text: @escaping (String) -> String?, names: @escaping (String) -> [String]?
@@ -124,7 +124,7 @@ extension Observation {
     /// A text of the kernel's command line, as words.
     var commandLine: [Substring] { text("/proc/cmdline")?.words ?? [] }
 
-    /// What stands behind `NAME=` on the kernel's command line.
+    /// The value of `NAME=` on the kernel's command line.
     func argument(_ name: String) -> Substring? {
         commandLine.last { $0.hasPrefix(name + "=") }?.dropFirst(name.utf8.count + 1)
     }

@@ -3,44 +3,10 @@
 
 /// Texts by path, and the names in directories.
 ///
-/// Sources are named by absolute paths; `init(time:sources:plan:text:names:)` says what their
-/// patterns stand for. Below `/probe` stands what only calls give, one text each. Lines end with a
-/// newline; numbers are decimal and whole; a text that cannot be had is absent, never empty.
-///
-/// - `/probe/units`: `name load active sub pid restarts watchdog-usec`, a line a unit of the
-///   exchange and one for `irqbalance.service`; pid 0 where nothing runs
-/// - `/probe/exchange`: `key value`, the keys of `boursectl status`: `role epoch released durable
-///   applied commands syncs syncP50Nanos syncP99Nanos connections connectionsMax followers
-///   ingressFillPerMille logFillPerMille diskFreeBytes diskReserveBytes belowReserve hashMark`
-///   (`belowReserve` 0 or 1); on a primary also `standbyLagRecords standbyLagBytes
-///   standbyLagNanos`, and `hashesEqual` (0 or 1) where a replica was compared. Absent while
-///   matchd does not answer
-/// - `/probe/wallet`: `chain NAME SECONDS HEIGHT SCANNED AGE` (seconds a block takes, height of
-///   the node, last block scanned, seconds since the node's last block) and `asset NAME BALANCED`
-///   (1: what is owed is there). Absent while walletd does not answer
-/// - `/probe/statvfs`: `path bytes free-bytes inodes free-inodes`, a line a watched directory;
-///   what is free is what others than root may take
-/// - `/probe/clock`: adjtimex(2) and two clocks, `key value`: `state status offset_ns maxerror_us
-///   esterror_us freq_ppb realtime_ns monotonic_ns`; `state` is what the call returned
-/// - `/probe/chrony`: what `chronyc -c tracking` prints
-/// - `/probe/ipmi`: what `ipmi-sensors --comma-separated-output --no-header-output
-///   --output-sensor-state` prints: `id,name,type,state,reading,units,event`
-/// - `/probe/ethtool/NIC/channels`: `rx tx other combined` and each with `_max`, `key value`
-/// - `/probe/ethtool/NIC/rings`: `rx rx_max tx tx_max`
-/// - `/probe/ethtool/NIC/coalesce`: `adaptive_rx adaptive_tx` (0 or 1), `rx_usecs tx_usecs`
-/// - `/probe/ethtool/NIC/features`: the kernel's names of features, each 0 or 1: `rx-lro 0`
-/// - `/probe/ethtool/NIC/rss`: `queue entries`: how many entries of the table lead to it
-/// - `/probe/ethtool/NIC/stats`: the driver's counters, `name value`
-/// - `/probe/ethtool/NIC/timestamping`: `hardware_transmit hardware_receive hardware_raw` (0 or
-///   1), `phc` (number of its clock, -1: none)
-/// - `/probe/nvme/DISK`: the SMART / health log page, `key value`, by the specification's names:
-///   `critical_warning composite_temperature` (kelvin) `available_spare available_spare_threshold
-///   percentage_used media_and_data_integrity_errors unsafe_shutdowns power_on_hours`
-/// - `/probe/ata/DISK`: `health passed` or `health failed`, then the attributes, a line each:
-///   `id name value worst threshold raw`
-/// - `{readings}/NAME`: what was read of a device: `time` in nanoseconds of
-///   1970, then `name value`, or `error why`
-/// - `/probe/hung`: a line a source that took too long; no line where none did
+/// Sources are named by absolute paths; `init(time:sources:plan:text:names:)` explains their
+/// patterns. Below `/probe` is what only calls return. Each form has its codec beside this file;
+/// `/probe/hung` has a line for each source that took too long. Lines end with a newline; numbers
+/// are decimal and whole; a text that cannot be read is absent, never empty.
 public struct Observation: Hashable, Sendable {
     /// When it was read, in nanoseconds of CLOCK_MONOTONIC.
     public var time: Int64

@@ -1,4 +1,4 @@
-// /proc/pressure: who waits for what (Documentation/accounting/psi.rst).
+// /proc/pressure: how long tasks wait for resources (Documentation/accounting/psi.rst).
 
 /// The pressure on a resource.
 package enum PressureReading {

@@ -1,5 +1,4 @@
-// How texts of the kernel and of tools are taken apart: by bytes, since some are long and read each
-// second.
+// Parsing of texts of the kernel and of tools: by bytes, since some are long and read each second.
 
 extension StringProtocol {
     /// Without spaces, tabs and newlines at its ends.
@@ -57,7 +56,7 @@ extension Observation {
         }
     }
 
-    /// A decimal number times ten to the power of `digits`, what lies beyond cut off; nil where it
+    /// A decimal number times ten to the power of `digits`, further digits cut off; nil where it
     /// is none or does not fit.
     static func decimal(_ text: some StringProtocol, digits: Int) -> Int64? {
         let isNegative = text.hasPrefix("-")

@@ -23,7 +23,7 @@ package struct ThreadStatus: Hashable, Sendable {
         involuntary = fields["nonvoluntary_ctxt_switches"].flatMap { Observation.count($0) }
     }
 
-    /// Whether it is the thread of that name, of which the kernel may have cut the end off.
+    /// Whether it is the thread of that name, which the kernel may have truncated.
     package func isNamed(_ name: String) -> Bool {
         self.name == String(decoding: name.utf8.prefix(Self.nameBytesMax), as: UTF8.self)
     }
@@ -49,7 +49,7 @@ package enum ThreadStat {
 
 /// `schedstat` of a thread (Documentation/scheduler/sched-stats.rst).
 package enum ThreadSchedule {
-    /// Nanoseconds in which it could have run and waited for a CPU: the second of three numbers.
+    /// Nanoseconds in which it was ready to run and waited for a CPU: the second of three numbers.
     package static func waitNanos(_ text: String) -> Int64? {
         let words = text.words
         return words.count == 3 ? Observation.count(words[1]) : nil

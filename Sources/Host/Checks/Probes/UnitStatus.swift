@@ -20,7 +20,7 @@ package struct UnitStatus: Hashable, Sendable {
     package var sinceMicros: Int64?
     package var memoryBytes: Int64?
     package var cpuNanos: Int64?
-    /// What the daemon says of itself, in one line.
+    /// The daemon's own status, in one line.
     package var status = ""
 
     /// A unit in these states.
@@ -29,7 +29,7 @@ package struct UnitStatus: Hashable, Sendable {
         self.process = Int64(clamping: process)
     }
 
-    /// systemd's numbers, of which the largest stands for none.
+    /// A number of systemd's, whose largest means none.
     package static func known(_ number: UInt64) -> Int64? { Int64(exactly: number) }
 
     /// Reads `name load active sub pid restarts watchdog since memory cpu status…`; nil where one

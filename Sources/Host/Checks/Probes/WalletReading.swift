@@ -1,11 +1,11 @@
 // /probe/wallet: the chains and assets of walletd. Absent while it does not answer.
 
-/// A line of what walletd reports.
+/// A line of walletd's report.
 package enum WalletReading: Hashable, Sendable {
     /// A chain: seconds from one block to the next, blocks that were not scanned yet, and the age
     /// of the newest block of its node in seconds.
     case chain(String, interval: Int64, unscanned: Int64, age: Int64)
-    /// An asset, and whether what is owed is there.
+    /// An asset, and whether the wallet holds what customers are owed.
     case asset(String, isBalanced: Bool)
 
     /// Where it is read.

@@ -1,17 +1,17 @@
-// What the kernel's command line has to have for hot CPUs, and the line that has it.
+// The arguments that hot CPUs need on the kernel's command line, and the line with them.
 
 import AgentAPI
 import HelperAPI
 import JSON
 
-/// The kernel's command line as it is, and as it has to be. It is never changed, only shown.
+/// The kernel's command line as it is, and as it should be. It is only shown, never changed.
 public struct BootPlan: Hashable, Sendable {
     /// An argument.
     struct Argument: Hashable {
         var name: String
-        /// What is to stand behind `name=`, what stood there before included.
+        /// The value of `name=`, the old one included.
         var value: String
-        /// Whether what stands there does.
+        /// Whether the present value will do.
         var isRight: Bool
         var why: String
         var text: String { "\(name)=\(value)" }
@@ -19,8 +19,8 @@ public struct BootPlan: Hashable, Sendable {
 
     /// Arguments that the running kernel lacks, as `nohz_full=2`.
     public private(set) var missing: [String] = []
-    /// The whole lines of /etc/default/grub that are to replace those of the same variable; empty
-    /// where they are right, or there is no such file.
+    /// Whole lines of /etc/default/grub that replace those of the same variable; empty where they
+    /// are right, or there is no such file.
     public private(set) var lines: [String] = []
     /// What its owner has to do, a line each.
     public private(set) var commands: [String] = []
@@ -42,7 +42,7 @@ public struct BootPlan: Hashable, Sendable {
             items = [
                 TunePlan.Item(
                     topic: .boot, name: "cmdline", state: .unknown,
-                    text: "/proc/cmdline is not there", why: Self.whys[0])
+                    text: "/proc/cmdline is missing", why: Self.whys[0])
             ]
             return
         }
@@ -57,7 +57,7 @@ public struct BootPlan: Hashable, Sendable {
         guard !missing.isEmpty else { return }
         let file = GrubFile(input.now.text(Self.grub) ?? "")
         guard input.now.text(Self.grub) != nil else {
-            commands = ["give the boot loader these arguments for the kernel", "reboot"]
+            commands = ["have the boot loader pass these arguments to the kernel", "reboot"]
             return
         }
         lines = file.changed(wanted(file.words))
@@ -79,14 +79,14 @@ public struct BootPlan: Hashable, Sendable {
 
     private static var whys: [String] {
         [
-            "The scheduler puts nothing on these CPUs; interrupts that drivers manage stay off.",
+            "The scheduler puts nothing on these CPUs; managed interrupts stay off them.",
             "Without the timer's tick a thread that is alone on its CPU is not interrupted.",
-            "What the kernel frees later is freed by other CPUs.",
-            "New interrupts of devices begin on other CPUs.",
+            "What the kernel frees later, other CPUs free.",
+            "New interrupts of devices start on other CPUs.",
         ]
     }
 
-    /// The arguments for hot CPUs, as they have to be among these words.
+    /// The arguments for hot CPUs, as they should be among these words.
     private static func arguments(
         _ words: [Substring], hot: CPUSet, rest: CPUSet, isTickless: Bool
     ) -> [Argument] {
@@ -132,7 +132,7 @@ public struct BootPlan: Hashable, Sendable {
         return arguments
     }
 
-    /// An argument, and whether the kernel took it.
+    /// An argument, and whether the kernel applied it.
     private static func item(
         _ argument: Argument, _ now: Observation, _ hot: CPUSet
     ) -> TunePlan.Item {
@@ -147,7 +147,7 @@ public struct BootPlan: Hashable, Sendable {
             item.text = "the kernel's command line lacks \(argument.text)"
         } else if let path, let taken, !hot.subtracting(taken).isEmpty {
             item.state = .owner
-            item.text += ", and the kernel did not take it: \(path) has \(taken)"
+            item.text += ", but the kernel did not apply it: \(path) has \(taken)"
             item.advice = ["journalctl -k --grep '\(argument.name)|housekeeping'"]
         }
         return item

@@ -4,18 +4,18 @@ import AgentAPI
 import HelperAPI
 import JSON
 
-/// A file that is to be there, or no longer.
+/// A file that should exist, or no longer.
 public struct TuneFile: Hashable, Sendable {
     /// Its path.
     public var path: String
-    /// What it is to hold; nil: it is to be removed.
+    /// The text it should hold; nil: it should be removed.
     public var text: String?
-    /// Whether it is so.
+    /// Whether that is the case.
     public var isDone: Bool
     /// What it is for, in one sentence.
     public var why: String
 
-    /// The first line of each: what does not begin with it is somebody else's.
+    /// The first line of each: a file without it is not ours.
     static let mark = "# Written by `boursectl tune apply`, which replaces it."
 
     private static let sysctl = "/etc/sysctl.d/60-bourse-tune.conf"
@@ -71,22 +71,21 @@ public struct TuneFile: Hashable, Sendable {
         var files = [
             file(
                 input, sysctl, parameters(findings),
-                "Without it the kernel begins with values of its own after a reboot."),
+                "Without it the kernel starts with its defaults after a reboot."),
             file(
                 input, tmpfiles, writes(input, findings),
-                "Without it the kernel begins with values of its own after a reboot."),
+                "Without it the kernel starts with its defaults after a reboot."),
         ]
         for unit in units(input.plan) {
             files.append(
                 file(
                     input, path(unit), settings(input, unit),
-                    "What may run on a hot CPU will, when there is much to do."))
+                    "What may run on a hot CPU will do so under load."))
         }
         return files.compactMap { $0 }
     }
 
-    /// A file of these lines; where there are none, its removal; nil where there is nothing to do
-    /// or say.
+    /// A file of these lines; its removal where there are none; nil where neither is needed.
     private static func file(
         _ input: CheckInput, _ path: String, _ lines: [String], _ why: String
     ) -> TuneFile? {

@@ -1,5 +1,5 @@
-// What this host has to be told for its hot threads to be left alone: what is so already, what the
-// agent can change while everything runs, what only its owner can.
+// What keeps a host from disturbing its hot threads: what is in place, what the agent can change
+// while everything runs, and what only its owner can.
 
 import AgentAPI
 public import HelperAPI
@@ -31,19 +31,19 @@ public struct TunePlan: Sendable {
         case files
     }
 
-    /// How an item is.
+    /// The state of an item.
     public enum State: String, Sendable {
-        /// It is so.
+        /// In place.
         case done
-        /// It is not so; the agent can change it while everything runs, or a file is to be written.
+        /// Not in place; the agent can change it while everything runs, or a file is missing.
         case change
-        /// It is not so, and its owner has to do something.
+        /// Not in place, and the owner has to act.
         case owner
-        /// It cannot be seen.
+        /// Cannot be read.
         case unknown
     }
 
-    /// One thing that is to be so.
+    /// One requirement.
     public struct Item: Hashable, Sendable {
         /// What it is about.
         public var topic: Topic
@@ -55,7 +55,7 @@ public struct TunePlan: Sendable {
         public var text: String
         /// Why it matters, in one sentence.
         public var why: String
-        /// What the agent would ask its helper for, under the check's name.
+        /// The requests that the agent would send to its helper, under the check's name.
         public var requests: [HelperRequest] = []
         /// What its owner has to do, a line each.
         public var advice: [String] = []
@@ -73,7 +73,7 @@ public struct TunePlan: Sendable {
 
     /// The CPUs of hot threads.
     public private(set) var hotCPUs: CPUSet
-    /// What is to be so, topic by topic.
+    /// The requirements, topic by topic.
     public private(set) var items: [Item]
     /// The kernel's command line.
     public private(set) var boot: BootPlan
@@ -81,10 +81,10 @@ public struct TunePlan: Sendable {
     /// belong there.
     public private(set) var files: [TuneFile]
 
-    /// Whether nothing is left to be done; what cannot be seen is not counted.
+    /// Whether nothing is left to do; what cannot be read does not count.
     public var isDone: Bool { items.allSatisfy { $0.state == .done || $0.state == .unknown } }
 
-    /// What must be read for it; twice, a moment apart, where rates are to be known.
+    /// The sources; read twice, a moment apart, where rates are needed.
     public static func sources(_ plan: HostPlan) -> [String] {
         groups.flatMap(\.sources) + BootPlan.sources + EngineCPU.sources + TuneFile.sources(plan)
     }
@@ -165,10 +165,10 @@ enum EngineCPU {
     ]
 
     private static var why: String {
-        "An engine that shares its CPU waits for whoever else is on it."
+        "An engine that shares its CPU waits for the other tasks on it."
     }
 
-    /// What is to be said of the declared CPUs, or of the one to declare.
+    /// What is wrong with the declared CPUs, or which one to declare.
     static func items(_ input: CheckInput) -> [TunePlan.Item] {
         func item(_ state: TunePlan.State, _ text: String, _ advice: [String] = []) -> TunePlan.Item
         {
@@ -177,7 +177,7 @@ enum EngineCPU {
                 advice: advice)
         }
         guard let online = input.now.onlineCPUs, !online.isEmpty else {
-            return [item(.unknown, "\(Observation.onlinePath) is not there")]
+            return [item(.unknown, "\(Observation.onlinePath) is missing")]
         }
         let count = some(Int64(online.numbers.count), "CPU")
         let hot = input.plan.hotCPUs
@@ -186,25 +186,25 @@ enum EngineCPU {
             if !gone.isEmpty {
                 return [
                     item(
-                        .owner, "CPU \(gone) is declared, and is not online",
+                        .owner, "CPU \(gone) is declared, but is not online",
                         ["boursectl init --cpu N, with one of \(online)"])
                 ]
             }
             if hot.contains(0) {
                 return [
                     item(
-                        .owner, "CPU 0 is declared, and has work of the kernel's that cannot move",
-                        ["boursectl init --cpu N, with another one than 0"])
+                        .owner, "CPU 0 is declared, but has kernel work that cannot move",
+                        ["boursectl init --cpu N, with N other than 0"])
                 ]
             }
             guard let rest = input.housekeeping else {
                 return [
                     item(
-                        .owner, "CPU \(hot) is declared, and none is left for all else",
+                        .owner, "CPU \(hot) is declared, but none is left for everything else",
                         ["boursectl init --cpu -1"])
                 ]
             }
-            return [item(.done, "hot threads have CPU \(hot), all else has CPU \(rest)")]
+            return [item(.done, "hot threads have CPU \(hot), everything else has CPU \(rest)")]
         }
         guard online.numbers.count > 2, let (cpu, reasons) = best(input, online) else {
             return [item(.done, "with \(count) none can be spared for the engine")]
@@ -245,13 +245,13 @@ enum EngineCPU {
         let others = core(cpu).subtracting(CPUSet([cpu]))
         reasons.append(
             others.isEmpty
-                ? "it has its core for itself"
-                : "its core has CPU \(others) as well, which is to be kept idle")
+                ? "it has its core to itself"
+                : "its core has CPU \(others) as well, which must stay idle")
         if let device, close.last == cpu { reasons.append("it is on the node of \(device.name)") }
         return (cpu, reasons)
     }
 
-    /// The CPUs of the node of the first interface that tells of one, else of the first disk.
+    /// The CPUs of the node of the first interface that has one, else of the first disk.
     private static func near(_ input: CheckInput) -> (name: String, cpus: CPUSet)? {
         let devices =
             input.now.nics(input.plan).map { ($0.name, "/sys/class/net/\($0.name)") }
