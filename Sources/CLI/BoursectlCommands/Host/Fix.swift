@@ -37,7 +37,9 @@ struct FixCommand: ParsableCommand {
             text: text(check, reply))
         let isDone =
             reply.results.count == reply.requests.count && reply.results.allSatisfy(\.isDone)
-        if apply, !isDone || reply.requests.isEmpty { throw ExitCode(CommandError.Code.failed.rawValue) }
+        if apply, !isDone || reply.requests.isEmpty {
+            throw ExitCode(CommandError.Code.failed.rawValue)
+        }
     }
 
     private func text(_ check: ReportedCheck, _ reply: FixReply) -> [String] {

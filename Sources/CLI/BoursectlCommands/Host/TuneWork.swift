@@ -1,9 +1,9 @@
 // What `tune apply` does, and its report.
 
-import HelperAPI
 import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Presentation
