@@ -1,8 +1,8 @@
 // The helper's socket: one request at a time, each within seconds.
 
-import Checks
 import Glibc
 import Helper
+import HelperAPI
 import Logging
 import Platform
 
@@ -81,7 +81,7 @@ final class HelperServer {
     }
 
     private func carryOut(_ request: HelperRequest, _ who: PeerCredentials) -> String {
-        do throws(HelperFailure) {
+        do throws(HelperError) {
             let done = try changer.perform(request)
             if request.isChange {
                 let undo = done.undo.map { "; undo: \($0.line)" } ?? "; it was so already"

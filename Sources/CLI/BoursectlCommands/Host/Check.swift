@@ -1,7 +1,7 @@
 // check
 
+import AgentAPI
 import ArgumentParser
-import Checks
 import JSON
 import Presentation
 

@@ -35,7 +35,7 @@ struct HostReading {
     private func text(_ path: String) -> String? {
         let parts = path.split(separator: "/")
         if root.isEmpty, parts.first == "probe" {
-            if path == "/probe/units" { return units() }
+            if path == UnitStatus.path { return units() }
             guard parts.count == 4, parts[1] == "ethtool" else { return nil }
             let text = try? Host.ethernet(String(parts[2]), String(parts[3]))
             return text?.isEmpty == false ? text : nil
@@ -60,7 +60,8 @@ struct HostReading {
                 let sub = try? bus.text(unit, "SubState", .unit)
             else { return nil }
             let process = try? bus.number(unit, "MainPID", .service, isNarrow: true)
-            return "\(unit) \(load) \(active) \(sub) \(process ?? 0) 0 -\n"
+            return UnitStatus(unit, load: load, active: active, sub: sub, process: process ?? 0)
+                .line
         }
         return lines.isEmpty ? nil : lines.joined()
     }

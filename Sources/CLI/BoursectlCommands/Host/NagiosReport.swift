@@ -1,6 +1,6 @@
 // Checks as monitoring plugins write them.
 
-import Checks
+import AgentAPI
 import Presentation
 
 /// The output of monitoring plugins (https://www.monitoring-plugins.org/doc/guidelines.html).

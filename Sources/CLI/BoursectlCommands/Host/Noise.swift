@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Checks
+import HelperAPI
 import Platform
 import Presentation
 
@@ -49,10 +50,10 @@ struct NoiseCommand: ParsableCommand {
         let others = all.filter { $0 != cpu }
         if !others.isEmpty { try? Host.setAffinity(thread: 0, others) }
         let reading = HostReading(plan: HostPlan(), root: "")
-        let before = reading.observation(NoiseSuspect.sources)
+        let before = reading.observation(CPUIntrusion.sources)
         let found = try NoiseReport.measure(cpu: cpu, nanos: Int64(seconds) * 1_000_000_000)
-        let after = reading.observation(NoiseSuspect.sources)
-        let suspects = NoiseSuspect.all(on: cpu, from: before, to: after)
+        let after = reading.observation(CPUIntrusion.sources)
+        let suspects = CPUIntrusion.all(on: cpu, from: before, to: after)
         common.out.give(
             found.json(cpu, suspects ?? []), text: found.lines(cpu, suspects, common.out.ink))
     }

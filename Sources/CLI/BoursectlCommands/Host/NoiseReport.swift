@@ -81,7 +81,7 @@ struct NoiseReport: Sendable {
         return zip(Self.marks, all).filter { $0.1 > 0 }.map { ($0, $1) }
     }
 
-    func json(_ cpu: Int, _ suspects: [NoiseSuspect]) -> JSONValue {
+    func json(_ cpu: Int, _ suspects: [CPUIntrusion]) -> JSONValue {
         [
             "cpu": .number(cpu), "nanos": .number(nanos), "readings": .number(gaps.count),
             "p50Nanos": .number(gaps.percentile(perMille: 500)),
@@ -97,7 +97,7 @@ struct NoiseReport: Sendable {
         ]
     }
 
-    func lines(_ cpu: Int, _ suspects: [NoiseSuspect]?, _ ink: Ink) -> [String] {
+    func lines(_ cpu: Int, _ suspects: [CPUIntrusion]?, _ ink: Ink) -> [String] {
         func time(_ value: some BinaryInteger) -> String { Readable.duration(nanos: value) }
         var facts = Facts()
         facts.add(

@@ -1,6 +1,6 @@
 // The files of a support bundle.
 
-import Checks
+import AgentAPI
 import Configuration
 import Glibc
 import JSON
@@ -38,12 +38,12 @@ struct SupportFiles {
         try add("bourse.toml", TOMLEdit.withoutComments(try TextFile.read(settings.file) ?? ""))
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
-        let agent = AgentClient(socket: settings.agent.socket)
-        try attempt("state.json") { () throws(CommandError) in try agent.get("/v1/state") }
-        try attempt("observation.json") { () throws(CommandError) in
-            try agent.get("/v1/observation")
+        let agent = HostAgent(socket: settings.agent.socket)
+        for name in ["state", "observation", "changes"] {
+            try attempt("\(name).json") { () throws(CommandError) in
+                try agent.ask { (agent) throws(AgentError) in try agent.get("/v1/\(name)") }
+            }
         }
-        try attempt("changes.json") { () throws(CommandError) in try agent.get("/v1/changes") }
         try attempt("events.json") { () throws(CommandError) in try Self.events(agent) }
         for unit in settings.agent.units { try addLog(unit, settings) }
     }
@@ -128,16 +128,17 @@ struct SupportFiles {
     }
 
     /// All events that the agent keeps.
-    private static func events(_ agent: AgentClient) throws(CommandError) -> JSONValue {
-        var all: [JSONValue] = []
-        var after: Int64 = 0
+    private static func events(_ agent: HostAgent) throws(CommandError) -> JSONValue {
+        var all: [AlarmEvent] = []
         while true {
-            let answer = try agent.get("/v1/events?after=\(after)")
-            guard case .array(let some)? = answer["events"],
-                let last = some.last?["sequence"]?.whole, last > after
-            else { return .array(all) }
-            all += some
-            after = last
+            let after = all.last?.sequence ?? 0
+            let more = try agent.ask { (agent) throws(AgentError) in
+                try agent.events(after: after).events
+            }
+            guard let last = more.last, last.sequence > after else {
+                return .array(all.map(\.json))
+            }
+            all += more
         }
     }
 

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Checks
 import Configuration
+import HelperAPI
 import Presentation
 
 struct TuneGroup: ParsableCommand {
@@ -23,7 +24,7 @@ struct TuneOptions: ParsableArguments {
 
     /// The tuning it needs.
     func tuning() throws(CommandError) -> TunePlan {
-        HostReading(plan: try common.settings().hostPlan, root: root).tuning()
+        HostReading(plan: HostPlan(try common.settings()), root: root).tuning()
     }
 }
 

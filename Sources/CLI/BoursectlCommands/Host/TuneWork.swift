@@ -1,7 +1,9 @@
 // What `tune apply` does, and its report.
 
+import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Presentation
@@ -30,33 +32,28 @@ struct TuneWork {
     var isDone: Bool { problems.isEmpty && changes.allSatisfy(\.isDone) }
 
     /// Has the agent fix a check.
-    mutating func change(_ item: TunePlan.Item, _ agent: AgentClient) {
+    mutating func change(_ item: TunePlan.Item, _ agent: HostAgent) {
         func all(_ isDone: Bool, _ answer: String) -> [Change] {
             item.requests.map {
                 Change(check: item.name, line: $0.line, isDone: isDone, answer: answer)
             }
         }
         do throws(CommandError) {
-            let answer = try agent.post(
-                "/v1/fix", ["name": .string(item.name), "apply": .bool(true)])
-            if let refused = answer["refused"]?.text {
+            let request = FixRequest(name: item.name, applies: true, by: nil)
+            let reply = try agent.ask { (agent) throws(AgentError) in try agent.fix(request) }
+            if let refused = reply.refused {
                 // The agent may have checked later than the plan.
-                let isRight = answer["requests"]?.texts?.isEmpty == true
+                let isRight = reply.requests.isEmpty
                 changes += all(false, isRight ? "the agent disagrees: \(refused)" : refused)
                 return
             }
-            guard case .array(let results)? = answer["results"] else {
-                throw CommandError("the agent's answer is not understood")
-            }
-            changes += results.map { result in
+            changes += reply.results.map { result in
                 Change(
-                    check: item.name, line: result["line"]?.text ?? "",
-                    isDone: result["ok"] == .bool(true), answer: result["answer"]?.text ?? "",
-                    undo: result["undo"]?.text)
+                    check: item.name, line: result.line, isDone: result.isDone,
+                    answer: result.answer, undo: result.undo)
             }
             // The agent stops where its helper does not answer.
-            let asked = answer["requests"]?.texts ?? []
-            changes += asked.dropFirst(results.count).map {
+            changes += reply.requests.dropFirst(reply.results.count).map {
                 Change(check: item.name, line: $0, isDone: false, answer: "not attempted")
             }
         } catch {

@@ -1,8 +1,7 @@
 // watch
 
+import AgentAPI
 import ArgumentParser
-import Checks
-import JSON
 import Platform
 import Presentation
 
@@ -31,7 +30,7 @@ struct WatchCommand: ParsableCommand {
         while true {
             do throws(CommandError) {
                 let view = try agent.state()
-                out.give(view.json, text: lines(view, before))
+                out.give(view.state.json, text: lines(view, before))
                 before = view
             } catch {
                 guard error.code == .notRunning, common.output == .text else { throw error }
@@ -55,13 +54,10 @@ struct WatchCommand: ParsableCommand {
             .words("UNIT"), .words("STATE"), .numbers("PID"), .numbers("RESTARTS"),
             .numbers("MEMORY"), .words("STATUS"),
         ])
-        for unit in view.rows("units") {
+        for unit in view.state.tables.units {
             units.add([
-                unit["name"]?.text ?? "",
-                "\(unit["active"]?.text ?? "") (\(unit["sub"]?.text ?? ""))",
-                "\(unit["pid"]?.whole ?? 0)", "\(unit["restarts"]?.whole ?? 0)",
-                unit["memoryBytes"]?.whole.map { Readable.bytes($0) } ?? "-",
-                unit["status"]?.text ?? "",
+                unit.name, "\(unit.active) (\(unit.sub))", "\(unit.pid)", "\(unit.restarts)",
+                unit.memoryBytes.map { Readable.bytes($0) } ?? "-", unit.status,
             ])
         }
         lines += units.lines(ink) + [""]
@@ -77,26 +73,17 @@ struct WatchCommand: ParsableCommand {
     }
 
     private func exchange(_ view: HostView, _ before: HostView?) -> String {
-        let now = view.json["exchange"]
-        func number(_ name: String, _ of: JSONValue?) -> Int64 { of?[name]?.whole ?? 0 }
-        guard now?["running"] == .bool(true) else {
+        guard let now = view.state.tables.exchange else {
             return common.out.ink.bad("matchd does not answer")
         }
         var rate = "-"
-        if let before, before.json["exchange"]?["running"] == .bool(true), view.time > before.time {
-            let grown = number("commands", now) - number("commands", before.json["exchange"])
+        if let before, let then = before.state.tables.exchange, view.time > before.time {
+            let grown = (now["commands"] ?? 0) - (then["commands"] ?? 0)
             rate = Readable.rate(max(0, grown), nanos: view.time - before.time)
         }
-        return "\(now?["role"]?.text ?? "")  epoch \(number("epoch", now))  "
-            + "\(Readable.count(number("released", now))) records  \(rate)  "
-            + "fsync p99 \(Readable.duration(nanos: number("syncP99Nanos", now)))  "
-            + "\(number("connections", now)) connections"
-    }
-}
-
-extension HostView {
-    /// The rows of a table of the state.
-    fileprivate func rows(_ name: String) -> [JSONValue] {
-        if case .array(let rows) = json[name] { rows } else { [] }
+        return "\(now.role.name)  epoch \(now.epoch)  "
+            + "\(Readable.count(now["released"] ?? 0)) records  \(rate)  "
+            + "fsync p99 \(Readable.duration(nanos: now["syncP99Nanos"] ?? 0))  "
+            + "\(now["connections"] ?? 0) connections"
     }
 }

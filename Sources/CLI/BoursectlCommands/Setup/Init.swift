@@ -102,7 +102,7 @@ struct InitCommand: ParsableCommand {
         try setup.configure(file, overrides, mode: 0o644)
         let settings = try CommonOptions.settings(in: file)
         try setup.makeDirectory(settings.secretsDirectory)
-        // Devices that bourse-snmp reads, and their passphrases as credentials.
+        // Devices that bourse-poller reads, and their passphrases as credentials.
         if let targets = settings.snmp.targets { try setup.makeDirectory(targets, mode: 0o755) }
         try setup.makeDirectory(settings.secretsDirectory + "/snmp")
         try setup.makeSealKey(settings, isInstalled: true)

@@ -28,7 +28,7 @@ struct UpgradeCommand: ParsableCommand {
     /// The units that restart after matchd, where they run.
     private static let followers = [
         "bourse-auditd.service", "bourse-gatewayd.service", "bourse-agentd.service",
-        "bourse-snmp.service",
+        "bourse-poller.service", "bourse-snmp.service",
     ]
 
     @OptionGroup var common: CommonOptions
