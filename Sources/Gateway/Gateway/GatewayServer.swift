@@ -104,7 +104,7 @@ public final class GatewayServer: Sendable {
             let venue = core.value.venue
             return (
                 venue.replica?.follower.engine.sequence ?? 0, venue.isCaughtUp,
-                venue.desk.isOpen
+                venue.pending.isOpen
             )
         }
         guard let value = try? status.wait() else { return (0, false, false) }
@@ -115,7 +115,7 @@ public final class GatewayServer: Sendable {
         _ core: NIOLoopBound<Core>, _ deadline: Int64, _ drained: EventLoopPromise<Void>
     ) {
         let venue = core.value.venue
-        guard venue.desk.waitingCount > 0, venue.steadyClock() < deadline else {
+        guard venue.pending.waitingCount > 0, venue.steadyClock() < deadline else {
             return drained.succeed()
         }
         core.eventLoop.scheduleTask(in: .milliseconds(10)) { drain(core, deadline, drained) }
@@ -136,7 +136,7 @@ public final class GatewayServer: Sendable {
             venue.streams.publishSecond(replica, now: venue.clock() * 1_000_000)
         }
         every(.milliseconds(250), core) {
-            for answer in venue.desk.expire(now: venue.steadyClock()) { answer() }
+            for answer in venue.pending.expire(now: venue.steadyClock()) { answer() }
             // A new start writes it anew.
             if case .damaged(let file, let text) = venue.replica?.history.fault {
                 venue.fail(HistoryError.damaged(file: file, text: text).description)

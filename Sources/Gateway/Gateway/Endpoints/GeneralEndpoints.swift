@@ -19,7 +19,7 @@ extension Endpoint {
         },
         Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
         Endpoint(.get, "/sapi/v1/system/status", .open, 1) { venue, call in
-            let isNormal = venue.isCaughtUp && venue.desk.isOpen
+            let isNormal = venue.isCaughtUp && venue.pending.isOpen
             call.reply { json in
                 json.beginObject()
                 json.field("status", isNormal ? 0 : 1)

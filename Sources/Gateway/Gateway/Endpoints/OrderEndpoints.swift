@@ -60,7 +60,7 @@ extension Endpoint {
         let units = try venue.units(call, replica)
         let order = try venue.order(call, units)
         try venue.limiter.checkOrder(call.account, now: call.now)
-        guard venue.desk.isOpen else { throw .matchingUnavailable }
+        guard venue.pending.isOpen else { throw .matchingUnavailable }
         let refusal = replica.follower.engine.refusal(of: order.place, at: call.now * 1_000_000)
         guard refusal == .none else {
             throw APIError(refusal, isMarket: order.place.type == .market)
@@ -330,17 +330,17 @@ extension Venue {
     /// will be in the log, or took too long. Throws where it can't be sent: then nothing was done.
     func submit(
         _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
-        _ done: @escaping OrderDesk.Done
+        _ done: @escaping PendingCommands.Done
     ) throws(APIError) {
         let host = clockNanos()
-        try desk.submit(
+        try pending.submit(
             payload, time, cancel: cancel, lifetime: (call.deadline - host) / 1_000_000,
             now: steadyClock(), host: host, done)
         link?.flushSoon()
     }
 
     /// A call's deadline on the log's clock.
-    func deadline(_ call: Call) -> Int64 { desk.clock.onLog(call.deadline) }
+    func deadline(_ call: Call) -> Int64 { pending.clock.onLog(call.deadline) }
 
     /// The new order of a call.
     func order(_ call: Call, _ units: InstrumentUnits) throws(APIError) -> OrderRequest {

@@ -73,7 +73,7 @@ final class LinkConnector {
             venue.log.warning("\(reason); trying again")
             lastReason = reason
         }
-        if venue.desk.lanes.isConnected { venue.disconnected() }
+        if venue.pending.lanes.isConnected { venue.disconnected() }
         pauseMilliseconds = min(max(50, pauseMilliseconds * 2), Self.pauseMillisecondsMax)
         venue.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(pauseMilliseconds)) {
             [self] in connect()

@@ -91,7 +91,7 @@ final class LinkHandler: ChannelInboundHandler {
     }
 
     /// Writes a frame behind what waits to be sent.
-    func send(_ frame: LinkFrame) { venue.desk.out.append(frame) }
+    func send(_ frame: LinkFrame) { venue.pending.out.append(frame) }
 
     /// Sends what waits when this turn of the loop is done: commands of one turn go together.
     func flushSoon() {
@@ -105,8 +105,8 @@ final class LinkHandler: ChannelInboundHandler {
 
     /// Sends what waits.
     func flush() {
-        guard let context, !venue.desk.out.isEmpty else { return }
-        let bytes = venue.desk.out.take()
+        guard let context, !venue.pending.out.isEmpty else { return }
+        let bytes = venue.pending.out.take()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
     }
 }

@@ -47,7 +47,7 @@ final class Venue {
     /// on this connection or an earlier one.
     var isCaughtUp = false
     var isStopping = false
-    var desk: OrderDesk
+    var pending: PendingCommands
     var limiter: RateLimiter
     let keyRing: KeyRing
     let streams: StreamHub
@@ -70,7 +70,7 @@ final class Venue {
         self.log = log
         self.openHistory = openHistory
         self.fail = fail
-        desk = OrderDesk(name: options.name, capacity: options.inFlightMax)
+        pending = PendingCommands(name: options.name, capacity: options.inFlightMax)
         limiter = RateLimiter(limits: options.rateLimits)
         keyRing = KeyRing(file: options.sealKeyFile, log: log)
         streams = StreamHub()

@@ -25,7 +25,7 @@ extension Venue {
         case .welcome(let welcome): try welcomed(welcome)
         case .acks(let acks):
             var answers: [() -> Void] = []
-            for ack in acks { answers += desk.acked(ack) }
+            for ack in acks { answers += pending.acked(ack) }
             for answer in answers { answer() }
             try checkSession()
         // Its state is of a branch that was cut: only a new start follows the log from there.
@@ -64,7 +64,7 @@ extension Venue {
         }
         guard let link, let replica else { return }
         link.send(replica.follower.subscription)
-        desk.connected()
+        pending.connected()
     }
 
     /// Gives a frame of the log to the replica, then tells clients what came of it.
@@ -77,7 +77,7 @@ extension Venue {
             progress = unsafe try replica.follower.receive(frame) {
                 header, bytes, outcome, engine in
                 keep(header, replica, engine, &trades)
-                answers += unsafe desk.applied(
+                answers += unsafe pending.applied(
                     header, bytes, outcome, engine, host: clockNanos())
             }
         } catch {
@@ -87,7 +87,7 @@ extension Venue {
             throw .reconnect(error.description)
         }
         replica.feed.flush()
-        desk.open(instruments: replica.follower.engine.instrumentCount)
+        pending.open(instruments: replica.follower.engine.instrumentCount)
         if case .caughtUp = progress { caughtUp(replica) }
         for answer in answers { answer() }
         streams.publish(trades, self)
@@ -157,7 +157,7 @@ extension Venue {
     /// Whether our sessions still are those that may submit.
     private func checkSession() throws(LinkFault) {
         tellRefusedLanes()
-        for state in desk.lanes.states {
+        for state in pending.lanes.states {
             switch state {
             case .opening, .open, .closed: break
             case .replaced:
@@ -178,7 +178,7 @@ extension Venue {
 
     /// Says how many sessions matchd refused, where that changed.
     private func tellRefusedLanes() {
-        let refused = desk.lanes.refusedCount
+        let refused = pending.lanes.refusedCount
         if refused == refusedLanes { return }
         refusedLanes = refused
         if refused > 0 {
@@ -193,6 +193,6 @@ extension Venue {
     /// The connection to matchd was lost.
     func disconnected() {
         link = nil
-        desk.disconnected()
+        pending.disconnected()
     }
 }

@@ -32,7 +32,7 @@ enum AnswerTime {
 /// Submits commands exactly once and answers each when its record was applied here, or when it is
 /// known never to be, or when its time is over. Time is an argument: `now` in milliseconds of a
 /// clock that only goes forward, `host` in nanoseconds since 1970 on this host's clock.
-struct OrderDesk {
+struct PendingCommands {
     typealias Done = (Result<Applied, APIError>) -> Void
 
     /// A client that waits.
@@ -243,7 +243,7 @@ struct OrderDesk {
     }
 }
 
-extension OrderDesk.Following {
+extension PendingCommands.Following {
     /// The answer where it can wait no longer: an order is told as far as it is; what a mass cancel
     /// ends is not known yet.
     fileprivate var resultNow: Result<Applied, APIError> {
