@@ -35,7 +35,7 @@ struct Endpoint: Sendable {
         }
     }
 
-    typealias Handler = @Sendable (Venue, Call) throws(APIError) -> Void
+    typealias Handler = @Sendable (EndpointContext, Call) throws(APIError) -> Void
 
     let method: Method
     let path: String

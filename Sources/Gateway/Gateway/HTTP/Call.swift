@@ -4,8 +4,8 @@ import Engine
 import SpotAPI
 import Terms
 
-/// Who calls, once the signature was found good.
-struct Caller {
+/// Who calls, once the signature was found valid.
+struct AuthenticatedCaller {
     let account: AccountID
     let permissions: Permissions
     let keyID: Text64
@@ -52,7 +52,7 @@ final class Call {
     /// This host's clock when the request came, milliseconds since 1970.
     let now: Int64
     /// Who calls; nil where the endpoint is public.
-    let caller: Caller?
+    let caller: AuthenticatedCaller?
     /// When the request must have no effect any more, ns since 1970 on this host's clock; 0 where
     /// the endpoint is public.
     let deadline: Int64
@@ -61,7 +61,7 @@ final class Call {
     private var finish: ((Reply) -> Void)?
 
     init(
-        parameters: Parameters, now: Int64, caller: Caller?, deadline: Int64,
+        parameters: Parameters, now: Int64, caller: AuthenticatedCaller?, deadline: Int64,
         finish: @escaping (Reply) -> Void
     ) {
         self.parameters = parameters

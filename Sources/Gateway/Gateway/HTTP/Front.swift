@@ -1,9 +1,7 @@
-// What the gateway knows of the venue: one replica of the engine and all that hangs on it.
-// Everything here belongs to one event loop, so there are no locks.
+// The clients' side of the gateway: from a request to its endpoint, and what bounds all clients.
 
 import Engine
 import Follower
-import History
 import Link
 import Logging
 import MarketData
@@ -11,105 +9,120 @@ import NIOCore
 import Platform
 import SpotAPI
 import Terms
-import Wire
 
-/// A replica of the engine with the market data and the history that are made from the same
-/// records.
-final class Replica {
-    var follower: Follower
-    var market: MarketData
-    var feed: HistoryFeed
-    /// Whether the market data was filled from history and takes records.
-    var marketIsReady: Bool
-    let history: History
-
-    /// An empty replica that begins behind what `history` holds, or before.
-    init(_ welcome: LinkWelcome, history: History) {
-        follower = Follower(welcome, snapshotAtMost: history.openedAt)
-        market = MarketData(sequence: history.openedAt)
-        feed = HistoryFeed(history)
-        marketIsReady = history.openedAt == 0
-        self.history = history
-    }
-}
-
-/// The gateway's state: the replica, the commands in flight, the keys, the streams, the limits.
-final class Venue {
+/// Who may ask, how much, and who listens. It belongs to one event loop, so there are no locks.
+final class Front {
     let eventLoop: any EventLoop
     let options: GatewayOptions
-    let log: Logger
-    /// Opens the history of a journal, once matchd has said which one it is.
-    let openHistory: @Sendable (UInt64, UInt64) throws(HistoryError) -> History
-    /// Told once when the gateway can't go on, with words for the log.
-    let fail: (String) -> Void
-    var replica: Replica?
-    /// Whether the replica has seen all that was released when it was told so last, at least once
-    /// on this connection or an earlier one.
-    var isCaughtUp = false
-    var isStopping = false
-    var pending: PendingCommands
-    var limiter: RateLimiter
-    let keyRing: KeyRing
-    let streams: StreamHub
+    let limiter: RateLimiter
     let memory: ClientMemory
-    /// Where frames for matchd go, while there is a connection.
-    var link: LinkHandler?
-    /// Sessions that matchd refused, as was last said.
-    var refusedLanes = 0
+    let streams: StreamHub
     /// Clients' connections, those of streams included.
     var connections = ConnectionTable()
-    private var ids = ClientIDs()
+    /// Whether new connections and requests are refused.
+    var isStopping = false
+    private let keyRing: KeyRing
+    private var context: EndpointContext
 
     init(
-        eventLoop: any EventLoop, options: GatewayOptions, log: Logger,
-        openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
-        fail: @escaping (String) -> Void
+        eventLoop: any EventLoop, options: GatewayOptions, session: LinkSession, log: Logger
     ) {
         self.eventLoop = eventLoop
         self.options = options
-        self.log = log
-        self.openHistory = openHistory
-        self.fail = fail
-        pending = PendingCommands(name: options.name, capacity: options.inFlightMax)
         limiter = RateLimiter(limits: options.rateLimits)
-        keyRing = KeyRing(file: options.sealKeyFile, log: log)
-        streams = StreamHub()
         memory = ClientMemory(
-            bytesMax: options.clientBytesMax, log: log,
-            clock: { Clock.monotonicNanos() / 1_000_000 })
+            bytesMax: options.clientBytesMax, log: log, clock: Clock.monotonicMillis)
+        streams = StreamHub(options: options, memory: memory)
+        keyRing = KeyRing(file: options.sealKeyFile, log: log)
+        context = EndpointContext(
+            session: session, limiter: limiter, depthMax: options.depthMax)
     }
 
-    /// This host's clock, milliseconds since 1970.
-    func clock() -> Int64 { Clock.realtimeNanos() / 1_000_000 }
+    /// Answers requests from this replica, once it has caught up.
+    func serve(_ replica: ExchangeReplica) { context.replica = replica }
 
-    /// This host's clock, nanoseconds since 1970.
-    func clockNanos() -> Int64 { Clock.realtimeNanos() }
+    /// Takes what a record changed, which `engine` applied last.
+    func take(_ effects: RecordEffects, _ engine: borrowing Engine) {
+        for keyID in effects.changedKeys { keyRing.forget(keyID) }
+        streams.publishDepth(.fast, effects.depthUpdates, engine)
+    }
 
-    /// A clock that only goes forward, milliseconds.
-    func steadyClock() -> Int64 { Clock.monotonicNanos() / 1_000_000 }
-
-    /// A client order id for one who gave none.
-    func newClientID() -> Text40 { ids.next() }
-}
-
-/// Random ids of 22 letters and digits.
-struct ClientIDs {
-    private var pool: [UInt8] = []
-
-    mutating func next() -> Text40 {
-        var bytes: [UInt8] = []
-        while bytes.count < 22 {
-            if pool.isEmpty { pool = SystemRandom.bytes(1_024) }
-            let byte = pool.removeLast()
-            // 248 is the largest multiple of 62 in a byte: above it some letters would be likelier.
-            if byte < 248 { bytes.append(Self.letters[Int(byte % 62)]) }
+    /// Takes a request; `finish` is called once, now or when its command is in the log.
+    func route(_ request: Call.Request, finish: @escaping (Reply) -> Void) {
+        let call: Call
+        let endpoint: Endpoint
+        do throws(APIError) {
+            endpoint = try find(request)
+            call = try admit(request, endpoint, finish)
+        } catch {
+            finish(Reply(error))
+            return
         }
-        guard let id = Text40(ascii: bytes) else { preconditionFailure("letters and digits") }
-        return id
+        do throws(APIError) {
+            try endpoint.handle(context, call)
+        } catch {
+            call.fail(error)
+        }
     }
 
-    private static let letters = Array(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
+    private func find(_ request: Call.Request) throws(APIError) -> Endpoint {
+        guard let rows = Endpoint.byPath[request.path] else {
+            try limiter.charge(1, address: request.address, now: Clock.realtimeMillis())
+            throw APIError(-1000, "No such endpoint.", status: 404)
+        }
+        guard let row = rows.first(where: { $0.method == request.method }) else {
+            try limiter.charge(1, address: request.address, now: Clock.realtimeMillis())
+            throw APIError(-1000, "Method not allowed for this endpoint.", status: 405)
+        }
+        return row
+    }
+
+    private func admit(
+        _ request: Call.Request, _ endpoint: Endpoint, _ finish: @escaping (Reply) -> Void
+    ) throws(APIError) -> Call {
+        let now = Clock.realtimeMillis()
+        let parameters: Parameters
+        do throws(APIError) {
+            parameters = try Parameters(query: request.query, body: request.body)
+        } catch {
+            try limiter.charge(1, address: request.address, now: now)
+            throw error
+        }
+        try limiter.charge(endpoint.weight(parameters), address: request.address, now: now)
+        if isStopping { throw .shuttingDown }
+        // A client that does not read can fill the memory, but must not keep others from their
+        // orders, the answers to which are short.
+        if memory.isFull, endpoint.security != .trade { throw .overloaded }
+        guard let needed = endpoint.security.permission else {
+            return Call(
+                parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)
+        }
+        let (caller, deadline) = try authenticate(request, parameters, needed, now: now)
+        // A little later the client gets a time-out, whatever its window.
+        let latest = (now + options.answerMilliseconds) * 1_000_000
+        return Call(
+            parameters: parameters, now: now, caller: caller, deadline: min(deadline, latest),
+            finish: finish)
+    }
+
+    private func authenticate(
+        _ request: Call.Request, _ parameters: Parameters, _ needed: Permissions, now: Int64
+    ) throws(APIError) -> (AuthenticatedCaller, deadline: Int64) {
+        guard let text = request.apiKey, isAPIKeyFormat(text), let keyID = Text64(text) else {
+            throw .keyFormatInvalid
+        }
+        _ = try parameters.required("timestamp")
+        let payload = try SignedPayload(query: request.query, body: request.body)
+        let replica = try context.readyReplica()
+        guard let key = replica.engine.apiKey(keyID) else { throw .keyInvalid }
+        let deadline = try RequestTime.deadline(parameters, now: now)
+        guard try keyRing.isSigned(payload, by: key) else { throw .signatureInvalid }
+        guard key.permissions.contains(needed) else { throw .keyInvalid }
+        return (
+            AuthenticatedCaller(
+                account: key.account, permissions: key.permissions, keyID: keyID), deadline
+        )
+    }
 }
 
 /// Counts connections, all and by address.

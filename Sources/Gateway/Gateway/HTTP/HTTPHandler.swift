@@ -18,7 +18,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var isTooLarge = false
     }
 
-    private let venue: Venue
+    private let front: Front
     private let address: String
     /// The handlers that make this HTTP; they go when the connection becomes a WebSocket.
     private let http: [any RemovableChannelHandler]
@@ -43,9 +43,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isLingering = false
 
     init(
-        venue: Venue, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
+        front: Front, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
     ) {
-        self.venue = venue
+        self.front = front
         self.address = address
         self.http = http
         self.buffer = buffer
@@ -70,7 +70,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard !isEnding else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            guard waiting.count < venue.options.pipelinedMax else { return end(context) }
+            guard waiting.count < front.options.pipelinedMax else { return end(context) }
             partial = Request(head: head)
             if head.headers.first(name: "expect")?.lowercased() == "100-continue",
                 !isAnswering, waiting.isEmpty
@@ -91,7 +91,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard var request = partial, !request.isTooLarge else { return }
         // Without a second owner the body grows in place.
         partial = nil
-        if request.body.readableBytes + part.readableBytes > venue.options.bodyBytesMax {
+        if request.body.readableBytes + part.readableBytes > front.options.bodyBytesMax {
             request.isTooLarge = true
             buffer.remove(request.body.readableBytes)
             request.body = ByteBuffer()
@@ -171,8 +171,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if request.isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
         }
-        if WebSocketUpgrade.isAsked(head), !venue.isStopping {
-            if venue.memory.isFull { return answer(Reply(.overloaded)) }
+        if WebSocketUpgrade.isAsked(head), !front.isStopping {
+            if front.memory.isFull { return answer(Reply(.overloaded)) }
             return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
@@ -183,7 +183,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 Reply(APIError(-1000, "Method not allowed for this endpoint.", status: 405)))
         }
         let split = head.uri.firstIndex(of: "?")
-        venue.route(
+        front.route(
             Call.Request(
                 method: method, path: String(head.uri[..<(split ?? head.uri.endIndex)]),
                 query: split.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
@@ -197,13 +197,13 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         isAnswering = false
         guard isOpen else { return }
         let isLast =
-            !keepAlive || venue.isStopping || isEnding && waiting.isEmpty && malformed == nil
+            !keepAlive || front.isStopping || isEnding && waiting.isEmpty && malformed == nil
         var headers = HTTPHeaders()
         headers.reserveCapacity(10)
         headers.add(name: "content-type", value: "application/json;charset=UTF-8")
         headers.add(name: "content-length", value: String(reply.body.count))
         headers.add(name: "cache-control", value: "no-store")
-        let weight = String(venue.limiter.weight(address))
+        let weight = String(front.limiter.weight(address))
         headers.add(name: "x-mbx-used-weight", value: weight)
         headers.add(name: "x-mbx-used-weight-1m", value: weight)
         if let counts = reply.orderCounts {
@@ -235,7 +235,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.close(mode: .output, promise: nil)
         if isReadDue { context.read() }
         context.eventLoop.assumeIsolated().scheduleTask(
-            in: .milliseconds(venue.options.lingerMilliseconds)
+            in: .milliseconds(front.options.lingerMilliseconds)
         ) {
             context.close(promise: nil)
         }
@@ -248,7 +248,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
         refuse: @escaping (Reply) -> Void
     ) {
-        let upgrade = WebSocketUpgrade(venue)
+        let upgrade = WebSocketUpgrade(front.streams, front.eventLoop)
         upgrade.headers(head, context.channel).assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure:

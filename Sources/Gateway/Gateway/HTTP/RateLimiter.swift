@@ -5,7 +5,7 @@ import SpotAPI
 import Terms
 
 /// Counts request weight by address and new orders by account, in windows of the clock.
-struct RateLimiter {
+final class RateLimiter {
     let limits: RateLimits
     /// Most addresses and accounts that are counted apart; beyond it the rest share one count.
     let entriesMax: Int
@@ -27,7 +27,7 @@ struct RateLimiter {
     }
 
     /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for one who goes on.
-    mutating func charge(_ weight: Int, address: String, now: Int64) throws(APIError) {
+    func charge(_ weight: Int, address: String, now: Int64) throws(APIError) {
         roll(now)
         if let until = banned[address] {
             guard until <= now else { throw Self.ban(until: until, now: now) }
@@ -47,14 +47,14 @@ struct RateLimiter {
     }
 
     /// Counts a new order. Throws -1015.
-    mutating func countOrder(_ account: AccountID, now: Int64) throws(APIError) {
+    func countOrder(_ account: AccountID, now: Int64) throws(APIError) {
         try checkOrder(account, now: now)
         ordersInTen[account, default: 0] += 1
         ordersInDay[account, default: 0] += 1
     }
 
     /// Whether a new order would be within the limits. Throws -1015 where it would not.
-    mutating func checkOrder(_ account: AccountID, now: Int64) throws(APIError) {
+    func checkOrder(_ account: AccountID, now: Int64) throws(APIError) {
         roll(now)
         let ten = ordersInTen[account, default: 0]
         guard ten < limits.ordersPer10Seconds else {
@@ -78,7 +78,7 @@ struct RateLimiter {
         (ordersInTen[account] ?? 0, ordersInDay[account] ?? 0)
     }
 
-    private mutating func roll(_ now: Int64) {
+    private func roll(_ now: Int64) {
         if now / 60_000 != minute {
             minute = now / 60_000
             weights.removeAll(keepingCapacity: weights.count < 1_024)

@@ -3,6 +3,7 @@
 import Logging
 import NIOCore
 import NIOWebSocket
+import Platform
 import SpotAPI
 import Terms
 
@@ -11,7 +12,7 @@ final class StreamHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
 
-    private let venue: Venue
+    private let hub: StreamHub
     private let buffer: ClientBuffer
     private var isCombined: Bool
     private var context: ChannelHandlerContext?
@@ -32,27 +33,27 @@ final class StreamHandler: ChannelInboundHandler {
     /// Milliseconds that a client has to take the last frame.
     private static var closeMilliseconds: Int64 { 5_000 }
 
-    init(venue: Venue, path: StreamPath, buffer: ClientBuffer) {
-        self.venue = venue
+    init(hub: StreamHub, path: StreamPath, buffer: ClientBuffer) {
+        self.hub = hub
         self.buffer = buffer
         isCombined = path.isCombined
-        let now = venue.steadyClock()
+        let now = Clock.monotonicMillis()
         (began, lastPing, lastPong) = (now, now, now)
-        let room = venue.options.subscriptionsMax - venue.streams.nameCount
-        for name in path.names.prefix(max(0, min(venue.options.streamsMax, room))) { add(name) }
+        let room = hub.options.subscriptionsMax - hub.nameCount
+        for name in path.names.prefix(max(0, min(hub.options.streamsMax, room))) { add(name) }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        venue.streams.add(self)
-        venue.streams.nameCount += nameCount
-        for name in names.keys { venue.streams.subscribe(name, self) }
+        hub.add(self)
+        hub.nameCount += nameCount
+        for name in names.keys { hub.subscribe(name, self) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        venue.streams.remove(self)
-        venue.streams.nameCount -= nameCount
+        hub.remove(self)
+        hub.nameCount -= nameCount
     }
 
     private var nameCount: Int { names.count + unknown.count }
@@ -65,7 +66,7 @@ final class StreamHandler: ChannelInboundHandler {
         case .connectionClose: close(.normalClosure)
         case .ping:
             write(frame.unmaskedData, as: .pong)
-        case .pong: lastPong = venue.steadyClock()
+        case .pong: lastPong = Clock.monotonicMillis()
         case .text, .binary: take(frame.unmaskedData)
         default: close(.protocolError)
         }
@@ -79,10 +80,10 @@ final class StreamHandler: ChannelInboundHandler {
     // MARK: In
 
     private func countMessage() -> Bool {
-        let now = venue.steadyClock() / 1_000
+        let now = Clock.monotonicMillis() / 1_000
         if now != second { (second, messagesInSecond) = (now, 0) }
         messagesInSecond += 1
-        return messagesInSecond <= venue.options.streamMessagesPerSecond
+        return messagesInSecond <= hub.options.streamMessagesPerSecond
     }
 
     private func take(_ data: ByteBuffer) {
@@ -103,16 +104,16 @@ final class StreamHandler: ChannelInboundHandler {
 
     private func apply(_ command: StreamCommand) throws(StreamCommand.Failure) {
         let before = nameCount
-        defer { venue.streams.nameCount += nameCount - before }
+        defer { hub.nameCount += nameCount - before }
         switch command.method {
         case .subscribe(let list):
-            guard nameCount + list.count <= venue.options.streamsMax else {
+            guard nameCount + list.count <= hub.options.streamsMax else {
                 throw StreamCommand.Failure(
                     code: 2,
-                    message: "Invalid request: more than \(venue.options.streamsMax) streams",
+                    message: "Invalid request: more than \(hub.options.streamsMax) streams",
                     id: command.id)
             }
-            guard venue.streams.nameCount + list.count <= venue.options.subscriptionsMax else {
+            guard hub.nameCount + list.count <= hub.options.subscriptionsMax else {
                 throw StreamCommand.Failure(
                     code: 2, message: "Invalid request: too many streams of all clients",
                     id: command.id)
@@ -122,14 +123,14 @@ final class StreamHandler: ChannelInboundHandler {
                     code: 2, message: "Invalid request: a stream name is too long", id: command.id)
             }
             for text in list {
-                if let name = add(text) { venue.streams.subscribe(name, self) }
+                if let name = add(text) { hub.subscribe(name, self) }
             }
         case .unsubscribe(let list):
             for text in list {
                 unknown.remove(text)
                 guard let name = StreamName(text), names[name] != nil else { continue }
                 names[name] = nil
-                venue.streams.unsubscribe(name, self)
+                hub.unsubscribe(name, self)
             }
         case .setCombined(let flag): isCombined = flag
         case .list, .getCombined: break
@@ -156,7 +157,7 @@ final class StreamHandler: ChannelInboundHandler {
     func write(_ data: ByteBuffer, as opcode: WebSocketOpcode = .text) {
         guard let context, !isClosing else { return }
         // When memory is short, one who has not taken the last message gets no more.
-        guard context.channel.isWritable, !venue.memory.isFull || buffer.bytes == 0 else {
+        guard context.channel.isWritable, !hub.memory.isFull || buffer.bytes == 0 else {
             isClosing = true
             context.close(promise: nil)
             return
@@ -169,7 +170,7 @@ final class StreamHandler: ChannelInboundHandler {
     func beat(now: Int64) {
         if isClosing, now - closingSince >= Self.closeMilliseconds { context?.close(promise: nil) }
         guard !isClosing else { return }
-        let options = venue.options
+        let options = hub.options
         if now - lastPong >= options.pongSeconds * 1_000
             || now - began >= options.streamHoursMax * 3_600_000
         {
@@ -177,14 +178,14 @@ final class StreamHandler: ChannelInboundHandler {
         }
         guard now - lastPing >= options.pingSeconds * 1_000 else { return }
         lastPing = now
-        write(ByteBuffer(string: String(venue.clock())), as: .ping)
+        write(ByteBuffer(string: String(Clock.realtimeMillis())), as: .ping)
     }
 
     /// Says why, and closes.
     func close(_ code: WebSocketErrorCode) {
         guard let context, !isClosing else { return }
         isClosing = true
-        closingSince = venue.steadyClock()
+        closingSince = Clock.monotonicMillis()
         var data = context.channel.allocator.buffer(capacity: 2)
         data.write(webSocketErrorCode: code)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)

@@ -32,10 +32,10 @@ extension ChannelPipeline.SynchronousOperations {
 struct WebSocketUpgrade {
     private let upgrader: NIOWebSocketServerUpgrader
 
-    init(_ venue: Venue) {
-        let bound = NIOLoopBound(venue, eventLoop: venue.eventLoop)
+    init(_ hub: StreamHub, _ eventLoop: any EventLoop) {
+        let bound = NIOLoopBound(hub, eventLoop: eventLoop)
         upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: venue.options.streamMessageBytesMax, automaticErrorHandling: true,
+            maxFrameSize: hub.options.streamMessageBytesMax, automaticErrorHandling: true,
             shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
@@ -81,14 +81,14 @@ struct WebSocketUpgrade {
     }
 
     private static func addStreams(
-        _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ venue: Venue
+        _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ hub: StreamHub
     ) throws {
         try pipeline.addHandler(FrameGuard())
         try pipeline.addHandler(
             NIOWebSocketFrameAggregator(
                 minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
-                maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
+                maxAccumulatedFrameSize: hub.options.streamMessageBytesMax))
         let buffer = try pipeline.handler(type: ClientBuffer.self)
-        try pipeline.addHandler(StreamHandler(venue: venue, path: path, buffer: buffer))
+        try pipeline.addHandler(StreamHandler(hub: hub, path: path, buffer: buffer))
     }
 }
