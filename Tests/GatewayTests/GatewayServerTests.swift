@@ -3,6 +3,7 @@
 
 import Gateway
 import Glibc
+import History
 import JSON
 import Platform
 import SpotAPI
@@ -507,6 +508,53 @@ private func strict() -> [Command] {
         try client.signed("GET", "/api/v3/myTrades", Exchange.aliceKey, "symbol=BTCUSDT").count
             == 1)
     #expect(try client.signed("GET", "/api/v3/openOrders", Exchange.aliceKey).count == 1)
+}
+
+@Test func `a damaged history ends the gateway, and the next start writes it anew`() throws {
+    let exchange = try running()
+    _ = try exchange.client().signed(
+        "POST", "/api/v3/order", Exchange.aliceKey, bid + "&newClientOrderId=ended")
+    _ = try exchange.client().signed(
+        "DELETE", "/api/v3/order", Exchange.aliceKey, "symbol=BTCUSDT&orderId=1")
+    try exchange.stopGateway()
+    try exchange.startGateway()
+    try exchange.damageHistory()
+    let asked = "symbol=BTCUSDT&origClientOrderId=ended"
+    let lost = try exchange.client().signed("GET", "/api/v3/order", Exchange.aliceKey, asked)
+    #expect(lost.status == 500 && lost.code == -1001)
+    for _ in 0..<2_000 where exchange.faults.all.isEmpty { usleep(5_000) }
+    #expect(exchange.faults.all.first?.contains("history.sqlite is damaged") == true)
+    #expect(throws: HistoryError.self) { try exchange.stopGateway() }
+    try exchange.startGateway()
+    let found = try exchange.client().signed("GET", "/api/v3/order", Exchange.aliceKey, asked)
+    #expect(found.text("status") == "CANCELED")
+}
+
+@Test func `markets without a session of their own are traded, and the log says so`() throws {
+    var limits = EngineLimits.small
+    (limits.instruments, limits.sessions) = (8, 2)
+    let symbols = (2...5).map { "C\($0)USDT" }
+    let exchange = try Exchange(
+        symbols.map { .setInstrument(Exchange.market($0)) }, limits: limits)
+    try exchange.startMatching()
+    try exchange.startGateway()
+    func place() throws {
+        for symbol in symbols {
+            let reply = try exchange.client().signed(
+                "POST", "/api/v3/order", Exchange.aliceKey,
+                "symbol=\(symbol)&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=100")
+            #expect(reply.status == 200, "\(symbol): \(reply.body)")
+        }
+    }
+    try place()
+    let words = "of the sessions gateway/test#…: markets hold each other up"
+    #expect(exchange.gatewayLog.lines.contains { $0.contains(words) })
+    exchange.stopMatching()
+    for _ in 0..<2_000 where exchange.gateway?.status().isConnected == true { usleep(5_000) }
+    try exchange.startMatching()
+    try exchange.waitUntilServing()
+    try place()
+    #expect(exchange.faults.all.isEmpty)
 }
 
 @Test func `a second gateway of the same name ends the first`() throws {

@@ -111,6 +111,36 @@ import Testing
         #expect(history.close() == nil)
     }
 
+    @Test func `a history that was found damaged stays so, whatever else can be written`() throws {
+        let stream = RecordedStream(seed: 3, commands: 400)
+        let directory = TestDirectory()
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records, batch: 50)
+        #expect(history.close() == nil)
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        // The first pages hold the cursor and where the tables begin, those behind them their rows.
+        let (start, size) = (18 * 4_096, try bytes(directory.file).count)
+        try overwrite(directory.file, at: start, [UInt8](repeating: 0x5A, count: size - start))
+        #expect(throws: HistoryError.self) {
+            try history.readNow { try $0.orders(AccountID(1), InstrumentID(1), HistoryRange()) }
+        }
+        let damage = try #require(history.fault)
+        guard case .damaged = damage else {
+            Issue.record("\(damage)")
+            return
+        }
+        var batch = HistoryBatch()
+        batch.add(sequence: history.openedAt + 1, time: 7, events: [])
+        #expect(history.append(batch))
+        wait("the batch is not written") { history.cursor == batch.lastSequence }
+        #expect(history.fault == damage)
+        #expect(throws: damage) { try history.readNow { try $0.cursor() } }
+        #expect(history.close() == damage)
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced != nil && history.openedAt == 0)
+        #expect(history.close() == nil)
+    }
+
     @Test func `a directory that cannot be made is told`() {
         let error = #expect(throws: HistoryError.self) {
             try History(file: "/proc/none/history.sqlite", journalHigh: 1, journalLow: 2)

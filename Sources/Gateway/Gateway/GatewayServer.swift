@@ -20,7 +20,7 @@ public final class GatewayServer: Sendable {
 
     /// What lives on the loop.
     private final class Core {
-        let session: LinkSession
+        let session: MatchdSession
         let front: Front
         let dispatcher: FrameDispatcher
         let connector: LinkConnector
@@ -33,7 +33,7 @@ public final class GatewayServer: Sendable {
             _ openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
             _ fail: @escaping (String) -> Void
         ) {
-            session = LinkSession(name: options.name, capacity: options.inFlightMax, log: log)
+            session = MatchdSession(name: options.name, capacity: options.inFlightMax, log: log)
             front = Front(eventLoop: eventLoop, options: options, session: session, log: log)
             dispatcher = FrameDispatcher(
                 session: session, front: front, log: log, openHistory: openHistory)

@@ -10,7 +10,7 @@ import Wire
 
 /// The replica to read, the way for commands, and the limits.
 struct EndpointContext {
-    let session: LinkSession
+    let session: MatchdSession
     let limiter: RateLimiter
     /// Maximum number of levels of a depth request.
     let depthMax: Int
@@ -18,7 +18,7 @@ struct EndpointContext {
     var replica: ExchangeReplica?
     private let ids = ClientIDs()
 
-    init(session: LinkSession, limiter: RateLimiter, depthMax: Int) {
+    init(session: MatchdSession, limiter: RateLimiter, depthMax: Int) {
         self.session = session
         self.limiter = limiter
         self.depthMax = depthMax
@@ -56,7 +56,7 @@ struct EndpointContext {
         call.orderCounts = limiter.orders(call.account)
     }
 
-    /// Submits a command of a call, see `LinkSession.submit`.
+    /// Submits a command of a call, see `MatchdSession.submit`.
     func submit(
         _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
         _ done: @escaping PendingCommands.Done

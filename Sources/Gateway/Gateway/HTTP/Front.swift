@@ -25,7 +25,7 @@ final class Front {
     private var context: EndpointContext
 
     init(
-        eventLoop: any EventLoop, options: GatewayOptions, session: LinkSession, log: Logger
+        eventLoop: any EventLoop, options: GatewayOptions, session: MatchdSession, log: Logger
     ) {
         self.eventLoop = eventLoop
         self.options = options

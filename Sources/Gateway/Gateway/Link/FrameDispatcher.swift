@@ -10,7 +10,7 @@ import Platform
 
 /// Takes the frames of all connections to matchd, one after the other.
 final class FrameDispatcher {
-    private let session: LinkSession
+    private let session: MatchdSession
     private let front: Front
     private let log: Logger
     /// Opens the history of a journal, once matchd has named it.
@@ -19,7 +19,7 @@ final class FrameDispatcher {
     private(set) var replica: ExchangeReplica?
 
     init(
-        session: LinkSession, front: Front, log: Logger,
+        session: MatchdSession, front: Front, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History
     ) {
         self.session = session
@@ -29,7 +29,7 @@ final class FrameDispatcher {
     }
 
     /// Takes a frame.
-    func receive(_ frame: LinkFrame) throws(LinkSessionError) {
+    func receive(_ frame: LinkFrame) throws(MatchdSessionError) {
         switch frame {
         case .welcome(let welcome):
             let replica = try replica(welcome)
@@ -47,7 +47,7 @@ final class FrameDispatcher {
     }
 
     /// The replica, ready for a new connection.
-    private func replica(_ welcome: LinkWelcome) throws(LinkSessionError) -> ExchangeReplica {
+    private func replica(_ welcome: LinkWelcome) throws(MatchdSessionError) -> ExchangeReplica {
         if let replica {
             do throws(FollowerError) {
                 try replica.reconnected(welcome)
@@ -76,7 +76,7 @@ final class FrameDispatcher {
     }
 
     /// Gives a frame of the log to the replica, and what came of it to clients.
-    private func follow(_ frame: LinkFrame) throws(LinkSessionError) {
+    private func follow(_ frame: LinkFrame) throws(MatchdSessionError) {
         guard let replica else { return }
         var answers: [PendingCommands.Answer] = []
         var trades: [MarketTrade] = []

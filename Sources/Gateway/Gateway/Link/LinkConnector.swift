@@ -9,7 +9,7 @@ import NIOPosix
 /// Connects, and reconnects with a growing pause after a loss.
 final class LinkConnector {
     private let socket: String
-    private let session: LinkSession
+    private let session: MatchdSession
     private let dispatcher: FrameDispatcher
     private let eventLoop: any EventLoop
     private let log: Logger
@@ -25,7 +25,7 @@ final class LinkConnector {
     private static var pauseMillisecondsMax: Int64 { 1_000 }
 
     init(
-        socket: String, session: LinkSession, dispatcher: FrameDispatcher,
+        socket: String, session: MatchdSession, dispatcher: FrameDispatcher,
         eventLoop: any EventLoop, log: Logger, fail: @escaping (String) -> Void
     ) {
         self.socket = socket

@@ -8,7 +8,7 @@ import NIOCore
 final class LinkHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let session: LinkSession
+    private let session: MatchdSession
     private let dispatcher: FrameDispatcher
     private var decoder = LinkDecoder()
     private var isActive = false
@@ -16,9 +16,9 @@ final class LinkHandler: ChannelInboundHandler {
     /// Whether matchd greeted on this connection.
     private(set) var isWelcomed = false
     /// Why the connection was closed from here.
-    private(set) var error: LinkSessionError?
+    private(set) var error: MatchdSessionError?
 
-    init(session: LinkSession, dispatcher: FrameDispatcher) {
+    init(session: MatchdSession, dispatcher: FrameDispatcher) {
         self.session = session
         self.dispatcher = dispatcher
     }
@@ -56,7 +56,7 @@ final class LinkHandler: ChannelInboundHandler {
                     break
                 }
             }
-        } catch let error as LinkSessionError {
+        } catch let error as MatchdSessionError {
             stop(error, context)
         } catch {
             stop(.reconnect("\(error)"), context)
@@ -81,7 +81,7 @@ final class LinkHandler: ChannelInboundHandler {
         }
     }
 
-    private func stop(_ error: LinkSessionError, _ context: ChannelHandlerContext) {
+    private func stop(_ error: MatchdSessionError, _ context: ChannelHandlerContext) {
         if self.error == nil { self.error = error }
         context.close(promise: nil)
     }

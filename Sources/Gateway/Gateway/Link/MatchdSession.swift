@@ -11,7 +11,7 @@ package import Terms
 package import Wire
 
 /// Why a connection to matchd is of no more use.
-package enum LinkSessionError: Error, Hashable {
+package enum MatchdSessionError: Error, Hashable {
     /// A new connection may heal it.
     case reconnect(String)
     /// Nothing here can: the gateway has to stop.
@@ -20,7 +20,7 @@ package enum LinkSessionError: Error, Hashable {
 
 /// Sends frames while there is a connection, and keeps commands over all connections until the log
 /// shows them or matchd refuses them.
-package final class LinkSession {
+package final class MatchdSession {
     private let name: Text40
     private let log: Logger
     private var pending: PendingCommands
@@ -124,7 +124,7 @@ package final class LinkSession {
 
     /// Throws where another gateway has taken a lane or the first lane was refused. Logs the number
     /// of other refused lanes when it changes.
-    package func checkLanes() throws(LinkSessionError) {
+    package func checkLanes() throws(MatchdSessionError) {
         let refused = pending.lanes.refusedCount
         if refused != refusedLanes, refused > 0 {
             log.warning(
