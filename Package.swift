@@ -71,6 +71,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         // History in SQLite: one writer, pooled readers.
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        // Deque, for queues that would be arrays with an index of their head.
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
     ],
     targets: [
         // Core: pure. No I/O, no clock, no Foundation.
@@ -103,7 +105,12 @@ let package = Package(
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
         // Gateway: clients.
-        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
+        wing(
+            "Gateway", "MarketData",
+            [
+                "Terms", "Wire", "Engine",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
         wing(
             "Gateway", "History",
             [
@@ -174,7 +181,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
                 "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
-            ]),
+            ], exclude: ["Fixtures"]),
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
