@@ -45,6 +45,7 @@ enum TidyRules {
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
         "Logging": ["Gateway", "gatewayd"],
         "GRDB": ["History"],
+        "DequeModule": ["MarketData"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 
