@@ -1,5 +1,5 @@
-// A whole exchange in one process: the real pipeline on a log in memory that can be told to stall,
-// the real gateway on a loopback port, and a client with plain sockets.
+// A whole exchange in one process: the real pipeline on a log in memory that can stall, the real
+// gateway on a loopback port, and a client with plain sockets.
 
 import Engine
 import Gateway

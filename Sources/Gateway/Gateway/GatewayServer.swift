@@ -44,16 +44,16 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// What it serves: a line for each endpoint, as `GET /api/v3/account userData`.
+    /// A line for each endpoint, as `GET /api/v3/account userData`.
     public static var endpoints: [String] {
         Endpoint.all.map { "\($0.method.rawValue) \($0.path) \($0.security)" }
     }
 
-    /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
+    /// Starts to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
     ///
-    /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, on the
-    /// loop, when the gateway can't go on, in words for the log: the process should end.
-    /// Throws when the address can't be listened on.
+    /// `openHistory` opens the history of the journal that matchd names. `onFault` is called on the
+    /// loop when the gateway cannot continue, with a reason for the log: the process should end.
+    /// Throws when the address cannot be bound.
     public init(
         _ options: GatewayOptions, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
@@ -83,8 +83,8 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// Stops: no new connection and no new request; commands in flight are answered, as far as they
-    /// are within `drainMilliseconds`; history is written to its end.
+    /// Stops: refuses new connections and requests, waits up to `drainMilliseconds` for commands in
+    /// flight, and writes what waits for the history.
     public func stop() throws {
         let core = core
         let drained = core.eventLoop.makePromise(of: Void.self)
@@ -175,13 +175,13 @@ public final class GatewayServer: Sendable {
                 ChannelOptions.writeBufferWaterMark,
                 value: .init(low: options.replyBytesMax / 4, high: options.replyBytesMax)
             )
-            // The system takes megabytes for one who does not read, were it let; in flight may be
-            // as much as the way there needs.
+            // Otherwise the system buffers megabytes for a client that does not read; the data in
+            // flight is not limited.
             .childChannelOption(
                 ChannelOptions.tcpOption(NIOBSDSocket.Option(rawValue: 25)),  // NOTSENT_LOWAT
                 value: .init(options.systemBytesMax)
             )
-            // What was read is kept until its turn: one read at a time, and not a large one.
+            // Input is buffered until its turn: one read at a time, and not a large one.
             .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 ChannelOptions.recvAllocator,
@@ -195,7 +195,7 @@ public final class GatewayServer: Sendable {
             }
     }
 
-    /// Makes the pipeline of a client's connection, or refuses it when there are too many.
+    /// Makes the pipeline of a client's connection, or closes it when there are too many.
     private static func accept(_ channel: any Channel, _ front: Front) throws {
         let address = channel.remoteAddress?.ipAddress ?? "unix"
         guard !front.isStopping, front.connections.open(address, front.options) else {

@@ -1,4 +1,4 @@
-// Stream names, and what clients ask on a WebSocket. Source: Binance Spot API documentation,
+// Stream names, and clients' commands on a WebSocket. Source: Binance Spot API documentation,
 // "WebSocket Streams".
 
 public import JSON
@@ -38,8 +38,7 @@ public struct StreamName: Hashable, Sendable {
         self.kind = kind
     }
 
-    /// Reads a name, as `btcusdt@depth@100ms`; nil when it is none that is known. Symbols are in
-    /// small letters.
+    /// Reads a name, as `btcusdt@depth@100ms`; nil when it is unknown. Symbols are in lower case.
     public init?(_ name: some StringProtocol) {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
@@ -97,7 +96,7 @@ public struct StreamName: Hashable, Sendable {
 public struct StreamPath: Hashable, Sendable {
     /// Whether each message is wrapped in `{"stream":…,"data":…}`.
     public var isCombined: Bool
-    /// The streams that it begins with.
+    /// The initial streams.
     public var names: [String]
 
     /// Reads `/ws`, `/ws/name/name…`, `/stream` and `/stream?streams=name/name…`; nil for any other
@@ -124,19 +123,19 @@ public struct StreamPath: Hashable, Sendable {
     }
 }
 
-/// What a client asks on a WebSocket of streams.
+/// A client's command on a WebSocket of streams.
 public struct StreamCommand: Hashable, Sendable {
     /// What to do.
     public enum Method: Hashable, Sendable {
-        /// Begin with streams.
+        /// Subscribe to streams.
         case subscribe([String])
-        /// End streams.
+        /// Unsubscribe from streams.
         case unsubscribe([String])
-        /// Name the streams.
+        /// List the streams.
         case list
         /// Set `combined`.
         case setCombined(Bool)
-        /// Say whether `combined` is set.
+        /// Report whether `combined` is set.
         case getCombined
     }
 
@@ -249,7 +248,7 @@ public struct StreamCommand: Hashable, Sendable {
         }
     }
 
-    /// The answer to a command that gives nothing: `{"result":null,"id":…}`.
+    /// The answer to a command without a result: `{"result":null,"id":…}`.
     public func writeDone(to json: inout JSONWriter) {
         json.beginObject()
         json.key("result")

@@ -1,4 +1,4 @@
-// An account's own state: balances, trades, what it may do.
+// An account's own state: balances, trades, permissions.
 
 import Engine
 import Follower
@@ -23,7 +23,7 @@ extension Endpoint {
         Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
     ]
 
-    /// Rates for one instrument are in `account/commission`; here stand the tier's own.
+    /// Has the rates of the account's tier; those for one instrument are in `account/commission`.
     @Sendable private static func account(_ context: EndpointContext, _ call: Call) throws(APIError)
     {
         let replica = try context.readyReplica()

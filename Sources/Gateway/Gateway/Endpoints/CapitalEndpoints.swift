@@ -1,5 +1,5 @@
-// Assets and what moves in and out. Deposits and withdrawals are the wallet's; without one their
-// lists are empty.
+// Assets, deposits and withdrawals. The latter two belong to the wallet; without one their lists
+// are empty.
 
 import Engine
 import Follower

@@ -1,4 +1,4 @@
-// What anyone asks first: is it there, what time is it, what are the rules.
+// What clients request first: ping, time, rules.
 
 import Engine
 import Follower
@@ -27,7 +27,7 @@ extension Endpoint {
                 json.endObject()
             }
         },
-        // Markets that this exchange does not have; clients ask for them at start.
+        // Markets that this exchange does not have; clients request them at start.
         Endpoint(.get, "/fapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/dapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/eapi/v1/exchangeInfo", .open, 1, noSymbols),
@@ -45,7 +45,7 @@ extension Endpoint {
         } else {
             instruments = replica.allUnits
         }
-        // The public is told the limit of accounts that have none of their own.
+        // The public reply has the limit of accounts without a limit of their own.
         let limit = replica.engine.defaultLimits.openOrdersMax
         let openOrdersMax = limit == 0 ? replica.engine.limits.openOrders : limit
         call.reply(capacity: 256 + 2_048 * instruments.count) { json in

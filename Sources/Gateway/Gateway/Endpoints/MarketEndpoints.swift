@@ -43,7 +43,7 @@ extension Endpoint {
     ]
 
     @Sendable private static func depthWeight(_ parameters: Parameters) -> Int {
-        // One that is no number is refused later, and weighs what the default does.
+        // A limit that is not a number is refused later, and weighs as the default.
         switch (try? parameters.limit(default: 100, most: Int.max)) ?? 100 {
         case ...100: 5
         case ...500: 25
@@ -169,12 +169,12 @@ extension Endpoint {
         }
     }
 
-    /// The range that `fromId`, `startTime` and `endTime` give.
+    /// The range that `fromId`, `startTime` and `endTime` describe.
     static func historyRange(
         _ call: Call, limit: Int, id: NumberParameter = .fromId
     ) throws(APIError) -> HistoryRange {
         let start = try call.parameters.time(.startTime)
-        // The end is a whole millisecond, all of which belongs to the range.
+        // The end is a whole millisecond, all of it within the range.
         let end = try call.parameters.time(.endTime).map { $0 + 999_999 }
         if let start, let end, start > end { throw .combinationInvalid }
         return HistoryRange(

@@ -35,7 +35,7 @@ extension Endpoint {
         }
     }
 
-    /// The new order's answer, or what its refusal is to a client.
+    /// The new order's reply, or the error for its refusal.
     private static func newOrder(
         _ applied: AppliedCommand, _ order: OrderRequest, _ units: InstrumentUnits
     ) throws(APIError) -> [UInt8] {
@@ -52,8 +52,8 @@ extension Endpoint {
         return json.bytes
     }
 
-    /// Says what `place` would, as far as it can be known before the log has the order: what
-    /// another command before it in the log changes, and matchd's disk reserve, are not seen.
+    /// Replies as `place` would, as far as is known before the log has the order: commands that
+    /// precede it in the log, and matchd's disk reserve, are not considered.
     @Sendable private static func test(_ context: EndpointContext, _ call: Call) throws(APIError) {
         let (replica, units) = try context.market(call)
         let order = try context.order(call, units)
@@ -173,7 +173,7 @@ extension Endpoint {
         }
     }
 
-    /// Both halves from the events of the one command. Throws what a filter says of the new order:
+    /// Both halves from the events of the one command. Throws where a filter refused the new order:
     /// then nothing was done.
     private static func replaced(
         _ applied: AppliedCommand, _ command: CancelReplace, _ order: OrderRequest,
@@ -201,7 +201,7 @@ extension Endpoint {
         if applied.outcome.refusal == .cancelFailed {
             return CancelReplaceReply(cancel: .failure(refused), newOrder: nil)
         }
-        // The new order was refused before anything changed. Filters stand first.
+        // The new order was refused before anything changed. Filters come first.
         guard error.code == APIError.rejected("").code else { throw error }
         if applied.cancelRefusal == .none {
             return CancelReplaceReply(cancel: .failure(.cancelNotTried), newOrder: place)
@@ -311,7 +311,7 @@ extension Endpoint {
 }
 
 extension OrderRequest {
-    /// When its answer is whole: one with fills waits until there are no more at once.
+    /// When its reply is complete: one with fills waits until the order is no longer in flight.
     var answerTime: AnswerTime { response == .full ? .atLanding : .atOnce }
 }
 

@@ -1,5 +1,5 @@
 // Requests in, replies out, one at a time on each connection. While a client does not take its
-// replies, none of its requests is taken, and nothing is read from it.
+// replies, its requests wait and nothing is read from it.
 
 import NIOCore
 import NIOHTTP1
@@ -11,7 +11,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request that was read whole.
+    /// A complete request.
     private struct Request {
         let head: HTTPRequestHead
         var body = ByteBuffer()
@@ -20,26 +20,26 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let front: Front
     private let address: String
-    /// The handlers that make this HTTP; they go when the connection becomes a WebSocket.
+    /// The handlers of HTTP; they are removed when the connection becomes a WebSocket.
     private let http: [any RemovableChannelHandler]
-    /// What is kept for this client.
+    /// Counts what is buffered for this client.
     private let buffer: ClientBuffer
-    /// What came behind a request for a WebSocket, while the handlers change.
+    /// What came after a request for a WebSocket, while the handlers change.
     private var held: [NIOAny]?
     /// The request that is being read.
     private var partial: Request?
-    /// Requests that were pipelined and wait for their turn.
+    /// Pipelined requests that wait for their turn.
     private var waiting = CircularBuffer<Request>()
     /// Whether a request is without its reply.
     private var isAnswering = false
     private var isServing = false
     private var isReadDue = false
-    /// No more requests are taken: the connection ends with the replies to those that wait.
+    /// No more requests are read: the connection ends after the replies to those that wait.
     private var isEnding = false
-    /// The reply to what was no request; it is the connection's last.
+    /// The reply to malformed input; it is the connection's last.
     private var malformed: Reply?
     private var isOpen = true
-    /// The last reply was sent, and the client is to close.
+    /// The last reply was sent, and the client should close.
     private var isLingering = false
 
     init(
@@ -52,7 +52,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        // What held reads back is gone.
+        // Nothing holds reads back any longer.
         if isReadDue { context.read() }
     }
 
@@ -89,7 +89,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func add(_ part: inout ByteBuffer) {
         guard var request = partial, !request.isTooLarge else { return }
-        // Without a second owner the body grows in place.
+        // With a single owner the body grows in place.
         partial = nil
         if request.body.readableBytes + part.readableBytes > front.options.bodyBytesMax {
             request.isTooLarge = true
@@ -102,7 +102,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         partial = request
     }
 
-    /// Takes no more requests.
+    /// Reads no more requests.
     private func end(_ context: ChannelHandlerContext) {
         isEnding = true
         partial = nil
@@ -139,9 +139,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         end(context)
     }
 
-    /// Takes the requests that wait, one after the other, as long as the client takes the replies.
+    /// Serves waiting requests one after the other, as long as the client takes the replies.
     private func serve(_ context: ChannelHandlerContext) {
-        // A reply that is given at once comes back here: the loop goes on with the next request.
+        // An immediate reply reenters here: the loop below continues with the next request.
         guard !isServing else { return }
         isServing = true
         defer { isServing = false }
@@ -228,8 +228,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         done.assumeIsolated().whenComplete { [self] _ in linger(context) }
     }
 
-    /// Ends the connection so that its last reply arrives: closed with something unread, the system
-    /// would take back what is on its way. What still comes is dropped, for a short time.
+    /// Ends the connection so that its last reply arrives: with unread input at the close, the
+    /// system would discard data under way. Further input is dropped for a short time.
     private func linger(_ context: ChannelHandlerContext) {
         isLingering = true
         context.close(mode: .output, promise: nil)
@@ -243,7 +243,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: WebSocket
 
-    /// Agrees to the WebSocket and changes the handlers, or tells what is wrong with the request.
+    /// Accepts the WebSocket and changes the handlers, or refuses an invalid request.
     private func upgrade(
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
         refuse: @escaping (Reply) -> Void

@@ -1,5 +1,4 @@
-// What one address and one account may ask for in a time. Pure: time is an argument, in
-// milliseconds.
+// Limits per address and per account. Time is an argument, in milliseconds.
 
 import SpotAPI
 import Terms
@@ -7,7 +6,7 @@ import Terms
 /// Counts request weight by address and new orders by account, in windows of the clock.
 final class RateLimiter {
     let limits: RateLimits
-    /// Most addresses and accounts that are counted apart; beyond it the rest share one count.
+    /// Maximum number of addresses and accounts with a count of their own; others share one.
     let entriesMax: Int
     private var minute: Int64 = -1
     private var weights: [String: Int] = [:]
@@ -17,7 +16,7 @@ final class RateLimiter {
     private var day: Int64 = -1
     private var ordersInDay: [AccountID: Int] = [:]
 
-    /// Times the limit after which an address is shut out until `banMilliseconds` later.
+    /// Multiple of the limit at which an address is banned for `banMilliseconds`.
     private static var banFactor: Int { 2 }
     private static var banMilliseconds: Int64 { 120_000 }
 
@@ -26,7 +25,8 @@ final class RateLimiter {
         self.entriesMax = entriesMax
     }
 
-    /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for one who goes on.
+    /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for an address that
+    /// continues.
     func charge(_ weight: Int, address: String, now: Int64) throws(APIError) {
         roll(now)
         if let until = banned[address] {
@@ -70,7 +70,7 @@ final class RateLimiter {
         }
     }
 
-    /// Weight that an address used in this minute.
+    /// Weight that an address has used in this minute.
     func weight(_ address: String) -> Int { weights[address] ?? weights[""] ?? 0 }
 
     /// New orders of an account in these 10 seconds and this day.

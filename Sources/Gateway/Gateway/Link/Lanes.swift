@@ -1,4 +1,4 @@
-// The gateway's sessions: several, so that an instrument whose work goes on holds up no other.
+// The gateway's sessions: several, so that a busy instrument holds up no other.
 
 import Follower
 import Link
@@ -64,8 +64,8 @@ struct Lanes {
         }
     }
 
-    /// Submits a command. Throws where it can't be sent now, or too many are in flight: one lane
-    /// has at most half of what the others leave.
+    /// Submits a command. Throws where it cannot be sent now, or too many are in flight: a lane may
+    /// use at most half of what the others leave.
     mutating func submit(
         _ payload: some InstrumentCommand, tag: UInt64, _ out: inout LinkEncoder
     ) throws(APIError) {
@@ -82,7 +82,7 @@ struct Lanes {
 
     mutating func connected(_ out: inout LinkEncoder) {
         for lane in sessions.indices {
-            // Nothing is in flight in one that was refused.
+            // A refused lane has nothing in flight.
             if lane > 0, Self.isRefused(sessions[lane]) { sessions[lane] = session(lane) }
             sessions[lane].connected(&out)
         }
@@ -120,8 +120,8 @@ struct Lanes {
         return resolved
     }
 
-    /// The lane that takes the commands of a lane: itself, or the first where it was refused; nil
-    /// where that is not open.
+    /// The lane that serves a lane's instruments: itself, or the first if it was refused; nil where
+    /// that is not open.
     private func lane(at lane: Int) -> Int? {
         let lane = Self.isRefused(sessions[lane]) ? 0 : lane
         guard sessions[lane].isConnected, case .open = sessions[lane].state else { return nil }

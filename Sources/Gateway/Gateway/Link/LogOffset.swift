@@ -1,9 +1,9 @@
 // The log's clock beside this host's.
 
-/// What is known of the log's clock: clients sign with the time of this host's, and commands end by
-/// the log's, which is slewed and may be apart.
+/// An estimate of the log's clock: clients sign with this host's time, and deadlines are judged by
+/// the log's clock, which is slewed and may differ.
 struct LogOffset {
-    /// The log's time less this host's, ns; 0 while nothing speaks against it.
+    /// The log's time less this host's, ns; 0 until an observation contradicts it.
     private(set) var nanos: Int64 = 0
 
     /// A record came: it was stamped before.

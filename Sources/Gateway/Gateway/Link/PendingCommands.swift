@@ -1,4 +1,4 @@
-// Commands on their way into the log, and the clients that wait for them.
+// Commands in flight, and the clients that wait for them.
 
 package import Engine
 import Follower
@@ -7,11 +7,11 @@ package import SpotAPI
 package import Terms
 package import Wire
 
-/// What the log did with one of our commands.
+/// A command of ours that is in the log.
 package struct AppliedCommand {
     package let header: RecordHeader
     package let outcome: Outcome
-    /// Its events, and those of later records that went on with it.
+    /// Its events, and those of later records that continued its work.
     package var events: [Event]
     /// When the last of them happened, ns since 1970 on the log's clock.
     package var timestamp: Int64
@@ -25,7 +25,7 @@ package enum AnswerTime {
     case atOnce
     /// When the order that it placed is no longer in flight.
     case atLanding
-    /// When all that it is to cancel has ended.
+    /// When all orders that it is to cancel have ended.
     case afterMassCancel(MassCancel)
 }
 
@@ -59,7 +59,7 @@ package struct PendingCommands {
         let done: Done
     }
 
-    /// A client whose command was applied and goes on with later records.
+    /// A client whose command was applied and continues with later records.
     fileprivate struct Following {
         let until: Int64
         let done: Done
@@ -71,21 +71,21 @@ package struct PendingCommands {
     }
 
     private(set) var lanes: Lanes
-    /// What is to be sent to matchd.
+    /// Frames to send to matchd.
     var out = LinkEncoder()
     /// The log's clock, compared with this host's.
     private(set) var clock = LogOffset()
     private var waiting: [UInt64: Waiting] = [:]
     private var following: [Following] = []
-    /// No client's time is over before.
+    /// No client times out before.
     private var nextExpiry = Int64.max
     private var lastTicket: UInt64 = 0
 
-    /// Milliseconds past a command's deadline in which its answer may still come: it may have got
-    /// its place in the log at the last moment.
+    /// Milliseconds after a command's deadline in which its answer may still come: it may have been
+    /// sequenced at the last moment.
     static var graceMilliseconds: Int64 { 500 }
 
-    /// Most events that are kept for answers that wait, about 80 MB.
+    /// Maximum number of events kept for answers that wait, about 80 MB.
     static var eventsMax: Int { 262_144 }
 
     init(name: Text40, capacity: Int) {
@@ -114,7 +114,7 @@ package struct PendingCommands {
 
     mutating func connected() { lanes.connected(&out) }
 
-    /// The replica has so many instruments: they get lanes where there are none yet.
+    /// Opens lanes for so many instruments, where there are none yet.
     mutating func open(instruments: Int) { lanes.open(instruments, &out) }
 
     mutating func disconnected() {
@@ -156,7 +156,7 @@ package struct PendingCommands {
     mutating func acked(_ ack: LinkAck) -> [Answer] {
         lanes.acked(ack, &out).compactMap { one in
             guard let client = waiting.removeValue(forKey: one.tag) else { return nil }
-            // It is not in the log and never will be.
+            // It is not in the log, and never will be.
             let error: APIError =
                 [.none, .sessionUnknown].contains(one.outcome.refusal)
                 ? .matchingUnavailable : APIError(one.outcome.refusal)
@@ -182,9 +182,9 @@ package struct PendingCommands {
         return answers
     }
 
-    // MARK: What goes on
+    // MARK: Commands over several records
 
-    /// Keeps a client whose command goes on with later records; false where it does not.
+    /// Keeps a client whose command continues with later records; false where it does not.
     private mutating func follow(
         _ applied: AppliedCommand, _ client: Waiting, _ engine: borrowing Engine
     ) -> Bool {
@@ -201,7 +201,7 @@ package struct PendingCommands {
             engine.forEachOrder(of: command.account) { order in
                 if order.instrument == command.instrument { orders.insert(order.order) }
             }
-            // What an earlier one ends is that one's.
+            // Orders that an earlier mass cancel ends belong to that one.
             for earlier in following
             where earlier.massCancel?.account == command.account
                 && earlier.massCancel?.instrument == command.instrument

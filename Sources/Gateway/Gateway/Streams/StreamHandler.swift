@@ -16,9 +16,9 @@ final class StreamHandler: ChannelInboundHandler {
     private let buffer: ClientBuffer
     private var isCombined: Bool
     private var context: ChannelHandlerContext?
-    /// What it listens to, and the name that the client gave.
+    /// Its subscriptions, and the name that the client used for each.
     private(set) var names: [StreamName: String] = [:]
-    /// Names that mean nothing here; they are taken without a word, as Binance does.
+    /// Unknown names; they are accepted silently, as Binance does.
     private var unknown: Set<String> = []
     private let began: Int64
     private var lastPing: Int64
@@ -28,9 +28,9 @@ final class StreamHandler: ChannelInboundHandler {
     private var isClosing = false
     private var closingSince: Int64 = 0
 
-    /// Most bytes of a name; the longest that means something has fewer.
+    /// Maximum length of a name in bytes; the longest known one is shorter.
     private static var nameBytesMax: Int { 64 }
-    /// Milliseconds that a client has to take the last frame.
+    /// Time that a client has to take the last frame, milliseconds.
     private static var closeMilliseconds: Int64 { 5_000 }
 
     init(hub: StreamHub, path: StreamPath, buffer: ClientBuffer) {
@@ -73,7 +73,7 @@ final class StreamHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A frame above the limit or against the protocol.
+        // A frame that is too large or violates the protocol.
         close(.protocolError)
     }
 
@@ -153,10 +153,10 @@ final class StreamHandler: ChannelInboundHandler {
     /// The name that a message of a stream is wrapped with; nil when it is not.
     func wrapper(of name: StreamName) -> String? { isCombined ? names[name] : nil }
 
-    /// Writes a frame; a client that reads too slowly is closed instead.
+    /// Writes a frame, or closes a client that reads too slowly.
     func write(_ data: ByteBuffer, as opcode: WebSocketOpcode = .text) {
         guard let context, !isClosing else { return }
-        // When memory is short, one who has not taken the last message gets no more.
+        // When memory is short, a client that has not taken the last message gets no more.
         guard context.channel.isWritable, !hub.memory.isFull || buffer.bytes == 0 else {
             isClosing = true
             context.close(promise: nil)
@@ -166,7 +166,7 @@ final class StreamHandler: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     }
 
-    /// Sends the ping that is due; closes when the client is silent or the connection too old.
+    /// Sends a ping if due; closes when the client is silent or the connection too old.
     func beat(now: Int64) {
         if isClosing, now - closingSince >= Self.closeMilliseconds { context?.close(promise: nil) }
         guard !isClosing else { return }
@@ -181,7 +181,7 @@ final class StreamHandler: ChannelInboundHandler {
         write(ByteBuffer(string: String(Clock.realtimeMillis())), as: .ping)
     }
 
-    /// Says why, and closes.
+    /// Sends the reason, and closes.
     func close(_ code: WebSocketErrorCode) {
         guard let context, !isClosing else { return }
         isClosing = true
@@ -195,14 +195,14 @@ final class StreamHandler: ChannelInboundHandler {
     }
 }
 
-/// Lets through what RFC 6455 allows a client to send: masked frames of known kinds, without
-/// reserved bits.
+/// Passes what RFC 6455 allows a client to send: masked frames of known kinds, without reserved
+/// bits.
 final class FrameGuard: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebSocketFrame
 
-    /// A frame against the protocol.
-    struct Violation: Error {}
+    /// A frame that violates the protocol.
+    struct FrameError: Error {}
 
     private var hasFailed = false
 
@@ -216,7 +216,7 @@ final class FrameGuard: ChannelInboundHandler {
             }
         guard isKnown, frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
             hasFailed = true
-            context.fireErrorCaught(Violation())
+            context.fireErrorCaught(FrameError())
             return
         }
         context.fireChannelRead(data)

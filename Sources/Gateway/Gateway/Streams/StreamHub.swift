@@ -18,7 +18,7 @@ final class StreamHub {
 
     /// Open WebSockets.
     var count: Int { handlers.count }
-    /// Names that all of them gave together.
+    /// Names that their clients have subscribed to, unknown ones included.
     var nameCount = 0
 
     init(options: GatewayOptions, memory: ClientMemory) {
@@ -49,17 +49,17 @@ final class StreamHub {
         for handler in handlers.values { handler.close(.goingAway) }
     }
 
-    /// Sends pings, closes what is silent or too old. `now` in ms of a clock that goes forward.
+    /// Sends pings, closes silent or old WebSockets. `now` in ms of a monotonic clock.
     func beat(now: Int64) {
         for handler in handlers.values { handler.beat(now: now) }
     }
 
-    /// Gives a message to all who listen to `name`.
+    /// Sends a message to all listeners of `name`.
     private func send(_ name: StreamName, _ write: (inout JSONWriter) -> Void) {
         guard let all = listeners[name] else { return }
         var json = JSONWriter()
         write(&json)
-        // All who listen share the bytes; wrapped, those who gave the same name.
+        // All listeners share the bytes; wrapped messages are shared by those with the same name.
         let message = ByteBuffer(bytes: json.bytes)
         var wrapped: [String: ByteBuffer] = [:]
         for handler in all.values {
@@ -85,7 +85,7 @@ final class StreamHub {
 
     private func isHeard(_ name: StreamName) -> Bool { listeners[name] != nil }
 
-    // MARK: At once
+    // MARK: Immediately
 
     /// Trades of the newest records, and the best prices where they changed.
     func publish(_ trades: [MarketTrade], _ replica: ExchangeReplica) {
@@ -125,7 +125,7 @@ final class StreamHub {
         }
     }
 
-    // MARK: By the clock
+    // MARK: By timer
 
     /// Changes of the books, which are as in `engine` now.
     func publishDepth(

@@ -1,5 +1,5 @@
 // From HTTP to WebSocket (RFC 6455 section 4.2), on any request of a connection: clients with a
-// pool ask for it on one that has served others before.
+// pool request it on one that has served others before.
 
 import NIOCore
 import NIOHTTP1
@@ -7,7 +7,8 @@ import NIOWebSocket
 import SpotAPI
 
 extension ChannelPipeline.SynchronousOperations {
-    /// Adds HTTP/1.1 for a server, all of which goes when a WebSocket comes; gives what was added.
+    /// Adds the handlers of an HTTP/1.1 server, and returns them for removal when the connection
+    /// becomes a WebSocket.
     func addHTTP(_ options: GatewayOptions) throws -> [any RemovableChannelHandler] {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = options.headerBytesMax
@@ -23,12 +24,12 @@ extension ChannelPipeline.SynchronousOperations {
         try addHandler(encoder)
         try addHandler(bytes)
         try addHandler(validator)
-        // The encoder last: the answer that agrees to the change still goes through it.
+        // The encoder last: the reply that accepts the upgrade still passes it.
         return [idle, bytes, validator, encoder]
     }
 }
 
-/// Agrees to WebSockets of streams and makes their pipelines.
+/// Accepts WebSockets of streams and makes their pipelines.
 struct WebSocketUpgrade {
     private let upgrader: NIOWebSocketServerUpgrader
 
@@ -58,13 +59,13 @@ struct WebSocketUpgrade {
             && StreamPath(uri: head.uri) != nil
     }
 
-    /// Whether the request asks for any other protocol. Behind one that does, nothing more is read
-    /// as HTTP, so its answer is the connection's last.
+    /// Whether the request asks for any other protocol. Nothing after it is read as HTTP, so its
+    /// reply is the connection's last.
     static func isAnyAsked(_ head: HTTPRequestHead) -> Bool {
         head.method == .CONNECT || head.headers.contains(name: "upgrade")
     }
 
-    /// The headers that agree; the future fails when the handshake is not one.
+    /// The headers that accept; the future fails when the handshake is not valid.
     func headers(
         _ head: HTTPRequestHead, _ channel: any Channel
     ) -> EventLoopFuture<HTTPHeaders> {
@@ -73,7 +74,7 @@ struct WebSocketUpgrade {
             initialResponseHeaders: ["connection": "upgrade", "upgrade": "websocket"])
     }
 
-    /// Adds the WebSocket's handlers behind all others.
+    /// Adds the WebSocket's handlers after all others.
     func addHandlers(
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext
     ) -> EventLoopFuture<Void> {
