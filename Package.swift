@@ -45,8 +45,8 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
-    .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
+let webSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -91,6 +91,7 @@ let package = Package(
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
         wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(
             "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
@@ -98,12 +99,12 @@ let package = Package(
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
         wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
-        wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
+        wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
-        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
+        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         // Gateway: clients.
         wing(
             "Gateway", "MarketData",
@@ -119,19 +120,19 @@ let package = Package(
             ]),
         wing(
             "Gateway", "SpotAPI",
-            ["Terms", "JSON", "Wire", "Engine", "Secrets", "MarketData", "History"]),
+            ["Terms", "JSON", "Wire", "Engine", "MarketData"]),
         wing(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                "Secrets", "Platform", logging,
+                "Secrets", "Platform", logging, webSocket,
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
-        wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
+        wing("CLI", "Presentation", ["Terms", "JSON", "Wire", "Platform"]),
         wing(
             "CLI", "BoursectlCommands",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
             ]),
         // Daemons: compose only.
@@ -139,20 +140,28 @@ let package = Package(
             "matchd",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "Secrets",
+                "Configuration", "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper"]),
+        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
         daemon(
-            "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
+            "auditd",
+            [
+                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
+                logging,
+            ]),
         daemon(
             "gatewayd",
             [
-                "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
-                "Configuration", "History", "Secrets", logging,
-            ] + nio),
-        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
+                "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
+                "Secrets", logging,
+            ]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
         daemon(
-            "agentd", ["Terms", "JSON", "Platform", "Checks", "Configuration", "Agent", "Link"]),
+            "agentd",
+            [
+                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent",
+                "Link", logging,
+            ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
         .target(name: "CLinux", path: "Sources/Shims/CLinux"),
@@ -173,18 +182,20 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
-                "Follower", "Platform", "Configuration", "Secrets", "Presentation",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",
             [
-                "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
-                "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
+                "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ], exclude: ["Fixtures"]),
         tests(
             "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
             exclude: ["Fixtures"]),
+        tests("SystemTests", ["Platform", "DaemonKit", logging]),
+        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )

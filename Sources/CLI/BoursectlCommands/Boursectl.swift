@@ -1,16 +1,17 @@
-// The one command line of the exchange: its tree, and what becomes of errors.
+// The command line's tree, and what becomes of errors.
 
 import ArgumentParser
 import Glibc
+import Platform
 import Presentation
 
 /// What the executable runs.
 public enum BoursectlProcess {
     /// Runs the command that this process's arguments name, and ends the process where it fails.
-    public static func run() { Boursectl.main() }
+    public static func run() { BoursectlCommand.main() }
 }
 
-struct Boursectl: ParsableCommand {
+struct BoursectlCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "boursectl",
         abstract: "Administers a Bourse exchange.",
@@ -49,27 +50,33 @@ struct Boursectl: ParsableCommand {
         subcommands: [],
         groupedSubcommands: [
             CommandGroup(
-                name: "Set up", subcommands: [Init.self, Demo.self, Status.self, Upgrade.self]),
+                name: "Set up",
+                subcommands: [
+                    InitCommand.self, DemoCommand.self, StatusCommand.self, UpgradeCommand.self,
+                ]),
             CommandGroup(
                 name: "Markets",
                 subcommands: [
-                    AssetGroup.self, InstrumentGroup.self, FeesGroup.self, Book.self, Halt.self,
-                    Pause.self, Resume.self, PreOpen.self, Close.self,
+                    AssetGroup.self, InstrumentGroup.self, FeesGroup.self, BookCommand.self,
+                    HaltCommand.self,
+                    PauseCommand.self, ResumeCommand.self, PreOpenCommand.self, CloseCommand.self,
                 ]),
             CommandGroup(
                 name: "Accounts",
                 subcommands: [
-                    AccountGroup.self, KeyGroup.self, LimitsGroup.self, Credit.self, Debit.self,
-                    Orders.self, CancelAll.self, Kill.self,
+                    AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
+                    DebitCommand.self,
+                    OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
             CommandGroup(
                 name: "The log",
-                subcommands: [JournalGroup.self, SnapshotGroup.self, VoidRecord.self]),
+                subcommands: [JournalGroup.self, SnapshotGroup.self, VoidCommand.self]),
             CommandGroup(
                 name: "This host",
                 subcommands: [
-                    Check.self, Explain.self, Fix.self, TuneGroup.self, Undo.self, Changes.self,
-                    Watch.self, SupportBundle.self,
+                    CheckCommand.self, ExplainCommand.self, FixCommand.self, TuneGroup.self,
+                    UndoCommand.self, ChangesCommand.self,
+                    WatchCommand.self, SupportBundleCommand.self,
                 ]),
             CommandGroup(name: "Measuring", subcommands: [BenchGroup.self, NoiseCommand.self]),
         ])
@@ -77,22 +84,26 @@ struct Boursectl: ParsableCommand {
     static func main() {
         // A reader that went away, as `| head`, ends this quietly.
         signal(SIGPIPE, SIG_DFL)
+        let arguments = CommandArguments(Array(CommandLine.arguments.dropFirst()))
         do {
-            var command = try parseAsRoot(Arguments.leafFirst(CommandLine.arguments))
-            if Arguments.asksNagios, !(command is any NagiosCommand) {
-                throw Failure(
-                    "--output nagios is for check and status",
-                    repair: "take --output json here", code: .usage)
+            guard arguments.output != "yaml" else {
+                throw CommandError(
+                    "--output yaml is gone", repair: "use --output json: YAML readers read JSON",
+                    code: .usage)
+            }
+            var command = try parseAsRoot(arguments.parsed)
+            if arguments.output == "nagios", !(command is any NagiosCommand) {
+                throw CommandError(
+                    "--output nagios is for check and status", repair: "use --output json here",
+                    code: .usage)
             }
             try command.run()
-        } catch let failure as Failure {
-            failure.exit()
-        } catch let fault as InputFault {
-            Failure(fault.problem, repair: fault.repair, code: .usage).exit()
+        } catch let error as CommandError {
+            error.exit()
+        } catch let error as InputError {
+            CommandError(error.problem, repair: error.repair, code: .usage).exit()
         } catch {
-            if let amount = Arguments.negativeAmount(CommandLine.arguments) {
-                Failure(negative: amount).exit()
-            }
+            if let amount = arguments.negativeAmount { CommandError(negative: amount).exit() }
             exit(withError: error)
         }
     }
@@ -101,54 +112,8 @@ struct Boursectl: ParsableCommand {
 /// The program's version.
 enum Version {
     /// As `--version` shows it.
-    static var text: String { "boursectl 0.1.0" }
+    static var text: String { "boursectl \(Release.version)" }
 }
 
 /// A command that monitoring plugins can run.
 protocol NagiosCommand {}
-
-/// The arguments as they are parsed.
-enum Arguments {
-    /// Whether the form of monitoring plugins is asked for.
-    static var asksNagios: Bool {
-        let all = CommandLine.arguments
-        return all.contains("--output=nagios")
-            || zip(all, all.dropFirst()).contains { $0 == ("--output", "nagios") }
-    }
-
-    private static let shared = ["--config", "--state", "--output", "--operator"]
-
-    /// `arguments` without the program. The options that all commands have may stand before the
-    /// command's name; they are moved behind it.
-    static func leafFirst(_ arguments: [String]) -> [String] {
-        var rest = Array(arguments.dropFirst())
-        var moved: [String] = []
-        while let first = rest.first {
-            if shared.contains(first), rest.count > 1 {
-                moved += rest[..<2]
-                rest.removeFirst(2)
-            } else if shared.contains(where: { first.hasPrefix($0 + "=") }) {
-                moved.append(rest.removeFirst())
-            } else {
-                break
-            }
-        }
-        guard let command = rest.first else { return moved }
-        if command == "help" { return rest }
-        rest.insert(contentsOf: moved, at: rest.firstIndex(of: "--") ?? rest.endIndex)
-        return rest
-    }
-
-    /// A negative amount given to `credit` or `debit`, which looks like an option and is told to be
-    /// an unknown one; nil where there is none.
-    static func negativeAmount(_ arguments: [String]) -> String? {
-        let all = leafFirst(arguments)
-        guard let command = all.first, command == "credit" || command == "debit" else { return nil }
-        return zip(all, all.dropFirst()).first { before, text in
-            // What follows an option's name is its value.
-            let isValue = before.hasPrefix("--") && !before.contains("=")
-            return !isValue && text.hasPrefix("-")
-                && text.dropFirst().first.map { $0.isWholeNumber || $0 == "." } ?? false
-        }?.1
-    }
-}

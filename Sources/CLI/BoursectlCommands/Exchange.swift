@@ -1,4 +1,4 @@
-// The running exchange, seen from boursectl: its status, a replica of it, a desk that writes to it.
+// The running exchange: its status, a replica of it, sessions with it.
 
 import Configuration
 import Engine
@@ -18,29 +18,29 @@ struct Exchange {
     static let replicaNanosMax: Int64 = 600_000_000_000
 
     /// A connection to matchd.
-    func connect(_ name: Text40) throws(Failure) -> LinkClient {
+    func connect(_ name: Text40) throws(CommandError) -> LinkClient {
         do {
             return try LinkClient.connect(
                 unix: settings.matchd.socket, name: name, wantsAcks: false)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
     /// How matchd is.
-    func status() throws(Failure) -> LinkStatus {
+    func status() throws(CommandError) -> LinkStatus {
         let client = try connect(Self.toolName)
         do {
             return try client.status()
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
     /// The state as it is now.
-    func replica() throws(Failure) -> Replica {
+    func replica() throws(CommandError) -> ExchangeReplica {
         let client = try connect(Self.toolName)
-        let replica = Replica(client.welcome)
+        let replica = ExchangeReplica(client.welcome)
         var meter = ProgressMeter("Loading", unit: "records")
         defer { meter.clear() }
         let deadline = Clock.monotonicNanos() + Self.replicaNanosMax
@@ -48,27 +48,29 @@ struct Exchange {
             try client.send(replica.subscription)
             while Clock.monotonicNanos() < deadline {
                 guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
-                    throw LinkFault.timedOut
+                    throw LinkError.timedOut
                 }
                 if case .caughtUp = unsafe try replica.receive(frame) { return replica }
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
-            throw LinkFault.timedOut
+            throw LinkError.timedOut
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 
-    /// A desk at which an operator's commands are taken.
-    func desk(_ who: Operator) throws(Failure) -> Desk { try Desk(self, operator: who.text()) }
+    /// A session that takes an operator's commands.
+    func session(_ who: OperatorOption) throws(CommandError) -> OperatorSession {
+        try OperatorSession(self, operator: who.text())
+    }
 
     /// How boursectl names itself where nobody in particular asks.
     private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
 }
 
-extension Failure {
+extension CommandError {
     /// A link that cannot be made or does not hold.
-    init(_ fault: LinkFault) {
+    init(_ fault: LinkError) {
         switch fault {
         case .notRunning(let address):
             self.init(
@@ -87,8 +89,8 @@ extension Failure {
     /// A fault of the Link, the replica or the journal.
     init(any error: any Error) {
         switch error {
-        case let failure as Failure: self = failure
-        case let fault as LinkFault: self.init(fault)
+        case let error as CommandError: self = error
+        case let fault as LinkError: self.init(fault)
         case let error as JournalError: self.init(error)
         default: self.init("\(error)")
         }

@@ -1,22 +1,7 @@
 // An instrument's tick and lot in decimals, and what an operator may type for them.
 
 package import Terms
-
-/// What an operator typed does not fit, and what would.
-package struct InputFault: Error, Hashable, CustomStringConvertible {
-    /// What is wrong.
-    package let problem: String
-    /// What to do about it, or empty.
-    package let repair: String
-
-    /// A problem and its repair.
-    package init(_ problem: String, repair: String = "") {
-        (self.problem, self.repair) = (problem, repair)
-    }
-
-    /// Both, the repair on a line of its own.
-    package var description: String { repair.isEmpty ? problem : "\(problem)\n\(repair)" }
-}
+package import Wire
 
 /// The grid that an instrument's prices and quantities stand on.
 package struct Grid: Hashable, Sendable {
@@ -48,9 +33,9 @@ package struct Grid: Hashable, Sendable {
     ///   of the quote's smallest units; the fault names the nearest ones that are.
     package init(
         tick: DecimalNumber, lot: DecimalNumber, baseScale: UInt8, quoteScale: UInt8
-    ) throws(InputFault) {
+    ) throws(InputError) {
         guard tick.digits > 0, tick.digits <= 1_000_000_000_000_000_000, tick.scale <= 18 else {
-            throw InputFault(
+            throw InputError(
                 "the tick \(tick) is out of range",
                 repair: "give a positive --tick with at most 18 digits and 18 decimals, as 0.01")
         }
@@ -58,7 +43,7 @@ package struct Grid: Hashable, Sendable {
             let lotUnits = Int64(exactly: units)
         else {
             let least = DecimalNumber(units: 1, scale: Int(baseScale))
-            throw InputFault(
+            throw InputError(
                 "the lot \(lot) is not a whole number of the base asset's smallest unit, \(least)",
                 repair: "give a --lot that is a multiple of \(least)")
         }
@@ -68,7 +53,7 @@ package struct Grid: Hashable, Sendable {
         try checkWhole()
     }
 
-    private func checkWhole() throws(InputFault) {
+    private func checkWhole() throws(InputError) {
         let least = Int128(1)
         let product = Self.power(Int(tickScale) + Int(baseScale))
         let money = Self.power(Int(quoteScale))
@@ -77,7 +62,7 @@ package struct Grid: Hashable, Sendable {
         guard Int128(lotUnits) % lotStep == 0 else {
             let lot = Self.roundUp(Int128(lotUnits), lotStep)
             let tick = Self.roundUp(Int128(tickMantissa), tickStep)
-            throw InputFault(
+            throw InputError(
                 "one tick × one lot is less than the quote asset's smallest unit, "
                     + "\(DecimalNumber(units: least, scale: Int(quoteScale))), or no whole number "
                     + "of it, so a trade could not be paid exactly",
@@ -86,7 +71,7 @@ package struct Grid: Hashable, Sendable {
                     + "this lot, or a quote asset with more decimals")
         }
         guard notionalUnit != nil else {
-            throw InputFault(
+            throw InputError(
                 "one tick × one lot is more than 2^62 of the quote asset's smallest units",
                 repair: "use a smaller --tick or a smaller --lot")
         }
@@ -126,14 +111,14 @@ package struct Grid: Hashable, Sendable {
 
 extension Grid {
     /// The price of a decimal.
-    package func price(_ value: DecimalNumber, option: String) throws(InputFault) -> Price {
+    package func price(_ value: DecimalNumber, option: String) throws(InputError) -> Price {
         let tick = text(Price(ticks: 1))
         guard let units = value.units(scale: Int(tickScale)), units % Int128(tickMantissa) == 0,
             let ticks = Int64(exactly: units / Int128(tickMantissa)),
             (0...Limits.priceTicksMax).contains(ticks)
         else {
             let most = text(Price(ticks: Limits.priceTicksMax))
-            throw InputFault(
+            throw InputError(
                 "\(option) \(value) is no price here",
                 repair: "give a multiple of the tick \(tick), from 0 to \(most)")
         }
@@ -141,13 +126,13 @@ extension Grid {
     }
 
     /// The quantity of a decimal.
-    package func quantity(_ value: DecimalNumber, option: String) throws(InputFault) -> Quantity {
+    package func quantity(_ value: DecimalNumber, option: String) throws(InputError) -> Quantity {
         guard let units = value.units(scale: Int(baseScale)), units % Int128(lotUnits) == 0,
             let lots = Int64(exactly: units / Int128(lotUnits)),
             (0...Limits.quantityLotsMax).contains(lots)
         else {
             let most = text(Quantity(lots: Limits.quantityLotsMax))
-            throw InputFault(
+            throw InputError(
                 "\(option) \(value) is no quantity here",
                 repair: "give a multiple of the lot \(text(Quantity(lots: 1))), from 0 to \(most)")
         }
@@ -199,5 +184,33 @@ extension Grid {
             ticks = max(1, ticks / 10)
         }
         return (Price(ticks: ticks), Quantity(lots: lots))
+    }
+}
+
+extension Grid {
+    /// Checks an instrument's ranges by the engine's rules, so that the error names the option at
+    /// fault.
+    package func checkRanges(of terms: SetInstrument) throws(InputError) {
+        guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
+            throw InputError(
+                "there is no price from \(text(terms.priceMin)) to \(text(terms.priceMax))",
+                repair: "give --price-min of a tick or more, and --price-max above it")
+        }
+        guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
+            throw InputError(
+                "there is no quantity from \(text(terms.quantityMin)) to "
+                    + "\(text(terms.quantityMax))",
+                repair: "give --qty-min of a lot or more, and --qty-max above it")
+        }
+        let lots = Int128(terms.quantityMax.lots)
+        guard
+            lots <= Limits.amountUnitsMax
+                / (Int128(terms.priceMax.ticks) * Int128(notionalUnit ?? 1)),
+            lots <= Limits.amountUnitsMax / Int128(terms.lotUnits)
+        else {
+            throw InputError(
+                "the highest price times the highest quantity exceeds the ledger's range",
+                repair: "lower --price-max or --qty-max")
+        }
     }
 }

@@ -72,6 +72,12 @@ package enum Readable {
         return text + "Z"
     }
 
+    /// 64 bits as 16 hexadecimal digits.
+    package static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     private static func two(_ value: Int128) -> String { value < 10 ? "0\(value)" : "\(value)" }
 
     /// The date of a day counted from 1970-01-01, by cycles of 400 years that begin in March, so

@@ -1,4 +1,4 @@
-// Changes single keys of a configuration file and leaves its comments alone.
+// Configuration files as text: single keys changed, or comments removed.
 
 /// Edits of a TOML text (toml.io) with plain `[table]` headings, as `bourse.toml` has them.
 package enum TOMLEdit {
@@ -21,6 +21,21 @@ package enum TOMLEdit {
             lines.insert("\(field) = \(value)", at: heading + 1)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Tables and keys without comments and empty lines: people note passwords in comments.
+    package static func withoutComments(_ text: String) -> String {
+        text.split(separator: "\n").compactMap { line -> String? in
+            let start = line.drop { $0 == " " || $0 == "\t" }
+            guard let first = start.first, first != "#" else { return nil }
+            // A value in quotes may hold the mark of a comment.
+            var isQuoted = false
+            let end = start.firstIndex { letter in
+                if letter == "\"" || letter == "'" { isQuoted.toggle() }
+                return letter == "#" && !isQuoted
+            }
+            return String(start[..<(end ?? start.endIndex)])
+        }.joined(separator: "\n")
     }
 
     private static func table(of line: String) -> String? {

@@ -1,6 +1,7 @@
 // The daemon's life: start, watch, stop.
 
 import Configuration
+import DaemonKit
 import Gateway
 import Glibc
 import History
@@ -26,34 +27,25 @@ struct GatewayDaemon {
         self.log = log
     }
 
-    /// Serves until a signal or a fault; returns the process's exit status.
-    func run(until signals: Signals) -> Int32 {
-        do {
-            // Two gateways on one history would write it twice. This also reports a missing state
-            // directory.
-            let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
-            if !Directory.exists(settings.historyDirectory) {
-                try Directory.create(settings.historyDirectory)
-            }
-            // Checked now, so that it is not the first client that finds a missing or readable key.
-            _ = try SealKey.load(sealKeyFile)
-            let server = try start()
-            log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
-            ServiceManager.ready()
-            watch(server, signals)
-            ServiceManager.stopping()
-            try server.stop()
-            withExtendedLifetime(lock) {}
-        } catch {
-            log.critical("\(error)")
-            return 1
+    /// Serves until a signal or a fault, which it throws.
+    func run(_ daemon: DaemonProcess) throws {
+        // Two gateways on one history would write it twice. This also reports a missing state
+        // directory.
+        let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
+        if !Directory.exists(settings.historyDirectory) {
+            try Directory.create(settings.historyDirectory)
         }
-        guard let text = fault.text else {
-            log.notice("stopped")
-            return 0
-        }
-        log.critical("\(text)")
-        return 1
+        // Checked now, so that it is not the first client that finds a missing or readable key.
+        _ = try SealKey.load(sealKeyFile)
+        let server = try start()
+        log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
+        ServiceManager.ready()
+        watch(server, daemon)
+        ServiceManager.stopping()
+        try server.stop()
+        withExtendedLifetime(lock) {}
+        if let text = fault.text { throw GatewayDaemonError(description: text) }
+        log.notice("stopped")
     }
 
     private func start() throws -> GatewayServer {
@@ -82,7 +74,7 @@ struct GatewayDaemon {
                 },
                 onFault: { fault.text = $0 })
         } catch {
-            throw ListenError(
+            throw GatewayDaemonError(
                 description: """
                     cannot listen at \(settings.gatewayd.listen): \(error); is another process \
                     there? The address is [gatewayd] listen in \(settings.file)
@@ -90,15 +82,10 @@ struct GatewayDaemon {
         }
     }
 
-    /// Waits for a signal or a fault; reports the status to the service manager.
-    private func watch(_ server: GatewayServer, _ signals: Signals) {
+    /// Waits for a signal or a fault; reports the gateway's state to the service manager.
+    private func watch(_ server: GatewayServer, _ daemon: DaemonProcess) {
         var lastStatus = ""
-        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? 2_000_000_000) / 2)
-        while fault.text == nil {
-            if let signal = signals.wait(milliseconds: Int32(period / 1_000_000)) {
-                log.notice("got \(signal), stopping")
-                return
-            }
+        daemon.watch {
             // The event loop answers: if it hangs, the watchdog gets no sign of life.
             let now = server.status()
             ServiceManager.watchdog()
@@ -108,6 +95,7 @@ struct GatewayDaemon {
                 : "matchd is away; requests that need it get 503"
             if status != lastStatus { ServiceManager.status(status) }
             lastStatus = status
+            return fault.text == nil
         }
     }
 
@@ -120,8 +108,8 @@ struct GatewayDaemon {
     }
 }
 
-/// Why the gateway cannot listen.
-struct ListenError: Error, CustomStringConvertible {
+/// Why the gateway cannot start or continue.
+struct GatewayDaemonError: Error, CustomStringConvertible {
     let description: String
 }
 

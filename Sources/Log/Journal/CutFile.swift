@@ -73,7 +73,7 @@ struct CutFile {
                 for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
                     unsafe raw[80 + index] = byte
                 }
-                unsafe Checked.seal(raw, Self.headerBytes - 4)
+                unsafe TrailingCRC.seal(raw, Self.headerBytes - 4)
             }
             try file.write(header)
             try file.sync()

@@ -224,7 +224,7 @@ public struct ReplicaFile: Hashable, Sendable {
             throw .system(error)
         }
         let isWhole = unsafe bytes.withUnsafeBytes { raw in
-            unsafe raw.count == Self.bytes && Checked.holds(raw, Self.bytes - 4)
+            unsafe raw.count == Self.bytes && TrailingCRC.holds(raw, Self.bytes - 4)
         }
         guard isWhole else { throw .replica(file: path, detail: "is damaged") }
         let parsed: (magic: UInt64, version: UInt32, file: ReplicaFile) =
@@ -274,7 +274,7 @@ public struct ReplicaFile: Hashable, Sendable {
             w.integer(cut?.epoch ?? 0)
             w.integer(cut?.crc ?? 0)
             w.integer(first)
-            unsafe Checked.seal(raw, Self.bytes - 4)
+            unsafe TrailingCRC.seal(raw, Self.bytes - 4)
         }
         let content = bytes
         try onDisk { () throws(SystemError) in try Directory.replace(path, with: content) }

@@ -104,7 +104,7 @@ enum LinkSocket {
 public final class LinkListener: Sendable {
     /// The descriptor; it does not block.
     public let descriptor: Int32
-    /// The key that a connection has to prove to know, or nil: it is told by its user.
+    /// The key that a connection has to prove to know; nil where its user decides its role.
     public let key: LinkKey?
     /// Where it listens, for people.
     public let address: String
@@ -128,7 +128,7 @@ public final class LinkListener: Sendable {
 
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
     /// that somebody does is an error.
-    public static func unix(_ path: String) throws(LinkFault) -> LinkListener {
+    public static func unix(_ path: String) throws(LinkError) -> LinkListener {
         let probe = LinkSocket.unix()
         let answered = unsafe LinkSocket.withAddress(path) { unsafe connect(probe, $0, $1) }
         close(probe)
@@ -153,7 +153,7 @@ public final class LinkListener: Sendable {
     /// Listens on TCP; each connection has to prove that it knows `key`.
     public static func tcp(
         host: String, port: UInt16, key: LinkKey
-    ) throws(LinkFault) -> LinkListener {
+    ) throws(LinkError) -> LinkListener {
         var code = EADDRNOTAVAIL
         let descriptor = unsafe LinkSocket.resolve(host, port, passive: true) { entry in
             let info = unsafe entry.pointee

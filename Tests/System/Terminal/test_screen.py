@@ -103,18 +103,20 @@ def test_writes_on_and_on_where_nothing_can_be_drawn(exchange, words, part):
 
 
 def test_repeats_for_programs(exchange):
-    for form in ("json", "yaml"):
-        process = subprocess.Popen(
-            [str(BIN / "boursectl"), "--state", str(exchange.state), "--output", form,
-             "status", "-w", "1"], stdout=subprocess.PIPE, text=True)
-        time.sleep(1.6)
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
-        if form == "json":
-            states = [json.loads(line) for line in out.splitlines()]
-            assert len(states) == 2 and not any(state["running"] for state in states)
-        else:
-            assert out.startswith("---\nrunning: false\n") and out.count("---\n") == 2
+    process = subprocess.Popen(
+        [str(BIN / "boursectl"), "--state", str(exchange.state), "--output", "json",
+         "status", "-w", "1"], stdout=subprocess.PIPE, text=True)
+    time.sleep(1.6)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    states = [json.loads(line) for line in out.splitlines()]
+    assert len(states) == 2 and not any(state["running"] for state in states)
+
+
+def test_yaml_is_json(exchange):
+    for words in (["--output", "yaml", "status"], ["status", "--output=yaml"]):
+        refused = exchange.ctl(*words, check=False)
+        assert refused.returncode == 64 and "use --output json" in refused.stderr
 
 
 @pytest.mark.parametrize("verb", ["status", "check"])

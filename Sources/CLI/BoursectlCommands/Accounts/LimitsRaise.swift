@@ -8,7 +8,7 @@ import Presentation
 import Terms
 import Wire
 
-struct LimitsRaise: ParsableCommand {
+struct LimitsRaiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "raise", abstract: "Raises how much the exchange holds.",
         discussion: """
@@ -28,8 +28,8 @@ struct LimitsRaise: ParsableCommand {
               boursectl limits raise --accounts 200000 --open-orders 2000000
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Option(help: "Assets.") var assets: UInt32?
     @Option(help: "Instruments.") var instruments: UInt32?
     @Option(help: "Customer accounts.") var accounts: UInt32?
@@ -41,30 +41,30 @@ struct LimitsRaise: ParsableCommand {
     @Option(help: "References and deposits that are remembered.") var references: UInt32?
     @Flag(help: "Raise without asking.") var yes = false
 
-    /// Each limit by its name.
-    private var given: [(name: String, path: WritableKeyPath<EngineLimits, UInt32>, value: UInt32?)]
-    {
-        [
-            ("assets", \.assets, assets), ("instruments", \.instruments, instruments),
-            ("accounts", \.accounts, accounts), ("open-orders", \.openOrders, openOrders),
-            ("api-keys", \.apiKeys, apiKeys), ("sessions", \.sessions, sessions),
-            ("fee-tiers", \.feeTiers, feeTiers), ("order-limits", \.orderLimits, orderLimits),
-            ("references", \.references, references),
-        ]
+    private var requested: RequestedLimits {
+        RequestedLimits([
+            .init("assets", \.assets, assets), .init("instruments", \.instruments, instruments),
+            .init("accounts", \.accounts, accounts),
+            .init("open-orders", \.openOrders, openOrders),
+            .init("api-keys", \.apiKeys, apiKeys), .init("sessions", \.sessions, sessions),
+            .init("fee-tiers", \.feeTiers, feeTiers),
+            .init("order-limits", \.orderLimits, orderLimits),
+            .init("references", \.references, references),
+        ])
     }
 
     func run() throws {
-        guard given.contains(where: { $0.value != nil }) else {
+        guard !requested.isEmpty else {
             let limits = try common.exchange().replica().engine.limits
             show(nil, limits, text: lines(limits, limits))
             return
         }
         let audit = try signature.audit()
-        let desk = try common.exchange().desk(signature.who)
-        let before = desk.replica.engine.limits
-        let after = try raised(before)
+        let session = try common.exchange().session(signature.who)
+        let before = session.replica.engine.limits
+        let after = try requested.raised(before)
         try ask(lines(before, after))
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             RaiseLimits(limits: after, audit: audit),
             meanings: [
                 .termsInvalid: "the highest quantity of a market's order, times so many open "
@@ -73,34 +73,9 @@ struct LimitsRaise: ParsableCommand {
         show(receipt, after, text: ["The limits are raised. \(receipt.text)"])
     }
 
-    private func raised(_ before: EngineLimits) throws -> EngineLimits {
-        var after = before
-        for limit in given {
-            guard let value = limit.value else { continue }
-            let now = before[keyPath: limit.path]
-            guard value >= now else {
-                throw Failure(
-                    "--\(limit.name) \(value) is below the \(now) there are",
-                    repair: "limits only grow: start a new exchange where less is wanted",
-                    code: .usage)
-            }
-            after[keyPath: limit.path] = value
-        }
-        guard after != before else { throw Failure("these limits hold already", code: .usage) }
-        guard after.isReasonable else {
-            throw Failure(
-                "no engine can be made with these limits",
-                repair: "the highest are 65,534 assets and instruments, 1,048,576 accounts, API "
-                    + "keys and rows of order limits, 16,777,215 open orders, 65,536 sessions, "
-                    + "1,024 fee tiers, 268,435,456 references, and 2^31 accounts × assets",
-                code: .usage)
-        }
-        return after
-    }
-
     private func lines(_ before: EngineLimits, _ after: EngineLimits) -> [String] {
         var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("THEN")])
-        for limit in given {
+        for limit in requested.limits {
             let (old, new) = (before[keyPath: limit.path], after[keyPath: limit.path])
             table.add([
                 limit.name, Readable.count(old), old == new ? "" : Readable.count(new),
@@ -118,14 +93,14 @@ struct LimitsRaise: ParsableCommand {
     private func ask(_ lines: [String]) throws {
         if yes { return }
         guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw Failure("nobody is there to confirm", repair: "add --yes", code: .usage)
+            throw CommandError("nobody is there to confirm", repair: "add --yes", code: .usage)
         }
         for line in lines { Terminal.warn(line) }
         Terminal.write("Raise them on every replica? Type yes: ", to: STDERR_FILENO)
-        guard readLine() == "yes" else { throw Failure("not confirmed; nothing was done") }
+        guard readLine() == "yes" else { throw CommandError("not confirmed; nothing was done") }
     }
 
-    private func show(_ receipt: Receipt?, _ limits: EngineLimits, text: [String]) {
+    private func show(_ receipt: CommandReceipt?, _ limits: EngineLimits, text: [String]) {
         let memory = Engine.memory(limits)
         common.out.give(
             [

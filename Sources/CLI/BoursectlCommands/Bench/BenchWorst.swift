@@ -1,11 +1,10 @@
-// boursectl bench worst: the longest turns of the engine.
+// bench worst: the longest turns of the engine.
 
-internal import ArgumentParser
-internal import Bench
-internal import Engine
-internal import Glibc
+import ArgumentParser
+import Bench
+import Glibc
 
-struct BenchWorst: ParsableCommand {
+struct BenchWorstCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worst",
         abstract: "The longest turns of the engine in the worst cases known, at full limits.",

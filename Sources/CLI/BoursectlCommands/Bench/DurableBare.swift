@@ -1,4 +1,4 @@
-// What the disk and a socket take by themselves: what `bench durable` stands beside.
+// The bare disk and a bare socket, which `bench durable` compares with.
 
 import Glibc
 import Platform

@@ -132,7 +132,8 @@ final class BenchServer {
             Clock.sleep(nanos: 20_000_000)
         }
         kill(process.id, SIGKILL)
-        throw Failure("\(program) did not begin to serve within 10 s", repair: "see its messages")
+        throw CommandError(
+            "\(program) did not begin to serve within 10 s", repair: "see its messages")
     }
 
     /// The matchd in this program's directory.
@@ -143,12 +144,12 @@ final class BenchServer {
             decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let path = Directory.join(Directory.parent(of: own) ?? ".", "bourse-matchd")
         guard Directory.exists(path) else {
-            throw Failure("there is no \(path)", repair: "give the program with --matchd")
+            throw CommandError("there is no \(path)", repair: "give the program with --matchd")
         }
         return path
     }
 
-    func status() throws(LinkFault) -> LinkStatus {
+    func status() throws(LinkError) -> LinkStatus {
         guard let name = Text40("bench") else { preconditionFailure("a short name") }
         return try LinkClient.connect(unix: socket, name: name).status()
     }
@@ -166,7 +167,7 @@ final class BenchServer {
             number += 1
             let ack = try client.execute(command, session: session, number: number)
             guard ack.refusal == .none else {
-                throw Failure("setting up the market was refused: \(ack.refusal)")
+                throw CommandError("setting up the market was refused: \(ack.refusal)")
             }
         }
         try submit(SetAsset(code: base, scale: 8, audit: audit))

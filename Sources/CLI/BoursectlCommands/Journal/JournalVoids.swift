@@ -5,7 +5,7 @@ import Engine
 import JSON
 import Presentation
 
-struct JournalVoids: ParsableCommand {
+struct JournalVoidsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "voids", abstract: "Lists the records that operators voided.",
         discussion: """
@@ -16,7 +16,7 @@ struct JournalVoids: ParsableCommand {
             JSON: [SEQUENCE, …], in the order in which they were voided.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
     func run() throws {
         let voids = try common.exchange().replica().engine.voids

@@ -24,11 +24,11 @@ struct DemoKeys: Codable {
     }
 
     /// The keys that were made before, else new ones that are on disk already.
-    static func load(_ settings: Settings) throws(Failure) -> DemoKeys {
+    static func load(_ settings: Settings) throws(CommandError) -> DemoKeys {
         let path = Self.path(settings)
         if let text = try TextFile.read(path) {
             guard let keys = try? JSONDecoder().decode(DemoKeys.self, from: Data(text.utf8)) else {
-                throw Failure(
+                throw CommandError(
                     "\(path) is no list of demo keys",
                     repair: "move it away; then revoke the old keys and run this again")
             }
@@ -45,7 +45,7 @@ struct DemoKeys: Codable {
     }
 
     /// Writes them.
-    func save(_ settings: Settings) throws(Failure) {
+    func save(_ settings: Settings) throws(CommandError) {
         let json: JSONValue = [
             "accounts": .array(
                 accounts.map {

@@ -25,28 +25,28 @@ struct SealKeyFile {
     var exists: Bool { Directory.exists(path) || Directory.exists(encrypted) }
 
     /// Reads it.
-    func load() throws(Failure) -> SealKey {
+    func load() throws(CommandError) -> SealKey {
         guard Directory.exists(path) || !Directory.exists(encrypted) else {
             return try decrypted()
         }
         do {
             return try SealKey.load(path)
         } catch {
-            throw Failure("\(error)", repair: "`boursectl init` makes one")
+            throw CommandError("\(error)", repair: "`boursectl init` makes one")
         }
     }
 
     /// Makes a new plain one.
-    func create() throws(Failure) {
+    func create() throws(CommandError) {
         do {
             _ = try SealKey.create(path)
         } catch {
-            throw Failure("\(error)")
+            throw CommandError("\(error)")
         }
     }
 
     /// Makes a new one that only this host opens.
-    func createEncrypted() throws(Failure) {
+    func createEncrypted() throws(CommandError) {
         var key = SystemRandom.bytes(32)
         defer { for index in key.indices { key[index] = 0 } }
         let aside = encrypted + ".new"
@@ -58,11 +58,11 @@ struct SealKeyFile {
             try file.sync()
             try Directory.rename(aside, to: encrypted)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
-    private func decrypted() throws(Failure) -> SealKey {
+    private func decrypted() throws(CommandError) -> SealKey {
         let text = try Self.run(
             ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
         let digits = Array(text.utf8.filter { $0 != 0x0A })
@@ -73,22 +73,22 @@ struct SealKeyFile {
             bytes.append(byte)
         }
         guard digits.count == 64, bytes.count == 32 else {
-            throw Failure("\(encrypted) holds no key of 32 bytes")
+            throw CommandError("\(encrypted) holds no key of 32 bytes")
         }
         return SealKey(SecretBytes(bytes))
     }
 
     private static func run(
         _ arguments: [String], input: [UInt8] = []
-    ) throws(Failure) -> String {
+    ) throws(CommandError) -> String {
         let done: Program.Result
         do throws(SystemError) {
             done = try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         guard done.status == 0 else {
-            throw Failure(
+            throw CommandError(
                 "systemd-creds failed: \(done.errors.split(separator: "\n").last ?? "")",
                 repair: "only root on the host that made the key can open it; on another host put "
                     + "the plain key back as seal.key")

@@ -1,0 +1,98 @@
+// noise
+
+import ArgumentParser
+import Checks
+import Platform
+import Presentation
+
+struct NoiseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "noise",
+        abstract: "Measures how often a CPU is taken from the thread that has it.",
+        discussion: """
+            A thread on that CPU does nothing but read the clock: a gap between two readings is \
+            time in which something else had the CPU. Beside the gaps stands what came in there \
+            in the same time: interrupts, softirqs, other threads, the hypervisor.
+
+            It takes the whole CPU while it measures, and so refuses one that the engine of a \
+            running exchange has for itself: measure on a standby, or while matchd is stopped.
+
+            JSON: {"cpu", "nanos", "readings", "p50Nanos", "p99Nanos", "p999Nanos", "maxNanos", \
+            "lostNanos", "over1Micros", "over10Micros", "over100Micros", "gaps": [{"fromNanos", \
+            "count"}], "preempted", "suspects": [{"name", "count"}]}; lostNanos is the sum of \
+            the gaps from 1 µs.
+
+            EXAMPLE
+              boursectl noise 2 --seconds 30
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(help: "How long it measures.") var seconds = 10
+    @Flag(help: "Measures although an engine has the CPU: it waits meanwhile.") var force = false
+    @Argument(help: "The CPU.") var cpu: Int
+
+    func validate() throws {
+        guard 1...3_600 ~= seconds else { throw ValidationError("Give 1 … 3600 seconds.") }
+        guard 0...CPUSet.numberMax ~= cpu else { throw ValidationError("There is no CPU \(cpu).") }
+    }
+
+    func run() throws {
+        if !force, let process = Self.engine(on: cpu) {
+            throw CommandError(
+                "the engine of process \(process) has CPU \(cpu) for itself, and would wait",
+                repair: "measure on a standby, or while matchd is stopped; --force measures now")
+        }
+        let all = try CommandError.wrapping { () throws(SystemError) in try Host.affinity(thread: 0)
+        }
+        // Whoever waits for the measurement is not to be its noise.
+        let others = all.filter { $0 != cpu }
+        if !others.isEmpty { try? Host.setAffinity(thread: 0, others) }
+        let reading = HostReading(plan: HostPlan(), root: "")
+        let before = reading.observation(NoiseSuspect.sources)
+        let found = try NoiseReport.measure(cpu: cpu, nanos: Int64(seconds) * 1_000_000_000)
+        let after = reading.observation(NoiseSuspect.sources)
+        let suspects = NoiseSuspect.all(on: cpu, from: before, to: after)
+        common.out.give(
+            found.json(cpu, suspects ?? []), text: found.lines(cpu, suspects, common.out.ink))
+    }
+
+    /// The process whose engine may run on this CPU alone; nil where there is none that can be
+    /// seen.
+    private static func engine(on cpu: Int) -> String? {
+        let processes = (try? Directory.names(in: "/proc")) ?? []
+        return processes.first { process in
+            guard ThreadStatus("/proc/\(process)/status")?.name == "bourse-matchd" else {
+                return false
+            }
+            let folder = "/proc/\(process)/task"
+            return ((try? Directory.names(in: folder)) ?? []).contains { thread in
+                let status = ThreadStatus("\(folder)/\(thread)/status")
+                return status?.name == "engine" && status?.cpus == "\(cpu)"
+            }
+        }
+    }
+}
+
+/// What a thread's `status` says, proc_pid_status(5).
+struct ThreadStatus {
+    var name = ""
+    /// The CPUs that it may run on, as a list.
+    var cpus = ""
+    /// How often somebody else was put in its place.
+    var preempted: UInt64 = 0
+
+    init?(_ path: String) {
+        guard let bytes = try? File(path, .read).read(count: 16_384) else { return nil }
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = String(line[line.index(after: colon)...].drop { $0 == "\t" })
+            switch line[..<colon] {
+            case "Name": name = value
+            case "Cpus_allowed_list": cpus = value
+            case "nonvoluntary_ctxt_switches": preempted = UInt64(value) ?? 0
+            default: break
+            }
+        }
+    }
+}
