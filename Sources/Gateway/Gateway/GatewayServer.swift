@@ -1,4 +1,4 @@
-// The gateway as a whole: its parts put together, its sockets and its timers.
+// A running gateway: its parts, sockets and timers.
 
 import Engine
 import Follower

@@ -6,7 +6,6 @@ import History
 import Platform
 import SpotAPI
 import Terms
-import Wire
 
 /// The replica to read, the way for commands, and the limits.
 struct EndpointContext {
@@ -15,7 +14,7 @@ struct EndpointContext {
     /// Maximum number of levels of a depth request.
     let depthMax: Int
     /// The replica, once matchd has named its journal.
-    var replica: ExchangeReplica?
+    var replica: GatewayReplica?
     private let ids = ClientIDs()
 
     init(session: MatchdSession, limiter: RateLimiter, depthMax: Int) {
@@ -25,14 +24,14 @@ struct EndpointContext {
     }
 
     /// The replica, once it has caught up with the log. Throws 503.
-    func readyReplica() throws(APIError) -> ExchangeReplica {
+    func readyReplica() throws(APIError) -> GatewayReplica {
         guard let replica, replica.isCaughtUp else { throw .startingUp }
         return replica
     }
 
     /// The replica, and the units of the symbol that the request names. Throws 503, -1102, -1100,
     /// -1121.
-    func market(_ call: Call) throws(APIError) -> (ExchangeReplica, InstrumentUnits) {
+    func market(_ call: Call) throws(APIError) -> (GatewayReplica, InstrumentUnits) {
         let replica = try readyReplica()
         return (replica, try replica.units(try call.parameters.symbol()))
     }
@@ -54,14 +53,6 @@ struct EndpointContext {
     func countOrder(_ call: Call) throws(APIError) {
         try limiter.countOrder(call.account, now: call.now)
         call.orderCounts = limiter.orders(call.account)
-    }
-
-    /// Submits a command of a call, see `MatchdSession.submit`.
-    func submit(
-        _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
-        _ done: @escaping PendingCommands.Done
-    ) throws(APIError) {
-        try session.submit(payload, time, cancel: cancel, deadline: call.deadline, done)
     }
 }
 
@@ -88,7 +79,7 @@ final class ClientIDs {
 extension Call {
     /// Reads history and calls `done` with what was read; an error is answered.
     func read<T: Sendable>(
-        _ replica: ExchangeReplica, _ body: @escaping @Sendable (HistoryReader) throws -> T,
+        _ replica: GatewayReplica, _ body: @escaping @Sendable (HistoryReader) throws -> T,
         done: @escaping (T) -> Void
     ) {
         replica.readHistory(body) { result in

@@ -28,7 +28,8 @@ extension Endpoint {
         let (_, units) = try context.market(call)
         let order = try context.order(call, units)
         try context.countOrder(call)
-        try context.submit(order.place, order.answerTime, call) { result in
+        try context.session.submit(order.place, order.answerTime, deadline: call.deadline) {
+            result in
             call.reply(result) { applied throws(APIError) in
                 try newOrder(applied, order, units)
             }
@@ -93,7 +94,7 @@ extension Endpoint {
             clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
             cancelID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
             deadline: context.deadline(call))
-        try context.submit(cancel, .atOnce, call) { result in
+        try context.session.submit(cancel, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
@@ -123,7 +124,9 @@ extension Endpoint {
         let cancel = MassCancel(
             account: call.account, instrument: units.view.id, deadline: context.deadline(call))
         let id = context.newClientID()
-        try context.submit(cancel, .afterMassCancel(cancel), call) { result in
+        try context.session.submit(
+            cancel, .afterMassCancel(cancel), deadline: call.deadline
+        ) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
@@ -163,7 +166,9 @@ extension Endpoint {
         try context.countOrder(call)
         let command = CancelReplace(
             stopOnFailure: mode == "STOP_ON_FAILURE", cancel: cancel, place: order.place)
-        try context.submit(command, order.answerTime, cancel: cancel, call) { result in
+        try context.session.submit(
+            command, order.answerTime, cancel: cancel, deadline: call.deadline
+        ) { result in
             do throws(APIError) {
                 let reply = try replaced(try result.get(), command, order, units)
                 call.reply(status: reply.status) { reply.write(to: &$0) }
@@ -224,7 +229,7 @@ extension Endpoint {
             newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
             keepsPriority: true, deadline: context.deadline(call))
         let from = before?.clOrdID ?? reference.clOrdID
-        try context.submit(command, .atOnce, call) { result in
+        try context.session.submit(command, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(amend: applied.outcome.refusal)

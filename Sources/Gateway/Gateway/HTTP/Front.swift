@@ -1,4 +1,4 @@
-// The clients' side of the gateway: from a request to its endpoint, and what bounds all clients.
+// The clients' side of the gateway: from a request to its endpoint, and the bounds of all clients.
 
 import Engine
 import Follower
@@ -10,7 +10,8 @@ import Platform
 import SpotAPI
 import Terms
 
-/// Who may ask, how much, and who listens. It belongs to one event loop, so there are no locks.
+/// The limits, keys, streams, memory and connections of all clients. It belongs to one event loop,
+/// so there are no locks.
 final class Front {
     let eventLoop: any EventLoop
     let options: GatewayOptions
@@ -39,9 +40,9 @@ final class Front {
     }
 
     /// Answers requests from this replica, once it has caught up.
-    func serve(_ replica: ExchangeReplica) { context.replica = replica }
+    func serve(_ replica: GatewayReplica) { context.replica = replica }
 
-    /// Takes what a record changed, which `engine` applied last.
+    /// Takes the effects of the record that `engine` applied last.
     func take(_ effects: RecordEffects, _ engine: borrowing Engine) {
         for keyID in effects.changedKeys { keyRing.forget(keyID) }
         streams.publishDepth(.fast, effects.depthUpdates, engine)

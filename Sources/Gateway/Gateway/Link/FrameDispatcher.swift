@@ -1,4 +1,4 @@
-// What comes from matchd: to the session and the replica, and what came of it to the clients.
+// From matchd's frames to clients: through the session and the replica.
 
 import Engine
 import Follower
@@ -8,7 +8,8 @@ import Logging
 import MarketData
 import Platform
 
-/// Takes the frames of all connections to matchd, one after the other.
+/// Takes the frames of all connections to matchd, one after the other, and passes their effects to
+/// clients.
 final class FrameDispatcher {
     private let session: MatchdSession
     private let front: Front
@@ -16,7 +17,7 @@ final class FrameDispatcher {
     /// Opens the history of a journal, once matchd has named it.
     private let openHistory: @Sendable (UInt64, UInt64) throws(HistoryError) -> History
     /// The replica, from the first welcome on.
-    private(set) var replica: ExchangeReplica?
+    private(set) var replica: GatewayReplica?
 
     init(
         session: MatchdSession, front: Front, log: Logger,
@@ -47,7 +48,7 @@ final class FrameDispatcher {
     }
 
     /// The replica, ready for a new connection.
-    private func replica(_ welcome: LinkWelcome) throws(MatchdSessionError) -> ExchangeReplica {
+    private func replica(_ welcome: LinkWelcome) throws(MatchdSessionError) -> GatewayReplica {
         if let replica {
             do throws(FollowerError) {
                 try replica.reconnected(welcome)
@@ -72,10 +73,10 @@ final class FrameDispatcher {
                 restored; move the history away, and it is written anew from the journal
                 """)
         }
-        return ExchangeReplica(welcome, history: history, eventLoop: front.eventLoop, log: log)
+        return GatewayReplica(welcome, history: history, eventLoop: front.eventLoop, log: log)
     }
 
-    /// Gives a frame of the log to the replica, and what came of it to clients.
+    /// Applies a frame of the log to the replica, and passes its effects to clients.
     private func follow(_ frame: LinkFrame) throws(MatchdSessionError) {
         guard let replica else { return }
         var answers: [PendingCommands.Answer] = []

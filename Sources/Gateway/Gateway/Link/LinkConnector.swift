@@ -1,4 +1,4 @@
-// Keeps a connection to matchd, however often it goes away.
+// Keeps a connection to matchd, and restores it after a loss.
 
 import Follower
 import Link
@@ -18,7 +18,7 @@ final class LinkConnector {
     private var channel: (any Channel)?
     private var pauseMilliseconds: Int64 = 0
     private var isStopped = false
-    /// The last reason that was logged, so that a matchd that stays away fills no log.
+    /// The last logged reason, so that a matchd that stays away does not fill the log.
     private var lastReason = ""
 
     /// The longest pause between two attempts.
@@ -36,7 +36,7 @@ final class LinkConnector {
         self.fail = fail
     }
 
-    /// Begins to connect.
+    /// Starts to connect.
     func start() { connect() }
 
     /// Closes the connection and makes no other.
@@ -72,7 +72,7 @@ final class LinkConnector {
     private func closed(_ handler: LinkHandler) {
         channel = nil
         if handler.isWelcomed {
-            // It had been well: this loss is a new one.
+            // The connection had worked: this loss is a new one.
             pauseMilliseconds = 0
             lastReason = ""
         }

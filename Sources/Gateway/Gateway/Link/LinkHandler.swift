@@ -64,14 +64,14 @@ final class LinkHandler: ChannelInboundHandler {
         session.flush()
     }
 
-    private func holdBack(_ replica: ExchangeReplica, _ context: ChannelHandlerContext) {
+    private func holdBack(_ replica: GatewayReplica, _ context: ChannelHandlerContext) {
         isHeldBack = true
         context.channel.setOption(ChannelOptions.autoRead, value: false).whenFailure { _ in }
         replica.reportWait()
         retry(replica, context)
     }
 
-    private func retry(_ replica: ExchangeReplica, _ context: ChannelHandlerContext) {
+    private func retry(_ replica: GatewayReplica, _ context: ChannelHandlerContext) {
         context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { [self] in
             guard isActive else { return }
             guard replica.flush() else { return retry(replica, context) }

@@ -45,21 +45,21 @@ package final class MatchdSession {
 
     // MARK: The connection
 
-    /// A connection is there: greets matchd.
+    /// A connection is open: greets matchd.
     func opened(_ channel: any Channel) {
         self.channel = channel
         pending.out.append(.hello(LinkHello(wantsAcks: false, name: name)))
         flush()
     }
 
-    /// matchd greeted back: subscribes to the log, opens lanes, and sends again what the log has
-    /// not shown.
+    /// matchd greeted back: subscribes to the log, opens lanes, and sends again the commands that the
+    /// log has not shown.
     package func welcomed(_ subscription: LinkFrame) {
         pending.out.append(subscription)
         pending.connected()
     }
 
-    /// The connection is gone; commands wait for the next one.
+    /// The connection was lost; commands wait for the next one.
     package func closed() {
         channel = nil
         pending.disconnected()
@@ -87,8 +87,8 @@ package final class MatchdSession {
     // MARK: Commands
 
     /// Submits a command that is valid until `deadline` (ns since 1970 on this host's clock).
-    /// `done` is called at its time, or when the command never will be in the log, or took too
-    /// long. Throws where it can't be sent: then nothing was done.
+    /// `done` is called at its time, or when the command was refused or took too long. Throws where it
+    /// cannot be sent: then nothing was done.
     package func submit(
         _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil,
         deadline: Int64, _ done: @escaping PendingCommands.Done
@@ -116,7 +116,7 @@ package final class MatchdSession {
         unsafe pending.applied(header, record, outcome, engine, host: Clock.realtimeNanos())
     }
 
-    /// The exchange has so many instruments: opens a lane for each, up to the maximum.
+    /// Opens a lane for each of so many instruments, up to the maximum.
     package func open(instruments: Int) { pending.open(instruments: instruments) }
 
     /// Gives up on commands that waited too long; returns their answers.

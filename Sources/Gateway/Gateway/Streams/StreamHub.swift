@@ -88,7 +88,7 @@ final class StreamHub {
     // MARK: Immediately
 
     /// Trades of the newest records, and the best prices where they changed.
-    func publish(_ trades: [MarketTrade], _ replica: ExchangeReplica) {
+    func publish(_ trades: [MarketTrade], _ replica: GatewayReplica) {
         guard !listeners.isEmpty else { return }
         let time = Clock.realtimeMillis() * 1_000_000
         for trade in trades {
@@ -108,7 +108,7 @@ final class StreamHub {
         }
     }
 
-    private func publishAggregates(_ trades: [MarketTrade], _ replica: ExchangeReplica, time: Int64)
+    private func publishAggregates(_ trades: [MarketTrade], _ replica: GatewayReplica, time: Int64)
     {
         var start = trades.startIndex
         while start < trades.endIndex {
@@ -151,7 +151,7 @@ final class StreamHub {
     }
 
     /// Tickers and candles, every second.
-    func publishSecond(_ replica: ExchangeReplica, now: Int64) {
+    func publishSecond(_ replica: GatewayReplica, now: Int64) {
         replica.takeCandles(now: now) { instrument, interval, candle in
             guard let units = InstrumentUnits(instrument, in: replica.engine) else { return }
             send(StreamName(symbol: units.view.symbol, kind: .kline(interval))) {
@@ -162,7 +162,7 @@ final class StreamHub {
         publishDay(replica, isMini: false, now: now)
     }
 
-    private func publishDay(_ replica: ExchangeReplica, isMini: Bool, now: Int64) {
+    private func publishDay(_ replica: GatewayReplica, isMini: Bool, now: Int64) {
         let kind = isMini ? StreamKind.miniTicker : .ticker
         let all = StreamName(symbol: Text16(), kind: kind)
         var array = JSONWriter()

@@ -1,5 +1,5 @@
-// What the gateway knows of the exchange: a replica of the engine, and the market data and history
-// that are made from the same records.
+// The gateway's copy of the exchange: a replica of the engine, and the market data and history made
+// from the same records.
 
 import Engine
 import Follower
@@ -12,30 +12,29 @@ import SpotAPI
 import Terms
 import Wire
 
-/// What a record changed for clients.
+/// The effects of a record that clients see.
 struct RecordEffects {
     var trades: [MarketTrade] = []
     /// API keys that were added or revoked.
     var changedKeys: [Text64] = []
-    /// Depth updates of the fast cadence that go out before their time, because many prices
-    /// changed.
+    /// Depth updates of the fast cadence that are due early, because many prices changed.
     var depthUpdates: [DepthUpdate] = []
 }
 
-/// A replica of the exchange. It belongs to one event loop.
-final class ExchangeReplica {
+/// The replica of a gateway. It belongs to one event loop.
+final class GatewayReplica {
     private var follower: Follower
     private(set) var market: MarketData
     private var feed: HistoryFeed
     let history: History
     /// Whether the market data was filled from history and takes records.
     private var isMarketReady: Bool
-    /// Whether it has seen, at least once, all that was released when matchd last said so.
+    /// Whether it has caught up with the log at least once.
     private(set) var isCaughtUp = false
     private let eventLoop: any EventLoop
     private let log: Logger
 
-    /// An empty replica that begins behind what `history` holds, or before.
+    /// An empty replica that begins after the last record in `history`, or earlier.
     init(_ welcome: LinkWelcome, history: History, eventLoop: any EventLoop, log: Logger) {
         follower = Follower(welcome, snapshotAtMost: history.openedAt)
         market = MarketData(sequence: history.openedAt)
@@ -54,7 +53,7 @@ final class ExchangeReplica {
     /// What to send to follow the log from here.
     var subscription: LinkFrame { follower.subscription }
 
-    /// Goes on with a new connection.
+    /// Continues on a new connection.
     func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         try follower.reconnected(welcome)
     }
@@ -74,7 +73,7 @@ final class ExchangeReplica {
         if case .caughtUp = progress, !isCaughtUp { caughtUp() }
     }
 
-    /// Keeps market data and history up with the record that `engine` applied last.
+    /// Updates market data and history with the record that `engine` applied last.
     private func keep(_ header: RecordHeader, _ engine: borrowing Engine) -> RecordEffects {
         var effects = RecordEffects()
         guard header.sequence > history.openedAt else { return effects }
@@ -95,7 +94,7 @@ final class ExchangeReplica {
         return effects
     }
 
-    /// Fills market data with what the history has, which ends where the records to come begin.
+    /// Fills market data from the history, which ends where the next records begin.
     private func restoreMarket(_ engine: borrowing Engine) {
         isMarketReady = true
         let week: Int64 = 7 * 86_400_000_000_000
@@ -128,14 +127,14 @@ final class ExchangeReplica {
         log.info("caught up with the log at record \(engine.sequence)")
     }
 
-    /// Whether the history takes no more for now: then no frame is to be given.
+    /// Whether the history is full for now: until `flush` succeeds, pass in no frames.
     var isBackedUp: Bool { feed.isBackedUp }
 
-    /// Hands what is gathered to the history; false where that takes no more for now.
+    /// Passes what is gathered to the history; false where it is full for now.
     @discardableResult
     func flush() -> Bool { feed.flush() }
 
-    /// Why the history takes no more, where that is an error; logs it.
+    /// Logs why the history takes no more, where that is an error.
     func reportWait() {
         if let fault = history.fault { log.error("the feed waits for the history: \(fault)") }
     }
@@ -155,7 +154,7 @@ final class ExchangeReplica {
         }
     }
 
-    /// What an account has, by asset.
+    /// An account's balances, by asset.
     func balances(_ account: AccountID) -> [(asset: AssetView, balance: Balance)] {
         (0..<engine.assetCount).compactMap { number in
             let id = AssetID(UInt16(number + 1))
@@ -210,7 +209,7 @@ final class ExchangeReplica {
         market.takeCandles(now: now, body)
     }
 
-    /// Reads history off the loop, and calls `done` on the loop. The read sees all that was applied
+    /// Reads history off the loop, and calls `done` on the loop. The read sees all records applied
     /// here.
     func readHistory<T: Sendable>(
         _ body: @escaping @Sendable (HistoryReader) throws -> T,
