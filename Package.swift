@@ -90,7 +90,7 @@ let package = Package(
         wing("Host", "Checks", ["JSON"]),
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "Configuration", ["Terms", "Checks", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
         wing(

@@ -33,11 +33,7 @@ struct AuditedMark {
 
     /// Keeps another.
     func set(_ sequence: UInt64) throws(SystemError) {
-        let aside = path + ".new"
-        let file = try File(aside, .replace)
-        try file.write(Array("\(sequence)\n".utf8))
-        try file.sync()
-        try Directory.rename(aside, to: path)
+        try File.replace(path, with: Array("\(sequence)\n".utf8))
     }
 }
 

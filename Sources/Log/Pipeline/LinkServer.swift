@@ -309,7 +309,7 @@ final class LinkServer {
         }
         guard !connection.input.isFull else { return }
         let got = connection.input.receive(connection.descriptor)
-        if got == 0 || got < 0 && errno != EAGAIN && errno != EINTR {
+        if got == 0 || got < 0 && errno != EAGAIN {
             drop(connection)
             return
         }

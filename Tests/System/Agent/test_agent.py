@@ -245,7 +245,7 @@ def test_check_ends_as_monitoring_plugins_do(exchange):
     warned = exchange.ctl("check", FIX, "--output", "nagios", check=False)
     assert warned.returncode == 1
     assert re.fullmatch(
-        rf"BOURSE WARNING - 1 of 1 checks are not well: {FIX}: [^|]+ \| '{FIX}'=\d+;1000000;\n",
+        rf"BOURSE WARNING - 1 of 1 checks are not ok: {FIX}: [^|]+ \| '{FIX}'=\d+;1000000;\n",
         warned.stdout)
     exchange.set("agent", "thresholds", f"{FIX}=0:0")
     exchange.stop("agentd")

@@ -215,7 +215,7 @@ def test_leaves_an_engine_its_cpu(exchange):
     exchange.set("matchd", "cpu", 0)
     exchange.start("matchd")
     refused = noise(0, "--seconds", 1)
-    assert refused.returncode == 1 and "has CPU 0 for itself" in refused.stderr
+    assert refused.returncode == 1 and "CPU 0 is reserved for the engine" in refused.stderr
     assert "--force" in refused.stderr
     assert noise(0, "--seconds", 1, "--force")["readings"] > 0
     exchange.check_alive()

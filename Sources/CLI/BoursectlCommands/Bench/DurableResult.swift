@@ -3,7 +3,7 @@
 import Link
 import Terms
 
-/// What a process measured.
+/// The measurements of a load process.
 struct DurableResult: Sendable {
     var acked: UInt64 = 0
     var refused: UInt64 = 0
@@ -38,7 +38,7 @@ struct DurableResult: Sendable {
         (self.acked, self.refused, self.nanos, self.latency) = (acked, refused, nanos, latency)
     }
 
-    /// Adds another process's.
+    /// Merges another process's.
     mutating func merge(_ other: DurableResult) {
         acked += other.acked
         refused += other.refused

@@ -4,13 +4,13 @@ import Link
 
 /// Where the time of sampled commands went.
 struct DurableStages {
-    /// What passes between two stamps, the sender's before all and the receiver's behind.
+    /// The stages between two stamps, from the sender's first to the receiver's last.
     private static let names = [
         "load, late", "socket, in", "queue", "engine", "write before", "fsync before",
         "journal wakes", "journal write", "fsync", "release", "socket, out",
     ]
     private var each = [LatencyHistogram](repeating: LatencyHistogram(), count: names.count)
-    /// What each took of the command that took longest.
+    /// The time of each stage of the slowest command.
     private var longest = [Int64](repeating: 0, count: names.count)
 
     init() {}
@@ -28,7 +28,7 @@ struct DurableStages {
         if other.longest.reduce(0, +) > longest.reduce(0, +) { longest = other.longest }
     }
 
-    /// A table under `title`, and what the longest of all was.
+    /// A table under `title`, and the stages of the slowest command.
     func table(_ title: String) -> String {
         let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
         var lines = [

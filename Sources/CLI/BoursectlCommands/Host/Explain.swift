@@ -11,7 +11,7 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Explains a check: what was found, why it matters, and what to do.",
         discussion: """
             JSON: {"check": {…}, "history": [[minute since 1970, worst state, largest value]]}, \
-            the last day.
+            for the last day.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -43,7 +43,7 @@ struct ExplainCommand: ParsableCommand {
         var lines = ["\(ink.state(check.state))  \(check.name)"] + facts.lines(ink)
         lines += ["", Table.printable(check.why)]
         if !check.changes.isEmpty {
-            lines += ["", "The agent can put it right with `boursectl fix \(check.name) --apply`:"]
+            lines += ["", "The agent can fix it with `boursectl fix \(check.name) --apply`:"]
             lines += check.changes.map { "  " + $0 }
         }
         if !check.advice.isEmpty {
@@ -52,7 +52,7 @@ struct ExplainCommand: ParsableCommand {
         return lines
     }
 
-    /// The last day, a letter for each hour of which something is known, by its worst state.
+    /// The last day, a letter per hour with samples, by its worst state.
     private static func course(_ history: JSONValue?) -> String {
         guard case .array(let samples)? = history else { return "" }
         var hours: [(hour: Int64, state: CheckState)] = []
@@ -76,7 +76,7 @@ struct ExplainCommand: ParsableCommand {
             case .unknown: "?"
             }
         }
-        return letters.joined() + "  (an hour each: . ok, w warning, C critical, ? unknown)"
+        return letters.joined() + "  (one per hour: . ok, w warning, C critical, ? unknown)"
     }
 }
 

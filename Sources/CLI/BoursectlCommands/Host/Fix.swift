@@ -8,10 +8,10 @@ import Presentation
 struct FixCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fix",
-        abstract: "Shows what puts a check right, and with --apply has the agent do it.",
+        abstract: "Shows how to fix a check; with --apply, the agent does it.",
         discussion: """
-            The agent does what [agent] allow in bourse.toml has, through the root helper, and \
-            writes down how to undo it. What it cannot do it says: that is for you.
+            The agent makes the changes that [agent] allow in bourse.toml permits, through the \
+            root helper, and records how to undo them. What it cannot do is listed for you.
 
             JSON: {"requests": [line], "results": [{"line", "ok", "answer", "undo"}], "refused", \
             "advice": [line]}.
@@ -20,7 +20,7 @@ struct FixCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var who: OperatorOption
 
-    @Flag(help: "Do it; else it is only shown.")
+    @Flag(help: "Make the changes instead of showing them.")
     var apply = false
 
     @Argument(help: "The check's name.")
@@ -70,6 +70,6 @@ struct FixCommand: ParsableCommand {
 }
 
 extension JSONValue {
-    /// Whether a result says that it was carried out.
+    /// Whether a result reports success.
     var isDone: Bool { self["ok"] == .bool(true) }
 }

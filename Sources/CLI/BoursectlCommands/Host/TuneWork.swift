@@ -6,9 +6,9 @@ import JSON
 import Platform
 import Presentation
 
-/// What was done of a plan.
+/// The work on a plan.
 struct TuneWork {
-    /// A change, as the agent answered.
+    /// A change with the agent's answer.
     struct Change {
         var check: String
         var line: String
@@ -18,7 +18,7 @@ struct TuneWork {
     }
 
     let root: String
-    /// What the agent may change.
+    /// The verbs that the agent may use.
     let allowed: [String]
     private var changes: [Change] = []
     private var written: [TuneFile] = []
@@ -29,7 +29,7 @@ struct TuneWork {
 
     var isDone: Bool { problems.isEmpty && changes.allSatisfy(\.isDone) }
 
-    /// Has the agent do what puts a check right.
+    /// Has the agent fix a check.
     mutating func change(_ item: TunePlan.Item, _ agent: AgentClient) {
         func all(_ isDone: Bool, _ answer: String) -> [Change] {
             item.requests.map {
@@ -40,9 +40,9 @@ struct TuneWork {
             let answer = try agent.post(
                 "/v1/fix", ["name": .string(item.name), "apply": .bool(true)])
             if let refused = answer["refused"]?.text {
-                // The agent may have looked later than the plan.
+                // The agent may have checked later than the plan.
                 let isRight = answer["requests"]?.texts?.isEmpty == true
-                changes += all(false, isRight ? "the agent finds otherwise: \(refused)" : refused)
+                changes += all(false, isRight ? "the agent disagrees: \(refused)" : refused)
                 return
             }
             guard case .array(let results)? = answer["results"] else {
@@ -54,10 +54,10 @@ struct TuneWork {
                     isDone: result["ok"] == .bool(true), answer: result["answer"]?.text ?? "",
                     undo: result["undo"]?.text)
             }
-            // It ends where its helper does not answer.
+            // The agent stops where its helper does not answer.
             let asked = answer["requests"]?.texts ?? []
             changes += asked.dropFirst(results.count).map {
-                Change(check: item.name, line: $0, isDone: false, answer: "was not tried")
+                Change(check: item.name, line: $0, isDone: false, answer: "not attempted")
             }
         } catch {
             changes += all(false, error.problem)
@@ -85,7 +85,7 @@ struct TuneWork {
         }
     }
 
-    /// What takes files into use that the agent does not: units begin anew.
+    /// Commands that put the files into effect: units have to restart.
     private func next(_ tuning: TunePlan) -> [String] {
         var lines: [String] = []
         let denied = changes.filter { !$0.isDone && $0.answer.contains("[agent] allow") }
@@ -100,7 +100,7 @@ struct TuneWork {
         let units = (written + removed).compactMap(\.unit)
         guard !units.isEmpty else { return lines }
         lines.append("systemctl daemon-reload")
-        // Only an orderly restart of matchd checks that it comes back as it went.
+        // Only an upgrade verifies that matchd comes back in the same state.
         lines.append(
             units.contains("bourse-matchd.service")
                 ? "boursectl upgrade --force"
@@ -108,7 +108,7 @@ struct TuneWork {
         return lines
     }
 
-    /// What takes back all that was done here.
+    /// Commands that undo all of it.
     private var undo: [String] {
         var lines: [String] = []
         if changes.contains(where: { $0.undo != nil }) {
@@ -146,9 +146,9 @@ struct TuneWork {
         lines += written.map { ink.good("wrote \(root)\($0.path)") }
         lines += removed.map { ink.good("removed \(root)\($0.path)") }
         lines += problems.map { ink.bad(Table.printable($0)) }
-        if lines.isEmpty { lines.append("nothing was to do for boursectl") }
-        lines += Self.block("To take it into use:", next(tuning), ink)
-        lines += Self.block("To take it back:", undo, ink)
+        if lines.isEmpty { lines.append("There was nothing to change.") }
+        lines += Self.block("To put it into effect:", next(tuning), ink)
+        lines += Self.block("To undo it:", undo, ink)
         for item in tuning.items where !item.advice.isEmpty {
             lines += Self.block("For you: \(Table.printable(item.text))", item.advice, ink)
         }
@@ -157,8 +157,8 @@ struct TuneWork {
             lines += [
                 "",
                 ink.faint(
-                    "Interrupts, queues, threads and the bound on waking begin anew with a start: "
-                        + "[agent] automatic = true has the agent set them again."),
+                    "Interrupts, queues, threads and the wake-up bound are reset by a reboot: with "
+                        + "[agent] automatic = true the agent sets them again."),
             ]
         }
         return lines

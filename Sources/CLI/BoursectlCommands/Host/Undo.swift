@@ -7,7 +7,7 @@ import Presentation
 
 struct UndoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "undo", abstract: "Takes back a change that the agent made.",
+        commandName: "undo", abstract: "Undoes a change that the agent made.",
         discussion: "JSON: {\"line\", \"ok\", \"answer\", \"undo\"}.")
 
     @OptionGroup var common: CommonOptions

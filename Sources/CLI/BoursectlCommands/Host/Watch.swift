@@ -10,13 +10,13 @@ struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Shows this host and its exchange, live, until Ctrl-C.",
         discussion: """
-            On a terminal it redraws the screen each second; elsewhere it writes one state after \
-            the other. With --output json each state is one line.
+            On a terminal it redraws the screen every second; elsewhere it appends one state after \
+            another. With --output json each state is one line.
             """)
 
     @OptionGroup var common: CommonOptions
 
-    @Option(name: .shortAndLong, help: "Seconds between two looks.")
+    @Option(name: .shortAndLong, help: "Seconds between updates.")
     var seconds = 1
 
     func validate() throws {
@@ -66,14 +66,14 @@ struct WatchCommand: ParsableCommand {
         }
         lines += units.lines(ink) + [""]
         var checks = Table([
-            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FOUND"),
+            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FINDING"),
         ])
         for check in view.checks where check.state != .ok {
             checks.add(check.cells(now: view.time))
         }
         let good = view.checks.count { $0.state == .ok }
         return lines + (checks.rows.isEmpty ? [] : checks.lines(ink))
-            + [ink.faint("\(good) checks are as they should be")]
+            + [ink.faint("\(good) checks are ok")]
     }
 
     private func exchange(_ view: HostView, _ before: HostView?) -> String {
