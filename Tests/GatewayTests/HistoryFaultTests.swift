@@ -281,15 +281,15 @@ private func limitFiles(to bytes: rlim_t) {
     precondition(result == 0, "the limit is set")
 }
 
-/// What the system said.
-private struct Failure: Error { var code: Int32 }
+/// An error code of the system.
+private struct TestError: Error { var code: Int32 }
 
 private func overwrite(_ file: String, at offset: Int, _ bytes: [UInt8]) throws {
     let descriptor = unsafe open(file, O_WRONLY)
-    guard descriptor >= 0 else { throw Failure(code: errno) }
+    guard descriptor >= 0 else { throw TestError(code: errno) }
     defer { close(descriptor) }
     guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else {
-        throw Failure(code: errno)
+        throw TestError(code: errno)
     }
 }
 
@@ -308,6 +308,6 @@ private func startThread(_ body: @escaping @Sendable () -> Void) throws -> pthre
             unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
             return nil
         }, argument)
-    guard code == 0 else { throw Failure(code: code) }
+    guard code == 0 else { throw TestError(code: code) }
     return thread
 }

@@ -98,11 +98,8 @@ public final class History: Sendable {
 
     /// A journal's identity as the file has it.
     static func text(_ high: UInt64, _ low: UInt64) -> String {
-        func hex(_ word: UInt64) -> String {
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }
-        return hex(high) + hex(low)
+        let digits = String(UInt128(high) << 64 | UInt128(low), radix: 16)
+        return String(repeating: "0", count: 32 - digits.count) + digits
     }
 
     private static var configuration: Configuration {

@@ -52,8 +52,8 @@ package final class MatchdSession {
         flush()
     }
 
-    /// matchd greeted back: subscribes to the log, opens lanes, and sends again the commands that the
-    /// log has not shown.
+    /// matchd greeted back: subscribes to the log, opens lanes, and sends again the commands that
+    /// the log has not shown.
     package func welcomed(_ subscription: LinkFrame) {
         pending.out.append(subscription)
         pending.connected()
@@ -87,8 +87,8 @@ package final class MatchdSession {
     // MARK: Commands
 
     /// Submits a command that is valid until `deadline` (ns since 1970 on this host's clock).
-    /// `done` is called at its time, or when the command was refused or took too long. Throws where it
-    /// cannot be sent: then nothing was done.
+    /// `done` is called at its time, or when the command was refused or took too long. Throws where
+    /// it cannot be sent: then nothing was done.
     package func submit(
         _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil,
         deadline: Int64, _ done: @escaping PendingCommands.Done

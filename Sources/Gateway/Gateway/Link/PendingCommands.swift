@@ -29,9 +29,10 @@ package enum AnswerTime {
     case afterMassCancel(MassCancel)
 }
 
-/// Submits commands exactly once and answers each when its record was applied here, when it is known
-/// that it never will be, or when its time is over. Time is an argument: `now` in milliseconds of a
-/// clock that only goes forward, `host` in nanoseconds since 1970 on this host's clock.
+/// Submits commands exactly once and answers each when its record was applied here, when it is
+/// known that it never will be, or when its time is over. Time is an argument: `now` in
+/// milliseconds of a clock that only goes forward, `host` in nanoseconds since 1970 on this host's
+/// clock.
 ///
 /// Pure: frames go into `out`, answers are returned, and the owner sends both.
 package struct PendingCommands {

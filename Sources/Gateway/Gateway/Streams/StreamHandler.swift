@@ -88,7 +88,7 @@ final class StreamHandler: ChannelInboundHandler {
 
     private func take(_ data: ByteBuffer) {
         var json = JSONWriter()
-        do throws(StreamCommand.Failure) {
+        do throws(StreamCommandError) {
             let command = try StreamCommand(parsing: data.readableBytesView)
             try apply(command)
             switch command.method {
@@ -102,24 +102,24 @@ final class StreamHandler: ChannelInboundHandler {
         write(ByteBuffer(bytes: json.bytes))
     }
 
-    private func apply(_ command: StreamCommand) throws(StreamCommand.Failure) {
+    private func apply(_ command: StreamCommand) throws(StreamCommandError) {
         let before = nameCount
         defer { hub.nameCount += nameCount - before }
         switch command.method {
         case .subscribe(let list):
             guard nameCount + list.count <= hub.options.streamsMax else {
-                throw StreamCommand.Failure(
+                throw StreamCommandError(
                     code: 2,
                     message: "Invalid request: more than \(hub.options.streamsMax) streams",
                     id: command.id)
             }
             guard hub.nameCount + list.count <= hub.options.subscriptionsMax else {
-                throw StreamCommand.Failure(
+                throw StreamCommandError(
                     code: 2, message: "Invalid request: too many streams of all clients",
                     id: command.id)
             }
             guard list.allSatisfy({ $0.utf8.count <= Self.nameBytesMax }) else {
-                throw StreamCommand.Failure(
+                throw StreamCommandError(
                     code: 2, message: "Invalid request: a stream name is too long", id: command.id)
             }
             for text in list {
