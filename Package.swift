@@ -121,7 +121,7 @@ let package = Package(
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         // Gateway: clients.
-        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
+        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
         wing(
             "Gateway", "History",
             [
@@ -202,7 +202,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
                 "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
-            ]),
+            ], exclude: ["Fixtures"]),
         tests(
             "HostTests",
             [

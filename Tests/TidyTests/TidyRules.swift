@@ -48,7 +48,7 @@ enum TidyRules {
         ],
         "GRDB": ["History"],
         "Histogram": ["Pipeline", "BoursectlCommands"],
-        "DequeModule": ["Agent", "Subagent"],
+        "DequeModule": ["Agent", "Subagent", "MarketData"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

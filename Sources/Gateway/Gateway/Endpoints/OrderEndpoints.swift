@@ -24,21 +24,21 @@ extension Endpoint {
 
     // MARK: New orders
 
-    @Sendable private static func place(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
-        let order = try venue.order(call, units)
-        try venue.countOrder(call)
-        try venue.submit(order.place, order.answerTime, call) { result in
+    @Sendable private static func place(_ context: EndpointContext, _ call: Call) throws(APIError) {
+        let (_, units) = try context.market(call)
+        let order = try context.order(call, units)
+        try context.countOrder(call)
+        try context.session.submit(order.place, order.answerTime, deadline: call.deadline) {
+            result in
             call.reply(result) { applied throws(APIError) in
                 try newOrder(applied, order, units)
             }
         }
     }
 
-    /// The new order's answer, or what its refusal is to a client.
+    /// The new order's reply, or the error for its refusal.
     private static func newOrder(
-        _ applied: Applied, _ order: OrderRequest, _ units: InstrumentUnits
+        _ applied: AppliedCommand, _ order: OrderRequest, _ units: InstrumentUnits
     ) throws(APIError) -> [UInt8] {
         guard applied.outcome.refusal == .none else {
             throw APIError(applied.outcome.refusal, isMarket: order.place.type == .market)
@@ -53,22 +53,21 @@ extension Endpoint {
         return json.bytes
     }
 
-    /// Says what `place` would, as far as it can be known before the log has the order: what
-    /// another command before it in the log changes, and matchd's disk reserve, are not seen.
-    @Sendable private static func test(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
-        let order = try venue.order(call, units)
-        try venue.limiter.checkOrder(call.account, now: call.now)
-        guard venue.desk.isOpen else { throw .matchingUnavailable }
-        let refusal = replica.follower.engine.refusal(of: order.place, at: call.now * 1_000_000)
+    /// Replies as `place` would, as far as is known before the log has the order: commands that
+    /// precede it in the log, and matchd's disk reserve, are not considered.
+    @Sendable private static func test(_ context: EndpointContext, _ call: Call) throws(APIError) {
+        let (replica, units) = try context.market(call)
+        let order = try context.order(call, units)
+        try context.limiter.checkOrder(call.account, now: call.now)
+        guard context.session.isOpen else { throw .matchingUnavailable }
+        let refusal = replica.engine.refusal(of: order.place, at: call.now * 1_000_000)
         guard refusal == .none else {
             throw APIError(refusal, isMarket: order.place.type == .market)
         }
         guard try call.parameters.flag("computeCommissionRates", default: false) else {
             return call.reply { $0.empty() }
         }
-        let fees = replica.follower.engine.fees(
+        let fees = replica.engine.fees(
             account: call.account, instrument: units.view.id)
         call.reply { json in
             json.beginObject()
@@ -86,16 +85,16 @@ extension Endpoint {
 
     // MARK: Cancels
 
-    @Sendable private static func cancel(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func cancel(_ context: EndpointContext, _ call: Call) throws(APIError)
+    {
+        let (_, units) = try context.market(call)
         let reference = try OrderReference(call.parameters)
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
             clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
-            cancelID: try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID(),
-            deadline: venue.deadline(call))
-        try venue.submit(cancel, .atOnce, call) { result in
+            cancelID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
+            deadline: context.deadline(call))
+        try context.session.submit(cancel, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
@@ -107,7 +106,7 @@ extension Endpoint {
     }
 
     private static func canceled(
-        _ applied: Applied, _ order: OrderID, _ units: InstrumentUnits, clOrdID: Text40
+        _ applied: AppliedCommand, _ order: OrderID, _ units: InstrumentUnits, clOrdID: Text40
     ) -> [UInt8] {
         guard
             let result = OrderResult(
@@ -118,13 +117,16 @@ extension Endpoint {
         return json.bytes
     }
 
-    @Sendable private static func cancelAll(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func cancelAll(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (_, units) = try context.market(call)
         let cancel = MassCancel(
-            account: call.account, instrument: units.view.id, deadline: venue.deadline(call))
-        let id = venue.newClientID()
-        try venue.submit(cancel, .afterMassCancel(cancel), call) { result in
+            account: call.account, instrument: units.view.id, deadline: context.deadline(call))
+        let id = context.newClientID()
+        try context.session.submit(
+            cancel, .afterMassCancel(cancel), deadline: call.deadline
+        ) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
@@ -145,25 +147,28 @@ extension Endpoint {
 
     // MARK: Cancel and replace
 
-    @Sendable private static func cancelReplace(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func cancelReplace(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (_, units) = try context.market(call)
         let mode = try call.parameters.required("cancelReplaceMode")
         guard mode == "STOP_ON_FAILURE" || mode == "ALLOW_FAILURE" else {
             throw .invalid("cancelReplaceMode")
         }
         let reference = try OrderReference(
             call.parameters, id: .cancelOrderId, clOrdID: "cancelOrigClientOrderId")
-        let order = try venue.order(call, units)
+        let order = try context.order(call, units)
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
             clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
             cancelID: try call.parameters.clOrdID("cancelNewClientOrderId")
-                ?? venue.newClientID())
-        try venue.countOrder(call)
+                ?? context.newClientID())
+        try context.countOrder(call)
         let command = CancelReplace(
             stopOnFailure: mode == "STOP_ON_FAILURE", cancel: cancel, place: order.place)
-        try venue.submit(command, order.answerTime, cancel: cancel, call) { result in
+        try context.session.submit(
+            command, order.answerTime, cancel: cancel, deadline: call.deadline
+        ) { result in
             do throws(APIError) {
                 let reply = try replaced(try result.get(), command, order, units)
                 call.reply(status: reply.status) { reply.write(to: &$0) }
@@ -173,10 +178,10 @@ extension Endpoint {
         }
     }
 
-    /// Both halves from the events of the one command. Throws what a filter says of the new order:
+    /// Both halves from the events of the one command. Throws where a filter refused the new order:
     /// then nothing was done.
     private static func replaced(
-        _ applied: Applied, _ command: CancelReplace, _ order: OrderRequest,
+        _ applied: AppliedCommand, _ command: CancelReplace, _ order: OrderRequest,
         _ units: InstrumentUnits
     ) throws(APIError) -> CancelReplaceReply {
         var canceledOrder: [UInt8]?
@@ -201,7 +206,7 @@ extension Endpoint {
         if applied.outcome.refusal == .cancelFailed {
             return CancelReplaceReply(cancel: .failure(refused), newOrder: nil)
         }
-        // The new order was refused before anything changed. Filters stand first.
+        // The new order was refused before anything changed. Filters come first.
         guard error.code == APIError.rejected("").code else { throw error }
         if applied.cancelRefusal == .none {
             return CancelReplaceReply(cancel: .failure(.cancelNotTried), newOrder: place)
@@ -212,9 +217,8 @@ extension Endpoint {
 
     // MARK: Amend
 
-    @Sendable private static func amend(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func amend(_ context: EndpointContext, _ call: Call) throws(APIError) {
+        let (replica, units) = try context.market(call)
         let reference = try OrderReference(call.parameters)
         guard let text = try call.parameters.decimal("newQty") else { throw .mandatory("newQty") }
         let quantity = try units.quantity(text, name: "newQty")
@@ -222,10 +226,10 @@ extension Endpoint {
         let command = Amend(
             account: call.account, instrument: units.view.id, order: reference.order,
             quantity: quantity, clOrdID: reference.clOrdID,
-            newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? venue.newClientID(),
-            keepsPriority: true, deadline: venue.deadline(call))
+            newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
+            keepsPriority: true, deadline: context.deadline(call))
         let from = before?.clOrdID ?? reference.clOrdID
-        try venue.submit(command, .atOnce, call) { result in
+        try context.session.submit(command, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
                     throw APIError(amend: applied.outcome.refusal)
@@ -245,15 +249,14 @@ extension Endpoint {
 
     // MARK: Lookups
 
-    @Sendable private static func query(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func query(_ context: EndpointContext, _ call: Call) throws(APIError) {
+        let (replica, units) = try context.market(call)
         let reference = try OrderReference(call.parameters)
         if let view = replica.openOrder(reference, call.account, units.view.id) {
             return call.reply { $0.order(view, units) }
         }
         let account = call.account
-        venue.read(call) { reader in
+        call.read(replica) { reader in
             reference.order.number != 0
                 ? try reader.order(reference.order)
                 : try reader.order(account, clOrdID: reference.clOrdID)
@@ -265,17 +268,19 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func openOrders(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
+    @Sendable private static func openOrders(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let replica = try context.readyReplica()
         var instrument: InstrumentID?
         if call.parameters["symbol"] != nil {
-            instrument = try venue.units(call, replica).view.id
+            instrument = try replica.units(try call.parameters.symbol()).view.id
         }
         let account = call.account
         var views: [OrderView] = []
-        if let view = replica.follower.engine.account(account), view.openOrders > 0 {
+        if let view = replica.engine.account(account), view.openOrders > 0 {
             views.reserveCapacity(Int(view.openOrders))
-            replica.follower.engine.forEachOrder(of: account) { order in
+            replica.engine.forEachOrder(of: account) { order in
                 guard instrument == nil || order.instrument == instrument else { return }
                 views.append(order)
             }
@@ -283,7 +288,7 @@ extension Endpoint {
         call.reply(capacity: 16 + 560 * views.count) { json in
             json.beginArray()
             for view in views {
-                if let units = StreamHub.units(view.instrument, replica.follower.engine) {
+                if let units = InstrumentUnits(view.instrument, in: replica.engine) {
                     json.order(view, units)
                 }
             }
@@ -291,13 +296,14 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func allOrders(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func allOrders(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit, id: .orderId)
         let account = call.account
-        venue.read(call) {
+        call.read(replica) {
             try $0.orders(account, units.view.id, range)
         } done: { records in
             call.reply(capacity: 16 + 560 * records.count) { json in
@@ -309,62 +315,16 @@ extension Endpoint {
     }
 }
 
-extension Replica {
-    /// An account's open order in an instrument, or nil.
-    func openOrder(
-        _ reference: OrderReference, _ account: AccountID, _ instrument: InstrumentID
-    ) -> OrderView? {
-        let view =
-            reference.order.number != 0
-            ? follower.engine.order(reference.order)
-            : follower.engine.order(account, clOrdID: reference.clOrdID)
-        guard let view, view.account == account, view.instrument == instrument,
-            reference.names(view)
-        else { return nil }
-        return view
-    }
-}
-
-extension Venue {
-    /// Sends a command of a call to matchd; `done` is called at its time, or when the command never
-    /// will be in the log, or took too long. Throws where it can't be sent: then nothing was done.
-    func submit(
-        _ payload: some InstrumentCommand, _ time: AnswerTime, cancel: Cancel? = nil, _ call: Call,
-        _ done: @escaping OrderDesk.Done
-    ) throws(APIError) {
-        let host = clockNanos()
-        try desk.submit(
-            payload, time, cancel: cancel, lifetime: (call.deadline - host) / 1_000_000,
-            now: steadyClock(), host: host, done)
-        link?.flushSoon()
-    }
-
-    /// A call's deadline on the log's clock.
-    func deadline(_ call: Call) -> Int64 { desk.clock.onLog(call.deadline) }
-
-    /// The new order of a call.
-    func order(_ call: Call, _ units: InstrumentUnits) throws(APIError) -> OrderRequest {
-        try OrderRequest(
-            call.parameters, account: call.account, units: units, clOrdID: newClientID(),
-            deadline: deadline(call))
-    }
-
-    /// Counts a new order of the caller. Throws -1015.
-    func countOrder(_ call: Call) throws(APIError) {
-        try limiter.countOrder(call.account, now: call.now)
-        call.orderCounts = limiter.orders(call.account)
-    }
-}
-
 extension OrderRequest {
-    /// When its answer is whole: one with fills waits until there are no more at once.
+    /// When its reply is complete: one with fills waits until the order is no longer in flight.
     var answerTime: AnswerTime { response == .full ? .atLanding : .atOnce }
 }
 
 extension Call {
     /// Answers with what `write` makes of a command's result.
     func reply(
-        _ result: Result<Applied, APIError>, _ write: (Applied) throws(APIError) -> [UInt8]
+        _ result: Result<AppliedCommand, APIError>,
+        _ write: (AppliedCommand) throws(APIError) -> [UInt8]
     ) {
         do throws(APIError) {
             answer(json: try write(try result.get()))

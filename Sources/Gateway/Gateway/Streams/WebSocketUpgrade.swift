@@ -1,5 +1,5 @@
 // From HTTP to WebSocket (RFC 6455 section 4.2), on any request of a connection: clients with a
-// pool ask for it on one that has served others before.
+// pool request it on one that has served others before.
 
 import NIOCore
 import NIOHTTP1
@@ -7,7 +7,8 @@ import NIOWebSocket
 import SpotAPI
 
 extension ChannelPipeline.SynchronousOperations {
-    /// Adds HTTP/1.1 for a server, all of which goes when a WebSocket comes; gives what was added.
+    /// Adds the handlers of an HTTP/1.1 server, and returns them for removal when the connection
+    /// becomes a WebSocket.
     func addHTTP(_ options: GatewayOptions) throws -> [any RemovableChannelHandler] {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = options.headerBytesMax
@@ -23,19 +24,19 @@ extension ChannelPipeline.SynchronousOperations {
         try addHandler(encoder)
         try addHandler(bytes)
         try addHandler(validator)
-        // The encoder last: the answer that agrees to the change still goes through it.
+        // The encoder last: the reply that accepts the upgrade still passes it.
         return [idle, bytes, validator, encoder]
     }
 }
 
-/// Agrees to WebSockets of streams and makes their pipelines.
+/// Accepts WebSockets of streams and makes their pipelines.
 struct WebSocketUpgrade {
     private let upgrader: NIOWebSocketServerUpgrader
 
-    init(_ venue: Venue) {
-        let bound = NIOLoopBound(venue, eventLoop: venue.eventLoop)
+    init(_ hub: StreamHub, _ eventLoop: any EventLoop) {
+        let bound = NIOLoopBound(hub, eventLoop: eventLoop)
         upgrader = NIOWebSocketServerUpgrader(
-            maxFrameSize: venue.options.streamMessageBytesMax, automaticErrorHandling: true,
+            maxFrameSize: hub.options.streamMessageBytesMax, automaticErrorHandling: true,
             shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
@@ -58,13 +59,13 @@ struct WebSocketUpgrade {
             && StreamPath(uri: head.uri) != nil
     }
 
-    /// Whether the request asks for any other protocol. Behind one that does, nothing more is read
-    /// as HTTP, so its answer is the connection's last.
+    /// Whether the request asks for any other protocol. Nothing after it is read as HTTP, so its
+    /// reply is the connection's last.
     static func isAnyAsked(_ head: HTTPRequestHead) -> Bool {
         head.method == .CONNECT || head.headers.contains(name: "upgrade")
     }
 
-    /// The headers that agree; the future fails when the handshake is not one.
+    /// The headers that accept; the future fails when the handshake is not valid.
     func headers(
         _ head: HTTPRequestHead, _ channel: any Channel
     ) -> EventLoopFuture<HTTPHeaders> {
@@ -73,7 +74,7 @@ struct WebSocketUpgrade {
             initialResponseHeaders: ["connection": "upgrade", "upgrade": "websocket"])
     }
 
-    /// Adds the WebSocket's handlers behind all others.
+    /// Adds the WebSocket's handlers after all others.
     func addHandlers(
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext
     ) -> EventLoopFuture<Void> {
@@ -81,14 +82,14 @@ struct WebSocketUpgrade {
     }
 
     private static func addStreams(
-        _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ venue: Venue
+        _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ hub: StreamHub
     ) throws {
         try pipeline.addHandler(FrameGuard())
         try pipeline.addHandler(
             NIOWebSocketFrameAggregator(
                 minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 64,
-                maxAccumulatedFrameSize: venue.options.streamMessageBytesMax))
+                maxAccumulatedFrameSize: hub.options.streamMessageBytesMax))
         let buffer = try pipeline.handler(type: ClientBuffer.self)
-        try pipeline.addHandler(StreamHandler(venue: venue, path: path, buffer: buffer))
+        try pipeline.addHandler(StreamHandler(hub: hub, path: path, buffer: buffer))
     }
 }

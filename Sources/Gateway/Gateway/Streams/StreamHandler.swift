@@ -3,6 +3,7 @@
 import Logging
 import NIOCore
 import NIOWebSocket
+import Platform
 import SpotAPI
 import Terms
 
@@ -11,13 +12,13 @@ final class StreamHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
 
-    private let venue: Venue
+    private let hub: StreamHub
     private let buffer: ClientBuffer
     private var isCombined: Bool
     private var context: ChannelHandlerContext?
-    /// What it listens to, and the name that the client gave.
+    /// Its subscriptions, and the name that the client used for each.
     private(set) var names: [StreamName: String] = [:]
-    /// Names that mean nothing here; they are taken without a word, as Binance does.
+    /// Unknown names; they are accepted silently, as Binance does.
     private var unknown: Set<String> = []
     private let began: Int64
     private var lastPing: Int64
@@ -27,32 +28,32 @@ final class StreamHandler: ChannelInboundHandler {
     private var isClosing = false
     private var closingSince: Int64 = 0
 
-    /// Most bytes of a name; the longest that means something has fewer.
+    /// Maximum length of a name in bytes; the longest known one is shorter.
     private static var nameBytesMax: Int { 64 }
-    /// Milliseconds that a client has to take the last frame.
+    /// Time that a client has to take the last frame, milliseconds.
     private static var closeMilliseconds: Int64 { 5_000 }
 
-    init(venue: Venue, path: StreamPath, buffer: ClientBuffer) {
-        self.venue = venue
+    init(hub: StreamHub, path: StreamPath, buffer: ClientBuffer) {
+        self.hub = hub
         self.buffer = buffer
         isCombined = path.isCombined
-        let now = venue.steadyClock()
+        let now = Clock.monotonicMillis()
         (began, lastPing, lastPong) = (now, now, now)
-        let room = venue.options.subscriptionsMax - venue.streams.nameCount
-        for name in path.names.prefix(max(0, min(venue.options.streamsMax, room))) { add(name) }
+        let room = hub.options.subscriptionsMax - hub.nameCount
+        for name in path.names.prefix(max(0, min(hub.options.streamsMax, room))) { add(name) }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        venue.streams.add(self)
-        venue.streams.nameCount += nameCount
-        for name in names.keys { venue.streams.subscribe(name, self) }
+        hub.add(self)
+        hub.nameCount += nameCount
+        for name in names.keys { hub.subscribe(name, self) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        venue.streams.remove(self)
-        venue.streams.nameCount -= nameCount
+        hub.remove(self)
+        hub.nameCount -= nameCount
     }
 
     private var nameCount: Int { names.count + unknown.count }
@@ -65,29 +66,29 @@ final class StreamHandler: ChannelInboundHandler {
         case .connectionClose: close(.normalClosure)
         case .ping:
             write(frame.unmaskedData, as: .pong)
-        case .pong: lastPong = venue.steadyClock()
+        case .pong: lastPong = Clock.monotonicMillis()
         case .text, .binary: take(frame.unmaskedData)
         default: close(.protocolError)
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A frame above the limit or against the protocol.
+        // A frame that is too large or violates the protocol.
         close(.protocolError)
     }
 
     // MARK: In
 
     private func countMessage() -> Bool {
-        let now = venue.steadyClock() / 1_000
+        let now = Clock.monotonicMillis() / 1_000
         if now != second { (second, messagesInSecond) = (now, 0) }
         messagesInSecond += 1
-        return messagesInSecond <= venue.options.streamMessagesPerSecond
+        return messagesInSecond <= hub.options.streamMessagesPerSecond
     }
 
     private func take(_ data: ByteBuffer) {
         var json = JSONWriter()
-        do throws(StreamCommand.Failure) {
+        do throws(StreamCommandError) {
             let command = try StreamCommand(parsing: data.readableBytesView)
             try apply(command)
             switch command.method {
@@ -101,35 +102,35 @@ final class StreamHandler: ChannelInboundHandler {
         write(ByteBuffer(bytes: json.bytes))
     }
 
-    private func apply(_ command: StreamCommand) throws(StreamCommand.Failure) {
+    private func apply(_ command: StreamCommand) throws(StreamCommandError) {
         let before = nameCount
-        defer { venue.streams.nameCount += nameCount - before }
+        defer { hub.nameCount += nameCount - before }
         switch command.method {
         case .subscribe(let list):
-            guard nameCount + list.count <= venue.options.streamsMax else {
-                throw StreamCommand.Failure(
+            guard nameCount + list.count <= hub.options.streamsMax else {
+                throw StreamCommandError(
                     code: 2,
-                    message: "Invalid request: more than \(venue.options.streamsMax) streams",
+                    message: "Invalid request: more than \(hub.options.streamsMax) streams",
                     id: command.id)
             }
-            guard venue.streams.nameCount + list.count <= venue.options.subscriptionsMax else {
-                throw StreamCommand.Failure(
+            guard hub.nameCount + list.count <= hub.options.subscriptionsMax else {
+                throw StreamCommandError(
                     code: 2, message: "Invalid request: too many streams of all clients",
                     id: command.id)
             }
             guard list.allSatisfy({ $0.utf8.count <= Self.nameBytesMax }) else {
-                throw StreamCommand.Failure(
+                throw StreamCommandError(
                     code: 2, message: "Invalid request: a stream name is too long", id: command.id)
             }
             for text in list {
-                if let name = add(text) { venue.streams.subscribe(name, self) }
+                if let name = add(text) { hub.subscribe(name, self) }
             }
         case .unsubscribe(let list):
             for text in list {
                 unknown.remove(text)
                 guard let name = StreamName(text), names[name] != nil else { continue }
                 names[name] = nil
-                venue.streams.unsubscribe(name, self)
+                hub.unsubscribe(name, self)
             }
         case .setCombined(let flag): isCombined = flag
         case .list, .getCombined: break
@@ -152,11 +153,11 @@ final class StreamHandler: ChannelInboundHandler {
     /// The name that a message of a stream is wrapped with; nil when it is not.
     func wrapper(of name: StreamName) -> String? { isCombined ? names[name] : nil }
 
-    /// Writes a frame; a client that reads too slowly is closed instead.
+    /// Writes a frame, or closes a client that reads too slowly.
     func write(_ data: ByteBuffer, as opcode: WebSocketOpcode = .text) {
         guard let context, !isClosing else { return }
-        // When memory is short, one who has not taken the last message gets no more.
-        guard context.channel.isWritable, !venue.memory.isFull || buffer.bytes == 0 else {
+        // When memory is short, a client that has not taken the last message gets no more.
+        guard context.channel.isWritable, !hub.memory.isFull || buffer.bytes == 0 else {
             isClosing = true
             context.close(promise: nil)
             return
@@ -165,11 +166,11 @@ final class StreamHandler: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     }
 
-    /// Sends the ping that is due; closes when the client is silent or the connection too old.
+    /// Sends a ping if due; closes when the client is silent or the connection too old.
     func beat(now: Int64) {
         if isClosing, now - closingSince >= Self.closeMilliseconds { context?.close(promise: nil) }
         guard !isClosing else { return }
-        let options = venue.options
+        let options = hub.options
         if now - lastPong >= options.pongSeconds * 1_000
             || now - began >= options.streamHoursMax * 3_600_000
         {
@@ -177,14 +178,14 @@ final class StreamHandler: ChannelInboundHandler {
         }
         guard now - lastPing >= options.pingSeconds * 1_000 else { return }
         lastPing = now
-        write(ByteBuffer(string: String(venue.clock())), as: .ping)
+        write(ByteBuffer(string: String(Clock.realtimeMillis())), as: .ping)
     }
 
-    /// Says why, and closes.
+    /// Sends the reason, and closes.
     func close(_ code: WebSocketErrorCode) {
         guard let context, !isClosing else { return }
         isClosing = true
-        closingSince = venue.steadyClock()
+        closingSince = Clock.monotonicMillis()
         var data = context.channel.allocator.buffer(capacity: 2)
         data.write(webSocketErrorCode: code)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
@@ -194,14 +195,14 @@ final class StreamHandler: ChannelInboundHandler {
     }
 }
 
-/// Lets through what RFC 6455 allows a client to send: masked frames of known kinds, without
-/// reserved bits.
+/// Passes what RFC 6455 allows a client to send: masked frames of known kinds, without reserved
+/// bits.
 final class FrameGuard: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebSocketFrame
 
-    /// A frame against the protocol.
-    struct Violation: Error {}
+    /// A frame that violates the protocol.
+    struct FrameError: Error {}
 
     private var hasFailed = false
 
@@ -215,7 +216,7 @@ final class FrameGuard: ChannelInboundHandler {
             }
         guard isKnown, frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
             hasFailed = true
-            context.fireErrorCaught(Violation())
+            context.fireErrorCaught(FrameError())
             return
         }
         context.fireChannelRead(data)

@@ -1,4 +1,4 @@
-// An account's own state: balances, trades, what it may do.
+// An account's own state: balances, trades, permissions.
 
 import Engine
 import Follower
@@ -23,41 +23,30 @@ extension Endpoint {
         Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
     ]
 
-    /// Rates for one instrument are in `account/commission`; here stand the tier's own.
-    @Sendable private static func account(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
+    /// Has the rates of the account's tier; those for one instrument are in `account/commission`.
+    @Sendable private static func account(_ context: EndpointContext, _ call: Call) throws(APIError)
+    {
+        let replica = try context.readyReplica()
+        guard let view = replica.engine.account(call.account) else { throw .keyInvalid }
         let omitZero = try call.parameters.flag("omitZeroBalances", default: false)
         let reply = AccountReply(
             account: view, permissions: call.caller?.permissions ?? [],
-            fees: replica.follower.engine.fees(
+            fees: replica.engine.fees(
                 account: call.account, instrument: InstrumentID(0)),
-            balances: balances(call.account, replica),
-            updatedTime: replica.follower.engine.timestamp)
+            balances: replica.balances(call.account),
+            updatedTime: replica.engine.timestamp)
         call.reply(capacity: 1_024) { reply.write(to: &$0, omitZeroBalances: omitZero) }
     }
 
-    /// What an account has, by asset.
-    static func balances(
-        _ account: AccountID, _ replica: Replica
-    ) -> [(asset: AssetView, balance: Balance)] {
-        var all: [(asset: AssetView, balance: Balance)] = []
-        for number in 0..<replica.follower.engine.assetCount {
-            let id = AssetID(UInt16(number + 1))
-            guard let asset = replica.follower.engine.asset(id) else { continue }
-            all.append((asset, replica.follower.engine.balance(account, id)))
-        }
-        return all
-    }
-
-    @Sendable private static func myTrades(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func myTrades(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit)
         let order = try call.parameters.id(.orderId).map { OrderID($0) }
         let account = call.account
-        venue.read(call) {
+        call.read(replica) {
             try $0.trades(account, units.view.id, order: order, range)
         } done: { trades in
             call.reply(capacity: 16 + 320 * trades.count) { json in
@@ -68,10 +57,11 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func commission(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
-        let fees = replica.follower.engine.fees(
+    @Sendable private static func commission(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
+        let fees = replica.engine.fees(
             account: call.account, instrument: units.view.id)
         call.reply { json in
             json.beginObject()
@@ -99,23 +89,26 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func ownFilters(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
-        guard let view = replica.follower.engine.account(call.account) else { throw .keyInvalid }
+    @Sendable private static func ownFilters(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
+        guard let view = replica.engine.account(call.account) else { throw .keyInvalid }
         let most =
             view.openOrdersMax == 0
-            ? replica.follower.engine.limits.openOrders : view.openOrdersMax
-        let orders = replica.follower.engine.orderLimits(call.account, units.view.id)
+            ? replica.engine.limits.openOrders : view.openOrdersMax
+        let orders = replica.engine.orderLimits(call.account, units.view.id)
         call.reply { json in
             ExchangeInfo.writeOwnFilters(
                 to: &json, units: units, openOrdersMax: most, orders: orders)
         }
     }
 
-    @Sendable private static func orderCounts(_ venue: Venue, _ call: Call) throws(APIError) {
-        let counts = venue.limiter.orders(call.account)
-        let limits = venue.options.rateLimits
+    @Sendable private static func orderCounts(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let counts = context.limiter.orders(call.account)
+        let limits = context.limiter.limits
         call.reply { json in
             json.beginArray()
             for (interval, number, limit, count) in [
@@ -134,7 +127,7 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func apiRestrictions(_ venue: Venue, _ call: Call) {
+    @Sendable private static func apiRestrictions(_ context: EndpointContext, _ call: Call) {
         let permissions = call.caller?.permissions ?? []
         call.reply { json in
             json.beginObject()

@@ -1,14 +1,14 @@
-// What is kept in memory for clients: bodies of requests, and answers and messages of streams that
-// are not sent yet. All connections have one bound together; who is slowest gives way.
+// The memory that clients occupy: request bodies, and replies and stream messages not yet sent.
+// All connections share one bound; the slowest are closed first.
 
 import Logging
 import NIOCore
 
-/// Bytes kept for all clients, on the event loop.
+/// Bytes buffered for all clients, on the event loop.
 final class ClientMemory {
     /// Above this, new requests are refused and the slowest connections closed.
     let bytesMax: Int
-    /// Bytes kept now. One answer, or one message for all who listen, may stand above the bound.
+    /// Bytes buffered now. One reply, or one message to all listeners, may exceed the bound.
     private(set) var bytes = 0
     private let log: Logger
     private let clock: () -> Int64
@@ -16,14 +16,14 @@ final class ClientMemory {
     private var isSheddingDue = false
     private var lastNote: Int64 = -1_000_000
 
-    /// `clock` gives milliseconds and only goes forward.
+    /// `clock` returns milliseconds and never goes back.
     init(bytesMax: Int, log: Logger, clock: @escaping () -> Int64) {
         self.bytesMax = bytesMax
         self.log = log
         self.clock = clock
     }
 
-    /// Whether no more is to be kept for one who takes nothing.
+    /// Whether a client that takes nothing gets no more.
     var isFull: Bool { bytes > bytesMax }
 
     fileprivate func add(_ count: Int, _ holder: ClientBuffer) {
@@ -34,7 +34,7 @@ final class ClientMemory {
         }
         guard isFull, !isSheddingDue, let context = holder.context else { return }
         isSheddingDue = true
-        // Not now: it would close connections under the feet of who writes to them.
+        // Not now: the caller may be writing to one of the connections to close.
         context.eventLoop.assumeIsolated().execute { [self] in
             isSheddingDue = false
             shed()
@@ -46,8 +46,7 @@ final class ClientMemory {
         if holder.bytes == 0 { holders[ObjectIdentifier(holder)] = nil }
     }
 
-    /// Closes connections, first those that have had something waiting for the longest, until an
-    /// eighth is free again.
+    /// Closes connections, those with the oldest unsent bytes first, until an eighth is free again.
     private func shed() {
         guard isFull else { return }
         let before = bytes
@@ -68,15 +67,15 @@ final class ClientMemory {
     }
 }
 
-/// Counts what is kept for one connection: the handler beside its socket.
+/// Counts what is buffered for one connection: the handler next to its socket.
 final class ClientBuffer: ChannelOutboundHandler {
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
     private let memory: ClientMemory
-    /// Bytes kept now.
+    /// Bytes buffered now.
     private(set) var bytes = 0
-    /// When it last began to keep something.
+    /// When the buffer was last empty.
     fileprivate(set) var since: Int64 = 0
     fileprivate var context: ChannelHandlerContext?
 
@@ -94,7 +93,7 @@ final class ClientBuffer: ChannelOutboundHandler {
     ) {
         guard case .byteBuffer(let buffer) = unwrapOutboundIn(data), buffer.readableBytes > 0
         else { return context.write(data, promise: promise) }
-        // What it takes in memory, not what is in it.
+        // The memory it occupies, not its content.
         let count = buffer.storageCapacity
         let sent = promise ?? context.eventLoop.makePromise()
         add(count)
@@ -102,15 +101,15 @@ final class ClientBuffer: ChannelOutboundHandler {
         context.write(data, promise: sent)
     }
 
-    /// Counts bytes that are kept.
+    /// Counts buffered bytes.
     func add(_ count: Int) {
         memory.add(count, self)
         bytes += count
     }
 
-    /// Counts bytes that are gone.
+    /// Counts bytes that left the buffer.
     func remove(_ count: Int) {
-        // With the connection all is gone, whatever is told later.
+        // A closed connection holds nothing, whatever is reported later.
         let count = min(count, bytes)
         guard count > 0 else { return }
         bytes -= count

@@ -1,22 +1,30 @@
-// Who listens to what, and what they are told. A message is written once however many listen.
+// Who listens to what, and what they get. A message is written once however many listen.
 
 import Engine
 import Follower
 import MarketData
 import NIOCore
 import NIOWebSocket
+import Platform
 import SpotAPI
 import Terms
 
 /// All streams' listeners, on the event loop.
 final class StreamHub {
+    let options: GatewayOptions
+    let memory: ClientMemory
     private var listeners: [StreamName: [ObjectIdentifier: StreamHandler]] = [:]
     private var handlers: [ObjectIdentifier: StreamHandler] = [:]
 
     /// Open WebSockets.
     var count: Int { handlers.count }
-    /// Names that all of them gave together.
+    /// Names that their clients have subscribed to, unknown ones included.
     var nameCount = 0
+
+    init(options: GatewayOptions, memory: ClientMemory) {
+        self.options = options
+        self.memory = memory
+    }
 
     /// A WebSocket was opened.
     func add(_ handler: StreamHandler) { handlers[ObjectIdentifier(handler)] = handler }
@@ -41,17 +49,17 @@ final class StreamHub {
         for handler in handlers.values { handler.close(.goingAway) }
     }
 
-    /// Sends pings, closes what is silent or too old. `now` in ms of a clock that goes forward.
+    /// Sends pings, closes silent or old WebSockets. `now` in ms of a monotonic clock.
     func beat(now: Int64) {
         for handler in handlers.values { handler.beat(now: now) }
     }
 
-    /// Gives a message to all who listen to `name`.
+    /// Sends a message to all listeners of `name`.
     private func send(_ name: StreamName, _ write: (inout JSONWriter) -> Void) {
         guard let all = listeners[name] else { return }
         var json = JSONWriter()
         write(&json)
-        // All who listen share the bytes; wrapped, those who gave the same name.
+        // All listeners share the bytes; wrapped messages are shared by those with the same name.
         let message = ByteBuffer(bytes: json.bytes)
         var wrapped: [String: ByteBuffer] = [:]
         for handler in all.values {
@@ -77,14 +85,14 @@ final class StreamHub {
 
     private func isHeard(_ name: StreamName) -> Bool { listeners[name] != nil }
 
-    // MARK: At once
+    // MARK: Immediately
 
     /// Trades of the newest records, and the best prices where they changed.
-    func publish(_ trades: [MarketTrade], _ venue: Venue) {
-        guard let replica = venue.replica, !listeners.isEmpty else { return }
-        let time = venue.clock() * 1_000_000
+    func publish(_ trades: [MarketTrade], _ replica: GatewayReplica) {
+        guard !listeners.isEmpty else { return }
+        let time = Clock.realtimeMillis() * 1_000_000
         for trade in trades {
-            guard let units = Self.units(trade.instrument, replica.follower.engine) else {
+            guard let units = InstrumentUnits(trade.instrument, in: replica.engine) else {
                 continue
             }
             send(StreamName(symbol: units.view.symbol, kind: .trade)) {
@@ -92,22 +100,23 @@ final class StreamHub {
             }
         }
         publishAggregates(trades, replica, time: time)
-        replica.market.takeBookTops(replica.follower.engine) { top in
-            guard let units = Self.units(top.instrument, replica.follower.engine) else { return }
+        for top in replica.takeBookTops() {
+            guard let units = InstrumentUnits(top.instrument, in: replica.engine) else { continue }
             send(StreamName(symbol: units.view.symbol, kind: .bookTicker)) {
                 $0.bookTickerEvent(top, units)
             }
         }
     }
 
-    private func publishAggregates(_ trades: [MarketTrade], _ replica: Replica, time: Int64) {
+    private func publishAggregates(_ trades: [MarketTrade], _ replica: GatewayReplica, time: Int64)
+    {
         var start = trades.startIndex
         while start < trades.endIndex {
             let instrument = trades[start].instrument
             let end =
                 trades[start...].firstIndex { $0.instrument != instrument } ?? trades.endIndex
             defer { start = end }
-            guard let units = Self.units(instrument, replica.follower.engine) else { continue }
+            guard let units = InstrumentUnits(instrument, in: replica.engine) else { continue }
             let name = StreamName(symbol: units.view.symbol, kind: .aggregateTrade)
             guard isHeard(name) else { continue }
             for trade in AggregateTrade.aggregate(trades[start..<end]) {
@@ -116,16 +125,14 @@ final class StreamHub {
         }
     }
 
-    // MARK: By the clock
+    // MARK: By timer
 
-    /// Changes of the books since the cadence's last call.
+    /// Changes of the books, which are as in `engine` now.
     func publishDepth(
-        _ cadence: DepthCadence, _ market: inout MarketData, _ engine: borrowing Engine
+        _ cadence: DepthCadence, _ updates: [DepthUpdate], _ engine: borrowing Engine
     ) {
-        var updates: [DepthUpdate] = []
-        market.takeDepthUpdates(cadence, engine) { updates.append($0) }
         for update in updates {
-            guard let units = Self.units(update.instrument, engine) else { continue }
+            guard let units = InstrumentUnits(update.instrument, in: engine) else { continue }
             let symbol = units.view.symbol
             send(StreamName(symbol: symbol, kind: .depth(cadence))) {
                 $0.depthUpdate(update, units)
@@ -134,8 +141,8 @@ final class StreamHub {
                 let name = StreamName(
                     symbol: symbol, kind: .partialDepth(levels: levels, cadence))
                 guard isHeard(name) else { continue }
-                let bids = Self.levels(update.instrument, .buy, levels, engine)
-                let asks = Self.levels(update.instrument, .sell, levels, engine)
+                let bids = engine.bestLevels(update.instrument, .buy, levels)
+                let asks = engine.bestLevels(update.instrument, .sell, levels)
                 send(name) {
                     $0.book(updateID: update.finalUpdateID, bids: bids, asks: asks, units)
                 }
@@ -144,9 +151,9 @@ final class StreamHub {
     }
 
     /// Tickers and candles, every second.
-    func publishSecond(_ replica: Replica, now: Int64) {
-        replica.market.takeCandles(now: now) { instrument, interval, candle in
-            guard let units = Self.units(instrument, replica.follower.engine) else { return }
+    func publishSecond(_ replica: GatewayReplica, now: Int64) {
+        replica.takeCandles(now: now) { instrument, interval, candle in
+            guard let units = InstrumentUnits(instrument, in: replica.engine) else { return }
             send(StreamName(symbol: units.view.symbol, kind: .kline(interval))) {
                 $0.klineEvent(candle, interval, units, time: now)
             }
@@ -155,18 +162,18 @@ final class StreamHub {
         publishDay(replica, isMini: false, now: now)
     }
 
-    private func publishDay(_ replica: Replica, isMini: Bool, now: Int64) {
+    private func publishDay(_ replica: GatewayReplica, isMini: Bool, now: Int64) {
         let kind = isMini ? StreamKind.miniTicker : .ticker
         let all = StreamName(symbol: Text16(), kind: kind)
         var array = JSONWriter()
         array.beginArray()
-        for number in 0..<replica.follower.engine.instrumentCount {
+        for number in 0..<replica.engine.instrumentCount {
             let instrument = InstrumentID(UInt16(number + 1))
-            guard let units = Self.units(instrument, replica.follower.engine) else { continue }
+            guard let units = InstrumentUnits(instrument, in: replica.engine) else { continue }
             let name = StreamName(symbol: units.view.symbol, kind: kind)
             guard isHeard(name) || isHeard(all) else { continue }
-            let day = replica.market.dayStatistics(instrument, now: now)
-            let top = replica.market.bookTop(instrument, replica.follower.engine)
+            let day = replica.dayStatistics(instrument, now: now)
+            let top = replica.bookTop(instrument)
             var json = JSONWriter()
             json.dayTickerEvent(day, top, units, isMini: isMini, time: now)
             send(name) { $0.raw(json.bytes) }
@@ -174,26 +181,5 @@ final class StreamHub {
         }
         array.endArray()
         if isHeard(all), array.bytes.count > 2 { send(all) { $0.raw(array.bytes) } }
-    }
-
-    // MARK: Reading
-
-    static func units(
-        _ instrument: InstrumentID, _ engine: borrowing Engine
-    ) -> InstrumentUnits? {
-        guard let view = engine.instrument(instrument) else { return nil }
-        return InstrumentUnits(view, in: engine)
-    }
-
-    /// A side's best levels.
-    static func levels(
-        _ instrument: InstrumentID, _ side: Side, _ most: Int, _ engine: borrowing Engine
-    ) -> [LevelView] {
-        var levels: [LevelView] = []
-        engine.forEachLevel(instrument, side) { level in
-            levels.append(level)
-            return levels.count < most
-        }
-        return levels
     }
 }

@@ -1,4 +1,4 @@
-// What anyone asks first: is it there, what time is it, what are the rules.
+// What clients request first: ping, time, rules.
 
 import Engine
 import Follower
@@ -18,8 +18,8 @@ extension Endpoint {
             }
         },
         Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
-        Endpoint(.get, "/sapi/v1/system/status", .open, 1) { venue, call in
-            let isNormal = venue.isCaughtUp && venue.desk.isOpen
+        Endpoint(.get, "/sapi/v1/system/status", .open, 1) { context, call in
+            let isNormal = (context.replica?.isCaughtUp == true) && context.session.isOpen
             call.reply { json in
                 json.beginObject()
                 json.field("status", isNormal ? 0 : 1)
@@ -27,7 +27,7 @@ extension Endpoint {
                 json.endObject()
             }
         },
-        // Markets that this exchange does not have; clients ask for them at start.
+        // Markets that this exchange does not have; clients request them at start.
         Endpoint(.get, "/fapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/dapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/eapi/v1/exchangeInfo", .open, 1, noSymbols),
@@ -35,25 +35,27 @@ extension Endpoint {
         Endpoint(.get, "/sapi/v1/margin/isolated/allPairs", .open, 1, emptyList),
     ]
 
-    @Sendable private static func exchangeInfo(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
+    @Sendable private static func exchangeInfo(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let replica = try context.readyReplica()
         var instruments: [InstrumentUnits] = []
         if let symbols = try call.parameters.symbols() {
-            for symbol in symbols { instruments.append(try venue.units(symbol, replica)) }
+            for symbol in symbols { instruments.append(try replica.units(symbol)) }
         } else {
-            instruments = allUnits(replica)
+            instruments = replica.allUnits
         }
-        // The public is told the limit of accounts that have none of their own.
-        let limit = replica.follower.engine.defaultLimits.openOrdersMax
-        let openOrdersMax = limit == 0 ? replica.follower.engine.limits.openOrders : limit
+        // The public reply has the limit of accounts without a limit of their own.
+        let limit = replica.engine.defaultLimits.openOrdersMax
+        let openOrdersMax = limit == 0 ? replica.engine.limits.openOrders : limit
         call.reply(capacity: 256 + 2_048 * instruments.count) { json in
             ExchangeInfo.write(
-                to: &json, instruments: instruments, limits: venue.options.rateLimits,
+                to: &json, instruments: instruments, limits: context.limiter.limits,
                 time: call.now * 1_000_000, openOrdersMax: openOrdersMax)
         }
     }
 
-    @Sendable private static func noSymbols(_ venue: Venue, _ call: Call) {
+    @Sendable private static func noSymbols(_ context: EndpointContext, _ call: Call) {
         call.reply { json in
             json.beginObject()
             json.field("timezone", "UTC")
@@ -63,23 +65,11 @@ extension Endpoint {
         }
     }
 
-    @Sendable static func emptyList(_ venue: Venue, _ call: Call) {
+    @Sendable static func emptyList(_ context: EndpointContext, _ call: Call) {
         call.reply { json in
             json.beginArray()
             json.endArray()
         }
-    }
-
-    /// The units of all instruments, by id.
-    static func allUnits(_ replica: Replica) -> [InstrumentUnits] {
-        var all: [InstrumentUnits] = []
-        for number in 0..<replica.follower.engine.instrumentCount {
-            let instrument = InstrumentID(UInt16(number + 1))
-            if let units = StreamHub.units(instrument, replica.follower.engine) {
-                all.append(units)
-            }
-        }
-        return all
     }
 }
 

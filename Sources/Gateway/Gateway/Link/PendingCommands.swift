@@ -1,43 +1,56 @@
-// Commands on their way into the log, and the clients that wait for them.
+// Commands in flight, and the clients that wait for them.
 
-import Engine
+package import Engine
 import Follower
 import Link
-import SpotAPI
-import Terms
-import Wire
+package import SpotAPI
+package import Terms
+package import Wire
 
-/// What the log did with one of our commands.
-struct Applied {
-    let header: RecordHeader
-    let outcome: Outcome
-    /// Its events, and those of later records that went on with it.
-    var events: [Event]
+/// A command of ours that is in the log.
+package struct AppliedCommand {
+    package let header: RecordHeader
+    package let outcome: Outcome
+    /// Its events, and those of later records that continued its work.
+    package var events: [Event]
     /// When the last of them happened, ns since 1970 on the log's clock.
-    var timestamp: Int64
+    package var timestamp: Int64
     /// Why the cancel of a cancel-replace was refused, or `.none`.
-    var cancelRefusal = Refusal.none
+    package var cancelRefusal = Refusal.none
 }
 
 /// When a command is answered.
-enum AnswerTime {
+package enum AnswerTime {
     /// When its own record was applied.
     case atOnce
     /// When the order that it placed is no longer in flight.
     case atLanding
-    /// When all that it is to cancel has ended.
+    /// When all orders that it is to cancel have ended.
     case afterMassCancel(MassCancel)
 }
 
-/// Submits commands exactly once and answers each when its record was applied here, or when it is
-/// known never to be, or when its time is over. Time is an argument: `now` in milliseconds of a
-/// clock that only goes forward, `host` in nanoseconds since 1970 on this host's clock.
-struct OrderDesk {
-    typealias Done = (Result<Applied, APIError>) -> Void
+/// Submits commands exactly once and answers each when its record was applied here, when it is
+/// known that it never will be, or when its time is over. Time is an argument: `now` in
+/// milliseconds of a clock that only goes forward, `host` in nanoseconds since 1970 on this host's
+/// clock.
+///
+/// Pure: frames go into `out`, answers are returned, and the owner sends both.
+package struct PendingCommands {
+    /// Where a client's answer goes.
+    package typealias Done = (Result<AppliedCommand, APIError>) -> Void
 
-    /// A client that waits.
+    /// An answer that is due.
+    package struct Answer {
+        let done: Done
+        package let result: Result<AppliedCommand, APIError>
+
+        /// Sends it; commands that the client submits from there are later ones.
+        package func send() { done(result) }
+    }
+
+    /// A client whose command is not in the log yet.
     private struct Waiting {
-        /// When it is told that nothing is known.
+        /// When it gets a time-out.
         let until: Int64
         /// When its command was sent.
         let sent: Int64
@@ -47,11 +60,11 @@ struct OrderDesk {
         let done: Done
     }
 
-    /// A client whose command was applied and goes on with later records.
+    /// A client whose command was applied and continues with later records.
     fileprivate struct Following {
         let until: Int64
         let done: Done
-        var applied: Applied
+        var applied: AppliedCommand
         /// Whose orders a mass cancel ends; nil for an order in flight.
         let massCancel: MassCancel?
         /// The order in flight, or what is still to end.
@@ -59,21 +72,21 @@ struct OrderDesk {
     }
 
     private(set) var lanes: Lanes
-    /// What is to be sent to matchd.
+    /// Frames to send to matchd.
     var out = LinkEncoder()
     /// The log's clock, compared with this host's.
     private(set) var clock = LogOffset()
     private var waiting: [UInt64: Waiting] = [:]
     private var following: [Following] = []
-    /// No client's time is over before.
+    /// No client times out before.
     private var nextExpiry = Int64.max
     private var lastTicket: UInt64 = 0
 
-    /// Milliseconds past a command's deadline in which its answer may still come: it may have got
-    /// its place in the log at the last moment.
+    /// Milliseconds after a command's deadline in which its answer may still come: it may have been
+    /// sequenced at the last moment.
     static var graceMilliseconds: Int64 { 500 }
 
-    /// Most events that are kept for answers that wait, about 80 MB.
+    /// Maximum number of events kept for answers that wait, about 80 MB.
     static var eventsMax: Int { 262_144 }
 
     init(name: Text40, capacity: Int) {
@@ -102,7 +115,7 @@ struct OrderDesk {
 
     mutating func connected() { lanes.connected(&out) }
 
-    /// The replica has so many instruments: they get lanes where there are none yet.
+    /// Opens lanes for so many instruments, where there are none yet.
     mutating func open(instruments: Int) { lanes.open(instruments, &out) }
 
     mutating func disconnected() {
@@ -110,11 +123,12 @@ struct OrderDesk {
         out.removeAll()
     }
 
-    /// Takes a record of the log, which `engine` applied last; gives what there is to answer.
+    /// Takes a record of the log, which `engine` applied last; returns the answers it
+    /// decides.
     mutating func applied(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
         _ engine: borrowing Engine, host: Int64
-    ) -> [() -> Void] {
+    ) -> [Answer] {
         clock.observe(stamp: header.timestamp, host: host)
         let resolved = unsafe lanes.applied(header, record, outcome, &out)
         if resolved.isEmpty, following.isEmpty { return [] }
@@ -123,44 +137,44 @@ struct OrderDesk {
         for one in resolved {
             guard let client = waiting.removeValue(forKey: one.tag) else { continue }
             if one.outcome.refusal == .sessionUnknown {
-                answers.append { client.done(.failure(.matchingUnavailable)) }
+                answers.append(Answer(done: client.done, result: .failure(.matchingUnavailable)))
                 continue
             }
             clock.observe(stamp: header.timestamp, sent: client.sent, host: host)
-            var applied = Applied(
+            var applied = AppliedCommand(
                 header: header, outcome: one.outcome, events: events, timestamp: engine.timestamp)
             if let cancel = client.cancel {
                 applied.cancelRefusal = Self.refusal(of: cancel, engine)
             }
             if !follow(applied, client, engine) {
-                answers.append { client.done(.success(applied)) }
+                answers.append(Answer(done: client.done, result: .success(applied)))
             }
         }
         return answers
     }
 
-    /// Takes an acknowledgement; gives what there is to answer.
-    mutating func acked(_ ack: LinkAck) -> [() -> Void] {
+    /// Takes an acknowledgement; returns the answers it decides.
+    mutating func acked(_ ack: LinkAck) -> [Answer] {
         lanes.acked(ack, &out).compactMap { one in
             guard let client = waiting.removeValue(forKey: one.tag) else { return nil }
-            // It is not in the log and never will be.
+            // It is not in the log, and never will be.
             let error: APIError =
                 [.none, .sessionUnknown].contains(one.outcome.refusal)
                 ? .matchingUnavailable : APIError(one.outcome.refusal)
-            return { client.done(.failure(error)) }
+            return Answer(done: client.done, result: .failure(error))
         }
     }
 
-    /// Gives up on what has waited too long; gives what there is to answer.
-    mutating func expire(now: Int64) -> [() -> Void] {
+    /// Gives up on commands that have waited too long; returns their answers.
+    mutating func expire(now: Int64) -> [Answer] {
         guard now >= nextExpiry else { return [] }
-        var answers: [() -> Void] = []
+        var answers: [Answer] = []
         for (ticket, client) in waiting where client.until <= now {
             waiting[ticket] = nil
-            answers.append { client.done(.failure(.timeout)) }
+            answers.append(Answer(done: client.done, result: .failure(.timeout)))
         }
         for client in following where client.until <= now {
-            answers.append { client.done(client.resultNow) }
+            answers.append(client.answerNow)
         }
         following.removeAll { $0.until <= now }
         nextExpiry = min(
@@ -169,11 +183,11 @@ struct OrderDesk {
         return answers
     }
 
-    // MARK: What goes on
+    // MARK: Commands over several records
 
-    /// Keeps a client whose command goes on with later records; false where it does not.
+    /// Keeps a client whose command continues with later records; false where it does not.
     private mutating func follow(
-        _ applied: Applied, _ client: Waiting, _ engine: borrowing Engine
+        _ applied: AppliedCommand, _ client: Waiting, _ engine: borrowing Engine
     ) -> Bool {
         guard applied.outcome.refusal == .none else { return false }
         var orders: Set<OrderID> = []
@@ -188,7 +202,7 @@ struct OrderDesk {
             engine.forEachOrder(of: command.account) { order in
                 if order.instrument == command.instrument { orders.insert(order.order) }
             }
-            // What an earlier one ends is that one's.
+            // Orders that an earlier mass cancel ends belong to that one.
             for earlier in following
             where earlier.massCancel?.account == command.account
                 && earlier.massCancel?.instrument == command.instrument
@@ -205,10 +219,10 @@ struct OrderDesk {
         return true
     }
 
-    /// Takes the events of a record for those who follow; gives what there is to answer.
-    private mutating func goOn(_ events: [Event], _ engine: borrowing Engine) -> [() -> Void] {
+    /// Takes the events of a record for those who follow; returns the answers it decides.
+    private mutating func goOn(_ events: [Event], _ engine: borrowing Engine) -> [Answer] {
         if following.isEmpty { return [] }
-        var answers: [() -> Void] = []
+        var answers: [Answer] = []
         for index in following.indices {
             if following[index].massCancel == nil {
                 following[index].takeFlight(events)
@@ -221,12 +235,12 @@ struct OrderDesk {
             following[index].applied.timestamp = engine.timestamp
             if following[index].orders.isEmpty {
                 let client = following[index]
-                answers.append { client.done(.success(client.applied)) }
+                answers.append(Answer(done: client.done, result: .success(client.applied)))
             }
         }
         if following.reduce(0, { $0 + $1.applied.events.count }) > Self.eventsMax {
             for client in following where !client.orders.isEmpty {
-                answers.append { client.done(client.resultNow) }
+                answers.append(client.answerNow)
             }
             following.removeAll()
         }
@@ -234,7 +248,7 @@ struct OrderDesk {
         return answers
     }
 
-    /// Why a cancel that is not in effect was refused: told by its order, which is still there.
+    /// Why a cancel that is not in effect was refused: its order, which is still there, shows it.
     private static func refusal(of cancel: Cancel, _ engine: borrowing Engine) -> Refusal {
         var cancel = cancel
         if engine.refusal(of: cancel) == .none { return .none }
@@ -243,11 +257,11 @@ struct OrderDesk {
     }
 }
 
-extension OrderDesk.Following {
-    /// The answer where it can wait no longer: an order is told as far as it is; what a mass cancel
-    /// ends is not known yet.
-    fileprivate var resultNow: Result<Applied, APIError> {
-        massCancel == nil ? .success(applied) : .failure(.timeout)
+extension PendingCommands.Following {
+    /// The answer where it can wait no longer: an order is reported as far as it is; what a mass
+    /// cancel ends is not known yet.
+    fileprivate var answerNow: PendingCommands.Answer {
+        .init(done: done, result: massCancel == nil ? .success(applied) : .failure(.timeout))
     }
 
     /// Keeps what concerns the order in flight.
@@ -278,26 +292,5 @@ extension OrderDesk.Following {
             default: break
             }
         }
-    }
-}
-
-/// What is known of the log's clock: clients sign with the time of this host's, and commands end by
-/// the log's, which is slewed and may be apart.
-struct LogOffset {
-    /// The log's time less this host's, ns; 0 while nothing speaks against it.
-    private(set) var nanos: Int64 = 0
-
-    /// A record came: it was stamped before.
-    mutating func observe(stamp: Int64, host: Int64) { nanos = max(nanos, stamp - host) }
-
-    /// A command came back: it was stamped between.
-    mutating func observe(stamp: Int64, sent: Int64, host: Int64) {
-        nanos = min(max(0, stamp - host), max(stamp - sent, stamp - host))
-    }
-
-    /// A moment of this host's clock on the log's.
-    func onLog(_ host: Int64) -> Int64 {
-        let (sum, isOver) = host.addingReportingOverflow(nanos)
-        return isOver ? .max : max(1, sum)
     }
 }

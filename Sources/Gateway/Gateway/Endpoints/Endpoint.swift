@@ -1,9 +1,9 @@
-// The table of all endpoints: what is asked, who may ask, what it costs, and who answers.
+// The table of all endpoints: method and path, security, weight and handler.
 
 import SpotAPI
 import Terms
 
-/// One row: a method and a path, and what belongs to it.
+/// A row of the table.
 struct Endpoint: Sendable {
     /// An HTTP method that the API knows.
     enum Method: String, Sendable {
@@ -13,7 +13,7 @@ struct Endpoint: Sendable {
         case delete = "DELETE"
     }
 
-    /// Who may ask (Binance "Endpoint security type").
+    /// Who may call it (Binance "Endpoint security type").
     enum Security: Sendable {
         /// Anyone.
         case open
@@ -24,7 +24,7 @@ struct Endpoint: Sendable {
         /// A signed request of a key that may withdraw.
         case withdraw
 
-        /// What the key must allow; nil where anyone may ask.
+        /// What the key must allow; nil where anyone may call.
         var permission: Permissions? {
             switch self {
             case .open: nil
@@ -35,7 +35,7 @@ struct Endpoint: Sendable {
         }
     }
 
-    typealias Handler = @Sendable (Venue, Call) throws(APIError) -> Void
+    typealias Handler = @Sendable (EndpointContext, Call) throws(APIError) -> Void
 
     let method: Method
     let path: String
@@ -62,7 +62,7 @@ struct Endpoint: Sendable {
         self.init(method, path, security, weight: { _ in weight }, handle)
     }
 
-    /// All of them; each noun's file has its own rows.
+    /// All rows; each noun's file has its own.
     static let all: [Endpoint] =
         generalEndpoints + marketEndpoints + orderEndpoints + accountEndpoints + capitalEndpoints
 

@@ -1,5 +1,5 @@
 // Requests in, replies out, one at a time on each connection. While a client does not take its
-// replies, none of its requests is taken, and nothing is read from it.
+// replies, its requests wait and nothing is read from it.
 
 import NIOCore
 import NIOHTTP1
@@ -11,48 +11,48 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request that was read whole.
+    /// A complete request.
     private struct Request {
         let head: HTTPRequestHead
         var body = ByteBuffer()
         var isTooLarge = false
     }
 
-    private let venue: Venue
+    private let front: Front
     private let address: String
-    /// The handlers that make this HTTP; they go when the connection becomes a WebSocket.
+    /// The handlers of HTTP; they are removed when the connection becomes a WebSocket.
     private let http: [any RemovableChannelHandler]
-    /// What is kept for this client.
+    /// Counts what is buffered for this client.
     private let buffer: ClientBuffer
-    /// What came behind a request for a WebSocket, while the handlers change.
+    /// What came after a request for a WebSocket, while the handlers change.
     private var held: [NIOAny]?
     /// The request that is being read.
     private var partial: Request?
-    /// Requests that were pipelined and wait for their turn.
+    /// Pipelined requests that wait for their turn.
     private var waiting = CircularBuffer<Request>()
     /// Whether a request is without its reply.
     private var isAnswering = false
     private var isServing = false
     private var isReadDue = false
-    /// No more requests are taken: the connection ends with the replies to those that wait.
+    /// No more requests are read: the connection ends after the replies to those that wait.
     private var isEnding = false
-    /// The reply to what was no request; it is the connection's last.
+    /// The reply to malformed input; it is the connection's last.
     private var malformed: Reply?
     private var isOpen = true
-    /// The last reply was sent, and the client is to close.
+    /// The last reply was sent, and the client should close.
     private var isLingering = false
 
     init(
-        venue: Venue, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
+        front: Front, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
     ) {
-        self.venue = venue
+        self.front = front
         self.address = address
         self.http = http
         self.buffer = buffer
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        // What held reads back is gone.
+        // Nothing holds reads back any longer.
         if isReadDue { context.read() }
     }
 
@@ -70,7 +70,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard !isEnding else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            guard waiting.count < venue.options.pipelinedMax else { return end(context) }
+            guard waiting.count < front.options.pipelinedMax else { return end(context) }
             partial = Request(head: head)
             if head.headers.first(name: "expect")?.lowercased() == "100-continue",
                 !isAnswering, waiting.isEmpty
@@ -89,9 +89,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func add(_ part: inout ByteBuffer) {
         guard var request = partial, !request.isTooLarge else { return }
-        // Without a second owner the body grows in place.
+        // With a single owner the body grows in place.
         partial = nil
-        if request.body.readableBytes + part.readableBytes > venue.options.bodyBytesMax {
+        if request.body.readableBytes + part.readableBytes > front.options.bodyBytesMax {
             request.isTooLarge = true
             buffer.remove(request.body.readableBytes)
             request.body = ByteBuffer()
@@ -102,7 +102,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         partial = request
     }
 
-    /// Takes no more requests.
+    /// Reads no more requests.
     private func end(_ context: ChannelHandlerContext) {
         isEnding = true
         partial = nil
@@ -139,9 +139,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         end(context)
     }
 
-    /// Takes the requests that wait, one after the other, as long as the client takes the replies.
+    /// Serves waiting requests one after the other, as long as the client takes the replies.
     private func serve(_ context: ChannelHandlerContext) {
-        // A reply that is given at once comes back here: the loop goes on with the next request.
+        // An immediate reply reenters here: the loop below continues with the next request.
         guard !isServing else { return }
         isServing = true
         defer { isServing = false }
@@ -171,8 +171,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if request.isTooLarge {
             return answer(Reply(APIError(-1100, "The request's body is too large.", status: 413)))
         }
-        if WebSocketUpgrade.isAsked(head), !venue.isStopping {
-            if venue.memory.isFull { return answer(Reply(.overloaded)) }
+        if WebSocketUpgrade.isAsked(head), !front.isStopping {
+            if front.memory.isFull { return answer(Reply(.overloaded)) }
             return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
@@ -183,7 +183,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 Reply(APIError(-1000, "Method not allowed for this endpoint.", status: 405)))
         }
         let split = head.uri.firstIndex(of: "?")
-        venue.route(
+        front.route(
             Call.Request(
                 method: method, path: String(head.uri[..<(split ?? head.uri.endIndex)]),
                 query: split.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
@@ -197,13 +197,13 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         isAnswering = false
         guard isOpen else { return }
         let isLast =
-            !keepAlive || venue.isStopping || isEnding && waiting.isEmpty && malformed == nil
+            !keepAlive || front.isStopping || isEnding && waiting.isEmpty && malformed == nil
         var headers = HTTPHeaders()
         headers.reserveCapacity(10)
         headers.add(name: "content-type", value: "application/json;charset=UTF-8")
         headers.add(name: "content-length", value: String(reply.body.count))
         headers.add(name: "cache-control", value: "no-store")
-        let weight = String(venue.limiter.weight(address))
+        let weight = String(front.limiter.weight(address))
         headers.add(name: "x-mbx-used-weight", value: weight)
         headers.add(name: "x-mbx-used-weight-1m", value: weight)
         if let counts = reply.orderCounts {
@@ -228,14 +228,14 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         done.assumeIsolated().whenComplete { [self] _ in linger(context) }
     }
 
-    /// Ends the connection so that its last reply arrives: closed with something unread, the system
-    /// would take back what is on its way. What still comes is dropped, for a short time.
+    /// Ends the connection so that its last reply arrives: with unread input at the close, the
+    /// system would discard data under way. Further input is dropped for a short time.
     private func linger(_ context: ChannelHandlerContext) {
         isLingering = true
         context.close(mode: .output, promise: nil)
         if isReadDue { context.read() }
         context.eventLoop.assumeIsolated().scheduleTask(
-            in: .milliseconds(venue.options.lingerMilliseconds)
+            in: .milliseconds(front.options.lingerMilliseconds)
         ) {
             context.close(promise: nil)
         }
@@ -243,12 +243,12 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: WebSocket
 
-    /// Agrees to the WebSocket and changes the handlers, or tells what is wrong with the request.
+    /// Accepts the WebSocket and changes the handlers, or refuses an invalid request.
     private func upgrade(
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
         refuse: @escaping (Reply) -> Void
     ) {
-        let upgrade = WebSocketUpgrade(venue)
+        let upgrade = WebSocketUpgrade(front.streams, front.eventLoop)
         upgrade.headers(head, context.channel).assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure:

@@ -1,13 +1,13 @@
-// The gateway's sessions: several, so that an instrument whose work goes on holds up no other.
+// The gateway's sessions: several, so that a busy instrument holds up no other.
 
 import Follower
 import Link
 import SpotAPI
-import Terms
-import Wire
+package import Terms
+package import Wire
 
 /// A command for one instrument.
-protocol InstrumentCommand: CommandPayload {
+package protocol InstrumentCommand: CommandPayload {
     /// Which.
     var instrument: InstrumentID { get }
 }
@@ -17,16 +17,17 @@ extension Cancel: InstrumentCommand {}
 extension Amend: InstrumentCommand {}
 extension MassCancel: InstrumentCommand {}
 extension CancelReplace: InstrumentCommand {
-    var instrument: InstrumentID { place.instrument }
+    package var instrument: InstrumentID { place.instrument }
 }
 
 /// Sessions of one gateway, each for some of the instruments: `NAME`, `NAME#2`, `NAME#3`, …
 ///
-/// matchd lets a command wait whose instrument is at a long work, a large order that fills for
-/// many turns or a cascade of stops, and with it all of its session behind it, for numbers are in
-/// order. Commands for one instrument stay in their order; those for others in other lanes go on.
-/// There are as many lanes as instruments, up to `lanesMax`; one that matchd refuses is done
-/// without until the next connection.
+/// matchd lets a command wait while its instrument is busy with a large order that fills over
+/// many turns or with a cascade of stops, and with it all commands behind it in its session, for
+/// they are numbered in order. Commands for one instrument stay in their order; those for other
+/// instruments go on in other lanes. There are as many lanes as instruments, up to `lanesMax`. A
+/// lane that matchd refuses is retried at the next connection; until then the first one serves
+/// its instruments.
 struct Lanes {
     typealias Resolved = WriterSession<UInt64>.Resolved
 
@@ -34,10 +35,10 @@ struct Lanes {
     private let capacity: Int
     private var sessions: [WriterSession<UInt64>]
 
-    /// Most lanes.
+    /// Maximum number of lanes.
     static var lanesMax: Int { 16 }
 
-    /// One lane, for commands of which `capacity` may be in flight, over all lanes.
+    /// One lane. At most `capacity` commands may be in flight, over all lanes.
     init(name: Text40, capacity: Int) {
         (self.name, self.capacity) = (name, capacity)
         sessions = [WriterSession(name: name, capacity: capacity)]
@@ -49,7 +50,7 @@ struct Lanes {
     /// Whether there is a connection.
     var isConnected: Bool { sessions[0].isConnected }
 
-    /// How the sessions stand that the gateway can't do without.
+    /// The states of the sessions that were not refused, and of the first one.
     var states: [WriterSession<UInt64>.State] {
         sessions.enumerated().filter { $0 == 0 || !Self.isRefused($1) }.map(\.element.state)
     }
@@ -63,8 +64,8 @@ struct Lanes {
         }
     }
 
-    /// Submits a command. Throws where it can't be sent now, or too many are in flight: one lane
-    /// has at most half of what the others leave.
+    /// Submits a command. Throws where it cannot be sent now, or too many are in flight: a lane may
+    /// use at most half of what the others leave.
     mutating func submit(
         _ payload: some InstrumentCommand, tag: UInt64, _ out: inout LinkEncoder
     ) throws(APIError) {
@@ -81,13 +82,13 @@ struct Lanes {
 
     mutating func connected(_ out: inout LinkEncoder) {
         for lane in sessions.indices {
-            // Nothing is in flight in one that was refused.
+            // A refused lane has nothing in flight.
             if lane > 0, Self.isRefused(sessions[lane]) { sessions[lane] = session(lane) }
             sessions[lane].connected(&out)
         }
     }
 
-    /// Lanes that matchd refused: their instruments share the first one.
+    /// Number of lanes that matchd refused: their instruments share the first one.
     var refusedCount: Int { sessions.dropFirst().count { Self.isRefused($0) } }
 
     private func session(_ lane: Int) -> WriterSession<UInt64> {
@@ -100,14 +101,14 @@ struct Lanes {
         for lane in sessions.indices { sessions[lane].disconnected() }
     }
 
-    /// Takes an acknowledgement; gives what it resolves.
+    /// Takes an acknowledgement; returns what it resolves.
     mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {
         var resolved: [Resolved] = []
         for lane in sessions.indices { resolved += sessions[lane].acked(ack, &out) }
         return resolved
     }
 
-    /// Takes a record of the log; gives what it resolves.
+    /// Takes a record of the log; returns what it resolves.
     mutating func applied(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
         _ out: inout LinkEncoder
@@ -119,8 +120,8 @@ struct Lanes {
         return resolved
     }
 
-    /// The lane that takes the commands of a lane: itself, or the first where it was refused; nil
-    /// where that is not open.
+    /// The lane that serves a lane's instruments: itself, or the first if it was refused; nil where
+    /// that is not open.
     private func lane(at lane: Int) -> Int? {
         let lane = Self.isRefused(sessions[lane]) ? 0 : lane
         guard sessions[lane].isConnected, case .open = sessions[lane].state else { return nil }

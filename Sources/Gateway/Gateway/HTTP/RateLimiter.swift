@@ -1,13 +1,12 @@
-// What one address and one account may ask for in a time. Pure: time is an argument, in
-// milliseconds.
+// Limits per address and per account. Time is an argument, in milliseconds.
 
 import SpotAPI
 import Terms
 
 /// Counts request weight by address and new orders by account, in windows of the clock.
-struct RateLimiter {
+final class RateLimiter {
     let limits: RateLimits
-    /// Most addresses and accounts that are counted apart; beyond it the rest share one count.
+    /// Maximum number of addresses and accounts with a count of their own; others share one.
     let entriesMax: Int
     private var minute: Int64 = -1
     private var weights: [String: Int] = [:]
@@ -17,7 +16,7 @@ struct RateLimiter {
     private var day: Int64 = -1
     private var ordersInDay: [AccountID: Int] = [:]
 
-    /// Times the limit after which an address is shut out until `banMilliseconds` later.
+    /// Multiple of the limit at which an address is banned for `banMilliseconds`.
     private static var banFactor: Int { 2 }
     private static var banMilliseconds: Int64 { 120_000 }
 
@@ -26,8 +25,9 @@ struct RateLimiter {
         self.entriesMax = entriesMax
     }
 
-    /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for one who goes on.
-    mutating func charge(_ weight: Int, address: String, now: Int64) throws(APIError) {
+    /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for an address that
+    /// continues.
+    func charge(_ weight: Int, address: String, now: Int64) throws(APIError) {
         roll(now)
         if let until = banned[address] {
             guard until <= now else { throw Self.ban(until: until, now: now) }
@@ -47,14 +47,14 @@ struct RateLimiter {
     }
 
     /// Counts a new order. Throws -1015.
-    mutating func countOrder(_ account: AccountID, now: Int64) throws(APIError) {
+    func countOrder(_ account: AccountID, now: Int64) throws(APIError) {
         try checkOrder(account, now: now)
         ordersInTen[account, default: 0] += 1
         ordersInDay[account, default: 0] += 1
     }
 
     /// Whether a new order would be within the limits. Throws -1015 where it would not.
-    mutating func checkOrder(_ account: AccountID, now: Int64) throws(APIError) {
+    func checkOrder(_ account: AccountID, now: Int64) throws(APIError) {
         roll(now)
         let ten = ordersInTen[account, default: 0]
         guard ten < limits.ordersPer10Seconds else {
@@ -70,7 +70,7 @@ struct RateLimiter {
         }
     }
 
-    /// Weight that an address used in this minute.
+    /// Weight that an address has used in this minute.
     func weight(_ address: String) -> Int { weights[address] ?? weights[""] ?? 0 }
 
     /// New orders of an account in these 10 seconds and this day.
@@ -78,7 +78,7 @@ struct RateLimiter {
         (ordersInTen[account] ?? 0, ordersInDay[account] ?? 0)
     }
 
-    private mutating func roll(_ now: Int64) {
+    private func roll(_ now: Int64) {
         if now / 60_000 != minute {
             minute = now / 60_000
             weights.removeAll(keepingCapacity: weights.count < 1_024)

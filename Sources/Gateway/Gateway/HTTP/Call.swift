@@ -4,14 +4,14 @@ import Engine
 import SpotAPI
 import Terms
 
-/// Who calls, once the signature was found good.
-struct Caller {
+/// Who calls, once the signature was found valid.
+struct AuthenticatedCaller {
     let account: AccountID
     let permissions: Permissions
     let keyID: Text64
 }
 
-/// What a client is answered.
+/// A reply to a client.
 struct Reply {
     var status: Int
     var body: [UInt8]
@@ -19,7 +19,7 @@ struct Reply {
     /// New orders of the account in 10 seconds and a day, for replies about orders.
     var orderCounts: (ten: Int, day: Int)?
 
-    /// An error's answer.
+    /// An error's reply.
     init(_ error: APIError) {
         var json = JSONWriter(capacity: 160)
         error.write(to: &json)
@@ -34,9 +34,9 @@ struct Reply {
     }
 }
 
-/// A request that was routed: what it asks, who asks, and where the answer goes. Answered once.
+/// A routed request: its parameters, its caller, and where its reply goes. Answered once.
 final class Call {
-    /// What came in, whatever the transport.
+    /// A request, whatever the transport.
     struct Request {
         var method: Endpoint.Method
         var path: String
@@ -52,16 +52,16 @@ final class Call {
     /// This host's clock when the request came, milliseconds since 1970.
     let now: Int64
     /// Who calls; nil where the endpoint is public.
-    let caller: Caller?
+    let caller: AuthenticatedCaller?
     /// When the request must have no effect any more, ns since 1970 on this host's clock; 0 where
     /// the endpoint is public.
     let deadline: Int64
-    /// Set where the answer tells how many orders the account has sent.
+    /// Set where the reply reports how many orders the account has sent.
     var orderCounts: (ten: Int, day: Int)?
     private var finish: ((Reply) -> Void)?
 
     init(
-        parameters: Parameters, now: Int64, caller: Caller?, deadline: Int64,
+        parameters: Parameters, now: Int64, caller: AuthenticatedCaller?, deadline: Int64,
         finish: @escaping (Reply) -> Void
     ) {
         self.parameters = parameters
@@ -87,7 +87,7 @@ final class Call {
     /// Answers with an error.
     func fail(_ error: APIError) { answer(Reply(error)) }
 
-    /// Answers with JSON that was written already.
+    /// Answers with finished JSON.
     func answer(json: [UInt8]) { answer(Reply(status: 200, body: json)) }
 
     private func answer(_ reply: Reply) {

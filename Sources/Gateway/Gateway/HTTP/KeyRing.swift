@@ -6,8 +6,8 @@ import Secrets
 import SpotAPI
 import Terms
 
-/// Checks signatures. Opened secrets stay in memory, as many as the bound; they leave it when their
-/// key is revoked.
+/// Checks signatures. Opened secrets stay in memory up to a bound, and are dropped when their key
+/// changes.
 final class KeyRing {
     private let file: String
     private let log: Logger
@@ -15,7 +15,7 @@ final class KeyRing {
     private var opened: [Text64: SecretBytes] = [:]
     private var lastFault = ""
 
-    /// Most opened secrets.
+    /// Maximum number of opened secrets.
     private static var openedMax: Int { 16_384 }
 
     /// A ring whose seal key is in `file`; it is read when it is first needed.
@@ -41,7 +41,7 @@ final class KeyRing {
         }
     }
 
-    /// Forgets a key's secret.
+    /// Drops a key's secret.
     func forget(_ keyID: Text64) { opened[keyID] = nil }
 
     private func secret(of key: APIKeyView) throws(APIError) -> SecretBytes {
@@ -71,7 +71,7 @@ final class KeyRing {
         }
     }
 
-    /// Logs a fault once, until another comes.
+    /// Logs an error once, until a different one occurs.
     private func note(_ fault: String) {
         guard fault != lastFault else { return }
         lastFault = fault

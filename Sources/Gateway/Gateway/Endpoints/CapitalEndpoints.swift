@@ -1,5 +1,5 @@
-// Assets and what moves in and out. Deposits and withdrawals are the wallet's; without one their
-// lists are empty.
+// Assets, deposits and withdrawals. The latter two belong to the wallet; without one their lists
+// are empty.
 
 import Engine
 import Follower
@@ -24,9 +24,11 @@ extension Endpoint {
         },
     ]
 
-    @Sendable private static func allCoins(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let all = balances(call.account, replica)
+    @Sendable private static func allCoins(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let replica = try context.readyReplica()
+        let all = replica.balances(call.account)
         call.reply(capacity: 64 + 512 * all.count) { json in
             json.beginArray()
             for (asset, balance) in all { coin(asset, balance, to: &json) }
@@ -53,15 +55,17 @@ extension Endpoint {
         json.endObject()
     }
 
-    @Sendable private static func tradeFee(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
+    @Sendable private static func tradeFee(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let replica = try context.readyReplica()
         let list =
             call.parameters["symbol"] == nil
-            ? allUnits(replica) : [try venue.units(call, replica)]
+            ? replica.allUnits : [try replica.units(try call.parameters.symbol())]
         call.reply(capacity: 16 + 96 * list.count) { json in
             json.beginArray()
             for units in list {
-                let fees = replica.follower.engine.fees(
+                let fees = replica.engine.fees(
                     account: call.account, instrument: units.view.id)
                 json.beginObject()
                 json.field("symbol", units.view.symbol)

@@ -18,32 +18,32 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/klines", .open, 2, klines),
         Endpoint(.get, "/api/v3/uiKlines", .open, 2, klines),
         Endpoint(.get, "/api/v3/ticker/price", .open, weight: { $0["symbol"] == nil ? 4 : 2 }) {
-            venue, call throws(APIError) in
-            try tickers(venue, call) { $0.priceTicker($1) }
+            context, call throws(APIError) in
+            try tickers(context, call) { $0.priceTicker($1) }
         },
         Endpoint(.get, "/api/v3/ticker/bookTicker", .open, weight: { $0["symbol"] == nil ? 4 : 2 })
-        { venue, call throws(APIError) in
-            let replica = try venue.readyReplica()
-            try tickers(venue, call) { json, units in
+        { context, call throws(APIError) in
+            let replica = try context.readyReplica()
+            try tickers(context, call) { json, units in
                 json.bookTicker(
-                    replica.market.bookTop(units.view.id, replica.follower.engine), units)
+                    replica.bookTop(units.view.id), units)
             }
         },
         Endpoint(.get, "/api/v3/ticker/24hr", .open, weight: { $0["symbol"] == nil ? 80 : 2 }) {
-            venue, call throws(APIError) in
-            let replica = try venue.readyReplica()
+            context, call throws(APIError) in
+            let replica = try context.readyReplica()
             let isMini = try isMini(call)
-            try tickers(venue, call) { json, units in
+            try tickers(context, call) { json, units in
                 json.dayTicker(
-                    replica.market.dayStatistics(units.view.id, now: call.now * 1_000_000),
-                    replica.market.bookTop(units.view.id, replica.follower.engine), units,
+                    replica.dayStatistics(units.view.id, now: call.now * 1_000_000),
+                    replica.bookTop(units.view.id), units,
                     isMini: isMini)
             }
         },
     ]
 
     @Sendable private static func depthWeight(_ parameters: Parameters) -> Int {
-        // One that is no number is refused later, and weighs what the default does.
+        // A limit that is not a number is refused later, and weighs as the default.
         switch (try? parameters.limit(default: 100, most: Int.max)) ?? 100 {
         case ...100: 5
         case ...500: 25
@@ -52,37 +52,35 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func depth(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
-        let limit = try call.parameters.limit(default: 100, most: venue.options.depthMax)
+    @Sendable private static func depth(_ context: EndpointContext, _ call: Call) throws(APIError) {
+        let (replica, units) = try context.market(call)
+        let limit = try call.parameters.limit(default: 100, most: context.depthMax)
         let id = units.view.id
-        let bids = StreamHub.levels(id, .buy, limit, replica.follower.engine)
-        let asks = StreamHub.levels(id, .sell, limit, replica.follower.engine)
+        let bids = replica.engine.bestLevels(id, .buy, limit)
+        let asks = replica.engine.bestLevels(id, .sell, limit)
         call.reply(capacity: 128 + 32 * (bids.count + asks.count)) { json in
             json.book(
                 updateID: replica.market.bookUpdateID(id), bids: bids, asks: asks, units)
         }
     }
 
-    @Sendable private static func trades(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func trades(_ context: EndpointContext, _ call: Call) throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         write(replica.market.trades(units.view.id, limit: limit), units, call)
     }
 
     @Sendable private static func historicalTrades(
-        _ venue: Venue, _ call: Call
+        _ context: EndpointContext, _ call: Call
     ) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+        let (replica, units) = try context.market(call)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         guard let from = try call.parameters.id(.fromId) else {
             return write(replica.market.trades(units.view.id, limit: limit), units, call)
         }
         let range = HistoryRange(fromID: from, limit: limit)
-        venue.read(call) {
+        call.read(replica) {
             try $0.marketTrades(units.view.id, range)
         } done: {
             write($0, units, call)
@@ -98,17 +96,16 @@ extension Endpoint {
     }
 
     @Sendable private static func aggregateTrades(
-        _ venue: Venue, _ call: Call
+        _ context: EndpointContext, _ call: Call
     ) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+        let (replica, units) = try context.market(call)
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let range = try historyRange(call, limit: limit)
         if range.fromID == nil, range.start == nil, range.end == nil {
             return write(
                 aggregates: replica.market.trades(units.view.id, limit: limit), units, call)
         }
-        venue.read(call) {
+        call.read(replica) {
             try $0.marketTrades(units.view.id, range)
         } done: {
             write(aggregates: $0, units, call)
@@ -125,9 +122,9 @@ extension Endpoint {
         }
     }
 
-    @Sendable private static func klines(_ venue: Venue, _ call: Call) throws(APIError) {
-        let replica = try venue.readyReplica()
-        let units = try venue.units(call, replica)
+    @Sendable private static func klines(_ context: EndpointContext, _ call: Call) throws(APIError)
+    {
+        let (replica, units) = try context.market(call)
         guard let interval = CandleInterval(rawValue: try call.parameters.required("interval"))
         else { throw .intervalInvalid }
         let limit = try call.parameters.limit(default: 500, most: 1_000)
@@ -143,18 +140,19 @@ extension Endpoint {
 
     /// One ticker for `symbol`, else a list: of `symbols`, or of all.
     private static func tickers(
-        _ venue: Venue, _ call: Call, _ write: (inout JSONWriter, InstrumentUnits) -> Void
+        _ context: EndpointContext, _ call: Call,
+        _ write: (inout JSONWriter, InstrumentUnits) -> Void
     ) throws(APIError) {
-        let replica = try venue.readyReplica()
+        let replica = try context.readyReplica()
         if call.parameters["symbol"] != nil, call.parameters["symbols"] == nil {
-            let units = try venue.units(call, replica)
+            let units = try replica.units(try call.parameters.symbol())
             return call.reply { write(&$0, units) }
         }
         var list: [InstrumentUnits] = []
         if let symbols = try call.parameters.symbols() {
-            for symbol in symbols { list.append(try venue.units(symbol, replica)) }
+            for symbol in symbols { list.append(try replica.units(symbol)) }
         } else {
-            list = allUnits(replica)
+            list = replica.allUnits
         }
         call.reply(capacity: 64 + 512 * list.count) { json in
             json.beginArray()
@@ -171,40 +169,15 @@ extension Endpoint {
         }
     }
 
-    /// The range that `fromId`, `startTime` and `endTime` give.
+    /// The range that `fromId`, `startTime` and `endTime` describe.
     static func historyRange(
         _ call: Call, limit: Int, id: NumberParameter = .fromId
     ) throws(APIError) -> HistoryRange {
         let start = try call.parameters.time(.startTime)
-        // The end is a whole millisecond, all of which belongs to the range.
+        // The end is a whole millisecond, all of it within the range.
         let end = try call.parameters.time(.endTime).map { $0 + 999_999 }
         if let start, let end, start > end { throw .combinationInvalid }
         return HistoryRange(
             fromID: try call.parameters.id(id), start: start, end: end, limit: limit)
-    }
-}
-
-extension Venue {
-    /// Reads history off the loop; `done` is called on it with what was read. A fault is answered.
-    func read<T: Sendable>(
-        _ call: Call, _ body: @escaping @Sendable (HistoryReader) throws -> T,
-        done: @escaping (T) -> Void
-    ) {
-        guard let replica else { return call.fail(.startingUp) }
-        // What was applied here is queued before the read, so the read sees it.
-        replica.feed.flush()
-        let waiter = NIOLoopBound((call, done), eventLoop: eventLoop)
-        let log = log
-        replica.history.read(body) { result in
-            waiter.eventLoop.execute {
-                switch result {
-                case .success(let value): waiter.value.1(value)
-                case .failure(.busy): waiter.value.0.fail(.overloaded)
-                case .failure(let error):
-                    log.error("history could not be read: \(error)")
-                    waiter.value.0.fail(.internalFault)
-                }
-            }
-        }
     }
 }
