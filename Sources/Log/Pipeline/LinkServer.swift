@@ -76,7 +76,8 @@ final class LinkServer {
         self.options = options
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
-        precondition(options.connectionsMax <= Caller.slotsMax, "each caller has a number of its own")
+        precondition(
+            options.connectionsMax <= Caller.slotsMax, "each caller has a number of its own")
         connections = (0..<options.connectionsMax).map { _ in nil }
         uses = Array(repeating: 0, count: options.connectionsMax)
         poller = try Poller()
@@ -147,14 +148,19 @@ final class LinkServer {
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
-        _ = try? poller.wait(milliseconds: pause) { token, events in
-            self.now = Clock.monotonicNanos()
-            if token == Self.bellToken { return }
-            if token >= Self.listenerToken {
-                self.accept(self.listeners[Int(token - Self.listenerToken)])
-            } else if let connection = self.connections[Int(token)] {
-                self.ready(connection, events)
+        do throws(SystemError) {
+            _ = try poller.wait(milliseconds: pause) { token, events in
+                self.now = Clock.monotonicNanos()
+                if token == Self.bellToken { return }
+                if token >= Self.listenerToken {
+                    self.accept(self.listeners[Int(token - Self.listenerToken)])
+                } else if let connection = self.connections[Int(token)] {
+                    self.ready(connection, events)
+                }
             }
+        } catch {
+            // A turn that cannot wait would come again at once, for ever.
+            stages.fail(SinkError("\(error)"))
         }
         stages.linkBell.disarm()
     }
