@@ -103,6 +103,7 @@ let package = Package(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
+        wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
         wing(
@@ -132,16 +133,11 @@ let package = Package(
         daemon(
             "matchd",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "DaemonKit", "Secrets", logging,
+                "Terms", "Engine", "Journal", "Link", "Pipeline", "Platform", "Configuration",
+                "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
-        daemon(
-            "auditd",
-            [
-                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
-                logging,
-            ]),
+        daemon("helper", ["Helper", "DaemonKit", logging]),
+        daemon("auditd", ["Audit", "Engine", "Platform", "Configuration", "DaemonKit", logging]),
         daemon(
             "gatewayd",
             [
@@ -175,7 +171,7 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
