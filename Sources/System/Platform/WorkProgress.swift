@@ -1,5 +1,5 @@
-// The progress of long work, and a thread beside it that reports it to the service manager: by time,
-// for one record or one file may take longer than any count foresees.
+// The progress of long work, and a thread beside it that reports it to the service manager: by
+// time, for one record or one file may take longer than any count foresees.
 
 internal import Glibc
 internal import Synchronization
