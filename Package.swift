@@ -120,6 +120,7 @@ let package = Package(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
+        wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
         wing(
@@ -150,16 +151,11 @@ let package = Package(
         daemon(
             "matchd",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "DaemonKit", "Secrets", logging,
+                "Terms", "Engine", "Journal", "Link", "Pipeline", "Platform", "Configuration",
+                "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "HelperAPI", "Helper", "DaemonKit", logging]),
-        daemon(
-            "auditd",
-            [
-                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
-                logging,
-            ]),
+        daemon("helper", ["Helper", "DaemonKit", logging]),
+        daemon("auditd", ["Audit", "Engine", "Platform", "Configuration", "DaemonKit", logging]),
         daemon(
             "gatewayd",
             [
@@ -194,7 +190,7 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(

@@ -1,6 +1,7 @@
 // Standard output, standard error and what they are connected to.
 
 import Glibc
+import Platform
 
 /// The terminal, or the files that replace it.
 package enum Terminal {
@@ -43,10 +44,11 @@ package enum Terminal {
     package static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            let count = unsafe bytes.withUnsafeBytes { bytes in
+                retryingInterrupts {
+                    unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+                }
             }
-            if count < 0, errno == EINTR { continue }
             guard count > 0 else { return }
             bytes = bytes.dropFirst(count)
         }

@@ -83,6 +83,8 @@ final class Stages: Sendable {
     let isStopping = Atomic<Bool>(false)
     /// A stage met a fault: nothing more is released.
     let hasFailed = Atomic<Bool>(false)
+    /// The owner's, for the first fault.
+    private let onFault: @Sendable (SinkError) -> Void
 
     let syncStats = SyncStats()
     /// Where the time of commands goes, if somebody wants to know.
@@ -93,8 +95,10 @@ final class Stages: Sendable {
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?
+        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?,
+        onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
+        self.onFault = onFault
         precondition(
             requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
         self.trace = trace
@@ -109,6 +113,14 @@ final class Stages: Sendable {
         self.epoch = Cursor(UInt64(epoch))
         self.role = Atomic(role.rawValue)
         held = (0..<connections).map { _ in HeldFlag() }
+    }
+
+    /// Ends the pipeline after a fault, and gives the first one to the owner. Any thread.
+    func fail(_ fault: SinkError) {
+        guard !hasFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        onFault(fault)
+        linkBell.ring()
+        sequencerPark.unpark()
     }
 }
 

@@ -5,7 +5,7 @@ import Platform
 import Terms
 
 extension Settings {
-    /// The most bytes of a configuration file.
+    /// Maximum size of a configuration file.
     public static var fileBytesMax: Int { 1 << 20 }
 
     /// The settings in the file at `path`. `also` finds what else is wrong with them: keys, each
@@ -51,7 +51,7 @@ extension Settings {
         return settings
     }
 
-    /// The settings of a file that says nothing, at `bourse.toml` in the state directory.
+    /// The settings of an empty file, at `bourse.toml` in the state directory.
     public static func defaults(state: String) -> Settings {
         let state = Path.join(Path.current(), state)
         return Settings(

@@ -15,7 +15,7 @@ public enum Program {
         public var errors: String
     }
 
-    /// Most bytes of each output that are kept; the rest is read and dropped.
+    /// Maximum size of each output that is kept; what follows is read and dropped.
     public static var outputBytesMax: Int { 1 << 20 }
 
     /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`), `input` on

@@ -1,18 +1,17 @@
 // The helper's socket: one request at a time, each within seconds.
 
-import Glibc
-import Helper
-import HelperAPI
-import Logging
-import Platform
+internal import Glibc
+internal import HelperAPI
+public import Platform
 
 /// Why the helper cannot serve.
-struct HelperFault: Error, CustomStringConvertible {
-    let description: String
+public struct HelperServerError: Error, CustomStringConvertible {
+    /// What is wrong, and what to do.
+    public let description: String
 }
 
 /// Serves requests on the socket that systemd passed.
-final class HelperServer {
+public final class HelperServer {
     /// Milliseconds that a client has to send its line.
     private static let lineMillisMax: Int32 = 2_000
     /// Milliseconds without a request after which there is nothing to stay for.
@@ -21,24 +20,28 @@ final class HelperServer {
     private let listener: Int32
     private let users: Set<UInt32>
     private let changer = HostChanger()
-    private let log: Logger
+    private let report: (_ isRefused: Bool, _ text: String) -> Void
 
-    /// Takes over the socket, sd_listen_fds(3). `user` may ask besides root.
-    init(user: String, log: Logger) throws {
-        self.log = log
+    /// Takes over the socket, sd_listen_fds(3). `user` may ask besides root. `report` gets a line
+    /// about each request that changed something or was refused.
+    public init(
+        user: String, report: @escaping (_ isRefused: Bool, _ text: String) -> Void
+    ) throws {
+        self.report = report
         guard ServiceManager.passedSockets() == 1 else {
-            throw HelperFault(
+            throw HelperServerError(
                 description: "it is started by systemd: systemctl start bourse-helper.socket")
         }
         listener = 3
-        guard let entry = unsafe getpwnam(user) else {
-            throw HelperFault(
+        guard let id = Host.userID(named: user) else {
+            throw HelperServerError(
                 description: "there is no user \(user): reinstall bourse-agent, which makes it")
         }
-        users = [0, unsafe entry.pointee.pw_uid]
+        users = [0, id]
     }
 
-    func serve(until signals: Signals) {
+    /// Serves until a signal, or until nothing was asked for a while and it holds nothing open.
+    public func serve(until signals: Signals) throws(SystemError) {
         ServiceManager.ready()
         var idleSince = Clock.monotonicNanos()
         while true {
@@ -46,7 +49,10 @@ final class HelperServer {
                 pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
             ]
-            _ = unsafe poll(&waiting, 2, 1_000)
+            // One that cannot wait would turn for ever.
+            guard retryingInterrupts({ unsafe poll(&waiting, 2, 1_000) }) >= 0 else {
+                throw .last("wait for", "requests")
+            }
             ServiceManager.watchdog()
             if signals.next() != nil { return }
             if waiting[0].revents != 0 {
@@ -73,7 +79,7 @@ final class HelperServer {
             return
         }
         guard let request = HelperRequest(line) else {
-            log.warning("user \(who.userID): not a request")
+            report(true, "user \(who.userID): not a request")
             answer(peer, "refused not a request of this helper")
             return
         }
@@ -84,13 +90,13 @@ final class HelperServer {
         do throws(HelperError) {
             let done = try changer.perform(request)
             if request.isChange {
-                let undo = done.undo.map { "; undo: \($0.line)" } ?? "; it was so already"
-                log.notice("user \(who.userID): \(request.line)\(undo)")
+                let undo = done.undo.map { "; undo: \($0.line)" } ?? "; no change"
+                report(false, "user \(who.userID): \(request.line)\(undo)")
             }
             let first = done.undo.map { "ok \($0.line)" } ?? "ok"
             return ([first] + done.lines).joined(separator: "\n")
         } catch {
-            log.warning("user \(who.userID): \(request.line): \(error)")
+            report(true, "user \(who.userID): \(request.line): \(error)")
             return error.description.split(separator: "\n").joined(separator: " ")
         }
     }

@@ -1,8 +1,6 @@
 // The engine's memory, taken and locked while the first commands already come in.
 
-import DaemonKit
-import Engine
-import Logging
+public import Engine
 import Platform
 import Slabs
 import Synchronization
@@ -10,7 +8,7 @@ import Synchronization
 /// Takes the memory of the engine's tables on a thread of its own, so that no turn of the engine
 /// waits for a page: the first touch of a huge one takes up to milliseconds. What `RaiseLimits`
 /// adds is taken when it is used, and at the next start.
-final class TableMemory: Sendable {
+public final class TableMemory: Sendable {
     private final class Flag: Sendable {
         let value = Atomic<Bool>(false)
     }
@@ -20,13 +18,19 @@ final class TableMemory: Sendable {
     /// Begins with the tables of an engine that outlives this, where this process may lock as much
     /// memory as it likes (LimitMEMLOCK= of the unit); nil where it may not: there, memory is taken
     /// as it is used.
-    static func take(_ engine: borrowing Engine, _ log: Logger) -> TableMemory? {
+    ///
+    /// `report` is called once, with how it went: whether all of it was taken, and a line about it.
+    public static func take(
+        _ engine: borrowing Engine, report: @escaping @Sendable (_ isWhole: Bool, String) -> Void
+    ) -> TableMemory? {
         guard Host.mayLockMemory else { return nil }
         let tables = engine.slabMemory
-        return try? TableMemory(tables, log)
+        return try? TableMemory(tables, report)
     }
 
-    private init(_ tables: [SlabMemory], _ log: Logger) throws(SystemError) {
+    private init(
+        _ tables: [SlabMemory], _ report: @escaping @Sendable (Bool, String) -> Void
+    ) throws(SystemError) {
         let isStopping = Flag()
         stop = isStopping
         thread = try PinnedThread.start(name: "memory") {
@@ -38,8 +42,8 @@ final class TableMemory: Sendable {
                 isWhole = false
             }
             if isStopping.value.load(ordering: .relaxed) { return }
-            log.report(
-                isWhole ? .info : .warning,
+            report(
+                isWhole,
                 isWhole
                     ? "\(mebibytes) MiB of tables are taken and locked"
                     : "not all of \(mebibytes) MiB of tables could be taken and locked: some turns "
@@ -48,7 +52,7 @@ final class TableMemory: Sendable {
     }
 
     /// Ends the thread. Before the engine goes.
-    func end() {
+    public func end() {
         stop.value.store(true, ordering: .relaxed)
         thread.join()
     }
