@@ -11,18 +11,18 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Checks", "Configuration", "DaemonKit",
+        "Platform", "Secrets", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "Helper", "Agent", "SNMP",
+        "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
-        "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "agentd", "poller", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
     static let wings: [String: Set<String>] = [
         "Core": ["Core"],
-        "System": ["Core", "System", "Host"],
+        "System": ["Core", "System"],
         "Log": ["Core", "System", "Log"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
@@ -36,7 +36,7 @@ enum TidyRules {
         "CCycles": ["Bench"],
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
-        "CNetSNMP": ["SNMP"],
+        "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 
     /// Which targets use a package.
@@ -47,6 +47,8 @@ enum TidyRules {
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],
         "GRDB": ["History"],
+        "Histogram": ["Pipeline", "BoursectlCommands"],
+        "DequeModule": ["Agent", "Subagent"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

@@ -5,10 +5,10 @@ import Platform
 
 /// Small text files.
 enum TextFile {
-    /// The most bytes of such a file.
+    /// Maximum size of such a file.
     static let bytesMax = 1 << 20
 
-    /// The text of a file; nil when there is none.
+    /// The text of a file; nil where it does not exist.
     static func read(_ path: String) throws(CommandError) -> String? {
         let bytes: [UInt8]
         do throws(SystemError) {
@@ -20,7 +20,7 @@ enum TextFile {
         return try text(bytes, path)
     }
 
-    /// All that standard input gives.
+    /// All of standard input.
     static func readStandardInput() throws(CommandError) -> String {
         let name = "standard input"
         let bytes: [UInt8]
@@ -35,7 +35,7 @@ enum TextFile {
     private static func text(_ bytes: [UInt8], _ name: String) throws(CommandError) -> String {
         guard bytes.count <= bytesMax else { throw CommandError("\(name) is too large") }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw CommandError("\(name) is no UTF-8 text")
+            throw CommandError("\(name) is not UTF-8 text")
         }
         return text
     }

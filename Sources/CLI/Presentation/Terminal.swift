@@ -3,7 +3,7 @@
 import Glibc
 import Platform
 
-/// The terminal, or what stands in its place.
+/// The terminal, or the files that replace it.
 package enum Terminal {
     /// Whether a descriptor is a terminal.
     package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
@@ -21,10 +21,10 @@ package enum Terminal {
         return unsafe String(cString: value)
     }
 
-    /// Columns of the terminal at a descriptor; 80 where it does not say.
+    /// Columns of the terminal at a descriptor; 80 where they are unknown.
     package static func width(_ descriptor: Int32) -> Int { size(descriptor).map(\.columns) ?? 80 }
 
-    /// Columns and rows of the terminal at a descriptor; nil where it does not say.
+    /// Columns and rows of the terminal at a descriptor; nil where they are unknown.
     package static func size(_ descriptor: Int32) -> (columns: Int, rows: Int)? {
         var size = winsize()
         let result = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size)
@@ -55,7 +55,7 @@ package enum Terminal {
     }
 }
 
-/// A terminal that is drawn over and over, or an output that is written on and on.
+/// Standard output for repeated results: redrawn on a terminal, appended to elsewhere.
 package struct Screen {
     private let isDrawn =
         Terminal.isTerminal(STDOUT_FILENO) && Terminal.environment("TERM") != "dumb"
@@ -63,16 +63,16 @@ package struct Screen {
     /// The screen of standard output.
     package init() {}
 
-    /// Draws lines over what was drawn before, as many as the terminal has room for.
+    /// Redraws the screen with as many of the lines as fit.
     package func draw(_ lines: [String]) {
         guard isDrawn else { return write(lines + [""]) }
         let shown = lines.prefix(max(1, (Terminal.size(STDOUT_FILENO)?.rows ?? 24) - 1))
-        // Home, each line to its end, and what is left below: nothing flickers.
+        // Home, each line cleared to its end, then all below it: nothing flickers.
         let text = shown.map { $0 + "\u{1B}[K\n" }.joined()
         Terminal.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
     }
 
-    /// Writes lines behind what was written before.
+    /// Appends lines.
     package func write(_ lines: [String]) {
         Terminal.write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
     }

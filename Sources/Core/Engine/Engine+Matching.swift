@@ -267,15 +267,15 @@ extension Engine {
     /// Gives back the rest of an ended incoming order's hold.
     private mutating func returnFunds(_ t: Incoming) {
         let i = Int(t.hot.instrument)
-        let rest: Int128
+        let unused: Int128
         switch (t.kind, t.hot.side) {
         case (.limit, .buy):
-            rest = notional(t.hot.price, t.hot.leaves, instruments[i].notionalUnit)
-        case (.market, .buy), (.quote, .buy): rest = t.funds
+            unused = notional(t.hot.price, t.hot.leaves, instruments[i].notionalUnit)
+        case (.market, .buy), (.quote, .buy): unused = t.funds
         case (.limit, .sell), (.market, .sell):
-            rest = Int128(t.hot.leaves) * Int128(instruments[i].lotUnits)
-        case (.quote, .sell): rest = Int128(t.lotsHeld) * Int128(instruments[i].lotUnits)
+            unused = Int128(t.hot.leaves) * Int128(instruments[i].lotUnits)
+        case (.quote, .sell): unused = Int128(t.lotsHeld) * Int128(instruments[i].lotUnits)
         }
-        ledger.hold(t.hot.account, heldAsset(t.hot.side, t.hot.instrument), -rest)
+        ledger.hold(t.hot.account, heldAsset(t.hot.side, t.hot.instrument), -unused)
     }
 }

@@ -255,14 +255,11 @@ struct HostFiles: Sendable {
         }
     }
 
-    /// Where something is mounted, as this process sees it; spaces in a path are not understood.
+    /// Where something is mounted, as this process sees it.
     static func mountPoints() -> [String] {
         let files = HostFiles(root: "", probes: [], bounds: HostReader.Bounds())
         guard case .text(let text) = files.text("/proc/self/mounts") else { return [] }
-        return text.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            return words.count > 1 ? String(words[1]) : nil
-        }
+        return Mount.table(text).map(\.point)
     }
 
     func names(_ directory: String) -> [String]? {

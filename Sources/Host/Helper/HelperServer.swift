@@ -1,7 +1,7 @@
 // The helper's socket: one request at a time, each within seconds.
 
-import Checks
-internal import Glibc
+import Glibc
+import HelperAPI
 public import Platform
 
 /// Why the helper cannot serve.
@@ -87,7 +87,7 @@ public final class HelperServer {
     }
 
     private func carryOut(_ request: HelperRequest, _ who: PeerCredentials) -> String {
-        do throws(HelperFailure) {
+        do throws(HelperError) {
             let done = try changer.perform(request)
             if request.isChange {
                 let undo = done.undo.map { "; undo: \($0.line)" } ?? "; no change"

@@ -80,10 +80,10 @@ struct TailSearch {
         while at + 8 <= end {
             if unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) != 0 {
                 unsafe found(raw, at, at + 8, offset)
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
+                let remainder = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
                 // What stands at the place itself is known to be no good item.
                 if at > 0 || !isFirst {
-                    unsafe lookForItem(rest, at: offset + at, sequence, highest)
+                    unsafe lookForItem(remainder, at: offset + at, sequence, highest)
                 }
             }
             at += 8

@@ -81,7 +81,7 @@ struct JournalThread: ~Copyable {
                 stages.linkBell.ring()
                 return
             } else {
-                try rest()
+                try idle()
             }
         }
     }
@@ -140,7 +140,7 @@ struct JournalThread: ~Copyable {
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 
-    mutating func rest() throws(SinkError) {
+    mutating func idle() throws(SinkError) {
         // Waking a thread takes longer than the next record often does to come.
         for _ in 0..<looks.most {
             if stages.log.head.now != position { return }

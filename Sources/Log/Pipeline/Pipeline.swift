@@ -210,17 +210,17 @@ final class PipelineThreads: @unchecked Sendable {
     func runEngine(_ stages: Stages, _ options: PipelineOptions) {
         guard let engine = engine.take() else { preconditionFailure("an engine to run") }
         var sequencer = Sequencer(engine: engine, stages: stages, options: options)
-        var rest = EngineRest(stages: stages, idle: options.idle)
+        var idle = EngineIdle(stages: stages, idle: options.idle)
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
             if sequencer.turn() {
-                rest.worked()
+                idle.worked()
             } else if isClosed {
                 break
             } else {
-                let isTime = rest.rest(nanosToTimer: sequencer.nanosToTimer)
-                if isTime, sequencer.turnByTime() { rest.worked() }
+                let isTime = idle.wait(nanosToTimer: sequencer.nanosToTimer)
+                if isTime, sequencer.turnByTime() { idle.worked() }
             }
         }
         if sequencer.sinceMark > 0 { sequencer.markHash() }

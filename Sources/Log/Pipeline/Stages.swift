@@ -8,6 +8,7 @@
 // Every cursor has one writer. The engine thread never waits for a disk or a socket unless a ring
 // is full, and the rings are as large as the longest stall that it has to outlast.
 
+import Histogram
 import Link
 import Platform
 import Synchronization
@@ -166,7 +167,7 @@ final class ClockReport: Sendable {
     }
 }
 
-/// How long group commits take: the last 1,024, as percentiles.
+/// How long group commits take: the last 1,024 to 2,047, as percentiles.
 final class SyncStats: Sendable {
     /// Median, ns.
     let p50 = Atomic<UInt64>(0)
@@ -180,10 +181,16 @@ final class SyncStats: Sendable {
     /// The journal thread's side.
     struct Recorder {
         let stats: SyncStats
-        var window = [UInt64](repeating: 0, count: 1024)
-        var next = 0
-        var total: UInt64 = 0
+        /// The latest, fewer than 1,024, and the 1,024 before them.
+        var (latest, before) = (Self.empty, Self.empty)
         var published: Int64 = 0
+
+        /// To a hundredth; a commit of more than a minute counts as one of a minute.
+        private static var empty: Histogram<UInt32> {
+            Histogram(highestTrackableValue: nanosMax, numberOfSignificantValueDigits: .two)
+        }
+
+        private static var nanosMax: UInt64 { 60_000_000_000 }
 
         /// How often the percentiles are worked out: that takes as long as a short write.
         static var publishNanos: Int64 { 250_000_000 }
@@ -192,15 +199,21 @@ final class SyncStats: Sendable {
 
         /// Takes one duration, which ended now.
         mutating func record(nanos: UInt64, at now: Int64) {
-            window[next] = nanos
-            next = (next + 1) & 1023
-            total += 1
+            latest.record(min(nanos, Self.nanosMax))
+            let total = stats.count.load(ordering: .relaxed) + 1
             stats.count.store(total, ordering: .relaxed)
-            guard now - published >= Self.publishNanos || total < 16 else { return }
+            if now - published >= Self.publishNanos || total < 16 { publish(at: now) }
+            guard latest.totalCount == 1_024 else { return }
+            swap(&latest, &before)
+            latest.reset()
+        }
+
+        private mutating func publish(at now: Int64) {
             published = now
-            let sorted = window.prefix(Int(min(total, 1024))).sorted()
-            stats.p50.store(sorted[sorted.count / 2], ordering: .relaxed)
-            stats.p99.store(sorted[sorted.count * 99 / 100], ordering: .relaxed)
+            var all = before
+            all.add(latest)
+            stats.p50.store(all.valueAtPercentile(50), ordering: .relaxed)
+            stats.p99.store(all.valueAtPercentile(99), ordering: .relaxed)
         }
     }
 }
