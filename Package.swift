@@ -155,7 +155,8 @@ let package = Package(
                 "DaemonKit", "Secrets", logging,
             ]),
         daemon("helper", ["Helper", "DaemonKit", logging]),
-        daemon("auditd", ["Audit", "Engine", "Platform", "Configuration", "DaemonKit", logging]),
+        daemon(
+            "auditd", ["Engine", "Audit", "Platform", "Configuration", "DaemonKit", logging]),
         daemon(
             "gatewayd",
             [

@@ -1,7 +1,7 @@
 // The helper's socket: one request at a time, each within seconds.
 
-internal import Glibc
-internal import HelperAPI
+import Glibc
+import HelperAPI
 public import Platform
 
 /// Why the helper cannot serve.
