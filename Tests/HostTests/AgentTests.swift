@@ -143,7 +143,7 @@ final class Scratch {
     }
 }
 
-@Suite struct EventLogTests {
+@Suite struct AlarmLogTests {
     private func event(_ sequence: UInt64, _ name: String, raised: Bool = true) throws -> AlarmEvent
     {
         let json: JSONValue = [
@@ -158,7 +158,7 @@ final class Scratch {
     @Test func `events outlive the process, and a torn end`() throws {
         let scratch = try Scratch()
         let path = Directory.join(scratch.path, "events")
-        let first = try EventLog(path)
+        let first = try AlarmLog(path)
         #expect(first.end.sequence == 0)
         let events = [
             try event(1, "a"), try event(2, "b"), try event(3, "a", raised: false),
@@ -168,7 +168,7 @@ final class Scratch {
         let whole = try scratch.read("events")
         for torn in [whole + Array("0123456789".utf8), Array(whole.dropLast(1))] {
             try File(path, .replace).write(torn)
-            let second = try EventLog(path)
+            let second = try AlarmLog(path)
             #expect(second.damaged == 1)
             let kept = torn.count > whole.count ? 3 : 2
             #expect(second.end.sequence == UInt64(kept))
@@ -177,7 +177,7 @@ final class Scratch {
             // What comes next stands behind what is whole.
             second.add([try event(UInt64(kept + 1), "c")])
             second.close()
-            let third = try EventLog(path)
+            let third = try AlarmLog(path)
             #expect(third.damaged == 0)
             #expect(third.events(after: UInt64(kept)).events.map(\.name) == ["c"])
             third.close()
@@ -187,14 +187,14 @@ final class Scratch {
     @Test func `only a damaged line is skipped`() throws {
         let scratch = try Scratch()
         let path = Directory.join(scratch.path, "events")
-        let first = try EventLog(path)
+        let first = try AlarmLog(path)
         first.add([try event(1, "a"), try event(2, "b"), try event(3, "c")])
         first.close()
         var bytes = try scratch.read("events")
         let middle = try #require(bytes.firstIndex(of: 0x0A)) + 40
         bytes[middle] ^= 1
         try File(path, .replace).write(bytes)
-        let second = try EventLog(path)
+        let second = try AlarmLog(path)
         #expect(second.damaged == 1)
         #expect(second.events(after: 0).events.map(\.sequence) == [1, 3])
         second.close()
@@ -203,8 +203,8 @@ final class Scratch {
     @Test func `the newest events are kept, and the alarms raised before them are known`() throws {
         let scratch = try Scratch()
         let path = Directory.join(scratch.path, "events")
-        let total = UInt64(2 * EventLog.eventsMax + 700)
-        let first = try EventLog(path)
+        let total = UInt64(2 * AlarmLog.eventsMax + 700)
+        let first = try AlarmLog(path)
         first.add([try event(1, "stands")])
         for begin in stride(from: UInt64(2), through: total, by: 1_000) {
             first.add(
@@ -215,18 +215,18 @@ final class Scratch {
             Clock.sleep(nanos: 20_000_000)
         }
         first.close()
-        let second = try EventLog(path)
+        let second = try AlarmLog(path)
         let found = second.events(after: 0)
-        #expect(found.first == total - UInt64(EventLog.eventsMax) + 1)
+        #expect(found.first == total - UInt64(AlarmLog.eventsMax) + 1)
         #expect(found.last == total)
-        #expect(found.events.count == EventLog.answerMax)
+        #expect(found.events.count == AlarmLog.answerMax)
         #expect(found.events.first?.sequence == found.first)
         #expect(second.events(after: total - 2).events.map(\.sequence) == [total - 1, total])
         #expect(second.events(after: total).events.isEmpty)
         #expect(second.end.raised.contains("stands"))
         #expect(second.end.sequence == total)
         second.close()
-        #expect(try scratch.read("events").count < 3 * EventLog.eventsMax * 250)
+        #expect(try scratch.read("events").count < 3 * AlarmLog.eventsMax * 250)
     }
 
     @Test func `an alarm is not raised again by a restart`() throws {
@@ -236,13 +236,13 @@ final class Scratch {
         let finding = Finding(kind, "a", .critical, "it is bad", source: "here")
         var sequences: [[UInt64]] = []
         for time in 1...3 {
-            let eventLog = try EventLog(path)
-            let end = eventLog.end
+            let alarmLog = try AlarmLog(path)
+            let end = alarmLog.end
             var table = AlarmTable(sequence: end.sequence, raised: end.raised)
             let events = table.take([finding], of: [kind], at: Int64(time))
             sequences.append(events.map(\.sequence))
-            eventLog.add(events)
-            eventLog.close()
+            alarmLog.add(events)
+            alarmLog.close()
         }
         #expect(sequences == [[1], [], []])
     }

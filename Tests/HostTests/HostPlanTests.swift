@@ -1,5 +1,6 @@
 // Goal: the checks hold a host to what its configuration declares, and read what that names.
 
+import AgentAPI
 import Checks
 import Configuration
 import Testing

@@ -2,6 +2,7 @@
 // makes a codec trap.
 
 import Agent
+import AgentAPI
 import Checks
 import HelperAPI
 import JSON
@@ -9,7 +10,7 @@ import Testing
 
 @Suite struct ProbeTests {
     /// What checks and the state find of a directory whose space a probe wrote.
-    private func space(_ line: String, of directory: String) -> (Finding?, JSONValue?) {
+    private func space(_ line: String, of directory: String) -> (Finding?, HostTables.Directory?) {
         var plan = HostPlan()
         plan.directories = [("journal", directory)]
         let machine = Machine(now: ["/probe/statvfs": line], before: [:], plan: plan)
@@ -31,14 +32,14 @@ import Testing
         #expect(line.count(where: \.isNewline) == 1)
         let (finding, row) = space(line, of: directory)
         #expect(finding?.value == 75)
-        #expect(row?["path"]?.text == directory)
-        #expect(row?["freeBytes"]?.whole == 250)
+        #expect(row?.path == directory)
+        #expect(row?.freeBytes == 250)
     }
 
     @Test func `a directory with spaces is read from a tree that was recorded earlier`() {
         let (finding, row) = space("/srv/my disk 1000 250 100 90\n", of: "/srv/my disk")
         #expect(finding?.value == 75)
-        #expect(row?["bytes"]?.whole == 1_000)
+        #expect(row?.bytes == 1_000)
     }
 
     @Test(arguments: [
@@ -59,7 +60,7 @@ import Testing
         ).line
         let (finding, row) = space(line, of: "/x")
         #expect(finding?.value == 0)
-        #expect(row?["inodes"]?.whole == .max)
+        #expect(row?.inodes == .max)
     }
 
     @Test func `mounts are found below paths with escaped characters`() {
@@ -149,7 +150,7 @@ import Testing
         for (path, text) in files { seen.set(path, text) }
         seen.set("/proc/812/task", names: ["813"])
         let threads = HostState(now: seen, before: nil, plan: plan).threads
-        #expect(threads.first?["declared"]?.whole == 2)
+        #expect(threads.first?.declared == 2)
     }
 
     @Test func `counters of the exchange are read as they were written`() {

@@ -30,7 +30,7 @@ struct AgentDaemon {
             [try Self.exchange(settings, changed: changed)]
         }
         for (file, damaged) in [
-            ("events", agent.core.eventLog.damaged), ("changes", agent.core.executor.damaged),
+            ("events", agent.core.alarmLog.damaged), ("changes", agent.core.executor.damaged),
         ] where damaged > 0 {
             log.warning(
                 "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
@@ -54,7 +54,7 @@ struct AgentDaemon {
                 summary = agent.core.summary
                 ServiceManager.status(summary)
             }
-            let text = agent.core.eventLog.fault.map { "\($0)" } ?? ""
+            let text = agent.core.alarmLog.fault.map { "\($0)" } ?? ""
             if text != fault {
                 log.report(
                     text.isEmpty ? .notice : .error,

@@ -38,7 +38,7 @@ public final class Agent: Sendable {
         if !Directory.exists(places.state) { try Directory.create(places.state, mode: 0o750) }
         lock = try StateLock(directory: places.state, name: "agentd.lock")
         core = AgentCore(
-            options, eventLog: try EventLog(Directory.join(places.state, "events")),
+            options, alarmLog: try AlarmLog(Directory.join(places.state, "events")),
             executor: try ChangeExecutor(
                 Directory.join(places.state, "changes"), helper: places.helper, policy: policy))
         let loopBox = AgentLoopBox()
@@ -66,7 +66,7 @@ public final class Agent: Sendable {
     public func stop() {
         server.stop()
         loop.stop()
-        core.eventLog.close()
+        core.alarmLog.close()
     }
 
     /// Whether a disk may have a health log: NVMe, or SMART behind SCSI.

@@ -29,7 +29,7 @@ public final class AgentCore: Sendable {
     /// Its options.
     public let options: AgentOptions
     /// The alarm events.
-    public let eventLog: EventLog
+    public let alarmLog: AlarmLog
     /// What changes the host.
     public let executor: ChangeExecutor
 
@@ -38,11 +38,11 @@ public final class AgentCore: Sendable {
     private let cache = Mutex<(number: UInt64, body: [UInt8])>((0, []))
 
     /// A core that knows nothing yet.
-    public init(_ options: AgentOptions, eventLog: EventLog, executor: ChangeExecutor) {
+    public init(_ options: AgentOptions, alarmLog: AlarmLog, executor: ChangeExecutor) {
         self.options = options
-        self.eventLog = eventLog
+        self.alarmLog = alarmLog
         self.executor = executor
-        let end = eventLog.end
+        let end = alarmLog.end
         round = Mutex(Round(table: AlarmTable(sequence: end.sequence, raised: end.raised)))
     }
 
@@ -50,7 +50,7 @@ public final class AgentCore: Sendable {
     func take(_ found: CheckRound) {
         // In place: a copy of the table would be made anew each round.
         let events = round.withLock { $0.take(found) }
-        eventLog.add(events)
+        alarmLog.add(events)
         executor.repair(found.findings.flatMap { $0 })
     }
 
@@ -72,7 +72,7 @@ public final class AgentCore: Sendable {
 
     /// The whole state.
     public var state: AgentState {
-        let last = eventLog.events(after: .max).last
+        let last = alarmLog.events(after: .max).last
         return round.withLock { $0.report(options, started: started, sequence: last) }
     }
 

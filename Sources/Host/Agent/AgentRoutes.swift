@@ -81,7 +81,7 @@ extension AgentCore {
             guard let after = request.number("after") else {
                 return .refusal(400, "say after which event: /v1/events?after=N")
             }
-            return .json(eventLog.events(after: after).json)
+            return .json(alarmLog.events(after: after).json)
         case _ where request.path.hasPrefix("/v1/checks/"):
             let name = PercentEncoding.decode(request.path.dropFirst("/v1/checks/".count))
             return name.flatMap(check).map { .json($0.json) }

@@ -38,7 +38,9 @@ public final class DevicePoller {
 
     /// Polls until a signal.
     public func run(until signals: Signals) throws(SystemError) {
-        unsafe bourse_snmp_start_manager(Self.name, settings.readings)
+        // The library makes a directory for certificates, which are not used here.
+        unsafe bourse_snmp_start_manager(
+            Self.name, Directory.join(settings.readings, ".net-snmp"))
         let readers = settings.devices.map {
             DeviceReader($0, directory: settings.readings, report: report)
         }

@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The newest events. A thread of its own writes them, since a disk that hangs must not stop the
 /// thread that raises the alarm about it.
-public final class EventLog: Sendable {
+public final class AlarmLog: Sendable {
     /// Events that are kept.
     public static var eventsMax: Int { 10_000 }
     /// Events in an answer.
