@@ -45,8 +45,8 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
-    .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
+let webSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -84,7 +84,8 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto"]),
-        wing("System", "Configuration", ["Terms"]),
+        wing("System", "Configuration", ["Terms", "Platform"]),
+        wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the root helper can be asked for: it links no check.
         wing("Host", "HelperAPI"),
         // The checks of a host: from what was read to what it means. Pure.
@@ -98,12 +99,12 @@ let package = Package(
         // The AgentX subagent; libnetsnmp is used here and nowhere else.
         wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
         // Log: fsync, sequence, replicate, release, subscribe.
-        wing("Log", "Journal", ["Terms", "Slabs", "Wire", "Engine", "Platform", "CLinux"]),
+        wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
-        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
+        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
         wing(
@@ -114,19 +115,19 @@ let package = Package(
             ]),
         wing(
             "Gateway", "SpotAPI",
-            ["Terms", "JSON", "Wire", "Engine", "Secrets", "MarketData", "History"]),
+            ["Terms", "JSON", "Wire", "Engine", "MarketData"]),
         wing(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                "Secrets", "Platform", logging,
+                "Secrets", "Platform", logging, webSocket,
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
-        wing("CLI", "Presentation", ["Terms", "JSON", "Wire"]),
+        wing("CLI", "Presentation", ["Terms", "JSON", "Wire", "Platform"]),
         wing(
             "CLI", "BoursectlCommands",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
+                "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
                 "HelperAPI", "Checks", "Follower", "Configuration", "Secrets", "Presentation",
                 arguments,
             ]),
@@ -135,23 +136,27 @@ let package = Package(
             "matchd",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "Secrets",
+                "Configuration", "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "HelperAPI", "Helper"]),
+        daemon("helper", ["Platform", "HelperAPI", "Helper", "DaemonKit", logging]),
         daemon(
-            "auditd", ["Terms", "Wire", "Engine", "Journal", "Platform", "Configuration"]),
+            "auditd",
+            [
+                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
+                logging,
+            ]),
         daemon(
             "gatewayd",
             [
-                "Terms", "Wire", "Engine", "Follower", "Gateway", "SpotAPI", "Platform",
-                "Configuration", "History", "Secrets", logging,
-            ] + nio),
-        daemon("snmp", ["Platform", "Configuration", "SNMP"]),
+                "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
+                "Secrets", logging,
+            ]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Configuration", "HelperAPI", "Checks", "Agent",
-                "Link",
+                "Terms", "JSON", "Platform", "Configuration", "DaemonKit", "HelperAPI", "Checks",
+                "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -173,14 +178,14 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "JSON", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline",
-                "Follower", "Platform", "Configuration", "Secrets", "Presentation",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
             "GatewayTests",
             [
-                "Terms", "JSON", "Wire", "Engine", "MarketData", "History", "SpotAPI", "Gateway",
-                "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
+                "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
             ]),
         tests(
             "HostTests",
@@ -189,6 +194,8 @@ let package = Package(
                 "SNMP",
             ],
             exclude: ["Fixtures"]),
+        tests("SystemTests", ["Platform", "DaemonKit", logging]),
+        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )

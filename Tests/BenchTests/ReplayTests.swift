@@ -105,15 +105,15 @@ private struct ListBook {
         odd.append(move)
         var replay = Replay(symbols: 1, accounts: 2, openOrders: 16, ledger: ledger)
         unsafe ([good] + odd).withUnsafeBufferPointer { unsafe replay.run($0) }
-        #expect(replay.engine.openOrderCount == 1)
+        #expect(replay.openOrderCount == 1)
         #expect(replay.totals.trades == 0)
-        #expect(replay.engine.checkInvariants() == nil || !ledger)
+        #expect(replay.checkInvariants() == nil)
     }
 
     private func replay(_ events: [ReplayEvent], symbols: Int, ledger: Bool) -> ReplayTotals {
         var replay = Replay(symbols: symbols, accounts: 20, openOrders: 4_096, ledger: ledger)
         unsafe events.withUnsafeBufferPointer { unsafe replay.run($0) }
-        if ledger { #expect(replay.engine.checkInvariants() == nil) }
+        #expect(replay.checkInvariants() == nil)
         return replay.totals
     }
 
@@ -141,7 +141,7 @@ private struct ListBook {
         #expect((steady.count * 2 / 100...steady.count * 4 / 100).contains(takers))
         var replay = Replay(symbols: 2, accounts: 20, openOrders: 4_096, ledger: false)
         unsafe events.withUnsafeBufferPointer { unsafe replay.run($0) }
-        #expect((450...550).contains(replay.engine.openOrderCount))
+        #expect((450...550).contains(replay.openOrderCount))
     }
 
     @Test(arguments: Flow.allCases)
@@ -166,7 +166,7 @@ private struct ListBook {
                 unsafe withUnsafePointer(to: event) {
                     unsafe replay.run(UnsafeBufferPointer(start: $0, count: 1))
                 }
-                replay.engine.forEachTrade { prices.append($0.price.ticks) }
+                replay.forEachTrade { prices.append($0.price) }
             }
             return prices
         }

@@ -3,6 +3,7 @@
 
 import Engine
 import Glibc
+import Slabs
 import Terms
 import Testing
 import Wire

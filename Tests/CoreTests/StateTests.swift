@@ -2,6 +2,7 @@
 // are no state are refused, and nothing that is read can trap the engine afterwards.
 
 import Engine
+import Slabs
 import Terms
 import Testing
 import Wire

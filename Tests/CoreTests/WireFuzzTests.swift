@@ -2,6 +2,7 @@
 // to the same bytes, and whatever was written decodes to the same command.
 
 import Engine
+import Slabs
 import Terms
 import Testing
 import Wire

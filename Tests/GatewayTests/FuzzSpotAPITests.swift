@@ -4,22 +4,11 @@
 import Engine
 import Glibc
 import JSON
+import Slabs
 import SpotAPI
 import Terms
 import Testing
 import Wire
-
-/// SplitMix64: the same stream for the same seed on any machine.
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 private func setting(_ name: String) -> UInt64? {
     guard let value = unsafe getenv(name) else { return nil }
@@ -42,7 +31,7 @@ private let pieces: [String] = [
     "fromId", "limit", "newClientOrderId", "BTCUSDT",
 ]
 
-private func text(_ random: inout SeededRandom) -> String {
+private func text(_ random: inout SplitMix64) -> String {
     var text = ""
     for _ in 0..<Int.random(in: 0...24, using: &random) {
         text += pieces.randomElement(using: &random) ?? ""
@@ -51,7 +40,7 @@ private func text(_ random: inout SeededRandom) -> String {
 }
 
 @Test func `any query gives an order or an error`() throws {
-    var random = SeededRandom(state: seed)
+    var random = SplitMix64(seed: seed)
     let venue = TestVenue { _, _ in }
     let found = venue.engine.instrument(TestVenue.btc)
     let view = try #require(found)
@@ -78,7 +67,7 @@ private func text(_ random: inout SeededRandom) -> String {
 }
 
 @Test func `a mutated good order is an order or an error, and never one of a wrong sign`() throws {
-    var random = SeededRandom(state: seed &+ 1)
+    var random = SplitMix64(seed: seed &+ 1)
     let good = Array(
         "side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.5&price=60000.01&icebergQty=0.1".utf8)
     let venue = TestVenue { _, _ in }
@@ -105,7 +94,7 @@ private func text(_ random: inout SeededRandom) -> String {
 }
 
 @Test func `any bytes are JSON or not, and what is written is read back`() {
-    var random = SeededRandom(state: seed &+ 2)
+    var random = SplitMix64(seed: seed &+ 2)
     var read = 0
     for round in 0..<iterations {
         let text = text(&random)
@@ -124,7 +113,7 @@ private func text(_ random: inout SeededRandom) -> String {
 }
 
 @Test func `a decimal that is written is read back the same`() throws {
-    var random = SeededRandom(state: seed &+ 3)
+    var random = SplitMix64(seed: seed &+ 3)
     for round in 0..<iterations {
         let scale = Int.random(in: 0...18, using: &random)
         let bits = Int.random(in: 1...100, using: &random)

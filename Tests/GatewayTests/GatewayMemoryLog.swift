@@ -1,5 +1,4 @@
-// A log in memory for the real pipeline. Apart from the exchange because here `HistoryReader` is
-// the pipeline's.
+// A log in memory for the real pipeline.
 
 import Glibc
 import Link
@@ -7,14 +6,14 @@ import Pipeline
 import Synchronization
 
 /// A log in memory, for a pipeline to append to and for followers to read.
-final class MemoryLog: LogSink, LogHistory {
+final class MemoryLog: LogSink, LogArchive {
     private let records = Mutex<[[UInt8]]>([])
     /// While set, nothing becomes durable.
     let isStalled = Atomic<Bool>(false)
     /// While set, only cancels are taken.
     let isFull = Atomic<Bool>(false)
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws(SinkFault) {
+    func append(_ bytes: UnsafeRawBufferPointer) throws(SinkError) {
         records.withLock { records in
             let isWhole = unsafe LinkRecords.forEachRecord(bytes) { _, record in
                 unsafe records.append(Array(record))
@@ -23,18 +22,18 @@ final class MemoryLog: LogSink, LogHistory {
         }
     }
 
-    func sync() throws(SinkFault) {
+    func sync() throws(SinkError) {
         while isStalled.load(ordering: .acquiring) { usleep(1_000) }
     }
 
     func noteCommit(_ sequence: UInt64) {}
-    func settle() throws(SinkFault) {}
+    func settle() throws(SinkError) {}
     func freeBytes() -> UInt64 { 1 << 40 }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) }
 
-    func snapshot(atMost: UInt64) -> HistorySnapshot? { nil }
+    func snapshot(atMost: UInt64) -> ArchivedSnapshot? { nil }
 
-    func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader {
+    func records(from sequence: UInt64) throws(SinkError) -> any RecordReader {
         Reader(self, sequence)
     }
 
@@ -42,7 +41,7 @@ final class MemoryLog: LogSink, LogHistory {
         records.withLock { Int(sequence) <= $0.count ? $0[Int(sequence) - 1] : nil }
     }
 
-    private final class Reader: HistoryReader {
+    private final class Reader: RecordReader {
         let log: MemoryLog
         var sequence: UInt64
 
@@ -50,7 +49,7 @@ final class MemoryLog: LogSink, LogHistory {
 
         func next(
             upTo: UInt64, bytesMax: Int, _ body: (UnsafeRawBufferPointer) -> Void
-        ) throws(SinkFault) -> Bool {
+        ) throws(SinkError) -> Bool {
             var run: [UInt8] = []
             while sequence <= upTo, run.count < bytesMax, let record = log.record(sequence) {
                 run += record

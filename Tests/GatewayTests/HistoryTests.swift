@@ -5,6 +5,7 @@ import Engine
 import Glibc
 import History
 import MarketData
+import Slabs
 import Terms
 import Testing
 import Wire
@@ -57,7 +58,7 @@ struct RecordedStream: ~Copyable {
                 RecordedEvents(sequence: header.sequence, time: engine.timestamp, events: all))
         }
         venue = TestVenue(record)
-        var random = SplitMix(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<commands {
             let command = random.command(openUpTo: venue.engine)
             venue.run(command, record)

@@ -3,6 +3,7 @@
 
 import Engine
 import MarketData
+import Slabs
 import Terms
 import Testing
 import Wire
@@ -195,7 +196,7 @@ private struct ClientBook {
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func `replayed updates of both cadences give the engine's book`(seed: UInt64) {
         var market = Followed()
-        var random = SplitMix(seed: seed)
+        var random = SplitMix64(seed: seed)
         let books = [TestVenue.btc, TestVenue.eth]
         var clients = DepthCadence.allCases.map { _ in
             books.map { ClientBook(sides: market.book($0), lastUpdateID: 0) }
@@ -297,7 +298,7 @@ private struct ClientBook {
 
     @Test func `minutes and trades from history give the same as having seen the trades`() {
         var market = Followed()
-        var random = SplitMix(seed: 9)
+        var random = SplitMix64(seed: 9)
         for _ in 0..<1_000 {
             market.run(random.command(openUpTo: market.venue.engine))
             market.venue.time += Int64(random.below(3)) * 20_000_000_000
@@ -418,20 +419,7 @@ private struct ClientBook {
     }
 }
 
-/// Vigna's SplitMix64, so that every seed gives the same run.
-struct SplitMix {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func below(_ bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(max(bound, 1)))
-    }
-
+extension SplitMix64 {
     /// An order, a change or a cancel near the same few prices.
     mutating func command(openUpTo engine: borrowing Engine) -> Command {
         let account = AccountID(UInt32(1 + below(3)))

@@ -3,6 +3,7 @@
 
 import Configuration
 import Glibc
+import Slabs
 import Terms
 import Testing
 
@@ -366,7 +367,7 @@ private func problems(_ text: String) -> [String] {
     }
 
     @Test func `random files give settings or an error, never a crash`() {
-        var random = SplitMix(seed: 0x5E77_1265)
+        var random = SplitMix64(seed: 0x5E77_1265)
         let pieces = [
             "[", "]", "matchd", "cpu", ".", "=", " ", "\n", "\r\n", "#", "\"", "'", "\\", "u",
             "0x", "1", "_", "-", "true", "gatewayd", "listen", "é", "\u{0}", "{",
@@ -398,21 +399,6 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.gatewayd.listen.port == 9000)
         #expect(settings.state == "/var/lib/bourse")
         #expect(settings.matchd.socket == "/var/lib/bourse/run/match.sock")
-    }
-}
-
-/// Vigna's SplitMix64, so that every run is the same.
-private struct SplitMix {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func below(_ bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(max(bound, 1)))
     }
 }
 

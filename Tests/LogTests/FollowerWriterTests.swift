@@ -191,7 +191,7 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     #expect(log.last == 4)
 }
 
-@Test func `a later incarnation ends the earlier one, whose commands are told apart`() throws {
+@Test func `a later incarnation ends the earlier one, whose commands stay distinct`() throws {
     var log = FakeLog()
     var first = try opened(&log)
     var out = LinkEncoder()

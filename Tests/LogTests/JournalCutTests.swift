@@ -113,15 +113,15 @@ import Wire
         }
         for fault in [error(EIO, "sync"), error(EIO, "write"), error(ENOSPC, "sync")] {
             #expect(fault.needsOperator)
-            #expect(SinkFault(fault).isDiskFault)
-            #expect(SinkFault(fault).description == fault.description)
+            #expect(SinkError(fault).isDiskFault)
+            #expect(SinkError(fault).description == fault.description)
         }
         for other in [error(ENOSPC, "write"), error(EIO, "read"), error(EMFILE, "open")] {
             #expect(!other.needsOperator)
-            #expect(!SinkFault(other).isDiskFault)
+            #expect(!SinkError(other).isDiskFault)
         }
         // After a fault of the thread that syncs the floor, the appending one learns of it so.
-        #expect(SinkFault(JournalError.stopped).isDiskFault)
+        #expect(SinkError(JournalError.stopped).isDiskFault)
     }
 }
 

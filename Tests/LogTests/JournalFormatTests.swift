@@ -3,6 +3,7 @@
 import Glibc
 import Journal
 import Platform
+import Slabs
 import Testing
 import Wire
 
@@ -32,7 +33,7 @@ import Wire
     }
 
     @Test func `instruction and table agree at every length and alignment`() {
-        var random = JournalRandom(7)
+        var random = SplitMix64(seed: 7)
         let bytes = (0..<300).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         unsafe bytes.withUnsafeBytes { raw in
             for start in 0..<9 {

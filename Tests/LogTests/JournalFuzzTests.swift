@@ -6,6 +6,7 @@ import Engine
 import Glibc
 import Journal
 import Platform
+import Slabs
 import Testing
 import Wire
 
@@ -20,7 +21,7 @@ import Wire
     static let replay = "replay: BOURSE_SEED=\(seed) BOURSE_FUZZ_ITERATIONS=\(50 * iterations)"
 
     /// Spoils bytes between `start` and `end` in one of several ways.
-    static func spoil(_ bytes: inout [UInt8], _ range: Range<Int>, _ random: inout JournalRandom) {
+    static func spoil(_ bytes: inout [UInt8], _ range: Range<Int>, _ random: inout SplitMix64) {
         for _ in 0...random.below(3) {
             let at = range.lowerBound + random.below(range.count)
             switch random.below(6) {
@@ -47,7 +48,7 @@ import Wire
 
     @Test func `spoiled segments give whole records or a typed error`() throws {
         print(Self.replay)
-        var random = JournalRandom(Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         let lab = try JournalLab()
         let sample = JournalSample(40)
         try lab.write(sample, batch: 4)
@@ -78,7 +79,7 @@ import Wire
 
     @Test func `spoiled snapshots are refused, also with right checksums over them`() throws {
         print(Self.replay)
-        var random = JournalRandom(Self.seed ^ 0x5A)
+        var random = SplitMix64(seed: Self.seed ^ 0x5A)
         let (lab, snapshots) = try JournalReplayTests.place()
         let engine = JournalSample(60).engine()
         try snapshots.write(JournalSample(60))

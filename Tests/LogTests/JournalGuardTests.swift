@@ -1,4 +1,4 @@
-// Goal: a journal begins only when it is told to, and whatever of it or beside it is lost, old or
+// Goal: a journal begins only on request, and whatever of it or beside it is lost, old or
 // another's stops start-up: nothing that was acknowledged goes unnoticed.
 
 import Engine
@@ -384,7 +384,7 @@ struct JournalState {
         }
     }
 
-    @Test func `a journal without its first segments is gone on with only when it is told to`()
+    @Test func `a journal without its first segments is continued only on request`()
         throws
     {
         let (state, _, last) = try Self.several()
@@ -488,7 +488,7 @@ struct JournalState {
         #expect(try Self.outcome(state).last == good + 10)
     }
 
-    @Test func `an accepted loss may end at any segment, and be told twice`() throws {
+    @Test func `an accepted loss may end at any segment, and be repeated`() throws {
         let (state, _, _) = try Self.several()
         let names = try state.segments()
         let second = try #require(UInt64(names[1].dropLast(4)))

@@ -139,7 +139,7 @@ import Testing
     }
 }
 
-/// What the service manager is told, in a socket of its own.
+/// What is sent to the service manager, on a socket of its own.
 private final class ManagerSocket {
     private let descriptor: Int32
     private let path: String
@@ -190,11 +190,11 @@ private final class ManagerSocket {
             final class Lines: Sendable {
                 let all = Mutex<[String]>([])
             }
-            let told = Lines()
+            let lines = Lines()
             work.begin("replaying", unit: "records", from: 100, to: 1_100)
             let reporter = try WorkReporter(
                 work, patienceNanos: 1_500_000_000, lineNanos: 1_500_000_000
-            ) { line in told.all.withLock { $0.append(line) } }
+            ) { line in lines.all.withLock { $0.append(line) } }
             // Read as it comes: a datagram socket keeps ten that nobody reads, and drops the rest.
             var said: [String] = []
             for count in 1...18 {
@@ -214,7 +214,7 @@ private final class ManagerSocket {
             #expect(said.allSatisfy { $0.hasPrefix("STATUS=") })
             #expect(!said.isEmpty)
             reporter.end()
-            #expect(told.all.withLock { $0.count } >= 3)
+            #expect(lines.all.withLock { $0.count } >= 3)
             _ = manager.lines()
             Clock.sleep(nanos: 1_200_000_000)
             #expect(manager.lines().isEmpty)

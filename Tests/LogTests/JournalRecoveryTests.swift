@@ -275,7 +275,7 @@ import Wire
             let sector = mark / 512 * 512 + 512
             guard mark + 24 > sector else { return }
             straddling += 1
-            // The next write is under way: nobody was told of it.
+            // The next write is under way: it was not acknowledged.
             try writer.append(JournalState.ticks(after: writer.last, 40))
             var bytes = try state.scratch.bytes(path)
             for i in sector..<sector + 512 { bytes[i] = 0 }

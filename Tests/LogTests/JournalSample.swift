@@ -4,6 +4,7 @@ import Engine
 import Glibc
 import Journal
 import Platform
+import Slabs
 import Terms
 import Wire
 
@@ -44,23 +45,6 @@ final class JournalScratch {
     func put(_ bytes: [UInt8], _ path: String) throws { try File(path, .replace).write(bytes) }
 }
 
-/// A generator of numbers that is the same everywhere (SplitMix64).
-struct JournalRandom {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-}
-
 /// A log of a small exchange: genesis, assets, a market, two funded accounts, then orders.
 struct JournalSample {
     static let identity = JournalIdentity(high: 0x0123_4567_89AB_CDEF, low: 0xFEDC_BA98_7654_3210)
@@ -68,10 +52,10 @@ struct JournalSample {
 
     /// Whole records with their CRC.
     private(set) var records: [[UInt8]] = []
-    private var random: JournalRandom
+    private var random: SplitMix64
 
     init(_ count: Int = 24, seed: UInt64 = 1) {
-        random = JournalRandom(seed)
+        random = SplitMix64(seed: seed)
         let audit = Audit(operatorName: Text40("alice")!, reason: "set up – Prüfung")
         add(
             Genesis(

@@ -55,7 +55,7 @@ import Wire
         #expect(seen == sample.records)
     }
 
-    @Test func `a reader stops where it is told to`() throws {
+    @Test func `a reader stops at its limit`() throws {
         let lab = try JournalLab()
         let sample = JournalSample(40)
         try lab.write(sample, batch: 40)
@@ -236,7 +236,7 @@ import Wire
         #expect(try lab.read() == sample.records)
     }
 
-    @Test func `a second instance is told who has the state`() throws {
+    @Test func `a second instance reports who holds the state`() throws {
         let scratch = try JournalScratch()
         let lock = try StateLock(directory: scratch.path)
         do {

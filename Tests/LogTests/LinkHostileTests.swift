@@ -104,7 +104,7 @@ import Wire
                 _ = try LinkClient.connect(
                     host: "127.0.0.1", port: running.listeners[1].port, key: wrong, name: name)
             } throws: { error in
-                guard case .refused(let refusal) = error as? LinkFault else { return false }
+                guard case .refused(let refusal) = error as? LinkError else { return false }
                 return refusal.code == .access
             }
         }

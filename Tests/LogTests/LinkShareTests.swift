@@ -30,7 +30,7 @@ private let second: Int64 = 1_000_000_000
 
     /// Whether matchd takes not all of this within a second.
     private static func isFull(_ client: LinkClient, _ out: inout LinkEncoder) throws -> Bool {
-        do throws(LinkFault) {
+        do throws(LinkError) {
             try client.send(&out, timeoutNanos: second)
             return false
         } catch {
@@ -161,7 +161,7 @@ private let second: Int64 = 1_000_000_000
                 == .sessionUnknown)
         var opened = try TestDesk(try running.connect(), "operator/late")
         #expect(opened.session == next)
-        #expect(throws: LinkFault.self) {
+        #expect(throws: LinkError.self) {
             try squatter.execute(TestDesk.place(1), session: next, number: 1)
         }
         #expect(try opened.submit(TestDesk.place(1)).refusal == .none)

@@ -1,11 +1,12 @@
 // Random input for the Link's tests: seeded, and a failure says how to have it again.
 
 import Glibc
+import Slabs
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// Numbers from a seed that the environment may give.
 struct LinkFuzz {
     let seed: UInt64
-    private var state: UInt64
+    private var random: SplitMix64
 
     /// How many rounds: few in the tests, many with `make fuzz`.
     static var iterations: Int {
@@ -14,7 +15,7 @@ struct LinkFuzz {
 
     init() {
         seed = Self.environment("BOURSE_SEED").flatMap { UInt64($0) } ?? 20_240_607
-        state = seed
+        random = SplitMix64(seed: seed)
     }
 
     static func environment(_ name: String) -> String? {
@@ -25,14 +26,8 @@ struct LinkFuzz {
     /// How to have this run again.
     var replay: String { "BOURSE_SEED=\(seed) swift test --filter LogTests" }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    mutating func next() -> UInt64 { random.next() }
 
     /// A number from 0 to `bound` - 1.
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
+    mutating func below(_ bound: Int) -> Int { random.below(bound) }
 }

@@ -39,7 +39,7 @@ final class PipelinePlace {
     }
 }
 
-/// A sink that passes on to a journal, and can be told to stall, to fail or to be nearly full.
+/// A sink that passes on to a journal, and stalls, fails or is nearly full on request.
 final class FaultySink: LogSink {
     private let inner: JournalSink
     let isStalled = Atomic<Bool>(false)
@@ -48,34 +48,34 @@ final class FaultySink: LogSink {
 
     init(_ inner: JournalSink) { self.inner = inner }
 
-    func append(_ records: UnsafeRawBufferPointer) throws(SinkFault) {
+    func append(_ records: UnsafeRawBufferPointer) throws(SinkError) {
         try unsafe inner.append(records)
     }
 
-    func sync() throws(SinkFault) {
+    func sync() throws(SinkError) {
         while isStalled.load(ordering: .acquiring), !isBroken.load(ordering: .acquiring) {
             usleep(1000)
         }
-        if isBroken.load(ordering: .acquiring) { throw SinkFault("the disk is broken") }
+        if isBroken.load(ordering: .acquiring) { throw SinkError("the disk is broken") }
         try inner.sync()
     }
 
     func noteCommit(_ sequence: UInt64) { inner.noteCommit(sequence) }
-    func settle() throws(SinkFault) { try inner.settle() }
+    func settle() throws(SinkError) { try inner.settle() }
     func freeBytes() -> UInt64 { inner.freeBytes() }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) || inner.isBelowReserve }
 }
 
 /// A journal's history that counts its readers.
-final class CountedHistory: LogHistory {
+final class CountedHistory: LogArchive {
     private let inner: JournalHistory
     let readers = Atomic<Int>(0)
 
     init(_ inner: JournalHistory) { self.inner = inner }
 
-    func snapshot(atMost: UInt64) -> HistorySnapshot? { inner.snapshot(atMost: atMost) }
+    func snapshot(atMost: UInt64) -> ArchivedSnapshot? { inner.snapshot(atMost: atMost) }
 
-    func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader {
+    func records(from sequence: UInt64) throws(SinkError) -> any RecordReader {
         readers.add(1, ordering: .relaxed)
         return try inner.records(from: sequence)
     }

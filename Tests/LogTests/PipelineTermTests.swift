@@ -16,7 +16,7 @@ import Wire
 
 @Suite(.serialized) struct PipelineTermTests {
     private static func code(_ work: () throws -> Void) -> LinkRefusal.Code? {
-        do { try work() } catch LinkFault.refused(let refusal) { return refusal.code } catch {}
+        do { try work() } catch LinkError.refused(let refusal) { return refusal.code } catch {}
         return nil
     }
 
@@ -246,7 +246,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a follower of a branch that was cut is told so, from the ring and from disk`()
+    @Test func `a follower of a branch that was cut is refused, from the ring and from disk`()
         throws
     {
         let place = try PipelinePlace()

@@ -142,7 +142,7 @@ import Wire
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         running.sink.isBroken.store(true, ordering: .releasing)
-        #expect(throws: LinkFault.self) { try desk.submit(TestDesk.place(1)) }
+        #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(1)) }
         for _ in 0..<100 where running.faults.count.load(ordering: .relaxed) == 0 { usleep(10_000) }
         #expect(running.faults.count.load(ordering: .relaxed) == 1)
         try running.stop()
@@ -325,7 +325,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `another version is told what to do`() throws {
+    @Test func `another version is refused with what to do`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let raw = try RawLink(running.place.socket)
         var hello = LinkEncoder()
@@ -354,7 +354,7 @@ import Wire
         #expect {
             _ = try LinkClient.connect(host: "127.0.0.1", port: port, key: wrong, name: name)
         } throws: { error in
-            guard case .refused(let refusal) = error as? LinkFault else { return false }
+            guard case .refused(let refusal) = error as? LinkError else { return false }
             return refusal.code == .access
         }
         try running.stop()
@@ -430,7 +430,7 @@ import Wire
         func isDenied(_ work: (LinkClient) throws -> Void) throws -> Bool {
             do {
                 try work(try remote())
-            } catch LinkFault.refused(let refusal) {
+            } catch LinkError.refused(let refusal) {
                 return refusal.code == .access && refusal.text.contains("operator_users")
             }
             return false
@@ -479,8 +479,48 @@ import Wire
         var moved = TestDesk(
             try running.connect(), session: desk.session, number: desk.number)
         #expect(try moved.submit(TestDesk.place(1)).refusal == .none)
-        #expect(throws: LinkFault.self) { try desk.submit(TestDesk.place(2)) }
+        #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(2)) }
         #expect(try moved.submit(TestDesk.place(3)).refusal == .none)
+        try running.stop()
+    }
+
+    @Test func `a gateway closes nobody in an operator's session, an operator closes a gateway in its`()
+        throws
+    {
+        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
+        let running = try RunningPipeline(try PipelinePlace(), tcpKey: key)
+        func remote() throws -> LinkClient {
+            try LinkClient.connect(
+                host: "127.0.0.1", port: running.listeners[1].port, key: key,
+                name: try #require(Text40("remote")))
+        }
+        var own = try TestDesk(running.connect(), "operator/own")
+        try own.prepare()
+        // In a session of another role: refused, and its owner goes on.
+        var thief = TestDesk(try remote(), session: own.session, number: own.number)
+        #expect(throws: LinkError.self) { try thief.submit(TestDesk.place(1)) }
+        #expect(try own.submit(TestDesk.place(2)).refusal == .none)
+        // A session that nobody submits in now is not there for another role either.
+        func leave() throws -> SessionID {
+            var desk = try TestDesk(running.connect(), "operator/closed")
+            try desk.submit(TestDesk.place(3))
+            return desk.session
+        }
+        var late = TestDesk(try remote(), session: try leave(), number: 1)
+        var refused = false
+        do {
+            refused = try late.submit(TestDesk.place(4)).refusal == .sessionUnknown
+        } catch LinkError.refused(let refusal) {
+            refused = refusal.code == .access
+        }
+        #expect(refused)
+        // An operator may go on in a gateway's session: whoever was in it is closed.
+        var gateway = try TestDesk(remote(), "gateway/1")
+        #expect(try gateway.submit(TestDesk.place(5)).refusal == .none)
+        var taken = TestDesk(
+            try running.connect(), session: gateway.session, number: gateway.number)
+        #expect(try taken.submit(TestDesk.place(6)).refusal == .none)
+        #expect(throws: LinkError.self) { try gateway.submit(TestDesk.place(7)) }
         try running.stop()
     }
 
@@ -488,7 +528,7 @@ import Wire
         let running = try RunningPipeline(try PipelinePlace()) { $0.connectionsMax = 2 }
         let first = try running.connect()
         let second = try running.connect()
-        #expect(throws: LinkFault.self) { try running.connect() }
+        #expect(throws: LinkError.self) { try running.connect() }
         #expect(try first.status().connections == 2)
         #expect(try second.status().connectionsMax == 2)
         try running.stop()

@@ -31,9 +31,10 @@ struct SourceFile: Sendable {
     /// The folders and the name.
     var parts: [String] { path.split(separator: "/").map(String.init) }
 
-    /// Wing and target, as ("Core", "Terms"); nil outside of `Sources/<wing>/<target>/`.
+    /// Wing and target, as ("Core", "Terms"), or ("Tests", "CoreTests"); nil elsewhere.
     var place: (wing: String, target: String)? {
-        parts.count >= 4 && parts[0] == "Sources" ? (parts[1], parts[2]) : nil
+        if parts.count >= 4, parts[0] == "Sources" { return (parts[1], parts[2]) }
+        return parts.count >= 3 && parts[0] == "Tests" ? (parts[0], parts[1]) : nil
     }
 
     /// The modules that it imports, with their lines, from 1.
@@ -110,9 +111,8 @@ struct SourceTree: Sendable {
                 .matches(of: /"([^"]+)"/).map { String($0.output.1) }
             if list.contains("logging") { names.append("Logging") }
             if list.contains("arguments") { names.append("ArgumentParser") }
-            if match.output.5 != nil {
-                names += ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket"]
-            }
+            if list.contains("webSocket") { names.append("NIOWebSocket") }
+            if match.output.5 != nil { names += ["NIOCore", "NIOPosix", "NIOHTTP1"] }
             let first = String(match.output.2)
             return DeclaredTarget(
                 wing: kind == "wing" ? first : kind == "daemon" ? "Daemons" : "Tests",

@@ -11,7 +11,7 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Configuration",
+        "Platform", "Secrets", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower",
         "MarketData", "History", "SpotAPI", "Gateway",
         "HelperAPI", "Checks", "Helper", "Agent", "SNMP",
@@ -43,7 +43,9 @@ enum TidyRules {
     static let packages: [String: Set<String>] = [
         "NIOCore": ["Gateway", "gatewayd", "Agent"], "NIOPosix": ["Gateway", "gatewayd", "Agent"],
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
-        "Logging": ["Gateway", "gatewayd"],
+        "Logging": [
+            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
+        ],
         "GRDB": ["History"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
@@ -119,6 +121,63 @@ enum TidyRules {
             return "\(place.wing) does not import from \(wing ?? "there")"
         }
         return nil
+    }
+
+    /// What Package.swift declares and no file of the target imports.
+    static func unused(_ files: [SourceFile], _ targets: [DeclaredTarget]) -> [String] {
+        targets.flatMap { target -> [String] in
+            let own = files.filter { $0.place.map { $0 == (target.wing, target.name) } ?? false }
+            let imported = Set(own.flatMap { $0.imports.map(\.module) })
+            return target.dependencies.subtracting(imported).sorted()
+                .map { "Package.swift: \(target.name) depends on \($0) and imports it nowhere" }
+        }
+    }
+
+    /// What a test target imports and Package.swift does not declare.
+    static func undeclared(_ files: [SourceFile], _ targets: [DeclaredTarget]) -> [String] {
+        files.flatMap { file -> [String] in
+            guard let place = file.place, place.wing == "Tests" else { return [] }
+            let own = targets.first { $0.wing == "Tests" && $0.name == place.target }
+            return file.imports.compactMap { line, module in
+                if system.contains(module) || module.hasPrefix("Foundation") { return nil }
+                if module == "Testing" || own?.dependencies.contains(module) == true { return nil }
+                return "\(file.path):\(line): \(module) is no dependency of \(place.target)"
+            }
+        }
+    }
+
+    /// Types of one name in several places: a name means one thing in the whole tree.
+    static func ambiguous(_ files: [SourceFile]) -> [String] {
+        let declaration =
+            #/
+            ^(?: (?:public|package|internal|private|fileprivate|final|indirect)\s
+                | @\w+(?:\([^)]*\))?\s )*
+            (?:struct|class|enum|protocol|actor|typealias)\s+(\w+)
+            /#
+        var places: [String: [String]] = [:]
+        for file in files where file.place != nil && file.place?.wing != "Tests" {
+            for (index, line) in file.code.enumerated() {
+                guard let name = line.firstMatch(of: declaration)?.output.1 else { continue }
+                places[String(name), default: []].append("\(file.path):\(index + 1)")
+            }
+        }
+        return places.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
+            .map { "\($0.value.joined(separator: ", ")): several types are called \($0.key)" }
+    }
+
+    /// Which target imports which, one row and one column each in their order: all marks stand
+    /// left of the diagonal, since a target imports only from those before it.
+    static func drawing(_ targets: [DeclaredTarget]) -> [String] {
+        let drawn = order.filter { shims[$0] == nil }
+            .compactMap { name in targets.first { $0.name == name && $0.wing != "Tests" } }
+        let width = drawn.map { $0.wing.count + $0.name.count + 1 }.max() ?? 0
+        return drawn.enumerated().map { row, target in
+            let name = "\(target.wing)/\(target.name)"
+            let marks = drawn[..<row].map { target.dependencies.contains($0.name) ? "●" : "·" }
+            let number = row < 9 ? " \(row + 1)" : "\(row + 1)"
+            let gap = String(repeating: " ", count: width - name.count + 2)
+            return "\(number) \(name)\(gap)\((marks + ["▪"]).joined(separator: " "))"
+        }
     }
 
     /// Floating point where money and order are.
@@ -214,12 +273,16 @@ enum TidyRules {
         }
     }
 
-    /// Paths of some machine.
+    /// Paths of some machine, and what would write the path of the file that is compiled into a
+    /// message.
     static func foreignPaths(_ files: [SourceFile]) -> [String] {
         let roots = ["/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"]
         return find(files) { line in
             roots.contains { line.contains($0) } ? "a path of one machine" : nil
         }
+            + findCode(files.filter { $0.path.hasPrefix("Sources/") }) { line in
+                line.contains(/#file(Path|ID)?\b/) ? "a path of one machine, when compiled" : nil
+            }
     }
 
     private static func find(

@@ -43,6 +43,24 @@ private func expectNone(_ found: [String]) {
         }
     }
 
+    @Test func `declared dependencies are those that are imported`() {
+        expectNone(TidyRules.unused(tree.swift(), tree.targets))
+        expectNone(TidyRules.undeclared(tree.swift("Tests/"), tree.targets))
+    }
+
+    @Test func `a type's name means one thing`() {
+        expectNone(TidyRules.ambiguous(tree.swift("Sources/")))
+    }
+
+    @Test func `the map's drawing of imports is that of Package.swift`() throws {
+        let map = try #require(tree.files.first { $0.path == "Sources/README.md" })
+        let drawing = TidyRules.drawing(tree.targets)
+        let start = try #require(map.lines.firstIndex { $0.contains("Core/Terms  ") })
+        let end = try #require(map.lines[start...].firstIndex { $0.hasPrefix("```") })
+        let drawn = Array(map.lines[start..<end])
+        #expect(drawn == drawing, "it should be\n\(drawing.joined(separator: "\n"))")
+    }
+
     @Test func `there is no floating point where money and order are`() {
         for folder in ["Sources/Core/", "Sources/Log/", "Sources/Wallet/"] {
             expectNone(TidyRules.floatingPoint(tree.swift(folder)))
@@ -71,6 +89,16 @@ private func expectNone(_ found: [String]) {
             TidyRules.unnamedTests(tree.swift("Tests/").filter { !$0.path.contains("Tidy") }))
     }
 
+    @Test func `the version stands in one place, and is the packages'`() throws {
+        let changelog = try #require(
+            tree.files.first { $0.path == "packaging/debian/changelog" }?.lines.first)
+        let version = try #require(changelog.firstMatch(of: /^bourse \(([^)]+)\)/)?.output.1)
+        let places = tree.swift("Sources/").filter { file in
+            file.lines.contains { $0.contains("\"\(version)") || $0.contains(" \(version)\"") }
+        }
+        #expect(places.map(\.path) == ["Sources/System/Platform/Release.swift"])
+    }
+
     @Test func `no file knows a path of one machine`() {
         expectNone(TidyRules.foreignPaths(tree.files.filter { !$0.path.contains("Tidy") }))
     }
@@ -88,6 +116,34 @@ private func expectNone(_ found: [String]) {
         #expect(TidyRules.unfinished(file("a\n// TO" + "DO: b")).count == 1)
         #expect(TidyRules.unfinished(file("fatal" + "Error(\"no\")")).count == 1)
         #expect(TidyRules.unfinished(file("let template = \"XXXXXX\"")).isEmpty)
+    }
+
+    @Test func `a dependency that nothing imports is seen, and one that is not declared`() {
+        let targets = [DeclaredTarget(wing: "Log", name: "Link", dependencies: ["Terms", "Wire"])]
+        let one = file("import Terms", at: "Sources/Log/Link/A.swift")
+        #expect(TidyRules.unused(one, targets).count == 1)
+        let both = one + file("internal import Wire", at: "Sources/Log/Link/B.swift")
+        #expect(TidyRules.unused(both, targets).isEmpty)
+        let tests = [DeclaredTarget(wing: "Tests", name: "LogTests", dependencies: ["Link"])]
+        for (text, count) in [("import Wire", 1), ("@testable import Link", 0)] {
+            let file = file(text, at: "Tests/LogTests/A.swift")
+            #expect(TidyRules.undeclared(file, tests).count == count)
+        }
+    }
+
+    @Test func `a type's name that stands twice is seen`() {
+        let one = file("public struct A {}\n    struct B {}", at: "Sources/Log/Link/A.swift")
+        let other = file("@frozen enum A {\n    struct B {}", at: "Sources/Core/Wire/A.swift")
+        #expect(TidyRules.ambiguous(one + other).count == 1)
+        #expect(TidyRules.ambiguous(one).isEmpty)
+    }
+
+    @Test func `imports are drawn`() {
+        let targets = [
+            DeclaredTarget(wing: "Core", name: "Terms", dependencies: []),
+            DeclaredTarget(wing: "Core", name: "Wire", dependencies: ["Terms"]),
+        ]
+        #expect(TidyRules.drawing(targets) == [" 1 Core/Terms  ▪", " 2 Core/Wire   ● ▪"])
     }
 
     @Test func `long lines and long files are seen`() {
@@ -177,5 +233,6 @@ private func expectNone(_ found: [String]) {
     @Test func `paths of one machine are seen`() {
         #expect(TidyRules.foreignPaths(file("// see /ho" + "me/me/a")).count == 1)
         #expect(TidyRules.foreignPaths(file("// see /var/lib/bourse")).isEmpty)
+        #expect(TidyRules.foreignPaths(file("print(#filePath)")).count == 1)
     }
 }

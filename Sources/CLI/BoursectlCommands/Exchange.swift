@@ -1,4 +1,4 @@
-// The running exchange, seen from boursectl: its status, a replica of it, a desk that writes to it.
+// The running exchange: its status, a replica of it, sessions with it.
 
 import Configuration
 import Engine
@@ -14,33 +14,33 @@ struct Exchange {
     /// Its settings.
     let settings: Settings
 
-    /// Longest that a replica may take to be there, a snapshot of millions of orders included.
+    /// Maximum time to load a replica, a snapshot of millions of orders included.
     static let replicaNanosMax: Int64 = 600_000_000_000
 
     /// A connection to matchd.
-    func connect(_ name: Text40) throws(Failure) -> LinkClient {
+    func connect(_ name: Text40) throws(CommandError) -> LinkClient {
         do {
             return try LinkClient.connect(
                 unix: settings.matchd.socket, name: name, wantsAcks: false)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
-    /// How matchd is.
-    func status() throws(Failure) -> LinkStatus {
+    /// The status of matchd.
+    func status() throws(CommandError) -> LinkStatus {
         let client = try connect(Self.toolName)
         do {
             return try client.status()
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
     /// The state as it is now.
-    func replica() throws(Failure) -> Replica {
+    func replica() throws(CommandError) -> ExchangeReplica {
         let client = try connect(Self.toolName)
-        let replica = Replica(client.welcome)
+        let replica = ExchangeReplica(client.welcome)
         var meter = ProgressMeter("Loading", unit: "records")
         defer { meter.clear() }
         let deadline = Clock.monotonicNanos() + Self.replicaNanosMax
@@ -48,47 +48,49 @@ struct Exchange {
             try client.send(replica.subscription)
             while Clock.monotonicNanos() < deadline {
                 guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
-                    throw LinkFault.timedOut
+                    throw LinkError.timedOut
                 }
                 if case .caughtUp = unsafe try replica.receive(frame) { return replica }
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
-            throw LinkFault.timedOut
+            throw LinkError.timedOut
         } catch {
-            throw Failure(any: error)
+            throw CommandError(any: error)
         }
     }
 
-    /// A desk at which an operator's commands are taken.
-    func desk(_ who: Operator) throws(Failure) -> Desk { try Desk(self, operator: who.text()) }
+    /// A session that takes an operator's commands.
+    func session(_ who: OperatorOption) throws(CommandError) -> OperatorSession {
+        try OperatorSession(self, operator: who.text())
+    }
 
-    /// How boursectl names itself where nobody in particular asks.
+    /// The name of connections that belong to no operator.
     private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
 }
 
-extension Failure {
-    /// A link that cannot be made or does not hold.
-    init(_ fault: LinkFault) {
-        switch fault {
+extension CommandError {
+    /// A link that cannot be made or is lost.
+    init(_ error: LinkError) {
+        switch error {
         case .notRunning(let address):
             self.init(
-                "matchd does not run: nobody listens at \(address)",
+                "matchd is not running: nothing listens on \(address)",
                 repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
                 code: .notRunning)
         case .closed, .timedOut:
             self.init(
-                "\(fault)",
-                repair: "nothing was done; matchd may be starting or stopping: run it again")
+                "\(error)",
+                repair: "nothing was done; matchd may be starting or stopping: retry")
         default:
-            self.init("\(fault)")
+            self.init("\(error)")
         }
     }
 
-    /// A fault of the Link, the replica or the journal.
+    /// An error of the Link, the replica or the journal.
     init(any error: any Error) {
         switch error {
-        case let failure as Failure: self = failure
-        case let fault as LinkFault: self.init(fault)
+        case let error as CommandError: self = error
+        case let error as LinkError: self.init(error)
         case let error as JournalError: self.init(error)
         default: self.init("\(error)")
         }

@@ -1,24 +1,9 @@
-// An instrument's tick and lot in decimals, and what an operator may type for them.
+// An instrument's tick and lot as decimals, and the prices and quantities that fit them.
 
 package import Terms
+package import Wire
 
-/// What an operator typed does not fit, and what would.
-package struct InputFault: Error, Hashable, CustomStringConvertible {
-    /// What is wrong.
-    package let problem: String
-    /// What to do about it, or empty.
-    package let repair: String
-
-    /// A problem and its repair.
-    package init(_ problem: String, repair: String = "") {
-        (self.problem, self.repair) = (problem, repair)
-    }
-
-    /// Both, the repair on a line of its own.
-    package var description: String { repair.isEmpty ? problem : "\(problem)\n\(repair)" }
-}
-
-/// The grid that an instrument's prices and quantities stand on.
+/// The grid of an instrument's prices and quantities.
 package struct Grid: Hashable, Sendable {
     /// The tick's digits.
     package let tickMantissa: Int64
@@ -45,12 +30,12 @@ package struct Grid: Hashable, Sendable {
     /// The grid of a tick and a lot in decimals.
     ///
     /// - Throws: where one of them is out of its range, or a tick times a lot is not a whole number
-    ///   of the quote's smallest units; the fault names the nearest ones that are.
+    ///   of the quote's smallest units; the error names the nearest ones that are.
     package init(
         tick: DecimalNumber, lot: DecimalNumber, baseScale: UInt8, quoteScale: UInt8
-    ) throws(InputFault) {
+    ) throws(InputError) {
         guard tick.digits > 0, tick.digits <= 1_000_000_000_000_000_000, tick.scale <= 18 else {
-            throw InputFault(
+            throw InputError(
                 "the tick \(tick) is out of range",
                 repair: "give a positive --tick with at most 18 digits and 18 decimals, as 0.01")
         }
@@ -58,7 +43,7 @@ package struct Grid: Hashable, Sendable {
             let lotUnits = Int64(exactly: units)
         else {
             let least = DecimalNumber(units: 1, scale: Int(baseScale))
-            throw InputFault(
+            throw InputError(
                 "the lot \(lot) is not a whole number of the base asset's smallest unit, \(least)",
                 repair: "give a --lot that is a multiple of \(least)")
         }
@@ -68,25 +53,25 @@ package struct Grid: Hashable, Sendable {
         try checkWhole()
     }
 
-    private func checkWhole() throws(InputFault) {
+    private func checkWhole() throws(InputError) {
         let least = Int128(1)
         let product = Self.power(Int(tickScale) + Int(baseScale))
         let money = Self.power(Int(quoteScale))
-        let lotStep = Self.rest(of: product, without: Int128(tickMantissa), money)
-        let tickStep = Self.rest(of: product, without: Int128(lotUnits), money)
+        let lotStep = Self.cofactor(of: product, without: Int128(tickMantissa), money)
+        let tickStep = Self.cofactor(of: product, without: Int128(lotUnits), money)
         guard Int128(lotUnits) % lotStep == 0 else {
             let lot = Self.roundUp(Int128(lotUnits), lotStep)
             let tick = Self.roundUp(Int128(tickMantissa), tickStep)
-            throw InputFault(
-                "one tick × one lot is less than the quote asset's smallest unit, "
-                    + "\(DecimalNumber(units: least, scale: Int(quoteScale))), or no whole number "
-                    + "of it, so a trade could not be paid exactly",
+            throw InputError(
+                "one tick × one lot is not a whole number of the quote asset's smallest unit, "
+                    + "\(DecimalNumber(units: least, scale: Int(quoteScale))), so a trade could "
+                    + "not be settled exactly",
                 repair: "use --lot \(DecimalNumber(units: lot, scale: Int(baseScale))) with this "
                     + "tick, or --tick \(DecimalNumber(units: tick, scale: Int(tickScale))) with "
                     + "this lot, or a quote asset with more decimals")
         }
         guard notionalUnit != nil else {
-            throw InputFault(
+            throw InputError(
                 "one tick × one lot is more than 2^62 of the quote asset's smallest units",
                 repair: "use a smaller --tick or a smaller --lot")
         }
@@ -108,8 +93,8 @@ package struct Grid: Hashable, Sendable {
 
     private static func power(_ exponent: Int) -> Int128 { DecimalNumber.power(of10: exponent) }
 
-    /// What is left of `value` when the factors it shares with the others are taken out.
-    private static func rest(of value: Int128, without factors: Int128...) -> Int128 {
+    /// `value` divided by the factors that it shares with the others.
+    private static func cofactor(of value: Int128, without factors: Int128...) -> Int128 {
         factors.reduce(value) { $0 / gcd($0, $1) }
     }
 
@@ -126,29 +111,29 @@ package struct Grid: Hashable, Sendable {
 
 extension Grid {
     /// The price of a decimal.
-    package func price(_ value: DecimalNumber, option: String) throws(InputFault) -> Price {
+    package func price(_ value: DecimalNumber, option: String) throws(InputError) -> Price {
         let tick = text(Price(ticks: 1))
         guard let units = value.units(scale: Int(tickScale)), units % Int128(tickMantissa) == 0,
             let ticks = Int64(exactly: units / Int128(tickMantissa)),
             (0...Limits.priceTicksMax).contains(ticks)
         else {
             let most = text(Price(ticks: Limits.priceTicksMax))
-            throw InputFault(
-                "\(option) \(value) is no price here",
+            throw InputError(
+                "\(option) \(value) is not a valid price here",
                 repair: "give a multiple of the tick \(tick), from 0 to \(most)")
         }
         return Price(ticks: ticks)
     }
 
     /// The quantity of a decimal.
-    package func quantity(_ value: DecimalNumber, option: String) throws(InputFault) -> Quantity {
+    package func quantity(_ value: DecimalNumber, option: String) throws(InputError) -> Quantity {
         guard let units = value.units(scale: Int(baseScale)), units % Int128(lotUnits) == 0,
             let lots = Int64(exactly: units / Int128(lotUnits)),
             (0...Limits.quantityLotsMax).contains(lots)
         else {
             let most = text(Quantity(lots: Limits.quantityLotsMax))
-            throw InputFault(
-                "\(option) \(value) is no quantity here",
+            throw InputError(
+                "\(option) \(value) is not a valid quantity here",
                 repair: "give a multiple of the lot \(text(Quantity(lots: 1))), from 0 to \(most)")
         }
         return Quantity(lots: lots)
@@ -186,8 +171,8 @@ extension Grid {
 }
 
 extension Grid {
-    /// Ranges for an instrument whose operator gave none: up to 10⁹ ticks and 10⁹ lots, less where
-    /// the ledger's range ends before.
+    /// Default ranges of an instrument: up to 10⁹ ticks and 10⁹ lots, less where the ledger's range
+    /// ends earlier.
     package func standardMaxima() -> (price: Price, quantity: Quantity) {
         let unit = Int128(notionalUnit ?? 1)
         var (ticks, lots) = (Int64(1_000_000_000), Int64(1_000_000_000))
@@ -199,5 +184,33 @@ extension Grid {
             ticks = max(1, ticks / 10)
         }
         return (Price(ticks: ticks), Quantity(lots: lots))
+    }
+}
+
+extension Grid {
+    /// Checks an instrument's ranges by the engine's rules, so that the error names the option at
+    /// fault.
+    package func checkRanges(of terms: SetInstrument) throws(InputError) {
+        guard terms.priceMin.ticks >= 1, terms.priceMin <= terms.priceMax else {
+            throw InputError(
+                "there is no price from \(text(terms.priceMin)) to \(text(terms.priceMax))",
+                repair: "give --price-min of a tick or more, and --price-max above it")
+        }
+        guard terms.quantityMin.lots >= 1, terms.quantityMin <= terms.quantityMax else {
+            throw InputError(
+                "there is no quantity from \(text(terms.quantityMin)) to "
+                    + "\(text(terms.quantityMax))",
+                repair: "give --qty-min of a lot or more, and --qty-max above it")
+        }
+        let lots = Int128(terms.quantityMax.lots)
+        guard
+            lots <= Limits.amountUnitsMax
+                / (Int128(terms.priceMax.ticks) * Int128(notionalUnit ?? 1)),
+            lots <= Limits.amountUnitsMax / Int128(terms.lotUnits)
+        else {
+            throw InputError(
+                "the highest price times the highest quantity exceeds the ledger's range",
+                repair: "lower --price-max or --qty-max")
+        }
     }
 }

@@ -1,4 +1,4 @@
-// Sizes, times and rates in words that people read.
+// Sizes, times and rates as people read them.
 
 /// Numbers for people.
 package enum Readable {
@@ -72,6 +72,12 @@ package enum Readable {
         return text + "Z"
     }
 
+    /// 64 bits as 16 hexadecimal digits.
+    package static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     private static func two(_ value: Int128) -> String { value < 10 ? "0\(value)" : "\(value)" }
 
     /// The date of a day counted from 1970-01-01, by cycles of 400 years that begin in March, so
@@ -93,7 +99,7 @@ package enum Readable {
 extension Int128 {
     /// The quotient, rounded towards negative infinity.
     fileprivate func floored(by divisor: Int128) -> Int128 {
-        let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
-        return rest < 0 ? quotient - 1 : quotient
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
     }
 }

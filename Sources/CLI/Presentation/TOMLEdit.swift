@@ -1,9 +1,9 @@
-// Changes single keys of a configuration file and leaves its comments alone.
+// Configuration files as text: single keys changed, or comments removed.
 
 /// Edits of a TOML text (toml.io) with plain `[table]` headings, as `bourse.toml` has them.
 package enum TOMLEdit {
-    /// `text` with `key`, as `gatewayd.listen`, set to a TOML literal: in its line where it stands,
-    /// else in a new one under its heading.
+    /// `text` with `key`, as `gatewayd.listen`, set to a TOML literal: in place where it exists,
+    /// else on a new line under its heading.
     package static func set(_ key: String, to value: String, in text: String) -> String {
         guard let dot = key.lastIndex(of: ".") else { return text }
         let (table, field) = (String(key[..<dot]), String(key[key.index(after: dot)...]))
@@ -13,14 +13,29 @@ package enum TOMLEdit {
             lines += ["", "[\(table)]", "\(field) = \(value)", ""]
             return lines.joined(separator: "\n")
         }
-        let rest = (heading + 1)..<lines.count
-        let end = rest.first { Self.table(of: lines[$0]) != nil } ?? lines.count
+        let below = (heading + 1)..<lines.count
+        let end = below.first { Self.table(of: lines[$0]) != nil } ?? lines.count
         if let line = (heading + 1..<end).first(where: { Self.field(of: lines[$0]) == field }) {
             lines[line] = "\(field) = \(value)"
         } else {
             lines.insert("\(field) = \(value)", at: heading + 1)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Tables and keys without comments and empty lines: people note passwords in comments.
+    package static func withoutComments(_ text: String) -> String {
+        text.split(separator: "\n").compactMap { line -> String? in
+            let start = line.drop { $0 == " " || $0 == "\t" }
+            guard let first = start.first, first != "#" else { return nil }
+            // A value in quotes may hold the mark of a comment.
+            var isQuoted = false
+            let end = start.firstIndex { letter in
+                if letter == "\"" || letter == "'" { isQuoted.toggle() }
+                return letter == "#" && !isQuoted
+            }
+            return String(start[..<(end ?? start.endIndex)])
+        }.joined(separator: "\n")
     }
 
     private static func table(of line: String) -> String? {

@@ -1,6 +1,7 @@
 // Makes replay files from a seed.
 
 public import Engine
+internal import Slabs
 internal import Terms
 
 /// What a generated market is like.
@@ -44,7 +45,7 @@ public struct Generator: ~Copyable {
     }
 
     private let shape: MarketShape
-    private var random: UInt64
+    private var random: SplitMix64
     private var book: Replay
     private var live: [Live] = []
     private var places: [UInt64: Int] = [:]
@@ -58,7 +59,7 @@ public struct Generator: ~Copyable {
         precondition(
             shape.symbols > 0 && shape.accounts > 0 && shape.liveOrders > 0, "a market has some")
         self.shape = shape
-        random = shape.seed
+        random = SplitMix64(seed: shape.seed)
         middle = [Int64](repeating: Self.start, count: shape.symbols + 1)
         phase = shape.flow.phase(at: 0)
         book = Replay(
@@ -70,23 +71,13 @@ public struct Generator: ~Copyable {
     /// The middle of each market before it moves, in ticks.
     private static var start: Int64 { 100_000 }
 
-    /// SplitMix64.
-    private mutating func next() -> UInt64 {
-        random &+= 0x9E37_79B9_7F4A_7C15
-        var z = random
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    private mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
     /// A price on its side of the middle, mostly near it, now and then across.
     private mutating func price(_ symbol: UInt16, _ side: Side) -> Int64 {
         let isSteady = shape.flow == .steady
         let depth =
-            isSteady ? 3 + below(7) : phase.depthMin + below(phase.depth + 1 - phase.depthMin)
-        let away = Int64(below(1 << depth)) + 1 - (below(64) == 0 ? 4 : 0)
+            isSteady
+            ? 3 + random.below(7) : phase.depthMin + random.below(phase.depth + 1 - phase.depthMin)
+        let away = Int64(random.below(1 << depth)) + 1 - (random.below(64) == 0 ? 4 : 0)
         let middle = middle[Int(symbol)]
         return max(1, side == .buy ? middle - away : middle + away)
     }
@@ -103,7 +94,7 @@ public struct Generator: ~Copyable {
     }
 
     private mutating func choose() -> ReplayEvent {
-        let dice = below(100)
+        let dice = random.below(100)
         // As many new ones more as the takers and cancels took.
         if live.count < shape.liveOrders, live.count < shape.liveOrders * 99 / 100 || dice >= 83 {
             return make(.limit)
@@ -121,7 +112,7 @@ public struct Generator: ~Copyable {
         if made % 64 == 0 { proceed() }
         let steady = shape.liveOrders
         if live.count < max(1, steady / 8) { return make(.limit) }
-        let dice = below(100)
+        let dice = random.below(100)
         if dice < phase.new {
             return live.count > steady + steady / 8 ? change(.cancel) : make(.limit)
         }
@@ -146,25 +137,29 @@ public struct Generator: ~Copyable {
 
     private mutating func make(_ kind: ReplayEvent.Kind) -> ReplayEvent {
         lastID += 1
-        let symbol = UInt16(below(shape.symbols) + 1)
-        let side: Side = below(2) == 0 ? .buy : .sell
+        let symbol = UInt16(random.below(shape.symbols) + 1)
+        let side: Side = random.below(2) == 0 ? .buy : .sell
         // The middle wanders, now and then, so that trades happen at new prices.
-        if below(phase.wanderEvery) == 0 { middle[Int(symbol)] += Int64(below(3)) - 1 }
+        if random.below(phase.wanderEvery) == 0 {
+            middle[Int(symbol)] += Int64(random.below(3)) - 1
+        }
         var price = price(symbol, side)
         if kind == .immediateOrCancel { price = middle[Int(symbol)] + (side == .buy ? 8 : -8) }
         return ReplayEvent(
-            kind: kind, side: side, symbol: symbol, account: UInt32(below(shape.accounts) + 1),
+            kind: kind, side: side, symbol: symbol,
+            account: UInt32(random.below(shape.accounts) + 1),
             orderID: lastID, price: kind == .market ? 0 : price,
-            quantity: Int64(below(kind == .market ? phase.sweepMax : 100) + 1))
+            quantity: Int64(random.below(kind == .market ? phase.sweepMax : 100) + 1))
     }
 
     private mutating func change(_ kind: ReplayEvent.Kind) -> ReplayEvent {
         // Half of what changes in a flow is young: the latest orders are at the list's end.
         let young = live.count - min(live.count, 256)
-        let isYoung = shape.flow != .steady && below(2) == 0
-        let order = live[isYoung ? young + below(live.count - young) : below(live.count)]
+        let isYoung = shape.flow != .steady && random.below(2) == 0
+        let order = live[
+            isYoung ? young + random.below(live.count - young) : random.below(live.count)]
         let price = kind == .cancel ? 0 : price(order.symbol, order.side)
-        let open = kind == .cancel ? 0 : book.engine.order(OrderID(order.id))?.leavesQty.lots ?? 0
+        let open = kind == .cancel ? 0 : book.leaves(order.id) ?? 0
         return ReplayEvent(
             kind: kind, side: order.side, symbol: order.symbol, account: order.account,
             orderID: order.id, price: price, quantity: open)
@@ -173,10 +168,10 @@ public struct Generator: ~Copyable {
     /// Keeps the list of open orders.
     private mutating func note(_ event: ReplayEvent) {
         var gone: [UInt64] = []
-        book.engine.forEachTrade { trade in
-            if trade.maker.leavesQty.lots == 0 { gone.append(trade.maker.order.number) }
+        book.forEachTrade { trade in
+            if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
         }
-        let isOpen = book.engine.order(OrderID(event.orderID)) != nil
+        let isOpen = book.leaves(event.orderID) != nil
         if isOpen, places[event.orderID] == nil {
             places[event.orderID] = live.count
             live.append(

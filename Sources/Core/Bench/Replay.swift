@@ -23,10 +23,67 @@ public struct ReplayTotals: Hashable, Sendable {
     }
 }
 
-/// A replay of some events on an engine of its own.
+/// What a replay feeds: the engine, or the book alone.
+protocol ReplayBook: ~Copyable {
+    var openOrderCount: Int { get }
+    mutating func replay(_ event: ReplayEvent) -> Bool
+    func forEachTrade(_ body: (ReplayTrade) -> Void)
+    func prefetchFirst(_ event: ReplayEvent)
+    func prefetchSecond(_ event: ReplayEvent) -> ReplayAhead
+    func prefetchThird(_ ahead: ReplayAhead)
+}
+
+extension Engine: ReplayBook {}
+extension BareBook: ReplayBook {}
+
+extension ReplayBook where Self: ~Copyable {
+    @inline(__always) mutating func step(_ event: ReplayEvent, _ totals: inout ReplayTotals) {
+        if !replay(event) { return }
+        forEachTrade { trade in
+            totals.trades += 1
+            totals.quantity &+= UInt64(bitPattern: trade.quantity)
+            totals.take(trade.maker)
+            totals.take(trade.taker)
+            totals.take(UInt64(bitPattern: trade.price))
+            totals.take(UInt64(bitPattern: trade.quantity))
+        }
+    }
+
+    @inline(__always) mutating func run(
+        _ events: UnsafeBufferPointer<ReplayEvent>, _ totals: inout ReplayTotals
+    ) {
+        let count = events.count
+        var looksAhead = false
+        var ahead = InlineArray<16, ReplayAhead>(repeating: ReplayAhead())
+        for i in 0..<count {
+            if i % Replay.block == 0 { looksAhead = openOrderCount > Replay.lookAheadOrders }
+            if looksAhead, i + Replay.lookAhead < count {
+                unsafe prefetchFirst(events[i + Replay.lookAhead])
+                // The third step comes a third of the way behind the second.
+                let second = i + Replay.lookAhead * 2 / 3
+                unsafe ahead[second & 15] = prefetchSecond(events[second])
+                prefetchThird(ahead[(i + Replay.lookAhead / 3) & 15])
+            }
+            unsafe step(events[i], &totals)
+        }
+    }
+
+    @inline(__always) mutating func run(
+        _ events: UnsafeBufferPointer<ReplayEvent>, _ totals: inout ReplayTotals,
+        _ histogram: inout Histogram
+    ) {
+        for i in 0..<events.count {
+            let start = bourse_cycles()
+            unsafe step(events[i], &totals)
+            histogram.record(bourse_cycles() &- start)
+        }
+    }
+}
+
+/// A replay of some events on an engine, or a bare book, of its own.
 public struct Replay: ~Copyable {
-    /// The engine after what was replayed so far.
-    public var engine: Engine
+    private var engine: Engine?
+    private var book: BareBook?
     /// What was done so far.
     public private(set) var totals = ReplayTotals()
 
@@ -37,41 +94,51 @@ public struct Replay: ~Copyable {
     /// After so many events the number of open orders is looked at again.
     static let block = 4_096
 
-    /// An engine for these events. Accounts are 1 … `accounts`.
+    /// An engine for these events, or without the ledger a bare book. Accounts are
+    /// 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
-        engine = .forReplay(
-            symbols: symbols, accounts: accounts, openOrders: openOrders, ledger: ledger)
+        engine =
+            ledger
+            ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
+        book = ledger ? nil : BareBook(symbols: symbols, openOrders: openOrders)
     }
 
-    @inline(__always) private mutating func apply(_ event: ReplayEvent) {
-        if !engine.replay(event) { return }
-        engine.forEachTrade { trade in
-            totals.trades += 1
-            totals.quantity &+= UInt64(bitPattern: trade.quantity.lots)
-            totals.take(trade.maker.order.number)
-            totals.take(trade.taker.order.number)
-            totals.take(UInt64(bitPattern: trade.price.ticks))
-            totals.take(UInt64(bitPattern: trade.quantity.lots))
+    /// Reads what there is. Optional chaining would consume it.
+    private func read<T>(_ whole: (borrowing Engine) -> T, _ bare: (borrowing BareBook) -> T) -> T {
+        switch engine {
+        case .some(let engine): return whole(engine)
+        case .none: break
         }
+        switch book {
+        case .some(let book): return bare(book)
+        case .none: preconditionFailure("one of both is there")
+        }
+    }
+
+    /// Open orders.
+    public var openOrderCount: Int { read({ $0.openOrderCount }, { $0.openOrderCount }) }
+
+    /// Bytes that open orders and books take, indices included.
+    public var bookMemory: Int { read({ $0.bookMemory }, { $0.bookMemory }) }
+
+    /// Open lots of an order; nil where it is not open.
+    public func leaves(_ id: UInt64) -> Int64? {
+        read({ $0.order(OrderID(id))?.leavesQty.lots }, { $0.leaves(id) })
+    }
+
+    /// What is wrong with the engine's state, or nil.
+    public func checkInvariants() -> String? { read({ $0.checkInvariants() }, { _ in nil }) }
+
+    /// The trades of the last event.
+    public func forEachTrade(_ body: (ReplayTrade) -> Void) {
+        read({ $0.forEachTrade(body) }, { $0.forEachTrade(body) })
     }
 
     /// Replays all of `events` as fast as it goes.
     public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>) {
-        let count = events.count
-        var looksAhead = false
-        var ahead = InlineArray<16, Engine.Ahead>(repeating: Engine.Ahead())
-        for i in 0..<count {
-            if i % Self.block == 0 { looksAhead = engine.openOrderCount > Self.lookAheadOrders }
-            if looksAhead, i + Self.lookAhead < count {
-                unsafe engine.prefetchFirst(events[i + Self.lookAhead])
-                // The third step comes a third of the way behind the second.
-                let second = i + Self.lookAhead * 2 / 3
-                unsafe ahead[second & 15] = engine.prefetchSecond(events[second])
-                engine.prefetchThird(ahead[(i + Self.lookAhead / 3) & 15])
-            }
-            unsafe apply(events[i])
-        }
-        totals.events += count
+        unsafe engine?.run(events, &totals)
+        unsafe book?.run(events, &totals)
+        totals.events += events.count
     }
 
     /// Replays all of `events` and takes the cycles of each step into `histogram`; the counter's
@@ -79,11 +146,8 @@ public struct Replay: ~Copyable {
     public mutating func run(
         _ events: UnsafeBufferPointer<ReplayEvent>, into histogram: inout Histogram
     ) {
-        for i in 0..<events.count {
-            let start = bourse_cycles()
-            unsafe apply(events[i])
-            histogram.record(bourse_cycles() &- start)
-        }
+        unsafe engine?.run(events, &totals, &histogram)
+        unsafe book?.run(events, &totals, &histogram)
         totals.events += events.count
     }
 

@@ -2,6 +2,7 @@
 // longest turn got longer.
 
 internal import Engine
+internal import Slabs
 internal import Terms
 internal import Wire
 
@@ -32,7 +33,7 @@ public struct WorstRecipe: Sendable {
     }
 
     /// A random recipe.
-    init(_ random: inout SearchRandom) {
+    init(_ random: inout SplitMix64) {
         steps = (0..<3 + random.below(6)).map { _ in Self.step(random.next()) }
     }
 
@@ -55,7 +56,7 @@ public struct WorstRecipe: Sendable {
     }
 
     /// The recipe with a few things changed.
-    func changed(_ random: inout SearchRandom) -> WorstRecipe {
+    func changed(_ random: inout SplitMix64) -> WorstRecipe {
         var recipe = self
         for _ in 0...random.below(3) {
             let place = random.below(recipe.steps.count)
@@ -77,14 +78,14 @@ public struct WorstRecipe: Sendable {
     /// Applies it to a new venue and gives its turns.
     public func run(_ scale: WorstScale) -> [WorstTurns] {
         var venue = WorstVenue(scale, accounts: 8, instruments: 3)
-        var random = SearchRandom(state: 1)
+        var random = SplitMix64(seed: 1)
         for step in steps { Self.apply(step, &venue, &random) }
         venue.goOn("search")
         return venue.kinds
     }
 
     private static func apply(
-        _ step: Step, _ v: inout WorstVenue, _ random: inout SearchRandom
+        _ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64
     ) {
         let share = 1 << Int(step.times & 15)
         let times = max(1, min(v.scale.orders(), v.scale.orders() * share >> 15))
@@ -194,21 +195,6 @@ public struct WorstRecipe: Sendable {
     }
 }
 
-/// SplitMix64.
-struct SearchRandom {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
-
 /// A search: the worst recipe so far, and its successors.
 public struct WorstSearch {
     /// Where the recipes are applied.
@@ -221,11 +207,11 @@ public struct WorstSearch {
     public private(set) var kind = ""
     /// Recipes tried.
     public private(set) var tried = 0
-    private var random: SearchRandom
+    private var random: SplitMix64
 
     /// A search from a seed.
     public init(seed: UInt64, scale: WorstScale) {
-        random = SearchRandom(state: seed)
+        random = SplitMix64(seed: seed)
         self.scale = scale
     }
 

@@ -114,7 +114,7 @@ extension Engine {
     @inline(__always)
     mutating func enter(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
         let slot = orders.insert(hot, cold)
-        if !isBare { join(slot, hot.account) }
+        join(slot, hot.account)
         return slot
     }
 
@@ -161,17 +161,15 @@ extension Engine {
     @inline(__always)
     mutating func release(_ slot: UInt32) {
         leaveMassCancels(slot)
-        if !isBare { leave(slot, orders.hot[slot].account) }
+        leave(slot, orders.hot[slot].account)
         orders.remove(slot)
     }
 
     /// Ends a resting order: its hold goes back, and it is gone.
     mutating func end(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
-        if !isBare {
-            let order = orders.hot[slot]
-            ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))
-            reportEnded(slot, status, reason)
-        }
+        let order = orders.hot[slot]
+        ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))
+        reportEnded(slot, status, reason)
         detach(slot)
         release(slot)
     }

@@ -89,8 +89,8 @@ extension Engine {
             || c.cancel.deadline != 0 || Self.isTooLong(c.cancel.clOrdID)
             || Self.isTooLong(c.cancel.cancelID)
         if isMismatch { return .refused(.malformed) }
-        var checked = Checked()
-        var refusal = passGate(
+        var checked = CheckedPlace()
+        var refusal = passAdmission(
             c.place.account, c.place.instrument, isTooLong: Self.isTooLong(c.place.clOrdID),
             deadline: c.place.deadline)
         var cancelRefusal = Refusal.none
@@ -104,7 +104,7 @@ extension Engine {
         }
         end(checked.replaced, .canceled, .replaced)
         // The cancel may have changed what the order reaches.
-        checked = Checked()
+        checked = CheckedPlace()
         refusal = check(c.place, at: timestamp, &checked)
         return refusal == .none ? accept(c.place, checked) : refuse(c.place, refusal)
     }
@@ -113,11 +113,11 @@ extension Engine {
 
     /// Changes one order's price, quantity or client id.
     mutating func amend(_ c: Amend) -> Outcome {
-        let gate = passGate(
+        let refused = passAdmission(
             c.account, c.instrument,
             isTooLong: Self.isTooLong(c.clOrdID) || Self.isTooLong(c.newClOrdID),
             deadline: c.deadline)
-        if gate != .none { return .refused(gate) }
+        if refused != .none { return .refused(refused) }
         let i = Int(c.instrument.number)
         // Whichever its side, the balance comes while the order is found.
         ledger.prefetch(c.account.number, instruments[i].quote.number)

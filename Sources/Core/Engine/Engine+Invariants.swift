@@ -9,7 +9,7 @@ extension Engine {
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
         checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
-            ?? checkIndices() ?? checkLists()
+            ?? checkIndices() ?? checkLists() ?? checkMassCancels()
     }
 
     // MARK: Money
@@ -208,6 +208,29 @@ extension Engine {
         return count == elections.count ? nil : "an election is of no instrument"
     }
 
+    /// Kill switches and mass cancels that go on are at orders that are open.
+    private func checkMassCancels() -> String? {
+        for account in 0...accounts.count {
+            let through = accounts.slots[account].killedThrough
+            if kills.contains(account) ? through < 1 || through > lastOrder : through != 0 {
+                return "the kill switch of account \(account) goes on up to order \(through)"
+            }
+        }
+        if kills.contains(0) != (killCursor != 0) || killCursor > accounts.count {
+            return "the venue's kill switch is at account \(killCursor)"
+        }
+        for work in massCancels {
+            let order = work.slot == none ? nil : orders.hot[work.slot]
+            if work.current == 0 || work.current > accounts.count
+                || work.account != 0 && work.account != work.current
+                || order.map({ $0.account != work.current }) ?? false
+            {
+                return "a mass cancel is at no order of account \(work.current)"
+            }
+        }
+        return nil
+    }
+
     // MARK: Indices
 
     private func checkIndices() -> String? {
@@ -254,6 +277,9 @@ extension Engine {
             }
             if accounts.slots[account].openOrders != count {
                 return "account \(account) miscounts its open orders"
+            }
+            if (orders.account(from: account, through: account) != nil) != (count > 0) {
+                return "account \(account) is marked wrongly for having orders"
             }
             total += Int(count)
         }

@@ -81,7 +81,6 @@ extension Engine {
 
     /// Whole lots that `funds` quote units pay at this price.
     func affordable(_ funds: Int128, _ price: Int64, _ instrument: UInt16) -> Int64 {
-        if isBare { return .max }
         let lotPrice = Int128(price) * Int128(instruments[Int(instrument)].notionalUnit)
         return Int64(clamping: funds / lotPrice)
     }
@@ -98,7 +97,7 @@ extension Engine {
         let quoteUnits = notional(price, lots, instruments[i].notionalUnit)
         var makerFee: Int128 = 0
         var takerFee: Int128 = 0
-        if !isBare { settle(&t, maker, lots, price, quoteUnits, &makerFee, &takerFee) }
+        settle(&t, maker, lots, price, quoteUnits, &makerFee, &takerFee)
         if t.kind != .quote { t.hot.leaves -= lots }
         t.cumQty += lots
         t.cold.cumQuote += quoteUnits
@@ -110,12 +109,10 @@ extension Engine {
         ladders.levels[level].open -= lots
         electStops(t.hot.instrument, price)
         let leaves = orders.hot[maker].leaves
-        if !isBare {
-            events.mix(
-                trade: instruments[i].lastTrade.number, price: price, lots: lots,
-                maker: orders.hot[maker].id, taker: t.hot.id, makerFee: makerFee,
-                takerFee: takerFee, makerLeaves: leaves, takerLeaves: t.hot.leaves)
-        }
+        events.mix(
+            trade: instruments[i].lastTrade.number, price: price, lots: lots,
+            maker: orders.hot[maker].id, taker: t.hot.id, makerFee: makerFee,
+            takerFee: takerFee, makerLeaves: leaves, takerLeaves: t.hot.leaves)
         keepTrade(t, maker, lots, price, quoteUnits, makerFee, takerFee)
         if leaves == 0 {
             detach(maker)
@@ -257,7 +254,7 @@ extension Engine {
         _ t: Incoming, _ status: OrderStatus, _ reason: EndReason
     ) -> OrderStatus {
         report(.ended(reason), t.hot, stopPrice: t.cold.stopPrice, status, leaves: 0)
-        if events.kept == .all, !isBare {
+        if events.kept == .all {
             events.keep(
                 .orderEnded(
                     view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity),
@@ -269,17 +266,16 @@ extension Engine {
 
     /// Gives back the rest of an ended incoming order's hold.
     private mutating func returnFunds(_ t: Incoming) {
-        if isBare { return }
         let i = Int(t.hot.instrument)
-        let rest: Int128
+        let unused: Int128
         switch (t.kind, t.hot.side) {
         case (.limit, .buy):
-            rest = notional(t.hot.price, t.hot.leaves, instruments[i].notionalUnit)
-        case (.market, .buy), (.quote, .buy): rest = t.funds
+            unused = notional(t.hot.price, t.hot.leaves, instruments[i].notionalUnit)
+        case (.market, .buy), (.quote, .buy): unused = t.funds
         case (.limit, .sell), (.market, .sell):
-            rest = Int128(t.hot.leaves) * Int128(instruments[i].lotUnits)
-        case (.quote, .sell): rest = Int128(t.lotsHeld) * Int128(instruments[i].lotUnits)
+            unused = Int128(t.hot.leaves) * Int128(instruments[i].lotUnits)
+        case (.quote, .sell): unused = Int128(t.lotsHeld) * Int128(instruments[i].lotUnits)
         }
-        ledger.hold(t.hot.account, heldAsset(t.hot.side, t.hot.instrument), -rest)
+        ledger.hold(t.hot.account, heldAsset(t.hot.side, t.hot.instrument), -unused)
     }
 }

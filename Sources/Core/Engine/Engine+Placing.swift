@@ -5,7 +5,7 @@ public import Terms
 public import Wire
 
 /// What the checks of a new order found out, and its acceptance uses.
-struct Checked {
+struct CheckedPlace {
     /// Its prevention mode, the instrument's default resolved.
     var mode: SelfTradePrevention = .none
     /// What it holds.
@@ -33,15 +33,15 @@ extension Engine {
         let most = accounts.slots[accounts.limits(order.account.number)].messagesPerSecondMax
         var slot = accounts.slots[order.account.number]
         if !slot.countMessage(at: time / 1_000_000_000, most: most) { return .messageRate }
-        var checked = Checked()
+        var checked = CheckedPlace()
         return check(order, at: time, &checked)
     }
 
     /// A new order.
     mutating func place(_ c: Place) -> Outcome {
         prefetchMaker(c)
-        var checked = Checked()
-        var refusal = passGate(
+        var checked = CheckedPlace()
+        var refusal = passAdmission(
             c.account, c.instrument, isTooLong: Self.isTooLong(c.clOrdID), deadline: c.deadline)
         if refusal == .none { refusal = check(c, at: timestamp, &checked) }
         return refusal == .none ? accept(c, checked) : refuse(c, refusal)
@@ -61,7 +61,7 @@ extension Engine {
     @inline(never)
     mutating func refuse(_ c: Place, _ refusal: Refusal) -> Outcome {
         events.mix(refusal)
-        if events.kept == .all, !isBare {
+        if events.kept == .all {
             var mode = c.selfTradePrevention
             if mode == .instrumentDefault, let instrument = instrument(c.instrument) {
                 mode = instrument.selfTradePrevention
@@ -79,13 +79,13 @@ extension Engine {
 
     /// Takes an order that passed the checks.
     @inline(__always)
-    mutating func accept(_ c: Place, _ checked: Checked) -> Outcome {
+    mutating func accept(_ c: Place, _ checked: CheckedPlace) -> Outcome {
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), checked.hold)
         lastOrder += 1
         let id = lastOrder
         var (hot, cold) = slots(c, id: id, mode: checked.mode)
         report(.accepted, hot, stopPrice: c.stopPrice.ticks, .new, leaves: hot.leaves)
-        if events.kept == .all, !isBare {
+        if events.kept == .all {
             events.keep(
                 .orderAccepted(
                     view(
@@ -197,7 +197,7 @@ extension Engine {
 
     /// The refusals behind the gate in their order, and what acceptance uses where there is none.
     @inline(__always)
-    func check(_ c: Place, at time: Int64, _ checked: inout Checked) -> Refusal {
+    func check(_ c: Place, at time: Int64, _ checked: inout CheckedPlace) -> Refusal {
         let i = Int(c.instrument.number)
         if !takes(c, instruments[i].state) { return .instrumentState }
         if isBusy(c.instrument.number, isTriggered: c.type.isTriggered) { return .instrumentBusy }
@@ -218,7 +218,7 @@ extension Engine {
     /// Form, kill switches, names and the message rate, and counts the message that comes through:
     /// the same for new orders and changes.
     @inline(__always)
-    mutating func passGate(
+    mutating func passAdmission(
         _ account: AccountID, _ instrument: InstrumentID, isTooLong: Bool, deadline: Int64
     ) -> Refusal {
         let refusal = checkNames(
@@ -280,7 +280,7 @@ extension Engine {
 
     @inline(__always)
     private func checkTerms(
-        _ c: Place, _ i: Int, at time: Int64, _ checked: inout Checked
+        _ c: Place, _ i: Int, at time: Int64, _ checked: inout CheckedPlace
     ) -> Refusal {
         if isTypeInvalid(c) { return .orderTypeInvalid }
         let (low, high) = (instruments[i].priceMin, instruments[i].priceMax)
@@ -311,7 +311,7 @@ extension Engine {
 
     /// What an order with a price, or one that waits for a price, is worth and holds.
     @inline(__always)
-    private func value(_ c: Place, _ i: Int, _ checked: inout Checked) {
+    private func value(_ c: Place, _ i: Int, _ checked: inout CheckedPlace) {
         let price = c.type.hasPrice ? c.price.ticks : c.stopPrice.ticks
         checked.value = notional(price, c.quantity.lots, instruments[i].notionalUnit)
         checked.hold =
@@ -322,7 +322,7 @@ extension Engine {
     /// Looks at what a market or fill-or-kill order reaches: what it holds, what it is worth,
     /// whether it fills. True when the looks of a turn did not suffice.
     @inline(never)
-    private func sweep(_ c: Place, _ i: Int, _ checked: inout Checked) -> Bool {
+    private func sweep(_ c: Place, _ i: Int, _ checked: inout CheckedPlace) -> Bool {
         let isMarket = c.type == .market
         var r = Reach(
             instrument: c.instrument.number, side: c.side, account: c.account.number,
@@ -371,7 +371,7 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkAccount(_ c: Place, _ checked: Checked) -> Refusal {
+    private func checkAccount(_ c: Place, _ checked: CheckedPlace) -> Refusal {
         let account = c.account.number
         if isAboveSize(account, c.instrument.number, checked.lots, checked.value) {
             return .orderSizeLimit
@@ -405,7 +405,7 @@ extension Engine {
     }
 
     @inline(__always)
-    private func checkBook(_ c: Place, _ i: Int, _ checked: Checked) -> Refusal {
+    private func checkBook(_ c: Place, _ i: Int, _ checked: CheckedPlace) -> Refusal {
         if c.type.isTriggered {
             let last = instruments[i].lastPrice
             if last.ticks != 0 {

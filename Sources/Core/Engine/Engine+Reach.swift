@@ -71,7 +71,7 @@ extension Engine {
     /// The prices of the account's own opposite orders from the best on; empty where they do not
     /// matter.
     private func ownPrices(_ r: inout Reach) -> [Int64] {
-        if r.mode == .none || isBare { return [] }
+        if r.mode == .none { return [] }
         let kind = LadderKind(r.side.opposite)
         var prices: [Int64] = []
         var slot = accounts.slots[r.account].firstOrder

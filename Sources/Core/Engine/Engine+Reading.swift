@@ -251,12 +251,7 @@ extension Engine {
     }
 
     /// Bytes that open orders and books take now, indices included: for the memory benchmark.
-    public var bookMemory: Int {
-        let order =
-            MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
-            + MemoryLayout<Link>.stride
-        return Int(orders.used) * (order + 4 * 4) + ladders.memory
-    }
+    public var bookMemory: Int { orders.memory + ladders.memory }
 
     // MARK: Views of orders
 

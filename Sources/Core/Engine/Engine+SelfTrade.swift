@@ -43,7 +43,7 @@ extension Engine {
         orders.hot[maker].updatedTime = timestamp
         takeOff(lots, maker, level)
         if lots == makerLeaves {
-            if !isBare { reportEnded(maker, .expiredInMatch, .selfTrade) }
+            reportEnded(maker, .expiredInMatch, .selfTrade)
             detach(maker)
             release(maker)
         } else {
@@ -74,7 +74,7 @@ extension Engine {
         }
         t.hot.leaves -= lots
         t.cold.preventedQuantity += lots
-        if !isBare, t.kind == .limit || t.hot.side == .sell {
+        if t.kind == .limit || t.hot.side == .sell {
             let back: Int128 =
                 t.hot.side == .sell
                 ? Int128(lots) * Int128(instruments[Int(t.hot.instrument)].lotUnits)
@@ -90,7 +90,7 @@ extension Engine {
         report(
             .amended(oldPrice: price), t.hot, stopPrice: t.cold.stopPrice, status,
             leaves: t.hot.leaves)
-        if events.kept == .all, !isBare {
+        if events.kept == .all {
             events.keep(
                 .orderAmended(
                     view(t.hot, t.cold, status, leaves: t.hot.leaves),
@@ -101,7 +101,6 @@ extension Engine {
 
     /// Returns the hold of some lots of a resting order.
     private mutating func shrinkHold(_ slot: UInt32, by lots: Int64) {
-        if isBare { return }
         let order = orders.hot[slot]
         let instrument = instruments[Int(order.instrument)]
         let units =

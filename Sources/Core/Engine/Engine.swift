@@ -66,8 +66,6 @@ public struct Engine: ~Copyable {
     var massCancels: [MassCancelWork] = []
     /// Elected stops that wait.
     var elections: Elections
-    /// True in the bare-book benchmark: no ledger, no account checks, no events but trades.
-    let isBare: Bool
     private let byAddress = ByAddress()
 
     /// How much of the book an order may look at before anything changes.
@@ -76,13 +74,8 @@ public struct Engine: ~Copyable {
     /// An empty engine. One that does not keep events has the same state and the same hashes, and
     /// gives only trades in `withEvents`: for matchd, which nobody reads events from.
     public init(limits: EngineLimits, keepsEvents: Bool = true) {
-        self.init(limits: limits, keepsEvents: keepsEvents, isBare: false)
-    }
-
-    init(limits: EngineLimits, keepsEvents: Bool, isBare: Bool) {
         precondition(limits.isReasonable, "limits that an engine can be made with")
         self.limits = limits
-        self.isBare = isBare
         orders = Orders(capacity: Int(limits.openOrders), accounts: Int(limits.accounts))
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
@@ -117,14 +110,12 @@ public struct Engine: ~Copyable {
     mutating func report(
         _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
     ) {
-        if isBare { return }
         events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves)
     }
 
     /// Reports that a resting order was changed.
     @inline(__always)
     mutating func reportAmended(_ slot: UInt32, oldPrice: Int64) {
-        if isBare { return }
         let now = status(slot)
         events.mix(
             .amended(oldPrice: oldPrice), orders.hot[slot], stopPrice: stopPrice(slot), now,

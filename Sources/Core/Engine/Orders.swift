@@ -194,6 +194,14 @@ struct Orders: ~Copyable {
         byID.find(hash(id)) { hot[$0].id == id } ?? none
     }
 
+    /// Bytes of the slots that were ever used, indices included.
+    var memory: Int {
+        let order =
+            MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
+            + MemoryLayout<Link>.stride
+        return Int(used) * (order + 4 * 4)
+    }
+
     // MARK: What levels show
 
     /// What an order's level shows of it.

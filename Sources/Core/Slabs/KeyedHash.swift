@@ -10,15 +10,8 @@ public struct KeyedHash: BitwiseCopyable, Sendable {
     /// The hash with this key; every key does, zero too.
     public init(high: UInt64, low: UInt64) {
         // Words are xored with these before they are multiplied: neither may be simple.
-        self.high = Self.finish(high &+ 0x9E37_79B9_7F4A_7C15) | 1
-        self.low = Self.finish(low &+ 0xD1B5_4A32_D192_ED03)
-    }
-
-    /// SplitMix64's last step: a bijection in which each bit depends on all.
-    private static func finish(_ word: UInt64) -> UInt64 {
-        var z = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+        self.high = SplitMix64.finish(high &+ 0x9E37_79B9_7F4A_7C15) | 1
+        self.low = SplitMix64.finish(low &+ 0xD1B5_4A32_D192_ED03)
     }
 
     @inlinable @inline(__always) static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {

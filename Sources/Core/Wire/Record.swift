@@ -45,15 +45,26 @@ public import Terms
         sequence: UInt64, timestamp: Int64, epoch: UInt32 = 1, session: SessionID = SessionID(0),
         number: UInt64 = 0, kind: CommandKind
     ) {
-        length = 0
+        self.init(
+            length: 0, sequence: sequence, timestamp: timestamp, epoch: epoch, session: session,
+            number: number, kind: kind.rawValue, revision: 0)
+    }
+
+    /// A header for a payload whose kind and revision were not decoded; `length` is the whole
+    /// record's, in bytes. `crc` is filled when the record is written.
+    @inlinable @inline(__always) public init(
+        length: UInt32, sequence: UInt64, timestamp: Int64, epoch: UInt32, session: SessionID,
+        number: UInt64, kind: UInt16, revision: UInt16
+    ) {
+        self.length = length
         crc = 0
         self.sequence = sequence
         self.timestamp = timestamp
         self.epoch = epoch
         self.session = session
         self.number = number
-        self.kind = kind.rawValue
-        revision = 0
+        self.kind = kind
+        self.revision = revision
     }
 
     /// Reads the header at the start of `bytes`; nil when there are fewer than 48.

@@ -8,7 +8,7 @@ public import Terms
 ///      4  u32  rules       version of the engine's rules that the log begins with
 ///      8  u32 × 10         `EngineLimits`, in the order of its fields
 ///     48  u64 × 2          the journal's random identity
-///     64  u64 × 2          random, and told to nobody: the keys of the engine's hashes
+///     64  u64 × 2          random and secret: the keys of the engine's hashes
 public struct Genesis: CommandPayload {
     /// `CommandKind.genesis`
     public static var kind: CommandKind { .genesis }

@@ -3,17 +3,19 @@
 import Agent
 import Checks
 import Configuration
+import DaemonKit
 import HelperAPI
 import JSON
+import Logging
 import Platform
 
 /// The agent of one host.
 struct AgentDaemon {
-    let log: DaemonLog
+    let log: Logger
     let agent: Agent
 
     /// Begins to watch and to serve.
-    init(_ settings: Settings, _ log: DaemonLog) throws {
+    init(_ settings: Settings, _ log: Logger) throws {
         self.log = log
         var server = AgentServerOptions(socket: settings.agent.socket, loopback: nil)
         server.loopback = settings.agent.listen.map { ($0.host, Int($0.port)) }
@@ -29,24 +31,20 @@ struct AgentDaemon {
         for (file, damaged) in [
             ("events", agent.core.outbox.damaged), ("changes", agent.core.hands.damaged),
         ] where damaged > 0 {
-            log.line("\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
+            log.warning(
+                "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
         }
         let loopback = agent.port > 0 ? " and 127.0.0.1 port \(agent.port)" : ""
-        log.line("serving at \(settings.agent.socket)\(loopback)")
+        log.notice("serving at \(settings.agent.socket)\(loopback)")
     }
 
-    /// Serves until a signal; tells the service manager how it goes.
-    func serve(until signals: Signals) throws {
+    /// Serves until a signal; reports its state to the service manager.
+    func serve(_ daemon: DaemonProcess) {
         ServiceManager.ready()
-        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? 2_000_000_000) / 2)
         var rounds: UInt64 = 0
         var summary = ""
         var fault = ""
-        while true {
-            if let signal = signals.wait(milliseconds: Int32(period / 1_000_000)) {
-                log.line("got signal \(signal), stopping")
-                break
-            }
+        daemon.watch {
             // Rounds that go on are the sign of life; a round is bounded, whatever hangs.
             let now = agent.core.rounds
             if now != rounds { ServiceManager.watchdog() }
@@ -57,12 +55,16 @@ struct AgentDaemon {
             }
             let text = agent.core.outbox.fault.map { "\($0)" } ?? ""
             if text != fault {
-                log.line(text.isEmpty ? "events are written again" : "events: \(text)")
+                log.report(
+                    text.isEmpty ? .notice : .error,
+                    text.isEmpty ? "events are written again" : "events: \(text)")
             }
             fault = text
+            return true
         }
         ServiceManager.stopping()
         agent.stop()
+        log.notice("stopped")
     }
 
     /// The counters of matchd.
@@ -78,7 +80,7 @@ struct AgentDaemon {
 
     /// What the owner declared, for the checks.
     static func options(_ settings: Settings) -> AgentOptions {
-        AgentOptions(version: DaemonArguments.version, plan: HostPlan(settings))
+        AgentOptions(version: Release.version, plan: HostPlan(settings))
     }
 
     /// What is wrong with settings that only the checks know of.

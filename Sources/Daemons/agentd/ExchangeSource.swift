@@ -17,7 +17,7 @@ final class ExchangeSource: @unchecked Sendable {
 
     /// The text of `/probe/exchange`; none while matchd does not answer.
     func texts() -> [String: String] {
-        do throws(LinkFault) {
+        do throws(LinkError) {
             return [ExchangeReading.path: Self.text(try status())]
         } catch {
             client = nil
@@ -25,7 +25,7 @@ final class ExchangeSource: @unchecked Sendable {
         }
     }
 
-    private func status() throws(LinkFault) -> LinkStatus {
+    private func status() throws(LinkError) -> LinkStatus {
         if let client { return try client.status(timeoutNanos: Self.answerNanosMax) }
         let made = try LinkClient.connect(
             unix: socket, name: Text40("agent") ?? Text40(), wantsAcks: false,

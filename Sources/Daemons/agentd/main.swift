@@ -2,27 +2,22 @@
 
 import Checks
 import Configuration
-import Glibc
-import Platform
+import DaemonKit
 
 let arguments = DaemonArguments(
     name: "bourse-agentd", purpose: "watches this host and tells what is wrong with it",
-    own: [
-        .init("--once", help: "make the checks, print them as JSON, and end"),
-        .init(
+    options: [
+        DaemonOption("--once", help: "make the checks, print them as JSON, and end"),
+        DaemonOption(
             "--root", valueName: "DIR",
             help: "with --once: read a tree that was recorded of a host"),
-    ], also: AgentDaemon.problems)
-let log = DaemonLog(arguments.name)
-do {
-    if arguments.others["--once"] != nil || arguments.others["--root"] != nil {
-        try AgentDaemon.once(arguments.settings, root: arguments.others["--root"] ?? "")
-        exit(0)
+    ], check: AgentDaemon.problems)
+let options = arguments.options
+if options["--once"] != nil || options["--root"] != nil {
+    DaemonProcess.once(arguments.name) { _ in
+        try AgentDaemon.once(arguments.settings, root: options["--root"] ?? "")
     }
-    // Before any thread: threads inherit what is blocked.
-    let signals = try Signals(note: log.line)
-    try AgentDaemon(arguments.settings, log).serve(until: signals)
-    log.line("stopped")
-} catch {
-    log.fatal("\(error)")
+}
+DaemonProcess.run(arguments.name) { daemon in
+    try AgentDaemon(arguments.settings, daemon.log).serve(daemon)
 }

@@ -1,9 +1,11 @@
 // A second opinion: the same log, executed again, from what lies on the disk.
 
 import Configuration
+import DaemonKit
 import Engine
 import Glibc
 import Journal
+import Logging
 import Platform
 import Terms
 import Wire
@@ -31,11 +33,7 @@ struct AuditedMark {
 
     /// Keeps another.
     func set(_ sequence: UInt64) throws(SystemError) {
-        let aside = path + ".new"
-        let file = try File(aside, .replace)
-        try file.write(Array("\(sequence)\n".utf8))
-        try file.sync()
-        try Directory.rename(aside, to: path)
+        try File.replace(path, with: Array("\(sequence)\n".utf8))
     }
 }
 
@@ -44,7 +42,7 @@ struct AuditedMark {
 /// durable may still be cut, and is then no matter for a verdict or a snapshot.
 final class Auditor {
     let settings: Settings
-    let log: DaemonLog
+    let log: Logger
     /// One auditor for a state directory, as long as the process lives.
     let lock: StateLock
     let snapshots: SnapshotStore
@@ -87,7 +85,7 @@ final class Auditor {
 
     /// Begins where it ended: at the newest valid snapshot of what it has seen itself, or with an
     /// empty engine.
-    init(_ settings: Settings, _ log: DaemonLog, _ work: WorkProgress) throws {
+    init(_ settings: Settings, _ log: Logger, _ work: WorkProgress) throws {
         self.settings = settings
         self.log = log
         self.work = work
@@ -100,7 +98,7 @@ final class Auditor {
         work.begin("loading a snapshot", unit: "", from: 0, to: 0)
         let audited = AuditedMark(settings.auditedFile)
         let loaded = try snapshots.newestValid(
-            atMost: audited.sequence ?? .max, identity: nil, report: log.line)
+            atMost: audited.sequence ?? .max, identity: nil, report: log.reporting(.warning))
         var prior: LogPoint?
         if let loaded {
             identity = loaded.info.identity
@@ -111,7 +109,7 @@ final class Auditor {
             engine = Engine(limits: .small, keepsEvents: false)
         }
         if let seen = audited.sequence, engine.sequence < seen {
-            log.line("no snapshot of record \(seen) is left, which was the last of its own")
+            log.warning("no snapshot of record \(seen) is left, which was the last of its own")
         } else if audited.sequence == nil {
             // What others left is taken on trust, once.
             try audited.set(engine.sequence)
@@ -187,7 +185,7 @@ final class Auditor {
     /// Re-executes until a signal; ends with a snapshot of all that is released then. `reporter`
     /// speaks until what was there at first is executed: that may take long.
     func follow(until signals: Signals, _ reporter: WorkReporter) throws {
-        log.line("auditing from record \(engine.sequence + 1)")
+        log.notice("auditing from record \(engine.sequence + 1)")
         ServiceManager.ready()
         var (statusTime, pause): (Int64, Int32) = (0, Self.pauseMillis.lowerBound)
         var catchingUp: WorkReporter? = reporter
@@ -200,7 +198,7 @@ final class Auditor {
                 catchingUp = nil
             }
             if let signal = signals.wait(milliseconds: isAhead ? 0 : pause) {
-                log.line("got signal \(signal)")
+                log.notice("got signal \(signal)")
                 break
             }
             if !isAhead { pause = min(2 * pause, Self.pauseMillis.upperBound) }
@@ -280,7 +278,8 @@ final class Auditor {
             default: throw error
             }
             if reason != refusal {
-                log.line("no snapshot of record \(engine.sequence), to be tried again: \(reason)")
+                log.warning(
+                    "no snapshot of record \(engine.sequence), to be tried again: \(reason)")
             }
             refusal = reason
             retryTime = Clock.monotonicNanos() + Self.retryNanos
@@ -305,13 +304,12 @@ final class Auditor {
             guard let last = reader.last, last.sequence == engine.sequence else {
                 preconditionFailure("the reader stands where the engine does")
             }
-            let log = log
-            let reporter = try WorkReporter(work, report: log.line)
+            let reporter = try WorkReporter(work, report: log.reporting(.info))
             defer { reporter.end() }
             let info = try snapshots.write(
                 engine, identity: identity, recordCRC: last.crc,
                 keepFree: settings.matchd.reserveBytes, work: work)
-            log.line("snapshot of record \(info.sequence), \(info.bodyBytes >> 10) KiB")
+            log.info("snapshot of record \(info.sequence), \(info.bodyBytes >> 10) KiB")
         }
         try snapshots.prune(keep: settings.auditd.snapshotsKeep)
         try AuditedMark(settings.auditedFile).set(engine.sequence)
@@ -351,7 +349,7 @@ final class Auditor {
             Clock.sleep(nanos: 10_000_000)
         }
         if engine.sequence > snapshot { try trySnapshot() }
-        log.line("stopped at record \(engine.sequence)")
+        log.notice("stopped at record \(engine.sequence)")
     }
 
     /// Calls `body` with each record of a run that the reader has checked.

@@ -1,6 +1,7 @@
 // The daemon's life: start, watch, stop.
 
 import Configuration
+import DaemonKit
 import Gateway
 import Glibc
 import History
@@ -26,34 +27,25 @@ struct GatewayDaemon {
         self.log = log
     }
 
-    /// Serves until a signal or a fault; gives the process's exit status.
-    func run(until signals: Signals) -> Int32 {
-        do {
-            // Two gateways on one history would write it twice; and this says when the state
-            // directory itself is not there.
-            let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
-            if !Directory.exists(settings.historyDirectory) {
-                try Directory.create(settings.historyDirectory)
-            }
-            // Looked at now, so that a missing or open key is not found by the first client.
-            _ = try SealKey.load(sealKeyFile)
-            let server = try start()
-            log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
-            ServiceManager.ready()
-            watch(server, signals)
-            ServiceManager.stopping()
-            try server.stop()
-            withExtendedLifetime(lock) {}
-        } catch {
-            log.critical("\(error)")
-            return 1
+    /// Serves until a signal or a fault, which it throws.
+    func run(_ daemon: DaemonProcess) throws {
+        // Two gateways on one history would write it twice; and this says when the state
+        // directory itself is not there.
+        let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
+        if !Directory.exists(settings.historyDirectory) {
+            try Directory.create(settings.historyDirectory)
         }
-        guard let text = fault.text else {
-            log.notice("stopped")
-            return 0
-        }
-        log.critical("\(text)")
-        return 1
+        // Looked at now, so that a missing or open key is not found by the first client.
+        _ = try SealKey.load(sealKeyFile)
+        let server = try start()
+        log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
+        ServiceManager.ready()
+        watch(server, daemon)
+        ServiceManager.stopping()
+        try server.stop()
+        withExtendedLifetime(lock) {}
+        if let text = fault.text { throw GatewayFault(description: text) }
+        log.notice("stopped")
     }
 
     private func start() throws -> GatewayServer {
@@ -90,15 +82,10 @@ struct GatewayDaemon {
         }
     }
 
-    /// Waits for a signal or a fault; tells the service manager how it goes.
-    private func watch(_ server: GatewayServer, _ signals: Signals) {
+    /// Waits for a signal or a fault; reports the gateway's state to the service manager.
+    private func watch(_ server: GatewayServer, _ daemon: DaemonProcess) {
         var lastStatus = ""
-        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? 2_000_000_000) / 2)
-        while fault.text == nil {
-            if let signal = signals.wait(milliseconds: Int32(period / 1_000_000)) {
-                log.notice("got \(signal), stopping")
-                return
-            }
+        daemon.watch {
             // Answered by the event loop: a loop that hangs gives no sign of life.
             let now = server.status()
             ServiceManager.watchdog()
@@ -108,6 +95,7 @@ struct GatewayDaemon {
                 : "matchd is away; requests that need it get 503"
             if status != lastStatus { ServiceManager.status(status) }
             lastStatus = status
+            return fault.text == nil
         }
     }
 

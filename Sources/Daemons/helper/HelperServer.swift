@@ -3,15 +3,8 @@
 import Glibc
 import Helper
 import HelperAPI
+import Logging
 import Platform
-
-/// Lines for systemd's journal.
-enum HelperLog {
-    static func line(_ text: String) {
-        let bytes = Array("bourse-helper: \(text)\n".utf8)
-        _ = unsafe write(STDERR_FILENO, bytes, bytes.count)
-    }
-}
 
 /// Why the helper cannot serve.
 struct HelperFault: Error, CustomStringConvertible {
@@ -28,9 +21,11 @@ final class HelperServer {
     private let listener: Int32
     private let users: Set<UInt32>
     private let changer = HostChanger()
+    private let log: Logger
 
     /// Takes over the socket, sd_listen_fds(3). `user` may ask besides root.
-    init(user: String) throws {
+    init(user: String, log: Logger) throws {
+        self.log = log
         guard ServiceManager.passedSockets() == 1 else {
             throw HelperFault(
                 description: "it is started by systemd: systemctl start bourse-helper.socket")
@@ -78,7 +73,7 @@ final class HelperServer {
             return
         }
         guard let request = HelperRequest(line) else {
-            HelperLog.line("user \(who.userID): not a request")
+            log.warning("user \(who.userID): not a request")
             answer(peer, "refused not a request of this helper")
             return
         }
@@ -89,13 +84,13 @@ final class HelperServer {
         do throws(HelperError) {
             let done = try changer.perform(request)
             if request.isChange {
-                let undo = done.undo.map { "; undo: \($0.line)" } ?? "; it was so already"
-                HelperLog.line("user \(who.userID): \(request.line)\(undo)")
+                let undo = done.undo.map { "; undo: \($0.line)" } ?? "; no change"
+                log.notice("user \(who.userID): \(request.line)\(undo)")
             }
             let first = done.undo.map { "ok \($0.line)" } ?? "ok"
             return ([first] + done.lines).joined(separator: "\n")
         } catch {
-            HelperLog.line("user \(who.userID): \(request.line): \(error)")
+            log.warning("user \(who.userID): \(request.line): \(error)")
             return error.description.split(separator: "\n").joined(separator: " ")
         }
     }

@@ -1,25 +1,22 @@
 // From a configuration to a running pipeline, and back.
 
 import Configuration
+import DaemonKit
 import Engine
 import Glibc
 import Journal
 import Link
+import Logging
 import Pipeline
 import Platform
 import Secrets
 import Terms
 import Wire
 
-/// What the configuration and the state disagree about.
-struct ConfigurationFault: Error, CustomStringConvertible {
-    let description: String
-}
-
 /// The matching daemon of one state directory.
 final class MatchingDaemon {
     let settings: Settings
-    let log: DaemonLog
+    let log: Logger
     /// Held as long as the process lives.
     let lock: StateLock
     let snapshots: SnapshotStore
@@ -32,12 +29,13 @@ final class MatchingDaemon {
     ///
     /// `trace`: the file that takes samples of where commands spend their time; nil: none are
     /// taken.
-    init(_ settings: Settings, _ log: DaemonLog, trace: String? = nil) throws {
+    init(_ settings: Settings, _ log: Logger, trace: String? = nil) throws {
         guard Directory.isDirectory(settings.state) else {
-            throw ConfigurationFault(
-                description: """
+            throw SettingsError(
+                file: settings.file, key: "exchange.state",
+                text: """
                     there is no state directory \(settings.state): make it with `boursectl init`, \
-                    or correct exchange.state in \(settings.file)
+                    or correct this key
                     """)
         }
         self.settings = settings
@@ -84,12 +82,12 @@ final class MatchingDaemon {
             // The note of it may be where nothing can be written either.
             let latched = place.latched()
             let status =
-                fault.isDiskFault || latched != nil ? DaemonArguments.journalFault : 1
+                fault.isDiskFault || latched != nil ? DaemonExit.journal : DaemonExit.fault
             log.fatal(
                 "the journal failed, nothing more was acknowledged: "
                     + (latched?.detail ?? fault.description), status: status)
         }
-        for listener in listeners { log.line("the Link listens at \(listener.address)") }
+        for listener in listeners { log.notice("the Link listens at \(listener.address)") }
     }
 
     /// Refuses a host clock that is too far ahead of a log to be taken without an operator's word.
@@ -108,7 +106,7 @@ final class MatchingDaemon {
 
     /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.
     static func openMark(
-        _ settings: Settings, _ identity: JournalIdentity, _ log: DaemonLog
+        _ settings: Settings, _ identity: JournalIdentity, _ log: Logger
     ) -> CommandMark? {
         do throws(SystemError) {
             let mark = try CommandMark(
@@ -119,8 +117,10 @@ final class MatchingDaemon {
                     ? "a record of kind \(suspect.kind)"
                     : "command \(suspect.number) of session \(suspect.session), of kind "
                         + "\(suspect.kind)"
-                log.fault(
-                    suspect.session != 0 && suspect.deaths > 1
+                let isRefused = suspect.session != 0 && suspect.deaths > 1
+                log.report(
+                    isRefused ? .critical : .error,
+                    isRefused
                         ? "died \(suspect.deaths) times while applying \(what): it is refused as "
                             + "poisoned if it comes again; report it with "
                             + "`boursectl support-bundle`"
@@ -128,7 +128,7 @@ final class MatchingDaemon {
             }
             return mark
         } catch {
-            log.fault("no mark outlives this process: \(error)")
+            log.error("no mark outlives this process: \(error)")
             return nil
         }
     }
@@ -140,7 +140,7 @@ final class MatchingDaemon {
     }
 
     /// The users and groups that the configuration names, by their ids.
-    static func linkUsers(_ settings: Settings) throws(ConfigurationFault) -> LinkUsers {
+    static func linkUsers(_ settings: Settings) throws(SettingsError) -> LinkUsers {
         var all = LinkUsers()
         let m = settings.matchd
         for (key, names, role): (String, [String], LinkRole) in [
@@ -155,10 +155,11 @@ final class MatchingDaemon {
                     isGroup
                     ? Host.groupID(named: String(name.dropFirst())) : Host.userID(named: name)
                 guard let id else {
-                    throw ConfigurationFault(
-                        description: """
-                            \(settings.file): matchd.\(key): this host has no \
-                            \(isGroup ? "group" : "user") \(name): create it, or take it out
+                    throw SettingsError(
+                        file: settings.file, key: "matchd.\(key)",
+                        text: """
+                            this host has no \(isGroup ? "group" : "user") \(name): create it, \
+                            or take it out
                             """)
                 }
                 if isGroup { all.groups.append((id, role)) } else { all.users.append((id, role)) }
@@ -172,9 +173,10 @@ final class MatchingDaemon {
         if let address = settings.matchd.listen, let file = settings.matchd.linkKey {
             let bytes = try File(file, .read).read(count: 4096)
             guard let key = LinkKey(SecretBytes(bytes)) else {
-                throw ConfigurationFault(
-                    description: """
-                        matchd.link_key: \(file) holds fewer than \(LinkKey.bytesMin) bytes: make \
+                throw SettingsError(
+                    file: settings.file, key: "matchd.link_key",
+                    text: """
+                        \(file) holds fewer than \(LinkKey.bytesMin) bytes: make \
                         one with `head -c 32 /dev/urandom`, readable by its owner only
                         """)
             }
@@ -185,14 +187,14 @@ final class MatchingDaemon {
     }
 
     /// Serves until a signal, then drains, journals and writes a snapshot.
-    func serve(until signals: Signals) throws {
+    func serve(_ daemon: DaemonProcess) throws {
         ServiceManager.ready()
-        log.line("ready at record \(pipeline.applied)")
-        watch(signals)
+        log.notice("ready at record \(pipeline.applied)")
+        watch(daemon)
         ServiceManager.stopping()
-        log.line("stopping: draining")
+        log.notice("draining")
         let work = WorkProgress()
-        let reporter = try? WorkReporter(work, report: log.line)
+        let reporter = try? WorkReporter(work, report: log.reporting(.info))
         work.begin(
             "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
         let engine = pipeline.stop { work.advance(to: $0) }
@@ -215,37 +217,32 @@ final class MatchingDaemon {
             let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
             (try? snapshots.sequences().contains(engine.sequence)) == false
         else {
-            log.line("stopped at record \(engine.sequence)")
+            log.notice("stopped at record \(engine.sequence)")
             return
         }
         defer { _ = turn }
-        let (work, log) = (WorkProgress(), log)
-        let reporter = try? WorkReporter(work, report: log.line)
+        let work = WorkProgress()
+        let reporter = try? WorkReporter(work, report: log.reporting(.info))
         defer { reporter?.end() }
         do throws(JournalError) {
             let info = try snapshots.write(
                 engine, identity: writer.identity, recordCRC: last.crc,
                 keepFree: settings.matchd.reserveBytes, work: work)
             try snapshots.prune(keep: settings.auditd.snapshotsKeep)
-            log.line("stopped at record \(info.sequence), with a snapshot")
+            log.notice("stopped at record \(info.sequence), with a snapshot")
         } catch {
-            log.line("stopped at record \(engine.sequence), without a snapshot: \(error)")
+            log.warning("stopped at record \(engine.sequence), without a snapshot: \(error)")
         }
     }
 
-    /// Waits for a signal; tells the service manager meanwhile that the engine thread turns.
-    func watch(_ signals: Signals) {
-        let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? .max) / 2)
+    /// Waits for a signal; reports meanwhile to the service manager that the engine thread turns.
+    func watch(_ daemon: DaemonProcess) {
         var turns = pipeline.turns
         var wasBelow = false
         var clock = pipeline.clock
         if clock.isApart { sayClock(clock) }
         var poisoned: UInt64 = 0
-        while true {
-            if let signal = signals.wait(milliseconds: Int32(max(1, period / 1_000_000))) {
-                log.line("got signal \(signal)")
-                return
-            }
+        daemon.watch {
             let now = pipeline.turns
             if now != turns { ServiceManager.watchdog() }
             turns = now
@@ -257,21 +254,24 @@ final class MatchingDaemon {
                 """)
             let reading = pipeline.clock
             if reading.jumps != clock.jumps {
-                log.fault("the host's clock jumped by \(Self.seconds(reading.lastJump)) s")
+                log.error("the host's clock jumped by \(Self.seconds(reading.lastJump)) s")
             }
             if reading.isApart != clock.isApart { sayClock(reading) }
             clock = reading
             if pipeline.poisoned != poisoned {
                 poisoned = pipeline.poisoned
-                log.fault("refused a command with which matchd had died twice (\(poisoned) so far)")
+                log.critical(
+                    "refused a command with which matchd had died twice (\(poisoned) so far)")
             }
             if pipeline.isBelowReserve != wasBelow {
                 wasBelow.toggle()
-                log.line(
+                log.report(
+                    wasBelow ? .error : .notice,
                     wasBelow
                         ? "disk space is below the reserve: only cancels are taken; free some"
                         : "disk space is above the reserve again: everything is taken")
             }
+            return true
         }
     }
 }
@@ -280,7 +280,8 @@ extension MatchingDaemon {
     /// Says how the host's clock and the log's differ.
     func sayClock(_ clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool)) {
         let seconds = Self.seconds(clock.offset)
-        log.fault(
+        log.report(
+            clock.isApart ? .error : .notice,
             clock.isApart
                 ? "the host's clock is \(seconds) s from the log's, which does not follow it: put "
                     + "the host's right; if it is right, stop matchd, remove "
@@ -310,25 +311,26 @@ final class JournalStart {
     private var engine: Engine?
 
     init(
-        _ settings: Settings, _ place: JournalPlace, _ snapshots: SnapshotStore, _ log: DaemonLog
+        _ settings: Settings, _ place: JournalPlace, _ snapshots: SnapshotStore, _ log: Logger
     ) throws {
         let work = WorkProgress()
-        let reporter = try WorkReporter(work, report: log.line)
+        let reporter = try WorkReporter(work, report: log.reporting(.info))
         defer { reporter.end() }
         work.begin("checking the journal", unit: "bytes", from: 0, to: 0)
         let opened = try Journal.open(place, snapshots: snapshots) { done, all in
             work.advance(to: UInt64(done), of: UInt64(all))
         }
         let recovered = opened.recovered
-        for note in opened.notes { log.line(note) }
-        if let cut = recovered.cut { log.line("\(cut)") }
+        for note in opened.notes { log.warning("\(note)") }
+        if let cut = recovered.cut { log.warning("\(cut)") }
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
-            mark: Directory.join(settings.state, "recovery.mark"), report: log.line, work: work)
+            mark: Directory.join(settings.state, "recovery.mark"), report: log.reporting(.warning),
+            work: work)
         Self.compare(settings, restored.limits, log)
         // The state knows those whose records are older than what was scanned.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
-        log.line("recovered to record \(restored.sequence)")
+        log.notice("recovered to record \(restored.sequence)")
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place,
             options: JournalOptions(
@@ -345,9 +347,10 @@ final class JournalStart {
 
     /// Says where the configuration asks for more than the journal holds: it is begun with these
     /// limits, and raised by records of its own.
-    private static func compare(_ settings: Settings, _ limits: EngineLimits, _ log: DaemonLog) {
+    private static func compare(_ settings: Settings, _ limits: EngineLimits, _ log: Logger) {
         guard !limits.covers(settings.limits) else { return }
-        log.line(
+        log.report(
+            .warning,
             "[limits] of \(settings.file) are above those of the journal, which stand: raise them "
                 + "with `boursectl limits raise`")
     }

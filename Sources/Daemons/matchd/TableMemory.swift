@@ -1,7 +1,8 @@
 // The engine's memory, taken and locked while the first commands already come in.
 
-import Configuration
+import DaemonKit
 import Engine
+import Logging
 import Platform
 import Slabs
 import Synchronization
@@ -19,13 +20,13 @@ final class TableMemory: Sendable {
     /// Begins with the tables of an engine that outlives this, where this process may lock as much
     /// memory as it likes (LimitMEMLOCK= of the unit); nil where it may not: there, memory is taken
     /// as it is used.
-    static func take(_ engine: borrowing Engine, _ log: DaemonLog) -> TableMemory? {
+    static func take(_ engine: borrowing Engine, _ log: Logger) -> TableMemory? {
         guard Host.mayLockMemory else { return nil }
         let tables = engine.slabMemory
         return try? TableMemory(tables, log)
     }
 
-    private init(_ tables: [SlabMemory], _ log: DaemonLog) throws(SystemError) {
+    private init(_ tables: [SlabMemory], _ log: Logger) throws(SystemError) {
         let isStopping = Flag()
         stop = isStopping
         thread = try PinnedThread.start(name: "memory") {
@@ -37,7 +38,8 @@ final class TableMemory: Sendable {
                 isWhole = false
             }
             if isStopping.value.load(ordering: .relaxed) { return }
-            log.line(
+            log.report(
+                isWhole ? .info : .warning,
                 isWhole
                     ? "\(mebibytes) MiB of tables are taken and locked"
                     : "not all of \(mebibytes) MiB of tables could be taken and locked: some turns "

@@ -242,8 +242,7 @@ struct HostFiles: Sendable {
         var size = 4_096
         while true {
             var chunk = [UInt8](repeating: 0, count: size)
-            let count = unsafe read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
+            let count = retryingInterrupts { unsafe read(descriptor, &chunk, chunk.count) }
             guard count >= 0 else { return .absent }
             if count == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
             guard bytes.count + count <= bounds.fileBytesMax else { return .tooLong }

@@ -66,13 +66,9 @@ final class LineLog {
 
     /// Puts these lines in place of all, whole or not at all.
     func replace(_ lines: [String]) throws(SystemError) {
-        let aside = path + ".new"
         let bytes = lines.flatMap(Self.sealed)
-        let made = try File(aside, .replace)
-        try made.write(bytes)
-        try made.sync()
-        try Directory.rename(aside, to: path)
-        file = made
+        try File.replace(path, with: bytes)
+        file = try File(path, .write)
         (offset, count) = (bytes.count, lines.count)
     }
 

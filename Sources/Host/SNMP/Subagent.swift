@@ -269,11 +269,7 @@ public final class Subagent {
     /// events are told all the same: after a restart some are told again, and none is lost.
     private func keep(_ cursor: OutboxCursor) {
         do throws(SystemError) {
-            let aside = cursorFile + ".new"
-            let file = try File(aside, .replace)
-            try file.write(Array(cursor.text.utf8))
-            try file.syncData()
-            try Directory.rename(aside, to: cursorFile)
+            try File.replace(cursorFile, with: Array(cursor.text.utf8))
             isCursorKept = true
         } catch {
             if isCursorKept { report("cannot keep how far events were told: \(error)") }

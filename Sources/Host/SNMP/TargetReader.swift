@@ -181,10 +181,7 @@ struct TargetFault: Error, CustomStringConvertible {
         let all = ["time \(Clock.realtimeNanos())"] + target.notes + lines
         let text = all.joined(separator: "\n") + "\n"
         do throws(SystemError) {
-            let made = try File(file + ".new", .replace)
-            try made.write(Array(text.utf8))
-            try made.setPermissions(0o644)
-            try Directory.rename(file + ".new", to: file)
+            try File.replace(file, with: Array(text.utf8), mode: 0o644)
         } catch {
             report("target \(target.name): \(error)")
         }

@@ -75,7 +75,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     var epochMax: UInt32 = 0
     /// The newest session of this name that the log shows.
     var newest = SessionID(0)
-    /// Which attempt to open is awaited; told by the number of its `OpenSession`.
+    /// Which attempt to open is awaited: the number of its `OpenSession`.
     var attempt: UInt64
 
     /// A writer of this name. Attempts to open it are numbered from behind `attempt`: apart from

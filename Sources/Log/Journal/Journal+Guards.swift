@@ -17,7 +17,7 @@ extension Journal {
     static let damagedCopiesMax = 4
 
     /// Finishes what beginning a journal left undone, which is all that may be made without being
-    /// asked for: the identity outside the volume, which the replica file tells as well, and all
+    /// asked for: the identity outside the volume, which the replica file holds as well, and all
     /// guards of a journal that was never gone on with.
     static func complete(
         _ place: JournalPlace, _ found: RecoveredJournal, _ identity: JournalIdentity,

@@ -104,10 +104,6 @@ public final class JournalReader {
         cursor = next
     }
 
-    /// Waits a little before the next look, `milliseconds` long. A plain sleep: the writer's pages
-    /// change far more often than a follower at low priority cares to be told.
-    public func rest(milliseconds: Int = 2) { Clock.sleep(nanos: Int64(milliseconds) * 1_000_000) }
-
     private func step(
         _ cursor: SegmentCursor, _ upTo: UInt64, _ bytesMax: Int
     ) throws(JournalError) -> SegmentCursor.Step {

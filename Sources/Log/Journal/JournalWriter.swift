@@ -1,4 +1,4 @@
-// Appends to the journal: write, then sync, then tell. One thread appends and syncs; another may
+// Appends to the journal: write, then sync, then report. One thread appends and syncs; another may
 // prepare segments ahead of need. What was tried of other ways to meet the disk stands in
 // `Sources/README.md`, "How the journal meets the disk".
 
@@ -34,7 +34,7 @@ public struct JournalOptions: Hashable, Sendable {
 ///
 /// `append`, `sync`, `settle` and `cut` belong to one thread, `prepareNext` to one other; the rest
 /// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by
-/// a new process tells what is on disk.
+/// only a new process can establish what is on disk.
 public final class JournalWriter: @unchecked Sendable {
     // Everything without an atomic or a lock of its own is touched by the appending thread only.
     private let directory: String
@@ -142,19 +142,19 @@ public final class JournalWriter: @unchecked Sendable {
         guard !isStopped else { throw .stopped }
         let end = try unsafe check(records, isForeign)
         try latching { () throws(JournalError) in
-            var rest = unsafe records
-            while rest.count > 0 {
-                let (count, last) = unsafe fitting(rest)
+            var remainder = unsafe records
+            while remainder.count > 0 {
+                let (count, last) = unsafe fitting(remainder)
                 if count == 0 {
                     try roll()
                     continue
                 }
-                let piece = unsafe UnsafeRawBufferPointer(rebasing: rest[0..<count])
+                let piece = unsafe UnsafeRawBufferPointer(rebasing: remainder[0..<count])
                 try unsafe writePiece(piece)
                 hasUnsynced = true
                 expected = last
                 appended.store(last.last, ordering: .releasing)
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                unsafe remainder = UnsafeRawBufferPointer(rebasing: remainder[count...])
             }
         }
         assert(expected == end, "all of it was written")
@@ -283,8 +283,9 @@ public final class JournalWriter: @unchecked Sendable {
         var next = expected
         var offset = 0
         while offset < records.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
-            guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
+            let remainder = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
+            guard let header = unsafe RecordHeader(remainder),
+                Int(header.length) <= remainder.count,
                 header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
                 header.length & 7 == 0
             else { throw .refused(sequence: next.sequence, detail: "it is not whole") }
@@ -297,7 +298,7 @@ public final class JournalWriter: @unchecked Sendable {
                 throw .refused(sequence: next.sequence, detail: flaw.words)
             }
             if isForeign,
-                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: remainder[..<length]))
                     != header.crc
             {
                 throw .refused(sequence: next.sequence, detail: Flaw.checksum.words)
@@ -316,8 +317,8 @@ public final class JournalWriter: @unchecked Sendable {
         // A mark must fit behind them.
         let room = segment == nil ? 0 : capacity - offset - SyncMark.bytes
         while count < records.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: records[count...])
-            guard let header = unsafe RecordHeader(rest) else {
+            let remainder = unsafe UnsafeRawBufferPointer(rebasing: records[count...])
+            guard let header = unsafe RecordHeader(remainder) else {
                 preconditionFailure("the records were checked")
             }
             if count + Int(header.length) > room { break }

@@ -286,11 +286,11 @@ public enum Records {
     ) {
         var offset = 0
         while offset < run.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: run[offset...])
-            guard let header = unsafe RecordHeader(rest), header.length >= RecordHeader.size,
-                Int(header.length) <= rest.count
+            let remainder = unsafe UnsafeRawBufferPointer(rebasing: run[offset...])
+            guard let header = unsafe RecordHeader(remainder), header.length >= RecordHeader.size,
+                Int(header.length) <= remainder.count
             else { preconditionFailure("a run holds whole records") }
-            unsafe body(header, UnsafeRawBufferPointer(rebasing: rest[0..<Int(header.length)]))
+            unsafe body(header, UnsafeRawBufferPointer(rebasing: remainder[0..<Int(header.length)]))
             offset += Int(header.length)
         }
     }

@@ -10,7 +10,7 @@ public enum Journal {
     public static var formatLevel: UInt32 { 1 }
 }
 
-/// The unfinished end of a journal, which no one was told of.
+/// The unfinished end of a journal, which was never acknowledged.
 public struct TornTail: Hashable, Sendable, CustomStringConvertible {
     /// The segment.
     public let file: String

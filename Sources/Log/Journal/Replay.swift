@@ -38,7 +38,7 @@ extension Journal {
         let crashMark = try mark.map { path throws(JournalError) in
             try RecoveryMark(path, voided: journal.voided)
         }
-        // An error that is thrown is told as it is; only a death leaves the mark behind.
+        // A thrown error is reported as it is; only a death leaves the mark behind.
         defer { crashMark?.remove() }
         let reader = JournalReader(
             directory: journal.directory, from: engine.sequence + 1, identity: journal.identity)

@@ -143,8 +143,8 @@ enum Flaw: Hashable {
             var at = position
             var stop: Item = .end
             walk: while true {
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[at..<filled])
-                let item = unsafe item(rest)
+                let remainder = unsafe UnsafeRawBufferPointer(rebasing: buffer[at..<filled])
+                let item = unsafe item(remainder)
                 guard case .record(let header) = item, header.sequence <= min(upTo, filledUpTo)
                 else {
                     stop = item
@@ -180,16 +180,16 @@ enum Flaw: Hashable {
             unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: Self.bufferBytes, alignment: 4096)
         }
-        let rest = filled - position
-        if position > 0, rest > 0 {
+        let remainder = filled - position
+        if position > 0, remainder > 0 {
             let tail = unsafe UnsafeRawBufferPointer(rebasing: buffer[position..<filled])
             unsafe buffer.copyMemory(from: tail)
         }
         base += position
         position = 0
-        filled = rest
-        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[rest...])
-        let count = try unsafe file.read(into: room, at: base + rest)
+        filled = remainder
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[remainder...])
+        let count = try unsafe file.read(into: room, at: base + remainder)
         filled += count
         return count > 0
     }

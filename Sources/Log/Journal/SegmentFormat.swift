@@ -155,7 +155,7 @@ struct SegmentHeader: Hashable {
             w.integer(replica.high)
             w.integer(replica.low)
             w.integer(formatLevel)
-            unsafe Checked.seal(raw, Self.checkedBytes)
+            unsafe TrailingCRC.seal(raw, Self.checkedBytes)
         }
         return bytes
     }
@@ -165,7 +165,7 @@ struct SegmentHeader: Hashable {
         return unsafe bytes.withUnsafeBytes { raw in
             var r = unsafe WireReader(raw)
             guard r.integer(UInt64.self) == magic else { return .invalid("no segment header") }
-            guard unsafe Checked.holds(raw, checkedBytes) else {
+            guard unsafe TrailingCRC.holds(raw, checkedBytes) else {
                 return .invalid("the header's checksum is wrong")
             }
             let version: UInt32 = r.integer()
@@ -191,7 +191,7 @@ struct SegmentHeader: Hashable {
 }
 
 /// Blocks of bytes that end with the CRC32C of what stands before it.
-enum Checked {
+enum TrailingCRC {
     /// Writes the CRC of the first `count` bytes behind them.
     static func seal(_ raw: UnsafeMutableRawBufferPointer, _ count: Int) {
         let crc = unsafe CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[0..<count]))

@@ -34,14 +34,14 @@ internal import Platform
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
         unsafe crc = CRC32C.checksum(bytes, from: crc)
         count += bytes.count
-        var rest = unsafe bytes
-        while rest.count > 0 {
-            let n = min(rest.count, Self.bufferBytes - filled)
+        var remainder = unsafe bytes
+        while remainder.count > 0 {
+            let n = min(remainder.count, Self.bufferBytes - filled)
             let room = unsafe UnsafeMutableRawBufferPointer(
                 rebasing: buffer[filled..<filled + n])
-            unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[0..<n]))
+            unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: remainder[0..<n]))
             filled += n
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[n...])
+            unsafe remainder = UnsafeRawBufferPointer(rebasing: remainder[n...])
             if filled == Self.bufferBytes { write() }
         }
     }

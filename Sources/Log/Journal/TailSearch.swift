@@ -8,7 +8,7 @@ internal import Wire
 ///
 /// What an interrupted write leaves can be known by one thing only: a part of it was never written,
 /// and is still zero. Bytes that all came, and are not what was written, are damage, whether
-/// anybody was told of them or not.
+/// they were acknowledged or not.
 struct TailSearch {
     /// The first byte that is not zero, if any.
     var firstByte: Int?
@@ -80,10 +80,10 @@ struct TailSearch {
         while at + 8 <= end {
             if unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) != 0 {
                 unsafe found(raw, at, at + 8, offset)
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
+                let remainder = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
                 // What stands at the place itself is known to be no good item.
                 if at > 0 || !isFirst {
-                    unsafe lookForItem(rest, at: offset + at, sequence, highest)
+                    unsafe lookForItem(remainder, at: offset + at, sequence, highest)
                 }
             }
             at += 8

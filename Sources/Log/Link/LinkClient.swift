@@ -24,17 +24,15 @@ public import Wire
     public static func connect(
         unix path: String, name: Text40, wantsAcks: Bool = true, epochMax: UInt32 = 0,
         timeoutNanos: Int64 = 5_000_000_000
-    ) throws(LinkFault) -> LinkClient {
-        let descriptor = LinkSocket.unix()
-        guard descriptor >= 0 else {
-            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
-        }
-        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0
-        else {
-            let code = errno
-            close(descriptor)
-            if code == ENOENT || code == ECONNREFUSED { throw .notRunning(address: path) }
-            throw .system(SystemError(code: code, operation: "connect to", path: path))
+    ) throws(LinkError) -> LinkClient {
+        let descriptor: Int32
+        do throws(SystemError) {
+            descriptor = try UnixSocket.connect(path, waits: true)
+        } catch {
+            if error.code == ENOENT || error.code == ECONNREFUSED {
+                throw .notRunning(address: path)
+            }
+            throw .system(error)
         }
         return try LinkClient(
             descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
@@ -45,7 +43,7 @@ public import Wire
     public static func connect(
         host: String, port: UInt16, key: LinkKey, name: Text40, wantsAcks: Bool = true,
         epochMax: UInt32 = 0, timeoutNanos: Int64 = 5_000_000_000
-    ) throws(LinkFault) -> LinkClient {
+    ) throws(LinkError) -> LinkClient {
         var code = EADDRNOTAVAIL
         let descriptor = unsafe LinkSocket.resolve(host, port, passive: false) { entry in
             let info = unsafe entry.pointee
@@ -70,7 +68,7 @@ public import Wire
 
     init(
         _ descriptor: Int32, _ key: LinkKey?, _ hello: LinkHello, _ timeoutNanos: Int64
-    ) throws(LinkFault) {
+    ) throws(LinkError) {
         LinkSocket.prepare(descriptor)
         LinkSocket.widen(descriptor)
         self.descriptor = descriptor
@@ -115,19 +113,19 @@ public import Wire
     /// Sends all that is in `encoder`, and empties it.
     public func send(
         _ encoder: inout LinkEncoder, timeoutNanos: Int64 = 10_000_000_000
-    ) throws(LinkFault) {
+    ) throws(LinkError) {
         let deadline = Clock.monotonicNanos() + timeoutNanos
         while !encoder.isEmpty { try write(&encoder, deadline) }
     }
 
     /// Sends one frame.
-    public func send(_ frame: LinkFrame) throws(LinkFault) {
+    public func send(_ frame: LinkFrame) throws(LinkError) {
         encoder.append(frame)
         try flush(Clock.monotonicNanos() + 10_000_000_000)
     }
 
     /// The next frame; nil when none came in time. An error frame is thrown as `refused`.
-    public func receive(timeoutNanos: Int64) throws(LinkFault) -> LinkFrame? {
+    public func receive(timeoutNanos: Int64) throws(LinkError) -> LinkFrame? {
         if !pending.isEmpty { return pending.removeFirst() }
         return try read(until: Clock.monotonicNanos() + timeoutNanos)
     }
@@ -136,7 +134,7 @@ public import Wire
     /// `receive`. Throws `timedOut`.
     public func next<T>(
         timeoutNanos: Int64, _ wanted: (LinkFrame) -> T?
-    ) throws(LinkFault) -> T {
+    ) throws(LinkError) -> T {
         let deadline = Clock.monotonicNanos() + timeoutNanos
         while let frame = try read(until: deadline) {
             if let value = wanted(frame) { return value }
@@ -151,7 +149,7 @@ public import Wire
     // MARK: Questions
 
     /// How matchd is.
-    public func status(timeoutNanos: Int64 = 5_000_000_000) throws(LinkFault) -> LinkStatus {
+    public func status(timeoutNanos: Int64 = 5_000_000_000) throws(LinkError) -> LinkStatus {
         try send(.askStatus)
         return try next(timeoutNanos: timeoutNanos) { frame in
             if case .status(let status) = frame { status } else { nil }
@@ -161,7 +159,7 @@ public import Wire
     /// The session that a writer has open; its `id` is 0 where it has none.
     public func session(
         of name: Text40, timeoutNanos: Int64 = 5_000_000_000
-    ) throws(LinkFault) -> LinkSession {
+    ) throws(LinkError) -> LinkSession {
         try send(.query(name))
         return try next(timeoutNanos: timeoutNanos) { frame in
             if case .session(let session) = frame, session.name == name { session } else { nil }
@@ -171,7 +169,7 @@ public import Wire
     /// Opens a session for `name`; whoever had one of that name may submit nothing more.
     public func openSession(
         _ name: Text40, timeoutNanos: Int64 = 10_000_000_000
-    ) throws(LinkFault) -> LinkAck {
+    ) throws(LinkError) -> LinkAck {
         try execute(
             OpenSession(name: name), session: SessionID(0), number: 1, timeoutNanos: timeoutNanos)
     }
@@ -181,7 +179,7 @@ public import Wire
     public func execute(
         _ payload: some CommandPayload, session: SessionID, number: UInt64,
         timeoutNanos: Int64 = 10_000_000_000
-    ) throws(LinkFault) -> LinkAck {
+    ) throws(LinkError) -> LinkAck {
         encoder.submit(session: session, number: number, payload)
         let deadline = Clock.monotonicNanos() + timeoutNanos
         try flush(deadline)
@@ -193,19 +191,21 @@ public import Wire
 
     // MARK: Parts
 
-    func flush(_ deadline: Int64) throws(LinkFault) {
+    func flush(_ deadline: Int64) throws(LinkError) {
         while !encoder.isEmpty { try write(&encoder, deadline) }
     }
 
-    func write(_ encoder: inout LinkEncoder, _ deadline: Int64) throws(LinkFault) {
-        var failure: LinkFault?
+    func write(_ encoder: inout LinkEncoder, _ deadline: Int64) throws(LinkError) {
+        var failure: LinkError?
         let descriptor = descriptor
         unsafe encoder.drain { bytes in
-            let sent = unsafe Glibc.send(
-                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            let sent = retryingInterrupts {
+                unsafe Glibc.send(
+                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
             if sent > 0 { return sent }
             let code = errno
-            if code != EAGAIN && code != EINTR {
+            if code != EAGAIN {
                 failure =
                     code == EPIPE || code == ECONNRESET
                     ? .closed
@@ -239,7 +239,7 @@ public import Wire
 
     var lastRefusal: LinkRefusal?
 
-    func read(until deadline: Int64) throws(LinkFault) -> LinkFrame? {
+    func read(until deadline: Int64) throws(LinkError) -> LinkFrame? {
         while true {
             do throws(LinkRefusal) {
                 if let frame = try decoder.next() {
@@ -259,15 +259,17 @@ public import Wire
     }
 
     /// Takes what the socket has.
-    func fill() throws(LinkFault) {
-        let got = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+    func fill() throws(LinkError) {
+        let got = retryingInterrupts {
+            unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        }
         if got > 0 {
             unsafe decoder.receive(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
         } else if got == 0 {
             throw .closed
         } else if errno == ECONNRESET {
             throw .closed
-        } else if errno != EAGAIN && errno != EINTR {
+        } else if errno != EAGAIN {
             throw .system(SystemError(code: errno, operation: "receive from", path: "matchd"))
         }
     }

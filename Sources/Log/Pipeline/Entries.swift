@@ -4,16 +4,54 @@ import Link
 import Terms
 import Wire
 
-/// A request to the engine thread, shaped as a record so that it needs one copy to become one:
+/// What stands before a request to the engine thread. Behind it: a command's payload, or the name
+/// of the writer that a query asks for, a `Text40`.
 ///
-///      0  u32  length              28  u32  session
-///      4  u32  `Caller`            32  u64  number
-///      8  u64  0 command, 1 query  40  u16  kind
-///     16  12   unused              42  u16  revision
-///                                  48  …    payload; of a query the writer's name, Text40
-enum Request {
-    static var command: UInt64 { 0 }
-    static var query: UInt64 { 1 }
+///      0  u32  length, of all           16  u64  number
+///      4  u32  `Caller`                 24  u16  the command's kind
+///      8  u32  `Purpose`                26  u16  its revision
+///     12  u32  session                  28  u32  0
+struct RequestHeader: BitwiseCopyable {
+    var length: Int
+    var caller: Caller
+    var purpose: Purpose
+    var session = SessionID(0)
+    var number: UInt64 = 0
+    var kind: UInt16 = 0
+    var revision: UInt16 = 0
+
+    /// What is wanted.
+    enum Purpose: UInt32 {
+        /// A command is to be applied.
+        case command = 0
+        /// A writer's session is asked for.
+        case query = 1
+    }
+
+    static var size: Int { 32 }
+
+    @inline(__always) func write(to room: UnsafeMutableRawBufferPointer) {
+        unsafe room.storeBytes(of: UInt32(length), toByteOffset: 0, as: UInt32.self)
+        unsafe room.storeBytes(of: caller.raw, toByteOffset: 4, as: UInt32.self)
+        unsafe room.storeBytes(of: purpose.rawValue, toByteOffset: 8, as: UInt32.self)
+        unsafe room.storeBytes(of: session.number, toByteOffset: 12, as: UInt32.self)
+        unsafe room.storeBytes(of: number, toByteOffset: 16, as: UInt64.self)
+        unsafe room.storeBytes(of: kind, toByteOffset: 24, as: UInt16.self)
+        unsafe room.storeBytes(of: revision, toByteOffset: 26, as: UInt16.self)
+    }
+}
+
+extension RequestHeader {
+    @inline(__always) init(_ bytes: UnsafeRawBufferPointer) {
+        unsafe length = Int(bytes.load(fromByteOffset: 0, as: UInt32.self))
+        caller = Caller(raw: unsafe bytes.load(fromByteOffset: 4, as: UInt32.self))
+        let raw = unsafe bytes.load(fromByteOffset: 8, as: UInt32.self)
+        purpose = Purpose(rawValue: raw) ?? .command
+        session = SessionID(unsafe bytes.load(fromByteOffset: 12, as: UInt32.self))
+        unsafe number = bytes.load(fromByteOffset: 16, as: UInt64.self)
+        unsafe kind = bytes.load(fromByteOffset: 24, as: UInt16.self)
+        unsafe revision = bytes.load(fromByteOffset: 26, as: UInt16.self)
+    }
 }
 
 /// A connection as the engine thread knows it: its place in the Link's table, its role, the place's
@@ -30,7 +68,7 @@ struct Caller: Hashable, BitwiseCopyable, Sendable {
             | (wantsAcks ? 1 << 31 : 0)
     }
 
-    /// The most connections that can be told apart.
+    /// The most connections whose places differ.
     static var slotsMax: Int { 1 << 14 }
 
     var slot: Int { Int(raw & 0x3FFF) }

@@ -31,7 +31,7 @@ final class Feeder: @unchecked Sendable {
     private(set) var rest = LinkEncoder()
     private let descriptor: Int32
     private let stages: Stages
-    private let history: any LogHistory
+    private let history: any LogArchive
     private let options: PipelineOptions
     /// How long the socket took nothing since `taken` was zero.
     private var blockedNanos: Int64 = 0
@@ -44,7 +44,7 @@ final class Feeder: @unchecked Sendable {
     private static var waitMilliseconds: Int32 { 100 }
 
     init(
-        _ descriptor: Int32, _ stages: Stages, _ history: any LogHistory, _ options: PipelineOptions
+        _ descriptor: Int32, _ stages: Stages, _ history: any LogArchive, _ options: PipelineOptions
     ) {
         self.descriptor = descriptor
         self.stages = stages
@@ -88,7 +88,7 @@ final class Feeder: @unchecked Sendable {
     }
 
     /// Whether the record before the wanted one is the follower's; nil where it cannot be read.
-    private func isSame(_ wanted: LinkSubscription, _ reader: any HistoryReader) -> Bool? {
+    private func isSame(_ wanted: LinkSubscription, _ reader: any RecordReader) -> Bool? {
         for _ in 0..<5000 {
             var isSame: Bool?
             let got = unsafe try? reader.next(upTo: wanted.from - 1, bytesMax: 1) { records in
@@ -103,7 +103,7 @@ final class Feeder: @unchecked Sendable {
         return nil
     }
 
-    private func follow(_ reader: any HistoryReader, from first: UInt64) -> UInt64? {
+    private func follow(_ reader: any RecordReader, from first: UInt64) -> UInt64? {
         var next = first
         var waited = 0
         // A run ends with its group commit: small ones are sent together.
@@ -136,7 +136,7 @@ final class Feeder: @unchecked Sendable {
         }
     }
 
-    private func send(_ snapshot: HistorySnapshot) -> Bool {
+    private func send(_ snapshot: ArchivedSnapshot) -> Bool {
         var encoder = LinkEncoder()
         var head = LinkSnapshot(
             sequence: snapshot.sequence, time: snapshot.time, epoch: snapshot.epoch,

@@ -67,8 +67,8 @@ package struct HeldRequests {
                     let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
                     guard unsafe take(request) else { return }
                     freed.insert(caller)
-                    let rest = (callers[caller] ?? 0) - length
-                    callers[caller] = rest > 0 ? rest : nil
+                    let remainder = (callers[caller] ?? 0) - length
+                    callers[caller] = remainder > 0 ? remainder : nil
                     start += length
                     left -= 1
                 }

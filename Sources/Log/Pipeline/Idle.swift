@@ -40,7 +40,7 @@ struct Looks {
 }
 
 /// The engine thread's rest.
-struct EngineRest {
+struct EngineIdle {
     let stages: Stages
     let idle: Idle
     var looks = 0
@@ -60,7 +60,7 @@ struct EngineRest {
 
     /// Waits for a wake-up, for the timer that is due in `nanos`, or for the end of a short while.
     /// True when it is time to look at what is due by time alone.
-    mutating func rest(nanosToTimer nanos: Int64?) -> Bool {
+    mutating func wait(nanosToTimer nanos: Int64?) -> Bool {
         looks += 1
         if idle == .park, looks >= spin.most {
             _ = spin.sleep(stages.sequencerPark, min(Self.sleepNanosMax, nanos ?? .max))

@@ -39,15 +39,15 @@ public final class JournalSink: LogSink, Sendable {
     }
 
     /// Writes whole records.
-    public func append(_ records: UnsafeRawBufferPointer) throws(SinkFault) {
+    public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) {
         do throws(JournalError) { unsafe try writer.append(records) } catch {
-            throw SinkFault(error)
+            throw SinkError(error)
         }
     }
 
     /// Makes all that was written durable.
-    public func sync() throws(SinkFault) {
-        do throws(JournalError) { try writer.sync() } catch { throw SinkFault(error) }
+    public func sync() throws(SinkError) {
+        do throws(JournalError) { try writer.sync() } catch { throw SinkError(error) }
     }
 
     /// All up to `sequence` is released: marks carry it from then on. For any thread.
@@ -55,8 +55,8 @@ public final class JournalSink: LogSink, Sendable {
 
     /// Writes a durable mark where the commit point moved since the last one; for the thread that
     /// appends, within 100 ms after its last work.
-    public func settle() throws(SinkFault) {
-        do throws(JournalError) { try writer.settle() } catch { throw SinkFault(error) }
+    public func settle() throws(SinkError) {
+        do throws(JournalError) { try writer.settle() } catch { throw SinkError(error) }
     }
 
     /// Free bytes on the disk; renews `isBelowReserve`.
@@ -66,7 +66,7 @@ public final class JournalSink: LogSink, Sendable {
     public var isBelowReserve: Bool { writer.isBelowReserve }
 }
 
-extension SinkFault {
+extension SinkError {
     /// The journal's fault.
     public init(_ error: JournalError) {
         self.init(error.description, isDiskFault: error.isDiskFault)
@@ -74,7 +74,7 @@ extension SinkFault {
 }
 
 /// Reads a journal on disk for followers.
-public final class JournalHistory: LogHistory {
+public final class JournalHistory: LogArchive {
     private let directory: String
     private let snapshots: SnapshotStore
     private let identity: JournalIdentity
@@ -90,7 +90,7 @@ public final class JournalHistory: LogHistory {
 
     /// The newest whole snapshot. It is read through once to know that it is whole; those who ask
     /// for the same one share the file.
-    public func snapshot(atMost: UInt64) -> HistorySnapshot? {
+    public func snapshot(atMost: UInt64) -> ArchivedSnapshot? {
         let newest = opened.withLock { opened -> SnapshotReader? in
             let found = try? snapshots.openNewest(
                 atMost: atMost, identity: identity, known: opened)
@@ -99,36 +99,36 @@ public final class JournalHistory: LogHistory {
         }
         guard let newest else { return nil }
         let info = newest.info
-        return HistorySnapshot(
+        return ArchivedSnapshot(
             sequence: info.sequence, time: info.timestamp, epoch: info.epoch, crc: info.recordCRC,
             stateHash: info.stateHash, count: info.bodyBytes
-        ) { offset, count throws(SinkFault) in
+        ) { offset, count throws(SinkError) in
             do throws(JournalError) {
                 return try newest.read(count: count, at: offset)
             } catch {
-                throw SinkFault(error)
+                throw SinkError(error)
             }
         }
     }
 
     /// A reader that follows what is written.
-    public func records(from sequence: UInt64) throws(SinkFault) -> any HistoryReader {
+    public func records(from sequence: UInt64) throws(SinkError) -> any RecordReader {
         Reader(
             JournalReader(
                 directory: directory, from: sequence, identity: identity, isLive: true))
     }
 
-    private final class Reader: HistoryReader {
+    private final class Reader: RecordReader {
         private let reader: JournalReader
         init(_ reader: JournalReader) { self.reader = reader }
 
         func next(
             upTo: UInt64, bytesMax: Int, _ body: (UnsafeRawBufferPointer) -> Void
-        ) throws(SinkFault) -> Bool {
+        ) throws(SinkError) -> Bool {
             do throws(JournalError) {
                 return try unsafe reader.next(upTo: upTo, bytesMax: bytesMax, body)
             } catch {
-                throw SinkFault(error)
+                throw SinkError(error)
             }
         }
     }

@@ -9,13 +9,13 @@ import Wire
 /// Where the log becomes durable. One thread uses it.
 public protocol LogSink: AnyObject, Sendable {
     /// Writes whole records behind those before; throws what went wrong, for people.
-    func append(_ records: UnsafeRawBufferPointer) throws(SinkFault)
+    func append(_ records: UnsafeRawBufferPointer) throws(SinkError)
     /// Makes all that was written durable.
-    func sync() throws(SinkFault)
+    func sync() throws(SinkError)
     /// All up to `sequence` is released: what is written from then on may say so.
     func noteCommit(_ sequence: UInt64)
     /// Makes durable what was noted since, where the log does not say it yet.
-    func settle() throws(SinkFault)
+    func settle() throws(SinkError)
     /// Free bytes on the disk, as they are now.
     func freeBytes() -> UInt64
     /// Whether free space was below the reserve when it was looked at last.
@@ -24,7 +24,7 @@ public protocol LogSink: AnyObject, Sendable {
 
 /// A write or a sync that failed. There is no second try: what the disk holds is unknown, so
 /// nothing more is released and the process ends.
-public struct SinkFault: Error, Hashable, Sendable, CustomStringConvertible {
+public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What failed, and what to do.
     public var description: String
     /// Whether the disk is to blame, so that what it holds is unknown.
@@ -65,7 +65,7 @@ struct JournalThread: ~Copyable {
     }
 
     /// Commits until the log is closed and all of it is on disk.
-    mutating func run() throws(SinkFault) {
+    mutating func run() throws(SinkError) {
         lookAtSpace()
         while true {
             // In this order: once it is closed, the head read afterwards is the last.
@@ -78,12 +78,12 @@ struct JournalThread: ~Copyable {
                 stages.linkBell.ring()
                 return
             } else {
-                try rest()
+                try idle()
             }
         }
     }
 
-    mutating func commit(until head: UInt64) throws(SinkFault) {
+    mutating func commit(until head: UInt64) throws(SinkError) {
         let began = Clock.monotonicNanos()
         var last = stages.durable.now.sequence
         var taken = 0
@@ -137,7 +137,7 @@ struct JournalThread: ~Copyable {
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 
-    mutating func rest() throws(SinkFault) {
+    mutating func idle() throws(SinkError) {
         // Waking a thread takes longer than the next record often does to come.
         for _ in 0..<looks.most {
             if stages.log.head.now != position { return }

@@ -26,7 +26,7 @@ package enum LinkPolicy {
         account: AccountID(1), instrument: InstrumentID(1), order: OrderID(1)
     ).payloadBytes().count
 
-    /// What to tell the one who sent a command that is not taken.
+    /// The refusal of a command that is not taken.
     static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
         guard verdict == .denied else {
             return LinkRefusal(

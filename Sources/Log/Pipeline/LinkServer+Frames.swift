@@ -134,7 +134,7 @@ extension LinkServer {
         if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
-            body.count + (body.count / entry) * (RecordHeader.size - entry)
+            body.count + (body.count / entry) * (RequestHeader.size - entry)
             + Limits.recordBytesMax
         guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
@@ -199,17 +199,13 @@ extension LinkServer {
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, _ session: UInt32,
         _ caller: Caller, _ position: inout UInt64
     ) {
-        let length = RecordHeader.size + entry.payloadBytes
+        let length = RequestHeader.size + entry.payloadBytes
         let room = unsafe stages.requests.room(position, length)
-        var header = RecordHeader(
-            sequence: Request.command, timestamp: 0, epoch: 0, session: SessionID(session),
-            number: entry.number, kind: .tick)
-        header.length = UInt32(length)
-        header.crc = caller.raw
-        header.kind = entry.kind
-        header.revision = entry.revision
+        let header = RequestHeader(
+            length: length, caller: caller, purpose: .command, session: SessionID(session),
+            number: entry.number, kind: entry.kind, revision: entry.revision)
         unsafe header.write(to: room)
-        unsafe UnsafeMutableRawBufferPointer(rebasing: room[RecordHeader.size...])
+        unsafe UnsafeMutableRawBufferPointer(rebasing: room[RequestHeader.size...])
             .copyMemory(from: payload)
         position = stages.requests.place(position, length) + UInt64(length)
     }
@@ -251,7 +247,7 @@ extension LinkServer {
 
     /// Asks the engine thread for a writer's session; false when there is no room now.
     func query(_ connection: LinkConnection, _ name: Text40) -> Bool {
-        let length = RecordHeader.size + 40
+        let length = RequestHeader.size + MemoryLayout<Text40>.size
         guard hasRoom(for: connection, length + Limits.recordBytesMax) else { return false }
         guard connection.queries.count < LinkConnection.queriesMax else {
             connection.refuse(LinkRefusal(.limit, "too many questions at once"))
@@ -259,11 +255,10 @@ extension LinkServer {
         }
         connection.queries.append(name)
         let room = unsafe stages.requests.room(requestPosition, length)
-        var header = RecordHeader(sequence: Request.query, timestamp: 0, kind: .tick)
-        header.length = UInt32(length)
-        header.crc = connection.caller.raw
+        let header = RequestHeader(
+            length: length, caller: connection.caller, purpose: .query)
         unsafe header.write(to: room)
-        unsafe room.storeBytes(of: name, toByteOffset: RecordHeader.size, as: Text40.self)
+        unsafe room.storeBytes(of: name, toByteOffset: RequestHeader.size, as: Text40.self)
         requestPosition = stages.requests.place(requestPosition, length) + UInt64(length)
         return true
     }

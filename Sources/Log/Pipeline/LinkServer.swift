@@ -20,7 +20,7 @@ struct SessionOwner: Hashable {
 /// One thread runs it. It never waits for a disk, and for no connection in particular.
 final class LinkServer {
     let stages: Stages
-    let history: any LogHistory
+    let history: any LogArchive
     let listeners: [LinkListener]
     let options: PipelineOptions
     /// What has left so far; advances once a turn.
@@ -67,7 +67,7 @@ final class LinkServer {
     static var listenerToken: UInt64 { 1 << 33 }
 
     init(
-        stages: Stages, history: any LogHistory, listeners: [LinkListener],
+        stages: Stages, history: any LogArchive, listeners: [LinkListener],
         options: PipelineOptions, sequence: UInt64
     ) throws(SystemError) {
         self.stages = stages
@@ -76,7 +76,8 @@ final class LinkServer {
         self.options = options
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
-        precondition(options.connectionsMax <= Caller.slotsMax, "callers are told apart")
+        precondition(
+            options.connectionsMax <= Caller.slotsMax, "each caller has a number of its own")
         connections = (0..<options.connectionsMax).map { _ in nil }
         uses = Array(repeating: 0, count: options.connectionsMax)
         poller = try Poller()
@@ -308,7 +309,7 @@ final class LinkServer {
         }
         guard !connection.input.isFull else { return }
         let got = connection.input.receive(connection.descriptor)
-        if got == 0 || got < 0 && errno != EAGAIN && errno != EINTR {
+        if got == 0 || got < 0 && errno != EAGAIN {
             drop(connection)
             return
         }

@@ -28,7 +28,7 @@ public struct PipelineOptions: Sendable {
     public var stallNanos: Int64 = 10_000_000_000
     /// See `stallNanos`.
     public var progressBytesMin = 1 << 20
-    /// Nanoseconds after which a follower that is told nothing new hears where the log stands.
+    /// Nanoseconds after which a follower without new records is sent where the log stands.
     public var heartbeatNanos: Int64 = 1_000_000_000
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
@@ -69,9 +69,9 @@ public final class Pipeline: Sendable {
     /// `onFault` is called on the thread that met it, once, when the disk fails: nothing more is
     /// released, so the owner ends the process.
     public static func start(
-        engine: consuming Engine, sink: any LogSink, history: any LogHistory,
+        engine: consuming Engine, sink: any LogSink, history: any LogArchive,
         listeners: [LinkListener], options: PipelineOptions,
-        onFault: @escaping @Sendable (SinkFault) -> Void
+        onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) -> Pipeline {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
@@ -175,7 +175,7 @@ final class PipelineThreads: @unchecked Sendable {
 
     func start(
         _ engine: consuming Engine, _ sink: any LogSink, _ server: LinkServer, _ stages: Stages,
-        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkFault) -> Void
+        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
         self.engine = consume engine
 
@@ -183,7 +183,7 @@ final class PipelineThreads: @unchecked Sendable {
         handles.append(
             try PinnedThread.start(name: "journal", cpu: -1) {
                 var journal = JournalThread(stages: stages, sink: sink)
-                do throws(SinkFault) {
+                do throws(SinkError) {
                     try journal.run()
                 } catch {
                     stages.hasFailed.store(true, ordering: .releasing)
@@ -210,17 +210,17 @@ final class PipelineThreads: @unchecked Sendable {
     func runEngine(_ stages: Stages, _ options: PipelineOptions) {
         guard let engine = engine.take() else { preconditionFailure("an engine to run") }
         var sequencer = Sequencer(engine: engine, stages: stages, options: options)
-        var rest = EngineRest(stages: stages, idle: options.idle)
+        var idle = EngineIdle(stages: stages, idle: options.idle)
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
             if sequencer.turn() {
-                rest.worked()
+                idle.worked()
             } else if isClosed {
                 break
             } else {
-                let isTime = rest.rest(nanosToTimer: sequencer.nanosToTimer)
-                if isTime, sequencer.turnByTime() { rest.worked() }
+                let isTime = idle.wait(nanosToTimer: sequencer.nanosToTimer)
+                if isTime, sequencer.turnByTime() { idle.worked() }
             }
         }
         if sequencer.sinceMark > 0 { sequencer.markHash() }

@@ -10,7 +10,7 @@ extension Sequencer {
     /// Whether a command may enter the log. What repeats, leaves a gap or comes from a session that
     /// is not open would be refused by the engine; here it takes no room in the log.
     mutating func admit(
-        _ caller: Caller, _ header: RecordHeader, _ payload: UnsafeRawBufferPointer
+        _ caller: Caller, _ header: RequestHeader, _ payload: UnsafeRawBufferPointer
     ) -> Refusal {
         var isGap = false
         if header.session.number != 0 {

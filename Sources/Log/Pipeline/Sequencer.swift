@@ -133,19 +133,18 @@ struct Sequencer: ~Copyable {
     /// Whether a request's session has one before it that waits.
     func isHeld(_ request: UnsafeRawBufferPointer) -> Bool {
         if held.isEmpty { return false }
-        let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
+        let session = unsafe RequestHeader(request).session.number
         return session != 0 && held.isHolding(session)
     }
 
     /// Holds a request back, and has the Link read no more commands from its connection where much
     /// of it is held: a gateway goes on in its other sessions meanwhile.
     mutating func hold(_ request: UnsafeRawBufferPointer) {
-        let caller = unsafe request.load(fromByteOffset: 4, as: UInt32.self)
-        let session = unsafe request.load(fromByteOffset: 28, as: UInt32.self)
-        let bytes = unsafe held.append(session, caller, request)
+        let header = unsafe RequestHeader(request)
+        let bytes = unsafe held.append(header.session.number, header.caller.raw, request)
         stages.heldBytes.advance(to: UInt64(held.bytes))
         if bytes > HeldRequests.callerBytesMax {
-            stages.held[Caller(raw: caller).slot].hold(caller)
+            stages.held[header.caller.slot].hold(header.caller.raw)
         }
     }
 
@@ -168,15 +167,13 @@ struct Sequencer: ~Copyable {
 
     /// Takes a request; false where it has to wait for its instrument.
     mutating func request(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let header = unsafe RecordHeader(bytes) else {
-            preconditionFailure("a request has a header")
-        }
-        let caller = Caller(raw: header.crc)
-        if header.sequence == Request.query {
+        let header = unsafe RequestHeader(bytes)
+        let caller = header.caller
+        if header.purpose == .query {
             unsafe answerQuery(caller, bytes)
             return true
         }
-        let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...])
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[RequestHeader.size...])
         let refusal = unsafe admit(caller, header, payload)
         guard refusal == .none else {
             commands += 1
@@ -286,12 +283,10 @@ struct Sequencer: ~Copyable {
         let start = stages.log.place(position, length)
         waitForRoom(until: start + UInt64(length))
         let room = unsafe stages.log.room(position, length)
-        var header = RecordHeader(
-            sequence: engine.sequence + 1, timestamp: clock.now, epoch: epoch ?? engine.epoch,
-            session: session, number: number, kind: .tick)
-        header.length = UInt32(length)
-        header.kind = kind
-        header.revision = revision
+        let header = RecordHeader(
+            length: UInt32(length), sequence: engine.sequence + 1, timestamp: clock.now,
+            epoch: epoch ?? engine.epoch, session: session, number: number, kind: kind,
+            revision: revision)
         mark?.enter(session, number, kind)
         unsafe header.write(to: room)
         unsafe UnsafeMutableRawBufferPointer(rebasing: room[RecordHeader.size...])
@@ -320,7 +315,7 @@ struct Sequencer: ~Copyable {
     }
 
     mutating func answer(
-        _ caller: Caller, _ header: RecordHeader, sequence: UInt64, _ outcome: Outcome
+        _ caller: Caller, _ header: RequestHeader, sequence: UInt64, _ outcome: Outcome
     ) {
         let reply = Answer(
             caller: caller, gate: engine.sequence, sequence: sequence,
@@ -334,7 +329,7 @@ struct Sequencer: ~Copyable {
 
     mutating func answerQuery(_ caller: Caller, _ bytes: UnsafeRawBufferPointer) {
         var reader = unsafe WireReader(
-            UnsafeRawBufferPointer(rebasing: bytes[RecordHeader.size...]))
+            UnsafeRawBufferPointer(rebasing: bytes[RequestHeader.size...]))
         let name: Text40 = reader.text()
         let session = engine.session(name: name)
         push(

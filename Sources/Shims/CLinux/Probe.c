@@ -93,7 +93,7 @@ static int names(const char *interface, uint32_t set, struct ethtool_gstrings **
     uint32_t count = info.head.sset_mask == 0 ? 0 : info.head.data[0];
     if (count == 0) return -EOPNOTSUPP;
     if (count > STRINGS_MAX) return -E2BIG;
-    // The kernel writes as many as the driver has by now, whatever it is told: room for the most.
+    // The kernel writes as many as the driver has by now, whatever was asked for: room for the maximum.
     struct ethtool_gstrings *all = calloc(1, sizeof *all + (size_t)STRINGS_MAX * ETH_GSTRING_LEN);
     if (!all) return -ENOMEM;
     *all = (struct ethtool_gstrings){.cmd = ETHTOOL_GSTRINGS, .string_set = set, .len = count};

@@ -230,6 +230,15 @@ public struct SettingsError: Error, Hashable, Sendable, CustomStringConvertible 
         public var text: String
     }
 
+    /// One key of `file` that does not fit what is on this host.
+    public init(file: String, key: String, text: String) {
+        self.init(file: file, problems: [Problem(line: nil, key: key, text: text)])
+    }
+
+    init(file: String, problems: [Problem]) {
+        (self.file, self.problems) = (file, problems)
+    }
+
     /// `file:line: key: text`, one line for each problem.
     public var description: String {
         problems.map { problem in

@@ -42,5 +42,18 @@ public enum ServiceManager {
         return Directory.exists(path) ? path : nil
     }
 
+    /// The device and inode of the stream to systemd's journal that this process was started
+    /// with: JOURNAL_STREAM, systemd.exec(5). Its output may have been redirected since.
+    public static var journalStream: String? {
+        unsafe getenv("JOURNAL_STREAM").map { unsafe String(cString: $0) }
+    }
+
+    /// Whether a descriptor is that stream.
+    public static func isJournal(_ descriptor: Int32, stream: String? = journalStream) -> Bool {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0
+            && stream == "\(status.st_dev):\(status.st_ino)"
+    }
+
     private static func notify(_ state: String) { _ = unsafe bourse_sd_notify(state) }
 }

@@ -2,6 +2,7 @@
 // that they run out, and now and then one with a field that is wrong or at the end of its range.
 
 import Engine
+import Slabs
 import Terms
 import Wire
 

@@ -1,5 +1,6 @@
 // Commands of every kind: plain ones for golden bytes, random ones for fuzzing.
 
+import Slabs
 import Terms
 import Wire
 

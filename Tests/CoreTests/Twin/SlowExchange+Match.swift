@@ -37,7 +37,7 @@ extension SlowExchange {
     // MARK: Matching
 
     /// Lets an order that may match do so, then the stops that its trades have elected. The outcome
-    /// tells of the order after its own matching.
+    /// reports the order after its own matching.
     func meetBook(_ order: SlowOrder, _ reach: SlowReach?) -> Outcome {
         let id = order.view.instrument
         if instrument(id).state == .trading { match(order, reach) } else { rest(order) }

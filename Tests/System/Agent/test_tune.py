@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-import yaml
 from agent import REQUEST, UNDO, Agent
 from exchange import BIN, ROOT
 
@@ -56,8 +55,6 @@ def test_a_plan_needs_no_agent_and_changes_nothing(exchange, tree):
     text = exchange.ctl("tune", "plan", "--root", tree).stdout
     for part in ("irq-affinity 25 0", "isolcpus=managed_irq,domain,1", "CPUAffinity=0", "for you"):
         assert part in text, part
-    said = exchange.ctl("--output", "yaml", "tune", "plan", "--root", tree).stdout
-    assert yaml.safe_load(said) == plan
     assert files(tree) == before
 
 
@@ -218,7 +215,7 @@ def test_leaves_an_engine_its_cpu(exchange):
     exchange.set("matchd", "cpu", 0)
     exchange.start("matchd")
     refused = noise(0, "--seconds", 1)
-    assert refused.returncode == 1 and "has CPU 0 for itself" in refused.stderr
+    assert refused.returncode == 1 and "CPU 0 is reserved for the engine" in refused.stderr
     assert "--force" in refused.stderr
     assert noise(0, "--seconds", 1, "--force")["readings"] > 0
     exchange.check_alive()

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from ledger import ACKED, OPEN, REFUSED, UNKNOWN
 
-# Unknown bookings that one check can tell apart by their amounts; more would be a fault of the
+# Unknown bookings that one check can distinguish by their amounts; more would be a fault of the
 # load, which sends one at a time.
 UNKNOWN_BOOKINGS_MAX = 6
 
@@ -119,7 +119,7 @@ class Checker:
                     f" {said} executed"
                 )
         elif order.cancel == REFUSED and status in OPEN:
-            wrong.append(f"{name} is {status}, though its cancel was told it is not open")
+            wrong.append(f"{name} is {status}, though its cancel was refused as not open")
         elif order.cancel is None and status == "CANCELED":
             wrong.append(f"{name} is canceled, and nobody asked for that")
         return wrong
@@ -251,7 +251,7 @@ class Checker:
         missing = booked - sum(b.amount for b in mine if b.outcome == ACKED)
         unknown = [b for b in mine if b.outcome == UNKNOWN]
         if len(unknown) > UNKNOWN_BOOKINGS_MAX:
-            return [f"{len(unknown)} unknown bookings of {account} cannot be told apart"]
+            return [f"{len(unknown)} unknown bookings of {account} cannot be distinguished"]
         for count in range(len(unknown) + 1):
             for those in combinations(unknown, count):
                 if sum(b.amount for b in those) == missing:

@@ -1,5 +1,5 @@
 """Who sends: traders over the API and an operator with boursectl, each writing down in the ledger
-what it sends before it sends it, and what it was told."""
+what it sends before it sends it, and each reply."""
 import random
 import secrets
 import subprocess
@@ -265,7 +265,7 @@ class Operator(Sender):
         elif len(unknown) < BOOKING_UNKNOWN_MAX:
             account = self.random.choice(self.ledger.accounts)
             asset = self.random.choice(("BTC", "ETH", "USDT"))
-            # Amounts differ in their last digits, so that a balance tells which are in it.
+            # Amounts differ in their last digits, so that a balance shows which are in it.
             amount = Decimal(self.random.randint(1, 10**8)) / 10**8
             self.book(account, asset, -amount if self.random.random() < 0.3 else amount)
         time.sleep(self.random.uniform(0.05, 0.3))

@@ -142,7 +142,7 @@ class Runner:
 
     def judge(self, world, must_start=False, lies=True):
         """Starts matchd without any more faults and judges what comes of it. `lies`: files were
-        changed with nobody being told, so that what is gone may be beyond proof."""
+        changed silently, so that what is gone may be beyond proof."""
         world.injector.clear()
         world.injector.set_clock(0)
         before = world.files()

@@ -230,7 +230,7 @@ def end_of_failure(self, is_running):
 
 def after_failure(self):
     """What systemd's restart would do, with the page cache as it is or without what an error left
-    in it; what that start releases is told, and then the power goes."""
+    in it; what that start releases is acknowledged, and then the power goes."""
     injector = self.injector
     injector.clear()
     if injector.has_orphans() and self.dice.random() < 0.5:

@@ -472,7 +472,7 @@ static int sync_any(int fd) {
     }
     if (fails(rule)) {
         int code = errno;
-        // A call that was interrupted has lost nothing; an error has, and is told only once.
+        // A call that was interrupted has lost nothing; an error has, and is reported only once.
         if (code != EINTR) note(N_SYNC_FAILED, inode, id, 0, kind, 0, 0, NULL, 0);
         errno = code;
         return -1;

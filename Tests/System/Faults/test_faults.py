@@ -24,7 +24,7 @@ FAULTS = int(os.environ.get("BOURSE_FAULTS", "2000"))
 # goes on to these.
 SECONDS = 8.5 * 60
 FAULTS_MIN = min(FAULTS, 300)
-# Of the faults that nobody is told of, those that leave nothing on the disk to tell by are few.
+# Of the silent faults, those that leave no trace on the disk are few.
 BEYOND_PROOF_SHARE_MAX = 0.1
 
 

@@ -298,7 +298,7 @@ def looks_whole(data, at):
 
 def is_archived(files):
     """Whether the journal begins later than with the first record: segments that a snapshot stands
-    for may be kept elsewhere, and nobody can tell those from lost ones."""
+    for may be kept elsewhere, and nothing distinguishes those from lost ones."""
     return "journal/00000000000000000001.seg" not in files
 
 

@@ -198,7 +198,7 @@ class World:
             process.kill()
             process.wait()
             raise Hung("auditd does not end") from None
-        # One that was told to end before it listened to signals.
+        # One that got the signal before it listened for signals.
         return 0 if code == -signal.SIGTERM else code
 
     def end(self):

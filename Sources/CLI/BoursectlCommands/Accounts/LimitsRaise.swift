@@ -8,99 +8,75 @@ import Presentation
 import Terms
 import Wire
 
-struct LimitsRaise: ParsableCommand {
+struct LimitsRaiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "raise", abstract: "Raises how much the exchange holds.",
+        commandName: "raise", abstract: "Raises the limits of the exchange.",
         discussion: """
-            What is not given stays; nothing can be lowered. Every replica follows at the same \
-            record: see that each host has the memory that is said here, for it takes it as the \
-            tables fill. More accounts are laid out anew at that record, in about a second for a \
-            million balances; everything else costs nothing then.
+            Limits that are not given stay unchanged; none can be lowered. All replicas raise \
+            their limits at the same record: make sure that each host has the memory shown here, \
+            which is used as the tables fill. Raising --accounts rebuilds the balances at that \
+            record, in about a second for a million of them; the other limits cost nothing then.
 
-            Without limits to raise it shows those there are, and what they take. It asks before \
-            it raises; --yes says so beforehand.
+            Without limits to raise it shows the present ones and the memory they take. It asks \
+            for confirmation; --yes confirms beforehand.
 
             JSON: {"sequence", "limits", "memoryBytes", "memoryBytesSparse"}; sequence is null \
             where nothing was raised. The memory is that of one replica with all tables full; the \
-            second number where each open order stands at a price far from all others.
+            second number applies where each open order has a price far from all others.
 
             EXAMPLE
               boursectl limits raise --accounts 200000 --open-orders 2000000
             """)
 
-    @OptionGroup var common: Common
-    @OptionGroup var signature: Signature
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
     @Option(help: "Assets.") var assets: UInt32?
     @Option(help: "Instruments.") var instruments: UInt32?
     @Option(help: "Customer accounts.") var accounts: UInt32?
-    @Option(help: "Open orders over all instruments.") var openOrders: UInt32?
+    @Option(help: "Open orders in all instruments.") var openOrders: UInt32?
     @Option(help: "API keys.") var apiKeys: UInt32?
     @Option(help: "Sessions of writers.") var sessions: UInt32?
     @Option(help: "Fee tiers.") var feeTiers: UInt32?
     @Option(help: "Rows of order limits.") var orderLimits: UInt32?
     @Option(help: "References and deposits that are remembered.") var references: UInt32?
-    @Flag(help: "Raise without asking.") var yes = false
+    @Flag(help: "Raise without confirmation.") var yes = false
 
-    /// Each limit by its name.
-    private var given: [(name: String, path: WritableKeyPath<EngineLimits, UInt32>, value: UInt32?)]
-    {
-        [
-            ("assets", \.assets, assets), ("instruments", \.instruments, instruments),
-            ("accounts", \.accounts, accounts), ("open-orders", \.openOrders, openOrders),
-            ("api-keys", \.apiKeys, apiKeys), ("sessions", \.sessions, sessions),
-            ("fee-tiers", \.feeTiers, feeTiers), ("order-limits", \.orderLimits, orderLimits),
-            ("references", \.references, references),
-        ]
+    private var requested: RequestedLimits {
+        RequestedLimits([
+            .init("assets", \.assets, assets), .init("instruments", \.instruments, instruments),
+            .init("accounts", \.accounts, accounts),
+            .init("open-orders", \.openOrders, openOrders),
+            .init("api-keys", \.apiKeys, apiKeys), .init("sessions", \.sessions, sessions),
+            .init("fee-tiers", \.feeTiers, feeTiers),
+            .init("order-limits", \.orderLimits, orderLimits),
+            .init("references", \.references, references),
+        ])
     }
 
     func run() throws {
-        guard given.contains(where: { $0.value != nil }) else {
+        guard !requested.isEmpty else {
             let limits = try common.exchange().replica().engine.limits
             show(nil, limits, text: lines(limits, limits))
             return
         }
         let audit = try signature.audit()
-        let desk = try common.exchange().desk(signature.who)
-        let before = desk.replica.engine.limits
-        let after = try raised(before)
+        let session = try common.exchange().session(signature.who)
+        let before = session.replica.engine.limits
+        let after = try requested.raised(before)
         try ask(lines(before, after))
-        let receipt = try desk.submit(
+        let receipt = try session.submit(
             RaiseLimits(limits: after, audit: audit),
             meanings: [
-                .termsInvalid: "the highest quantity of a market's order, times so many open "
-                    + "orders, is more than 2^62 lots: lower the market's --qty-max first"
+                .termsInvalid:
+                    "a market's --qty-max times that many open orders exceeds 2^62 lots: "
+                    + "lower its --qty-max first"
             ])
-        show(receipt, after, text: ["The limits are raised. \(receipt.text)"])
-    }
-
-    private func raised(_ before: EngineLimits) throws -> EngineLimits {
-        var after = before
-        for limit in given {
-            guard let value = limit.value else { continue }
-            let now = before[keyPath: limit.path]
-            guard value >= now else {
-                throw Failure(
-                    "--\(limit.name) \(value) is below the \(now) there are",
-                    repair: "limits only grow: start a new exchange where less is wanted",
-                    code: .usage)
-            }
-            after[keyPath: limit.path] = value
-        }
-        guard after != before else { throw Failure("these limits hold already", code: .usage) }
-        guard after.isReasonable else {
-            throw Failure(
-                "no engine can be made with these limits",
-                repair: "the highest are 65,534 assets and instruments, 1,048,576 accounts, API "
-                    + "keys and rows of order limits, 16,777,215 open orders, 65,536 sessions, "
-                    + "1,024 fee tiers, 268,435,456 references, and 2^31 accounts × assets",
-                code: .usage)
-        }
-        return after
+        show(receipt, after, text: ["The limits were raised. \(receipt.text)"])
     }
 
     private func lines(_ before: EngineLimits, _ after: EngineLimits) -> [String] {
-        var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("THEN")])
-        for limit in given {
+        var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("AFTER")])
+        for limit in requested.limits {
             let (old, new) = (before[keyPath: limit.path], after[keyPath: limit.path])
             table.add([
                 limit.name, Readable.count(old), old == new ? "" : Readable.count(new),
@@ -108,9 +84,9 @@ struct LimitsRaise: ParsableCommand {
         }
         let (old, new) = (Engine.memory(before), Engine.memory(after))
         func bytes(_ value: Int) -> String { Readable.bytes(UInt64(value)) }
-        table.add(["memory, all full", bytes(old.dense), old == new ? "" : bytes(new.dense)])
+        table.add(["memory, full tables", bytes(old.dense), old == new ? "" : bytes(new.dense)])
         table.add([
-            "memory, orders far apart", bytes(old.sparse), old == new ? "" : bytes(new.sparse),
+            "memory, sparse prices", bytes(old.sparse), old == new ? "" : bytes(new.sparse),
         ])
         return table.lines(common.out.ink)
     }
@@ -118,14 +94,14 @@ struct LimitsRaise: ParsableCommand {
     private func ask(_ lines: [String]) throws {
         if yes { return }
         guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw Failure("nobody is there to confirm", repair: "add --yes", code: .usage)
+            throw CommandError("confirmation needs a terminal", repair: "add --yes", code: .usage)
         }
         for line in lines { Terminal.warn(line) }
         Terminal.write("Raise them on every replica? Type yes: ", to: STDERR_FILENO)
-        guard readLine() == "yes" else { throw Failure("not confirmed; nothing was done") }
+        guard readLine() == "yes" else { throw CommandError("not confirmed; nothing was done") }
     }
 
-    private func show(_ receipt: Receipt?, _ limits: EngineLimits, text: [String]) {
+    private func show(_ receipt: CommandReceipt?, _ limits: EngineLimits, text: [String]) {
         let memory = Engine.memory(limits)
         common.out.give(
             [

@@ -5,5 +5,8 @@ import ArgumentParser
 struct BenchGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measures the engine and the durable path.",
-        subcommands: [BenchReplay.self, BenchGenerate.self, BenchWorst.self, DurableBench.self])
+        subcommands: [
+            BenchReplayCommand.self, BenchGenerateCommand.self, BenchWorstCommand.self,
+            BenchDurableCommand.self,
+        ])
 }

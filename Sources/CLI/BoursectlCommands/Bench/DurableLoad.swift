@@ -1,6 +1,5 @@
-// A process that loads a matchd over the Link: what `bench durable` starts several of.
+// A process that loads a matchd over the Link; `bench durable` starts several.
 
-import ArgumentParser
 import Glibc
 import Link
 import Platform
@@ -8,8 +7,8 @@ import Synchronization
 import Terms
 import Wire
 
-/// Places orders and cancels them again, one account a process, and measures how long it takes
-/// until each is acknowledged, which is when it is durable.
+/// Places orders and cancels them, one account per process, and measures the time until each is
+/// acknowledged, which is when it is durable.
 struct DurableLoad {
     let socket: String
     /// The file with the samples of where commands spend their time; empty: none.
@@ -17,16 +16,16 @@ struct DurableLoad {
     /// Which process this is: its account is `index + 1`, its session `bench/index`.
     let index: Int
     let seconds: Int
-    /// Commands a second; 0: as many as go.
+    /// Commands per second; 0: full load.
     let rate: Int
-    /// Most commands without an acknowledgement at full load.
+    /// Maximum unacknowledged commands at full load.
     let window: Int
 
-    /// Orders that stay open behind each cancel.
+    /// Orders that stay open while one is cancelled.
     static var openOrders: UInt64 { 256 }
 
-    /// Loads for `seconds`; prints what it measured for the parent.
-    func run() throws(LinkFault) {
+    /// Loads for `seconds`; prints its measurements for the parent.
+    func run() throws(LinkError) {
         guard let name = Text40("bench/\(index)") else { preconditionFailure("a short name") }
         let client = try LinkClient.connect(unix: socket, name: name)
         let opened = try client.openSession(name)
@@ -81,11 +80,11 @@ struct DurableLoad {
         return spread
     }
 
-    // MARK: As fast as it goes
+    // MARK: Full load
 
     func fullLoad(
         _ client: LinkClient, _ session: SessionID
-    ) throws(LinkFault) -> DurableResult {
+    ) throws(LinkError) -> DurableResult {
         var result = DurableResult()
         var out = LinkEncoder()
         var (sent, acked): (UInt64, UInt64) = (0, 0)
@@ -118,7 +117,7 @@ struct DurableLoad {
 
     // MARK: At a rate
 
-    func paced(_ client: LinkClient, _ session: SessionID) throws(LinkFault) -> DurableResult {
+    func paced(_ client: LinkClient, _ session: SessionID) throws(LinkError) -> DurableResult {
         let times = CommandTimes()
         let receiver = Receiver(client.descriptor, times)
         let thread: PinnedThread
@@ -127,13 +126,13 @@ struct DurableLoad {
         } catch {
             throw .system(error)
         }
-        // Else each sleep is 50 us too long, which would look like latency.
+        // The default slack would add 50 us to each sleep, which would look like latency.
         try? File("/proc/self/timerslack_ns", .write).set(Array("1".utf8))
         var pace = Pace(rate: rate)
         var out = LinkEncoder()
         var sent: UInt64 = 0
         let began = Clock.monotonicNanos()
-        /// When a command is due: whatever held the sender up counts as well.
+        /// When a command is due: a delay of the sender counts as latency.
         func time(_ number: UInt64) -> Int64 {
             began + Int64(number - 1) * 1_000_000_000 / Int64(rate)
         }
@@ -177,19 +176,19 @@ struct DurableLoad {
         return result
     }
 
-    /// Waits until moments that are near.
+    /// Waits for points in time that are near.
     struct Pace {
-        /// How much too late sleeps end on this machine, ns.
+        /// How late sleeps end on this machine, ns.
         private var late: Int64 = 0
 
-        /// The most that is waited for without sleeping, ns.
+        /// Maximum wait without sleeping, ns.
         private let lateMax: Int64
 
-        /// Waits for `rate` moments a second: for at least half of the time it sleeps.
+        /// Waits `rate` times per second, asleep for at least half of the time.
         init(rate: Int) { lateMax = min(60_000, 500_000_000 / Int64(rate)) }
 
-        /// Sleeps, less than it takes, and looks at the clock for the rest: how late this machine
-        /// wakes a thread is not the latency that is measured.
+        /// Sleeps a little less than needed, then polls the clock: how late this machine wakes a
+        /// thread is not the latency to measure.
         mutating func wait(until time: Int64) {
             var now = Clock.monotonicNanos()
             let wake = time - late
@@ -208,7 +207,7 @@ struct DurableLoad {
     /// When a command was due, when it was sent, and when its acknowledgement was read.
     typealias Passed = (due: Int64, sent: Int64, read: Int64)
 
-    /// These times of the last commands, and of as many as can be on the way.
+    /// These times of the latest commands, for at least as many as can be unacknowledged.
     @safe final class CommandTimes: @unchecked Sendable {
         // Unchecked: a slot is written before its command is sent and read after its answer came.
         static var size: UInt64 { 1 << 18 }
@@ -227,7 +226,7 @@ struct DurableLoad {
             unsafe slots[slot(number)] = (due, sent, 0)
         }
 
-        /// Notes that the acknowledgement was read; gives how long it took.
+        /// Notes that the acknowledgement was read; returns the latency.
         func note(_ number: UInt64, read: Int64) -> Int64 {
             unsafe slots[slot(number)].read = read
             return unsafe read - slots[slot(number)].due
@@ -236,7 +235,7 @@ struct DurableLoad {
         func times(_ number: UInt64) -> Passed { unsafe slots[slot(number)] }
     }
 
-    /// Takes the acknowledgements.
+    /// Receives the acknowledgements.
     final class Receiver: @unchecked Sendable {
         // Unchecked: `result` is read after the thread has ended.
         let descriptor: Int32
@@ -275,119 +274,6 @@ struct DurableLoad {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What a process measured.
-struct DurableResult: Sendable {
-    var acked: UInt64 = 0
-    var refused: UInt64 = 0
-    var nanos: Int64 = 0
-    var latency = LatencyHistogram()
-    var stages = DurableStages()
-
-    mutating func count(_ acks: [LinkAck]) {
-        acked += UInt64(acks.count)
-        for ack in acks where ack.refusal != .none { refused += 1 }
-    }
-
-    /// As text for the parent.
-    var text: String {
-        (["\(acked) \(refused) \(nanos) \(latency.line)"] + stages.lines)
-            .joined(separator: "\n")
-    }
-
-    init() {}
-
-    /// Reads the text of a child.
-    init?(text: String) {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard let first = lines.first,
-            let stages = DurableStages(lines: lines.dropFirst().dropLast())
-        else { return nil }
-        self.stages = stages
-        let parts = first.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 4, let acked = UInt64(parts[0]), let refused = UInt64(parts[1]),
-            let nanos = Int64(parts[2]), let latency = LatencyHistogram(line: parts[3])
-        else { return nil }
-        (self.acked, self.refused, self.nanos, self.latency) = (acked, refused, nanos, latency)
-    }
-
-    /// Adds another process's.
-    mutating func merge(_ other: DurableResult) {
-        acked += other.acked
-        refused += other.refused
-        nanos = max(nanos, other.nanos)
-        latency.merge(other.latency)
-        stages.merge(other.stages)
-    }
-}
-
-/// Durations in buckets of 3 %: small, and mergeable between processes.
-struct LatencyHistogram: Sendable {
-    private var counts = [UInt64](repeating: 0, count: 64 * 32)
-    private(set) var total: UInt64 = 0
-    private var sum: UInt64 = 0
-
-    init() {}
-
-    /// The mean, ns.
-    var mean: UInt64 { sum / max(1, total) }
-
-    mutating func record(_ nanos: Int64) {
-        counts[Self.bucket(UInt64(max(1, nanos)))] += 1
-        total += 1
-        sum += UInt64(max(0, nanos))
-    }
-
-    mutating func merge(_ other: LatencyHistogram) {
-        for place in counts.indices { counts[place] += other.counts[place] }
-        total += other.total
-        sum += other.sum
-    }
-
-    /// The duration that `permille` thousandths do not exceed, ns; of 1000 the longest.
-    func nanos(permille: Int) -> UInt64 {
-        let wanted = max(1, total * UInt64(permille) / 1000)
-        var seen: UInt64 = 0
-        for (place, count) in counts.enumerated() {
-            seen += count
-            if seen >= wanted { return Self.value(place) }
-        }
-        return 0
-    }
-
-    /// The bucket: the place of the highest bit, and the five bits below it.
-    static func bucket(_ nanos: UInt64) -> Int {
-        let top = 63 - nanos.leadingZeroBitCount
-        if top < 5 { return Int(nanos) }
-        return top * 32 + Int(nanos >> UInt64(top - 5) & 31)
-    }
-
-    static func value(_ bucket: Int) -> UInt64 {
-        let top = bucket / 32
-        if top < 5 { return UInt64(bucket) }
-        return (32 + UInt64(bucket % 32)) << UInt64(top - 5)
-    }
-
-    var line: String {
-        let parts = counts.enumerated().filter { $0.element > 0 }
-        return (["\(sum)"] + parts.map { "\($0.offset):\($0.element)" }).joined(separator: ",")
-    }
-
-    init?(line: some StringProtocol) {
-        guard let first = line.split(separator: ",").first, let sum = UInt64(first) else {
-            return nil
-        }
-        self.sum = sum
-        for part in line.split(separator: ",").dropFirst() {
-            let pair = part.split(separator: ":")
-            guard pair.count == 2, let place = Int(pair[0]), let count = UInt64(pair[1]),
-                counts.indices.contains(place)
-            else { return nil }
-            counts[place] += count
-            total += count
         }
     }
 }

@@ -20,22 +20,23 @@ struct AgentClient {
     static let answerNanosMax: Int64 = 60_000_000_000
 
     /// What it answers to GET.
-    func get(_ path: String) throws(Failure) -> JSONValue { try ask("GET", path, nil) }
+    func get(_ path: String) throws(CommandError) -> JSONValue { try ask("GET", path, nil) }
 
     /// What it answers to POST.
-    func post(_ path: String, _ body: JSONValue) throws(Failure) -> JSONValue {
+    func post(_ path: String, _ body: JSONValue) throws(CommandError) -> JSONValue {
         try ask("POST", path, body.compact)
     }
 
     /// Its state.
-    func state() throws(Failure) -> HostView {
+    func state() throws(CommandError) -> HostView {
         guard let view = HostView(try get("/v1/state")) else {
-            throw Failure("the agent's answer is not understood: are both of one version?")
+            throw CommandError("the agent's answer is not understood: are both of one version?")
         }
         return view
     }
 
-    private func ask(_ method: String, _ path: String, _ body: String?) throws(Failure) -> JSONValue
+    private func ask(_ method: String, _ path: String, _ body: String?) throws(CommandError)
+        -> JSONValue
     {
         let text = body ?? ""
         let head =
@@ -49,20 +50,20 @@ struct AgentClient {
         } catch {
             let isAway = error.isMissing || error.code == ECONNREFUSED
             throw isAway
-                ? Failure(
+                ? CommandError(
                     "the agent does not run: nobody listens at \(socket)",
                     repair: "start it: systemctl start bourse-agentd", code: .notRunning)
-                : Failure(error)
+                : CommandError(error)
         }
         guard let answer = HTTPAnswer(bytes) else {
-            throw Failure("the agent's answer is not whole")
+            throw CommandError("the agent's answer is not whole")
         }
         let json = JSONValue(parsing: answer.body, valuesMax: Self.valuesMax)
         guard answer.status == 200 else {
             let why = json?["error"]?.text ?? "it answered \(answer.status)"
-            throw Failure("the agent refuses: \(why)")
+            throw CommandError("the agent refuses: \(why)")
         }
-        guard let json else { throw Failure("the agent's answer is no JSON") }
+        guard let json else { throw CommandError("the agent's answer is no JSON") }
         return json
     }
 }
@@ -113,14 +114,14 @@ struct HostView {
 
     /// Checks of a name: a check's, a kind's, or the first part of either, as `disk` or
     /// `disk.space`. All where there is none.
-    func checks(named name: String?) throws(Failure) -> [ReportedCheck] {
+    func checks(named name: String?) throws(CommandError) -> [ReportedCheck] {
         guard let name else { return checks }
         let found = checks.filter { check in
             check.name == name || check.name.hasPrefix(name + "/")
                 || check.name.hasPrefix(name + ".")
         }
         guard !found.isEmpty else {
-            throw Failure(
+            throw CommandError(
                 "there is no check \(name) on \(host)",
                 repair: "see `boursectl check` for all of them", code: .usage)
         }
@@ -128,11 +129,11 @@ struct HostView {
     }
 
     /// The one check of a name.
-    func check(_ name: String) throws(Failure) -> ReportedCheck {
+    func check(_ name: String) throws(CommandError) -> ReportedCheck {
         if let check = checks.first(where: { $0.name == name }) { return check }
         let some = try checks(named: name)
         guard some.count == 1 else {
-            throw Failure(
+            throw CommandError(
                 "\(name) is \(some.count) checks",
                 repair: "name one: " + some.prefix(8).map(\.name).joined(separator: ", "),
                 code: .usage)
@@ -153,9 +154,9 @@ extension Ink {
     }
 }
 
-extension Common {
+extension CommonOptions {
     /// This host's agent.
-    func agent() throws(Failure) -> AgentClient {
+    func agent() throws(CommandError) -> AgentClient {
         AgentClient(socket: try settings().agent.socket)
     }
 }

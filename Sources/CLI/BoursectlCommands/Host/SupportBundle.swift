@@ -1,45 +1,43 @@
 // support-bundle
 
 import ArgumentParser
-import Checks
-import Configuration
-import Glibc
 import JSON
 import Platform
 import Presentation
 
-struct SupportBundle: ParsableCommand {
+struct SupportBundleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Collects what somebody who helps needs to see, and no secret.",
+        commandName: "support-bundle",
+        abstract: "Collects diagnostics for support, without secrets.",
         discussion: """
-            The configuration without its comments, the states of exchange and host, everything \
-            that the agent read of the host, its events and changes, the names and sizes of the \
-            files of the state, and what the daemons logged last. Keys, secrets and the journal \
-            itself are never read for it. Look into it before you give it away.
+            Contains the configuration without comments, the state of exchange and host, \
+            everything that the agent read of the host, its events and changes, the names and \
+            sizes of the state's files, and the latest logs of the daemons. Keys, secrets and the \
+            journal itself are never read. Review it before you hand it over.
 
             JSON: {"path", "files": [{"name", "bytes"}], "missing": [why]}.
             """)
 
-    @OptionGroup var common: Common
+    @OptionGroup var common: CommonOptions
 
-    @Argument(help: "Where it goes: a file NAME.tar.gz, or else a directory. It must not exist.")
+    @Argument(help: "A new file NAME.tar.gz, or else a new directory.")
     var target: String
 
     func run() throws {
         guard !Directory.exists(target) else {
-            throw Failure("\(target) exists", repair: "name another one", code: .usage)
+            throw CommandError("\(target) exists", repair: "choose another name", code: .usage)
         }
         let isArchive = target.hasSuffix(".tar.gz")
         let folder = isArchive ? String(target.dropLast(7)) : target
         guard !Directory.exists(folder) else {
-            throw Failure("\(folder) exists", repair: "name another one", code: .usage)
+            throw CommandError("\(folder) exists", repair: "choose another name", code: .usage)
         }
         let settings = try common.settings()
-        var bundle = Bundle(folder: folder)
-        do throws(Failure) {
+        var bundle = SupportFiles(folder: folder)
+        do throws(CommandError) {
             try bundle.fill(
                 settings,
-                status: { () throws(Failure) in
+                status: { () throws(CommandError) in
                     JSONValue.object(try common.exchange().status().members)
                 })
             if isArchive { try bundle.pack(into: target) }
@@ -48,180 +46,5 @@ struct SupportBundle: ParsableCommand {
             throw error
         }
         common.out.give(bundle.json(target), text: bundle.text(target))
-    }
-}
-
-/// The files of a bundle.
-private struct Bundle {
-    let folder: String
-    /// The files, in order.
-    private var files: [(name: String, bytes: Int)] = []
-    /// What could not be had, and why.
-    private var missing: [String] = []
-
-    /// Lines of each log that are taken.
-    private static let logLines = 2_000
-    /// Bytes of each log that are taken, where systemd does not keep it.
-    private static let logBytes = 256 << 10
-    /// Files of the state that are named.
-    private static let namesMax = 10_000
-    /// Seconds that another program may take.
-    private static let secondsMax = 60
-
-    init(folder: String) { self.folder = folder }
-
-    mutating func fill(
-        _ settings: Settings, status: () throws(Failure) -> JSONValue
-    ) throws(Failure) {
-        do throws(SystemError) {
-            try Directory.create(folder)
-        } catch {
-            throw Failure(error)
-        }
-        let about: JSONValue = [
-            "version": .string(Version.text), "host": .string(Host.name),
-            "time": .string(Readable.time(Clock.realtimeNanos())),
-        ]
-        try add("about.json", about.pretty)
-        try add("bourse.toml", Self.bare(try TextFile.read(settings.file) ?? ""))
-        try add("files.txt", Self.names(in: settings.state))
-        try attempt("status.json", status)
-        let agent = AgentClient(socket: settings.agent.socket)
-        try attempt("state.json") { () throws(Failure) in try agent.get("/v1/state") }
-        try attempt("observation.json") { () throws(Failure) in try agent.get("/v1/observation") }
-        try attempt("changes.json") { () throws(Failure) in try agent.get("/v1/changes") }
-        try attempt("events.json") { () throws(Failure) in try Self.events(agent) }
-        for unit in settings.agent.units { try addLog(unit, settings) }
-    }
-
-    /// Packs the files and takes them away.
-    mutating func pack(into target: String) throws(Failure) {
-        let parent = Directory.parent(of: folder) ?? "."
-        let name = folder.split(separator: "/").last.map(String.init) ?? folder
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run(
-                "/bin/tar", ["-czf", target, "-C", parent, "--", name],
-                secondsMax: Self.secondsMax)
-        } catch {
-            throw Failure(error)
-        }
-        guard done.status == 0 else {
-            throw Failure("tar could not write \(target): \(done.errors)")
-        }
-        remove()
-    }
-
-    /// Takes the files away.
-    func remove() {
-        for file in files { try? Directory.remove(Directory.join(folder, file.name)) }
-        _ = unsafe rmdir(folder)
-    }
-
-    func json(_ target: String) -> JSONValue {
-        [
-            "path": .string(target),
-            "files": .array(
-                files.map { ["name": .string($0.name), "bytes": .number($0.bytes)] }),
-            "missing": .array(missing.map { .string($0) }),
-        ]
-    }
-
-    func text(_ target: String) -> [String] {
-        var table = Table([.words("FILE"), .numbers("SIZE")])
-        for file in files { table.add([file.name, Readable.bytes(file.bytes)]) }
-        return ["wrote \(target)"] + table.lines(.none) + missing.map { "not in it: \($0)" }
-    }
-
-    // MARK: Parts
-
-    private mutating func add(_ name: String, _ text: String) throws(Failure) {
-        try TextFile.write(text.hasSuffix("\n") ? text : text + "\n", to: "\(folder)/\(name)")
-        files.append((name, text.utf8.count))
-    }
-
-    /// Adds what may not be to be had.
-    private mutating func attempt(
-        _ name: String, _ get: () throws(Failure) -> JSONValue
-    ) throws(Failure) {
-        let json: JSONValue
-        do throws(Failure) {
-            json = try get()
-        } catch {
-            missing.append("\(name): \(error.problem)")
-            return
-        }
-        try add(name, json.pretty)
-    }
-
-    private mutating func addLog(_ unit: String, _ settings: Settings) throws(Failure) {
-        let name = "log-\(unit).txt"
-        let arguments = [
-            "--unit", unit, "--lines", "\(Self.logLines)", "--no-pager", "--output", "short-iso",
-            "--quiet",
-        ]
-        let done = try? Program.run(
-            "/usr/bin/journalctl", arguments, secondsMax: Self.secondsMax)
-        if let done, done.status == 0, !done.output.isEmpty { return try add(name, done.output) }
-        // Where the daemons do not run under systemd, their supervisor keeps their logs.
-        let short = unit.replacing("bourse-", with: "").replacing(".service", with: "")
-        let path = Directory.join(settings.logDirectory, "\(short).log")
-        guard let file = try? File(path, .read), let size = try? file.size(),
-            let bytes = try? file.read(
-                count: Self.logBytes, at: max(0, size - Self.logBytes))
-        else {
-            missing.append("\(name): neither systemd's journal nor \(path) has anything of it")
-            return
-        }
-        try add(name, String(decoding: bytes, as: UTF8.self))
-    }
-
-    /// All events that the agent keeps.
-    private static func events(_ agent: AgentClient) throws(Failure) -> JSONValue {
-        var all: [JSONValue] = []
-        var after: Int64 = 0
-        while true {
-            let answer = try agent.get("/v1/events?after=\(after)")
-            guard case .array(let some)? = answer["events"],
-                let last = some.last?["sequence"]?.whole, last > after
-            else { return .array(all) }
-            all += some
-            after = last
-        }
-    }
-
-    /// A configuration's tables and keys without comments: people note passwords in them.
-    private static func bare(_ text: String) -> String {
-        text.split(separator: "\n").compactMap { line -> String? in
-            let start = line.drop { $0 == " " || $0 == "\t" }
-            guard let first = start.first, first != "#" else { return nil }
-            // A value in quotes may hold the mark of a comment.
-            var isQuoted = false
-            let end = start.firstIndex { letter in
-                if letter == "\"" || letter == "'" { isQuoted.toggle() }
-                return letter == "#" && !isQuoted
-            }
-            return String(start[..<(end ?? start.endIndex)])
-        }.joined(separator: "\n")
-    }
-
-    /// The files of a state directory, a line each: bytes, permissions and path.
-    private static func names(in state: String) -> String {
-        var lines: [String] = []
-        var rest = [""]
-        while let path = rest.popLast(), lines.count < namesMax {
-            let whole = path.isEmpty ? state : "\(state)/\(path)"
-            var status = stat()
-            // A link is named and not followed: it may lead round in a circle.
-            guard unsafe lstat(whole, &status) == 0 else { continue }
-            if status.st_mode & S_IFMT == S_IFDIR {
-                let names = (try? Directory.names(in: whole)) ?? []
-                rest += names.reversed().map { path.isEmpty ? $0 : "\(path)/\($0)" }
-            } else {
-                let mode = String(status.st_mode & 0o7777, radix: 8)
-                lines.append("\(status.st_size)\t\(mode)\t\(path)")
-            }
-        }
-        return lines.joined(separator: "\n")
     }
 }

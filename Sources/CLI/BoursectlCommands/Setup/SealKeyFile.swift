@@ -1,5 +1,5 @@
-// The seal key as it lies on disk: a file of its own, or on an installed host a credential that
-// only this host's systemd opens.
+// The seal key on disk: a file of its own, or on an installed host a credential that only this
+// host's systemd can decrypt.
 
 import Configuration
 import Glibc
@@ -25,30 +25,31 @@ struct SealKeyFile {
     var exists: Bool { Directory.exists(path) || Directory.exists(encrypted) }
 
     /// Reads it.
-    func load() throws(Failure) -> SealKey {
+    func load() throws(CommandError) -> SealKey {
         guard Directory.exists(path) || !Directory.exists(encrypted) else {
             return try decrypted()
         }
         do {
             return try SealKey.load(path)
         } catch {
-            throw Failure("\(error)", repair: "`boursectl init` makes one")
+            throw CommandError("\(error)", repair: "`boursectl init` makes a new one")
         }
     }
 
-    /// Makes a new plain one.
-    func create() throws(Failure) {
+    /// Makes a new plain key.
+    func create() throws(CommandError) {
         do {
             _ = try SealKey.create(path)
         } catch {
-            throw Failure("\(error)")
+            throw CommandError("\(error)")
         }
     }
 
-    /// Makes a new one that only this host opens.
-    func createEncrypted() throws(Failure) {
+    /// Makes a new key that only this host can decrypt.
+    func createEncrypted() throws(CommandError) {
         var key = SystemRandom.bytes(32)
         defer { for index in key.indices { key[index] = 0 } }
+        // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
         _ = try Self.run(
             ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
@@ -58,11 +59,11 @@ struct SealKeyFile {
             try file.sync()
             try Directory.rename(aside, to: encrypted)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
     }
 
-    private func decrypted() throws(Failure) -> SealKey {
+    private func decrypted() throws(CommandError) -> SealKey {
         let text = try Self.run(
             ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
         let digits = Array(text.utf8.filter { $0 != 0x0A })
@@ -73,25 +74,25 @@ struct SealKeyFile {
             bytes.append(byte)
         }
         guard digits.count == 64, bytes.count == 32 else {
-            throw Failure("\(encrypted) holds no key of 32 bytes")
+            throw CommandError("\(encrypted) does not hold a key of 32 bytes")
         }
         return SealKey(SecretBytes(bytes))
     }
 
     private static func run(
         _ arguments: [String], input: [UInt8] = []
-    ) throws(Failure) -> String {
+    ) throws(CommandError) -> String {
         let done: Program.Result
         do throws(SystemError) {
             done = try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
         } catch {
-            throw Failure(error)
+            throw CommandError(error)
         }
         guard done.status == 0 else {
-            throw Failure(
+            throw CommandError(
                 "systemd-creds failed: \(done.errors.split(separator: "\n").last ?? "")",
-                repair: "only root on the host that made the key can open it; on another host put "
-                    + "the plain key back as seal.key")
+                repair: "only root on the host that made the key can decrypt it; on another host "
+                    + "restore the plain key as seal.key")
         }
         return done.output
     }

@@ -9,7 +9,7 @@
 /// Asks the processor to load the cache line at `p`; never faults.
 static inline void bourse_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }
 
-/// Tells the processor that this is a spin loop.
+/// Hints to the processor that this is a spin loop.
 static inline void bourse_relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -34,7 +34,7 @@ int bourse_bus_number(
 
 /// Has the manager send signals: once a connection.
 int bourse_bus_subscribe(void *_Nonnull bus);
-/// Has changes of a unit told by `changed`; at most 64 units.
+/// Reports changes of a unit through `changed`; at most 64 units.
 int bourse_bus_watch(void *_Nonnull bus, const char *_Nonnull unit);
 /// Waits up to `waitMicros` for something to change; gives the bits of the units that did, in the
 /// order in which they were watched.

@@ -1,0 +1,106 @@
+// key add
+
+import ArgumentParser
+import Engine
+import JSON
+import Presentation
+import Secrets
+import Terms
+import Wire
+
+struct KeyAddCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Adds an API key and prints its secret once.",
+        discussion: """
+            A key signs with HMAC-SHA256, or with Ed25519 where --public-key gives the public half \
+            of a key that the customer made; the private half never reaches the exchange.
+
+            The secret of an HMAC key is sealed with the exchange's own key, secrets/seal.key in \
+            the state directory, before it goes into the journal: it cannot be shown again. \
+            --key-id and --secret-file add a key that the customer chose; a secret is never an \
+            argument, since every user of the host can read arguments.
+
+            JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
+            is null where it was not generated here.
+
+            EXAMPLE
+              boursectl key add alice --permissions read,trade
+              boursectl key add alice --key-id k1 --secret-file ./k1.secret
+              openssl genpkey -algorithm ed25519 -out private.pem
+              openssl pkey -in private.pem -pubout -out public.pem
+              boursectl key add alice --public-key public.pem
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
+    @Argument(help: "The account's name, or id:NUMBER.") var account: String
+    @Option(help: "Its permissions, comma-separated: read, trade, withdraw.")
+    var permissions = "read,trade"
+    @Option(help: "The key's identifier: up to 64 letters, digits, - and _.") var keyID: String?
+    @Option(help: "File with its secret: one line of 16 to 256 characters; - is standard input.")
+    var secretFile: String?
+    @Option(help: "File with the public half of an Ed25519 key, in PEM.") var publicKey: String?
+
+    func validate() throws {
+        guard Permissions(names: permissions) != nil else {
+            throw ValidationError(
+                "--permissions takes read, trade and withdraw, comma-separated."
+            )
+        }
+        guard publicKey == nil || secretFile == nil else {
+            throw ValidationError(
+                "Give --secret-file for a key that signs with HMAC, --public-key for Ed25519.")
+        }
+        guard publicKey != nil || (keyID == nil) == (secretFile == nil) else {
+            throw ValidationError(
+                "Give --key-id and --secret-file together, or neither to generate both.")
+        }
+    }
+
+    func run() throws {
+        let settings = try common.settings()
+        let random = APIKey.random()
+        let id = try APIKey.identifier(keyID ?? random.keyID)
+        // What is shown, and what the log holds.
+        let (secret, kept, algorithm): (String?, [UInt8], KeyAlgorithm)
+        if let publicKey {
+            (secret, kept, algorithm) = (nil, try PublicKeyFile.read(publicKey), .ed25519)
+        } else {
+            let given = try secretFile.map { try SecretFile.read($0) }
+            let key = try APIKey(keyID: "\(id)", secret: given ?? random.secret)
+            secret = given == nil ? key.secret : nil
+            (kept, algorithm) = (try key.sealed(settings), .hmacSHA256)
+        }
+        let session = try Exchange(settings: settings).session(signature.who)
+        let view = try session.replica.account(account)
+        let receipt = try session.submit(
+            AddAPIKey(
+                account: view.id, permissions: Permissions(names: permissions) ?? [],
+                algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
+            meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
+        show(receipt, view, id, secret, algorithm)
+    }
+
+    private func show(
+        _ receipt: CommandReceipt, _ account: AccountView, _ id: Text64, _ secret: String?,
+        _ algorithm: KeyAlgorithm
+    ) {
+        var facts = Facts()
+        facts.add("account", "\(account.name)")
+        facts.add("permissions", permissions)
+        facts.add("signs with", "\(algorithm)")
+        facts.add("API key", "\(id)")
+        if let secret { facts.add("secret", secret) }
+        common.out.give(
+            [
+                "sequence": .number(receipt.sequence), "account": .string("\(account.name)"),
+                "keyID": .string("\(id)"), "secret": secret.map { .string($0) } ?? .null,
+                "permissions": .string(permissions), "algorithm": .string("\(algorithm)"),
+            ],
+            text: facts.lines(common.out.ink) + [
+                secret != nil
+                    ? "Keep the secret now: it cannot be shown again. \(receipt.text)"
+                    : "The key was added. \(receipt.text)"
+            ])
+    }
+}

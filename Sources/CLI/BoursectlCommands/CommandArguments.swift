@@ -1,0 +1,57 @@
+// The arguments before they are parsed.
+
+/// The arguments of a process, without the program's name.
+package struct CommandArguments {
+    /// The arguments as they were typed.
+    package let typed: [String]
+
+    private static let shared = ["--config", "--state", "--output", "--operator"]
+
+    /// These arguments.
+    package init(_ typed: [String]) { self.typed = typed }
+
+    /// The requested form of the result, whether it exists or not; nil where none is given.
+    package var output: String? {
+        var output: String?
+        for (index, argument) in typed.enumerated() {
+            if argument == "--" { break }
+            if argument.hasPrefix("--output=") { output = String(argument.dropFirst(9)) }
+            if argument == "--output", index + 1 < typed.count { output = typed[index + 1] }
+        }
+        return output
+    }
+
+    /// The arguments as the parser takes them. The options that all commands share may precede the
+    /// command's name; they are moved behind it.
+    package var parsed: [String] {
+        var rest = typed
+        var moved: [String] = []
+        while let first = rest.first {
+            if Self.shared.contains(first), rest.count > 1 {
+                moved += rest[..<2]
+                rest.removeFirst(2)
+            } else if Self.shared.contains(where: { first.hasPrefix($0 + "=") }) {
+                moved.append(rest.removeFirst())
+            } else {
+                break
+            }
+        }
+        guard let command = rest.first else { return moved }
+        if command == "help" { return rest }
+        rest.insert(contentsOf: moved, at: rest.firstIndex(of: "--") ?? rest.endIndex)
+        return rest
+    }
+
+    /// A negative amount of `credit` or `debit`, which the parser takes for an unknown option; nil
+    /// where there is none.
+    package var negativeAmount: String? {
+        let all = parsed
+        guard let command = all.first, command == "credit" || command == "debit" else { return nil }
+        return zip(all, all.dropFirst()).first { before, text in
+            // What follows an option's name is its value.
+            let isValue = before.hasPrefix("--") && !before.contains("=")
+            return !isValue && text.hasPrefix("-")
+                && text.dropFirst().first.map { $0.isWholeNumber || $0 == "." } ?? false
+        }?.1
+    }
+}

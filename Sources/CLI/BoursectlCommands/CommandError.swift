@@ -1,0 +1,70 @@
+// What went wrong, what to do about it, and the exit status.
+
+import Glibc
+import Journal
+import Platform
+import Presentation
+
+/// Why a command failed.
+struct CommandError: Error {
+    /// Exit statuses, as systemctl(1) and sysexits.h have them.
+    enum Code: Int32 {
+        /// Refused, or something failed.
+        case failed = 1
+        /// The program that has to answer is not running. `status` ends with it; other commands end
+        /// with `failed`.
+        case notRunning = 3
+        /// An operator has to look at the journal first; matchd ends with the same status.
+        case journal = 76
+        /// EX_USAGE
+        case usage = 64
+        /// EX_CONFIG
+        case configuration = 78
+    }
+
+    /// What is wrong.
+    let problem: String
+    /// What to do about it, or empty.
+    let repair: String
+    /// The exit status.
+    let code: Code
+
+    /// A problem and its repair.
+    init(_ problem: String, repair: String = "", code: Code = .failed) {
+        (self.problem, self.repair, self.code) = (problem, repair, code)
+    }
+
+    /// Reports the error on standard error and ends the process.
+    func exit() -> Never {
+        report()
+        Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
+    }
+
+    /// Reports the error on standard error.
+    func report() {
+        let ink = Terminal.ink(for: STDERR_FILENO)
+        Terminal.warn("\(ink.bad("boursectl:")) \(problem)")
+        if !repair.isEmpty { Terminal.warn("  \(repair)") }
+    }
+}
+
+extension CommandError {
+    /// A failed system call.
+    init(_ error: SystemError) {
+        self.init("\(error)")
+    }
+}
+
+extension CommandError {
+    /// Converts the error of system calls.
+    static func wrapping<Value>(
+        _ body: () throws(SystemError) -> Value
+    ) throws(CommandError) -> Value {
+        do throws(SystemError) { return try body() } catch { throw CommandError(error) }
+    }
+}
+
+extension CommandError {
+    /// An error of the journal or of a snapshot.
+    init(_ error: JournalError) { self.init("\(error)") }
+}
