@@ -62,37 +62,22 @@ struct NoiseCommand: ParsableCommand {
     private static func engine(on cpu: Int) -> String? {
         let processes = (try? Directory.names(in: "/proc")) ?? []
         return processes.first { process in
-            guard ThreadStatus("/proc/\(process)/status")?.name == "bourse-matchd" else {
+            guard ThreadStatus(path: "/proc/\(process)/status")?.name == "bourse-matchd" else {
                 return false
             }
             let folder = "/proc/\(process)/task"
             return ((try? Directory.names(in: folder)) ?? []).contains { thread in
-                let status = ThreadStatus("\(folder)/\(thread)/status")
-                return status?.name == "engine" && status?.cpus == "\(cpu)"
+                let status = ThreadStatus(path: "\(folder)/\(thread)/status")
+                return status?.name == "engine" && status?.allowed == CPUSet([cpu])
             }
         }
     }
 }
 
-/// A thread's `status`, proc_pid_status(5).
-struct ThreadStatus {
-    var name = ""
-    /// The CPUs that it may run on, as a list.
-    var cpus = ""
-    /// How often another thread replaced it.
-    var preempted: UInt64 = 0
-
-    init?(_ path: String) {
+extension ThreadStatus {
+    /// Reads the file at a path; nil where it cannot be read.
+    init?(path: String) {
         guard let bytes = try? File(path, .read).read(count: 16_384) else { return nil }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            let value = String(line[line.index(after: colon)...].drop { $0 == "\t" })
-            switch line[..<colon] {
-            case "Name": name = value
-            case "Cpus_allowed_list": cpus = value
-            case "nonvoluntary_ctxt_switches": preempted = UInt64(value) ?? 0
-            default: break
-            }
-        }
+        self.init(String(decoding: bytes, as: UTF8.self))
     }
 }

@@ -46,7 +46,9 @@ struct NoiseReport: Sendable {
     /// Reads the clock until the time is over; nil where this thread is not bound to the CPU.
     static func listen(_ cpu: Int, _ nanos: Int64) -> NoiseReport? {
         let own = "/proc/thread-self/status"
-        guard let before = ThreadStatus(own), before.cpus == "\(cpu)" else { return nil }
+        guard let before = ThreadStatus(path: own), before.allowed == CPUSet([cpu]) else {
+            return nil
+        }
         var report = NoiseReport()
         let begin = Clock.monotonicNanos()
         let end = begin + nanos
@@ -57,7 +59,8 @@ struct NoiseReport: Sendable {
             last = now
         }
         report.nanos = last - begin
-        report.preempted = (ThreadStatus(own)?.preempted ?? 0) - before.preempted
+        let preempted = (ThreadStatus(path: own)?.involuntary ?? 0) - (before.involuntary ?? 0)
+        report.preempted = UInt64(max(0, preempted))
         return report
     }
 
