@@ -2,6 +2,7 @@
 
 import Bench
 import Checks
+import HelperAPI
 import JSON
 import Platform
 import Presentation
