@@ -191,7 +191,8 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Audit",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
