@@ -95,9 +95,9 @@ let package = Package(
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the agent says, as types and as JSON, and the client of its socket.
-        wing("Host", "AgentAPI", ["JSON", "Platform"]),
+        wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
-        wing("Host", "HelperAPI"),
+        wing("Host", "HelperAPI", ["Terms"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["JSON", "Configuration", "AgentAPI", "HelperAPI"]),
         // What the root helper does to a host.
@@ -105,14 +105,14 @@ let package = Package(
         // The agent: reads a host, checks it and reports. Its pages are files in its folder.
         wing(
             "Host", "Agent",
-            ["JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", deque] + nio,
+            ["Terms", "JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", deque] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
         // Names and values of SNMP.
         wing("Host", "SNMP"),
         // The poller reads other devices for the agent, the AgentX subagent serves what the agent
         // knows; libnetsnmp is used by these two alone.
         wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
-        wing("Host", "Subagent", ["AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
+        wing("Host", "Subagent", ["Terms", "AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),

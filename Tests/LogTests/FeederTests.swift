@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct FeederTests {
     @Test(arguments: [false, true])
-    func `a damaged journal ends the pipeline when a follower needs it`(_ isBlank: Bool) throws {
+    func `a follower that needs a damaged journal is refused, and trading goes on`(_ isBlank: Bool) throws {
         let place = try PipelinePlace()
         let first = try RunningPipeline(place)
         var desk = try TestDesk(first.connect(), "desk")
@@ -32,13 +32,18 @@ import Testing
         #expect(second.fault == nil)
         let early = try second.connect("early", wantsAcks: false)
         try early.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
-        while (try? early.receive(timeoutNanos: 20_000_000_000)) != nil {}
-        let fault = try #require(second.fault)
-        #expect(fault.isDamage && !fault.isDiskFault)
-        #expect(
-            fault.description.contains(
-                isBlank ? "record 2 was released and is not" : "\(name) is damaged at byte"))
+        let reason = isBlank ? "record 2 was released and is not" : "\(name) is damaged at byte"
+        do {
+            while try early.receive(timeoutNanos: 20_000_000_000) != nil {}
+            Issue.record("the follower is not refused")
+        } catch LinkError.refused(let refusal) {
+            #expect(refusal.code == .unavailable && refusal.text.contains(reason))
+        }
+        let reported = second.pipeline.unreadable
+        #expect(reported.count == 1 && "\(reported.error!)".contains(reason))
+        var late = try TestDesk(second.connect(), "late")
+        #expect(try late.submit(TestDesk.place(1)).refusal == .none)
         try second.stop()
-        #expect(second.faults.count.load(ordering: .relaxed) == 1)
+        #expect(second.fault == nil)
     }
 }

@@ -1,5 +1,7 @@
 // Sizes, times and rates as people read them.
 
+import Terms
+
 /// Numbers for people.
 package enum Readable {
     /// `1,234,567`.
@@ -57,11 +59,11 @@ package enum Readable {
     /// `2026-11-22T16:26:13.123456789Z` of nanoseconds since 1970 (RFC 3339, proleptic Gregorian);
     /// with `digits` of the second's fraction, 0 … 9.
     package static func time(_ nanos: Int64, digits: Int = 9) -> String {
-        let seconds = Int128(nanos).floored(by: 1_000_000_000)
-        let fraction = Int128(nanos) - seconds * 1_000_000_000
-        let days = seconds.floored(by: 86_400)
+        let seconds = nanos.dividedFloor(by: 1_000_000_000)
+        let fraction = nanos - seconds * 1_000_000_000
+        let days = seconds.dividedFloor(by: 86_400)
         let second = seconds - days * 86_400
-        let date = civil(days: days)
+        let date = CivilDate(days: days)
         var text = "\(date.year)-\(two(date.month))-\(two(date.day))T"
         text += "\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))"
         if digits > 0 {
@@ -74,32 +76,8 @@ package enum Readable {
 
     /// 64 bits as 16 hexadecimal digits.
     package static func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        value.hexText
     }
 
-    private static func two(_ value: Int128) -> String { value < 10 ? "0\(value)" : "\(value)" }
-
-    /// The date of a day counted from 1970-01-01, by cycles of 400 years that begin in March, so
-    /// that a leap day is the last of its cycle.
-    private static func civil(days: Int128) -> (year: Int128, month: Int128, day: Int128) {
-        let shifted = days + 719_468
-        let era = shifted.floored(by: 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let fromMarch = (5 * dayOfYear + 2) / 153
-        let month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * fromMarch + 2) / 5 + 1)
-    }
-}
-
-extension Int128 {
-    /// The quotient, rounded towards negative infinity.
-    fileprivate func floored(by divisor: Int128) -> Int128 {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
+    private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }

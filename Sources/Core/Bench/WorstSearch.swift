@@ -47,11 +47,10 @@ public struct WorstRecipe: Sendable {
     /// The recipe as a text.
     public var text: String {
         steps.map { step in
-            let word =
+            let word: UInt64 =
                 UInt64(step.kind) << 48 | UInt64(step.times) << 32 | UInt64(step.price) << 16
                 | UInt64(step.terms)
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
+            return word.hexText
         }.joined(separator: "-")
     }
 

@@ -13,6 +13,7 @@ extension MatchingDaemon {
         var clock = pipeline.clock
         if clock.isApart { sayClock(clock) }
         var poisoned: UInt64 = 0
+        var refused: UInt64 = 0
         daemon.watch {
             let now = pipeline.turns
             if now != turns { ServiceManager.watchdog() }
@@ -33,6 +34,15 @@ extension MatchingDaemon {
                 poisoned = pipeline.poisoned
                 log.critical(
                     "refused a command with which matchd had died twice (\(poisoned) so far)")
+            }
+            let unreadable = pipeline.unreadable
+            if unreadable.count != refused, let error = unreadable.error {
+                refused = unreadable.count
+                log.error(
+                    """
+                    trading goes on, but the log can't be read back for a follower: \(error); see \
+                    `boursectl journal verify` (\(refused) so far)
+                    """)
             }
             if pipeline.isBelowReserve != wasBelow {
                 wasBelow.toggle()

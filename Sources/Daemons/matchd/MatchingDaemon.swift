@@ -99,13 +99,10 @@ final class MatchingDaemon {
     ) -> Never {
         // The note of it may be where nothing can be written either.
         let latched = place.latched()
-        let isJournal = fault.isDiskFault || fault.isDamage || latched != nil
-        let what =
-            fault.isDamage && latched == nil
-            ? "a follower cannot be fed: "
-            : "the journal failed, nothing more was acknowledged: "
+        let isJournal = fault.isDiskFault || latched != nil
         log.fatal(
-            what + (latched?.detail ?? fault.description),
+            "the journal failed, nothing more was acknowledged: "
+                + (latched?.detail ?? fault.description),
             status: isJournal ? DaemonExit.journal : DaemonExit.fault)
     }
 

@@ -4,6 +4,7 @@ import Dispatch
 import GRDB
 import Glibc
 import Synchronization
+import Terms
 
 /// Orders that ended, trades and balance adjustments, projected from the log into SQLite.
 ///
@@ -98,8 +99,7 @@ public final class History: Sendable {
 
     /// A journal's identity as the file has it.
     static func text(_ high: UInt64, _ low: UInt64) -> String {
-        let digits = String(UInt128(high) << 64 | UInt128(low), radix: 16)
-        return String(repeating: "0", count: 32 - digits.count) + digits
+        high.hexText + low.hexText
     }
 
     private static var configuration: Configuration {

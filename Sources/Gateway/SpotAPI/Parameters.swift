@@ -30,11 +30,14 @@ public struct Parameters: Sendable {
         for part in form.split(separator: "&") {
             guard entries.count < Self.countMax else { throw .tooManyParameters }
             let split = part.firstIndex(of: "=")
-            guard let name = percentDecoded(part[..<(split ?? part.endIndex)]) else {
+            guard
+                let name = PercentEncoding.decode(
+                    part[..<(split ?? part.endIndex)], isForm: true)
+            else {
                 throw .illegal("query", range: "percent-encoded UTF-8")
             }
             let raw = split.map { part[part.index(after: $0)...] } ?? ""
-            guard let value = percentDecoded(raw) else {
+            guard let value = PercentEncoding.decode(raw, isForm: true) else {
                 throw .illegal(name, range: "percent-encoded UTF-8")
             }
             if entries[first...].contains(where: { $0.name == name }) { throw .duplicateParameter }
@@ -179,31 +182,4 @@ public struct Parameters: Sendable {
         }
         return symbols
     }
-}
-
-/// The text without its percent escapes, `+` as a space; nil when an escape or the UTF-8 is
-/// invalid.
-func percentDecoded(_ text: some StringProtocol) -> String? {
-    let utf8 = text.utf8
-    guard utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-        return String(text)
-    }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(utf8.count)
-    var i = utf8.startIndex
-    while i != utf8.endIndex {
-        let byte = utf8[i]
-        i = utf8.index(after: i)
-        switch byte {
-        case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
-        case UInt8(ascii: "%"):
-            guard i != utf8.endIndex, let high = hexDigit(utf8[i]) else { return nil }
-            i = utf8.index(after: i)
-            guard i != utf8.endIndex, let low = hexDigit(utf8[i]) else { return nil }
-            i = utf8.index(after: i)
-            bytes.append(high << 4 | low)
-        default: bytes.append(byte)
-        }
-    }
-    return String(validating: bytes, as: UTF8.self)
 }

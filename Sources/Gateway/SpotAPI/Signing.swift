@@ -1,5 +1,7 @@
 // Signatures and timestamps of requests. Time is an argument.
 
+import Terms
+
 /// The signature of a request, and what it signs.
 public struct SignedPayload: Sendable {
     /// The signature as it was sent, percent escapes resolved.
@@ -20,7 +22,9 @@ public struct SignedPayload: Sendable {
         self.signature = signature
         let raw = Array((rawQuery + rawBody).utf8)
         var candidates = [raw]
-        if let a = percentDecoded(rawQuery), let b = percentDecoded(rawBody) {
+        if let a = PercentEncoding.decode(rawQuery, isForm: true),
+            let b = PercentEncoding.decode(rawBody, isForm: true)
+        {
             let decoded = Array((a + b).utf8)
             if decoded != raw { candidates.append(decoded) }
         }
@@ -32,7 +36,7 @@ public struct SignedPayload: Sendable {
         var parts = form.split(separator: "&", omittingEmptySubsequences: false)
         guard let i = parts.firstIndex(where: { $0.hasPrefix("signature=") }) else { return form }
         let value = parts[i].dropFirst("signature=".count)
-        if signature == nil { signature = percentDecoded(value) }
+        if signature == nil { signature = PercentEncoding.decode(value, isForm: true) }
         parts.remove(at: i)
         return parts.joined(separator: "&")
     }

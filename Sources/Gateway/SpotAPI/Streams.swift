@@ -106,7 +106,9 @@ public struct StreamPath: Hashable, Sendable {
         let path = uri[..<split]
         if path == "/ws" || path.hasPrefix("/ws/") {
             isCombined = false
-            guard let decoded = percentDecoded(path.dropFirst(3)) else { return nil }
+            guard let decoded = PercentEncoding.decode(path.dropFirst(3), isForm: true) else {
+                return nil
+            }
             names = Self.names(decoded)
         } else if path == "/stream" || path == "/stream/" {
             isCombined = true

@@ -7,6 +7,7 @@ import HelperAPI
 import JSON
 import NIOPosix
 import Platform
+import Terms
 
 /// A request, read whole.
 struct AgentRequest: Sendable {

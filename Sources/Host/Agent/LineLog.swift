@@ -2,6 +2,7 @@
 
 import Glibc
 import Platform
+import Terms
 
 /// Lines in a file, each with its checksum, the newest of them kept. One thread uses it.
 ///
@@ -75,9 +76,7 @@ final class LineLog {
     private static func sealed(_ line: String) -> [UInt8] {
         let bytes = Array(line.utf8)
         precondition(!bytes.contains(0x0A), "a line has no newline")
-        let digits = String(checksum(bytes[...]), radix: 16)
-        let head = String(repeating: "0", count: 16 - digits.utf8.count) + digits + " "
-        return Array(head.utf8) + bytes + [0x0A]
+        return Array("\(checksum(bytes[...]).hexText) ".utf8) + bytes + [0x0A]
     }
 
     private static func checked(_ line: ArraySlice<UInt8>) -> String? {

@@ -3,6 +3,7 @@
 internal import Glibc
 public import JSON
 internal import Platform
+internal import Terms
 
 /// Why the agent gave no usable reply.
 public struct AgentError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,7 @@
 // Sets of CPUs, in the two forms the kernel writes them.
 
+import Terms
+
 /// A set of CPU numbers, 0 … 4095.
 public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
     /// The largest number that is read.
@@ -88,9 +90,6 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
     public var mask: String {
         var words = [UInt32](repeating: 0, count: (numbers.last ?? 0) / 32 + 1)
         for number in numbers { words[number / 32] |= 1 << (number % 32) }
-        return words.reversed().map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 8 - digits.count) + digits
-        }.joined(separator: ",")
+        return words.reversed().map(\.hexText).joined(separator: ",")
     }
 }

@@ -2,6 +2,7 @@
 
 public import AgentAPI
 public import SNMP
+import Terms
 
 /// The module below an enterprise's number.
 public struct BourseMIB: Sendable {
@@ -72,10 +73,7 @@ struct MIBRows {
         var bytes = Array(text.utf8)
         if bytes.count > max {
             let hash = bytes.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-            let digits = String(hash, radix: 16)
-            bytes = Array(bytes[..<(max - 9)]) + [UInt8(ascii: "~")]
-            bytes += [UInt8](repeating: UInt8(ascii: "0"), count: 8 - digits.utf8.count)
-            bytes += Array(digits.utf8)
+            bytes = Array(bytes[..<(max - 9)]) + Array("~\(hash.hexText)".utf8)
         }
         return [UInt32(bytes.count)] + bytes.map { UInt32($0) }
     }

@@ -1,6 +1,7 @@
 // The values of BOURSE-MIB at one moment, and how they are encoded.
 
 public import SNMP
+import Terms
 
 /// Values by name, in the order of the tree, at one moment.
 public struct MIBView: Sendable {
@@ -79,27 +80,12 @@ extension MIBValue {
         let seconds = deciseconds.dividedFloor(by: 10)
         let days = seconds.dividedFloor(by: 86_400)
         let second = Int(seconds - days * 86_400)
-        // Years begin in March here, so that a leap day comes last; an era has 400 of them.
-        let shifted = days + 719_468
-        let era = shifted.dividedFloor(by: 146_097)
-        let day = shifted - era * 146_097
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365
-        let dayOfYear = day - (365 * year + year / 4 - year / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let dayOfMonth = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let number = UInt16(clamping: year + era * 400 + (month <= 2 ? 1 : 0))
+        let date = CivilDate(days: days)
+        let number = UInt16(clamping: date.year)
         return .octets([
-            UInt8(number >> 8), UInt8(number & 0xFF), UInt8(month), UInt8(dayOfMonth),
+            UInt8(number >> 8), UInt8(number & 0xFF), UInt8(date.month), UInt8(date.day),
             UInt8(second / 3_600), UInt8(second / 60 % 60), UInt8(second % 60),
             UInt8(deciseconds - seconds * 10), UInt8(ascii: "+"), 0, 0,
         ])
-    }
-}
-
-extension Int64 {
-    fileprivate func dividedFloor(by other: Int64) -> Int64 {
-        let (quotient, rest) = quotientAndRemainder(dividingBy: other)
-        return rest < 0 ? quotient - 1 : quotient
     }
 }

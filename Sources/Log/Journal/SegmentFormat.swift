@@ -56,12 +56,7 @@ public struct JournalIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// 32 hexadecimal digits.
-    public var description: String { hex(high) + hex(low) }
-
-    private func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    public var description: String { high.hexText + low.hexText }
 }
 
 /// Which copy of a journal: 128 random bits, one for each journal directory.

@@ -9,12 +9,14 @@ import Wire
 /// Sends a follower what lies on disk, in a thread of its own, because disks and slow readers take
 /// their time. It owns the writing side of the connection until it is done.
 final class Feeder: @unchecked Sendable {
-    // Unchecked: `rest` is written by the thread before `state`, and read after it.
+    // Unchecked: `rest` and `problem` are written by the thread before `state`, and read after it.
     enum State: Int, AtomicRepresentable {
         case running
         case done
-        /// The connection or the disk failed, or the journal is damaged.
+        /// The connection failed.
         case failed
+        /// What was wanted can't be read back from the disk: `problem`.
+        case unreadable
         /// The follower took too little for too long.
         case stalled
         /// The follower's last record is not the log's.
@@ -29,6 +31,8 @@ final class Feeder: @unchecked Sendable {
     let isCancelled = Atomic<Bool>(false)
     /// Once it has stalled or met a fork: what of a frame is not sent yet.
     private(set) var rest = LinkEncoder()
+    /// Once it is `unreadable`: why.
+    private(set) var problem: SinkError?
     private let descriptor: Int32
     private let stages: Stages
     private let history: any LogArchive
@@ -137,11 +141,9 @@ final class Feeder: @unchecked Sendable {
             } else {
                 waited += 1
                 guard waited < Self.looksMax else {
-                    stages.fail(
-                        SinkError(
-                            "record \(next) was released and is not in the journal any more",
-                            isDamage: true))
-                    return nil
+                    let lost = SinkError(
+                        "record \(next) was released and is not in the journal any more")
+                    return read { () throws(SinkError) -> UInt64 in throw lost }
                 }
                 guard send(&encoder) else { return nil }
                 usleep(1000)
@@ -149,11 +151,12 @@ final class Feeder: @unchecked Sendable {
         }
     }
 
-    /// What `body` reads of the journal; nil after an error. Where what was acknowledged can't be
-    /// read back, no follower can go on, so the pipeline ends as a start does at such a journal.
+    /// What `body` reads of the journal; nil after an error, which is reported and refuses this
+    /// follower. Trading goes on: the start has read all that it needs.
     private func read<R>(_ body: () throws(SinkError) -> R) -> R? {
         do throws(SinkError) { return try body() } catch {
-            if error.isDamage || error.isDiskFault { stages.fail(error) }
+            (ending, problem) = (.unreadable, error)
+            stages.unreadable.withLock { $0 = ($0.count + 1, error) }
             return nil
         }
     }
@@ -168,7 +171,8 @@ final class Feeder: @unchecked Sendable {
         var offset = 0
         while offset < snapshot.count {
             let count = min(LinkProtocol.chunkBytesMax, snapshot.count - offset)
-            guard let part = try? snapshot.read(offset, count) else { return false }
+            guard let part = read({ () throws(SinkError) in try snapshot.read(offset, count) })
+            else { return false }
             encoder.append(.chunk(part))
             guard send(&encoder) else { return false }
             offset += count

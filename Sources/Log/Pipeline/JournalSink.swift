@@ -69,8 +69,7 @@ public final class JournalSink: LogSink, Sendable {
 extension SinkError {
     /// The journal's fault.
     public init(_ error: JournalError) {
-        let isDamage = if case .damaged = error { true } else { false }
-        self.init(error.description, isDiskFault: error.isDiskFault, isDamage: isDamage)
+        self.init(error.description, isDiskFault: error.isDiskFault)
     }
 }
 

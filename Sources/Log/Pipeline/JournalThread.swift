@@ -29,13 +29,10 @@ public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String
     /// Whether the disk is to blame, so that what it holds is unknown.
     public var isDiskFault: Bool
-    /// Whether a record that was durable is not as it was written.
-    public var isDamage: Bool
     /// A fault.
-    public init(_ description: String, isDiskFault: Bool = false, isDamage: Bool = false) {
+    public init(_ description: String, isDiskFault: Bool = false) {
         self.description = description
         self.isDiskFault = isDiskFault
-        self.isDamage = isDamage
     }
 }
 

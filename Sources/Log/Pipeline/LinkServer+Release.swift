@@ -229,6 +229,13 @@ extension LinkServer {
             _ = connection.output.append(feeder.rest)
             connection.refuse(Self.stalled)
         case .forked: connection.refuse(Self.forked)
+        case .unreadable:
+            let problem = feeder.problem.map { "\($0)" } ?? "it failed"
+            connection.refuse(
+                LinkRefusal(
+                    .unavailable,
+                    "the log can't be read back from there: \(problem); `boursectl journal verify` "
+                        + "shows all of it"))
         case .done:
             let next = feeder.next.load(ordering: .relaxed)
             connection.feed = .waiting(unchecked(from: next), since: now)

@@ -66,9 +66,8 @@ public final class Pipeline: Sendable {
 
     /// Starts the threads. `engine` stands at the journal's end; `sink` appends there; `history`
     /// reads what is in the journal for followers that begin far behind; `listeners` are open.
-    /// `onFault` is called on the thread that met it, once, when the disk fails, when a follower
-    /// cannot be fed because the journal is damaged, or when a thread cannot go on: nothing more is
-    /// released, so the owner ends the process.
+    /// `onFault` is called on the thread that met it, once, when the disk fails or when a
+    /// thread cannot go on: nothing more is released, so the owner ends the process.
     public static func start(
         engine: consuming Engine, sink: any LogSink, history: any LogArchive,
         listeners: [LinkListener], options: PipelineOptions,
@@ -102,6 +101,11 @@ public final class Pipeline: Sendable {
     public var sealedFeed: SealedFeed { SealedFeed(stages) }
     /// Commands refused because the process died twice with them.
     public var poisoned: UInt64 { stages.poisoned.now }
+    /// How often a follower was refused because what it wants can't be read back from the disk, and
+    /// why last.
+    public var unreadable: (count: UInt64, error: SinkError?) {
+        stages.unreadable.withLock { $0 }
+    }
     /// What the log's clock says of the host's: the host's minus the log's and the last jump in ns,
     /// jumps since the start, and whether the host's is too far away to be followed.
     public var clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool) {

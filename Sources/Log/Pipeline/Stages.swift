@@ -83,6 +83,8 @@ final class Stages: Sendable {
     let isStopping = Atomic<Bool>(false)
     /// A stage met a fault: nothing more is released.
     let hasFailed = Atomic<Bool>(false)
+    /// How often a follower was refused for what can't be read back of the journal, and why last.
+    let unreadable = Mutex<(count: UInt64, error: SinkError?)>((0, nil))
     /// The owner's, for the first fault.
     private let onFault: @Sendable (SinkError) -> Void
 

@@ -296,7 +296,7 @@ def test_watches_and_repeats(exchange, agent):
 
 def test_status_for_monitoring(exchange):
     down = exchange.ctl("status", "--output", "nagios", check=False)
-    assert down.returncode == 2 and down.stdout.startswith("BOURSE CRITICAL - matchd does not run")
+    assert down.returncode == 2 and down.stdout.startswith("BOURSE CRITICAL - matchd is not running")
     exchange.start("matchd")
     up = exchange.ctl("status", "--output", "nagios")
     assert re.match(r"BOURSE OK - \w+, epoch \d+, \d+ records \| released=\d+c ", up.stdout)

@@ -86,7 +86,7 @@ def test_does_what_is_allowed_and_can_be_taken_back(tuned, tree, helper):
     assert {name: text for name, text in files(tree).items() if name in before} == before
     assert "vm.stat_interval = 120\n" in new[SYSCTL]
     assert "\nw /sys/kernel/mm/ksm/run - - - - 0\n" in new[TMPFILES]
-    for unit in ("agentd", "auditd", "gatewayd", "matchd", "snmp"):
+    for unit in ("agentd", "auditd", "gatewayd", "matchd", "poller", "snmp"):
         text = new[f"{UNITS}/bourse-{unit}.service.d/50-tune.conf"]
         assert text.endswith("[Service]\nCPUAffinity=0\n"), unit
     assert "systemctl daemon-reload" in done["next"]
@@ -100,7 +100,7 @@ def test_does_what_is_allowed_and_can_be_taken_back(tuned, tree, helper):
     # With no CPU of its own for the engine nobody has to keep off it.
     tuned.set("matchd", "cpu", -1)
     gone = tuned.ctl_json("tune", "apply", "--root", tree)
-    assert len(gone["removed"]) == 5 and "systemctl daemon-reload" in gone["next"]
+    assert len(gone["removed"]) == 6 and "systemctl daemon-reload" in gone["next"]
     assert not list((tree / UNITS).rglob("*.conf"))
     tuned.ctl("undo", changes[0]["id"])
     assert helper.lines.count(UNDO) == 1
