@@ -1,0 +1,262 @@
+// What goes wrong, and how it is put right.
+
+import Failover
+
+/// A kind of fault.
+enum SimulatedFault: Int, CaseIterable {
+    case powerCut, matchdCrash, agentCrash, bothDown, pauseHost, pauseMatchd, pauseAgent, hungDisk
+    case cutBoth, cutOneWay, cutEtcd, cutFromBoth, lossy, slow, etcdDown
+    case wiped, oldImage, recentImage, switchover, forced, operatorPause, standbyRemove
+    // These happen by themselves, as often as the plan says.
+    case crashInStep, lateSwap, doubledSwap, lostAnswer, staleRead, cut
+
+    static let injected = Array(allCases.prefix { $0 != .crashInStep })
+}
+
+/// Which links work.
+struct SimulatedNetwork {
+    /// From a host to its peer.
+    var isCut = [false, false]
+    var isCutToEtcd = [false, false]
+    var isCutFromEtcd = [false, false]
+    var lossOneIn = 0
+    var doubleOneIn = 0
+    var delayMicrosMax = 800
+
+    func passes(_ host: Int, _ random: inout SeededRandom) -> Bool {
+        !isCut[host] && !random.oneIn(lossOneIn)
+    }
+    func reachesEtcd(_ host: Int, _ random: inout SeededRandom) -> Bool { !isCutToEtcd[host] }
+    func hearsEtcd(_ host: Int, _ random: inout SeededRandom) -> Bool { !isCutFromEtcd[host] }
+
+    /// In order, as on one connection, unless it loses some or is slow.
+    private var arrivesAt: [Int64] = [0, 0]
+
+    /// When a frame that is sent now arrives.
+    mutating func arrival(from host: Int, at time: Int64, _ random: inout SeededRandom) -> Int64 {
+        let at = time + random.micros(100, random.below(4) == 0 ? delayMicrosMax : 300)
+        if lossOneIn > 0 || delayMicrosMax > 1_000 { return at }
+        arrivesAt[host] = max(arrivesAt[host], at)
+        return arrivesAt[host]
+    }
+}
+
+/// What one seed has in store.
+struct SimulationPlan {
+    struct Fault {
+        let kind: SimulatedFault
+        let host: Int
+        let at: Int64
+        let lasts: Int64
+    }
+    private(set) var faults: [Fault] = []
+    let chunk: Int
+    let loadMicros: Int
+    let restartMillisMax: Int
+    let lateOneIn: Int
+    let doubleOneIn: Int
+    let lostAnswerOneIn: Int
+    let staleOneIn: Int
+    let crashOneIn: Int
+    let crashStep: SimulationStep
+    let healsAt: Int64
+
+    init(_ random: inout SeededRandom, _ broken: BrokenRule) {
+        let milli = Simulation.milli
+        chunk = [1, 2, 8, 64][random.below(4)]
+        loadMicros = [4_000, 15_000, 40_000][random.below(3)]
+        restartMillisMax = [60, 400, 1_200][random.below(3)]
+        lateOneIn = [0, 0, 20, 5][random.below(4)]
+        doubleOneIn = [0, 0, 10, 3][random.below(4)]
+        lostAnswerOneIn = [0, 0, 10, 3][random.below(4)]
+        staleOneIn = [0, 4, 2][random.below(3)]
+        crashOneIn = [0, 8, 40][random.below(3)]
+        crashStep = SimulationStep.allCases[random.below(SimulationStep.allCases.count)]
+        // A seed has a few kinds of faults, so that each meets itself again.
+        let kinds = (0..<(2 + random.below(3))).map { _ in
+            SimulatedFault.injected[random.below(SimulatedFault.injected.count)]
+        }
+        let count = 2 + random.below(6)
+        var at = 1_000 * milli
+        for _ in 0..<count {
+            at += random.oneIn(3) ? random.millis(0, 60) : random.millis(100, 1_600)
+            faults.append(
+                Fault(
+                    kind: kinds[random.below(kinds.count)], host: random.below(2), at: at,
+                    lasts: random.oneIn(3) ? random.millis(10, 300) : random.millis(300, 3_000)))
+        }
+        healsAt = at + random.millis(500, 2_500)
+    }
+}
+
+extension Simulation {
+    func planFaults() {
+        for (index, fault) in plan.faults.enumerated() { add(.fault(index), after: fault.at) }
+        add(.heal, after: plan.healsAt)
+    }
+
+    /// The host that is primary by the record; sometimes its peer.
+    private func primary() -> Int { etcd.record.primary == hosts[0].name ? 0 : 1 }
+
+    func inject(_ fault: SimulationPlan.Fault) {
+        guard !isHealed else { return }
+        let host = random.oneIn(3) ? fault.host : primary()
+        let until = time + fault.lasts
+        trace?("fault: \(fault.kind) at \(hosts[host].name)")
+        note(fault.kind)
+        switch fault.kind {
+        case .powerCut, .wiped, .oldImage, .recentImage: cutPower(host, fault)
+        case .bothDown:
+            for each in 0..<2 {
+                powerOff(each)
+                let after = each == host ? fault.lasts : fault.lasts + random.millis(0, 3_000)
+                add(.powerOn(each, token: hosts[each].token), after: after)
+            }
+        case .matchdCrash: endMatchd(host, restarts: true)
+        case .agentCrash: endAgent(host, after: fault.lasts / 2)
+        case .pauseHost:
+            hosts[host].matchdPausedUntil = until
+            hosts[host].agentPausedUntil = until
+        case .pauseMatchd: hosts[host].matchdPausedUntil = until
+        case .pauseAgent: hosts[host].agentPausedUntil = until
+        case .hungDisk: hosts[host].hungUntil = until
+        case .cutBoth: network.isCut = [true, true]
+        case .cutOneWay: network.isCut[host] = true
+        case .cutEtcd:
+            if random.oneIn(2) { network.isCutToEtcd[host] = true }
+            network.isCutFromEtcd[host] = true
+        case .cutFromBoth:
+            network.isCut = [true, true]
+            network.isCutToEtcd[host] = true
+            network.isCutFromEtcd[host] = true
+        case .lossy:
+            network.lossOneIn = 4
+            network.doubleOneIn = 3
+        case .slow: network.delayMicrosMax = 400_000
+        case .etcdDown: etcd.isDown = true
+        case .switchover: step(primary(), .verb(.switchover))
+        case .forced: force()
+        case .operatorPause: step(host, .verb(.pause))
+        case .standbyRemove: step(primary(), .verb(.standbyRemove))
+        case .crashInStep, .lateSwap, .doubledSwap, .lostAnswer, .staleRead, .cut: break
+        }
+        if random.oneIn(3) { network = SimulatedNetwork() }
+        if fault.kind != .etcdDown, random.oneIn(2) { etcd.isDown = false }
+    }
+
+    private func cutPower(_ host: Int, _ fault: SimulationPlan.Fault) {
+        powerOff(host)
+        var disk = hosts[host].disk
+        switch fault.kind {
+        case .wiped:
+            let replica = broken == .hostsNotReplicas ? disk.replica : newReplica()
+            disk = SimulatedDisk(replica: replica)
+        case .oldImage where etcd.floor > 1:
+            rewind(&disk, to: random.below(min(disk.records.count, Int(etcd.floor))))
+            hosts[host].isOldImage = true
+        case .recentImage where plan.crashOneIn == 0 && disk.records.count > Int(etcd.floor):
+            // Above the floor, below what was acknowledged: no rule sees that in time.
+            let kept = Int(etcd.floor) + random.below(disk.records.count - Int(etcd.floor))
+            if kept < judge.acknowledged.count { judge.mayLose = true }
+            rewind(&disk, to: kept)
+            hosts[host].isOldImage = true
+        default: break
+        }
+        hosts[host].disk = disk
+        judge.checkSet()
+        add(.powerOn(host, token: hosts[host].token), after: fault.lasts)
+    }
+
+    private func rewind(_ disk: inout SimulatedDisk, to count: Int) {
+        disk.records.removeSubrange(min(count, disk.records.count)...)
+        disk.durable = disk.records.count
+        disk.released = min(disk.released, UInt64(disk.records.count))
+        disk.promise = disk.lastEpoch
+    }
+
+    /// An operator turns the primary off and forces the other host; the primary comes back later.
+    private func force() {
+        let (off, on) = (primary(), 1 - primary())
+        guard hosts[on].isUp, hosts[on].core != nil else { return }
+        if broken == .forcedWhileAlive {
+            network.isCut = [true, true]
+        } else {
+            powerOff(off)
+            add(.powerOn(off, token: hosts[off].token), after: random.millis(1_500, 3_000))
+        }
+        step(on, .verb(.failover(peerIsOff: true)))
+    }
+
+    // MARK: Healing
+
+    func heal() {
+        isHealed = true
+        healedAt = time
+        network = SimulatedNetwork()
+        etcd.isDown = false
+        for host in 0..<2 {
+            hosts[host].matchdPausedUntil = min(hosts[host].matchdPausedUntil, time)
+            hosts[host].agentPausedUntil = min(hosts[host].agentPausedUntil, time)
+            hosts[host].hungUntil = min(hosts[host].hungUntil, time)
+            powerOn(host)
+        }
+        judge.countFromHere()
+        trace?("healed")
+        add(.operate, after: 100 * Self.milli)
+    }
+
+    /// What operators do when all is well again, and whether it is.
+    func operate() {
+        let since = time - healedAt
+        for host in 0..<2 where hosts[host].core != nil {
+            step(host, .verb(.resume))
+            step(host, .verb(.standbyAdd))
+        }
+        if isWell { return finish() }
+        let isLost = !(0..<2).contains { host in
+            etcd.record.replica(of: hosts[host].name) == hosts[host].disk.replica
+        }
+        if isLost || judge.mayLose, since > 3_000 * Self.milli, !isReopened {
+            reopenByForce()
+        }
+        for host in 0..<2 where hosts[host].matchd?.state == .stopped && judge.mayLose {
+            rejoin(host)
+        }
+        let limit: Int64 = (isLost || judge.mayLose || isReopened ? 14_000 : 8_000) * Self.milli
+        if since > limit {
+            let who = judge.firstAcknowledgedAt == nil ? "nothing is acknowledged" : "not both are in sync"
+            return judge.accuse("no progress after healing: \(who)")
+        }
+        add(.operate, after: 100 * Self.milli)
+    }
+
+    /// Nobody in sync is left: the operator decides.
+    private func reopenByForce() {
+        isReopened = true
+        let on = hosts[0].disk.records.count >= hosts[1].disk.records.count ? 0 : 1
+        powerOff(1 - on)
+        add(.powerOn(1 - on, token: hosts[1 - on].token), after: 2_000 * Self.milli)
+        step(on, .verb(.failover(peerIsOff: true)))
+        judge.countFromHere()
+    }
+
+    /// A host that would have to cut what was released becomes a learner with an empty journal.
+    private func rejoin(_ host: Int) {
+        isReopened = true
+        powerOff(host)
+        hosts[host].disk = SimulatedDisk(replica: newReplica())
+        powerOn(host)
+    }
+
+    private var isWell: Bool {
+        guard etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 else { return false }
+        let host = primary()
+        guard let matchd = hosts[host].matchd else { return false }
+        return matchd.state == .leading && matchd.epoch == etcd.record.epoch && matchd.isLinkOpen
+    }
+
+    private func finish() {
+        judge.checkSet()
+        isOver = true
+    }
+}
