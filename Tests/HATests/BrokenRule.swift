@@ -18,7 +18,7 @@ enum BrokenRule: String, CaseIterable {
     case cutWithoutPrevious, cutReleased
     // raise, add, remove, floor, forced
     case neverRaise, addBeforeMatched, addWithoutEpoch, addWithoutRequirement, neverRemove
-    case floorOnlyAlone, noFloorCheck, forcedWhileAlive
+    case floorOnlyAlone, floorGoesBack, noFloorCheck, forcedWhileAlive
     // lease
     case leaseFromReceipt, echoWithoutProgress, claimWithinLease
 }

@@ -34,8 +34,10 @@ struct SimulatedEtcd {
         }
     }
 
-    mutating func put(_ floor: FloorPut) -> SwapAnswer {
-        guard floor.compared.attempt == record.attempt else { return .notDone(record) }
+    mutating func put(_ floor: FloorPut, _ broken: BrokenRule) -> SwapAnswer {
+        guard floor.compared.attempt == record.attempt,
+            floor.sequence >= self.floor || broken == .floorGoesBack
+        else { return .notDone(record) }
         self.floor = floor.sequence
         return .done
     }

@@ -326,7 +326,7 @@ final class Simulation {
         for order in effects.orders { send(order, host) }
         if let epoch = effects.reapedEpoch, network.passes(host, &random) {
             add(.notice(to: 1 - host, epoch: epoch), after: random.micros(100, 1_000))
-            if crashes(host, at: .notice) { return }
+            if crashes(host, at: .notice), !isAgent(host, agent) { return }
         }
         if let swap = effects.swap {
             if broken == .neverRemove, swap.purpose == .remove {
@@ -335,7 +335,7 @@ final class Simulation {
             } else {
                 request(.swap(swap), host)
             }
-            if crashes(host, at: .swapSent) { return }
+            if crashes(host, at: .swapSent), !isAgent(host, agent) { return }
         }
         if let floor = effects.floor {
             let isDropped =
@@ -442,9 +442,9 @@ final class Simulation {
                 if swap.floor != nil { judge.giveUp(from) }
                 trace?("etcd: \(swap.purpose) by \(hosts[from].name), epoch \(swap.value.epoch)")
                 judge.checkSet()
-                if crashes(from, at: .swapApplied) { return }
+                _ = crashes(from, at: .swapApplied)
             }
-        case .floor(let floor): answer = .floorAnswered(etcd.put(floor))
+        case .floor(let floor): answer = .floorAnswered(etcd.put(floor, broken))
         case .read(let read):
             var record = etcd.record
             if !read.mustWrite, random.oneIn(plan.staleOneIn), !isHealed, let old = etcd.past.last {

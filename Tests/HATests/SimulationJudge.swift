@@ -94,6 +94,9 @@ final class SimulationJudge {
         }
         world.trace?("given up: from \(same + 1) to \(acknowledged.count)")
         acknowledged.removeSubrange(same...)
+        // What an earlier force gave up, and this host knows to have been released, is back.
+        let known = Int(world.hosts[host].matchd?.standby.released ?? 0)
+        if same < known { acknowledged += records[same..<min(known, records.count)] }
     }
 
     func cuts(_ host: Int, from sequence: Int, isKnownReleased: Bool) {

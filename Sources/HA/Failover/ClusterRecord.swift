@@ -43,11 +43,13 @@ public struct InSyncReplica: Hashable, Sendable {
     }
 }
 
-/// The last forced failover: what was released at `from` and later in epochs below `epoch` is lost.
+/// The last forced failover: what was released at `from` and later in epochs below `epoch` may be
+/// lost. `from` is behind what the forced host knew to be released: its own tail behind that need
+/// not be what was released, so its end would be too high.
 public struct ForcedStart: Hashable, Sendable {
     /// The epoch that began by force.
     public let epoch: UInt32
-    /// The first sequence that it wrote anew.
+    /// The first sequence that may be cut for it.
     public let from: UInt64
     /// That start.
     public init(epoch: UInt32, from: UInt64) { (self.epoch, self.from) = (epoch, from) }
@@ -120,7 +122,9 @@ public struct RecordSwap: Hashable, Sendable {
     }
 }
 
-/// The floor to put while the record is still mine; it confirms the role, for it writes.
+/// The floor to put while the record is still mine; it confirms the role, for it writes. The
+/// transaction also compares the floor, which must be no higher: a put that comes late would lower
+/// it, and an old image would pass.
 public struct FloorPut: Hashable, Sendable {
     /// The value that the record must have.
     public let compared: ClusterRecord

@@ -166,7 +166,7 @@ extension FailoverCore {
             .claim, comparing: record, epoch: claim.epoch,
             inSync: keepsSet ? record.inSync : [own],
             forced: isForced
-                ? ForcedStart(epoch: claim.epoch, from: report.end + 1) : record.forced,
+                ? ForcedStart(epoch: claim.epoch, from: report.commitPoint + 1) : record.forced,
             floor: isForced ? report.end : nil, &effects)
         phase = .claiming(claim)
         effects.transitions.append(isForced ? .forced : .claimed)
