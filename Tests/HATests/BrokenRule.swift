@@ -5,9 +5,9 @@ enum BrokenRule: String, CaseIterable {
     case none
     // I1
     case releaseWithoutPeer, releaseUnsynced, acknowledgeOldTail, acknowledgeUnsynced
-    case countAnyEpoch, countAnyReplica, gateGoesBack
+    case countAnyEpoch, gateGoesBack
     // I2
-    case noPromise, promiseInMemory, startWithoutPromise
+    case noPromise, promiseInMemory
     // I3, swap
     case removalUnknownIsDone, claimUnknownIsDone, addUnknownIsNotDone
     case compareEpochOnly, compareWithoutAttempt
@@ -21,4 +21,7 @@ enum BrokenRule: String, CaseIterable {
     case floorOnlyAlone, floorGoesBack, noFloorCheck, forcedWhileAlive
     // lease
     case leaseFromReceipt, echoWithoutProgress, claimWithinLease
+
+    /// Whether it makes the floor lower than it should be.
+    var isOfTheFloor: Bool { self == .floorOnlyAlone || self == .floorGoesBack }
 }

@@ -8,6 +8,12 @@ extension SimulatedMatchd {
     func beacon() {
         guard isPrimary else { return }
         sendBeacon()
+        if hasProgress { workedAt = world.now }
+        if gate.replica != nil, holdsLease,
+            world.now.since(workedAt) > world.timing.leaseNanos + world.timing.beaconNanos
+        {
+            world.judge.accuse("a primary that hangs holds its lease")
+        }
         resendIfStalled()
         sendAppends()
         release()
@@ -81,8 +87,10 @@ extension SimulatedMatchd {
             if !isConfirmed, UInt64(same) < counted!.sequence { return }
             peerLacks = false
             if world.broken == .cutWithoutPrevious { same = min(offer.count, records.count) }
-            sentUpTo = same
-            if same == records.count { sendAppend(from: same + 1, count: 0) }
+            // A frame or two of what is equal: matched then ends within an old tail.
+            let probe = min(same, world.random.below(3))
+            sentUpTo = same - probe
+            if same == records.count, probe == 0 { sendAppend(from: same + 1, count: 0) }
             sendAppends()
         }
         if sentUpTo == nil, new.matched > 0 { sentUpTo = Int(new.matched) }
@@ -97,10 +105,6 @@ extension SimulatedMatchd {
         if world.broken == .countAnyEpoch {
             ack = PeerAcknowledgement(
                 epoch: epoch, process: new.process, replica: new.replica, matched: new.matched)
-        }
-        if world.broken == .countAnyReplica, let replica = gate.replica {
-            ack = PeerAcknowledgement(
-                epoch: epoch, process: new.process, replica: replica, matched: new.matched)
         }
         guard ack.epoch == epoch else { return }
         if ack.matched > 0 {

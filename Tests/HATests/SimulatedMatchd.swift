@@ -10,6 +10,7 @@ final class SimulatedMatchd {
 
     var state = MatchdState.recovered
     var epoch: UInt32 = 0
+    var ordersRun: UInt64 = 0
     var ordersDone: UInt64 = 0
     var keeper: PromiseKeeper
     var gate: PeerRequirement
@@ -39,6 +40,8 @@ final class SimulatedMatchd {
     /// The most that this replica acknowledged to this process.
     var counted: (replica: ReplicaIdentity, sequence: UInt64)?
     var lastMatched: UInt64 = 0
+    /// When it last sent a beacon with progress.
+    var workedAt = BootTime(nanos: 0)
     var isReportDue = false
     /// Variant: the requirement is applied only when the addition is known.
     var reportedRequirement: ReplicaIdentity?
@@ -80,6 +83,7 @@ final class SimulatedMatchd {
             promise: keeper.promise, end: UInt64(disk.records.count), endEpoch: disk.lastEpoch,
             durable: UInt64(disk.durable),
             commitPoint: isPrimary ? gate.released : standby.released)
+        report.ordersRun = ordersRun
         report.ordersDone = ordersDone
         report.oldestWaiting = unsyncedSince.map { BootTime(nanos: $0) }
         report.heardAt = heardAt
@@ -111,7 +115,7 @@ final class SimulatedMatchd {
 
     func obey(_ order: MatchdOrder) {
         guard order.process == process else { return }
-        ordersDone = order.number
+        (ordersRun, ordersDone) = (order.run, order.number)
         defer { world.reportSoon(host) }
         guard order.binds(process, epoch: isPrimary ? epoch : keeper.least) else { return }
         switch order.action {
@@ -120,7 +124,7 @@ final class SimulatedMatchd {
             if renews, world.broken != .noFloorCheck, world.broken != .hostsNotReplicas {
                 disk.replica = world.newReplica()
             }
-            if world.broken != .startWithoutPromise { promise(order.epoch) }
+            if world.broken != .promiseInMemory { promise(order.epoch) }
             self.forced = forced ?? self.forced
             if state != .sealed, case .following(true) = state { return }
             state = .following(isConfirmed: isConfirmed)
@@ -219,7 +223,7 @@ final class SimulatedMatchd {
         }
         guard !isSyncing, disk.durable < disk.records.count else { return }
         isSyncing = true
-        let latency = world.random.micros(100, 2_000)
+        let latency = world.random.micros(100, world.isHealed ? 2_000 : world.plan.syncMicrosMax)
         world.add(
             .synced(host, process: process.number, upTo: disk.records.count, cuts: cuts),
             after: max(latency, world.hosts[host].hungUntil - world.time))

@@ -77,7 +77,7 @@ enum SimulatedRequest {
 enum SimulatedHappening {
     case tick(Int, agent: Int)
     case toAgent(Int, agent: Int, FailoverEvent)
-    case toMatchd(Int, MatchdOrder)
+    case toMatchd(Int, agent: Int, MatchdOrder)
     case report(Int, process: UInt64)
     case beacon(Int, process: UInt64)
     case synced(Int, process: UInt64, upTo: Int, cuts: Int)

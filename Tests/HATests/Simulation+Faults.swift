@@ -53,6 +53,7 @@ struct SimulationPlan {
     let chunk: Int
     let loadMicros: Int
     let restartMillisMax: Int
+    let syncMicrosMax: Int
     let lateOneIn: Int
     let doubleOneIn: Int
     let lostAnswerOneIn: Int
@@ -65,6 +66,7 @@ struct SimulationPlan {
         let milli = Simulation.milli
         chunk = [1, 2, 8, 64][random.below(4)]
         loadMicros = [4_000, 15_000, 40_000][random.below(3)]
+        syncMicrosMax = [2_000, 2_000, 60_000, 400_000][random.below(4)]
         restartMillisMax = [60, 400, 1_200][random.below(3)]
         lateOneIn = [0, 0, 20, 5][random.below(4)]
         doubleOneIn = [0, 0, 10, 3][random.below(4)]
@@ -130,9 +132,9 @@ extension Simulation {
             network.isCutToEtcd[host] = true
             network.isCutFromEtcd[host] = true
         case .lossy:
-            network.lossOneIn = 4
+            network.lossOneIn = random.oneIn(2) ? 4 : 40
             network.doubleOneIn = 3
-        case .slow: network.delayMicrosMax = 400_000
+        case .slow: network.delayMicrosMax = random.oneIn(2) ? 400_000 : 1_500_000
         case .etcdDown: etcd.isDown = true
         case .switchover: step(primary(), .verb(.switchover))
         case .forced: force()
@@ -151,8 +153,8 @@ extension Simulation {
         case .wiped:
             let replica = broken == .hostsNotReplicas ? disk.replica : newReplica()
             disk = SimulatedDisk(replica: replica)
-        case .oldImage where etcd.floor > 1:
-            rewind(&disk, to: random.below(min(disk.records.count, Int(etcd.floor))))
+        case .oldImage where etcd.floor > 1 && etcd.floor == floorDue || broken.isOfTheFloor:
+            rewind(&disk, to: random.below(min(disk.records.count, Int(floorDue))))
             hosts[host].isOldImage = true
         case .recentImage where plan.crashOneIn == 0 && disk.records.count > Int(etcd.floor):
             // Above the floor, below what was acknowledged: no rule sees that in time.
@@ -191,13 +193,13 @@ extension Simulation {
 
     func heal() {
         isHealed = true
+        // What stands still goes on by itself, in order.
+        let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil, $0.hungUntil) }.max()!
+        if until > time { return add(.heal, after: until - time) }
         healedAt = time
         network = SimulatedNetwork()
         etcd.isDown = false
         for host in 0..<2 {
-            hosts[host].matchdPausedUntil = min(hosts[host].matchdPausedUntil, time)
-            hosts[host].agentPausedUntil = min(hosts[host].agentPausedUntil, time)
-            hosts[host].hungUntil = min(hosts[host].hungUntil, time)
             powerOn(host)
         }
         judge.countFromHere()

@@ -50,6 +50,8 @@ final class Simulation {
     var isHealed = false
     var healedAt: Int64 = 0
     var isOver = false
+    /// The highest floor that a primary sent while it was one.
+    var floorDue: UInt64 = 0
     var isReopened = false
     var fakePromise: (process: ProcessNumber, epoch: UInt32)?
     var transitions = [Int](repeating: 0, count: FailoverTransition.allCases.count)
@@ -118,8 +120,8 @@ final class Simulation {
                 return
             }
             step(host, event)
-        case .toMatchd(let host, let order):
-            guard let matchd = hosts[host].matchd else { return }
+        case .toMatchd(let host, let agent, let order):
+            guard let matchd = hosts[host].matchd, agent == hosts[host].agent else { return }
             let until = max(hosts[host].matchdPausedUntil, hosts[host].hungUntil)
             guard !defers(happening, until) else { return }
             matchd.obey(order)
@@ -338,6 +340,7 @@ final class Simulation {
             if crashes(host, at: .swapSent), !isAgent(host, agent) { return }
         }
         if let floor = effects.floor {
+            if floor.compared == etcd.record { floorDue = max(floorDue, floor.sequence) }
             let isDropped =
                 broken == .floorOnlyAlone
                 && etcd.record.inSync.count == 2
@@ -357,7 +360,7 @@ final class Simulation {
     }
 
     private func send(_ order: MatchdOrder, _ host: Int) {
-        add(.toMatchd(host, order), after: 200_000)
+        add(.toMatchd(host, agent: hosts[host].agent, order), after: 200_000)
     }
 
     /// A definite answer, or none, reaches the agent; broken rules misread it.
@@ -365,9 +368,10 @@ final class Simulation {
         switch event {
         case .swapAnswered(let attempt, .unknown):
             let purpose = hosts[host].core!.swapUnderWay(attempt)?.purpose
-            if broken == .removalUnknownIsDone, purpose == .remove
-                || broken == .claimUnknownIsDone, purpose == .claim
-            {
+            let isMisread =
+                broken == .removalUnknownIsDone && purpose == .remove
+                || broken == .claimUnknownIsDone && purpose == .claim
+            if isMisread {
                 return step(host, .swapAnswered(attempt, .done))
             }
             if broken == .addUnknownIsNotDone, purpose == .add,
@@ -439,7 +443,10 @@ final class Simulation {
             let (result, changed) = etcd.swap(swap, broken)
             answer = .swapAnswered(swap.value.attempt, result)
             if changed {
-                if swap.floor != nil { judge.giveUp(from) }
+                if let floor = swap.floor {
+                    floorDue = floor
+                    judge.giveUp(from)
+                }
                 trace?("etcd: \(swap.purpose) by \(hosts[from].name), epoch \(swap.value.epoch)")
                 judge.checkSet()
                 _ = crashes(from, at: .swapApplied)
@@ -469,7 +476,8 @@ final class Simulation {
         let at = network.arrival(from: host, at: time, &random)
         agenda.add(.frame(to: 1 - host, frame), at: at)
         if random.oneIn(network.doubleOneIn) {
-            agenda.add(.frame(to: 1 - host, frame), at: at + random.millis(0, 200))
+            let later = random.oneIn(3) ? random.millis(500, 3_000) : random.millis(0, 200)
+            agenda.add(.frame(to: 1 - host, frame), at: at + later)
         }
     }
 

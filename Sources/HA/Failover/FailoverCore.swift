@@ -52,6 +52,8 @@ public struct FailoverCore: Sendable {
     let run: UInt64
     var swapCount: UInt64 = 0
     var orderCount: UInt64 = 0
+    /// The orders before those to the process that runs.
+    var processOrders: UInt64 = 0
     var phase = FailoverPhase.starting
     var term: FailoverTerm?
     var pending: PendingSwap?
@@ -163,10 +165,7 @@ public struct FailoverCore: Sendable {
             if report.process < old.process { return }
             processEnded(&effects)
         }
-        if view.report == nil {
-            processSeenAt = now
-            orderCount = max(orderCount, report.ordersDone)
-        }
+        if view.report == nil { processSeenAt = now }
         view.report = report
         view.reportedAt = now
     }
@@ -180,6 +179,7 @@ public struct FailoverCore: Sendable {
         giveUpRole(&effects)
         view.report = nil
         view.reportedAt = nil
+        processOrders = orderCount
     }
 
     /// Follows from the start again.
@@ -197,7 +197,10 @@ public struct FailoverCore: Sendable {
     }
 
     /// All orders are carried out, as far as the report shows.
-    var isCurrent: Bool { view.report?.ordersDone == orderCount }
+    var isCurrent: Bool {
+        guard orderCount > processOrders, let report = view.report else { return true }
+        return report.ordersRun == run && report.ordersDone == orderCount
+    }
 
     /// Whether etcd answered of late.
     func hasArbiter(at now: BootTime) -> Bool {
@@ -211,7 +214,9 @@ public struct FailoverCore: Sendable {
         guard let report = view.report else { return }
         orderCount += 1
         effects.orders.append(
-            MatchdOrder(number: orderCount, process: report.process, epoch: epoch, action: action))
+            MatchdOrder(
+                run: run, number: orderCount, process: report.process, epoch: epoch,
+                action: action))
     }
 
     /// Reads the record: at each start, while a claim is near, and once a second by a follower.
@@ -254,7 +259,8 @@ public struct FailoverCore: Sendable {
         hasAddress = true
         orderCount += 1
         effects.opensLink = MatchdOrder(
-            number: orderCount, process: report.process, epoch: term.epoch, action: .openLink)
+            run: run, number: orderCount, process: report.process, epoch: term.epoch,
+            action: .openLink)
         effects.transitions.append(.opened)
     }
 }

@@ -60,7 +60,9 @@ public struct PeerReport: Hashable, Sendable {
 public struct MatchdReport: Hashable, Sendable {
     /// Which process.
     public var process: ProcessNumber
-    /// The last order that it carried out.
+    /// The run of the agent whose order it last carried out or refused.
+    public var ordersRun: UInt64 = 0
+    /// The number of that order.
     public var ordersDone: UInt64 = 0
     /// What it does.
     public var state: MatchdState
@@ -166,9 +168,12 @@ public enum MatchdAction: Hashable, Sendable {
     case end
 }
 
-/// An order. matchd obeys only what names its own process and no lower epoch.
+/// An order. matchd obeys only what names its own process and no lower epoch, of the agent that
+/// connected last.
 public struct MatchdOrder: Hashable, Sendable {
-    /// Counts the orders to a process.
+    /// Which run of the agent sent it.
+    public let run: UInt64
+    /// Counts the orders of that run.
     public let number: UInt64
     /// Which process.
     public let process: ProcessNumber
@@ -178,7 +183,10 @@ public struct MatchdOrder: Hashable, Sendable {
     public let action: MatchdAction
 
     /// That order.
-    public init(number: UInt64, process: ProcessNumber, epoch: UInt32, action: MatchdAction) {
+    public init(
+        run: UInt64, number: UInt64, process: ProcessNumber, epoch: UInt32, action: MatchdAction
+    ) {
+        self.run = run
         self.number = number
         self.process = process
         self.epoch = epoch
