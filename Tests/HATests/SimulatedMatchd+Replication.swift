@@ -58,12 +58,11 @@ extension SimulatedMatchd {
 
     /// An echo, or an offer from a standby that has not matched.
     func takeEcho(
-        epoch: UInt32, sentAt: BootTime, isEcho: Bool, isConfirmed: Bool,
-        _ new: PeerAcknowledgement, offer: [SimulatedRecord]?
+        epoch: UInt32, sentAt: BootTime, isEcho: Bool, _ new: PeerAcknowledgement,
+        offer: [SimulatedRecord]?
     ) {
         guard isPrimary, epoch == self.epoch, new.process >= peerProcess else { return }
         let isCounted = counted?.replica == new.replica
-        if !isConfirmed, !isCounted { return }
         if new.process != peerProcess || new.replica != peerReplica {
             forgetPeer()
             peerProcess = new.process
@@ -84,7 +83,6 @@ extension SimulatedMatchd {
                 world.reportSoon(host)
                 return
             }
-            if !isConfirmed, UInt64(same) < counted!.sequence { return }
             peerLacks = false
             if world.broken == .cutWithoutPrevious { same = min(offer.count, records.count) }
             // A frame or two of what is equal: matched then ends within an old tail.
@@ -148,7 +146,6 @@ extension SimulatedMatchd {
         }
         switch keeper.verdict(on: epoch) {
         case .refuse(let promise):
-            if world.broken == .noPromise, epoch >= disk.lastEpoch { break }
             world.send(
                 .refuse(promise: promise, replica: disk.replica, process: process), from: host)
             return false
@@ -175,12 +172,13 @@ extension SimulatedMatchd {
             matched = UInt64(disk.durable)
         }
         if world.broken == .acknowledgeUnsynced { matched = standby.matched }
+        if state == .following(isConfirmed: false) { matched = 0 }
         return PeerAcknowledgement(
             epoch: epoch, process: process, replica: disk.replica, matched: matched)
     }
 
     func acknowledge() {
-        guard isFollowing, standby.acknowledged > 0 else { return }
+        guard state == .following(isConfirmed: true), standby.acknowledged > 0 else { return }
         show()
         world.send(.appended(acknowledgement), from: host)
         if sealedEnd != nil { world.reportSoon(host) }
@@ -192,7 +190,8 @@ extension SimulatedMatchd {
         guard admits(epoch), case .following(let isConfirmed) = state else { return }
         let worksThere = hasProgress || world.broken == .echoWithoutProgress
         let echoes = BeaconRule.echoes(
-            epoch: epoch, hasProgress: worksThere, keeper: keeper, isFollowing: true)
+            epoch: epoch, hasProgress: worksThere, keeper: keeper,
+            isConfirmed: isConfirmed)
         if echoes || world.broken == .noPromise { heardAt = world.now }
         if sealedEnd != self.sealedEnd { world.reportSoon(host) }
         self.sealedEnd = sealedEnd
@@ -200,8 +199,7 @@ extension SimulatedMatchd {
         show()
         world.send(
             .echo(
-                epoch: epoch, sentAt: sentAt, isEcho: echoes, isConfirmed: isConfirmed,
-                acknowledgement: acknowledgement,
+                epoch: epoch, sentAt: sentAt, isEcho: echoes, acknowledgement: acknowledgement,
                 offer: standby.matched == 0 ? disk.records : nil), from: host)
     }
 
@@ -239,7 +237,7 @@ extension SimulatedMatchd {
             }
             disk.records.append(record)
         }
-        keeper.journalEnds(in: disk.lastEpoch)
+        if world.broken != .noPromise { keeper.journalEnds(in: disk.lastEpoch) }
         standby.match(UInt64(from - 1 + records.count))
         standby.commit(commit)
         syncLater()
@@ -254,7 +252,7 @@ extension SimulatedMatchd {
         disk.released = min(disk.released, UInt64(sequence - 1))
         shown = min(shown, sequence - 1)
         cuts += 1
-        keeper.journalEnds(in: disk.lastEpoch)
+        if world.broken != .noPromise { keeper.journalEnds(in: disk.lastEpoch) }
         world.note(.cut)
     }
 

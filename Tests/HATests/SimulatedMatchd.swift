@@ -51,8 +51,10 @@ final class SimulatedMatchd {
         self.process = process
         self.world = world
         let disk = world.hosts[host].disk
-        let promise = world.broken == .promiseInMemory ? 0 : disk.promise
-        keeper = PromiseKeeper(promise: promise, journalEpoch: disk.lastEpoch)
+        // Record, disk and journal back each other: the rule is broken where all three are.
+        let forgets = world.broken == .promiseInMemory || world.broken == .noPromise
+        keeper = PromiseKeeper(
+            promise: forgets ? 0 : disk.promise, journalEpoch: forgets ? 0 : disk.lastEpoch)
         gate = PeerRequirement(released: disk.released)
         lease = ReleaseLease(leaseNanos: world.timing.leaseNanos)
         standby = StandbyPosition(durable: UInt64(disk.records.count), released: disk.released)
@@ -124,11 +126,14 @@ final class SimulatedMatchd {
             if renews, world.broken != .noFloorCheck, world.broken != .hostsNotReplicas {
                 disk.replica = world.newReplica()
             }
-            if world.broken != .promiseInMemory { promise(order.epoch) }
+            if world.broken != .promiseInMemory, world.broken != .noPromise {
+                promise(order.epoch)
+            }
             self.forced = forced ?? self.forced
             if state != .sealed, case .following(true) = state { return }
             state = .following(isConfirmed: isConfirmed)
             epoch = keeper.promise
+            acknowledge()
         case .promise:
             guard isFollowing || state == .promised else { return }
             if world.broken == .noPromise {
@@ -142,7 +147,7 @@ final class SimulatedMatchd {
             }
         case .lead(let terms):
             guard state == .promised || world.broken == .noPromise else { return }
-            promise(order.epoch)
+            if world.broken != .noPromise { promise(order.epoch) }
             begin(order.epoch, requiring: terms.requirement, cause: terms.cause, terms.forced)
             world.judge.promoted(host, terms)
         case .require(let replica):
@@ -211,7 +216,7 @@ final class SimulatedMatchd {
         let record = SimulatedRecord(
             epoch: epoch, writer: UInt8(host), process: UInt32(process.number), command: command)
         disk.records.append(record)
-        keeper.journalEnds(in: epoch)
+        if world.broken != .noPromise { keeper.journalEnds(in: epoch) }
         world.judge.wrote(record, at: disk.records.count)
         syncLater()
         sendAppends()
@@ -234,7 +239,9 @@ final class SimulatedMatchd {
         if cuts == self.cuts {
             disk.durable = max(disk.durable, min(upTo, disk.records.count))
             standby.sync(UInt64(disk.durable))
-            disk.released = isPrimary ? gate.released : standby.released
+            if world.random.oneIn(world.plan.marksOneIn) {
+                disk.released = isPrimary ? gate.released : standby.released
+            }
         }
         unsyncedSince = disk.durable < disk.records.count ? world.time : nil
         syncLater()

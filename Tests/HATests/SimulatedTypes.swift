@@ -57,7 +57,7 @@ enum SimulatedFrame {
     case beacon(
         epoch: UInt32, sentAt: BootTime, hasProgress: Bool, commit: UInt64, sealedEnd: UInt64?)
     case echo(
-        epoch: UInt32, sentAt: BootTime, isEcho: Bool, isConfirmed: Bool,
+        epoch: UInt32, sentAt: BootTime, isEcho: Bool,
         acknowledgement: PeerAcknowledgement, offer: [SimulatedRecord]?)
     case append(
         epoch: UInt32, from: Int, before: SimulatedRecord?, records: [SimulatedRecord],

@@ -54,6 +54,8 @@ struct SimulationPlan {
     let loadMicros: Int
     let restartMillisMax: Int
     let syncMicrosMax: Int
+    /// Sync marks with the commit point, one in so many.
+    let marksOneIn: Int
     let lateOneIn: Int
     let doubleOneIn: Int
     let lostAnswerOneIn: Int
@@ -67,6 +69,7 @@ struct SimulationPlan {
         chunk = [1, 2, 8, 64][random.below(4)]
         loadMicros = [4_000, 15_000, 40_000][random.below(3)]
         syncMicrosMax = [2_000, 2_000, 60_000, 400_000][random.below(4)]
+        marksOneIn = [1, 1, 20][random.below(3)]
         restartMillisMax = [60, 400, 1_200][random.below(3)]
         lateOneIn = [0, 0, 20, 5][random.below(4)]
         doubleOneIn = [0, 0, 10, 3][random.below(4)]
@@ -221,10 +224,14 @@ extension Simulation {
         if isLost || judge.mayLose, since > 3_000 * Self.milli, !isReopened {
             reopenByForce()
         }
-        for host in 0..<2 where hosts[host].matchd?.state == .stopped && judge.mayLose {
-            rejoin(host)
+        // After a second force nobody can say any more what the first one gave up.
+        if judge.mayLose || timesForced > 1 {
+            for host in 0..<2 where hosts[host].matchd?.state == .stopped && isOpen(1 - host) {
+                rejoin(host)
+            }
         }
-        let limit: Int64 = (isLost || judge.mayLose || isReopened ? 14_000 : 8_000) * Self.milli
+        let isOperated = isLost || judge.mayLose || isReopened || timesForced > 1
+        let limit: Int64 = (isOperated ? 14_000 : 8_000) * Self.milli
         if since > limit {
             let who = judge.firstAcknowledgedAt == nil ? "nothing is acknowledged" : "not both are in sync"
             return judge.accuse("no progress after healing: \(who)")
@@ -242,9 +249,12 @@ extension Simulation {
         judge.countFromHere()
     }
 
+    private var timesForced: Int {
+        transitions[FailoverTransition.index[.forced]!]
+    }
+
     /// A host that would have to cut what was released becomes a learner with an empty journal.
     private func rejoin(_ host: Int) {
-        isReopened = true
         powerOff(host)
         hosts[host].disk = SimulatedDisk(replica: newReplica())
         powerOn(host)
@@ -252,7 +262,10 @@ extension Simulation {
 
     private var isWell: Bool {
         guard etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 else { return false }
-        let host = primary()
+        return isOpen(primary())
+    }
+
+    private func isOpen(_ host: Int) -> Bool {
         guard let matchd = hosts[host].matchd else { return false }
         return matchd.state == .leading && matchd.epoch == etcd.record.epoch && matchd.isLinkOpen
     }

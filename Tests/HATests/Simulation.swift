@@ -472,12 +472,16 @@ final class Simulation {
     // MARK: Network
 
     func send(_ frame: SimulatedFrame, from host: Int) {
-        guard network.passes(host, &random) else { return }
-        let at = network.arrival(from: host, at: time, &random)
-        agenda.add(.frame(to: 1 - host, frame), at: at)
-        if random.oneIn(network.doubleOneIn) {
+        if network.passes(host, &random) {
+            let at = network.arrival(from: host, at: time, &random)
+            agenda.add(.frame(to: 1 - host, frame), at: at)
+        } else if !random.oneIn(8) {
+            return
+        }
+        // A copy, or what a cut held up, comes late.
+        if random.oneIn(network.doubleOneIn) || network.isCut[host] {
             let later = random.oneIn(3) ? random.millis(500, 3_000) : random.millis(0, 200)
-            agenda.add(.frame(to: 1 - host, frame), at: at + later)
+            add(.frame(to: 1 - host, frame), after: later)
         }
     }
 
@@ -487,10 +491,8 @@ final class Simulation {
             matchd.takeBeacon(
                 epoch: epoch, sentAt: sentAt, hasProgress: hasProgress, commit: commit,
                 sealedEnd: sealedEnd)
-        case .echo(let epoch, let sentAt, let isEcho, let isConfirmed, let new, let offer):
-            matchd.takeEcho(
-                epoch: epoch, sentAt: sentAt, isEcho: isEcho, isConfirmed: isConfirmed, new,
-                offer: offer)
+        case .echo(let epoch, let sentAt, let isEcho, let new, let offer):
+            matchd.takeEcho(epoch: epoch, sentAt: sentAt, isEcho: isEcho, new, offer: offer)
         case .append(let epoch, let from, let before, let records, let commit, let start, let f):
             matchd.takeAppend(
                 epoch: epoch, from: from, before: before, records, commit: commit, start: start, f)

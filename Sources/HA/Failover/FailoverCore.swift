@@ -221,7 +221,7 @@ public struct FailoverCore: Sendable {
 
     /// Reads the record: at each start, while a claim is near, and once a second by a follower.
     private mutating func read(at now: BootTime, _ effects: inout FailoverEffects) {
-        guard effects.read == nil, !reading.isAwaited else { return }
+        guard effects.read == nil else { return }
         if term != nil, view.record != nil { return }
         if let askedAt = view.askedAt, now.since(askedAt) < timing.readNanos,
             phase != .starting || askedAt >= processSeenAt
@@ -233,7 +233,7 @@ public struct FailoverCore: Sendable {
     }
 
     mutating func ask(at now: BootTime, _ effects: inout FailoverEffects) {
-        if reading.isAwaited { return }
+        if reading.isAwaited, now.since(reading.askedAt) < timing.removalNanos { return }
         reading = (reading.number + 1, now, true)
         effects.read = RecordRequest(number: reading.number, mustWrite: phase == .starting)
     }

@@ -15,7 +15,9 @@ public struct ProcessNumber: Hashable, Comparable, Sendable {
 public enum MatchdState: Hashable, Sendable {
     /// Its journal is recovered and synced; it waits for the order to follow.
     case recovered
-    /// It follows, or waits for a primary to follow. Unconfirmed: record and floor were not known.
+    /// It follows, or waits for a primary to follow. Unconfirmed, record and floor are not known: it
+    /// takes records, but acknowledges and echoes nothing, for it may be an old image of a host that
+    /// led alone since.
     case following(isConfirmed: Bool)
     /// It has promised, and neither acknowledges nor echoes below its promise.
     case promised
@@ -146,7 +148,7 @@ public struct LeadTerms: Hashable, Sendable {
 /// What matchd is to do.
 public enum MatchdAction: Hashable, Sendable {
     /// Promise at least the order's epoch and follow. Journal below the floor: with a new replica
-    /// id first. Unconfirmed: only a primary that counted this replica's acknowledgements will do.
+    /// id first. Unconfirmed: acknowledge and echo nothing.
     case follow(renewsReplica: Bool, isConfirmed: Bool, forced: ForcedStart?)
     /// Stop acknowledging and echoing, sync, promise the order's epoch durably.
     case promise

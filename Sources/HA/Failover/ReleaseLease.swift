@@ -30,10 +30,11 @@ public struct ReleaseLease: Hashable, Sendable {
 /// Which beacons a standby echoes: those of the epoch that it follows, from a primary that works.
 public enum BeaconRule {
     /// Whether to echo. A beacon without progress says that the primary hangs, so its lease must end.
+    /// An unconfirmed standby echoes none.
     public static func echoes(
-        epoch: UInt32, hasProgress: Bool, keeper: PromiseKeeper, isFollowing: Bool
+        epoch: UInt32, hasProgress: Bool, keeper: PromiseKeeper, isConfirmed: Bool
     ) -> Bool {
-        isFollowing && hasProgress && epoch == keeper.promise && keeper.verdict(on: epoch) == .take
+        isConfirmed && hasProgress && epoch == keeper.promise && keeper.verdict(on: epoch) == .take
     }
 
     /// Whether a daemon works: nothing has waited on its engine or disk for too long.
