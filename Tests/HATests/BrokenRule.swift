@@ -7,7 +7,7 @@ enum BrokenRule: String, CaseIterable {
     case releaseWithoutPeer, releaseUnsynced, acknowledgeOldTail, acknowledgeUnsynced
     case countAnyEpoch, gateGoesBack
     // I2
-    case noPromise, promiseInMemory
+    case noPromise
     // I3, swap
     case removalUnknownIsDone, claimUnknownIsDone, addUnknownIsNotDone
     case compareEpochOnly, compareWithoutAttempt

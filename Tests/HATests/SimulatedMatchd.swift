@@ -52,7 +52,7 @@ final class SimulatedMatchd {
         self.world = world
         let disk = world.hosts[host].disk
         // Record, disk and journal back each other: the rule is broken where all three are.
-        let forgets = world.broken == .promiseInMemory || world.broken == .noPromise
+        let forgets = world.broken == .noPromise
         keeper = PromiseKeeper(
             promise: forgets ? 0 : disk.promise, journalEpoch: forgets ? 0 : disk.lastEpoch)
         gate = PeerRequirement(released: disk.released)
@@ -91,7 +91,10 @@ final class SimulatedMatchd {
         report.heardAt = heardAt
         report.isHandedOver = sealedEnd.map { isFollowing && standby.acknowledged >= $0 } ?? false
         guard isPrimary else { return report }
-        report.epochStart = world.broken == .addWithoutEpoch ? 1 : epochStart
+        report.epochStart = epochStart
+        if world.broken == .addWithoutEpoch, gate.released < epochStart {
+            (report.epochStart, report.commitPoint) = (1, standby.released)
+        }
         report.requirement = gate.replica ?? reportedRequirement
         report.holdsLease = holdsLease
         report.isLinkOpen = isLinkOpen
@@ -126,9 +129,7 @@ final class SimulatedMatchd {
             if renews, world.broken != .noFloorCheck, world.broken != .hostsNotReplicas {
                 disk.replica = world.newReplica()
             }
-            if world.broken != .promiseInMemory, world.broken != .noPromise {
-                promise(order.epoch)
-            }
+            if world.broken != .noPromise { promise(order.epoch) }
             self.forced = forced ?? self.forced
             if state != .sealed, case .following(true) = state { return }
             state = .following(isConfirmed: isConfirmed)

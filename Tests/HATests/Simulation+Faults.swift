@@ -48,6 +48,8 @@ struct SimulationPlan {
         let host: Int
         let at: Int64
         let lasts: Int64
+        /// On the standby; nil: mostly on the primary.
+        var isOnStandby: Bool?
     }
     private(set) var faults: [Fault] = []
     let chunk: Int
@@ -63,6 +65,8 @@ struct SimulationPlan {
     let crashOneIn: Int
     let crashStep: SimulationStep
     let healsAt: Int64
+    /// Whether a cut holds frames up, some of which come later.
+    var holdsFrames = true
 
     init(_ random: inout SeededRandom, _ broken: BrokenRule) {
         let milli = Simulation.milli
@@ -92,6 +96,18 @@ struct SimulationPlan {
         }
         healsAt = at + random.millis(500, 2_500)
     }
+
+    /// One fault of a pair at work, and nothing else.
+    init(only kind: SimulatedFault, onStandby: Bool, _ random: inout SeededRandom) {
+        (chunk, loadMicros, syncMicrosMax, marksOneIn) = (64, 4_000, 2_000, 1)
+        (restartMillisMax, lateOneIn, doubleOneIn, lostAnswerOneIn) = (400, 0, 0, 0)
+        (staleOneIn, crashOneIn, crashStep) = (0, 0, .order)
+        let at = random.millis(3_000, 5_000)
+        holdsFrames = false
+        let long = 10_000 * Simulation.milli
+        faults = [Fault(kind: kind, host: 0, at: at, lasts: long, isOnStandby: onStandby)]
+        healsAt = at + 5_000 * Simulation.milli
+    }
 }
 
 extension Simulation {
@@ -105,7 +121,11 @@ extension Simulation {
 
     func inject(_ fault: SimulationPlan.Fault) {
         guard !isHealed else { return }
-        let host = random.oneIn(3) ? fault.host : primary()
+        var host = random.oneIn(3) ? fault.host : primary()
+        if let isOnStandby = fault.isOnStandby {
+            host = isOnStandby ? 1 - primary() : primary()
+            judge.countFromHere()
+        }
         let until = time + fault.lasts
         trace?("fault: \(fault.kind) at \(hosts[host].name)")
         note(fault.kind)
@@ -145,6 +165,7 @@ extension Simulation {
         case .standbyRemove: step(primary(), .verb(.standbyRemove))
         case .crashInStep, .lateSwap, .doubledSwap, .lostAnswer, .staleRead, .cut: break
         }
+        if fault.isOnStandby != nil { return }
         if random.oneIn(3) { network = SimulatedNetwork() }
         if fault.kind != .etcdDown, random.oneIn(2) { etcd.isDown = false }
     }
@@ -195,6 +216,7 @@ extension Simulation {
     // MARK: Healing
 
     func heal() {
+        if plan.faults[0].isOnStandby != nil { return finish() }
         isHealed = true
         // What stands still goes on by itself, in order.
         let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil, $0.hungUntil) }.max()!
@@ -218,6 +240,9 @@ extension Simulation {
             step(host, .verb(.standbyAdd))
         }
         if isWell { return finish() }
+        if let forcing, !isOpen(forcing), !hosts[1 - forcing].isUp, hosts[forcing].core != nil {
+            step(forcing, .verb(.failover(peerIsOff: true)))
+        }
         let isLost = !(0..<2).contains { host in
             etcd.record.replica(of: hosts[host].name) == hosts[host].disk.replica
         }
@@ -245,7 +270,8 @@ extension Simulation {
         let on = hosts[0].disk.records.count >= hosts[1].disk.records.count ? 0 : 1
         powerOff(1 - on)
         add(.powerOn(1 - on, token: hosts[1 - on].token), after: 2_000 * Self.milli)
-        step(on, .verb(.failover(peerIsOff: true)))
+        if hosts[on].matchd?.state == .stopped { endMatchd(on, restarts: true) }
+        forcing = on
         judge.countFromHere()
     }
 

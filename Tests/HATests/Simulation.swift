@@ -53,12 +53,21 @@ final class Simulation {
     /// The highest floor that a primary sent while it was one.
     var floorDue: UInt64 = 0
     var isReopened = false
+    /// The host that the operator forces.
+    var forcing: Int?
     var fakePromise: (process: ProcessNumber, epoch: UInt32)?
     var transitions = [Int](repeating: 0, count: FailoverTransition.allCases.count)
     var faults = [Int](repeating: 0, count: SimulatedFault.allCases.count)
     var trace: ((String) -> Void)?
 
     var now: BootTime { BootTime(nanos: time) }
+
+    /// A pair at work with one fault, to measure.
+    convenience init(seed: UInt64, only kind: SimulatedFault, onStandby: Bool) {
+        self.init(seed: seed)
+        plan = SimulationPlan(only: kind, onStandby: onStandby, &random)
+        chunk = plan.chunk
+    }
 
     init(seed: UInt64, broken: BrokenRule = .none) {
         self.seed = seed
@@ -475,7 +484,7 @@ final class Simulation {
         if network.passes(host, &random) {
             let at = network.arrival(from: host, at: time, &random)
             agenda.add(.frame(to: 1 - host, frame), at: at)
-        } else if !random.oneIn(8) {
+        } else if !plan.holdsFrames || !random.oneIn(8) {
             return
         }
         // A copy, or what a cut held up, comes late.

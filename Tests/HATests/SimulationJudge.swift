@@ -14,6 +14,9 @@ final class SimulationJudge {
     /// Since healing.
     private(set) var acknowledgedSince = 0
     private(set) var firstAcknowledgedAt: Int64?
+    /// The longest time without an acknowledgement since then.
+    private(set) var longestGap: Int64 = 0
+    private var acknowledgedAt: Int64 = 0
     /// A disk lost records above the floor, which no rule can know of: loss is not judged.
     var mayLose = false
 
@@ -50,13 +53,18 @@ final class SimulationJudge {
             } else {
                 acknowledged.append(records[index])
                 acknowledgedSince += 1
+                longestGap = max(longestGap, world.time - acknowledgedAt)
+                acknowledgedAt = world.time
                 if firstAcknowledgedAt == nil { firstAcknowledgedAt = world.time }
             }
         }
         checkLeases(host, matchd)
     }
 
-    func countFromHere() { (acknowledgedSince, firstAcknowledgedAt) = (0, nil) }
+    func countFromHere() {
+        (acknowledgedSince, firstAcknowledgedAt) = (0, nil)
+        (longestGap, acknowledgedAt) = (0, world.time)
+    }
 
     /// No other host may answer, by its lease, where this one acknowledges for want of a sign.
     private func checkLeases(_ host: Int, _ matchd: SimulatedMatchd) {
