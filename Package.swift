@@ -103,6 +103,8 @@ let package = Package(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
+        // HA: who leads. Decisions without I/O.
+        wing("HA", "Failover"),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
         wing(
@@ -178,6 +180,7 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests("HATests", ["Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
             [
