@@ -48,6 +48,9 @@ let nio: [Target.Dependency] = [
 ]
 let webSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let histogram: Target.Dependency = .product(
+    name: "Histogram", package: "hdrhistogram-swift")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -59,6 +62,7 @@ let package = Package(
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
         .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
+        .executable(name: "bourse-poller", targets: ["poller"]),
         .executable(name: "bourse-snmp", targets: ["snmp"]),
         .executable(name: "boursectl", targets: ["boursectl"]),
     ],
@@ -69,6 +73,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         // Structured logging; the daemons choose where it goes.
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // Percentiles of durations in fixed memory.
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+        // Queues that are emptied from their front: an array moves all the rest each time.
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         // History in SQLite: one writer, pooled readers.
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     ],
@@ -84,29 +92,39 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto"]),
-        // The checks of a host: from what was read to what it means. Pure.
-        wing("Host", "Checks", ["JSON"]),
-        // What the root helper does to a host.
-        wing("Host", "Helper", ["JSON", "Platform", "Checks"]),
-        wing("System", "Configuration", ["Terms", "Checks"]),
+        wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
-        // The agent: reads a host, checks it, tells of it. Its pages are files in its folder.
+        // What the agent says, as types and as JSON, and the client of its socket.
+        wing("Host", "AgentAPI", ["JSON", "Platform"]),
+        // What the root helper can be asked for: it links no check.
+        wing("Host", "HelperAPI"),
+        // The checks of a host: from what was read to what it means. Pure.
+        wing("Host", "Checks", ["JSON", "Configuration", "AgentAPI", "HelperAPI"]),
+        // What the root helper does to a host.
+        wing("Host", "Helper", ["JSON", "Platform", "HelperAPI"]),
+        // The agent: reads a host, checks it and reports. Its pages are files in its folder.
         wing(
-            "Host", "Agent", ["JSON", "Platform", "Checks"] + nio,
+            "Host", "Agent",
+            ["JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", deque] + nio,
             resources: ["html", "css", "js"].map { .embedInCode("Pages/ops.\($0)") }),
-        // The AgentX subagent; libnetsnmp is used here and nowhere else.
-        wing("Host", "SNMP", ["JSON", "Checks", "Platform", "CNetSNMP"]),
+        // Names and values of SNMP.
+        wing("Host", "SNMP"),
+        // The poller reads other devices for the agent, the AgentX subagent serves what the agent
+        // knows; libnetsnmp is used by these two alone.
+        wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
+        wing("Host", "Subagent", ["AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
-            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform"]),
+            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
+        wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // HA: who leads. Decisions without I/O.
         wing("HA", "Failover"),
         // Gateway: clients.
-        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine"]),
+        wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
         wing(
             "Gateway", "History",
             [
@@ -128,34 +146,32 @@ let package = Package(
             "CLI", "BoursectlCommands",
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "Checks", "Follower", "Configuration", "Secrets", "Presentation", arguments,
+                "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration", "Secrets",
+                "Presentation", arguments, histogram,
             ]),
         // Daemons: compose only.
         daemon(
             "matchd",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Platform",
-                "Configuration", "DaemonKit", "Secrets", logging,
+                "Terms", "Engine", "Journal", "Link", "Pipeline", "Platform", "Configuration",
+                "DaemonKit", "Secrets", logging,
             ]),
-        daemon("helper", ["Platform", "Checks", "Helper", "DaemonKit", logging]),
+        daemon("helper", ["Helper", "DaemonKit", logging]),
         daemon(
-            "auditd",
-            [
-                "Terms", "Wire", "Engine", "Journal", "Platform", "Configuration", "DaemonKit",
-                logging,
-            ]),
+            "auditd", ["Engine", "Audit", "Platform", "Configuration", "DaemonKit", logging]),
         daemon(
             "gatewayd",
             [
                 "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
                 "Secrets", logging,
             ]),
-        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "SNMP"]),
+        daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
+        daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Checks", "Configuration", "DaemonKit", "Agent",
-                "Link", logging,
+                "Terms", "JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", "Configuration",
+                "DaemonKit", "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -177,7 +193,7 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests("HATests", ["Failover"], exclude: ["Scenarios"]),
@@ -186,9 +202,13 @@ let package = Package(
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
                 "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
-            ]),
+            ], exclude: ["Fixtures"]),
         tests(
-            "HostTests", ["JSON", "Platform", "Checks", "Helper", "Agent", "SNMP"],
+            "HostTests",
+            [
+                "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks", "Helper",
+                "Agent", "SNMP", "DevicePoller", "Subagent",
+            ],
             exclude: ["Fixtures"]),
         tests("SystemTests", ["Platform", "DaemonKit", logging]),
         tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),

@@ -191,17 +191,6 @@ private struct ListBook {
         #expect(words(events(shape)) == words(events(shape)))
     }
 
-    @Test func `percentiles are those of the values to their bucket`() {
-        var histogram = Histogram()
-        for value in UInt64(1)...10_000 { histogram.record(value) }
-        for (share, exact) in [(UInt64(500), 5_000.0), (990, 9_900), (999, 9_990)] {
-            let found = Double(histogram.percentile(perMille: share))
-            #expect(abs(found - exact) / exact < 0.04)
-        }
-        #expect(histogram.max == 10_000 && histogram.count == 10_000)
-        #expect(Histogram().percentile(perMille: 500) == 0)
-    }
-
     @Test(arguments: [64, 128, 6_400, 640_000])
     func `a walk through bare memory meets each line once`(bytes: Int) {
         var memory = BareMemory(bytes: bytes)

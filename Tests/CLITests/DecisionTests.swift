@@ -35,9 +35,9 @@ import Wire
         }
         #expect(try repair(terms(price: 0...1))?.contains("--price-min") == true)
         #expect(try repair(terms(quantity: 0...1))?.contains("--qty-min") == true)
-        let most = Limits.priceTicksMax...Limits.priceTicksMax
-        let lots = Limits.quantityLotsMax...Limits.quantityLotsMax
-        #expect(try repair(terms(price: most, quantity: lots)) == "lower --price-max or --qty-max")
+        var large = try terms(quantity: 1...Limits.quantityLotsMax)
+        large.lotUnits = .max
+        #expect(repair(large) == "lower --price-max or --qty-max")
     }
 
     @Test func `sees where a fee of one unit is much of the smallest order`() throws {

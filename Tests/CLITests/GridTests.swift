@@ -1,5 +1,5 @@
-// Goal: an instrument's tick and lot in decimals become whole units or a refusal that names what
-// would do; records in a dump say what the log holds and never a secret.
+// Goal: an instrument's tick and lot in decimals become whole units or an error that names valid
+// ones; a dump shows the records of the log and never a secret.
 
 import JSON
 import Presentation
@@ -31,9 +31,9 @@ import Wire
     }
 
     @Test func `names the nearest tick and lot when the product is not whole`() throws {
-        let fault = #expect(throws: InputError.self) { try grid("0.01", "0.00001", quote: 6) }
-        #expect(fault?.repair.contains("--lot 0.0001 ") == true)
-        #expect(fault?.repair.contains("--tick 0.1 ") == true)
+        let error = #expect(throws: InputError.self) { try grid("0.01", "0.00001", quote: 6) }
+        #expect(error?.repair.contains("--lot 0.0001 ") == true)
+        #expect(error?.repair.contains("--tick 0.1 ") == true)
         #expect(try grid("0.01", "0.0001", quote: 6).notionalUnit == 1)
         #expect(try grid("0.1", "0.00001", quote: 6).notionalUnit == 1)
     }
@@ -44,7 +44,7 @@ import Wire
     }
 
     @Test(arguments: ["0", "-1", "0.000000001", "100000000000000000000"])
-    func `refuses a lot that is no whole number of units`(lot: String) {
+    func `refuses a lot that is not a whole number of units`(lot: String) {
         #expect(throws: InputError.self) { try grid("1", lot) }
     }
 
@@ -111,7 +111,7 @@ import Wire
         #expect(!json.contains("SSS"))
     }
 
-    @Test func `shows a record that it cannot read as malformed`() throws {
+    @Test func `shows an unreadable record as malformed`() throws {
         let header = RecordHeader(sequence: 1, timestamp: 0, kind: .place)
         var bytes = MassCancel(account: AccountID(1)).recordBytes(header)
         bytes[40] = 40
@@ -122,7 +122,7 @@ import Wire
         #expect(short == nil)
     }
 
-    @Test func `gives every refusal a meaning of its own`() {
+    @Test func `explains every refusal differently`() {
         let meanings = Refusal.allCases.map(\.meaning)
         #expect(!meanings.contains("refused"))
         #expect(Set(meanings).count == meanings.count)

@@ -1,17 +1,16 @@
-// Goal: boursectl as operators have it, against a real matchd: what it says it did stands in the
-// log once, also when matchd is killed meanwhile; what it refuses changes nothing and says what to
-// do.
+// Goal: boursectl as operators use it, against a real matchd: a change that it reports is in the
+// log once, even when matchd is killed meanwhile; a refused one changes nothing and names a repair.
 
 import Foundation
 import Glibc
 import Testing
 
-/// A state directory with a matchd, and boursectl for it. All of it goes with its last reference.
+/// A state directory with a matchd, and boursectl for it. It is removed with its last reference.
 final class OperatedExchange {
     let state: String
     private var matchd: Process?
 
-    /// What one run of boursectl gave.
+    /// The result of one run of boursectl.
     struct Answer {
         let status: Int32
         let out: String
@@ -24,7 +23,7 @@ final class OperatedExchange {
         }
     }
 
-    /// A new one, with its directory made.
+    /// A new exchange in a directory of its own.
     init() throws {
         state = NSTemporaryDirectory() + "/bctl-\(UInt32.random(in: .min ... .max))"
         #expect(try run("init", "--listen", "127.0.0.1:0").status == 0)
@@ -36,7 +35,7 @@ final class OperatedExchange {
         try? FileManager.default.removeItem(atPath: state)
     }
 
-    /// The program of a name, beside the tests.
+    /// The program of this name, beside the tests.
     private static func program(_ name: String) throws -> URL {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let url = URL(fileURLWithPath: tests).deletingLastPathComponent()
@@ -47,7 +46,7 @@ final class OperatedExchange {
         return url
     }
 
-    /// Starts boursectl; its answer comes from `answer`.
+    /// Starts boursectl; `answer` waits for its result.
     private func launch(_ arguments: [String]) throws -> (Process, Pipe, Pipe) {
         let process = Process()
         let (out, err) = (Pipe(), Pipe())
@@ -73,7 +72,7 @@ final class OperatedExchange {
     @discardableResult
     func run(_ arguments: String...) throws -> Answer { answer(try launch(arguments)) }
 
-    /// Runs boursectl once for each, at the same time, and `meanwhile` beside them.
+    /// Runs boursectl once for each, concurrently, and `meanwhile` beside them.
     func runTogether(
         _ all: [[String]], meanwhile: () throws -> Void = {}
     ) throws -> [Answer] {
@@ -99,7 +98,7 @@ final class OperatedExchange {
         Issue.record("matchd does not answer")
     }
 
-    /// Ends matchd by a signal and waits for its end.
+    /// Ends matchd by a signal and waits.
     func stop(_ signal: Int32 = SIGTERM) throws {
         let process = try #require(matchd)
         kill(process.processIdentifier, signal)
@@ -107,7 +106,7 @@ final class OperatedExchange {
         matchd = nil
     }
 
-    /// What an account has of an asset in all.
+    /// The total balance of an account.
     func total(_ account: String, _ asset: String) throws -> String? {
         let shown = try run("account", "show", account, "--output", "json").json()
         let balances = try #require(shown["balances"] as? [[String: Any]])
@@ -128,7 +127,7 @@ final class OperatedExchange {
         #expect(keys.split(separator: "\n").count == 2)
     }
 
-    @Test func `ends with the status that says what happened`() throws {
+    @Test func `ends with the status of the error`() throws {
         let exchange = try OperatedExchange()
         #expect(try exchange.run("status").status == 3)
         #expect(try exchange.run("asset", "list").status == 1)
@@ -191,7 +190,7 @@ final class OperatedExchange {
         #expect(both.status == 64 && both.err.contains("--public-key for Ed25519"))
     }
 
-    @Test func `says what to do with an amount that is negative or zero`() throws {
+    @Test func `explains an amount that is negative or zero`() throws {
         let exchange = try OperatedExchange()
         for command in ["credit", "debit"] {
             for arguments in [["-1_000.5"], ["--", "-1_000.5"]] {
@@ -205,7 +204,7 @@ final class OperatedExchange {
         let zero = try exchange.run(
             "credit", "alice", "USD", "0", "--reference", "z", "--reason", "r")
         #expect(zero.status == 64 && zero.err.contains("the amount is zero"))
-        // What follows an option is no amount, and other mistakes keep their own words.
+        // The value of an option is not an amount, and other errors keep their messages.
         let reason = try exchange.run(
             "credit", "alice", "USD", "1", "--reference", "m", "--reason", "-5")
         #expect(reason.status == 64 && !reason.err.contains("is negative"))
@@ -214,20 +213,20 @@ final class OperatedExchange {
         #expect(option.status == 64 && option.err.contains("--reason <text>"))
     }
 
-    @Test func `credits once what it says it credited while matchd is killed`() throws {
+    @Test func `credits exactly once while matchd is killed`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()
         try exchange.run("asset", "add", "USD", "--scale", "2")
         try exchange.run("account", "open", "alice")
         var done = 0
-        // On a busy machine the first may all come when nobody listens, and are refused.
+        // On a busy machine the first credits may all arrive while matchd is down, and fail.
         for round in 0..<40 where round < 4 || done == 0 {
             let credits = (0..<5).map {
                 [
                     "credit", "alice", "USD", "1", "--reference", "\(round)/\($0)", "--reason", "r",
                 ]
             }
-            // All as one operator: each takes the session from the others, and none may be lost.
+            // All as one operator: each replaces the session of the others, and none may be lost.
             let answers = try exchange.runTogether(credits) {
                 usleep(UInt32.random(in: 0...100_000))
                 try exchange.stop(SIGKILL)
@@ -243,7 +242,7 @@ final class OperatedExchange {
         #expect(rehearsed["ok"] as? Bool == true)
     }
 
-    @Test func `voids only the record that two starts died at`() throws {
+    @Test func `voids only a record at which two starts died`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()
         try exchange.run("asset", "add", "USD", "--scale", "2")

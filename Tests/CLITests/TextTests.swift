@@ -1,5 +1,5 @@
-// Goal: what an operator types is read exactly or refused, and what boursectl writes is what the
-// log says: decimals, rates, tables, times, JSON, progress and records.
+// Goal: input is read exactly or rejected, and output is exact: decimals, rates, tables, times,
+// JSON, progress and configuration files.
 
 import JSON
 import Presentation
@@ -22,7 +22,7 @@ import Wire
         "", "-", ".", "1.", "1e3", "1,000", "+1", "1__0", "_1", "1_", "0x10", "NaN", "1.2.3",
         "1_.5", " 1", "1.-2", "٣", "1234567890123456789012345678901234567",
     ])
-    func `refuses what is no decimal or could mean two things`(text: String) {
+    func `rejects what is not a decimal or is ambiguous`(text: String) {
         #expect(DecimalNumber(text) == nil)
     }
 
@@ -33,7 +33,7 @@ import Wire
         #expect(DecimalNumber("99999999999999999999999999999999999")?.units(scale: 18) == nil)
     }
 
-    @Test func `writes thousands for people and none for programs`() {
+    @Test func `separates thousands for people and not for programs`() {
         let number = DecimalNumber(units: 123_456_789_000_000, scale: 8)
         #expect(number.grouped(decimals: 2) == "1,234,567.89")
         #expect(number.text(decimals: 8) == "1234567.89000000")
@@ -135,12 +135,12 @@ import Wire
         #expect(other.hasSuffix("\n\n[auditd]\nsnapshots_keep = 9\n"))
     }
 
-    @Test func `removes comments and no value that holds their mark`() {
+    @Test func `removes comments but not values with a number sign`() {
         let text = "# secret\n[snmp] # secret\n\n  a = \"#1\" # secret\nb = 'x'# secret"
         #expect(TOMLEdit.withoutComments(text) == "[snmp] \na = \"#1\" \nb = 'x'")
     }
 
-    @Test func `does not take a key of another table for its own`() {
+    @Test func `leaves keys of the same name in other tables alone`() {
         let text = TOMLEdit.set("gatewayd.cpu", to: "3", in: file)
         #expect(text.contains("cpu = 3\n") && text.contains("cpu = -1"))
     }

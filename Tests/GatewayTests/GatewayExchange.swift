@@ -1,5 +1,5 @@
-// A whole exchange in one process: the real pipeline on a log in memory that can be told to stall,
-// the real gateway on a loopback port, and a client with plain sockets.
+// A whole exchange in one process: the real pipeline on a log in memory that can stall, the real
+// gateway on a loopback port, and a client with plain sockets.
 
 import Engine
 import Gateway
@@ -7,7 +7,6 @@ import Glibc
 import History
 import Journal
 import Link
-import Logging
 import Pipeline
 import Platform
 import Secrets
@@ -17,7 +16,7 @@ import Terms
 import Testing
 import Wire
 
-/// Faults that a gateway told of.
+/// Reasons that a gateway gave why it can't go on.
 final class FaultList: Sendable {
     private let texts = Mutex<[String]>([])
     func add(_ text: String) { texts.withLock { $0.append(text) } }
@@ -34,6 +33,7 @@ final class GatewayExchange {
     let directory: String
     let log = MemoryLog()
     let faults = FaultList()
+    let gatewayLog = CollectedLog()
     private(set) var gateway: GatewayServer?
     private var pipeline: Pipeline?
     private var listeners: [LinkListener] = []
@@ -166,12 +166,10 @@ final class GatewayExchange {
             host: "127.0.0.1", port: 0, linkSocket: socket, name: TestVenue.text(name),
             sealKeyFile: directory + "/seal.key")
         change(&options)
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
         let file = directory + "/history.sqlite"
         let faults = faults
         gateway = try GatewayServer(
-            options, log: logger,
+            options, log: gatewayLog.logger,
             openHistory: { high, low throws(HistoryError) in
                 try History(file: file, journalHigh: high, journalLow: low)
             },
@@ -182,6 +180,17 @@ final class GatewayExchange {
     func stopGateway() throws {
         try gateway?.stop()
         gateway = nil
+    }
+
+    /// Overwrites all of the history file but its first page.
+    func damageHistory() throws {
+        let descriptor = unsafe open(directory + "/history.sqlite", O_WRONLY)
+        guard descriptor >= 0 else { throw SystemError.last("open", "history.sqlite") }
+        defer { close(descriptor) }
+        let size = Int(lseek(descriptor, 0, SEEK_END))
+        let bytes = [UInt8](repeating: 0x5A, count: size - 4_096)
+        let written = unsafe pwrite(descriptor, bytes, bytes.count, 4_096)
+        #expect(written == bytes.count)
     }
 
     /// Waits until the gateway is connected and has caught up, for at most 20 s.

@@ -1,5 +1,7 @@
-// Goal: an instrument whose work goes on for many turns holds up no client of another one.
+// Goal: an instrument that is busy for many turns holds up no client of another one; without a
+// session of its own it is traded all the same.
 
+import Engine
 import Gateway
 import Glibc
 import Platform
@@ -104,6 +106,33 @@ private let symbols = (1...17).map { $0 == 1 ? "BTCUSDT" : "C\($0)USDT" }
         }
         #expect(own.session > 0 && own.waiting > 0 && own.session != own.waiting)
         #expect(shared.session == own.waiting && shared.waiting == own.waiting)
+        #expect(exchange.faults.all.isEmpty)
+    }
+
+    @Test func `markets without a session of their own are traded, and the log says so`() throws {
+        var limits = EngineLimits.small
+        (limits.instruments, limits.sessions) = (8, 2)
+        let symbols = (2...5).map { "C\($0)USDT" }
+        let exchange = try Exchange(
+            symbols.map { .setInstrument(Exchange.market($0)) }, limits: limits)
+        try exchange.startMatching()
+        try exchange.startGateway()
+        func place() throws {
+            for symbol in symbols {
+                let reply = try exchange.client().signed(
+                    "POST", "/api/v3/order", Exchange.aliceKey,
+                    "symbol=\(symbol)&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=100")
+                #expect(reply.status == 200, "\(symbol): \(reply.body)")
+            }
+        }
+        try place()
+        let words = "of the sessions gateway/test#…: markets hold each other up"
+        #expect(exchange.gatewayLog.lines.contains { $0.contains(words) })
+        exchange.stopMatching()
+        for _ in 0..<2_000 where exchange.gateway?.status().isConnected == true { usleep(5_000) }
+        try exchange.startMatching()
+        try exchange.waitUntilServing()
+        try place()
         #expect(exchange.faults.all.isEmpty)
     }
 }

@@ -1,5 +1,5 @@
-// Goal: what one command of a client does may take the engine several turns, and is told when it is
-// done; what a command is restricted to is decided where it gets its place, not before.
+// Goal: a command may take the engine several turns, and is answered when it is done; what
+// restricts a command is decided where it is sequenced, not before.
 
 import Gateway
 import Glibc
@@ -23,7 +23,7 @@ private func running(_ commands: [Command] = [], turnSteps: UInt32 = 512) throws
 }
 
 /// Clients of both accounts.
-private struct Desk {
+private struct Traders {
     let exchange: Exchange
     let client: TestClient
 
@@ -65,8 +65,8 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     // MARK: Work that goes on
 
     /// Ten asks of bob's, 0.1 each, and turns of four steps.
-    private func tenAsks() throws -> Desk {
-        let desk = try Desk(try running(turnSteps: 4))
+    private func tenAsks() throws -> Traders {
+        let desk = try Traders(try running(turnSteps: 4))
         for index in 0..<10 {
             let placed = try desk.bob(
                 "POST", "order", "side=SELL&\(limit)&quantity=0.1&price=\(60_000 + index)")
@@ -91,7 +91,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
         #expect(items(mine.json).count == 10)
     }
 
-    @Test func `an answer without fills tells what the order's own command did`() throws {
+    @Test func `an answer without fills reports what the order's own command did`() throws {
         let desk = try tenAsks()
         let bought = try desk.alice(
             "POST", "order",
@@ -122,7 +122,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
 
     @Test func `a market order that would look at too much is refused`() throws {
         let exchange = try running(turnSteps: 1)
-        let desk = try Desk(exchange)
+        let desk = try Traders(exchange)
         for index in 0..<6 {
             _ = try desk.bob(
                 "POST", "order", "side=SELL&\(limit)&quantity=0.1&price=\(60_000 + index)")
@@ -135,7 +135,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     // MARK: Cancels
 
     @Test func `a cancel ends only what it is restricted to`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         let words = "Order was not canceled due to cancel restrictions."
         for _ in 0..<2 {
             _ = try desk.alice("POST", "order", "side=BUY&\(limit)&quantity=0.5&price=60000")
@@ -168,7 +168,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     }
 
     @Test func `two names must be of one order`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         for name in ["one", "two"] {
             _ = try desk.alice(
                 "POST", "order",
@@ -186,7 +186,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     }
 
     @Test func `a cancel-replace whose new order is refused keeps the old order`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         _ = try desk.alice("POST", "order", "side=BUY&\(limit)&quantity=0.5&price=60000")
         let base = "side=BUY&\(limit)&cancelOrderId=1&cancelReplaceMode="
         for mode in ["STOP_ON_FAILURE", "ALLOW_FAILURE"] {
@@ -215,7 +215,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     // MARK: Amends
 
     @Test func `an amend lowers the quantity, keeps priority and renames`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         for name in ["one", "two"] {
             _ = try desk.alice(
                 "POST", "order",
@@ -252,7 +252,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     // MARK: What orders carry
 
     @Test func `a strategy stands in every reply, before and after the end`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         let placed = try desk.alice(
             "POST", "order",
             "side=BUY&\(limit)&quantity=0.5&price=60000&strategyId=77&strategyType=1000001"
@@ -269,7 +269,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
     }
 
     @Test func `a stop works from its trigger on`() throws {
-        let desk = try Desk(try running())
+        let desk = try Traders(try running())
         _ = try desk.bob("POST", "order", "side=SELL&\(limit)&quantity=0.1&price=60000")
         _ = try desk.alice("POST", "order", "side=BUY&type=MARKET&quantity=0.1")
         _ = try desk.alice(
@@ -278,7 +278,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
                 + "&stopPrice=61000")
         let waiting = try desk.alice("GET", "order", "orderId=3")
         #expect(text(waiting, "workingTime") == "-1" && text(waiting, "isWorking") == "false")
-        // Times are told in milliseconds: the next one must have another.
+        // Times are in milliseconds: the next one must differ.
         usleep(2_000)
         _ = try desk.bob("POST", "order", "side=SELL&\(limit)&quantity=0.1&price=61000")
         _ = try desk.alice("POST", "order", "side=BUY&type=MARKET&quantity=0.1")
@@ -288,7 +288,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
         #expect(text(working, "workingTime") != text(waiting, "time"))
     }
 
-    @Test func `prevented quantity is told, and the symbol's mode holds`() throws {
+    @Test func `prevented quantity is reported, and the symbol's mode applies`() throws {
         var market = Exchange.market("STPUSDT")
         market.selfTradePrevention = .decrement
         let exchange = try running([.setInstrument(market)])
@@ -334,7 +334,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
                     orderQuantityMax: Quantity(lots: 200_000),
                     orderNotionalMax: Amount(units: 1_000_000_000_000), audit: Exchange.audit)),
         ])
-        let desk = try Desk(exchange)
+        let desk = try Traders(exchange)
         let mine = try desk.alice("GET", "myFilters", "")
         #expect(
             mine.body == """
@@ -353,9 +353,9 @@ private let limit = "type=LIMIT&timeInForce=GTC"
 
     // MARK: Time
 
-    @Test func `an order with a short window is told unknown when its window ends`() throws {
+    @Test func `an order with a short window gets a time-out when its window ends`() throws {
         let exchange = try running()
-        let desk = try Desk(exchange)
+        let desk = try Traders(exchange)
         exchange.log.isStalled.store(true, ordering: .releasing)
         let clock = ContinuousClock()
         let began = clock.now

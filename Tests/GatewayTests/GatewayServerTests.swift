@@ -1,4 +1,4 @@
-// Goal: a client trades through the gateway, and what is refused, lost or late is told to it in the
+// Goal: a client trades through the gateway, and a refused, lost or late request is reported in the
 // API's own words, with nothing half done.
 
 import Gateway
@@ -104,7 +104,7 @@ extension TestReply {
     #expect(none.code == -2011)
 }
 
-@Test func `a refused order gets its words`() throws {
+@Test func `a refused order gets its error`() throws {
     let exchange = try running()
     let client = try exchange.client()
     let rows: [(String, Int, String)] = [
@@ -246,7 +246,7 @@ private func strict() -> [Command] {
             #""standardCommission":{"maker":"0.00000000","taker":"0.01000000","#))
 }
 
-@Test func `exchangeInfo tells how many orders an account may have open`() throws {
+@Test func `exchangeInfo has the limit of an account's open orders`() throws {
     let limit = SetAccountLimits(
         account: AccountID(0), openOrdersMax: 7, audit: Exchange.audit)
     for (commands, most) in [([], EngineLimits.small.openOrders), ([.setAccountLimits(limit)], 7)]
@@ -281,7 +281,7 @@ private func strict() -> [Command] {
     #expect(open.count == 0, "nothing was done")
 }
 
-@Test func `what clients ask for at start is there`() throws {
+@Test func `what clients request at start is there`() throws {
     let exchange = try running()
     let client = try exchange.client()
     for path in [
@@ -312,7 +312,7 @@ private func strict() -> [Command] {
     }
 }
 
-@Test func `what is no request of the API is told so, and the connection lives on`() throws {
+@Test func `a request outside the API is refused, and the connection stays open`() throws {
     let exchange = try running()
     let client = try exchange.client()
     #expect(try client.call("GET", "/nowhere").status == 404)
@@ -391,7 +391,7 @@ private func strict() -> [Command] {
     #expect(nanoseconds.code == -1130)
 }
 
-@Test func `garbage behind a request is refused after its reply`() throws {
+@Test func `garbage after a request is refused after its reply`() throws {
     let exchange = try running()
     let client = try exchange.client()
     client.send(Array("GET /api/v3/ping HTTP/1.1\r\nHost: t\r\n\r\n\u{1}\u{2}\r\n\r\n".utf8))
@@ -441,7 +441,7 @@ private func strict() -> [Command] {
     #expect(back.status == 200)
 }
 
-@Test func `an answer that comes too late is unknown, and the order is there once`() throws {
+@Test func `a late answer is a time-out, and the order is there once`() throws {
     let exchange = try running { $0.answerMilliseconds = 300 }
     let client = try exchange.client()
     exchange.log.isStalled.store(true, ordering: .releasing)

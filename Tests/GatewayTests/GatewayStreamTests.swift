@@ -190,7 +190,7 @@ private func number(_ value: JSONValue?) -> Int64? {
     #expect(client.readText()?.contains(#""e":"trade""#) == true)
 }
 
-@Test func `stopping says good-bye to streams and answers what is in flight`() throws {
+@Test func `a stop closes streams`() throws {
     let exchange = try running()
     let stream = try exchange.client()
     #expect(stream.upgrade("/ws/btcusdt@trade") == 101)

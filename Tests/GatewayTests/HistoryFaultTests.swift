@@ -1,8 +1,10 @@
-// Goal: what ends the process, and what the disk or a stranger does to the file, never loses or
-// doubles a row: it is told, or made good.
+// Goal: whatever ends the process, and whatever happens to the disk or the file, no row is lost or
+// doubled: it is reported or repaired.
 
+import Engine
 import Glibc
 import History
+import MarketData
 import Terms
 import Testing
 
@@ -33,18 +35,52 @@ import Testing
         #expect(error == .newerVersion(file: directory.file, found: 99, known: 2))
     }
 
+    /// A copy of a file from before there were migrations: `user_version` 2, up to record 20.
+    private func oldFile(_ directory: TestDirectory) throws {
+        let parts = #filePath.split(separator: "/").dropLast()
+        let path = "/" + parts.joined(separator: "/") + "/Fixtures/history-2.sqlite"
+        unsafe mkdir(directory.path + "/history", 0o700)
+        let descriptor = unsafe open(directory.file, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        close(descriptor)
+        try overwrite(directory.file, at: 0, try bytes(path))
+    }
+
+    @Test func `a file from before there were migrations opens as it is, and goes on`() throws {
+        let directory = TestDirectory()
+        try oldFile(directory)
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced == nil && history.openedAt == 20)
+        try history.readNow { reader in
+            let kept = try #require(
+                try reader.order(TestVenue.alice, clOrdID: TestVenue.text("kept")))
+            #expect(kept.order.status == .partiallyFilled && kept.order.leavesQty.lots == 2)
+            let trades = try reader.marketTrades(TestVenue.btc, HistoryRange())
+            #expect(trades.map(\.quantity.lots) == [3])
+            #expect(try reader.minutes(TestVenue.btc, from: 0, limit: 9).count == 1)
+            let amounts = try reader.adjustments(TestVenue.bob, HistoryRange()).map(\.amount.units)
+            #expect(amounts == [1 << 80, 1 << 80, 1 << 80])
+        }
+        var batch = HistoryBatch()
+        batch.add(sequence: 21, time: 7, events: [])
+        #expect(history.append(batch))
+        #expect(history.close() == nil)
+        // What opened it before opens it again: it looks at SQLite's user version.
+        #expect(Array(try bytes(directory.file)[60..<64]) == [0, 0, 0, 2])
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced == nil && history.openedAt == 21)
+        #expect(history.close() == nil)
+    }
+
     @Test func `the file of an older version is written anew, another journal's is not`() throws {
         let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
-        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
-        history.feed(stream.records, batch: 50)
-        #expect(history.close() == nil)
+        try oldFile(directory)
         try overwrite(directory.file, at: 60, [0, 0, 0, 1])
         #expect(throws: HistoryError.self) {
             try History(file: directory.file, journalHigh: 1, journalLow: 3)
         }
-        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
-        #expect(history.openedAt == 0)
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced == nil && history.openedAt == 0)
         history.feed(stream.records, batch: 50)
         try ExpectedHistory(stream.records).check(history)
         #expect(history.close() == nil)
@@ -111,7 +147,37 @@ import Testing
         #expect(history.close() == nil)
     }
 
-    @Test func `a directory that cannot be made is told`() {
+    @Test func `a history that was found damaged stays so, whatever else can be written`() throws {
+        let stream = RecordedStream(seed: 3, commands: 400)
+        let directory = TestDirectory()
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records, batch: 50)
+        #expect(history.close() == nil)
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        // The first pages hold the cursor and where the tables begin, those behind them their rows.
+        let (start, size) = (18 * 4_096, try bytes(directory.file).count)
+        try overwrite(directory.file, at: start, [UInt8](repeating: 0x5A, count: size - start))
+        #expect(throws: HistoryError.self) {
+            try history.readNow { try $0.orders(AccountID(1), InstrumentID(1), HistoryRange()) }
+        }
+        let damage = try #require(history.fault)
+        guard case .damaged = damage else {
+            Issue.record("\(damage)")
+            return
+        }
+        var batch = HistoryBatch()
+        batch.add(sequence: history.openedAt + 1, time: 7, events: [])
+        #expect(history.append(batch))
+        wait("the batch is not written") { history.cursor == batch.lastSequence }
+        #expect(history.fault == damage)
+        #expect(throws: damage) { try history.readNow { try $0.cursor() } }
+        #expect(history.close() == damage)
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced != nil && history.openedAt == 0)
+        #expect(history.close() == nil)
+    }
+
+    @Test func `a directory that cannot be made is reported`() {
         let error = #expect(throws: HistoryError.self) {
             try History(file: "/proc/none/history.sqlite", journalHigh: 1, journalLow: 2)
         }
@@ -122,7 +188,8 @@ import Testing
     }
 
     /// The child is ended by itself with SIGKILL while it writes; the parent goes on with the file.
-    @Test func `killed at any moment it is whole up to its cursor, and goes on`() async throws {
+    @Test func `killed at any moment, it is complete up to its cursor, and continues`() async throws
+    {
         let stream = RecordedStream(seed: 21, commands: 3_000)
         let directory = TestDirectory()
         let file = directory.file
@@ -162,7 +229,7 @@ import Testing
     }
 
     /// RLIMIT_FSIZE stands for the full disk: in a process of its own, for it holds for all files.
-    @Test func `a full disk is told, holds the feed back, and loses nothing`() async {
+    @Test func `a full disk is reported, holds the feed back, and loses nothing`() async {
         await #expect(processExitsWith: .success) {
             let directory = TestDirectory()
             let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
@@ -214,15 +281,15 @@ private func limitFiles(to bytes: rlim_t) {
     precondition(result == 0, "the limit is set")
 }
 
-/// What the system said.
-private struct Failure: Error { var code: Int32 }
+/// An error code of the system.
+private struct TestError: Error { var code: Int32 }
 
 private func overwrite(_ file: String, at offset: Int, _ bytes: [UInt8]) throws {
     let descriptor = unsafe open(file, O_WRONLY)
-    guard descriptor >= 0 else { throw Failure(code: errno) }
+    guard descriptor >= 0 else { throw TestError(code: errno) }
     defer { close(descriptor) }
     guard unsafe pwrite(descriptor, bytes, bytes.count, offset) == bytes.count else {
-        throw Failure(code: errno)
+        throw TestError(code: errno)
     }
 }
 
@@ -241,6 +308,6 @@ private func startThread(_ body: @escaping @Sendable () -> Void) throws -> pthre
             unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
             return nil
         }, argument)
-    guard code == 0 else { throw Failure(code: code) }
+    guard code == 0 else { throw TestError(code: code) }
     return thread
 }

@@ -47,7 +47,7 @@ func `the documented signatures are good wherever the parameters stand`(
             query: "newClientOrderId=a%2Fb%3Ac&timestamp=1&signature=\(hex)", body: ""))
 }
 
-@Test func `no signature and an odd signature are told apart`() {
+@Test func `a missing signature and a malformed one are different errors`() {
     #expect(throws: APIError.mandatory("signature")) {
         try SignedPayload(query: "timestamp=1", body: "")
     }

@@ -47,7 +47,7 @@ func `an unknown name is none`(name: String) {
     }
 }
 
-private func command(_ text: String) throws(StreamCommand.Failure) -> StreamCommand {
+private func command(_ text: String) throws(StreamCommandError) -> StreamCommand {
     try StreamCommand(parsing: Array(text.utf8))
 }
 

@@ -1,12 +1,12 @@
-// Goal: whatever a file holds, no check traps, says that it is bad when nobody knows, or lets an
-// alarm go.
+// Goal: whatever a file holds, no check traps, raises an alarm without knowing, or clears one.
 
+import AgentAPI
 import Checks
 import Testing
 
 @Suite struct CheckFuzzTests {
-    /// What no file of the kernel says.
-    private static let garbage = [
+    /// Texts that no file of the kernel has.
+    static let garbage = [
         "", "\n", " \n", "\0\u{1}\u{fffd}\n", "garbage", ": :\n= =\n- -\n", "☃ ☃☃ ☃\n",
         "x1 y2 z3 a4 b5 c6 d7\n", ",,,,,,,,,,,,,\n", "[\n]\n", "[]", "()", "0x", "-\n", "+\n",
         ".\n",
@@ -15,7 +15,7 @@ import Testing
     ]
 
     /// Numbers at and beyond the ends, and words that are nearly right.
-    private static let numbers = [
+    static let numbers = [
         "0", "-1", "1", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
         "18446744073709551615", "99999999999999999999999999999999", "0x7fffffffffffffff", "4096",
         "0-4095", "0-4294967295", "3-1", "ffffffff", "1.5", "-0.000000001", "1e308", "nan",
@@ -32,7 +32,7 @@ import Testing
 
         init(_ machine: Machine) {
             plan = machine.plan
-            groups = Catalog.groups.map { group in
+            groups = CheckCatalog.groups.map { group in
                 let now = Machine.observation(20_000_000_000, machine.now, group, machine.plan)
                 let before = Machine.observation(
                     10_000_000_000, machine.before, group, machine.plan)
@@ -68,7 +68,7 @@ import Testing
         machine.now.keys.filter { !$0.hasSuffix("/.keep") }.sorted()
     }
 
-    @Test func `garbage makes nothing bad on a host that is well`() {
+    @Test func `garbage raises no alarm on a healthy host`() {
         let machine = Machine.metal
         let baseline = Baseline(machine)
         var unknown = 0
@@ -98,7 +98,7 @@ import Testing
         #expect(unknown > 2_000)
     }
 
-    @Test func `garbage takes no alarm away but for what cannot be seen`() {
+    @Test func `garbage clears no alarm`() {
         var machine = Machine.metal
         for fault in Fault.all where !fault.isAlone { _ = fault.apply(to: &machine) }
         let baseline = Baseline(machine)
@@ -145,7 +145,7 @@ import Testing
         #expect(rounds > 50_000)
     }
 
-    @Test func `a file that goes takes nothing along, and leaves nothing that is ok without it`() {
+    @Test func `a missing file leaves nothing ok that needs it, and changes nothing else`() {
         let machine = Machine.metal
         let right = machine.findings
         for path in Self.paths(machine)

@@ -1,8 +1,10 @@
-// Goal: on recorded machines every check says what is true there; each fault changes its own check
-// and no other; nothing that a file may hold makes a check trap, or takes an alarm away.
+// Goal: on recorded machines every check finds what is true there, and each fault changes its own
+// check and no other.
 
+import AgentAPI
 import Checks
 import Foundation
+import HelperAPI
 import Testing
 
 @Suite struct CheckTests {
@@ -24,7 +26,7 @@ import Testing
         #expect(Machine.metal.findings.filter { $0.state != .ok }.map(\.line) == [])
     }
 
-    @Test func `a virtual machine as it comes is told what it lacks`() throws {
+    @Test func `an untuned virtual machine lacks what its table says`() throws {
         try expectGolden("vm", .vm)
     }
 
@@ -45,7 +47,7 @@ import Testing
         #expect(machine.findings.filter { $0.state == .ok }.map(\.line) == [])
     }
 
-    @Test func `a fault changes its own check, says how to mend it, and changes no other`() throws {
+    @Test func `a fault changes its own check, has its fix, and changes no other`() throws {
         let faults = Fault.all
         #expect(faults.count > 80)
         if isRecording { try record(faults) }
@@ -95,9 +97,11 @@ import Testing
             _ = fault.apply(to: &machine)
             alarms.formUnion(machine.findings.filter(\.state.isAlarm).map(\.kind.name))
         }
-        for kind in Catalog.kinds { #expect(alarms.contains(kind.name), "\(kind.name) is dead") }
-        #expect(Set(Catalog.groups.map(\.name)).count == Catalog.groups.count)
-        for group in Catalog.groups {
+        for kind in CheckCatalog.kinds {
+            #expect(alarms.contains(kind.name), "\(kind.name) is dead")
+        }
+        #expect(Set(CheckCatalog.groups.map(\.name)).count == CheckCatalog.groups.count)
+        for group in CheckCatalog.groups {
             let kinds = Set(group.kinds.map(\.name))
             for machine in [Machine.metal, .vm] {
                 for finding in machine.findings(of: group) {
@@ -107,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func `names are told apart, texts are one sentence, requests are taken by the helper`() {
+    @Test func `names are unique, texts are one sentence, and the helper accepts the requests`() {
         var all = [Machine.metal, .vm].map(\.findings)
         for fault in Fault.all {
             var machine = Machine.metal
@@ -126,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `what is counted has no rate when it is read once, or when it began anew`() {
+    @Test func `a counter has no rate when it is read once, or was reset`() {
         let metal = Machine.metal
         var fresh = metal
         fresh.before = [:]

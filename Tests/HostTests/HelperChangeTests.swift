@@ -4,6 +4,7 @@
 import Checks
 import Glibc
 import Helper
+import HelperAPI
 import Platform
 import Testing
 
@@ -92,10 +93,10 @@ private final class HostTree {
         "thread-affinity 79 79 0",
         "channels bourse-none 2", "health bourse-none",
     ])
-    func `what is not there or not ours is refused, and nothing changes`(line: String) throws {
+    func `what is missing or not ours is refused, and nothing changes`(line: String) throws {
         let tree = try HostTree(Self.files)
         let request = try #require(HelperRequest(line))
-        #expect(throws: HelperFailure.self) {
+        #expect(throws: HelperError.self) {
             try HostChanger(root: tree.root).perform(request)
         }
         for (path, before) in Self.files {
@@ -107,7 +108,7 @@ private final class HostTree {
         var files = Self.files
         files["/proc/irq/24/smp_affinity_list"] = "what?\n"
         let tree = try HostTree(files)
-        #expect(throws: HelperFailure.self) {
+        #expect(throws: HelperError.self) {
             try HostChanger(root: tree.root).perform(.irqAffinity(irq: 24, cpus: CPUSet([1])))
         }
         #expect(try tree.text("/proc/irq/24/smp_affinity_list") == "what?")
@@ -128,7 +129,7 @@ private final class HostTree {
         // This process stands in a tree that says it is a daemon of the exchange.
         let thread = Int(getpid())
         let tree = try HostTree([
-            "/proc/\(thread)/cgroup": 
+            "/proc/\(thread)/cgroup":
                 "9:name=systemd:/\n0::/bourse.slice/bourse-matchd.service\n",
             "/proc/\(thread)/task/\(thread)/comm": "x\n",
         ])
@@ -139,7 +140,7 @@ private final class HostTree {
         let done = try changer.perform(.threadAffinity(process: thread, thread: thread, cpus: one))
         #expect(CPUSet(try Host.affinity(thread: Int32(thread))) == one)
         #expect(done.undo == .threadAffinity(process: thread, thread: thread, cpus: before))
-        #expect(throws: HelperFailure.self) {
+        #expect(throws: HelperError.self) {
             try changer.perform(.threadAffinity(process: thread, thread: 2, cpus: one))
         }
     }

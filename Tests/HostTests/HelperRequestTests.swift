@@ -1,6 +1,7 @@
 // Goal: the root helper takes exactly the lines it prints, and no other.
 
 import Checks
+import HelperAPI
 import Testing
 
 @Suite struct HelperRequestTests {

@@ -1,6 +1,7 @@
 // Goal: a large host is read like a small one: 128 CPUs, 600 interrupts, 128 queues, 24 disks.
 
 import Agent
+import AgentAPI
 import Checks
 import JSON
 import Testing
@@ -45,10 +46,10 @@ import Testing
         let tree = try Scratch()
         try fill(tree)
         let options = AgentOptions(version: "1", plan: HostPlan())
-        let state = options.examineOnce(rounds: 1, reader: HostReader(root: tree.path))
+        let state = options.runChecksOnce(rounds: 1, reader: HostReader(root: tree.path))
         for queue in 0..<64 {
             let wanted = #""queue":"rx-\#(queue)","irq":\#(queue),"cpus":"\#(queue)""#
-            #expect(state.compact.contains(wanted))
+            #expect(state.json.compact.contains(wanted))
         }
     }
 }

@@ -1,9 +1,11 @@
-// Goal: the tree is walked in its order, and events are told once each, in theirs, whatever becomes
-// of those who are to hear them. That SNMP gives the right values, Tests/System/SNMP shows.
+// Goal: the tree is walked in order, and each event is sent once, in order, whatever happens to its
+// receivers. That SNMP gives the right values, Tests/System/SNMP shows.
 
-import Checks
+import AgentAPI
+import DevicePoller
 import JSON
 import SNMP
+import Subagent
 import Testing
 
 @Suite struct MIBViewTests {
@@ -78,7 +80,7 @@ import Testing
         #expect(bytes[8...] == [43, 0, 0])
     }
 
-    @Test func `long subjects are told apart, and texts are cut between characters`() throws {
+    @Test func `long subjects stay distinct, and texts are cut between characters`() throws {
         let long = String(repeating: "é", count: 200)
         let view = try view([(long + "a", 0), (long + "b", 0), (long + "a", 1)])
         let column = ObjectID([1, 3, 6, 1, 4, 1, 9, 1, 1, 6, 1, 12])
@@ -91,7 +93,7 @@ import Testing
     }
 }
 
-@Suite struct OutboxTests {
+@Suite struct NotificationQueueTests {
     private func event(_ sequence: UInt64) -> AlarmEvent {
         let text = """
             {"sequence":\(sequence),"time":1,"raised":true,"name":"a","kind":1,"subject":"",
@@ -103,104 +105,104 @@ import Testing
         return event
     }
 
-    private func events(_ range: ClosedRange<UInt64>, first: UInt64 = 1) -> AgentEvents {
-        AgentEvents(first: first, last: range.upperBound, events: range.map(event))
+    private func events(_ range: ClosedRange<UInt64>, first: UInt64 = 1) -> AlarmEvents {
+        AlarmEvents(first: first, last: range.upperBound, events: range.map(event))
     }
 
-    @Test func `one notice is on its way at a time, until it is taken`() {
-        var outbox = Outbox(OutboxCursor())
-        #expect(outbox.next() == nil)
-        outbox.take(events(1...2), after: 0)
-        #expect(outbox.asksAfter == 2)
-        let first = outbox.next()
+    @Test func `one notification is on its way at a time, until it is acknowledged`() {
+        var queue = NotificationQueue(NotificationCursor())
+        #expect(queue.next() == nil)
+        queue.take(events(1...2), after: 0)
+        #expect(queue.asksAfter == 2)
+        let first = queue.next()
         #expect(first?.notice == .alarm(event(1)))
-        #expect(outbox.next() == nil)
-        #expect(outbox.answered(first?.token ?? 0, isTaken: false) == nil)
-        let again = outbox.next()
+        #expect(queue.next() == nil)
+        #expect(queue.answered(first?.token ?? 0, isTaken: false) == nil)
+        let again = queue.next()
         #expect(again?.notice == .alarm(event(1)))
         // An answer to the one before comes late.
-        #expect(outbox.answered(first?.token ?? 0, isTaken: true) == nil)
-        #expect(outbox.answered(again?.token ?? 0, isTaken: true)?.sequence == 1)
-        #expect(outbox.next()?.notice == .alarm(event(2)))
-        outbox.sessionEnded()
-        #expect(outbox.next()?.notice == .alarm(event(2)))
+        #expect(queue.answered(first?.token ?? 0, isTaken: true) == nil)
+        #expect(queue.answered(again?.token ?? 0, isTaken: true)?.sequence == 1)
+        #expect(queue.next()?.notice == .alarm(event(2)))
+        queue.sessionEnded()
+        #expect(queue.next()?.notice == .alarm(event(2)))
     }
 
-    @Test func `an answer that comes twice adds nothing`() {
-        var outbox = Outbox(OutboxCursor())
-        outbox.take(events(1...2), after: 0)
-        outbox.take(events(1...2), after: 0)
-        #expect(tell(&outbox) == [.alarm(event(1)), .alarm(event(2))])
+    @Test func `a repeated reply adds nothing`() {
+        var queue = NotificationQueue(NotificationCursor())
+        queue.take(events(1...2), after: 0)
+        queue.take(events(1...2), after: 0)
+        #expect(send(&queue) == [.alarm(event(1)), .alarm(event(2))])
     }
 
-    /// Hands over all there is.
-    private func tell(_ outbox: inout Outbox) -> [Notice] {
-        var told: [Notice] = []
-        while let (token, notice) = outbox.next() {
-            told.append(notice)
-            _ = outbox.answered(token, isTaken: true)
+    /// ChangeExecutor over all there is.
+    private func send(_ queue: inout NotificationQueue) -> [Notification] {
+        var sent: [Notification] = []
+        while let (token, notice) = queue.next() {
+            sent.append(notice)
+            _ = queue.answered(token, isTaken: true)
         }
-        return told
+        return sent
     }
 
-    @Test func `holes are told`() {
-        var outbox = Outbox(OutboxCursor())
-        outbox.take(events(3...3, first: 3), after: 0)
-        #expect(tell(&outbox) == [.lost(first: 1, last: 2), .alarm(event(3))])
-        outbox.take(AgentEvents(first: 8, last: 7, events: []), after: 3)
-        #expect(tell(&outbox) == [.lost(first: 4, last: 7)])
-        #expect(outbox.cursor.sequence == 7)
-        outbox.take(AgentEvents(first: 1, last: 2, events: []), after: 7)
-        #expect(outbox.asksAfter == 0)
-        #expect(tell(&outbox) == [.lost(first: 0, last: 0)])
-        #expect(outbox.cursor.sequence == 0)
+    @Test func `gaps are reported`() {
+        var queue = NotificationQueue(NotificationCursor())
+        queue.take(events(3...3, first: 3), after: 0)
+        #expect(send(&queue) == [.lost(first: 1, last: 2), .alarm(event(3))])
+        queue.take(AlarmEvents(first: 8, last: 7, events: []), after: 3)
+        #expect(send(&queue) == [.lost(first: 4, last: 7)])
+        #expect(queue.cursor.sequence == 7)
+        queue.take(AlarmEvents(first: 1, last: 2, events: []), after: 7)
+        #expect(queue.asksAfter == 0)
+        #expect(send(&queue) == [.lost(first: 0, last: 0)])
+        #expect(queue.cursor.sequence == 0)
     }
 
-    @Test func `what waits is bounded`() {
-        var outbox = Outbox(OutboxCursor())
+    @Test func `the queue is bounded`() {
+        var queue = NotificationQueue(NotificationCursor())
         var asked: UInt64 = 0
-        while let after = outbox.asksAfter {
-            outbox.take(events((after + 1)...(after + 500)), after: after)
+        while let after = queue.asksAfter {
+            queue.take(events((after + 1)...(after + 500)), after: after)
             asked += 500
         }
-        #expect(asked <= UInt64(Outbox.waitingMax))
-        _ = tell(&outbox)
-        #expect(outbox.asksAfter == asked)
+        #expect(asked <= UInt64(NotificationQueue.waitingMax))
+        _ = send(&queue)
+        #expect(queue.asksAfter == asked)
     }
 
-    @Test func `the first role is kept, and only another one is told`() {
-        var outbox = Outbox(OutboxCursor())
-        #expect(outbox.take(role: .unknown, epoch: 0) == nil)
-        #expect(outbox.take(role: .standalone, epoch: 1)?.role == .standalone)
-        #expect(outbox.take(role: .standalone, epoch: 1) == nil)
-        #expect(tell(&outbox).isEmpty)
-        _ = outbox.take(role: .primary, epoch: 2)
-        _ = outbox.take(role: .unknown, epoch: 0)
-        _ = outbox.take(role: .standby, epoch: 3)
-        #expect(tell(&outbox) == [.role(former: .standalone, now: .standby, epoch: 3)])
-        #expect(outbox.cursor.epoch == 3)
-        #expect(tell(&outbox).isEmpty)
+    @Test func `the first role is stored, and only a change is sent`() {
+        var queue = NotificationQueue(NotificationCursor())
+        #expect(queue.take(role: .unknown, epoch: 0) == nil)
+        #expect(queue.take(role: .standalone, epoch: 1)?.role == .standalone)
+        #expect(queue.take(role: .standalone, epoch: 1) == nil)
+        #expect(send(&queue).isEmpty)
+        _ = queue.take(role: .primary, epoch: 2)
+        _ = queue.take(role: .unknown, epoch: 0)
+        _ = queue.take(role: .standby, epoch: 3)
+        #expect(send(&queue) == [.role(former: .standalone, now: .standby, epoch: 3)])
+        #expect(queue.cursor.epoch == 3)
+        #expect(send(&queue).isEmpty)
     }
 
-    @Test(arguments: [AgentState.Role?.none, .standby])
-    func `a cursor is read as it was written, or not at all`(role: AgentState.Role?) {
-        var cursor = OutboxCursor()
+    @Test(arguments: [ExchangeRole?.none, .standby])
+    func `a cursor is read as it was written, or not at all`(role: ExchangeRole?) {
+        var cursor = NotificationCursor()
         cursor.sequence = 12
         cursor.role = role
         cursor.epoch = role == nil ? 0 : 7
-        #expect(OutboxCursor(cursor.text) == cursor)
+        #expect(NotificationCursor(cursor.text) == cursor)
         for count in 0..<(cursor.text.count - 1) {
-            #expect(OutboxCursor(String(cursor.text.prefix(count))) == nil)
+            #expect(NotificationCursor(String(cursor.text.prefix(count))) == nil)
         }
     }
 }
 
-@Suite struct TargetRoundTests {
+@Suite struct DeviceRoundTests {
     private let column: [UInt32] = [1, 3, 6, 1, 4, 1, 318, 5]
 
-    private func round(_ kind: String = "pdu", ports: [UInt32] = []) -> TargetRound {
-        TargetRound(
-            TargetPlan(
+    private func round(_ kind: String = "pdu", ports: [UInt32] = []) -> DeviceRound {
+        DeviceRound(
+            DevicePlan(
                 kind: kind, ports: ports, walks: kind == "pdu" ? [("load", column)] : []))
     }
 
@@ -223,7 +225,7 @@ import Testing
             round.lines == ["load.1 -5", "load.2.7 a b é", "load.3 18446744073709551615"])
     }
 
-    @Test func `a device that goes in a circle, or on and on, or says nothing, comes to an end`() {
+    @Test func `a round ends with a device that repeats itself, never ends or returns nothing`() {
         var circle = round()
         circle.take(name(2), .integer(1))
         circle.answered()
@@ -241,10 +243,10 @@ import Testing
             endless.answered()
             if instance > 10_000 { break }
         }
-        #expect(endless.lines.count == TargetPlan.rowsMax)
+        #expect(endless.lines.count == DevicePlan.rowsMax)
     }
 
-    @Test func `values that were not asked for are passed over`() {
+    @Test func `values that were not requested are skipped`() {
         var round = round("switch", ports: [1, 2])
         var asked = 0
         while let question = round.question {

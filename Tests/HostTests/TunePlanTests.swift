@@ -3,6 +3,7 @@
 
 import Checks
 import Foundation
+import HelperAPI
 import JSON
 import Testing
 
@@ -144,7 +145,7 @@ extension TunePlan {
         #expect(tuning.boot.missing.isEmpty && tuning.boot.commands.isEmpty)
     }
 
-    @Test func `a virtual machine as it comes is told all it lacks`() throws {
+    @Test func `the plan of an untuned virtual machine has all it lacks`() throws {
         var machine = Machine.vm
         machine.now["/etc/default/grub"] = Self.grub
         try expectGolden("vm", machine.tuning)
@@ -240,12 +241,12 @@ extension TunePlan {
         #expect(machine.tuning.boot.missing == missing)
     }
 
-    @Test func `an argument that the kernel did not take is told`() {
+    @Test func `an argument that the kernel did not apply is reported`() {
         var machine = Machine.metal
         machine.now["/sys/devices/system/cpu/isolated"] = "2\n"
         let item = machine.tuning.items.first { $0.name == "isolcpus" }
         #expect(item?.state == .owner)
-        #expect(item?.text.contains("did not take it") == true)
+        #expect(item?.text.contains("did not apply it") == true)
     }
 
     // MARK: The engine's CPU

@@ -17,7 +17,7 @@ from spot import Spot
 
 DOWNLOAD_BYTES_MAX = 80 << 20
 EXPOSURE_MAX = {"bourse-matchd": 2.5, "bourse-auditd": 2.5, "bourse-gatewayd": 1.8,
-                "bourse-agentd": 1.5, "bourse-snmp": 1.5}
+                "bourse-agentd": 1.5, "bourse-poller": 1.5, "bourse-snmp": 1.5}
 
 
 @pytest.fixture(scope="module")

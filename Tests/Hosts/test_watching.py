@@ -433,19 +433,19 @@ def test_a_switch_is_read_with_passphrases_that_only_this_host_opens(pair):
                f'ports = "{index}"\n')
     host.exec("systemd-creds", "encrypt", "--name=snmp_switch1", "-",
               "/etc/bourse/secrets/snmp/switch1", input=f"auth {AUTH}\npriv {PRIV}\n")
-    host.exec("systemctl", "restart", "bourse-snmp")
+    host.exec("systemctl", "restart", "bourse-poller")
     # Its address is not let through yet: deny by default.
     await_check(host, "gear.answers/switch1", "critical", 60)
-    host.write("/etc/systemd/system/bourse-snmp.service.d/override.conf",
+    host.write("/etc/systemd/system/bourse-poller.service.d/override.conf",
                f"[Service]\nIPAddressAllow={monitor.address}\n")
     host.exec("systemctl", "daemon-reload")
-    host.exec("systemctl", "restart", "bourse-snmp")
+    host.exec("systemctl", "restart", "bourse-poller")
     await_check(host, "gear.answers/switch1", "ok", 60)
     port = await_check(host, f"gear.port/switch1/{index}", "ok", 30)
     assert "eth0" in port["text"]
     monitor.exec("systemctl", "stop", "snmpd")
     await_check(host, "gear.answers/switch1", "critical", 60)
-    said = host.journal("bourse-snmp")
+    said = host.journal("bourse-poller")
     assert AUTH not in said and PRIV not in said
 
 
@@ -475,7 +475,8 @@ def test_the_tuning_keeps_others_off_the_engine_s_cpu(pair, interrupts):
 
 # --- what the agent's user may do, by polkit and by the helper's socket ---
 
-UNITS = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-snmp")
+UNITS = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-poller",
+         "bourse-snmp")
 
 
 def as_agent(host, *words):

@@ -93,7 +93,13 @@ final class RunningPipeline {
     let faults: FaultCount
     let history: CountedHistory
 
-    final class FaultCount: Sendable { let count = Atomic<Int>(0) }
+    final class FaultCount: Sendable {
+        let count = Atomic<Int>(0)
+        let last = Mutex<SinkError?>(nil)
+    }
+
+    /// What ended the pipeline.
+    var fault: SinkError? { faults.last.withLock { $0 } }
 
     init(
         _ place: PipelinePlace, tcpKey: LinkKey? = nil,
@@ -147,7 +153,10 @@ final class RunningPipeline {
         pipeline = try Pipeline.start(
             engine: engine, sink: sink, history: history, listeners: listeners,
             options: pipelineOptions
-        ) { _ in faults.count.add(1, ordering: .relaxed) }
+        ) { fault in
+            faults.last.withLock { $0 = fault }
+            faults.count.add(1, ordering: .relaxed)
+        }
     }
 
     /// Drains and ends it; gives the engine's hash and sequence.

@@ -484,7 +484,8 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a gateway closes nobody in an operator's session, an operator closes a gateway in its`()
+    @Test
+    func `a gateway closes nobody in an operator's session, an operator closes a gateway in its`()
         throws
     {
         let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))

@@ -111,6 +111,8 @@ struct SourceTree: Sendable {
                 .matches(of: /"([^"]+)"/).map { String($0.output.1) }
             if list.contains("logging") { names.append("Logging") }
             if list.contains("arguments") { names.append("ArgumentParser") }
+            if list.contains("histogram") { names.append("Histogram") }
+            if list.contains("deque") { names.append("DequeModule") }
             if list.contains("webSocket") { names.append("NIOWebSocket") }
             if match.output.5 != nil { names += ["NIOCore", "NIOPosix", "NIOHTTP1"] }
             let first = String(match.output.2)

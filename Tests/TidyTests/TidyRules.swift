@@ -11,19 +11,19 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Checks", "Configuration", "DaemonKit",
-        "Journal", "Link", "Pipeline", "Follower",
+        "Platform", "Secrets", "Configuration", "DaemonKit",
+        "Journal", "Link", "Pipeline", "Follower", "Audit",
         "Failover",
         "MarketData", "History", "SpotAPI", "Gateway",
-        "Helper", "Agent", "SNMP",
+        "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
-        "matchd", "auditd", "gatewayd", "helper", "agentd", "snmp", "boursectl",
+        "matchd", "auditd", "gatewayd", "helper", "agentd", "poller", "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
     static let wings: [String: Set<String>] = [
         "Core": ["Core"],
-        "System": ["Core", "System", "Host"],
+        "System": ["Core", "System"],
         "Log": ["Core", "System", "Log"],
         "HA": ["Core", "HA"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
@@ -38,7 +38,7 @@ enum TidyRules {
         "CCycles": ["Bench"],
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
-        "CNetSNMP": ["SNMP"],
+        "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 
     /// Which targets use a package.
@@ -49,6 +49,8 @@ enum TidyRules {
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],
         "GRDB": ["History"],
+        "Histogram": ["Pipeline", "BoursectlCommands"],
+        "DequeModule": ["Agent", "Subagent", "MarketData"],
         "ArgumentParser": ["BoursectlCommands"],
     ]
 

@@ -1,13 +1,15 @@
-// The command line's tree, and what becomes of errors.
+// The tree of commands, and how errors end the process.
 
 import ArgumentParser
 import Glibc
+import Journal
+import Link
 import Platform
 import Presentation
 
-/// What the executable runs.
+/// The program that the executable runs.
 public enum BoursectlProcess {
-    /// Runs the command that this process's arguments name, and ends the process where it fails.
+    /// Runs the command of this process's arguments, and ends the process where it fails.
     public static func run() { BoursectlCommand.main() }
 }
 
@@ -16,14 +18,14 @@ struct BoursectlCommand: ParsableCommand {
         commandName: "boursectl",
         abstract: "Administers a Bourse exchange.",
         discussion: """
-            Every command takes --config FILE or --state DIR to say which exchange is meant, \
-            before the command's name or after it; else $BOURSE_CONFIG and /etc/bourse/bourse.toml \
-            are looked at. With --output json it writes JSON on standard output: a list is an \
-            array of objects, amounts and prices are decimal strings, ids and counts are numbers, \
-            and keys are never renamed. Errors and progress go to standard error.
+            --config FILE or --state DIR, before or after the command's name, selects the \
+            exchange; the default is $BOURSE_CONFIG, then /etc/bourse/bourse.toml. With --output \
+            json a command writes JSON to standard output: a list is an array of objects, amounts \
+            and prices are decimal strings, ids and counts are numbers, and keys are never \
+            renamed. Errors and progress go to standard error.
 
-            Who did it and why stands in the journal: --operator NAME (default: who you are logged \
-            in as) and --reason TEXT.
+            The journal records who made a change and why: --operator NAME (default: your login) \
+            and --reason TEXT.
 
             ACCOUNT is an account's name, or id:NUMBER. An amount is a decimal, as 1.5 or \
             100_000_000. A rate ends in % or bp, as 0.1% or 10bp.
@@ -42,9 +44,10 @@ struct BoursectlCommand: ParsableCommand {
               boursectl check; boursectl explain cpu.thread-affinity/bourse-matchd/engine
 
             EXIT STATUS
-              0 done   1 refused, or something failed   3 matchd does not run (status)
+              0 done   1 refused or failed   3 matchd is not running (status)
               check: 0 ok   1 warning   2 critical   3 unknown
-              64 wrong usage   78 wrong configuration
+              64 usage error   76 the journal needs an operator (init)
+              78 configuration error
             """,
         version: Version.text,
         subcommands: [],
@@ -78,11 +81,11 @@ struct BoursectlCommand: ParsableCommand {
                     UndoCommand.self, ChangesCommand.self,
                     WatchCommand.self, SupportBundleCommand.self,
                 ]),
-            CommandGroup(name: "Measuring", subcommands: [BenchGroup.self, NoiseCommand.self]),
+            CommandGroup(name: "Measurements", subcommands: [BenchGroup.self, NoiseCommand.self]),
         ])
 
     static func main() {
-        // A reader that went away, as `| head`, ends this quietly.
+        // The process ends quietly when its reader is gone, as with `| head`.
         signal(SIGPIPE, SIG_DFL)
         let arguments = CommandArguments(Array(CommandLine.arguments.dropFirst()))
         do {
@@ -102,6 +105,9 @@ struct BoursectlCommand: ParsableCommand {
             error.exit()
         } catch let error as InputError {
             CommandError(error.problem, repair: error.repair, code: .usage).exit()
+        } catch let error where error is JournalError || error is LinkError || error is SystemError
+        {
+            CommandError(error).exit()
         } catch {
             if let amount = arguments.negativeAmount { CommandError(negative: amount).exit() }
             exit(withError: error)

@@ -1,20 +1,19 @@
 // What went wrong, what to do about it, and the exit status.
 
 import Glibc
-import Journal
-import Platform
+import Link
 import Presentation
 
-/// Why a command could not do what it was asked to.
+/// Why a command failed.
 struct CommandError: Error {
     /// Exit statuses, as systemctl(1) and sysexits.h have them.
     enum Code: Int32 {
         /// Refused, or something failed.
         case failed = 1
-        /// The program that has to answer is not running: for `status` an answer of its own, for
-        /// all else one failure more.
+        /// The program that has to answer is not running. `status` ends with it; other commands end
+        /// with `failed`.
         case notRunning = 3
-        /// An operator has to look at the journal first, as matchd says it.
+        /// An operator has to look at the journal first; matchd ends with the same status.
         case journal = 76
         /// EX_USAGE
         case usage = 64
@@ -29,19 +28,19 @@ struct CommandError: Error {
     /// The exit status.
     let code: Code
 
-    /// A failure.
+    /// A problem and its repair.
     init(_ problem: String, repair: String = "", code: Code = .failed) {
         (self.problem, self.repair, self.code) = (problem, repair, code)
     }
 
-    /// Says so on standard error and ends the process.
+    /// Reports the error on standard error and ends the process.
     func exit() -> Never {
-        say()
+        report()
         Glibc.exit(code == .notRunning ? Code.failed.rawValue : code.rawValue)
     }
 
-    /// Says so on standard error.
-    func say() {
+    /// Reports the error on standard error.
+    func report() {
         let ink = Terminal.ink(for: STDERR_FILENO)
         Terminal.warn("\(ink.bad("boursectl:")) \(problem)")
         if !repair.isEmpty { Terminal.warn("  \(repair)") }
@@ -49,22 +48,35 @@ struct CommandError: Error {
 }
 
 extension CommandError {
-    /// A failed system call.
-    init(_ error: SystemError) {
-        self.init("\(error)")
+    /// An error of a library.
+    init(_ error: any Error) {
+        switch error {
+        case let error as CommandError: self = error
+        case let error as LinkError: self.init(error)
+        default: self.init("\(error)")
+        }
     }
-}
 
-extension CommandError {
-    /// Carries out system calls; one that fails is a failure.
-    static func wrapping<Value>(
-        _ body: () throws(SystemError) -> Value
+    /// A link that cannot be made or is lost.
+    private init(_ error: LinkError) {
+        switch error {
+        case .notRunning(let address):
+            self.init(
+                "matchd is not running: nothing listens on \(address)",
+                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
+                code: .notRunning)
+        case .closed, .timedOut:
+            self.init(
+                "\(error)", repair: "nothing was done; matchd may be starting or stopping: retry")
+        default:
+            self.init("\(error)")
+        }
+    }
+
+    /// Converts the error of a library.
+    static func wrapping<Value, Failure: Error>(
+        _ body: () throws(Failure) -> Value
     ) throws(CommandError) -> Value {
-        do throws(SystemError) { return try body() } catch { throw CommandError(error) }
+        do throws(Failure) { return try body() } catch { throw CommandError(error) }
     }
-}
-
-extension CommandError {
-    /// A fault of the journal or of a snapshot.
-    init(_ error: JournalError) { self.init("\(error)") }
 }

@@ -6,7 +6,7 @@ import Glibc
 import Platform
 import Presentation
 
-/// Which exchange, and how its answers look.
+/// The exchange, and the form of the result.
 struct CommonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Configuration file of the exchange.", valueName: "file"))
     var config: String?
@@ -26,13 +26,13 @@ struct CommonOptions: ParsableArguments {
         }
     }
 
-    /// The result's way out.
+    /// The output of the result.
     var out: Output { Output(format: output) }
 
-    /// The way out of results that are given over and over.
+    /// The output of repeated results.
     func out(on screen: Screen) -> Output { Output(format: output, screen: screen) }
 
-    /// The configuration file that is meant.
+    /// The path of the configuration file.
     func configurationFile() throws(CommandError) -> String {
         if let config { return config }
         if let state { return state + "/bourse.toml" }
@@ -40,8 +40,8 @@ struct CommonOptions: ParsableArguments {
         let installed = "/etc/bourse/bourse.toml"
         guard unsafe access(installed, F_OK) == 0 else {
             throw CommandError(
-                "which exchange? there is no \(installed)",
-                repair: "name its state directory with --state DIR or its file with --config FILE",
+                "no exchange is given, and \(installed) does not exist",
+                repair: "give its state directory with --state DIR, or its file with --config FILE",
                 code: .usage)
         }
         return installed
@@ -49,7 +49,11 @@ struct CommonOptions: ParsableArguments {
 
     /// The settings of the exchange.
     func settings() throws(CommandError) -> Settings {
-        let file = try configurationFile()
+        try Self.settings(in: configurationFile())
+    }
+
+    /// The settings in a file.
+    static func settings(in file: String) throws(CommandError) -> Settings {
         do {
             return try Settings.load(path: file)
         } catch {
@@ -67,20 +71,20 @@ extension DecimalNumber: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
 
-/// Whether a command shows its result once, or again and again.
+/// Whether a command shows its result once or repeatedly.
 struct RepeatOptions: ParsableArguments {
     @Option(
         name: [.customShort("w"), .customLong("watch")],
         help: ArgumentHelp(
-            "Show it again every so many seconds, until Ctrl-C.", valueName: "seconds"))
+            "Repeat every so many seconds, until Ctrl-C.", valueName: "seconds"))
     var seconds: Int?
 
     func validate() throws {
         if let seconds, !(1...3_600 ~= seconds) { throw ValidationError("Give 1 … 3600 seconds.") }
     }
 
-    /// Shows a result once, or without end: on a terminal each over the one before. An exit status
-    /// ends it where it is shown once.
+    /// Shows a result once, or repeatedly until the process ends. An exit status counts only where
+    /// the result is shown once.
     func run(_ common: CommonOptions, _ show: (Output) throws -> Void) throws {
         guard let seconds else { return try show(common.out) }
         let out = common.out(on: Screen())
@@ -88,7 +92,7 @@ struct RepeatOptions: ParsableArguments {
             do {
                 try show(out)
             } catch is ExitCode {
-                // It may be otherwise the next time.
+                // The next result may differ.
             }
             Clock.sleep(nanos: Int64(seconds) * 1_000_000_000)
         }

@@ -3,7 +3,6 @@
 import Configuration
 import Engine
 import Follower
-import Journal
 import Link
 import Platform
 import Presentation
@@ -14,27 +13,20 @@ struct Exchange {
     /// Its settings.
     let settings: Settings
 
-    /// Longest that a replica may take to be there, a snapshot of millions of orders included.
+    /// Maximum time to load a replica, a snapshot of millions of orders included.
     static let replicaNanosMax: Int64 = 600_000_000_000
 
     /// A connection to matchd.
     func connect(_ name: Text40) throws(CommandError) -> LinkClient {
-        do {
-            return try LinkClient.connect(
-                unix: settings.matchd.socket, name: name, wantsAcks: false)
-        } catch {
-            throw CommandError(error)
+        try CommandError.wrapping { () throws(LinkError) in
+            try LinkClient.connect(unix: settings.matchd.socket, name: name, wantsAcks: false)
         }
     }
 
-    /// How matchd is.
+    /// The status of matchd.
     func status() throws(CommandError) -> LinkStatus {
         let client = try connect(Self.toolName)
-        do {
-            return try client.status()
-        } catch {
-            throw CommandError(error)
-        }
+        return try CommandError.wrapping { () throws(LinkError) in try client.status() }
     }
 
     /// The state as it is now.
@@ -55,7 +47,7 @@ struct Exchange {
             }
             throw LinkError.timedOut
         } catch {
-            throw CommandError(any: error)
+            throw CommandError(error)
         }
     }
 
@@ -64,35 +56,6 @@ struct Exchange {
         try OperatorSession(self, operator: who.text())
     }
 
-    /// How boursectl names itself where nobody in particular asks.
+    /// The name of connections that belong to no operator.
     private static var toolName: Text40 { Text40("boursectl") ?? Text40() }
-}
-
-extension CommandError {
-    /// A link that cannot be made or does not hold.
-    init(_ fault: LinkError) {
-        switch fault {
-        case .notRunning(let address):
-            self.init(
-                "matchd does not run: nobody listens at \(address)",
-                repair: "start it: systemctl start bourse-matchd, or `make run` in a checkout",
-                code: .notRunning)
-        case .closed, .timedOut:
-            self.init(
-                "\(fault)",
-                repair: "nothing was done; matchd may be starting or stopping: run it again")
-        default:
-            self.init("\(fault)")
-        }
-    }
-
-    /// A fault of the Link, the replica or the journal.
-    init(any error: any Error) {
-        switch error {
-        case let error as CommandError: self = error
-        case let fault as LinkError: self.init(fault)
-        case let error as JournalError: self.init(error)
-        default: self.init("\(error)")
-        }
-    }
 }

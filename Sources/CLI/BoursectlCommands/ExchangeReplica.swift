@@ -9,10 +9,10 @@ import Wire
 
 /// The state of the exchange at one record of the log.
 ///
-/// A replica, not a question to matchd: reading costs the matching nothing.
+/// A replica of its own, not queries to matchd: reading does not slow matching.
 final class ExchangeReplica {
     private var follower: Follower
-    /// Whether it has all that matchd had released when it last said how far it was.
+    /// Whether it has every record that matchd last reported as released.
     private(set) var isCaughtUp = false
 
     /// A replica that follows the server of this greeting.
@@ -23,7 +23,7 @@ final class ExchangeReplica {
         _read { yield follower.engine }
     }
 
-    /// What to send to be fed.
+    /// The frame that subscribes it to the log.
     var subscription: LinkFrame { follower.subscription }
 
     /// Takes a frame; see `Follower.receive`.
@@ -38,7 +38,7 @@ final class ExchangeReplica {
         return progress
     }
 
-    /// Goes on with a new connection.
+    /// Continues on a new connection.
     func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         try follower.reconnected(welcome)
     }
@@ -58,10 +58,10 @@ final class ExchangeReplica {
         (0..<engine.accountCount).compactMap { engine.account(AccountID(UInt32($0 + 1))) }
     }
 
-    /// The open orders that fit, by id.
-    func orders(_ fits: (OrderView) -> Bool) -> [OrderView] {
+    /// The open orders that match, by id.
+    func orders(_ matches: (OrderView) -> Bool) -> [OrderView] {
         var found: [OrderView] = []
-        engine.forEachOrder { if fits($0) { found.append($0) } }
+        engine.forEachOrder { if matches($0) { found.append($0) } }
         return found.sorted { $0.order < $1.order }
     }
 
@@ -143,8 +143,8 @@ extension AssetView {
         guard let units = value.units(scale: Int(scale)), abs(units) <= Limits.amountUnitsMax else {
             let least = DecimalNumber(units: 1, scale: Int(scale))
             throw CommandError(
-                "\(value) is no amount of \(code)",
-                repair: "its smallest unit is \(least), and the ledger ends at 2^120 of them")
+                "\(value) is not a valid amount of \(code)",
+                repair: "its smallest unit is \(least), and the ledger holds up to 2^120 of them")
         }
         return Amount(units: units)
     }

@@ -10,11 +10,11 @@ import Presentation
 import Terms
 import Wire
 
-/// What came of an operator's command.
+/// The result of an operator's command.
 struct CommandReceipt {
     /// Its record in the log.
     let sequence: UInt64
-    /// What the engine made of it.
+    /// Its outcome in the engine.
     let outcome: Outcome
     /// For people.
     var text: String { "Record \(Readable.count(sequence))." }
@@ -22,9 +22,9 @@ struct CommandReceipt {
 
 /// One operator's session with the exchange.
 ///
-/// It follows the log and believes nothing but it: a command is done when its record comes back on
-/// the feed. When the connection is lost before that, it is made again, the log is read on, and
-/// what is not in it is sent again under its old number, which the engine takes once.
+/// It relies on the log alone: a command is done when its record comes back on the feed. When the
+/// connection is lost before that, the session reconnects, reads the log further, and resends what
+/// is not in it under its old number, which the engine accepts once.
 final class OperatorSession {
     /// The state of the exchange, after each of this session's commands.
     let replica: ExchangeReplica
@@ -39,15 +39,15 @@ final class OperatorSession {
     /// Orders that mass cancels and kill switches ended since it was set to 0.
     private(set) var canceled = 0
 
-    /// Longest that one command may take, lost connections included.
+    /// Maximum time of one command, lost connections included.
     static let commandNanosMax: Int64 = 30_000_000_000
-    /// How often a command that met another session of the same operator is tried.
+    /// Maximum attempts of a command that other sessions of the same operator interrupt.
     static let attemptsMax = 20
 
     /// A session for an operator of that name.
     init(_ exchange: Exchange, operator name: Text40) throws(CommandError) {
         guard let name = Text40("\(LinkProtocol.operatorPrefix)\(name)") else {
-            preconditionFailure("an operator's name fits its session's")
+            preconditionFailure("an operator's name fits the session's")
         }
         self.exchange = exchange
         self.name = name
@@ -59,8 +59,8 @@ final class OperatorSession {
         try pump(until: deadline) { $0.replica.isCaughtUp }
     }
 
-    /// Ends the session, so that its name is free; where that does not come through soon, the
-    /// engine frees it when it needs the room.
+    /// Ends the session, which frees its name. Where that fails, the engine frees it when it needs
+    /// the room.
     deinit {
         guard writer.close(&out) else { return }
         let deadline = Clock.monotonicNanos() + 1_000_000_000
@@ -76,8 +76,8 @@ final class OperatorSession {
         }
     }
 
-    /// Submits a command and waits until it stands in the log. A refusal is thrown; `meanings` says
-    /// what some of them mean for this command.
+    /// Submits a command and waits until it is in the log. Throws a refusal; `meanings` explains
+    /// some of them for this command.
     @discardableResult
     func submit(
         _ payload: some CommandPayload, meanings: [Refusal: String] = [:]
@@ -85,8 +85,8 @@ final class OperatorSession {
         try begin()
         for attempt in 1...Self.attemptsMax {
             let receipt = try submitOnce(payload)
-            // Another boursectl of the same operator opened its session in between; this command is
-            // not in the log and can be given again.
+            // Another boursectl of the same operator replaced this session; the command is not in
+            // the log and can be submitted again.
             guard receipt.outcome.refusal == .sessionUnknown else {
                 let refusal = receipt.outcome.refusal
                 guard refusal == .none else {
@@ -99,12 +99,12 @@ final class OperatorSession {
             Clock.sleep(nanos: Int64(SystemRandom.number() % most))
         }
         throw CommandError(
-            "other sessions of \(name) get in between all the time; nothing was done",
-            repair: "give each program an operator's name of its own with --operator")
+            "other sessions of \(name) keep replacing this one; nothing was done",
+            repair: "give each program its own operator name with --operator")
     }
 
-    /// Submits a command that cancels many orders, and waits until all are: what one turn of the
-    /// engine has no time for goes on in the next ones. Gives how many ended.
+    /// Submits a command that cancels many orders, and waits until all are cancelled, which may
+    /// take the engine several turns. Returns how many ended.
     func submitCancels(_ payload: some CommandPayload) throws(CommandError) -> (CommandReceipt, Int)
     {
         canceled = 0
@@ -114,7 +114,7 @@ final class OperatorSession {
         return (receipt, canceled)
     }
 
-    /// Opens the session, before the first command: who only looks leaves nothing in the log.
+    /// Opens the session before the first command: reading leaves nothing in the log.
     private func begin() throws(CommandError) {
         guard !hasBegun else { return }
         hasBegun = true
@@ -135,14 +135,14 @@ final class OperatorSession {
         }
         try pump(until: deadline) { $0.done[tag] != nil }
         guard let receipt = done.removeValue(forKey: tag) else {
-            preconditionFailure("a command is pumped until it is done")
+            preconditionFailure("pump returns when the command is done")
         }
         return receipt
     }
 
     // MARK: The connection
 
-    /// Asks for the log, and for the session if there is one, on a new connection.
+    /// Subscribes to the log, and resumes the session if there is one, on a new connection.
     private func greet() {
         out = LinkEncoder()
         out.append(replica.subscription)
@@ -155,7 +155,7 @@ final class OperatorSession {
     ) throws(CommandError) {
         while !isEnough(self) {
             guard Clock.monotonicNanos() < deadline else {
-                throw uncertain("no answer came in time")
+                throw uncertain("no answer arrived in time")
             }
             do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
@@ -202,13 +202,13 @@ final class OperatorSession {
         }
     }
 
-    /// Makes the connection again, once matchd is there again.
-    private func reconnect(after fault: LinkError, until deadline: Int64) throws(CommandError) {
-        if case .refused(let refusal) = fault, refusal.code != .stopping, refusal.code != .limit {
-            throw CommandError(fault)
+    /// Reconnects once matchd is running again.
+    private func reconnect(after error: LinkError, until deadline: Int64) throws(CommandError) {
+        if case .refused(let refusal) = error, refusal.code != .stopping, refusal.code != .limit {
+            throw CommandError(error)
         }
         writer.disconnected()
-        Terminal.warn("boursectl: \(fault); connecting again")
+        Terminal.warn("boursectl: \(error); reconnecting")
         while true {
             do throws(LinkError) {
                 client = try LinkClient.connect(
@@ -227,15 +227,16 @@ final class OperatorSession {
         greet()
     }
 
-    /// What to say when a command may be in the log or not.
+    /// The error where it is unknown whether a command is in the log.
     private func uncertain(_ why: String) -> CommandError {
         guard writer.inFlight > 0, case .open(let id) = writer.state else {
             return CommandError(why)
         }
         return CommandError(
-            "\(why); whether the command is in the log is not known",
-            repair: "once matchd runs, look for session \(id.number) in `boursectl journal dump "
-                + "--from \(replica.engine.sequence + 1)` before you give it again")
+            "\(why); it is unknown whether the command is in the log",
+            repair:
+                "when matchd runs again, look for session \(id.number) in `boursectl journal dump "
+                + "--from \(replica.engine.sequence + 1)` before you repeat it")
     }
 }
 

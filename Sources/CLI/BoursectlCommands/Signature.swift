@@ -10,7 +10,8 @@ import Wire
 struct OperatorOption: ParsableArguments {
     @Option(
         name: .customLong("operator"),
-        help: ArgumentHelp("Who does it, for the journal. Default: your login.", valueName: "name"))
+        help: ArgumentHelp(
+            "Who makes the change, for the journal. Default: your login.", valueName: "name"))
     var name: String?
 
     /// The operator's name.
@@ -19,13 +20,13 @@ struct OperatorOption: ParsableArguments {
         // The session's name is `operator/` and this, in 40 bytes.
         guard let given, let text = Text40(given), text.count > 0, text.count <= 31 else {
             throw CommandError(
-                "\(given ?? "nobody") is no operator's name",
-                repair: "give --operator NAME: up to 31 characters of plain ASCII", code: .usage)
+                "\(given ?? "nobody") is not a valid operator name",
+                repair: "give --operator NAME: up to 31 ASCII characters", code: .usage)
         }
         return text
     }
 
-    /// Who is logged in: through sudo, the one who called it.
+    /// The login; under sudo, that of the caller.
     private static func login() -> String? {
         if geteuid() == 0, let name = Terminal.environment("SUDO_USER"), !name.isEmpty {
             return name
@@ -35,29 +36,29 @@ struct OperatorOption: ParsableArguments {
     }
 }
 
-/// Who gives a command and, where they like, why.
+/// Who gives a command and, optionally, why.
 struct SignatureOptions: ParsableArguments {
     @OptionGroup var who: OperatorOption
 
-    @Option(help: ArgumentHelp("Why, for the journal.", valueName: "text"))
+    @Option(help: ArgumentHelp("The reason, for the journal.", valueName: "text"))
     var reason = ""
 
     /// For the journal.
     func audit() throws(CommandError) -> Audit { try Audit.checked(who, reason) }
 }
 
-/// Who gives a command and why, which has to be said.
+/// Who gives a command and why, which is required.
 struct ReasonedSignatureOptions: ParsableArguments {
     @OptionGroup var who: OperatorOption
 
-    @Option(help: ArgumentHelp("Why, for the journal.", valueName: "text"))
+    @Option(help: ArgumentHelp("The reason, for the journal.", valueName: "text"))
     var reason: String
 
     /// For the journal.
     func audit() throws(CommandError) -> Audit {
         guard reason.contains(where: { !$0.isWhitespace }) else {
             throw CommandError(
-                "the reason is empty", repair: "say why with --reason TEXT", code: .usage)
+                "the reason is empty", repair: "give it with --reason TEXT", code: .usage)
         }
         return try Audit.checked(who, reason)
     }
@@ -69,8 +70,8 @@ extension Audit {
     {
         guard reason.utf8.count <= Limits.reasonBytesMax else {
             throw CommandError(
-                "the reason has \(reason.utf8.count) bytes",
-                repair: "at most \(Limits.reasonBytesMax) fit into the journal", code: .usage)
+                "the reason is \(reason.utf8.count) bytes long",
+                repair: "the journal holds at most \(Limits.reasonBytesMax)", code: .usage)
         }
         return Audit(operatorName: try who.text(), reason: reason)
     }

@@ -1,13 +1,13 @@
 // Decimals as people write and read them, exact in both directions.
 
-/// A decimal number: `digits` × 10^−`scale`, without trailing zeros behind the point.
+/// A decimal number: `digits` × 10^−`scale`, without trailing zeros after the point.
 package struct DecimalNumber: Hashable, Sendable {
     /// The digits with their sign.
     package let digits: Int128
-    /// How many of them stand behind the point, 0 … 36.
+    /// How many of them follow the point, 0 … 36.
     package let scale: Int
 
-    /// Most digits of a number that is read.
+    /// Maximum digits of a number that is read.
     package static var digitsMax: Int { 36 }
 
     /// Zero or more units of the size 10^−`scale`.
@@ -20,8 +20,8 @@ package struct DecimalNumber: Hashable, Sendable {
         (digits, self.scale) = (units, scale)
     }
 
-    /// Reads `12`, `-0.5`, `.5` or `100_000_000.00`; nil for all else. An exponent and a comma are
-    /// refused: the one hides its size, and the other means different things in different places.
+    /// Reads `12`, `-0.5`, `.5` or `100_000_000.00`; nil for anything else. An exponent hides the
+    /// magnitude, and a comma means different things in different countries: both are rejected.
     package init?(_ text: some StringProtocol) {
         var units: Int128 = 0
         var (count, scale) = (0, 0)
@@ -75,10 +75,10 @@ extension DecimalNumber: CustomStringConvertible {
     /// The number without trailing zeros: `0.01`.
     package var description: String { text(decimals: scale) }
 
-    /// The number with at least `decimals` digits behind the point, for programs: `1234.50`.
+    /// The number with at least `decimals` digits after the point, for programs: `1234.50`.
     package func text(decimals: Int) -> String { written(decimals: decimals, separator: "") }
 
-    /// The number with at least `decimals` digits behind the point and a comma at each thousand,
+    /// The number with at least `decimals` digits after the point and a comma at each thousand,
     /// for people: `1,234.50`.
     package func grouped(decimals: Int = 0) -> String {
         written(decimals: decimals, separator: ",")
@@ -106,7 +106,7 @@ extension DecimalNumber {
     /// Reads a rate as `0.1%` or `10bp` (hundredths of a percent) into units of 10^−`scale`; nil
     /// without one of these endings, or with more decimals than the units have.
     ///
-    /// A bare number is refused: some would mean a percentage by it and some a fraction.
+    /// A bare number is rejected: some would mean a percentage and others a fraction.
     package static func rate(_ text: some StringProtocol, scale: Int) -> Int128? {
         if text.hasSuffix("%") {
             return DecimalNumber(text.dropLast())?.units(scale: scale - 2)

@@ -1,9 +1,9 @@
-// An instrument's tick and lot in decimals, and what an operator may type for them.
+// An instrument's tick and lot as decimals, and the prices and quantities that fit them.
 
 package import Terms
 package import Wire
 
-/// The grid that an instrument's prices and quantities stand on.
+/// The grid of an instrument's prices and quantities.
 package struct Grid: Hashable, Sendable {
     /// The tick's digits.
     package let tickMantissa: Int64
@@ -30,7 +30,7 @@ package struct Grid: Hashable, Sendable {
     /// The grid of a tick and a lot in decimals.
     ///
     /// - Throws: where one of them is out of its range, or a tick times a lot is not a whole number
-    ///   of the quote's smallest units; the fault names the nearest ones that are.
+    ///   of the quote's smallest units; the error names the nearest ones that are.
     package init(
         tick: DecimalNumber, lot: DecimalNumber, baseScale: UInt8, quoteScale: UInt8
     ) throws(InputError) {
@@ -57,15 +57,15 @@ package struct Grid: Hashable, Sendable {
         let least = Int128(1)
         let product = Self.power(Int(tickScale) + Int(baseScale))
         let money = Self.power(Int(quoteScale))
-        let lotStep = Self.rest(of: product, without: Int128(tickMantissa), money)
-        let tickStep = Self.rest(of: product, without: Int128(lotUnits), money)
+        let lotStep = Self.cofactor(of: product, without: Int128(tickMantissa), money)
+        let tickStep = Self.cofactor(of: product, without: Int128(lotUnits), money)
         guard Int128(lotUnits) % lotStep == 0 else {
             let lot = Self.roundUp(Int128(lotUnits), lotStep)
             let tick = Self.roundUp(Int128(tickMantissa), tickStep)
             throw InputError(
-                "one tick × one lot is less than the quote asset's smallest unit, "
-                    + "\(DecimalNumber(units: least, scale: Int(quoteScale))), or no whole number "
-                    + "of it, so a trade could not be paid exactly",
+                "one tick × one lot is not a whole number of the quote asset's smallest unit, "
+                    + "\(DecimalNumber(units: least, scale: Int(quoteScale))), so a trade could "
+                    + "not be settled exactly",
                 repair: "use --lot \(DecimalNumber(units: lot, scale: Int(baseScale))) with this "
                     + "tick, or --tick \(DecimalNumber(units: tick, scale: Int(tickScale))) with "
                     + "this lot, or a quote asset with more decimals")
@@ -93,8 +93,8 @@ package struct Grid: Hashable, Sendable {
 
     private static func power(_ exponent: Int) -> Int128 { DecimalNumber.power(of10: exponent) }
 
-    /// What is left of `value` when the factors it shares with the others are taken out.
-    private static func rest(of value: Int128, without factors: Int128...) -> Int128 {
+    /// `value` divided by the factors that it shares with the others.
+    private static func cofactor(of value: Int128, without factors: Int128...) -> Int128 {
         factors.reduce(value) { $0 / gcd($0, $1) }
     }
 
@@ -119,7 +119,7 @@ extension Grid {
         else {
             let most = text(Price(ticks: Limits.priceTicksMax))
             throw InputError(
-                "\(option) \(value) is no price here",
+                "\(option) \(value) is not a valid price here",
                 repair: "give a multiple of the tick \(tick), from 0 to \(most)")
         }
         return Price(ticks: ticks)
@@ -133,7 +133,7 @@ extension Grid {
         else {
             let most = text(Quantity(lots: Limits.quantityLotsMax))
             throw InputError(
-                "\(option) \(value) is no quantity here",
+                "\(option) \(value) is not a valid quantity here",
                 repair: "give a multiple of the lot \(text(Quantity(lots: 1))), from 0 to \(most)")
         }
         return Quantity(lots: lots)
@@ -171,8 +171,8 @@ extension Grid {
 }
 
 extension Grid {
-    /// Ranges for an instrument whose operator gave none: up to 10⁹ ticks and 10⁹ lots, less where
-    /// the ledger's range ends before.
+    /// Default ranges of an instrument: up to 10⁹ ticks and 10⁹ lots, less where the ledger's range
+    /// ends earlier.
     package func standardMaxima() -> (price: Price, quantity: Quantity) {
         let unit = Int128(notionalUnit ?? 1)
         var (ticks, lots) = (Int64(1_000_000_000), Int64(1_000_000_000))

@@ -1,6 +1,6 @@
 // Input that cannot be used.
 
-/// What an operator typed does not fit, and what would.
+/// Input that does not fit, and what would.
 package struct InputError: Error, Hashable, CustomStringConvertible {
     /// What is wrong.
     package let problem: String

@@ -9,7 +9,7 @@ extension Permissions {
             .filter { contains($0.0) }.map(\.1)
     }
 
-    /// The permissions of names with commas between them; nil when one is none.
+    /// The permissions of comma-separated names; nil where one is unknown.
     package init?(names: String) {
         self = []
         for name in names.split(separator: ",", omittingEmptySubsequences: false) {

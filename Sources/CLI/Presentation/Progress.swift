@@ -1,13 +1,13 @@
-// The line that shows how far a long piece of work has come.
+// The progress line of a long operation.
 
-/// How far a piece of work has come. Pure: whoever draws it brings the clock.
+/// The progress of an operation as text. Pure: the caller provides the time.
 package struct Progress: Sendable {
-    /// What is done, as `Replaying`.
+    /// The operation, as `Replaying`.
     package let title: String
-    /// What is counted, as `records`.
+    /// The unit that is counted, as `records`.
     package let unit: String
 
-    /// A piece of work.
+    /// The progress of this operation.
     package init(title: String, unit: String) { (self.title, self.unit) = (title, unit) }
 
     /// The line, at most `width` columns: title, bar, share, rate and time left. Without a known
@@ -23,7 +23,7 @@ package struct Progress: Sendable {
         var left = ""
         if done > 0, done < total {
             let nanos = Int128(elapsedNanos) * Int128(total - done) / Int128(done)
-            // Whole seconds, rounded up: nothing is left only when all is done.
+            // Whole seconds, rounded up: zero only when all is done.
             let seconds = (nanos + 999_999_999) / 1_000_000_000
             left = ", \(Readable.duration(nanos: seconds * 1_000_000_000)) left"
         }

@@ -3,7 +3,7 @@
 import Glibc
 import Platform
 
-/// A progress bar on standard error, where that is a terminal that can draw over a line.
+/// A progress bar on standard error, where that is a terminal that can redraw a line.
 package struct ProgressMeter {
     private let progress: Progress
     private let isShown =
@@ -13,17 +13,17 @@ package struct ProgressMeter {
 
     private static var eraseLine: StaticString { "\r\u{1B}[2K" }
 
-    /// A meter of a piece of work.
+    /// A meter of an operation.
     package init(_ title: String, unit: String) {
         progress = Progress(title: title, unit: unit)
-        // Work that is over sooner than a tenth of a second shows none.
+        // An operation shorter than a tenth of a second shows no bar.
         drawn = begin
     }
 
-    /// Nanoseconds since the work began.
+    /// Nanoseconds since the operation began.
     package var elapsedNanos: Int64 { Clock.monotonicNanos() - begin }
 
-    /// Draws how far the work is, at most ten times a second.
+    /// Draws the progress, at most ten times per second.
     package mutating func draw(done: UInt64, total: UInt64) {
         let now = Clock.monotonicNanos()
         guard isShown, now - drawn > 100_000_000 else { return }
@@ -34,14 +34,13 @@ package struct ProgressMeter {
         Terminal.write("\(Self.eraseLine)\(line)", to: STDERR_FILENO)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     package mutating func clear() {
         if drawn > begin { Terminal.write("\(Self.eraseLine)", to: STDERR_FILENO) }
         drawn = begin
     }
 
-    /// Whoever interrupts the work gets a clean line to go on with; the process still ends by the
-    /// signal.
+    /// Clears the line when a signal ends the process.
     private static func clearWhenInterrupted() {
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             signal(number) { number in

@@ -1,4 +1,4 @@
-// Sizes, times and rates in words that people read.
+// Sizes, times and rates as people read them.
 
 /// Numbers for people.
 package enum Readable {
@@ -99,7 +99,7 @@ package enum Readable {
 extension Int128 {
     /// The quotient, rounded towards negative infinity.
     fileprivate func floored(by divisor: Int128) -> Int128 {
-        let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
-        return rest < 0 ? quotient - 1 : quotient
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
     }
 }

@@ -171,12 +171,12 @@ extension Command {
         return members
     }
 
-    /// The members that are not zero.
+    /// The members whose value is not zero.
     fileprivate static func present(_ values: [(String, Int128)]) -> [JSONValue.Member] {
         values.filter { $0.1 != 0 }.map { .init($0.0, .number($0.1)) }
     }
 
-    /// The member of a text that is not empty.
+    /// The member, where its text is not empty.
     fileprivate static func present(_ name: String, _ text: Text40) -> [JSONValue.Member] {
         text.isEmpty ? [] : [.init(name, .string("\(text)"))]
     }

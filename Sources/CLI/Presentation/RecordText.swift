@@ -1,18 +1,18 @@
 // The log's records for people and programs. Prices, quantities and amounts stay in ticks, lots and
-// smallest units, for a record alone does not say what they are worth.
+// smallest units, since a record alone does not say what those are worth.
 
 package import JSON
 import Terms
 package import Wire
 
-/// A record, readable.
+/// A record as text.
 package struct RecordText: Hashable, Sendable {
-    /// The record's head.
+    /// The record's header.
     package let header: RecordHeader
-    /// What it says, or nil when its payload is not well formed.
+    /// Its command, or nil where the payload is malformed.
     package let command: Command?
 
-    /// The record in `bytes`; nil when there is not even a header.
+    /// The record in `bytes`; nil where they are shorter than a header.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard let header = unsafe RecordHeader(bytes) else { return nil }
         self.header = header
@@ -25,13 +25,13 @@ package struct RecordText: Hashable, Sendable {
         command = unsafe Command(kind: kind, payload: UnsafeRawBufferPointer(rebasing: body))
     }
 
-    /// A record of this head and command.
+    /// A record of this header and command.
     package init(header: RecordHeader, command: Command) {
         self.header = header
         self.command = command
     }
 
-    /// The kind's name; `kind N` for one that this version does not know.
+    /// The kind's name; `kind N` for a kind unknown to this version.
     package var kindName: String {
         CommandKind(rawValue: header.kind).map { "\($0)" } ?? "kind \(header.kind)"
     }

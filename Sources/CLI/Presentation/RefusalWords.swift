@@ -3,54 +3,54 @@
 package import Terms
 
 extension Refusal {
-    /// What was wrong, in words.
+    /// What was wrong.
     package var meaning: String {
         switch self {
         case .none: "done"
-        case .sessionUnknown: "the operator's session was replaced by another one of the same name"
-        case .sessionGap: "a command before this one of the same session is missing"
+        case .sessionUnknown: "another session of the same name replaced this one"
+        case .sessionGap: "an earlier command of the same session is missing"
         case .duplicateCommand: "the command is in the log already"
-        case .malformed: "the command is not well formed"
-        case .diskReserve: "the disk of the journal is below its reserve: only cancels are taken"
+        case .malformed: "the command is malformed"
+        case .diskReserve: "the journal's disk is below its reserve: only cancels are accepted"
         case .voided: "the command was voided"
-        case .poisoned: "matchd died twice while it applied this command; it is not tried again"
-        case .deadlinePassed: "its deadline had passed when it got its place in the log"
+        case .poisoned: "matchd died twice while applying this command; it is not applied again"
+        case .deadlinePassed: "its deadline had passed before it was sequenced"
         case .venueKilled: "the venue's kill switch is on"
         case .accountUnknown: "there is no such account"
         case .accountKilled: "the account's kill switch is on"
         case .instrumentUnknown: "there is no such instrument"
-        case .messageRate: "the account is above its limit of messages a second"
-        case .instrumentState: "the instrument's state does not take this"
-        case .instrumentBusy: "work of an earlier command goes on in the instrument"
+        case .messageRate: "the account exceeds its limit of messages per second"
+        case .instrumentState: "the instrument's state does not allow this"
+        case .instrumentBusy: "an earlier command is still in progress in the instrument"
         default: laterMeaning
         }
     }
 
     private var laterMeaning: String {
         switch self {
-        case .orderTypeInvalid: "the order type does not go with its other fields"
+        case .orderTypeInvalid: "the order type does not match the other fields"
         case .priceInvalid: "the price is out of the instrument's range"
         case .quantityInvalid: "the quantity is out of the instrument's range"
         case .displayQuantityInvalid: "the displayed quantity is out of range"
         case .stopPriceInvalid: "the trigger price is out of range"
         case .expireTimeInvalid: "the expire time is not in the future"
-        case .sweepLimit: "the order would look at more of the book than one turn may"
+        case .sweepLimit: "the order would examine more of the book than one turn allows"
         case .notionalBelowMinimum: "price × quantity is below the minimum"
         case .notionalAboveMaximum: "price × quantity is above the maximum"
         case .priceBand: "the price is outside the band"
-        case .orderSizeLimit: "above the account's limit of one order"
-        case .openOrdersLimit: "above the account's limit of open orders"
-        case .capacity: "the exchange holds as many open orders as it can"
-        case .clOrdIDDuplicate: "the account has an open order of that client id"
-        case .triggersImmediately: "the trigger is reached already"
-        case .wouldTake: "the order would take"
-        case .insufficientFunds: "the account has not that much available"
+        case .orderSizeLimit: "above the account's limit for a single order"
+        case .openOrdersLimit: "the account has reached its limit of open orders"
+        case .capacity: "the exchange has reached its limit of open orders"
+        case .clOrdIDDuplicate: "the account has an open order with that client id"
+        case .triggersImmediately: "the trigger price has already been reached"
+        case .wouldTake: "the order would take liquidity"
+        case .insufficientFunds: "the account does not have that much available"
         case .orderUnknown: "there is no such open order"
-        case .amendInvalid: "the order does not take this change"
+        case .amendInvalid: "the order cannot be amended this way"
         case .priorityLost: "the order would lose its priority"
         case .cancelFailed: "the cancel failed"
-        case .cancelRestricted: "the order's status is not one that the cancel was restricted to"
-        case .nameInvalid: "the name is empty, or exists with other terms that cannot change"
+        case .cancelRestricted: "the order's status is not one that the cancel is restricted to"
+        case .nameInvalid: "the name is empty, or exists with other terms, which cannot change"
         case .assetUnknown: "there is no such asset"
         case .termsInvalid: "a scale, tick, lot, rate or limit is out of its range"
         case .tableFull: "the table is full"
@@ -58,7 +58,7 @@ extension Refusal {
         case .apiKeyUnknown: "there is no such key, or it is revoked"
         case .stateInvalid: "that state cannot be set"
         case .referenceDuplicate: "this reference is in the journal already; nothing was booked"
-        case .feesInsufficient: "the house has not that much in its fees"
+        case .feesInsufficient: "the house does not have that much in fees"
         default: "refused"
         }
     }
@@ -77,13 +77,13 @@ extension Refusal {
         case .nameInvalid: "see what exists with `boursectl asset list` or `instrument list`"
         case .tableFull:
             "raise the limit of that table with `boursectl limits raise`"
-        case .instrumentBusy: "run it again in a moment"
+        case .instrumentBusy: "retry in a moment"
         case .referenceDuplicate:
-            "find the first booking: boursectl journal dump, with --kind adjustBalance or "
-                + "transferFees"
+            "find the first booking with `boursectl journal dump --kind adjustBalance`, or `--kind "
+                + "transferFees`"
         case .feesInsufficient: "see `boursectl fees report`"
         case .apiKeyUnknown: "see `boursectl key list`"
-        case .sessionUnknown: "run it again"
+        case .sessionUnknown: "retry"
         default: ""
         }
     }

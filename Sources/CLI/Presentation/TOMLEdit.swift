@@ -2,8 +2,8 @@
 
 /// Edits of a TOML text (toml.io) with plain `[table]` headings, as `bourse.toml` has them.
 package enum TOMLEdit {
-    /// `text` with `key`, as `gatewayd.listen`, set to a TOML literal: in its line where it stands,
-    /// else in a new one under its heading.
+    /// `text` with `key`, as `gatewayd.listen`, set to a TOML literal: in place where it exists,
+    /// else on a new line under its heading.
     package static func set(_ key: String, to value: String, in text: String) -> String {
         guard let dot = key.lastIndex(of: ".") else { return text }
         let (table, field) = (String(key[..<dot]), String(key[key.index(after: dot)...]))
@@ -13,8 +13,8 @@ package enum TOMLEdit {
             lines += ["", "[\(table)]", "\(field) = \(value)", ""]
             return lines.joined(separator: "\n")
         }
-        let rest = (heading + 1)..<lines.count
-        let end = rest.first { Self.table(of: lines[$0]) != nil } ?? lines.count
+        let below = (heading + 1)..<lines.count
+        let end = below.first { Self.table(of: lines[$0]) != nil } ?? lines.count
         if let line = (heading + 1..<end).first(where: { Self.field(of: lines[$0]) == field }) {
             lines[line] = "\(field) = \(value)"
         } else {

@@ -1,20 +1,20 @@
-// Tables that people read.
+// Tables for people.
 
 /// A table of texts: a line of headings, then the rows, each column as wide as its widest cell.
 package struct Table: Sendable {
-    /// Where a column's cells stand.
+    /// How a column's cells are aligned.
     package enum Alignment: Sendable {
-        /// At the left, as names do.
+        /// To the left, as names.
         case left
-        /// At the right, as numbers do.
+        /// To the right, as numbers.
         case right
     }
 
     /// A column.
     package struct Column: Sendable {
-        /// What stands above it.
+        /// The text above it.
         package let heading: String
-        /// Where its cells stand.
+        /// How its cells are aligned.
         package let alignment: Alignment
 
         /// A column of words.
@@ -29,20 +29,20 @@ package struct Table: Sendable {
 
     /// The columns.
     package let columns: [Column]
-    /// The rows; each has a cell a column.
+    /// The rows, with one cell per column.
     package private(set) var rows: [[String]] = []
 
     /// A table without rows.
     package init(_ columns: [Column]) { self.columns = columns }
 
-    /// Adds a row; its cells are as many as the columns.
+    /// Adds a row with one cell per column.
     package mutating func add(_ cells: [String]) {
-        precondition(cells.count == columns.count, "a cell a column")
+        precondition(cells.count == columns.count, "one cell per column")
         rows.append(cells)
     }
 
     /// The lines of the table, headings first. Control characters in a cell become `?`, so that
-    /// what stands in the log cannot draw on an operator's terminal.
+    /// text from the log cannot control an operator's terminal.
     package func lines(_ ink: Ink) -> [String] {
         let clean = rows.map { $0.map(Self.printable) }
         var widths = columns.map { Self.width($0.heading) }
@@ -87,7 +87,7 @@ package struct Table: Sendable {
     }
 }
 
-/// Names and values, one a line, the values aligned.
+/// Names and values, one pair per line, the values aligned.
 package struct Facts: Sendable {
     private var facts: [(name: String, value: String)] = []
 
@@ -97,7 +97,7 @@ package struct Facts: Sendable {
     /// Adds a fact.
     package mutating func add(_ name: String, _ value: String) { facts.append((name, value)) }
 
-    /// A line a fact.
+    /// One line per fact.
     package func lines(_ ink: Ink) -> [String] {
         let width = facts.map(\.name.count).max() ?? 0
         return facts.map { fact in
@@ -120,13 +120,13 @@ package struct Ink: Sendable {
 
     /// A table's headings.
     package func heading(_ text: String) -> String { wrap(text, "1") }
-    /// What matters less.
+    /// Less important text.
     package func faint(_ text: String) -> String { wrap(text, "2") }
-    /// What is as it should be.
+    /// Good states.
     package func good(_ text: String) -> String { wrap(text, "32") }
-    /// What wants attention.
+    /// States that need attention.
     package func warning(_ text: String) -> String { wrap(text, "33") }
-    /// What is wrong.
+    /// Bad states.
     package func bad(_ text: String) -> String { wrap(text, "31") }
 
     private func wrap(_ text: String, _ code: String) -> String {

@@ -1,8 +1,9 @@
 // Standard output, standard error and what they are connected to.
 
 import Glibc
+import Platform
 
-/// The terminal, or what stands in its place.
+/// The terminal, or the files that replace it.
 package enum Terminal {
     /// Whether a descriptor is a terminal.
     package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
@@ -20,10 +21,10 @@ package enum Terminal {
         return unsafe String(cString: value)
     }
 
-    /// Columns of the terminal at a descriptor; 80 where it does not say.
+    /// Columns of the terminal at a descriptor; 80 where they are unknown.
     package static func width(_ descriptor: Int32) -> Int { size(descriptor).map(\.columns) ?? 80 }
 
-    /// Columns and rows of the terminal at a descriptor; nil where it does not say.
+    /// Columns and rows of the terminal at a descriptor; nil where they are unknown.
     package static func size(_ descriptor: Int32) -> (columns: Int, rows: Int)? {
         var size = winsize()
         let result = unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size)
@@ -43,17 +44,18 @@ package enum Terminal {
     package static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            let count = unsafe bytes.withUnsafeBytes { bytes in
+                retryingInterrupts {
+                    unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+                }
             }
-            if count < 0, errno == EINTR { continue }
             guard count > 0 else { return }
             bytes = bytes.dropFirst(count)
         }
     }
 }
 
-/// A terminal that is drawn over and over, or an output that is written on and on.
+/// Standard output for repeated results: redrawn on a terminal, appended to elsewhere.
 package struct Screen {
     private let isDrawn =
         Terminal.isTerminal(STDOUT_FILENO) && Terminal.environment("TERM") != "dumb"
@@ -61,16 +63,16 @@ package struct Screen {
     /// The screen of standard output.
     package init() {}
 
-    /// Draws lines over what was drawn before, as many as the terminal has room for.
+    /// Redraws the screen with as many of the lines as fit.
     package func draw(_ lines: [String]) {
         guard isDrawn else { return write(lines + [""]) }
         let shown = lines.prefix(max(1, (Terminal.size(STDOUT_FILENO)?.rows ?? 24) - 1))
-        // Home, each line to its end, and what is left below: nothing flickers.
+        // Home, each line cleared to its end, then all below it: nothing flickers.
         let text = shown.map { $0 + "\u{1B}[K\n" }.joined()
         Terminal.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
     }
 
-    /// Writes lines behind what was written before.
+    /// Appends lines.
     package func write(_ lines: [String]) {
         Terminal.write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
     }

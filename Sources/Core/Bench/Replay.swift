@@ -70,12 +70,12 @@ extension ReplayBook where Self: ~Copyable {
 
     @inline(__always) mutating func run(
         _ events: UnsafeBufferPointer<ReplayEvent>, _ totals: inout ReplayTotals,
-        _ histogram: inout Histogram
+        _ record: (UInt64) -> Void
     ) {
         for i in 0..<events.count {
             let start = bourse_cycles()
             unsafe step(events[i], &totals)
-            histogram.record(bourse_cycles() &- start)
+            record(bourse_cycles() &- start)
         }
     }
 }
@@ -141,67 +141,16 @@ public struct Replay: ~Copyable {
         totals.events += events.count
     }
 
-    /// Replays all of `events` and takes the cycles of each step into `histogram`; the counter's
-    /// own cost is in every step.
+    /// Replays all of `events` and gives the cycles of each step to `record`; the counter's own
+    /// cost is in every step.
     public mutating func run(
-        _ events: UnsafeBufferPointer<ReplayEvent>, into histogram: inout Histogram
+        _ events: UnsafeBufferPointer<ReplayEvent>, record: (UInt64) -> Void
     ) {
-        unsafe engine?.run(events, &totals, &histogram)
-        unsafe book?.run(events, &totals, &histogram)
+        unsafe engine?.run(events, &totals, record)
+        unsafe book?.run(events, &totals, record)
         totals.events += events.count
     }
 
     /// The cycle counter now (RDTSC, CNTVCT): two readings beside two of a clock give its rate.
     public static func cycles() -> UInt64 { bourse_cycles() }
-}
-
-/// Counts of values in buckets that are 1/32 of their size wide: percentiles to 3 %, in fixed
-/// memory.
-public struct Histogram: Sendable {
-    private var counts = [UInt64](repeating: 0, count: 64 * 32)
-    /// How many values were taken.
-    public private(set) var count: UInt64 = 0
-    /// The largest value.
-    public private(set) var max: UInt64 = 0
-
-    /// An empty histogram.
-    public init() {}
-
-    /// Takes a value. O(1).
-    public mutating func record(_ value: UInt64) {
-        count += 1
-        if value > max { max = value }
-        counts[Self.bucket(value)] += 1
-    }
-
-    private static func bucket(_ value: UInt64) -> Int {
-        if value < 32 { return Int(value) }
-        let exponent = 63 - value.leadingZeroBitCount
-        return (exponent - 4) * 32 + Int((value >> UInt64(exponent - 5)) & 31)
-    }
-
-    private static func lowest(of bucket: Int) -> UInt64 {
-        if bucket < 32 { return UInt64(bucket) }
-        let exponent = bucket / 32 + 4
-        return (32 + UInt64(bucket % 32)) << UInt64(exponent - 5)
-    }
-
-    /// The value that `share` (per mille) of all values do not exceed, to the bucket's width; 0
-    /// when there is none.
-    public func percentile(perMille share: UInt64) -> UInt64 {
-        let wanted = (count * share + 999) / 1000
-        var seen: UInt64 = 0
-        for (bucket, n) in counts.enumerated() where n > 0 {
-            seen += n
-            if seen >= wanted { return Self.lowest(of: bucket) }
-        }
-        return max
-    }
-
-    /// Takes all values of another histogram.
-    public mutating func merge(_ other: Histogram) {
-        for i in counts.indices { counts[i] += other.counts[i] }
-        count += other.count
-        if other.max > max { max = other.max }
-    }
 }

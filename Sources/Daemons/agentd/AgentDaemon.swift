@@ -1,9 +1,11 @@
 // From a configuration to a running agent, and back.
 
 import Agent
+import AgentAPI
 import Checks
 import Configuration
 import DaemonKit
+import HelperAPI
 import JSON
 import Logging
 import Platform
@@ -28,7 +30,7 @@ struct AgentDaemon {
             [try Self.exchange(settings, changed: changed)]
         }
         for (file, damaged) in [
-            ("events", agent.core.outbox.damaged), ("changes", agent.core.hands.damaged),
+            ("events", agent.core.alarmLog.damaged), ("changes", agent.core.executor.damaged),
         ] where damaged > 0 {
             log.warning(
                 "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
@@ -52,7 +54,7 @@ struct AgentDaemon {
                 summary = agent.core.summary
                 ServiceManager.status(summary)
             }
-            let text = agent.core.outbox.fault.map { "\($0)" } ?? ""
+            let text = agent.core.alarmLog.fault.map { "\($0)" } ?? ""
             if text != fault {
                 log.report(
                     text.isEmpty ? .notice : .error,
@@ -79,12 +81,12 @@ struct AgentDaemon {
 
     /// What the owner declared, for the checks.
     static func options(_ settings: Settings) -> AgentOptions {
-        AgentOptions(version: Release.version, plan: settings.hostPlan)
+        AgentOptions(version: Release.version, plan: HostPlan(settings))
     }
 
     /// What is wrong with settings that only the checks know of.
     static func problems(_ settings: Settings) -> [(key: String, text: String)] {
-        let kinds = Set(Catalog.kinds.map(\.name))
+        let kinds = Set(CheckCatalog.kinds.map(\.name))
         var problems: [(key: String, text: String)] = []
         for threshold in settings.agent.thresholds where !kinds.contains(threshold.kind) {
             problems.append(("agent.thresholds", "there is no kind of check \(threshold.kind)"))
@@ -106,14 +108,14 @@ struct AgentDaemon {
     /// Makes the checks of this host, or of a recorded tree, and prints them.
     static func once(_ settings: Settings, root: String) throws {
         let options = options(settings)
-        let state: JSONValue
+        let state: AgentState
         if root.isEmpty {
             let probes = try HostReader.probes(options.plan) + [exchange(settings)]
-            state = options.examineOnce(rounds: 2, reader: HostReader(probes: probes))
+            state = options.runChecksOnce(rounds: 2, reader: HostReader(probes: probes))
         } else {
             // In a tree that stands still nothing grows: a second round would find no rates.
-            state = options.examineOnce(rounds: 1, reader: HostReader(root: root))
+            state = options.runChecksOnce(rounds: 1, reader: HostReader(root: root))
         }
-        print(state.pretty)
+        print(state.json.pretty)
     }
 }

@@ -1,5 +1,6 @@
 // How matchd is, over the Link.
 
+import Checks
 import Link
 import Terms
 
@@ -17,7 +18,7 @@ final class ExchangeSource: @unchecked Sendable {
     /// The text of `/probe/exchange`; none while matchd does not answer.
     func texts() -> [String: String] {
         do throws(LinkError) {
-            return ["/probe/exchange": Self.text(try status())]
+            return [ExchangeReading.path: Self.text(try status())]
         } catch {
             client = nil
             return [:]
@@ -34,34 +35,19 @@ final class ExchangeSource: @unchecked Sendable {
     }
 
     private static func text(_ s: LinkStatus) -> String {
-        """
-        role \(s.role)
-        epoch \(s.epoch)
-        released \(s.released)
-        durable \(s.durable)
-        applied \(s.applied)
-        commands \(s.commands)
-        syncs \(s.syncs)
-        syncP50Nanos \(s.syncP50)
-        syncP99Nanos \(s.syncP99)
-        connections \(s.connections)
-        connectionsMax \(s.connectionsMax)
-        followers \(s.followers)
-        ingressFillPerMille \(s.ingressFill)
-        logFillPerMille \(s.logFill)
-        diskFreeBytes \(s.diskFree)
-        diskReserveBytes \(s.diskReserve)
-        belowReserve \(s.isBelowReserve ? 1 : 0)
-        hashMark \(s.hashMark)
-        peerInSync \(s.isPeerInSync ? 1 : 0)
-        atRisk \(s.atRisk)
-        gateWaitNanos \(s.gateWaitNanos)
-        clockOffsetNanos \(s.clockOffset)
-        clockJumps \(s.clockJumps)
-        clockApart \(s.isClockApart ? 1 : 0)
-        poisoned \(s.poisoned)
-        evicted \(s.evicted)
-
-        """
+        ExchangeReading([
+            .role: "\(s.role)", .epoch: "\(s.epoch)", .released: "\(s.released)",
+            .durable: "\(s.durable)", .applied: "\(s.applied)", .commands: "\(s.commands)",
+            .syncs: "\(s.syncs)", .syncP50Nanos: "\(s.syncP50)", .syncP99Nanos: "\(s.syncP99)",
+            .connections: "\(s.connections)", .connectionsMax: "\(s.connectionsMax)",
+            .followers: "\(s.followers)", .ingressFillPerMille: "\(s.ingressFill)",
+            .logFillPerMille: "\(s.logFill)", .diskFreeBytes: "\(s.diskFree)",
+            .diskReserveBytes: "\(s.diskReserve)", .belowReserve: s.isBelowReserve ? "1" : "0",
+            .hashMark: "\(s.hashMark)", .peerInSync: s.isPeerInSync ? "1" : "0",
+            .atRisk: "\(s.atRisk)", .gateWaitNanos: "\(s.gateWaitNanos)",
+            .clockOffsetNanos: "\(s.clockOffset)", .clockJumps: "\(s.clockJumps)",
+            .clockApart: s.isClockApart ? "1" : "0", .poisoned: "\(s.poisoned)",
+            .evicted: "\(s.evicted)",
+        ]).text
     }
 }

@@ -5,7 +5,7 @@ import Configuration
 import DaemonKit
 
 let arguments = DaemonArguments(
-    name: "bourse-agentd", purpose: "watches this host and tells what is wrong with it",
+    name: "bourse-agentd", purpose: "monitors this host and reports what is wrong with it",
     options: [
         DaemonOption("--once", help: "make the checks, print them as JSON, and end"),
         DaemonOption(

@@ -15,9 +15,9 @@ import Synchronization
 struct GatewayDaemon {
     let settings: Settings
     let log: Logger
-    /// Why the gateway can't go on, once it can't.
+    /// Why the gateway cannot continue, once that is so.
     private let fault = FaultBox()
-    /// systemd hands the key over where the gateway's user may not read the file itself.
+    /// systemd passes the key where the gateway's user may not read the file itself.
     private var sealKeyFile: String {
         ServiceManager.credential("seal.key") ?? settings.sealKeyFile
     }
@@ -29,13 +29,13 @@ struct GatewayDaemon {
 
     /// Serves until a signal or a fault, which it throws.
     func run(_ daemon: DaemonProcess) throws {
-        // Two gateways on one history would write it twice; and this says when the state
-        // directory itself is not there.
+        // Two gateways on one history would write it twice. This also reports a missing state
+        // directory.
         let lock = try StateLock(directory: settings.gatewayd.state, name: "gatewayd.lock")
         if !Directory.exists(settings.historyDirectory) {
             try Directory.create(settings.historyDirectory)
         }
-        // Looked at now, so that a missing or open key is not found by the first client.
+        // Checked now, so that it is not the first client that finds a missing or readable key.
         _ = try SealKey.load(sealKeyFile)
         let server = try start()
         log.notice("listening at \(settings.gatewayd.listen.host):\(server.port)")
@@ -44,7 +44,7 @@ struct GatewayDaemon {
         ServiceManager.stopping()
         try server.stop()
         withExtendedLifetime(lock) {}
-        if let text = fault.text { throw GatewayFault(description: text) }
+        if let text = fault.text { throw GatewayDaemonError(description: text) }
         log.notice("stopped")
     }
 
@@ -74,7 +74,7 @@ struct GatewayDaemon {
                 },
                 onFault: { fault.text = $0 })
         } catch {
-            throw GatewayFault(
+            throw GatewayDaemonError(
                 description: """
                     cannot listen at \(settings.gatewayd.listen): \(error); is another process \
                     there? The address is [gatewayd] listen in \(settings.file)
@@ -86,7 +86,7 @@ struct GatewayDaemon {
     private func watch(_ server: GatewayServer, _ daemon: DaemonProcess) {
         var lastStatus = ""
         daemon.watch {
-            // Answered by the event loop: a loop that hangs gives no sign of life.
+            // The event loop answers: if it hangs, the watchdog gets no sign of life.
             let now = server.status()
             ServiceManager.watchdog()
             let status =
@@ -99,7 +99,7 @@ struct GatewayDaemon {
         }
     }
 
-    /// Connections need more descriptors than the customary soft limit.
+    /// Connections need more descriptors than the usual soft limit.
     static func raiseFileLimit() {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return }
@@ -108,12 +108,12 @@ struct GatewayDaemon {
     }
 }
 
-/// What went wrong, in words.
-struct GatewayFault: Error, CustomStringConvertible {
+/// Why the gateway cannot start or continue.
+struct GatewayDaemonError: Error, CustomStringConvertible {
     let description: String
 }
 
-/// A fault's text, told by one thread and read by another.
+/// A fault's text, set by one thread and read by another.
 final class FaultBox: Sendable {
     private let stored = Mutex<String?>(nil)
 

@@ -2,6 +2,8 @@
 // socket that systemd holds for it, and nothing else.
 
 import DaemonKit
+import Helper
+import Logging
 
 let usage = DaemonUsage(
     name: "bourse-helper", purpose: "changes settings of the running kernel for the host agent",
@@ -18,5 +20,7 @@ let usage = DaemonUsage(
         """)
 let user = usage.readArguments()["--user"] ?? "bourse-agent"
 DaemonProcess.run(usage.name) { daemon in
-    try HelperServer(user: user, log: daemon.log).serve(until: daemon.signals)
+    let log = daemon.log
+    try HelperServer(user: user) { log.report($0 ? .warning : .notice, $1) }
+        .serve(until: daemon.signals)
 }

@@ -1,4 +1,4 @@
-// The gateway's door: sockets and timers around a venue.
+// A running gateway: its parts, sockets and timers.
 
 import Engine
 import Follower
@@ -8,6 +8,7 @@ public import Logging
 import MarketData
 import NIOCore
 import NIOPosix
+import Platform
 import SpotAPI
 
 /// A running gateway. All of it lives on one event loop; this handle may be used from any thread.
@@ -19,27 +20,40 @@ public final class GatewayServer: Sendable {
 
     /// What lives on the loop.
     private final class Core {
-        let venue: Venue
+        let session: MatchdSession
+        let front: Front
+        let dispatcher: FrameDispatcher
         let connector: LinkConnector
+        let fail: (String) -> Void
         var server: (any Channel)?
         var timers: [RepeatedTask] = []
 
-        init(venue: Venue) {
-            self.venue = venue
-            connector = LinkConnector(venue: venue)
+        init(
+            _ eventLoop: any EventLoop, _ options: GatewayOptions, _ log: Logger,
+            _ openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
+            _ fail: @escaping (String) -> Void
+        ) {
+            session = MatchdSession(name: options.name, capacity: options.inFlightMax, log: log)
+            front = Front(eventLoop: eventLoop, options: options, session: session, log: log)
+            dispatcher = FrameDispatcher(
+                session: session, front: front, log: log, openHistory: openHistory)
+            connector = LinkConnector(
+                socket: options.linkSocket, session: session, dispatcher: dispatcher,
+                eventLoop: eventLoop, log: log, fail: fail)
+            self.fail = fail
         }
     }
 
-    /// What it serves: a line for each endpoint, as `GET /api/v3/account userData`.
+    /// A line for each endpoint, as `GET /api/v3/account userData`.
     public static var endpoints: [String] {
         Endpoint.all.map { "\($0.method.rawValue) \($0.path) \($0.security)" }
     }
 
-    /// Begins to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
+    /// Starts to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
     ///
-    /// `openHistory` opens the history of the journal that matchd names. `onFault` is told, on the
-    /// loop, when the gateway can't go on, in words for the log: the process should end.
-    /// Throws when the address can't be listened on.
+    /// `openHistory` opens the history of the journal that matchd names. `onFault` is called on the
+    /// loop when the gateway cannot continue, with a reason for the log: the process should end.
+    /// Throws when the address cannot be bound.
     public init(
         _ options: GatewayOptions, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
@@ -48,10 +62,7 @@ public final class GatewayServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let started = loop.submit {
-            let venue = Venue(
-                eventLoop: loop, options: options, log: log, openHistory: openHistory,
-                fail: onFault)
-            return NIOLoopBound(Core(venue: venue), eventLoop: loop)
+            NIOLoopBound(Core(loop, options, log, openHistory, onFault), eventLoop: loop)
         }
         do {
             core = try started.wait()
@@ -72,25 +83,25 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    /// Stops: no new connection and no new request; commands in flight are answered, as far as they
-    /// are within `drainMilliseconds`; history is written to its end.
+    /// Stops: refuses new connections and requests, waits up to `drainMilliseconds` for commands in
+    /// flight, and writes what waits for the history.
     public func stop() throws {
         let core = core
         let drained = core.eventLoop.makePromise(of: Void.self)
         core.eventLoop.execute {
-            let venue = core.value.venue
-            venue.isStopping = true
+            let front = core.value.front
+            front.isStopping = true
             core.value.server?.close(promise: nil)
-            venue.streams.closeAll()
-            let deadline = venue.steadyClock() + venue.options.drainMilliseconds
+            front.streams.closeAll()
+            let deadline = Clock.monotonicMillis() + front.options.drainMilliseconds
             Self.drain(core, deadline, drained)
         }
         try drained.futureResult.wait()
         let history = try core.eventLoop.submit { () -> History? in
             for timer in core.value.timers { timer.cancel() }
             core.value.connector.stop()
-            core.value.venue.replica?.feed.flush()
-            return core.value.venue.replica?.history
+            core.value.dispatcher.replica?.flush()
+            return core.value.dispatcher.replica?.history
         }.wait()
         let fault = history?.close()
         try group.syncShutdownGracefully()
@@ -101,11 +112,8 @@ public final class GatewayServer: Sendable {
     public func status() -> (sequence: UInt64, isCaughtUp: Bool, isConnected: Bool) {
         let core = core
         let status = core.eventLoop.submit { () -> (UInt64, Bool, Bool) in
-            let venue = core.value.venue
-            return (
-                venue.replica?.follower.engine.sequence ?? 0, venue.isCaughtUp,
-                venue.desk.isOpen
-            )
+            let (replica, session) = (core.value.dispatcher.replica, core.value.session)
+            return (replica?.engine.sequence ?? 0, replica?.isCaughtUp ?? false, session.isOpen)
         }
         guard let value = try? status.wait() else { return (0, false, false) }
         return (sequence: value.0, isCaughtUp: value.1, isConnected: value.2)
@@ -114,8 +122,7 @@ public final class GatewayServer: Sendable {
     private static func drain(
         _ core: NIOLoopBound<Core>, _ deadline: Int64, _ drained: EventLoopPromise<Void>
     ) {
-        let venue = core.value.venue
-        guard venue.desk.waitingCount > 0, venue.steadyClock() < deadline else {
+        guard core.value.session.waitingCount > 0, Clock.monotonicMillis() < deadline else {
             return drained.succeed()
         }
         core.eventLoop.scheduleTask(in: .milliseconds(10)) { drain(core, deadline, drained) }
@@ -124,22 +131,22 @@ public final class GatewayServer: Sendable {
     // MARK: Timers
 
     private static func startTimers(_ core: Core) {
-        let venue = core.venue
+        let (streams, dispatcher) = (core.front.streams, core.dispatcher)
         every(.milliseconds(100), core) {
-            guard let replica = venue.replica, venue.isCaughtUp else { return }
-            venue.streams.publishDepth(.fast, &replica.market, replica.follower.engine)
+            guard let replica = dispatcher.replica, replica.isCaughtUp else { return }
+            streams.publishDepth(.fast, replica.takeDepthUpdates(.fast), replica.engine)
         }
         every(.seconds(1), core) {
-            venue.streams.beat(now: venue.steadyClock())
-            guard let replica = venue.replica, venue.isCaughtUp else { return }
-            venue.streams.publishDepth(.slow, &replica.market, replica.follower.engine)
-            venue.streams.publishSecond(replica, now: venue.clock() * 1_000_000)
+            streams.beat(now: Clock.monotonicMillis())
+            guard let replica = dispatcher.replica, replica.isCaughtUp else { return }
+            streams.publishDepth(.slow, replica.takeDepthUpdates(.slow), replica.engine)
+            streams.publishSecond(replica, now: Clock.realtimeMillis() * 1_000_000)
         }
         every(.milliseconds(250), core) {
-            for answer in venue.desk.expire(now: venue.steadyClock()) { answer() }
-            // A new start writes it anew.
-            if case .damaged(let file, let text) = venue.replica?.history.fault {
-                venue.fail(HistoryError.damaged(file: file, text: text).description)
+            for answer in core.session.expire() { answer.send() }
+            // The next start writes it anew.
+            if case .damaged(let file, let text) = dispatcher.replica?.history.fault {
+                core.fail(HistoryError.damaged(file: file, text: text).description)
             }
         }
     }
@@ -147,9 +154,9 @@ public final class GatewayServer: Sendable {
     private static func every(
         _ delay: TimeAmount, _ core: Core, _ body: @escaping () -> Void
     ) {
-        let bound = NIOLoopBound(body, eventLoop: core.venue.eventLoop)
+        let bound = NIOLoopBound(body, eventLoop: core.front.eventLoop)
         core.timers.append(
-            core.venue.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
+            core.front.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
                 bound.value()
             })
     }
@@ -168,13 +175,13 @@ public final class GatewayServer: Sendable {
                 ChannelOptions.writeBufferWaterMark,
                 value: .init(low: options.replyBytesMax / 4, high: options.replyBytesMax)
             )
-            // The system takes megabytes for one who does not read, were it let; in flight may be
-            // as much as the way there needs.
+            // Otherwise the system buffers megabytes for a client that does not read; the data in
+            // flight is not limited.
             .childChannelOption(
                 ChannelOptions.tcpOption(NIOBSDSocket.Option(rawValue: 25)),  // NOTSENT_LOWAT
                 value: .init(options.systemBytesMax)
             )
-            // What was read is kept until its turn: one read at a time, and not a large one.
+            // Input is buffered until its turn: one read at a time, and not a large one.
             .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 ChannelOptions.recvAllocator,
@@ -183,24 +190,24 @@ public final class GatewayServer: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try accept(channel, core.value.venue)
+                    try accept(channel, core.value.front)
                 }
             }
     }
 
-    /// Makes the pipeline of a client's connection, or refuses it when there are too many.
-    private static func accept(_ channel: any Channel, _ venue: Venue) throws {
+    /// Makes the pipeline of a client's connection, or closes it when there are too many.
+    private static func accept(_ channel: any Channel, _ front: Front) throws {
         let address = channel.remoteAddress?.ipAddress ?? "unix"
-        guard !venue.isStopping, venue.connections.open(address, venue.options) else {
+        guard !front.isStopping, front.connections.open(address, front.options) else {
             channel.close(promise: nil)
             return
         }
-        channel.closeFuture.assumeIsolated().whenComplete { _ in venue.connections.close(address) }
+        channel.closeFuture.assumeIsolated().whenComplete { _ in front.connections.close(address) }
         let pipeline = channel.pipeline.syncOperations
-        let buffer = ClientBuffer(venue.memory)
+        let buffer = ClientBuffer(front.memory)
         try pipeline.addHandler(buffer)
-        let http = try pipeline.addHTTP(venue.options)
+        let http = try pipeline.addHTTP(front.options)
         try pipeline.addHandler(
-            HTTPHandler(venue: venue, address: address, http: http, buffer: buffer))
+            HTTPHandler(front: front, address: address, http: http, buffer: buffer))
     }
 }

@@ -1,17 +1,17 @@
-// A history file that is damaged: noted, and set aside when it is opened next.
+// A damaged history file: marked, and set aside when it is opened next.
 
 import Glibc
 
 /// The copies and the note beside a history file.
 enum DamagedHistory {
-    /// Copies that are kept, the newest as `FILE.damaged-1`.
+    /// Number of copies kept, the newest as `FILE.damaged-1`.
     static var copiesMax: Int { 2 }
-    /// What SQLite keeps of a database: the file, and what stands beside it.
+    /// Suffixes of a database's files.
     private static var parts: [String] { ["", "-wal", "-shm"] }
 
     private static func notePath(_ file: String) -> String { file + ".damaged" }
 
-    /// Notes that the file is damaged, for the next opening: it may look whole then.
+    /// Marks the file as damaged for the next opening: it may look intact then.
     static func note(_ file: String, _ text: String) {
         let bytes = Array("\(text.prefix(1_000))\n".utf8)
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
@@ -21,7 +21,7 @@ enum DamagedHistory {
         close(descriptor)
     }
 
-    /// What was noted; nil: nothing.
+    /// The mark's text, or nil.
     static func noted(_ file: String) -> String? {
         let descriptor = unsafe open(notePath(file), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -31,8 +31,8 @@ enum DamagedHistory {
         return String(decoding: bytes.prefix(max(0, count)).prefix { $0 != 0x0A }, as: UTF8.self)
     }
 
-    /// Moves the file away, with what belongs to it, and the copies before it one place on; the
-    /// oldest goes. Gives its new name.
+    /// Moves the file and its parts away, and shifts earlier copies by one; the oldest is deleted.
+    /// Returns the new name.
     static func setAside(_ file: String) throws(HistoryError) -> String {
         func copy(_ number: Int) -> String { "\(file).damaged-\(number)" }
         for part in parts {

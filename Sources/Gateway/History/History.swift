@@ -7,45 +7,45 @@ import Synchronization
 
 /// Orders that ended, trades and balance adjustments, projected from the log into SQLite.
 ///
-/// The file says up to which record of which journal it goes; that and the rows of a batch are
-/// written in one transaction. So after a crash at any moment it is whole up to some record, and
-/// the feed goes on behind it: nothing is lost, nothing is there twice. It is no truth of its own:
-/// one that is found damaged is set aside at the next opening, and written anew from the log.
+/// The file records its journal and its last record, in the same transaction as the rows of a
+/// batch. So after a crash at any moment it is complete up to some record, and the feed continues
+/// after it: nothing is lost, nothing is there twice. It can always be rebuilt: a damaged file is
+/// set aside at the next opening, and written anew from the log.
 ///
-/// A write that fails (a full disk) is kept and tried again, with a pause that grows to
-/// `retrySecondsMax`; meanwhile `append` takes no more than its bound, and reads give the fault.
+/// A write that fails (a full disk) is retried, after a pause that grows to `retrySecondsMax`;
+/// meanwhile `append` takes no more than its bound, and reads fail with the error.
 public final class History: Sendable {
-    /// Most rows that wait to be written; a single batch may pass it.
+    /// Maximum number of rows that wait to be written; a single batch may exceed it.
     public static var queuedRowsMax: Int { 200_000 }
-    /// Most reads that wait or run.
+    /// Maximum number of reads that wait or run.
     public static var readsMax: Int { 256 }
-    /// The longest pause before a failed write is tried again.
+    /// The longest pause before a failed write is retried.
     public static var retrySecondsMax: Int { 5 }
 
     /// The file.
     public let file: String
-    /// The last record in the file when it was opened: the feed goes on behind it.
+    /// The last record in the file when it was opened: the feed continues after it.
     public let openedAt: UInt64
-    /// Why the file that was there is set aside, and where; nil: it was not.
+    /// Why and where the previous file was set aside; nil: it was not.
     public let replaced: String?
 
     private let pool: DatabasePool
     private let queue = DispatchQueue(label: "history")
     private let shared = Mutex(Shared())
 
-    /// What both sides of the queue look at.
+    /// State that both sides of the queue use.
     private struct Shared {
         var queuedRows = 0
         var reads = 0
         var cursor: UInt64 = 0
         var fault: HistoryError?
         var isClosed = false
-        /// Batches in order; only the queue takes them away.
+        /// Batches in order; only the queue removes them.
         var batches: [HistoryBatch] = []
         var pauseMillis = 0
         var isPaused = false
 
-        /// Notes how the last write went. Damage stays, whatever else can be written.
+        /// Records the result of the last write. Damage stays, whatever else can be written.
         mutating func set(_ new: HistoryError?) {
             if case .damaged = fault { return }
             fault = new
@@ -54,7 +54,7 @@ public final class History: Sendable {
 
     /// Opens the file, or makes it, for the journal of this identity.
     ///
-    /// Its directory is made where it is missing (0700).
+    /// A missing directory is made (0700).
     public init(file: String, journalHigh: UInt64, journalLow: UInt64) throws(HistoryError) {
         self.file = file
         if let slash = file.lastIndex(of: "/") {
@@ -90,22 +90,16 @@ public final class History: Sendable {
     ) throws(HistoryError) -> (DatabasePool, UInt64) {
         do {
             let pool = try DatabasePool(path: file, configuration: configuration)
-            let cursor = try pool.write { db in
-                try HistorySchema.prepare(db, file: file, journal: journal)
-            }
-            return (pool, cursor)
+            return (pool, try HistorySchema.prepare(pool, file: file, journal: journal))
         } catch {
             throw explain(error, file)
         }
     }
 
-    /// A journal's identity as it stands in the file.
+    /// A journal's identity as the file has it.
     static func text(_ high: UInt64, _ low: UInt64) -> String {
-        func hex(_ word: UInt64) -> String {
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }
-        return hex(high) + hex(low)
+        let digits = String(UInt128(high) << 64 | UInt128(low), radix: 16)
+        return String(repeating: "0", count: 32 - digits.count) + digits
     }
 
     private static var configuration: Configuration {
@@ -114,8 +108,8 @@ public final class History: Sendable {
         configuration.maximumReaderCount = 4
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            // A crash of the process loses nothing; a power cut may lose the newest transactions
-            // with their cursor, and the feed writes them again.
+            // A crash of the process loses nothing; a power failure may lose the newest
+            // transactions with their cursor, and the feed writes them again.
             try db.execute(sql: "PRAGMA synchronous = NORMAL")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
         }
@@ -125,14 +119,14 @@ public final class History: Sendable {
     /// The last record in the file.
     public var cursor: UInt64 { shared.withLock { $0.cursor } }
 
-    /// Why the last write failed and is being tried again; nil when all is well. A file that is
-    /// damaged stays so: close it and open it again.
+    /// Why the last write failed and is being retried; nil when all is well. A damaged file stays
+    /// so: close it and open it again.
     public var fault: HistoryError? { shared.withLock { $0.fault } }
 
     /// Rows that wait to be written.
     public var queuedRows: Int { shared.withLock { $0.queuedRows } }
 
-    /// Queues a batch. False, and nothing done, when too much waits: keep it and stop feeding.
+    /// Queues a batch. False, with no effect, when too much waits: keep it and stop feeding.
     public func append(_ batch: HistoryBatch) -> Bool {
         if batch.isEmpty { return true }
         let isTaken = shared.withLock { shared in
@@ -147,8 +141,8 @@ public final class History: Sendable {
         return isTaken
     }
 
-    /// Reads what all batches before it made, off the caller's thread, and gives the result to
-    /// `done` on a thread of its own.
+    /// Reads off the caller's thread, and calls `done` with the result on another thread. The read
+    /// sees all batches appended before it.
     public func read<T: Sendable>(
         _ body: @escaping @Sendable (HistoryReader) throws -> T,
         _ done: @escaping @Sendable (Result<T, HistoryError>) -> Void
@@ -185,7 +179,7 @@ public final class History: Sendable {
         }
     }
 
-    /// Writes what waits and closes the file. Gives the fault if that failed; then what was not
+    /// Writes what waits and closes the file. Returns the error if that failed; then what was not
     /// written is written from the log at the next start.
     @discardableResult
     public func close() -> HistoryError? {
@@ -228,7 +222,7 @@ public final class History: Sendable {
         }
     }
 
-    /// Notes damage for the next opening, beside the file and as the fault.
+    /// Records damage for the next opening, beside the file and as the fault.
     private func note(_ error: HistoryError) -> HistoryError {
         guard case .damaged(_, let text) = error else { return error }
         shared.withLock { $0.fault = error }
@@ -236,7 +230,7 @@ public final class History: Sendable {
         return error
     }
 
-    /// Notes a fault, and tries again after a pause.
+    /// Records an error, and retries after a pause.
     private func pause(_ fault: HistoryError) {
         let pause = shared.withLock { shared -> Int? in
             shared.set(fault)
@@ -251,7 +245,7 @@ public final class History: Sendable {
         }
     }
 
-    /// A failure in words that say what to do.
+    /// An error with advice on what to do.
     static func explain(_ error: any Error, _ file: String) -> HistoryError {
         if let error = error as? HistoryError { return error }
         guard let error = error as? DatabaseError else {

@@ -5,7 +5,7 @@ import MarketData
 import Terms
 public import Wire
 
-/// What a run of records changes in the history.
+/// The changes of consecutive records to the history.
 public struct HistoryBatch: Sendable {
     /// The first record in it; 0 while it is empty.
     public private(set) var firstSequence: UInt64 = 0
@@ -19,7 +19,7 @@ public struct HistoryBatch: Sendable {
     private(set) var trades: [(trade: Trade, time: Int64)] = []
     /// Minutes with a trade.
     private(set) var minutes: [Minute: Candle] = [:]
-    /// What changed balances beside trades, in order.
+    /// Balance changes other than trades, in order.
     private(set) var adjustments: [Adjustment] = []
 
     /// An empty batch.
@@ -28,7 +28,7 @@ public struct HistoryBatch: Sendable {
     /// Whether no record is in it.
     public var isEmpty: Bool { firstSequence == 0 }
 
-    /// Rows it will write, about: what bounds a queue of batches.
+    /// Approximate number of rows that it will write: bounds a queue of batches.
     public var rows: Int { 1 + orders.count + trades.count + minutes.count + adjustments.count }
 
     /// An instrument's minute.
@@ -39,9 +39,9 @@ public struct HistoryBatch: Sendable {
 
     /// What a batch does to an order.
     enum OrderChange: Sendable {
-        /// Stores all of it.
+        /// Stores the whole order.
         case whole(OrderRecord)
-        /// Changes one that is stored: what a trade changes.
+        /// Updates the columns that a trade changes in a stored order.
         case traded(cumQty: Int64, leavesQty: Int64, cumQuote: Int128, status: UInt8, time: Int64)
     }
 

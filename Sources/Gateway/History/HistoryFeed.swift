@@ -5,28 +5,27 @@ public import Wire
 
 /// Gathers the records of the feed into batches for a history. Owned by the engine replica's owner.
 ///
-/// Call `add` after each record, `flush` when the records at hand are done and before a read that
-/// must see them. While `isBackedUp`, take no more from the feed, and call `flush` again after a
-/// while.
+/// Call `add` after each record, and `flush` after the records at hand and before a read that must
+/// see them. While `isBackedUp`, stop feeding and call `flush` again after a while.
 public struct HistoryFeed: Sendable {
-    /// Rows after which a batch is handed on without waiting for `flush`.
+    /// Rows after which a batch is passed on without waiting for `flush`.
     public static var batchRowsMax: Int { 4_096 }
 
     /// Where the batches go.
     public let history: History
-    /// The last record that was handed to the history or is in the batch.
+    /// The last record passed to the history or in the batch.
     public private(set) var sequence: UInt64
-    /// Whether the history took no more: stop feeding until `flush` gives true.
+    /// Whether the history is full: stop feeding until `flush` returns true.
     public private(set) var isBackedUp = false
     private var batch = HistoryBatch()
 
-    /// A feed that goes on behind what the file held when it was opened.
+    /// A feed that continues after the last record in the file when it was opened.
     public init(_ history: History) {
         self.history = history
         sequence = history.openedAt
     }
 
-    /// Takes the record that `engine` applied last; one that is in the history is passed over.
+    /// Takes the record that `engine` applied last; one that is in the history is skipped.
     public mutating func add(_ header: RecordHeader, _ engine: borrowing Engine) {
         if header.sequence <= sequence { return }
         batch.add(header, engine)
@@ -34,7 +33,7 @@ public struct HistoryFeed: Sendable {
         if batch.rows >= Self.batchRowsMax { flush() }
     }
 
-    /// Hands on what is gathered. False when the history takes no more for now.
+    /// Passes on what is gathered. False when the history takes no more for now.
     @discardableResult
     public mutating func flush() -> Bool {
         if history.append(batch) {

@@ -1,14 +1,14 @@
-// What can be asked of history.
+// Queries of the history.
 
 import GRDB
 public import MarketData
 public import Terms
 
-/// One consistent state of the history, for the time of a read.
+/// One consistent state of the history, for the duration of a read.
 public struct HistoryReader {
     let db: Database
 
-    /// The last record that is in here.
+    /// The last record in the history.
     public func cursor() throws -> UInt64 {
         try UInt64(Int64.fetchOne(db, sql: "SELECT sequence FROM cursor") ?? 0)
     }
@@ -50,9 +50,8 @@ public struct HistoryReader {
     }
 
     /// An account's sides of trades in an instrument, by ascending id; with `order`, that one's.
-    /// A trade of an account with itself gives both sides, the maker's first, and is never cut in
-    /// two: a client goes on behind the last id it was shown. So there may be one row above the
-    /// limit.
+    /// A trade of an account with itself has both sides, the maker's first, and is never split: a
+    /// client continues after the last id it received. So there may be one row above the limit.
     public func trades(
         _ account: AccountID, _ instrument: InstrumentID, order: OrderID? = nil,
         _ range: HistoryRange
@@ -63,7 +62,7 @@ public struct HistoryReader {
         let named = order.map { Int64(clamping: $0.number) }
         func half(_ role: String, _ isMaker: Bool) throws -> [AccountTrade] {
             let filter = named == nil ? "" : "AND \(role)_order = ?"
-            // The unary plus keeps the filter from being the index where the account is better.
+            // The unary plus makes SQLite use the index by order.
             let account_ = named == nil ? "\(role)_account" : "+\(role)_account"
             var arguments: StatementArguments = [
                 Int64(account.number), Int64(instrument.number), ids.low, ids.high,
@@ -143,7 +142,7 @@ public struct HistoryReader {
 private struct IDBounds {
     var low: Int64
     var high: Int64
-    /// Whether the newest are asked for, not the oldest.
+    /// Whether the newest are wanted, not the oldest.
     var isNewest: Bool
 
     var direction: String { isNewest ? "DESC" : "ASC" }
@@ -152,7 +151,7 @@ private struct IDBounds {
 }
 
 extension HistoryReader {
-    /// The ids a range means; nil when none can fit.
+    /// The ids in a range; nil when there can be none.
     private func bounds(
         _ range: HistoryRange, table: String, key: String = "id", time: String,
         instrument: InstrumentID?
@@ -172,7 +171,8 @@ extension HistoryReader {
         return bounds.low <= bounds.high ? bounds : nil
     }
 
-    /// The first id whose time is at or after `moment`, or nil; by halving, for ids rise with time.
+    /// The first id whose time is at or after `moment`, or nil; a binary search, for ids rise with
+    /// time.
     private func firstID(
         _ moment: Int64, _ table: String, _ key: String, _ time: String,
         _ instrument: InstrumentID?

@@ -1,9 +1,9 @@
-// What history gives back.
+// What the history returns.
 
 public import Engine
 public import Terms
 
-/// An order as it was last seen, open or ended.
+/// An order's last known state, open or ended.
 public struct OrderRecord: Sendable {
     /// The order's last state.
     public var order: OrderView
@@ -21,7 +21,7 @@ public struct AccountTrade: Hashable, Sendable {
     public var order: OrderID
     /// Whose.
     public var account: AccountID
-    /// What the account did.
+    /// The account's side.
     public var side: Side
     /// Whether the account's order was the resting one.
     public var isMaker: Bool
@@ -39,13 +39,13 @@ public struct AccountTrade: Hashable, Sendable {
     public var time: Int64
 }
 
-/// A change of an account's balance beside its trades.
+/// A change of an account's balance other than a trade.
 public struct Adjustment: Hashable, Sendable {
-    /// What it stands for.
+    /// Its origin.
     public enum Kind: UInt8, Sendable, CaseIterable {
         /// An operator's credit or debit.
         case booking = 0
-        /// House fees that an operator gave to the account, or took from it.
+        /// House fees that an operator transferred to the account or from it.
         case fees = 1
         /// A deposit of the wallet.
         case deposit = 2
@@ -53,7 +53,7 @@ public struct Adjustment: Hashable, Sendable {
 
     /// The record's sequence in the log: unique, and in order.
     public var sequence: UInt64
-    /// What it stands for.
+    /// Its origin.
     public var kind: Kind
     /// Whose.
     public var account: AccountID
@@ -78,19 +78,19 @@ public struct Adjustment: Hashable, Sendable {
     }
 }
 
-/// What history is asked for over orders and trades. Times are in nanoseconds since 1970.
+/// A range of orders or trades. Times are in nanoseconds since 1970.
 public struct HistoryRange: Hashable, Sendable {
-    /// The lowest id, or nil. With it, or with `start`, the oldest that fit are given, else the
+    /// The lowest id, or nil. With it, or with `start`, the oldest that fit are returned, else the
     /// newest.
     public var fromID: UInt64?
     /// The earliest time, or nil.
     public var start: Int64?
     /// The latest time, or nil.
     public var end: Int64?
-    /// The most that are given: 1 … `HistoryRange.limitMax`; what is outside is brought inside.
+    /// Maximum number of rows, clamped to 1 … `limitMax`.
     public var limit: Int
 
-    /// The most rows of one answer.
+    /// Maximum number of rows of one read.
     public static var limitMax: Int { 1_000 }
 
     /// This range.
@@ -112,11 +112,11 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
     case newerVersion(file: String, found: Int, known: Int)
     /// Records between the file's last one and the batch's first are missing.
     case gap(file: String, cursor: UInt64, first: UInt64)
-    /// The file is no whole database.
+    /// The file is not an intact database.
     case damaged(file: String, text: String)
     /// SQLite failed.
     case database(file: String, text: String)
-    /// More reads wait than are taken; ask again later.
+    /// Too many reads wait; try again later.
     case busy
     /// History was closed.
     case closed

@@ -9,7 +9,7 @@ extension Row {
     fileprivate func number<T: FixedWidthInteger>(_ column: String) -> T {
         let stored: Int64 = self[column]
         guard let value = T(exactly: stored) else {
-            preconditionFailure("a column holds what its table was given")
+            preconditionFailure("a column holds what was written into it")
         }
         return value
     }
@@ -21,7 +21,7 @@ extension Row {
     fileprivate func choice<E: RawRepresentable>(_ column: String) -> E
     where E.RawValue == UInt8 {
         guard let value = E(rawValue: number(column)) else {
-            preconditionFailure("a column holds what its table was given")
+            preconditionFailure("a column holds what was written into it")
         }
         return value
     }

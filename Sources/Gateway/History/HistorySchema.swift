@@ -1,5 +1,5 @@
-// The tables of the history file. A file of an older version is emptied, and written anew from the
-// log.
+// The tables of the history file, and how a file of an older version comes to them: it is emptied,
+// and written anew from the log.
 //
 // Enumerations are their raw values in `Core/Terms`. Prices are ticks, quantities lots, times
 // nanoseconds since 1970 on the log's clock. Amounts and sums have 128 bits: an INTEGER where they
@@ -9,8 +9,7 @@ import GRDB
 
 /// The tables of the history file.
 enum HistorySchema {
-    /// The version this code writes and reads (`PRAGMA user_version`). A change of the tables is a
-    /// new one.
+    /// The version this code writes and reads. A change of the tables is a new one and a migration.
     static var version: Int { 2 }
 
     /// The tables of every version so far.
@@ -76,36 +75,46 @@ enum HistorySchema {
         """
     }
 
-    /// Brings the file to this version and binds it to a journal. Gives the last record in it.
-    static func prepare(_ db: Database, file: String, journal: String) throws -> UInt64 {
-        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard found <= version else {
-            throw HistoryError.newerVersion(file: file, found: found, known: version)
+    /// Brings a file to this version. Each migration sets `PRAGMA user_version` to its number:
+    /// files written before there were migrations have nothing else.
+    private static func migrator(journal: String) -> DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("\(version)") { db in
+            let found = try userVersion(db)
+            if found == version { return }
+            if found > 0 {
+                for table in names { try db.execute(sql: "DROP TABLE \(table)") }
+            }
+            try db.execute(sql: tables)
+            try db.execute(sql: "PRAGMA user_version = \(version)")
+            try db.execute(
+                sql: "INSERT INTO cursor (only, journal, sequence, time) VALUES (1, ?, 0, 0)",
+                arguments: [journal])
         }
-        let sequence = found == 0 ? nil : try cursor(db, file: file, journal: journal)
-        if let sequence, found == version { return sequence }
-        if found > 0 {
-            for table in names { try db.execute(sql: "DROP TABLE \(table)") }
-        }
-        try db.execute(sql: tables)
-        try db.execute(sql: "PRAGMA user_version = \(version)")
-        try db.execute(
-            sql: "INSERT INTO cursor (only, journal, sequence, time) VALUES (1, ?, 0, 0)",
-            arguments: [journal])
-        return 0
+        return migrator
     }
 
-    /// The last record in the file. Throws where it is of another journal.
-    private static func cursor(
-        _ db: Database, file: String, journal: String
-    ) throws -> UInt64? {
-        guard let row = try Row.fetchOne(db, sql: "SELECT journal, sequence FROM cursor") else {
-            return nil
+    /// Brings the file to this version and binds it to a journal. Returns the last record in it.
+    /// Nothing is changed where the file is of a newer version or of another journal.
+    ///
+    /// Readers are not used: SQLite empties the log beside the file where the writer closes last.
+    static func prepare(_ pool: DatabasePool, file: String, journal: String) throws -> UInt64 {
+        try pool.writeWithoutTransaction { db in
+            let found = try userVersion(db)
+            guard found <= version else {
+                throw HistoryError.newerVersion(file: file, found: found, known: version)
+            }
+            guard found > 0, let bound = try String.fetchOne(db, sql: "SELECT journal FROM cursor")
+            else { return }
+            guard bound == journal else {
+                throw HistoryError.otherJournal(file: file, found: bound, expected: journal)
+            }
         }
-        let bound: String = row["journal"]
-        guard bound == journal else {
-            throw HistoryError.otherJournal(file: file, found: bound, expected: journal)
-        }
-        return UInt64(row["sequence"] as Int64)
+        try migrator(journal: journal).migrate(pool)
+        return try pool.writeWithoutTransaction { db in try HistoryReader(db: db).cursor() }
+    }
+
+    private static func userVersion(_ db: Database) throws -> Int {
+        try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
     }
 }

@@ -6,7 +6,7 @@ import MarketData
 import Terms
 
 extension HistoryBatch {
-    /// Writes the batch and moves the cursor to its end; nothing, where it is there already.
+    /// Writes the batch and moves the cursor to its end; no effect if the cursor is there already.
     func write(_ db: Database, file: String) throws {
         let cursor = try UInt64(Int64.fetchOne(db, sql: "SELECT sequence FROM cursor") ?? 0)
         if lastSequence <= cursor { return }
@@ -125,7 +125,7 @@ extension HistoryBatch {
 }
 
 extension Database {
-    /// Runs a statement that is prepared once a connection.
+    /// Runs a statement that is prepared once per connection.
     fileprivate func run(_ sql: String, _ arguments: StatementArguments) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)
     }

@@ -10,15 +10,15 @@ struct Market: Sendable {
     var day: RollingDay
     /// Candles, in the order of `CandleInterval.allCases`.
     var series: [CandleSeries]
-    /// Whether a candle changed since it was last asked.
+    /// Whether a candle changed since they were last taken.
     var changedCandles = false
     /// Prices that changed, by cadence.
     var dirty: [DirtyLevels]
     /// The sequence of the last record that changed the book.
     var bookUpdateID: UInt64
-    /// Whether the book changed since the best prices were last asked.
+    /// Whether the book changed since the best prices were last taken.
     var topChanged = false
-    /// The best prices as last given.
+    /// The best prices as last taken.
     var top: BookTop?
 
     /// Nothing yet.
@@ -58,7 +58,7 @@ struct FlyingOrder: Sendable {
 struct DirtyLevels: Sendable {
     /// Prices: ticks for bids, their negative for asks.
     var levels: Set<Int64> = []
-    /// The update id up to which changes were given.
+    /// The update id up to which changes were taken.
     var lastUpdateID: UInt64
 
     /// No price, from this update id on.

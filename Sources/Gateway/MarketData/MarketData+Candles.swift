@@ -31,7 +31,7 @@ extension MarketData {
     /// The newest candles of an interval that begin in `from … to` (nanoseconds since 1970), at
     /// most `limit`, oldest first. Intervals without a trade between two with one are filled; so
     /// are those after the last trade, up to the one that `now` is in. With `from`, the oldest are
-    /// given instead of the newest.
+    /// returned instead of the newest.
     public func candles(
         _ instrument: InstrumentID, _ interval: CandleInterval, from: Int64? = nil,
         to: Int64? = nil, now: Int64, limit: Int
@@ -40,9 +40,9 @@ extension MarketData {
             .candles(from: from, to: min(to ?? now, now), limit: limit) ?? []
     }
 
-    /// Gives every candle that changed since the last call, oldest first, by instrument and
-    /// interval, and once more each whose interval ended by `now`. A candle is closed when `now` is
-    /// at or past its `openTime` plus the interval's length.
+    /// Calls `body` with each candle that changed since the last call, oldest first, by instrument
+    /// and interval, and once more with each whose interval ended by `now`. A candle is closed when
+    /// `now` is at or past its `openTime` plus the interval's length.
     public mutating func takeCandles(
         now: Int64, _ body: (InstrumentID, CandleInterval, Candle) -> Void
     ) {
@@ -75,7 +75,7 @@ struct CandleSeries: Sendable {
     private var ring: Ring<Candle>
     /// How many of the newest changed since they were last taken.
     private var changed = 0
-    /// Whether the newest was given after its interval had ended.
+    /// Whether the newest was taken after its interval had ended.
     private var closedWasGiven = true
 
     /// No candles.
@@ -109,11 +109,11 @@ struct CandleSeries: Sendable {
 
     private mutating func append(_ candle: Candle) {
         ring.append(candle)
-        // The one before must be given once more, for it is closed now.
+        // The previous one must be taken once more, for it is closed now.
         changed = min(changed + (changed == 0 && !closedWasGiven ? 2 : 1), ring.count)
     }
 
-    /// Whether the newest candle's interval ended by `now` without having been given since.
+    /// Whether the newest candle's interval ended by `now` and it was not taken since.
     func closes(by now: Int64) -> Bool {
         guard !closedWasGiven, let last = ring.last else { return false }
         return now - last.openTime >= interval.length
@@ -135,8 +135,8 @@ struct CandleSeries: Sendable {
         let last = interval.openTime(at: to)
         var start = first
         if let from {
-            // The first interval that begins at or after `from`, which may be any number: it is
-            // calculated with only where it lies between the two ends.
+            // The first interval that begins at or after `from`, which may be any number: it enters
+            // sums only where it lies between the two ends.
             guard from <= last else { return [] }
             if from > first {
                 let floor = interval.openTime(at: from)

@@ -1,4 +1,4 @@
-// Changes of the books since they were last given.
+// Changes of the books since they were last taken.
 
 public import Engine
 public import Terms
@@ -46,13 +46,13 @@ public struct BookTop: Hashable, Sendable {
 }
 
 extension MarketData {
-    /// The id of the state a book is in: `lastUpdateId` of a depth snapshot that is read from the
-    /// engine now. The sequence of the last record that changed it, or that this began with.
+    /// The id of a book's state: `lastUpdateId` of a depth snapshot read from the engine now. The
+    /// sequence of the last record that changed it, or of the start.
     public func bookUpdateID(_ instrument: InstrumentID) -> UInt64 {
         existing(instrument)?.bookUpdateID ?? firstSequence
     }
 
-    /// Gives the changes of every book that changed since the cadence's last call, by instrument.
+    /// Calls `body` with the changes of each book since the cadence's last call, by instrument.
     ///
     /// O(changed prices × log). `engine` is at the record that was applied last.
     public mutating func takeDepthUpdates(
@@ -77,7 +77,8 @@ extension MarketData {
         }
     }
 
-    /// Gives the best prices of every book where they changed since the last call, by instrument.
+    /// Calls `body` with the best prices of each book where they changed since the last call, by
+    /// instrument.
     public mutating func takeBookTops(_ engine: borrowing Engine, _ body: (BookTop) -> Void) {
         let instruments = changedTops.sorted()
         changedTops.removeAll(keepingCapacity: true)
@@ -105,7 +106,7 @@ extension MarketData {
         return top
     }
 
-    /// Notes for the slow cadence what the fast one has not given yet.
+    /// Passes to the slow cadence what the fast one has not sent yet.
     private mutating func passToSlow() {
         for instrument in changedBooks[DepthCadence.fast.index] {
             let index = Int(instrument.number) - 1
@@ -115,8 +116,8 @@ extension MarketData {
 
     private mutating func markSlow(_ instrument: InstrumentID, _ levels: Set<Int64>) {
         let index = Int(instrument.number) - 1
-        // What the slow cadence gave already stays noted only in the fast one, whose next update
-        // would note it here again: such an update holds nothing new and is not given.
+        // Changes that the slow cadence has sent stay marked in the fast one, whose next update
+        // would mark them here again: an update with nothing new is not sent.
         guard
             markets[index].dirty[DepthCadence.slow.index].lastUpdateID
                 < markets[index].bookUpdateID

@@ -23,7 +23,7 @@ public struct MarketDataLimits: Hashable, Sendable {
     }
 }
 
-/// Recent trades, rolling statistics, candles and what changed in the books since last asked.
+/// Recent trades, rolling statistics, candles, and the changes of the books since they were taken.
 ///
 /// Fed with each record's events after the engine applied it. Order books themselves are read from
 /// the engine. One owner at a time.
@@ -36,12 +36,12 @@ public struct MarketData: Sendable {
     var changedBooks: [[InstrumentID]]
     /// Instruments whose book changed since the last best prices.
     var changedTops: [InstrumentID] = []
-    /// Orders in flight that may come to rest, by instrument: an order that does so gives no event.
+    /// Orders in flight that may come to rest, by instrument: coming to rest emits no event.
     var flights: [FlyingOrder] = []
-    /// The sequence from which this began to follow.
+    /// The engine's sequence at the start.
     let firstSequence: UInt64
 
-    /// Nothing yet. `sequence` is that of the engine whose records are applied from here on.
+    /// Empty. `sequence` is that of the engine whose records are applied from here on.
     public init(limits: MarketDataLimits = MarketDataLimits(), sequence: UInt64 = 0) {
         self.limits = limits
         firstSequence = sequence
@@ -89,7 +89,7 @@ public struct MarketData: Sendable {
 
     // MARK: Taking events
 
-    /// Notes the prices at which orders came to rest that had been in flight.
+    /// Marks the prices at which orders in flight came to rest.
     private mutating func land(_ sequence: UInt64, _ engine: borrowing Engine) -> Bool {
         if flights.isEmpty { return false }
         var isFull = false
@@ -105,7 +105,7 @@ public struct MarketData: Sendable {
         return isFull
     }
 
-    /// Keeps an order that took off in mind.
+    /// Remembers an order that is in flight.
     private mutating func takeOff(_ order: OrderView, _ engine: borrowing Engine) {
         guard engine.isInFlight(order.order),
             !flights.contains(where: { $0.order == order.order })
@@ -125,7 +125,7 @@ public struct MarketData: Sendable {
             markets[index].add(MarketTrade(trade, time: engine.timestamp))
             return touch(trade.instrument, trade.takerSide.opposite, trade.price, sequence)
         case .orderAccepted(let order), .orderTriggered(let order):
-            // What was taken at once shows in its trades; only what rests changes the own price.
+            // Immediate fills show as trades; only the resting part changes the order's own price.
             guard order.mayRest, let now = engine.order(order.order), now.isWorking else {
                 return false
             }
@@ -149,7 +149,7 @@ public struct MarketData: Sendable {
         }
     }
 
-    /// Notes that a price of a book changed. True when many did.
+    /// Marks a changed price of a book. True when many changed.
     private mutating func touch(
         _ instrument: InstrumentID, _ side: Side, _ price: Price, _ sequence: UInt64
     ) -> Bool {
@@ -167,7 +167,7 @@ public struct MarketData: Sendable {
         return markets[index].dirty[DepthCadence.fast.index].levels.count >= limits.dirtyLevels
     }
 
-    /// The place of an instrument's data, made where it is new.
+    /// The index of an instrument's data, which is made where it is new.
     mutating func market(_ instrument: InstrumentID) -> Int {
         precondition(instrument.number > 0, "an instrument")
         let index = Int(instrument.number) - 1
@@ -177,7 +177,7 @@ public struct MarketData: Sendable {
         return index
     }
 
-    /// An instrument's data, or nil where there is none yet.
+    /// An instrument's data, or nil.
     func existing(_ instrument: InstrumentID) -> Market? {
         let index = Int(instrument.number) - 1
         return index >= 0 && index < markets.count ? markets[index] : nil

@@ -1,8 +1,8 @@
-// The newest so many of something.
+// The newest elements of a sequence.
 
 /// Holds the newest `capacity` elements; memory grows as they come, up to that.
 struct Ring<Element: Sendable>: Sendable {
-    /// The most it holds.
+    /// Maximum number of elements.
     let capacity: Int
     private var slots: [Element] = []
     /// Where the oldest is, once the ring is full.
@@ -14,7 +14,7 @@ struct Ring<Element: Sendable>: Sendable {
         self.capacity = capacity
     }
 
-    /// How many there are.
+    /// Number of elements.
     var count: Int { slots.count }
 
     /// The newest.

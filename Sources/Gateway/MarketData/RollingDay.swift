@@ -1,5 +1,6 @@
 // Statistics over the last 24 hours, in minutes.
 
+import DequeModule
 import Terms
 
 /// The trades of the last 24 hours, summed by the minute, and their total.
@@ -7,15 +8,14 @@ struct RollingDay: Sendable {
     /// 24 hours in nanoseconds.
     static var length: Int64 { 86_400_000_000_000 }
 
-    /// Minutes with a trade, oldest first, from `head` on.
-    private var minutes: [Candle] = []
-    private var head = 0
+    /// Minutes with a trade, oldest first.
+    private var minutes: Deque<Candle> = []
     private var volume: Int128 = 0
     private var quoteVolume: Int128 = 0
     private var takerBuyVolume: Int128 = 0
     private var takerBuyQuoteVolume: Int128 = 0
     private var tradeCount: Int64 = 0
-    /// The highest and the lowest price; nil when they must be looked for again.
+    /// The highest and the lowest price; nil when they must be found again.
     private var extremes: (high: Price, low: Price)?
     /// The last price before the oldest minute, or `.none`.
     private(set) var previousClose = Price.none
@@ -27,15 +27,15 @@ struct RollingDay: Sendable {
 
     /// Adds the next minute, or a later part of the newest one.
     mutating func add(_ minute: Candle) {
-        if minutes.count > head, minutes[minutes.count - 1].openTime == minute.openTime {
+        if minutes.last?.openTime == minute.openTime {
             minutes[minutes.count - 1].merge(minute)
         } else {
-            // Room for a day is the bound: what is older leaves first.
+            // A day is the bound: older minutes are dropped first.
             expire(before: minute.openTime - Self.length)
             minutes.append(minute)
         }
-        if minutes.count - head == 1 {
-            extremes = (minutes[head].high, minutes[head].low)
+        if minutes.count == 1 {
+            extremes = (minutes[0].high, minutes[0].low)
         } else if let old = extremes {
             extremes = (max(old.high, minute.high), min(old.low, minute.low))
         }
@@ -49,10 +49,9 @@ struct RollingDay: Sendable {
     /// All trades in minutes that begin after `now` less 24 hours, as one candle.
     mutating func candle(now: Int64) -> Candle {
         expire(before: now - Self.length)
-        guard head < minutes.count else {
+        guard let first = minutes.first, let last = minutes.last else {
             return Candle(empty: now - Self.length, price: previousClose)
         }
-        let (first, last) = (minutes[head], minutes[minutes.count - 1])
         let (high, low) = extremes ?? findExtremes()
         var candle = Candle(empty: now - Self.length, price: first.open)
         candle.high = high
@@ -69,9 +68,8 @@ struct RollingDay: Sendable {
     }
 
     private mutating func expire(before time: Int64) {
-        while head < minutes.count, minutes[head].openTime < time {
-            let old = minutes[head]
-            head += 1
+        while let old = minutes.first, old.openTime < time {
+            minutes.removeFirst()
             previousClose = old.close
             volume &-= old.volume
             quoteVolume &-= old.quoteVolume.units
@@ -80,15 +78,11 @@ struct RollingDay: Sendable {
             tradeCount -= old.tradeCount
             if let now = extremes, old.high == now.high || old.low == now.low { extremes = nil }
         }
-        if head > 2_048 {
-            minutes.removeFirst(head)
-            head = 0
-        }
     }
 
     private mutating func findExtremes() -> (high: Price, low: Price) {
-        var found = (high: minutes[head].high, low: minutes[head].low)
-        for minute in minutes[head...] {
+        var found = (high: minutes[0].high, low: minutes[0].low)
+        for minute in minutes {
             found = (max(found.high, minute.high), min(found.low, minute.low))
         }
         extremes = found

@@ -1,9 +1,9 @@
-// The API's errors: `{"code":…,"msg":…}`. Clients match codes and texts, so both stand here, once.
+// The API's errors: `{"code":…,"msg":…}`. Clients match codes and texts, so both are here, once.
 // Source: Binance Spot API documentation, "Error codes for Binance" and "Filters".
 
 public import Terms
 
-/// An answer that is an error.
+/// An error as a reply.
 public struct APIError: Error, Hashable, Sendable {
     /// HTTP status.
     public var status: Int
@@ -14,7 +14,7 @@ public struct APIError: Error, Hashable, Sendable {
     /// Seconds for the header `Retry-After`, where there is one.
     public var retryAfterSeconds: Int?
 
-    /// An error of these values; most are the client's own fault, so 400.
+    /// An error of these values; most are the client's own, so 400.
     public init(_ code: Int, _ message: String, status: Int = 400, retryAfterSeconds: Int? = nil) {
         self.status = status
         self.code = code
@@ -35,7 +35,7 @@ extension APIError {
     /// Something here failed; nothing was done.
     public static let internalFault = APIError(
         -1001, "Internal error; unable to process your request. Please try again.", status: 500)
-    /// The order path is away; nothing was sent.
+    /// matchd is away; nothing was sent.
     public static let matchingUnavailable = APIError(
         -1001, "The matching engine cannot be reached now; nothing was done. Please try again.",
         status: 503, retryAfterSeconds: 1)
@@ -52,7 +52,7 @@ extension APIError {
         -1007,
         "Timeout waiting for response from backend server. Send status unknown; execution "
             + "status unknown.", status: 408)
-    /// A daemon that stops.
+    /// The daemon is stopping.
     public static let shuttingDown = APIError(
         -1016, "This service is no longer available.", status: 503, retryAfterSeconds: 1)
     /// Too old, or not yet.
@@ -63,7 +63,7 @@ extension APIError {
         -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     /// A recvWindow that is too long.
     public static let recvWindowTooLong = APIError(-1131, "recvWindow must be less than 60000")
-    /// The signature does not fit.
+    /// The signature is not valid.
     public static let signatureInvalid = APIError(
         -1022, "Signature for this request is not valid.")
     /// A parameter twice.
@@ -72,7 +72,7 @@ extension APIError {
     /// More parameters than any endpoint takes.
     public static let tooManyParameters = APIError(
         -1101, "Too many parameters sent for this endpoint.")
-    /// Parameters that don't go together.
+    /// Parameters that cannot be combined.
     public static let combinationInvalid = APIError(
         -1128, "Combination of optional parameters invalid.")
     /// No such time in force.
@@ -88,9 +88,9 @@ extension APIError {
     /// A symbol twice in a list.
     public static let symbolRepeated = APIError(
         -1151, "Symbol is present multiple times in the list.")
-    /// A cancel that found nothing.
+    /// A cancel of an unknown order.
     public static let cancelUnknown = APIError(-2011, "Unknown order sent.")
-    /// A cancel of an order whose status it was not meant for.
+    /// A cancel whose restriction excludes the order's status.
     public static let cancelRestricted = APIError(
         -2011, "Order was not canceled due to cancel restrictions.")
     /// No such restriction of a cancel.
@@ -107,52 +107,52 @@ extension APIError {
     /// An amend that would raise the quantity.
     public static let amendIncrease = APIError(
         -2038, "Order amend (quantity increase) is not supported.")
-    /// A query that found nothing.
+    /// A query for an unknown order.
     public static let orderDoesNotExist = APIError(-2013, "Order does not exist.")
-    /// No key, or not one in form.
+    /// No key, or a malformed one.
     public static let keyFormatInvalid = APIError(-2014, "API-key format invalid.", status: 401)
     /// A key that is unknown, revoked, or may not do this.
     public static let keyInvalid = APIError(
         -2015, "Invalid API-key, IP, or permissions for action.", status: 401)
-    /// A price that is no price.
+    /// A price of zero.
     public static let priceZero = APIError(-1013, "Invalid price.")
-    /// A quantity that is none.
+    /// A quantity of zero.
     public static let quantityZero = APIError(-1013, "Invalid quantity.")
-    /// A larger slice than the order.
+    /// A slice larger than the order.
     public static let icebergExceeds = APIError(-2010, "IcebergQty exceeds QTY.")
     /// An order type that the exchange does not have.
     public static let unsupportedCombination = APIError(-2010, "Unsupported order combination")
 
-    /// A parameter that must be there.
+    /// A missing mandatory parameter.
     public static func mandatory(_ name: String) -> APIError {
         APIError(
             -1102,
             "Mandatory parameter '\(name)' was not sent, was empty/null, or malformed.")
     }
 
-    /// One of two parameters must be there.
+    /// Neither of two parameters, one of which is mandatory.
     public static func mandatory(_ a: String, or b: String) -> APIError {
         APIError(-1102, "Param '\(a)' or '\(b)' must be sent, but both were empty/null!")
     }
 
-    /// A parameter that is there and empty.
+    /// A parameter without a value.
     public static func empty(_ name: String) -> APIError {
         APIError(-1105, "Parameter '\(name)' was empty.")
     }
 
-    /// A parameter that this order does not take.
+    /// A parameter that this order type does not take.
     public static func notRequired(_ name: String) -> APIError {
         APIError(-1106, "Parameter '\(name)' sent when not required.")
     }
 
-    /// A value with characters that it can't have.
+    /// A value with illegal characters.
     public static func illegal(_ name: String, range: String) -> APIError {
         APIError(
             -1100,
             "Illegal characters found in parameter '\(name)'; legal range is '\(range)'.")
     }
 
-    /// A value that is none of those known.
+    /// An unknown value.
     public static func invalid(_ name: String) -> APIError {
         APIError(-1130, "Data sent for parameter '\(name)' is not valid.")
     }
@@ -188,20 +188,19 @@ extension APIError {
             status: 429, retryAfterSeconds: retryAfterSeconds)
     }
 
-    /// What a refusal of the engine is to a client who amends an order.
+    /// The error for an amend that the engine refused.
     public init(amend refusal: Refusal) {
         self.init(refusal)
         if code == -2010 || code == -2011 { code = -2038 }
     }
 
-    /// What a refusal of the engine is to a client. `isMarket` names the filter of a quantity;
-    /// `isCancel` the code of an order that can't be found.
+    /// The error for a command that the engine refused. `isMarket` names the filter of a quantity.
     public init(_ refusal: Refusal, isMarket: Bool = false) {
         self =
             switch refusal {
             case .none, .sessionUnknown, .sessionGap, .duplicateCommand, .malformed, .voided:
                 .internalFault
-            // To try it again would be no good.
+            // A retry cannot succeed.
             case .poisoned:
                 APIError(
                     -1000, "The exchange failed while processing this request, and refuses it.",

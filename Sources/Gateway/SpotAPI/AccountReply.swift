@@ -3,15 +3,15 @@
 public import Engine
 public import Terms
 
-/// What `account` says, read from the engine.
+/// The content of `account`, read from the engine.
 public struct AccountReply: Sendable {
     /// The account.
     public var account: AccountView
     /// What the caller's key allows.
     public var permissions: Permissions
-    /// The rates of the account's tier: its own, which an instrument may have others beside.
+    /// The rates of the account's tier; an instrument may have others.
     public var fees: (maker: FeeRate, taker: FeeRate)
-    /// What it has, by asset.
+    /// Its balances, by asset.
     public var balances: [(asset: AssetView, balance: Balance)]
     /// When it was last changed, ns since 1970.
     public var updatedTime: Int64

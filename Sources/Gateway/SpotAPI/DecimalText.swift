@@ -4,14 +4,14 @@
 public struct DecimalText: Hashable, Sendable {
     /// All digits as one number, below 10^38.
     public let digits: Int128
-    /// How many of them stand behind the point.
+    /// Number of digits after the point.
     public let scale: Int
 
-    /// What `init?` takes, as it stands in the API's own error.
+    /// What `init?` accepts, as the API's error quotes it.
     public static var legalRange: String { "^([0-9]{1,20})(\\.[0-9]{1,20})?$" }
 
-    /// Reads 1 to 20 digits, and behind a point 1 to 20 more; nil for anything else: signs,
-    /// exponents, spaces, NaN, and more than 38 digits that count.
+    /// Reads 1 to 20 digits, and after a point 1 to 20 more; nil for anything else: signs,
+    /// exponents, spaces, NaN, and more than 38 significant digits.
     public init?(_ text: some StringProtocol) {
         var digits: Int128 = 0
         var whole = 0
@@ -62,11 +62,11 @@ public struct DecimalText: Hashable, Sendable {
         return rest == 0 ? .whole(count) : .between
     }
 
-    /// What a value is in steps.
+    /// A value in steps.
     public enum Steps: Hashable, Sendable {
-        /// So many.
+        /// A whole number of steps.
         case whole(Int128)
-        /// Not a whole number of them.
+        /// Not a whole number of steps.
         case between
         /// Beyond 128 bits.
         case tooLarge

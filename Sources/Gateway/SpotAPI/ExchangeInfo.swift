@@ -20,7 +20,7 @@ public struct RateLimits: Hashable, Sendable {
         self.ordersPerDay = ordersPerDay
     }
 
-    /// For market makers in the owner's own network: far above a public exchange's.
+    /// For market makers in the operator's own network: far above a public exchange's.
     public static var standard: RateLimits {
         RateLimits(
             weightPerMinute: 600_000, ordersPer10Seconds: 100_000, ordersPerDay: 100_000_000)
@@ -152,10 +152,10 @@ public enum ExchangeInfo {
         json.endArray()
     }
 
-    /// Where there is no band above, any price the instrument takes is within this multiple.
+    /// Without an upper band, every price that the instrument accepts is within this multiple.
     private static var noBandUp: Int128 { 1_000_000_000_000 }
 
-    /// `myFilters`: the limits of an account that matter in an instrument.
+    /// `myFilters`: the limits of an account that apply to an instrument.
     public static func writeOwnFilters(
         to json: inout JSONWriter, units: InstrumentUnits, openOrdersMax: UInt32,
         orders: OrderLimitsView?

@@ -1,18 +1,18 @@
-// JSON going out: bytes appended in order, nothing kept but the comma that may be due.
+// JSON output: bytes appended in order, with no state but the comma that may be due.
 
 public import Terms
 
 /// Writes JSON (RFC 8259) into a byte array. The caller opens and closes in pairs; commas are
 /// added.
 public struct JSONWriter: Sendable {
-    /// What was written.
+    /// The bytes written.
     public private(set) var bytes: [UInt8] = []
     private var commaIsDue = false
 
     /// An empty writer with room for `capacity` bytes.
     public init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
 
-    /// What was written, as text.
+    /// The output as text.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     private mutating func beginValue() {
@@ -58,7 +58,7 @@ public struct JSONWriter: Sendable {
         commaIsDue = false
     }
 
-    /// A string, escaped where JSON asks for it.
+    /// A string, escaped where JSON requires it.
     public mutating func string(_ value: some StringProtocol) {
         beginValue()
         bytes.append(UInt8(ascii: "\""))
@@ -112,7 +112,7 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: "null".utf8)
     }
 
-    /// JSON that was written already: one value.
+    /// One value of finished JSON.
     public mutating func raw(_ value: some Collection<UInt8>) {
         beginValue()
         bytes.append(contentsOf: value)
@@ -146,7 +146,7 @@ public struct JSONWriter: Sendable {
             count += 1
             rest /= 10
         }
-        // The last digit of the fraction that is printed: trailing zeros past `places` are not.
+        // The last printed digit of the fraction: trailing zeros beyond `places` are not printed.
         var lowest = 0
         while lowest < scale - places, lowest >= count || digits[lowest] == UInt8(ascii: "0") {
             lowest += 1

@@ -193,7 +193,7 @@ public struct AggregateTrade: Hashable, Sendable {
     }
 }
 
-/// What a day's statistics say of change and average, in integers.
+/// Change and average of a day's statistics, in integers.
 struct DayChange {
     /// Close less open, in units of 10^-tickScale.
     let priceUnits: Int128
@@ -210,7 +210,7 @@ struct DayChange {
         percentE3 = candle.open.ticks == 0 ? 0 : change * 100_000 / Int128(candle.open.ticks)
         averageScale = max(8, Int(units.view.tickScale))
         // Ticks are quote amount ÷ (lots × unit). Both are cut by the same power of two until the
-        // product below fits; what is lost is far below the last digit that is printed.
+        // product below fits; the error is far below the last printed digit.
         var amount = candle.quoteVolume.units.magnitude
         let (lots, overflow) = candle.volume.magnitude.multipliedReportingOverflow(
             by: UInt128(units.view.notionalUnit))

@@ -1,18 +1,18 @@
-// Whole numbers from clients. Each parameter has its range here, so that nothing behind the parser
-// can overflow by one.
+// Whole numbers from clients. Each parameter has its range here, so that nothing after the parser
+// can overflow.
 
-/// A parameter that is a whole number, and the range in which it means something.
+/// A parameter that is a whole number, and its valid range.
 public struct NumberParameter: Hashable, Sendable {
     /// Its name in the API.
     public let name: String
-    /// What it may be; anything else is refused with -1130.
+    /// Its valid range; anything else is refused with -1130.
     public let range: ClosedRange<Int64>
 
     private init(_ name: String, _ range: ClosedRange<Int64>) {
         (self.name, self.range) = (name, range)
     }
 
-    /// Rows that are asked for.
+    /// Number of rows requested.
     public static let limit = NumberParameter("limit", 1...Int64.max)
     /// The first id of a list.
     public static let fromId = NumberParameter("fromId", 0...Int64.max)
@@ -31,8 +31,8 @@ public struct NumberParameter: Hashable, Sendable {
     /// When a request was signed.
     public static let timestamp = NumberParameter("timestamp", timeRange)
 
-    /// The latest time that is told apart, in nanoseconds since 1970 (the year 2255): later ones
-    /// are taken for it. Up to the end of `Int64` there are years left for sums.
+    /// The latest time, in nanoseconds since 1970 (the year 2255): later ones are clamped to it.
+    /// That leaves years to the end of `Int64` for sums.
     public static var latestTime: Int64 { 9_000_000_000_000_000_000 }
 
     /// Times have up to 13 digits in milliseconds and 16 in microseconds; Binance takes both.

@@ -4,7 +4,7 @@ public import Engine
 public import Terms
 
 extension JSONWriter {
-    /// The answer to a new order, as much as `response` asks for.
+    /// The answer to a new order, as detailed as `response` requires.
     public mutating func newOrder(
         _ result: OrderResult, _ units: InstrumentUnits, response: OrderResponse, time: Int64
     ) {
@@ -41,7 +41,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// The answer to a cancel that was done. `clOrdID` names the cancel itself.
+    /// The answer to a successful cancel. `clOrdID` names the cancel itself.
     public mutating func canceledOrder(
         _ view: OrderView, _ units: InstrumentUnits, clOrdID: Text40
     ) {
@@ -57,7 +57,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// The answer to an amend that was done: the order had the client's id `from` before, and
+    /// The answer to a successful amend: the order had the client's id `from` before, and
     /// `execution` is unique.
     public mutating func amendedOrder(
         _ view: OrderView, _ units: InstrumentUnits, from: Text40, execution: UInt64
@@ -89,7 +89,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// An order as it is asked for by `order`, `openOrders` and `allOrders`.
+    /// An order in `order`, `openOrders` and `allOrders`.
     public mutating func order(_ view: OrderView, _ units: InstrumentUnits) {
         beginObject()
         field("symbol", units.view.symbol)
@@ -130,7 +130,7 @@ extension JSONWriter {
         if view.displayQuantity != .zero { field("icebergQty", view.displayQuantity, units) }
     }
 
-    /// The prevention mode, and what is told only of orders that have it.
+    /// The prevention mode, and the members of orders that have one only.
     private mutating func orderTail(_ view: OrderView, _ units: InstrumentUnits) {
         field("selfTradePreventionMode", view.selfTradePrevention.word)
         let prevented = view.quantityPrevented
@@ -146,7 +146,8 @@ extension JSONWriter {
 }
 
 extension OrderView {
-    /// What self-trade prevention took from the order: what was left of it, where it ended so.
+    /// The quantity that self-trade prevention took from the order: its remainder, where that ended
+    /// the order.
     fileprivate var quantityPrevented: Quantity {
         status == .expiredInMatch
             ? Quantity(lots: quantity.lots - cumQty.lots) : preventedQuantity

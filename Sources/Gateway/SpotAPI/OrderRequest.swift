@@ -1,4 +1,4 @@
-// A new order as a client asks for it, checked for all that needs no engine, and made a command.
+// A client's new order: checked as far as possible without the engine, and made a command.
 
 public import Engine
 public import Terms
@@ -8,13 +8,13 @@ public import Wire
 public struct OrderRequest: Sendable {
     /// The command.
     public let place: Place
-    /// How much the answer says.
+    /// How detailed the answer is.
     public let response: OrderResponse
 
     /// The lowest kind of strategy that clients may use.
     public static var strategyTypeMin: Int64 { 1_000_000 }
 
-    /// Reads a new order of `account`. `clOrdID` is its id where the client gives none; `deadline`
+    /// Reads a new order of `account`. `clOrdID` is its id where the client sent none; `deadline`
     /// in nanoseconds since 1970 on the log's clock, or 0.
     ///
     /// The order of checks is Binance's: words, then what the type needs, then numbers. Throws
@@ -138,8 +138,8 @@ public struct OrderRequest: Sendable {
     }
 }
 
-/// Which order a client means: by the exchange's id, by its own, or by both, which must then be of
-/// one order.
+/// A client's reference to an order: by the exchange's id, by its own, or by both, which must then
+/// name the same order.
 public struct OrderReference: Hashable, Sendable {
     /// The id, or 0.
     public let order: OrderID
@@ -160,7 +160,7 @@ public struct OrderReference: Hashable, Sendable {
         clOrdID = text ?? Text40()
     }
 
-    /// Whether `view` is what the reference names.
+    /// Whether the reference names `view`.
     public func names(_ view: OrderView) -> Bool {
         (order.number == 0 || view.order == order) && (clOrdID.isEmpty || view.clOrdID == clOrdID)
     }

@@ -1,4 +1,4 @@
-// What records of the log did to one order: its last state and its fills.
+// The effect of records on one order: its last state and its fills.
 
 public import Engine
 public import Terms
@@ -11,7 +11,7 @@ public struct OrderResult: Sendable {
     public private(set) var fills: [Trade] = []
 
     /// The state of `order` after `events`, the last of which happened at `timestamp` (ns since
-    /// 1970); nil when none of them gives a view of it.
+    /// 1970); nil when none of them has a view of it.
     public init?(order: OrderID, events: some Sequence<Event>, timestamp: Int64) {
         var view: OrderView?
         var fills: [Trade] = []
@@ -35,7 +35,7 @@ public struct OrderResult: Sendable {
 }
 
 extension OrderView {
-    /// Takes what a fill says of the order.
+    /// Applies a fill to the order.
     mutating func take(_ fill: Fill, timestamp: Int64) {
         cumQty = fill.cumQty
         leavesQty = fill.leavesQty

@@ -1,13 +1,14 @@
-// The parameters of a request: query and form body, decoded once, asked by name.
+// The parameters of a request: query and form body, decoded once, read by name.
 
 import JSON
 public import Terms
 
-/// Parameters by name. Where a name is both in the query and in the body, the query's counts.
+/// Parameters by name. Where a name is both in the query and in the body, the query takes
+/// precedence.
 public struct Parameters: Sendable {
     private var entries: [(name: String, value: String)] = []
 
-    /// Most parameters of one request.
+    /// Maximum number of parameters of one request.
     public static var countMax: Int { 64 }
 
     /// No parameters.
@@ -15,8 +16,7 @@ public struct Parameters: Sendable {
 
     /// Reads `query`, then the form `body`: both `name=value&…`, percent-encoded.
     ///
-    /// Throws -1101 for a name twice in one of them or for too many, -1100 for an escape that is
-    /// none.
+    /// Throws -1101 for a name twice in one of them or for too many, -1100 for an invalid escape.
     public init(query: String, body: String = "") throws(APIError) {
         try append(form: query)
         let fromQuery = entries.count
@@ -84,14 +84,14 @@ public struct Parameters: Sendable {
         guard let value = try integer(number) else { return nil }
         let isMicroseconds = value > NumberParameter.millisecondsMax
         let factor: Int64 = isMicroseconds ? 1_000 : 1_000_000
-        // Milliseconds of 14 and 15 digits are neither.
+        // 14 and 15 digits are neither milliseconds nor microseconds.
         guard !isMicroseconds || value >= NumberParameter.microsecondsMin else {
             throw .invalid(number.name)
         }
         return min(value, NumberParameter.latestTime / factor) * factor
     }
 
-    /// A row count: above the maximum it is the maximum, as Binance has it. Throws -1100, -1130.
+    /// A row count, limited to the maximum, as on Binance. Throws -1100, -1130.
     public func limit(default fallback: Int, most: Int) throws(APIError) -> Int {
         guard let value = try integer(.limit) else { return fallback }
         return Int(min(value, Int64(most)))
@@ -173,7 +173,7 @@ public struct Parameters: Sendable {
         for item in items {
             guard case .string(let text) = item else { throw .invalid("symbols") }
             let symbol = try Self.symbol(text)
-            // Else a short request could ask for an answer of any length.
+            // Otherwise a short request could produce a reply of any length.
             guard seen.insert(symbol).inserted else { throw .symbolRepeated }
             symbols.append(symbol)
         }
@@ -181,7 +181,8 @@ public struct Parameters: Sendable {
     }
 }
 
-/// The text without its percent escapes, `+` as a space; nil when an escape or the UTF-8 is none.
+/// The text without its percent escapes, `+` as a space; nil when an escape or the UTF-8 is
+/// invalid.
 func percentDecoded(_ text: some StringProtocol) -> String? {
     let utf8 = text.utf8
     guard utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {

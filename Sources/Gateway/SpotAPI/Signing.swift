@@ -1,11 +1,11 @@
-// Who signed what, and when. The clock's reading is an argument.
+// Signatures and timestamps of requests. Time is an argument.
 
-/// What a signed request signs.
+/// The signature of a request, and what it signs.
 public struct SignedPayload: Sendable {
     /// The signature as it was sent, percent escapes resolved.
     public let signature: String
-    /// The texts that it may fit, the likeliest first: the request as it was sent, then its decoded
-    /// form, which some clients sign before they encode.
+    /// The texts that it may sign, the likeliest first: the request as sent, then its decoded form,
+    /// which some clients sign before they encode.
     public let candidates: [[UInt8]]
 
     /// Takes the signature out of a request. Throws -1102 when there is none.
@@ -38,15 +38,15 @@ public struct SignedPayload: Sendable {
     }
 }
 
-/// When a signed request is good.
+/// The validity of a signed request in time.
 public enum RequestTime {
-    /// Longest recvWindow, milliseconds.
+    /// Maximum recvWindow, milliseconds.
     public static var recvWindowMax: Int64 { 60_000 }
     /// recvWindow when none is sent, milliseconds.
     public static var recvWindowDefault: Int64 { 5_000 }
 
-    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970). Gives the end
-    /// of the window, nanoseconds since 1970: past it the request must have no effect any more.
+    /// Checks `timestamp` and `recvWindow` against `now` (milliseconds since 1970). Returns the end
+    /// of the window, nanoseconds since 1970: after it the request must have no effect.
     ///
     /// Throws -1102, -1100 and -1130 for their form, -1131 for too long a window, -1021 for a
     /// timestamp a second ahead or older than the window. A timestamp of 16 digits is in

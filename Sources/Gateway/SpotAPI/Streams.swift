@@ -1,4 +1,4 @@
-// Stream names, and what clients ask on a WebSocket. Source: Binance Spot API documentation,
+// Stream names, and clients' commands on a WebSocket. Source: Binance Spot API documentation,
 // "WebSocket Streams".
 
 public import JSON
@@ -38,8 +38,7 @@ public struct StreamName: Hashable, Sendable {
         self.kind = kind
     }
 
-    /// Reads a name, as `btcusdt@depth@100ms`; nil when it is none that is known. Symbols are in
-    /// small letters.
+    /// Reads a name, as `btcusdt@depth@100ms`; nil when it is unknown. Symbols are in lower case.
     public init?(_ name: some StringProtocol) {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
@@ -97,7 +96,7 @@ public struct StreamName: Hashable, Sendable {
 public struct StreamPath: Hashable, Sendable {
     /// Whether each message is wrapped in `{"stream":…,"data":…}`.
     public var isCombined: Bool
-    /// The streams that it begins with.
+    /// The initial streams.
     public var names: [String]
 
     /// Reads `/ws`, `/ws/name/name…`, `/stream` and `/stream?streams=name/name…`; nil for any other
@@ -124,49 +123,20 @@ public struct StreamPath: Hashable, Sendable {
     }
 }
 
-/// What a client asks on a WebSocket of streams.
+/// A client's command on a WebSocket of streams.
 public struct StreamCommand: Hashable, Sendable {
     /// What to do.
     public enum Method: Hashable, Sendable {
-        /// Begin with streams.
+        /// Subscribe to streams.
         case subscribe([String])
-        /// End streams.
+        /// Unsubscribe from streams.
         case unsubscribe([String])
-        /// Name the streams.
+        /// List the streams.
         case list
         /// Set `combined`.
         case setCombined(Bool)
-        /// Say whether `combined` is set.
+        /// Report whether `combined` is set.
         case getCombined
-    }
-
-    /// An error on a WebSocket of streams.
-    public struct Failure: Error, Hashable, Sendable {
-        /// Binance's code: 0 … 3.
-        public var code: Int
-        /// What is wrong.
-        public var message: String
-        /// The id of the request, where it could be read.
-        public var id: JSONValue?
-
-        /// What is wrong with the request of an id.
-        public init(code: Int, message: String, id: JSONValue? = nil) {
-            self.code = code
-            self.message = message
-            self.id = id
-        }
-
-        /// The answer.
-        public func write(to json: inout JSONWriter) {
-            json.beginObject()
-            json.key("error")
-            json.beginObject()
-            json.field("code", code)
-            json.field("msg", message)
-            json.endObject()
-            if let id { StreamCommand.write(id: id, to: &json) }
-            json.endObject()
-        }
     }
 
     /// What to do.
@@ -175,23 +145,24 @@ public struct StreamCommand: Hashable, Sendable {
     public var id: JSONValue
 
     /// Reads a message.
-    public init(parsing bytes: some Collection<UInt8>) throws(Failure) {
+    public init(parsing bytes: some Collection<UInt8>) throws(StreamCommandError) {
         guard let value = JSONValue(parsing: bytes), case .object(let members) = value else {
-            throw Failure(code: 3, message: "Invalid JSON: expected an object")
+            throw StreamCommandError(code: 3, message: "Invalid JSON: expected an object")
         }
         let id = value["id"] ?? .null
         switch id {
         case .null, .string: break
         case .numeral(let text) where Int64(text) != nil: break
         default:
-            throw Failure(
+            throw StreamCommandError(
                 code: 2, message: "Invalid request: request ID must be an unsigned integer")
         }
         for name in members.map(\.name) where name != "id" && name != "method" && name != "params" {
-            throw Failure(code: 0, message: "Unknown property", id: id)
+            throw StreamCommandError(code: 0, message: "Unknown property", id: id)
         }
         guard case .string(let method) = value["method"] else {
-            throw Failure(code: 2, message: "Invalid request: missing field `method`", id: id)
+            throw StreamCommandError(
+                code: 2, message: "Invalid request: missing field `method`", id: id)
         }
         self.id = id
         self.method = try Self.method(method, value["params"], id)
@@ -199,7 +170,7 @@ public struct StreamCommand: Hashable, Sendable {
 
     private static func method(
         _ name: String, _ params: JSONValue?, _ id: JSONValue
-    ) throws(Failure) -> Method {
+    ) throws(StreamCommandError) -> Method {
         switch name {
         case "SUBSCRIBE": return .subscribe(try names(params, id))
         case "UNSUBSCRIBE": return .unsubscribe(try names(params, id))
@@ -207,15 +178,15 @@ public struct StreamCommand: Hashable, Sendable {
         case "SET_PROPERTY":
             guard case .array(let items) = params, items.count == 2,
                 items[0] == .string("combined"), case .bool(let flag) = items[1]
-            else { throw Failure(code: 0, message: "Unknown property", id: id) }
+            else { throw StreamCommandError(code: 0, message: "Unknown property", id: id) }
             return .setCombined(flag)
         case "GET_PROPERTY":
             guard case .array(let items) = params, items == [.string("combined")] else {
-                throw Failure(code: 0, message: "Unknown property", id: id)
+                throw StreamCommandError(code: 0, message: "Unknown property", id: id)
             }
             return .getCombined
         default:
-            throw Failure(
+            throw StreamCommandError(
                 code: 2,
                 message: "Invalid request: unknown variant, expected one of `SUBSCRIBE`, "
                     + "`UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`",
@@ -225,14 +196,15 @@ public struct StreamCommand: Hashable, Sendable {
 
     private static func names(
         _ params: JSONValue?, _ id: JSONValue
-    ) throws(Failure) -> [String] {
+    ) throws(StreamCommandError) -> [String] {
         guard case .array(let items) = params, !items.isEmpty else {
-            throw Failure(code: 2, message: "Invalid request: missing field `params`", id: id)
+            throw StreamCommandError(
+                code: 2, message: "Invalid request: missing field `params`", id: id)
         }
         var names: [String] = []
         for item in items {
             guard case .string(let name) = item else {
-                throw Failure(
+                throw StreamCommandError(
                     code: 2, message: "Invalid request: invalid type, expected a string", id: id)
             }
             names.append(name)
@@ -249,7 +221,7 @@ public struct StreamCommand: Hashable, Sendable {
         }
     }
 
-    /// The answer to a command that gives nothing: `{"result":null,"id":…}`.
+    /// The answer to a command without a result: `{"result":null,"id":…}`.
     public func writeDone(to json: inout JSONWriter) {
         json.beginObject()
         json.key("result")
@@ -271,6 +243,35 @@ public struct StreamCommand: Hashable, Sendable {
         json.beginObject()
         json.field("result", flag)
         Self.write(id: id, to: &json)
+        json.endObject()
+    }
+}
+
+/// An error on a WebSocket of streams.
+public struct StreamCommandError: Error, Hashable, Sendable {
+    /// Binance's code: 0 … 3.
+    public var code: Int
+    /// What is wrong.
+    public var message: String
+    /// The id of the request, where it could be read.
+    public var id: JSONValue?
+
+    /// What is wrong with the request of an id.
+    public init(code: Int, message: String, id: JSONValue? = nil) {
+        self.code = code
+        self.message = message
+        self.id = id
+    }
+
+    /// The answer.
+    public func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.key("error")
+        json.beginObject()
+        json.field("code", code)
+        json.field("msg", message)
+        json.endObject()
+        if let id { StreamCommand.write(id: id, to: &json) }
         json.endObject()
     }
 }

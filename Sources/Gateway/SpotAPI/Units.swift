@@ -6,13 +6,13 @@ public import Terms
 /// Powers of ten up to 10^38.
 func powerOfTen(_ exponent: Int) -> Int128 { DecimalText.powers[exponent] }
 
-/// What it takes to print and to read an instrument's numbers.
+/// The scales of an instrument's numbers, to print and to read them.
 public struct InstrumentUnits: Sendable {
     /// The instrument.
     public let view: InstrumentView
-    /// The asset that is traded.
+    /// The traded asset.
     public let base: AssetView
-    /// The asset it is paid in.
+    /// The asset that pays.
     public let quote: AssetView
 
     /// The units of an instrument of these assets.

@@ -124,12 +124,12 @@ extension InstrumentState {
     }
 }
 
-/// How much an answer to a new order says.
+/// How detailed the answer to a new order is.
 public enum OrderResponse: String, Sendable, CaseIterable {
-    /// That it was accepted.
+    /// Acceptance only.
     case ack = "ACK"
-    /// And what became of it.
+    /// With the order's state.
     case result = "RESULT"
-    /// And each fill.
+    /// With each fill.
     case full = "FULL"
 }

@@ -4,7 +4,7 @@ public import Checks
 public import Platform
 internal import Synchronization
 
-/// Where an agent keeps what outlives it, and whom it asks.
+/// The files of an agent, and its helper.
 public struct AgentPlaces: Sendable {
     /// The directory of its events and changes; made where there is none.
     public var state: String
@@ -38,10 +38,10 @@ public final class Agent: Sendable {
         if !Directory.exists(places.state) { try Directory.create(places.state, mode: 0o750) }
         lock = try StateLock(directory: places.state, name: "agentd.lock")
         core = AgentCore(
-            options, outbox: try Outbox(Directory.join(places.state, "events")),
-            hands: try Hands(
+            options, alarmLog: try AlarmLog(Directory.join(places.state, "events")),
+            executor: try ChangeExecutor(
                 Directory.join(places.state, "changes"), helper: places.helper, policy: policy))
-        let loopBox = LoopBox()
+        let loopBox = AgentLoopBox()
         let changed: @Sendable () -> Void = { loopBox.loop?.changed() }
         var all = try HostReader.probes(options.plan, changed: changed) + probes(changed)
         let helper = HelperClient(socket: places.helper)
@@ -51,7 +51,7 @@ public final class Agent: Sendable {
                 freshNanos: 900_000_000_000
             ) {
                 let disks = (try? Directory.names(in: "/sys/block")) ?? []
-                return helper.health(of: disks.filter(Self.tellsHealth))
+                return helper.health(of: disks.filter(Self.hasHealthLog))
             })
         loop = AgentLoop(core, reader: HostReader(probes: all))
         loopBox.loop = loop
@@ -62,28 +62,28 @@ public final class Agent: Sendable {
     /// The port on loopback; 0: none.
     public var port: Int { server.port }
 
-    /// Stops: no request and no round any more, and what was told is on disk.
+    /// Stops serving and checking; returns once all events are on disk.
     public func stop() {
         server.stop()
         loop.stop()
-        core.outbox.close()
+        core.alarmLog.close()
     }
 
     /// Whether a disk may have a health log: NVMe, or SMART behind SCSI.
-    private static func tellsHealth(_ disk: String) -> Bool {
+    private static func hasHealthLog(_ disk: String) -> Bool {
         disk.hasPrefix("nvme") || disk.hasPrefix("sd")
     }
 }
 
 extension HostReader {
-    /// What every host can be asked beside its files. `changed` is called when a unit did.
+    /// The probes of every host. `changed` is called when a unit changed.
     public static func probes(
         _ plan: HostPlan, changed: @escaping @Sendable () -> Void = {}
     ) throws(SystemError) -> [any HostProbe] {
         [
             ClockProbe(), EthernetProbe(),
             FileSystemProbe(directories: plan.directories.map(\.path)),
-            // Whether interrupts are moved behind the exchange's back is a unit's matter as well.
+            // irqbalance moves interrupts: the checks look for it.
             try UnitWatcher(plan.units + ["irqbalance.service"], changed: changed),
             try Sampler(
                 ["/probe/chrony"], thread: "chrony", periodNanos: 10_000_000_000,
@@ -98,7 +98,7 @@ extension HostReader {
 }
 
 /// The loop, once there is one: probes begin before it.
-private final class LoopBox: Sendable {
+private final class AgentLoopBox: Sendable {
     private let stored = Mutex<AgentLoop?>(nil)
 
     var loop: AgentLoop? {

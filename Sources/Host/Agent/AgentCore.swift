@@ -1,11 +1,12 @@
-// What the agent knows, between the thread that finds it out and those who ask for it.
+// The agent's knowledge, shared by the thread that makes the rounds and those that serve it.
 
+public import AgentAPI
 public import Checks
 public import JSON
 import Platform
 internal import Synchronization
 
-/// What an agent is told at start.
+/// The options of an agent.
 public struct AgentOptions: Sendable {
     /// This host's name.
     public var host = Host.name
@@ -14,7 +15,7 @@ public struct AgentOptions: Sendable {
     /// What the owner declared.
     public var plan: HostPlan
     /// The groups of checks.
-    public var groups: [CheckGroup] = Catalog.groups
+    public var groups: [CheckGroup] = CheckCatalog.groups
 
     /// Options of these, all else by default.
     public init(version: String, plan: HostPlan) {
@@ -25,32 +26,32 @@ public struct AgentOptions: Sendable {
 
 /// What the agent knows now. Any thread may ask.
 public final class AgentCore: Sendable {
-    /// What it was told at start.
+    /// Its options.
     public let options: AgentOptions
-    /// The events that were told.
-    public let outbox: Outbox
+    /// The alarm events.
+    public let alarmLog: AlarmLog
     /// What changes the host.
-    public let hands: Hands
+    public let executor: ChangeExecutor
 
     private let round: Mutex<Round>
     private let started = Clock.realtimeNanos()
     private let cache = Mutex<(number: UInt64, body: [UInt8])>((0, []))
 
     /// A core that knows nothing yet.
-    public init(_ options: AgentOptions, outbox: Outbox, hands: Hands) {
+    public init(_ options: AgentOptions, alarmLog: AlarmLog, executor: ChangeExecutor) {
         self.options = options
-        self.outbox = outbox
-        self.hands = hands
-        let end = outbox.end
-        round = Mutex(Round(board: Board(sequence: end.sequence, raised: end.raised)))
+        self.alarmLog = alarmLog
+        self.executor = executor
+        let end = alarmLog.end
+        round = Mutex(Round(table: AlarmTable(sequence: end.sequence, raised: end.raised)))
     }
 
-    /// Takes what a round found, and tells of it.
-    func take(_ examination: Examination) {
-        // In place: a copy of the board would be made anew each round.
-        let events = round.withLock { $0.take(examination) }
-        outbox.add(events)
-        hands.repair(examination.findings.flatMap { $0 })
+    /// Takes a round, and reports its events.
+    func take(_ found: CheckRound) {
+        // In place: a copy of the table would be made anew each round.
+        let events = round.withLock { $0.take(found) }
+        alarmLog.add(events)
+        executor.repair(found.findings.flatMap { $0 })
     }
 
     /// Rounds that are done: it grows as long as the agent works.
@@ -66,13 +67,13 @@ public final class AgentCore: Sendable {
         return words.isEmpty ? "no check was made yet" : words.joined(separator: ", ")
     }
 
-    /// The checks, in the order of the board.
-    var entries: [BoardEntry] { round.withLock { $0.board.sorted } }
+    /// The checks, in the order of the table.
+    var entries: [CheckEntry] { round.withLock { $0.table.sorted } }
 
-    /// The whole state, as JSON.
-    public var state: JSONValue {
-        let told = outbox.events(after: .max).last
-        return round.withLock { $0.report }.json(options, started: started, sequence: told)
+    /// The whole state.
+    public var state: AgentState {
+        let last = alarmLog.events(after: .max).last
+        return round.withLock { $0.report(options, started: started, sequence: last) }
     }
 
     /// The state's text, made once a round.
@@ -81,38 +82,26 @@ public final class AgentCore: Sendable {
         if let body = cache.withLock({ $0.number == number && number > 0 ? $0.body : nil }) {
             return body
         }
-        let body = Array(state.compact.utf8)
+        let body = Array(state.json.compact.utf8)
         cache.withLock { $0 = (number, body) }
         return body
     }
 
-    /// The checks as they are told, in the order of the board.
-    public var checks: [ReportedCheck] {
-        entries.map { ReportedCheck($0, options.plan) }
-    }
-
     /// What was found last under a name; nil where there is no such check.
     func finding(_ name: String) -> Finding? {
-        round.withLock { $0.board.entries[name]?.finding }
+        round.withLock { $0.table.entries[name]?.finding }
     }
 
     /// A check with its last day; nil where there is none of this name.
-    func check(_ name: String) -> JSONValue? {
+    func check(_ name: String) -> CheckDetail? {
         let (found, samples) = round.withLock { round in
-            (round.board.entries[name], round.board.history(name))
+            (round.table.entries[name], round.table.history(name))
         }
-        guard let entry = found else { return nil }
-        let history = samples.map { sample -> JSONValue in
-            .array([
-                .number(sample.minute), .string(sample.state.name),
-                sample.value.map { .number($0) } ?? .null,
-            ])
-        }
-        return ["check": ReportedCheck(entry, options.plan).json, "history": .array(history)]
+        return found.map { CheckDetail(check: $0.reported(options.plan), history: samples) }
     }
 
     /// The last minutes of what is drawn over time.
-    var trend: JSONValue { .array(round.withLock { $0.trend }) }
+    var trend: JSONValue { .array(round.withLock { $0.trend }.map(\.json)) }
 
     /// Everything that was read last, by path.
     public var observation: JSONValue {

@@ -14,47 +14,28 @@ struct AgentReply: Sendable {
     }
 }
 
-/// The last handler of a connection.
+/// The last handler of a connection: it gets whole requests.
 final class AgentHandler: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundIn = NIOHTTPServerRequestFull
     typealias OutboundOut = HTTPServerResponsePart
 
     private let core: AgentCore
-    private let peer: Peer
+    private let peer: AgentPeer
     private let bodyBytesMax: Int
-    private var head: HTTPRequestHead?
-    private var body: [UInt8] = []
-    private var isTooLarge = false
-    /// A request that waits for the client to take the replies before its own.
-    private var waiting: HTTPRequestHead?
+    /// A request that waits until the client has taken the earlier replies.
+    private var waiting: NIOHTTPServerRequestFull?
 
-    init(core: AgentCore, peer: Peer, bodyBytesMax: Int) {
+    init(core: AgentCore, peer: AgentPeer, bodyBytesMax: Int) {
         (self.core, self.peer, self.bodyBytesMax) = (core, peer, bodyBytesMax)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head):
-            self.head = head
-            body = []
-            isTooLarge = false
-        case .body(let part):
-            if body.count + part.readableBytes > bodyBytesMax {
-                isTooLarge = true
-                body = []
-            } else if !isTooLarge {
-                body += part.readableBytesView
-            }
-        case .end:
-            guard let head else { return }
-            self.head = nil
-            waiting = head
-            // In a turn of its own: a reply that is given at once brings the next request here.
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            context.eventLoop.execute {
-                let (handler, context) = bound.value
-                handler.answerWaiting(context)
-            }
+        waiting = unwrapInboundIn(data)
+        // In a turn of its own: an immediate reply brings the next request here.
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let (handler, context) = bound.value
+            handler.answerWaiting(context)
         }
     }
 
@@ -64,9 +45,9 @@ final class AgentHandler: ChannelInboundHandler {
     }
 
     private func answerWaiting(_ context: ChannelHandlerContext) {
-        guard context.channel.isWritable, let head = waiting else { return }
+        guard context.channel.isWritable, let request = waiting else { return }
         waiting = nil
-        answer(head, context)
+        answer(request, context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -78,18 +59,20 @@ final class AgentHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The aggregator has replied to a request beyond its limit, and closes where it has to.
+        guard !(error is NIOHTTPObjectAggregatorError) else { return }
         context.close(promise: nil)
     }
 
-    private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let keepsAlive = head.isKeepAlive && !isTooLarge
-        let isHead = head.method == .HEAD
-        if isTooLarge {
-            return send(.refusal(413, "the request is too large"), keepsAlive, isHead, context)
+    private func answer(_ full: NIOHTTPServerRequestFull, _ context: ChannelHandlerContext) {
+        let (keepsAlive, isHead) = (full.head.isKeepAlive, full.head.method == .HEAD)
+        let body = full.body.map { Array($0.readableBytesView) } ?? []
+        guard body.count <= bodyBytesMax else {
+            return send(.refusal(413, "the request is too large"), false, isHead, context)
         }
         let request = AgentRequest(
-            method: head.method.rawValue, target: head.uri, body: body, peer: peer,
-            host: head.headers.first(name: "host"))
+            method: full.head.method.rawValue, target: full.head.uri, body: body, peer: peer,
+            host: full.head.headers.first(name: "host"))
         let promise = context.eventLoop.makePromise(of: AgentReply.self)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         promise.futureResult.whenSuccess { reply in

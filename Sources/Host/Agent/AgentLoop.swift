@@ -1,4 +1,4 @@
-// The agent's rounds: read, check, tell.
+// The agent's rounds: read, check, report.
 
 import Checks
 public import Platform
@@ -11,7 +11,7 @@ public final class AgentLoop: Sendable {
     static var periodNanos: Int64 { 1_000_000_000 }
     /// Least nanoseconds between two rounds, whatever changes.
     static var pauseNanosMin: Int64 { 100_000_000 }
-    /// What changes are told of: groups that read one of these are checked again.
+    /// Sources that signal changes: groups that read one of them are checked again.
     static var wakers: Set<String> { ["/probe/units", "/probe/exchange"] }
 
     private let core: AgentCore
@@ -49,7 +49,7 @@ public final class AgentLoop: Sendable {
     }
 
     private func run() {
-        var examiner = Examiner(core.options)
+        var runner = CheckRunner(core.options)
         reader.awaitProbes()
         var next = Clock.monotonicNanos()
         while !flags.withLock({ $0.isStopping }) {
@@ -59,11 +59,11 @@ public final class AgentLoop: Sendable {
                 return flags.isWoken
             }
             if now >= next {
-                core.take(examiner.examine(reader, .due))
+                core.take(runner.run(reader, .due))
                 // A round that was late is not made up for.
                 next = max(next + Self.periodNanos, Clock.monotonicNanos())
             } else if isWoken {
-                core.take(examiner.examine(reader, .woken))
+                core.take(runner.run(reader, .woken))
             }
             let pause = isWoken ? Self.pauseNanosMin : 0
             if pause > 0 { Clock.sleep(nanos: pause) }

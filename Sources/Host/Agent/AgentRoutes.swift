@@ -1,7 +1,9 @@
-// What the agent is asked, and what it answers.
+// The agent's endpoints.
 
+import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import NIOPosix
 import Platform
@@ -12,7 +14,7 @@ struct AgentRequest: Sendable {
     /// Path and query.
     var target: String
     var body: [UInt8] = []
-    var peer: Peer
+    var peer: AgentPeer
     /// The Host header.
     var host: String?
 
@@ -74,39 +76,18 @@ extension AgentCore {
         case "/v1/state": return AgentReply(kind: json, stateBody())
         case "/v1/trend": return .json(trend)
         case "/v1/observation": return .json(observation)
-        case "/v1/changes": return .json(.array(hands.changes.map(\.json)))
+        case "/v1/changes": return .json(.array(executor.changes.map(\.json)))
         case "/v1/events":
             guard let after = request.number("after") else {
                 return .refusal(400, "say after which event: /v1/events?after=N")
             }
-            let found = outbox.events(after: after)
-            return .json([
-                "first": .number(found.first), "last": .number(found.last),
-                "events": .array(found.events.map(\.json)),
-            ])
+            return .json(alarmLog.events(after: after).json)
         case _ where request.path.hasPrefix("/v1/checks/"):
-            let name = Self.decoded(request.path.dropFirst("/v1/checks/".count))
-            return name.flatMap(check).map { .json($0) } ?? .refusal(404, "there is no such check")
+            let name = PercentEncoding.decode(request.path.dropFirst("/v1/checks/".count))
+            return name.flatMap(check).map { .json($0.json) }
+                ?? .refusal(404, "there is no such check")
         default: return .refusal(404, "there is nothing of this name")
         }
-    }
-
-    /// Takes `%XX` for what it stands for; nil when that is no text.
-    static func decoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 
     // MARK: Changes
@@ -121,7 +102,7 @@ extension AgentCore {
         guard let json = JSONValue(parsing: request.body) else {
             return done(.refusal(400, "the request is no JSON"))
         }
-        // Who it is behind sudo, for the list of changes.
+        // The user of sudo, for the list of changes.
         let name = json["operator"]?.text ?? "\(user)"
         guard (1...40).contains(name.utf8.count), name.utf8.allSatisfy({ 0x20...0x7E ~= $0 }) else {
             return done(.refusal(400, "an operator's name has 1 to 40 printable characters"))
@@ -136,10 +117,10 @@ extension AgentCore {
     private func fix(
         _ json: JSONValue, by user: String, _ done: @escaping @Sendable (AgentReply) -> Void
     ) {
-        guard let name = json["name"]?.text, case .bool(let applies)? = json["apply"] else {
+        guard let request = FixRequest(json) else {
             return done(.refusal(400, "expected {\"name\": text, \"apply\": true or false}"))
         }
-        guard let finding = finding(name) else {
+        guard let finding = finding(request.name) else {
             return done(.refusal(404, "there is no such check"))
         }
         var requests: [HelperRequest] = []
@@ -147,20 +128,16 @@ extension AgentCore {
         switch finding.fix {
         case .change(let all):
             requests = all
-            if applies { refusal = hands.policy.refusal(of: all) }
+            if request.applies { refusal = executor.policy.refusal(of: all) }
         case .advice: refusal = "a person has to do it: its advice says what"
         case nil: refusal = "nothing is to be put right"
         }
         let (lines, why) = (requests.map(\.line), refusal)
         @Sendable func reply(_ results: [ChangeResult]) -> AgentReply {
-            .json([
-                "requests": .array(lines.map { .string($0) }),
-                "results": .array(results.map(\.json)),
-                "refused": why.map { .string($0) } ?? .null,
-            ])
+            .json(FixReply(requests: lines, results: results, refused: why).json)
         }
-        guard applies, refusal == nil else { return done(reply([])) }
-        if !hands.carryOut(requests, by: user, done: { done(reply($0)) }) {
+        guard request.applies, refusal == nil else { return done(reply([])) }
+        if !executor.carryOut(requests, by: user, done: { done(reply($0)) }) {
             done(.refusal(503, "too much is waiting to be changed"))
         }
     }
@@ -168,10 +145,10 @@ extension AgentCore {
     private func undo(
         _ json: JSONValue, by user: String, _ done: @escaping @Sendable (AgentReply) -> Void
     ) {
-        guard let id = json["id"]?.whole else {
+        guard let request = UndoRequest(json) else {
             return done(.refusal(400, "expected {\"id\": number}"))
         }
-        let isTaken = hands.undo(id, by: user) { result in
+        let isTaken = executor.undo(request.id, by: user) { result in
             done(
                 result.map { .json($0.json) }
                     ?? .refusal(404, "there is no such change, or it cannot be taken back"))

@@ -1,4 +1,4 @@
-// The agent's door: HTTP/1.1 on a Unix socket and on loopback.
+// The agent's server: HTTP/1.1 on a Unix socket and on loopback.
 
 import Glibc
 import NIOCore
@@ -7,19 +7,19 @@ import NIOPosix
 import Platform
 import Synchronization
 
-/// Where the agent is asked, and every bound it keeps.
+/// The addresses and limits of the server.
 public struct AgentServerOptions: Sendable {
     /// The path of its Unix socket.
     public var socket: String
     /// Its address on loopback, with the port; nil: none. Port 0 lets the system choose.
     public var loopback: (host: String, port: Int)?
-    /// Most connections of all, and of one user (those over TCP count as one).
+    /// Maximum number of connections.
     public var connectionsMax = 256
-    /// Most connections of one user.
+    /// Maximum number of connections of one user; all over TCP count as one.
     public var connectionsPerPeerMax = 64
-    /// Most bytes of a request's body.
+    /// Maximum size of a request's body.
     public var bodyBytesMax = 4_096
-    /// Most bytes of all headers of a request, its line included.
+    /// Maximum size of a request's line and headers.
     public var headerBytesMax = 8_192
     /// Seconds without a byte after which a connection is closed.
     public var idleSeconds: Int64 = 60
@@ -42,7 +42,7 @@ public final class AgentServer: Sendable {
     /// Begins to serve what `core` knows. Throws where it cannot listen, in words for the log.
     public init(_ options: AgentServerOptions, core: AgentCore) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let connections = Connections(options)
+        let connections = AgentConnections(options)
         func bootstrap(isLoopback: Bool) -> ServerBootstrap {
             ServerBootstrap(group: group)
                 .serverChannelOption(ChannelOptions.backlog, value: 128)
@@ -97,7 +97,7 @@ public final class AgentServer: Sendable {
         do {
             return try bind()
         } catch {
-            throw AgentServerFault(
+            throw AgentServerError(
                 description: """
                     cannot listen at \(address): \(error); is another process there? The address \
                     is [agent] \(key)
@@ -115,7 +115,7 @@ public final class AgentServer: Sendable {
     /// Makes the pipeline of a connection, or refuses it when there are too many.
     private static func accept(
         _ channel: any Channel, _ core: AgentCore, _ options: AgentServerOptions,
-        _ connections: Connections, isLoopback: Bool
+        _ connections: AgentConnections, isLoopback: Bool
     ) -> EventLoopFuture<Void> {
         if isLoopback { return open(channel, core, options, connections, .loopback) }
         guard let socket = channel as? any SocketOptionProvider else { return channel.close() }
@@ -127,7 +127,7 @@ public final class AgentServer: Sendable {
 
     private static func open(
         _ channel: any Channel, _ core: AgentCore, _ options: AgentServerOptions,
-        _ connections: Connections, _ peer: Peer
+        _ connections: AgentConnections, _ peer: AgentPeer
     ) -> EventLoopFuture<Void> {
         guard connections.add(peer) else { return channel.close() }
         channel.closeFuture.whenComplete { _ in connections.remove(peer) }
@@ -142,6 +142,9 @@ public final class AgentServer: Sendable {
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: true, withErrorHandling: true,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            // A request between the two limits is refused with a reason, a longer one without.
+            try pipeline.addHandler(
+                NIOHTTPServerRequestAggregator(maxContentLength: 16 * options.bodyBytesMax))
             try pipeline.addHandler(
                 AgentHandler(core: core, peer: peer, bodyBytesMax: options.bodyBytesMax))
         }
@@ -149,13 +152,13 @@ public final class AgentServer: Sendable {
 }
 
 /// Why the server does not listen.
-struct AgentServerFault: Error, CustomStringConvertible {
+struct AgentServerError: Error, CustomStringConvertible {
     let description: String
 }
 
 /// The connections that are open, by who is at their other end.
-final class Connections: Sendable {
-    private let counts = Mutex<[Peer: Int]>([:])
+final class AgentConnections: Sendable {
+    private let counts = Mutex<[AgentPeer: Int]>([:])
     private let most: Int
     private let mostOfPeer: Int
 
@@ -164,7 +167,7 @@ final class Connections: Sendable {
     }
 
     /// Counts one more; false where that would be too many.
-    func add(_ peer: Peer) -> Bool {
+    func add(_ peer: AgentPeer) -> Bool {
         counts.withLock { counts in
             let own = counts[peer] ?? 0
             guard own < mostOfPeer, counts.values.reduce(0, +) < most else { return false }
@@ -174,7 +177,7 @@ final class Connections: Sendable {
     }
 
     /// Counts one less.
-    func remove(_ peer: Peer) {
+    func remove(_ peer: AgentPeer) {
         counts.withLock { counts in
             let own = (counts[peer] ?? 1) - 1
             counts[peer] = own == 0 ? nil : own
@@ -183,7 +186,7 @@ final class Connections: Sendable {
 }
 
 /// Who is at the other end.
-enum Peer: Hashable, Sendable {
+enum AgentPeer: Hashable, Sendable {
     /// A process on this host, over TCP: it may read.
     case loopback
     /// A process of this user, over the Unix socket.

@@ -1,13 +1,14 @@
-// Asking the root helper.
+// The client of the root helper.
 
 import Checks
+import HelperAPI
 import Platform
 
-/// Why the helper did not do what it was asked to.
-struct HelperFault: Error, Hashable, Sendable, CustomStringConvertible {
+/// Why the helper did not carry out a request.
+struct HelperClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line, as `refused WHY` or `failed WHY`.
     let description: String
-    /// Whether the helper said so itself; else it may not be there.
+    /// Whether the helper replied; else it may be absent.
     var isAnswer = false
 }
 
@@ -15,13 +16,14 @@ struct HelperFault: Error, Hashable, Sendable, CustomStringConvertible {
 struct HelperClient: Sendable {
     /// The path of its socket.
     let socket: String
-    /// Nanoseconds that an answer may take: a disk that sleeps takes long to tell of its health.
+    /// Nanoseconds that a reply may take: a sleeping disk is slow to report its health.
     static var answerNanosMax: Int64 { 30_000_000_000 }
-    /// Most bytes of an answer.
+    /// Maximum size of a reply.
     static var answerBytesMax: Int { 65_536 }
 
-    /// Has it carry out a request; gives the rest of the first line, and the lines behind it.
-    func ask(_ request: HelperRequest) throws(HelperFault) -> (first: String, lines: [String]) {
+    /// Has it carry out a request; returns the rest of the first line, and the further lines.
+    func ask(_ request: HelperRequest) throws(HelperClientError) -> (first: String, lines: [String])
+    {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try UnixSocket.ask(
@@ -29,23 +31,23 @@ struct HelperClient: Sendable {
                 timeoutNanos: Self.answerNanosMax
             ) { $0.suffix(2) == [0x0A, 0x0A] }
         } catch {
-            throw HelperFault(description: "failed \(error)")
+            throw HelperClientError(description: "failed \(error)")
         }
         guard bytes.last == 0x0A, let text = String(validating: bytes, as: UTF8.self) else {
-            throw HelperFault(description: "failed the helper's answer is not whole")
+            throw HelperClientError(description: "failed the helper's reply is incomplete")
         }
         let lines = text.split(separator: "\n").map(String.init)
         guard let first = lines.first, first == "ok" || first.hasPrefix("ok ") else {
-            throw HelperFault(
-                description: lines.first ?? "failed the helper said nothing", isAnswer: true)
+            throw HelperClientError(
+                description: lines.first ?? "failed the helper gave no reply", isAnswer: true)
         }
         return (String(first.dropFirst(3)), Array(lines.dropFirst()))
     }
 }
 
 extension HelperClient {
-    /// The health of disks, as the texts of `/probe/nvme/DISK` and `/probe/ata/DISK`; disks that
-    /// tell nothing are left out.
+    /// The health of disks, as the texts of `/probe/nvme/DISK` and `/probe/ata/DISK`; disks
+    /// without a health log are left out.
     func health(of disks: [String]) -> [String: String] {
         var texts: [String: String] = [:]
         for disk in disks {

@@ -13,32 +13,33 @@ public protocol HostProbe: Sendable {
     func text(_ path: String) -> String?
     /// The names below a path; nil when there are none.
     func names(_ directory: String) -> [String]?
-    /// Whether it has asked at least once: what is absent before may be there all the same.
+    /// Whether it has been read at least once: before, an absent text means nothing.
     var hasAsked: Bool { get }
 }
 
 extension HostProbe {
-    /// None: what stands below it is named by whoever asks.
+    /// None: the names are known from elsewhere.
     public func names(_ directory: String) -> [String]? { nil }
-    /// It asks whenever it is asked.
+    /// It has no cache.
     public var hasAsked: Bool { true }
 }
 
 /// adjtimex(2), and the clocks beside it: `/probe/clock`.
 struct ClockProbe: HostProbe {
-    var places: [String] { ["/probe/clock"] }
+    var places: [String] { [ClockReading.path] }
 
     func text(_ path: String) -> String? {
         guard let discipline = try? Host.clockDiscipline() else { return nil }
-        return discipline + "realtime_ns \(Clock.realtimeNanos())\n"
-            + "monotonic_ns \(Clock.monotonicNanos())\n"
+        return ClockReading.text(
+            discipline: discipline, realtimeNanos: Clock.realtimeNanos(),
+            monotonicNanos: Clock.monotonicNanos())
     }
 }
 
 /// The file systems of the directories whose space matters: `/probe/statvfs`.
 struct FileSystemProbe: HostProbe {
     let directories: [String]
-    var places: [String] { ["/probe/statvfs"] }
+    var places: [String] { [FileSystemSpace.path] }
 
     func text(_ path: String) -> String? {
         let mounts = HostFiles.mountPoints()
@@ -46,14 +47,16 @@ struct FileSystemProbe: HostProbe {
             guard let place = Self.reachable(directory, mounts),
                 let found = try? Host.fileSystem(place)
             else { return nil }
-            return "\(directory) \(found.bytes) \(found.free) \(found.inodes) "
-                + "\(found.freeInodes)\n"
+            return FileSystemSpace(
+                directory: directory, bytes: found.bytes, freeBytes: found.free,
+                inodes: found.inodes, freeInodes: found.freeInodes
+            ).line
         }
         return lines.isEmpty ? nil : lines.joined()
     }
 
     /// The directory itself, or where it is not there yet, or hidden from this user, the nearest
-    /// above it that is on the same file system; nil where that cannot be told.
+    /// above it that is on the same file system; nil where that is not known.
     static func reachable(_ directory: String, _ mounts: [String]) -> String? {
         var place = directory
         while (try? Host.fileSystem(place)) == nil {

@@ -242,8 +242,7 @@ struct HostFiles: Sendable {
         var size = 4_096
         while true {
             var chunk = [UInt8](repeating: 0, count: size)
-            let count = unsafe read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
+            let count = retryingInterrupts { unsafe read(descriptor, &chunk, chunk.count) }
             guard count >= 0 else { return .absent }
             if count == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
             guard bytes.count + count <= bounds.fileBytesMax else { return .tooLong }
@@ -256,14 +255,11 @@ struct HostFiles: Sendable {
         }
     }
 
-    /// Where something is mounted, as this process sees it; spaces in a path are not understood.
+    /// Where something is mounted, as this process sees it.
     static func mountPoints() -> [String] {
         let files = HostFiles(root: "", probes: [], bounds: HostReader.Bounds())
         guard case .text(let text) = files.text("/proc/self/mounts") else { return [] }
-        return text.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            return words.count > 1 ? String(words[1]) : nil
-        }
+        return Mount.table(text).map(\.point)
     }
 
     func names(_ directory: String) -> [String]? {

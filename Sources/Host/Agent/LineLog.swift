@@ -1,4 +1,4 @@
-// A file of lines that outlives the process: each is whole or not there.
+// A durable file of lines: each is complete or absent.
 
 import Glibc
 import Platform
@@ -7,10 +7,10 @@ import Platform
 ///
 ///     checksum, 16 hex digits | space | the line | newline
 ///
-/// A line that is torn, at the end as a crash leaves it or anywhere else as a bad disk does, is
-/// passed over when the file is read, and gone when it is next written whole.
+/// A torn line, at the end after a crash or anywhere else on a bad disk, is skipped when the file
+/// is read, and dropped when it is next rewritten.
 final class LineLog {
-    /// Most bytes of a file that is read.
+    /// Maximum size of a file.
     static var fileBytesMax: Int { 64 << 20 }
 
     private let path: String
@@ -43,7 +43,7 @@ final class LineLog {
                 damaged += 1
             }
         }
-        // What stands behind the last newline is half a line.
+        // Bytes after the last newline are an incomplete line.
         if end < bytes.count {
             damaged += 1
             try file.truncate(to: end)
@@ -66,13 +66,9 @@ final class LineLog {
 
     /// Puts these lines in place of all, whole or not at all.
     func replace(_ lines: [String]) throws(SystemError) {
-        let aside = path + ".new"
         let bytes = lines.flatMap(Self.sealed)
-        let made = try File(aside, .replace)
-        try made.write(bytes)
-        try made.sync()
-        try Directory.rename(aside, to: path)
-        file = made
+        try File.replace(path, with: bytes)
+        file = try File(path, .write)
         (offset, count) = (bytes.count, lines.count)
     }
 

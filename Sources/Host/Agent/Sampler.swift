@@ -1,10 +1,10 @@
-// Texts that a thread of its own renews, so that nobody waits for whom it asks.
+// Texts that a thread of its own renews, so that no reader waits for their source.
 
 internal import Glibc
 public import Platform
 internal import Synchronization
 
-/// Texts renewed at a period by a thread of its own. What grows old is not shown.
+/// Texts that a thread of its own renews periodically. Old ones are not shown.
 public final class Sampler: HostProbe {
     /// The paths that its texts have, or stand below.
     public let places: [String]
@@ -36,7 +36,7 @@ public final class Sampler: HostProbe {
         }
     }
 
-    /// Whether it has asked at least once.
+    /// Whether they have been read at least once.
     public var hasAsked: Bool { latest.withLock { $0.time > 0 } }
 
     /// The text of a path; nil where there is none, or it grew old.

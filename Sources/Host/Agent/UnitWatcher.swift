@@ -1,5 +1,6 @@
-// The units of the exchange as systemd tells of them: `/probe/units`.
+// The units of the exchange as systemd reports them: `/probe/units`.
 
+import Checks
 import Glibc
 import Platform
 internal import Synchronization
@@ -8,15 +9,15 @@ internal import Synchronization
 /// goes away is looked for again, at first after a second, then more and more seldom; meanwhile
 /// there is no text, and what is asked about units is not known.
 final class UnitWatcher: HostProbe {
-    /// Nanoseconds after which everything is asked again, changed or not: memory and CPU time are
-    /// told by no signal.
+    /// Nanoseconds after which everything is read again: no signal reports changes of memory and
+    /// CPU time.
     private static var periodNanos: Int64 { 5_000_000_000 }
     /// Nanoseconds that a call may take.
     private static var callNanos: Int64 { 5_000_000_000 }
-    /// Most nanoseconds between two tries to reach the bus.
+    /// Maximum number of nanoseconds between two attempts to reach the bus.
     private static var pauseNanosMax: Int64 { 30_000_000_000 }
 
-    var places: [String] { ["/probe/units"] }
+    var places: [String] { [UnitStatus.path] }
     private let units: [String]
     private let changed: @Sendable () -> Void
     private let latest = Mutex<(time: Int64, lines: [String])>((0, []))
@@ -76,23 +77,28 @@ final class UnitWatcher: HostProbe {
         }
     }
 
-    /// A unit's line; empty where the manager refuses to tell of it.
+    /// A unit's line; empty where the manager refuses to report it.
     private static func line(_ bus: SystemBus, _ unit: String) throws(SystemError) -> String {
         do throws(SystemError) {
-            let load = try bus.text(unit, "LoadState", .unit)
-            let active = try bus.text(unit, "ActiveState", .unit)
-            let sub = try bus.text(unit, "SubState", .unit)
-            let since = try bus.number(unit, "StateChangeTimestamp", .unit)
-            let pid = try bus.number(unit, "MainPID", .service, isNarrow: true)
-            let restarts = try bus.number(unit, "NRestarts", .service, isNarrow: true)
-            let watchdog = try bus.number(unit, "WatchdogUSec", .service)
-            let memory = try bus.number(unit, "MemoryCurrent", .service)
-            let cpu = try bus.number(unit, "CPUUsageNSec", .service)
-            let status = try bus.text(unit, "StatusText", .service)
-            func told(_ value: UInt64) -> String { value == .max ? "-" : "\(value)" }
-            let text = String(status.map { $0.isNewline ? " " : $0 })
-            return "\(unit) \(load) \(active) \(sub) \(pid) \(restarts) \(told(watchdog)) "
-                + "\(since) \(told(memory)) \(told(cpu)) \(text)\n"
+            var status = UnitStatus(
+                unit, load: try bus.text(unit, "LoadState", .unit),
+                active: try bus.text(unit, "ActiveState", .unit),
+                sub: try bus.text(unit, "SubState", .unit),
+                process: try bus.number(unit, "MainPID", .service, isNarrow: true))
+            func number(
+                _ property: String, _ interface: SystemBus.Interface = .service,
+                isNarrow: Bool = false
+            ) throws(SystemError) -> Int64? {
+                UnitStatus.known(
+                    try bus.number(unit, property, interface, isNarrow: isNarrow))
+            }
+            status.sinceMicros = try number("StateChangeTimestamp", .unit)
+            status.restarts = try number("NRestarts", isNarrow: true)
+            status.watchdogMicros = try number("WatchdogUSec")
+            status.memoryBytes = try number("MemoryCurrent")
+            status.cpuNanos = try number("CPUUsageNSec")
+            status.status = try bus.text(unit, "StatusText", .service)
+            return status.line
         } catch {
             let isLost = [ECONNRESET, ENOTCONN, EPIPE, ETIMEDOUT, ECONNREFUSED, EBADF]
                 .contains(error.code)

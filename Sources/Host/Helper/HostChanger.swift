@@ -1,18 +1,18 @@
-// Carries out the helper's requests: reads what is there, changes it, reads it back, and says how
-// to undo it.
+// Carries out the helper's requests: reads the setting, changes it, reads it back, and returns the
+// request that undoes it.
 
-public import Checks
 import Glibc
+public import HelperAPI
 import Platform
 
-/// Why a request was not carried out.
-public enum HelperFailure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// It may not be, or makes no sense on this host; nothing was changed.
+/// Why a request failed.
+public enum HelperError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// It is not allowed, or not possible on this host; nothing was changed.
     case refused(String)
-    /// It was tried and did not take.
+    /// The change was tried and did not take effect.
     case failed(String)
 
-    /// One line, as it is answered.
+    /// One line, as in the reply.
     public var description: String {
         switch self {
         case .refused(let why): "refused \(why)"
@@ -21,9 +21,9 @@ public enum HelperFailure: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What came of a request that was carried out.
+/// The result of a request.
 public struct HelperAnswer: Hashable, Sendable {
-    /// The request that puts back what was there; nil where nothing was changed.
+    /// The request that restores the old setting; nil: nothing was changed.
     public var undo: HelperRequest?
     /// What was read, for requests that read.
     public var lines: [String] = []
@@ -33,17 +33,17 @@ public struct HelperAnswer: Hashable, Sendable {
 public final class HostChanger {
     /// Where `/proc` and `/sys` begin: empty on a real host, a directory in tests.
     private let root: String
-    /// Held open as long as the latency bound is wanted: cpuidle lets go with its last holder.
+    /// Open for as long as the latency bound holds: the kernel drops it on close.
     private var wakeupLatency: (file: File, micros: Int)?
 
     /// A changer of the host, or of a tree that looks like one.
     public init(root: String = "") { self.root = root }
 
-    /// Whether something ends with this process.
+    /// Whether a setting lasts only as long as this process.
     public var holdsSomething: Bool { wakeupLatency != nil }
 
     /// Carries out one request.
-    public func perform(_ request: HelperRequest) throws(HelperFailure) -> HelperAnswer {
+    public func perform(_ request: HelperRequest) throws(HelperError) -> HelperAnswer {
         switch request {
         case .irqAffinity(let irq, let cpus):
             return try change(
@@ -91,8 +91,9 @@ public final class HostChanger {
         case .wakeupLatency(let micros): return try holdLatency(micros)
         case .serviceAddress(let adds, let address, let nic):
             return try ServiceAddress.set(adds: adds, address, nic)
-        case .health(let disk): return HelperAnswer(undo: nil, lines: try DiskHealth.read(disk))
-        case .unit: throw .refused("daemons are the service manager's: ask that")
+        case .health(let disk): return HelperAnswer(undo: nil, lines: try SMARTHealth.read(disk))
+        case .unit:
+            throw .refused("daemons are controlled by the service manager, not by the helper")
         }
     }
 
@@ -101,9 +102,9 @@ public final class HostChanger {
     private func change<Value: Equatable>(
         _ path: String, to wanted: Value, read: (String) -> Value?, write: (Value) -> String,
         undo: (Value) -> HelperRequest
-    ) throws(HelperFailure) -> HelperAnswer {
+    ) throws(HelperError) -> HelperAnswer {
         guard let old = read(try text(path)) else {
-            throw .failed("\(path) says what is not understood; nothing was changed")
+            throw .failed("\(path) cannot be parsed; nothing was changed")
         }
         guard old != wanted else { return HelperAnswer() }
         do throws(SystemError) {
@@ -117,23 +118,23 @@ public final class HostChanger {
         }
         let now = read(try text(path))
         guard now == wanted else {
-            throw .failed("\(path) took \(write(wanted)) and now says \(try text(path))")
+            throw .failed("\(path) accepted \(write(wanted)) but now reads \(try text(path))")
         }
         return HelperAnswer(undo: undo(old))
     }
 
     private func change(
         _ path: String, to name: String, undo: (String) -> HelperRequest
-    ) throws(HelperFailure) -> HelperAnswer {
+    ) throws(HelperError) -> HelperAnswer {
         try change(path, to: name, read: { $0 }, write: \.self, undo: undo)
     }
 
     /// The first line of a file.
-    private func text(_ path: String) throws(HelperFailure) -> String {
+    private func text(_ path: String) throws(HelperError) -> String {
         String(decoding: try bytes(path).prefix { $0 != 0x0A }, as: UTF8.self)
     }
 
-    private func bytes(_ path: String) throws(HelperFailure) -> [UInt8] {
+    private func bytes(_ path: String) throws(HelperError) -> [UInt8] {
         do throws(SystemError) {
             return try File(root + path, .read).read(count: 4_096)
         } catch {
@@ -142,28 +143,25 @@ public final class HostChanger {
         }
     }
 
-    private func offered(_ name: String, in path: String) throws(HelperFailure) {
+    private func offered(_ name: String, in path: String) throws(HelperError) {
         let names = try text(path).split(separator: " ").map(String.init)
         guard names.contains(name) else {
             throw .refused("\(name) is not among \(names.joined(separator: ", "))")
         }
     }
 
-    private func parameter(_ name: String, _ value: Int) throws(HelperFailure) -> HelperAnswer {
+    private func parameter(_ name: String, _ value: Int) throws(HelperError) -> HelperAnswer {
         guard let known = HelperRequest.parameters.first(where: { $0.name == name }) else {
-            throw .refused("\(name) is none of the helper's parameters")
+            throw .refused("the helper does not set \(name)")
         }
         return try change(known.path, to: value, read: { Int($0) }, write: { String($0) }) {
             .parameter(name: name, value: $0)
         }
     }
 
-    /// The word in brackets, as in `always [madvise] never`.
+    /// The word that is chosen of several, or the only one.
     private static func chosen(_ text: String) -> String? {
-        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]"),
-            open < close
-        else { return text.contains(" ") ? nil : text }
-        return String(text[text.index(after: open)..<close])
+        KernelChoice.chosen(in: text) ?? (text.contains(" ") ? nil : text)
     }
 
     // MARK: Threads and latency
@@ -171,10 +169,11 @@ public final class HostChanger {
     /// Moves a thread of a unit of the exchange; no other.
     private func moveThread(
         _ process: Int, _ thread: Int, _ cpus: CPUSet
-    ) throws(HelperFailure) -> HelperAnswer {
+    ) throws(HelperError) -> HelperAnswer {
         // A line for each hierarchy, cgroups(7); systemd's is the unified one.
         let groups = try bytes("/proc/\(process)/cgroup").split(separator: 0x0A)
-        let group = groups.map { String(decoding: $0, as: UTF8.self) }
+        let group =
+            groups.map { String(decoding: $0, as: UTF8.self) }
             .first { $0.hasPrefix("0::") } ?? ""
         let place = group.dropFirst(3)
         guard place.hasPrefix("/bourse.slice/bourse-"), place.hasSuffix(".service"),
@@ -190,7 +189,7 @@ public final class HostChanger {
             guard old != cpus else { return .success(HelperAnswer()) }
             try Host.setAffinity(thread: Int32(thread), cpus.numbers)
             guard CPUSet(try Host.affinity(thread: Int32(thread))) == cpus else {
-                return .failure(.failed("not every CPU of \(cpus) is there for this thread"))
+                return .failure(.failed("not every CPU of \(cpus) is available to this thread"))
             }
             return .success(
                 HelperAnswer(
@@ -199,7 +198,7 @@ public final class HostChanger {
     }
 
     /// pm_qos(7) "cpu_dma_latency": holds as long as the file is open.
-    private func holdLatency(_ micros: Int) throws(HelperFailure) -> HelperAnswer {
+    private func holdLatency(_ micros: Int) throws(HelperError) -> HelperAnswer {
         let old = wakeupLatency?.micros ?? -1
         guard old != micros else { return HelperAnswer() }
         if micros < 0 {
@@ -220,11 +219,11 @@ public final class HostChanger {
     }
 }
 
-/// What `body` gives; a failed system call is a request that failed.
+/// Returns what `body` does; a failed system call is a failed request.
 func attempt<Value>(
-    _ body: () throws(SystemError) -> Result<Value, HelperFailure>
-) throws(HelperFailure) -> Value {
-    let result: Result<Value, HelperFailure>
+    _ body: () throws(SystemError) -> Result<Value, HelperError>
+) throws(HelperError) -> Value {
+    let result: Result<Value, HelperError>
     do throws(SystemError) {
         result = try body()
     } catch {

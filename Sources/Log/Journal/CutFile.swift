@@ -45,39 +45,38 @@ struct CutFile {
         try onDisk { () throws(SystemError) in
             try Directory.create(directory)
             let path = Directory.join(directory, name)
-            let file = try File(path + ".new", .replace)
-            var (crc, at) = (UInt32(0), range.lowerBound)
-            while at < range.upperBound {
-                let piece = try segment.file.read(
-                    count: min(1 << 20, range.upperBound - at), at: at)
-                guard !piece.isEmpty else { break }
-                unsafe piece.withUnsafeBytes { unsafe crc = CRC32C.checksum($0, from: crc) }
-                try file.write(piece, at: Self.headerBytes + at - range.lowerBound)
-                at += piece.count
-            }
-            var header = [UInt8](repeating: 0, count: Self.headerBytes)
-            unsafe header.withUnsafeMutableBytes { raw in
-                var w = unsafe WireWriter(raw)
-                w.integer(Self.magic)
-                w.integer(UInt32(1))
-                w.integer(UInt32(Self.headerBytes))
-                w.integer(segment.header.identity.high)
-                w.integer(segment.header.identity.low)
-                w.integer(sequence)
-                w.integer(epoch)
-                w.integer(crc)
-                w.integer(segment.header.firstSequence)
-                w.integer(UInt64(range.lowerBound))
-                w.integer(UInt64(range.count))
-                w.integer(now)
-                for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
-                    unsafe raw[80 + index] = byte
+            try File.replace(path) { file throws(SystemError) in
+                var (crc, at) = (UInt32(0), range.lowerBound)
+                while at < range.upperBound {
+                    let piece = try segment.file.read(
+                        count: min(1 << 20, range.upperBound - at), at: at)
+                    guard !piece.isEmpty else { break }
+                    unsafe piece.withUnsafeBytes { unsafe crc = CRC32C.checksum($0, from: crc) }
+                    try file.write(piece, at: Self.headerBytes + at - range.lowerBound)
+                    at += piece.count
                 }
-                unsafe TrailingCRC.seal(raw, Self.headerBytes - 4)
+                var header = [UInt8](repeating: 0, count: Self.headerBytes)
+                unsafe header.withUnsafeMutableBytes { raw in
+                    var w = unsafe WireWriter(raw)
+                    w.integer(Self.magic)
+                    w.integer(UInt32(1))
+                    w.integer(UInt32(Self.headerBytes))
+                    w.integer(segment.header.identity.high)
+                    w.integer(segment.header.identity.low)
+                    w.integer(sequence)
+                    w.integer(epoch)
+                    w.integer(crc)
+                    w.integer(segment.header.firstSequence)
+                    w.integer(UInt64(range.lowerBound))
+                    w.integer(UInt64(range.count))
+                    w.integer(now)
+                    for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
+                        unsafe raw[80 + index] = byte
+                    }
+                    unsafe TrailingCRC.seal(raw, Self.headerBytes - 4)
+                }
+                try file.write(header)
             }
-            try file.write(header)
-            try file.sync()
-            try Directory.rename(path + ".new", to: path)
         }
     }
 

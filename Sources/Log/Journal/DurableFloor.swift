@@ -46,7 +46,7 @@ internal import Wire
                 // Of this journal: all before the sequence.
                 if found.count == Self.bytes, found[..<24] == content[..<24] { return there }
             }
-            try Directory.replace(path, with: content)
+            try File.replace(path, with: content, keepsOwner: true)
             return try File(path, .write)
         }
         let raw = unsafe mmap(

@@ -203,12 +203,12 @@ extension Journal {
                 identity: snapshot.identity, prior: snapshot.point,
                 priorTimestamp: snapshot.timestamp, fileBytes: options.segmentBytes,
                 replica: replica.replica)
+            // Beside it stands what the writer makes anew as well, so that none is left over.
             let aside = Directory.join(place.directory, "ready-now")
-            let file = try File(aside, .replace)
-            try file.allocate(offset: 0, count: options.segmentBytes)
-            try file.write(header.block())
-            try file.sync()
-            try Directory.rename(aside, to: name.path)
+            try File.replace(name.path, aside: aside) { file throws(SystemError) in
+                try file.allocate(offset: 0, count: options.segmentBytes)
+                try file.write(header.block())
+            }
         }
         var own = replica
         own.first = snapshot.sequence + 1

@@ -46,7 +46,8 @@ public struct JournalPlace: Hashable, Sendable {
     // MARK: Faults
 
     /// Notes that a write or a sync failed. Whatever of it can't be written is left out: the exit
-    /// status, which the fault itself decides, says the same.
+    /// status, which the fault itself decides, says the same. In place, for on a full disk half a
+    /// note is more than none: what counts is that the file is there.
     public func latch(_ detail: String) {
         let text = Array("\(detail)\n".utf8)
         for path in faultFiles {
@@ -95,7 +96,7 @@ public struct JournalPlace: Hashable, Sendable {
     /// Notes that the host's clock is right at this moment, nanoseconds since 1970.
     public func acceptClock(_ host: Int64) throws(JournalError) {
         try onDisk { () throws(SystemError) in
-            try Directory.replace(clockFile, with: Array("\(host)\n".utf8))
+            try File.replace(clockFile, with: Array("\(host)\n".utf8), keepsOwner: true)
         }
     }
 
@@ -130,7 +131,8 @@ public struct JournalPlace: Hashable, Sendable {
     func keep(_ identity: JournalIdentity) throws(JournalError) {
         guard let identityFile else { return }
         try onDisk { () throws(SystemError) in
-            try Directory.replace(identityFile, with: Array("\(identity)\n".utf8), mode: 0o644)
+            try File.replace(
+                identityFile, with: Array("\(identity)\n".utf8), mode: 0o644, keepsOwner: true)
         }
     }
 }
@@ -142,22 +144,6 @@ extension JournalIdentity {
             let low = UInt64(text.suffix(16), radix: 16), !text.contains("+"), !text.contains("-")
         else { return nil }
         self.init(high: high, low: low)
-    }
-}
-
-extension Directory {
-    /// Gives a file another content, all of it or none: aside, then renamed.
-    static func replace(
-        _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600
-    ) throws(SystemError) {
-        let aside = path + ".new"
-        let file = try File(aside, .replace)
-        // Of whom it was: an operator's tool may run as root, and the daemon has to read it.
-        if let before = try? File(path, .read) { try file.setOwner(like: before) }
-        try file.setPermissions(mode)
-        try file.write(bytes)
-        try file.sync()
-        try Directory.rename(aside, to: path)
     }
 }
 
@@ -277,6 +263,8 @@ public struct ReplicaFile: Hashable, Sendable {
             unsafe TrailingCRC.seal(raw, Self.bytes - 4)
         }
         let content = bytes
-        try onDisk { () throws(SystemError) in try Directory.replace(path, with: content) }
+        try onDisk { () throws(SystemError) in
+            try File.replace(path, with: content, keepsOwner: true)
+        }
     }
 }

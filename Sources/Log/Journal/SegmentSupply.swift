@@ -95,27 +95,18 @@ final class SegmentSupply: Sendable {
 
     /// Writes an empty segment aside, then gives it its name, so that what has the name is whole.
     private func make(_ path: String) throws(SystemError) -> File {
-        let aside = path + ".new"
-        do throws(SystemError) {
-            let file = try File(aside, .replace)
+        try File.replace(path) { file throws(SystemError) in
             try file.allocate(offset: 0, count: options.segmentBytes)
-            if options.zeroesAhead {
-                let zeros = [UInt8](repeating: 0, count: min(options.segmentBytes, 256 << 10))
-                var offset = 0
-                while offset < options.segmentBytes {
-                    try file.write(zeros, at: offset)
-                    offset += zeros.count
-                    // Little by little, so that the appending thread's sync never waits behind it
-                    // all.
-                    try file.syncData()
-                }
+            guard options.zeroesAhead else { return }
+            let zeros = [UInt8](repeating: 0, count: min(options.segmentBytes, 256 << 10))
+            var offset = 0
+            while offset < options.segmentBytes {
+                try file.write(zeros, at: offset)
+                offset += zeros.count
+                // Little by little, so that the appending thread's sync never waits behind it all.
+                try file.syncData()
             }
-            try file.sync()
-            try Directory.rename(aside, to: path)
-            return try File(path, .write)
-        } catch {
-            try? Directory.remove(aside)
-            throw error
         }
+        return try File(path, .write)
     }
 }

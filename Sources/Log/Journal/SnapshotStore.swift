@@ -35,7 +35,8 @@ public struct SnapshotStore: Sendable {
         commitPoint: UInt64? = nil, keepFree: Int = 0, work: WorkProgress? = nil
     ) throws(JournalError) -> SnapshotInfo {
         let path = path(engine.sequence)
-        // Two daemons may write the same sequence at a stop, so each has a file of its own.
+        // Not by `File.replace`: two daemons may write the same sequence at a stop, so each has a
+        // file of its own, and keeps it locked meanwhile: one that nobody locks is left over.
         let aside = path + ".\(Host.processID)" + Self.asideEnding
         do throws(JournalError) {
             var body = try SnapshotBody(aside, directory: directory, keepFree: keepFree)

@@ -25,16 +25,14 @@ public import Wire
         unix path: String, name: Text40, wantsAcks: Bool = true, epochMax: UInt32 = 0,
         timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkError) -> LinkClient {
-        let descriptor = LinkSocket.unix()
-        guard descriptor >= 0 else {
-            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
-        }
-        guard unsafe LinkSocket.withAddress(path, { unsafe Glibc.connect(descriptor, $0, $1) }) == 0
-        else {
-            let code = errno
-            close(descriptor)
-            if code == ENOENT || code == ECONNREFUSED { throw .notRunning(address: path) }
-            throw .system(SystemError(code: code, operation: "connect to", path: path))
+        let descriptor: Int32
+        do throws(SystemError) {
+            descriptor = try UnixSocket.connect(path, waits: true)
+        } catch {
+            if error.code == ENOENT || error.code == ECONNREFUSED {
+                throw .notRunning(address: path)
+            }
+            throw .system(error)
         }
         return try LinkClient(
             descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
@@ -201,11 +199,13 @@ public import Wire
         var failure: LinkError?
         let descriptor = descriptor
         unsafe encoder.drain { bytes in
-            let sent = unsafe Glibc.send(
-                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            let sent = retryingInterrupts {
+                unsafe Glibc.send(
+                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
             if sent > 0 { return sent }
             let code = errno
-            if code != EAGAIN && code != EINTR {
+            if code != EAGAIN {
                 failure =
                     code == EPIPE || code == ECONNRESET
                     ? .closed
@@ -260,14 +260,16 @@ public import Wire
 
     /// Takes what the socket has.
     func fill() throws(LinkError) {
-        let got = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        let got = retryingInterrupts {
+            unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        }
         if got > 0 {
             unsafe decoder.receive(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
         } else if got == 0 {
             throw .closed
         } else if errno == ECONNRESET {
             throw .closed
-        } else if errno != EAGAIN && errno != EINTR {
+        } else if errno != EAGAIN {
             throw .system(SystemError(code: errno, operation: "receive from", path: "matchd"))
         }
     }

@@ -1,5 +1,7 @@
 // Who may do what on the Link.
 
+import Platform
+
 /// What a connection may do. All may follow the log, ask for status and sessions.
 public enum LinkRole: Int, Comparable, Sendable {
     /// Submit nothing.
@@ -25,6 +27,22 @@ public struct LinkUsers: Sendable {
 
     /// Nobody.
     public init() {}
+
+    /// Gives a role to users of this host by name, and to groups as `%name`. Gives what is wrong
+    /// with the first that this host does not have, or nil. Not for use from two threads at once.
+    public mutating func add(_ names: [String], _ role: LinkRole) -> String? {
+        for name in names {
+            let isGroup = name.hasPrefix("%")
+            let id =
+                isGroup ? Host.groupID(named: String(name.dropFirst())) : Host.userID(named: name)
+            guard let id else {
+                return "this host has no \(isGroup ? "group" : "user") \(name): create it, or take "
+                    + "it out"
+            }
+            if isGroup { groups.append((id, role)) } else { users.append((id, role)) }
+        }
+        return nil
+    }
 
     /// The highest role of a user and its groups, or nil where it has none. `own` is the id of this
     /// process's user.

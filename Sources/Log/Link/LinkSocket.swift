@@ -5,9 +5,6 @@ import Platform
 
 /// System calls on stream sockets.
 enum LinkSocket {
-    /// A Unix stream socket.
-    static func unix() -> Int32 { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
-
     /// Sets what every socket of the Link has.
     static func prepare(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
@@ -27,41 +24,11 @@ enum LinkSocket {
             descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Calls `body` with the address of a Unix socket at `path`.
-    ///
-    /// An address holds 107 bytes (unix(7)); a longer path goes by a descriptor of its directory.
-    static func withAddress(
-        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-    ) -> Int32 {
-        var short = path
-        var directory: Int32 = -1
-        defer { if directory >= 0 { close(directory) } }
-        if path.utf8.count > 107, let slash = path.lastIndex(of: "/") {
-            directory = unsafe open(String(path[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            if directory < 0 { return -1 }
-            short = "/proc/self/fd/\(directory)\(path[slash...])"
-        }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(short.utf8)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard bytes.count < room else {
-            errno = ENAMETOOLONG
-            return -1
-        }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        return unsafe withUnsafePointer(to: &address) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-    }
-
     /// Waits until the socket can be read or written; false when `nanos` passed first.
     static func wait(_ descriptor: Int32, _ events: Int32, nanos: Int64) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-        let millis = min(max(0, (nanos + 999_999) / 1_000_000), 1_000_000_000)
-        return unsafe poll(&entry, 1, Int32(millis)) > 0
+        let millis = Int32(min(max(0, (nanos + 999_999) / 1_000_000), 1_000_000_000))
+        return unsafe poll(&entry, 1, millis) > 0
     }
 
     /// Calls `body` with each address of a host and port until it gives a descriptor.
@@ -129,24 +96,10 @@ public final class LinkListener: Sendable {
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
     /// that somebody does is an error.
     public static func unix(_ path: String) throws(LinkError) -> LinkListener {
-        let probe = LinkSocket.unix()
-        let answered = unsafe LinkSocket.withAddress(path) { unsafe connect(probe, $0, $1) }
-        close(probe)
-        if answered == 0 {
-            throw .system(SystemError(code: EADDRINUSE, operation: "listen on", path: path))
-        }
-        unsafe unlink(path)
-        let descriptor = LinkSocket.unix()
-        guard descriptor >= 0 else {
-            throw .system(SystemError(code: errno, operation: "make a socket for", path: path))
-        }
-        guard unsafe LinkSocket.withAddress(path, { unsafe bind(descriptor, $0, $1) }) == 0,
-            unsafe chmod(path, 0o660) == 0, listen(descriptor, 64) == 0
-        else {
-            let code = errno
-            close(descriptor)
-            throw .system(SystemError(code: code, operation: "listen on", path: path))
-        }
+        let descriptor: Int32
+        do throws(SystemError) {
+            descriptor = try UnixSocket.listen(path, mode: 0o660, backlog: 64)
+        } catch { throw .system(error) }
         return LinkListener(descriptor, key: nil, address: path, path: path)
     }
 

@@ -2,6 +2,7 @@
 
 import Glibc
 import Link
+import Platform
 import Terms
 
 /// Bytes that came and are not handled yet: room for two frames of the largest size.
@@ -40,7 +41,9 @@ import Terms
             (start, end) = (0, end - start)
         }
         let room = min(Self.capacity - end, LinkProtocol.frameBytesMax)
-        let got = unsafe recv(descriptor, memory.baseAddress! + end, room, 0)
+        let got = retryingInterrupts {
+            unsafe recv(descriptor, memory.baseAddress! + end, room, 0)
+        }
         if got > 0 { end += got }
         return got
     }
@@ -157,9 +160,11 @@ import Terms
     /// Sends as much as the socket takes; false when the connection is gone.
     mutating func flush(_ descriptor: Int32) -> Bool {
         while start < end {
-            let sent = unsafe send(
-                descriptor, memory.baseAddress! + start, end - start, Int32(MSG_NOSIGNAL))
-            if sent < 0 { return errno == EAGAIN || errno == EINTR }
+            let sent = retryingInterrupts {
+                unsafe send(
+                    descriptor, memory.baseAddress! + start, end - start, Int32(MSG_NOSIGNAL))
+            }
+            if sent < 0 { return errno == EAGAIN }
             start += sent
             // What went out is out of reach: no more entries for a frame that has begun to leave.
             openAcks = nil

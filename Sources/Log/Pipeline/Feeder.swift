@@ -13,7 +13,7 @@ final class Feeder: @unchecked Sendable {
     enum State: Int, AtomicRepresentable {
         case running
         case done
-        /// The connection or the disk failed.
+        /// The connection or the disk failed, or the journal is damaged.
         case failed
         /// The follower took too little for too long.
         case stalled
@@ -74,9 +74,9 @@ final class Feeder: @unchecked Sendable {
         }
         let isChecked = wanted.from <= 1 || wanted.crc == 0
         if isChecked, wanted.from != 0, next > stages.released.now { return next }
-        guard let reader = try? history.records(from: isChecked ? next : next - 1) else {
-            return nil
-        }
+        let begin = isChecked ? next : next - 1
+        guard let reader = read({ () throws(SinkError) in try history.records(from: begin) })
+        else { return nil }
         if !isChecked {
             guard let isSame = isSame(wanted, reader) else { return nil }
             guard isSame else {
@@ -91,9 +91,11 @@ final class Feeder: @unchecked Sendable {
     private func isSame(_ wanted: LinkSubscription, _ reader: any RecordReader) -> Bool? {
         for _ in 0..<5000 {
             var isSame: Bool?
-            let got = unsafe try? reader.next(upTo: wanted.from - 1, bytesMax: 1) { records in
-                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in
-                    isSame = header.crc == wanted.crc && header.epoch == wanted.epoch
+            let got = read { () throws(SinkError) in
+                try unsafe reader.next(upTo: wanted.from - 1, bytesMax: 1) { records in
+                    _ = unsafe LinkRecords.forEachRecord(records) { header, _ in
+                        isSame = header.crc == wanted.crc && header.epoch == wanted.epoch
+                    }
                 }
             }
             if got == nil { return nil }
@@ -113,14 +115,17 @@ final class Feeder: @unchecked Sendable {
             guard next <= released else { return send(&encoder) ? next : nil }
             var isWhole = true
             var last = next - 1
-            let got = unsafe try? reader.next(upTo: released, bytesMax: Self.sendBytes) { records in
-                _ = unsafe LinkRecords.forEachRecord(records) { header, _ in last = header.sequence
+            let got = read { () throws(SinkError) in
+                try unsafe reader.next(upTo: released, bytesMax: Self.sendBytes) { records in
+                    _ = unsafe LinkRecords.forEachRecord(records) { header, _ in
+                        last = header.sequence
+                    }
+                    guard let run = unsafe LinkRecords(Array(records)) else {
+                        isWhole = false
+                        return
+                    }
+                    encoder.append(.records(run))
                 }
-                guard let run = unsafe LinkRecords(Array(records)) else {
-                    isWhole = false
-                    return
-                }
-                encoder.append(.records(run))
             }
             guard let got, isWhole else { return nil }
             if got, last >= next {
@@ -133,6 +138,15 @@ final class Feeder: @unchecked Sendable {
                 guard waited < 5000, send(&encoder) else { return nil }
                 usleep(1000)
             }
+        }
+    }
+
+    /// What `body` reads of the journal; nil after an error. Where what was acknowledged can't be
+    /// read back, no follower can go on, so the pipeline ends as a start does at such a journal.
+    private func read<R>(_ body: () throws(SinkError) -> R) -> R? {
+        do throws(SinkError) { return try body() } catch {
+            if error.isDamage || error.isDiskFault { stages.fail(error) }
+            return nil
         }
     }
 

@@ -22,17 +22,20 @@ public protocol LogSink: AnyObject, Sendable {
     var isBelowReserve: Bool { get }
 }
 
-/// A write or a sync that failed. There is no second try: what the disk holds is unknown, so
-/// nothing more is released and the process ends.
+/// A fault that a stage cannot go on after. Of a write or a sync there is no second try: what the
+/// disk holds is unknown, so nothing more is released and the process ends.
 public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What failed, and what to do.
     public var description: String
     /// Whether the disk is to blame, so that what it holds is unknown.
     public var isDiskFault: Bool
+    /// Whether a record that was durable is not as it was written.
+    public var isDamage: Bool
     /// A fault.
-    public init(_ description: String, isDiskFault: Bool = false) {
+    public init(_ description: String, isDiskFault: Bool = false, isDamage: Bool = false) {
         self.description = description
         self.isDiskFault = isDiskFault
+        self.isDamage = isDamage
     }
 }
 

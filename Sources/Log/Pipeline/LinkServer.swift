@@ -148,14 +148,19 @@ final class LinkServer {
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
-        _ = try? poller.wait(milliseconds: pause) { token, events in
-            self.now = Clock.monotonicNanos()
-            if token == Self.bellToken { return }
-            if token >= Self.listenerToken {
-                self.accept(self.listeners[Int(token - Self.listenerToken)])
-            } else if let connection = self.connections[Int(token)] {
-                self.ready(connection, events)
+        do throws(SystemError) {
+            _ = try poller.wait(milliseconds: pause) { token, events in
+                self.now = Clock.monotonicNanos()
+                if token == Self.bellToken { return }
+                if token >= Self.listenerToken {
+                    self.accept(self.listeners[Int(token - Self.listenerToken)])
+                } else if let connection = self.connections[Int(token)] {
+                    self.ready(connection, events)
+                }
             }
+        } catch {
+            // A turn that cannot wait would come again at once, for ever.
+            stages.fail(SinkError("\(error)"))
         }
         stages.linkBell.disarm()
     }
@@ -309,7 +314,7 @@ final class LinkServer {
         }
         guard !connection.input.isFull else { return }
         let got = connection.input.receive(connection.descriptor)
-        if got == 0 || got < 0 && errno != EAGAIN && errno != EINTR {
+        if got == 0 || got < 0 && errno != EAGAIN {
             drop(connection)
             return
         }

@@ -66,7 +66,8 @@ public final class Pipeline: Sendable {
 
     /// Starts the threads. `engine` stands at the journal's end; `sink` appends there; `history`
     /// reads what is in the journal for followers that begin far behind; `listeners` are open.
-    /// `onFault` is called on the thread that met it, once, when the disk fails: nothing more is
+    /// `onFault` is called on the thread that met it, once, when the disk fails, when a follower
+    /// cannot be fed because the journal is damaged, or when a thread cannot go on: nothing more is
     /// released, so the owner ends the process.
     public static func start(
         engine: consuming Engine, sink: any LogSink, history: any LogArchive,
@@ -76,13 +77,13 @@ public final class Pipeline: Sendable {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
             answerBytes: 1 << 24, connections: options.connectionsMax, sequence: engine.sequence,
-            epoch: engine.epoch, role: options.role, trace: options.trace)
+            epoch: engine.epoch, role: options.role, trace: options.trace, onFault: onFault)
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,
             sequence: engine.sequence)
         let threads = PipelineThreads()
-        try threads.start(engine, sink, server, stages, options, onFault)
+        try threads.start(engine, sink, server, stages, options)
         return Pipeline(stages, threads)
     }
 
@@ -175,7 +176,7 @@ final class PipelineThreads: @unchecked Sendable {
 
     func start(
         _ engine: consuming Engine, _ sink: any LogSink, _ server: LinkServer, _ stages: Stages,
-        _ options: PipelineOptions, _ onFault: @escaping @Sendable (SinkError) -> Void
+        _ options: PipelineOptions
     ) throws(SystemError) {
         self.engine = consume engine
 
@@ -186,8 +187,7 @@ final class PipelineThreads: @unchecked Sendable {
                 do throws(SinkError) {
                     try journal.run()
                 } catch {
-                    stages.hasFailed.store(true, ordering: .releasing)
-                    onFault(error)
+                    stages.fail(error)
                 }
             })
         handles.append(

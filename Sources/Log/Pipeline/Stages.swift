@@ -8,6 +8,7 @@
 // Every cursor has one writer. The engine thread never waits for a disk or a socket unless a ring
 // is full, and the rings are as large as the longest stall that it has to outlast.
 
+import Histogram
 import Link
 import Platform
 import Synchronization
@@ -82,6 +83,8 @@ final class Stages: Sendable {
     let isStopping = Atomic<Bool>(false)
     /// A stage met a fault: nothing more is released.
     let hasFailed = Atomic<Bool>(false)
+    /// The owner's, for the first fault.
+    private let onFault: @Sendable (SinkError) -> Void
 
     let syncStats = SyncStats()
     /// Where the time of commands goes, if somebody wants to know.
@@ -92,8 +95,10 @@ final class Stages: Sendable {
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?
+        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?,
+        onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
+        self.onFault = onFault
         precondition(
             requestBytes >= 2 * Self.operatorRequestBytes, "gateways have room for a whole frame")
         self.trace = trace
@@ -108,6 +113,14 @@ final class Stages: Sendable {
         self.epoch = Cursor(UInt64(epoch))
         self.role = Atomic(role.rawValue)
         held = (0..<connections).map { _ in HeldFlag() }
+    }
+
+    /// Ends the pipeline after a fault, and gives the first one to the owner. Any thread.
+    func fail(_ fault: SinkError) {
+        guard !hasFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        onFault(fault)
+        linkBell.ring()
+        sequencerPark.unpark()
     }
 }
 
@@ -154,7 +167,7 @@ final class ClockReport: Sendable {
     }
 }
 
-/// How long group commits take: the last 1,024, as percentiles.
+/// How long group commits take: the last 1,024 to 2,047, as percentiles.
 final class SyncStats: Sendable {
     /// Median, ns.
     let p50 = Atomic<UInt64>(0)
@@ -168,10 +181,16 @@ final class SyncStats: Sendable {
     /// The journal thread's side.
     struct Recorder {
         let stats: SyncStats
-        var window = [UInt64](repeating: 0, count: 1024)
-        var next = 0
-        var total: UInt64 = 0
+        /// The latest, fewer than 1,024, and the 1,024 before them.
+        var (latest, before) = (Self.empty, Self.empty)
         var published: Int64 = 0
+
+        /// To a hundredth; a commit of more than a minute counts as one of a minute.
+        private static var empty: Histogram<UInt32> {
+            Histogram(highestTrackableValue: nanosMax, numberOfSignificantValueDigits: .two)
+        }
+
+        private static var nanosMax: UInt64 { 60_000_000_000 }
 
         /// How often the percentiles are worked out: that takes as long as a short write.
         static var publishNanos: Int64 { 250_000_000 }
@@ -180,15 +199,21 @@ final class SyncStats: Sendable {
 
         /// Takes one duration, which ended now.
         mutating func record(nanos: UInt64, at now: Int64) {
-            window[next] = nanos
-            next = (next + 1) & 1023
-            total += 1
+            latest.record(min(nanos, Self.nanosMax))
+            let total = stats.count.load(ordering: .relaxed) + 1
             stats.count.store(total, ordering: .relaxed)
-            guard now - published >= Self.publishNanos || total < 16 else { return }
+            if now - published >= Self.publishNanos || total < 16 { publish(at: now) }
+            guard latest.totalCount == 1_024 else { return }
+            swap(&latest, &before)
+            latest.reset()
+        }
+
+        private mutating func publish(at now: Int64) {
             published = now
-            let sorted = window.prefix(Int(min(total, 1024))).sorted()
-            stats.p50.store(sorted[sorted.count / 2], ordering: .relaxed)
-            stats.p99.store(sorted[sorted.count * 99 / 100], ordering: .relaxed)
+            var all = before
+            all.add(latest)
+            stats.p50.store(all.valueAtPercentile(50), ordering: .relaxed)
+            stats.p99.store(all.valueAtPercentile(99), ordering: .relaxed)
         }
     }
 }

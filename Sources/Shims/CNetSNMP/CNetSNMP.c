@@ -1,6 +1,7 @@
 #include "CNetSNMP.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <net-snmp/net-snmp-config.h>
 
@@ -79,15 +80,28 @@ static int session_ended(int major, int minor, void *session, void *own) {
     return 0;
 }
 
-int bourse_snmp_start(
-    const char *name, const char *agentx, int seconds, const uint32_t *root, size_t count,
-    bourse_snmp_callbacks callbacks) {
-    calls = callbacks;
+// The library reads its environment: it must load no modules and write nowhere else.
+static void prepare(const char *folder) {
+    setenv("MIBS", "", 1);
+    setenv("SNMPCONFPATH", folder, 1);
+    setenv("SNMP_PERSISTENT_DIR", folder, 1);
     snmp_enable_stderrlog();
-    netsnmp_enable_subagent();
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_ALARM_DONT_USE_SIG, 1);
+}
+
+void bourse_snmp_start_manager(const char *name, const char *folder) {
+    prepare(folder);
+    init_snmp(name);
+}
+
+int bourse_snmp_start(
+    const char *name, const char *folder, const char *agentx, int seconds, const uint32_t *root,
+    size_t count, bourse_snmp_callbacks callbacks) {
+    calls = callbacks;
+    prepare(folder);
+    netsnmp_enable_subagent();
     // The caller reports once that the master is away, not at each attempt.
     netsnmp_ds_set_boolean(
         NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
@@ -109,7 +123,7 @@ int bourse_snmp_start(
     return 0;
 }
 
-void bourse_snmp_stop(void) { snmp_shutdown("bourse-snmp"); }
+void bourse_snmp_stop(const char *name) { snmp_shutdown(name); }
 
 int bourse_snmp_wait(int milliseconds, const int *descriptors, size_t count) {
     int top = 0;

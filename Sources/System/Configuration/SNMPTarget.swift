@@ -1,4 +1,4 @@
-// Other gear that `bourse-snmp` reads: a file for each in the directory `snmp.targets`.
+// Devices that `bourse-poller` reads: a file for each in the directory `snmp.targets`.
 
 /// A device that is read over SNMPv3, as its file describes it.
 public struct SNMPTarget: Hashable, Sendable {

@@ -1,10 +1,11 @@
 // From a file to settings.
 
 import Glibc
+import Platform
 import Terms
 
 extension Settings {
-    /// The most bytes of a configuration file.
+    /// Maximum size of a configuration file.
     public static var fileBytesMax: Int { 1 << 20 }
 
     /// The settings in the file at `path`. `also` finds what else is wrong with them: keys, each
@@ -50,7 +51,7 @@ extension Settings {
         return settings
     }
 
-    /// The settings of a file that says nothing, at `bourse.toml` in the state directory.
+    /// The settings of an empty file, at `bourse.toml` in the state directory.
     public static func defaults(state: String) -> Settings {
         let state = Path.join(Path.current(), state)
         return Settings(
@@ -188,29 +189,24 @@ extension Settings {
             SettingsError(
                 file: file, problems: [SettingsError.Problem(line: nil, key: "", text: text)])
         }
-        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(explain(errno)) }
-        defer { _ = close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16_384)
-        while true {
-            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure(explain(errno)) }
-            if count == 0 { return bytes }
-            bytes += chunk[..<count]
-            guard bytes.count <= fileBytesMax else {
-                throw failure("more than \(fileBytesMax) bytes: this is no configuration file")
-            }
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            // Not by offsets: it may be a pipe.
+            let opened = try File(file, .read)
+            bytes = try File.readToEnd(opened.descriptor, path: file, bytesMax: fileBytesMax)
+        } catch { throw failure(explain(error)) }
+        guard bytes.count <= fileBytesMax else {
+            throw failure("more than \(fileBytesMax) bytes: this is no configuration file")
         }
+        return bytes
     }
 
-    private static func explain(_ code: Int32) -> String {
-        switch code {
+    private static func explain(_ error: SystemError) -> String {
+        switch error.code {
         case ENOENT: "no such file: name one with --config, or make one with `boursectl init`"
         case EACCES: "may not be read by this user: check its owner and mode"
         case EISDIR: "is a directory: name the file in it"
-        default: unsafe "cannot be read: \(String(cString: strerror(code)))"
+        default: "cannot be read: \(error.reason)"
         }
     }
 }

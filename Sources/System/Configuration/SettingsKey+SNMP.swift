@@ -1,4 +1,4 @@
-// The keys of `bourse-snmp`.
+// The keys of `bourse-snmp` and `bourse-poller`.
 
 extension SettingsKey {
     static var snmp: [SettingsKey] {
@@ -55,7 +55,7 @@ extension SettingsKey {
 }
 
 extension Settings {
-    /// Settings of `bourse-snmp`.
+    /// Settings of `bourse-snmp` and `bourse-poller`.
     public struct SNMP: Hashable, Sendable {
         /// The master agent's address: an absolute path, or as `tcp:localhost:705`.
         public var agentx = "/var/agentx/master"

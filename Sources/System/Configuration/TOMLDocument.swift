@@ -3,7 +3,7 @@
 // TOML has is refused by name, so every file that is read here means the same to any TOML reader.
 //
 // Of our own, because TOMLKit brings Foundation with its ICU tables into the matching daemon (55 MB
-// of address space, 10 MB resident), does not tell the line of a value, and stops at the first
+// of address space, 10 MB resident), does not report the line of a value, and stops at the first
 // error.
 
 /// A value in a configuration file.

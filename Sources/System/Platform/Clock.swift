@@ -1,4 +1,5 @@
-// The host's clocks. Only the sequencer reads one for the log; everything else is told the time.
+// The host's clocks. Only the sequencer reads one for the log; time is an argument
+// everywhere else.
 
 internal import CLinux
 internal import Glibc

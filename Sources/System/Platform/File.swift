@@ -34,7 +34,7 @@ public final class File: Sendable {
             case .createNew: O_RDWR | O_CREAT | O_EXCL
             case .replace: O_RDWR | O_CREAT | O_TRUNC
             }
-        let fd = unsafe open(path, flags | O_CLOEXEC, 0o600)
+        let fd = retryingInterrupts { unsafe open(path, flags | O_CLOEXEC, 0o600) }
         guard fd >= 0 else { throw .last("open", path) }
         descriptor = fd
         self.path = path
@@ -93,13 +93,12 @@ public final class File: Sendable {
     ) throws(SystemError) -> Int {
         var done = 0
         while done < bytes.count {
-            let n = unsafe pread(
-                descriptor, bytes.baseAddress! + done, bytes.count - done, offset + done)
-            if n == 0 { break }
-            if n < 0 {
-                if errno == EINTR { continue }
-                throw .last("read", path)
+            let n = retryingInterrupts {
+                unsafe pread(
+                    descriptor, bytes.baseAddress! + done, bytes.count - done, offset + done)
             }
+            guard n >= 0 else { throw .last("read", path) }
+            if n == 0 { break }
             done += n
         }
         return done
@@ -124,12 +123,11 @@ public final class File: Sendable {
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
         var done = 0
         while done < bytes.count {
-            let n = unsafe pwrite(
-                descriptor, bytes.baseAddress! + done, bytes.count - done, offset + done)
-            if n < 0 {
-                if errno == EINTR { continue }
-                throw .last("write", path)
+            let n = retryingInterrupts {
+                unsafe pwrite(
+                    descriptor, bytes.baseAddress! + done, bytes.count - done, offset + done)
             }
+            guard n >= 0 else { throw .last("write", path) }
             // The kernel takes at least a byte or says why not; nothing taken would loop for ever.
             if n == 0 { throw SystemError(code: EIO, operation: "write", path: path) }
             done += n
@@ -168,7 +166,7 @@ public final class File: Sendable {
     /// Writes a value to a file of the kernel's, by one write(2): it takes the whole value or none,
     /// and some of them have no offsets to write at.
     public func set(_ value: [UInt8]) throws(SystemError) {
-        let n = unsafe Glibc.write(descriptor, value, value.count)
+        let n = retryingInterrupts { unsafe Glibc.write(descriptor, value, value.count) }
         if n < 0 { throw .last("write", path) }
         if n != value.count { throw SystemError(code: EIO, operation: "write", path: path) }
     }
@@ -214,10 +212,8 @@ public final class File: Sendable {
 
     /// Takes the file's lock (flock(2)) for this process if it is free.
     public func tryLock() throws(SystemError) -> Bool {
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EWOULDBLOCK { return false }
-            if errno != EINTR { throw .last("lock", path) }
-        }
-        return true
+        if retryingInterrupts({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 { return true }
+        guard errno == EWOULDBLOCK else { throw .last("lock", path) }
+        return false
     }
 }

@@ -1,4 +1,4 @@
-// What only calls tell of a host, as texts of lines `key value`.
+// What only system calls report of a host, as texts of lines `key value`.
 
 internal import CLinux
 internal import Glibc

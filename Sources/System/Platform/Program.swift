@@ -15,7 +15,7 @@ public enum Program {
         public var errors: String
     }
 
-    /// Most bytes of each output that are kept; the rest is read and dropped.
+    /// Maximum size of each output that is kept; what follows is read and dropped.
     public static var outputBytesMax: Int { 1 << 20 }
 
     /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`), `input` on
@@ -93,8 +93,7 @@ public enum Program {
 
     private static func take(_ end: inout Int32, into bytes: inout [UInt8]) {
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = unsafe read(end, &chunk, chunk.count)
-        if count < 0, errno == EINTR { return }
+        let count = retryingInterrupts { unsafe read(end, &chunk, chunk.count) }
         guard count > 0 else {
             _ = close(end)
             end = -1
@@ -106,8 +105,8 @@ public enum Program {
     private static func give(_ end: inout Int32, _ rest: inout ArraySlice<UInt8>) {
         // At most what a pipe takes without waiting, pipe(7).
         let part = Array(rest.prefix(4_096))
-        let count = part.isEmpty ? -1 : unsafe write(end, part, part.count)
-        if count < 0, !part.isEmpty, errno == EINTR { return }
+        let count =
+            part.isEmpty ? -1 : retryingInterrupts { unsafe write(end, part, part.count) }
         rest = rest.dropFirst(max(0, count))
         guard count < 0 || rest.isEmpty else { return }
         _ = close(end)
@@ -119,9 +118,11 @@ public enum Program {
         while true {
             let isLate = Clock.monotonicNanos() >= deadline
             if isLate { _ = kill(child, SIGKILL) }
-            let done = unsafe waitpid(child, &status, isLate ? 0 : WNOHANG)
+            let done = retryingInterrupts {
+                unsafe waitpid(child, &status, isLate ? 0 : WNOHANG)
+            }
             if done == child { break }
-            if done < 0, errno != EINTR { return 127 }
+            if done < 0 { return 127 }
             if !isLate { Clock.sleep(nanos: 1_000_000) }
         }
         let signal = status & 0x7F

@@ -1,4 +1,4 @@
-// What a daemon tells systemd: sd_notify(3). Without a service manager nothing happens.
+// What a daemon reports to systemd: sd_notify(3). Without a service manager nothing happens.
 
 internal import CSystemd
 internal import Glibc

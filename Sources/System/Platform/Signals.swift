@@ -81,7 +81,8 @@ public final class Signals: Sendable {
     /// when only such came as are passed over.
     public func wait(milliseconds: Int32 = -1) -> Signal? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        _ = unsafe poll(&entry, 1, milliseconds)
+        let result = unsafe poll(&entry, 1, milliseconds)
+        precondition(result >= 0 || errno == EINTR, "signals can be waited for")
         return next()
     }
 }

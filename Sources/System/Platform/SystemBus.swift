@@ -62,7 +62,7 @@ internal import CSystemd
         return number
     }
 
-    /// From here on `changes` tells of these units, at most `watchedMax`.
+    /// From here on `changes` reports these units, at most `watchedMax`.
     public func watch(_ units: [String]) throws(SystemError) {
         for unit in units {
             _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit)

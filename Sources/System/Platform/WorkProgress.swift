@@ -1,5 +1,5 @@
-// Long work says how far it is, and a thread beside it says so to the service manager: by time, for
-// one record or one file may take longer than any count foresees.
+// The progress of long work, and a thread beside it that reports it to the service manager: by
+// time, for one record or one file may take longer than any count foresees.
 
 internal import Glibc
 internal import Synchronization
@@ -48,8 +48,8 @@ public final class WorkProgress: Sendable {
     }
 }
 
-/// Says every second how far a piece of work is: to the service manager, with more time asked for,
-/// and now and then to `report`.
+/// Reports every second how far a piece of work is: to the service manager, which it asks for more
+/// time, and now and then to `report`.
 public final class WorkReporter: Sendable {
     private let ending: Ending
     private let thread: PinnedThread
@@ -59,13 +59,13 @@ public final class WorkReporter: Sendable {
         let parking = Parking()
     }
 
-    /// Work that stands still for this long is not spoken for any more: the service manager's
+    /// No more time is asked for work that stands still for this long: the service manager's
     /// time-out ends it.
     public static var patienceNanos: Int64 { 300_000_000_000 }
     /// Time between two lines for `report`.
     public static var lineNanos: Int64 { 10_000_000_000 }
 
-    /// Begins to say it.
+    /// Begins to report.
     public init(
         _ work: WorkProgress, patienceNanos: Int64 = patienceNanos, lineNanos: Int64 = lineNanos,
         report: @escaping @Sendable (String) -> Void
@@ -92,7 +92,7 @@ public final class WorkReporter: Sendable {
         }
     }
 
-    /// Ends it, and waits until nothing more is said. Call it once.
+    /// Ends it, and waits until nothing more is reported. Call it once.
     public func end() {
         ending.isAsked.store(true, ordering: .releasing)
         ending.parking.unpark()

@@ -75,18 +75,13 @@ public final class SealKey: Sendable {
         let bytes = SecretBytes.random(count: 32)
         do throws(SystemError) {
             if let parent = Directory.parent(of: path) { try Directory.create(parent) }
-            // Written aside first, so that a crash never leaves a short key behind.
-            let aside = path + ".new"
-            try Directory.remove(aside)
             if Directory.exists(path) {
                 throw SystemError(code: 17, operation: "create", path: path)
             }
-            let file = try File(aside, .createNew)
             var copy = unsafe bytes.withBytes { unsafe [UInt8]($0) }
             defer { cleanse(&copy) }
-            try file.write(copy)
-            try file.sync()
-            try Directory.rename(aside, to: path)
+            // As a whole, so that a crash never leaves a short key behind.
+            try File.replace(path, with: copy)
         } catch { throw .system(error) }
         return SealKey(bytes)
     }

@@ -1,7 +1,9 @@
 // Machines as they were recorded: trees of files beside the tests.
 
+import AgentAPI
 import Checks
 import Foundation
+import HelperAPI
 
 /// A recorded machine: its files now and ten seconds before.
 struct Machine {
@@ -11,6 +13,11 @@ struct Machine {
     var before: [String: String]
     /// What its owner declared.
     var plan: HostPlan
+
+    /// A machine with these files.
+    init(now: [String: String], before: [String: String], plan: HostPlan) {
+        (self.now, self.before, self.plan) = (now, before, plan)
+    }
 
     /// Reads `Fixtures/NAME`; what lies in its `before` was so ten seconds before.
     init(_ name: String, _ plan: HostPlan) {
@@ -39,7 +46,7 @@ struct Machine {
         .deletingLastPathComponent().appendingPathComponent("Fixtures")
 
     /// What all groups find.
-    var findings: [Finding] { Catalog.groups.flatMap(findings(of:)) }
+    var findings: [Finding] { CheckCatalog.groups.flatMap(findings(of:)) }
 
     /// What a group reads of it, and finds.
     func findings(of group: CheckGroup) -> [Finding] {
@@ -88,6 +95,8 @@ extension Machine {
         plan.protectedDisks = ["nvme0n1"]
         plan.hugePages = 512
         plan.directories = [("journal", "/var/lib/bourse/journal"), ("state", "/var/lib/bourse")]
+        plan.devices = HostPlan.Devices(
+            targets: "/etc/bourse/targets", readings: "/run/bourse-snmp/targets")
         plan.units = ["matchd", "gatewayd", "walletd", "auditd"].map { "bourse-\($0).service" }
         return Machine("metal", plan)
     }()

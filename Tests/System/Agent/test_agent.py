@@ -1,5 +1,5 @@
-"""The agent beside a real exchange: what it sees, what it tells, what it lets be changed, and what
-it costs. There is no systemd here: units are unknown, never well."""
+"""The agent beside a real exchange: what it observes, reports, changes and costs. There is no systemd
+here: units are unknown, never ok."""
 import json
 import os
 import re
@@ -71,17 +71,17 @@ def test_counts_what_is_traded(exchange):
     assert agent.state()["exchange"]["syncs"] > 0
 
 
-def test_takes_nothing_it_cannot_see_for_good(agent):
+def test_never_treats_unknown_as_ok(agent):
     state = agent.state()
     assert [unit["active"] for unit in state["units"]] == ["unknown"] * 3
     units = {n: c["state"] for n, c in agent.checks().items() if n.startswith("unit.state/")}
     assert len(units) == 3 and set(units.values()) == {"unknown"}
 
 
-def test_goes_on_where_it_was_killed(exchange):
+def test_continues_where_it_was_killed(exchange):
     agent = Agent(exchange, **FIXABLE).start()
     agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
-    before = agent.until(lambda: (e := agent.events())["events"] and e, "tells of it")
+    before = agent.until(lambda: (e := agent.events())["events"] and e, "reports it")
     # A second one would write the same files.
     second = subprocess.run(
         [str(BIN / "bourse-agentd"), "--config", str(exchange.config)], capture_output=True,
@@ -94,12 +94,12 @@ def test_goes_on_where_it_was_killed(exchange):
     assert agent.events()["events"][: len(before["events"])] == before["events"]
     agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns again")
     time.sleep(1.5)
-    told = [e for e in agent.events()["events"] if e["name"] == FIX]
-    assert len(told) == 1, "an alarm that stands is raised once"
+    raised = [e for e in agent.events()["events"] if e["name"] == FIX]
+    assert len(raised) == 1, "a raised alarm is raised once"
     assert "1 damaged lines were passed over" in exchange.log_tail("agentd")
 
 
-def test_stops_when_it_is_told_to(exchange, agent):
+def test_stops_on_request(exchange, agent):
     assert exchange.stop("agentd") == 0
     assert not agent.socket.exists()
     assert "stopped" in exchange.log_tail("agentd")
@@ -203,7 +203,7 @@ def test_denies_by_default(exchange, helper):
     assert agent.get("/v1/changes").json == []
 
 
-def test_changes_and_takes_back_what_is_allowed(exchange, helper):
+def test_makes_and_undoes_allowed_changes(exchange, helper):
     agent = Agent(exchange, allow="parameter", **FIXABLE).start()
     agent.until(lambda: agent.check(FIX)["state"] == "warning", "warns")
     shown = exchange.ctl("fix", FIX)
@@ -221,7 +221,7 @@ def test_changes_and_takes_back_what_is_allowed(exchange, helper):
     assert [line for line in helper.lines if line.startswith("parameter")] == [REQUEST, UNDO]
 
 
-def test_does_by_itself_what_it_may(exchange, helper):
+def test_automatic_changes_stay_within_the_policy(exchange, helper):
     agent = Agent(exchange, allow="parameter", automatic=True, **FIXABLE)
     # Nothing else that this host has wrong is put right by a test.
     agent.exchange.set("agent", "off", "memory.swappiness")
@@ -245,7 +245,7 @@ def test_check_ends_as_monitoring_plugins_do(exchange):
     warned = exchange.ctl("check", FIX, "--output", "nagios", check=False)
     assert warned.returncode == 1
     assert re.fullmatch(
-        rf"BOURSE WARNING - 1 of 1 checks are not well: {FIX}: [^|]+ \| '{FIX}'=\d+;1000000;\n",
+        rf"BOURSE WARNING - 1 of 1 checks are not ok: {FIX}: [^|]+ \| '{FIX}'=\d+;1000000;\n",
         warned.stdout)
     exchange.set("agent", "thresholds", f"{FIX}=0:0")
     exchange.stop("agentd")
@@ -391,7 +391,7 @@ def test_refuses_a_configuration_with_its_line(exchange, key, value, expected):
     assert f"{exchange.config}:{line}: agent.{key}: " in done.stderr and expected in done.stderr
 
 
-def test_says_what_is_in_its_way(exchange):
+def test_explains_what_prevents_its_start(exchange):
     agent = Agent(exchange).start()
     other = exchange.state.parent / "other"
     other.mkdir()

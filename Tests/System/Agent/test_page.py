@@ -1,4 +1,4 @@
-"""The ops page in a real browser: it draws what the agent tells, goes on by itself, and says when
+"""The ops page in a real browser: it draws what the agent reports, updates itself, and shows when
 nobody answers. Pictures are kept in BOURSE_SCREENSHOTS, where that names a directory."""
 import base64
 import json
@@ -113,7 +113,7 @@ def browser(tmp_path):
     made.close()
 
 
-def test_draws_itself_and_goes_on(exchange, browser):
+def test_draws_itself_and_updates(exchange, browser):
     exchange.start()
     exchange.demo()
     agent = Agent(exchange, thresholds="cpu.stat-interval=1000000:").start()

@@ -126,7 +126,7 @@ def test_denies_by_default(tuned, tree, helper):
     assert helper.lines.count(REQUEST) == 1
 
 
-def test_says_that_the_agent_is_away(tuned, tree):
+def test_reports_that_the_agent_is_absent(tuned, tree):
     done = tuned.ctl("tune", "apply", "--root", tree, check=False)
     assert done.returncode == 1 and "the agent does not run" in done.stdout
     assert (tree / TMPFILES).exists()
@@ -162,7 +162,7 @@ def test_systemd_takes_the_files(tuned, tree):
             ["systemd-analyze", "verify", "--man=no", str(units / name)], capture_output=True,
             text=True, timeout=60, env=os.environ | {"SYSTEMD_UNIT_PATH": f"{units}:"})
         assert "50-tune.conf" not in verified.stderr, verified.stderr
-        # A drop-in that it does not understand would be told of.
+        # A drop-in that it does not understand would be reported.
         drop = unit / "50-tune.conf"
         drop.write_text(drop.read_text().replace("CPUAffinity=0", "CPUAffinity=what"))
         spoilt = subprocess.run(
@@ -215,7 +215,7 @@ def test_leaves_an_engine_its_cpu(exchange):
     exchange.set("matchd", "cpu", 0)
     exchange.start("matchd")
     refused = noise(0, "--seconds", 1)
-    assert refused.returncode == 1 and "has CPU 0 for itself" in refused.stderr
+    assert refused.returncode == 1 and "CPU 0 is reserved for the engine" in refused.stderr
     assert "--force" in refused.stderr
     assert noise(0, "--seconds", 1, "--force")["readings"] > 0
     exchange.check_alive()
@@ -224,5 +224,5 @@ def test_leaves_an_engine_its_cpu(exchange):
 @pytest.mark.parametrize("words,code", [
     ((4095, "--force"), 1), ((4096,), 64), ((-1,), 64), ((0, "--seconds", 0), 64), ((), 64),
 ])
-def test_a_cpu_that_is_not_there_is_told(words, code):
+def test_a_missing_cpu_is_reported(words, code):
     assert noise(*words).returncode == code

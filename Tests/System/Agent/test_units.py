@@ -65,7 +65,7 @@ class Manager:
         if message.member == "Subscribe":
             return Message.new_method_return(message)
         if message.member in ("StartUnit", "StopUnit", "RestartUnit"):
-            # Others' jobs end as well; and this one's end is told before its answer.
+            # Other jobs end too; and the end of this one is signalled before the reply.
             self.bus.send(self.job_removed(1, "other.service", "failed"))
             if self.result:
                 self.bus.send(self.job_removed(2, message.body[0], self.result))
@@ -130,7 +130,7 @@ def active(agent):
 MATCHD = "bourse-matchd.service"
 
 
-def test_tells_what_the_manager_tells(agent):
+def test_reports_what_the_manager_reports(agent):
     unit = agent.state()["units"][0]
     assert unit == {
         "name": MATCHD, "load": "loaded", "active": "active", "sub": "running", "pid": 77,

@@ -19,7 +19,7 @@ import agent as agents  # noqa: E402
 from agent import Agent  # noqa: E402
 
 PROFILES = ROOT / "packaging" / "apparmor"
-NAMES = ("matchd", "auditd", "gatewayd", "agentd", "helper", "snmp")
+NAMES = ("matchd", "auditd", "gatewayd", "agentd", "helper", "poller", "snmp")
 TRACED = ("matchd", "auditd", "gatewayd", "agentd")
 
 

@@ -148,6 +148,7 @@ def test_nothing_enters_after_its_window(exchange):
     wire.place(**order, newClientOrderId="before")
     hung = exchange.running["matchd"]
     hung.send_signal(signal.SIGSTOP)
+    os.waitpid(hung.pid, os.WUNTRACED)  # on a busy machine its threads stop a little later
     try:
         for call, name in ((wire.place, "late"), (wire.cancel_replace, "later")):
             began = time.monotonic()

@@ -112,14 +112,18 @@ def blocks_hangup(pid):
     return int(mask.split()[1], 16) & 1
 
 
-@pytest.mark.parametrize("name", ["helper", "snmp"])
+@pytest.mark.parametrize("name", ["helper", "poller", "snmp"])
 def test_the_others_take_them_too(exchange, name, tmp_path):
-    """The helper and the SNMP subagent, as far as they run without systemd and snmpd."""
+    """The helper, the poller and the SNMP subagent, as far as they run without systemd and snmpd."""
     log = tmp_path / f"{name}.log"
     if name == "snmp":
         exchange.set("snmp", "state", str(tmp_path))
         command, options = [BIN / "bourse-snmp", "--config", exchange.config], {}
         ready = "waits for the master agent"
+    elif name == "poller":
+        exchange.set("snmp", "readings", str(tmp_path))
+        command, options = [BIN / "bourse-poller", "--config", exchange.config], {}
+        ready = "polls 0 devices"
     else:
         # sd_listen_fds(3): the socket is descriptor 3, for the process whose id LISTEN_PID is.
         listener = f'exec 3<>/dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "{BIN}/bourse-helper" --user root'

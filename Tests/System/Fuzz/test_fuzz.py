@@ -105,7 +105,7 @@ def parameter_names():
     """Every parameter that the gateway's source reads by its name."""
     names = set()
     for folder in ("SpotAPI", "Gateway"):
-        for path in (ROOT / "Sources" / "Gateway" / folder).glob("*.swift"):
+        for path in (ROOT / "Sources" / "Gateway" / folder).rglob("*.swift"):
             text = path.read_text()
             for pattern in (
                 r'arameters\s*\[\s*"(\w+)"', r'\$0\["(\w+)"\]', r'NumberParameter\(\s*"(\w+)"',

@@ -12,7 +12,7 @@ from world import World, host_state  # noqa: E402
 
 @pytest.fixture
 def idle(tmp_path):
-    """Nothing started yet; the agent has a host to tell of."""
+    """Nothing started yet; the agent has a host to report."""
     made = World(tmp_path)
     made.agent.state = host_state()
     try:

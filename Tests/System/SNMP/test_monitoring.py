@@ -45,12 +45,12 @@ def read_yaml(path):
     return json.loads(done.stdout)
 
 
-def test_smilint_has_nothing_to_say():
+def test_smilint_finds_nothing():
     # Its exit code says nothing; what it prints does.
     assert lint(MIB) == ""
 
 
-def test_smilint_would_say_it(tmp_path):
+def test_smilint_would_find_a_fault(tmp_path):
     """The canary: a fault that is planted is seen."""
     broken = tmp_path / "BOURSE-MIB.txt"
     text = MIB.read_text()
@@ -178,30 +178,30 @@ def nagios_run(world, line):
     return done.returncode, done.stdout
 
 
-def test_check_snmp_says_how_it_is(world, nagios):
+def test_check_snmp_reports_the_state(world, nagios):
     def codes():
         found = {name: nagios_run(world, line) for name, line in nagios.items()}
         return {name: code for name, (code, _) in found.items()}, found
 
-    got, told = codes()
+    got, output = codes()
     assert got == {
         "bourse-worst-state": 2, "bourse-agent": 0, "bourse-exchange": 0, "bourse-alarms": 1,
         "bourse-sync-p99": 2,
-    }, told
+    }, output
     world.agent.state["worst"] = "warning"
     world.agent.state["exchange"]["syncP99Nanos"] = 1_000_000
     world.agent.state["checks"] = []
     await_true("the new state", lambda: world.get("bourseWorstState.0") == "2", seconds_max=5)
-    got, told = codes()
+    got, output = codes()
     assert got == {
         "bourse-worst-state": 1, "bourse-agent": 0, "bourse-exchange": 0, "bourse-alarms": 0,
         "bourse-sync-p99": 0,
-    }, told
+    }, output
     world.agent.stop()
     await_true("not believed", lambda: world.get("bourseAgentAnswers.0") == "2")
-    got, told = codes()
+    got, output = codes()
     assert (got["bourse-agent"], got["bourse-exchange"], got["bourse-worst-state"]) == (2, 2, 1)
-    assert got["bourse-sync-p99"] == 3, told
+    assert got["bourse-sync-p99"] == 3, output
 
 
 # --- Zabbix and LibreNMS: what can be seen without them ---

@@ -36,7 +36,7 @@ def test_an_alarm_is_raised_and_cleared(world):
     assert world.get("bourseEventsNoted.0") == "2"
 
 
-def test_events_from_before_the_start_are_told_too(idle):
+def test_events_from_before_the_start_are_sent_too(idle):
     for _ in range(3):
         idle.agent.note(True, "unit.state/a", "a", "critical")
     idle.start()
@@ -101,7 +101,7 @@ def test_a_subagent_that_is_killed_loses_nothing(world):
     assert got == sorted(got) and len(got) <= 100 * kills + kills
 
 
-def test_what_was_told_is_not_told_again_after_a_restart(world):
+def test_sent_events_are_not_repeated_after_a_restart(world):
     world.agent.note(True, "unit.state/a", "a", "critical")
     await_kept(world, 1)
     assert world.end("bourse-snmp", signal.SIGTERM) == 0
@@ -110,7 +110,7 @@ def test_what_was_told_is_not_told_again_after_a_restart(world):
     assert await_sequences(world, 2) == [1, 2]
 
 
-def test_events_that_are_gone_are_told_as_gone(world):
+def test_lost_events_are_reported(world):
     world.agent.note(True, "unit.state/a", "a", "critical")
     await_kept(world, 1)
     world.end("bourse-snmp")
@@ -125,7 +125,7 @@ def test_events_that_are_gone_are_told_as_gone(world):
     assert (lost["bourseEventLostFirst"], lost["bourseEventLostLast"]) == ("2", "6")
 
 
-def test_all_events_gone_are_told_as_gone(world):
+def test_the_loss_of_all_events_is_reported(world):
     world.agent.note(True, "unit.state/a", "a", "critical")
     await_kept(world, 1)
     world.agent.last = 20
@@ -136,13 +136,13 @@ def test_all_events_gone_are_told_as_gone(world):
     assert (lost["bourseEventLostFirst"], lost["bourseEventLostLast"]) == ("2", "20")
 
 
-def test_an_agent_that_counts_anew_is_followed(world):
+def test_an_agent_that_restarts_its_count_is_followed(world):
     for _ in range(5):
         world.agent.note(True, "unit.state/a", "a", "critical")
     await_kept(world, 5)
     world.agent.events, world.agent.last = [], 0
     world.agent.note(True, "unit.state/b", "b", "critical")
-    await_true("told", lambda: world.sequences() == [1, 2, 3, 4, 5, 1])
+    await_true("sent", lambda: world.sequences() == [1, 2, 3, 4, 5, 1])
     name, lost = world.traps()[5]
     assert name == "bourseEventsLostEvent"
     assert (lost["bourseEventLostFirst"], lost["bourseEventLostLast"]) == ("0", "0")
@@ -156,7 +156,7 @@ def test_a_damaged_cursor_repeats_and_never_loses(world):
     world.end("bourse-snmp")
     (world.state / "cursor").write_text("sequence 99")
     world.start_subagent()
-    await_true("told again", lambda: world.sequences() == [1, 2, 3, 1, 2, 3])
+    await_true("sent again", lambda: world.sequences() == [1, 2, 3, 1, 2, 3])
     assert "is damaged" in world.log("bourse-snmp")
 
 
@@ -167,10 +167,10 @@ def test_many_events_come_in_order(world):
     assert await_sequences(world, 1_600, seconds_max=60) == list(range(1, 1_601))
 
 
-def test_a_new_role_is_told_once(world):
+def test_a_new_role_is_sent_once(world):
     exchange = world.agent.state["exchange"]
     exchange.update(role="primary", epoch=5)
-    await_true("told", world.traps)
+    await_true("sent", world.traps)
     time.sleep(1.5)
     [(name, change)] = world.traps()
     assert name == "bourseRoleChangedEvent"
@@ -181,7 +181,7 @@ def test_a_new_role_is_told_once(world):
     world.end("bourse-snmp")
     exchange.update(role="standby", epoch=6)
     world.start_subagent().start_snmpd()
-    await_true("told", lambda: len(world.traps()) == 2)
+    await_true("sent", lambda: len(world.traps()) == 2)
     name, change = world.traps()[1]
     assert (name, change["bourseEventFormerRole"], change["bourseExchangeRole"]) == (
         "bourseRoleChangedEvent", "3", "4")
@@ -196,7 +196,7 @@ def test_a_state_directory_has_one_subagent(world):
     world.check_alive("first")
 
 
-def test_events_that_make_no_sense_do_no_harm(world):
+def test_malformed_events_do_no_harm(world):
     """While the state is good and the events are not, the values are served; then they come."""
     def bad_events(handler):
         if "events" in handler.path:

@@ -1,11 +1,11 @@
-"""Other gear is read over SNMPv3, from real snmpds that say they are a UPS, a switch, an outlet
-strip or sensors; whatever they do, the host's own values are served at once."""
+"""Devices are read over SNMPv3, from real snmpds that pose as a UPS, a switch, a PDU or sensors;
+whatever they do, the host's own values are served at once."""
 import json
 import time
 
 import pytest
 from exchange import free_port
-from world import BIN, await_true
+from world import await_true
 
 USER, AUTH, PRIV = "reader", "device-auth-passphrase", "device-priv-passphrase"
 UPS, OUTLET = "1.3.6.1.2.1.33.1", "1.3.6.1.4.1.318.1.1.26.9.2.3.1"
@@ -79,7 +79,7 @@ def gear(idle):
 
 
 def no_secrets(world):
-    for path in [*world.folder.glob("*.log"), *world.folder.glob("readings/*")]:
+    for path in [*world.folder.glob("*.log"), *world.folder.glob("readings/[!.]*")]:
         text = path.read_text(errors="replace")
         assert AUTH not in text and PRIV not in text, path
 
@@ -101,7 +101,7 @@ def test_devices_of_every_kind_are_read(gear):
     gear.describe("strip", "pdu", outlets="1 2", feed="A",
                   walk=f"outletState {OUTLET}.5,load 1.3.6.1.4.1.9999.1.5")
     gear.describe("leaf", "switch", ports="1 4000")
-    gear.world.start_subagent()
+    gear.world.start_poller()
 
     ups = gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got)
     assert abs(int(ups.pop("time")) - time.time_ns()) < 10e9
@@ -139,7 +139,7 @@ def test_a_device_that_goes_away_hides_nothing_and_holds_nobody_up(gear):
         gear.describe(f"gone{number}", "ups")
     gear.describe("ups1", "ups")
     gear.start("ups1", UPS_VALUES)
-    gear.world.start_subagent().await_served()
+    gear.world.start_poller().start_subagent().await_served()
     gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got)
     gone = gear.await_read("gone0", lambda got: "error" in got)
     assert set(gone) == {"time", "error"} and gone["error"] == "does not answer"
@@ -157,32 +157,32 @@ def test_a_device_that_goes_away_hides_nothing_and_holds_nobody_up(gear):
     gear.start("ups1", UPS_VALUES | {f"{UPS}.2.1.0": ("integer", 3)})
     got = gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got, seconds_max=30)
     assert got["upsBatteryStatus.0"] == "3"
-    log = gear.world.log("bourse-snmp")
+    log = gear.world.log("bourse-poller")
     assert log.count("target gone0 does not answer") == 1
     assert "target ups1 answers again" in log
 
 
-def test_a_wrong_passphrase_is_told_and_put_right(gear):
+def test_a_wrong_passphrase_is_reported_and_can_be_corrected(gear):
     gear.describe("ups1", "ups")
     gear.credential("ups1", auth="another-passphrase")
     gear.start("ups1", UPS_VALUES)
-    gear.world.start_subagent()
+    gear.world.start_poller()
     got = gear.await_read("ups1", lambda got: "error" in got)
     assert got["error"].startswith(("refuses", "does not answer"))
     # The file is read anew after some failures.
     gear.credential("ups1")
     gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got)
     no_secrets(gear.world)
-    assert "another-passphrase" not in gear.world.log("bourse-snmp")
+    assert "another-passphrase" not in gear.world.log("bourse-poller")
 
 
 def test_a_credential_that_others_may_read_is_not_used(gear):
     gear.describe("ups1", "ups")
     gear.credential("ups1", mode=0o644)
     gear.start("ups1", UPS_VALUES)
-    gear.world.start_subagent()
+    gear.world.start_poller()
     gear.await_read("ups1", lambda got: "error" in got)
-    assert "may be read by others" in gear.world.log("bourse-snmp")
+    assert "may be read by others" in gear.world.log("bourse-poller")
     # It is read anew after some failures, and then it is right.
     gear.credential("ups1")
     gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got)
@@ -196,12 +196,11 @@ def test_a_credential_that_systemd_passes_is_used(gear):
     (passed / "ups-secret").write_text(f"auth {AUTH}\npriv {PRIV}\n")
     (passed / "ups-secret").chmod(0o400)
     gear.start("ups1", UPS_VALUES)
-    gear.world.spawn("bourse-snmp", str(BIN / "bourse-snmp"), "--config", str(gear.world.config),
-                     CREDENTIALS_DIRECTORY=str(passed))
+    gear.world.start_poller(CREDENTIALS_DIRECTORY=str(passed))
     gear.await_read("ups1", lambda got: "upsBatteryStatus.0" in got)
 
 
-@pytest.mark.parametrize("key, value, told", [
+@pytest.mark.parametrize("key, value, problem", [
     ("address", "ups.example:161", "and no name"),
     ("kind", "toaster", "expected one of ups"),
     ("auth", "MD5", "expected one of SHA"),
@@ -211,9 +210,9 @@ def test_a_credential_that_systemd_passes_is_used(gear):
     ("passphrase", "12345678", "unknown key"),
     ("ports", "one", "1 to 64 numbers"),
 ])
-def test_a_file_that_is_wrong_is_explained(gear, key, value, told):
+def test_a_file_that_is_wrong_is_explained(gear, key, value, problem):
     gear.describe("ups1", **({"kind": "ups"} | {key: value}))
-    gear.world.start_subagent()
-    assert gear.world.running.pop("bourse-snmp").wait(10) == 78
-    log = gear.world.log("bourse-snmp")
-    assert "ups1.toml:" in log and key in log and told in log, log
+    gear.world.start_poller()
+    assert gear.world.running.pop("bourse-poller").wait(10) == 78
+    log = gear.world.log("bourse-poller")
+    assert "ups1.toml:" in log and key in log and problem in log, log

@@ -123,7 +123,7 @@ def test_one_by_one_is_the_same_as_in_bulk(world):
     assert names == sorted(names) and len(names) == len(bulk)
 
 
-def test_what_is_not_there_is_told(world):
+def test_missing_objects_are_reported(world):
     assert world.get("bourseWorstState.0") == "3"
     assert world.get('bourseCheckValue.702.""') is None
     assert world.get('bourseCheckState.999.""') is None
@@ -193,7 +193,7 @@ def test_values_are_unknown_while_the_agent_is_away(world):
     assert int(world.get("bourseDataAge.0")) <= 2
 
 
-def test_an_agent_that_was_never_there_is_told(idle):
+def test_an_agent_that_never_answered_is_reported(idle):
     idle.start_snmptrapd().start_snmpd().start_subagent()
     await_true("served", lambda: idle.get("bourseAgentAnswers.0") == "2")
     assert idle.get("bourseDataAge.0") == "4294967295"
@@ -262,7 +262,7 @@ HOSTILE = {
 }
 
 
-def test_answers_that_make_no_sense_do_no_harm(world):
+def test_malformed_replies_do_no_harm(world):
     """None is believed, none ends the subagent, and SNMP goes on answering at once meanwhile."""
     for name, answer in HOSTILE.items():
         world.agent.instead = answer

@@ -1,4 +1,4 @@
-"""What the SNMP suite runs: a real snmpd and snmptrapd of their own, the real bourse-snmp, and a
+"""What the SNMP suite runs: a real snmpd and snmptrapd of their own, the real bourse-snmp and bourse-poller, and a
 stand-in for the host agent's socket that says what a test wants."""
 import contextlib
 import functools
@@ -214,6 +214,11 @@ class World:
 
     def start_subagent(self):
         self.spawn("bourse-snmp", str(BIN / "bourse-snmp"), "--config", str(self.config))
+        return self
+
+    def start_poller(self, **environment):
+        self.spawn("bourse-poller", str(BIN / "bourse-poller"), "--config", str(self.config),
+                   **environment)
         return self
 
     def start(self):

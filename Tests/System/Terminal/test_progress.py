@@ -1,5 +1,5 @@
-"""What boursectl draws while it works, on a terminal of any width and where there is none; and how it
-leaves a terminal behind that somebody interrupts it on."""
+"""The progress bar of boursectl on terminals of any width and without a terminal, and the state of
+the terminal after an interrupt."""
 import fcntl
 import json
 import os
@@ -38,8 +38,8 @@ def state(tmp_path_factory):
 
 
 class Screen:
-    """boursectl on a terminal, in slow motion: it runs for a moment, then stands for longer than
-    two pictures are apart, so that short work draws as long work does."""
+    """boursectl on a terminal, in slow motion: it runs for a moment, then stops for longer than the
+    interval between two pictures, so that a short operation draws as a long one does."""
 
     def __init__(self, state, *arguments, columns=80, environment=None):
         self.text = ""
@@ -87,7 +87,7 @@ class Screen:
         return True
 
     def finish(self):
-        """Runs to the end at full speed; gives the exit code."""
+        """Runs to the end at full speed; returns the exit code."""
         deadline = time.monotonic() + SECONDS_MAX
         os.kill(self.pid, signal.SIGCONT)
         while self.code is None:
@@ -107,7 +107,7 @@ class Screen:
 
     @property
     def pictures(self):
-        """The lines that were drawn one over the other; the last is what stands there now."""
+        """The lines drawn over one another; the last one is visible."""
         return self.text.split(REDRAW)[1:]
 
 
@@ -131,7 +131,7 @@ WORK = pytest.mark.parametrize("work, title", [
 
 @WORK
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
-def test_draws_one_line_that_fits_and_takes_it_away(screen, work, title, columns):
+def test_draws_one_line_that_fits_and_removes_it(screen, work, title, columns):
     shown = screen(*work, columns=columns)
     assert shown.run_until(lambda: len(shown.pictures) >= 3), "too fast to see"
     assert shown.finish() == 0
@@ -140,11 +140,11 @@ def test_draws_one_line_that_fits_and_takes_it_away(screen, work, title, columns
     assert all(len(bar) <= columns and "\n" not in bar for bar in bars)
     shares = [int(share) for bar in bars for share in re.findall(r"(\d+)%", bar)]
     assert shares == sorted(shares) and all(0 <= share <= 100 for share in shares)
-    assert shares, "how far it is comes before all else"
+    assert shares, "the share comes before everything else"
     assert any("[=" in bar or "[>" in bar for bar in bars) == (columns >= 40)
     assert any("left" in bar for bar in bars) == (columns >= 40)
     assert any("/s" in bar for bar in bars) == (columns >= 80)
-    assert title not in rest and "\n" in rest, "the result stands where the bar was"
+    assert title not in rest and "\n" in rest, "the result replaces the bar"
 
 
 @WORK
@@ -160,8 +160,8 @@ def test_follows_the_terminals_width(screen, work, title):
 
 
 @WORK
-def test_does_not_flash_over_short_work(screen, work, title):
-    """At full speed this is over before a bar would help anybody."""
+def test_draws_no_bar_for_a_short_operation(screen, work, title):
+    """At full speed this ends before a bar would be useful."""
     shown = screen(*work)
     began = time.monotonic()
     assert shown.finish() == 0
@@ -178,7 +178,7 @@ def test_uses_no_colour_in_a_bar_and_none_at_all_with_no_color(screen, work, tit
 
 
 @WORK
-def test_draws_nothing_on_a_terminal_that_cannot_go_back(screen, work, title):
+def test_draws_nothing_on_a_terminal_that_cannot_redraw(screen, work, title):
     shown = screen(*work, environment={"TERM": "dumb"})
     while shown.run():
         pass
@@ -187,7 +187,7 @@ def test_draws_nothing_on_a_terminal_that_cannot_go_back(screen, work, title):
 
 
 @WORK
-def test_draws_nothing_where_there_is_no_terminal(state, work, title):
+def test_draws_nothing_without_a_terminal(state, work, title):
     command = [str(BIN / "boursectl"), "--state", str(state), "--output", "json", *work]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX)
     assert done.returncode == 0 and done.stderr == ""
@@ -204,5 +204,5 @@ def test_leaves_a_clean_line_when_it_is_interrupted(screen, work, title, number,
     else:
         os.kill(shown.pid, number)
     assert shown.finish() == -number
-    assert shown.pictures[-1] == "", "where the bar was, the prompt comes"
+    assert shown.pictures[-1] == "", "the prompt replaces the bar"
     assert "\x1b[?25l" not in shown.text, "the cursor is never hidden"

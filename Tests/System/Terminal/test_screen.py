@@ -1,5 +1,4 @@
-"""What boursectl shows again and again: drawn over on a terminal that can, written on and on
-elsewhere."""
+"""Repeated results of boursectl: redrawn on a terminal that allows it, appended elsewhere."""
 import fcntl
 import json
 import os
@@ -17,16 +16,17 @@ from exchange import BIN
 
 HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# Neither matchd nor an agent runs: that is shown as well, and may change.
+# Neither matchd nor an agent is running: that is shown as well, and may change.
 SHOWN = pytest.mark.parametrize("words, part", [
-    (("status", "-w", "1"), "not running"), (("check", "--watch", "1"), "the agent does not run"),
+    (("status", "-w", "1"), "matchd is not running"),
+    (("check", "--watch", "1"), "the agent does not run"),
     (("watch",), "the agent does not answer"),
 ])
 
 
 def watch(state, *words, rows=24, environment=None, seconds=2.6, may_end=False):
-    """What a terminal gets to see until somebody presses Ctrl-C, and how it ended; `may_end`: it may
-    have ended by itself before."""
+    """The output on a terminal until Ctrl-C is pressed, and the exit code; `may_end`: the program may
+    end by itself before that."""
     pid, master = pty.fork()
     if pid == 0:
         program = str(BIN / "boursectl")
@@ -54,7 +54,7 @@ def watch(state, *words, rows=24, environment=None, seconds=2.6, may_end=False):
 
 
 @SHOWN
-def test_draws_over_what_it_drew(exchange, words, part):
+def test_redraws_the_screen(exchange, words, part):
     text, code = watch(exchange.state, *words)
     assert code == -signal.SIGINT
     pictures = text.split(HOME)[1:]
@@ -68,12 +68,12 @@ def test_draws_over_what_it_drew(exchange, words, part):
 
 
 @SHOWN
-def test_uses_no_colour_where_none_is_wanted(exchange, words, part):
+def test_uses_no_colour_with_no_color(exchange, words, part):
     text, _ = watch(exchange.state, *words, environment={"NO_COLOR": "1"}, seconds=1.2)
     assert HOME in text and part in text and not COLOUR.search(text)
 
 
-def test_a_measurement_draws_how_far_it_is_and_goes_away(exchange):
+def test_a_measurement_draws_its_progress_and_removes_it(exchange):
     words = ("noise", "0", "--force", "--seconds")
     text, code = watch(exchange.state, *words, "30", seconds=1.5)
     bars = text.split("\r\x1b[2K")
@@ -84,13 +84,13 @@ def test_a_measurement_draws_how_far_it_is_and_goes_away(exchange):
     assert re.search("(?m)^GAPS FROM", COLOUR.sub("", text))
 
 
-def test_draws_no_more_than_there_is_room_for(exchange):
+def test_draws_only_what_fits(exchange):
     text, _ = watch(exchange.state, "status", "-w", "1", rows=3)
     assert all(picture.count("\r\n") == 2 for picture in text.split(HOME)[1:]), repr(text)
 
 
 @SHOWN
-def test_writes_on_and_on_where_nothing_can_be_drawn(exchange, words, part):
+def test_appends_where_it_cannot_redraw(exchange, words, part):
     text, _ = watch(exchange.state, *words, environment={"TERM": "dumb"})
     assert "\x1b" not in text and 2 <= text.count(part) <= 4
     process = subprocess.Popen(
@@ -120,6 +120,6 @@ def test_yaml_is_json(exchange):
 
 
 @pytest.mark.parametrize("verb", ["status", "check"])
-def test_takes_no_time_that_makes_no_sense(exchange, verb):
+def test_refuses_invalid_intervals(exchange, verb):
     for seconds in ("0", "3601", "x"):
         assert exchange.ctl(verb, "-w", seconds, check=False).returncode == 64

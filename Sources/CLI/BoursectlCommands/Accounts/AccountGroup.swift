@@ -13,12 +13,12 @@ struct AccountGroup: ParsableCommand {
 }
 
 extension Balance {
-    /// All that an account owns.
+    /// Everything an account owns.
     var total: Amount { available + held + withdrawing }
 }
 
 extension AccountView {
-    /// The limits as objects; null is no limit.
+    /// The limits as JSON; null means no limit.
     var limits: JSONValue {
         func limit(_ value: some BinaryInteger) -> JSONValue { value == 0 ? .null : .number(value) }
         return [
@@ -26,14 +26,14 @@ extension AccountView {
         ]
     }
 
-    /// The limits in words.
+    /// The limits as text.
     var limitTexts: [(name: String, text: String)] {
         func limit(_ value: some BinaryInteger) -> String {
             value == 0 ? "no limit" : "at most " + Readable.count(value)
         }
         return [
             ("open orders", limit(openOrdersMax)),
-            ("messages a second", limit(messagesPerSecondMax)),
+            ("messages per second", limit(messagesPerSecondMax)),
         ]
     }
 }

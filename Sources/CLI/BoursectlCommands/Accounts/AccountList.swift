@@ -33,6 +33,6 @@ struct AccountListCommand: ParsableCommand {
         }
         common.out.give(
             .array(rows), table: table,
-            empty: "There is no account yet. Open one: boursectl account open alice")
+            empty: "There are no accounts yet. Open one: boursectl account open alice")
     }
 }

@@ -10,19 +10,20 @@ struct AccountOpenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "open", abstract: "Opens an account.",
         discussion: """
-            A name has one account: repeated, it does nothing and says the same id.
+            A name has one account: a repeated command changes nothing and returns the same id.
 
             JSON: {"sequence", "id", "name"}
             """)
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
-    @Argument(help: "The owner's name for it: up to 40 characters.") var name: String
+    @Argument(help: "Its name: up to 40 characters.") var name: String
 
     func run() throws {
         guard let text = Text40(name), !text.isEmpty, !name.hasPrefix("id:") else {
             throw CommandError(
-                "\(name) is no account's name: up to 40 plain characters, not beginning with id:",
+                "\(name) is not a valid account name",
+                repair: "use up to 40 ASCII characters, not beginning with id:",
                 code: .usage)
         }
         let receipt = try common.exchange().session(signature.who).submit(

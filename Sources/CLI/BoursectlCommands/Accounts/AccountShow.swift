@@ -57,7 +57,7 @@ struct AccountShowCommand: ParsableCommand {
         facts.add("kill switch", view.isKilled ? "ON" : "off")
         for limit in view.limitTexts { facts.add(limit.name, limit.text) }
         for size in OrderSize.all(view.id, replica) {
-            facts.add("an order in \(size.instrument.symbol)", size.text(replica))
+            facts.add("order size in \(size.instrument.symbol)", size.text(replica))
         }
         var table = Table([
             .words("ASSET"), .numbers("AVAILABLE"), .numbers("HELD"), .numbers("WITHDRAWING"),
@@ -70,7 +70,7 @@ struct AccountShowCommand: ParsableCommand {
                         replica.number($0, asset.id).grouped(decimals: min(2, Int(asset.scale)))
                     })
         }
-        let money = table.rows.isEmpty ? [ink.faint("It holds nothing.")] : table.lines(ink)
+        let money = table.rows.isEmpty ? [ink.faint("No balances.")] : table.lines(ink)
         return facts.lines(ink) + [""] + money + [""] + OrderTable.lines(orders, replica, ink)
     }
 }

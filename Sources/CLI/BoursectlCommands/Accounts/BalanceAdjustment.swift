@@ -7,20 +7,20 @@ import Presentation
 import Terms
 import Wire
 
-/// What a booking stands for outside.
+/// What a booking stands for outside the exchange.
 struct BookingReference: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What is booked, as \"wire 4711\"; each reference once for the whole exchange.",
+            "Identifies the payment, as \"wire 4711\"; unique in the whole exchange.",
             valueName: "text"))
     var reference: String
 
-    /// The reference, where it fits.
+    /// The reference, checked.
     func checked() throws(CommandError) -> Text64 {
         guard let text = Text64(reference), !text.isEmpty else {
             throw CommandError(
-                "\(reference.isEmpty ? "an empty text" : reference) is no reference",
-                repair: "give --reference with up to 64 characters of plain ASCII", code: .usage)
+                "\(reference.isEmpty ? "an empty text" : reference) is not a valid reference",
+                repair: "give --reference with up to 64 ASCII characters", code: .usage)
         }
         return text
     }
@@ -37,7 +37,7 @@ struct BalanceAdjustment {
     func run(_ common: CommonOptions, _ signature: ReasonedSignatureOptions) throws {
         guard amount.digits > 0 else {
             throw amount.digits == 0
-                ? CommandError("the amount is zero", repair: "give how much", code: .usage)
+                ? CommandError("the amount is zero", repair: "give a positive amount", code: .usage)
                 : CommandError(negative: "\(amount)")
         }
         let audit = try signature.audit()
@@ -76,11 +76,11 @@ struct BalanceAdjustment {
 }
 
 extension CommandError {
-    /// A negative amount where a positive one is meant.
+    /// A negative amount where a positive one is required.
     init(negative amount: String) {
         self.init(
             "the amount \(amount) is negative",
-            repair: "`credit` adds and `debit` takes away, both a positive amount: use the other "
+            repair: "`credit` adds and `debit` subtracts a positive amount: use the other "
                 + "one, with \(amount.drop { $0 == "-" })", code: .usage)
     }
 }

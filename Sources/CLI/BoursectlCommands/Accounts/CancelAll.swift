@@ -11,8 +11,8 @@ struct CancelAllCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel-all", abstract: "Cancels open orders of an account, a market or both.",
         discussion: """
-            Without --account and --instrument it cancels every order of the exchange, and wants \
-            --everything to say that this is meant.
+            Without --account and --instrument it cancels every order of the exchange, and \
+            requires --everything.
 
             JSON: {"sequence", "canceled"}
 
@@ -34,7 +34,7 @@ struct CancelAllCommand: ParsableCommand {
     func validate() throws {
         guard account != nil || instrument != nil || everything else {
             throw ValidationError(
-                "Name --account or --instrument, or --everything for all orders of the exchange.")
+                "Give --account or --instrument, or --everything for all orders of the exchange.")
         }
     }
 

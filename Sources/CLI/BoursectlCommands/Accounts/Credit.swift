@@ -5,14 +5,14 @@ import Presentation
 
 struct CreditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "credit", abstract: "Credits an account from outside.",
+        commandName: "credit", abstract: "Credits an account with money from outside.",
         discussion: """
-            For money that came in by another way than a chain deposit. The operator's name and \
-            the reason stand in the journal. --reference names what is booked outside, as a wire's \
-            number: a second booking under the same reference is refused, whoever gives it.
+            For money that arrived other than by a chain deposit. The journal records the operator \
+            and the reason. --reference identifies the payment, for example by the number of a \
+            wire transfer: a second booking under the same reference is refused, whoever makes it.
 
             JSON: {"sequence", "account", "asset", "amount", "available", "held"}; the last two \
-            are the balance after it.
+            are the new balance.
 
             EXAMPLE
               boursectl credit alice USDT 1000.50 --reference "wire 4711" --reason deposit
@@ -22,7 +22,7 @@ struct CreditCommand: ParsableCommand {
     @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
-    @Argument(help: "How much, as 1000.50.") var amount: DecimalNumber
+    @Argument(help: "The amount, as 1000.50.") var amount: DecimalNumber
     @OptionGroup var reference: BookingReference
 
     func run() throws {

@@ -5,9 +5,9 @@ import Presentation
 
 struct DebitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "debit", abstract: "Debits an account to the outside.",
+        commandName: "debit", abstract: "Debits an account for money paid out.",
         discussion: """
-            Only what is available can be debited, not what open orders hold. --reference as in \
+            Only available money can be debited, not what open orders hold. --reference is as in \
             `boursectl credit`.
 
             JSON: as `boursectl credit`; the amount is positive.
@@ -20,7 +20,7 @@ struct DebitCommand: ParsableCommand {
     @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
-    @Argument(help: "How much, as 20.") var amount: DecimalNumber
+    @Argument(help: "The amount, as 20.") var amount: DecimalNumber
     @OptionGroup var reference: BookingReference
 
     func run() throws {

@@ -10,18 +10,18 @@ import Wire
 
 struct KeyAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Adds an API key and prints its secret, once.",
+        commandName: "add", abstract: "Adds an API key and prints its secret once.",
         discussion: """
             A key signs with HMAC-SHA256, or with Ed25519 where --public-key gives the public half \
-            of a key that the customer made; its private half never comes here.
+            of a key that the customer made; the private half never reaches the exchange.
 
             The secret of an HMAC key is sealed with the exchange's own key, secrets/seal.key in \
-            the state directory, before it goes into the journal: it cannot be shown again. A key \
-            of a customer's own choosing is taken with --key-id and --secret-file; a secret is \
-            never an argument, for arguments can be read by every user of the host.
+            the state directory, before it goes into the journal: it cannot be shown again. \
+            --key-id and --secret-file add a key that the customer chose; a secret is never an \
+            argument, since every user of the host can read arguments.
 
             JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
-            is null where it was not made here.
+            is null where it was not generated here.
 
             EXAMPLE
               boursectl key add alice --permissions read,trade
@@ -34,7 +34,7 @@ struct KeyAddCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
-    @Option(help: "What it may do: read, trade, withdraw, with commas between.")
+    @Option(help: "Its permissions, comma-separated: read, trade, withdraw.")
     var permissions = "read,trade"
     @Option(help: "The key's identifier: up to 64 letters, digits, - and _.") var keyID: String?
     @Option(help: "File with its secret: one line of 16 to 256 characters; - is standard input.")
@@ -44,7 +44,8 @@ struct KeyAddCommand: ParsableCommand {
     func validate() throws {
         guard Permissions(names: permissions) != nil else {
             throw ValidationError(
-                "\(permissions) are no permissions: name read, trade, withdraw, commas between.")
+                "--permissions takes read, trade and withdraw, comma-separated."
+            )
         }
         guard publicKey == nil || secretFile == nil else {
             throw ValidationError(
@@ -52,7 +53,7 @@ struct KeyAddCommand: ParsableCommand {
         }
         guard publicKey != nil || (keyID == nil) == (secretFile == nil) else {
             throw ValidationError(
-                "Give --key-id and --secret-file together, or neither to have both made.")
+                "Give --key-id and --secret-file together, or neither to generate both.")
         }
     }
 
@@ -60,7 +61,7 @@ struct KeyAddCommand: ParsableCommand {
         let settings = try common.settings()
         let random = APIKey.random()
         let id = try APIKey.identifier(keyID ?? random.keyID)
-        // What is shown of it, and what stands in the log.
+        // What is shown, and what the log holds.
         let (secret, kept, algorithm): (String?, [UInt8], KeyAlgorithm)
         if let publicKey {
             (secret, kept, algorithm) = (nil, try PublicKeyFile.read(publicKey), .ed25519)
@@ -76,7 +77,7 @@ struct KeyAddCommand: ParsableCommand {
             AddAPIKey(
                 account: view.id, permissions: Permissions(names: permissions) ?? [],
                 algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
-            meanings: [.nameInvalid: "there is, or was, a key \(id): choose another"])
+            meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
         show(receipt, view, id, secret, algorithm)
     }
 
@@ -99,7 +100,7 @@ struct KeyAddCommand: ParsableCommand {
             text: facts.lines(common.out.ink) + [
                 secret != nil
                     ? "Keep the secret now: it cannot be shown again. \(receipt.text)"
-                    : "The key is added. \(receipt.text)"
+                    : "The key was added. \(receipt.text)"
             ])
     }
 }

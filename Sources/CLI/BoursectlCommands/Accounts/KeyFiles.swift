@@ -2,7 +2,7 @@
 
 import Secrets
 
-/// Secrets that customers bring along.
+/// Secrets that customers provide.
 enum SecretFile {
     /// The secret in a file, or on standard input for `-`: one line.
     static func read(_ path: String) throws(CommandError) -> String {
@@ -13,14 +13,15 @@ enum SecretFile {
             secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else {
             throw CommandError(
-                "\(path) holds no secret that can be used",
-                repair: "it is one line of 16 to 256 plain characters without spaces", code: .usage)
+                "\(path) does not hold a usable secret",
+                repair: "a secret is one line of 16 to 256 ASCII characters without spaces",
+                code: .usage)
         }
         return secret
     }
 }
 
-/// Public keys that customers bring along.
+/// Public keys that customers provide.
 enum PublicKeyFile {
     /// The Ed25519 public key in a PEM file.
     static func read(_ path: String) throws(CommandError) -> [UInt8] {
@@ -29,8 +30,9 @@ enum PublicKeyFile {
         }
         guard let key = Ed25519.publicKey(pem: Array(text.utf8)) else {
             throw CommandError(
-                "\(path) is no Ed25519 public key in PEM",
-                repair: "`openssl pkey -in PRIVATE -pubout` writes that of a private key made with "
+                "\(path) is not an Ed25519 public key in PEM",
+                repair:
+                    "`openssl pkey -in PRIVATE -pubout` writes the public half of a key made with "
                     + "`openssl genpkey -algorithm ed25519`", code: .usage)
         }
         return key

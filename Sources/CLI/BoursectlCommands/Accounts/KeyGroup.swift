@@ -11,11 +11,11 @@ struct KeyGroup: ParsableCommand {
         subcommands: [KeyAddCommand.self, KeyListCommand.self, KeyRevokeCommand.self])
 }
 
-/// An API key with its secret in the open.
+/// An API key with its secret in clear text.
 struct APIKey {
     /// Its identifier.
     let keyID: String
-    /// Its identifier, as the log has it.
+    /// Its identifier as the log holds it.
     let text: Text64
     /// Its secret.
     let secret: String
@@ -25,7 +25,7 @@ struct APIKey {
         (self.keyID, self.text, self.secret) = (keyID, try Self.identifier(keyID), secret)
     }
 
-    /// An identifier that both the log and the API take.
+    /// An identifier that both the log and the API accept.
     static func identifier(_ keyID: String) throws(CommandError) -> Text64 {
         let isPlain = keyID.utf8.allSatisfy {
             switch $0 {
@@ -35,7 +35,7 @@ struct APIKey {
         }
         guard isPlain, !keyID.isEmpty, let text = Text64(keyID) else {
             throw CommandError(
-                "\(keyID) is no key's identifier",
+                "\(keyID) is not a valid key identifier",
                 repair: "use up to 64 letters, digits, - and _", code: .usage)
         }
         return text

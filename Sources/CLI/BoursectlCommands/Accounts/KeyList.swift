@@ -35,6 +35,6 @@ struct KeyListCommand: ParsableCommand {
         }
         common.out.give(
             .array(rows), table: table,
-            empty: "There is no key. Add one: boursectl key add ACCOUNT")
+            empty: "There are no keys. Add one: boursectl key add ACCOUNT")
     }
 }

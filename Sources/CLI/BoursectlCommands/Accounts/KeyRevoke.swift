@@ -8,7 +8,7 @@ import Wire
 
 struct KeyRevokeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "revoke", abstract: "Revokes an API key, for good.",
+        commandName: "revoke", abstract: "Revokes an API key permanently.",
         discussion: #"JSON: {"sequence", "keyID"}"#)
 
     @OptionGroup var common: CommonOptions
@@ -17,7 +17,7 @@ struct KeyRevokeCommand: ParsableCommand {
 
     func run() throws {
         guard let text = Text64(keyID), !text.isEmpty else {
-            throw CommandError("\(keyID) is no key's identifier", code: .usage)
+            throw CommandError("\(keyID) is not a valid key identifier", code: .usage)
         }
         let receipt = try common.exchange().session(signature.who).submit(
             RevokeAPIKey(keyID: text, audit: signature.audit()))

@@ -12,8 +12,8 @@ struct KillCommand: ParsableCommand {
         commandName: "kill",
         abstract: "Sets or releases the kill switch of an account or of the venue.",
         discussion: """
-            On: its open orders are cancelled and no new ones are taken, until it is released by \
-            hand. Cancels and administration go on.
+            On: its open orders are cancelled and new ones are rejected until an operator releases \
+            it. Cancels and administration go on.
 
             JSON: {"sequence", "account", "killed", "canceled"}; account is null for the venue.
 
@@ -26,7 +26,7 @@ struct KillCommand: ParsableCommand {
         case on, off
 
         static func help(for value: Switch) -> ArgumentHelp? {
-            value == .on ? "Sets it and cancels what is open." : "Releases it."
+            value == .on ? "Sets it and cancels open orders." : "Releases it."
         }
     }
 
@@ -44,7 +44,7 @@ struct KillCommand: ParsableCommand {
             SetKillSwitch(account: id, isOn: position == .on, audit: audit))
         let effect =
             position == .on
-            ? "ON; \(Readable.count(canceled)) open orders cancelled, no new ones are taken."
+            ? "ON; \(Readable.count(canceled)) open orders cancelled, new ones are rejected."
             : "released."
         common.out.give(
             [

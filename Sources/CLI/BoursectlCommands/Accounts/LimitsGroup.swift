@@ -9,9 +9,9 @@ import Terms
 struct LimitsGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "limits",
-        abstract: "How much an account may do, and how much the exchange holds.",
+        abstract: "Limits of accounts and of the exchange.",
         discussion: """
-            `default` in place of an account means all accounts that have no limits of their own.
+            `default` in place of an account means all accounts without limits of their own.
             """,
         subcommands: [LimitsSetCommand.self, LimitsShowCommand.self, LimitsRaiseCommand.self])
 }
@@ -21,10 +21,10 @@ struct OrderSize {
     let instrument: InstrumentView
     var quantity = Quantity.zero
     var notional = Amount.zero
-    /// Whether they are the default's, for the account has none of its own there.
+    /// Whether they are the default's, since the account has none of its own there.
     var isDefault = false
 
-    /// What stands for an account in a market.
+    /// The limits that apply to an account in a market.
     init(_ account: AccountID, _ instrument: InstrumentView, _ replica: ExchangeReplica) {
         self.instrument = instrument
         guard let row = replica.engine.orderLimits(account, instrument.id) else { return }
@@ -32,7 +32,7 @@ struct OrderSize {
         isDefault = row.account != account
     }
 
-    /// As an object; null is no limit.
+    /// As JSON; null means no limit.
     func json(_ replica: ExchangeReplica) -> JSONValue {
         let grid = replica.grid(instrument)
         return [
@@ -44,7 +44,7 @@ struct OrderSize {
         ]
     }
 
-    /// In words.
+    /// As text.
     func text(_ replica: ExchangeReplica) -> String {
         let grid = replica.grid(instrument)
         var parts: [String] = []

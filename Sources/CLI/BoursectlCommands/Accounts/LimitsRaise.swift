@@ -10,19 +10,19 @@ import Wire
 
 struct LimitsRaiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "raise", abstract: "Raises how much the exchange holds.",
+        commandName: "raise", abstract: "Raises the limits of the exchange.",
         discussion: """
-            What is not given stays; nothing can be lowered. Every replica follows at the same \
-            record: see that each host has the memory that is said here, for it takes it as the \
-            tables fill. More accounts are laid out anew at that record, in about a second for a \
-            million balances; everything else costs nothing then.
+            Limits that are not given stay unchanged; none can be lowered. All replicas raise \
+            their limits at the same record: make sure that each host has the memory shown here, \
+            which is used as the tables fill. Raising --accounts rebuilds the balances at that \
+            record, in about a second for a million of them; the other limits cost nothing then.
 
-            Without limits to raise it shows those there are, and what they take. It asks before \
-            it raises; --yes says so beforehand.
+            Without limits to raise it shows the present ones and the memory they take. It asks \
+            for confirmation; --yes confirms beforehand.
 
             JSON: {"sequence", "limits", "memoryBytes", "memoryBytesSparse"}; sequence is null \
             where nothing was raised. The memory is that of one replica with all tables full; the \
-            second number where each open order stands at a price far from all others.
+            second number applies where each open order has a price far from all others.
 
             EXAMPLE
               boursectl limits raise --accounts 200000 --open-orders 2000000
@@ -33,13 +33,13 @@ struct LimitsRaiseCommand: ParsableCommand {
     @Option(help: "Assets.") var assets: UInt32?
     @Option(help: "Instruments.") var instruments: UInt32?
     @Option(help: "Customer accounts.") var accounts: UInt32?
-    @Option(help: "Open orders over all instruments.") var openOrders: UInt32?
+    @Option(help: "Open orders in all instruments.") var openOrders: UInt32?
     @Option(help: "API keys.") var apiKeys: UInt32?
     @Option(help: "Sessions of writers.") var sessions: UInt32?
     @Option(help: "Fee tiers.") var feeTiers: UInt32?
     @Option(help: "Rows of order limits.") var orderLimits: UInt32?
     @Option(help: "References and deposits that are remembered.") var references: UInt32?
-    @Flag(help: "Raise without asking.") var yes = false
+    @Flag(help: "Raise without confirmation.") var yes = false
 
     private var requested: RequestedLimits {
         RequestedLimits([
@@ -67,14 +67,15 @@ struct LimitsRaiseCommand: ParsableCommand {
         let receipt = try session.submit(
             RaiseLimits(limits: after, audit: audit),
             meanings: [
-                .termsInvalid: "the highest quantity of a market's order, times so many open "
-                    + "orders, is more than 2^62 lots: lower the market's --qty-max first"
+                .termsInvalid:
+                    "a market's --qty-max times that many open orders exceeds 2^62 lots: "
+                    + "lower its --qty-max first"
             ])
-        show(receipt, after, text: ["The limits are raised. \(receipt.text)"])
+        show(receipt, after, text: ["The limits were raised. \(receipt.text)"])
     }
 
     private func lines(_ before: EngineLimits, _ after: EngineLimits) -> [String] {
-        var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("THEN")])
+        var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("AFTER")])
         for limit in requested.limits {
             let (old, new) = (before[keyPath: limit.path], after[keyPath: limit.path])
             table.add([
@@ -83,9 +84,9 @@ struct LimitsRaiseCommand: ParsableCommand {
         }
         let (old, new) = (Engine.memory(before), Engine.memory(after))
         func bytes(_ value: Int) -> String { Readable.bytes(UInt64(value)) }
-        table.add(["memory, all full", bytes(old.dense), old == new ? "" : bytes(new.dense)])
+        table.add(["memory, full tables", bytes(old.dense), old == new ? "" : bytes(new.dense)])
         table.add([
-            "memory, orders far apart", bytes(old.sparse), old == new ? "" : bytes(new.sparse),
+            "memory, sparse prices", bytes(old.sparse), old == new ? "" : bytes(new.sparse),
         ])
         return table.lines(common.out.ink)
     }
@@ -93,7 +94,7 @@ struct LimitsRaiseCommand: ParsableCommand {
     private func ask(_ lines: [String]) throws {
         if yes { return }
         guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw CommandError("nobody is there to confirm", repair: "add --yes", code: .usage)
+            throw CommandError("confirmation needs a terminal", repair: "add --yes", code: .usage)
         }
         for line in lines { Terminal.warn(line) }
         Terminal.write("Raise them on every replica? Type yes: ", to: STDERR_FILENO)

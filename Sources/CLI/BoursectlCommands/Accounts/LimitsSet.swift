@@ -9,15 +9,15 @@ import Wire
 
 struct LimitsSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Sets limits of an account, or of all that have none.",
+        commandName: "set", abstract: "Sets the limits of an account, or the default ones.",
         discussion: """
-            What is not given stays; 0 is no limit. Open orders and messages are counted over all \
-            markets. The size of one order is limited in one market, named by --symbol: its \
-            quantity in the base asset, and what it is worth in the quote asset.
+            Limits that are not given stay unchanged; 0 means no limit. Open orders and messages \
+            are counted over all markets. The size of one order is limited in one market, given by \
+            --symbol: its quantity in the base asset, and its value in the quote asset.
 
             JSON: {"sequence", "account", "limits", "orderLimits"}; limits is {"openOrders", \
             "messagesPerSecond"}; orderLimits is null without --symbol, else {"symbol", \
-            "orderQty", "orderNotional", "default"}. Null is no limit.
+            "orderQty", "orderNotional", "default"}. Null means no limit.
 
             EXAMPLE
               boursectl limits set default --open-orders 200 --messages-per-second 50
@@ -27,18 +27,18 @@ struct LimitsSetCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, id:NUMBER, or default.") var account: String
-    @Option(help: "Most open orders.") var openOrders: UInt32?
-    @Option(help: "Most orders and changes in a second.") var messagesPerSecond: UInt32?
-    @Option(help: "The market that --order-qty and --order-notional are for.") var symbol: String?
-    @Option(help: "Highest quantity of an order, in the base asset.") var orderQty: DecimalNumber?
-    @Option(help: "Highest price × quantity of an order, in the quote asset.")
+    @Option(help: "Maximum number of open orders.") var openOrders: UInt32?
+    @Option(help: "Maximum number of orders and changes per second.") var messagesPerSecond: UInt32?
+    @Option(help: "The market that --order-qty and --order-notional apply to.") var symbol: String?
+    @Option(help: "Maximum quantity of an order, in the base asset.") var orderQty: DecimalNumber?
+    @Option(help: "Maximum price × quantity of an order, in the quote asset.")
     var orderNotional: DecimalNumber?
 
     func validate() throws {
         let isAccount = openOrders != nil || messagesPerSecond != nil
         let isOrder = orderQty != nil || orderNotional != nil
         guard isAccount || isOrder else {
-            throw ValidationError("Name a limit to set, as --open-orders 200.")
+            throw ValidationError("Give a limit to set, as --open-orders 200.")
         }
         guard isOrder == (symbol != nil) else {
             throw ValidationError(
@@ -46,10 +46,10 @@ struct LimitsSetCommand: ParsableCommand {
                     + "--order-notional.")
         }
         guard !isAccount || !isOrder else {
-            throw ValidationError("Set the limits of orders in a market by a command of their own.")
+            throw ValidationError("Set the limits of orders in a market with a separate command.")
         }
         guard (orderQty?.digits ?? 0) >= 0, (orderNotional?.digits ?? 0) >= 0 else {
-            throw ValidationError("A limit is not negative; 0 is no limit.")
+            throw ValidationError("A limit cannot be negative; 0 means no limit.")
         }
     }
 
@@ -90,7 +90,7 @@ struct LimitsSetCommand: ParsableCommand {
     ) throws {
         let replica = session.replica
         let instrument = try replica.instrument(symbol)
-        // A row of the account's own begins with what stands for it now.
+        // The account's own row begins with the limits that apply to it now.
         let size = OrderSize(id, instrument, replica)
         var (quantity, notional) = (size.quantity, size.notional)
         if let orderQty {
@@ -110,7 +110,7 @@ struct LimitsSetCommand: ParsableCommand {
                 "limits": view.limits, "orderLimits": after.json(replica),
             ],
             text: [
-                "One order of \(account) in \(symbol): \(after.text(replica)). \(receipt.text)"
+                "Order size of \(account) in \(symbol): \(after.text(replica)). \(receipt.text)"
             ])
     }
 }

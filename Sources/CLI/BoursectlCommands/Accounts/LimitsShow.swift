@@ -8,11 +8,11 @@ import Terms
 
 struct LimitsShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows the limits that stand for an account.",
+        commandName: "show", abstract: "Shows the limits that apply to an account.",
         discussion: """
             JSON: {"account", "limits", "orderLimits"}, as in `boursectl limits set`; orderLimits \
-            is an array, with the markets that have some. Without an account it shows the default \
-            ones.
+            is an array of the markets that have some. Without an account it shows the default \
+            limits.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -26,7 +26,9 @@ struct LimitsShowCommand: ParsableCommand {
         var facts = Facts()
         facts.add("account", account)
         for limit in view.limitTexts { facts.add(limit.name, limit.text) }
-        for size in sizes { facts.add("an order in \(size.instrument.symbol)", size.text(replica)) }
+        for size in sizes {
+            facts.add("order size in \(size.instrument.symbol)", size.text(replica))
+        }
         common.out.give(
             [
                 "account": .string(account), "limits": view.limits,

@@ -6,47 +6,47 @@ import Link
 import Platform
 
 /// Starts a matchd on a directory of its own, loads it over the Link from other processes, and
-/// prints what it acknowledged beside what the bare disk and a bare socket take.
+/// compares it with the bare disk and a bare socket.
 struct BenchDurableCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable",
         abstract: "Measures acknowledged commands with a real disk, through a real matchd.",
         discussion: """
-            Every acknowledged command is on disk. First the bare disk and a bare socket are \
-            measured, then matchd in pairs with the bare disk, as fast as it goes, and at fixed \
-            rates. Orders are placed and cancelled in turn, half each. Latency is from when a \
+            Every acknowledged command is on disk. The bare disk and a bare socket are measured \
+            first, then matchd: in pairs with the bare disk, at full load, and at fixed rates. \
+            Half of the commands place orders, half cancel them. Latency counts from when a \
             command was due until its acknowledgement is read.
 
-            The disk that matchd is judged by is measured in turn with it, in many short pairs: a \
-            loop that does nothing but write 4 KiB and sync them, read as an open loop. Of \
-            commands that come at the same rate, each waits until the first sync that began after \
-            it came has ended, so that a stall counts for all whom it would have kept waiting. \
-            Wanted are a p50 within that of the bare disk plus 0.1 ms, and a p99 within twice that \
-            of the bare disk plus 0.5 ms. Then comes where the time of an acknowledgement went.
+            matchd is compared with the bare disk, measured in turn with it in many short pairs: a \
+            loop that only writes 4 KiB and syncs them, read as an open loop. Of commands that \
+            arrive at the same rate, each waits until the first sync that began after its arrival \
+            has ended, so that a stall counts for every command it would have delayed. The targets \
+            are a p50 within that of the bare disk plus 0.1 ms, and a p99 within twice that of the \
+            bare disk plus 0.5 ms. At the end it shows where the time of an acknowledgement went.
 
             EXAMPLE
               boursectl bench durable --seconds 5 --rates 1000,100000 --pairs 20
             """)
 
-    @Option(help: "Seconds of each measurement but the pairs, 1 to 600.")
+    @Option(help: "Seconds of each measurement except the pairs, 1 to 600.")
     var seconds = 5
-    @Option(help: "Commands a second to measure latency at, with commas between; or none.")
+    @Option(help: "Rates to measure latency at, in commands per second, comma-separated; or none.")
     var rates = "1000,100000"
     @Option(help: "Pairs of bare disk and matchd, 0 to 1000.")
     var pairs = 10
     @Option(help: "Seconds of each half of a pair, 1 to 10.")
     var pairSeconds = 3
-    @Option(help: "Commands a second in the pairs, 1 to 50000.")
+    @Option(help: "Commands per second in the pairs, 1 to 50000.")
     var pairRate = 10_000
-    @Option(help: "Processes that load it, 1 to 32.")
+    @Option(help: "Load processes, 1 to 32.")
     var clients = 2
-    @Option(help: "Most commands a process has on the way at full load.")
+    @Option(help: "Maximum unacknowledged commands of a process at full load.")
     var window = 16_384
-    @Option(help: "Directory on the disk that is measured; a temporary one is made in it.")
+    @Option(help: "Directory on the disk to measure; a temporary one is made in it.")
     var directory = "/var/tmp"
     @Option(help: "What the engine thread does when idle: spin, yield or park.")
     var idle = "park"
-    @Option(help: "The matchd to measure; the one beside this program where it is not given.")
+    @Option(help: "The matchd to measure. Default: the one beside this program.")
     var matchd: String?
     @Option(help: .hidden) var loadSocket: String?
     @Option(help: .hidden) var loadTrace = ""
@@ -108,7 +108,7 @@ struct BenchDurableCommand: ParsableCommand {
                 + "p99 \(status.syncP99 / 1000) us; journal at record \(status.durable)")
     }
 
-    /// Runs the pairs, and says what came of them.
+    /// Runs the pairs and prints their results.
     private func runPairs(_ disk: BareDisk, _ server: BenchServer) throws {
         print("\n\(pairRate)/s beside the bare disk as an open loop, pairs of \(pairSeconds) s, ms")
         print(DurablePair.heading)
@@ -121,7 +121,7 @@ struct BenchDurableCommand: ParsableCommand {
             func measureBare() throws {
                 bare = try disk.measure(seconds: Int64(pairSeconds), rate: Int64(pairRate)).open
             }
-            // By turns, so that neither gains by what the other leaves behind.
+            // In alternating order, so that neither profits from what the other leaves behind.
             if index % 2 == 0 { try measureBare() }
             ours = try load(server, rate: pairRate, pairSeconds)
             if index % 2 == 1 { try measureBare() }
@@ -138,11 +138,11 @@ struct BenchDurableCommand: ParsableCommand {
             terminator: "\n\n")
     }
 
-    /// Runs the load processes, and adds up what they measured.
+    /// Runs the load processes and merges their results.
     private func load(
         _ server: BenchServer, rate: Int, _ seconds: Int
     ) throws -> DurableResult {
-        // Below this a second process would only add its own waking up.
+        // Below this rate a second process would only add its own wake-ups.
         let processes = rate == 0 ? clients : rate < 100_000 ? 1 : clients
         var children: [ChildProcess] = []
         for index in 0..<processes {
@@ -160,7 +160,7 @@ struct BenchDurableCommand: ParsableCommand {
             let text = child.output()
             guard let one = DurableResult(text: text) else {
                 throw CommandError(
-                    "a load process failed: \(text)", repair: "see its message above; try again")
+                    "a load process failed: \(text)", repair: "see its message above, and retry")
             }
             total.merge(one)
         }
@@ -169,7 +169,7 @@ struct BenchDurableCommand: ParsableCommand {
 
     private static func row(_ name: String, _ latency: LatencyHistogram) {
         let parts = [(500, "p50"), (990, "p99"), (999, "p99.9")].map { permille, title in
-            "\(title) " + Padding.right(micros(latency.nanos(permille: permille)), 8)
+            "\(title) " + Padding.right(micros(latency.percentile(perMille: permille)), 8)
         }
         let gap = String(repeating: " ", count: max(1, 38 - name.count))
         print(name + gap + parts.joined(separator: "   ") + " us")

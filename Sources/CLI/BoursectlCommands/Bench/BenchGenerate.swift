@@ -7,23 +7,23 @@ import Glibc
 struct BenchGenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Make a file of order events from a seed.",
+        abstract: "Makes a file of order events from a seed.",
         discussion: """
-            A steady flow has about 83 % replaces, 9 % new orders, 6 % cancels, 3 % IOC and market \
-            orders, with the open orders held at their number. In the others orders come and go: \
-            calm near a price that hardly moves, normal around one that wanders, swing through \
-            eight rises and falls by a tenth, crash until a third of the price is lost to sweeps \
-            of a sparse book. The same arguments give the same file.
+            A steady flow has about 83 % replaces, 9 % new orders, 6 % cancels and 3 % IOC and \
+            market orders, at a constant number of open orders. In the other flows orders come and \
+            go: calm near a price that hardly moves, normal around one that wanders, swing through \
+            eight rises and falls by a tenth, crash through sweeps of a sparse book until the \
+            price has lost a third. The same arguments give the same file.
             """)
 
     @Argument(help: "The file to write.") var file: String
-    @Option(help: "Events to make.") var events: Int = 10_000_000
-    @Option(help: "Instruments.") var symbols: Int = 1
+    @Option(help: "Number of events.") var events: Int = 10_000_000
+    @Option(help: "Number of instruments.") var symbols: Int = 1
     @Option(help: "steady, calm, normal, swing or crash.", transform: Self.flow(named:))
     var flow: Flow = .steady
-    @Option(help: "Open orders over all instruments; each flow has a number of its own.")
+    @Option(help: "Open orders in all instruments; each flow has its own default.")
     var live: Int?
-    @Option(help: "Accounts.") var accounts: Int = 1_000
+    @Option(help: "Number of accounts.") var accounts: Int = 1_000
     @Option(help: "The seed.") var seed: UInt64 = 1
 
     func validate() throws {
@@ -45,7 +45,8 @@ struct BenchGenerateCommand: ParsableCommand {
 
     func run() throws {
         guard let out = unsafe fopen(file, "wb") else {
-            throw ValidationError("can't write \(file): \(unsafe String(cString: strerror(errno)))")
+            throw ValidationError(
+                "cannot write \(file): \(unsafe String(cString: strerror(errno)))")
         }
         var generator = Generator(
             MarketShape(
@@ -57,7 +58,7 @@ struct BenchGenerateCommand: ParsableCommand {
             isWritten = unsafe fwrite(&event, 40, 1, out) == 1 && isWritten
         }
         guard unsafe fclose(out) == 0, isWritten else {
-            throw ValidationError("\(file) could not be written whole: is the disk full?")
+            throw ValidationError("\(file) could not be written completely: is the disk full?")
         }
     }
 }

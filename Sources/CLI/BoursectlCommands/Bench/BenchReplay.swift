@@ -9,27 +9,27 @@ import Presentation
 struct BenchReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Replay order events from a file on the engine alone, on one thread.",
+        abstract: "Replays order events from a file on the engine alone, on one thread.",
         discussion: """
-            Prints events per second, percentiles of one step, trades, the traded quantity and a \
-            checksum over all trades that any engine gives for the same file. The throughput is of \
-            a run without a clock in it, by the time that its thread had a CPU, so that neighbours \
-            steal none of it; the percentiles are of a second run that reads the \
-            cycle counter around each step. Beside them stands what this machine's memory takes \
-            for one load that waits for the one before, over as many bytes as the book.
+            Prints events per second, percentiles of the time of one step, trades, the traded \
+            quantity and a checksum over all trades that every engine gives for the same file. The \
+            throughput is that of a run that reads no clock, by the CPU time of its thread, so \
+            that neighbours do not count; the percentiles are those of a second run that reads the \
+            cycle counter around each step. For comparison it prints the time of a dependent load \
+            from memory over as many bytes as the book has.
 
-            A record is 40 bytes, little-endian: u8 kind (0 limit, 1 IOC, 2 market, 3 cancel, \
-            4 replace), u8 side (0 buy, 1 sell), u16 symbol, u32 account, u64 order, i64 price in \
+            A record is 40 bytes, little-endian: u8 kind (0 limit, 1 IOC, 2 market, 3 cancel, 4 \
+            replace), u8 side (0 buy, 1 sell), u16 symbol, u32 account, u64 order, i64 price in \
             ticks, i64 quantity in lots, u64 reserved.
 
             EXAMPLE: boursectl bench generate book.bin && boursectl bench replay book.bin
             """)
 
     @Argument(help: "The file of events.") var file: String
-    @Option(help: "Instruments to make; at least those of the file.") var symbols: Int = 0
+    @Option(help: "Number of instruments, at least those of the file.") var symbols: Int = 0
     @Option(help: "on: holds, settlement and fees as in trading; off: the bare book.")
     var ledger: LedgerChoice = .on
-    @Option(help: "Runs without a clock; the median is printed.") var runs: Int = 1
+    @Option(help: "Throughput runs; the median is printed.") var runs: Int = 1
     @Option(help: "text or json.") var output: BenchOutput = .text
 
     enum LedgerChoice: String, ExpressibleByArgument, CaseIterable { case on, off }
@@ -56,10 +56,10 @@ struct BenchReplayCommand: ParsableCommand {
             totals = replay.totals
         }
         rates.sort()
-        var steps = Histogram()
+        var steps = LatencyHistogram()
         var timed = makeReplay(file, symbols)
         let (startNanos, startCycles) = (benchNanos(), Replay.cycles())
-        unsafe timed.run(file.events, into: &steps)
+        unsafe timed.run(file.events) { steps.record($0) }
         let nanos = Double(benchNanos() - startNanos)
         let perCycle = nanos / Double(Replay.cycles() - startCycles)
         let orders = timed.openOrderCount
@@ -68,7 +68,7 @@ struct BenchReplayCommand: ParsableCommand {
             book: timed.bookMemory)
     }
 
-    /// Nanoseconds of one dependent load over `bytes`: the best of some walks.
+    /// Nanoseconds of one dependent load over `bytes`: the best of several walks.
     private func loadNanos(_ bytes: Int) -> Double {
         var memory = BareMemory(bytes: bytes)
         let steps = 1_000_000
@@ -89,10 +89,11 @@ struct BenchReplayCommand: ParsableCommand {
     }
 
     private func report(
-        rate: Double, _ totals: ReplayTotals, _ steps: Histogram, _ perCycle: Double, orders: Int,
+        rate: Double, _ totals: ReplayTotals, _ steps: LatencyHistogram, _ perCycle: Double,
+        orders: Int,
         book: Int
     ) {
-        func nanos(_ perMille: UInt64) -> Int {
+        func nanos(_ perMille: Int) -> Int {
             Int(Double(steps.percentile(perMille: perMille)) * perCycle)
         }
         let checksum = "0x" + Readable.hex(totals.checksum)
@@ -131,7 +132,7 @@ struct BenchReplayCommand: ParsableCommand {
     }
 }
 
-/// Nanoseconds of a clock that only goes on.
+/// Nanoseconds of a monotonic clock.
 func benchNanos(_ clock: clockid_t = CLOCK_MONOTONIC) -> UInt64 {
     var time = timespec()
     _ = unsafe clock_gettime(clock, &time)

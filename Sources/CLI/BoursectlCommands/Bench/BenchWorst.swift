@@ -7,28 +7,28 @@ import Glibc
 struct BenchWorstCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worst",
-        abstract: "The longest turns of the engine in the worst cases known, at full limits.",
+        abstract: "Measures the engine's longest turns in the worst known cases, at full limits.",
         discussion: """
             Each case builds an exchange at its declared limits (a million open orders, 100,000 \
-            accounts), applies what takes longest there, and goes on with ticks until nothing \
-            waits. A turn is the time that its thread had a CPU, and each case runs some times: \
-            "longest" is the longest turn of its quietest run, "own" the longest of the turns when \
-            of each the shortest run counts, for what neighbours do to the caches does not come \
-            twice at the same place. "noise" is the longest gap that a bare loop saw in this run. \
-            The last line is the longest own turn of all kinds but those that are apart: raising \
-            limits moves memory, and says so.
+            accounts), applies what takes longest there, and continues with ticks until nothing is \
+            pending. A turn is measured in CPU time of its thread, and each case runs several \
+            times: "longest" is the longest turn of its quietest run, "own" the longest turn where \
+            each turn counts with its shortest run, since what neighbours do to the caches does \
+            not hit the same turn twice. "noise" is the longest gap that a bare loop saw in this \
+            run. The last line is the longest own turn of all kinds except those marked apart: \
+            raising limits moves memory.
 
-            --search changes random logs for longer turns instead, and prints the worst as a \
+            --search mutates random logs to find longer turns instead, and prints the worst as a \
             recipe that --recipe applies again.
             """)
 
     @Option(help: "full, or small: the limits of the tests.") var scale: ScaleChoice = .full
-    @Option(help: "Only this case; all of them when there is none.") var only: String?
+    @Option(help: "Only this case. Default: all cases.") var only: String?
     @Option(help: "Runs of each case.") var runs: Int = 3
-    @Flag(help: "Search for longer turns at random.") var search = false
-    @Option(help: "Of the search: its seed.") var seed: UInt64 = 1
-    @Option(help: "Of the search: how long.") var seconds: Int = 60
-    @Option(help: "Apply a recipe that a search printed.") var recipe: String?
+    @Flag(help: "Searches for longer turns at random.") var search = false
+    @Option(help: "Seed of the search.") var seed: UInt64 = 1
+    @Option(help: "Seconds of the search.") var seconds: Int = 60
+    @Option(help: "Applies a recipe that a search printed.") var recipe: String?
 
     enum ScaleChoice: String, ExpressibleByArgument, CaseIterable {
         case full, small
@@ -72,7 +72,7 @@ struct BenchWorstCommand: ParsableCommand {
         }
     }
 
-    /// The turns as measured first, and with the shortest run of each.
+    /// The turns of the quietest run, and with the shortest run of each.
     private func merge(_ run: () -> [WorstTurns]) -> [(first: WorstTurns, own: WorstTurns)] {
         let first = run()
         var own = first

@@ -3,7 +3,7 @@
 import Glibc
 import Platform
 
-/// A loop of 4 KiB writes, each made durable, in a file whose space is there.
+/// A loop of 4 KiB writes, each made durable, in a preallocated file.
 final class BareDisk {
     private let file: File
     private let page = [UInt8](repeating: 1, count: 4096)
@@ -18,9 +18,9 @@ final class BareDisk {
         try file.sync()
     }
 
-    /// Writes and syncs, again and again. Gives how long each took, and the same read as an open
-    /// loop: arrivals at `rate` a second, each of which waits until the first write that begins
-    /// after it is durable. None is left out because the loop was held up.
+    /// Writes and syncs repeatedly. Returns the time of each sync, and the same read as an open
+    /// loop: arrivals at `rate` per second, each of which waits until the first write that begins
+    /// after it is durable. A delayed loop leaves out none of them.
     func measure(
         seconds: Int64, rate: Int64 = 1000
     ) throws -> (syncs: LatencyHistogram, open: LatencyHistogram) {
@@ -45,7 +45,7 @@ final class BareDisk {
     }
 }
 
-/// What a message to another thread and back takes, over a Unix socket.
+/// The round trip of a message to another thread over a Unix socket.
 enum BareSocket {
     static func measure(seconds: Int64) throws -> LatencyHistogram {
         var ends: (Int32, Int32) = (-1, -1)
@@ -88,7 +88,7 @@ struct ProcessorTime {
         return ProcessorTime(all: ticks.reduce(0, +), idle: ticks[3] + ticks[4])
     }
 
-    /// How much of the time since was idle, percent.
+    /// The idle share of the time since, percent.
     func idle(since before: ProcessorTime) -> Int {
         (idle - before.idle) * 100 / max(1, all - before.all)
     }

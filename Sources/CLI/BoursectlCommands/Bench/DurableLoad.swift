@@ -7,8 +7,8 @@ import Synchronization
 import Terms
 import Wire
 
-/// Places orders and cancels them again, one account a process, and measures how long it takes
-/// until each is acknowledged, which is when it is durable.
+/// Places orders and cancels them, one account per process, and measures the time until each is
+/// acknowledged, which is when it is durable.
 struct DurableLoad {
     let socket: String
     /// The file with the samples of where commands spend their time; empty: none.
@@ -16,15 +16,15 @@ struct DurableLoad {
     /// Which process this is: its account is `index + 1`, its session `bench/index`.
     let index: Int
     let seconds: Int
-    /// Commands a second; 0: as many as go.
+    /// Commands per second; 0: full load.
     let rate: Int
-    /// Most commands without an acknowledgement at full load.
+    /// Maximum unacknowledged commands at full load.
     let window: Int
 
-    /// Orders that stay open behind each cancel.
+    /// Orders that stay open while one is cancelled.
     static var openOrders: UInt64 { 256 }
 
-    /// Loads for `seconds`; prints what it measured for the parent.
+    /// Loads for `seconds`; prints its measurements for the parent.
     func run() throws(LinkError) {
         guard let name = Text40("bench/\(index)") else { preconditionFailure("a short name") }
         let client = try LinkClient.connect(unix: socket, name: name)
@@ -80,7 +80,7 @@ struct DurableLoad {
         return spread
     }
 
-    // MARK: As fast as it goes
+    // MARK: Full load
 
     func fullLoad(
         _ client: LinkClient, _ session: SessionID
@@ -126,13 +126,13 @@ struct DurableLoad {
         } catch {
             throw .system(error)
         }
-        // Else each sleep is 50 us too long, which would look like latency.
+        // The default slack would add 50 us to each sleep, which would look like latency.
         try? File("/proc/self/timerslack_ns", .write).set(Array("1".utf8))
         var pace = Pace(rate: rate)
         var out = LinkEncoder()
         var sent: UInt64 = 0
         let began = Clock.monotonicNanos()
-        /// When a command is due: whatever held the sender up counts as well.
+        /// When a command is due: a delay of the sender counts as latency.
         func time(_ number: UInt64) -> Int64 {
             began + Int64(number - 1) * 1_000_000_000 / Int64(rate)
         }
@@ -162,33 +162,39 @@ struct DurableLoad {
         var result = receiver.result
         result.nanos = Clock.monotonicNanos() - began
         guard result.acked == total else { throw .timedOut }
-        if !trace.isEmpty {
-            do throws(SystemError) {
-                for sample in try LatencyTrace.read(trace) where sample.session == session.number {
-                    guard total - min(total, sample.number) < CommandTimes.size else { continue }
-                    let passed = times.times(sample.number)
-                    // One of an earlier run has a time before this one began.
-                    guard passed.due > 0, sample[.received] >= began else { continue }
-                    result.stages.record(sample, passed)
-                }
-            } catch { throw .system(error) }
-        }
+        if !trace.isEmpty { try record(times, session, total, since: began, &result.stages) }
         return result
     }
 
-    /// Waits until moments that are near.
+    /// Records the stages of the commands that matchd sampled since `began`.
+    private func record(
+        _ times: CommandTimes, _ session: SessionID, _ total: UInt64, since began: Int64,
+        _ stages: inout DurableStages
+    ) throws(LinkError) {
+        do throws(SystemError) {
+            for sample in try LatencyTrace.read(trace) where sample.session == session.number {
+                guard total - min(total, sample.number) < CommandTimes.size else { continue }
+                let passed = times.times(sample.number)
+                // The file also holds samples of earlier runs.
+                guard passed.due > 0, sample[.received] >= began else { continue }
+                stages.record(sample, passed)
+            }
+        } catch { throw .system(error) }
+    }
+
+    /// Waits for points in time that are near.
     struct Pace {
-        /// How much too late sleeps end on this machine, ns.
+        /// How late sleeps end on this machine, ns.
         private var late: Int64 = 0
 
-        /// The most that is waited for without sleeping, ns.
+        /// Maximum wait without sleeping, ns.
         private let lateMax: Int64
 
-        /// Waits for `rate` moments a second: for at least half of the time it sleeps.
+        /// Waits `rate` times per second, asleep for at least half of the time.
         init(rate: Int) { lateMax = min(60_000, 500_000_000 / Int64(rate)) }
 
-        /// Sleeps, less than it takes, and looks at the clock for the rest: how late this machine
-        /// wakes a thread is not the latency that is measured.
+        /// Sleeps a little less than needed, then polls the clock: how late this machine wakes a
+        /// thread is not the latency to measure.
         mutating func wait(until time: Int64) {
             var now = Clock.monotonicNanos()
             let wake = time - late
@@ -207,7 +213,7 @@ struct DurableLoad {
     /// When a command was due, when it was sent, and when its acknowledgement was read.
     typealias Passed = (due: Int64, sent: Int64, read: Int64)
 
-    /// These times of the last commands, and of as many as can be on the way.
+    /// These times of the latest commands, for at least as many as can be unacknowledged.
     @safe final class CommandTimes: @unchecked Sendable {
         // Unchecked: a slot is written before its command is sent and read after its answer came.
         static var size: UInt64 { 1 << 18 }
@@ -226,7 +232,7 @@ struct DurableLoad {
             unsafe slots[slot(number)] = (due, sent, 0)
         }
 
-        /// Notes that the acknowledgement was read; gives how long it took.
+        /// Notes that the acknowledgement was read; returns the latency.
         func note(_ number: UInt64, read: Int64) -> Int64 {
             unsafe slots[slot(number)].read = read
             return unsafe read - slots[slot(number)].due
@@ -235,7 +241,7 @@ struct DurableLoad {
         func times(_ number: UInt64) -> Passed { unsafe slots[slot(number)] }
     }
 
-    /// Takes the acknowledgements.
+    /// Receives the acknowledgements.
     final class Receiver: @unchecked Sendable {
         // Unchecked: `result` is read after the thread has ended.
         let descriptor: Int32

@@ -4,17 +4,17 @@
 struct DurablePair {
     let bare: LatencyHistogram
     let ours: LatencyHistogram
-    /// How much of the processors' time was idle meanwhile, percent.
+    /// The idle share of the processors meanwhile, percent.
     let idle: Int
 
-    /// What matchd may take beyond the bare disk's p50, ns.
+    /// Maximum excess over the bare disk's p50, ns.
     static let p50More: Int64 = 100_000
-    /// What it may take beyond twice the bare disk's p99, ns.
+    /// Maximum excess over twice the bare disk's p99, ns.
     static let p99More: Int64 = 500_000
 
-    /// How much longer than the bare disk's p50 the own one is, ns.
+    /// Excess over the bare disk's p50, ns.
     var p50Excess: Int64 { Self.nanos(ours, 500) - Self.nanos(bare, 500) }
-    /// How much longer than twice the bare disk's p99 the own one is, ns.
+    /// Excess over twice the bare disk's p99, ns.
     var p99Excess: Int64 { Self.nanos(ours, 990) - 2 * Self.nanos(bare, 990) }
     var isP50Kept: Bool { p50Excess <= Self.p50More }
     var isP99Kept: Bool { p99Excess <= Self.p99More }
@@ -22,7 +22,7 @@ struct DurablePair {
     private static let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
 
     private static func nanos(_ latency: LatencyHistogram, _ permille: Int) -> Int64 {
-        Int64(latency.nanos(permille: permille))
+        Int64(latency.percentile(perMille: permille))
     }
 
     private static func millis(_ nanos: Int64) -> String {
@@ -57,7 +57,7 @@ struct DurablePair {
         values.sorted()[values.count / 2]
     }
 
-    /// The median of each column, and of what the pairs differ by.
+    /// The median of each column, and of the excesses.
     static func medians(_ pairs: [DurablePair]) -> String {
         func column(_ side: (DurablePair) -> LatencyHistogram) -> [Int64] {
             columns.map { column in median(pairs.map { nanos(side($0), column.1) }) }

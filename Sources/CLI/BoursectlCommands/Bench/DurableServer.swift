@@ -8,10 +8,10 @@ import Platform
 import Terms
 import Wire
 
-/// A directory on the disk and one in memory, which go away with the measurement.
+/// A directory on the disk and one in memory, removed after the measurement.
 struct BenchDirectory {
     let path: String
-    /// Where an installed matchd has what outlives its process: in memory.
+    /// The runtime directory: in memory, as that of an installed matchd.
     let runtime: String
 
     init(_ parent: String) throws {
@@ -24,7 +24,7 @@ struct BenchDirectory {
         try Directory.create(runtime)
     }
 
-    /// Removes them with all that is in them.
+    /// Removes them with their contents.
     func remove() {
         Self.remove(path)
         Self.remove(runtime)
@@ -39,7 +39,7 @@ struct BenchDirectory {
     }
 }
 
-/// A child process and what it prints.
+/// A child process and its output.
 final class ChildProcess {
     let id: pid_t
     private let descriptor: Int32
@@ -72,13 +72,12 @@ final class ChildProcess {
         descriptor = ends.0
     }
 
-    /// All that it prints, once it has ended.
+    /// Its output, once it has ended.
     func output() -> String {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let got = unsafe read(descriptor, &buffer, buffer.count)
-            if got < 0, errno == EINTR { continue }
+            let got = retryingInterrupts { unsafe read(descriptor, &buffer, buffer.count) }
             guard got > 0 else { break }
             bytes.append(contentsOf: buffer[0..<got])
         }
@@ -89,7 +88,7 @@ final class ChildProcess {
     /// Waits until it has ended.
     func wait() {
         var status: Int32 = 0
-        while unsafe waitpid(id, &status, 0) < 0, errno == EINTR {}
+        _ = retryingInterrupts { unsafe waitpid(id, &status, 0) }
         close(descriptor)
     }
 }
@@ -125,7 +124,7 @@ final class BenchServer {
         socket = settings.matchd.socket
         trace = Directory.join(place.runtime, "trace")
         process = try ChildProcess(program, ["--config", configuration, "--trace", trace])
-        // The segments that it makes ahead would be measured else.
+        // Else the preparation of segments would be measured.
         let ready = ["ready-a", "ready-b"].map { Directory.join(settings.journalDirectory, $0) }
         for _ in 0..<500 {
             if (try? status()) != nil, ready.allSatisfy(Directory.exists) { return }
@@ -133,7 +132,7 @@ final class BenchServer {
         }
         kill(process.id, SIGKILL)
         throw CommandError(
-            "\(program) did not begin to serve within 10 s", repair: "see its messages")
+            "\(program) did not answer within 10 s", repair: "see its messages")
     }
 
     /// The matchd in this program's directory.

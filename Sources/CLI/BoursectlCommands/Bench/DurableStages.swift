@@ -4,13 +4,13 @@ import Link
 
 /// Where the time of sampled commands went.
 struct DurableStages {
-    /// What passes between two stamps, the sender's before all and the receiver's behind.
+    /// The stages between two stamps, from the sender's first to the receiver's last.
     private static let names = [
         "load, late", "socket, in", "queue", "engine", "write before", "fsync before",
         "journal wakes", "journal write", "fsync", "release", "socket, out",
     ]
     private var each = [LatencyHistogram](repeating: LatencyHistogram(), count: names.count)
-    /// What each took of the command that took longest.
+    /// The time of each stage of the slowest command.
     private var longest = [Int64](repeating: 0, count: names.count)
 
     init() {}
@@ -28,15 +28,17 @@ struct DurableStages {
         if other.longest.reduce(0, +) > longest.reduce(0, +) { longest = other.longest }
     }
 
-    /// A table under `title`, and what the longest of all was.
+    /// A table under `title`, and the stages of the slowest command.
     func table(_ title: String) -> String {
-        let columns = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)]
+        let columns: [(String, Int)] = [
+            ("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000),
+        ]
         var lines = [
             Padding.left("", 20) + columns.map { Padding.right($0.0, 11) }.joined()
                 + Padding.right("mean", 11)
         ]
         for (stage, latency) in each.enumerated() {
-            let values = columns.map { latency.nanos(permille: $0.1) } + [latency.mean]
+            let values = columns.map { latency.percentile(perMille: $0.1) } + [latency.mean]
             lines.append(
                 Padding.left(Self.names[stage], 20)
                     + values.map { Padding.right(BenchDurableCommand.micros($0), 11) }.joined())
@@ -46,7 +48,7 @@ struct DurableStages {
         let parts = longest.enumerated().map {
             "\(Self.names[$0.offset]) \($0.element / 1000)"
         }
-        return "\(title), \(each[0].total) samples\n" + lines.joined(separator: "\n")
+        return "\(title), \(each[0].count) samples\n" + lines.joined(separator: "\n")
             + "\nthe longest took \(all / 1000) us, most of it in \(Self.names[most]): "
             + parts.joined(separator: "; ")
     }

@@ -5,14 +5,14 @@ import Engine
 import Glibc
 import Terms
 
-/// A file of replay events, in memory that the system reads it into.
+/// A file of replay events, read into memory.
 @safe final class ReplayFile {
     private let base: UnsafeMutablePointer<ReplayEvent>
     let count: Int
     /// The highest symbol, and the number of different accounts.
     private(set) var symbols = 0
     private(set) var accounts = 0
-    /// The most orders that are open at once, at the most: new ones less cancels.
+    /// Upper bound of the orders open at once: new ones less cancels.
     private(set) var openOrders = 0
     private var quantityMax: Int64 = 0
 
@@ -20,7 +20,7 @@ import Terms
     init(_ path: String) throws {
         let fd = unsafe open(path, O_RDONLY)
         guard fd >= 0 else {
-            throw ValidationError("can't open \(path): \(unsafe String(cString: strerror(errno)))")
+            throw ValidationError("cannot open \(path): \(unsafe String(cString: strerror(errno)))")
         }
         defer { close(fd) }
         var info = stat()
@@ -29,13 +29,13 @@ import Terms
         unsafe base = .allocate(capacity: max(1, count))
         guard size > 0, size % 40 == 0 else {
             throw ValidationError(
-                "\(path) is no replay file: its size must be a multiple of 40 bytes, not empty")
+                "\(path) is not a replay file: its size must be a multiple of 40 bytes, not empty")
         }
         var done = 0
         let total = count * 40
         while done < total {
             let n = unsafe read(fd, UnsafeMutableRawPointer(base) + done, total - done)
-            guard n > 0 else { throw ValidationError("\(path) could not be read to its end") }
+            guard n > 0 else { throw ValidationError("\(path) could not be read completely") }
             done += n
         }
         try prepare(path)
@@ -47,7 +47,7 @@ import Terms
         unsafe UnsafeBufferPointer(start: base, count: count)
     }
 
-    /// Checks the records and gives the accounts numbers without gaps, so that they fit a table.
+    /// Checks the records and numbers the accounts without gaps, so that they fit a table.
     private func prepare(_ path: String) throws {
         var numbers: [UInt32: UInt32] = [:]
         var open = 0
@@ -74,7 +74,7 @@ import Terms
             let number = numbers[event.account] ?? UInt32(numbers.count + 1)
             numbers[event.account] = number
             unsafe base[i].account = number
-            // Fills only make it fewer.
+            // Fills only reduce it.
             open += kind == .limit ? 1 : kind == .cancel ? -1 : 0
             openOrders = max(openOrders, open)
         }

@@ -1,16 +1,16 @@
 // check
 
+import AgentAPI
 import ArgumentParser
-import Checks
 import JSON
 import Presentation
 
 struct CheckCommand: ParsableCommand, NagiosCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Shows what the agent finds of this host.",
+        commandName: "check", abstract: "Shows the agent's checks of this host.",
         discussion: """
-            Exit status as monitoring plugins have it: 0 all is well, 1 a warning, 2 something \
-            critical, 3 something cannot be seen, or the agent does not answer.
+            The exit status is that of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown, \
+            or the agent does not answer.
 
             JSON: [{"name", "kind", "subject", "state", "value", "unit", "warning", "critical", \
             "since", "seen", "failures", "text", "source", "why", "changes", "advice"}], the worst \
@@ -37,14 +37,14 @@ struct CheckCommand: ParsableCommand, NagiosCommand {
             view = try common.agent().state()
             checks = try view.checks(named: name)
         } catch {
-            // What cannot be asked is unknown, for whoever reads the exit status.
+            // Without an answer the state is unknown, also as an exit status.
             if isNagios {
                 Output(format: .nagios, screen: out.screen)
                     .give(.null, text: ["BOURSE UNKNOWN - \(error.problem)"])
             } else if out.screen != nil, common.output == .text {
                 out.give(.null, text: ["\(out.ink.faint("unknown"))  \(error.problem)"])
             } else {
-                error.say()
+                error.report()
             }
             throw ExitCode(NagiosReport.status(.unknown))
         }
@@ -63,7 +63,7 @@ struct CheckCommand: ParsableCommand, NagiosCommand {
     ) -> [String] {
         let ink = common.out.ink
         var table = Table([
-            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FOUND"),
+            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FINDING"),
         ])
         for check in checks where check.state != .ok || name != nil {
             table.add(check.cells(now: view.time))

@@ -1,8 +1,7 @@
 // explain
 
+import AgentAPI
 import ArgumentParser
-import Checks
-import JSON
 import Presentation
 
 struct ExplainCommand: ParsableCommand {
@@ -11,7 +10,7 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Explains a check: what was found, why it matters, and what to do.",
         discussion: """
             JSON: {"check": {…}, "history": [[minute since 1970, worst state, largest value]]}, \
-            the last day.
+            for the last day.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -22,11 +21,11 @@ struct ExplainCommand: ParsableCommand {
     func run() throws {
         let agent = try common.agent()
         let check = try agent.state().check(name)
-        let json = try agent.get("/v1/checks/" + AgentClient.encoded(check.name))
-        common.out.give(json, text: text(check, json))
+        let detail = try agent.ask { (agent) throws(AgentError) in try agent.check(check.name) }
+        common.out.give(detail.json, text: text(check, detail.history))
     }
 
-    private func text(_ check: ReportedCheck, _ json: JSONValue) -> [String] {
+    private func text(_ check: ReportedCheck, _ history: [CheckSample]) -> [String] {
         let ink = common.out.ink
         var facts = Facts()
         facts.add("found", check.text)
@@ -39,11 +38,11 @@ struct ExplainCommand: ParsableCommand {
         facts.add("since", Readable.time(check.since, digits: 0))
         facts.add("read from", check.source)
         if check.failures > 0 { facts.add("failed", "\(check.failures) times") }
-        facts.add("last day", Self.course(json["history"]))
+        facts.add("last day", Self.course(history))
         var lines = ["\(ink.state(check.state))  \(check.name)"] + facts.lines(ink)
         lines += ["", Table.printable(check.why)]
         if !check.changes.isEmpty {
-            lines += ["", "The agent can put it right with `boursectl fix \(check.name) --apply`:"]
+            lines += ["", "The agent can fix it with `boursectl fix \(check.name) --apply`:"]
             lines += check.changes.map { "  " + $0 }
         }
         if !check.advice.isEmpty {
@@ -52,20 +51,16 @@ struct ExplainCommand: ParsableCommand {
         return lines
     }
 
-    /// The last day, a letter for each hour of which something is known, by its worst state.
-    private static func course(_ history: JSONValue?) -> String {
-        guard case .array(let samples)? = history else { return "" }
+    /// The last day, a letter per hour with samples, by its worst state.
+    private static func course(_ history: [CheckSample]) -> String {
         var hours: [(hour: Int64, state: CheckState)] = []
-        for sample in samples {
-            guard case .array(let parts) = sample, parts.count == 3, let minute = parts[0].whole,
-                let state = parts[1].text.flatMap(CheckState.init(name:))
-            else { continue }
-            if hours.last?.hour == minute / 60 {
-                if state.severity > hours[hours.count - 1].state.severity {
-                    hours[hours.count - 1].state = state
+        for sample in history {
+            if hours.last?.hour == sample.minute / 60 {
+                if sample.state.severity > hours[hours.count - 1].state.severity {
+                    hours[hours.count - 1].state = sample.state
                 }
             } else {
-                hours.append((minute / 60, state))
+                hours.append((sample.minute / 60, sample.state))
             }
         }
         let letters = hours.map { hour -> String in
@@ -76,20 +71,6 @@ struct ExplainCommand: ParsableCommand {
             case .unknown: "?"
             }
         }
-        return letters.joined() + "  (an hour each: . ok, w warning, C critical, ? unknown)"
-    }
-}
-
-extension AgentClient {
-    /// A name as a part of a path: RFC 3986, section 2.1.
-    static func encoded(_ name: String) -> String {
-        let hex = Array("0123456789ABCDEF")
-        return name.utf8.reduce(into: "") { text, byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E:
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            default: text += "%\(hex[Int(byte >> 4)])\(hex[Int(byte & 15)])"
-            }
-        }
+        return letters.joined() + "  (one per hour: . ok, w warning, C critical, ? unknown)"
     }
 }

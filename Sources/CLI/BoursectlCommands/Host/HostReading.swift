@@ -4,17 +4,17 @@ import Checks
 import Configuration
 import Platform
 
-/// This host, or a tree that looks like one.
+/// This host, or the recorded tree of one.
 struct HostReading {
     /// What the owner declared.
     let plan: HostPlan
-    /// Where the host's files begin: empty for this host. In a tree probes are files as well.
+    /// The root of the host's files: empty for this host. In a tree probes are files as well.
     let root: String
 
-    /// Most bytes of a file; one that is longer is left out.
+    /// Maximum size of a file; a longer one is left out.
     private static let fileBytesMax = 2 << 20
 
-    /// The tuning of the host. This one is read twice, a second apart, so that rates are known.
+    /// The tuning of the host. This host is read twice, a second apart, to determine rates.
     func tuning() -> TunePlan {
         let sources = TunePlan.sources(plan)
         var before: Observation?
@@ -25,7 +25,7 @@ struct HostReading {
         return TunePlan(CheckInput(now: observation(sources), before: before, plan: plan))
     }
 
-    /// What these sources say now.
+    /// An observation of these sources.
     func observation(_ sources: [String]) -> Observation {
         Observation(
             time: Clock.monotonicNanos(), sources: sources, plan: plan, text: text,
@@ -35,7 +35,7 @@ struct HostReading {
     private func text(_ path: String) -> String? {
         let parts = path.split(separator: "/")
         if root.isEmpty, parts.first == "probe" {
-            if path == "/probe/units" { return units() }
+            if path == UnitStatus.path { return units() }
             guard parts.count == 4, parts[1] == "ethtool" else { return nil }
             let text = try? Host.ethernet(String(parts[2]), String(parts[3]))
             return text?.isEmpty == false ? text : nil
@@ -43,7 +43,7 @@ struct HostReading {
         guard let file = try? File(root + path, .read) else { return nil }
         var bytes: [UInt8] = []
         while bytes.count <= Self.fileBytesMax {
-            // What the kernel makes as it is read comes in pieces.
+            // Files that the kernel generates arrive in pieces.
             guard let piece = try? file.read(count: 16_384, at: bytes.count) else { return nil }
             if piece.isEmpty { return String(decoding: bytes, as: UTF8.self) }
             bytes += piece
@@ -51,7 +51,7 @@ struct HostReading {
         return nil
     }
 
-    /// The units as systemd tells of them; nil where nobody can be asked.
+    /// The units as systemd reports them; nil where systemd cannot be reached.
     private func units() -> String? {
         guard let bus = try? SystemBus(timeoutNanos: 5_000_000_000) else { return nil }
         let lines = (plan.units + ["irqbalance.service"]).compactMap { unit -> String? in
@@ -60,7 +60,8 @@ struct HostReading {
                 let sub = try? bus.text(unit, "SubState", .unit)
             else { return nil }
             let process = try? bus.number(unit, "MainPID", .service, isNarrow: true)
-            return "\(unit) \(load) \(active) \(sub) \(process ?? 0) 0 -\n"
+            return UnitStatus(unit, load: load, active: active, sub: sub, process: process ?? 0)
+                .line
         }
         return lines.isEmpty ? nil : lines.joined()
     }

@@ -1,9 +1,9 @@
 // Checks as monitoring plugins write them.
 
-import Checks
+import AgentAPI
 import Presentation
 
-/// What monitoring plugins write (https://www.monitoring-plugins.org/doc/guidelines.html).
+/// The output of monitoring plugins (https://www.monitoring-plugins.org/doc/guidelines.html).
 enum NagiosReport {
     /// Their exit status.
     static func status(_ state: CheckState) -> Int32 {
@@ -15,15 +15,15 @@ enum NagiosReport {
         }
     }
 
-    /// The line of the worst with performance data, and a line for each of the others that is not
-    /// well. `checks` begin with the worst.
+    /// The line of the worst check with performance data, and a line for each other check that is
+    /// not ok. `checks` begin with the worst.
     static func lines(_ checks: [ReportedCheck]) -> [String] {
         let wrong = checks.filter { $0.state != .ok }
         let worst = checks.first?.state ?? .unknown
         let summary =
             wrong.isEmpty
-            ? "\(checks.count) checks are well"
-            : "\(wrong.count) of \(checks.count) checks are not well: \(clean(wrong[0]))"
+            ? "\(checks.count) checks are ok"
+            : "\(wrong.count) of \(checks.count) checks are not ok: \(clean(wrong[0]))"
         let data = checks.compactMap(performance)
         let first = "BOURSE \(worst.name.uppercased()) - \(summary)"
         return [data.isEmpty ? first : "\(first) | \(data.joined(separator: " "))"]

@@ -2,25 +2,26 @@
 
 import ArgumentParser
 import Checks
+import HelperAPI
 import Platform
 import Presentation
 
 struct NoiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "noise",
-        abstract: "Measures how often a CPU is taken from the thread that has it.",
+        abstract: "Measures how often a CPU is taken away from its thread.",
         discussion: """
-            A thread on that CPU does nothing but read the clock: a gap between two readings is \
-            time in which something else had the CPU. Beside the gaps stands what came in there \
-            in the same time: interrupts, softirqs, other threads, the hypervisor.
+            A thread on that CPU only reads the clock: a gap between two readings is time in which \
+            something else had the CPU. The report also counts what ran there meanwhile: \
+            interrupts, softirqs, other threads, the hypervisor.
 
-            It takes the whole CPU while it measures, and so refuses one that the engine of a \
-            running exchange has for itself: measure on a standby, or while matchd is stopped.
+            It occupies the whole CPU, and therefore refuses one that is reserved for the engine \
+            of a running exchange: measure on a standby, or while matchd is stopped.
 
             JSON: {"cpu", "nanos", "readings", "p50Nanos", "p99Nanos", "p999Nanos", "maxNanos", \
             "lostNanos", "over1Micros", "over10Micros", "over100Micros", "gaps": [{"fromNanos", \
-            "count"}], "preempted", "suspects": [{"name", "count"}]}; lostNanos is the sum of \
-            the gaps from 1 µs.
+            "count"}], "preempted", "suspects": [{"name", "count"}]}; lostNanos is the sum of the \
+            gaps from 1 µs.
 
             EXAMPLE
               boursectl noise 2 --seconds 30
@@ -28,8 +29,8 @@ struct NoiseCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Option(help: "How long it measures.") var seconds = 10
-    @Flag(help: "Measures although an engine has the CPU: it waits meanwhile.") var force = false
+    @Option(help: "Seconds to measure.") var seconds = 10
+    @Flag(help: "Measure a CPU of an engine, which waits meanwhile.") var force = false
     @Argument(help: "The CPU.") var cpu: Int
 
     func validate() throws {
@@ -40,59 +41,43 @@ struct NoiseCommand: ParsableCommand {
     func run() throws {
         if !force, let process = Self.engine(on: cpu) {
             throw CommandError(
-                "the engine of process \(process) has CPU \(cpu) for itself, and would wait",
-                repair: "measure on a standby, or while matchd is stopped; --force measures now")
+                "CPU \(cpu) is reserved for the engine of process \(process), which would wait",
+                repair: "measure on a standby, or while matchd is stopped; --force measures anyway")
         }
         let all = try CommandError.wrapping { () throws(SystemError) in try Host.affinity(thread: 0)
         }
-        // Whoever waits for the measurement is not to be its noise.
+        // The thread that waits for the measurement must not disturb it.
         let others = all.filter { $0 != cpu }
         if !others.isEmpty { try? Host.setAffinity(thread: 0, others) }
         let reading = HostReading(plan: HostPlan(), root: "")
-        let before = reading.observation(NoiseSuspect.sources)
+        let before = reading.observation(CPUIntrusion.sources)
         let found = try NoiseReport.measure(cpu: cpu, nanos: Int64(seconds) * 1_000_000_000)
-        let after = reading.observation(NoiseSuspect.sources)
-        let suspects = NoiseSuspect.all(on: cpu, from: before, to: after)
+        let after = reading.observation(CPUIntrusion.sources)
+        let suspects = CPUIntrusion.all(on: cpu, from: before, to: after)
         common.out.give(
             found.json(cpu, suspects ?? []), text: found.lines(cpu, suspects, common.out.ink))
     }
 
-    /// The process whose engine may run on this CPU alone; nil where there is none that can be
-    /// seen.
+    /// The process whose engine may run on this CPU alone; nil where none is visible.
     private static func engine(on cpu: Int) -> String? {
         let processes = (try? Directory.names(in: "/proc")) ?? []
         return processes.first { process in
-            guard ThreadStatus("/proc/\(process)/status")?.name == "bourse-matchd" else {
+            guard ThreadStatus(path: "/proc/\(process)/status")?.name == "bourse-matchd" else {
                 return false
             }
             let folder = "/proc/\(process)/task"
             return ((try? Directory.names(in: folder)) ?? []).contains { thread in
-                let status = ThreadStatus("\(folder)/\(thread)/status")
-                return status?.name == "engine" && status?.cpus == "\(cpu)"
+                let status = ThreadStatus(path: "\(folder)/\(thread)/status")
+                return status?.name == "engine" && status?.allowed == CPUSet([cpu])
             }
         }
     }
 }
 
-/// What a thread's `status` says, proc_pid_status(5).
-struct ThreadStatus {
-    var name = ""
-    /// The CPUs that it may run on, as a list.
-    var cpus = ""
-    /// How often somebody else was put in its place.
-    var preempted: UInt64 = 0
-
-    init?(_ path: String) {
+extension ThreadStatus {
+    /// Reads the file at a path; nil where it cannot be read.
+    init?(path: String) {
         guard let bytes = try? File(path, .read).read(count: 16_384) else { return nil }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            let value = String(line[line.index(after: colon)...].drop { $0 == "\t" })
-            switch line[..<colon] {
-            case "Name": name = value
-            case "Cpus_allowed_list": cpus = value
-            case "nonvoluntary_ctxt_switches": preempted = UInt64(value) ?? 0
-            default: break
-            }
-        }
+        self.init(String(decoding: bytes, as: UTF8.self))
     }
 }

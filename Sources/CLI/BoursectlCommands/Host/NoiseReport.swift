@@ -2,15 +2,16 @@
 
 import Bench
 import Checks
+import HelperAPI
 import JSON
 import Platform
 import Presentation
 import Synchronization
 
-/// The gaps of a thread that did nothing but read the clock.
+/// The gaps of a thread that only read the clock.
 struct NoiseReport: Sendable {
-    private var gaps = Histogram()
-    /// How many gaps were as long as each of `marks`, and shorter than the next.
+    private var gaps = LatencyHistogram()
+    /// Gaps at least as long as each of `marks` and shorter than the next.
     private var counts = [UInt64](repeating: 0, count: Self.marks.count)
     private var nanos: Int64 = 0
     /// The sum of the gaps from the second mark.
@@ -23,7 +24,7 @@ struct NoiseReport: Sendable {
         10_000_000,
     ]
 
-    /// Measures on a thread of its own, and draws how far it is.
+    /// Measures on a thread of its own, and draws the progress.
     static func measure(cpu: Int, nanos: Int64) throws(CommandError) -> NoiseReport {
         let box = NoiseBox()
         let thread = try CommandError.wrapping { () throws(SystemError) in
@@ -43,10 +44,12 @@ struct NoiseReport: Sendable {
         return report
     }
 
-    /// Reads the clock until the time is over; nil where this thread has not the CPU it was given.
+    /// Reads the clock until the time is over; nil where this thread is not bound to the CPU.
     static func listen(_ cpu: Int, _ nanos: Int64) -> NoiseReport? {
         let own = "/proc/thread-self/status"
-        guard let before = ThreadStatus(own), before.cpus == "\(cpu)" else { return nil }
+        guard let before = ThreadStatus(path: own), before.allowed == CPUSet([cpu]) else {
+            return nil
+        }
         var report = NoiseReport()
         let begin = Clock.monotonicNanos()
         let end = begin + nanos
@@ -57,7 +60,8 @@ struct NoiseReport: Sendable {
             last = now
         }
         report.nanos = last - begin
-        report.preempted = (ThreadStatus(own)?.preempted ?? 0) - before.preempted
+        let preempted = (ThreadStatus(path: own)?.involuntary ?? 0) - (before.involuntary ?? 0)
+        report.preempted = UInt64(max(0, preempted))
         return report
     }
 
@@ -81,7 +85,7 @@ struct NoiseReport: Sendable {
         return zip(Self.marks, all).filter { $0.1 > 0 }.map { ($0, $1) }
     }
 
-    func json(_ cpu: Int, _ suspects: [NoiseSuspect]) -> JSONValue {
+    func json(_ cpu: Int, _ suspects: [CPUIntrusion]) -> JSONValue {
         [
             "cpu": .number(cpu), "nanos": .number(nanos), "readings": .number(gaps.count),
             "p50Nanos": .number(gaps.percentile(perMille: 500)),
@@ -97,7 +101,7 @@ struct NoiseReport: Sendable {
         ]
     }
 
-    func lines(_ cpu: Int, _ suspects: [NoiseSuspect]?, _ ink: Ink) -> [String] {
+    func lines(_ cpu: Int, _ suspects: [CPUIntrusion]?, _ ink: Ink) -> [String] {
         func time(_ value: some BinaryInteger) -> String { Readable.duration(nanos: value) }
         var facts = Facts()
         facts.add(
@@ -118,28 +122,28 @@ struct NoiseReport: Sendable {
         var table = Table([.words("GAPS FROM"), .numbers("COUNT"), .words("")])
         let most = classes.map { 64 - $0.count.leadingZeroBitCount }.max() ?? 1
         for (from, count) in classes {
-            // By powers of two: the few long ones are what matters.
+            // By powers of two: the few long gaps matter.
             let bits = 64 - count.leadingZeroBitCount
             let bar = String(repeating: "=", count: max(1, bits * 30 / most))
             table.add([time(from), Readable.count(count), bar])
         }
         var lines = facts.lines(ink) + [""] + table.lines(ink) + [""]
         guard let suspects else {
-            return lines + ["/proc/interrupts tells nothing of CPU \(cpu)"]
+            return lines + ["/proc/interrupts does not list CPU \(cpu)"]
         }
-        var came = Table([.words("WHAT CAME IN"), .numbers("COUNT"), .numbers("A SECOND")])
+        var came = Table([.words("SOURCE"), .numbers("COUNT"), .numbers("RATE")])
         for suspect in suspects.prefix(20) {
             came.add([
                 suspect.name, Readable.count(suspect.count),
                 Readable.rate(suspect.count, nanos: nanos),
             ])
         }
-        lines += came.rows.isEmpty ? [ink.good("no interrupt came in")] : came.lines(ink)
+        lines += came.rows.isEmpty ? [ink.good("No interrupts.")] : came.lines(ink)
         return lines
     }
 }
 
-/// A measurement under way, between its thread and who waits for it.
+/// A measurement in progress, shared by its thread and the one that waits for it.
 private final class NoiseBox: Sendable {
     private let result = Mutex<(isDone: Bool, report: NoiseReport?)>((false, nil))
 

@@ -1,6 +1,6 @@
 // The files of a support bundle.
 
-import Checks
+import AgentAPI
 import Configuration
 import Glibc
 import JSON
@@ -12,16 +12,16 @@ struct SupportFiles {
     let folder: String
     /// The files, in order.
     private var files: [(name: String, bytes: Int)] = []
-    /// What could not be had, and why.
+    /// What is missing, and why.
     private var missing: [String] = []
 
-    /// Lines of each log that are taken.
+    /// Maximum lines of each log.
     private static let logLines = 2_000
-    /// Bytes of each log that are taken, where systemd does not keep it.
+    /// Maximum bytes of each log that systemd does not keep.
     private static let logBytes = 256 << 10
-    /// Files of the state that are named.
+    /// Maximum files of the state that are listed.
     private static let namesMax = 10_000
-    /// Seconds that another program may take.
+    /// Maximum seconds of another program.
     private static let secondsMax = 60
 
     init(folder: String) { self.folder = folder }
@@ -29,11 +29,7 @@ struct SupportFiles {
     mutating func fill(
         _ settings: Settings, status: () throws(CommandError) -> JSONValue
     ) throws(CommandError) {
-        do throws(SystemError) {
-            try Directory.create(folder)
-        } catch {
-            throw CommandError(error)
-        }
+        try CommandError.wrapping { () throws(SystemError) in try Directory.create(folder) }
         let about: JSONValue = [
             "version": .string(Version.text), "host": .string(Host.name),
             "time": .string(Readable.time(Clock.realtimeNanos())),
@@ -42,27 +38,24 @@ struct SupportFiles {
         try add("bourse.toml", TOMLEdit.withoutComments(try TextFile.read(settings.file) ?? ""))
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
-        let agent = AgentClient(socket: settings.agent.socket)
-        try attempt("state.json") { () throws(CommandError) in try agent.get("/v1/state") }
-        try attempt("observation.json") { () throws(CommandError) in
-            try agent.get("/v1/observation")
+        let agent = HostAgent(socket: settings.agent.socket)
+        for name in ["state", "observation", "changes"] {
+            try attempt("\(name).json") { () throws(CommandError) in
+                try agent.ask { (agent) throws(AgentError) in try agent.get("/v1/\(name)") }
+            }
         }
-        try attempt("changes.json") { () throws(CommandError) in try agent.get("/v1/changes") }
         try attempt("events.json") { () throws(CommandError) in try Self.events(agent) }
         for unit in settings.agent.units { try addLog(unit, settings) }
     }
 
-    /// Packs the files and takes them away.
+    /// Packs the files and removes them.
     mutating func pack(into target: String) throws(CommandError) {
         let parent = Directory.parent(of: folder) ?? "."
         let name = folder.split(separator: "/").last.map(String.init) ?? folder
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run(
+        let done = try CommandError.wrapping { () throws(SystemError) in
+            try Program.run(
                 "/bin/tar", ["-czf", target, "-C", parent, "--", name],
                 secondsMax: Self.secondsMax)
-        } catch {
-            throw CommandError(error)
         }
         guard done.status == 0 else {
             throw CommandError("tar could not write \(target): \(done.errors)")
@@ -70,7 +63,7 @@ struct SupportFiles {
         remove()
     }
 
-    /// Takes the files away.
+    /// Removes the files.
     func remove() {
         for file in files { try? Directory.remove(Directory.join(folder, file.name)) }
         _ = unsafe rmdir(folder)
@@ -88,7 +81,7 @@ struct SupportFiles {
     func text(_ target: String) -> [String] {
         var table = Table([.words("FILE"), .numbers("SIZE")])
         for file in files { table.add([file.name, Readable.bytes(file.bytes)]) }
-        return ["wrote \(target)"] + table.lines(.none) + missing.map { "not in it: \($0)" }
+        return ["Wrote \(target)"] + table.lines(.none) + missing.map { "missing: \($0)" }
     }
 
     // MARK: Parts
@@ -98,7 +91,7 @@ struct SupportFiles {
         files.append((name, text.utf8.count))
     }
 
-    /// Adds what may not be to be had.
+    /// Adds a file that may be unavailable.
     private mutating func attempt(
         _ name: String, _ get: () throws(CommandError) -> JSONValue
     ) throws(CommandError) {
@@ -128,38 +121,39 @@ struct SupportFiles {
             let bytes = try? file.read(
                 count: Self.logBytes, at: max(0, size - Self.logBytes))
         else {
-            missing.append("\(name): neither systemd's journal nor \(path) has anything of it")
+            missing.append("\(name): neither systemd's journal nor \(path) holds its log")
             return
         }
         try add(name, String(decoding: bytes, as: UTF8.self))
     }
 
     /// All events that the agent keeps.
-    private static func events(_ agent: AgentClient) throws(CommandError) -> JSONValue {
-        var all: [JSONValue] = []
-        var after: Int64 = 0
+    private static func events(_ agent: HostAgent) throws(CommandError) -> JSONValue {
+        var all: [AlarmEvent] = []
         while true {
-            let answer = try agent.get("/v1/events?after=\(after)")
-            guard case .array(let some)? = answer["events"],
-                let last = some.last?["sequence"]?.whole, last > after
-            else { return .array(all) }
-            all += some
-            after = last
+            let after = all.last?.sequence ?? 0
+            let more = try agent.ask { (agent) throws(AgentError) in
+                try agent.events(after: after).events
+            }
+            guard let last = more.last, last.sequence > after else {
+                return .array(all.map(\.json))
+            }
+            all += more
         }
     }
 
-    /// The files of a state directory, a line each: bytes, permissions and path.
+    /// The files of a state directory, one per line: bytes, permissions and path.
     private static func names(in state: String) -> String {
         var lines: [String] = []
-        var rest = [""]
-        while let path = rest.popLast(), lines.count < namesMax {
+        var pending = [""]
+        while let path = pending.popLast(), lines.count < namesMax {
             let whole = path.isEmpty ? state : "\(state)/\(path)"
             var status = stat()
-            // A link is named and not followed: it may lead round in a circle.
+            // A link is listed but not followed: it may form a cycle.
             guard unsafe lstat(whole, &status) == 0 else { continue }
             if status.st_mode & S_IFMT == S_IFDIR {
                 let names = (try? Directory.names(in: whole)) ?? []
-                rest += names.reversed().map { path.isEmpty ? $0 : "\(path)/\($0)" }
+                pending += names.reversed().map { path.isEmpty ? $0 : "\(path)/\($0)" }
             } else {
                 let mode = String(status.st_mode & 0o7777, radix: 8)
                 lines.append("\(status.st_size)\t\(mode)\t\(path)")

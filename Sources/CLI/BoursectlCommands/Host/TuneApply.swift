@@ -8,16 +8,16 @@ import Presentation
 struct TuneApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Has the agent change what it may, and writes the files for the next start.",
+        abstract: "Makes the changes of the plan and writes the files for the next start.",
         discussion: """
-            Does what `boursectl tune plan` says is to do. What changes at once goes through the \
-            agent, check by check as `boursectl fix` does: only verbs that [agent] allow has, each \
-            written down with its undo. Files are written by root: settings of kernel and memory \
-            below /etc/sysctl.d and /etc/tmpfiles.d, and for the exchange's daemons drop-ins that \
-            keep them off the engine's CPU. They are replaced as a whole, and what is there \
-            already is left alone. The kernel's command line is never changed: it is shown.
+            Makes the changes that `boursectl tune plan` marks `to do`. Immediate changes go \
+            through the agent, check by check as with `boursectl fix`: only verbs that [agent] \
+            allow permits, each recorded with its undo. Root writes the files: kernel and memory \
+            settings below /etc/sysctl.d and /etc/tmpfiles.d, and drop-ins that keep the \
+            exchange's daemons off the engine's CPU. Files are replaced as a whole, and only where \
+            they differ. The kernel command line is shown, never changed.
 
-            Exit status 1 where something that is to do was not done.
+            Exit status 1 where a change could not be made.
 
             JSON: {"plan", "changes": [{"check", "line", "ok", "answer", "undo"}], "written": \
             [path], "removed": [path], "problems": [why], "next": [line], "undo": [line]}.

@@ -3,39 +3,40 @@
 import ArgumentParser
 import Checks
 import Configuration
+import HelperAPI
 import Presentation
 
 struct TuneGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tune", abstract: "Keeps this host off the engine's CPU.",
+        commandName: "tune", abstract: "Tunes this host for the engine's CPU.",
         subcommands: [TunePlanCommand.self, TuneApplyCommand.self])
 }
 
-/// Which host is tuned.
+/// The host to tune.
 struct TuneOptions: ParsableArguments {
     @OptionGroup var common: CommonOptions
 
     @Option(
         help: ArgumentHelp(
-            "Read, and write files, below this directory: a tree recorded of a host.",
+            "Read and write files below this directory, the recorded tree of a host.",
             valueName: "dir"))
     var root = ""
 
-    /// What it is to be told.
+    /// The tuning it needs.
     func tuning() throws(CommandError) -> TunePlan {
-        HostReading(plan: try common.settings().hostPlan, root: root).tuning()
+        HostReading(plan: HostPlan(try common.settings()), root: root).tuning()
     }
 }
 
 extension TunePlan {
     private static let headings: [Topic: String] = [
-        .processors: "CPUs of hot threads", .boot: "The kernel's command line",
+        .processors: "CPUs of hot threads", .boot: "Kernel command line",
         .interrupts: "Interrupts", .queues: "Network queues",
-        .frequency: "Frequency and idle states", .kernel: "Settings of the kernel",
-        .memory: "Settings of memory", .files: "Files, for the next start",
+        .frequency: "Frequency and idle states", .kernel: "Kernel settings",
+        .memory: "Memory settings", .files: "Files for the next start",
     ]
 
-    /// The items by topic, each with how it is and why it matters.
+    /// The items by topic, each with its state and why it matters.
     func lines(_ ink: Ink) -> [String] {
         var lines: [String] = []
         for topic in Topic.allCases {
@@ -55,31 +56,32 @@ extension TunePlan {
         return lines
     }
 
-    /// The files' texts, the boot line and what comes next.
+    /// The files' texts, the kernel command line and the next steps.
     func closing(_ ink: Ink) -> [String] {
         var lines: [String] = []
         for file in files where !file.isDone {
-            lines += ["", ink.heading(file.path) + (file.text == nil ? "  goes" : "")]
+            lines += ["", ink.heading(file.path) + (file.text == nil ? "  is removed" : "")]
             lines += (file.text ?? "").split(separator: "\n").map { "  \($0)" }
         }
         lines += bootLines(ink)
         let count = items.count { $0.state == .change }
         lines.append("")
         if isDone {
-            lines.append(ink.good("nothing is left to be done"))
+            lines.append(ink.good("Nothing is left to do."))
         } else if count > 0 {
-            lines.append("boursectl tune apply does what says `to do`; all else is for you")
+            lines.append(
+                "`boursectl tune apply` makes the changes marked `to do`; the rest is for you.")
         } else {
-            lines.append("what is left is for you")
+            lines.append("The rest is for you.")
         }
         return lines
     }
 
-    /// What its owner has to do for the kernel's command line.
+    /// What the owner has to do for the kernel command line.
     func bootLines(_ ink: Ink) -> [String] {
         guard !boot.missing.isEmpty else { return [] }
-        return ["", ink.heading("For you: the kernel's command line lacks")]
-            + ["  " + boot.missing.joined(separator: " "), "Do this:"]
+        return ["", ink.heading("For you: the kernel command line lacks")]
+            + ["  " + boot.missing.joined(separator: " "), "Add it with:"]
             + boot.commands.map { "  " + Table.printable($0) }
     }
 }

@@ -7,12 +7,12 @@ import Presentation
 struct TunePlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Shows what this host has to be told, and what it was told already.",
+        abstract: "Shows which settings this host needs, and which it has.",
         discussion: """
-            From what the configuration declares (matchd.cpu, [agent] interfaces) and from this \
-            host: the kernel's command line, interrupts, queues, governors, settings of kernel \
-            and memory, and the files that bring them back after a reboot. Nothing is changed; \
-            the agent need not run.
+            Derived from the configuration (matchd.cpu, [agent] interfaces) and from this host: \
+            the kernel command line, interrupts, queues, governors, kernel and memory settings, \
+            and the files that restore them after a reboot. It changes nothing; the agent need not \
+            be running.
 
             JSON: {"cpus", "done", "items": [{"topic", "name", "state": done, change, owner or \
             unknown, "text", "why", "requests": [line], "advice": [line]}], "boot": {"missing", \

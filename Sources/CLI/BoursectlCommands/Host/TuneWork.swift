@@ -1,14 +1,16 @@
 // What `tune apply` does, and its report.
 
+import AgentAPI
 import Checks
 import Glibc
+import HelperAPI
 import JSON
 import Platform
 import Presentation
 
-/// What was done of a plan.
+/// The work on a plan.
 struct TuneWork {
-    /// A change, as the agent answered.
+    /// A change with the agent's answer.
     struct Change {
         var check: String
         var line: String
@@ -18,7 +20,7 @@ struct TuneWork {
     }
 
     let root: String
-    /// What the agent may change.
+    /// The verbs that the agent may use.
     let allowed: [String]
     private var changes: [Change] = []
     private var written: [TuneFile] = []
@@ -29,35 +31,30 @@ struct TuneWork {
 
     var isDone: Bool { problems.isEmpty && changes.allSatisfy(\.isDone) }
 
-    /// Has the agent do what puts a check right.
-    mutating func change(_ item: TunePlan.Item, _ agent: AgentClient) {
+    /// Has the agent fix a check.
+    mutating func change(_ item: TunePlan.Item, _ agent: HostAgent) {
         func all(_ isDone: Bool, _ answer: String) -> [Change] {
             item.requests.map {
                 Change(check: item.name, line: $0.line, isDone: isDone, answer: answer)
             }
         }
         do throws(CommandError) {
-            let answer = try agent.post(
-                "/v1/fix", ["name": .string(item.name), "apply": .bool(true)])
-            if let refused = answer["refused"]?.text {
-                // The agent may have looked later than the plan.
-                let isRight = answer["requests"]?.texts?.isEmpty == true
-                changes += all(false, isRight ? "the agent finds otherwise: \(refused)" : refused)
+            let request = FixRequest(name: item.name, applies: true, by: nil)
+            let reply = try agent.ask { (agent) throws(AgentError) in try agent.fix(request) }
+            if let refused = reply.refused {
+                // The agent may have checked later than the plan.
+                let isRight = reply.requests.isEmpty
+                changes += all(false, isRight ? "the agent disagrees: \(refused)" : refused)
                 return
             }
-            guard case .array(let results)? = answer["results"] else {
-                throw CommandError("the agent's answer is not understood")
-            }
-            changes += results.map { result in
+            changes += reply.results.map { result in
                 Change(
-                    check: item.name, line: result["line"]?.text ?? "",
-                    isDone: result["ok"] == .bool(true), answer: result["answer"]?.text ?? "",
-                    undo: result["undo"]?.text)
+                    check: item.name, line: result.line, isDone: result.isDone,
+                    answer: result.answer, undo: result.undo)
             }
-            // It ends where its helper does not answer.
-            let asked = answer["requests"]?.texts ?? []
-            changes += asked.dropFirst(results.count).map {
-                Change(check: item.name, line: $0, isDone: false, answer: "was not tried")
+            // The agent stops where its helper does not answer.
+            changes += reply.requests.dropFirst(reply.results.count).map {
+                Change(check: item.name, line: $0, isDone: false, answer: "not attempted")
             }
         } catch {
             changes += all(false, error.problem)
@@ -85,7 +82,7 @@ struct TuneWork {
         }
     }
 
-    /// What takes files into use that the agent does not: units begin anew.
+    /// Commands that put the files into effect: units have to restart.
     private func next(_ tuning: TunePlan) -> [String] {
         var lines: [String] = []
         let denied = changes.filter { !$0.isDone && $0.answer.contains("[agent] allow") }
@@ -100,7 +97,7 @@ struct TuneWork {
         let units = (written + removed).compactMap(\.unit)
         guard !units.isEmpty else { return lines }
         lines.append("systemctl daemon-reload")
-        // Only an orderly restart of matchd checks that it comes back as it went.
+        // Only an upgrade verifies that matchd comes back in the same state.
         lines.append(
             units.contains("bourse-matchd.service")
                 ? "boursectl upgrade --force"
@@ -108,7 +105,7 @@ struct TuneWork {
         return lines
     }
 
-    /// What takes back all that was done here.
+    /// Commands that undo all of it.
     private var undo: [String] {
         var lines: [String] = []
         if changes.contains(where: { $0.undo != nil }) {
@@ -146,9 +143,9 @@ struct TuneWork {
         lines += written.map { ink.good("wrote \(root)\($0.path)") }
         lines += removed.map { ink.good("removed \(root)\($0.path)") }
         lines += problems.map { ink.bad(Table.printable($0)) }
-        if lines.isEmpty { lines.append("nothing was to do for boursectl") }
-        lines += Self.block("To take it into use:", next(tuning), ink)
-        lines += Self.block("To take it back:", undo, ink)
+        if lines.isEmpty { lines.append("There was nothing to change.") }
+        lines += Self.block("To put it into effect:", next(tuning), ink)
+        lines += Self.block("To undo it:", undo, ink)
         for item in tuning.items where !item.advice.isEmpty {
             lines += Self.block("For you: \(Table.printable(item.text))", item.advice, ink)
         }
@@ -157,8 +154,8 @@ struct TuneWork {
             lines += [
                 "",
                 ink.faint(
-                    "Interrupts, queues, threads and the bound on waking begin anew with a start: "
-                        + "[agent] automatic = true has the agent set them again."),
+                    "Interrupts, queues, threads and the wake-up bound are reset by a reboot: with "
+                        + "[agent] automatic = true the agent sets them again."),
             ]
         }
         return lines

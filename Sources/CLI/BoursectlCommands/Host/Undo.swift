@@ -1,13 +1,12 @@
 // undo
 
+import AgentAPI
 import ArgumentParser
-import Checks
-import JSON
 import Presentation
 
 struct UndoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "undo", abstract: "Takes back a change that the agent made.",
+        commandName: "undo", abstract: "Undoes a change that the agent made.",
         discussion: "JSON: {\"line\", \"ok\", \"answer\", \"undo\"}.")
 
     @OptionGroup var common: CommonOptions
@@ -17,10 +16,12 @@ struct UndoCommand: ParsableCommand {
     var id: Int64
 
     func run() throws {
-        let result = try common.agent().post(
-            "/v1/undo", ["id": .number(id), "operator": .string("\(try who.text())")])
-        let text = "\(result["line"]?.text ?? ""): \(result["answer"]?.text ?? "")"
-        common.out.give(result, text: [Table.printable(text)])
+        let request = UndoRequest(id: id, by: "\(try who.text())")
+        let result = try common.agent().ask { (agent) throws(AgentError) in
+            try agent.undo(request)
+        }
+        common.out.give(
+            result.json, text: [Table.printable("\(result.line): \(result.answer)")])
         if !result.isDone { throw ExitCode(CommandError.Code.failed.rawValue) }
     }
 }

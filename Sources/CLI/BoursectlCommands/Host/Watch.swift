@@ -1,8 +1,7 @@
 // watch
 
+import AgentAPI
 import ArgumentParser
-import Checks
-import JSON
 import Platform
 import Presentation
 
@@ -10,13 +9,13 @@ struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Shows this host and its exchange, live, until Ctrl-C.",
         discussion: """
-            On a terminal it redraws the screen each second; elsewhere it writes one state after \
-            the other. With --output json each state is one line.
+            On a terminal it redraws the screen every second; elsewhere it appends one state after \
+            another. With --output json each state is one line.
             """)
 
     @OptionGroup var common: CommonOptions
 
-    @Option(name: .shortAndLong, help: "Seconds between two looks.")
+    @Option(name: .shortAndLong, help: "Seconds between updates.")
     var seconds = 1
 
     func validate() throws {
@@ -31,7 +30,7 @@ struct WatchCommand: ParsableCommand {
         while true {
             do throws(CommandError) {
                 let view = try agent.state()
-                out.give(view.json, text: lines(view, before))
+                out.give(view.state.json, text: lines(view, before))
                 before = view
             } catch {
                 guard error.code == .notRunning, common.output == .text else { throw error }
@@ -55,48 +54,36 @@ struct WatchCommand: ParsableCommand {
             .words("UNIT"), .words("STATE"), .numbers("PID"), .numbers("RESTARTS"),
             .numbers("MEMORY"), .words("STATUS"),
         ])
-        for unit in view.rows("units") {
+        for unit in view.state.tables.units {
             units.add([
-                unit["name"]?.text ?? "",
-                "\(unit["active"]?.text ?? "") (\(unit["sub"]?.text ?? ""))",
-                "\(unit["pid"]?.whole ?? 0)", "\(unit["restarts"]?.whole ?? 0)",
-                unit["memoryBytes"]?.whole.map { Readable.bytes($0) } ?? "-",
-                unit["status"]?.text ?? "",
+                unit.name, "\(unit.active) (\(unit.sub))", "\(unit.pid)", "\(unit.restarts)",
+                unit.memoryBytes.map { Readable.bytes($0) } ?? "-", unit.status,
             ])
         }
         lines += units.lines(ink) + [""]
         var checks = Table([
-            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FOUND"),
+            .words("STATE"), .words("CHECK"), .numbers("VALUE"), .words("SINCE"), .words("FINDING"),
         ])
         for check in view.checks where check.state != .ok {
             checks.add(check.cells(now: view.time))
         }
         let good = view.checks.count { $0.state == .ok }
         return lines + (checks.rows.isEmpty ? [] : checks.lines(ink))
-            + [ink.faint("\(good) checks are as they should be")]
+            + [ink.faint("\(good) checks are ok")]
     }
 
     private func exchange(_ view: HostView, _ before: HostView?) -> String {
-        let now = view.json["exchange"]
-        func number(_ name: String, _ of: JSONValue?) -> Int64 { of?[name]?.whole ?? 0 }
-        guard now?["running"] == .bool(true) else {
+        guard let now = view.state.tables.exchange else {
             return common.out.ink.bad("matchd does not answer")
         }
         var rate = "-"
-        if let before, before.json["exchange"]?["running"] == .bool(true), view.time > before.time {
-            let grown = number("commands", now) - number("commands", before.json["exchange"])
+        if let before, let then = before.state.tables.exchange, view.time > before.time {
+            let grown = (now["commands"] ?? 0) - (then["commands"] ?? 0)
             rate = Readable.rate(max(0, grown), nanos: view.time - before.time)
         }
-        return "\(now?["role"]?.text ?? "")  epoch \(number("epoch", now))  "
-            + "\(Readable.count(number("released", now))) records  \(rate)  "
-            + "fsync p99 \(Readable.duration(nanos: number("syncP99Nanos", now)))  "
-            + "\(number("connections", now)) connections"
-    }
-}
-
-extension HostView {
-    /// The rows of a table of the state.
-    fileprivate func rows(_ name: String) -> [JSONValue] {
-        if case .array(let rows) = json[name] { rows } else { [] }
+        return "\(now.role.name)  epoch \(now.epoch)  "
+            + "\(Readable.count(now["released"] ?? 0)) records  \(rate)  "
+            + "fsync p99 \(Readable.duration(nanos: now["syncP99Nanos"] ?? 0))  "
+            + "\(now["connections"] ?? 0) connections"
     }
 }

@@ -9,15 +9,15 @@ import Presentation
 struct JournalAcceptClockCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accept-clock",
-        abstract: "Says that the host's clock is right, though it is far ahead of the log.",
+        abstract: "Confirms that the host's clock is right although it is far ahead of the log.",
         discussion: """
-            After a boot nothing but the host's clock tells how long the exchange was away, and \
-            what it stamps stands for ever. So a clock more than a week ahead of the log's last \
-            record is refused by matchd, which names the days. Put a wrong clock right. For a \
-            right one, as after a long holiday, this notes that it is; the note holds for a week \
-            of that clock. matchd must not run.
+            After a boot only the host's clock shows how long the exchange was down, and its time \
+            stamps are permanent. matchd therefore refuses a clock that is more than a week ahead \
+            of the log's last record, and reports the difference. Correct a wrong clock. If the \
+            clock is right, as after a long pause, this command notes that; the note is valid for \
+            a week of that clock. matchd must not be running.
 
-            It asks for today's date, as the host's clock has it; --confirm DATE says it beforehand.
+            It asks for today's date by the host's clock; --confirm DATE confirms beforehand.
 
             JSON: {"accepted"}, milliseconds since 1970.
 
@@ -31,21 +31,17 @@ struct JournalAcceptClockCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(settings, "a running matchd has a clock that it follows")
-            let now = Clock.realtimeNanos()
-            let today = String(Readable.time(now).prefix(10))
-            try Confirmation.ask(
-                "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
-                confirm)
-            try withExtendedLifetime(hold) { () throws(JournalError) in
-                try JournalPlace(settings).acceptClock(now)
-            }
-            common.out.give(
-                ["accepted": .number(now / 1_000_000)],
-                text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
-        } catch {
-            throw CommandError(any: error)
+        let hold = try JournalHold(settings, "a running matchd has accepted the clock")
+        let now = Clock.realtimeNanos()
+        let today = String(Readable.time(now).prefix(10))
+        try Confirmation.ask(
+            "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
+            confirm)
+        try withExtendedLifetime(hold) { () throws(JournalError) in
+            try JournalPlace(settings).acceptClock(now)
         }
+        common.out.give(
+            ["accepted": .number(now / 1_000_000)],
+            text: ["Noted. Start matchd again: systemctl start bourse-matchd"])
     }
 }

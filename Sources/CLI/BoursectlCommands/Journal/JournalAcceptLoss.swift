@@ -10,20 +10,20 @@ import Wire
 struct JournalAcceptLossCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accept-loss",
-        abstract: "Goes on with what is left of a damaged journal.",
+        abstract: "Continues with what is left of a damaged journal.",
         discussion: """
-            For a journal that matchd refuses, where neither a backup nor a standby has the rest: \
-            keeps the records up to --after, and gives up what was acknowledged behind it. \
-            Clients were told of those orders and trades: reconcile with them.
+            For a journal that matchd refuses where neither a backup nor a standby has the missing \
+            records: keeps the records up to --after, and gives up those that were acknowledged \
+            after it. Clients have seen those orders and trades: reconcile with them.
 
-            Nothing is deleted: what is given up is moved to journal/cut, and snapshots of later \
-            records get other names. matchd must not run. The journal that is left is checked as \
-            a whole before this ends.
+            Nothing is deleted: what is given up moves to journal/cut, and snapshots of later \
+            records are renamed. matchd must not be running. The remaining journal is checked as a \
+            whole.
 
-            --before is for a journal that lacks its first segments: it goes on with what follows, \
-            where a snapshot stands for them.
+            --before is for a journal that lacks its first segments: it continues with the records \
+            that follow, where a snapshot covers the missing ones.
 
-            It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
+            It asks for the sequence to be typed again; --confirm SEQUENCE confirms beforehand.
 
             JSON: {"last", "records"}
 
@@ -33,8 +33,8 @@ struct JournalAcceptLossCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: ReasonedSignatureOptions
-    @Option(help: "The last record that stays.") var after: UInt64?
-    @Option(help: "The first record that stays.") var before: UInt64?
+    @Option(help: "The last record to keep.") var after: UInt64?
+    @Option(help: "The first record to keep.") var before: UInt64?
     @Option(help: ArgumentHelp("The sequence again.", valueName: "sequence"))
     var confirm: UInt64?
 
@@ -44,43 +44,40 @@ struct JournalAcceptLossCommand: ParsableCommand {
         }
         guard after != 0, before != 0 else {
             throw ValidationError(
-                "Without any record there is nothing to go on with: boursectl init --new-journal.")
+                "No record would be left to continue with: use boursectl init --new-journal."
+            )
         }
     }
 
     func run() throws {
         let audit = try signature.audit()
         let settings = try common.settings()
-        do {
-            let hold = try JournalHold(
-                settings, "a running matchd has lost nothing that could be accepted")
-            let place = JournalPlace(settings)
-            let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
-            let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")
-            try Confirmation.ask(
-                "Type \(sequence) to give up all records \(side) it: ", "\(sequence)",
-                confirm.map { "\($0)" })
-            let left = try withExtendedLifetime(hold) {
-                if let before {
-                    return try Journal.acceptLoss(place, before: before, snapshots: snapshots)
-                }
-                return try Journal.acceptLoss(
-                    place, after: sequence, snapshots: snapshots,
-                    reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
+        let hold = try JournalHold(
+            settings, "a running matchd has lost no records")
+        let place = JournalPlace(settings)
+        let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+        let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")
+        try Confirmation.ask(
+            "Type \(sequence) to give up all records \(side) it: ", "\(sequence)",
+            confirm.map { "\($0)" })
+        let left = try withExtendedLifetime(hold) {
+            if let before {
+                return try Journal.acceptLoss(place, before: before, snapshots: snapshots)
             }
-            common.out.give(
-                [
-                    "last": .number(left.lastSequence),
-                    "records": .number(left.lastSequence + 1 - left.firstSequence),
-                ],
-                text: [
-                    "The journal has the records \(left.firstSequence) to "
-                        + "\(left.lastSequence); what was cut is in "
-                        + "\(settings.journalDirectory)/cut. Start matchd again: "
-                        + "systemctl start bourse-matchd"
-                ])
-        } catch {
-            throw CommandError(any: error)
+            return try Journal.acceptLoss(
+                place, after: sequence, snapshots: snapshots,
+                reason: "\(audit.operatorName) accepts the loss: \(audit.reason)")
         }
+        common.out.give(
+            [
+                "last": .number(left.lastSequence),
+                "records": .number(left.lastSequence + 1 - left.firstSequence),
+            ],
+            text: [
+                "The journal has the records \(left.firstSequence) to "
+                    + "\(left.lastSequence); what was cut is in "
+                    + "\(settings.journalDirectory)/cut. Start matchd again: "
+                    + "systemctl start bourse-matchd"
+            ])
     }
 }

@@ -12,8 +12,9 @@ struct JournalDumpCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dump", abstract: "Prints the records of the journal.",
         discussion: """
-            One line a record: sequence, time, session/number, kind, fields. Prices are in ticks, \
-            quantities in lots, amounts in smallest units. Secrets are sealed and not shown.
+            One line per record: sequence, time, session/number, kind, fields. Prices are in \
+            ticks, quantities in lots, amounts in smallest units. Secrets are sealed and not \
+            shown.
 
             With --output json every line is an object: {"sequence", "time", "epoch", "session", \
             "number", "kind", …}, and "voided": true where a later record voids it.
@@ -29,7 +30,7 @@ struct JournalDumpCommand: ParsableCommand {
 
     func validate() throws {
         guard from >= 1, from <= to else {
-            throw ValidationError("--from is at least 1 and not above --to.")
+            throw ValidationError("--from is at least 1 and at most --to.")
         }
         let kinds = CommandKind.allCases.map { "\($0)" }
         guard kind == nil || kinds.contains(kind ?? "") else {
@@ -39,7 +40,7 @@ struct JournalDumpCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
-        // A damaged journal is printed up to the damage, without marks of what is voided.
+        // A damaged journal is printed up to the damage, without marking voided records.
         let found = try? JournalOnDisk.inspect(settings)
         let (first, last) = (found?.firstSequence ?? 1, found?.lastSequence ?? .max)
         guard max(from, first) <= min(to, last) else { return }
@@ -61,7 +62,7 @@ struct JournalDumpCommand: ParsableCommand {
     }
 }
 
-/// Writes records to standard output, many at a time.
+/// Writes records to standard output in batches.
 private struct RecordPrinter {
     let format: OutputFormat
     let kind: String?

@@ -12,9 +12,9 @@ struct JournalGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal", abstract: "The log on disk.",
         discussion: """
-            Reading it changes nothing and works while matchd runs and while it does not. What \
-            changes it needs matchd to be stopped: void, accept-loss, accept-clock, clear-fault, \
-            renew-guards.
+            Verbs that read the journal change nothing and work whether or not matchd is running. \
+            Those that change it need matchd to be stopped: void, accept-loss, accept-clock, \
+            clear-fault, renew-guards.
             """,
         subcommands: [
             JournalVerifyCommand.self, JournalDumpCommand.self, JournalRehearseCommand.self,
@@ -24,10 +24,10 @@ struct JournalGroup: ParsableCommand {
         ])
 }
 
-/// The journal, also while matchd writes on.
+/// The journal, also while matchd writes to it.
 enum JournalOnDisk {
-    /// What stands there. A write that is under way can look like damage for a moment, so that is
-    /// looked at again before it is believed.
+    /// Inspects it. A write in progress can look like damage for a moment, so damage is confirmed
+    /// by another look.
     static func inspect(
         _ settings: Settings, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
@@ -45,7 +45,7 @@ enum JournalOnDisk {
     private static func inspectOnce(
         _ settings: Settings, _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> RecoveredJournal {
-        // Asked first: a running matchd may be further when the journal is read.
+        // Read first: a running matchd may write on before the journal is read.
         let floor = try Journal.floor(JournalPlace(settings))
         return try Journal.inspect(
             directory: settings.journalDirectory, floor: floor, progress: progress)
@@ -61,11 +61,11 @@ extension JournalPlace {
     }
 }
 
-/// The right to change a journal: its owner's, while matchd does not run.
+/// The right to change a journal: its owner's, while matchd is not running.
 struct JournalHold {
     private let lock: StateLock
 
-    /// Takes it. `why` is said where a running matchd has it.
+    /// Acquires it. `why` is the repair where a running matchd holds it.
     init(_ settings: Settings, _ why: String) throws {
         let directory =
             Directory.exists(settings.journalDirectory) ? settings.journalDirectory : settings.state
@@ -73,7 +73,7 @@ struct JournalHold {
         guard owner == geteuid() else {
             throw CommandError(
                 "\(directory) belongs to user \(owner)",
-                repair: "run it as that user, so that matchd can write on: sudo -u '#\(owner)' "
+                repair: "run it as that user, so that matchd can still write: sudo -u '#\(owner)' "
                     + "boursectl …")
         }
         do {
@@ -84,9 +84,9 @@ struct JournalHold {
     }
 }
 
-/// A question whose answer has to be typed.
+/// A question that the operator has to answer by typing a word.
 enum Confirmation {
-    /// Goes on where `wanted` is typed, or was given beforehand.
+    /// Returns where `wanted` is typed or was given beforehand, else throws.
     static func ask(_ question: String, _ wanted: String, _ given: String?) throws(CommandError) {
         if let given {
             guard given == wanted else {
@@ -96,7 +96,7 @@ enum Confirmation {
         }
         guard Terminal.isTerminal(STDIN_FILENO) else {
             throw CommandError(
-                "nobody is there to confirm", repair: "add --confirm \(wanted)", code: .usage)
+                "confirmation needs a terminal", repair: "add --confirm \(wanted)", code: .usage)
         }
         Terminal.write(question, to: STDERR_FILENO)
         guard readLine() == wanted else { throw CommandError("not confirmed; nothing was done") }

@@ -9,10 +9,10 @@ struct JournalRehearseCommand: ParsableCommand {
         commandName: "rehearse",
         abstract: "Re-executes the journal with this version and compares the hashes.",
         discussion: """
-            Before an upgrade is switched on: what is installed here executes the whole log from \
-            its beginning, beside the running exchange and without touching it. It must come to \
-            the hash of every mark in the log and of every snapshot, and its books must balance. \
-            Any difference ends it with exit status 1.
+            Run it before an upgrade: the installed version executes the whole log from its \
+            beginning, beside the running exchange and without touching it. It must reproduce the \
+            hash of every mark in the log and of every snapshot, and its books must balance. Any \
+            difference ends it with exit status 1.
 
             JSON: {"ok", "last", "applied", "voided", "hashMarks", "snapshots", "eventHash", \
             "stateHash", "seconds"}; snapshots is [{"sequence", "ok"}]. Where it fails {"ok": \

@@ -9,10 +9,10 @@ struct JournalVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Checks every record of the journal.",
         discussion: """
-            Looks at the checksum, sequence, time and epoch of every record. Unfinished bytes at \
-            the very end are what a crash or a running matchd leaves; they hold nothing that was \
-            acknowledged, and the next start cuts them off and keeps them in journal/cut. A \
-            journal that ends before a record that was durable is not whole.
+            Checks the checksum, sequence, time and epoch of every record. Incomplete bytes at the \
+            very end are left by a crash or a running matchd; they hold nothing that was \
+            acknowledged, and the next start moves them to journal/cut. A journal that ends before \
+            a durable record is damaged.
 
             JSON: {"ok", "journal", "segments", "bytes", "first", "last", "lastTime", "epoch", \
             "voided", "tail"}; tail is null or {"file", "offset", "bytes"}. For a damaged journal \

@@ -9,8 +9,8 @@ struct JournalVoidsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "voids", abstract: "Lists the records that operators voided.",
         discussion: """
-            Every replica remembers them for the life of the log, also when their records are \
-            older than the journal on disk. Who voided a record and why stands in the journal: \
+            Every replica remembers them for the life of the log, even when their records are \
+            older than the journal on disk. The journal records who voided a record and why: \
             boursectl journal dump --kind voidSequence.
 
             JSON: [SEQUENCE, …], in the order in which they were voided.

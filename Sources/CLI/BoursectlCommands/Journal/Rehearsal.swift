@@ -13,7 +13,7 @@ import Wire
 struct Rehearsal {
     let settings: Settings
 
-    /// What came of it.
+    /// The result.
     struct Report {
         var last: UInt64 = 0
         var applied: UInt64 = 0
@@ -48,18 +48,18 @@ struct Rehearsal {
             facts.add("snapshots", "\(Readable.count(snapshots.count)) agree")
             facts.add("event hash", Readable.hex(eventHash))
             facts.add("state hash", Readable.hex(stateHash))
-            return [ink.good("This version comes to the same state.")] + facts.lines(ink)
+            return [ink.good("This version reproduces the state.")] + facts.lines(ink)
         }
     }
 
-    /// Executes all of it.
+    /// Executes the whole journal.
     func run() throws(CommandError) -> Report {
         do {
             let journal = try JournalOnDisk.inspect(settings)
             guard !journal.isEmpty else { throw CommandError("the journal is empty") }
             return try rehearse(journal)
         } catch {
-            throw CommandError(any: error)
+            throw CommandError(error)
         }
     }
 
@@ -95,7 +95,7 @@ struct Rehearsal {
     ) throws -> Engine {
         if journal.firstSequence <= 1 {
             guard let genesis = journal.genesis else {
-                throw CommandError("the journal has no first record that this version can read")
+                throw CommandError("this version cannot read the journal's first record")
             }
             return Engine(limits: genesis.limits, keepsEvents: false)
         }
@@ -106,7 +106,7 @@ struct Rehearsal {
             }
         }
         throw CommandError(
-            any: JournalError.noSnapshot(
+            JournalError.noSnapshot(
                 directory: journal.directory, first: journal.firstSequence))
     }
 
@@ -127,7 +127,7 @@ struct Rehearsal {
         report.hashMarks += counts.hashMarks
     }
 
-    /// What a replay meets.
+    /// Counts of a replay.
     private final class Counts {
         var applied: UInt64 = 0
         var voided: UInt64 = 0
@@ -155,42 +155,42 @@ struct Rehearsal {
         guard engine.stateHash() == found.info.stateHash, engine.eventHash == found.info.eventHash
         else {
             throw CommandError(
-                "this version comes to another state than the snapshot of record \(sequence)",
+                "this version reaches another state than the snapshot of record \(sequence)",
                 repair: "do not switch to this version; keep the journal and this message")
         }
     }
 }
 
-/// Says which record stops the engine, should one do so: it is a bug that would stop every replica.
+/// Reports which record stops the engine: a bug that would stop every replica.
 enum CrashNote {
     /// The record that is being executed. Only the thread that executes writes it, and only its own
     /// signal handler reads it.
     nonisolated(unsafe) static var next: UInt64 = 0
 
-    /// Begins to listen for the process's end by a trap.
+    /// Reports when a trap ends the process.
     static func install() {
         for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT] {
             signal(number) { number in
                 // Only what may be called in a signal handler, signal-safety(7).
-                CrashNote.say("\nboursectl: the engine of this version stops at record ")
-                unsafe CrashNote.say(CrashNote.next)
-                CrashNote.say("\n")
+                CrashNote.write("\nboursectl: the engine of this version stops at record ")
+                unsafe CrashNote.write(CrashNote.next)
+                CrashNote.write("\n")
                 signal(number, SIG_DFL)
                 raise(number)
             }
         }
     }
 
-    private static func say(_ text: StaticString) {
-        _ = unsafe write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+    private static func write(_ text: StaticString) {
+        _ = unsafe Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
     }
 
-    private static func say(_ value: UInt64) {
+    private static func write(_ value: UInt64) {
         var divisor: UInt64 = 1
         while value / divisor >= 10 { divisor *= 10 }
         while divisor > 0 {
             var digit = UInt8(ascii: "0") + UInt8(value / divisor % 10)
-            _ = unsafe write(STDERR_FILENO, &digit, 1)
+            _ = unsafe Glibc.write(STDERR_FILENO, &digit, 1)
             divisor /= 10
         }
     }

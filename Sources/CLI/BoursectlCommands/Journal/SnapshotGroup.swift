@@ -19,10 +19,10 @@ struct SnapshotFile {
     /// Its size.
     let bytes: Int
 
-    /// As objects have it.
+    /// As JSON.
     var json: JSONValue { ["sequence": .number(sequence), "bytes": .number(bytes)] }
 
-    /// The snapshots of an exchange, the newest first. What is in them is not looked at.
+    /// The snapshots of an exchange, the newest first. Their contents are not read.
     static func list(_ settings: Settings) -> [SnapshotFile] {
         let directory = settings.snapshotsDirectory
         let names = (try? Directory.names(in: directory)) ?? []
@@ -35,7 +35,7 @@ struct SnapshotFile {
         }.sorted { $0.sequence > $1.sequence }
     }
 
-    /// In a few words.
+    /// A summary.
     static func summary(_ snapshots: [SnapshotFile]) -> String {
         guard let newest = snapshots.first else { return "none yet" }
         return "\(snapshots.count), the newest at record \(Readable.count(newest.sequence)) "

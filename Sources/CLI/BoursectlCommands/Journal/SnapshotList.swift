@@ -19,6 +19,6 @@ struct SnapshotListCommand: ParsableCommand {
         }
         common.out.give(
             .array(snapshots.map(\.json)), table: table,
-            empty: "There is no snapshot yet: auditd writes them, and matchd when it stops.")
+            empty: "There are no snapshots yet: auditd writes them, and matchd when it stops.")
     }
 }

@@ -11,8 +11,8 @@ struct SnapshotVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Loads every snapshot and checks its hashes and balances.",
         discussion: """
-            Exit status 1 when one is damaged. Recovery passes over a damaged one and takes the \
-            one before it.
+            Exit status 1 where one is damaged. Recovery skips a damaged snapshot and uses the one \
+            before it.
 
             JSON: [{"sequence", "ok", "time", "stateHash", "problem"}]; time and stateHash, or \
             problem, are null.
@@ -42,9 +42,11 @@ struct SnapshotVerifyCommand: ParsableCommand {
                 "problem": result.problem.map { .string($0) } ?? .null,
             ])
         }
-        common.out.give(.array(rows), table: table, empty: "There is no snapshot yet.")
+        common.out.give(.array(rows), table: table, empty: "There are no snapshots yet.")
         guard isWhole else {
-            if common.output == .text { Terminal.warn(ink.bad("At least one is damaged.")) }
+            if common.output == .text {
+                Terminal.warn(ink.bad("At least one snapshot is damaged."))
+            }
             throw ExitCode(CommandError.Code.failed.rawValue)
         }
     }

@@ -14,17 +14,17 @@ struct VoidCommand: ParsableCommand {
         commandName: "void",
         abstract: "Voids a record that stops the engine, so that the exchange can start again.",
         discussion: """
-            For one case only: a record that stops the engine by a bug would stop it again at \
-            every start. After two starts that died at one record matchd says so and names it; \
-            only that record is taken here. Voided, every replica passes over it, as if it had \
+            For one case only: a record on which a bug stops the engine, which would stop it again \
+            at every start. After two starts that died at the same record matchd reports its \
+            sequence; only that record can be voided. Every replica then skips it as if it had \
             been refused. It stays in the journal, with who voided it and why.
 
-            matchd must not run: what a running engine has executed cannot be taken back without \
-            making all replicas differ. For the same reason a record is refused that a hash mark \
-            or a snapshot stands behind. What a wrong credit did is put right by a new command, \
-            as `boursectl debit`.
+            matchd must not be running: what a running engine has executed cannot be undone \
+            without making replicas differ. For the same reason a record that a hash mark or a \
+            snapshot follows cannot be voided. A wrong credit is corrected by a new command, as \
+            `boursectl debit`.
 
-            It asks for the sequence to be typed again; --confirm SEQUENCE says it beforehand.
+            It asks for the sequence to be typed again; --confirm SEQUENCE confirms beforehand.
 
             JSON: {"sequence", "voids"}
 
@@ -41,18 +41,14 @@ struct VoidCommand: ParsableCommand {
     func run() throws {
         let audit = try signature.audit()
         let settings = try common.settings()
-        do {
-            let lock = try JournalHold(settings, "voiding is for a matchd that cannot start")
-            let written = try withExtendedLifetime(lock) { try append(audit, settings) }
-            common.out.give(
-                ["sequence": .number(written), "voids": .number(sequence)],
-                text: [
-                    "Record \(sequence) is voided by record \(written). Start matchd again: "
-                        + "systemctl start bourse-matchd"
-                ])
-        } catch {
-            throw CommandError(any: error)
-        }
+        let lock = try JournalHold(settings, "voiding is for a matchd that cannot start")
+        let written = try withExtendedLifetime(lock) { try append(audit, settings) }
+        common.out.give(
+            ["sequence": .number(written), "voids": .number(sequence)],
+            text: [
+                "Record \(sequence) is voided by record \(written). Start matchd again: "
+                    + "systemctl start bourse-matchd"
+            ])
     }
 
     private func append(_ audit: Audit, _ settings: Settings) throws -> UInt64 {
@@ -93,7 +89,7 @@ struct VoidCommand: ParsableCommand {
     private func check(_ journal: RecoveredJournal, _ settings: Settings) throws {
         guard sequence > 1, sequence <= journal.lastSequence else {
             throw CommandError(
-                "there is no record \(sequence) to void: they go from 2 to "
+                "there is no record \(sequence) to void: records go from 2 to "
                     + "\(journal.lastSequence)", code: .usage)
         }
         guard !journal.voided.contains(sequence) else {
@@ -103,8 +99,8 @@ struct VoidCommand: ParsableCommand {
         let snapshots = try SnapshotStore(directory: settings.snapshotsDirectory).sequences()
         if let behind = snapshots.first(where: { $0 >= sequence }) {
             throw CommandError(
-                "the snapshot of record \(behind) was made after it: it was executed and cannot be "
-                    + "taken back", repair: "put it right by a new command, as `boursectl debit`")
+                "the snapshot of record \(behind) follows it: it was executed and cannot be undone",
+                repair: "correct it with a new command, as `boursectl debit`")
         }
         var (text, mark): (String?, UInt64?) = (nil, nil)
         let reader = JournalReader(directory: journal.directory, from: sequence)
@@ -122,8 +118,8 @@ struct VoidCommand: ParsableCommand {
         {}
         if let mark {
             throw CommandError(
-                "the hash mark of record \(mark) was made after it: it was executed and cannot be "
-                    + "taken back", repair: "put it right by a new command, as `boursectl debit`")
+                "the hash mark of record \(mark) follows it: it was executed and cannot be undone",
+                repair: "correct it with a new command, as `boursectl debit`")
         }
         Terminal.warn(text ?? "record \(sequence)")
     }
@@ -143,7 +139,7 @@ struct VoidCommand: ParsableCommand {
         guard mark?.last == sequence, mark?.before == sequence else {
             throw CommandError(
                 "no two starts of matchd died at record \(sequence)",
-                repair: "start matchd: should a record stop it twice, it names that record")
+                repair: "start matchd: if a record stops it twice, it reports that record")
         }
     }
 

@@ -10,8 +10,8 @@ struct AssetAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds an asset.",
         discussion: """
-            The scale is how many decimals its smallest unit has, 0 to 18; it never changes. \
-            Repeated with the same scale it does nothing.
+            The scale is the number of its decimals, 0 to 18; it never changes. Repeated with the \
+            same scale, the command changes nothing.
 
             JSON: {"sequence", "id", "code", "scale"}
 
@@ -22,11 +22,12 @@ struct AssetAddCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "Its code, as BTC: up to 16 characters.") var code: String
-    @Option(help: "Decimals of its smallest unit, 0 to 18.") var scale: Int
+    @Option(help: "Number of decimals, 0 to 18.") var scale: Int
 
     func run() throws {
         guard let text = Text16(code), !text.isEmpty else {
-            throw CommandError("\(code) is no code: up to 16 plain characters", code: .usage)
+            throw CommandError(
+                "\(code) is not a valid code: use up to 16 ASCII characters", code: .usage)
         }
         guard (0...Int(Limits.scaleMax)).contains(scale) else {
             throw CommandError("the scale \(scale) is not within 0 to 18", code: .usage)
@@ -38,6 +39,6 @@ struct AssetAddCommand: ParsableCommand {
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
                 "code": .string(code), "scale": .number(scale),
-            ], text: ["Asset \(code) is there with \(scale) decimals. \(receipt.text)"])
+            ], text: ["Asset \(code) exists with \(scale) decimals. \(receipt.text)"])
     }
 }

@@ -6,7 +6,7 @@ import Terms
 
 struct AssetGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "asset", abstract: "What is held and traded: coins and tokens.",
+        commandName: "asset", abstract: "Assets: coins and tokens that are held and traded.",
         subcommands: [AssetAddCommand.self, AssetListCommand.self])
 }
 

@@ -8,10 +8,10 @@ import Terms
 
 struct AssetListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists the assets and what the house holds of them.",
+        commandName: "list", abstract: "Lists the assets and the house's position in them.",
         discussion: """
-            Customers: what all customer accounts have together. Fees and rounding: what the house \
-            took. Together with what withdrawals have in transit they are what came from outside.
+            Customers: the total of all customer accounts. Fees and rounding: the house's income. \
+            Together with withdrawals in transit they equal what came from outside.
 
             JSON: [{"id", "code", "scale", "customers", "fees", "rounding", "inTransit"}]
             """)
@@ -42,6 +42,6 @@ struct AssetListCommand: ParsableCommand {
         }
         common.out.give(
             .array(rows), table: table,
-            empty: "There is no asset yet. Add one: boursectl asset add BTC --scale 8")
+            empty: "There are no assets yet. Add one: boursectl asset add BTC --scale 8")
     }
 }

@@ -10,17 +10,17 @@ struct BookCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "book", abstract: "Shows a market's order book.",
         discussion: """
-            JSON: {"symbol", "bids", "asks"}, each a list of {"price", "quantity", "orders"} from \
-            the best price on. Hidden parts of icebergs are not in it.
+            JSON: {"symbol", "bids", "asks"}, each a list of {"price", "quantity", "orders"}, the \
+            best price first. Hidden iceberg quantities are not included.
             """)
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "The market's symbol.") var symbol: String
-    @Option(help: "Prices a side.") var depth = 10
+    @Option(help: "Price levels per side.") var depth = 10
 
     func validate() throws {
         guard (1...10_000).contains(depth) else {
-            throw ValidationError("--depth is from 1 to 10000.")
+            throw ValidationError("--depth takes 1 to 10000.")
         }
     }
 

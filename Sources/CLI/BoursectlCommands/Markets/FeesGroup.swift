@@ -6,12 +6,12 @@ import Terms
 
 struct FeesGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fees", abstract: "What trading costs, by tier and market.",
+        commandName: "fees", abstract: "Trading fees by tier and market.",
         discussion: """
-            Every account begins in tier 0. A tier has rates of its own and may have others for \
-            single markets. They are taken from what a side receives; an order's fee so far is \
-            rounded up to a smallest unit. Rebates are paid out of the fees of their asset, and \
-            only as far as these reach: see `boursectl fees fund`.
+            Every account begins in tier 0. A tier has its own rates and may have others for \
+            single markets. Fees are taken from what a side receives; an order's accumulated fee \
+            is rounded up to a smallest unit. Rebates are paid out of the fees of their asset, and \
+            only as far as those suffice: see `boursectl fees fund`.
             """,
         subcommands: [
             FeesSetCommand.self, FeesTierCommand.self, FeesListCommand.self, FeesReportCommand.self,

@@ -8,9 +8,10 @@ import Terms
 
 struct FeesListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists the rates of all tiers that have some.",
+        commandName: "list", abstract: "Lists the rates of all tiers.",
         discussion: """
-            JSON: [{"tier", "symbol", "maker", "taker", "accounts"}]; symbol null: the tier's own.
+            JSON: [{"tier", "symbol", "maker", "taker", "accounts"}]; symbol is null for the \
+            tier's own rates.
             """)
 
     @OptionGroup var common: CommonOptions

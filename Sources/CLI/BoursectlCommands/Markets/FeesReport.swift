@@ -8,11 +8,11 @@ import Terms
 
 struct FeesReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Reports what the house has of each asset.",
+        commandName: "report", abstract: "Reports the house's position in each asset.",
         discussion: """
-            Fees: taken, less rebates and what was collected and refunded. Rounding: what fees \
-            rounded up to a whole unit left over. Both are exact, and with what customers own and \
-            what withdrawals have in transit they are what came in.
+            Fees: fees taken, less rebates and what was collected and refunded. Rounding: the \
+            excess of fees that were rounded up to a whole unit. Both are exact; together with \
+            what customers own and withdrawals in transit they equal what came in.
 
             JSON: [{"asset", "fees", "rounding", "inTransit", "chain", "customers", "cameIn"}]
             """)
@@ -44,6 +44,6 @@ struct FeesReportCommand: ParsableCommand {
         }
         common.out.give(
             .array(rows), table: table,
-            empty: "There is no asset yet. Add one: boursectl asset add BTC --scale 8")
+            empty: "There are no assets yet. Add one: boursectl asset add BTC --scale 8")
     }
 }

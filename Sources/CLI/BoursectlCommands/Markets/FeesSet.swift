@@ -12,9 +12,10 @@ struct FeesSetCommand: ParsableCommand {
         commandName: "set", abstract: "Sets a tier's rates.",
         discussion: """
             A rate ends in % or bp (hundredths of a percent). A negative maker rate is a rebate; \
-            with the taker's it may not sum below zero. The highest is 10%.
+            maker and taker together may not be below zero. The highest rate is 10%.
 
-            JSON: {"sequence", "tier", "symbol", "maker", "taker"}; symbol null: the tier's own.
+            JSON: {"sequence", "tier", "symbol", "maker", "taker"}; symbol is null for the tier's \
+            own rates.
 
             EXAMPLE
               boursectl fees set --tier 0 --maker 0.1% --taker 0.1%
@@ -23,10 +24,10 @@ struct FeesSetCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
-    @Option(help: "Which tier, from 0.") var tier: UInt16
+    @Option(help: "The tier, from 0.") var tier: UInt16
     @Option(help: "Only for this market.") var symbol: String?
-    @Option(help: "What the resting side pays, as 0.1% or 10bp.") var maker: String
-    @Option(help: "What the incoming side pays, as 0.1% or 10bp.") var taker: String
+    @Option(help: "Rate of the resting side, as 0.1% or 10bp.") var maker: String
+    @Option(help: "Rate of the incoming side, as 0.1% or 10bp.") var taker: String
 
     func run() throws {
         let rates = (try Self.rate(maker, "--maker"), try Self.rate(taker, "--taker"))
@@ -40,7 +41,7 @@ struct FeesSetCommand: ParsableCommand {
         let tiers = session.replica.engine.limits.feeTiers
         guard tier < tiers else {
             throw CommandError(
-                "there is no tier \(tier): they go from 0 to \(tiers - 1)", code: .usage)
+                "there is no tier \(tier): tiers go from 0 to \(tiers - 1)", code: .usage)
         }
         let receipt = try session.submit(
             SetFees(
@@ -62,7 +63,7 @@ struct FeesSetCommand: ParsableCommand {
         let most = Int128(Limits.feeRateMax)
         guard let rate = DecimalNumber.rate(text, scale: 8), (-most...most).contains(rate) else {
             throw CommandError(
-                "\(option) \(text) is no rate",
+                "\(option) \(text) is not a valid rate",
                 repair: "write it as 0.1% or 10bp, at most 10%, with up to 6 decimals",
                 code: .usage)
         }

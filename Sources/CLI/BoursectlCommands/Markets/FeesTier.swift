@@ -8,13 +8,13 @@ import Wire
 
 struct FeesTierCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tier", abstract: "Puts an account into a tier.",
+        commandName: "tier", abstract: "Assigns an account to a tier.",
         discussion: #"JSON: {"sequence", "account", "tier"}"#)
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
-    @Argument(help: "Which tier, from 0.") var tier: UInt16
+    @Argument(help: "The tier, from 0.") var tier: UInt16
 
     func run() throws {
         let session = try common.exchange().session(signature.who)

@@ -1,4 +1,4 @@
-// fees collect, refund, fund
+// fees collect, fees refund, fees fund
 
 import ArgumentParser
 import Engine
@@ -7,20 +7,21 @@ import Presentation
 import Terms
 import Wire
 
-/// The arguments of a movement between the house's fees and an account.
+/// The arguments of a transfer between the house's fees and an account.
 struct FeeTransferOptions: ParsableArguments {
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: ReasonedSignatureOptions
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Argument(help: "The asset's code.") var asset: String
-    @Argument(help: "How much, as 20.5.") var amount: DecimalNumber
+    @Argument(help: "The amount, as 20.5.") var amount: DecimalNumber
     @OptionGroup var reference: BookingReference
 
     /// Moves the amount to the account (`sign` 1), or from it (−1).
     func run(sign: Int128, _ effect: String) throws {
         guard amount.digits > 0 else {
             throw CommandError(
-                "\(amount) is no amount to move", repair: "give how much", code: .usage)
+                "the amount \(amount) is not positive", repair: "give a positive amount",
+                code: .usage)
         }
         let audit = try signature.audit()
         let text = try reference.checked()
@@ -41,41 +42,43 @@ struct FeeTransferOptions: ParsableArguments {
                 "fees": .string("\(fees)"),
             ],
             text: [
-                "\(effect) \(amount.grouped()) \(asset.code), \(account.name). \(receipt.text)",
-                "The fees are \(fees.grouped()) \(asset.code) now.",
+                "\(effect) \(amount.grouped()) \(asset.code) \(sign > 0 ? "to" : "from") "
+                    + "\(account.name). \(receipt.text)",
+                "The fees are now \(fees.grouped()) \(asset.code).",
             ])
     }
 
     static let json =
-        #"JSON: {"sequence", "account", "asset", "amount", "fees"}; fees are what is left of them."#
+        #"JSON: {"sequence", "account", "asset", "amount", "fees"}; fees is what remains of them."#
 }
 
 struct FeesCollectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "collect", abstract: "Moves fees to an account of the house's owner.",
         discussion: """
-            Rebates are paid out of the fees of an asset: what is collected cannot be paid any more.
+            Rebates are paid out of the fees of an asset: what is collected is no longer available \
+            for them.
 
             \(FeeTransferOptions.json)
 
             EXAMPLE
               boursectl fees collect owner USDT 1200 --reference "fees 2026-11" --reason month
             """)
-    @OptionGroup var movement: FeeTransferOptions
-    func run() throws { try movement.run(sign: 1, "Collected") }
+    @OptionGroup var transfer: FeeTransferOptions
+    func run() throws { try transfer.run(sign: 1, "Collected") }
 }
 
 struct FeesRefundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "refund", abstract: "Gives fees back to a customer.",
+        commandName: "refund", abstract: "Refunds fees to a customer.",
         discussion: """
             \(FeeTransferOptions.json)
 
             EXAMPLE
               boursectl fees refund alice USDT 12.5 --reference "ticket 88" --reason "wrong tier"
             """)
-    @OptionGroup var movement: FeeTransferOptions
-    func run() throws { try movement.run(sign: 1, "Refunded") }
+    @OptionGroup var transfer: FeeTransferOptions
+    func run() throws { try transfer.run(sign: 1, "Refunded") }
 }
 
 struct FeesFundCommand: ParsableCommand {
@@ -89,6 +92,6 @@ struct FeesFundCommand: ParsableCommand {
             EXAMPLE
               boursectl fees fund owner BTC 2 --reference "rebates 2026-12" --reason rebates
             """)
-    @OptionGroup var movement: FeeTransferOptions
-    func run() throws { try movement.run(sign: -1, "Funded with") }
+    @OptionGroup var transfer: FeeTransferOptions
+    func run() throws { try transfer.run(sign: -1, "Funded the fees with") }
 }

@@ -11,14 +11,14 @@ struct InstrumentAddCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds a market.",
         discussion: """
-            A price is a multiple of --tick, a quantity of --lot; both stay as they are for good. \
-            One tick times one lot must be a whole number of the quote asset's smallest unit, so \
-            that every trade is paid exactly; if it is not, the answer names the nearest ones that \
-            are. Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
+            Prices are multiples of --tick, quantities of --lot; neither can change later. One \
+            tick times one lot must be a whole number of the quote asset's smallest unit, so that \
+            every trade is settled exactly; otherwise the error names the nearest valid ones. \
+            Without --price-max and --qty-max the ranges end at 1,000,000,000 ticks and lots.
 
             An order's fee is rounded up to a whole smallest unit. Where that unit is a hundredth \
-            or more of the smallest order, the market is refused, for fees would be far from their \
-            rates; --coarse-fees takes it all the same.
+            or more of the smallest order, the market is refused, since fees would be far from \
+            their rates; --coarse-fees adds it all the same.
 
             JSON: {"sequence", "id", "symbol"}
 
@@ -32,12 +32,12 @@ struct InstrumentAddCommand: ParsableCommand {
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "Its symbol, as BTCUSDT: up to 16 characters.") var symbol: String
     @Option(help: "The asset that is traded.") var base: String
-    @Option(help: "The asset it is paid in.") var quote: String
-    @Option(help: "Step of prices, as 0.01.") var tick: DecimalNumber
-    @Option(help: "Step of quantities, as 0.00001.") var lot: DecimalNumber
-    @Option(help: "State to begin in: trading, preopen, pause, halt or closed.")
+    @Option(help: "The asset that prices are in.") var quote: String
+    @Option(help: "Price step, as 0.01.") var tick: DecimalNumber
+    @Option(help: "Quantity step, as 0.00001.") var lot: DecimalNumber
+    @Option(help: "Initial state: trading, preopen, pause, halt or closed.")
     var begin: FirstState = .trading
-    @Flag(help: "Take a market whose fees round by a hundredth of an order or more.")
+    @Flag(help: "Accept a market whose fees round by a hundredth of an order or more.")
     var coarseFees = false
     @OptionGroup var terms: InstrumentTermsOptions
 
@@ -47,16 +47,16 @@ struct InstrumentAddCommand: ParsableCommand {
         try checkFees(command)
         if session.replica.engine.instrument(symbol: command.symbol) != nil {
             throw CommandError(
-                "\(symbol) exists",
-                repair: "see it with `boursectl instrument show \(symbol)`, change what can change "
-                    + "with `boursectl instrument set \(symbol)`")
+                "\(symbol) exists already",
+                repair: "see `boursectl instrument show \(symbol)`; change its terms with "
+                    + "`boursectl instrument set \(symbol)`")
         }
         let receipt = try session.submit(command)
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
                 "symbol": .string(symbol),
-            ], text: ["\(symbol) is there, in state \(begin.rawValue). \(receipt.text)"])
+            ], text: ["Added \(symbol) in state \(begin.rawValue). \(receipt.text)"])
     }
 
     /// Refuses a market whose fees would be far from their rates; warns where they are not near.
@@ -72,10 +72,11 @@ struct InstrumentAddCommand: ParsableCommand {
         }
     }
 
-    /// The command for what was typed.
+    /// The command for the given arguments.
     func command(_ replica: ExchangeReplica) throws -> SetInstrument {
         guard let text = Text16(symbol), !text.isEmpty else {
-            throw CommandError("\(symbol) is no symbol: up to 16 plain characters", code: .usage)
+            throw CommandError(
+                "\(symbol) is not a valid symbol: use up to 16 ASCII characters", code: .usage)
         }
         let (baseAsset, quoteAsset) = (try replica.asset(base), try replica.asset(quote))
         guard baseAsset.id != quoteAsset.id else {
@@ -94,7 +95,7 @@ struct InstrumentAddCommand: ParsableCommand {
     }
 }
 
-/// States that an instrument can be created in.
+/// Initial states of an instrument.
 enum FirstState: String, ExpressibleByArgument, CaseIterable {
     case trading, pause, halt, closed
     case preOpen = "preopen"

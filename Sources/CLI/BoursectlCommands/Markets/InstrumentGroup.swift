@@ -9,7 +9,7 @@ import Wire
 
 struct InstrumentGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "instrument", abstract: "Markets: what is traded against what, and how.",
+        commandName: "instrument", abstract: "Markets and their terms.",
         subcommands: [
             InstrumentAddCommand.self, InstrumentSetCommand.self, InstrumentReferenceCommand.self,
             InstrumentListCommand.self,
@@ -19,15 +19,15 @@ struct InstrumentGroup: ParsableCommand {
 
 /// The terms that may change while an instrument exists.
 struct InstrumentTermsOptions: ParsableArguments {
-    @Option(help: "Lowest price.") var priceMin: DecimalNumber?
-    @Option(help: "Highest price.") var priceMax: DecimalNumber?
-    @Option(help: "Lowest quantity of an order.") var qtyMin: DecimalNumber?
-    @Option(help: "Highest quantity of an order.") var qtyMax: DecimalNumber?
-    @Option(help: "Lowest price × quantity of an order, in the quote asset; 0: none.")
+    @Option(help: "Minimum price.") var priceMin: DecimalNumber?
+    @Option(help: "Maximum price.") var priceMax: DecimalNumber?
+    @Option(help: "Minimum quantity of an order.") var qtyMin: DecimalNumber?
+    @Option(help: "Maximum quantity of an order.") var qtyMax: DecimalNumber?
+    @Option(help: "Minimum price × quantity of an order, in the quote asset; 0: none.")
     var notionalMin: DecimalNumber?
-    @Option(help: "Highest price × quantity of an order, in the quote asset; 0: none.")
+    @Option(help: "Maximum price × quantity of an order, in the quote asset; 0: none.")
     var notionalMax: DecimalNumber?
-    @Option(help: "What the price band is measured from before the first trade.")
+    @Option(help: "Reference of the price band before the first trade.")
     var reference: DecimalNumber?
     @Option(help: "How far above the last price an order may be, as 10%; 0%: no limit.")
     var bandUp: String?
@@ -35,12 +35,12 @@ struct InstrumentTermsOptions: ParsableArguments {
     var bandDown: String?
     @Option(
         help: ArgumentHelp(
-            "What happens where an order meets its own account, unless it says so itself: "
+            "Self-trade prevention of orders that do not choose a mode: "
                 + "none, expire-maker, expire-taker, expire-both or decrement.",
             valueName: "mode"))
     var selfTradePrevention: PreventionMode?
 
-    /// Puts what was given into `terms`.
+    /// Applies the given options to `terms`.
     func apply(
         to terms: inout SetInstrument, grid: Grid, quote: AssetView
     ) throws {
@@ -62,7 +62,7 @@ struct InstrumentTermsOptions: ParsableArguments {
     private static func band(_ text: String, most: Int128) throws -> Int32 {
         guard let rate = DecimalNumber.rate(text, scale: 6), (0...most).contains(rate) else {
             throw InputError(
-                "\(text) is no band",
+                "\(text) is not a valid band",
                 repair: "give a percentage from 0% to \(DecimalNumber.percent(most, scale: 6)) "
                     + "with at most 4 decimals")
         }

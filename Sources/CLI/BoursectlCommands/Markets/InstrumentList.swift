@@ -45,6 +45,6 @@ struct InstrumentListCommand: ParsableCommand {
         }
         common.out.give(
             .array(rows), table: table,
-            empty: "There is no market yet. See: boursectl instrument add --help")
+            empty: "There are no markets yet. See: boursectl instrument add --help")
     }
 }

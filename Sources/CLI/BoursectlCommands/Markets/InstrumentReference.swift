@@ -9,11 +9,11 @@ import Wire
 
 struct InstrumentReferenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reference", abstract: "Sets what a market's price band is measured from.",
+        commandName: "reference", abstract: "Sets the reference of a market's price band.",
         discussion: """
             For a market whose last price is stale, so that orders at today's prices are outside \
-            its band. It holds until the next trade. What the band is measured from before the \
-            first trade is `instrument set --reference`.
+            its band. The reference applies until the next trade; for the one before the first \
+            trade, see `instrument set --reference`.
 
             JSON: {"sequence", "id", "symbol", "reference"}
 
@@ -40,7 +40,7 @@ struct InstrumentReferenceCommand: ParsableCommand {
                 "symbol": .string(symbol), "reference": .string(grid.text(ticks)),
             ],
             text: [
-                "The band of \(symbol) is measured from \(grid.grouped(ticks)) until its next "
+                "The price band of \(symbol) is around \(grid.grouped(ticks)) until its next "
                     + "trade. \(receipt.text)"
             ])
     }

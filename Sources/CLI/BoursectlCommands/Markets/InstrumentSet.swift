@@ -10,7 +10,8 @@ struct InstrumentSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Changes a market's ranges, bands and reference price.",
         discussion: """
-            What is not given stays. Open orders stay as they are, also those outside a new range.
+            Terms that are not given stay unchanged. Open orders stay as they are, even outside a \
+            new range.
 
             JSON: {"sequence", "id", "symbol"}
 
@@ -35,8 +36,8 @@ struct InstrumentSetCommand: ParsableCommand {
         try terms.apply(to: &command, grid: replica.grid(view), quote: quote)
         guard command != before else {
             throw CommandError(
-                "this changes nothing",
-                repair: "name what to change, as --price-max 100000",
+                "nothing would change",
+                repair: "give a new value, as --price-max 100000",
                 code: .usage)
         }
         let receipt = try session.submit(command)
@@ -44,12 +45,12 @@ struct InstrumentSetCommand: ParsableCommand {
             [
                 "sequence": .number(receipt.sequence), "id": .number(receipt.outcome.id),
                 "symbol": .string(symbol),
-            ], text: ["\(symbol) is changed. \(receipt.text)"])
+            ], text: ["\(symbol) was changed. \(receipt.text)"])
     }
 }
 
 extension SetInstrument {
-    /// The terms of an instrument as they stand.
+    /// The present terms of an instrument.
     init(_ view: InstrumentView, audit: Audit) {
         self.init(
             symbol: view.symbol, base: view.base, quote: view.quote,

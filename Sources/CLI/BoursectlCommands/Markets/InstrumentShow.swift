@@ -13,7 +13,7 @@ struct InstrumentShowCommand: ParsableCommand {
             JSON: {"id", "symbol", "base", "quote", "state", "tick", "lot", "priceMin", \
             "priceMax", "quantityMin", "quantityMax", "notionalMin", "notionalMax", "reference", \
             "bandUp", "bandDown", "last", "trades", "openOrders", "rebased", \
-            "selfTradePrevention"}; what is not set is null.
+            "selfTradePrevention"}; unset terms are null.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -79,7 +79,7 @@ struct InstrumentShowCommand: ParsableCommand {
         facts.add("band down", band(view.bandDown))
         facts.add("reference", grid.grouped(view.referencePrice))
         if view.rebasedPrice != .none {
-            facts.add("band measured from", grid.grouped(view.rebasedPrice))
+            facts.add("band reference", grid.grouped(view.rebasedPrice))
         }
         facts.add("self-trade prevention", "\(view.selfTradePrevention)")
         facts.add("last", grid.grouped(view.lastPrice))

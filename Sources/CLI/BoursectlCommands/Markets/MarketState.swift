@@ -21,7 +21,7 @@ struct StateChangeOptions: ParsableArguments {
         let id = isAll ? InstrumentID(0) : try session.replica.instrument(symbol).id
         if isAll, session.replica.instruments.isEmpty {
             throw CommandError(
-                "there is no market yet", repair: "see `boursectl instrument add --help`")
+                "there are no markets yet", repair: "see `boursectl instrument add --help`")
         }
         let receipt = try session.submit(
             SetInstrumentState(instrument: id, state: state, audit: audit))
@@ -47,7 +47,8 @@ struct HaltCommand: ParsableCommand {
 
 struct PauseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pause", abstract: "Pauses a market: orders enter and leave, none match.",
+        commandName: "pause",
+        abstract: "Pauses a market: orders are accepted and cancelled, none match.",
         discussion: StateChangeOptions.json)
     @OptionGroup var change: StateChangeOptions
     func run() throws { try change.run(.pause, "paused, no matching.") }
@@ -63,16 +64,16 @@ struct ResumeCommand: ParsableCommand {
 
 struct PreOpenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "preopen", abstract: "Opens a market for orders that rest, without matching.",
+        commandName: "preopen", abstract: "Opens a market for resting orders, without matching.",
         discussion: StateChangeOptions.json)
     @OptionGroup var change: StateChangeOptions
-    func run() throws { try change.run(.preOpen, "pre-open, orders enter and none match.") }
+    func run() throws { try change.run(.preOpen, "pre-open, orders are accepted and none match.") }
 }
 
 struct CloseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "close",
-        abstract: "Closes a market: nothing enters; orders that are there can be cancelled.",
+        abstract: "Closes a market: orders stay and can only be cancelled.",
         discussion: StateChangeOptions.json)
     @OptionGroup var change: StateChangeOptions
     func run() throws { try change.run(.closed, "closed, cancels only.") }

@@ -12,8 +12,8 @@ struct DemoCommand: ParsableCommand {
         discussion: """
             For trying things out: assets BTC, ETH and USDT, markets BTCUSDT and ETHUSDT, fees of \
             0.1 %, accounts demo1 and demo2 with 1,000 BTC, 10,000 ETH and 100,000,000 USDT each. \
-            Their keys are kept in secrets/demo-keys.json in the state directory, so that a second \
-            run shows the same ones; it funds nothing again. Not for an exchange with customers.
+            Their keys are kept in secrets/demo-keys.json in the state directory: a second run \
+            shows the same keys and funds nothing again. Not for an exchange with customers.
 
             JSON: {"api", "accounts": [{"account", "keyID", "secret"}], "markets": [symbol]}
             """)

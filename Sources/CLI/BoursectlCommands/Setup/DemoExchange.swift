@@ -7,8 +7,8 @@ import Presentation
 import Terms
 import Wire
 
-/// The example exchange. Each step looks whether it is done, so that a run that was cut off is
-/// finished by the next.
+/// The example exchange. Each step checks whether it is done already, so that the next run
+/// completes an interrupted one.
 struct DemoExchange {
     let session: OperatorSession
     let settings: Settings
@@ -37,7 +37,7 @@ struct DemoExchange {
         keys = try DemoKeys.load(settings)
     }
 
-    /// Does what is not done yet.
+    /// Makes what is missing.
     mutating func setUp() throws {
         for code in Self.assets where !isAsset(code) {
             try session.submit(
@@ -79,8 +79,8 @@ struct DemoExchange {
         return try session.replica.account(name)
     }
 
-    /// Credits the funds once. An account that was funded and lost the note of it holds something
-    /// of each asset still; one without both gets them.
+    /// Credits the funds once: not where the keys' file notes that it was done, and no asset
+    /// that the account holds already.
     private mutating func fund(_ index: Int, _ account: AccountView) throws {
         guard !keys.accounts[index].isFunded else { return }
         for (code, amount) in Self.funds {

@@ -5,10 +5,10 @@ import FoundationEssentials
 import JSON
 import Presentation
 
-/// `secrets/demo-keys.json`, mode 0600. It is written before the keys go into the log, so that none
-/// is in the log whose secret nobody has.
+/// `secrets/demo-keys.json`, mode 0600. It is written before the keys go into the log, so that the
+/// log holds no key whose secret is lost.
 struct DemoKeys: Codable {
-    /// One account's.
+    /// One account and its key.
     struct Account: Codable {
         let name: String
         let keyID: String
@@ -23,14 +23,14 @@ struct DemoKeys: Codable {
         settings.secretsDirectory + "/demo-keys.json"
     }
 
-    /// The keys that were made before, else new ones that are on disk already.
+    /// The keys of an earlier run, else new ones, written to disk.
     static func load(_ settings: Settings) throws(CommandError) -> DemoKeys {
         let path = Self.path(settings)
         if let text = try TextFile.read(path) {
             guard let keys = try? JSONDecoder().decode(DemoKeys.self, from: Data(text.utf8)) else {
                 throw CommandError(
-                    "\(path) is no list of demo keys",
-                    repair: "move it away; then revoke the old keys and run this again")
+                    "\(path) is not a list of demo keys",
+                    repair: "move it away, revoke the old keys, and run this again")
             }
             return keys
         }
@@ -44,7 +44,7 @@ struct DemoKeys: Codable {
         return keys
     }
 
-    /// Writes them.
+    /// Writes the file.
     func save(_ settings: Settings) throws(CommandError) {
         let json: JSONValue = [
             "accounts": .array(

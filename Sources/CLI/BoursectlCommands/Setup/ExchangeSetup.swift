@@ -27,10 +27,8 @@ struct ExchangeSetup {
     /// Makes a directory.
     mutating func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(CommandError) {
         guard !Directory.isDirectory(path) else { return }
-        do {
+        try CommandError.wrapping { () throws(SystemError) in
             try Directory.create(path, mode: mode)
-        } catch {
-            throw CommandError(error)
         }
         created.append(path)
     }
@@ -135,7 +133,7 @@ struct ExchangeSetup {
         } catch let error as JournalError where error.needsOperator {
             throw CommandError("\(error)", code: .journal)
         } catch {
-            throw CommandError(any: error)
+            throw CommandError(error)
         }
     }
 }

@@ -53,7 +53,7 @@ struct InitCommand: ParsableCommand {
     var set: [String] = []
     @Flag(
         help: ArgumentHelp(
-            "Makes a new seal key in place of a lost one; API keys sealed with the old key are lost."
+            "Makes a new seal key in place of a lost one; API keys sealed with that one are lost."
         ))
     var newSealKey = false
     @Flag(
@@ -100,14 +100,9 @@ struct InitCommand: ParsableCommand {
                 listen: answers.listen, cpu: answers.cpu, assignments: set))
         try setup.makeDirectory(Directory.parent(of: file) ?? "/", mode: 0o755)
         try setup.configure(file, overrides, mode: 0o644)
-        let settings: Settings
-        do {
-            settings = try Settings.load(path: file)
-        } catch {
-            throw CommandError("\(error)", code: .configuration)
-        }
+        let settings = try CommonOptions.settings(in: file)
         try setup.makeDirectory(settings.secretsDirectory)
-        // Devices that bourse-snmp reads, and their passphrases as credentials.
+        // Devices that bourse-poller reads, and their passphrases as credentials.
         if let targets = settings.snmp.targets { try setup.makeDirectory(targets, mode: 0o755) }
         try setup.makeDirectory(settings.secretsDirectory + "/snmp")
         try setup.makeSealKey(settings, isInstalled: true)

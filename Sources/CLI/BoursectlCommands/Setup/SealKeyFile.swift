@@ -1,5 +1,5 @@
-// The seal key as it lies on disk: a file of its own, or on an installed host a credential that
-// only this host's systemd opens.
+// The seal key on disk: a file of its own, or on an installed host a credential that only this
+// host's systemd can decrypt.
 
 import Configuration
 import Glibc
@@ -32,11 +32,11 @@ struct SealKeyFile {
         do {
             return try SealKey.load(path)
         } catch {
-            throw CommandError("\(error)", repair: "`boursectl init` makes one")
+            throw CommandError("\(error)", repair: "`boursectl init` makes a new one")
         }
     }
 
-    /// Makes a new plain one.
+    /// Makes a new plain key.
     func create() throws(CommandError) {
         do {
             _ = try SealKey.create(path)
@@ -45,10 +45,11 @@ struct SealKeyFile {
         }
     }
 
-    /// Makes a new one that only this host opens.
+    /// Makes a new key that only this host can decrypt.
     func createEncrypted() throws(CommandError) {
         var key = SystemRandom.bytes(32)
         defer { for index in key.indices { key[index] = 0 } }
+        // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
         _ = try Self.run(
             ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
@@ -73,7 +74,7 @@ struct SealKeyFile {
             bytes.append(byte)
         }
         guard digits.count == 64, bytes.count == 32 else {
-            throw CommandError("\(encrypted) holds no key of 32 bytes")
+            throw CommandError("\(encrypted) does not hold a key of 32 bytes")
         }
         return SealKey(SecretBytes(bytes))
     }
@@ -81,17 +82,14 @@ struct SealKeyFile {
     private static func run(
         _ arguments: [String], input: [UInt8] = []
     ) throws(CommandError) -> String {
-        let done: Program.Result
-        do throws(SystemError) {
-            done = try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
-        } catch {
-            throw CommandError(error)
+        let done = try CommandError.wrapping { () throws(SystemError) in
+            try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
         }
         guard done.status == 0 else {
             throw CommandError(
                 "systemd-creds failed: \(done.errors.split(separator: "\n").last ?? "")",
-                repair: "only root on the host that made the key can open it; on another host put "
-                    + "the plain key back as seal.key")
+                repair: "only root on the host that made the key can decrypt it; on another host "
+                    + "restore the plain key as seal.key")
         }
         return done.output
     }

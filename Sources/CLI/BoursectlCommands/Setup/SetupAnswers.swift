@@ -5,26 +5,27 @@ import Glibc
 import Platform
 import Presentation
 
-/// What an owner is asked when a host is set up.
+/// What `init` has to know of a host.
 struct SetupAnswers {
     /// Where the gateway listens.
     var listen: String?
     /// The engine's CPU.
     var cpu: Int?
 
-    /// With what flags left open, asked on the terminal; without one the defaults stand.
+    /// Asks for what flags left open; without a terminal the defaults apply.
     func asked() throws(CommandError) -> SetupAnswers {
         guard Terminal.isTerminal(STDIN_FILENO) else { return self }
         var all = self
         if listen == nil {
-            all.listen = try Self.ask("Where shall clients reach the gateway", "127.0.0.1:8080") {
+            all.listen = try Self.ask("Address for clients to reach the gateway", "127.0.0.1:8080")
+            {
                 ListenAddress($0) == nil ? "give HOST:PORT, as 0.0.0.0:8080" : nil
             }
         }
         if cpu == nil {
             let last = Host.processorCount - 1
             let answer = try Self.ask(
-                "Which CPU shall the engine have for itself (0-\(last), -1: none)", "-1"
+                "CPU to reserve for the engine (0-\(last), -1: none)", "-1"
             ) {
                 Int($0).map { -1...last ~= $0 } == true ? nil : "give a number from -1 to \(last)"
             }

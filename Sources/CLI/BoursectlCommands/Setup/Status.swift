@@ -8,18 +8,18 @@ import Presentation
 
 struct StatusCommand: ParsableCommand, NagiosCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Shows how the exchange is.",
+        commandName: "status", abstract: "Shows the state of the exchange.",
         discussion: """
-            Exit status 0: matchd runs and answers. 3: it does not run. With --output nagios 1 \
-            below the disk reserve, and 2 where it does not run.
+            Exit status 0: matchd is running and answers; 3: it is not running. With --output \
+            nagios: 1 below the disk reserve, 2 where it is not running.
 
             JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
             "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
             "connectionsMax", "followers", "sessions", "ingressFillPerMille", "logFillPerMille", \
             "diskFreeBytes", "diskReserveBytes", "belowReserve", "hashMark", "peer", "peerInSync", \
             "peerMatched", "atRisk", "gateWaitNanos", "clockOffsetNanos", "clockJumps", \
-            "clockApart", "clockLastJumpNanos", "poisoned", "evicted", "snapshots"}; while \
-            matchd does not run {"running", "state", "problem", "snapshots"}. A snapshot is \
+            "clockApart", "clockLastJumpNanos", "poisoned", "evicted", "snapshots"}; while matchd \
+            is not running {"running", "state", "problem", "snapshots"}. A snapshot is \
             {"sequence", "bytes"}.
             """)
 
@@ -52,7 +52,7 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
             let s = try common.exchange().status()
             state = s.isBelowReserve ? ("WARNING", 1) : ("OK", 0)
             text = "\(s.role), epoch \(s.epoch), \(s.released) records"
-            if s.isBelowReserve { text += ", below the disk reserve: only cancels are taken" }
+            if s.isBelowReserve { text += ", below the disk reserve: only cancels are accepted" }
             text +=
                 " | released=\(s.released)c commands=\(s.commands)c "
                 + "sync_p99=\(s.syncP99 / 1_000)us connections=\(s.connections);;;0;"
@@ -132,14 +132,14 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
         facts.add("snapshots", SnapshotFile.summary(snapshots))
         let head =
             s.isBelowReserve
-            ? ink.bad("running, below the disk reserve: only cancels are taken; free some space")
+            ? ink.bad("running, below the disk reserve: only cancels are accepted; free some space")
             : ink.good("running")
         return [head] + facts.lines(ink)
     }
 }
 
 extension LinkStatus {
-    /// What matchd says of itself, for programs.
+    /// The status of matchd, for programs.
     var members: [JSONValue.Member] {
         [
             .init("role", .string("\(role)")), .init("epoch", .number(epoch)),

@@ -38,11 +38,14 @@ typedef struct {
 /// `/var/agentx/master` or `tcp:localhost:705`), with `root` as its part of the tree. Opens the
 /// session, or goes on trying every `seconds`, which is also how often it asks whether the master
 /// is still there. No configuration file is read, and no MIB. 0, or -1: the library refused.
+/// `folder` is the only directory that the library may use.
 int bourse_snmp_start(
-    const char *_Nonnull name, const char *_Nonnull agentx, int seconds,
-    const uint32_t *_Nonnull root, size_t count, bourse_snmp_callbacks callbacks);
-/// Ends the session.
-void bourse_snmp_stop(void);
+    const char *_Nonnull name, const char *_Nonnull folder, const char *_Nonnull agentx,
+    int seconds, const uint32_t *_Nonnull root, size_t count, bourse_snmp_callbacks callbacks);
+/// Starts the library as the manager `name`, which is no subagent and only asks other agents.
+void bourse_snmp_start_manager(const char *_Nonnull name, const char *_Nonnull folder);
+/// Ends all sessions.
+void bourse_snmp_stop(const char *_Nonnull name);
 
 /// Handles what has come in and what is due; waits for it at most `milliseconds`, or until one of
 /// `descriptors` is readable. 1 when one is, 0, or -1 with errno.

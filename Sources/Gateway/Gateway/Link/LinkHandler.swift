@@ -1,0 +1,88 @@
+// The Link on a NIO channel: from bytes to frames, as fast as the history keeps up.
+
+import Follower
+import Link
+import NIOCore
+
+/// The client's end of one connection to matchd.
+final class LinkHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let session: MatchdSession
+    private let dispatcher: FrameDispatcher
+    private var decoder = LinkDecoder()
+    private var isActive = false
+    private var isHeldBack = false
+    /// Whether matchd greeted on this connection.
+    private(set) var isWelcomed = false
+    /// Why the connection was closed from here.
+    private(set) var error: MatchdSessionError?
+
+    init(session: MatchdSession, dispatcher: FrameDispatcher) {
+        self.session = session
+        self.dispatcher = dispatcher
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        isActive = true
+        session.opened(context.channel)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isActive = false
+        session.closed()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        unsafe buffer.withUnsafeReadableBytes { unsafe decoder.receive($0) }
+        drain(context)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        stop(.reconnect("\(error)"), context)
+    }
+
+    /// Takes frames while the history keeps up; else waits and reads no more from matchd.
+    private func drain(_ context: ChannelHandlerContext) {
+        guard error == nil, !isHeldBack else { return }
+        do {
+            while let frame = try decoder.next() {
+                try dispatcher.receive(frame)
+                if case .welcome = frame { isWelcomed = true }
+                if let replica = dispatcher.replica, replica.isBackedUp {
+                    holdBack(replica, context)
+                    break
+                }
+            }
+        } catch let error as MatchdSessionError {
+            stop(error, context)
+        } catch {
+            stop(.reconnect("\(error)"), context)
+        }
+        session.flush()
+    }
+
+    private func holdBack(_ replica: GatewayReplica, _ context: ChannelHandlerContext) {
+        isHeldBack = true
+        context.channel.setOption(ChannelOptions.autoRead, value: false).whenFailure { _ in }
+        replica.reportWait()
+        retry(replica, context)
+    }
+
+    private func retry(_ replica: GatewayReplica, _ context: ChannelHandlerContext) {
+        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { [self] in
+            guard isActive else { return }
+            guard replica.flush() else { return retry(replica, context) }
+            isHeldBack = false
+            context.channel.setOption(ChannelOptions.autoRead, value: true).whenFailure { _ in }
+            drain(context)
+        }
+    }
+
+    private func stop(_ error: MatchdSessionError, _ context: ChannelHandlerContext) {
+        if self.error == nil { self.error = error }
+        context.close(promise: nil)
+    }
+}

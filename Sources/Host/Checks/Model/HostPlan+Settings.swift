@@ -1,0 +1,30 @@
+// From a configuration to the plan of its host: one reading for the agent and for boursectl.
+
+import AgentAPI
+public import Configuration
+
+extension HostPlan {
+    /// The plan that a configuration declares.
+    public init(_ settings: Settings) {
+        self.init()
+        let agent = settings.agent
+        units = agent.units
+        interfaces = agent.interfaces.map { Interface(name: $0.name, channels: $0.channels) }
+        protectedDisks = Set(agent.protectedDisks)
+        off = Set(agent.off)
+        for threshold in agent.thresholds {
+            thresholds[threshold.kind] = Thresholds(
+                warning: threshold.warning, critical: threshold.critical)
+        }
+        if let cpu = settings.matchd.cpu {
+            hotThreads = [HotThread(unit: "bourse-matchd.service", thread: "engine", cpu: cpu)]
+        }
+        directories = [
+            ("state", settings.state), ("journal", settings.journalDirectory),
+            ("snapshots", settings.snapshotsDirectory), ("history", settings.historyDirectory),
+        ]
+        devices = settings.snmp.targets.map {
+            Devices(targets: $0, readings: settings.snmp.readings)
+        }
+    }
+}

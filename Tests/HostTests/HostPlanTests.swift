@@ -1,0 +1,58 @@
+// Goal: the checks hold a host to what its configuration declares, and read what that names.
+
+import AgentAPI
+import Checks
+import Configuration
+import Testing
+
+@Suite struct HostPlanTests {
+    private func plan(_ text: String) throws -> HostPlan {
+        HostPlan(try Settings.parse(Array(text.utf8), file: "/srv/bourse/bourse.toml"))
+    }
+
+    @Test func `a plan has what the configuration declares`() throws {
+        let plan = try plan(
+            """
+            [matchd]
+            cpu = 3
+            [agent]
+            interfaces = "eth0:4"
+            off = "cpu.steal"
+            """)
+        #expect(
+            plan.hotThreads == [
+                HostPlan.HotThread(unit: "bourse-matchd.service", thread: "engine", cpu: 3)
+            ])
+        #expect(plan.interfaces == [HostPlan.Interface(name: "eth0", channels: 4)])
+        #expect(plan.off == ["cpu.steal"])
+        #expect(plan.directories.map(\.name) == ["state", "journal", "snapshots", "history"])
+        #expect(plan.devices == nil)
+    }
+
+    @Test func `other devices are looked for in the directories of the configuration`() throws {
+        let plan = try plan(
+            """
+            [snmp]
+            targets = "/srv/targets"
+            readings = "/srv/readings"
+            """)
+        let files = [
+            "/srv/targets/ups1.toml": "", "/probe/clock": "realtime_ns 1000000000\n",
+            "/srv/readings/ups1": "time 999000000\nupsBatteryStatus.0 4\n",
+        ]
+        let machine = Machine(now: files, before: [:], plan: plan)
+        let found = machine.findings.first { $0.name == "gear.battery/ups1" }
+        #expect(found?.state == .critical)
+        #expect(found?.source == "/srv/readings/ups1")
+    }
+
+    @Test func `a name with the characters of a pattern is a name`() {
+        let names = ["a*": "1\n", "{pid}": "2\n", "b c": "3\n"]
+        var plan = HostPlan()
+        plan.interfaces = [HostPlan.Interface(name: "b c")]
+        let seen = Observation(
+            time: 1, sources: ["/list/*", "/list/{nic}", "/list/a*"], plan: plan,
+            text: { names[String($0.dropFirst(6))] }, names: { _ in names.keys.sorted() })
+        for (name, text) in names { #expect(seen.text("/list/\(name)") == String(text.dropLast())) }
+    }
+}

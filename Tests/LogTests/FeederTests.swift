@@ -1,0 +1,38 @@
+// Goal: what cannot be read back of the journal is reported, whoever met it.
+
+import Engine
+import Link
+import Pipeline
+import Platform
+import Synchronization
+import Testing
+
+@Suite struct FeederTests {
+    @Test func `a damaged journal ends the pipeline when a follower needs it`()
+        throws
+    {
+        let place = try PipelinePlace()
+        let first = try RunningPipeline(place)
+        var desk = try TestDesk(first.connect(), "desk")
+        try desk.prepare()
+        for price in 1...20 { try desk.submit(TestDesk.place(Int64(price))) }
+        try first.stop()
+        let second = try RunningPipeline(place)
+        // Within the first records, after the start has read them.
+        let name = try #require(
+            try Directory.names(in: place.path + "/journal").first { $0.hasSuffix(".seg") })
+        let segment = try File(place.path + "/journal/" + name, .write)
+        let at = 4_096 + 300
+        let byte = try segment.read(count: 1, at: at)[0]
+        try segment.write([byte ^ 0xFF], at: at)
+        #expect(second.fault == nil)
+        let early = try second.connect("early", wantsAcks: false)
+        try early.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
+        while (try? early.receive(timeoutNanos: 20_000_000_000)) != nil {}
+        let fault = try #require(second.fault)
+        #expect(fault.isDamage && !fault.isDiskFault)
+        #expect(fault.description.contains("\(name) is damaged at byte"))
+        try second.stop()
+        #expect(second.faults.count.load(ordering: .relaxed) == 1)
+    }
+}

@@ -1,0 +1,171 @@
+// Goal: a file is replaced as a whole or not at all, a system call outlives a signal, and a socket
+// is reached whatever the length of its path.
+
+import Glibc
+import Platform
+import Testing
+
+/// A directory that goes away with its owner.
+private final class Place {
+    let path: String
+
+    init() throws {
+        var template = Array("/var/tmp/bourse-test-XXXXXX".utf8CString)
+        let made = unsafe mkdtemp(&template)
+        guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { Self.remove(path) }
+
+    private static func remove(_ path: String) {
+        for name in (try? Directory.names(in: path)) ?? [] {
+            let entry = Directory.join(path, name)
+            if Directory.isDirectory(entry) { remove(entry) } else { _ = unsafe unlink(entry) }
+        }
+        unsafe rmdir(path)
+    }
+}
+
+@Suite struct FileReplacementTests {
+    private let place: Place
+    private let path: String
+
+    init() throws {
+        place = try Place()
+        path = Directory.join(place.path, "a")
+    }
+
+    private func content() throws -> String {
+        String(decoding: try File(path, .read).read(count: 64), as: UTF8.self)
+    }
+
+    @Test func `a file is made, then replaced, with the mode that is given`() throws {
+        try File.replace(path, with: Array("old".utf8), mode: 0o644)
+        #expect(try content() == "old")
+        #expect(try File(path, .read).permissions() == 0o644)
+        try File.replace(path, with: Array("n".utf8))
+        #expect(try content() == "n")
+        #expect(try File(path, .read).permissions() == 0o600)
+        #expect(try Directory.names(in: place.path) == ["a"])
+    }
+
+    @Test func `after an error the old file stands alone`() throws {
+        try File.replace(path, with: Array("old".utf8))
+        #expect(throws: SystemError.full("write", "b")) {
+            try File.replace(path) { file throws(SystemError) in
+                try file.write(Array("half".utf8))
+                throw .full("write", "b")
+            }
+        }
+        #expect(try content() == "old")
+        #expect(try Directory.names(in: place.path) == ["a"])
+    }
+
+    @Test func `what a crash left beside it is overwritten`() throws {
+        let left = try File(path + ".new", .create)
+        try left.write(Array("a longer text".utf8))
+        try left.setPermissions(0o666)
+        try File.replace(path, with: Array("new".utf8))
+        #expect(try content() == "new")
+        #expect(try File(path, .read).permissions() == 0o600)
+        #expect(try Directory.names(in: place.path) == ["a"])
+    }
+
+    @Test(.enabled(if: Host.userID == 0))
+    func `it can keep its owner`() throws {
+        try File(path, .create).setOwner(7, group: 7)
+        try File.replace(path, with: [1], keepsOwner: true)
+        #expect(try File(path, .read).owner() == 7)
+        try File.replace(path, with: [2])
+        #expect(try File(path, .read).owner() == 0)
+    }
+
+    @Test func `a pipe is read to its end, and not far beyond what it may hold`() throws {
+        var ends: [Int32] = [0, 0]
+        #expect(unsafe pipe(&ends) == 0)
+        #expect(unsafe write(ends[1], "abc", 3) == 3)
+        close(ends[1])
+        #expect(
+            try File.readToEnd(ends[0], path: "pipe", bytesMax: 9) == Array("abc".utf8))
+        close(ends[0])
+        let zeros = try File("/dev/zero", .read)
+        let bytes = try File.readToEnd(zeros.descriptor, path: "zeros", bytesMax: 20_000)
+        #expect(bytes.count > 20_000 && bytes.count < 60_000)
+    }
+}
+
+@Suite struct InterruptTests {
+    @Test func `a call that a signal interrupts is made again`() {
+        var calls = 0
+        let result = retryingInterrupts { () -> Int in
+            calls += 1
+            errno = EINTR
+            return calls < 3 ? -1 : 5
+        }
+        #expect(result == 5 && calls == 3)
+    }
+
+    @Test func `a call that fails otherwise is not`() {
+        var calls = 0
+        let result = retryingInterrupts { () -> Int32 in
+            calls += 1
+            errno = EAGAIN
+            return -1
+        }
+        #expect(result == -1 && calls == 1)
+    }
+}
+
+@Suite struct UnixSocketTests {
+    private let place: Place
+
+    init() throws { place = try Place() }
+
+    @Test(arguments: [1, 80, 120, 250])
+    func `a socket is reached whatever the length of its path`(length: Int) throws {
+        let directory = Directory.join(place.path, String(repeating: "d", count: length))
+        try Directory.create(directory)
+        let path = Directory.join(directory, "s.sock")
+        let listener = try UnixSocket.listen(path, mode: 0o600, backlog: 4)
+        let client = try UnixSocket.connect(path, waits: true)
+        let other = try UnixSocket.connect(path)
+        for descriptor in [listener, client, other] {
+            #expect(fcntl(descriptor, F_GETFL) & O_NONBLOCK != 0)
+            #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0)
+        }
+        #expect(throws: SystemError(code: EADDRINUSE, operation: "listen on", path: path)) {
+            try UnixSocket.listen(path, mode: 0o600, backlog: 4)
+        }
+        for descriptor in [listener, client, other] { close(descriptor) }
+        // Nobody listens there any more.
+        #expect(throws: SystemError(code: ECONNREFUSED, operation: "connect to", path: path)) {
+            try UnixSocket.connect(path)
+        }
+        close(try UnixSocket.listen(path, mode: 0o600, backlog: 4))
+    }
+
+    @Test func `a listener that is full is not taken for a dead one`() throws {
+        let path = Directory.join(place.path, "s.sock")
+        let listener = try UnixSocket.listen(path, mode: 0o600, backlog: 0)
+        var clients: [Int32] = []
+        while let client = try? UnixSocket.connect(path) { clients.append(client) }
+        #expect(throws: SystemError(code: EAGAIN, operation: "connect to", path: path)) {
+            try UnixSocket.connect(path)
+        }
+        #expect(throws: SystemError(code: EADDRINUSE, operation: "listen on", path: path)) {
+            try UnixSocket.listen(path, mode: 0o600, backlog: 4)
+        }
+        for descriptor in clients + [listener] { close(descriptor) }
+    }
+
+    @Test func `a socket that is missing is said to be`() {
+        let path = Directory.join(place.path, "none/s.sock")
+        #expect(throws: SystemError(code: ENOENT, operation: "connect to", path: path)) {
+            try UnixSocket.connect(path)
+        }
+        #expect(throws: SystemError.self) {
+            try UnixSocket.connect("/" + String(repeating: "n", count: 300))
+        }
+    }
+}
