@@ -193,7 +193,8 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower", "Audit",
+                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
+                "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests("HATests", ["Failover"], exclude: ["Scenarios"]),

@@ -1,6 +1,6 @@
 /// A rule that is broken on purpose: the simulation must find each. None of them is a switch of the
-/// product: the core's are broken by what the driver tells it or does with its effects, the others in
-/// the small matchd, journal and etcd around it.
+/// product: the core's are broken by what the driver tells it or does with its effects, the others
+/// in the small matchd, journal and etcd around it.
 enum BrokenRule: String, CaseIterable {
     case none
     // I1
@@ -18,7 +18,8 @@ enum BrokenRule: String, CaseIterable {
     case cutWithoutPrevious, cutReleased
     // raise, add, remove, floor, forced
     case neverRaise, addBeforeMatched, addWithoutEpoch, addWithoutRequirement, neverRemove
-    case floorOnlyAlone, floorGoesBack, noFloorCheck, forcedWhileAlive
+    case floorOnlyAlone, floorGoesBack, noFloorCheck
+    case forcedWhileAlive, forcedFromEnd
     // lease
     case leaseFromReceipt, echoWithoutProgress, claimWithinLease
 

@@ -1,5 +1,5 @@
-// Scenarios of one host as tables: milliseconds, event, sentence, effects. The first two columns are
-// the script, the others what the core made of it; rows whose event is · came of ticks between.
+// Scenarios of one host as tables: milliseconds, event, sentence, effects. The first two columns
+// are the script, the others what the core made of it; rows whose event is · came of ticks between.
 //
 //      host b                                 this host; its peer is the other of a and b
 //      0 | matchd 1 end 90 promise 5 epoch 5     a process has recovered; last epoch 5
@@ -220,7 +220,9 @@ struct FailoverTranscript {
             case .raise: startEpoch(order.epoch)
             case .require(let replica):
                 report!.requirement = replica
-                if replica == nil { (report!.commitPoint, report!.holdsLease) = (report!.end, true) }
+                if replica == nil {
+                    (report!.commitPoint, report!.holdsLease) = (report!.end, true)
+                }
             case .openLink: report!.isLinkOpen = true
             case .holdIntake:
                 report!.isIntakeHeld = true

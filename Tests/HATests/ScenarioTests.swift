@@ -1,6 +1,6 @@
-// Goal: each row of the fault table that the core decides, as a table that a person can read: what a
-// host says of itself, word for word, and what it does, in which order. BOURSE_RECORD=1 writes what
-// came of them anew.
+// Goal: each row of the fault table that the core decides, as a table that a person can read: what
+// a host says of itself, word for word, and what it does, in which order. BOURSE_RECORD=1 writes
+// what came of them anew.
 
 import Failover
 import Glibc

@@ -245,7 +245,8 @@ extension SimulatedMatchd {
     }
 
     private func cut(from sequence: Int) {
-        world.judge.cuts(host, from: sequence, isKnownReleased: UInt64(sequence) <= standby.released)
+        world.judge.cuts(
+            host, from: sequence, isKnownReleased: UInt64(sequence) <= standby.released)
         disk.records.removeSubrange((sequence - 1)...)
         disk.durable = min(disk.durable, sequence - 1)
         standby.cut(behind: UInt64(sequence - 1))

@@ -130,7 +130,7 @@ final class SimulatedMatchd {
                 disk.replica = world.newReplica()
             }
             if world.broken != .noPromise { promise(order.epoch) }
-            self.forced = forced ?? self.forced
+            if world.broken != .forcedFromEnd { self.forced = forced ?? self.forced }
             if state != .sealed, case .following(true) = state { return }
             state = .following(isConfirmed: isConfirmed)
             epoch = keeper.promise
@@ -192,6 +192,9 @@ final class SimulatedMatchd {
         self.epoch = epoch
         self.cause = cause
         self.forced = forced
+        if world.broken == .forcedFromEnd, let forced {
+            self.forced = ForcedStart(epoch: forced.epoch, from: UInt64(disk.records.count) + 1)
+        }
         gate.begin(epoch: epoch, requiring: replica)
         lease.begin()
         state = .leading

@@ -219,7 +219,8 @@ extension Simulation {
         if plan.faults[0].isOnStandby != nil { return finish() }
         isHealed = true
         // What stands still goes on by itself, in order.
-        let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil, $0.hungUntil) }.max()!
+        let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil, $0.hungUntil) }
+            .max()!
         if until > time { return add(.heal, after: until - time) }
         healedAt = time
         network = SimulatedNetwork()
@@ -258,7 +259,9 @@ extension Simulation {
         let isOperated = isLost || judge.mayLose || isReopened || timesForced > 1
         let limit: Int64 = (isOperated ? 14_000 : 8_000) * Self.milli
         if since > limit {
-            let who = judge.firstAcknowledgedAt == nil ? "nothing is acknowledged" : "not both are in sync"
+            let who =
+                judge.firstAcknowledgedAt == nil
+                ? "nothing is acknowledged" : "not both are in sync"
             return judge.accuse("no progress after healing: \(who)")
         }
         add(.operate, after: 100 * Self.milli)

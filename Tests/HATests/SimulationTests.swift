@@ -1,5 +1,6 @@
-// Goal: the failover core keeps its promises under every fault that a seed puts together; each rule,
-// broken, is seen; the times of a failover are within their goals, as far as the core decides them.
+// Goal: the failover core keeps its promises under every fault that a seed puts together; each
+// rule, broken, is seen; the times of a failover are within their goals, as far as the core decides
+// them.
 
 import Failover
 import Glibc
@@ -73,7 +74,8 @@ func environment(_ name: String, _ fallback: Int) -> Int {
     /// runs stay within so many milliseconds.
     @Test(arguments: [
         (SimulatedFault.powerCut, false, 1_500, 3_000), (.matchdCrash, false, 1_000, 1_000),
-        (.switchover, false, 150, 500), (.powerCut, true, 500, 500), (.hungDisk, true, 2_500, 2_500),
+        (.switchover, false, 150, 500), (.powerCut, true, 500, 500),
+        (.hungDisk, true, 2_500, 2_500),
         (.cutFromBoth, false, 1_500, 3_000), (.pauseMatchd, false, 1_500, 3_000),
         (.agentCrash, false, 50, 50), (.etcdDown, false, 50, 50), (.cutEtcd, false, 50, 50),
     ])

@@ -10,7 +10,8 @@ public struct HostName: Hashable, Sendable, CustomStringConvertible {
     public var description: String { text }
 }
 
-/// Which copy of a journal: random, one for each journal directory. Replicas are in sync, not hosts.
+/// Which copy of a journal: random, one for each journal directory. Replicas are in sync, not
+/// hosts.
 public struct ReplicaIdentity: Hashable, Sendable {
     /// First half.
     public let high: UInt64

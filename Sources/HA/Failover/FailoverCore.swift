@@ -1,5 +1,5 @@
-// One host's part in primary and standby, without a clock, a disk or a network: an event and a moment
-// in, what is to be done out. agentd carries it out; matchd keeps promise, gate and lease.
+// One host's part in primary and standby, without a clock, a disk or a network: an event and a
+// moment in, what is to be done out. agentd carries it out; matchd keeps promise, gate and lease.
 //
 //   starting ─► following ─► promising ─► claiming ─► applying ─► reconciling ─► open
 //      ▲            ▲   ▲        │            │                                   │ ▲
@@ -58,7 +58,9 @@ public struct FailoverCore: Sendable {
     var term: FailoverTerm?
     var pending: PendingSwap?
     /// Readings: the last number, when it was asked for, whether it is still unanswered.
-    var reading: (number: UInt64, askedAt: BootTime, isAwaited: Bool) = (0, BootTime(nanos: 0), false)
+    var reading: (number: UInt64, askedAt: BootTime, isAwaited: Bool) = (
+        0, BootTime(nanos: 0), false
+    )
     var floorAwaited = false
     var floorAt: BootTime?
     var addressAt: BootTime?

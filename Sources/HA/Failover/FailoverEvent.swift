@@ -58,8 +58,8 @@ public enum VerbRefusal: Hashable, Sendable, CaseIterable {
     case standalone
 }
 
-/// A reading of record and floor in one transaction. At a start it must also write a key of its own:
-/// a floor that is out of date would let an old image pass.
+/// A reading of record and floor in one transaction. At a start it must also write a key of its
+/// own: a floor that is out of date would let an old image pass.
 public struct RecordRequest: Hashable, Sendable {
     /// Counts the readings.
     public let number: UInt64

@@ -1,5 +1,5 @@
-// Time is an argument: CLOCK_BOOTTIME, which goes on while a machine sleeps. It only detects; safety
-// comes from the record and the acknowledgement rule.
+// Time is an argument: CLOCK_BOOTTIME, which goes on while a machine sleeps. It only detects;
+// safety comes from the record and the acknowledgement rule.
 
 /// A moment of CLOCK_BOOTTIME.
 public struct BootTime: Hashable, Comparable, Sendable {
@@ -15,7 +15,8 @@ public struct BootTime: Hashable, Comparable, Sendable {
     public func after(_ duration: Int64) -> BootTime { BootTime(nanos: nanos + duration) }
 }
 
-/// After how long what is missing counts as lost: beacon < R < L < G, with G ≥ L plus drift and slack.
+/// After how long what is missing counts as lost: beacon < R < L < G, with G ≥ L plus drift and
+/// slack.
 public struct FailoverTiming: Hashable, Sendable {
     private static let milli: Int64 = 1_000_000
 

@@ -15,9 +15,9 @@ public struct ProcessNumber: Hashable, Comparable, Sendable {
 public enum MatchdState: Hashable, Sendable {
     /// Its journal is recovered and synced; it waits for the order to follow.
     case recovered
-    /// It follows, or waits for a primary to follow. Unconfirmed, record and floor are not known: it
-    /// takes records, but acknowledges and echoes nothing, for it may be an old image of a host that
-    /// led alone since.
+    /// It follows, or waits for a primary to follow. Unconfirmed, record and floor are not known:
+    /// it takes records, but acknowledges and echoes nothing, for it may be an old image of a host
+    /// that led alone since.
     case following(isConfirmed: Bool)
     /// It has promised, and neither acknowledges nor echoes below its promise.
     case promised

@@ -1,8 +1,8 @@
-// Who may answer. A paused primary may read stale, never acknowledge: the lease closes what answers,
-// the gate alone is what makes an acknowledgement safe.
+// Who may answer. A paused primary may read stale, never acknowledge: the lease closes what
+// answers, the gate alone is what makes an acknowledgement safe.
 
-/// The primary's lease: the echo of a beacon, counted from the beacon's sending. It exists only while
-/// the peer is in sync.
+/// The primary's lease: the echo of a beacon, counted from the beacon's sending. It exists only
+/// while the peer is in sync.
 public struct ReleaseLease: Hashable, Sendable {
     private let leaseNanos: Int64
     /// When the newest beacon that was echoed was sent.
@@ -29,8 +29,8 @@ public struct ReleaseLease: Hashable, Sendable {
 
 /// Which beacons a standby echoes: those of the epoch that it follows, from a primary that works.
 public enum BeaconRule {
-    /// Whether to echo. A beacon without progress says that the primary hangs, so its lease must end.
-    /// An unconfirmed standby echoes none.
+    /// Whether to echo. A beacon without progress says that the primary hangs, so its lease must
+    /// end. An unconfirmed standby echoes none.
     public static func echoes(
         epoch: UInt32, hasProgress: Bool, keeper: PromiseKeeper, isConfirmed: Bool
     ) -> Bool {
