@@ -84,7 +84,11 @@ extension FailoverCore {
             handedOverAt = nil
         }
         let isInSync = record.replica(of: settings.host) == report.replica
-        if asked?.cause == .failover, !isInSync { asked = nil }
+        if let asked,
+            asked.cause == .failover && !isInSync || now.since(asked.at) >= timing.verbNanos
+        {
+            self.asked = nil
+        }
         guard let (cause, from) = trigger(record, report, since: since, isInSync, at: now) else {
             if record.primary == settings.host {
                 return isInSync ? .waitingGrace(record.epoch) : .lostJournal(record.epoch)
