@@ -1,8 +1,7 @@
 // Goal: percentiles of durations are right to three digits, also when processes' are merged.
 
+import BoursectlCommands
 import Testing
-
-@testable import BoursectlCommands
 
 @Suite struct LatencyHistogramTests {
     @Test func `percentiles are those of the values, to three digits`() {

@@ -6,6 +6,7 @@ import Engine
 import Glibc
 import Journal
 import Link
+import Pipeline
 import Platform
 import Synchronization
 import Terms
@@ -59,7 +60,7 @@ import Wire
         }
     }
 
-    /// Executes up to a record. A step may find nothing yet where another one does.
+    /// Executes up to a record.
     private func execute(_ auditor: Auditor, to sequence: UInt64) throws {
         let deadline = Clock.monotonicNanos() + 60_000_000_000
         while auditor.engine.sequence < sequence, Clock.monotonicNanos() < deadline {

@@ -8,9 +8,8 @@ import Synchronization
 import Testing
 
 @Suite struct FeederTests {
-    @Test func `a damaged journal ends the pipeline when a follower needs it`()
-        throws
-    {
+    @Test(arguments: [false, true])
+    func `a damaged journal ends the pipeline when a follower needs it`(_ isBlank: Bool) throws {
         let place = try PipelinePlace()
         let first = try RunningPipeline(place)
         var desk = try TestDesk(first.connect(), "desk")
@@ -23,15 +22,22 @@ import Testing
             try Directory.names(in: place.path + "/journal").first { $0.hasSuffix(".seg") })
         let segment = try File(place.path + "/journal/" + name, .write)
         let at = 4_096 + 300
-        let byte = try segment.read(count: 1, at: at)[0]
-        try segment.write([byte ^ 0xFF], at: at)
+        if isBlank {
+            // As if nothing had been written behind the first record.
+            try segment.write([UInt8](repeating: 0, count: 8_192), at: 4_096 + 128)
+        } else {
+            let byte = try segment.read(count: 1, at: at)[0]
+            try segment.write([byte ^ 0xFF], at: at)
+        }
         #expect(second.fault == nil)
         let early = try second.connect("early", wantsAcks: false)
         try early.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
         while (try? early.receive(timeoutNanos: 20_000_000_000)) != nil {}
         let fault = try #require(second.fault)
         #expect(fault.isDamage && !fault.isDiskFault)
-        #expect(fault.description.contains("\(name) is damaged at byte"))
+        #expect(
+            fault.description.contains(
+                isBlank ? "record 2 was released and is not" : "\(name) is damaged at byte"))
         try second.stop()
         #expect(second.faults.count.load(ordering: .relaxed) == 1)
     }

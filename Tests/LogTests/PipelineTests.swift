@@ -484,47 +484,6 @@ import Wire
         try running.stop()
     }
 
-    @Test
-    func `a gateway closes nobody in an operator's session, an operator closes a gateway in its`()
-        throws
-    {
-        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
-        let running = try RunningPipeline(try PipelinePlace(), tcpKey: key)
-        func remote() throws -> LinkClient {
-            try LinkClient.connect(
-                host: "127.0.0.1", port: running.listeners[1].port, key: key,
-                name: try #require(Text40("remote")))
-        }
-        var own = try TestDesk(running.connect(), "operator/own")
-        try own.prepare()
-        // In a session of another role: refused, and its owner goes on.
-        var thief = TestDesk(try remote(), session: own.session, number: own.number)
-        #expect(throws: LinkError.self) { try thief.submit(TestDesk.place(1)) }
-        #expect(try own.submit(TestDesk.place(2)).refusal == .none)
-        // A session that nobody submits in now is not there for another role either.
-        func leave() throws -> SessionID {
-            var desk = try TestDesk(running.connect(), "operator/closed")
-            try desk.submit(TestDesk.place(3))
-            return desk.session
-        }
-        var late = TestDesk(try remote(), session: try leave(), number: 1)
-        var refused = false
-        do {
-            refused = try late.submit(TestDesk.place(4)).refusal == .sessionUnknown
-        } catch LinkError.refused(let refusal) {
-            refused = refusal.code == .access
-        }
-        #expect(refused)
-        // An operator may go on in a gateway's session: whoever was in it is closed.
-        var gateway = try TestDesk(remote(), "gateway/1")
-        #expect(try gateway.submit(TestDesk.place(5)).refusal == .none)
-        var taken = TestDesk(
-            try running.connect(), session: gateway.session, number: gateway.number)
-        #expect(try taken.submit(TestDesk.place(6)).refusal == .none)
-        #expect(throws: LinkError.self) { try gateway.submit(TestDesk.place(7)) }
-        try running.stop()
-    }
-
     @Test func `more connections than the limit are turned away`() throws {
         let running = try RunningPipeline(try PipelinePlace()) { $0.connectionsMax = 2 }
         let first = try running.connect()

@@ -97,6 +97,7 @@ public final class Auditor {
         // Before any is executed: a voided one may stop the engine.
         work.begin("looking for voided records", unit: "records", from: engine.sequence, to: 0)
         while try scoutAhead() { work.advance(to: scout.nextSequence) }
+        scoutTime = Clock.monotonicNanos()
         work.begin("executing", unit: "records", from: engine.sequence, to: scout.commitPoint)
     }
 
@@ -129,6 +130,7 @@ public final class Auditor {
             Clock.monotonicNanos() - scoutTime > Self.scoutNanos
         {
             sendScout()
+            return true
         }
         if voided != known,
             let late = voided.all.first(where: { !known.contains($0) && $0 <= engine.sequence })

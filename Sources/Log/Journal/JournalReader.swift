@@ -53,7 +53,8 @@ public final class JournalReader {
 
     /// Calls `body` with the next run of whole records, back to back: up to the sequence `upTo`,
     /// and up to `bytesMax` bytes and the rest of the record that passes it. The bytes are valid
-    /// during the call. False when there is none (yet).
+    /// during the call. False when there is none (yet). Where `upTo` is given, all up to there was
+    /// released: something unfinished there is damage at once.
     ///
     /// Throws `damaged` or `missing` for what no writer leaves behind. After an error it is of no
     /// use.
@@ -192,7 +193,8 @@ public final class JournalReader {
             let now = Clock.monotonicNanos()
             let since = badSince ?? now
             badSince = since
-            if isLive, !flaw.isWhole {
+            // Up to a sequence that the caller knows to be released all was whole before it was.
+            if isLive, !flaw.isWhole, upTo == .max {
                 if now - since < Self.patienceNanos { return }
                 // What a writer that died left unfinished stays until the next one cuts it off.
                 let tail = try cursor.search()

@@ -40,6 +40,8 @@ final class Feeder: @unchecked Sendable {
 
     /// About how many bytes are sent together.
     private static var sendBytes: Int { LinkProtocol.frameBytesMax / 4 }
+    /// How often a released record that the file does not show is looked for, a millisecond apart.
+    private static var looksMax: Int { 5_000 }
     /// Milliseconds of one wait for the socket.
     private static var waitMilliseconds: Int32 { 100 }
 
@@ -133,9 +135,15 @@ final class Feeder: @unchecked Sendable {
                 waited = 0
                 if encoder.count >= Self.sendBytes, !send(&encoder) { return nil }
             } else {
-                // The file may show a record a moment later than the gate does.
                 waited += 1
-                guard waited < 5000, send(&encoder) else { return nil }
+                guard waited < Self.looksMax else {
+                    stages.fail(
+                        SinkError(
+                            "record \(next) was released and is not in the journal any more",
+                            isDamage: true))
+                    return nil
+                }
+                guard send(&encoder) else { return nil }
                 usleep(1000)
             }
         }

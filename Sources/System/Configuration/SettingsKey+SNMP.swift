@@ -12,7 +12,7 @@ extension SettingsKey {
             },
             path(
                 "state", "/var/lib/bourse-snmp",
-                "Directory of its own, with how far the host's events have been told."
+                "Directory of its own; holds how far the host's events have been sent."
             ) { $0.snmp.state = $1 },
             .integer(
                 "snmp", "poll_seconds", 1, in: 1...60,
