@@ -121,6 +121,8 @@ let package = Package(
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
+        // HA: who leads. Decisions without I/O.
+        wing("HA", "Failover"),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
         wing(
@@ -195,6 +197,7 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests("HATests", ["Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
             [

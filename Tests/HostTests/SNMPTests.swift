@@ -135,7 +135,7 @@ import Testing
         #expect(send(&queue) == [.alarm(event(1)), .alarm(event(2))])
     }
 
-    /// ChangeExecutor over all there is.
+    /// Sends all there is.
     private func send(_ queue: inout NotificationQueue) -> [Notification] {
         var sent: [Notification] = []
         while let (token, notice) = queue.next() {

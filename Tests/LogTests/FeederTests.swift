@@ -5,6 +5,7 @@ import Link
 import Pipeline
 import Platform
 import Synchronization
+import Terms
 import Testing
 
 @Suite struct FeederTests {

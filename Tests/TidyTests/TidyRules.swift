@@ -13,6 +13,7 @@ enum TidyRules {
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
         "Journal", "Link", "Pipeline", "Follower", "Audit",
+        "Failover",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
@@ -24,6 +25,7 @@ enum TidyRules {
         "Core": ["Core"],
         "System": ["Core", "System"],
         "Log": ["Core", "System", "Log"],
+        "HA": ["Core", "HA"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
         "CLI": ["Core", "System", "Log", "Host", "CLI"],
@@ -81,7 +83,7 @@ enum TidyRules {
 
     /// Foundation where it must not be.
     static func foundation(_ files: [SourceFile]) -> [String] {
-        let free: Set<String> = ["Core", "System", "Log", "Host", "matchd", "auditd"]
+        let free: Set<String> = ["Core", "System", "Log", "HA", "Host", "matchd", "auditd"]
         return files.flatMap { file -> [String] in
             guard let place = file.place else { return [] }
             guard free.contains(place.wing) || free.contains(place.target) else { return [] }

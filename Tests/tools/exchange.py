@@ -1,6 +1,7 @@
 """A real exchange for a test: the built daemons, a state directory of their own, loopback."""
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -28,10 +29,16 @@ class Refused(ExchangeFault):
 
 
 def free_port():
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on loopback that nobody listens on now. Below those that the kernel gives to clients,
+    so that none takes it while a daemon is started again."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Exchange:

@@ -101,8 +101,8 @@ final class MatchingDaemon {
         let latched = place.latched()
         let isJournal = fault.isDiskFault || latched != nil
         log.fatal(
-            "the journal failed, nothing more was acknowledged: "
-                + (latched?.detail ?? fault.description),
+            (isJournal ? "the journal failed" : "a thread failed")
+                + ", nothing more was acknowledged: \(latched?.detail ?? fault.description)",
             status: isJournal ? DaemonExit.journal : DaemonExit.fault)
     }
 

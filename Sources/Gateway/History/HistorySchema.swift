@@ -104,8 +104,11 @@ enum HistorySchema {
             guard found <= version else {
                 throw HistoryError.newerVersion(file: file, found: found, known: version)
             }
-            guard found > 0, let bound = try String.fetchOne(db, sql: "SELECT journal FROM cursor")
-            else { return }
+            guard found > 0 else { return }
+            let bound = try String.fetchOne(db, sql: "SELECT journal FROM cursor")
+            guard let bound else {
+                throw HistoryError.damaged(file: file, text: "its cursor is gone")
+            }
             guard bound == journal else {
                 throw HistoryError.otherJournal(file: file, found: bound, expected: journal)
             }

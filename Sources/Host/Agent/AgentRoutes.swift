@@ -47,7 +47,7 @@ extension AgentCore {
     func answer(_ request: AgentRequest, done: @escaping @Sendable (AgentReply) -> Void) {
         if request.peer == .loopback, !Self.isOwn(request.host) {
             // A page elsewhere whose name was made to mean this address must not read it.
-            return done(.refusal(403, "ask by the address, or by localhost"))
+            return done(.refusal(403, "use the loopback address or localhost as Host"))
         }
         switch request.method {
         case "GET", "HEAD": done(read(request))
@@ -131,7 +131,7 @@ extension AgentCore {
             requests = all
             if request.applies { refusal = executor.policy.refusal(of: all) }
         case .advice: refusal = "a person has to do it: its advice says what"
-        case nil: refusal = "nothing is to be put right"
+        case nil: refusal = "there is nothing to fix"
         }
         let (lines, why) = (requests.map(\.line), refusal)
         @Sendable func reply(_ results: [ChangeResult]) -> AgentReply {
@@ -152,7 +152,7 @@ extension AgentCore {
         let isTaken = executor.undo(request.id, by: user) { result in
             done(
                 result.map { .json($0.json) }
-                    ?? .refusal(404, "there is no such change, or it cannot be taken back"))
+                    ?? .refusal(404, "there is no such change, or it cannot be undone"))
         }
         if !isTaken { done(.refusal(503, "too much is waiting to be changed")) }
     }

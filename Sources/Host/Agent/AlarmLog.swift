@@ -58,7 +58,7 @@ public final class AlarmLog: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// ChangeExecutor the file to the one thread that uses it.
+    /// Hands the file to the one thread that uses it.
     // Sendable, as it is given away once, before that thread begins.
     private final class LogBox: @unchecked Sendable {
         let log: LineLog

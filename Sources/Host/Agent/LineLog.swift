@@ -68,8 +68,7 @@ final class LineLog {
     /// Puts these lines in place of all, whole or not at all.
     func replace(_ lines: [String]) throws(SystemError) {
         let bytes = lines.flatMap(Self.sealed)
-        try File.replace(path, with: bytes)
-        file = try File(path, .write)
+        file = try File.replace(path, with: bytes)
         (offset, count) = (bytes.count, lines.count)
     }
 

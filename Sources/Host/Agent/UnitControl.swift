@@ -31,7 +31,7 @@ enum UnitControl {
         } catch {
             throw HelperClientError(
                 description: error.code == EACCES || error.code == EPERM
-                    ? "refused polkit does not let the agent: reinstall the package of \(name)"
+                    ? "refused polkit denies the agent: reinstall the package of \(name)"
                     : "failed \(error)")
         }
         guard result == "done" else {

@@ -185,6 +185,6 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Runs file operations and gives their errors as the journal's.
-func onDisk<R>(_ body: () throws(SystemError) -> R) throws(JournalError) -> R {
+@discardableResult func onDisk<R>(_ body: () throws(SystemError) -> R) throws(JournalError) -> R {
     do throws(SystemError) { return try body() } catch { throw .system(error) }
 }

@@ -10,7 +10,7 @@ import Wire
 ///      0  u32  length, of all           16  u64  number
 ///      4  u32  `Caller`                 24  u16  the command's kind
 ///      8  u32  `Purpose`                26  u16  its revision
-///     12  u32  session                  28  u32  0
+///     12  u32  session                  28  4    unused
 struct RequestHeader: BitwiseCopyable {
     var length: Int
     var caller: Caller

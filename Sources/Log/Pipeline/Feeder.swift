@@ -95,7 +95,7 @@ final class Feeder: @unchecked Sendable {
 
     /// Whether the record before the wanted one is the follower's; nil where it cannot be read.
     private func isSame(_ wanted: LinkSubscription, _ reader: any RecordReader) -> Bool? {
-        for _ in 0..<5000 {
+        for _ in 0..<Self.looksMax {
             var isSame: Bool?
             let got = read { () throws(SinkError) in
                 try unsafe reader.next(upTo: wanted.from - 1, bytesMax: 1) { records in
@@ -108,7 +108,14 @@ final class Feeder: @unchecked Sendable {
             if let isSame { return isSame }
             usleep(1000)
         }
-        return nil
+        return lost(wanted.from - 1)
+    }
+
+    /// Refuses the follower for a record that was released and can't be found.
+    private func lost<R>(_ sequence: UInt64) -> R? {
+        let error = SinkError(
+            "record \(sequence) was released and is not in the journal any more")
+        return read { () throws(SinkError) -> R in throw error }
     }
 
     private func follow(_ reader: any RecordReader, from first: UInt64) -> UInt64? {
@@ -141,9 +148,7 @@ final class Feeder: @unchecked Sendable {
             } else {
                 waited += 1
                 guard waited < Self.looksMax else {
-                    let lost = SinkError(
-                        "record \(next) was released and is not in the journal any more")
-                    return read { () throws(SinkError) -> UInt64 in throw lost }
+                    return lost(next)
                 }
                 guard send(&encoder) else { return nil }
                 usleep(1000)

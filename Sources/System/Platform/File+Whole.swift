@@ -27,19 +27,22 @@ extension File {
     ///
     /// `mode` are its permission bits. Where `keepsOwner`, it belongs to whom the old one did: an
     /// operator's tool may run as root, and the daemon has to read it. `aside` is the file beside
-    /// it, `path.new` where it is not given; one that a crash has left there is overwritten.
-    public static func replace(
+    /// it, `path.new` where it is not given; what stands there, as a crash leaves it, is removed, and
+    /// a link that somebody puts there is not followed. Returns the file, open for writing.
+    @discardableResult public static func replace(
         _ path: String, mode: UInt32 = 0o600, keepsOwner: Bool = false, aside: String? = nil,
         fill: (File) throws(SystemError) -> Void
-    ) throws(SystemError) {
+    ) throws(SystemError) -> File {
         let aside = aside ?? path + ".new"
-        let file = try File(aside, .replace)
+        _ = unsafe unlink(aside)
+        let file = try File(aside, .createNew)
         do throws(SystemError) {
             if keepsOwner, let old = try? File(path, .read) { try file.setOwner(like: old) }
             try file.setPermissions(mode)
             try fill(file)
             try file.sync()
             try Directory.rename(aside, to: path)
+            return file
         } catch {
             _ = unsafe unlink(aside)
             throw error
@@ -47,10 +50,10 @@ extension File {
     }
 
     /// Replaces the file at `path` by one of these bytes.
-    public static func replace(
+    @discardableResult public static func replace(
         _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, keepsOwner: Bool = false,
         aside: String? = nil
-    ) throws(SystemError) {
+    ) throws(SystemError) -> File {
         try replace(path, mode: mode, keepsOwner: keepsOwner, aside: aside) {
             file throws(SystemError) in try file.write(bytes)
         }

@@ -193,7 +193,7 @@ def test_another_thread_on_the_cpu_is_heard():
     assert quiet["readings"] == sum(gap["count"] for gap in quiet["gaps"]) > 100_000
     assert 0 < quiet["p50Nanos"] <= quiet["p99Nanos"] <= quiet["p999Nanos"] <= quiet["maxNanos"]
     assert quiet["over100Micros"] <= quiet["over10Micros"] <= quiet["over1Micros"]
-    assert 1_000_000_000 <= quiet["nanos"] < 1_500_000_000
+    assert quiet["nanos"] >= 1_000_000_000
     busy = subprocess.Popen(
         [sys.executable, "-c", "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"])
     try:

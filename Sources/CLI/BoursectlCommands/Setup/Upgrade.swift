@@ -31,6 +31,12 @@ struct UpgradeCommand: ParsableCommand {
         "bourse-poller.service", "bourse-snmp.service",
     ]
 
+    /// Whether a unit is one that an upgrade brought: installed to be started, and never started.
+    private static func isNew(_ unit: String, _ state: String) -> Bool {
+        unit == "bourse-poller.service" && state == "inactive"
+            && (try? Systemctl.run(["is-enabled", unit])) == "enabled"
+    }
+
     @OptionGroup var common: CommonOptions
     @Flag(help: "Upgrades even where the installed version is running already.")
     var force = false
@@ -62,7 +68,7 @@ struct UpgradeCommand: ParsableCommand {
         let report = try Rehearsal(settings: settings).run()
         for unit in Self.followers {
             let state = try Systemctl.run(["show", "--property=ActiveState", "--value", unit])
-            guard state == "active" else { continue }
+            guard state == "active" || Self.isNew(unit, state) else { continue }
             announce("restarting \(unit.prefix { $0 != "." })")
             _ = try Systemctl.run(["restart", unit])
         }

@@ -79,6 +79,7 @@ extension CheckInput {
                     fix: .advice([
                         "check the device, its address and its user in "
                             + "\(devices.targets)/\(name).toml",
+                        "systemctl edit bourse-poller: IPAddressAllow= has to name it",
                         "journalctl -u bourse-poller -n 50",
                     ]))
             ]

@@ -1,0 +1,148 @@
+// The record: one etcd key that says who leads. Standalone, a file of its own in the same shape.
+
+/// A host of the cluster, as its configuration names it.
+public struct HostName: Hashable, Sendable, CustomStringConvertible {
+    /// The name.
+    public let text: String
+    /// The host of this name.
+    public init(_ text: String) { self.text = text }
+    /// The name.
+    public var description: String { text }
+}
+
+/// Which copy of a journal: random, one for each journal directory. Replicas are in sync, not
+/// hosts.
+public struct ReplicaIdentity: Hashable, Sendable {
+    /// First half.
+    public let high: UInt64
+    /// Second half.
+    public let low: UInt64
+    /// The replica of these halves.
+    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+}
+
+/// What makes each value of the record unlike all others: an agent's random number, drawn when it
+/// starts, and a count.
+public struct SwapAttempt: Hashable, Sendable {
+    /// Random, one for each run of an agent.
+    public let run: UInt64
+    /// The swaps of that run, from 1.
+    public let number: UInt64
+    /// This attempt.
+    public init(run: UInt64, number: UInt64) { (self.run, self.number) = (run, number) }
+}
+
+/// A replica that has all that was released, and its host.
+public struct InSyncReplica: Hashable, Sendable {
+    /// Where it is.
+    public let host: HostName
+    /// Which it is.
+    public let replica: ReplicaIdentity
+    /// That replica on that host.
+    public init(host: HostName, replica: ReplicaIdentity) {
+        (self.host, self.replica) = (host, replica)
+    }
+}
+
+/// The last forced failover: what was released at `from` and later in epochs below `epoch` may be
+/// lost. `from` is behind what the forced host knew to be released: its own tail behind that need
+/// not be what was released, so its end would be too high.
+public struct ForcedStart: Hashable, Sendable {
+    /// The epoch that began by force.
+    public let epoch: UInt32
+    /// The first sequence that may be cut for it.
+    public let from: UInt64
+    /// That start.
+    public init(epoch: UInt32, from: UInt64) { (self.epoch, self.from) = (epoch, from) }
+}
+
+/// The record.
+public struct ClusterRecord: Hashable, Sendable {
+    /// The primary's term. It only rises.
+    public let epoch: UInt32
+    /// Who leads it.
+    public let primary: HostName
+    /// Who has all that was released; at most two.
+    public let inSync: [InSyncReplica]
+    /// Who wrote this value.
+    public let attempt: SwapAttempt
+    /// The last forced failover, where there was one.
+    public let forced: ForcedStart?
+
+    /// A record of these values.
+    public init(
+        epoch: UInt32, primary: HostName, inSync: [InSyncReplica], attempt: SwapAttempt,
+        forced: ForcedStart? = nil
+    ) {
+        self.epoch = epoch
+        self.primary = primary
+        self.inSync = inSync
+        self.attempt = attempt
+        self.forced = forced
+    }
+
+    /// The replica of `host` that is in sync, if any.
+    public func replica(of host: HostName) -> ReplicaIdentity? {
+        inSync.first { $0.host == host }?.replica
+    }
+}
+
+/// Why the record is swapped.
+public enum SwapPurpose: Hashable, Sendable, CaseIterable {
+    /// To lead a new epoch.
+    case claim
+    /// To go on without the peer.
+    case remove
+    /// To count the peer again.
+    case add
+    /// To lead the same set in an epoch above the peer's promise, or after a seal.
+    case raise
+    /// To rule out that a swap of an earlier run of this agent still applies.
+    case settle
+}
+
+/// One compare-and-swap of the record. It compares the whole value.
+public struct RecordSwap: Hashable, Sendable {
+    /// Why.
+    public let purpose: SwapPurpose
+    /// The value that must be there.
+    public let compared: ClusterRecord
+    /// The value to put.
+    public let value: ClusterRecord
+    /// The floor to put with it: only a forced failover lowers the floor.
+    public let floor: UInt64?
+
+    /// That swap.
+    public init(
+        purpose: SwapPurpose, compared: ClusterRecord, value: ClusterRecord, floor: UInt64? = nil
+    ) {
+        self.purpose = purpose
+        self.compared = compared
+        self.value = value
+        self.floor = floor
+    }
+}
+
+/// The floor to put while the record is still mine; it confirms the role, for it writes. The
+/// transaction also compares the floor, which must be no higher: a put that comes late would lower
+/// it, and an old image would pass.
+public struct FloorPut: Hashable, Sendable {
+    /// The value that the record must have.
+    public let compared: ClusterRecord
+    /// The commit point.
+    public let sequence: UInt64
+    /// That put.
+    public init(compared: ClusterRecord, sequence: UInt64) {
+        (self.compared, self.sequence) = (compared, sequence)
+    }
+}
+
+/// What became of a transaction that compares and writes.
+public enum SwapAnswer: Hashable, Sendable {
+    /// It wrote.
+    case done
+    /// The record had this value; it wrote nothing, and will not.
+    case notDone(ClusterRecord)
+    /// No answer, or one that says neither: it may have written, or may yet.
+    case unknown
+}

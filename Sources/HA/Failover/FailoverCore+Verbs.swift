@@ -1,0 +1,56 @@
+// What operators ask for. A refusal has a reason; everything else shows in the sentences.
+
+extension FailoverCore {
+    mutating func obey(
+        _ verb: FailoverVerb, at now: BootTime, _ effects: inout FailoverEffects
+    ) -> VerbRefusal? {
+        switch verb {
+        case .pause: view.isPaused = true
+        case .resume: view.isPaused = false
+        case .standbyAdd:
+            guard settings.peer != nil else { return .standalone }
+            (view.isPeerOut, operatorRemoves, view.removals) = (false, false, [])
+        case .standbyRemove:
+            guard settings.peer != nil else { return .standalone }
+            guard term != nil else { return .notPrimary }
+            (view.isPeerOut, operatorRemoves) = (true, true)
+        case .switchover: return handOver(at: now, &effects)
+        case .failover(let peerIsOff): return claim(peerIsOff: peerIsOff, at: now)
+        }
+        return nil
+    }
+
+    /// Healthy only: the peer in sync and near, the lease held, etcd there, no swap under way.
+    private mutating func handOver(
+        at now: BootTime, _ effects: inout FailoverEffects
+    ) -> VerbRefusal? {
+        guard let peer = settings.peer else { return .standalone }
+        guard phase == .open, isCurrent, let report = view.report, let record = view.record,
+            report.isPrimary
+        else { return .notPrimary }
+        guard let replica = record.replica(of: peer) else { return .peerNotInSync }
+        guard pending == nil else { return .swapPending }
+        guard hasArbiter(at: now) else { return .noArbiter }
+        guard report.holdsLease, let joined = report.peer, joined.replica == replica,
+            report.end - min(report.end, joined.matched) <= timing.addLagMax
+        else { return .notHealthy }
+        phase = .handingOver(since: now)
+        order(.holdIntake, epoch: record.epoch, &effects)
+        effects.transitions.append(.held)
+        return nil
+    }
+
+    private mutating func claim(peerIsOff: Bool, at now: BootTime) -> VerbRefusal? {
+        if term != nil { return .isPrimary }
+        guard case .following = phase, isCurrent, let report = view.report,
+            let record = view.record, report.state != .stopped
+        else { return .notFollowing }
+        if record.replica(of: settings.host) == report.replica {
+            asked = (.failover, now)
+        } else {
+            guard peerIsOff else { return .peerNotProvenOff }
+            asked = (.forced, now)
+        }
+        return nil
+    }
+}

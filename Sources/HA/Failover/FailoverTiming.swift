@@ -1,0 +1,73 @@
+// Time is an argument: CLOCK_BOOTTIME, which goes on while a machine sleeps. It only detects;
+// safety comes from the record and the acknowledgement rule.
+
+/// A moment of CLOCK_BOOTTIME.
+public struct BootTime: Hashable, Comparable, Sendable {
+    /// Nanoseconds since the machine started.
+    public let nanos: Int64
+    /// That moment.
+    public init(nanos: Int64) { self.nanos = nanos }
+    /// Earlier is less.
+    public static func < (a: BootTime, b: BootTime) -> Bool { a.nanos < b.nanos }
+    /// Nanoseconds from `other` to this.
+    public func since(_ other: BootTime) -> Int64 { nanos - other.nanos }
+    /// This many nanoseconds later.
+    public func after(_ duration: Int64) -> BootTime { BootTime(nanos: nanos + duration) }
+}
+
+/// After how long what is missing counts as lost: beacon < R < L < G, with G ≥ L plus drift and
+/// slack.
+public struct FailoverTiming: Hashable, Sendable {
+    private static let milli: Int64 = 1_000_000
+
+    /// Between beacons.
+    public var beaconNanos = 50 * milli
+    /// R: without an echo for this long the peer is removed.
+    public var removalNanos = 300 * milli
+    /// L: the lease, from the sending of the last beacon that was echoed.
+    public var leaseNanos = 500 * milli
+    /// G: a replica in sync claims after this long without a beacon.
+    public var graceNanos = 800 * milli
+    /// An acknowledgement that takes this long removes the peer.
+    public var stallNanos = 2_000 * milli
+    /// Work that waits this long on engine or local disk is no progress.
+    public var progressNanos = 1_000 * milli
+    /// Between two floors.
+    public var floorNanos = 1_000 * milli
+    /// Between two readings of the record by a follower.
+    public var readNanos = 1_000 * milli
+    /// Between an unknown answer and the same swap again.
+    public var retryNanos = 50 * milli
+    /// A switchover is given up after this long in one of its steps.
+    public var handoverNanos = 1_000 * milli
+    /// An operator's failover that could not begin within this time is given up.
+    public var verbNanos = 10_000 * milli
+    /// Between two renewals of the service address, which lives 2 s.
+    public var addressNanos = 500 * milli
+    /// Within this span `removalsMax` removals put the peer out until told.
+    public var removalSpanNanos = 600_000 * milli
+    /// Removals within the span, at most.
+    public var removalsMax = 3
+    /// A learner this many records behind is near enough to be required by the gate.
+    public var addLagMax: UInt64 = 1_000
+
+    /// The starting values of the specification.
+    public init() {}
+}
+
+/// What does not change while an agent runs.
+public struct FailoverSettings: Hashable, Sendable {
+    /// This host.
+    public var host: HostName
+    /// The other one; nil where this exchange stands alone and the record is a file.
+    public var peer: HostName?
+    /// How long things take.
+    public var timing: FailoverTiming
+
+    /// These settings.
+    public init(host: HostName, peer: HostName?, timing: FailoverTiming = FailoverTiming()) {
+        self.host = host
+        self.peer = peer
+        self.timing = timing
+    }
+}

@@ -1,0 +1,29 @@
+/// What the core knows. Decisions read it; only events change it.
+public struct FailoverView: Sendable {
+    /// The record, as the last answer or reading had it. It may be old, which only a swap shows.
+    public internal(set) var record: ClusterRecord?
+    /// The floor, as last read.
+    public internal(set) var floor: UInt64 = 0
+    /// When the last request that etcd answered was sent.
+    public internal(set) var askedAt: BootTime?
+    /// When etcd last answered.
+    public internal(set) var answeredAt: BootTime?
+    /// etcd is another cluster's.
+    public internal(set) var isOtherCluster = false
+    /// The last reading found no record.
+    public internal(set) var lacksRecord = false
+    /// The newest report of the process that runs.
+    public internal(set) var report: MatchdReport?
+    /// When it came.
+    public internal(set) var reportedAt: BootTime?
+    /// No claims.
+    public internal(set) var isPaused = false
+    /// The peer is not added until told.
+    public internal(set) var isPeerOut = false
+    /// The newest epoch whose primary's process was reaped, and when that was known.
+    public internal(set) var reaped: (epoch: UInt32, at: BootTime)?
+    /// When the peer was removed, of late.
+    public internal(set) var removals: [BootTime] = []
+
+    init() {}
+}

@@ -1,0 +1,74 @@
+// I1 and I3: what the release gate waits for, beside this host's own disk.
+
+/// A standby has all up to `matched` durable and equal to the primary's journal, as of `epoch`.
+public struct PeerAcknowledgement: Hashable, Sendable {
+    /// The epoch in which it matched.
+    public let epoch: UInt32
+    /// The standby's process.
+    public let process: ProcessNumber
+    /// Its replica.
+    public let replica: ReplicaIdentity
+    /// The last such record.
+    public let matched: UInt64
+
+    /// That acknowledgement.
+    public init(epoch: UInt32, process: ProcessNumber, replica: ReplicaIdentity, matched: UInt64) {
+        self.epoch = epoch
+        self.process = process
+        self.replica = replica
+        self.matched = matched
+    }
+}
+
+/// The gate of one process as primary: a record is released when it is durable here and, while a
+/// replica is required, durable and matched there in this epoch. What has left stays out.
+public struct PeerRequirement: Hashable, Sendable {
+    /// The term.
+    public private(set) var epoch: UInt32 = 0
+    /// The replica that the gate requires; nil: this host is alone.
+    public private(set) var replica: ReplicaIdentity?
+    /// The newest acknowledgement of the peer's newest process in this epoch.
+    public private(set) var acknowledgement: PeerAcknowledgement?
+    /// The last sequence released: the commit point.
+    public private(set) var released: UInt64
+
+    /// Shut, with this much known to be released.
+    public init(released: UInt64) { self.released = released }
+
+    /// A term begins: no acknowledgement of an earlier one counts.
+    public mutating func begin(epoch: UInt32, requiring replica: ReplicaIdentity?) {
+        precondition(epoch > self.epoch, "a term is above the one before")
+        self.epoch = epoch
+        self.replica = replica
+        acknowledgement = nil
+    }
+
+    /// From now on the gate requires this replica, or none.
+    public mutating func require(_ replica: ReplicaIdentity?) { self.replica = replica }
+
+    /// Counts an acknowledgement, unless it is of another epoch or of an earlier process. A later
+    /// process starts from nothing.
+    public mutating func acknowledge(_ new: PeerAcknowledgement) {
+        guard new.epoch == epoch else { return }
+        if let old = acknowledgement {
+            if new.process < old.process { return }
+            if new.process == old.process, new.replica == old.replica, new.matched <= old.matched {
+                return
+            }
+        }
+        acknowledgement = new
+    }
+
+    /// How far the peer lets it open.
+    public var limit: UInt64 {
+        guard let replica else { return .max }
+        guard let acknowledgement, acknowledgement.replica == replica else { return 0 }
+        return acknowledgement.matched
+    }
+
+    /// Opens as far as it may, and gives the commit point.
+    public mutating func release(durable: UInt64) -> UInt64 {
+        released = max(released, min(durable, limit))
+        return released
+    }
+}
