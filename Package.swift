@@ -203,6 +203,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "MarketData", "History", "SpotAPI",
                 "Gateway", "Secrets", "Journal", "Link", "Pipeline", "Platform", logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], exclude: ["Fixtures"]),
         tests(
             "HostTests",

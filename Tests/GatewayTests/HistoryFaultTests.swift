@@ -2,6 +2,7 @@
 // doubled: it is reported or repaired.
 
 import Engine
+import GRDB
 import Glibc
 import History
 import MarketData
@@ -115,6 +116,23 @@ import Testing
         }
         #expect(try bytes(directory.file + ".damaged-2").starts(with: Array("no database".utf8)))
         #expect(unsafe access(directory.file + ".damaged-3", F_OK) != 0)
+    }
+
+    @Test func `a file without its cursor is damaged, and is written anew`() throws {
+        let stream = RecordedStream(seed: 3, commands: 200)
+        let directory = TestDirectory()
+        var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        history.feed(stream.records, batch: 50)
+        #expect(history.close() == nil)
+        try DatabaseQueue(path: directory.file).write { db in
+            try db.execute(sql: "DELETE FROM cursor")
+        }
+        history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced?.contains(directory.file + ".damaged-1") == true)
+        #expect(history.openedAt == 0)
+        history.feed(stream.records, batch: 50)
+        try ExpectedHistory(stream.records).check(history)
+        #expect(history.close() == nil)
     }
 
     @Test func `damage that is met later is written anew at the next opening`() throws {

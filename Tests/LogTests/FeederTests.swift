@@ -9,6 +9,18 @@ import Terms
 import Testing
 
 @Suite struct FeederTests {
+    /// What a connection is closed with; nil where it is closed without a word, or stays open.
+    private func refusal(of client: LinkClient) -> LinkRefusal? {
+        while true {
+            do throws(LinkError) {
+                if try client.receive(timeoutNanos: 20_000_000_000) == nil { return nil }
+            } catch {
+                if case .refused(let refusal) = error { return refusal }
+                return nil
+            }
+        }
+    }
+
     @Test(arguments: [false, true])
     func `a follower that needs a damaged journal is refused, and trading goes on`(_ isBlank: Bool) throws {
         let place = try PipelinePlace()
@@ -34,14 +46,11 @@ import Testing
         let early = try second.connect("early", wantsAcks: false)
         try early.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
         let reason = isBlank ? "record 2 was released and is not" : "\(name) is damaged at byte"
-        do {
-            while try early.receive(timeoutNanos: 20_000_000_000) != nil {}
-            Issue.record("the follower is not refused")
-        } catch LinkError.refused(let refusal) {
-            #expect(refusal.code == .unavailable && refusal.text.contains(reason))
-        }
+        let refusal = try #require(self.refusal(of: early))
+        #expect(refusal.code == .unavailable && refusal.text.contains(reason))
         let reported = second.pipeline.unreadable
-        #expect(reported.count == 1 && "\(reported.error!)".contains(reason))
+        let error = try #require(reported.error)
+        #expect(reported.count == 1 && error.description.contains(reason))
         var late = try TestDesk(second.connect(), "late")
         #expect(try late.submit(TestDesk.place(1)).refusal == .none)
         try second.stop()

@@ -12,5 +12,5 @@ DaemonProcess.run(arguments.name) { daemon in
     let settings = DevicePollerSettings(
         devices: try snmp.targets.map(loadDevices) ?? [], seconds: snmp.targetSeconds,
         readings: snmp.readings)
-    try DevicePoller(settings, report: daemon.log.reporting()).run(until: daemon.signals)
+    try DevicePoller(settings, report: daemon.log.reportingFaults()).run(until: daemon.signals)
 }

@@ -12,5 +12,5 @@ DaemonProcess.run(arguments.name) { daemon in
     let settings = SubagentSettings(
         agentx: snmp.agentx, agentSocket: snmp.agentSocket, state: snmp.state,
         pollSeconds: snmp.pollSeconds, enterprise: snmp.enterprise, version: Release.version)
-    try Subagent(settings, report: daemon.log.reporting()).run(until: daemon.signals)
+    try Subagent(settings, report: daemon.log.reportingFaults()).run(until: daemon.signals)
 }

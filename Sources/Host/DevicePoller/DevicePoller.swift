@@ -21,13 +21,13 @@ public struct DevicePollerSettings: Sendable {
 /// The poller of one host. Make one for a process: the library behind it knows no second.
 public final class DevicePoller {
     private let settings: DevicePollerSettings
-    private let report: (String) -> Void
+    private let report: (_ isFault: Bool, String) -> Void
     private let lock: StateLock
 
     private static let name = "bourse-poller"
 
     /// Takes the directory of the readings. `report` gets lines for a log.
-    public init(_ settings: DevicePollerSettings, report: @escaping (String) -> Void) throws {
+    public init(_ settings: DevicePollerSettings, report: @escaping (_ isFault: Bool, String) -> Void) throws {
         self.settings = settings
         self.report = report
         if !Directory.exists(settings.readings) {
@@ -44,14 +44,14 @@ public final class DevicePoller {
         let readers = settings.devices.map {
             DeviceReader($0, directory: settings.readings, report: report)
         }
-        report("polls \(readers.count) devices")
+        report(false, "polls \(readers.count) devices")
         ServiceManager.ready()
         var statusTime: Int64 = 0
         while true {
             let ready = unsafe bourse_snmp_wait(250, [signals.descriptor], 1)
             guard ready >= 0 else { throw .last("wait for", "devices") }
             if ready > 0, let signal = signals.next() {
-                report("got signal \(signal)")
+                report(false, "got signal \(signal)")
                 break
             }
             let now = Clock.monotonicNanos()

@@ -43,7 +43,7 @@ struct DeviceError: Error, CustomStringConvertible {
 @safe final class DeviceReader {
     private let device: PolledDevice
     private let file: String
-    private let report: (String) -> Void
+    private let report: (_ isFault: Bool, String) -> Void
     private var session: UnsafeMutableRawPointer?
     private var round: DeviceRound?
     private var nextTime: Int64 = 0
@@ -52,7 +52,7 @@ struct DeviceError: Error, CustomStringConvertible {
     private var failures = 0
 
     /// Reads the passphrases; nothing is sent yet.
-    init(_ device: PolledDevice, directory: String, report: @escaping (String) -> Void) {
+    init(_ device: PolledDevice, directory: String, report: @escaping (_ isFault: Bool, String) -> Void) {
         self.device = device
         self.report = report
         file = Directory.join(directory, device.name)
@@ -65,7 +65,7 @@ struct DeviceError: Error, CustomStringConvertible {
     private func open() {
         let secrets: (auth: String, priv: String)
         do throws(DeviceError) { secrets = try Self.secrets(device.credential) } catch {
-            return report("target \(device.name): \(error)")
+            return report(true, "target \(device.name): \(error)")
         }
         // It closes the session before it goes.
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -85,6 +85,7 @@ struct DeviceError: Error, CustomStringConvertible {
                 }))
         if unsafe session == nil {
             report(
+                true,
                 "target \(device.name): \(device.auth) or \(device.priv) is not known here, or a "
                     + "passphrase has less than 8 characters")
         }
@@ -154,7 +155,7 @@ struct DeviceError: Error, CustomStringConvertible {
     }
 
     private func finish() {
-        if !reported.isEmpty { report("target \(device.name) answers again") }
+        if !reported.isEmpty { report(false, "target \(device.name) answers again") }
         (reported, failures) = ([], 0)
         keep(round?.lines ?? [])
         round = nil
@@ -162,7 +163,7 @@ struct DeviceError: Error, CustomStringConvertible {
 
     /// Discards the whole round after a failure.
     private func fail(_ why: String) {
-        if reported.insert(why).inserted { report("target \(device.name) \(why)") }
+        if reported.insert(why).inserted { report(true, "target \(device.name) \(why)") }
         failures += 1
         round = nil
         keep(["error \(why)"])
@@ -186,7 +187,7 @@ struct DeviceError: Error, CustomStringConvertible {
         do throws(SystemError) {
             try File.replace(file, with: Array(text.utf8), mode: 0o644)
         } catch {
-            report("target \(device.name): \(error)")
+            report(true, "target \(device.name): \(error)")
         }
     }
 

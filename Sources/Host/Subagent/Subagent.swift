@@ -38,7 +38,7 @@ public struct SubagentSettings: Sendable {
 /// The subagent of one host. Make one for a process: the library behind it knows no second.
 public final class Subagent {
     private let settings: SubagentSettings
-    private let report: (String) -> Void
+    private let report: (_ isFault: Bool, String) -> Void
     private let lock: StateLock
     private let cursorFile: String
     private let mib: BourseMIB
@@ -62,7 +62,7 @@ public final class Subagent {
     /// Takes the state directory and starts as a subagent; the master agent need not be there yet.
     ///
     /// `report` gets lines for a log.
-    public init(_ settings: SubagentSettings, report: @escaping (String) -> Void) throws {
+    public init(_ settings: SubagentSettings, report: @escaping (_ isFault: Bool, String) -> Void) throws {
         self.settings = settings
         self.report = report
         lock = try StateLock(directory: settings.state)
@@ -99,7 +99,7 @@ public final class Subagent {
         guard started == 0 else {
             throw SystemError(code: EINVAL, operation: "start the SNMP library", path: "")
         }
-        if !isSessionUp { report("waits for the master agent at \(settings.agentx)") }
+        if !isSessionUp { report(true, "waits for the master agent at \(settings.agentx)") }
         try poller.start()
         ServiceManager.ready()
         let descriptors = [signals.descriptor, poller.descriptor]
@@ -109,7 +109,7 @@ public final class Subagent {
             guard ready >= 0 else { throw .last("wait for", "the master agent") }
             if ready > 0 {
                 if let signal = signals.next() {
-                    report("got signal \(signal)")
+                    report(false, "got signal \(signal)")
                     break
                 }
                 if let round = poller.take() { take(round) }
@@ -179,7 +179,7 @@ public final class Subagent {
         var now: AgentError?
         switch round.state {
         case .success(let new):
-            if state == nil { report("the agent of \(new.host) answers") }
+            if state == nil { report(false, "the agent of \(new.host) answers") }
             (state, stateTime) = (new, round.time)
             if let exchange = new.tables.exchange,
                 let cursor = queue.take(role: exchange.role, epoch: exchange.epoch)
@@ -193,7 +193,7 @@ public final class Subagent {
         case .failure(let error): now = error
         case nil: break
         }
-        if now != fault { report(now?.description ?? "the agent answers again") }
+        if now != fault { report(now != nil, now?.description ?? "the agent answers again") }
         fault = now
         poller.ask(after: queue.asksAfter)
         makeView()
@@ -217,7 +217,7 @@ public final class Subagent {
     private func session(isUp: Bool) {
         isSessionUp = isUp
         if !isUp { queue.sessionEnded() }
-        report("\(isUp ? "connected to" : "lost") the master agent at \(settings.agentx)")
+        report(!isUp, "\(isUp ? "connected to" : "lost") the master agent at \(settings.agentx)")
     }
 
     /// Sends the next notification, if there is one and a session.
@@ -252,18 +252,18 @@ public final class Subagent {
             try File.replace(cursorFile, with: Array(cursor.text.utf8))
             isCursorKept = true
         } catch {
-            if isCursorKept { report("cannot store how far events were sent: \(error)") }
+            if isCursorKept { report(true, "cannot store how far events were sent: \(error)") }
             isCursorKept = false
         }
     }
 
     private static func readCursor(
-        _ path: String, _ report: (String) -> Void
+        _ path: String, _ report: (_ isFault: Bool, String) -> Void
     ) throws(SystemError) -> NotificationCursor {
         guard Directory.exists(path) else { return NotificationCursor() }
         let bytes = try File(path, .read).read(count: 4_096)
         if let cursor = NotificationCursor(String(decoding: bytes, as: UTF8.self)) { return cursor }
-        report("\(path) is damaged: every event that the agent keeps is sent again")
+        report(true, "\(path) is damaged: every event that the agent keeps is sent again")
         return NotificationCursor()
     }
 }

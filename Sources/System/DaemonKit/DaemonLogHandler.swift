@@ -23,6 +23,11 @@ extension Logger {
         { report(level, $0) }
     }
 
+    /// For parts that report events and faults: a notice, or a warning.
+    public func reportingFaults() -> @Sendable (_ isFault: Bool, String) -> Void {
+        { report($0 ? .warning : .notice, $1) }
+    }
+
     /// Logs why the process ends and ends it at once, without waiting for other threads.
     public func fatal(
         _ text: String, status: Int32 = DaemonExit.fault, level: Level = .critical
