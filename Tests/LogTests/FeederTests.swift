@@ -22,7 +22,9 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a follower that needs a damaged journal is refused, and trading goes on`(_ isBlank: Bool) throws {
+    func `a follower that needs a damaged journal is refused, and trading goes on`(
+        _ isBlank: Bool
+    ) throws {
         let place = try PipelinePlace()
         let first = try RunningPipeline(place)
         var desk = try TestDesk(first.connect(), "desk")

@@ -27,7 +27,9 @@ public final class DevicePoller {
     private static let name = "bourse-poller"
 
     /// Takes the directory of the readings. `report` gets lines for a log.
-    public init(_ settings: DevicePollerSettings, report: @escaping (_ isFault: Bool, String) -> Void) throws {
+    public init(
+        _ settings: DevicePollerSettings, report: @escaping (_ isFault: Bool, String) -> Void
+    ) throws {
         self.settings = settings
         self.report = report
         if !Directory.exists(settings.readings) {

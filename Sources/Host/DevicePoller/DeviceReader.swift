@@ -52,7 +52,10 @@ struct DeviceError: Error, CustomStringConvertible {
     private var failures = 0
 
     /// Reads the passphrases; nothing is sent yet.
-    init(_ device: PolledDevice, directory: String, report: @escaping (_ isFault: Bool, String) -> Void) {
+    init(
+        _ device: PolledDevice, directory: String,
+        report: @escaping (_ isFault: Bool, String) -> Void
+    ) {
         self.device = device
         self.report = report
         file = Directory.join(directory, device.name)

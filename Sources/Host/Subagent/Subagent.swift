@@ -62,7 +62,9 @@ public final class Subagent {
     /// Takes the state directory and starts as a subagent; the master agent need not be there yet.
     ///
     /// `report` gets lines for a log.
-    public init(_ settings: SubagentSettings, report: @escaping (_ isFault: Bool, String) -> Void) throws {
+    public init(_ settings: SubagentSettings, report: @escaping (_ isFault: Bool, String) -> Void)
+        throws
+    {
         self.settings = settings
         self.report = report
         lock = try StateLock(directory: settings.state)

@@ -27,8 +27,9 @@ extension File {
     ///
     /// `mode` are its permission bits. Where `keepsOwner`, it belongs to whom the old one did: an
     /// operator's tool may run as root, and the daemon has to read it. `aside` is the file beside
-    /// it, `path.new` where it is not given; what stands there, as a crash leaves it, is removed, and
-    /// a link that somebody puts there is not followed. Returns the file, open for writing.
+    /// it, `path.new` where it is not given; what stands there, as a crash leaves it, is
+    /// removed, and a link that somebody puts there is not followed. Returns the file, open for
+    /// writing.
     @discardableResult public static func replace(
         _ path: String, mode: UInt32 = 0o600, keepsOwner: Bool = false, aside: String? = nil,
         fill: (File) throws(SystemError) -> Void
