@@ -119,7 +119,7 @@ extension TunePlan {
 
         """
 
-    /// `metal` with four cores of two threads each told of, and no CPU declared.
+    /// `metal` with four cores of two threads each in its tree, and no CPU declared.
     private static var undeclared: Machine {
         var machine = Machine.metal
         machine.plan.hotThreads = []
@@ -273,7 +273,7 @@ extension TunePlan {
     }
 
     @Test(arguments: [(0, "CPU 0 is declared"), (9, "is not online")])
-    func `a CPU that does not fit is told`(cpu: Int, text: String) {
+    func `a CPU that does not fit is reported`(cpu: Int, text: String) {
         var machine = Machine.vm
         machine.plan.hotThreads[0].cpu = cpu
         let item = machine.tuning.items.first { $0.name == "matchd.cpu" }

@@ -1,5 +1,5 @@
-// Goal: a configuration file means exactly what it says, and everything wrong with one is told at
-// once, with its line and what was expected.
+// Goal: a configuration file means exactly what it says, and everything wrong with one is reported
+// at once, with its line and what was expected.
 
 import Configuration
 import Glibc
@@ -147,8 +147,8 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.sealKeyFile == "/etc/bourse/secrets/seal.key")
     }
 
-    @Test func `all mistakes are told at once, in the order of the file`() {
-        let told = problems(
+    @Test func `all mistakes are reported at once, in the order of the file`() {
+        let found = problems(
             """
             [matchd]
             cpu = "two"
@@ -165,7 +165,7 @@ private func problems(_ text: String) -> [String] {
             """)
         let file = "/etc/bourse/bourse.toml"
         #expect(
-            told == [
+            found == [
                 "\(file):2: matchd.cpu: expected a whole number, as -1, not a string",
                 "\(file):3: matchd.idle: expected \"spin\", \"yield\" or \"park\"",
                 "\(file):4: matchd.ring_mib: expected a power of two, as 16, 32 or 64",
@@ -182,7 +182,7 @@ private func problems(_ text: String) -> [String] {
             ])
     }
 
-    @Test func `a key of an earlier version is told to be removed`() {
+    @Test func `a key of an earlier version is reported as one to remove`() {
         #expect(
             problems("[gatewayd]\nthreads = 1") == [
                 "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
@@ -251,15 +251,15 @@ private func problems(_ text: String) -> [String] {
         ("socket = \"/\(String(repeating: "a", count: 107))\"", "at most 107 bytes, this one 108"),
     ])
     func `what the agent cannot take is refused with its line`(line: String, expected: String) {
-        let told = problems("[agent]\n\(line)")
+        let found = problems("[agent]\n\(line)")
         let key = line.split(separator: " ")[0]
-        #expect(told.count == 1)
+        #expect(found.count == 1)
         #expect(
-            told.first?.hasPrefix("/etc/bourse/bourse.toml:2: agent.\(key): ") == true, "\(told)")
-        #expect(told.first?.contains(expected) == true, "\(told)")
+            found.first?.hasPrefix("/etc/bourse/bourse.toml:2: agent.\(key): ") == true, "\(found)")
+        #expect(found.first?.contains(expected) == true, "\(found)")
     }
 
-    @Test func `what others find is told with its line as well`() {
+    @Test func `what others find is reported with its line as well`() {
         let error = #expect(throws: SettingsError.self) {
             try Settings.parse(Array("[agent]\noff = \"x\"".utf8), file: "/f") {
                 [("agent.off", "there is no kind \($0.agent.off[0])")]
@@ -286,9 +286,9 @@ private func problems(_ text: String) -> [String] {
 
     @Test func `a socket path that the kernel cannot hold is refused`() {
         let long = String(repeating: "a", count: 100)
-        let told = problems("[matchd]\nsocket = \"\(long)\"")
-        #expect(told.count == 1)
-        #expect(told[0].contains("at most 107 bytes, this one 112"))
+        let found = problems("[matchd]\nsocket = \"\(long)\"")
+        #expect(found.count == 1)
+        #expect(found[0].contains("at most 107 bytes, this one 112"))
     }
 
     @Test(arguments: [
@@ -317,12 +317,12 @@ private func problems(_ text: String) -> [String] {
         ("[a]\n[a]", "table [a] is here twice: put its keys together"),
         ("[matchd]\ncpu = 1\ncpu = 1", "the key is here twice"),
     ])
-    func `what is not well formed is told`(text: String, expected: String) {
-        let told = problems(text)
-        #expect(told.contains { $0.hasSuffix(": " + expected) }, "\(told)")
+    func `what is not well formed is reported`(text: String, expected: String) {
+        let found = problems(text)
+        #expect(found.contains { $0.hasSuffix(": " + expected) }, "\(found)")
     }
 
-    @Test func `bytes that are no text are told, and the rest is still read`() {
+    @Test func `bytes that are no text are reported, and the rest is still read`() {
         let bytes = Array("[matchd]\n# ".utf8) + [0xFF, 0x0A] + Array("cpu = 5000".utf8)
         let error = #expect(throws: SettingsError.self) { try Settings.parse(bytes, file: "/f") }
         #expect(

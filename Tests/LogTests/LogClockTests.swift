@@ -127,7 +127,7 @@ private struct Host {
         #expect(isFar(last + week + 1) && isFar(.max))
         // The process before ran in this boot: its line is gone on along, the clock is not taken.
         #expect(!isFar(last + 2 * week, line: last, monotonic: 60))
-        // A line of another boot tells nothing.
+        // A line of another boot means nothing.
         #expect(isFar(last + 2 * week, line: last + week, monotonic: 60))
         #expect(!LogClock.isFarAhead(last: .min + 1, line: nil, host: .min + 1, monotonic: 0))
         #expect(LogClock.isFarAhead(last: .min + 1, line: nil, host: .max, monotonic: 0))

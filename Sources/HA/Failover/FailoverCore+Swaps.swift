@@ -123,7 +123,7 @@ extension FailoverCore {
         effects.transitions.append(.raised)
     }
 
-    /// Three removals in 10 min: out until told.
+    /// Three removals in 10 min: out until an operator adds it.
     private mutating func noteRemoval(at now: BootTime) {
         operatorRemoves = false
         let span = timing.removalSpanNanos

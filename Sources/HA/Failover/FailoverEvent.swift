@@ -28,7 +28,7 @@ public enum FailoverVerb: Hashable, Sendable {
     case failover(peerIsOff: Bool)
     /// Let the peer in again.
     case standbyAdd
-    /// Go on without the peer until told.
+    /// Go on without the peer until an operator adds it.
     case standbyRemove
     /// No claims.
     case pause

@@ -44,7 +44,7 @@ public struct FailoverTiming: Hashable, Sendable {
     public var verbNanos = 10_000 * milli
     /// Between two renewals of the service address, which lives 2 s.
     public var addressNanos = 500 * milli
-    /// Within this span `removalsMax` removals put the peer out until told.
+    /// Within this span `removalsMax` removals put the peer out until an operator adds it.
     public var removalSpanNanos = 600_000 * milli
     /// Removals within the span, at most.
     public var removalsMax = 3

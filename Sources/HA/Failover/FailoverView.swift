@@ -18,7 +18,7 @@ public struct FailoverView: Sendable {
     public internal(set) var reportedAt: BootTime?
     /// No claims.
     public internal(set) var isPaused = false
-    /// The peer is not added until told.
+    /// The peer is not added until an operator asks.
     public internal(set) var isPeerOut = false
     /// The newest epoch whose primary's process was reaped, and when that was known.
     public internal(set) var reaped: (epoch: UInt32, at: BootTime)?

@@ -175,7 +175,7 @@ public import Wire
     }
 
     /// Submits one command and waits until it is durable. `timedOut` or `closed`: whether it is in
-    /// the log is not known; `session(of:)` tells.
+    /// the log is not known; `session(of:)` asks.
     public func execute(
         _ payload: some CommandPayload, session: SessionID, number: UInt64,
         timeoutNanos: Int64 = 10_000_000_000

@@ -249,7 +249,7 @@ function showRest(state) {
         thread.declared !== null && thread.declared !== thread.cpu ? "bad" : ""],
       thread.allowed, thread.declared === null ? "–" : String(thread.declared),
       count(thread.nonvoluntary),
-    ]), "no daemon's threads are known: systemd tells which processes they are");
+    ]), "no daemon's threads are known: systemd knows which processes they are");
   table("queues",
     [["interface"], ["queue"], ["interrupt", "number"], ["CPUs"], ["packets", "number"],
       ["drops", "number"]],
