@@ -113,6 +113,8 @@ let package = Package(
         // knows; libnetsnmp is used by these two alone.
         wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
         wing("Host", "Subagent", ["Terms", "AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
+        // HA: who leads. Decisions without I/O.
+        wing("HA", "Failover", ["Terms"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -121,8 +123,6 @@ let package = Package(
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
-        // HA: who leads. Decisions without I/O.
-        wing("HA", "Failover"),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
         wing(
@@ -197,7 +197,7 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
-        tests("HATests", ["Failover"], exclude: ["Scenarios"]),
+        tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
             [

@@ -12,6 +12,7 @@
 //      0 | until                                 ticks up to this time
 
 import Failover
+import Terms
 
 struct FailoverTranscript {
     private var core = FailoverCore(
@@ -151,7 +152,7 @@ struct FailoverTranscript {
         let members = words[2].split(separator: ",").map { name in
             InSyncReplica(
                 host: HostName(String(name.prefix(1))),
-                replica: ReplicaIdentity(high: 0, low: UInt64(name.dropFirst())!))
+                replica: ReplicaID(high: 0, low: UInt64(name.dropFirst())!))
         }
         return ClusterRecord(
             epoch: UInt32(words[0])!, primary: HostName(words[1]), inSync: members,
@@ -162,7 +163,7 @@ struct FailoverTranscript {
 
     private mutating func change(_ words: [String]) {
         var words = words
-        let own = ReplicaIdentity(high: 0, low: host == "a" ? 1 : 2)
+        let own = ReplicaID(high: 0, low: host == "a" ? 1 : 2)
         if let process = UInt64(words[0]) {
             report = MatchdReport(
                 process: ProcessNumber(process), replica: own, promise: 0, end: 0, endEpoch: 0,
@@ -188,9 +189,9 @@ struct FailoverTranscript {
             (report!.state, report!.epoch, report!.epochStart) = (.leading, UInt32(number), 1)
             (report!.promise, report!.endEpoch) = (UInt32(number), UInt32(number))
             (report!.isLinkOpen, report!.holdsLease) = (true, true)
-        case "requires": report!.requirement = ReplicaIdentity(high: 0, low: number)
+        case "requires": report!.requirement = ReplicaID(high: 0, low: number)
         case "peer":
-            report!.peer = PeerReport(replica: ReplicaIdentity(high: 0, low: number), echoedAt: at)
+            report!.peer = PeerReport(replica: ReplicaID(high: 0, low: number), echoedAt: at)
         case "matched": report!.peer?.matched = number
         case "waits": report!.peer?.waitingSince = value == "none" ? nil : at
         case "works": report!.oldestWaiting = value == "no" ? at : nil
@@ -210,7 +211,7 @@ struct FailoverTranscript {
             case .follow(let renews, let isConfirmed, _):
                 report!.state = .following(isConfirmed: isConfirmed)
                 (report!.epoch, report!.promise) = (order.epoch, order.epoch)
-                if renews { report!.replica = ReplicaIdentity(high: 0, low: 9) }
+                if renews { report!.replica = ReplicaID(high: 0, low: 9) }
                 (report!.isLinkOpen, report!.requirement, report!.peer) = (false, nil, nil)
             case .promise: (report!.state, report!.promise) = (.promised, order.epoch)
             case .lead(let terms):

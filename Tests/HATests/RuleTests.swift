@@ -1,14 +1,15 @@
 // Goal: the rules that matchd keeps by itself, one by one.
 
 import Failover
+import Terms
 import Testing
 
 private func moment(_ millis: Int64) -> BootTime { BootTime(nanos: millis * 1_000_000) }
-private let one = ReplicaIdentity(high: 0, low: 1)
-private let two = ReplicaIdentity(high: 0, low: 2)
+private let one = ReplicaID(high: 0, low: 1)
+private let two = ReplicaID(high: 0, low: 2)
 
 private func acknowledged(
-    _ matched: UInt64, epoch: UInt32 = 5, process: UInt64 = 1, by replica: ReplicaIdentity = two
+    _ matched: UInt64, epoch: UInt32 = 5, process: UInt64 = 1, by replica: ReplicaID = two
 ) -> PeerAcknowledgement {
     PeerAcknowledgement(
         epoch: epoch, process: ProcessNumber(process), replica: replica, matched: matched)

@@ -1,6 +1,7 @@
 // Beacons, appends and acknowledgements between two small matchds.
 
 import Failover
+import Terms
 
 extension SimulatedMatchd {
     // MARK: Primary
@@ -125,7 +126,7 @@ extension SimulatedMatchd {
         release()
     }
 
-    func takeRefusal(promise: UInt32, replica: ReplicaIdentity, process: ProcessNumber) {
+    func takeRefusal(promise: UInt32, replica: ReplicaID, process: ProcessNumber) {
         guard isPrimary, promise > epoch, process >= peerProcess else { return }
         if process != peerProcess || replica != peerReplica { forgetPeer() }
         (peerProcess, peerReplica, peerPromise) = (process, replica, promise)

@@ -1,6 +1,7 @@
 // A small matchd: a journal in memory, the real promise, gate, lease and standby's position.
 
 import Failover
+import Terms
 
 /// One process of matchd.
 final class SimulatedMatchd {
@@ -30,7 +31,7 @@ final class SimulatedMatchd {
     var heardAt: BootTime?
     var sealedEnd: UInt64?
     // Primary
-    var peerReplica: ReplicaIdentity?
+    var peerReplica: ReplicaID?
     var peerProcess = ProcessNumber(0)
     var peerEchoedAt: BootTime?
     var peerPromise: UInt32 = 0
@@ -38,13 +39,13 @@ final class SimulatedMatchd {
     var sentUpTo: Int?
     var waitingSince: Int64?
     /// The most that this replica acknowledged to this process.
-    var counted: (replica: ReplicaIdentity, sequence: UInt64)?
+    var counted: (replica: ReplicaID, sequence: UInt64)?
     var lastMatched: UInt64 = 0
     /// When it last sent a beacon with progress.
     var workedAt = BootTime(nanos: 0)
     var isReportDue = false
     /// Variant: the requirement is applied only when the addition is known.
-    var reportedRequirement: ReplicaIdentity?
+    var reportedRequirement: ReplicaID?
 
     init(host: Int, process: ProcessNumber, world: Simulation) {
         self.host = host
@@ -185,7 +186,7 @@ final class SimulatedMatchd {
     }
 
     private func begin(
-        _ epoch: UInt32, requiring replica: ReplicaIdentity?, cause: ClaimCause,
+        _ epoch: UInt32, requiring replica: ReplicaID?, cause: ClaimCause,
         _ forced: ForcedStart?
     ) {
         if !isPrimary { gate = PeerRequirement(released: standby.released) }

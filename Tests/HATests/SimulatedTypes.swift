@@ -1,6 +1,7 @@
 // What the simulation of two hosts and etcd is made of.
 
 import Failover
+import Terms
 
 /// SplitMix64.
 struct SeededRandom {
@@ -45,7 +46,7 @@ struct SimulatedDisk {
     var records: [SimulatedRecord] = []
     var durable = 0
     var promise: UInt32 = 0
-    var replica: ReplicaIdentity
+    var replica: ReplicaID
     /// The last record of this journal known to be released, from the sync marks.
     var released: UInt64 = 0
 
@@ -63,7 +64,7 @@ enum SimulatedFrame {
         epoch: UInt32, from: Int, before: SimulatedRecord?, records: [SimulatedRecord],
         commit: UInt64, start: Int, forced: ForcedStart?)
     case appended(PeerAcknowledgement)
-    case refuse(promise: UInt32, replica: ReplicaIdentity, process: ProcessNumber)
+    case refuse(promise: UInt32, replica: ReplicaID, process: ProcessNumber)
 }
 
 /// A request to etcd.

@@ -1,6 +1,7 @@
 // Two hosts, an etcd and a network around the real failover core, under one seeded clock.
 
 import Failover
+import Terms
 
 /// One host.
 struct SimulatedHost {
@@ -76,7 +77,7 @@ final class Simulation {
         plan = SimulationPlan(&random, broken)
         chunk = plan.chunk
         let names = [HostName("a"), HostName("b")]
-        let ids = [ReplicaIdentity(high: 0, low: 1), ReplicaIdentity(high: 0, low: 2)]
+        let ids = [ReplicaID(high: 0, low: 1), ReplicaID(high: 0, low: 2)]
         replicas = 2
         etcd = SimulatedEtcd(
             ClusterRecord(
@@ -204,9 +205,9 @@ final class Simulation {
         return matchd
     }
 
-    func newReplica() -> ReplicaIdentity {
+    func newReplica() -> ReplicaID {
         replicas += 1
-        return ReplicaIdentity(high: 0, low: replicas)
+        return ReplicaID(high: 0, low: replicas)
     }
 
     // MARK: Processes

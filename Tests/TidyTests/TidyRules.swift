@@ -12,8 +12,7 @@ enum TidyRules {
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
-        "Journal", "Link", "Pipeline", "Follower", "Audit",
-        "Failover",
+        "Failover", "Journal", "Link", "Pipeline", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
@@ -24,12 +23,12 @@ enum TidyRules {
     static let wings: [String: Set<String>] = [
         "Core": ["Core"],
         "System": ["Core", "System"],
-        "Log": ["Core", "System", "Log"],
-        "HA": ["Core", "HA"],
+        "Log": ["Core", "System", "HA", "Log"],
+        "HA": ["Core", "System", "HA"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
-        "CLI": ["Core", "System", "Log", "Host", "CLI"],
-        "Daemons": ["Core", "System", "Log", "Gateway", "Host", "CLI"],
+        "CLI": ["Core", "System", "HA", "Log", "Host", "CLI"],
+        "Daemons": ["Core", "System", "HA", "Log", "Gateway", "Host", "CLI"],
     ]
 
     /// Which targets use a shim.

@@ -1,5 +1,7 @@
 // The record: one etcd key that says who leads. Standalone, a file of its own in the same shape.
 
+public import Terms
+
 /// A host of the cluster, as its configuration names it.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {
     /// The name.
@@ -8,17 +10,6 @@ public struct HostName: Hashable, Sendable, CustomStringConvertible {
     public init(_ text: String) { self.text = text }
     /// The name.
     public var description: String { text }
-}
-
-/// Which copy of a journal: random, one for each journal directory. Replicas are in sync, not
-/// hosts.
-public struct ReplicaIdentity: Hashable, Sendable {
-    /// First half.
-    public let high: UInt64
-    /// Second half.
-    public let low: UInt64
-    /// The replica of these halves.
-    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 }
 
 /// What makes each value of the record unlike all others: an agent's random number, drawn when it
@@ -37,9 +28,9 @@ public struct InSyncReplica: Hashable, Sendable {
     /// Where it is.
     public let host: HostName
     /// Which it is.
-    public let replica: ReplicaIdentity
+    public let replica: ReplicaID
     /// That replica on that host.
-    public init(host: HostName, replica: ReplicaIdentity) {
+    public init(host: HostName, replica: ReplicaID) {
         (self.host, self.replica) = (host, replica)
     }
 }
@@ -82,7 +73,7 @@ public struct ClusterRecord: Hashable, Sendable {
     }
 
     /// The replica of `host` that is in sync, if any.
-    public func replica(of host: HostName) -> ReplicaIdentity? {
+    public func replica(of host: HostName) -> ReplicaID? {
         inSync.first { $0.host == host }?.replica
     }
 }

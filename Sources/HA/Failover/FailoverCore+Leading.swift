@@ -1,5 +1,7 @@
 // The primary: steps 3 to 5 of the claim, then remove, add, raise, switchover, demotion.
 
+internal import Terms
+
 extension FailoverCore {
     mutating func lead(
         at now: BootTime, _ effects: inout FailoverEffects
@@ -96,7 +98,7 @@ extension FailoverCore {
     }
 
     private func removalReason(
-        _ listed: ReplicaIdentity, _ report: MatchdReport, since: BootTime, at now: BootTime
+        _ listed: ReplicaID, _ report: MatchdReport, since: BootTime, at now: BootTime
     ) -> RemovalReason? {
         if operatorRemoves { return .operatorAsked }
         if let joined = report.peer {

@@ -1,6 +1,8 @@
 // What matchd reports to the agent, and what the agent orders. A control socket carries both, in
 // order; a process reports at each change and every 50 ms.
 
+public import Terms
+
 /// A process of matchd: later ones of a host have higher numbers.
 public struct ProcessNumber: Hashable, Comparable, Sendable {
     /// The number.
@@ -32,7 +34,7 @@ public enum MatchdState: Hashable, Sendable {
 /// What a primary knows of its peer.
 public struct PeerReport: Hashable, Sendable {
     /// Its replica.
-    public var replica: ReplicaIdentity
+    public var replica: ReplicaID
     /// When an echo of this epoch last arrived.
     public var echoedAt: BootTime?
     /// The last record that it acknowledged in this epoch; 0: none.
@@ -46,7 +48,7 @@ public struct PeerReport: Hashable, Sendable {
 
     /// That peer.
     public init(
-        replica: ReplicaIdentity, echoedAt: BootTime? = nil, matched: UInt64 = 0,
+        replica: ReplicaID, echoedAt: BootTime? = nil, matched: UInt64 = 0,
         waitingSince: BootTime? = nil, promise: UInt32 = 0, lacksAcknowledged: Bool = false
     ) {
         self.replica = replica
@@ -71,7 +73,7 @@ public struct MatchdReport: Hashable, Sendable {
     /// The epoch that it leads, or follows.
     public var epoch: UInt32
     /// The replica on its disk.
-    public var replica: ReplicaIdentity
+    public var replica: ReplicaID
     /// The promise on its disk.
     public var promise: UInt32
     /// Its journal's last record.
@@ -91,7 +93,7 @@ public struct MatchdReport: Hashable, Sendable {
     /// Primary: the sequence of this term's EPOCH record.
     public var epochStart: UInt64 = 0
     /// Primary: what the gate requires.
-    public var requirement: ReplicaIdentity?
+    public var requirement: ReplicaID?
     /// Primary: the lease is held, or the peer is not required.
     public var holdsLease = false
     /// Primary: commands are taken.
@@ -104,7 +106,7 @@ public struct MatchdReport: Hashable, Sendable {
     /// A report of a recovered process.
     public init(
         process: ProcessNumber, state: MatchdState = .recovered, epoch: UInt32 = 0,
-        replica: ReplicaIdentity, promise: UInt32, end: UInt64, endEpoch: UInt32, durable: UInt64,
+        replica: ReplicaID, promise: UInt32, end: UInt64, endEpoch: UInt32, durable: UInt64,
         commitPoint: UInt64
     ) {
         self.process = process
@@ -127,7 +129,7 @@ public struct LeadTerms: Hashable, Sendable {
     /// The attempt whose swap was done.
     public let attempt: SwapAttempt
     /// The replica that the gate requires from the first record on.
-    public let requirement: ReplicaIdentity?
+    public let requirement: ReplicaID?
     /// Why, for the EPOCH record.
     public let cause: ClaimCause
     /// The record's last forced failover.
@@ -135,7 +137,7 @@ public struct LeadTerms: Hashable, Sendable {
 
     /// These terms.
     public init(
-        attempt: SwapAttempt, requirement: ReplicaIdentity?, cause: ClaimCause,
+        attempt: SwapAttempt, requirement: ReplicaID?, cause: ClaimCause,
         forced: ForcedStart?
     ) {
         self.attempt = attempt
@@ -155,7 +157,7 @@ public enum MatchdAction: Hashable, Sendable {
     /// Apply the tail, append the EPOCH record, release by the gate.
     case lead(LeadTerms)
     /// The gate requires this replica too, or none.
-    case require(ReplicaIdentity?)
+    case require(ReplicaID?)
     /// Lead on in this epoch, which is higher; append its EPOCH record, with intake open again.
     case raise(from: UInt32, attempt: SwapAttempt)
     /// Open the Link.

@@ -1,5 +1,7 @@
 // I1 and I3: what the release gate waits for, beside this host's own disk.
 
+public import Terms
+
 /// A standby has all up to `matched` durable and equal to the primary's journal, as of `epoch`.
 public struct PeerAcknowledgement: Hashable, Sendable {
     /// The epoch in which it matched.
@@ -7,12 +9,12 @@ public struct PeerAcknowledgement: Hashable, Sendable {
     /// The standby's process.
     public let process: ProcessNumber
     /// Its replica.
-    public let replica: ReplicaIdentity
+    public let replica: ReplicaID
     /// The last such record.
     public let matched: UInt64
 
     /// That acknowledgement.
-    public init(epoch: UInt32, process: ProcessNumber, replica: ReplicaIdentity, matched: UInt64) {
+    public init(epoch: UInt32, process: ProcessNumber, replica: ReplicaID, matched: UInt64) {
         self.epoch = epoch
         self.process = process
         self.replica = replica
@@ -26,7 +28,7 @@ public struct PeerRequirement: Hashable, Sendable {
     /// The term.
     public private(set) var epoch: UInt32 = 0
     /// The replica that the gate requires; nil: this host is alone.
-    public private(set) var replica: ReplicaIdentity?
+    public private(set) var replica: ReplicaID?
     /// The newest acknowledgement of the peer's newest process in this epoch.
     public private(set) var acknowledgement: PeerAcknowledgement?
     /// The last sequence released: the commit point.
@@ -36,7 +38,7 @@ public struct PeerRequirement: Hashable, Sendable {
     public init(released: UInt64) { self.released = released }
 
     /// A term begins: no acknowledgement of an earlier one counts.
-    public mutating func begin(epoch: UInt32, requiring replica: ReplicaIdentity?) {
+    public mutating func begin(epoch: UInt32, requiring replica: ReplicaID?) {
         precondition(epoch > self.epoch, "a term is above the one before")
         self.epoch = epoch
         self.replica = replica
@@ -44,7 +46,7 @@ public struct PeerRequirement: Hashable, Sendable {
     }
 
     /// From now on the gate requires this replica, or none.
-    public mutating func require(_ replica: ReplicaIdentity?) { self.replica = replica }
+    public mutating func require(_ replica: ReplicaID?) { self.replica = replica }
 
     /// Counts an acknowledgement, unless it is of another epoch or of an earlier process. A later
     /// process starts from nothing.

@@ -9,6 +9,7 @@
 //   CONFIGURATION/journal.id   the journal's identity, beside bourse.toml
 
 internal import Platform
+public import Terms
 internal import Wire
 
 /// The files of one journal and its guards.

@@ -4,7 +4,7 @@
 
 internal import Platform
 internal import Synchronization
-internal import Terms
+public import Terms
 internal import Wire
 
 /// How a journal is written.

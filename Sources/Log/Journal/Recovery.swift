@@ -1,6 +1,6 @@
 // Start-up: what the journal on disk holds, and what of its end has to go.
 
-internal import Terms
+public import Terms
 public import Wire
 
 /// Operations on journal directories.

@@ -37,7 +37,7 @@
 // All integers are little-endian.
 
 internal import Platform
-internal import Terms
+public import Terms
 public import Wire
 
 /// Which journal a file belongs to: 128 random bits, also in the log's genesis record.
@@ -59,26 +59,11 @@ public struct JournalIdentity: Hashable, Sendable, CustomStringConvertible {
     public var description: String { high.hexText + low.hexText }
 }
 
-/// Which copy of a journal: 128 random bits, one for each journal directory.
-public struct ReplicaID: Hashable, Sendable, CustomStringConvertible {
-    /// First half.
-    public var high: UInt64
-    /// Second half.
-    public var low: UInt64
-
-    /// An id of these halves.
-    public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
-
-    /// No id: of a journal that is no replica's.
-    public static var none: ReplicaID { ReplicaID(high: 0, low: 0) }
-
+extension ReplicaID {
     /// A new one.
     public static func random() -> ReplicaID {
         ReplicaID(high: SystemRandom.number(), low: SystemRandom.number())
     }
-
-    /// 32 hexadecimal digits.
-    public var description: String { JournalIdentity(high: high, low: low).description }
 }
 
 /// What names one record over all replicas: two records of the same three are the same.

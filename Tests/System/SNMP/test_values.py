@@ -185,8 +185,7 @@ def test_values_are_unknown_while_the_agent_is_away(world):
     first = int(world.get("bourseDataAge.0"))
     assert first >= 5
     expect_unknown(world)
-    time.sleep(1.5)
-    assert int(world.get("bourseDataAge.0")) > first
+    await_true("the age rises", lambda: int(world.get("bourseDataAge.0")) > first, seconds_max=15)
     world.agent.start()
     await_true("believed again", lambda: world.get("bourseAgentAnswers.0") == "1", seconds_max=5)
     assert world.get("bourseWorstState.0") == "3"
