@@ -115,6 +115,8 @@ let package = Package(
         wing("Host", "Subagent", ["Terms", "AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
         // HA: who leads. Decisions without I/O.
         wing("HA", "Failover", ["Terms"]),
+        // What the agent and matchd say to each other.
+        wing("HA", "Control", ["Terms", "JSON", "Failover"]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -197,7 +199,7 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
-        tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
+        tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
             [
