@@ -122,7 +122,10 @@ let package = Package(
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
-            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
+            [
+                "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Platform",
+                histogram,
+            ]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
@@ -195,9 +198,8 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
-                "Audit",
-                "Platform", "Configuration", "Secrets",
+                "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Pipeline",
+                "Follower", "Audit", "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
         tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
         tests(

@@ -62,6 +62,7 @@ struct JournalThread: ~Copyable {
         self.stages = stages
         self.sink = sink
         recorder = SyncStats.Recorder(stages.syncStats)
+        position = stages.durable.now.position
     }
 
     /// Commits until the log is closed and all of it is on disk.

@@ -1,5 +1,6 @@
 // The Link thread: all sockets of matchd.
 
+import Failover
 import Glibc
 import Link
 import Platform
@@ -177,7 +178,8 @@ final class LinkServer {
     var isReleaseDue: Bool {
         let released = gate.point.sequence
         guard stages.durable.now.position > gate.point.position else { return false }
-        return options.inSync.limit(released: released) > released
+        let now = BootTime(nanos: Clock.monotonicNanos())
+        return options.inSync.limit(released: released, at: now) > released
     }
 
     // MARK: Connections
