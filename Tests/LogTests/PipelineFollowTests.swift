@@ -70,7 +70,10 @@ import Wire
                 usleep(1_000)
                 continue
             }
-            try unsafe intake.append(UnsafeRawBufferPointer(rebasing: room[..<count]))
+            let run = unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
+            while try unsafe !intake.append(run), Clock.monotonicNanos() < deadline {
+                usleep(1_000)
+            }
         }
         wait { self.standby.pipeline.durable == end }
     }
@@ -178,8 +181,7 @@ import Wire
         func refusal(_ bytes: [UInt8]) -> String? {
             unsafe bytes.withUnsafeBytes { raw in
                 do throws(SinkError) {
-                    try unsafe pair.intake.append(raw)
-                    return nil
+                    return try unsafe pair.intake.append(raw) ? nil : "no room"
                 } catch { return error.description }
             }
         }

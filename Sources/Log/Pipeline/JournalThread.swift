@@ -110,6 +110,7 @@ struct JournalThread: ~Copyable {
         prior = times
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
+        stages.sealedBell.ring()
         recorder.record(nanos: UInt64(max(0, now - began)), at: now)
         committed = now
         isSettled = false

@@ -20,6 +20,7 @@ extension LinkServer {
         if gate.point.position != before {
             index.append(before)
             stages.released.advance(to: released)
+            stages.sealedBell.ring()
             if stages.isFollowing.load(ordering: .relaxed) { stages.sequencerPark.unpark() }
             stages.trace?.release(gate.point.position)
         }
@@ -113,6 +114,9 @@ extension LinkServer {
         relieveFeeders()
         placeSender()
         index.forget(before: keep)
+        if keep > stages.retained.now, stages.isFollowing.load(ordering: .relaxed) {
+            stages.sealedBell.ring()
+        }
         stages.retained.advance(to: keep)
     }
 

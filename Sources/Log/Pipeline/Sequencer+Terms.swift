@@ -60,6 +60,7 @@ extension Sequencer {
         }
         stages.applied.advance(to: engine.sequence)
         stages.enginePosition.advance(to: position)
+        if engine.sequence != before { stages.sealedBell.ring() }
         stages.epoch.advance(to: UInt64(engine.epoch))
         if isLast, position == head { beginLeading() }
         return engine.sequence != before || isLast

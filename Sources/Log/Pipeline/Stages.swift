@@ -86,7 +86,7 @@ final class Stages: Sendable {
     let journalPark = Parking()
     /// Wakes the Link thread: something became durable, or may be answered.
     let linkBell: Doorbell
-    /// Wakes the sender of a peer: there are sealed records.
+    /// Wakes who speaks with a peer: more is sealed, durable, released or applied.
     let sealedBell: Doorbell
 
     /// Set by the journal thread: free space is below the reserve.
@@ -141,6 +141,7 @@ final class Stages: Sendable {
         guard !hasFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         onFault(fault)
         linkBell.ring()
+        sealedBell.ring()
         sequencerPark.unpark()
     }
 }

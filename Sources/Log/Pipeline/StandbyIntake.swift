@@ -3,7 +3,7 @@
 import Glibc
 public import Journal
 import Link
-import Platform
+public import Platform
 import Synchronization
 import Terms
 import Wire
@@ -28,58 +28,64 @@ public final class StandbyIntake: @unchecked Sendable {
     /// The last record that came.
     public var end: LogPoint { last }
 
-    /// Takes whole records, which follow those before and whose CRCs are right. Waits for room
-    /// where the disk or the engine has fallen far behind, up to `timeoutNanos`; throws then, after
-    /// a fault, and for a record that cannot follow, of which it takes none. What was taken before
-    /// the throw stays.
-    public func append(
-        _ records: UnsafeRawBufferPointer, timeoutNanos: Int64 = 10_000_000_000
-    ) throws(SinkError) {
+    /// Takes whole records, which follow those before and whose CRCs are right; false, and has taken
+    /// none of them, while disk or engine are so far behind that there is no room: try again when
+    /// `bell` has rung. Throws, and has taken none, for a record that cannot follow.
+    public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
+        let (end, next) = try unsafe check(records)
+        guard hasRoom(until: end) else { return false }
         var offset = 0
+        while offset < records.count {
+            let length = Int(unsafe records.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            let record = unsafe UnsafeRawBufferPointer(rebasing: records[offset..<offset + length])
+            let start = stages.log.place(position, length)
+            unsafe stages.log.room(position, length).copyMemory(from: record)
+            position = start + UInt64(length)
+            offset += length
+        }
+        last = next
+        stages.log.head.advance(to: position)
+        stages.journalPark.unpark()
+        return true
+    }
+
+    /// Rings when more is durable, when room came free and after a fault.
+    public var bell: Doorbell { stages.sealedBell }
+
+    /// Where the ring's head would be behind these records, and the last of them.
+    private func check(
+        _ records: UnsafeRawBufferPointer
+    ) throws(SinkError) -> (end: UInt64, last: LogPoint) {
+        var (end, next, offset) = (position, last, 0)
         while offset < records.count {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
             guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
                 header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
-                header.length & 7 == 0, header.sequence == last.sequence + 1,
-                header.epoch >= last.epoch
+                header.length & 7 == 0, header.sequence == next.sequence + 1,
+                header.epoch >= next.epoch
             else {
-                throw SinkError("a record that cannot follow record \(last) came from the primary")
+                throw SinkError("a record that cannot follow record \(next) came from the primary")
             }
             let length = Int(header.length)
-            let record = unsafe UnsafeRawBufferPointer(rebasing: rest[..<length])
-            guard unsafe CRC32C.record(record) == header.crc else {
+            guard
+                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                    == header.crc
+            else {
                 throw SinkError(
                     "record \(header.sequence) came damaged from the primary: its CRC is wrong")
             }
-            let start = stages.log.place(position, length)
-            try waitForRoom(until: start + UInt64(length), timeoutNanos)
-            unsafe stages.log.room(position, length).copyMemory(from: record)
-            position = start + UInt64(length)
-            last = LogPoint(header)
+            end = stages.log.place(end, length) + UInt64(length)
+            next = LogPoint(header)
             offset += length
-            stages.log.head.advance(to: position)
         }
-        stages.journalPark.unpark()
+        return (end, next)
     }
 
-    private func waitForRoom(until end: UInt64, _ timeoutNanos: Int64) throws(SinkError) {
-        let size = UInt64(stages.log.size)
-        var deadline: Int64 = 0
-        while true {
-            let used = min(
-                stages.durable.now.position, stages.retained.now, stages.senderPosition.now,
-                stages.enginePosition.now)
-            if end <= used || end - used <= size { return }
-            let now = Clock.monotonicNanos()
-            if deadline == 0 { deadline = now + timeoutNanos }
-            guard now < deadline, !stages.hasFailed.load(ordering: .acquiring),
-                !stages.isStopping.load(ordering: .acquiring)
-            else { throw SinkError("the log has no room: disk or engine are too far behind") }
-            stages.journalPark.unpark()
-            stages.linkBell.ring()
-            stages.sequencerPark.unpark()
-            Clock.sleep(nanos: 100_000)
-        }
+    private func hasRoom(until end: UInt64) -> Bool {
+        let used = min(
+            stages.durable.now.position, stages.retained.now, stages.senderPosition.now,
+            stages.enginePosition.now)
+        return end <= used || end - used <= UInt64(stages.log.size)
     }
 }
 
