@@ -91,7 +91,7 @@ let package = Package(
         wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
-        wing("System", "Secrets", ["Platform", "CCrypto"]),
+        wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the agent says, as types and as JSON, and the client of its socket.
@@ -184,6 +184,9 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         .target(
+            name: "CSSL", path: "Sources/Shims/CSSL",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
             name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
             linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
@@ -197,6 +200,7 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests("ReplicationTests", ["Platform", "Secrets"]),
         tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
