@@ -121,6 +121,9 @@ let package = Package(
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
+        wing(
+            "Log", "Replication",
+            ["Terms", "Wire", "Failover", "Journal", "Pipeline", "Platform", "Secrets"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.

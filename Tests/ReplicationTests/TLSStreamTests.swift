@@ -219,7 +219,7 @@ private func words(_ outcome: Outcome) -> String {
         }
         let socket = try TCPSocket.connect(server.address, timeoutNanos: 5 * second)
         let garbage = Array("GET / HTTP/1.1\r\n\r\n".utf8)
-        #expect(write(socket, garbage, garbage.count) == garbage.count)
+        #expect(put(socket, garbage) == garbage.count)
         guard case .failure(.handshake(let peer, _)) = server.outcome() else {
             Issue.record("garbage got through")
             return
@@ -228,7 +228,7 @@ private func words(_ outcome: Outcome) -> String {
         close(socket)
 
         let plain = try TestServer { socket throws(TLSError) in
-            _ = write(socket, garbage, garbage.count)
+            _ = put(socket, garbage)
             Clock.sleep(nanos: second / 5)
             close(socket)
             return ""
@@ -250,7 +250,7 @@ private func words(_ outcome: Outcome) -> String {
             // A record's header first, so that some get further.
             let bytes: [UInt8] =
                 [22, 3, UInt8(seed & 3), 0, UInt8(seed * 6)] + SystemRandom.bytes(seed * 6)
-            _ = write(socket, bytes, bytes.count)
+            _ = put(socket, bytes)
             _ = shutdown(socket, Int32(SHUT_WR))
             if case .success = server.outcome() { Issue.record("random bytes got through") }
             close(socket)
@@ -264,7 +264,7 @@ private func words(_ outcome: Outcome) -> String {
         }
         let socket = try TCPSocket.connect(server.address, timeoutNanos: 5 * second)
         let start: [UInt8] = [22, 3, 1, 1, 0, 1]
-        #expect(write(socket, start, start.count) == start.count)
+        #expect(put(socket, start) == start.count)
         #expect(
             server.outcome() == .failure(.timedOut(peer: "the client", during: "shake hands")))
         close(socket)
@@ -416,7 +416,7 @@ private func words(_ outcome: Outcome) -> String {
         let bareStart = Clock.monotonicNanos()
         var left = total
         while left > 0 {
-            let count = write(socket, bytes, min(left, bytes.count))
+            let count = put(socket, bytes)
             if count > 0 {
                 left -= count
             } else {
@@ -467,11 +467,15 @@ private func read(_ stream: TLSStream, _ room: inout [UInt8]) throws(TLSError) -
     return count
 }
 
+private func put(_ socket: Int32, _ bytes: [UInt8]) -> Int {
+    unsafe send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+}
+
 private func drainBare(_ socket: Int32) -> Int {
     var room = [UInt8](repeating: 0, count: 1 << 18)
     var sum = 0
     while true {
-        let count = Glibc.read(socket, &room, room.count)
+        let count = unsafe Glibc.read(socket, &room, room.count)
         if count > 0 {
             sum += count
         } else if count == 0 || errno != EAGAIN {

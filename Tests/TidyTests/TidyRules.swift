@@ -12,7 +12,7 @@ enum TidyRules {
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
-        "Failover", "Journal", "Link", "Pipeline", "Follower", "Audit",
+        "Failover", "Journal", "Link", "Pipeline", "Replication", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
