@@ -129,6 +129,13 @@ let package = Package(
         wing(
             "Log", "Replication",
             ["Terms", "Wire", "Failover", "Journal", "Pipeline", "Platform", "Secrets"]),
+        // One process's part in a pair, as the agent orders it.
+        wing(
+            "Log", "Replica",
+            [
+                "Terms", "Wire", "Failover", "Control", "Journal", "Link", "Pipeline",
+                "Replication", "Platform",
+            ]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.

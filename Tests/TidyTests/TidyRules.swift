@@ -13,7 +13,7 @@ enum TidyRules {
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
         "Failover", "Control",
-        "Journal", "Link", "Pipeline", "Replication", "Follower", "Audit",
+        "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",

@@ -87,7 +87,7 @@ extension Journal {
     }
 
     /// The record of a sequence; nil where there is none.
-    private static func point(
+    package static func point(
         _ place: JournalPlace, _ sequence: UInt64
     ) throws(JournalError) -> LogPoint? {
         guard

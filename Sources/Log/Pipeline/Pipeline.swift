@@ -166,6 +166,13 @@ public final class Pipeline: Sendable {
         return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
     }
 
+    /// What its stages have before them and behind them.
+    public var work: PipelineWork {
+        PipelineWork(
+            taken: stages.requestsTaken.now, requested: stages.requests.head.now,
+            durable: stages.durable.now.position, logged: stages.log.head.now)
+    }
+
     /// Whether the log comes from a primary.
     public var isFollowing: Bool { stages.isFollowing.load(ordering: .acquiring) }
     /// The first record of the newest term that this process has begun; 0: none.
@@ -205,6 +212,18 @@ public final class Pipeline: Sendable {
         }
         return threads.join()
     }
+}
+
+/// How far the stages of a pipeline are, as positions in their rings.
+public struct PipelineWork: Hashable, Sendable {
+    /// Commands that the engine thread has taken.
+    public let taken: UInt64
+    /// Commands that came in.
+    public let requested: UInt64
+    /// What is on disk of the log.
+    public let durable: UInt64
+    /// What is in the log.
+    public let logged: UInt64
 }
 
 /// The threads' handles and what they give back.
