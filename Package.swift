@@ -133,7 +133,7 @@ let package = Package(
         wing(
             "Log", "Replica",
             [
-                "Terms", "Wire", "Failover", "Control", "Journal", "Link", "Pipeline",
+                "Terms", "JSON", "Wire", "Failover", "Control", "Journal", "Link", "Pipeline",
                 "Replication", "Platform",
             ]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),

@@ -3,6 +3,7 @@
 internal import Control
 internal import Failover
 internal import Glibc
+internal import JSON
 internal import Platform
 
 /// One connection at a time: the newest agent's. Not safe to use from several threads.
@@ -60,8 +61,8 @@ final class ControlSocket {
     func send(_ report: MatchdReport) {
         guard connection >= 0 else { return }
         output += Array("\(report.json.compact)\n".utf8)
-        let count = output.withUnsafeBytes { bytes in
-            unsafe retryingInterrupts {
+        let count = unsafe output.withUnsafeBytes { bytes in
+            retryingInterrupts {
                 unsafe Glibc.send(
                     connection, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             }
@@ -75,9 +76,14 @@ final class ControlSocket {
     }
 
     private func accept() {
-        let descriptor = accept4(
-            listener, nil, nil, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
-        guard descriptor >= 0 else { return }
+        let descriptor: Int32
+        do throws(SystemError) {
+            guard let socket = try TCPSocket.accept(listener) else { return }
+            descriptor = socket
+        } catch {
+            // As EMFILE: the listener is ready at once again.
+            return Clock.sleep(nanos: 10_000_000)
+        }
         let user = (try? PeerCredentials(socket: descriptor))?.userID
         guard let user, user == 0 || user == getuid() || users.contains(user) else {
             _ = Glibc.close(descriptor)

@@ -53,7 +53,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     }
 
     func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
-        let result: Result<Bool, SinkError> = unsafe entry.withLock { isOpen in
+        let result: Result<Bool, SinkError> = entry.withLock { isOpen in
             guard isOpen else {
                 return .failure(SinkError("this process leads, or is about to: nothing is taken"))
             }

@@ -2,7 +2,7 @@
 
 public import Failover
 internal import Glibc
-internal import Journal
+public import Journal
 internal import Link
 internal import Pipeline
 public import Platform

@@ -84,7 +84,7 @@ final class ReplicaLoop {
 
     private func report() {
         let now = Clock.monotonicNanos()
-        let report = report()
+        let report = reportNow()
         var shape = report
         // What changes all the time is no change.
         (shape.end, shape.durable, shape.commitPoint) = (0, 0, 0)
@@ -97,7 +97,7 @@ final class ReplicaLoop {
         socket.send(report)
     }
 
-    private func report() -> MatchdReport {
+    private func reportNow() -> MatchdReport {
         let pipeline = parts.pipeline
         let status = client.status
         let isPrimary = lead != nil

@@ -5,7 +5,6 @@ public import Journal
 public import Pipeline
 public import Platform
 public import Replication
-public import Terms
 
 /// Where a process's orders come from, and where its peer is.
 public struct ReplicaOptions: Sendable {

@@ -37,9 +37,9 @@ final class WorkWatch: Sendable {
         let since = stages.withLock { stages in
             stages.engine.look(wanted: work.requested, done: work.taken, at: now)
             stages.disk.look(wanted: work.logged, done: work.durable, at: now)
-            return [stages.engine.since, stages.disk.since].filter { $0 != 0 }.min() ?? 0
+            return [stages.engine.since, stages.disk.since].filter { $0 != 0 }.min()
         }
-        oldest.store(since, ordering: .releasing)
+        oldest.store(since ?? 0, ordering: .releasing)
     }
 
     /// Since when the oldest work waits; nil: none does.
