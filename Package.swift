@@ -93,7 +93,7 @@ let package = Package(
         wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
-        wing("System", "Secrets", ["Platform", "CCrypto"]),
+        wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the agent says, as types and as JSON, and the client of its socket.
@@ -117,6 +117,8 @@ let package = Package(
         wing("Host", "Subagent", ["Terms", "AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
         // HA: who leads. Failover decides without I/O.
         wing("HA", "Failover", ["Terms"]),
+        // What the agent and matchd say to each other.
+        wing("HA", "Control", ["Terms", "JSON", "Failover"]),
         // Coordination: the record in etcd, and what carries the core's decisions out.
         wing(
             "HA", "Coordination",
@@ -127,7 +129,13 @@ let package = Package(
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
         wing(
             "Log", "Pipeline",
-            ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
+            [
+                "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Platform",
+                histogram,
+            ]),
+        wing(
+            "Log", "Replication",
+            ["Terms", "Wire", "Failover", "Journal", "Pipeline", "Platform", "Secrets"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
@@ -191,6 +199,9 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         .target(
+            name: "CSSL", path: "Sources/Shims/CSSL",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
             name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
             linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
@@ -200,11 +211,11 @@ let package = Package(
         tests(
             "LogTests",
             [
-                "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
-                "Audit",
-                "Platform", "Configuration", "Secrets",
+                "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Pipeline",
+                "Follower", "Audit", "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
-        tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
+        tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
+        tests("ReplicationTests", ["Platform", "Secrets"]),
         tests(
             "CoordinationTests",
             [

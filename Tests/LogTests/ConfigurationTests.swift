@@ -192,11 +192,11 @@ private func problems(_ text: String) -> [String] {
     }
 
     @Test(arguments: [",", "a,", "a b", "%", "a,,b", "a, %", " "])
-    func `a list of users is names with commas between`(text: String) {
+    func `a list of users is names separated by commas`(text: String) {
         #expect(
             problems("[matchd]\noperator_users = \"\(text)\"") == [
                 "/etc/bourse/bourse.toml:2: matchd.operator_users: expected names of users, and of "
-                    + "groups as %name, with commas between"
+                    + "groups as %name, separated by commas"
             ])
     }
 
@@ -238,13 +238,13 @@ private func problems(_ text: String) -> [String] {
         ("listen = \"127.0.0.1.example:9467\"", "expected a loopback address"),
         ("listen = \"9467\"", "expected host:port"),
         ("automatic = 1", "expected true or false, not a number"),
-        ("allow = \"rps rps\"", "a word is here twice"),
+        ("allow = \"rps rps\"", "a word is listed twice"),
         ("interfaces = \"eth0:0\"", "expected names with or without a number of queues"),
         ("interfaces = \"eth0:four\"", "expected names with or without a number of queues"),
         ("thresholds = \"disk.space\"", "expected a check's kind with two whole numbers"),
         ("thresholds = \"disk.space=80\"", "expected a check's kind with two whole numbers"),
         ("thresholds = \"disk.space=80:9x\"", "expected a check's kind with two whole numbers"),
-        ("thresholds = \"a=1:2 a=3:4\"", "a kind is here twice"),
+        ("thresholds = \"a=1:2 a=3:4\"", "a kind is listed twice"),
         ("units = \"bourse-matchd\"", "expected names of services"),
         ("units = \"a/../b.service\"", "expected names of services"),
         ("socket = \"\"", "expected a path"),
@@ -314,8 +314,8 @@ private func problems(_ text: String) -> [String] {
         ("# \u{1}", "control character in a comment"),
         ("[a", "expected ] after the table's name"),
         ("[[a]]", "arrays of tables are not used here"),
-        ("[a]\n[a]", "table [a] is here twice: put its keys together"),
-        ("[matchd]\ncpu = 1\ncpu = 1", "the key is here twice"),
+        ("[a]\n[a]", "table [a] appears twice: put its keys together"),
+        ("[matchd]\ncpu = 1\ncpu = 1", "the key appears twice"),
     ])
     func `what is not well formed is reported`(text: String, expected: String) {
         let found = problems(text)

@@ -1,5 +1,4 @@
-// Work that one turn cannot do: it goes on by ticks, the same on every replica. RULES.md, "Work
-// that goes on".
+// Work beyond one turn: ticks continue it, the same on every replica. RULES.md, "Continued work".
 
 internal import Slabs
 internal import Terms

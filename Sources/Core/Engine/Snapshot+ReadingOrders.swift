@@ -198,7 +198,7 @@ extension Engine {
             && isHoldSound(hot, at: hot.price)
     }
 
-    // MARK: Work that goes on
+    // MARK: Continued work
 
     mutating func readElections(_ r: inout WireReader) -> Bool {
         guard let count = r.count(most: Int(instrumentsUsed)) else { return false }

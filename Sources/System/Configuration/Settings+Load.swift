@@ -82,10 +82,9 @@ extension Settings {
         var text = """
             # Bourse: the settings of one exchange on one host.
             #
-            # Every key is here with its default; a key that is left out has it. Paths are relative
-            # to the state directory, and `exchange.state` to the directory of this file. Check a
-            # change with `bourse-matchd --check-config --config FILE`; it is read when a daemon
-            # starts.
+            # Every key is listed with its default. Paths are relative to the state directory, and
+            # `exchange.state` is relative to the directory of this file. The daemons read the file
+            # when they start; check it with `bourse-matchd --check-config --config FILE`.
 
             """
         var table = ""

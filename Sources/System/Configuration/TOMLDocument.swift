@@ -91,7 +91,7 @@ struct TOMLDocument {
         try line.end()
         table = name
         guard tables.insert(name).inserted else {
-            throw LineError("table [\(name)] is here twice: put its keys together")
+            throw LineError("table [\(name)] appears twice: put its keys together")
         }
     }
 
@@ -109,7 +109,7 @@ struct TOMLDocument {
             throw LineError(error.text, key: key)
         }
         guard keys.insert(key).inserted else {
-            throw LineError("the key is here twice", key: key)
+            throw LineError("the key appears twice", key: key)
         }
         entries.append(Entry(line: number, key: key, value: value))
     }
