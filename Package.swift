@@ -69,6 +69,8 @@ let package = Package(
     dependencies: [
         // The gateway's sockets, HTTP/1.1 and WebSocket framing.
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        // TLS with both sides' certificates on NIO's sockets: to etcd.
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         // Command lines with help and completion.
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         // Structured logging; the daemons choose where it goes.
@@ -113,10 +115,15 @@ let package = Package(
         // knows; libnetsnmp is used by these two alone.
         wing("Host", "DevicePoller", ["Platform", "SNMP", "CNetSNMP"]),
         wing("Host", "Subagent", ["Terms", "AgentAPI", "Platform", "SNMP", "CNetSNMP", deque]),
-        // HA: who leads. Decisions without I/O.
+        // HA: who leads. Failover decides without I/O.
         wing("HA", "Failover", ["Terms"]),
         // What the agent and matchd say to each other.
         wing("HA", "Control", ["Terms", "JSON", "Failover"]),
+        // Coordination: the record in etcd, and what carries the core's decisions out.
+        wing(
+            "HA", "Coordination",
+            ["Terms", "JSON", "Failover", .product(name: "NIOSSL", package: "swift-nio-ssl")]
+                + nio),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -216,6 +223,13 @@ let package = Package(
             ], exclude: ["Fixtures"]),
         tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
         tests("ReplicationTests", ["Platform", "Secrets"]),
+        tests(
+            "CoordinationTests",
+            [
+                "Terms", "Platform", "Failover", "Coordination",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         tests(
             "GatewayTests",
             [
