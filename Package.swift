@@ -91,7 +91,7 @@ let package = Package(
         wing("Core", "Bench", ["Terms", "Slabs", "Wire", "Engine", "CCycles"]),
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
-        wing("System", "Secrets", ["Platform", "CCrypto"]),
+        wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // What the agent says, as types and as JSON, and the client of its socket.
@@ -121,6 +121,9 @@ let package = Package(
         wing(
             "Log", "Pipeline",
             ["Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Platform", histogram]),
+        wing(
+            "Log", "Replication",
+            ["Terms", "Wire", "Failover", "Journal", "Pipeline", "Platform", "Secrets"]),
         wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
@@ -184,6 +187,9 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         .target(
+            name: "CSSL", path: "Sources/Shims/CSSL",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
             name: "CNetSNMP", path: "Sources/Shims/CNetSNMP",
             linkerSettings: [.linkedLibrary("netsnmpagent"), .linkedLibrary("netsnmp")]),
         // Tests, mirroring Sources.
@@ -197,6 +203,7 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests("ReplicationTests", ["Platform", "Secrets"]),
         tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",

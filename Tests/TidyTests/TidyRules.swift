@@ -9,10 +9,10 @@ enum TidyRules {
 
     /// The targets in their order: each imports only what stands before it. Shims come first.
     static let order = [
-        "CLinux", "CCycles", "CSystemd", "CCrypto", "CNetSNMP",
+        "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
-        "Failover", "Journal", "Link", "Pipeline", "Follower", "Audit",
+        "Failover", "Journal", "Link", "Pipeline", "Replication", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
@@ -37,6 +37,7 @@ enum TidyRules {
         "CCycles": ["Bench"],
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
+        "CSSL": ["Secrets"],
         "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 
