@@ -57,6 +57,7 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.agent.allow.isEmpty)
         #expect(!settings.agent.isAutomatic)
         #expect(settings.agent.units.first == "bourse-matchd.service")
+        #expect(settings.cluster == nil)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
