@@ -232,7 +232,7 @@ extension WireReader {
 }
 
 extension CommandPayload {
-    /// Writes a whole record of this payload, without its CRC; gives its length.
+    /// Writes a whole record of this payload, without its CRC; returns its length.
     ///
     /// `bytes` holds at least `Limits.commandBytesMax`, aligned to 8.
     public func write(_ header: RecordHeader, to bytes: UnsafeMutableRawBufferPointer) -> Int {

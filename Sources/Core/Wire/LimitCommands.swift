@@ -14,9 +14,9 @@ public struct SetAccountLimits: CommandPayload {
     public static var kind: CommandKind { .setAccountLimits }
     /// Whose, or 0 for the default.
     public var account: AccountID
-    /// Most open orders over all instruments, or 0.
+    /// Maximum open orders over all instruments, or 0.
     public var openOrdersMax: UInt32
-    /// Most new orders and changes a second, or 0.
+    /// Maximum new orders and changes a second, or 0.
     public var messagesPerSecondMax: UInt32
     /// Who and why.
     public var audit: Audit
@@ -64,9 +64,9 @@ public struct SetOrderLimits: CommandPayload {
     public var account: AccountID
     /// In what.
     public var instrument: InstrumentID
-    /// Most lots of one order, or zero.
+    /// Maximum lots of one order, or zero.
     public var orderQuantityMax: Quantity
-    /// Most quote units that one order is worth, or zero.
+    /// Maximum quote units that one order is worth, or zero.
     public var orderNotionalMax: Amount
     /// Who and why.
     public var audit: Audit

@@ -472,7 +472,7 @@ public struct RevokeAPIKey: CommandPayload {
     }
 }
 
-/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for
+/// Voids the command at a sequence: every replica skips it. Replicas look ahead for it, for
 /// it stands behind what it voids.
 ///
 ///      0  u64  sequence, then `Audit`

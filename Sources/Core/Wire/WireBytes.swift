@@ -82,7 +82,7 @@ public import Terms
         return value
     }
 
-    /// Passes over `count` bytes that must be zero.
+    /// Skips `count` bytes that must be zero.
     @inline(__always)
     public mutating func reserved(_ count: Int) {
         for _ in 0..<count where integer(UInt8.self) != 0 { isValid = false }

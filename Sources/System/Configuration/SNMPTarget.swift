@@ -33,7 +33,7 @@ public struct SNMPTarget: Hashable, Sendable {
         public var numbers: [UInt32]
     }
 
-    /// Most devices.
+    /// Maximum devices.
     public static var countMax: Int { 64 }
 
     /// Reads a file's text. `file` is its absolute path.
@@ -70,7 +70,7 @@ public struct SNMPTarget: Hashable, Sendable {
         return target
     }
 
-    /// Sets a key; gives what is wrong with it, or nil.
+    /// Sets a key; returns what is wrong with it, or nil.
     private mutating func set(_ key: String, _ text: String) -> String? {
         func oneOf(_ words: [String]) -> String? {
             words.contains(text) ? nil : "expected one of \(words.joined(separator: ", "))"

@@ -74,9 +74,9 @@ public struct Settings: Hashable, Sendable {
         public var name: Text40
         /// The gateway's own directory: its lock and its history.
         public var state: String
-        /// Most client connections.
+        /// Maximum client connections.
         public var connections: Int
-        /// Most client connections of one address.
+        /// Maximum client connections of one address.
         public var connectionsPerAddress: Int
         /// Most bytes that are kept in memory for clients.
         public var clientMemoryBytes: Int

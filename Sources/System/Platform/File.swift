@@ -87,7 +87,7 @@ public final class File: Sendable {
         return status
     }
 
-    /// Reads from `offset` until `bytes` is full or the file ends; gives the number of bytes.
+    /// Reads from `offset` until `bytes` is full or the file ends; returns the number of bytes.
     public func read(
         into bytes: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(SystemError) -> Int {

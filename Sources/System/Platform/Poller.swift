@@ -48,7 +48,7 @@ public final class Poller: Sendable {
     public func remove(_ fd: Int32) { _ = bourse_epoll_control(descriptor, 2, fd, 0, 0) }
 
     /// Waits until something is ready, at most `milliseconds` (negative: for ever, 0: not at all),
-    /// and calls `body` for each, at most 64; gives their number. A signal ends the wait with 0.
+    /// and calls `body` for each, at most 64; returns their number. A signal ends the wait with 0.
     public func wait(
         milliseconds: Int32, _ body: (UInt64, Interest) -> Void
     ) throws(SystemError) -> Int {

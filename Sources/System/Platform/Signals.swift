@@ -34,7 +34,7 @@ public enum Signal: Int32, Hashable, Sendable, CaseIterable {
     /// Whether a daemon stops at it, with all that a clean stop does.
     public var isStop: Bool { self == .interrupt || self == .terminate }
 
-    /// What there is to say of one that is passed over.
+    /// What there is to say of one that is skipped.
     var note: String {
         self == .hangUp
             ? "got signal hangUp: the configuration is read at the start alone; restart to read it"
@@ -68,7 +68,7 @@ public final class Signals: Sendable {
 
     deinit { _ = close(descriptor) }
 
-    /// The next signal at which a daemon stops, or nil; others that wait are passed over.
+    /// The next signal at which a daemon stops, or nil; others that wait are skipped.
     public func next() -> Signal? {
         while let signal = Signal(rawValue: bourse_signalfd_read(descriptor)) {
             if signal.isStop { return signal }
@@ -78,7 +78,7 @@ public final class Signals: Sendable {
     }
 
     /// Waits for a signal, at most `milliseconds` (negative: for ever). Nil when the time is up, or
-    /// when only such came as are passed over.
+    /// when only such came as are skipped.
     public func wait(milliseconds: Int32 = -1) -> Signal? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         let result = unsafe poll(&entry, 1, milliseconds)

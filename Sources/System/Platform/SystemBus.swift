@@ -23,7 +23,7 @@ internal import CSystemd
         case restart = "RestartUnit"
     }
 
-    /// Most units that can be watched.
+    /// Maximum units that can be watched.
     public static var watchedMax: Int { 64 }
 
     private let handle: UnsafeMutableRawPointer
@@ -70,7 +70,7 @@ internal import CSystemd
         _ = try checked(unsafe bourse_bus_subscribe(handle), "watch", "the service manager")
     }
 
-    /// Waits until a watched unit changes, at most `waitNanos`; gives their numbers in the order of
+    /// Waits until a watched unit changes, at most `waitNanos`; returns their numbers in the order of
     /// `watch`.
     public func changes(waitNanos: Int64) throws(SystemError) -> [Int] {
         var units: UInt64 = 0

@@ -37,11 +37,11 @@ public struct EthernetChannels: Hashable, Sendable {
         _ = try checked(result, "ask for the queues of", interface)
     }
 
-    /// Most receive queues.
+    /// Maximum receive queues.
     public var rxMax: Int { Int(values[0]) }
-    /// Most transmit queues.
+    /// Maximum transmit queues.
     public var txMax: Int { Int(values[1]) }
-    /// Most combined queues.
+    /// Maximum combined queues.
     public var combinedMax: Int { Int(values[3]) }
     /// Receive queues now.
     public var rx: Int {

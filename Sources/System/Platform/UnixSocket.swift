@@ -4,7 +4,7 @@ internal import Glibc
 
 /// Unix sockets.
 public enum UnixSocket {
-    /// Connects to who listens at `path`; gives a descriptor that does not block.
+    /// Connects to who listens at `path`; returns a descriptor that does not block.
     ///
     /// Where the listener's queue is full it waits for room if `waits`, else throws EAGAIN. Throws
     /// where nobody listens (ENOENT, ECONNREFUSED).
@@ -23,7 +23,7 @@ public enum UnixSocket {
         return descriptor
     }
 
-    /// Listens at `path`, which gets the permission bits `mode`; gives a descriptor that does not
+    /// Listens at `path`, which gets the permission bits `mode`; returns a descriptor that does not
     /// block. A socket that nobody listens on any more is replaced; where somebody does it throws
     /// EADDRINUSE.
     public static func listen(
