@@ -186,9 +186,8 @@ private func problems(_ text: String) -> [String] {
     @Test func `a key of an earlier version is reported as one to remove`() {
         #expect(
             problems("[gatewayd]\nthreads = 1") == [
-                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
-                    + "anything, for a gateway is one event loop around its replica: remove the "
-                    + "line"
+                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key was removed; it had no "
+                    + "effect, as a gateway is one event loop around its replica: remove the line"
             ])
     }
 
@@ -272,8 +271,8 @@ private func problems(_ text: String) -> [String] {
     @Test func `a TCP listener needs a key`() {
         #expect(
             problems("[matchd]\nlisten = \"0.0.0.0:7400\"") == [
-                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients must prove that they know "
-                    + "a key: set matchd.link_key to its file"
+                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients need a key to authenticate: "
+                    + "set matchd.link_key to its file"
             ])
     }
 
@@ -349,10 +348,10 @@ private func problems(_ text: String) -> [String] {
             try Settings.load(path: "/nowhere/at all/bourse.toml")
         }
         #expect(
-            missing?.description == "/nowhere/at all/bourse.toml: no such file: name one with "
-                + "--config, or make one with `boursectl init`")
+            missing?.description == "/nowhere/at all/bourse.toml: no such file: give one with "
+                + "--config, or write one with `boursectl init`")
         let directory = #expect(throws: SettingsError.self) { try Settings.load(path: "/") }
-        #expect(directory?.description == "/: is a directory: name the file in it")
+        #expect(directory?.description == "/: is a directory: give the file in it")
     }
 
     @Test func `addresses are read as they are printed`() {

@@ -9,7 +9,7 @@ public import Terms
 public final class JournalStart {
     /// Appends behind the last record.
     public let writer: JournalWriter
-    /// Sequences that replicas pass over.
+    /// Sequences that replicas skip.
     public let voided: [UInt64]
     /// The limits that the journal holds.
     public let limits: EngineLimits

@@ -123,7 +123,7 @@ struct SettingsKey {
                 \.operatorUsers),
             names(
                 "wallet_users",
-                "Users of wallets, as \"bourse-wallet\": deposits and withdrawals, no orders.",
+                "Users of wallets, as \"bourse-wallet\": deposits, no orders.",
                 \.walletUsers),
             names(
                 "observer_users", "Users that may read the log and the status, but change nothing.",
