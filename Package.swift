@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // Each function in a section of its own, and public up to the link only: so `--gc-sections`,
+    // which SwiftPM passes, leaves out what a program never calls.
+    .unsafeFlags(["-Xfrontend", "-function-sections", "-Xfrontend", "-internalize-at-link"]),
 ]
 
 /// A Swift target in `Sources/<wing>/<name>`.
