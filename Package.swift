@@ -197,8 +197,7 @@ let package = Package(
             "LogTests",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Journal", "Link", "Pipeline", "Follower",
-                "Audit",
-                "Platform", "Configuration", "Secrets",
+                "Audit", "Platform", "Secrets",
             ], exclude: ["Fixtures"]),
         tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
         tests(
@@ -215,7 +214,9 @@ let package = Package(
                 "Agent", "SNMP", "DevicePoller", "Subagent",
             ],
             exclude: ["Fixtures"]),
-        tests("SystemTests", ["Platform", "DaemonKit", logging]),
+        tests(
+            "SystemTests",
+            ["Terms", "Slabs", "Platform", "Secrets", "Configuration", "DaemonKit", logging]),
         tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
