@@ -178,8 +178,8 @@ let package = Package(
         daemon(
             "matchd",
             [
-                "Terms", "Engine", "Journal", "Link", "Pipeline", "Platform", "Configuration",
-                "DaemonKit", "Secrets", logging,
+                "Terms", "Engine", "Failover", "Journal", "Link", "Pipeline", "Replication",
+                "Replica", "Platform", "Configuration", "DaemonKit", "Secrets", logging,
             ]),
         daemon("helper", ["Helper", "DaemonKit", logging]),
         daemon(
