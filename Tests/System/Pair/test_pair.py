@@ -1,6 +1,5 @@
 """Two matchds, as an agent orders them: what was acknowledged is on both, a standby takes over with
 all of it, and an old primary comes back without what nobody was told."""
-import signal
 import ssl
 import socket
 import time
@@ -74,8 +73,7 @@ def test_what_was_not_acknowledged_is_cut_and_what_was_is_not(pair):
     a, b = pair.begin()
     (alice, _), keys = demo(pair)
     place(alice, 0)
-    matchd = pair.hosts["b"].running["matchd"]
-    matchd.send_signal(signal.SIGSTOP)
+    pair.hosts["b"].kill("matchd")
     alice.seconds_max = 3
     alice.close()
     with pytest.raises(Unknown):
@@ -84,7 +82,8 @@ def test_what_was_not_acknowledged_is_cut_and_what_was_is_not(pair):
                   lambda r: r["durable"] > r["commitPoint"] and not r["holdsLease"])
     pair.hosts["a"].kill("matchd")
     pair.hosts["a"].kill("gatewayd")
-    matchd.send_signal(signal.SIGCONT)
+    pair.start("b")
+    b.follow(2)
     b.lead(3, cause="grace")
     pair.hosts["b"].start("gatewayd")
     again, _ = clients(pair.hosts["b"], keys)
