@@ -203,7 +203,12 @@ let package = Package(
                 "Audit",
                 "Platform", "Configuration", "Secrets",
             ], exclude: ["Fixtures"]),
-        tests("ReplicationTests", ["Platform", "Secrets"]),
+        tests(
+            "ReplicationTests",
+            [
+                "Terms", "Wire", "Failover", "Journal", "Pipeline", "Replication", "Platform",
+                "Secrets",
+            ]),
         tests("HATests", ["Terms", "Failover"], exclude: ["Scenarios"]),
         tests(
             "GatewayTests",
