@@ -99,7 +99,9 @@ final class ReplicaDisk: Sendable {
                 : epoch > writer.last.epoch
                     ? makeEpochMark(next, epoch: epoch, salt: salt)
                     : makeRecord(next, epoch: epoch, salt: salt)
-            unsafe try withBytes(record) { bytes throws(JournalError) in unsafe try writer.append(bytes) }
+            unsafe try withBytes(record) { bytes throws(JournalError) in
+                unsafe try writer.append(bytes)
+            }
         }
         writer.noteCommit(commit)
         try writer.sync()

@@ -68,15 +68,18 @@ import Testing
         try pair.finish()
     }
 
-    @Test func `the last that is equal is found far behind what is known to be released`() throws {
+    @Test(arguments: [(9_000, 9_100), (500, 30_000)] as [(UInt64, UInt64)])
+    func `the last that is equal is found far behind what is known to be released`(
+        same: UInt64, end: UInt64
+    ) throws {
         let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
-        // More than two frames of points, none known to be released.
-        for disk in [a, b] { try disk.write(upTo: 9_000) }
-        try b.write(upTo: 9_100, salt: 1)
+        // Several frames of points, none known to be released.
+        for disk in [a, b] { try disk.write(upTo: same) }
+        try b.write(upTo: end, salt: 1)
         let log = try TestPrimaryLog(a, epoch: 2)
         let pair = try ReplicationPair(log, b)
         pair.settle()
-        #expect(pair.standby.log.state.withLock { $0.cuts.map(\.last) } == [9_000])
+        #expect(pair.standby.log.state.withLock { $0.cuts.map(\.last) } == [same])
         try pair.finish()
     }
 

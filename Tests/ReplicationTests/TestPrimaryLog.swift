@@ -34,7 +34,20 @@ final class MemoryFeed: RecordFeed {
         self.state = Mutex(state)
     }
 
-    func put(_ record: [UInt8]) {
+    /// The next record stands in memory with a bit turned.
+    let damagesNext = Atomic<Bool>(false)
+
+    /// Forgets all that is in memory.
+    func clear() {
+        state.withLock { state in
+            state.first += UInt64(state.records.count)
+            (state.records, state.bytes, state.place) = ([], 0, nil)
+        }
+    }
+
+    func put(_ whole: [UInt8]) {
+        var record = whole
+        if damagesNext.exchange(false, ordering: .acquiringAndReleasing) { record[50] ^= 4 }
         state.withLock { state in
             state.records.append(record)
             state.bytes += record.count
@@ -140,7 +153,9 @@ final class TestPrimaryLog: PrimaryLog {
                     : makeRecord(next, epoch: epoch, salt: salt)
             counter.store(next, ordering: .releasing)
             memory.put(record)
-            unsafe try withBytes(record) { bytes throws(JournalError) in unsafe try writer.append(bytes) }
+            unsafe try withBytes(record) { bytes throws(JournalError) in
+                unsafe try writer.append(bytes)
+            }
         }
         if isDurable { try sync() }
     }

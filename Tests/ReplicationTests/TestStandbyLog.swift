@@ -51,7 +51,7 @@ final class TestStandbyLog: StandbyLog {
         state = Mutex(
             State(
                 writer: writer, last: writer.last, timestamp: writer.lastTimestamp,
-                first: 1))
+                first: max(1, try Journal.inspect(directory: disk.place.directory).firstSequence)))
         hasIdentity = Atomic(!isEmpty)
         thread = Mutex(nil)
         let started = try PinnedThread.start(name: "disk") { [weak self] in

@@ -78,7 +78,7 @@ private final class ServerLoop {
     private var acceptAt: Int64 = 0
 
     /// Connections that have not joined.
-    private static let newcomersMax = 4
+    private static let newcomersMax = 16
 
     init(
         _ listener: Int32, _ log: any PrimaryLog, _ options: ReplicationOptions,
@@ -196,7 +196,7 @@ private final class ServerLoop {
     private func admit(
         _ connection: ReplicationConnection, _ join: ReplicationJoin
     ) throws(ReplicationEnd) {
-        if let known, join.process < known.process, join.replica == known.report.replica {
+        if let known, join.process < known.process {
             throw .rejected(
                 "process \(join.process.number) of that host is older than one that has joined: "
                     + "end it")
