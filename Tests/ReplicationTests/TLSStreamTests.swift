@@ -203,7 +203,7 @@ private func words(_ outcome: Outcome) -> String {
         let stranger = try Program.run(
             "/usr/bin/openssl",
             ["s_client", "-connect", server.address, "-CAfile", files.authority, version],
-            input: Array("hello".utf8), secondsMax: 20)
+            secondsMax: 20)
         guard case .failure(.handshake(_, let reason)) = server.outcome() else {
             Issue.record("the stranger got through: \(stranger.output)")
             return

@@ -120,7 +120,7 @@ final class TestPrimaryLog: PrimaryLog {
     let heard: Mutex<PrimaryHeard>
     private let counter: Atomic<UInt64>
     private let works = Atomic<Bool>(true)
-    let snapshot = Mutex<SnapshotFile?>(nil)
+    let snapshot = Mutex<SentSnapshot?>(nil)
     let firstKept = Atomic<UInt64>(1)
 
     init(
@@ -202,7 +202,7 @@ final class TestPrimaryLog: PrimaryLog {
         DiskReader(disk.place.directory, sequence)
     }
 
-    func snapshotFile(atMost: UInt64) -> SnapshotFile? {
+    func snapshotFile(atMost: UInt64) -> SentSnapshot? {
         snapshot.withLock { $0.flatMap { $0.point.sequence <= atMost ? $0 : nil } }
     }
 

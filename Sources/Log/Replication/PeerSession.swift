@@ -16,7 +16,7 @@ final class PeerSession {
         /// It lacks something that it acknowledged, and the gate requires it: nothing is sent
         /// before it is removed.
         case lacking(LogPoint)
-        case snapshot(SnapshotFile, offset: Int)
+        case snapshot(SentSnapshot, offset: Int)
         case disk(any RecordReader)
         case ring
     }
@@ -231,7 +231,7 @@ final class PeerSession {
         phase = .snapshot(file, offset: 0)
     }
 
-    private func send(_ file: SnapshotFile, _ first: Int) throws(ReplicationEnd) {
+    private func send(_ file: SentSnapshot, _ first: Int) throws(ReplicationEnd) {
         var offset = first
         var failure: SinkError?
         while offset < file.bytes, connection.queued < ReplicationConnection.queuedMax {

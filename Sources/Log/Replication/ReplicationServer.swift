@@ -10,8 +10,8 @@ internal import Terms
 /// Serves the log to the one standby that may have it. It never holds the pipeline up: what the
 /// standby does not take stays on disk.
 ///
-/// A newcomer proves itself and joins beside the standby that is served; once it has joined it takes
-/// that one's place, unless it is an earlier process of it.
+/// A newcomer proves itself and joins beside the standby that is served; once it has joined it
+/// takes that one's place, unless it is an earlier process of it.
 public final class ReplicationServer: Sendable {
     private let shared: Shared
     private let thread: PinnedThread

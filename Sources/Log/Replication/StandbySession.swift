@@ -7,8 +7,8 @@ internal import Platform
 internal import Synchronization
 internal import Terms
 
-/// One connection: joins, offers what it has, cuts what it must, then takes records. One thread uses
-/// it.
+/// One connection: joins, offers what it has, cuts what it must, then takes records. One thread
+/// uses it.
 final class StandbySession {
     private enum Phase {
         case welcome
