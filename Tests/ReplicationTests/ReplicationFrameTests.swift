@@ -5,7 +5,7 @@ import Replication
 import Testing
 
 /// A frame written by hand, field by field.
-private struct FrameBytes {
+struct FrameBytes {
     private var body: [UInt8] = []
     let type: UInt8
 
@@ -28,7 +28,7 @@ private struct FrameBytes {
 }
 
 /// One of each, with what it carries besides.
-private let samples: [(frame: [UInt8], tail: Int)] = [
+let frameSamples: [(frame: [UInt8], tail: Int)] = [
     (
         FrameBytes(
             1,
@@ -94,7 +94,7 @@ private func decode(_ bytes: [UInt8], piece: Int = .max) -> [ReplicationDecoder.
 
 @Suite struct ReplicationFrameTests {
     @Test func `each frame has the bytes that the layout says`() throws {
-        for (bytes, tail) in samples {
+        for (bytes, tail) in frameSamples {
             let items = try #require(decode(bytes), "\(bytes)")
             #expect(items.count == 1)
             #expect(items[0].tail.count == tail)
@@ -105,21 +105,21 @@ private func decode(_ bytes: [UInt8], piece: Int = .max) -> [ReplicationDecoder.
 
     @Test(arguments: [1, 3, 8, 17, 4096])
     func `frames come whole out of bytes in pieces`(piece: Int) throws {
-        let bytes = samples.flatMap(\.frame)
+        let bytes = frameSamples.flatMap(\.frame)
         let items = try #require(decode(bytes, piece: piece))
-        #expect(items.map(\.frame) == samples.map { decode($0.frame)![0].frame })
+        #expect(items.map(\.frame) == frameSamples.map { decode($0.frame)![0].frame })
     }
 
     @Test func `another version is no frame`() {
         for index in [0, 1] {
-            var bytes = samples[index].frame
+            var bytes = frameSamples[index].frame
             bytes[8] = 2
             #expect(decode(bytes) == nil)
         }
     }
 
     @Test func `a frame that is cut short, or too long, is none`() {
-        for (bytes, tail) in samples where tail == 0 && bytes[4] != 12 {
+        for (bytes, tail) in frameSamples where tail == 0 && bytes[4] != 12 {
             for count in 8..<bytes.count {
                 var short = Array(bytes[..<count])
                 short[0] = UInt8(count)
@@ -153,7 +153,7 @@ private func decode(_ bytes: [UInt8], piece: Int = .max) -> [ReplicationDecoder.
                 failures += 1
             }
         }
-        for (bytes, _) in samples {
+        for (bytes, _) in frameSamples {
             for bit in 0..<(bytes.count * 8) {
                 var flipped = bytes
                 flipped[bit / 8] ^= 1 << UInt8(bit % 8)

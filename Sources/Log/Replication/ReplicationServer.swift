@@ -221,7 +221,6 @@ private final class ServerLoop {
     private func serve(_ now: Int64) -> Int64 {
         guard let session else { return options.timing.beaconNanos }
         do throws(ReplicationEnd) {
-            guard session.isCurrent else { throw .rejected("another term has begun") }
             let time = BootTime(nanos: now)
             while session.reads, let item = try session.connection.next() {
                 try session.receive(item.frame, at: time)
