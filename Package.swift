@@ -224,8 +224,13 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Pipeline",
                 "Follower", "Audit", "Platform", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests(
+            "ReplicationTests",
+            [
+                "Terms", "Wire", "Failover", "Journal", "Pipeline", "Replication", "Platform",
+                "Secrets",
+            ]),
         tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
-        tests("ReplicationTests", ["Platform", "Secrets"]),
         tests(
             "CoordinationTests",
             [
