@@ -1,23 +1,22 @@
-// From a journal as a start of matchd finds it to one that goes on.
+// Opening, recovering and executing a journal at matchd's start.
 
 public import Engine
 public import Platform
 public import Terms
 
-/// A journal that was opened, recovered and executed: its writer, and the engine at its end.
+/// An opened, recovered and executed journal: its writer, and the engine at its end.
 public final class JournalStart {
     /// Appends behind the last record.
     public let writer: JournalWriter
     /// Sequences that replicas skip.
     public let voided: [UInt64]
-    /// The limits that the journal holds.
+    /// The limits in the journal.
     public let limits: EngineLimits
     private var engine: Engine?
 
-    /// Opens the journal of a place, whose state this process has locked: which journal it is,
-    /// whether all that was durable is there, and what the last write left unfinished are decided
-    /// here. Throws what stops a start. `report` gets a line about each thing that an operator
-    /// should know of and that stops nothing.
+    /// Opens the journal of a place, whose state this process has locked: checks its identity and
+    /// that all durable records are there, and cuts an incomplete last write. Throws what stops a
+    /// start; `report` gets a line about anything else that an operator should know.
     public init(
         _ place: JournalPlace, snapshots: SnapshotStore, options: JournalOptions,
         work: WorkProgress, report: (String) -> Void
@@ -33,7 +32,7 @@ public final class JournalStart {
             recovered, snapshots: snapshots,
             mark: Directory.join(place.state, "recovery.mark"), report: report, work: work)
         limits = restored.limits
-        // The state knows those whose records are older than what was scanned.
+        // The state has those whose records precede the scanned part.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place, options: options)

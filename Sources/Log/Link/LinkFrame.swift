@@ -1,4 +1,4 @@
-// The Link's frames: how writers and followers speak with matchd. This file is their schema.
+// The Link's frames between matchd, writers and followers. This file is their schema.
 //
 //      0  u32  length      bytes of the frame, header included; a multiple of 8, at most
 //                          `LinkProtocol.frameBytesMax`
@@ -63,15 +63,15 @@ public enum LinkProtocol {
     public static var voidsMax: Int { 1024 }
     /// Maximum bytes of an error's text.
     public static var errorBytesMax: Int { 512 }
-    /// How the names of operators' sessions begin; only operators may open such.
+    /// The prefix of operators' session names; only operators may open them.
     public static var operatorPrefix: String { OpenSession.operatorPrefix }
-    /// How the names of wallets' sessions begin; only wallets and operators may open such.
+    /// The prefix of wallets' session names; only wallets and operators may open them.
     public static var walletPrefix: String { "wallet/" }
     /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }
 
-/// What a frame is. Never renumber.
+/// Frame types. Never renumber.
 public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     /// The client's first frame.
     case hello = 1

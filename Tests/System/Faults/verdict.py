@@ -209,7 +209,7 @@ def check_latched(code, text, ledger, files, cache):
     is the least that was."""
     named = named_in(code, text)
     good = read_journal(files, cache).last
-    least = 0 if "how is not noted" in text else ledger.last_acked
+    least = 0 if "the fault is not described" in text else ledger.last_acked
     if not least <= named <= good:
         raise Finding("misnamed", f"{named} is not between what was acknowledged, "
                                   f"{ledger.last_acked}, and what is there, {good}:\n{text}")
