@@ -52,7 +52,7 @@ def main_pids(host):
 
 
 def ctl(host, *words):
-    """What boursectl says as JSON."""
+    """A result of boursectl as JSON."""
     return json.loads(host.exec("boursectl", "--output", "json", *words).stdout)
 
 

@@ -164,7 +164,7 @@ public struct SnapshotStore: Sendable {
         }
         guard engine.sequence == info.sequence, engine.eventHash == info.eventHash,
             engine.stateHash() == info.stateHash
-        else { throw .snapshot(file: path, detail: "its state does not have the hash in its header") }
+        else { throw .snapshot(file: path, detail: "its state's hash is not its header's") }
         return LoadedSnapshot(engine: engine, info: info)
     }
 

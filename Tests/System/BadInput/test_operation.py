@@ -138,8 +138,8 @@ def test_gateway_answers_while_matchd_is_away_and_returns_by_itself(exchange):
 
 
 def test_nothing_enters_after_its_window(exchange):
-    """matchd hangs for longer than the orders' windows: whoever was told that nothing is known
-    finds nothing, then and later."""
+    """matchd hangs for longer than the orders' windows: an order whose status was reported as
+    unknown never enters the log."""
     exchange.start()
     account = exchange.demo()["accounts"][0]
     wire = Spot(exchange.port, account["keyID"], account["secret"])

@@ -1,5 +1,5 @@
-"""What the SNMP suite runs: a real snmpd and snmptrapd of their own, the real bourse-snmp and bourse-poller, and a
-stand-in for the host agent's socket that says what a test wants."""
+"""The SNMP suite's processes: a real snmpd and snmptrapd of their own, the real bourse-snmp and
+bourse-poller, and a stand-in for the host agent's socket that serves what a test needs."""
 import contextlib
 import functools
 import http.server
