@@ -86,7 +86,7 @@ extension Journal {
     }
 
     /// The record of a sequence, or nil.
-    private static func point(
+    package static func point(
         _ place: JournalPlace, _ sequence: UInt64
     ) throws(JournalError) -> LogPoint? {
         guard

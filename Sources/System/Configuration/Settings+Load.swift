@@ -115,6 +115,7 @@ extension Settings {
         agent.state = Path.join(state, agent.state)
         agent.helper = Path.join(state, agent.helper)
         snmp.resolve(below: state)
+        clusterSection.directory = Path.join(state, clusterSection.directory)
     }
 
     /// Constraints between keys.
@@ -125,7 +126,7 @@ extension Settings {
             let line = document.entries.first { $0.key == key }?.line
             document.problems.append(SettingsError.Problem(line: line, key: key, text: text))
         }
-        for other in others { refuse(other.key, other.text) }
+        for other in others + clusterSection.problems { refuse(other.key, other.text) }
         if matchd.listen != nil, matchd.linkKey == nil {
             refuse(
                 "matchd.listen",
@@ -168,8 +169,8 @@ extension Settings {
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent] and "
-                    + "[snmp]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent], "
+                    + "[snmp] and [cluster]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }

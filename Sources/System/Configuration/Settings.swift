@@ -25,6 +25,8 @@ public struct Settings: Hashable, Sendable {
     public var agent: Agent
     /// The SNMP subagent.
     public var snmp = SNMP()
+    /// `[cluster]` as it is read: `cluster` where it is one.
+    var clusterSection = Cluster()
 
     /// Settings of `bourse-matchd`.
     public struct Matchd: Hashable, Sendable {

@@ -3,6 +3,7 @@
 
 import Configuration
 import Glibc
+import Platform
 import Slabs
 import Terms
 import Testing
@@ -57,6 +58,7 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.agent.allow.isEmpty)
         #expect(!settings.agent.isAutomatic)
         #expect(settings.agent.units.first == "bourse-matchd.service")
+        #expect(settings.cluster == nil)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -381,12 +383,15 @@ private func problems(_ text: String) -> [String] {
     }
 
     @Test func `the example file is the settings' own text, and gives the defaults`() throws {
-        // Tests/LogTests/ConfigurationTests.swift is three steps below the checkout.
+        // Tests/SystemTests/ConfigurationTests.swift is three steps below the checkout.
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let path = "/\(root)/etc/bourse.toml"
-        if unsafe getenv("BOURSE_RECORD") != nil { try write(Settings.text(), to: path) }
+        if unsafe getenv("BOURSE_RECORD") != nil {
+            try File.replace(path, with: Array(Settings.text().utf8), mode: 0o644)
+        }
         let settings = try Settings.load(path: path)
-        #expect(try String(decoding: contents(of: path), as: UTF8.self) == Settings.text())
+        let bytes = try File(path, .read).read(count: Settings.fileBytesMax)
+        #expect(String(decoding: bytes, as: UTF8.self) == Settings.text())
         #expect(settings == Settings.defaults(state: settings.state))
     }
 
@@ -399,21 +404,4 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.state == "/var/lib/bourse")
         #expect(settings.matchd.socket == "/var/lib/bourse/run/match.sock")
     }
-}
-
-/// What the system said.
-private struct Failure: Error { var code: Int32 }
-
-private func contents(of path: String) throws -> [UInt8] {
-    guard let file = unsafe fopen(path, "r") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: Settings.fileBytesMax)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return Array(bytes[..<count])
-}
-
-private func write(_ text: String, to path: String) throws {
-    guard let file = unsafe fopen(path, "w") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    guard unsafe fputs(text, file) >= 0 else { throw Failure(code: errno) }
 }

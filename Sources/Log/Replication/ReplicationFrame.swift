@@ -1,0 +1,435 @@
+// What two matchds say to each other about the log. A frame, over TLS (which guards each byte; a
+// record has its own CRC besides, from the primary's engine to the standby's disk):
+//
+//      0  u32  length      bytes of the frame, these 8 included; at most 1 MiB and 64 KiB
+//      4  u8   type        below
+//      5  3    zero
+//      8  …    body
+//
+//   standby                             primary
+//     ── join (1) ──────────────────────►
+//     ◄────────────────────── welcome (2) ──   its term
+//     ── refuse (7) ────────────────────►      to a term below the promise; the primary raises
+//     ── points (3) … ──────────────────►      what it holds behind what it knows to be released
+//     ◄──────────────────────── begin (4) ──   keep so much; or
+//     ◄───────── snapshot (10) chunk (11) … ─  too far behind
+//     ◄─────────────────────── append (5) ──
+//     ── appended (6) ──────────────────►      on disk and equal
+//     ◄─────────────────────── beacon (8) ──   each 50 ms
+//     ── echo (9) ──────────────────────►
+//     ── reject (12) ─ either way ──────►      why this ends
+//
+// All integers are little-endian. The layout has a version in join and welcome; another one is
+// rejected with both numbers.
+
+internal import Failover
+internal import Journal
+internal import Terms
+internal import Wire
+
+/// Bounds of the protocol.
+enum ReplicationProtocol {
+    static let version: UInt32 = 1
+    static let headBytes = 8
+    /// Bytes of records or of a snapshot in one frame: room for the longest record.
+    static let payloadBytesMax = 1 << 20
+    static let frameBytesMax = payloadBytesMax + (64 << 10)
+    /// Points in one frame.
+    static let pointsMax = 4096
+    /// Bytes of a reason.
+    static let reasonBytesMax = 1024
+    /// Bytes of an append before its records.
+    static let appendBytes = 32
+}
+
+/// The standby's first frame.
+struct ReplicationJoin: Hashable, Sendable {
+    /// Which journal; nil: it has none yet.
+    var identity: JournalIdentity?
+    var replica: ReplicaID
+    var process: ProcessNumber
+    /// The lowest epoch that it does not refuse.
+    var promise: UInt32
+    /// The last record of its journal that it knows to be released.
+    var released: UInt64
+    /// Its journal's first and last record.
+    var first: UInt64
+    var last: LogPoint
+}
+
+/// The primary's answer.
+struct ReplicationWelcome: Hashable, Sendable {
+    var identity: JournalIdentity
+    var replica: ReplicaID
+    var process: ProcessNumber
+    var epoch: UInt32
+    var commitPoint: UInt64
+    /// The last forced failover; its epoch 0: none.
+    var forced: ForcedStart?
+}
+
+/// Consecutive records of the standby's journal.
+struct ReplicationPoints: Hashable, Sendable {
+    var points: [LogPoint]
+    /// None follow.
+    var isLast: Bool
+}
+
+/// What stands before the records of an append.
+struct ReplicationAppend: Hashable, Sendable {
+    var epoch: UInt32
+    /// The record before the first.
+    var before: LogPoint
+    var commitPoint: UInt64
+}
+
+/// A beacon.
+struct ReplicationBeacon: Hashable, Sendable {
+    var epoch: UInt32
+    var hasProgress: Bool
+    var commitPoint: UInt64
+    /// The last record of a sealed primary; 0: it is not sealed.
+    var sealedEnd: UInt64
+    var sentAt: BootTime
+}
+
+/// A beacon that comes back.
+struct ReplicationEcho: Hashable, Sendable {
+    var epoch: UInt32
+    var process: ProcessNumber
+    var sentAt: BootTime
+}
+
+/// One frame. What `append` and `chunk` carry besides stands in the decoder's memory.
+enum ReplicationFrame: Hashable, Sendable {
+    case join(ReplicationJoin)
+    case welcome(ReplicationWelcome)
+    case points(ReplicationPoints)
+    /// Keep the records up to this one.
+    case begin(epoch: UInt32, keep: UInt64)
+    case append(ReplicationAppend)
+    case appended(PeerAcknowledgement)
+    case refuse(promise: UInt32, process: ProcessNumber)
+    case beacon(ReplicationBeacon)
+    case echo(ReplicationEcho)
+    case snapshot(epoch: UInt32, LogPoint, bytes: UInt64)
+    case chunk
+    case reject(String)
+
+    var type: UInt8 {
+        switch self {
+        case .join: 1
+        case .welcome: 2
+        case .points: 3
+        case .begin: 4
+        case .append: 5
+        case .appended: 6
+        case .refuse: 7
+        case .beacon: 8
+        case .echo: 9
+        case .snapshot: 10
+        case .chunk: 11
+        case .reject: 12
+        }
+    }
+
+    // MARK: Encoding
+
+    /// The frame's bytes, with `payload` bytes to follow that are counted but not there.
+    func bytes(payload: Int = 0) -> [UInt8] {
+        let room = 8 + 128 + pointBytes + reason.count
+        let made = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            var w = unsafe WireWriter(UnsafeMutableRawBufferPointer(buffer))
+            w.integer(UInt32(0))
+            w.integer(type)
+            w.reserved(3)
+            write(&w)
+            count = w.offset
+        }
+        precondition(
+            made.count + payload <= ReplicationProtocol.frameBytesMax, "a frame has its bound")
+        var frame = made
+        let length = UInt32(made.count + payload)
+        for i in 0..<4 { frame[i] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(i))) }
+        return frame
+    }
+
+    private var pointBytes: Int {
+        guard case .points(let points) = self else { return 0 }
+        return points.points.count * 8
+    }
+
+    private var reason: [UInt8] {
+        guard case .reject(let reason) = self else { return [] }
+        return Array(reason.utf8.prefix(ReplicationProtocol.reasonBytesMax))
+    }
+
+    private func write(_ w: inout WireWriter) {
+        switch self {
+        case .join(let join):
+            w.integer(ReplicationProtocol.version)
+            w.integer(join.promise)
+            w.identity(join.identity)
+            w.replica(join.replica)
+            w.integer(join.process.number)
+            w.integer(join.released)
+            w.integer(join.first)
+            w.point(join.last)
+        case .welcome(let welcome):
+            w.integer(ReplicationProtocol.version)
+            w.integer(welcome.epoch)
+            w.identity(welcome.identity)
+            w.replica(welcome.replica)
+            w.integer(welcome.process.number)
+            w.integer(welcome.commitPoint)
+            w.integer(welcome.forced?.from ?? 0)
+            w.integer(welcome.forced?.epoch ?? 0)
+        case .points(let points):
+            w.integer(points.points.first?.sequence ?? 0)
+            w.integer(UInt32(points.points.count))
+            w.integer(UInt32(points.isLast ? 1 : 0))
+            for point in points.points {
+                w.integer(point.epoch)
+                w.integer(point.crc)
+            }
+        case .begin(let epoch, let keep):
+            w.integer(epoch)
+            w.integer(keep)
+        case .append(let append):
+            w.integer(append.epoch)
+            w.integer(UInt32(0))
+            w.point(append.before)
+            w.integer(append.commitPoint)
+        case .appended(let acknowledgement):
+            w.integer(acknowledgement.epoch)
+            w.replica(acknowledgement.replica)
+            w.integer(acknowledgement.process.number)
+            w.integer(acknowledgement.matched)
+        case .refuse(let promise, let process):
+            w.integer(promise)
+            w.integer(process.number)
+        case .beacon(let beacon):
+            w.integer(beacon.epoch)
+            w.integer(UInt32(beacon.hasProgress ? 1 : 0))
+            w.integer(beacon.commitPoint)
+            w.integer(beacon.sealedEnd)
+            w.integer(beacon.sentAt.nanos)
+        case .echo(let echo):
+            w.integer(echo.epoch)
+            w.integer(echo.process.number)
+            w.integer(echo.sentAt.nanos)
+        case .snapshot(let epoch, let point, let bytes):
+            w.integer(epoch)
+            w.point(point)
+            w.integer(bytes)
+        case .chunk: break
+        case .reject: for byte in reason { w.integer(byte) }
+        }
+    }
+
+    // MARK: Decoding
+
+    /// The frame of a body; nil when it is none. Whatever follows the fields of `append` and
+    /// `chunk` begins at `tail`.
+    init?(type: UInt8, _ body: UnsafeRawBufferPointer, tail: inout Int) {
+        var r = unsafe WireReader(body)
+        tail = 0
+        switch type {
+        case 1:
+            guard r.version() else { return nil }
+            let promise: UInt32 = r.integer()
+            self = .join(
+                ReplicationJoin(
+                    identity: r.identity(), replica: r.replica(),
+                    process: ProcessNumber(r.integer()), promise: promise, released: r.integer(),
+                    first: r.integer(), last: r.point()))
+        case 2:
+            guard r.version() else { return nil }
+            let epoch: UInt32 = r.integer()
+            guard let identity = r.identity() else { return nil }
+            let (replica, process) = (r.replica(), ProcessNumber(r.integer()))
+            let (commitPoint, from, forced): (UInt64, UInt64, UInt32) =
+                (r.integer(), r.integer(), r.integer())
+            self = .welcome(
+                ReplicationWelcome(
+                    identity: identity, replica: replica, process: process, epoch: epoch,
+                    commitPoint: commitPoint,
+                    forced: forced == 0 ? nil : ForcedStart(epoch: forced, from: from)))
+        case 3:
+            guard let points = r.points() else { return nil }
+            self = .points(points)
+        case 4: self = .begin(epoch: r.integer(), keep: r.integer())
+        case 5:
+            let epoch: UInt32 = r.integer()
+            r.reserved(4)
+            self = .append(
+                ReplicationAppend(epoch: epoch, before: r.point(), commitPoint: r.integer()))
+            tail = r.offset
+        case 6:
+            let (epoch, replica): (UInt32, ReplicaID) = (r.integer(), r.replica())
+            self = .appended(
+                PeerAcknowledgement(
+                    epoch: epoch, process: ProcessNumber(r.integer()), replica: replica,
+                    matched: r.integer()))
+        case 7: self = .refuse(promise: r.integer(), process: ProcessNumber(r.integer()))
+        case 8:
+            let (epoch, hasProgress): (UInt32, Bool) = (r.integer(), r.flag())
+            self = .beacon(
+                ReplicationBeacon(
+                    epoch: epoch, hasProgress: hasProgress, commitPoint: r.integer(),
+                    sealedEnd: r.integer(), sentAt: BootTime(nanos: r.integer())))
+        case 9:
+            self = .echo(
+                ReplicationEcho(
+                    epoch: r.integer(), process: ProcessNumber(r.integer()),
+                    sentAt: BootTime(nanos: r.integer())))
+        case 10: self = .snapshot(epoch: r.integer(), r.point(), bytes: r.integer())
+        case 11: self = .chunk
+        case 12:
+            guard body.count <= ReplicationProtocol.reasonBytesMax else { return nil }
+            self = unsafe .reject(String(decoding: body, as: UTF8.self))
+            return
+        default: return nil
+        }
+        guard r.isValid, type == 5 || type == 11 || r.remaining == 0 else { return nil }
+    }
+}
+
+extension WireWriter {
+    fileprivate mutating func identity(_ identity: JournalIdentity?) {
+        integer(identity?.high ?? 0)
+        integer(identity?.low ?? 0)
+    }
+
+    fileprivate mutating func replica(_ replica: ReplicaID) {
+        integer(replica.high)
+        integer(replica.low)
+    }
+
+    fileprivate mutating func point(_ point: LogPoint) {
+        integer(point.sequence)
+        integer(point.epoch)
+        integer(point.crc)
+    }
+}
+
+extension WireReader {
+    /// Whether the layout is this one; of another nothing more can be read.
+    fileprivate mutating func version() -> Bool {
+        integer(UInt32.self) == ReplicationProtocol.version
+    }
+
+    fileprivate mutating func flag() -> Bool {
+        let value: UInt32 = integer()
+        if value > 1 { invalidate() }
+        return value == 1
+    }
+
+    fileprivate mutating func identity() -> JournalIdentity? {
+        let identity = JournalIdentity(high: integer(), low: integer())
+        return identity.high | identity.low == 0 ? nil : identity
+    }
+
+    fileprivate mutating func replica() -> ReplicaID {
+        ReplicaID(high: integer(), low: integer())
+    }
+
+    fileprivate mutating func point() -> LogPoint {
+        LogPoint(sequence: integer(), epoch: integer(), crc: integer())
+    }
+
+    fileprivate mutating func points() -> ReplicationPoints? {
+        let first: UInt64 = integer()
+        let count = Int(integer(UInt32.self))
+        let isLast = flag()
+        guard isValid, count <= ReplicationProtocol.pointsMax, remaining == count * 8,
+            count == 0 || (first > 0 && first <= .max - UInt64(count)), count > 0 || first == 0
+        else { return nil }
+        return ReplicationPoints(
+            points: (0..<count).map {
+                LogPoint(sequence: first + UInt64($0), epoch: integer(), crc: integer())
+            }, isLast: isLast)
+    }
+}
+
+/// Puts frames together from bytes as they come. It holds at most one frame that is not complete
+/// and what was read ahead: its memory never grows.
+struct ReplicationDecoder: ~Copyable {
+    /// Why there is no next frame.
+    enum Failure: Error, Hashable {
+        case malformed
+    }
+
+    /// A frame, and where in the memory what it carries besides stands.
+    struct Item {
+        let frame: ReplicationFrame
+        let tail: Range<Int>
+    }
+
+    private var bytes: [UInt8]
+    private var start = 0
+    private var end = 0
+
+    init() {
+        bytes = [UInt8](repeating: 0, count: 2 * ReplicationProtocol.frameBytesMax)
+    }
+
+    /// Calls `body` with the free memory, which is never empty where `next` gave nil; it gives how
+    /// much of it was filled.
+    mutating func fill<E>(
+        _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
+    ) throws(E) -> Int {
+        if start == end {
+            (start, end) = (0, 0)
+        } else if bytes.count - end < ReplicationProtocol.frameBytesMax {
+            unsafe bytes.withUnsafeMutableBytes { raw in
+                unsafe raw.copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: raw[start..<end]))
+            }
+            (start, end) = (0, end - start)
+        }
+        let free = end..<bytes.count
+        let result: Result<Int, E> = unsafe bytes.withUnsafeMutableBytes { raw in
+            do throws(E) {
+                return .success(
+                    unsafe try body(UnsafeMutableRawBufferPointer(rebasing: raw[free])))
+            } catch { return .failure(error) }
+        }
+        let count = try result.get()
+        precondition(count >= 0 && count <= free.count, "no more was read than there was room")
+        end += count
+        return count
+    }
+
+    /// The next whole frame; nil until more bytes come. Its tail is valid until the next `fill`.
+    mutating func next() throws(Failure) -> Item? {
+        guard end - start >= ReplicationProtocol.headBytes else { return nil }
+        let whole = start..<end
+        let (length, type, isZero) = unsafe bytes.withUnsafeBytes { raw in
+            var r = unsafe WireReader(UnsafeRawBufferPointer(rebasing: raw[whole]))
+            let (length, type): (UInt32, UInt8) = (r.integer(), r.integer())
+            r.reserved(3)
+            return (Int(length), type, r.isValid)
+        }
+        guard isZero, length >= ReplicationProtocol.headBytes,
+            length <= ReplicationProtocol.frameBytesMax
+        else { throw .malformed }
+        guard end - start >= length else { return nil }
+        let body = (start + ReplicationProtocol.headBytes)..<(start + length)
+        var tail = 0
+        let frame = unsafe bytes.withUnsafeBytes { raw in
+            unsafe ReplicationFrame(
+                type: type, UnsafeRawBufferPointer(rebasing: raw[body]), tail: &tail)
+        }
+        guard let frame else { throw .malformed }
+        start += length
+        return Item(frame: frame, tail: (body.lowerBound + tail)..<body.upperBound)
+    }
+
+    /// Calls `body` with the tail of the frame that came last.
+    func withTail<R>(_ item: Item, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        unsafe bytes.withUnsafeBytes {
+            unsafe body(UnsafeRawBufferPointer(rebasing: $0[item.tail]))
+        }
+    }
+}
