@@ -20,7 +20,7 @@ DAY_NANOS = 86_400 * 10**9
 
 
 def trade(exchange, count=ACCOUNTS):
-    """Commands that are acknowledged; gives the last record of the log."""
+    """Submits acknowledged commands; returns the last record of the log."""
     for number in range(count):
         exchange.ctl("account", "open", f"a{number}-{os.urandom(3).hex()}")
     return exchange.ctl_json("status")["released"]
@@ -46,7 +46,7 @@ def killed(exchange):
 
 
 def refusal(exchange):
-    """What matchd says when it refuses to start."""
+    """matchd's output when it refuses to start."""
     with pytest.raises(ExchangeFault) as fault:
         exchange.start("matchd")
     assert exchange.running.pop("matchd").returncode == JOURNAL_FAULT, fault.value
@@ -78,7 +78,7 @@ def emptied(path):
 
 
 def cut_at_a_record(path):
-    """The file ends where a record does."""
+    """The file ends at a record's end."""
     data = path.read_bytes()
     end = 4096
     for _ in range(5):

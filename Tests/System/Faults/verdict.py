@@ -32,7 +32,7 @@ class Finding(Exception):
 
 
 def check_log(ledger, data, last):
-    """Every acknowledged record is in the log, once, and nothing that nobody sent."""
+    """Every acknowledged record is in the log once, and nothing that was not sent."""
     known = len(ledger.truth)
     if data[:known] != ledger.truth:
         raise Finding("lost", first_difference(ledger, data))
@@ -93,7 +93,7 @@ CACHED_MAX = 60
 
 
 class OnDisk:
-    """The records of all segments up to the first that lacks."""
+    """The records of all segments up to the first missing one."""
 
     def __init__(self):
         self.data, self.last = b"", 0
@@ -216,7 +216,7 @@ def check_latched(code, text, ledger, files, cache):
 
 
 def check_kept(before, after, is_refused):
-    """Nothing of what was there is gone: it stands where it stood, or aside."""
+    """Nothing is gone: it is in its place, or set aside."""
     def is_somewhere(piece, name):
         return any(piece in data for other, data in after.items() if other != name)
 

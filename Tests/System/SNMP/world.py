@@ -268,7 +268,7 @@ class World:
         return values
 
     def traps(self):
-        """What snmptrapd got from BOURSE-MIB, oldest first: a name, and values by name."""
+        """snmptrapd's notifications of BOURSE-MIB, oldest first: a name, and values by name."""
         found = []
         for text in re.findall("sysUpTime.0 = (.*?)\x03", self.log("snmptrapd"), re.DOTALL):
             variables = {}
