@@ -153,8 +153,8 @@ public enum LinkServerRole: UInt32, Sendable, CaseIterable, CustomStringConverti
 public struct LinkHello: Hashable, Sendable {
     /// The version that the client speaks.
     public var version: UInt32
-    /// Whether it wants an acknowledgement of every command. A writer that follows the log needs only
-    /// those of its sessions and of commands that did not enter the log.
+    /// Whether it wants an acknowledgement of every command. A writer that follows the log needs
+    /// only those of its sessions and of commands that did not enter the log.
     public var wantsAcks: Bool
     /// Its name, for logs and status.
     public var name: Text40
