@@ -56,8 +56,8 @@ extension Engine {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event; true when it traded. No effect if it names an order that is not open or is
-    /// malformed: a price or quantity outside the limits, an unknown symbol.
+    /// Applies one event; true when it traded. No effect if it names an order that is not open or
+    /// is malformed: a price or quantity outside the limits, an unknown symbol.
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0

@@ -131,7 +131,7 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(file) has version \(found), and this gateway knows up to \(known): install the "
                 + "version that wrote it, or move the file away to write history anew"
         case .gap(let file, let cursor, let first):
-            "\(file) ends at record \(cursor), and the feed goes on at \(first): follow the log "
+            "\(file) ends at record \(cursor), and the feed continues at \(first): follow the log "
                 + "from \(cursor + 1), or move the file away"
         case .damaged(let file, let text):
             "\(file) is damaged (\(text)): the next start keeps it aside, and history is written "

@@ -2,8 +2,8 @@
 
 internal import Platform
 
-/// A snapshot's body on its way to the file, in large pieces. The first error is kept, as the
-/// engine's sink can't stop it.
+/// Writes a snapshot's body to the file in large pieces. The first error is kept, as the engine's
+/// sink can't stop it.
 @safe struct SnapshotBody: ~Copyable {
     static let bufferBytes = 1 << 20
 
@@ -60,7 +60,7 @@ internal import Platform
             let piece = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<filled])
             try unsafe file.write(piece, at: SnapshotInfo.headerBytes + written)
             written += filled
-            // Piece by piece, so that the journal's next sync never waits behind a whole snapshot.
+            // In pieces, so that the journal's next sync never waits for a whole snapshot.
             try file.syncData()
         } catch { failure = error }
         filled = 0

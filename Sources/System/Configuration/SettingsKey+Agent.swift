@@ -36,8 +36,8 @@ extension SettingsKey {
         [
             .words(
                 "agent", "allow", "\"\"",
-                "What the agent may change, as \"irq-affinity rps governor\": verbs of the root helper,\n"
-                    + "and \"unit\" to start a daemon that failed; empty: nothing."
+                "What the agent may change, as \"irq-affinity rps governor\": verbs of the root "
+                    + "helper,\nand \"unit\" to start a daemon that failed; empty: nothing."
             ) {
                 $0.agent.allow = $1
                 return nil

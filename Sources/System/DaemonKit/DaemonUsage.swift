@@ -31,8 +31,8 @@ public struct DaemonUsage: Sendable {
     let options: [DaemonOption]
     let notes: String
 
-    /// A command line. `purpose` is the daemon's one-line description, `synopsis` the options in the
-    /// usage line, `notes` the end of the help: exit statuses.
+    /// A command line. `purpose` is the daemon's one-line description, `synopsis` the options in
+    /// the usage line, `notes` the end of the help: exit statuses.
     public init(
         name: String, purpose: String, synopsis: String, options: [DaemonOption], notes: String
     ) {

@@ -163,16 +163,16 @@ public final class File: Sendable {
         if let failure { throw failure }
     }
 
-    /// Writes a value to a kernel file by one write(2): it accepts the whole value or none, and some
-    /// of these files have no offsets.
+    /// Writes a value to a kernel file by one write(2): it accepts the whole value or none, and
+    /// some of these files have no offsets.
     public func set(_ value: [UInt8]) throws(SystemError) {
         let n = retryingInterrupts { unsafe Glibc.write(descriptor, value, value.count) }
         if n < 0 { throw .last("write", path) }
         if n != value.count { throw SystemError(code: EIO, operation: "write", path: path) }
     }
 
-    /// Makes written data durable (fdatasync(2)). After an error the disk's content is unknown: never
-    /// retry on the same file, as the kernel reports a lost page only once.
+    /// Makes written data durable (fdatasync(2)). After an error the disk's content is unknown:
+    /// never retry on the same file, as the kernel reports a lost page only once.
     public func syncData() throws(SystemError) {
         _ = try checked(bourse_sync_data(descriptor), "sync", path)
     }

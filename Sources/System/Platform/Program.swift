@@ -18,8 +18,8 @@ public enum Program {
     /// Maximum size of each output; the rest is read and dropped.
     public static var outputBytesMax: Int { 1 << 20 }
 
-    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input` on
-    /// standard input; kills it after `secondsMax`: then its status is 137.
+    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input`
+    /// on standard input; kills it after `secondsMax`: then its status is 137.
     ///
     /// Throws if it cannot be started.
     public static func run(

@@ -23,8 +23,8 @@ public enum UnixSocket {
         return descriptor
     }
 
-    /// Listens at `path`, with the permission bits `mode`; returns a non-blocking descriptor. A stale
-    /// socket is replaced; if somebody listens it throws EADDRINUSE.
+    /// Listens at `path`, with the permission bits `mode`; returns a non-blocking descriptor. A
+    /// stale socket is replaced; if somebody listens it throws EADDRINUSE.
     public static func listen(
         _ path: String, mode: UInt32, backlog: Int32
     ) throws(SystemError) -> Int32 {
