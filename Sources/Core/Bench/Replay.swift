@@ -98,8 +98,7 @@ public struct Replay: ~Copyable {
     /// 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
         engine =
-            ledger
-            ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
+            ledger ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
         book = ledger ? nil : BareBook(symbols: symbols, openOrders: openOrders)
     }
 
@@ -143,9 +142,7 @@ public struct Replay: ~Copyable {
 
     /// Replays all of `events` and gives the cycles of each step to `record`; the counter's own
     /// cost is in every step.
-    public mutating func run(
-        _ events: UnsafeBufferPointer<ReplayEvent>, record: (UInt64) -> Void
-    ) {
+    public mutating func run(_ events: UnsafeBufferPointer<ReplayEvent>, record: (UInt64) -> Void) {
         unsafe engine?.run(events, &totals, record)
         unsafe book?.run(events, &totals, record)
         totals.events += events.count

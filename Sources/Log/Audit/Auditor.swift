@@ -58,14 +58,10 @@ public final class Auditor {
         _ options: AuditOptions, _ work: WorkProgress,
         report: @escaping @Sendable (AuditReport) -> Void
     ) throws {
-        self.options = options
-        self.report = report
-        self.work = work
+        (self.options, self.report, self.work) = (options, report, work)
         // First, for it says when the state directory itself is not there.
         lock = try StateLock(directory: options.state, name: "auditd.lock")
-        if !Directory.exists(options.snapshots) {
-            try Directory.create(options.snapshots)
-        }
+        if !Directory.exists(options.snapshots) { try Directory.create(options.snapshots) }
         snapshots = SnapshotStore(directory: options.snapshots)
         work.begin("loading a snapshot", unit: "", from: 0, to: 0)
         let audited = AuditedMark(options.audited)
@@ -224,9 +220,7 @@ public final class Auditor {
             case let fault as SystemError: reason = fault.description
             default: throw error
             }
-            if reason != refusal {
-                report(.delayed(engine.sequence, reason))
-            }
+            if reason != refusal { report(.delayed(engine.sequence, reason)) }
             refusal = reason
             retryTime = Clock.monotonicNanos() + Self.retryNanos
         }
@@ -267,8 +261,7 @@ public final class Auditor {
 
     /// Whether matchd has left a whole snapshot of this record, which must have the same state.
     private func isWritten(_ identity: JournalIdentity) throws -> Bool {
-        guard
-            let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
+        guard let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
             other.sequence == engine.sequence
         else { return false }
         guard other.stateHash == engine.stateHash() else {
@@ -304,9 +297,7 @@ public final class Auditor {
     ) {
         var offset = 0
         while offset < run.count {
-            guard
-                let header = unsafe RecordHeader(
-                    UnsafeRawBufferPointer(rebasing: run[offset...]))
+            guard let header = unsafe RecordHeader(UnsafeRawBufferPointer(rebasing: run[offset...]))
             else { preconditionFailure("the reader gives whole records") }
             let end = offset + Int(header.length)
             unsafe body(header, UnsafeRawBufferPointer(rebasing: run[offset..<end]))

@@ -77,9 +77,7 @@ internal import Wire
 
     /// What is noted of this journal; nil where there is no note. Throws for another journal's, and
     /// for one that is not whole.
-    static func read(
-        _ path: String, identity: JournalIdentity?
-    ) throws(JournalError) -> UInt64? {
+    static func read(_ path: String, identity: JournalIdentity?) throws(JournalError) -> UInt64? {
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try File(path, .read).read(count: 32) } catch {
             if error.isMissing { return nil }
@@ -90,9 +88,7 @@ internal import Wire
             unsafe bytes.withUnsafeBytes { raw in
                 var r = unsafe WireReader(raw)
                 let isFloor = r.integer(UInt64.self) == magic
-                return (
-                    isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer()
-                )
+                return (isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer())
             }
         guard isFloor, sequence > 0 else { throw .replica(file: path, detail: "is damaged") }
         if let identity, found != identity {

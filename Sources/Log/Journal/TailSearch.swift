@@ -155,8 +155,7 @@ struct TailSearch {
     /// Whether a mark stands at the start, but for its tag, its checksum or its commit point.
     private static func isSpoiledMark(_ raw: UnsafeRawBufferPointer, _ sequence: UInt64) -> Bool {
         guard raw.count >= SyncMark.bytes else { return false }
-        let tag = unsafe UInt32(
-            littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+        let tag = unsafe UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
         return tag == SyncMark.tag || (unsafe SyncMark(raw, tagged: false)?.next == sequence)
     }
 }
