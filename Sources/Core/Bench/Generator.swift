@@ -24,12 +24,8 @@ public struct MarketShape: Sendable {
         events: Int, symbols: Int, liveOrders: Int, accounts: Int, seed: UInt64,
         flow: Flow = .steady
     ) {
-        self.events = events
-        self.symbols = symbols
-        self.liveOrders = liveOrders
-        self.accounts = accounts
-        self.seed = seed
-        self.flow = flow
+        (self.events, self.symbols, self.liveOrders) = (events, symbols, liveOrders)
+        (self.accounts, self.seed, self.flow) = (accounts, seed, flow)
     }
 }
 
@@ -168,8 +164,7 @@ public struct Generator: ~Copyable {
     /// Maintains the list of open orders.
     private mutating func note(_ event: ReplayEvent) {
         var gone: [UInt64] = []
-        book.forEachTrade { trade in
-            if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
+        book.forEachTrade { trade in if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
         }
         let isOpen = book.leaves(event.orderID) != nil
         if isOpen, places[event.orderID] == nil {

@@ -98,8 +98,7 @@ public struct Replay: ~Copyable {
     /// 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
         engine =
-            ledger
-            ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
+            ledger ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
         book = ledger ? nil : BareBook(symbols: symbols, openOrders: openOrders)
     }
 

@@ -1,6 +1,5 @@
 // Worst cases of waiting work in many instruments, and of one command that combines everything.
 
-internal import Engine
 internal import Terms
 internal import Wire
 
@@ -98,8 +97,7 @@ extension WorstCase {
                     stopOnFailure: true,
                     cancel: Cancel(
                         account: AccountID(8), instrument: WorstVenue.instrument, order: old),
-                    place: v.order(
-                        8, .buy, Int64(steps) - 2, type: .market, mode: .expireMaker))))
+                    place: v.order(8, .buy, Int64(steps) - 2, type: .market, mode: .expireMaker))))
         return v
     }
 }

@@ -92,9 +92,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .place(v.order(8, .buy, all, type: .market, mode: mode)))
         }
         for i in 0..<min(count, 1_000) {
-            v.measure(
-                "place, far off",
-                .place(v.order(8, .buy, 1, at: 1 + Int64(i) * 997)))
+            v.measure("place, far off", .place(v.order(8, .buy, 1, at: 1 + Int64(i) * 997)))
         }
         for _ in 0..<4 {
             v.measure(
@@ -165,8 +163,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 CancelReplace(
                     stopOnFailure: false,
                     cancel: Cancel(
-                        account: AccountID(1), instrument: WorstVenue.instrument,
-                        order: OrderID(1)),
+                        account: AccountID(1), instrument: WorstVenue.instrument, order: OrderID(1)),
                     place: v.order(1, .buy, 600, at: 1 << 40, .ioc, mode: .expireMaker))))
         v.measure(
             "mass cancel of all but none fits",
@@ -249,8 +246,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .cancel(
                     Cancel(
                         account: AccountID(UInt32((Int(id) - 1 - half) % 4) + 2),
-                        instrument: WorstVenue.instrument, order: OrderID(id))),
-                ticks: false)
+                        instrument: WorstVenue.instrument, order: OrderID(id))), ticks: false)
         }
         v.goOn("stop cascade")
         return v
@@ -291,8 +287,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .place(
                     v.order(
                         UInt32(i % 7) + 1, .sell, 1, at: spread((i * 7_919) % count, of: count),
-                        .gtd,
-                        expires: time, clOrdID: Text40("o\(i)") ?? Text40())))
+                        .gtd, expires: time, clOrdID: Text40("o\(i)") ?? Text40())))
         }
         v.now = time
         v.goOn("expiry of all")
@@ -345,8 +340,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .cancel(
                     Cancel(
                         account: AccountID(UInt32((id - 1) % 7) + 1),
-                        instrument: WorstVenue.instrument, order: OrderID(id))),
-                ticks: false)
+                        instrument: WorstVenue.instrument, order: OrderID(id))), ticks: false)
         }
         v.goOn("mass cancel behind another")
         for _ in 0..<Int(scale.limits.turnSteps) + 1 {
@@ -369,8 +363,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
             v.measure(
                 "account killed behind another",
                 .setKillSwitch(
-                    SetKillSwitch(
-                        account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
+                    SetKillSwitch(account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
                 ticks: false)
         }
         v.goOn("account killed behind another")
@@ -385,9 +378,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         for text in known.texts {
             v.accept(.place(v.order(1, .sell, 1, at: start, clOrdID: text)))
             // Others' orders come and go between: only every sixteenth id stays.
-            for _ in 0..<15 {
-                v.accept(.place(v.order(2, .buy, 1, at: 1, .ioc)))
-            }
+            for _ in 0..<15 { v.accept(.place(v.order(2, .buy, 1, at: 1, .ioc))) }
         }
         for text in known.texts {
             v.measure(
@@ -461,8 +452,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .setInstrument(
                     SetInstrument(
                         symbol: Text16("T\(number)")!, base: WorstVenue.base,
-                        quote: WorstVenue.quote,
-                        tickMantissa: 1, tickScale: 0, lotUnits: 1,
+                        quote: WorstVenue.quote, tickMantissa: 1, tickScale: 0, lotUnits: 1,
                         priceMax: Price(ticks: Limits.priceTicksMax),
                         quantityMax: Quantity(lots: 1 << 32), audit: WorstVenue.audit)))
         }

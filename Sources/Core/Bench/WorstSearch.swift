@@ -83,9 +83,7 @@ public struct WorstRecipe: Sendable {
         return venue.kinds
     }
 
-    private static func apply(
-        _ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64
-    ) {
+    private static func apply(_ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64) {
         let share = 1 << Int(step.times & 15)
         let times = max(1, min(v.scale.orders(), v.scale.orders() * share >> 15))
         for i in 0..<times {
@@ -135,17 +133,14 @@ public struct WorstRecipe: Sendable {
             case 8:
                 place = v.order(
                     account, side, 0, type: .market, mode: mode,
-                    amount: Int128(price) << Int128(i & 15),
-                    instrument: instrument)
+                    amount: Int128(price) << Int128(i & 15), instrument: instrument)
             case 9:
                 place = v.order(
                     account, side, lots * Int64(step.terms >> 8) + 1,
-                    at: side == .buy ? middle * 2 : 1,
-                    .fok, mode: mode, instrument: instrument)
+                    at: side == .buy ? middle * 2 : 1, .fok, mode: mode, instrument: instrument)
             case 10:
                 v.measure(
-                    "cancel",
-                    .cancel(Cancel(account: owner, instrument: instrument, order: id)))
+                    "cancel", .cancel(Cancel(account: owner, instrument: instrument, order: id)))
                 continue
             case 11:
                 v.measure(

@@ -18,8 +18,7 @@ public struct WorstScale: Sendable {
 
     /// These limits.
     public init(limits: EngineLimits, clock: @escaping @Sendable () -> UInt64) {
-        self.limits = limits
-        self.clock = clock
+        (self.limits, self.clock) = (limits, clock)
     }
 
     /// The limits of a real exchange.
@@ -50,11 +49,6 @@ public struct WorstTurns: Sendable {
     public let isApart: Bool
     /// Nanoseconds of each turn.
     public private(set) var nanos: [UInt64] = []
-
-    init(name: String, isApart: Bool) {
-        self.name = name
-        self.isApart = isApart
-    }
 
     mutating func take(_ value: UInt64) { nanos.append(value) }
 
@@ -123,9 +117,7 @@ public struct WorstVenue: ~Copyable {
         let rate = FeeRate(e8: 100_000)
         apply(.setFees(SetFees(tier: 0, maker: rate, taker: rate, audit: Self.audit)))
         for number in 1...max(1, accounts) {
-            apply(
-                .openAccount(
-                    OpenAccount(name: Text40("account \(number)")!, audit: Self.audit)))
+            apply(.openAccount(OpenAccount(name: Text40("account \(number)")!, audit: Self.audit)))
             if isFunded { fund(AccountID(UInt32(number))) }
         }
     }

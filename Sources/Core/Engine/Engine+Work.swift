@@ -173,8 +173,7 @@ extension Engine {
             } else {
                 while true {
                     if !endOrders(of: killCursor, through: last) { return false }
-                    guard
-                        let next = orders.account(from: killCursor + 1, through: accounts.count)
+                    guard let next = orders.account(from: killCursor + 1, through: accounts.count)
                     else { break }
                     killCursor = next
                 }

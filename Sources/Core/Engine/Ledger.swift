@@ -153,9 +153,7 @@ struct Ledger: ~Copyable {
         if units < 1 << 63 {
             let parts = UInt64(truncatingIfNeeded: units).quotientAndRemainder(
                 dividingBy: UInt64(scale))
-            (whole, rest) = (
-                Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder)
-            )
+            (whole, rest) = (Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder))
         } else {
             let parts = units.quotientAndRemainder(dividingBy: Int128(scale))
             (whole, rest) = (parts.quotient * Int128(rate), Int64(parts.remainder))

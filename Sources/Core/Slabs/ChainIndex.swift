@@ -28,8 +28,7 @@ public struct ChainIndex: ~Copyable {
         @usableFromInline var hash: UInt32
 
         @inlinable @inline(__always) init(next: UInt32, hash: UInt32) {
-            self.next = next
-            self.hash = hash
+            (self.next, self.hash) = (next, hash)
         }
     }
 

@@ -118,7 +118,6 @@ internal import Glibc
         _ range: Range<Int>, _ body: (UnsafeBufferPointer<Element>) -> R
     ) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "slab range")
-        return unsafe body(
-            UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+        return unsafe body(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
     }
 }

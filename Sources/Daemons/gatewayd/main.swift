@@ -12,8 +12,7 @@ let arguments = DaemonArguments(
     ]
 )
 if arguments.options["--endpoints"] != nil {
-    DaemonProcess.once(arguments.name) { _ in
-        print(GatewayServer.endpoints.joined(separator: "\n"))
+    DaemonProcess.once(arguments.name) { _ in print(GatewayServer.endpoints.joined(separator: "\n"))
     }
 }
 DaemonProcess.run(arguments.name) { daemon in

@@ -69,12 +69,8 @@ public struct Adjustment: Hashable, Sendable {
         sequence: UInt64, kind: Kind, account: AccountID, asset: AssetID, amount: Amount,
         time: Int64
     ) {
-        self.sequence = sequence
-        self.kind = kind
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.time = time
+        (self.sequence, self.kind, self.account) = (sequence, kind, account)
+        (self.asset, self.amount, self.time) = (asset, amount, time)
     }
 }
 
@@ -97,9 +93,7 @@ public struct HistoryRange: Hashable, Sendable {
     public init(
         fromID: UInt64? = nil, start: Int64? = nil, end: Int64? = nil, limit: Int = limitMax
     ) {
-        self.fromID = fromID
-        self.start = start
-        self.end = end
+        (self.fromID, self.start, self.end) = (fromID, start, end)
         self.limit = min(max(limit, 1), Self.limitMax)
     }
 }

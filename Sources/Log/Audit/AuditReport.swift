@@ -21,10 +21,8 @@ public struct AuditOptions: Sendable {
 
     /// Options for these places.
     public init(state: String, journal: String, snapshots: String, audited: String) {
-        self.state = state
-        self.journal = journal
-        self.snapshots = snapshots
-        self.audited = audited
+        (self.state, self.journal) = (state, journal)
+        (self.snapshots, self.audited) = (snapshots, audited)
     }
 }
 

@@ -63,9 +63,7 @@ public final class Auditor {
         self.work = work
         // First, as it reports a missing state directory.
         lock = try StateLock(directory: options.state, name: "auditd.lock")
-        if !Directory.exists(options.snapshots) {
-            try Directory.create(options.snapshots)
-        }
+        if !Directory.exists(options.snapshots) { try Directory.create(options.snapshots) }
         snapshots = SnapshotStore(directory: options.snapshots)
         work.begin("loading a snapshot", unit: "", from: 0, to: 0)
         let audited = AuditedMark(options.audited)
@@ -223,9 +221,7 @@ public final class Auditor {
             case let fault as SystemError: reason = fault.description
             default: throw error
             }
-            if reason != refusal {
-                report(.delayed(engine.sequence, reason))
-            }
+            if reason != refusal { report(.delayed(engine.sequence, reason)) }
             refusal = reason
             retryTime = Clock.monotonicNanos() + Self.retryNanos
         }
@@ -266,8 +262,7 @@ public final class Auditor {
 
     /// Whether matchd has written a whole snapshot of this record; its state must be the same.
     private func isWritten(_ identity: JournalIdentity) throws -> Bool {
-        guard
-            let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
+        guard let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
             other.sequence == engine.sequence
         else { return false }
         guard other.stateHash == engine.stateHash() else {
@@ -303,9 +298,7 @@ public final class Auditor {
     ) {
         var offset = 0
         while offset < run.count {
-            guard
-                let header = unsafe RecordHeader(
-                    UnsafeRawBufferPointer(rebasing: run[offset...]))
+            guard let header = unsafe RecordHeader(UnsafeRawBufferPointer(rebasing: run[offset...]))
             else { preconditionFailure("the reader gives whole records") }
             let end = offset + Int(header.length)
             unsafe body(header, UnsafeRawBufferPointer(rebasing: run[offset..<end]))

@@ -112,8 +112,7 @@ public struct Follower: ~Copyable {
         isFresh
             ? .subscribe(LinkSubscription(snapshotAtMost: snapshotAtMost))
             : .subscribe(
-                LinkSubscription(
-                    from: engine.sequence + 1, epoch: engine.epoch, crc: lastCRC))
+                LinkSubscription(from: engine.sequence + 1, epoch: engine.epoch, crc: lastCRC))
     }
 
     /// Continues on a new connection. Throws `staleEpoch` if the server's term is over: connect to

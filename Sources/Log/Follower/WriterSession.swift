@@ -82,9 +82,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     /// those of other writers on the same connection.
     public init(name: Text40, capacity: Int = 8192, attempt: UInt64 = 0) {
         precondition(capacity > 0, "room for one command at least")
-        self.name = name
-        self.capacity = capacity
-        self.attempt = attempt
+        (self.name, self.capacity, self.attempt) = (name, capacity, attempt)
     }
 
     /// Commands in flight.

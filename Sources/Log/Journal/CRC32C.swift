@@ -16,9 +16,7 @@ public enum CRC32C {
     /// The same by table, on any processor.
     public static func checksumByTable(
         _ bytes: UnsafeRawBufferPointer, from crc: UInt32 = 0
-    ) -> UInt32 {
-        unsafe bourse_crc32c_table(crc, bytes.baseAddress, bytes.count)
-    }
+    ) -> UInt32 { unsafe bourse_crc32c_table(crc, bytes.baseAddress, bytes.count) }
 
     /// The checksum of a whole record: bytes 8 ..< length.
     public static func record(_ bytes: UnsafeRawBufferPointer) -> UInt32 {

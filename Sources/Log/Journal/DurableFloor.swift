@@ -88,9 +88,7 @@ internal import Wire
             unsafe bytes.withUnsafeBytes { raw in
                 var r = unsafe WireReader(raw)
                 let isFloor = r.integer(UInt64.self) == magic
-                return (
-                    isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer()
-                )
+                return (isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer())
             }
         guard isFloor, sequence > 0 else { throw .replica(file: path, detail: "is damaged") }
         if let identity, found != identity {

@@ -69,8 +69,7 @@ extension Journal {
         }
         let found = try inspect(
             directory: place.directory,
-            floor: try DurableFloor.readIfWhole(
-                place.floorFile, identity: replica.identity) ?? 0)
+            floor: try DurableFloor.readIfWhole(place.floorFile, identity: replica.identity) ?? 0)
         guard found.firstSequence == first else {
             throw .missing(
                 directory: place.directory, first: first, last: max(found.firstSequence, 1) - 1)
@@ -203,8 +202,7 @@ extension SegmentCursor {
 
     /// Bytes of the good record here, or 0.
     fileprivate func nextRecordBytes() throws(JournalError) -> Int {
-        let found = try onDisk { () throws(SystemError) -> Step in
-            try step(upTo: .max, bytesMax: 1)
+        let found = try onDisk { () throws(SystemError) -> Step in try step(upTo: .max, bytesMax: 1)
         }
         guard case .run(let record) = found else { return 0 }
         return record.count

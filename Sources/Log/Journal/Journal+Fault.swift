@@ -79,8 +79,7 @@ extension Journal {
         // Past the cache only whole blocks are read; a segment of another length has none at its
         // end.
         let direct = size % 4096 == 0 ? try File.direct(path) : nil
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: pieceBytes, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceBytes, alignment: 4096)
         defer { unsafe buffer.deallocate() }
         for offset in stride(from: 0, to: size, by: pieceBytes) {
             let count = min(pieceBytes, size - offset)

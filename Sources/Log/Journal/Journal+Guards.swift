@@ -61,8 +61,7 @@ extension Journal {
         let floor = try unlessDamaged(&damaged) { () throws(JournalError) in
             try DurableFloor.read(place.floorFile, identity: identity)
         }
-        let kept = try unlessDamaged(&damaged) { () throws(JournalError) in
-            try place.keptIdentity()
+        let kept = try unlessDamaged(&damaged) { () throws(JournalError) in try place.keptIdentity()
         }
         try check(place, identity, kept: kept, replica: replica)
         guard replica == nil || floor == nil || kept == nil && place.identityFile != nil else {
@@ -88,8 +87,7 @@ extension Journal {
             made.append(place.replicaFile)
         }
         if floor == nil {
-            _ = try DurableFloor(
-                place.floorFile, identity: identity, sequence: found.lastSequence)
+            _ = try DurableFloor(place.floorFile, identity: identity, sequence: found.lastSequence)
             made.append(place.floorFile)
         }
         if let file = place.identityFile, kept == nil {

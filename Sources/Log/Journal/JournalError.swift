@@ -123,8 +123,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .stopped:
             return "the journal stopped after an earlier fault; end this process and start it again"
         case .latched(let file, let detail):
-            return
-                "the journal's disk failed: \(detail). What it holds is unknown until it was "
+            return "the journal's disk failed: \(detail). What it holds is unknown until it was "
                 + "written again and read back. Look into the kernel log, replace the disk if it "
                 + "is to blame, then `boursectl journal clear-fault`, which does that, removes "
                 + "\(file) and says what is left"
@@ -145,17 +144,14 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "copy, or the newest records are gone. Put them back from a backup or a standby. "
                 + Self.acceptance(lastGood)
         case .replica(let file, let detail):
-            return
-                "\(file) \(detail): put it back from a backup; or, where `boursectl journal "
+            return "\(file) \(detail): put it back from a backup; or, where `boursectl journal "
                 + "verify` shows that all of the journal is there, `boursectl journal "
                 + "renew-guards`, which makes it anew from what is there and keeps a damaged one "
                 + "aside"
         case .cutBelowCommit(let last, let commitPoint):
-            return
-                "records after \(last) were released up to \(commitPoint): they are not cut"
+            return "records after \(last) were released up to \(commitPoint): they are not cut"
         case .clockAhead(let nanos):
-            return
-                "the host's clock is \(nanos / 86_400_000_000_000) days ahead of the log, and "
+            return "the host's clock is \(nanos / 86_400_000_000_000) days ahead of the log, and "
                 + "nothing else is known of the time. If it is wrong, put it right and start "
                 + "again. If it is right, as after a long time without a start: `boursectl journal "
                 + "accept-clock`"

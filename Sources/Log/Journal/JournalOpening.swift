@@ -51,8 +51,7 @@ extension Journal {
         }
         guard recovered.firstSequence <= replica.first else {
             throw .beginningMissing(
-                directory: place.directory, first: replica.first,
-                last: recovered.firstSequence - 1)
+                directory: place.directory, first: replica.first, last: recovered.firstSequence - 1)
         }
         var notes: [String] = []
         if let file = place.identityFile, !Directory.exists(file) {
@@ -80,9 +79,7 @@ extension Journal {
             }
             throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
         }
-        guard let replica else {
-            throw .replica(file: place.replicaFile, detail: "is missing")
-        }
+        guard let replica else { throw .replica(file: place.replicaFile, detail: "is missing") }
         if let kept, kept != replica.identity {
             throw .foreign(file: place.replicaFile, found: replica.identity, expected: kept)
         }

@@ -33,8 +33,7 @@ public struct JournalPlace: Hashable, Sendable {
     public init(
         directory: String, state: String, runtime: String? = nil, configuration: String? = nil
     ) {
-        self.directory = directory
-        self.state = state
+        (self.directory, self.state) = (directory, state)
         identityFile = configuration.map {
             Directory.join(Directory.parent(of: $0) ?? ".", "journal.id")
         }
@@ -192,12 +191,8 @@ public struct ReplicaFile: Hashable, Sendable {
         identity: JournalIdentity, replica: ReplicaID = .random(), promise: UInt32 = 0,
         cluster: UInt64 = 0, first: UInt64 = 1, cut: LogPoint? = nil
     ) {
-        self.identity = identity
-        self.replica = replica
-        self.promise = promise
-        self.cluster = cluster
-        self.first = first
-        self.cut = cut
+        (self.identity, self.replica, self.promise) = (identity, replica, promise)
+        (self.cluster, self.first, self.cut) = (cluster, first, cut)
     }
 
     /// Reads it; nil if there is none. Throws `replica` for a damaged one.

@@ -42,10 +42,8 @@ public final class JournalReader {
         behind prior: LogPoint? = nil, isLive: Bool = false
     ) {
         precondition(sequence > 0, "records are numbered from 1")
-        self.directory = directory
-        self.identity = identity
-        self.isLive = isLive
-        self.prior = prior
+        (self.directory, self.identity) = (directory, identity)
+        (self.isLive, self.prior) = (isLive, prior)
         nextSequence = sequence
     }
 
@@ -183,8 +181,7 @@ public final class JournalReader {
             guard let later else { return }
             // Written and rolled over between the two reads? Then the next call finds it.
             if isLive, try appeared() { return reopen() }
-            throw .missing(
-                directory: directory, first: nextSequence, last: later.firstSequence - 1)
+            throw .missing(directory: directory, first: nextSequence, last: later.firstSequence - 1)
         case .bad(let flaw):
             let now = Clock.monotonicNanos()
             let since = badSince ?? now

@@ -25,8 +25,7 @@ public struct JournalOptions: Hashable, Sendable {
             segmentBytes >= 64 << 10 && segmentBytes % 4096 == 0 && segmentBytes <= 4 << 30,
             "whole pages, from 64 KiB to 4 GiB")
         self.segmentBytes = segmentBytes
-        self.reserveBytes = reserveBytes
-        self.zeroesAhead = zeroesAhead
+        (self.reserveBytes, self.zeroesAhead) = (reserveBytes, zeroesAhead)
     }
 }
 
@@ -84,8 +83,7 @@ public final class JournalWriter: @unchecked Sendable {
         precondition(start == nil || recovered.end == nil, "only an empty journal has a start")
         let last = start?.point ?? recovered.last
         directory = recovered.directory
-        self.options = options
-        self.place = place
+        (self.options, self.place) = (options, place)
         self.identity = recovered.identity ?? identity ?? .random()
         self.replica = replica ?? recovered.replica
         expected = Expectation(
@@ -293,8 +291,7 @@ public final class JournalWriter: @unchecked Sendable {
             else { throw .refused(sequence: next.sequence, detail: "it is not whole") }
             let length = Int(header.length)
             guard length + SyncMark.bytes <= options.segmentBytes - SegmentHeader.blockBytes else {
-                throw .refused(
-                    sequence: next.sequence, detail: "it is longer than a segment")
+                throw .refused(sequence: next.sequence, detail: "it is longer than a segment")
             }
             if let flaw = next.flaw(header) {
                 throw .refused(sequence: next.sequence, detail: flaw.words)

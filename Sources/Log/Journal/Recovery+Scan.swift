@@ -47,8 +47,7 @@ private struct Scan {
     init(_ directory: String, identity: JournalIdentity?, floor: UInt64, repairs: Bool) {
         self.directory = directory
         expected = identity
-        self.floor = floor
-        self.repairs = repairs
+        (self.floor, self.repairs) = (floor, repairs)
         journal = RecoveredJournal(directory: directory)
         journal.isRepaired = repairs
     }
@@ -123,8 +122,7 @@ private struct Scan {
             }) {
             case .run(let run):
                 isMarked = false
-                unsafe Records.forEach(run) { header, record in
-                    unsafe journal.note(header, record)
+                unsafe Records.forEach(run) { header, record in unsafe journal.note(header, record)
                 }
             case .mark: isMarked = true
             case .end: return nil
@@ -246,8 +244,7 @@ extension Journal {
             throw .foreign(file: first.path, found: named, expected: identity)
         }
         if genesis.format > Genesis.currentFormat {
-            throw .newer(
-                file: first.path, version: genesis.format, known: Genesis.currentFormat)
+            throw .newer(file: first.path, version: genesis.format, known: Genesis.currentFormat)
         }
         journal.genesis = genesis
     }

@@ -58,8 +58,7 @@ extension Journal {
             }
         }
         guard engine.sequence == last else {
-            throw .missing(
-                directory: journal.directory, first: engine.sequence + 1, last: last)
+            throw .missing(directory: journal.directory, first: engine.sequence + 1, last: last)
         }
         progress(state)
     }

@@ -120,8 +120,7 @@ enum Flaw: Hashable {
     var offset: Int { base + position }
 
     init(file: File, header: SegmentHeader) {
-        self.file = file
-        self.header = header
+        (self.file, self.header) = (file, header)
         expected = Expectation(header)
         base = SegmentHeader.blockBytes
     }
@@ -213,8 +212,7 @@ enum Flaw: Hashable {
         }
         guard bytes.count >= length else { return .partial }
         let record = unsafe UnsafeRawBufferPointer(rebasing: bytes[0..<length])
-        guard let header = unsafe RecordHeader(record),
-            unsafe header.crc == CRC32C.record(record)
+        guard let header = unsafe RecordHeader(record), unsafe header.crc == CRC32C.record(record)
         else { return .bad(.checksum) }
         if let flaw = expected.flaw(header) { return .bad(flaw) }
         return .record(header)

@@ -15,8 +15,7 @@ final class SegmentSupply: Sendable {
     private let ready: Mutex<[File]>
 
     init(directory: String, options: JournalOptions) throws(JournalError) {
-        self.directory = directory
-        self.options = options
+        (self.directory, self.options) = (directory, options)
         var found: [File] = []
         for name in Self.names {
             let path = Directory.join(directory, name)
@@ -88,8 +87,7 @@ final class SegmentSupply: Sendable {
         // Cleared only well above the limit, so that it doesn't flicker.
         let wasBelow = isBelowReserve.load(ordering: .relaxed)
         let line = wasBelow ? options.reserveBytes + options.reserveBytes / 8 : options.reserveBytes
-        isBelowReserve.store(
-            free < line || isShort.load(ordering: .relaxed), ordering: .relaxed)
+        isBelowReserve.store(free < line || isShort.load(ordering: .relaxed), ordering: .relaxed)
         return free
     }
 

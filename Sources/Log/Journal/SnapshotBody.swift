@@ -23,8 +23,7 @@ internal import Platform
             _ = try file.tryLock()
             return file
         }
-        self.directory = directory
-        self.keepFree = keepFree
+        (self.directory, self.keepFree) = (directory, keepFree)
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: Self.bufferBytes, alignment: 64)
     }
@@ -37,8 +36,7 @@ internal import Platform
         var remainder = unsafe bytes
         while remainder.count > 0 {
             let n = min(remainder.count, Self.bufferBytes - filled)
-            let room = unsafe UnsafeMutableRawBufferPointer(
-                rebasing: buffer[filled..<filled + n])
+            let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + n])
             unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: remainder[0..<n]))
             filled += n
             unsafe remainder = UnsafeRawBufferPointer(rebasing: remainder[n...])

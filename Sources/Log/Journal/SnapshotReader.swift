@@ -39,8 +39,7 @@ public final class SnapshotReader: Sendable {
         guard crc == info.bodyCRC else {
             throw .snapshot(file: path, detail: "its body is damaged")
         }
-        self.info = info
-        self.file = file
+        (self.info, self.file) = (info, file)
     }
 
     /// Bytes of the body from `offset`, which are there.

@@ -154,8 +154,7 @@ struct TailSearch {
     /// Whether a mark is at the start, except for its tag, checksum or commit point.
     private static func isSpoiledMark(_ raw: UnsafeRawBufferPointer, _ sequence: UInt64) -> Bool {
         guard raw.count >= SyncMark.bytes else { return false }
-        let tag = unsafe UInt32(
-            littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+        let tag = unsafe UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
         return tag == SyncMark.tag || (unsafe SyncMark(raw, tagged: false)?.next == sequence)
     }
 }

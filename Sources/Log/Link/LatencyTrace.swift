@@ -181,8 +181,7 @@ public struct LatencySample: Hashable, Sendable {
     }
 
     private func set(_ sample: UInt64, _ offset: Int, _ value: UInt64) {
-        unsafe base.storeBytes(
-            of: value, toByteOffset: slot(sample) + offset, as: UInt64.self)
+        unsafe base.storeBytes(of: value, toByteOffset: slot(sample) + offset, as: UInt64.self)
     }
 
     private func stamp(_ sample: UInt64, _ stamp: Stamp, _ time: Int64) {
@@ -221,9 +220,7 @@ public struct LatencySample: Hashable, Sendable {
             samples.append(
                 LatencySample(
                     session: UInt32(truncatingIfNeeded: word(slot)), number: word(slot + 8),
-                    stamps: Stamp.allCases.map {
-                        Int64(bitPattern: word(slot + offset($0)))
-                    }))
+                    stamps: Stamp.allCases.map { Int64(bitPattern: word(slot + offset($0))) }))
         }
         return Array(samples.dropFirst(Int(first() - start)))
     }

@@ -73,8 +73,7 @@ public import Wire
         LinkSocket.widen(descriptor)
         self.descriptor = descriptor
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        welcome = LinkWelcome(
-            epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
+        welcome = LinkWelcome(epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
         let deadline = Clock.monotonicNanos() + timeoutNanos
         encoder.append(.hello(hello))
         try flush(deadline)
@@ -85,8 +84,7 @@ public import Wire
             switch frame {
             case .challenge(let challenge):
                 guard let key else {
-                    throw .refused(
-                        LinkRefusal(.access, "matchd asks for a key: give its key file"))
+                    throw .refused(LinkRefusal(.access, "matchd asks for a key: give its key file"))
                 }
                 encoder.append(.proof(key.proof(of: challenge)))
                 try flush(deadline)
@@ -200,8 +198,7 @@ public import Wire
         let descriptor = descriptor
         unsafe encoder.drain { bytes in
             let sent = retryingInterrupts {
-                unsafe Glibc.send(
-                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                unsafe Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             }
             if sent > 0 { return sent }
             let code = errno
@@ -249,9 +246,7 @@ public import Wire
                     }
                     return frame
                 }
-            } catch {
-                throw .refused(error)
-            }
+            } catch { throw .refused(error) }
             let left = deadline - Clock.monotonicNanos()
             guard LinkSocket.wait(descriptor, POLLIN, nanos: max(0, left)) else { return nil }
             try fill()

@@ -170,12 +170,8 @@ public struct LinkHello: Hashable, Sendable {
         version: UInt32 = LinkProtocol.version, wantsAcks: Bool, name: Text40,
         epochMax: UInt32 = 0, purpose: LinkPurpose = [.writer, .follower], process: UInt64 = 0
     ) {
-        self.version = version
-        self.wantsAcks = wantsAcks
-        self.name = name
-        self.epochMax = epochMax
-        self.purpose = purpose
-        self.process = process
+        (self.version, self.wantsAcks, self.name) = (version, wantsAcks, name)
+        (self.epochMax, self.purpose, self.process) = (epochMax, purpose, process)
     }
 }
 
@@ -209,12 +205,8 @@ public struct LinkWelcome: Hashable, Sendable {
         version: UInt32 = LinkProtocol.version, epoch: UInt32, journalHigh: UInt64,
         journalLow: UInt64, released: UInt64, time: Int64
     ) {
-        self.version = version
-        self.epoch = epoch
-        self.journalHigh = journalHigh
-        self.journalLow = journalLow
-        self.released = released
-        self.time = time
+        (self.version, self.epoch, self.journalHigh) = (version, epoch, journalHigh)
+        (self.journalLow, self.released, self.time) = (journalLow, released, time)
     }
 }
 
@@ -242,12 +234,8 @@ public struct LinkWelcome: Hashable, Sendable {
         session: SessionID, number: UInt64, sequence: UInt64, id: UInt64, refusal: Refusal,
         status: OrderStatus
     ) {
-        self.session = session
-        self.number = number
-        self.sequence = sequence
-        self.id = id
-        self.refusal = refusal
-        self.status = status
+        (self.session, self.number, self.sequence) = (session, number, sequence)
+        (self.id, self.refusal, self.status) = (id, refusal, status)
     }
 }
 
@@ -290,11 +278,8 @@ public struct LinkSnapshot: Hashable, Sendable {
 
     /// A head.
     public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, count: UInt64) {
-        self.sequence = sequence
-        self.time = time
-        self.epoch = epoch
-        self.stateHash = stateHash
-        self.count = count
+        (self.sequence, self.time, self.epoch) = (sequence, time, epoch)
+        (self.stateHash, self.count) = (stateHash, count)
     }
 }
 
@@ -309,9 +294,7 @@ public struct LinkSession: Hashable, Sendable {
 
     /// A session.
     public init(name: Text40, id: SessionID, lastNumber: UInt64) {
-        self.name = name
-        self.id = id
-        self.lastNumber = lastNumber
+        (self.name, self.id, self.lastNumber) = (name, id, lastNumber)
     }
 }
 
@@ -350,10 +333,7 @@ public struct LinkRefusal: Hashable, Sendable, Error, CustomStringConvertible {
     public var text: String
 
     /// An error.
-    public init(_ code: Code, _ text: String) {
-        self.code = code
-        self.text = text
-    }
+    public init(_ code: Code, _ text: String) { (self.code, self.text) = (code, text) }
 
     /// The text.
     public var description: String { text }

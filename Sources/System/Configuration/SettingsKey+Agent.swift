@@ -104,9 +104,7 @@ extension SettingsKey {
     private static func interface(_ word: String) -> Settings.Agent.Interface? {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2, !parts[0].isEmpty, parts[0].utf8.count <= 15 else { return nil }
-        guard parts.count == 2 else {
-            return Settings.Agent.Interface(name: word, channels: nil)
-        }
+        guard parts.count == 2 else { return Settings.Agent.Interface(name: word, channels: nil) }
         guard let channels = Int(parts[1]), 1...4_096 ~= channels else { return nil }
         return Settings.Agent.Interface(name: String(parts[0]), channels: channels)
     }

@@ -229,9 +229,7 @@ struct SettingsKey {
                 $0.gatewayd.name = name
                 return nil
             },
-            .text(
-                "gatewayd", "state", "\".\"", "The gateway's own directory: lock and history."
-            ) {
+            .text("gatewayd", "state", "\".\"", "The gateway's own directory: lock and history.") {
                 guard !$1.isEmpty else { return "expected a directory" }
                 $0.gatewayd.state = $1
                 return nil

@@ -36,11 +36,8 @@ public struct DaemonUsage: Sendable {
     public init(
         name: String, purpose: String, synopsis: String, options: [DaemonOption], notes: String
     ) {
-        self.name = name
-        self.purpose = purpose
-        self.synopsis = synopsis
-        self.options = options
-        self.notes = notes
+        (self.name, self.purpose, self.synopsis) = (name, purpose, synopsis)
+        (self.options, self.notes) = (options, notes)
     }
 
     /// The values of this process's options, empty for a flag. Ends the process after `--version`,

@@ -43,8 +43,7 @@ public final class File: Sendable {
     /// Takes over a descriptor.
     public init(descriptor: Int32, path: String) {
         precondition(descriptor >= 0, "an open descriptor")
-        self.descriptor = descriptor
-        self.path = path
+        (self.descriptor, self.path) = (descriptor, path)
     }
 
     deinit { _ = close(descriptor) }
@@ -77,9 +76,7 @@ public final class File: Sendable {
     }
 
     /// Whether it is an ordinary file, not a device, directory or pipe.
-    public func isRegular() throws(SystemError) -> Bool {
-        try status().st_mode & S_IFMT == S_IFREG
-    }
+    public func isRegular() throws(SystemError) -> Bool { try status().st_mode & S_IFMT == S_IFREG }
 
     private func status() throws(SystemError) -> stat {
         var status = stat()

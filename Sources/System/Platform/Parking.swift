@@ -36,9 +36,7 @@ public final class Parking: Sendable {
         if took { return }
         let (slept, _) = line.word.compareExchange(
             expected: Self.empty, desired: Self.parked, ordering: .sequentiallyConsistent)
-        if slept {
-            unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) }
-        }
+        if slept { unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) } }
         _ = line.word.exchange(Self.empty, ordering: .sequentiallyConsistent)
     }
 

@@ -63,9 +63,7 @@ internal import CSystemd
 
     /// Watches these units, at most `watchedMax`; see `changes`.
     public func watch(_ units: [String]) throws(SystemError) {
-        for unit in units {
-            _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit)
-        }
+        for unit in units { _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit) }
         _ = try checked(unsafe bourse_bus_subscribe(handle), "watch", "the service manager")
     }
 

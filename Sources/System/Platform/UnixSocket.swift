@@ -112,8 +112,7 @@ public enum UnixSocket {
     /// Calls `body` with the address of the socket at `path`. An address has room for 107 bytes;
     /// longer paths use a descriptor of their directory.
     private static func withAddress(
-        _ path: String, _ operation: String,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+        _ path: String, _ operation: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws(SystemError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
