@@ -220,7 +220,9 @@ let package = Package(
             ],
             exclude: ["Fixtures"]),
         tests("SystemTests", ["Platform", "DaemonKit", logging]),
-        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
+        tests(
+            "CLITests",
+            ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )
