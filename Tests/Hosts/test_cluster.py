@@ -99,7 +99,7 @@ def hosts(bench, debs, cluster_debs):
     a.exec("systemctl", "start", "bourse.target")
     await_serving(bench, a)
     for host in (a, b):
-        host.install_deb(*(debs if host is b else ()), *etcd)
+        host.install_deb(*debs, *etcd)
     small = [deb for deb in debs if deb.name.split("_")[0] in WITNESS]
     w.install_deb(*small, *cluster_debs)
     stranger.install_deb(*small, *cluster_debs)

@@ -63,9 +63,9 @@ struct ClusterInitCommand: ParsableCommand {
             let request = try authority.makeRequest(own.name)
             try authority.store(certificate: authority.sign(request: request, for: own))
         }
-        let etcd = EtcdMember(plan: plan, host: own, files: setup.files)
+        let etcd = EtcdUnit(plan: plan, host: own, files: setup.files)
         try etcd.setUp()
-        if let done = EtcdMember.stopUnused() { Terminal.warn(done) }
+        if let done = EtcdUnit.stopUnused() { Terminal.warn(done) }
         if !Directory.exists(setup.files.etcdBegun) {
             try ClusterJoins(setup: setup, plan: plan).takeAll(invite: [plan.peer, plan.witness])
         }
@@ -138,15 +138,21 @@ struct ClusterInitCommand: ParsableCommand {
             guard !missing.isEmpty else { break }
             Terminal.warn(
                 "Waiting for etcd on \(missing.joined(separator: ", ")); see journalctl -u "
-                    + "\(EtcdMember.unit) there (Ctrl-C and this command again is safe)")
+                    + "\(EtcdUnit.name) there (Ctrl-C and this command again is safe)")
             Clock.sleep(nanos: 2_000_000_000)
         }
         // What was released so far: a journal that ends below it later is an old image.
         let settings = try CommonOptions.settings(in: setup.configuration)
         let released = (try? Exchange(settings: settings).status().released) ?? 0
         let first = FirstRecord(
-            epoch: replica.promise, host: plan.founder.name, replica: "\(replica.replica)")
-        return try etcd.begin(record: first.json.compact, floor: "\(released)")
+            epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)")
+        let found = try etcd.begin(record: first.json.compact, floor: "\(released)")
+        guard RecordedLeader(JSONValue(parsing: found.utf8)) != nil else {
+            throw CommandError(
+                "etcd has a record that is damaged, or of a newer version: \(found)",
+                repair: "no host leads by it; keep it for support")
+        }
+        return found
     }
 
     private func give(_ plan: ClusterPlan, _ record: String, _ setup: ClusterSetup) {
@@ -186,7 +192,7 @@ struct FirstRecord: Hashable {
     /// As it stands in etcd.
     var json: JSONValue {
         [
-            "epoch": .number(epoch), "primary": .string(host),
+            "version": .number(1), "epoch": .number(epoch), "primary": .string(host),
             "insync": .array([["host": .string(host), "replica": .string(replica)]]),
             "attempt": [
                 "run": .string(hexadecimal(SystemRandom.bytes(8))), "number": .number(1),

@@ -50,9 +50,9 @@ struct ClusterJoinCommand: ParsableCommand {
         guard let own = plan.member(host) else {
             throw CommandError("\(host) is no host of this cluster")
         }
-        let etcd = EtcdMember(plan: plan, host: own, files: setup.files)
+        let etcd = EtcdUnit(plan: plan, host: own, files: setup.files)
         try etcd.setUp()
-        if let done = EtcdMember.stopUnused() { Terminal.warn(done) }
+        if let done = EtcdUnit.stopUnused() { Terminal.warn(done) }
         try etcd.start()
         give(plan, own)
     }
@@ -64,9 +64,9 @@ struct ClusterJoinCommand: ParsableCommand {
         guard CertificateAuthority.fingerprint(kept) == token.fingerprint else {
             throw CommandError(
                 "this host is in another cluster already",
-                repair: "where it is given up: systemctl disable --now \(EtcdMember.unit); "
+                repair: "where it is given up: systemctl disable --now \(EtcdUnit.name); "
                     + "mv \(setup.files.directory) \(setup.files.directory).old; "
-                    + "rm -r \(EtcdMember.data)")
+                    + "rm -r \(EtcdUnit.data)")
         }
         guard !Directory.exists(setup.files.authorityKey) else {
             throw CommandError(
@@ -157,7 +157,7 @@ struct ClusterJoinCommand: ParsableCommand {
             ],
             text: [
                 "\(own.name) has joined as \(isWitness ? "the witness" : "the second host"); "
-                    + "\(EtcdMember.unit) is started."
+                    + "\(EtcdUnit.name) is started."
             ]
                 + (isWitness
                     ? []

@@ -109,7 +109,7 @@ struct ClusterView {
         if !health.isHealthy {
             problems.append(
                 "etcd on \(member.name) does not answer; there: systemctl status "
-                    + EtcdMember.unit)
+                    + EtcdUnit.name)
         }
         if member == plan.witness {
             row.role = "witness"
@@ -236,7 +236,8 @@ struct RecordedLeader {
 
     /// Reads it; nil where it is none.
     init?(_ json: JSONValue?) {
-        guard let epoch = json?["epoch"]?.whole.flatMap(UInt32.init(exactly:)),
+        guard json?["version"]?.whole == 1,
+            let epoch = json?["epoch"]?.whole.flatMap(UInt32.init(exactly:)),
             let primary = json?["primary"]?.text,
             let inSync = json?["insync"]?.rows({ $0["host"]?.text })
         else { return nil }

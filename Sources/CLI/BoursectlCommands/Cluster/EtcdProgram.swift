@@ -63,12 +63,14 @@ struct EtcdProgram {
     /// Puts the first record with its floor unless there is a record already; the record that is
     /// there now.
     func begin(record: String, floor: String) throws(CommandError) -> String {
-        precondition(!record.contains("'") && !record.contains("\n"), "quoted as a whole")
+        // Of words in single quotes etcdctl 3.4 keeps one character.
+        let quoted = record.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         let commands = """
             create("\(Key.record)") = "0"
 
-            put \(Key.record) '\(record)'
-            put \(Key.floor) '\(floor)'
+            put \(Key.record) "\(quoted)"
+            put \(Key.floor) \(floor)
+
 
 
             """

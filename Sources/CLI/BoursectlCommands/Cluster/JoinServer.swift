@@ -49,15 +49,15 @@ struct JoinServer {
         }
         let socket: Int32?
         do throws(SystemError) { socket = try TCPSocket.accept(listener.descriptor) } catch {
-            return "no connection can be taken: \(error.reason)"
+            return "No connection can be taken: \(error.reason)."
         }
         guard let socket else { return nil }
         do {
             return try serve(socket)
         } catch let error as CommandError {
-            return "a host that tried to join: \(error.problem)"
+            return "A host that tried to join: \(error.problem)."
         } catch {
-            return "a host that tried to join: \(error)"
+            return "A host that tried to join: \(error)."
         }
     }
 

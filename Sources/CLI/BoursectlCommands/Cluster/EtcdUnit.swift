@@ -4,7 +4,7 @@ import Glibc
 import Platform
 
 /// The member of etcd on this host.
-struct EtcdMember {
+struct EtcdUnit {
     /// The plan.
     let plan: ClusterPlan
     /// This host.
@@ -13,7 +13,7 @@ struct EtcdMember {
     let files: ClusterFiles
 
     /// The unit.
-    static let unit = "bourse-etcd.service"
+    static let name = "bourse-etcd.service"
     /// Its state directory, which may be a volume of its own.
     static let state = "/var/lib/bourse-etcd"
     /// The member's data. The unit refuses to start without it, and only a join makes it: a member
@@ -72,8 +72,8 @@ struct EtcdMember {
     /// Starts the unit. It is not waited for: a member is ready when most of them are there.
     func start() throws(CommandError) {
         guard Directory.exists("/run/systemd/system") else { return }
-        _ = try Systemctl.run(["enable", "--quiet", Self.unit])
-        _ = try Systemctl.run(["start", "--no-block", Self.unit])
+        _ = try Systemctl.run(["enable", "--quiet", Self.name])
+        _ = try Systemctl.run(["start", "--no-block", Self.name])
     }
 
     /// Notes that the member has begun, once it answered.
