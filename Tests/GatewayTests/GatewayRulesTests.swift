@@ -62,7 +62,7 @@ private func items(_ value: JSONValue?) -> [JSONValue] {
 private let limit = "type=LIMIT&timeInForce=GTC"
 
 @Suite struct GatewayRulesTests {
-    // MARK: Work that goes on
+    // MARK: Continued work
 
     /// Ten asks of bob's, 0.1 each, and turns of four steps.
     private func tenAsks() throws -> Traders {

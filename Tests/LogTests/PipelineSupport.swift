@@ -1,6 +1,7 @@
 // A pipeline with a real journal and real sockets, in a directory of its own.
 
 import Engine
+import Failover
 import Follower
 import Glibc
 import Journal
@@ -92,6 +93,8 @@ final class RunningPipeline {
     private(set) var listeners: [LinkListener]
     let faults: FaultCount
     let history: CountedHistory
+    /// Where the journal ended at the start.
+    let last: LogPoint
 
     final class FaultCount: Sendable {
         let count = Atomic<Int>(0)
@@ -102,7 +105,7 @@ final class RunningPipeline {
     var fault: SinkError? { faults.last.withLock { $0 } }
 
     init(
-        _ place: PipelinePlace, tcpKey: LinkKey? = nil,
+        _ place: PipelinePlace, tcpKey: LinkKey? = nil, follows: Bool = false,
         _ change: (inout PipelineOptions) -> Void = { _ in }
     ) throws {
         self.place = place
@@ -116,7 +119,10 @@ final class RunningPipeline {
         identity = writer.identity
         var engine =
             recovered.isEmpty
-            ? Engine(limits: .small) : try Journal.restore(recovered, snapshots: snapshots)
+            ? Engine(limits: .small)
+            : try Journal.restore(
+                recovered, snapshots: snapshots,
+                through: follows ? max(1, recovered.commitPoint) : .max)
         if recovered.isEmpty {
             var record = Genesis(
                 limits: .small, journalHigh: identity.high, journalLow: identity.low,
@@ -143,6 +149,13 @@ final class RunningPipeline {
         pipelineOptions.requestBytes = 2 << 20
         pipelineOptions.hashEvery = 100
         pipelineOptions.journal = (identity.high, identity.low)
+        if follows {
+            pipelineOptions.tail = try JournalStart.tail(recovered, after: engine.sequence)
+            pipelineOptions.role = .standby
+            pipelineOptions.inSync = InSyncSet(
+                following: "primary", released: engine.sequence, timing: FailoverTiming())
+        }
+        last = writer.last
         change(&pipelineOptions)
         let faults = FaultCount()
         self.faults = faults

@@ -2,6 +2,7 @@
 // goes back, a set and an epoch that change while it runs, and nobody who goes back to an old term.
 
 import Engine
+import Failover
 import Follower
 import Glibc
 import Journal
@@ -103,14 +104,34 @@ import Wire
         try running.stop()
     }
 
+    static let replica = ReplicaID(high: 0, low: 7)
+
+    static func acknowledgement(
+        _ matched: UInt64, epoch: UInt32 = 1, process: UInt64 = 1,
+        replica: ReplicaID = PipelineTermTests.replica
+    ) -> PeerAcknowledgement {
+        PeerAcknowledgement(
+            epoch: epoch, process: ProcessNumber(process), replica: replica, matched: matched)
+    }
+
+    /// A set that leads epoch 1 with a lease that does not end.
+    static func leading(requiring replica: ReplicaID? = nil) -> InSyncSet {
+        var timing = FailoverTiming()
+        timing.leaseNanos = .max / 4
+        let set = InSyncSet(following: "standby", released: 0, timing: timing)
+        set.begin(epoch: 1, requiring: replica)
+        set.echoed(sentAt: BootTime(nanos: Clock.monotonicNanos()))
+        return set
+    }
+
     @Test func `the set changes at one sequence, and what has left stays out`() throws {
-        let set = InSyncSet()
+        let set = Self.leading()
         let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = set }
         let client = try running.connect()
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         let released = running.pipeline.released
-        #expect(set.change(to: .peer(epoch: 1), peer: "standby") == released)
+        #expect(set.require(Self.replica) == released)
         #expect(running.pipeline.released == released)
         var out = LinkEncoder()
         for number in 1...3 {
@@ -120,9 +141,9 @@ import Wire
         }
         try client.send(&out)
         for _ in 0..<1_000 where running.pipeline.durable < released + 3 { usleep(1_000) }
-        // Acknowledgements of another epoch count for nothing.
-        set.acknowledge(epoch: 2, sequence: released + 3)
-        set.acknowledge(epoch: 1, sequence: released + 1)
+        // Acknowledgements of another epoch or of another replica count for nothing.
+        set.acknowledge(Self.acknowledgement(released + 3, epoch: 2))
+        set.acknowledge(Self.acknowledgement(released + 1))
         for _ in 0..<1_000 where running.pipeline.released < released + 1 { usleep(1_000) }
         usleep(20_000)
         #expect(running.pipeline.released == released + 1)
@@ -130,23 +151,48 @@ import Wire
         #expect(status.isPeerInSync && "\(status.peer)" == "standby")
         #expect(status.peerMatched == released + 1 && status.atRisk == 2)
         #expect(status.gateWaitNanos > 0)
-        // Held: nothing more, whatever the peer has.
-        #expect(set.change(to: .held) == released + 1)
-        set.acknowledge(epoch: 1, sequence: released + 3)
+        // Another replica is required: what this one has is nothing to it.
+        #expect(set.require(ReplicaID(high: 0, low: 8)) == released + 1)
+        set.acknowledge(Self.acknowledgement(released + 3))
         usleep(20_000)
         #expect(running.pipeline.released == released + 1)
-        // Required anew: earlier acknowledgements do not count.
-        #expect(set.change(to: .peer(epoch: 1)) == released + 1)
-        usleep(20_000)
-        #expect(running.pipeline.released == released + 1)
-        #expect(set.change(to: .alone) == released + 1)
+        #expect(set.require(nil) == released + 1)
         for _ in 0..<1_000 where running.pipeline.released < released + 3 { usleep(1_000) }
         #expect(running.pipeline.released == released + 3)
         try running.stop()
     }
 
+    @Test func `without a lease nothing leaves, and with it again all does`() throws {
+        var timing = FailoverTiming()
+        timing.leaseNanos = 300_000_000
+        let set = InSyncSet(following: "standby", released: 0, timing: timing)
+        set.begin(epoch: 1, requiring: nil)
+        let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = set }
+        let client = try running.connect()
+        var desk = try TestDesk(client, "desk")
+        try desk.prepare()
+        let released = running.pipeline.released
+        #expect(set.require(Self.replica) == released)
+        set.acknowledge(Self.acknowledgement(.max / 2))
+        var out = LinkEncoder()
+        out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
+        try client.send(&out)
+        for _ in 0..<1_000 where running.pipeline.durable < released + 1 { usleep(1_000) }
+        usleep(20_000)
+        #expect(running.pipeline.released == released)
+        #expect(!set.holdsLease(at: BootTime(nanos: Clock.monotonicNanos())))
+        // An echo of a beacon that was sent too long ago is no lease.
+        set.echoed(sentAt: BootTime(nanos: Clock.monotonicNanos() - timing.leaseNanos))
+        usleep(20_000)
+        #expect(running.pipeline.released == released)
+        set.echoed(sentAt: BootTime(nanos: Clock.monotonicNanos()))
+        for _ in 0..<1_000 where running.pipeline.released < released + 1 { usleep(1_000) }
+        #expect(running.pipeline.released == released + 1)
+        try running.stop()
+    }
+
     @Test func `the release point never goes back while the set changes under load`() throws {
-        let set = InSyncSet()
+        let set = Self.leading()
         let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = set }
         let client = try running.connect("load", wantsAcks: false)
         var desk = try TestDesk(running.connect(), "desk")
@@ -157,16 +203,20 @@ import Wire
         let pipeline = running.pipeline
         let changer = try PinnedThread.start(name: "changer") {
             var random = LinkFuzz()
+            var process: UInt64 = 1
             while !isOver.isSet.load(ordering: .relaxed) {
                 let durable = pipeline.durable
                 switch random.below(4) {
-                case 0: _ = set.change(to: .alone)
-                case 1: _ = set.change(to: .held)
-                case 2: _ = set.change(to: .peer(epoch: 1))
-                default: set.acknowledge(epoch: 1, sequence: durable)
+                case 0: _ = set.require(nil)
+                case 1: _ = set.require(Self.replica)
+                case 2:
+                    // A later process of the peer starts from nothing.
+                    process += 1
+                    set.acknowledge(Self.acknowledgement(0, process: process))
+                default: set.acknowledge(Self.acknowledgement(durable, process: process))
                 }
             }
-            _ = set.change(to: .alone)
+            _ = set.require(nil)
         }
         var out = LinkEncoder()
         var last: UInt64 = 0

@@ -107,13 +107,13 @@ import Wire
     }
 
     @Test func `nothing is released before the peers have it`() throws {
-        let peer = InSyncSet()
+        let peer = PipelineTermTests.leading()
         let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = peer }
         let client = try running.connect()
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         let held = running.pipeline.applied
-        #expect(peer.change(to: .peer(epoch: 1), peer: "b") == held)
+        #expect(peer.require(PipelineTermTests.replica) == held)
         let feed = try running.connect("follower", wantsAcks: false)
         var follower = Follower(feed.welcome)
         try follow(feed, &follower, to: held)
@@ -126,13 +126,13 @@ import Wire
             _ = unsafe try follower.receive(frame) { _, _, _, _ in }
         }
         #expect(follower.engine.sequence == held)
-        peer.acknowledge(epoch: 1, sequence: held + 1)
+        peer.acknowledge(PipelineTermTests.acknowledgement(held + 1))
         guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
             Issue.record("an acknowledgement was due")
             return
         }
         #expect(acks.first?.sequence == held + 1)
-        #expect(peer.change(to: .alone) == held + 1)
+        #expect(peer.require(nil) == held + 1)
         try running.stop()
     }
 

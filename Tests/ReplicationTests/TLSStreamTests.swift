@@ -139,7 +139,9 @@ private func words(_ outcome: Outcome) -> String {
     }
 
     @Test func `another cluster's host is refused, on either side`() throws {
-        let other = try CertificateAuthority().issue("beta")
+        let stranger = try CertificateAuthority()
+        defer { withExtendedLifetime(stranger) {} }
+        let other = try stranger.issue("beta")
         let own = try authority.issue("beta")
         let mixed = TLSFiles(
             authority: own.authority, certificate: other.certificate, key: other.key)
@@ -416,7 +418,7 @@ private func words(_ outcome: Outcome) -> String {
         let bareStart = Clock.monotonicNanos()
         var left = total
         while left > 0 {
-            let count = put(socket, bytes)
+            let count = put(socket, left < bytes.count ? Array(bytes[..<left]) : bytes)
             if count > 0 {
                 left -= count
             } else {

@@ -5,34 +5,12 @@ import Glibc
 import Platform
 import Testing
 
-/// A directory that goes away with its owner.
-private final class Place {
-    let path: String
-
-    init() throws {
-        var template = Array("/var/tmp/bourse-test-XXXXXX".utf8CString)
-        let made = unsafe mkdtemp(&template)
-        guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { Self.remove(path) }
-
-    private static func remove(_ path: String) {
-        for name in (try? Directory.names(in: path)) ?? [] {
-            let entry = Directory.join(path, name)
-            if Directory.isDirectory(entry) { remove(entry) } else { _ = unsafe unlink(entry) }
-        }
-        unsafe rmdir(path)
-    }
-}
-
 @Suite struct FileReplacementTests {
-    private let place: Place
+    private let place: TestDirectory
     private let path: String
 
     init() throws {
-        place = try Place()
+        place = try TestDirectory()
         path = Directory.join(place.path, "a")
     }
 
@@ -118,9 +96,9 @@ private final class Place {
 }
 
 @Suite struct UnixSocketTests {
-    private let place: Place
+    private let place: TestDirectory
 
-    init() throws { place = try Place() }
+    init() throws { place = try TestDirectory() }
 
     @Test(arguments: [1, 80, 120, 250])
     func `a socket is reached whatever the length of its path`(length: Int) throws {

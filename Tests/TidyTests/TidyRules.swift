@@ -12,7 +12,8 @@ enum TidyRules {
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
-        "Failover", "Journal", "Link", "Pipeline", "Replication", "Follower", "Audit",
+        "Failover", "Control", "Coordination",
+        "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
@@ -43,8 +44,11 @@ enum TidyRules {
 
     /// Which targets use a package.
     static let packages: [String: Set<String>] = [
-        "NIOCore": ["Gateway", "gatewayd", "Agent"], "NIOPosix": ["Gateway", "gatewayd", "Agent"],
-        "NIOHTTP1": ["Gateway", "gatewayd", "Agent"], "NIOWebSocket": ["Gateway", "gatewayd"],
+        "NIOCore": ["Gateway", "gatewayd", "Agent", "Coordination"],
+        "NIOPosix": ["Gateway", "gatewayd", "Agent", "Coordination"],
+        "NIOHTTP1": ["Gateway", "gatewayd", "Agent", "Coordination"],
+        "NIOWebSocket": ["Gateway", "gatewayd"],
+        "NIOSSL": ["Coordination"],
         "Logging": [
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],

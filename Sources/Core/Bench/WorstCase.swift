@@ -18,7 +18,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return start + Int64(i) * step
     }
 
-    /// Builds it and applies what is worst; gives the venue with its measured turns.
+    /// Builds it and applies what is worst; returns the venue with its measured turns.
     public func run(_ scale: WorstScale) -> WorstVenue {
         switch self {
         case .filling: Self.filling(scale)

@@ -60,7 +60,7 @@ extension Engine {
         if t.kind == .quote {
             let amount = notional(price, lots, unit)
             t.funds -= amount
-            // What is prevented is no longer needed: it goes back at once.
+            // The hold of the prevented lots returns at once.
             if t.hot.side == .buy {
                 ledger.hold(t.hot.account, heldAsset(.buy, t.hot.instrument), -amount)
             } else {

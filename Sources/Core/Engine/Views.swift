@@ -1,14 +1,14 @@
-// What is read from the engine: copies, never references into its memory.
+// Values read from the engine: copies, never references into its memory.
 
 public import Terms
 
-/// What an account has of one asset. No part is ever negative.
+/// An account's balance of one asset. No part is ever negative.
 @frozen public struct Balance: Hashable, BitwiseCopyable, Sendable {
     /// Free for orders and withdrawals.
     public var available: Amount
     /// Held for open orders.
     public var held: Amount
-    /// Held for withdrawals that are asked for.
+    /// Held for requested withdrawals.
     public var withdrawing: Amount
 
     /// A balance.
@@ -23,15 +23,15 @@ public import Terms
 
 /// The house's own accounts of one asset. With all customers' balances they sum to zero.
 @frozen public struct HouseBalance: Hashable, BitwiseCopyable, Sendable {
-    /// What came from outside: the negative of all that is inside.
+    /// The amount that came from outside, negated: all accounts sum to zero.
     public var external: Amount
-    /// Fees taken, less rebates paid and what was collected; each order's rounded down to a unit.
+    /// Fees less rebates and transfers, with each order's fee rounded down to a unit.
     public var fees: Amount
-    /// What rounding in the house's favour left over.
+    /// Gains from rounding in the house's favour.
     public var rounding: Amount
-    /// Withdrawals that left their accounts and are not settled on their chain.
+    /// Withdrawals that left their accounts but are not settled on their chain.
     public var inTransit: Amount
-    /// What chains took and gave beside customers: network fees, what was swept.
+    /// Chain amounts other than customers': network fees, swept amounts.
     public var chain: Amount
 
     /// All fields, for projections and tests in this package.
@@ -70,9 +70,9 @@ public import Terms
     public var id: InstrumentID
     /// Its symbol.
     public var symbol: Text16
-    /// The asset that is traded.
+    /// The traded asset.
     public var base: AssetID
-    /// The asset it is paid in.
+    /// The asset of its prices.
     public var quote: AssetID
     /// Decimals of the tick.
     public var tickScale: UInt8
@@ -84,7 +84,7 @@ public import Terms
     public var notionalUnit: Int64
     /// Its state.
     public var state: InstrumentState
-    /// What orders get that name no prevention mode of their own.
+    /// The prevention mode of orders without their own.
     public var selfTradePrevention: SelfTradePrevention
     /// Lowest price.
     public var priceMin: Price
@@ -100,7 +100,7 @@ public import Terms
     public var notionalMax: Amount
     /// Reference price of the band before the first trade.
     public var referencePrice: Price
-    /// What an operator set since the last trade, or `.none`: the band is measured from it.
+    /// The band's reference that an operator set since the last trade, or `.none`.
     public var rebasedPrice: Price
     /// Band above, 10⁻⁶, or 0.
     public var bandUp: Int32
@@ -177,16 +177,15 @@ public import Terms
     }
 }
 
-/// How large one order of an account, or of all that have no row of their own, may be in an
-/// instrument.
+/// The maximum size of an order of an account, or of all without their own row, in an instrument.
 @frozen public struct OrderLimitsView: Hashable, BitwiseCopyable, Sendable {
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Most lots, or zero.
+    /// Maximum lots, or zero.
     public var orderQuantityMax: Quantity
-    /// Most quote units, or zero.
+    /// Maximum quote units, or zero.
     public var orderNotionalMax: Amount
 
     /// All fields, for projections and tests in this package.
@@ -205,13 +204,13 @@ public import Terms
 public struct APIKeyView: Hashable, Sendable {
     /// Its identifier.
     public var keyID: Text64
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// What it allows.
+    /// Its permissions.
     public var permissions: Permissions
-    /// How it signs.
+    /// Its signature algorithm.
     public var algorithm: KeyAlgorithm
-    /// The secret as it stands in the log.
+    /// The secret as in the log.
     public var sealedSecret: [UInt8]
 
     /// All fields, for projections and tests in this package.
@@ -229,13 +228,13 @@ public struct APIKeyView: Hashable, Sendable {
 
 /// A writer's session.
 @frozen public struct SessionView: Hashable, BitwiseCopyable, Sendable {
-    /// The incarnation that is open.
+    /// The open incarnation.
     public var id: SessionID
     /// The writer's name.
     public var name: Text40
-    /// The last number that the log holds of it.
+    /// Its last number in the log.
     public var lastNumber: UInt64
-    /// When that was, or when it was opened: ns since 1970, by the log's clock.
+    /// The time of that, or of its opening: ns since 1970, by the log's clock.
     public var lastUsed: Int64
 
     /// All fields, for projections and tests in this package.
@@ -251,9 +250,9 @@ public struct APIKeyView: Hashable, Sendable {
 @frozen public struct LevelView: Hashable, BitwiseCopyable, Sendable {
     /// The price.
     public var price: Price
-    /// What is shown there.
+    /// The displayed quantity.
     public var quantity: Quantity
-    /// Orders there.
+    /// Number of orders.
     public var orders: UInt32
 
     /// All fields, for projections and tests in this package.

@@ -1,9 +1,9 @@
-// JSON coming in: small, strict and bounded.
+// Parsing JSON: small, strict and bounded.
 
 extension JSONValue {
-    /// Deepest nesting that is read.
+    /// Maximum nesting.
     public static var depthMax: Int { 16 }
-    /// Most values in one text, unless the caller says otherwise.
+    /// Maximum values in one text, unless the caller says otherwise.
     public static var valuesMax: Int { 8_192 }
 
     /// Reads one value and nothing behind it; nil when the bytes are not JSON, nest too deeply,

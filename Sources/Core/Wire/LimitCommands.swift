@@ -1,9 +1,9 @@
-// What operators set limits with: of accounts, of orders, of how much every replica holds.
+// Commands that set limits: of accounts, of orders, of the engine.
 
 public import Terms
 
-/// Sets how many open orders and messages a second an account may have. Account 0 sets what stands
-/// for all accounts that have no limits of their own.
+/// Sets an account's limits of open orders and messages per second. Account 0 sets the default, for
+/// all accounts without their own limits.
 ///
 ///      0  u32  account
 ///      4  u32  openOrdersMax         0 is none
@@ -12,13 +12,13 @@ public import Terms
 public struct SetAccountLimits: CommandPayload {
     /// `CommandKind.setAccountLimits`
     public static var kind: CommandKind { .setAccountLimits }
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// Most open orders over all instruments, or 0.
+    /// Maximum open orders over all instruments, or 0.
     public var openOrdersMax: UInt32
-    /// Most new orders and changes a second, or 0.
+    /// Maximum new orders and changes per second, or 0.
     public var messagesPerSecondMax: UInt32
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// These limits.
@@ -49,8 +49,8 @@ public struct SetAccountLimits: CommandPayload {
     }
 }
 
-/// Sets how large one order of an account may be in an instrument. Account 0 sets what stands there
-/// for all accounts that have no row of their own. Both zero takes the row away.
+/// Sets the maximum size of an account's order in an instrument. Account 0 sets the default there,
+/// for all accounts without their own row. Both zero removes the row.
 ///
 ///      0  u32  account
 ///      4  u16  instrument
@@ -60,15 +60,15 @@ public struct SetAccountLimits: CommandPayload {
 public struct SetOrderLimits: CommandPayload {
     /// `CommandKind.setOrderLimits`
     public static var kind: CommandKind { .setOrderLimits }
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Most lots of one order, or zero.
+    /// Maximum lots of one order, or zero.
     public var orderQuantityMax: Quantity
-    /// Most quote units that one order is worth, or zero.
+    /// Maximum notional of one order in quote units, or zero.
     public var orderNotionalMax: Amount
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// These limits.
@@ -102,7 +102,7 @@ public struct SetOrderLimits: CommandPayload {
     }
 }
 
-/// Raises how much every replica holds, from this record on; none may fall.
+/// Raises the engine limits of every replica, from this record on; none may fall.
 ///
 ///      0  u32 × 10  `EngineLimits`, then `Audit`
 public struct RaiseLimits: CommandPayload {
@@ -110,7 +110,7 @@ public struct RaiseLimits: CommandPayload {
     public static var kind: CommandKind { .raiseLimits }
     /// The new limits, all of them.
     public var limits: EngineLimits
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// New limits.

@@ -1,8 +1,8 @@
-// What operators do. Each carries who did it and why, for the audit trail.
+// Operators' commands. Each has its operator and reason, for the audit trail.
 
 public import Terms
 
-/// Who gave an operator's command, and why.
+/// The operator of a command, and the reason.
 ///
 ///      …  text40 operator, then the reason: u16 bytes, UTF-8
 public struct Audit: Hashable, Sendable {
@@ -28,7 +28,7 @@ public struct Audit: Hashable, Sendable {
     }
 }
 
-/// Creates an asset. Its id is in the outcome. Repeated with the same terms it does nothing.
+/// Creates an asset. The outcome has its id. Repeating it with the same terms has no effect.
 ///
 ///      0  text16 code     8 is the place of scale: u8, then 7 reserved, then `Audit`
 public struct SetAsset: CommandPayload {
@@ -38,7 +38,7 @@ public struct SetAsset: CommandPayload {
     public var code: Text16
     /// Decimals of its smallest unit, 0 … 18.
     public var scale: UInt8
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An asset of these terms.
@@ -63,7 +63,7 @@ public struct SetAsset: CommandPayload {
     }
 }
 
-/// An instrument's terms. Tick and lot can't change while the instrument exists; all else can.
+/// An instrument's terms. Tick and lot of an existing instrument can't change.
 ///
 /// A price of one tick is `tickMantissa × 10^-tickScale` of the quote asset for one of the base; a
 /// lot is `lotUnits` smallest units of the base. One tick times one lot must be a whole number of
@@ -86,15 +86,15 @@ public struct SetInstrument: CommandPayload {
     public static var kind: CommandKind { .setInstrument }
     /// The symbol, as `BTCUSDT`.
     public var symbol: Text16
-    /// The asset that is traded.
+    /// The traded asset.
     public var base: AssetID
-    /// The asset it is paid in.
+    /// The asset of its prices.
     public var quote: AssetID
     /// Decimals of the tick.
     public var tickScale: UInt8
-    /// State at creation; ignored for one that exists.
+    /// State at creation; ignored for an existing instrument.
     public var state: InstrumentState
-    /// What orders get that name no mode of their own; `.instrumentDefault` is not one.
+    /// The mode of orders without their own; not `.instrumentDefault`.
     public var selfTradePrevention: SelfTradePrevention
     /// The tick's digits.
     public var tickMantissa: Int64
@@ -112,13 +112,13 @@ public struct SetInstrument: CommandPayload {
     public var notionalMin: Amount
     /// Highest price × quantity, or zero for none.
     public var notionalMax: Amount
-    /// What the band is measured from before the first trade.
+    /// The band's reference before the first trade.
     public var referencePrice: Price
     /// How far above the last or reference price an order may be, 10⁻⁶; 0 is no band.
     public var bandUp: Int32
     /// How far below, 10⁻⁶; 0 is no band.
     public var bandDown: Int32
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An instrument of these terms.
@@ -204,11 +204,11 @@ public struct SetInstrument: CommandPayload {
 public struct SetInstrumentState: CommandPayload {
     /// `CommandKind.setInstrumentState`
     public static var kind: CommandKind { .setInstrumentState }
-    /// Which, or 0 for all.
+    /// The instrument, or 0 for all.
     public var instrument: InstrumentID
     /// The new state.
     public var state: InstrumentState
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A change of state.
@@ -233,7 +233,7 @@ public struct SetInstrumentState: CommandPayload {
     }
 }
 
-/// Sets a tier's fees, for one instrument or for all that have no fees of their own.
+/// Sets a tier's fees, for one instrument or for all without their own.
 ///
 ///      0  u16  tier               from 0
 ///      2  u16  instrument         0: the tier's own
@@ -243,15 +243,15 @@ public struct SetInstrumentState: CommandPayload {
 public struct SetFees: CommandPayload {
     /// `CommandKind.setFees`
     public static var kind: CommandKind { .setFees }
-    /// The tier, from 0, which every account has at first.
+    /// The tier, from 0, the initial tier of accounts.
     public var tier: UInt16
-    /// For which instrument, or 0.
+    /// The instrument, or 0.
     public var instrument: InstrumentID
     /// The maker's rate.
     public var maker: FeeRate
-    /// The taker's rate; with the maker's it may not sum below zero.
+    /// The taker's rate; the sum with the maker's must not be negative.
     public var taker: FeeRate
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// Fees of a tier.
@@ -285,15 +285,15 @@ public struct SetFees: CommandPayload {
     }
 }
 
-/// Opens a customer's account. Its id is in the outcome. A name that has an account gives that one.
+/// Opens a customer's account. The outcome has its id; for an existing name, that account's.
 ///
 ///      0  text40 name, then `Audit`
 public struct OpenAccount: CommandPayload {
     /// `CommandKind.openAccount`
     public static var kind: CommandKind { .openAccount }
-    /// The owner's name for it; one account a name.
+    /// The owner's name for it, unique.
     public var name: Text40
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An account of that name.
@@ -320,11 +320,11 @@ public struct OpenAccount: CommandPayload {
 public struct SetAccountTier: CommandPayload {
     /// `CommandKind.setAccountTier`
     public static var kind: CommandKind { .setAccountTier }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Which tier.
+    /// The tier.
     public var tier: UInt16
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A tier for an account.
@@ -356,11 +356,11 @@ public struct SetAccountTier: CommandPayload {
 public struct SetKillSwitch: CommandPayload {
     /// `CommandKind.setKillSwitch`
     public static var kind: CommandKind { .setKillSwitch }
-    /// Whose, or 0 for the venue.
+    /// The account, or 0 for the venue.
     public var account: AccountID
     /// On or off.
     public var isOn: Bool
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A kill switch.
@@ -397,17 +397,17 @@ public struct SetKillSwitch: CommandPayload {
 public struct AddAPIKey: CommandPayload {
     /// `CommandKind.addAPIKey`
     public static var kind: CommandKind { .addAPIKey }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// What it allows.
+    /// Its permissions.
     public var permissions: Permissions
-    /// How it signs.
+    /// Its signature algorithm.
     public var algorithm: KeyAlgorithm
     /// The identifier that clients send (`X-MBX-APIKEY`).
     public var keyID: Text64
-    /// The secret, sealed under the exchange's own key, or a public key as it is.
+    /// The secret, sealed under the exchange's key, or a plain public key.
     public var sealedSecret: [UInt8]
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A key.
@@ -452,7 +452,7 @@ public struct RevokeAPIKey: CommandPayload {
     public static var kind: CommandKind { .revokeAPIKey }
     /// Which.
     public var keyID: Text64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A revocation.
@@ -472,8 +472,8 @@ public struct RevokeAPIKey: CommandPayload {
     }
 }
 
-/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for
-/// it stands behind what it voids.
+/// Voids the command at a sequence: every replica skips it. Replicas look ahead for this record,
+/// which follows the one it voids.
 ///
 ///      0  u64  sequence, then `Audit`
 public struct VoidSequence: CommandPayload {
@@ -481,7 +481,7 @@ public struct VoidSequence: CommandPayload {
     public static var kind: CommandKind { .voidSequence }
     /// Which.
     public var sequence: UInt64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A voiding.
@@ -501,8 +501,8 @@ public struct VoidSequence: CommandPayload {
     }
 }
 
-/// Sets what an instrument's price band, and market orders without a book, are measured from, until
-/// its next trade: for a market whose last price is stale.
+/// Sets the reference of an instrument's price band, and of market orders without a book, until its
+/// next trade: for a market whose last price is stale.
 ///
 ///      0  u16  instrument
 ///      2  6    reserved
@@ -510,11 +510,11 @@ public struct VoidSequence: CommandPayload {
 public struct SetReferencePrice: CommandPayload {
     /// `CommandKind.setReferencePrice`
     public static var kind: CommandKind { .setReferencePrice }
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
     /// The price.
     public var price: Price
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A reference price.

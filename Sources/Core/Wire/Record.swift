@@ -32,7 +32,7 @@ public import Terms
     public var session: SessionID
     /// The command's number in its session.
     public var number: UInt64
-    /// What the payload is: a raw `CommandKind`.
+    /// The payload's kind: a raw `CommandKind`.
     public var kind: UInt16
     /// Revision of the payload's layout.
     public var revision: UInt16
@@ -40,7 +40,7 @@ public import Terms
     /// Bytes of a header.
     @inlinable public static var size: Int { 48 }
 
-    /// A header of these values; `length` and `crc` are filled when the record is written.
+    /// A header of these values; `length` and `crc` are set when the record is written.
     @inlinable public init(
         sequence: UInt64, timestamp: Int64, epoch: UInt32 = 1, session: SessionID = SessionID(0),
         number: UInt64 = 0, kind: CommandKind
@@ -51,7 +51,7 @@ public import Terms
     }
 
     /// A header for a payload whose kind and revision were not decoded; `length` is the whole
-    /// record's, in bytes. `crc` is filled when the record is written.
+    /// record's, in bytes. `crc` is set when the record is written.
     @inlinable @inline(__always) public init(
         length: UInt32, sequence: UInt64, timestamp: Int64, epoch: UInt32, session: SessionID,
         number: UInt64, kind: UInt16, revision: UInt16
@@ -99,13 +99,13 @@ public import Terms
     }
 }
 
-/// What came of a command: the reply to its writer, and part of the event hash.
+/// The outcome of a command: the reply to its writer, and part of the event hash.
 @frozen public struct Outcome: Hashable, BitwiseCopyable, Sendable {
-    /// Why it was refused; `.none` when it was done.
+    /// Why it was refused; `.none` if it was done.
     public var refusal: Refusal
     /// The order's status after the command, for commands about one order.
     public var status: OrderStatus
-    /// What the command made or touched: the order, account, asset, instrument or session.
+    /// The subject of the command: the order, account, asset, instrument or session.
     public var id: UInt64
 
     /// An outcome of these values.

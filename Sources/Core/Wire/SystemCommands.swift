@@ -1,24 +1,24 @@
-// What the sequencer writes by itself, and sessions.
+// The sequencer's own commands, and sessions.
 
 public import Terms
 
 /// The log's first record.
 ///
 ///      0  u32  format      version of the log's format: 2
-///      4  u32  rules       version of the engine's rules that the log begins with
+///      4  u32  rules       initial version of the engine's rules
 ///      8  u32 × 10         `EngineLimits`, in the order of its fields
 ///     48  u64 × 2          the journal's random identity
 ///     64  u64 × 2          random and secret: the keys of the engine's hashes
 public struct Genesis: CommandPayload {
     /// `CommandKind.genesis`
     public static var kind: CommandKind { .genesis }
-    /// The version of the format that this code writes.
+    /// The format version that this code writes.
     public static var currentFormat: UInt32 { 2 }
     /// The version of the log's format.
     public var format: UInt32
-    /// The version of the engine's rules that the log begins with.
+    /// The initial version of the engine's rules.
     public var rules: UInt32
-    /// How much every replica holds.
+    /// The engine limits of every replica.
     public var limits: EngineLimits
     /// The journal's random identity, first half.
     public var journalHigh: UInt64
@@ -65,8 +65,8 @@ public struct Genesis: CommandPayload {
 }
 
 extension Genesis {
-    /// The first record of a log, from its bytes; nil where they are none, or no engine can be made
-    /// with its limits.
+    /// The first record of a log from its bytes; nil if they are not one, or no engine can have its
+    /// limits.
     public init?(record bytes: UnsafeRawBufferPointer) {
         guard let header = unsafe RecordHeader(bytes), header.kind == Self.kind.rawValue,
             header.sequence == 1
@@ -138,7 +138,7 @@ public struct HashMark: CommandPayload {
     case failover = 2
     /// A planned switchover.
     case switchover = 3
-    /// The primary raised its own epoch, for a peer had promised a higher one.
+    /// The primary raised its own epoch because a peer had promised a higher one.
     case raise = 4
     /// An operator forced it; commands may have been cut.
     case forced = 5
@@ -174,7 +174,7 @@ public struct EpochMark: CommandPayload {
     public var commitPoint: UInt64
     /// The hash over all events before this record.
     public var eventHash: UInt64
-    /// What every host of the cluster can read from here on.
+    /// The format level that every host of the cluster can read from here on.
     public var formatLevel: UInt32
 
     /// A mark of these values.
@@ -223,9 +223,8 @@ public struct EpochMark: CommandPayload {
     }
 }
 
-/// The engine's rules from the next record on. Replaying an old log gives the old hashes, because a
-/// release that changes what a command does carries both versions until no supported log needs the
-/// old one.
+/// Sets the engine's rules from the next record on. Replaying an old log gives the old hashes: a
+/// release that changes a command's effect has both versions until no supported log needs the old.
 ///
 ///      0  u32  version
 ///      4  4    reserved
@@ -248,17 +247,16 @@ public struct SetRules: CommandPayload {
     }
 }
 
-/// A writer's new incarnation. The engine gives it a new session id and closes the one that the
-/// same name had before, so that nothing of an earlier incarnation can enter the log afterwards.
-/// Where the table is full, it closes the operator's session that was idle longest in its place, if
-/// that was for an hour. The record has session 0 and number 0; the outcome's `id` is the new
-/// session.
+/// Opens a writer's new incarnation. The engine assigns a new session id and closes the name's
+/// previous session, so that no command of an earlier incarnation can enter the log afterwards. If
+/// the table is full, it closes the operator's session that was idle longest, if for at least an
+/// hour. The record has session 0 and number 0; the outcome's `id` is the new session.
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {
     /// `CommandKind.openSession`
     public static var kind: CommandKind { .openSession }
-    /// How the names of operators' sessions begin.
+    /// The prefix of operators' session names.
     public static var operatorPrefix: String { "operator/" }
     /// The writer, as `gateway/1` or `operator/alice`.
     public var name: Text40
@@ -268,8 +266,8 @@ public struct OpenSession: CommandPayload {
     public init(from r: inout WireReader) { name = r.text() }
 }
 
-/// A writer ends its session, all of whose commands it has seen in the log: its name is free. The
-/// record has session 0 and number 0, so that it is not itself a command of the session.
+/// Closes a session, once its writer has seen all its commands in the log, and frees the name. The
+/// record has session 0 and number 0: it is not a command of the session.
 ///
 ///      0  u32  session
 ///      4  4    reserved

@@ -1,9 +1,9 @@
-// What the wallet does.
+// The wallet's commands.
 
 public import Terms
 
-/// Credits an account with what an output of a transaction brought in on a chain: once an output,
-/// however often it is asked for.
+/// Credits an account with an output of a transaction on a chain: once per output, however often it
+/// is submitted.
 ///
 ///      0  u32  account
 ///      4  u16  asset
@@ -15,9 +15,9 @@ public import Terms
 @frozen public struct CreditDeposit: CommandPayload, BitwiseCopyable {
     /// `CommandKind.creditDeposit`
     public static var kind: CommandKind { .creditDeposit }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Which asset.
+    /// The asset.
     public var asset: AssetID
     /// The output's index.
     public var output: UInt32

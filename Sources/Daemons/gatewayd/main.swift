@@ -8,7 +8,7 @@ let arguments = DaemonArguments(
     name: "bourse-gatewayd",
     purpose: "serves clients: REST and streams compatible with Binance Spot",
     options: [
-        DaemonOption("--endpoints", help: "print method, path and who may ask of each, and end")
+        DaemonOption("--endpoints", help: "print each one's method, path and permitted callers, and exit")
     ]
 )
 if arguments.options["--endpoints"] != nil {

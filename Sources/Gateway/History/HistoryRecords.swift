@@ -15,23 +15,23 @@ public struct OrderRecord: Sendable {
 public struct AccountTrade: Hashable, Sendable {
     /// The trade's id, sequential within the instrument.
     public var id: TradeID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
     /// The account's order.
     public var order: OrderID
-    /// Whose.
+    /// The account.
     public var account: AccountID
     /// The account's side.
     public var side: Side
     /// Whether the account's order was the resting one.
     public var isMaker: Bool
-    /// At what price.
+    /// The price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity in the quote asset's smallest units.
     public var quoteAmount: Amount
-    /// What was charged; negative is a rebate.
+    /// The fee; negative is a rebate.
     public var fee: Amount
     /// The asset of the fee.
     public var feeAsset: AssetID
@@ -55,11 +55,11 @@ public struct Adjustment: Hashable, Sendable {
     public var sequence: UInt64
     /// Its origin.
     public var kind: Kind
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Of what.
+    /// The asset.
     public var asset: AssetID
-    /// How much; negative is a debit.
+    /// The amount; negative is a debit.
     public var amount: Amount
     /// When, in nanoseconds since 1970 on the log's clock.
     public var time: Int64

@@ -7,11 +7,11 @@ public import Terms
 @frozen public struct MarketTrade: Hashable, BitwiseCopyable, Sendable {
     /// Its id, sequential within the instrument.
     public var id: TradeID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// At what price.
+    /// The price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity in the quote asset's smallest units.
     public var quoteAmount: Amount

@@ -74,13 +74,13 @@ public struct OwnTrade: Sendable {
     public var order: OrderID
     /// The price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity.
     public var quoteAmount: Amount
-    /// What was charged; negative is a rebate.
+    /// The fee; negative is a rebate.
     public var fee: Amount
-    /// In which asset.
+    /// The asset of the fee.
     public var feeAsset: AssetID
     /// When, ns since 1970.
     public var time: Int64

@@ -92,7 +92,7 @@ public struct Follower: ~Copyable {
     var chunks: [UInt8] = []
     var hasFailed = false
 
-    /// Most bytes of a snapshot that it takes: 8 GiB.
+    /// Maximum bytes of a snapshot that it takes: 8 GiB.
     public static var snapshotBytesMax: UInt64 { 8 << 30 }
 
     /// A replica that holds nothing yet. It begins with the newest snapshot of at most

@@ -50,7 +50,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     /// The writer's name.
     public let name: Text40
-    /// Most commands in flight.
+    /// Maximum commands in flight.
     public let capacity: Int
     /// How it stands.
     public private(set) var state = State.opening
@@ -152,7 +152,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return true
     }
 
-    /// Takes an acknowledgement; gives the commands that it resolves: those that did not enter the
+    /// Takes an acknowledgement; returns the commands that it resolves: those that did not enter the
     /// log. All others are resolved by `applied`.
     public mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {
         if ack.session.number == 0 {
@@ -184,7 +184,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return resolved
     }
 
-    /// Takes a record of the log; gives the commands that it resolves: its own, or all when the
+    /// Takes a record of the log; returns the commands that it resolves: its own, or all when the
     /// record shows that another incarnation has replaced this one.
     public mutating func applied(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
@@ -215,7 +215,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     // MARK: Parts
 
-    /// Gives the flights behind a free number the numbers from it on; gives the place of the first
+    /// Gives the flights behind a free number the numbers from it on; returns the place of the first
     /// of them.
     @discardableResult
     mutating func numberAnew() -> Int {

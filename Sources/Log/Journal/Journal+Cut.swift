@@ -87,7 +87,7 @@ extension Journal {
     }
 
     /// The record of a sequence; nil where there is none.
-    private static func point(
+    package static func point(
         _ place: JournalPlace, _ sequence: UInt64
     ) throws(JournalError) -> LogPoint? {
         guard
@@ -190,7 +190,7 @@ extension Journal {
 }
 
 extension SegmentCursor {
-    /// Passes over the records up to `sequence`, and the marks behind it.
+    /// Skips the records up to `sequence`, and the marks behind it.
     func pass(to sequence: UInt64) throws(JournalError) {
         while true {
             switch try onDisk({ () throws(SystemError) in

@@ -60,7 +60,7 @@ extension Journal {
 
     private static let pieceBytes = 1 << 20
 
-    /// Writes a file's bytes over themselves; gives how many they are.
+    /// Writes a file's bytes over themselves; returns how many they are.
     private static func rewrite(_ path: String) throws(SystemError) -> Int {
         let file = try File(path, .write)
         let size = try file.size()

@@ -4,23 +4,31 @@ public import Engine
 public import Platform
 public import Terms
 
-/// A journal that was opened, recovered and executed: its writer, and the engine at its end.
+/// A journal that was opened, recovered and executed: its writer, and the engine at its end, or at
+/// the last record that is known to be released where this process is to follow.
 public final class JournalStart {
     /// Appends behind the last record.
     public let writer: JournalWriter
-    /// Sequences that replicas pass over.
+    /// Sequences that replicas skip.
     public let voided: [UInt64]
     /// The limits that the journal holds.
     public let limits: EngineLimits
+    /// The records behind the engine's, whole; nil where this process is not to follow. They may
+    /// have to be cut.
+    public let tail: [UInt8]?
     private var engine: Engine?
+
+    /// Most bytes of a tail: several times what a primary holds back at once.
+    private static let tailBytesMax = 512 << 20
 
     /// Opens the journal of a place, whose state this process has locked: which journal it is,
     /// whether all that was durable is there, and what the last write left unfinished are decided
-    /// here. Throws what stops a start. `report` gets a line about each thing that an operator
+    /// here. Throws what stops a start. `follows`: nothing that may not have been released is
+    /// applied. `report` gets a line about each thing that an operator
     /// should know of and that stops nothing.
     public init(
         _ place: JournalPlace, snapshots: SnapshotStore, options: JournalOptions,
-        work: WorkProgress, report: (String) -> Void
+        follows: Bool = false, work: WorkProgress, report: (String) -> Void
     ) throws(JournalError) {
         work.begin("checking the journal", unit: "bytes", from: 0, to: 0)
         let opened = try Journal.open(place, snapshots: snapshots) { done, all in
@@ -31,13 +39,39 @@ public final class JournalStart {
         if let cut = recovered.cut { report("\(cut)") }
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
+            through: follows ? max(1, recovered.commitPoint) : .max,
             mark: Directory.join(place.state, "recovery.mark"), report: report, work: work)
         limits = restored.limits
         // The state knows those whose records are older than what was scanned.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place, options: options)
+        tail = follows ? try Self.tail(recovered, after: restored.sequence) : nil
         engine = consume restored
+    }
+
+    /// The whole records of a recovered journal behind `sequence`.
+    package static func tail(
+        _ recovered: RecoveredJournal, after sequence: UInt64
+    ) throws(JournalError) -> [UInt8] {
+        let reader = JournalReader(
+            directory: recovered.directory, from: sequence + 1, identity: recovered.identity)
+        var bytes: [UInt8] = []
+        var isGoing = sequence < recovered.lastSequence
+        while isGoing {
+            isGoing = try unsafe reader.next(upTo: recovered.lastSequence, bytesMax: 1 << 20) {
+                unsafe bytes.append(contentsOf: $0)
+            }
+            guard bytes.count <= tailBytesMax else {
+                throw .refused(
+                    sequence: sequence + 1,
+                    detail: """
+                        more than \(tailBytesMax >> 20) MiB behind it are not known to be released
+                        """)
+            }
+            isGoing = isGoing && reader.nextSequence <= recovered.lastSequence
+        }
+        return bytes
     }
 
     /// The engine; once.

@@ -61,7 +61,7 @@ public final class JournalWriter: @unchecked Sendable {
     /// Which replica of it.
     public let replica: ReplicaID
 
-    /// Most bytes of a write behind which zeros are written: where more comes at once, the disk has
+    /// Maximum bytes of a write behind which zeros are written: where more comes at once, the disk has
     /// enough to do.
     private static let smallBytes = 64 << 10
     /// How many zeros are written at once.

@@ -104,7 +104,7 @@ private struct Scan {
         }
     }
 
-    /// Passes over all good items; gives what ended them, nil for zero bytes or the file's end.
+    /// Skips all good items; returns what ended them, nil for zero bytes or the file's end.
     private mutating func walk(
         _ cursor: SegmentCursor, _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> Flaw? {
@@ -214,7 +214,7 @@ private struct Scan {
 
 extension Journal {
     /// The last record up to which all can be read: whole records without a gap from the first
-    /// segment on. Segments of another journal, another branch or another place are passed over,
+    /// segment on. Segments of another journal, another branch or another place are skipped,
     /// and a length that is not the header's does not matter. For messages about a journal that is
     /// refused, and for going on with what is left. 0 where nothing can be read; linear in the
     /// bytes.

@@ -92,7 +92,7 @@ extension RecoveredJournal {
     }
 }
 
-/// Sequences whose records replicas pass over, because a later `VoidSequence` names them.
+/// Sequences whose records replicas skip, because a later `VoidSequence` names them.
 public struct VoidedSequences: Sendable, Hashable {
     private var sequences: Set<UInt64> = []
 

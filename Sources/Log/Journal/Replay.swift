@@ -12,13 +12,13 @@ public struct ReplayProgress: Hashable, Sendable {
     public var last: UInt64
     /// Records applied in this replay.
     public var applied: UInt64
-    /// Of them, records passed over as voided.
+    /// Of them, records skipped as voided.
     public var skipped: UInt64
 }
 
 extension Journal {
     /// Applies the records after `engine.sequence` up to `through` (at most the journal's last) to
-    /// the engine, passing over voided ones. Stops with `diverged` at a hash mark that the engine
+    /// the engine, skipping voided ones. Stops with `diverged` at a hash mark that the engine
     /// does not agree with.
     ///
     /// `mark`: where given, the crash mark's file; see `RecoveryMark`. `work` moves with each

@@ -136,7 +136,7 @@ enum Flaw: Hashable {
     }
 
     /// The next items: records up to the sequence `upTo` and about `bytesMax` bytes, or what else
-    /// stands there. Linear in the bytes passed over.
+    /// stands there. Linear in the bytes skipped.
     func step(upTo: UInt64, bytesMax: Int) throws(SystemError) -> Step {
         while true {
             let start = position

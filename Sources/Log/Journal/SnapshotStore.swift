@@ -77,11 +77,11 @@ public struct SnapshotStore: Sendable {
     }
 
     /// The newest snapshot at or before `atMost` that is whole and of this journal, with its
-    /// engine; nil where there is none. `report` gets a line about each that is passed over.
+    /// engine; nil where there is none. `report` gets a line about each that is skipped.
     ///
     /// `journal`: where given, a snapshot counts only if it was made of the very record that the
     /// journal has at its sequence. One of another term's record is of a branch that was cut, and
-    /// passed over; one of the same term can't be, and is a fault.
+    /// skipped; one of the same term can't be, and is a fault.
     public func newestValid(
         atMost: UInt64 = .max, identity: JournalIdentity?, journal: RecoveredJournal? = nil,
         report: (String) -> Void

@@ -17,7 +17,7 @@ public import Wire
     /// Frames that came while another was waited for.
     var pending: [LinkFrame] = []
 
-    /// Most frames that are kept while another is waited for.
+    /// Maximum frames that are kept while another is waited for.
     static var pendingMax: Int { 4096 }
 
     /// Connects to matchd's Unix socket.

@@ -29,7 +29,7 @@
 //     acks       0 u32 session   4 u32 count   8 entries, back to back:
 //                    0 u64 number   8 u64 sequence   16 u64 id   24 u16 refusal   26 u8 status
 //                    27 5 reserved
-//     voids      0 u32 count     4 u32 reserved   8 u64 × count: sequences to pass over
+//     voids      0 u32 count     4 u32 reserved   8 u64 × count: sequences to skip
 //     snapshot   0 u64 sequence  8 i64 time   16 u32 epoch   20 u32 crc of that record
 //                24 u64 stateHash   32 u64 bytes of the whole   — its chunks follow
 //     chunk      0 u32 count     4 u32 reserved   8 bytes, padded with zeros
@@ -49,9 +49,9 @@ public enum LinkProtocol {
     public static var version: UInt32 { 2 }
     /// Bytes of a frame's header.
     public static var headerBytes: Int { 8 }
-    /// Most bytes of a frame.
+    /// Maximum bytes of a frame.
     public static var frameBytesMax: Int { 1 << 18 }
-    /// Most bytes of commands that a client puts in one submit frame.
+    /// Maximum bytes of commands that a client puts in one submit frame.
     public static var submitBytesMax: Int { 1 << 16 }
     /// Bytes of a submit entry before its payload.
     public static var entryBytes: Int { 16 }
@@ -59,15 +59,15 @@ public enum LinkProtocol {
     public static var ackBytes: Int { 32 }
     /// Bytes of a challenge, and of the proof that answers it.
     public static var proofBytes: Int { 32 }
-    /// Most voided sequences that matchd names to a follower.
+    /// Maximum voided sequences that matchd names to a follower.
     public static var voidsMax: Int { 1024 }
-    /// Most bytes of an error's text.
+    /// Maximum bytes of an error's text.
     public static var errorBytesMax: Int { 512 }
     /// How the names of operators' sessions begin; only operators may open such.
     public static var operatorPrefix: String { OpenSession.operatorPrefix }
     /// How the names of wallets' sessions begin; only wallets and operators may open such.
     public static var walletPrefix: String { "wallet/" }
-    /// Most bytes of a snapshot in one chunk.
+    /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }
 
@@ -92,7 +92,7 @@ public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     case welcome = 65
     /// What came of commands.
     case acks = 66
-    /// Sequences that replicas pass over.
+    /// Sequences that replicas skip.
     case voids = 67
     /// A snapshot begins.
     case snapshot = 68
@@ -379,7 +379,7 @@ public enum LinkFrame: Hashable, Sendable {
     case welcome(LinkWelcome)
     /// See `LinkAck`.
     case acks([LinkAck])
-    /// Sequences that replicas pass over.
+    /// Sequences that replicas skip.
     case voids([UInt64])
     /// A snapshot begins.
     case snapshot(LinkSnapshot)

@@ -106,7 +106,7 @@ public struct LinkSubmit: Hashable, Sendable {
         unsafe self.body.withUnsafeBytes { raw in _ = unsafe LinkSubmit.forEachEntry(raw, body) }
     }
 
-    /// Walks a submit frame's body; gives its session, or nil when it is not well formed to the
+    /// Walks a submit frame's body; returns its session, or nil when it is not well formed to the
     /// last byte. `each` may have been called for the commands before the fault.
     @inlinable public static func forEachEntry(
         _ raw: UnsafeRawBufferPointer, _ each: (LinkEntry, UnsafeRawBufferPointer) -> Void

@@ -62,6 +62,7 @@ struct JournalThread: ~Copyable {
         self.stages = stages
         self.sink = sink
         recorder = SyncStats.Recorder(stages.syncStats)
+        position = stages.durable.now.position
     }
 
     /// Commits until the log is closed and all of it is on disk.
@@ -109,6 +110,7 @@ struct JournalThread: ~Copyable {
         prior = times
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
+        stages.sealedBell.ring()
         recorder.record(nanos: UInt64(max(0, now - began)), at: now)
         committed = now
         isSettled = false

@@ -126,6 +126,7 @@ extension LinkServer {
     /// Puts a frame's commands into the ring; false when there is no room for all of them now.
     func submit(_ connection: LinkConnection, _ body: UnsafeRawBufferPointer) -> Bool {
         if stages.intakeClosed.load(ordering: .relaxed) { return false }
+        if stages.isIntakeHeld.load(ordering: .relaxed) { return false }
         if let refusal = submitRefusal(connection) {
             connection.refuse(refusal)
             return true
@@ -332,11 +333,11 @@ extension LinkServer {
         s.isBelowReserve = stages.isBelowReserve.load(ordering: .relaxed)
         s.hashMark = stages.hashMark.now
         s.role = Text40(role.description) ?? Text40()
-        if let peer = options.inSync.peer {
+        s.peer = Text40(options.inSync.peer) ?? Text40()
+        if let matched = options.inSync.matched {
             s.isPeerInSync = true
-            s.peer = Text40(peer.name) ?? Text40()
-            s.peerMatched = peer.matched
-            s.atRisk = s.durable - min(s.durable, peer.matched)
+            s.peerMatched = matched
+            s.atRisk = s.durable - min(s.durable, matched)
         }
         s.gateWaitNanos = heldSince == 0 ? 0 : UInt64(max(0, now - heldSince))
         s.clockOffset = stages.clock.offset.load(ordering: .relaxed)

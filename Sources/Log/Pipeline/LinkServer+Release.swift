@@ -1,5 +1,6 @@
 // What connections get: only what has passed the release gate.
 
+import Failover
 import Glibc
 import Link
 import Platform
@@ -12,12 +13,15 @@ extension LinkServer {
     func release() {
         let before = gate.point.position
         let durable = stages.durable.now
-        let limit = options.inSync.limit(released: gate.point.sequence)
+        let limit = options.inSync.limit(
+            released: gate.point.sequence, at: BootTime(nanos: now))
         gate.advance(durable: durable, limit: limit, log: stages.log)
         let released = gate.point.sequence
         if gate.point.position != before {
             index.append(before)
             stages.released.advance(to: released)
+            stages.sealedBell.ring()
+            if stages.isFollowing.load(ordering: .relaxed) { stages.sequencerPark.unpark() }
             stages.trace?.release(gate.point.position)
         }
         if durable.sequence == released {
@@ -110,6 +114,9 @@ extension LinkServer {
         relieveFeeders()
         placeSender()
         index.forget(before: keep)
+        if keep > stages.retained.now, stages.isFollowing.load(ordering: .relaxed) {
+            stages.sealedBell.ring()
+        }
         stages.retained.advance(to: keep)
     }
 

@@ -1,5 +1,6 @@
 // The Link thread: all sockets of matchd.
 
+import Failover
 import Glibc
 import Link
 import Platform
@@ -54,8 +55,11 @@ final class LinkServer {
     var index = ReleaseIndex()
     var heartbeat: Int64 = 0
     var stopDeadline: Int64 = .max
+    var drainDeadline: Int64 = .max
 
     static var greetNanosMax: Int64 { 5_000_000_000 }
+    /// How long a stop waits for what the gate holds back.
+    static var drainNanosMax: Int64 { 3_000_000_000 }
     static var feedersMax: Int { 8 }
     /// Feeders that observers may have together: the others are for gateways.
     static var observerFeedersMax: Int { 4 }
@@ -125,9 +129,12 @@ final class LinkServer {
     /// Whether all that was taken is answered, or nobody takes the answers any more.
     func hasEnded() -> Bool {
         if stages.hasFailed.load(ordering: .acquiring) { return true }
-        guard stages.journalClosed.load(ordering: .acquiring),
-            answerPosition == stages.answers.head.now, !isReleaseDue
-        else { return false }
+        guard stages.journalClosed.load(ordering: .acquiring) else { return false }
+        guard answerPosition == stages.answers.head.now, !isReleaseDue else {
+            // What the peer does not acknowledge in that time is answered to nobody.
+            if drainDeadline == .max { drainDeadline = now + Self.drainNanosMax }
+            return now > drainDeadline
+        }
         if stopDeadline == .max {
             stopDeadline = Clock.monotonicNanos() + 1_000_000_000
             for case let connection? in connections where !connection.isFeeding {
@@ -177,7 +184,8 @@ final class LinkServer {
     var isReleaseDue: Bool {
         let released = gate.point.sequence
         guard stages.durable.now.position > gate.point.position else { return false }
-        return options.inSync.limit(released: released) > released
+        let now = BootTime(nanos: Clock.monotonicNanos())
+        return options.inSync.limit(released: released, at: now) > released
     }
 
     // MARK: Connections

@@ -50,6 +50,9 @@ public struct PipelineOptions: Sendable {
     public var process: UInt64 = SystemRandom.number()
     /// The last epoch that an operator forced and its first record; 0: none.
     public var forced: (epoch: UInt32, from: UInt64) = (0, 0)
+    /// Where the log comes from a primary at first: the records behind the engine's, which are on
+    /// disk and may not be released; nil: this process leads from the start.
+    public var tail: [UInt8]?
 
     /// The defaults.
     public init() {}
@@ -76,7 +79,9 @@ public final class Pipeline: Sendable {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
             answerBytes: 1 << 24, connections: options.connectionsMax, sequence: engine.sequence,
-            epoch: engine.epoch, role: options.role, trace: options.trace, onFault: onFault)
+            epoch: engine.epoch, role: options.role, isFollowing: options.tail != nil,
+            trace: options.trace, onFault: onFault)
+        if let tail = options.tail { stages.preload(tail) }
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
             stages: stages, history: history, listeners: listeners, options: options,
@@ -133,19 +138,56 @@ public final class Pipeline: Sendable {
         )
     }
 
-    /// Begins the term `epoch`: its first record is an `EpochMark`. Gives false where the engine's
-    /// term is that one or a later one already, or nothing came of it within `timeoutNanos`.
-    public func raise(epoch: UInt32, timeoutNanos: Int64 = 1_000_000_000) -> Bool {
+    /// Begins the term `epoch`: its first record is an `EpochMark` of `term`. Gives false where the
+    /// engine's term is that one or a later one already, or nothing came of it within
+    /// `timeoutNanos`.
+    public func raise(
+        epoch: UInt32, _ term: TermStart = TermStart(), timeoutNanos: Int64 = 1_000_000_000
+    ) -> Bool {
         guard UInt64(epoch) > stages.epoch.now else { return false }
+        stages.termWanted.withLock { $0 = term }
         stages.epochWanted.store(epoch, ordering: .releasing)
         stages.sequencerPark.unpark()
         let deadline = Clock.monotonicNanos() + timeoutNanos
-        while stages.epoch.now < UInt64(epoch) {
+        while stages.epoch.now < UInt64(epoch) || stages.isFollowing.load(ordering: .acquiring) {
             guard Clock.monotonicNanos() < deadline else { return false }
             Clock.sleep(nanos: 50_000)
         }
         return stages.epoch.now == UInt64(epoch)
     }
+
+    /// Ends following, and begins the term `epoch` behind all that came: the rest of it is applied,
+    /// then the `EpochMark` of `term` is the first record. Nothing may come from a primary any
+    /// more. As `raise` otherwise; the rest may take long to apply.
+    public func lead(
+        epoch: UInt32, _ term: TermStart, timeoutNanos: Int64 = 60_000_000_000
+    ) -> Bool {
+        stages.isLeadWanted.store(true, ordering: .releasing)
+        return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
+    }
+
+    /// What its stages have before them and behind them.
+    public var work: PipelineWork {
+        PipelineWork(
+            taken: stages.requestsTaken.now, requested: stages.requests.head.now,
+            durable: stages.durable.now.position, logged: stages.log.head.now)
+    }
+
+    /// Whether the log comes from a primary.
+    public var isFollowing: Bool { stages.isFollowing.load(ordering: .acquiring) }
+    /// The first record of the newest term that this process has begun; 0: none.
+    public var termStart: UInt64 { stages.termStart.now }
+
+    /// Leaves commands outside, or takes them again: connections wait meanwhile.
+    public func holdIntake(_ isHeld: Bool) {
+        stages.isIntakeHeld.store(isHeld, ordering: .releasing)
+        stages.linkBell.ring()
+        stages.sequencerPark.unpark()
+    }
+
+    /// Whether intake is held, all that was taken is in the log, and nothing is added to it, not
+    /// even by time: its last record is a hash mark.
+    public var isLogHeld: Bool { stages.isLogHeld.load(ordering: .acquiring) }
 
     /// Makes this matchd a primary, a standby, or a primary that takes nothing more. Connections
     /// that submit to one that takes no commands are closed with the reason; a sealed one ends its
@@ -170,6 +212,18 @@ public final class Pipeline: Sendable {
         }
         return threads.join()
     }
+}
+
+/// How far the stages of a pipeline are, as positions in their rings.
+public struct PipelineWork: Hashable, Sendable {
+    /// Commands that the engine thread has taken.
+    public let taken: UInt64
+    /// Commands that came in.
+    public let requested: UInt64
+    /// What is on disk of the log.
+    public let durable: UInt64
+    /// What is in the log.
+    public let logged: UInt64
 }
 
 /// The threads' handles and what they give back.
@@ -218,7 +272,11 @@ final class PipelineThreads: @unchecked Sendable {
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
-            if sequencer.turn() {
+            if sequencer.isFollowing {
+                if sequencer.follow() { continue }
+                if isClosed { break }
+                stages.sequencerPark.park(timeoutNanos: EngineIdle.sleepNanosMax)
+            } else if sequencer.turn() {
                 idle.worked()
             } else if isClosed {
                 break
@@ -227,7 +285,7 @@ final class PipelineThreads: @unchecked Sendable {
                 if isTime, sequencer.turnByTime() { idle.worked() }
             }
         }
-        if sequencer.sinceMark > 0 { sequencer.markHash() }
+        if !sequencer.isFollowing, sequencer.sinceMark > 0 { sequencer.markHash() }
         stages.logClosed.store(true, ordering: .releasing)
         stages.journalPark.unpark()
         self.engine = sequencer.finish()

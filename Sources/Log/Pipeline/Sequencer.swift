@@ -19,6 +19,10 @@ struct Sequencer: ~Copyable {
     let hashEvery: UInt64
     let hashNanos: Int64
     let mark: CommandMark?
+    /// Sequences that replicas pass over.
+    let voids: Set<UInt64>
+    /// Whether the log comes from a primary.
+    var isFollowing: Bool
     /// Where the next record goes, as a position in the log ring.
     var position: UInt64 = 0
     /// Where the next answer goes.
@@ -63,11 +67,16 @@ struct Sequencer: ~Copyable {
         hashEvery = options.hashEvery
         hashNanos = options.hashNanos
         mark = options.mark
+        voids = Set(options.voids)
+        isFollowing = options.tail != nil
         stages.clock.publish(clock)
     }
 
     /// How long until the engine's next timer is due, ns; nil: none.
-    var nanosToTimer: Int64? { engine.nextTimer.map { max(0, $0 - clock.now) } }
+    var nanosToTimer: Int64? {
+        if stages.isLogHeld.load(ordering: .relaxed) { return nil }
+        return engine.nextTimer.map { max(0, $0 - clock.now) }
+    }
 
     /// Gives the engine back.
     consuming func finish() -> Engine { engine }
@@ -75,12 +84,21 @@ struct Sequencer: ~Copyable {
     /// Takes what waits, up to a turn's worth; false when there was nothing to do.
     mutating func turn() -> Bool {
         let end = stages.requests.head.now
-        if requestPosition == end, engine.nextTimer == nil, held.isEmpty { return false }
+        if stages.isIntakeHeld.load(ordering: .acquiring)
+            || stages.isLogHeld.load(ordering: .relaxed)
+        {
+            if isLogHeld(at: end) { return false }
+        } else if requestPosition == end, engine.nextTimer == nil, held.isEmpty {
+            return false
+        }
         return turn(until: end)
     }
 
     /// The same, after a sleep: what is due by time alone is done as well.
-    mutating func turnByTime() -> Bool { turn(until: stages.requests.head.now) }
+    mutating func turnByTime() -> Bool {
+        if stages.isLogHeld.load(ordering: .relaxed), holds() { return false }
+        return turn(until: stages.requests.head.now)
+    }
 
     private mutating func turn(until end: UInt64) -> Bool {
         let before = position
@@ -250,26 +268,6 @@ struct Sequencer: ~Copyable {
         sinceMark = 0
         markTime = clock.now
         stages.hashMark.advance(to: engine.sequence)
-    }
-
-    /// Begins the term that the owner wants, if it is a later one.
-    mutating func raiseEpoch() {
-        let wanted = stages.epochWanted.load(ordering: .acquiring)
-        guard wanted > engine.epoch else { return }
-        let payload = epochMark().payloadBytes()
-        unsafe payload.withUnsafeBytes { bytes in
-            _ = unsafe append(
-                kind: CommandKind.epochMark.rawValue, revision: 0, session: SessionID(0),
-                number: 0, payload: bytes, epoch: wanted)
-        }
-        stages.epoch.advance(to: UInt64(wanted))
-    }
-
-    /// The first record of a term.
-    func epochMark() -> EpochMark {
-        EpochMark(
-            priorEpoch: engine.epoch, cause: .raise, commitPoint: stages.released.now,
-            eventHash: engine.eventHash)
     }
 
     // MARK: The log

@@ -45,6 +45,24 @@ final class Stages: Sendable {
     let epoch: Cursor
     /// The epoch that the owner wants.
     let epochWanted = Atomic<UInt32>(0)
+    /// How its first record is to be.
+    let termWanted = Mutex(TermStart())
+    /// The first record of the newest term that this process has begun; 0: none. By the engine
+    /// thread.
+    let termStart = Cursor()
+    /// Whether the log comes from a primary, through a `StandbyIntake`. By the engine thread, which
+    /// ends it.
+    let isFollowing: Atomic<Bool>
+    /// Whether the owner wants this process to lead: nothing comes from a primary any more.
+    let isLeadWanted = Atomic<Bool>(false)
+    /// Records before this position are applied; all ones while this process does not follow. By
+    /// the engine thread.
+    let enginePosition = Cursor(.max)
+    /// Whether commands wait outside. By the owner.
+    let isIntakeHeld = Atomic<Bool>(false)
+    /// Whether all that was taken is in the log and nothing is added, not even by time: the last
+    /// record is a hash mark. By the engine thread.
+    let isLogHeld = Atomic<Bool>(false)
     /// What this matchd is: a raw `LinkServerRole`. By the owner.
     let role: Atomic<UInt32>
     /// Connections that have a command held back, by slot. By the engine thread.
@@ -68,7 +86,7 @@ final class Stages: Sendable {
     let journalPark = Parking()
     /// Wakes the Link thread: something became durable, or may be answered.
     let linkBell: Doorbell
-    /// Wakes the sender of a peer: there are sealed records.
+    /// Wakes who speaks with a peer: more is sealed, durable, released or applied.
     let sealedBell: Doorbell
 
     /// Set by the journal thread: free space is below the reserve.
@@ -97,7 +115,7 @@ final class Stages: Sendable {
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole, trace: LatencyTrace?,
+        epoch: UInt32, role: LinkServerRole, isFollowing: Bool, trace: LatencyTrace?,
         onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
         self.onFault = onFault
@@ -112,6 +130,7 @@ final class Stages: Sendable {
         durable = PointCursor(sequence: sequence)
         applied = Cursor(sequence)
         released = Cursor(sequence)
+        self.isFollowing = Atomic(isFollowing)
         self.epoch = Cursor(UInt64(epoch))
         self.role = Atomic(role.rawValue)
         held = (0..<connections).map { _ in HeldFlag() }
@@ -122,6 +141,7 @@ final class Stages: Sendable {
         guard !hasFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         onFault(fault)
         linkBell.ring()
+        sealedBell.ring()
         sequencerPark.unpark()
     }
 }

@@ -22,9 +22,9 @@
 // All integers are little-endian. The layout has a version in join and welcome; another one is
 // rejected with both numbers.
 
-public import Failover
-public import Journal
-public import Terms
+internal import Failover
+internal import Journal
+internal import Terms
 internal import Wire
 
 /// Bounds of the protocol.

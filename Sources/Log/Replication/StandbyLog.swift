@@ -3,7 +3,6 @@
 public import Journal
 public import Pipeline
 public import Platform
-public import Terms
 
 /// A standby's log. `ReplicationClient`'s thread calls all of it; `promise` also comes from the
 /// thread that carries out orders. What throws ends replication for good: `SinkError` says why.

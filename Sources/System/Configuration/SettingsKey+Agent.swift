@@ -7,8 +7,7 @@ extension SettingsKey {
         [
             .text(
                 "agent", "listen", "\"127.0.0.1:9467\"",
-                "Where it is read over HTTP on this host, by browsers and monitoring: a loopback\n"
-                    + "address; empty: nowhere."
+                "Loopback address that serves HTTP to browsers and monitoring; empty: none."
             ) {
                 $0.agent.listen = nil
                 guard !$1.isEmpty else { return nil }
@@ -20,10 +19,10 @@ extension SettingsKey {
                 $0.agent.listen = address
                 return nil
             },
-            .path("agent", "socket", "\"run/agent.sock\"", "Its Unix socket.") {
+            .path("agent", "socket", "\"run/agent.sock\"", "The agent's Unix socket.") {
                 $0.agent.socket = $1
             },
-            .path("agent", "state", "\"agent\"", "Directory of its events and changes.") {
+            .path("agent", "state", "\"agent\"", "Directory of the agent's events and changes.") {
                 $0.agent.state = $1
             },
             .path(
@@ -37,7 +36,7 @@ extension SettingsKey {
         [
             .words(
                 "agent", "allow", "\"\"",
-                "What it may change, as \"irq-affinity rps governor\": verbs of the root helper,\n"
+                "What the agent may change, as \"irq-affinity rps governor\": verbs of the root helper,\n"
                     + "and \"unit\" to start a daemon that failed; empty: nothing."
             ) {
                 $0.agent.allow = $1
@@ -45,7 +44,7 @@ extension SettingsKey {
             },
             SettingsKey(
                 table: "agent", field: "automatic", literal: "false",
-                note: "Whether it does so by itself; else only when an operator says so."
+                note: "Whether it makes these changes by itself; if false, only on request."
             ) { settings, value in
                 guard case .boolean(let isOn) = value else {
                     return "expected true or false, not \(value.kindName)"
@@ -60,8 +59,8 @@ extension SettingsKey {
         [
             .words(
                 "agent", "interfaces", "\"\"",
-                "Network interfaces of the exchange, with the queues they are to have, as\n"
-                    + "\"eth0:4 eth1\"; empty: every one that has a device."
+                "Network interfaces of the exchange, optionally with their number of queues, as\n"
+                    + "\"eth0:4 eth1\"; empty: all that have a device."
             ) { settings, words in
                 settings.agent.interfaces = words.compactMap(interface)
                 return settings.agent.interfaces.count == words.count
@@ -69,24 +68,24 @@ extension SettingsKey {
             },
             .words(
                 "agent", "protected_disks", "\"\"",
-                "Disks whose write cache outlives a power cut, as \"nvme0n1\"."
+                "Disks whose write cache survives a power failure, as \"nvme0n1\"."
             ) {
                 $0.agent.protectedDisks = $1
                 return nil
             },
             .words(
                 "agent", "thresholds", "\"\"",
-                "Where checks warn and where they are critical, if not where they do by\n"
-                    + "themselves, as \"disk.space=80:90 cpu.steal=1:10\"; an empty side: never."
+                "Thresholds of checks (warning:critical) that replace the defaults, as\n"
+                    + "\"disk.space=80:90 cpu.steal=1:10\"; an empty side: never."
             ) { settings, words in
                 settings.agent.thresholds = words.compactMap(threshold)
                 guard settings.agent.thresholds.count == words.count else {
                     return "expected a check's kind with two whole numbers, as \"disk.space=80:90\""
                 }
                 let kinds = Set(settings.agent.thresholds.map(\.kind))
-                return kinds.count == words.count ? nil : "a kind is here twice"
+                return kinds.count == words.count ? nil : "a kind is listed twice"
             },
-            .words("agent", "off", "\"\"", "Kinds of checks that are not made, as \"cpu.smt\".") {
+            .words("agent", "off", "\"\"", "Kinds of checks to disable, as \"cpu.smt\".") {
                 $0.agent.off = $1
                 return nil
             },
@@ -143,7 +142,7 @@ extension SettingsKey {
         }
     }
 
-    /// A key that holds words between spaces, at most `wordsMax`, none of them twice.
+    /// A key that holds words separated by spaces, at most `wordsMax`, none of them twice.
     private static func words(
         _ table: String, _ field: String, _ literal: String, _ note: String,
         _ take: @escaping @Sendable (inout Settings, [String]) -> String?
@@ -151,7 +150,7 @@ extension SettingsKey {
         .text(table, field, literal, note) { settings, text in
             let words = text.split(separator: " ").map(String.init)
             guard words.count <= wordsMax else { return "expected at most \(wordsMax) words" }
-            guard Set(words).count == words.count else { return "a word is here twice" }
+            guard Set(words).count == words.count else { return "a word is listed twice" }
             return take(&settings, words)
         }
     }

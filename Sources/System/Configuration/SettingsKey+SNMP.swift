@@ -12,32 +12,32 @@ extension SettingsKey {
             },
             path(
                 "state", "/var/lib/bourse-snmp",
-                "Directory of its own; holds how far the host's events have been sent."
+                "Directory of the subagent's state: the number of the last event sent."
             ) { $0.snmp.state = $1 },
             .integer(
                 "snmp", "poll_seconds", 1, in: 1...60,
-                "Seconds between two questions to the host agent."
+                "Seconds between two polls of the host agent."
             ) { $0.snmp.pollSeconds = Int($1) },
             .integer(
                 "snmp", "enterprise", 32_473, in: 1...4_294_967_295,
-                "The owner's enterprise number, which BOURSE-MIB is below; set it with\n"
-                    + "set-enterprise in the MIB and the monitoring files too. 32473 is for\n"
-                    + "documentation."
+                "The owner's enterprise number, the parent of BOURSE-MIB; set-enterprise sets it\n"
+                    + "in the MIB and the monitoring files. 32473 is reserved for documentation."
             ) { $0.snmp.enterprise = UInt32($1) },
             .text(
                 "snmp", "targets", "\"\"",
-                "Directory with a file for each UPS, PDU, switch or sensor that is read over\n"
-                    + "SNMPv3, as ups1.toml; empty: none."
+                "Directory with a file for each UPS, PDU, switch or sensor to read over SNMPv3,\n"
+                    + "as ups1.toml; empty: none."
             ) {
                 $0.snmp.targets = $1.isEmpty ? nil : $1
                 return nil
             },
             .integer(
-                "snmp", "target_seconds", 10, in: 1...3_600, "Seconds between two of their rounds."
+                "snmp", "target_seconds", 10, in: 1...3_600,
+                "Seconds between two rounds of reading these devices."
             ) { $0.snmp.targetSeconds = Int($1) },
             path(
                 "readings", "/run/bourse-snmp/targets",
-                "Directory where what was read of them stands, for the host agent."
+                "Directory of the readings, for the host agent."
             ) { $0.snmp.readings = $1 },
         ]
     }
@@ -61,17 +61,17 @@ extension Settings {
         public var agentx = "/var/agentx/master"
         /// The host agent's Unix socket.
         public var agentSocket = "/run/bourse-agent/agent.sock"
-        /// The directory of its own state.
+        /// The directory of the subagent's state.
         public var state = "/var/lib/bourse-snmp"
-        /// Seconds between two questions to the host agent, 1 … 60.
+        /// Seconds between two polls of the host agent, 1 … 60.
         public var pollSeconds = 1
-        /// The enterprise's number that BOURSE-MIB is below.
+        /// The enterprise number that is the parent of BOURSE-MIB.
         public var enterprise: UInt32 = 32_473
-        /// The directory with a file for each device that is read; nil: none.
+        /// The directory with a file for each device to read; nil: none.
         public var targets: String?
-        /// Seconds between two rounds of questions to them, 1 … 3,600.
+        /// Seconds between two rounds of reading them, 1 … 3,600.
         public var targetSeconds = 10
-        /// The directory of what was read of them.
+        /// The directory of their readings.
         public var readings = "/run/bourse-snmp/targets"
 
         /// The defaults.

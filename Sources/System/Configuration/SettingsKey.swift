@@ -8,11 +8,11 @@ struct SettingsKey {
     var table: String
     /// Its name there.
     var field: String
-    /// The default as it is written in a file.
+    /// The default, as written in a file.
     var literal: String
-    /// What it means, for the file's comments.
+    /// Its meaning, for the comments in the file.
     var note: String
-    /// Takes a value; gives what is wrong with it, or nil.
+    /// Sets a value; returns what is wrong with it, or nil.
     var set: @Sendable (inout Settings, TOMLValue) -> String?
 
     /// The key with its table.
@@ -23,11 +23,11 @@ struct SettingsKey {
         exchange + limits + matchd + auditd + gatewayd + agent + snmp + cluster
     }
 
-    /// Keys that earlier versions had, and what to do about one that is still in a file.
+    /// Keys of earlier versions, and what to do about one that is still in a file.
     static var gone: [String: String] {
         [
             "gatewayd.threads":
-                "this key is gone and never did anything, for a gateway is one event loop around "
+                "this key was removed; it had no effect, as a gateway is one event loop around "
                 + "its replica: remove the line"
         ]
     }
@@ -41,7 +41,7 @@ struct SettingsKey {
             },
             .text(
                 "exchange", "secrets", "\"secrets\"",
-                "The directory of keys, for its owner's eyes only."
+                "The directory of keys, accessible to its owner only."
             ) { settings, value in
                 guard !value.isEmpty else { return "expected a directory" }
                 settings.secretsDirectory = value
@@ -63,26 +63,25 @@ struct SettingsKey {
         return [
             key(
                 "assets", \.assets, most: 10_000,
-                "How much the engine holds. A journal begins with these; later\n"
-                    + "`boursectl limits raise` raises them, and a change here has no effect.\n"
+                "Maximum sizes of the engine's tables, for a new journal. An existing journal keeps its\n"
+                    + "own, which `boursectl limits raise` raises.\n"
                     + "Assets."
             ),
             key("instruments", \.instruments, most: 10_000, "Instruments."),
             key("accounts", \.accounts, most: 1_048_576, "Customer accounts."),
             key("open_orders", \.openOrders, most: 16_000_000, "Open orders over all instruments."),
             key("api_keys", \.apiKeys, most: 1_048_576, "API keys."),
-            key("sessions", \.sessions, most: 65_535, "Names of writers."),
+            key("sessions", \.sessions, most: 65_535, "Sessions of writers."),
             key("fee_tiers", \.feeTiers, most: 1_024, "Fee tiers."),
             key(
                 "order_limits", \.orderLimits, most: 1_048_576,
-                "Rows of order limits: one an account (or the default) and instrument."),
+                "Rows of order limits: one per account (or the default) and instrument."),
             key(
                 "references", \.references, most: 268_435_456,
-                "References of bookings and outputs of deposits that are remembered, so that none\n"
-                    + "counts twice."),
+                "Remembered references of bookings and outputs of deposits; none is booked twice."),
             key(
                 "turn_steps", \.turnSteps, most: 65_536,
-                "Steps of one turn of the engine; what needs more goes on in turns of its own."),
+                "Maximum steps of one turn of the engine; longer work continues in further turns."),
         ]
     }
 
@@ -106,16 +105,16 @@ struct SettingsKey {
             },
             .text(
                 "matchd", "link_key", "\"\"",
-                "File with the key that TCP clients prove to know; needed with `listen`."
+                "File with the key that authenticates TCP clients; required with `listen`."
             ) {
                 $0.matchd.linkKey = $1.isEmpty ? nil : $1
                 return nil
             },
             names(
                 "gateway_users",
-                "Who may use the socket beside root and matchd's own user, who may do everything:\n"
-                    + "users of this host, and groups as %name, with commas between. Nobody else\n"
-                    + "is let in. The socket's group must let them reach it as well.\n"
+                "Who may use the socket: root and matchd's own user without restriction, and the\n"
+                    + "users and groups (as %name) listed here, separated by commas. They also need the\n"
+                    + "socket's file permissions.\n"
                     + "Users of gateways, as \"bourse-gateway\": place and cancel orders.",
                 \.gatewayUsers),
             names(
@@ -124,10 +123,10 @@ struct SettingsKey {
                 \.operatorUsers),
             names(
                 "wallet_users",
-                "Users of wallets, as \"bourse-wallet\": what comes from chains, and no orders.",
+                "Users of wallets, as \"bourse-wallet\": deposits, no orders.",
                 \.walletUsers),
             names(
-                "observer_users", "Users that may read the log and the status, and change nothing.",
+                "observer_users", "Users that may read the log and the status, but change nothing.",
                 \.observerUsers),
             .integer(
                 "matchd", "cpu", -1, in: -1...1_023,
@@ -135,8 +134,8 @@ struct SettingsKey {
             ) { $0.matchd.cpu = $1 < 0 ? nil : Int($1) },
             .text(
                 "matchd", "idle", "\"park\"",
-                "What the engine thread does without work: \"spin\" (lowest latency, takes a\n"
-                    + "whole CPU), \"yield\" or \"park\"."
+                "What the engine thread does when idle: \"spin\" (lowest latency, uses a whole CPU),\n"
+                    + "\"yield\" or \"park\"."
             ) {
                 guard let idle = IdleStrategy(rawValue: $1) else {
                     return "expected \"spin\", \"yield\" or \"park\""
@@ -149,7 +148,7 @@ struct SettingsKey {
             ) { $0.matchd.segmentBytes = Int($1 * mebibyte) },
             .integer(
                 "matchd", "reserve_mib", 256, in: 0...1_048_576,
-                "Free disk space below which only cancels are taken, MiB."
+                "Free disk space below which only cancels are accepted, MiB."
             ) { $0.matchd.reserveBytes = Int($1 * mebibyte) },
             ring(mebibyte),
             .integer(
@@ -169,7 +168,7 @@ struct SettingsKey {
             }
             let isList = names.joined() == value.filter { $0 != "," && $0 != " " }
             guard value.isEmpty || isList && names.allSatisfy({ !$0.isEmpty && $0 != "%" }) else {
-                return "expected names of users, and of groups as %name, with commas between"
+                return "expected names of users, and of groups as %name, separated by commas"
             }
             settings.matchd[keyPath: path] = value.isEmpty ? [] : names
             return nil
@@ -196,14 +195,14 @@ struct SettingsKey {
         [
             .integer(
                 "auditd", "snapshot_every", 1_000_000, in: 1_000...1_000_000_000_000,
-                "A snapshot after so many commands …"
+                "Commands between two snapshots …"
             ) { $0.auditd.snapshotEvery = UInt64($1) },
             .integer(
                 "auditd", "snapshot_seconds", 3_600, in: 1...604_800,
-                "… or so many seconds, if anything changed."
+                "… and the maximum seconds between them, if anything changed."
             ) { $0.auditd.snapshotSeconds = Int($1) },
             .integer(
-                "auditd", "snapshots_keep", 4, in: 2...1_000, "Snapshots that are kept."
+                "auditd", "snapshots_keep", 4, in: 2...1_000, "Number of snapshots to keep."
             ) { $0.auditd.snapshotsKeep = Int($1) },
         ]
     }
@@ -211,7 +210,8 @@ struct SettingsKey {
     private static var gatewayd: [SettingsKey] {
         [
             .text(
-                "gatewayd", "listen", "\"127.0.0.1:8080\"", "Where HTTP and WebSocket are served."
+                "gatewayd", "listen", "\"127.0.0.1:8080\"",
+                "Address that serves HTTP and WebSocket."
             ) {
                 guard let address = ListenAddress($1) else { return addressExpected }
                 $0.gatewayd.listen = address
@@ -219,12 +219,12 @@ struct SettingsKey {
             },
             .text(
                 "gatewayd", "name", "\"gateway/1\"",
-                "The gateway's name in the log; another one for each gateway."
+                "The gateway's name in the log, unique to each gateway."
             ) {
                 guard let name = Text40($1), !name.isEmpty, $1.utf8.count <= 36,
                     !$1.contains("#"), !["operator/", "wallet/"].contains(where: $1.hasPrefix)
                 else {
-                    return "expected 1 to 36 printable ASCII characters without #, and no name of "
+                    return "expected 1 to 36 printable ASCII characters without #, not the name of "
                         + "an operator's or a wallet's"
                 }
                 $0.gatewayd.name = name
@@ -239,33 +239,32 @@ struct SettingsKey {
             },
             .integer(
                 "gatewayd", "connections", 4_096, in: 1...1_000_000,
-                "Most client connections, streams included; more are closed at once."
+                "Maximum client connections, streams included; further ones are closed at once."
             ) { $0.gatewayd.connections = Int($1) },
             .integer(
                 "gatewayd", "connections_per_address", 2_048, in: 1...1_000_000,
-                "Most client connections of one address."
+                "Maximum client connections from one address."
             ) { $0.gatewayd.connectionsPerAddress = Int($1) },
             .integer(
                 "gatewayd", "client_memory_mib", 256, in: 16...1_048_576,
-                "Most memory for what waits on clients: bodies of requests, replies and stream\n"
-                    + "messages that are not sent yet, MiB. Above it all requests but those of\n"
-                    + "orders get status 503, and the connections that have kept something\n"
-                    + "waiting for the longest are closed."
+                "Maximum memory for request bodies and for unsent replies and stream messages, MiB.\n"
+                    + "Above it all requests but those of orders get status 503, and the connections\n"
+                    + "whose data has waited longest are closed."
             ) { $0.gatewayd.clientMemoryBytes = Int($1) << 20 },
-            // The heaviest request weighs 250: a limit below it would shut that request out.
+            // The heaviest request weighs 250: a limit below that would always reject it.
             .integer(
                 "gatewayd", "weight_per_minute", 600_000, in: 1_000...1_000_000_000,
-                "Request weight that one address may use in a minute. Above it: status 429; above\n"
-                    + "twice as much: 418 for two minutes. exchangeInfo shows this limit and the\n"
-                    + "next two; each gateway counts for itself, from its start on."
+                "Request weight per minute and address. Above it: status 429; above twice as much:\n"
+                    + "418 for two minutes. exchangeInfo shows this limit and the next two; each gateway\n"
+                    + "counts separately, from its start."
             ) { $0.gatewayd.weightPerMinute = Int($1) },
             .integer(
                 "gatewayd", "orders_per_10_seconds", 100_000, in: 1...1_000_000_000,
-                "New orders that one account may send in 10 seconds."
+                "New orders per account in 10 seconds."
             ) { $0.gatewayd.ordersPer10Seconds = Int($1) },
             .integer(
                 "gatewayd", "orders_per_day", 100_000_000, in: 1...1_000_000_000_000,
-                "New orders that one account may send in a day (UTC)."
+                "New orders per account in a day (UTC)."
             ) { $0.gatewayd.ordersPerDay = Int($1) },
         ]
     }

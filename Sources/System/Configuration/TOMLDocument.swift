@@ -1,10 +1,9 @@
-// Reads the part of TOML 1.0 (https://toml.io/en/v1.0.0) that a configuration file here needs:
-// tables, bare and dotted keys, strings on one line, integers, booleans, comments. Whatever else
-// TOML has is refused by name, so every file that is read here means the same to any TOML reader.
+// Reads the subset of TOML 1.0 (https://toml.io/en/v1.0.0) that configuration files need: tables,
+// bare and dotted keys, strings on one line, integers, booleans, comments. Everything else is
+// refused by name, so every accepted file means the same to any TOML reader.
 //
-// Of our own, because TOMLKit brings Foundation with its ICU tables into the matching daemon (55 MB
-// of address space, 10 MB resident), does not report the line of a value, and stops at the first
-// error.
+// TOMLKit would bring Foundation with its ICU tables into the matching daemon (55 MB of address
+// space, 10 MB resident), does not report the line of a value, and stops at the first error.
 
 /// A value in a configuration file.
 enum TOMLValue: Hashable, Sendable {
@@ -15,7 +14,7 @@ enum TOMLValue: Hashable, Sendable {
     /// `true` or `false`.
     case boolean(Bool)
 
-    /// What it is, for messages.
+    /// Its kind, for messages.
     var kindName: String {
         switch self {
         case .string: "a string"
@@ -25,7 +24,7 @@ enum TOMLValue: Hashable, Sendable {
     }
 }
 
-/// The entries of a configuration file, in order, and what is wrong with its form.
+/// The entries of a configuration file, in order, and its syntax errors.
 struct TOMLDocument {
     /// One `key = value`.
     struct Entry: Hashable, Sendable {
@@ -37,9 +36,9 @@ struct TOMLDocument {
         var value: TOMLValue
     }
 
-    /// Entries whose form is right, in the order of the file.
+    /// Well-formed entries, in the order of the file.
     private(set) var entries: [Entry] = []
-    /// What is wrong, in the order of the file.
+    /// The errors, in the order of the file.
     var problems: [SettingsError.Problem] = []
 
     private var table = ""
@@ -91,7 +90,7 @@ struct TOMLDocument {
         try line.end()
         table = name
         guard tables.insert(name).inserted else {
-            throw LineError("table [\(name)] is here twice: put its keys together")
+            throw LineError("table [\(name)] appears twice: put its keys together")
         }
     }
 
@@ -109,13 +108,13 @@ struct TOMLDocument {
             throw LineError(error.text, key: key)
         }
         guard keys.insert(key).inserted else {
-            throw LineError("the key is here twice", key: key)
+            throw LineError("the key appears twice", key: key)
         }
         entries.append(Entry(line: number, key: key, value: value))
     }
 }
 
-/// What is wrong with a line.
+/// The error of a line.
 private struct LineError: Error {
     var text: String
     var key: String
@@ -134,7 +133,7 @@ private struct Line {
 
     var next: Unicode.Scalar? { offset < text.count ? text[offset] : nil }
 
-    /// Whether nothing but a comment is left.
+    /// Whether only a comment is left.
     var isAtEnd: Bool { next == nil || next == "#" }
 
     mutating func skipBlanks() {
@@ -147,7 +146,7 @@ private struct Line {
         return true
     }
 
-    /// Passes the end of a line, with its comment.
+    /// Checks the end of a line, with its comment.
     mutating func end() throws(LineError) {
         skipBlanks()
         guard isAtEnd else { throw LineError("expected the end of the line after it") }
@@ -199,7 +198,7 @@ private struct Line {
         throw LineError("expected a whole number, true, false or a string in quotes")
     }
 
-    /// A TOML integer: sign, underscores between digits, 0x, 0o and 0b; nil when it is none.
+    /// A TOML integer: sign, underscores between digits, 0x, 0o and 0b; nil if it is not one.
     private static func integer(_ word: String) -> Int64? {
         var digits = Substring(word)
         var radix = 10

@@ -20,7 +20,7 @@ public enum Clock {
         _ = unsafe nanosleep(&time, nil)
     }
 
-    /// Hints to the processor that this is a turn of a spin loop.
+    /// Hints to the processor that this is a spin loop.
     @inline(__always) public static func relax() { bourse_relax() }
 
     private static func read(_ clock: clockid_t) -> Int64 {

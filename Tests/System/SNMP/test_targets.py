@@ -201,12 +201,12 @@ def test_a_credential_that_systemd_passes_is_used(gear):
 
 
 @pytest.mark.parametrize("key, value, problem", [
-    ("address", "ups.example:161", "and no name"),
+    ("address", "ups.example:161", "not a name"),
     ("kind", "toaster", "expected one of ups"),
     ("auth", "MD5", "expected one of SHA"),
     ("priv", "DES", "expected one of AES"),
     ("credential", "../../etc/shadow", "a name, not a path"),
-    ("walk", "x 1.2.three", "no object identifier"),
+    ("walk", "x 1.2.three", "not an object identifier"),
     ("passphrase", "12345678", "unknown key"),
     ("ports", "one", "1 to 64 numbers"),
 ])

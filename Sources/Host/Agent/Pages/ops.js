@@ -1,5 +1,5 @@
-// The ops page: asks the agent for its state each second and draws it. Nothing comes from
-// elsewhere, and no text of the host is ever read as markup.
+// The ops page: fetches the agent's state each second and draws it. Nothing comes from elsewhere, and
+// no text of the host is interpreted as markup.
 "use strict";
 
 const samplesMax = 300;
@@ -61,7 +61,7 @@ function plural(number, noun) {
   return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-// --- small pictures over time ---
+// --- charts ---
 
 function note(name, value) {
   const values = series.get(name) ?? [];
@@ -74,7 +74,7 @@ function note(name, value) {
 function path(values, width, height) {
   const known = values.filter((value) => value !== null);
   const top = Math.max(...known, 1e-9);
-  // What is known fills the picture, once it is a minute.
+  // The samples fill the chart once they cover a minute.
   const span = Math.max(values.length, 60);
   const at = (index) => (index + span - values.length) * width / (span - 1);
   let line = "", area = "", begin = null;
@@ -89,7 +89,7 @@ function path(values, width, height) {
   return { line, area };
 }
 
-/// Draws a named series: its newest value as text, and its course.
+/// Draws a named series: its newest value as text, and a curve.
 function chart(place, name, title, shown) {
   const values = series.get(name) ?? [null];
   const value = values[values.length - 1];
@@ -158,7 +158,7 @@ function finding(check, now) {
   if (check.failures > 0) limits.push(`failed ${times(check.failures)}`);
   if (limits.length) box.append(make("p", limits.join(", ")));
   if (check.changes.length) {
-    box.append(make("p", `The agent can put it right: boursectl fix ${check.name} --apply`));
+    box.append(make("p", `The agent can fix it: boursectl fix ${check.name} --apply`));
     box.append(make("pre", check.changes.join("\n")));
   }
   if (check.advice.length) box.append(make("pre", check.advice.join("\n")));
@@ -181,13 +181,13 @@ function showChecks(state) {
   });
   const wrong = checks.filter((check) => check.state !== "ok");
   byID("findings").replaceChildren(
-    ...(wrong.length ? boxes(wrong) : [make("p", "Everything is as it should be.")]));
+    ...(wrong.length ? boxes(wrong) : [make("p", "All checks are ok.")]));
   if (byID("good").open) {
     byID("fine").replaceChildren(...boxes(checks.filter((check) => check.state === "ok")));
   }
 }
 
-// --- the whole ---
+// --- state ---
 
 function showExchange(state) {
   const now = state.exchange;
@@ -202,8 +202,8 @@ function showExchange(state) {
   const place = byID("charts");
   chart(place, "commands", "commands a second", count);
   chart(place, "fsync", "fsync, 99th percentile", micros);
-  chart(place, "lag", "applied, not released", count);
-  chart(place, "ingress", "commands' ring", percent);
+  chart(place, "lag", "applied but not released", count);
+  chart(place, "ingress", "command ring", percent);
   chart(place, "log", "log ring", percent);
   chart(place, "connections", "connections", count);
 }
@@ -239,7 +239,7 @@ function showRest(state) {
       [unit.active === "unknown" ? "unknown" : `${unit.active} (${unit.sub})`, active(unit)],
       ago(unit.since, state.time), unit.pid ? String(unit.pid) : "–", String(unit.restarts),
       bytes(unit.memoryBytes), unit.status,
-    ]), "no unit is declared");
+    ]), "no units are declared");
   table("threads",
     [["thread"], ["unit"], ["CPU", "number"], ["allowed"], ["declared", "number"],
       ["preempted", "number"]],
@@ -249,21 +249,21 @@ function showRest(state) {
         thread.declared !== null && thread.declared !== thread.cpu ? "bad" : ""],
       thread.allowed, thread.declared === null ? "–" : String(thread.declared),
       count(thread.nonvoluntary),
-    ]), "no daemon's threads are known: systemd knows which processes they are");
+    ]), "no daemon's threads are known: systemd does not report their processes");
   table("queues",
     [["interface"], ["queue"], ["interrupt", "number"], ["CPUs"], ["packets", "number"],
       ["drops", "number"]],
     state.queues.map((queue) => [
       queue.nic, queue.queue, queue.irq === null ? "–" : String(queue.irq), queue.cpus || "–",
       count(queue.packets), count(queue.drops),
-    ]), "no interface has a device");
+    ]), "no interface with a device");
   for (const disk of state.disks) {
     const name = `${disk.disk}, ${bytes(disk.sizeBytes)}`;
     const place = byID("disks");
     chart(place, `busy-${disk.disk}`, `${name}: busy`, percent);
-    chart(place, `write-${disk.disk}`, `${disk.disk}: a write`, micros);
+    chart(place, `write-${disk.disk}`, `${disk.disk}: write time`, micros);
     if (series.get(`flush-${disk.disk}`).some((value) => value !== null)) {
-      chart(place, `flush-${disk.disk}`, `${disk.disk}: a flush`, micros);
+      chart(place, `flush-${disk.disk}`, `${disk.disk}: flush time`, micros);
     }
   }
   byID("directories").replaceChildren(...state.directories.map((directory) => {
@@ -290,7 +290,7 @@ function show(state) {
   set(byID("version"), `bourse-agentd ${state.version}, a round takes `
     + `${micros(state.roundNanos / 1000)}`);
   showChecks(state);
-  // A round is shown once: pictures over time have one value of it.
+  // Each round is drawn once: charts have one value per round.
   if (!last || state.time !== last.time) {
     sample(state, last);
     showExchange(state);
@@ -312,7 +312,7 @@ async function get(path) {
   return answer.json();
 }
 
-/// What was before this page: the agent's last minutes.
+/// Loads the agent's last minutes, from before this page was opened.
 async function begin() {
   let before = null;
   for (const round of await get("/v1/trend")) {
@@ -333,9 +333,9 @@ async function turn() {
     if (still === 0) answered = began;
     show(state);
     complain(still > 5000
-      ? `The agent answers, but has looked at nothing for ${Math.round(still / 1000)} s.` : "");
+      ? `The agent answers, but has made no checks for ${Math.round(still / 1000)} s.` : "");
   } catch (fault) {
-    const since = last ? `, and shows ${new Date(last.time / 1e6).toLocaleTimeString()}` : "";
+    const since = last ? `; it shows the state at ${new Date(last.time / 1e6).toLocaleTimeString()}` : "";
     complain(`The agent does not answer. This page is not live${since}.`);
   }
   setTimeout(turn, Math.max(100, 1000 - (Date.now() - began)));

@@ -3,6 +3,7 @@
 
 import Configuration
 import Glibc
+import Platform
 import Slabs
 import Terms
 import Testing
@@ -186,18 +187,17 @@ private func problems(_ text: String) -> [String] {
     @Test func `a key of an earlier version is reported as one to remove`() {
         #expect(
             problems("[gatewayd]\nthreads = 1") == [
-                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
-                    + "anything, for a gateway is one event loop around its replica: remove the "
-                    + "line"
+                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key was removed; it had no "
+                    + "effect, as a gateway is one event loop around its replica: remove the line"
             ])
     }
 
     @Test(arguments: [",", "a,", "a b", "%", "a,,b", "a, %", " "])
-    func `a list of users is names with commas between`(text: String) {
+    func `a list of users is names separated by commas`(text: String) {
         #expect(
             problems("[matchd]\noperator_users = \"\(text)\"") == [
                 "/etc/bourse/bourse.toml:2: matchd.operator_users: expected names of users, and of "
-                    + "groups as %name, with commas between"
+                    + "groups as %name, separated by commas"
             ])
     }
 
@@ -239,13 +239,13 @@ private func problems(_ text: String) -> [String] {
         ("listen = \"127.0.0.1.example:9467\"", "expected a loopback address"),
         ("listen = \"9467\"", "expected host:port"),
         ("automatic = 1", "expected true or false, not a number"),
-        ("allow = \"rps rps\"", "a word is here twice"),
+        ("allow = \"rps rps\"", "a word is listed twice"),
         ("interfaces = \"eth0:0\"", "expected names with or without a number of queues"),
         ("interfaces = \"eth0:four\"", "expected names with or without a number of queues"),
         ("thresholds = \"disk.space\"", "expected a check's kind with two whole numbers"),
         ("thresholds = \"disk.space=80\"", "expected a check's kind with two whole numbers"),
         ("thresholds = \"disk.space=80:9x\"", "expected a check's kind with two whole numbers"),
-        ("thresholds = \"a=1:2 a=3:4\"", "a kind is here twice"),
+        ("thresholds = \"a=1:2 a=3:4\"", "a kind is listed twice"),
         ("units = \"bourse-matchd\"", "expected names of services"),
         ("units = \"a/../b.service\"", "expected names of services"),
         ("socket = \"\"", "expected a path"),
@@ -272,8 +272,8 @@ private func problems(_ text: String) -> [String] {
     @Test func `a TCP listener needs a key`() {
         #expect(
             problems("[matchd]\nlisten = \"0.0.0.0:7400\"") == [
-                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients must prove that they know "
-                    + "a key: set matchd.link_key to its file"
+                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients need a key to authenticate: "
+                    + "set matchd.link_key to its file"
             ])
     }
 
@@ -315,8 +315,8 @@ private func problems(_ text: String) -> [String] {
         ("# \u{1}", "control character in a comment"),
         ("[a", "expected ] after the table's name"),
         ("[[a]]", "arrays of tables are not used here"),
-        ("[a]\n[a]", "table [a] is here twice: put its keys together"),
-        ("[matchd]\ncpu = 1\ncpu = 1", "the key is here twice"),
+        ("[a]\n[a]", "table [a] appears twice: put its keys together"),
+        ("[matchd]\ncpu = 1\ncpu = 1", "the key appears twice"),
     ])
     func `what is not well formed is reported`(text: String, expected: String) {
         let found = problems(text)
@@ -349,10 +349,10 @@ private func problems(_ text: String) -> [String] {
             try Settings.load(path: "/nowhere/at all/bourse.toml")
         }
         #expect(
-            missing?.description == "/nowhere/at all/bourse.toml: no such file: name one with "
-                + "--config, or make one with `boursectl init`")
+            missing?.description == "/nowhere/at all/bourse.toml: no such file: give one with "
+                + "--config, or write one with `boursectl init`")
         let directory = #expect(throws: SettingsError.self) { try Settings.load(path: "/") }
-        #expect(directory?.description == "/: is a directory: name the file in it")
+        #expect(directory?.description == "/: is a directory: give the file in it")
     }
 
     @Test func `addresses are read as they are printed`() {
@@ -383,12 +383,15 @@ private func problems(_ text: String) -> [String] {
     }
 
     @Test func `the example file is the settings' own text, and gives the defaults`() throws {
-        // Tests/LogTests/ConfigurationTests.swift is three steps below the checkout.
+        // Tests/SystemTests/ConfigurationTests.swift is three steps below the checkout.
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let path = "/\(root)/etc/bourse.toml"
-        if unsafe getenv("BOURSE_RECORD") != nil { try write(Settings.text(), to: path) }
+        if unsafe getenv("BOURSE_RECORD") != nil {
+            try File.replace(path, with: Array(Settings.text().utf8), mode: 0o644)
+        }
         let settings = try Settings.load(path: path)
-        #expect(try String(decoding: contents(of: path), as: UTF8.self) == Settings.text())
+        let bytes = try File(path, .read).read(count: Settings.fileBytesMax)
+        #expect(String(decoding: bytes, as: UTF8.self) == Settings.text())
         #expect(settings == Settings.defaults(state: settings.state))
     }
 
@@ -401,21 +404,4 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.state == "/var/lib/bourse")
         #expect(settings.matchd.socket == "/var/lib/bourse/run/match.sock")
     }
-}
-
-/// What the system said.
-private struct Failure: Error { var code: Int32 }
-
-private func contents(of path: String) throws -> [UInt8] {
-    guard let file = unsafe fopen(path, "r") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: Settings.fileBytesMax)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return Array(bytes[..<count])
-}
-
-private func write(_ text: String, to path: String) throws {
-    guard let file = unsafe fopen(path, "w") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    guard unsafe fputs(text, file) >= 0 else { throw Failure(code: errno) }
 }

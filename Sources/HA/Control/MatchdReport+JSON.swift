@@ -1,0 +1,101 @@
+// A report in a line.
+
+public import Failover
+public import JSON
+
+extension MatchdState {
+    var text: String {
+        switch self {
+        case .recovered: "recovered"
+        case .following(isConfirmed: true): "following"
+        case .following(isConfirmed: false): "unconfirmed"
+        case .promised: "promised"
+        case .leading: "leading"
+        case .sealed: "sealed"
+        case .stopped: "stopped"
+        }
+    }
+
+    init?(text: String) {
+        switch text {
+        case "recovered": self = .recovered
+        case "following": self = .following(isConfirmed: true)
+        case "unconfirmed": self = .following(isConfirmed: false)
+        case "promised": self = .promised
+        case "leading": self = .leading
+        case "sealed": self = .sealed
+        case "stopped": self = .stopped
+        default: return nil
+        }
+    }
+}
+
+extension PeerReport {
+    var json: JSONValue {
+        [
+            "replica": .replica(replica), "echoedAt": .moment(echoedAt),
+            "matched": .number(matched), "waitingSince": .moment(waitingSince),
+            "promise": .number(promise), "lacksAcknowledged": .bool(lacksAcknowledged),
+        ]
+    }
+
+    init?(_ json: JSONValue) {
+        var isWrong = false
+        guard let replica = json["replica"]?.replica, let matched = json["matched"]?.count,
+            let promise = json["promise"]?.epoch, let lacks = json["lacksAcknowledged"]?.flag
+        else { return nil }
+        self.init(
+            replica: replica, echoedAt: json.optional("echoedAt", &isWrong, \.moment),
+            matched: matched, waitingSince: json.optional("waitingSince", &isWrong, \.moment),
+            promise: promise, lacksAcknowledged: lacks)
+        if isWrong { return nil }
+    }
+}
+
+extension MatchdReport {
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "process": .id(process.number), "ordersRun": .id(ordersRun),
+            "ordersDone": .number(ordersDone), "state": .string(state.text),
+            "epoch": .number(epoch), "replica": .replica(replica), "promise": .number(promise),
+            "end": .number(end), "endEpoch": .number(endEpoch), "durable": .number(durable),
+            "commitPoint": .number(commitPoint), "oldestWaiting": .moment(oldestWaiting),
+            "heardAt": .moment(heardAt), "isHandedOver": .bool(isHandedOver),
+            "epochStart": .number(epochStart), "requirement": .replica(requirement),
+            "holdsLease": .bool(holdsLease), "isLinkOpen": .bool(isLinkOpen),
+            "isIntakeHeld": .bool(isIntakeHeld), "peer": peer?.json ?? .null,
+        ]
+    }
+
+    /// Reads `json`; nil when a member is missing or of another kind. Unknown members are skipped.
+    public init?(_ json: JSONValue) {
+        guard let process = json["process"]?.id, let ordersRun = json["ordersRun"]?.id,
+            let ordersDone = json["ordersDone"]?.count,
+            let state = json["state"]?.text.flatMap(MatchdState.init(text:)),
+            let epoch = json["epoch"]?.epoch, let replica = json["replica"]?.replica,
+            let promise = json["promise"]?.epoch, let end = json["end"]?.count,
+            let endEpoch = json["endEpoch"]?.epoch, let durable = json["durable"]?.count,
+            let commitPoint = json["commitPoint"]?.count,
+            let isHandedOver = json["isHandedOver"]?.flag,
+            let epochStart = json["epochStart"]?.count, let holdsLease = json["holdsLease"]?.flag,
+            let isLinkOpen = json["isLinkOpen"]?.flag,
+            let isIntakeHeld = json["isIntakeHeld"]?.flag
+        else { return nil }
+        self.init(
+            process: ProcessNumber(process), state: state, epoch: epoch, replica: replica,
+            promise: promise, end: end, endEpoch: endEpoch, durable: durable,
+            commitPoint: commitPoint)
+        var isWrong = false
+        (self.ordersRun, self.ordersDone) = (ordersRun, ordersDone)
+        oldestWaiting = json.optional("oldestWaiting", &isWrong, \.moment)
+        heardAt = json.optional("heardAt", &isWrong, \.moment)
+        self.isHandedOver = isHandedOver
+        self.epochStart = epochStart
+        requirement = json.optional("requirement", &isWrong, \.replica)
+        (self.holdsLease, self.isLinkOpen) = (holdsLease, isLinkOpen)
+        self.isIntakeHeld = isIntakeHeld
+        peer = json.optional("peer", &isWrong, PeerReport.init(_:))
+        if isWrong { return nil }
+    }
+}

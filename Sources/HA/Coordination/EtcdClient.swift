@@ -1,0 +1,268 @@
+// The record and the floor in etcd 3.4, through its JSON gateway. A request has a definite answer
+// or none; and one that gave none may still be carried out later.
+//
+// All that decides something is a transaction that writes: it goes through the log of etcd's
+// members, so it needs a majority and sees all that came before. There are no leases, watches,
+// deletes, revisions or plain reads.
+
+public import Failover
+internal import JSON
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+internal import Synchronization
+
+/// How etcd is reached.
+public struct EtcdSettings: Hashable, Sendable {
+    /// The members; the own one first.
+    public var endpoints: [EtcdEndpoint]
+    /// What https needs.
+    public var certificates: EtcdCertificates?
+    /// The cluster id that this host belongs to; nil: not known yet, and whatever answers is taken.
+    public var clusterID: UInt64?
+    /// What all keys begin with.
+    public var prefix = "/bourse/"
+    /// After how many milliseconds without an answer the next member is asked.
+    public var endpointMillis: Int64 = 200
+
+    /// These members, all else by default.
+    public init(
+        endpoints: [EtcdEndpoint], certificates: EtcdCertificates? = nil, clusterID: UInt64? = nil
+    ) {
+        self.endpoints = endpoints
+        self.certificates = certificates
+        self.clusterID = clusterID
+    }
+
+    /// The record's key.
+    public var recordKey: String { prefix + "record" }
+    /// The floor's key.
+    public var floorKey: String { prefix + "floor" }
+    /// What a host's readings write.
+    func readingKey(_ host: HostName) -> String { prefix + "reading/" + host.text }
+}
+
+/// What became of a transaction that compares and writes.
+public enum EtcdAnswer: Hashable, Sendable {
+    /// It wrote, this time or when it was sent before.
+    case done
+    /// The record had this value. It wrote nothing, and will not.
+    case notDone(ClusterRecord)
+    /// Neither is known: it may have written, or may yet.
+    case unknown(EtcdError)
+
+    /// The same without the reason.
+    public var swapAnswer: SwapAnswer {
+        switch self {
+        case .done: .done
+        case .notDone(let record): .notDone(record)
+        case .unknown: .unknown
+        }
+    }
+}
+
+/// Record and floor, as one transaction read them.
+public struct EtcdReading: Hashable, Sendable {
+    /// The record; nil: there is none.
+    public let record: ClusterRecord?
+    /// The floor; 0 where there is no record.
+    public let floor: UInt64
+
+    /// That reading.
+    public init(record: ClusterRecord?, floor: UInt64) {
+        (self.record, self.floor) = (record, floor)
+    }
+}
+
+/// A client of one etcd. Any task may use it; an operation ends within `endpointMillis` for each
+/// member.
+public final class EtcdClient: Sendable {
+    /// How etcd is reached.
+    public let settings: EtcdSettings
+    private let transport: EtcdTransport
+    /// The member that answered last: it is asked first.
+    private let first = Atomic<Int>(0)
+
+    /// A client. Reads the certificates, and connects to nothing yet.
+    public init(_ settings: EtcdSettings) throws(EtcdError) {
+        guard !settings.endpoints.isEmpty, settings.endpoints.count <= 16 else {
+            throw .settings("it needs 1 to 16 endpoints")
+        }
+        if settings.endpoints.contains(where: \.isSecure), settings.certificates == nil {
+            throw .settings("https needs certificates")
+        }
+        self.settings = settings
+        transport = EtcdTransport(
+            loop: MultiThreadedEventLoopGroup.singleton.any(),
+            context: try settings.certificates?.context())
+    }
+
+    // MARK: Record and floor
+
+    /// Puts the swap's value where the record has the whole value that it compares. Sent again
+    /// after it was done, it is done.
+    public func swap(_ swap: RecordSwap) async -> EtcdAnswer {
+        var puts = [EtcdOperation.put(key: settings.recordKey, value: swap.value.text)]
+        if let floor = swap.floor {
+            puts.append(.put(key: settings.floorKey, value: FloorText.text(floor)))
+        }
+        let answer = await write(
+            EtcdTransaction(
+                comparisons: [.equals(key: settings.recordKey, value: swap.compared.text)],
+                then: puts, otherwise: [.get(key: settings.recordKey)]))
+        return answer == .notDone(swap.value) ? .done : answer
+    }
+
+    /// Puts the floor while the record has this value and the floor is no higher. What comes late
+    /// does not lower it: texts of one length compare as their numbers.
+    public func put(_ floor: FloorPut) async -> EtcdAnswer {
+        await write(
+            EtcdTransaction(
+                comparisons: [
+                    .equals(key: settings.recordKey, value: floor.compared.text),
+                    .isBelow(key: settings.floorKey, value: FloorText.above(floor.sequence)),
+                ],
+                then: [.put(key: settings.floorKey, value: FloorText.text(floor.sequence))],
+                otherwise: [.get(key: settings.recordKey)]))
+    }
+
+    /// Writes the first record of an etcd, with its floor, where there is neither. Sent again after
+    /// it was done, it is done. The record's attempt must be fresh: a swap for an earlier etcd may
+    /// compare no value of this one.
+    public func create(_ record: ClusterRecord, floor: UInt64) async -> EtcdAnswer {
+        let answer = await write(
+            EtcdTransaction(
+                comparisons: [
+                    .isMissing(key: settings.recordKey), .isMissing(key: settings.floorKey),
+                ],
+                then: [
+                    .put(key: settings.recordKey, value: record.text),
+                    .put(key: settings.floorKey, value: FloorText.text(floor)),
+                ],
+                otherwise: [.get(key: settings.recordKey)]))
+        return answer == .notDone(record) ? .done : answer
+    }
+
+    /// Reads record and floor in one transaction, which also writes a key of `host`: what it reads
+    /// is the newest, of a majority.
+    public func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading {
+        let outcome = try await run(
+            EtcdTransaction(then: [
+                .put(key: settings.readingKey(host), value: String(number)),
+                .get(key: settings.recordKey), .get(key: settings.floorKey),
+            ]))
+        switch (outcome.found[0], outcome.found[1]) {
+        case (nil, nil): return EtcdReading(record: nil, floor: 0)
+        case (let record?, let floor?):
+            return EtcdReading(record: try self.record(record), floor: try self.floor(floor))
+        default: throw .noRecord
+        }
+    }
+
+    private func write(_ transaction: EtcdTransaction) async -> EtcdAnswer {
+        do throws(EtcdError) {
+            let outcome = try await run(transaction)
+            if outcome.succeeded { return .done }
+            guard let text = outcome.found[0] else { return .unknown(.noRecord) }
+            return .notDone(try record(text))
+        } catch {
+            return .unknown(error)
+        }
+    }
+
+    private func record(_ text: [UInt8]) throws(EtcdError) -> ClusterRecord {
+        do throws(RecordError) {
+            return try ClusterRecord(parsing: text)
+        } catch {
+            throw .value(key: settings.recordKey, error)
+        }
+    }
+
+    private func floor(_ text: [UInt8]) throws(EtcdError) -> UInt64 {
+        do throws(RecordError) {
+            return try FloorText.parse(text)
+        } catch {
+            throw .value(key: settings.floorKey, error)
+        }
+    }
+
+    // MARK: Members
+
+    /// The members, as one that answers lists them: to show, not to decide on.
+    public func members() async throws(EtcdError) -> [EtcdMember] {
+        try await ask("/v3/cluster/member/list", "{}") { json in
+            json["members"]?.rows(EtcdMember.init)
+        }
+    }
+
+    /// How one member is: to show, not to decide on.
+    public func status(of endpoint: EtcdEndpoint) async throws(EtcdError) -> EtcdMemberStatus {
+        let result = await post(endpoint, "/v3/maintenance/status", "{}", EtcdMemberStatus.init)
+        switch result {
+        case .success(let status): return status
+        case .failure(.mute(let why)): throw .unreachable([why])
+        case .failure(.elsewhere(let error)): throw error
+        }
+    }
+
+    // MARK: Requests
+
+    private func run(_ transaction: EtcdTransaction) async throws(EtcdError) -> EtcdOutcome {
+        try await ask("/v3/kv/txn", transaction.json.compact) { json in
+            EtcdOutcome(json, of: transaction)
+        }
+    }
+
+    /// Asks the members in turn until one answers; `read` gives nil for what is no answer.
+    private func ask<Answer>(
+        _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
+    ) async throws(EtcdError) -> Answer {
+        let begin = first.load(ordering: .relaxed)
+        var reasons: [String] = []
+        var elsewhere: EtcdError?
+        for turn in settings.endpoints.indices {
+            let index = (begin + turn) % settings.endpoints.count
+            switch await post(settings.endpoints[index], path, body, read) {
+            case .success(let answer):
+                first.store(index, ordering: .relaxed)
+                return answer
+            case .failure(.mute(let why)): reasons.append(why)
+            case .failure(.elsewhere(let error)): elsewhere = error
+            }
+        }
+        throw elsewhere ?? .unreachable(reasons)
+    }
+
+    /// Why one member's answer does not count.
+    private enum Failure: Error {
+        case mute(String)
+        case elsewhere(EtcdError)
+    }
+
+    private func post<Answer>(
+        _ endpoint: EtcdEndpoint, _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
+    ) async -> Result<Answer, Failure> {
+        let response: EtcdResponse
+        do {
+            response = try await transport.post(
+                endpoint, path, body, within: .milliseconds(settings.endpointMillis))
+        } catch {
+            return .failure(.mute("\(endpoint): \(error)"))
+        }
+        let json = JSONValue(parsing: response.body)
+        guard response.status == 200 else {
+            let why = json?["message"]?.text ?? json?["error"]?.text ?? "no reason"
+            return .failure(.mute("\(endpoint): status \(response.status), \(why.prefix(200))"))
+        }
+        guard let json, let id = JSONValue.etcdNumber(json["header"]?["cluster_id"]), id > 0 else {
+            return .failure(.mute("\(endpoint): its answer is not etcd's"))
+        }
+        if let expected = settings.clusterID, id != expected {
+            return .failure(.elsewhere(.otherCluster(expected: expected, found: id)))
+        }
+        guard let answer = read(json) else {
+            return .failure(.mute("\(endpoint): its answer is not one to the request"))
+        }
+        return .success(answer)
+    }
+}

@@ -1,0 +1,73 @@
+// Where etcd is, and with which certificates it is spoken to.
+
+internal import NIOSSL
+
+/// A member's address for clients.
+public struct EtcdEndpoint: Hashable, Sendable, CustomStringConvertible {
+    /// Whether TLS is spoken, with both sides' certificates.
+    public let isSecure: Bool
+    /// Name or address.
+    public let host: String
+    /// Port, from 1.
+    public let port: Int
+
+    /// The endpoint of `https://HOST:PORT` or `http://HOST:PORT`, IPv6 addresses in brackets; nil
+    /// for any other text.
+    public init?(_ url: String) {
+        isSecure = url.hasPrefix("https://")
+        guard isSecure || url.hasPrefix("http://") else { return nil }
+        let rest = url.dropFirst(isSecure ? 8 : 7)
+        guard let colon = rest.lastIndex(of: ":"),
+            let port = UInt16(rest[rest.index(after: colon)...]), port > 0
+        else { return nil }
+        var host = rest[..<colon]
+        if host.first == "[", host.last == "]" {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        let isHost = host.utf8.allSatisfy { byte in
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                || [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: ":")].contains(byte)
+        }
+        guard !host.isEmpty, host.utf8.count <= 253, isHost else { return nil }
+        (self.host, self.port) = (String(host), Int(port))
+    }
+
+    /// The URL.
+    public var description: String { "\(isSecure ? "https" : "http")://\(authority)" }
+
+    /// Host and port, as an HTTP request names them.
+    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// The files that TLS to etcd needs, all PEM.
+public struct EtcdCertificates: Hashable, Sendable {
+    /// The cluster's own authority; no other is trusted.
+    public let authority: String
+    /// This host's certificate.
+    public let certificate: String
+    /// Its key.
+    public let key: String
+
+    /// Those files, by path.
+    public init(authority: String, certificate: String, key: String) {
+        (self.authority, self.certificate, self.key) = (authority, certificate, key)
+    }
+
+    /// What connections are made with. It reads the files, once.
+    func context() throws(EtcdError) -> NIOSSLContext {
+        do {
+            var settings = TLSConfiguration.makeClientConfiguration()
+            settings.minimumTLSVersion = .tlsv13
+            settings.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authority))
+            settings.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate)
+                .map { .certificate($0) }
+            settings.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+            return try NIOSSLContext(configuration: settings)
+        } catch {
+            throw .certificates("\(authority), \(certificate), \(key): \(error)")
+        }
+    }
+}
