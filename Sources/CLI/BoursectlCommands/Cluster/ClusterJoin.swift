@@ -50,10 +50,8 @@ struct ClusterJoinCommand: ParsableCommand {
         guard let own = plan.member(host) else {
             throw CommandError("\(host) is no host of this cluster")
         }
-        let etcd = EtcdUnit(plan: plan, host: own, files: setup.files)
-        try etcd.setUp()
         if let done = EtcdUnit.stopUnused() { Terminal.warn(done) }
-        try etcd.start()
+        try EtcdUnit(plan: plan, host: own, files: setup.files).start()
         give(plan, own)
     }
 
@@ -83,6 +81,7 @@ struct ClusterJoinCommand: ParsableCommand {
         var request = JoinRequest(
             secret: token.secret, host: host, address: address,
             request: try authority.makeRequest(host))
+        request.hasMember = EtcdUnit.hasData
         request.journal = try setup.journalIdentity().map { "\($0)" } ?? ""
         let reply = try client.ask(request)
         guard let own = reply.plan.member(host) else {
@@ -91,6 +90,8 @@ struct ClusterJoinCommand: ParsableCommand {
         try setup.checkConfiguration(reply.plan, host: host)
         if own != reply.plan.witness { try fill(reply, own, setup) }
         try authority.store(certificate: reply.certificate)
+        // With its data lost, the first host has replaced the member, or etcd has not begun.
+        try EtcdUnit(plan: reply.plan, host: own, files: setup.files).setUp(isAdded: reply.isAdded)
         // The plan is last: with it this host has everything.
         try setup.keep(reply.plan)
         client.finish()

@@ -84,6 +84,19 @@ struct EtcdProgram {
         throw failure ?? CommandError("etcd took the first record and does not have it")
     }
 
+    /// Replaces the member at this URL by one that begins empty.
+    func replaceMember(_ name: String, at url: String) throws(CommandError) {
+        let list = try run(["member", "list"], urls, isJSON: false)
+        for line in list.split(separator: "\n") {
+            // ID, state, name, peer URLs, client URLs; one that never started has no name.
+            let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+                .map { $0.drop { $0 == " " } }
+            guard fields.count > 3, fields[3] == url else { continue }
+            _ = try run(["member", "remove", String(fields[0])], urls)
+        }
+        _ = try run(["member", "add", name, "--peer-urls=\(url)"], urls)
+    }
+
     private func run(
         _ words: [String], _ endpoints: [String], input: String = "", isJSON: Bool = true
     ) throws(CommandError) -> String {

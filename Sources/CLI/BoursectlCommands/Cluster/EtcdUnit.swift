@@ -26,8 +26,9 @@ struct EtcdUnit {
         (self.plan, self.host, self.files) = (plan, host, files)
     }
 
-    /// The settings as environment variables of etcd(1), 3.4: what the unit reads.
-    var settings: String {
+    /// The settings as environment variables of etcd(1), 3.4: what the unit reads. `isAdded`: the
+    /// others go on already.
+    func settings(isAdded: Bool) -> String {
         let members = plan.members.map { "\($0.name)=\(plan.peerURL($0))" }
         let values: [(String, String)] = [
             ("NAME", host.name), ("DATA_DIR", Self.data),
@@ -36,7 +37,8 @@ struct EtcdUnit {
             ("LISTEN_PEER_URLS", plan.peerURL(host)),
             ("INITIAL_ADVERTISE_PEER_URLS", plan.peerURL(host)),
             ("INITIAL_CLUSTER", members.joined(separator: ",")),
-            ("INITIAL_CLUSTER_TOKEN", plan.token), ("INITIAL_CLUSTER_STATE", "new"),
+            ("INITIAL_CLUSTER_TOKEN", plan.token),
+            ("INITIAL_CLUSTER_STATE", isAdded ? "existing" : "new"),
             ("CLIENT_CERT_AUTH", "true"), ("TRUSTED_CA_FILE", files.authority),
             ("CERT_FILE", files.certificate), ("KEY_FILE", files.key),
             ("PEER_CLIENT_CERT_AUTH", "true"), ("PEER_TRUSTED_CA_FILE", files.authority),
@@ -52,9 +54,13 @@ struct EtcdUnit {
             + values.map { "ETCD_\($0)=\($1)\n" }.joined()
     }
 
-    /// Writes the settings, and makes the data directory of a member that has not begun yet.
-    func setUp() throws(CommandError) {
-        if !Directory.exists(files.etcdBegun) {
+    /// Whether the member's data is here.
+    static var hasData: Bool { Directory.exists(data + "/member") }
+
+    /// Writes the settings, and makes the data directory of a member that has not begun yet, or was
+    /// added in place of one that lost its data.
+    func setUp(isAdded: Bool = false) throws(CommandError) {
+        if isAdded || !Directory.exists(files.etcdBegun) {
             try CommandError.wrapping { () throws(SystemError) in
                 try Directory.create(Self.state, mode: 0o700)
                 for path in [Self.state, Self.data] {
@@ -65,7 +71,10 @@ struct EtcdUnit {
                 try Directory.sync(Self.state)
             }
         }
-        try TextFile.write(settings, to: files.etcd, mode: 0o640)
+        // What these say of the beginning counts for an empty directory alone.
+        if isAdded || !Directory.exists(files.etcd) || !Self.hasData {
+            try TextFile.write(settings(isAdded: isAdded), to: files.etcd, mode: 0o640)
+        }
         try files.share(files.etcd)
     }
 

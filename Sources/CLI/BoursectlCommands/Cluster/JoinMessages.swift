@@ -43,6 +43,8 @@ struct JoinRequest: Hashable {
     var request: String
     /// Whether it only renews its certificate.
     var isRenewal = false
+    /// Whether it has the data of its member of etcd.
+    var hasMember = false
     /// The identity of the journal that it has, 32 hexadecimal digits; empty: none.
     var journal = ""
 
@@ -51,7 +53,7 @@ struct JoinRequest: Hashable {
         [
             "secret": .string(hexadecimal(secret)), "host": .string(host),
             "address": .string(address), "request": .string(request),
-            "renewal": .bool(isRenewal), "journal": .string(journal),
+            "renewal": .bool(isRenewal), "member": .bool(hasMember), "journal": .string(journal),
         ]
     }
 
@@ -63,10 +65,11 @@ struct JoinRequest: Hashable {
         guard let secret = json["secret"]?.text.flatMap(hexadecimalBytes),
             let host = json["host"]?.text, let address = json["address"]?.text,
             let request = json["request"]?.text, let isRenewal = json["renewal"]?.flag,
+            let hasMember = json["member"]?.flag,
             let journal = json["journal"]?.text
         else { return nil }
         self.init(secret: secret, host: host, address: address, request: request)
-        (self.isRenewal, self.journal) = (isRenewal, journal)
+        (self.isRenewal, self.hasMember, self.journal) = (isRenewal, hasMember, journal)
     }
 }
 
@@ -78,6 +81,8 @@ struct JoinReply: Hashable {
     var plan: ClusterPlan
     /// The first host's clock, in seconds since 1970.
     var time: Int64
+    /// Whether etcd goes on already, and this host's member is one that was added to it.
+    var isAdded = false
     /// The journal's identity; empty for the witness.
     var journal = ""
     /// The first host's bourse.toml; empty for the witness.
@@ -89,7 +94,8 @@ struct JoinReply: Hashable {
     var json: JSONValue {
         [
             "certificate": .string(certificate), "plan": plan.json, "time": .number(time),
-            "journal": .string(journal), "configuration": .string(configuration),
+            "added": .bool(isAdded), "journal": .string(journal),
+            "configuration": .string(configuration),
             "sealKey": .string(hexadecimal(sealKey)),
         ]
     }
@@ -101,11 +107,13 @@ struct JoinReply: Hashable {
     init?(_ json: JSONValue) {
         guard let certificate = json["certificate"]?.text,
             let plan = json["plan"].flatMap(ClusterPlan.init), let time = json["time"]?.whole,
+            let isAdded = json["added"]?.flag,
             let journal = json["journal"]?.text, let configuration = json["configuration"]?.text,
             let sealKey = json["sealKey"]?.text.flatMap(hexadecimalBytes)
         else { return nil }
         self.init(certificate: certificate, plan: plan, time: time)
-        (self.journal, self.configuration, self.sealKey) = (journal, configuration, sealKey)
+        (self.isAdded, self.journal) = (isAdded, journal)
+        (self.configuration, self.sealKey) = (configuration, sealKey)
     }
 }
 

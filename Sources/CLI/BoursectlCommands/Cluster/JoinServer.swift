@@ -144,6 +144,12 @@ struct JoinServer {
         var reply = JoinReply(
             certificate: try authority.sign(request: request.request, for: member), plan: plan,
             time: now)
+        if !request.isRenewal, !request.hasMember, Directory.exists(files.etcdBegun) {
+            // A member that has no data must not come back under its old identity.
+            try EtcdProgram(urls: [plan.clientURL(plan.founder)], files: files)
+                .replaceMember(member.name, at: plan.peerURL(member))
+            reply.isAdded = true
+        }
         if !isWitness, !request.isRenewal {
             (reply.journal, reply.configuration) = (gifts.journal, gifts.configuration)
             reply.sealKey = gifts.sealKey
