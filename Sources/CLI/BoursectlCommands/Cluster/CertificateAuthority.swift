@@ -4,6 +4,7 @@ import Checks
 import Configuration
 import Glibc
 import Platform
+import Presentation
 import Secrets
 
 /// The files of a host's directory of certificates.
@@ -83,6 +84,12 @@ struct CertificateAuthority {
             throw CommandError("\(path) holds no certificate")
         }
         return found
+    }
+
+    /// When a certificate ends, in words: what is beyond the year 2262 is that.
+    static func time(_ seconds: Int64) -> String {
+        let (nanos, isOver) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return Readable.time(isOver ? .max : nanos, digits: 0)
     }
 
     /// SHA-256 of a certificate in DER.

@@ -109,8 +109,9 @@ struct ClusterJoins {
             guard let words = server.serveOne() else { continue }
             let invitations = try Invitations(file: setup.files.invitations)
             missing = members.map(\.name).filter { !invitations.isDone($0) }
+            // What a stranger sends must not control this terminal.
             Terminal.warn(
-                words
+                Table.printable(words)
                     + (missing.isEmpty
                         ? "" : " Waiting for \(missing.joined(separator: " and "))."))
         }

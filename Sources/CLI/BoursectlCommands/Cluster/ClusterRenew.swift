@@ -39,7 +39,7 @@ struct ClusterRenewCommand: ParsableCommand {
             own = try renewByToken(plan, setup, authority)
         }
         let ends = try CertificateAuthority.certificate(setup.files.certificate).ends
-        let text = Readable.time(ends * 1_000_000_000, digits: 0)
+        let text = CertificateAuthority.time(ends)
         common.out.give(
             ["host": .string(own.name), "expires": .string(text)],
             text: ["The certificate of \(own.name) is good until \(text)."])

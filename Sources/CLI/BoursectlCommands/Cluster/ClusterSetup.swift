@@ -22,7 +22,8 @@ struct ClusterSetup {
     init(_ common: CommonOptions, verb: String) throws(CommandError) {
         guard geteuid() == 0 else {
             throw CommandError(
-                "only root changes a cluster", repair: "sudo boursectl cluster \(verb) …",
+                "only root may do this: it needs the keys of this host",
+                repair: "sudo boursectl cluster \(verb) …",
                 code: .usage)
         }
         configuration = common.config ?? Self.installed

@@ -163,7 +163,7 @@ struct ClusterView {
     // MARK: Shown
 
     private static func time(_ seconds: Int64?) -> String? {
-        seconds.map { Readable.time($0 * 1_000_000_000, digits: 0) }
+        seconds.map(CertificateAuthority.time)
     }
 
     var json: JSONValue {

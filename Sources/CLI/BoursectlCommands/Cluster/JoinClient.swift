@@ -67,11 +67,12 @@ struct JoinClient {
                 "the first host answers in a form that is not known here",
                 repair: "install the same version on all hosts")
         }
-        let apart = Clock.realtimeNanos() / 1_000_000_000 - reply.time
-        guard abs(apart) <= JoinLimits.clockSecondsMax else {
+        let (apart, isOver) = (Clock.realtimeNanos() / 1_000_000_000)
+            .subtractingReportingOverflow(reply.time)
+        guard !isOver, apart.magnitude <= JoinLimits.clockSecondsMax else {
             throw CommandError(
-                "this host's clock is \(abs(apart)) s \(apart < 0 ? "behind" : "ahead of") the "
-                    + "first one's: certificates and logged times would not fit",
+                "this host's clock is \(apart.magnitude) s \(apart < 0 ? "behind" : "ahead of") "
+                    + "the first one's: certificates and logged times would not fit",
                 repair: "set both clocks, as by chrony, and repeat the same command")
         }
         return reply
