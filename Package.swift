@@ -178,8 +178,8 @@ let package = Package(
         daemon(
             "matchd",
             [
-                "Terms", "Engine", "Journal", "Link", "Pipeline", "Platform", "Configuration",
-                "DaemonKit", "Secrets", logging,
+                "Terms", "Engine", "Failover", "Journal", "Link", "Pipeline", "Replication",
+                "Replica", "Platform", "Configuration", "DaemonKit", "Secrets", logging,
             ]),
         daemon("helper", ["Helper", "DaemonKit", logging]),
         daemon(
@@ -224,8 +224,13 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Pipeline",
                 "Follower", "Audit", "Platform", "Secrets",
             ], exclude: ["Fixtures"]),
+        tests(
+            "ReplicationTests",
+            [
+                "Terms", "Wire", "Failover", "Journal", "Pipeline", "Replication", "Platform",
+                "Secrets",
+            ]),
         tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
-        tests("ReplicationTests", ["Platform", "Secrets"]),
         tests(
             "CoordinationTests",
             [

@@ -152,7 +152,7 @@ private func words(_ outcome: Outcome) -> String {
         #expect(words(client).contains("join this host to that cluster"))
 
         let second = try meet(server: authority.issue("alpha"), client: other)
-        #expect(code(second.client) == 20)
+        #expect([18, 19, 20].contains(code(second.client)))
         #expect(second.server == .failure(.refused(peer: "the client", alert: 48)))
     }
 
@@ -203,7 +203,7 @@ private func words(_ outcome: Outcome) -> String {
         let stranger = try Program.run(
             "/usr/bin/openssl",
             ["s_client", "-connect", server.address, "-CAfile", files.authority, version],
-            input: Array("hello".utf8), secondsMax: 20)
+            secondsMax: 20)
         guard case .failure(.handshake(_, let reason)) = server.outcome() else {
             Issue.record("the stranger got through: \(stranger.output)")
             return

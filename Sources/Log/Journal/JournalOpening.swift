@@ -89,6 +89,10 @@ extension Journal {
         return replica
     }
 
+    static func hasSegments(_ place: JournalPlace) throws(JournalError) -> Bool {
+        try !segments(place).isEmpty
+    }
+
     private static func segments(_ place: JournalPlace) throws(JournalError) -> [SegmentName] {
         guard Directory.exists(place.directory) else { return [] }
         return try SegmentName.list(place.directory)
@@ -142,7 +146,7 @@ extension Journal {
 
     /// Nothing beside the journal says that there was one. Its guards are made only when its first
     /// record is durable, so where one stands there, records are lost.
-    private static func checkNeverBegun(
+    static func checkNeverBegun(
         _ place: JournalPlace, _ snapshots: SnapshotStore
     ) throws(JournalError) {
         let (kept, replica) = (try place.keptIdentity(), try ReplicaFile(place.replicaFile))
@@ -231,6 +235,11 @@ extension JournalWriter {
             hashKeyHigh: key.high, hashKeyLow: key.low
         ).recordBytes(header)
         unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+        try appendFirst(record)
+    }
+
+    /// Writes a whole first record, durably.
+    func appendFirst(_ record: [UInt8]) throws(JournalError) {
         var failure: JournalError?
         unsafe record.withUnsafeBytes { bytes in
             do throws(JournalError) {

@@ -73,27 +73,32 @@ public final class JournalWriter: @unchecked Sendable {
     ///
     /// `identity` and `replica` are for an empty journal; of one that exists they are what
     /// `recovered` says. `place`: where its guards are, which then keep the last durable record and
-    /// a fault of the disk.
+    /// a fault of the disk. `start`: the record and its time behind which an empty journal begins,
+    /// for a snapshot stands for all up to there.
     public init(
         recovered: RecoveredJournal, identity: JournalIdentity? = nil,
-        replica: ReplicaID? = nil, place: JournalPlace? = nil, options: JournalOptions
+        replica: ReplicaID? = nil, behind start: (point: LogPoint, timestamp: Int64)? = nil,
+        place: JournalPlace? = nil, options: JournalOptions
     ) throws(JournalError) {
         precondition(recovered.isRepaired, "a journal is recovered before it is gone on with")
+        precondition(start == nil || recovered.end == nil, "only an empty journal has a start")
+        let last = start?.point ?? recovered.last
         directory = recovered.directory
         self.options = options
         self.place = place
         self.identity = recovered.identity ?? identity ?? .random()
         self.replica = replica ?? recovered.replica
-        expected = Expectation(prior: recovered.last, timestamp: recovered.lastTimestamp)
+        expected = Expectation(
+            prior: last, timestamp: start?.timestamp ?? recovered.lastTimestamp)
         markedCommit = recovered.commitPoint
-        appended = Atomic(recovered.lastSequence)
-        durable = Atomic(recovered.lastSequence)
-        committed = Atomic(recovered.commitPoint)
+        appended = Atomic(last.sequence)
+        durable = Atomic(last.sequence)
+        committed = Atomic(max(recovered.commitPoint, start?.point.sequence ?? 0))
         supply = try SegmentSupply(directory: recovered.directory, options: options)
         try latching { () throws(JournalError) in
             if let place {
                 floor = try DurableFloor(
-                    place.floorFile, identity: self.identity, sequence: recovered.lastSequence)
+                    place.floorFile, identity: self.identity, sequence: last.sequence)
             }
             try seat(recovered)
         }

@@ -162,8 +162,26 @@ public final class Pipeline: Sendable {
     public func lead(
         epoch: UInt32, _ term: TermStart, timeoutNanos: Int64 = 60_000_000_000
     ) -> Bool {
+        // In this order: the engine thread begins no term but this one.
+        stages.termWanted.withLock { $0 = term }
+        stages.epochWanted.store(epoch, ordering: .releasing)
         stages.isLeadWanted.store(true, ordering: .releasing)
         return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
+    }
+
+    /// Lets a process whose log is held (`isLogHeld`), all of it durable, follow again: the log then
+    /// comes from a primary, through a new `StandbyIntake`. False where it did not within
+    /// `timeoutNanos`.
+    public func follow(timeoutNanos: Int64 = 1_000_000_000) -> Bool {
+        stages.isFollowWanted.store(true, ordering: .releasing)
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        while !isFollowing {
+            stages.sequencerPark.unpark()
+            guard Clock.monotonicNanos() < deadline else { return false }
+            Clock.sleep(nanos: 50_000)
+        }
+        stages.isIntakeHeld.store(false, ordering: .releasing)
+        return true
     }
 
     /// What its stages have before them and behind them.
@@ -272,6 +290,7 @@ final class PipelineThreads: @unchecked Sendable {
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
+            sequencer.followAgain()
             if sequencer.isFollowing {
                 if sequencer.follow() { continue }
                 if isClosed { break }

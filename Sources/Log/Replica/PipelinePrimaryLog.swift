@@ -53,7 +53,7 @@ final class PipelinePrimaryLog: PrimaryLog {
         try parts.history.records(from: sequence)
     }
 
-    func snapshotFile(atMost: UInt64) -> SnapshotFile? { nil }
+    func snapshotFile(atMost: UInt64) -> SentSnapshot? { nil }
 
     func acknowledged(_ acknowledgement: PeerAcknowledgement) {
         parts.set.acknowledge(acknowledgement)

@@ -14,7 +14,7 @@ internal import Terms
 final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     // Unchecked: the intake belongs to whoever holds `entry`.
     private let parts: ReplicaParts
-    private let intake: StandbyIntake
+    private var intake: StandbyIntake
     private let replica: Mutex<ReplicaFile>
     private let end: @Sendable (ReplicaEnd) -> Never
     /// Closed: nothing more comes in.
@@ -32,6 +32,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
         self.end = end
         intake = StandbyIntake(
             parts.pipeline, after: parts.last, timestamp: parts.lastTimestamp)
+        bell = intake.bell
     }
 
     var identity: JournalIdentity? { parts.writer.identity }
@@ -39,7 +40,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     var last: LogPoint { entry.withLock { _ in intake.end } }
     var lastTimestamp: Int64 { entry.withLock { _ in intake.timestamp } }
     var durable: UInt64 { parts.pipeline.durable }
-    var bell: Doorbell { intake.bell }
+    let bell: Doorbell
     var failure: SinkError? { nil }
 
     /// The replica file, as it is on disk.
@@ -47,6 +48,16 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
 
     /// Takes nothing more: this process is to lead.
     func close() { entry.withLock { $0 = false } }
+
+    /// Takes what comes again: this process, which led, follows. The pipeline has written all it
+    /// had.
+    func reopen() {
+        entry.withLock { isOpen in
+            intake = StandbyIntake(
+                parts.pipeline, after: parts.writer.last, timestamp: parts.writer.lastTimestamp)
+            isOpen = true
+        }
+    }
 
     func begin(_ identity: JournalIdentity) throws(SinkError) {
         throw SinkError("this host has a journal already")

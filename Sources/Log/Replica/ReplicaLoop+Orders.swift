@@ -78,9 +78,12 @@ extension ReplicaLoop {
         _ order: MatchdOrder, _ renews: Bool, _ isConfirmed: Bool, _ forced: ForcedStart?
     ) throws(SinkError) {
         if lead != nil {
-            // A sealed primary's process has led; the next one follows.
-            if lead == .sealed { end(.ordered) }
-            return
+            guard lead == .sealed else { return }
+            // All that it wrote is released, so it follows in place.
+            guard !renews, parts.pipeline.durable == parts.pipeline.applied,
+                parts.pipeline.follow()
+            else { end(.ordered) }
+            resign()
         }
         if renews {
             try standby.renew()
@@ -89,6 +92,22 @@ extension ReplicaLoop {
         try client.follow(
             epoch: order.epoch, isConfirmed: isConfirmed, forced: forced,
             replica: standby.file.replica)
+    }
+
+    /// Leaves all that belongs to a primary.
+    private func resign() {
+        parts.set.followAgain(released: parts.pipeline.released)
+        parts.pipeline.setRole(.standby)
+        standby.reopen()
+        (lead, primary, isLinkOpen) = (nil, nil, false)
+        guard let old = server else { return }
+        server = nil
+        // It takes a moment to end, and an order must not wait for that.
+        do throws(SystemError) {
+            _ = try PinnedThread.start(name: "resign") { old.stop() }
+        } catch {
+            old.stop()
+        }
     }
 
     private func promise(_ order: MatchdOrder) throws(SinkError) {

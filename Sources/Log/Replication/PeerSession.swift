@@ -16,7 +16,7 @@ final class PeerSession {
         /// It lacks something that it acknowledged, and the gate requires it: nothing is sent
         /// before it is removed.
         case lacking(LogPoint)
-        case snapshot(SnapshotFile, offset: Int)
+        case snapshot(SentSnapshot, offset: Int)
         case disk(any RecordReader)
         case ring
     }
@@ -34,6 +34,7 @@ final class PeerSession {
     private var sent = LogPoint.start
     private var inFlight = InFlight()
     private var beaconAt: Int64 = 0
+    private var firstBeaconAt: Int64?
     private var beaconCommit: UInt64 = 0
     private var attachAt: Int64 = 0
     private(set) var report: PeerReport
@@ -77,9 +78,6 @@ final class PeerSession {
                     epoch: term.epoch, commitPoint: log.commitPoint, forced: term.forced)))
     }
 
-    /// Whether it is still to be served: its term goes on.
-    var isCurrent: Bool { log.term.epoch == epoch }
-
     /// Whether frames of the peer are wanted now.
     var reads: Bool { matching?.isFull != true }
 
@@ -97,6 +95,10 @@ final class PeerSession {
         case .appended(let acknowledgement): try take(acknowledgement, at: now)
         case .echo(let echo):
             guard echo.epoch == epoch, echo.process == process else { return }
+            // Only what was sent comes back: a lease is counted from it.
+            guard let firstBeaconAt, echo.sentAt.nanos >= firstBeaconAt,
+                echo.sentAt.nanos <= beaconAt
+            else { throw .malformed }
             report.echoedAt = now
             log.echoed(epoch: echo.epoch, sentAt: echo.sentAt)
         case .refuse(let promise, let process):
@@ -165,6 +167,7 @@ final class PeerSession {
         let isNews = commit > beaconCommit && commit == log.end
         guard isNews || now.nanos - beaconAt >= options.timing.beaconNanos else { return }
         beaconAt = now.nanos
+        firstBeaconAt = firstBeaconAt ?? beaconAt
         beaconCommit = commit
         try connection.queue(
             .beacon(
@@ -231,7 +234,7 @@ final class PeerSession {
         phase = .snapshot(file, offset: 0)
     }
 
-    private func send(_ file: SnapshotFile, _ first: Int) throws(ReplicationEnd) {
+    private func send(_ file: SentSnapshot, _ first: Int) throws(ReplicationEnd) {
         var offset = first
         var failure: SinkError?
         while offset < file.bytes, connection.queued < ReplicationConnection.queuedMax {

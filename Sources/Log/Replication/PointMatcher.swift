@@ -75,7 +75,11 @@ struct PointMatcher {
     /// Reads more of this host's journal; false where the disk does not have it yet.
     private mutating func readOwn(from sequence: UInt64) throws(SinkError) -> Bool {
         let reader: any RecordReader
-        if let open = self.reader { reader = open } else { reader = try log.records(from: sequence) }
+        if let open = self.reader {
+            reader = open
+        } else {
+            reader = try log.records(from: sequence)
+        }
         self.reader = reader
         var points: [LogPoint] = []
         _ = try unsafe reader.next(upTo: .max, bytesMax: 64 << 10) { records in

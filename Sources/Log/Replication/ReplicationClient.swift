@@ -26,8 +26,8 @@ public final class ReplicationClient: Sendable {
         init(_ state: StandbyState) { self.state = Mutex(state) }
     }
 
-    /// Waits for the order to follow. `note` gets a line about each connection that failed or ended,
-    /// at most one a second; it comes on the client's thread.
+    /// Waits for the order to follow. `note` gets a line about each connection that failed or
+    /// ended, at most one a second; it comes on the client's thread.
     public init(
         _ log: any StandbyLog, _ start: StandbyStart, _ options: ReplicationOptions,
         note: @escaping @Sendable (String) -> Void
@@ -60,8 +60,8 @@ public final class ReplicationClient: Sendable {
         }
     }
 
-    /// Stops acknowledging and echoing, then makes the promise of `epoch` durable. Records are still
-    /// taken from a primary of that or a later epoch, whom it then follows.
+    /// Stops acknowledging and echoing, then makes the promise of `epoch` durable. Records are
+    /// still taken from a primary of that or a later epoch, whom it then follows.
     public func promise(_ epoch: UInt32) throws(SinkError) {
         try change { state throws(SinkError) in
             state.hold()
@@ -141,8 +141,8 @@ private final class ClientLoop {
         }
     }
 
-    /// Whether there is an order to follow, and all that the journal has is durable: only what is on
-    /// disk is offered to a primary.
+    /// Whether there is an order to follow, and all that the journal has is durable: only what is
+    /// on disk is offered to a primary.
     private func isReady() -> Bool {
         if let failure = log.failure {
             shared.state.withLock { $0.stop(failure.description) }

@@ -33,7 +33,8 @@ enum ReplicationEnd: Error, Hashable {
 final class ReplicationConnection {
     private let stream: TLSStream
     private var decoder = ReplicationDecoder()
-    private var output: [UInt8]
+    /// Made when the first frame is queued: strangers cost nothing before.
+    private var output: [UInt8] = []
     private var (start, end) = (0, 0)
     /// What the stream waits for besides what there is to read; events of poll(2).
     private var waits: Int16 = 0
@@ -46,11 +47,9 @@ final class ReplicationConnection {
     /// Above this much that waits, no more records are queued: a beacon must not stand behind many.
     static let queuedMax = 512 << 10
 
-    init(_ stream: TLSStream) {
-        self.stream = stream
-        output = [UInt8](
-            repeating: 0, count: Self.queuedMax + 4 * ReplicationProtocol.frameBytesMax)
-    }
+    private static let outputBytes = queuedMax + 4 * ReplicationProtocol.frameBytesMax
+
+    init(_ stream: TLSStream) { self.stream = stream }
 
     var descriptor: Int32 { stream.descriptor }
     /// Bytes that wait to be sent.
@@ -102,6 +101,7 @@ final class ReplicationConnection {
     }
 
     private func makeRoom(_ count: Int) throws(ReplicationEnd) {
+        if output.isEmpty { output = [UInt8](repeating: 0, count: Self.outputBytes) }
         if output.count - end >= count { return }
         unsafe output.withUnsafeMutableBytes { raw in
             unsafe raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[start..<end]))

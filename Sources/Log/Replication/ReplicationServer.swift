@@ -10,8 +10,8 @@ internal import Terms
 /// Serves the log to the one standby that may have it. It never holds the pipeline up: what the
 /// standby does not take stays on disk.
 ///
-/// A newcomer proves itself and joins beside the standby that is served; once it has joined it takes
-/// that one's place, unless it is an earlier process of it.
+/// A newcomer proves itself and joins beside the standby that is served; once it has joined it
+/// takes that one's place, unless it is an earlier process of it.
 public final class ReplicationServer: Sendable {
     private let shared: Shared
     private let thread: PinnedThread
@@ -78,7 +78,7 @@ private final class ServerLoop {
     private var acceptAt: Int64 = 0
 
     /// Connections that have not joined.
-    private static let newcomersMax = 4
+    private static let newcomersMax = 16
 
     init(
         _ listener: Int32, _ log: any PrimaryLog, _ options: ReplicationOptions,
@@ -196,7 +196,7 @@ private final class ServerLoop {
     private func admit(
         _ connection: ReplicationConnection, _ join: ReplicationJoin
     ) throws(ReplicationEnd) {
-        if let known, join.process < known.process, join.replica == known.report.replica {
+        if let known, join.process < known.process {
             throw .rejected(
                 "process \(join.process.number) of that host is older than one that has joined: "
                     + "end it")
@@ -221,7 +221,6 @@ private final class ServerLoop {
     private func serve(_ now: Int64) -> Int64 {
         guard let session else { return options.timing.beaconNanos }
         do throws(ReplicationEnd) {
-            guard session.isCurrent else { throw .rejected("another term has begun") }
             let time = BootTime(nanos: now)
             while session.reads, let item = try session.connection.next() {
                 try session.receive(item.frame, at: time)

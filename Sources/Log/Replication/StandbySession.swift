@@ -7,8 +7,8 @@ internal import Platform
 internal import Synchronization
 internal import Terms
 
-/// One connection: joins, offers what it has, cuts what it must, then takes records. One thread uses
-/// it.
+/// One connection: joins, offers what it has, cuts what it must, then takes records. One thread
+/// uses it.
 final class StandbySession {
     private enum Phase {
         case welcome
@@ -123,11 +123,12 @@ final class StandbySession {
         switch (item.frame, phase) {
         case (.welcome(let welcome), .welcome): try take(welcome)
         case (.beacon(let beacon), _): try take(beacon)
-        case (.begin(let epoch, let keep), .offered):
+        case (.begin(let epoch, let keep), .offered), (.begin(let epoch, let keep), .offering):
             try check(epoch)
             try begin(keep)
         case (.append(let append), .records): try take(item, append)
-        case (.snapshot(let epoch, let point, let bytes), .offered):
+        case (.snapshot(let epoch, let point, let bytes), .offered),
+            (.snapshot(let epoch, let point, let bytes), .offering):
             try check(epoch)
             try beginSnapshot(point, bytes)
         case (.chunk, .snapshot(let point, let remaining)):

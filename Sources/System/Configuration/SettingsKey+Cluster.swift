@@ -207,6 +207,14 @@ extension Settings {
         }
     }
 
+    /// The user of the agent's package, whose orders matchd takes in a cluster.
+    public static var agentUser: String { "bourse-agent" }
+
+    /// Where matchd takes the agent's orders: beside its Link.
+    public var controlSocket: String {
+        Path.join(Path.parent(matchd.socket), "control.sock")
+    }
+
     /// The cluster that this host is in, or nil: a standalone exchange.
     public var cluster: Cluster? { clusterSection.host.isEmpty ? nil : clusterSection }
 }

@@ -4,6 +4,8 @@
 public enum DaemonExit {
     /// A fault; the last line of the log says which.
     public static var fault: Int32 { 1 }
+    /// Another host leads, or records have to be cut: the next start follows (EX_TEMPFAIL).
+    public static var follow: Int32 { 75 }
     /// A wrong command line (EX_USAGE, sysexits.h).
     public static var usage: Int32 { 64 }
     /// The journal needs an operator: it is damaged, missing, or on a failed disk. A restart does not
