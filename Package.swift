@@ -255,7 +255,9 @@ let package = Package(
         tests(
             "SystemTests",
             ["Terms", "Slabs", "Platform", "Secrets", "Configuration", "DaemonKit", logging]),
-        tests("CLITests", ["Terms", "JSON", "Wire", "Presentation", "BoursectlCommands"]),
+        tests(
+            "CLITests",
+            ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
     ]
 )

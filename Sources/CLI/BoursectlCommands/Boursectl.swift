@@ -67,6 +67,7 @@ struct BoursectlCommand: ParsableCommand {
                     AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
                     DebitCommand.self, OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
+            CommandGroup(name: "Two hosts and a witness", subcommands: [ClusterGroup.self]),
             CommandGroup(
                 name: "The log",
                 subcommands: [JournalGroup.self, SnapshotGroup.self, VoidCommand.self]),

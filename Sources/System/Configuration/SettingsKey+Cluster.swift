@@ -147,6 +147,9 @@ extension Settings {
         /// No cluster.
         public init() {}
 
+        /// Whether it is an IPv4 or IPv6 address, and no name.
+        public static func isAddress(_ text: String) -> Bool { NetworkAddress.isAddress(text) }
+
         /// Whether it is a name as certificates and etcd hold it: at most 28 lower-case letters,
         /// digits, `-` and `.`, with a letter or digit at both ends.
         public static func isHostName(_ text: String) -> Bool {

@@ -39,9 +39,22 @@ struct SealKeyFile {
         } catch { throw CommandError("\(error)") }
     }
 
+    /// The key's 32 bytes, for another host of the exchange.
+    func bytes() throws(CommandError) -> [UInt8] {
+        if Directory.exists(encrypted), !Directory.exists(path) { return try decryptedBytes() }
+        let bytes = try CommandError.wrapping { () throws(SystemError) in
+            try File(path, .read).read(count: 33)
+        }
+        guard bytes.count == 32 else { throw CommandError("\(path) is not a key of 32 bytes") }
+        return bytes
+    }
+
     /// Makes a new key that only this host can decrypt.
-    func createEncrypted() throws(CommandError) {
-        var key = SystemRandom.bytes(32)
+    func createEncrypted() throws(CommandError) { try createEncrypted(SystemRandom.bytes(32)) }
+
+    /// Keeps a key of 32 bytes so that only this host can decrypt it.
+    func createEncrypted(_ bytes: [UInt8]) throws(CommandError) {
+        var key = bytes
         defer { for index in key.indices { key[index] = 0 } }
         // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
@@ -55,6 +68,10 @@ struct SealKeyFile {
     }
 
     private func decrypted() throws(CommandError) -> SealKey {
+        SealKey(SecretBytes(try decryptedBytes()))
+    }
+
+    private func decryptedBytes() throws(CommandError) -> [UInt8] {
         let text = try Self.run(
             ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
         let digits = Array(text.utf8.filter { $0 != 0x0A })
@@ -67,7 +84,7 @@ struct SealKeyFile {
         guard digits.count == 64, bytes.count == 32 else {
             throw CommandError("\(encrypted) does not hold a key of 32 bytes")
         }
-        return SealKey(SecretBytes(bytes))
+        return bytes
     }
 
     private static func run(

@@ -75,6 +75,8 @@ public struct HostPlan: Hashable, Sendable {
     public var units: [String] = []
     /// Other devices around the host; nil: none is read.
     public var devices: Devices?
+    /// This host's certificate in its cluster, a PEM file; nil: it is in none.
+    public var certificate: String?
 
     private var named: [NamedPath] = []
 
