@@ -163,7 +163,8 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 CancelReplace(
                     stopOnFailure: false,
                     cancel: Cancel(
-                        account: AccountID(1), instrument: WorstVenue.instrument, order: OrderID(1)),
+                        account: AccountID(1), instrument: WorstVenue.instrument,
+                        order: OrderID(1)),
                     place: v.order(1, .buy, 600, at: 1 << 40, .ioc, mode: .expireMaker))))
         v.measure(
             "mass cancel of all but none fits",
