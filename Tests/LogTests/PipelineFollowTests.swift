@@ -1,5 +1,5 @@
-// Goal: a pipeline that follows makes durable what comes, shows and applies only what the primary has
-// released, and leads when it is to.
+// Goal: a pipeline that follows makes durable what comes, shows and applies only what the primary
+// has released, and leads when it is to.
 
 import Engine
 import Failover

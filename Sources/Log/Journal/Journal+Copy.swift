@@ -15,9 +15,9 @@ extension Journal {
     }
 
     /// Begins this place's journal as a copy of another host's, whose first record is `record`; the
-    /// rest comes by replication. Repeats what was interrupted. Throws `refused` for what is no first
-    /// record, `foreign` where another journal was begun here, and as `begin` where guards are
-    /// missing. The state must be locked by this process.
+    /// rest comes by replication. Repeats what was interrupted. Throws `refused` for what is no
+    /// first record, `foreign` where another journal was begun here, and as `begin` where guards
+    /// are missing. The state must be locked by this process.
     public static func begin(
         _ place: JournalPlace, copying record: [UInt8], snapshots: SnapshotStore,
         options: JournalOptions

@@ -166,8 +166,8 @@ public final class Pipeline: Sendable {
         return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
     }
 
-    /// Lets a process whose log is held (`isLogHeld`), all of it durable, follow again: the log then
-    /// comes from a primary, through a new `StandbyIntake`. False where it did not within
+    /// Lets a process whose log is held (`isLogHeld`), all of it durable, follow again: the log
+    /// then comes from a primary, through a new `StandbyIntake`. False where it did not within
     /// `timeoutNanos`.
     public func follow(timeoutNanos: Int64 = 1_000_000_000) -> Bool {
         stages.isFollowWanted.store(true, ordering: .releasing)

@@ -28,9 +28,9 @@ public final class StandbyIntake: @unchecked Sendable {
         (end, self.timestamp) = (last, timestamp)
     }
 
-    /// Takes whole records, which follow those before and whose CRCs are right; false, and has taken
-    /// none of them, while disk or engine are so far behind that there is no room: try again when
-    /// `bell` has rung. Throws, and has taken none, for a record that cannot follow.
+    /// Takes whole records, which follow those before and whose CRCs are right; false, and has
+    /// taken none of them, while disk or engine are so far behind that there is no room: try again
+    /// when `bell` has rung. Throws, and has taken none, for a record that cannot follow.
     public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
         let (head, next) = try unsafe check(records)
         guard hasRoom(until: head) else { return false }
