@@ -1,5 +1,5 @@
 // Goal: what a command decides before it asks the exchange: ranges of a market, fees that would be
-// far from their rates, limits to raise, keys of the configuration to set.
+// far from their rates, limits to raise, keys of the configuration to set, units to start.
 
 import BoursectlCommands
 import Presentation
@@ -100,6 +100,26 @@ import Wire
     @Test func `refuses an address without a port`() {
         #expect(throws: InputError.self) {
             try ConfigurationOverride.parse(listen: "localhost", cpu: nil, assignments: [])
+        }
+    }
+}
+
+@Suite struct UpgradedUnitsTests {
+    private func started(_ state: String, _ enablement: String?) -> [String] {
+        UpgradedUnits.all.filter { UpgradedUnits.isStarted($0, state) { enablement } }
+    }
+
+    @Test func `what runs starts anew, and a poller that an upgrade brought starts`() {
+        #expect(started("active", nil) == UpgradedUnits.all)
+        #expect(started("inactive", "enabled") == ["bourse-poller.service"])
+    }
+
+    @Test func `what was stopped, switched off or failed stays as it is`() {
+        for enablement in ["disabled", "masked", "static", nil] {
+            #expect(started("inactive", enablement) == [], "\(enablement ?? "-")")
+        }
+        for state in ["failed", "activating", "deactivating"] {
+            #expect(started(state, "enabled") == [], "\(state)")
         }
     }
 }

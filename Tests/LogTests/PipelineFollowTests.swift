@@ -45,7 +45,7 @@ import Wire
     ) throws -> (RunningPipeline, StandbyIntake, InSyncSet) {
         var set = InSyncSet()
         let running = try RunningPipeline(place, follows: true) { set = $0.inSync }
-        return (running, StandbyIntake(running.pipeline, after: running.last), set)
+        return (running, StandbyIntake(running.pipeline, after: running.last, timestamp: 0), set)
     }
 
     /// Stops the host that follows and starts it again.
@@ -53,7 +53,7 @@ import Wire
         try standby.stop()
         var set = InSyncSet()
         standby = try RunningPipeline(standbyPlace, follows: true) { set = $0.inSync }
-        intake = StandbyIntake(standby.pipeline, after: standby.last)
+        intake = StandbyIntake(standby.pipeline, after: standby.last, timestamp: 0)
         self.again = set
     }
 

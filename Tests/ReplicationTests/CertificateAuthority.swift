@@ -3,6 +3,7 @@
 import Glibc
 import Platform
 import Secrets
+import Synchronization
 
 /// A directory that goes away with its owner.
 final class TestPlace: Sendable {
@@ -29,6 +30,7 @@ final class TestPlace: Sendable {
 /// One cluster's authority and the certificates that it gives.
 final class CertificateAuthority: Sendable {
     private let place: TestPlace
+    private let lock = Mutex(())
     private var certificate: String { place.path + "/ca.crt" }
     private var key: String { place.path + "/ca.key" }
 
@@ -45,6 +47,10 @@ final class CertificateAuthority: Sendable {
 
     /// A certificate for a host of this name and its key.
     func issue(_ name: String, days: Int = 2) throws -> TLSFiles {
+        try lock.withLock { _ in try issueAlone(name, days) }
+    }
+
+    private func issueAlone(_ name: String, _ days: Int) throws -> TLSFiles {
         let base = place.path + "/\(name)\(days)"
         let files = TLSFiles(
             authority: certificate, certificate: base + ".crt", key: base + ".key")

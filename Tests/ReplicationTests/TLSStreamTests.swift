@@ -139,7 +139,9 @@ private func words(_ outcome: Outcome) -> String {
     }
 
     @Test func `another cluster's host is refused, on either side`() throws {
-        let other = try CertificateAuthority().issue("beta")
+        let stranger = try CertificateAuthority()
+        defer { withExtendedLifetime(stranger) {} }
+        let other = try stranger.issue("beta")
         let own = try authority.issue("beta")
         let mixed = TLSFiles(
             authority: own.authority, certificate: other.certificate, key: other.key)
@@ -150,7 +152,7 @@ private func words(_ outcome: Outcome) -> String {
         #expect(words(client).contains("join this host to that cluster"))
 
         let second = try meet(server: authority.issue("alpha"), client: other)
-        #expect(code(second.client) == 20)
+        #expect([18, 19, 20].contains(code(second.client)))
         #expect(second.server == .failure(.refused(peer: "the client", alert: 48)))
     }
 
@@ -201,7 +203,7 @@ private func words(_ outcome: Outcome) -> String {
         let stranger = try Program.run(
             "/usr/bin/openssl",
             ["s_client", "-connect", server.address, "-CAfile", files.authority, version],
-            input: Array("hello".utf8), secondsMax: 20)
+            secondsMax: 20)
         guard case .failure(.handshake(_, let reason)) = server.outcome() else {
             Issue.record("the stranger got through: \(stranger.output)")
             return
@@ -416,7 +418,7 @@ private func words(_ outcome: Outcome) -> String {
         let bareStart = Clock.monotonicNanos()
         var left = total
         while left > 0 {
-            let count = put(socket, bytes)
+            let count = put(socket, left < bytes.count ? Array(bytes[..<left]) : bytes)
             if count > 0 {
                 left -= count
             } else {

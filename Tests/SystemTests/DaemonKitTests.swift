@@ -44,8 +44,8 @@ import Testing
                 usage: bourse-test --root DIR
                   --root DIR       where
                   --once           no longer
-                  --version        print the version and end
-                  --help           print this and end
+                  --version        print the version and exit
+                  --help           print this and exit
                 exit status: 0
                 """)
     }

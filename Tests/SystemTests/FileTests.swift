@@ -5,34 +5,12 @@ import Glibc
 import Platform
 import Testing
 
-/// A directory that goes away with its owner.
-private final class Place {
-    let path: String
-
-    init() throws {
-        var template = Array("/var/tmp/bourse-test-XXXXXX".utf8CString)
-        let made = unsafe mkdtemp(&template)
-        guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { Self.remove(path) }
-
-    private static func remove(_ path: String) {
-        for name in (try? Directory.names(in: path)) ?? [] {
-            let entry = Directory.join(path, name)
-            if Directory.isDirectory(entry) { remove(entry) } else { _ = unsafe unlink(entry) }
-        }
-        unsafe rmdir(path)
-    }
-}
-
 @Suite struct FileReplacementTests {
-    private let place: Place
+    private let place: TestDirectory
     private let path: String
 
     init() throws {
-        place = try Place()
+        place = try TestDirectory()
         path = Directory.join(place.path, "a")
     }
 
@@ -50,7 +28,7 @@ private final class Place {
         #expect(try Directory.names(in: place.path) == ["a"])
     }
 
-    @Test func `after an error the old file stands alone`() throws {
+    @Test func `after an error only the old file remains`() throws {
         try File.replace(path, with: Array("old".utf8))
         #expect(throws: SystemError.full("write", "b")) {
             try File.replace(path) { file throws(SystemError) in
@@ -96,7 +74,7 @@ private final class Place {
 }
 
 @Suite struct InterruptTests {
-    @Test func `a call that a signal interrupts is made again`() {
+    @Test func `an interrupted call is repeated`() {
         var calls = 0
         let result = retryingInterrupts { () -> Int in
             calls += 1
@@ -106,7 +84,7 @@ private final class Place {
         #expect(result == 5 && calls == 3)
     }
 
-    @Test func `a call that fails otherwise is not`() {
+    @Test func `a call with another error is not repeated`() {
         var calls = 0
         let result = retryingInterrupts { () -> Int32 in
             calls += 1
@@ -118,9 +96,9 @@ private final class Place {
 }
 
 @Suite struct UnixSocketTests {
-    private let place: Place
+    private let place: TestDirectory
 
-    init() throws { place = try Place() }
+    init() throws { place = try TestDirectory() }
 
     @Test(arguments: [1, 80, 120, 250])
     func `a socket is reached whatever the length of its path`(length: Int) throws {
@@ -159,7 +137,7 @@ private final class Place {
         for descriptor in clients + [listener] { close(descriptor) }
     }
 
-    @Test func `a socket that is missing is said to be`() {
+    @Test func `a missing socket is reported`() {
         let path = Directory.join(place.path, "none/s.sock")
         #expect(throws: SystemError(code: ENOENT, operation: "connect to", path: path)) {
             try UnixSocket.connect(path)

@@ -13,7 +13,7 @@ enum TidyRules {
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
         "Failover", "Control", "Coordination",
-        "Journal", "Link", "Pipeline", "Replication", "Follower", "Audit",
+        "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
@@ -236,6 +236,7 @@ enum TidyRules {
             #/
             func\shash\(into | func\sencode\(into | init\(from | static\sfunc\s(?:==|<)
             | func\s(?:run|validate|next|makeIterator)\(\) | var\sdescription:\sString
+            | static\svar\skind:\sCommandKind
             | func\s(?:channel\w+|handler\w+|write|read|flush|errorCaught)\(context
             | func\suserInboundEventTriggered\(context
             /#

@@ -4,7 +4,7 @@ internal import Slabs
 internal import Terms
 internal import Wire
 
-/// What checks and trades touch of an account: one cache line.
+/// The fields of an account that checks and trades touch: one cache line.
 struct AccountSlot: BitwiseCopyable {
     /// The second of the log's clock that `messages` counts.
     var messageSecond: Int64 = 0
@@ -20,22 +20,22 @@ struct AccountSlot: BitwiseCopyable {
     var tier: UInt16 = 0
     var isKilled = false
     var hasOwnLimits = false
-    /// Its kill switch still has to end its orders up to this id; 0 where none is left.
+    /// Its kill switch still has to end its orders up to this id; 0 if none is left.
     var killedThrough: UInt64 = 0
     /// Its orders in flight.
     var flights: UInt32 = 0
-    // Up to a line of 64 bytes, so that no account needs two.
+    // Pads to a line of 64 bytes, so that no account spans two.
     private var padding: UInt32 = 0
 
     /// Whether it has order limits of its own in some instrument.
     @inline(__always) var hasOrderLimits: Bool { orderLimitRows > 0 }
 
-    /// Counts a message; false, and not counted, when there were `most` in this second already.
+    /// Counts a message; false, and not counted, if there were `most` in this second already.
     @inline(__always) mutating func countMessage(at second: Int64, most: UInt32) -> Bool {
         let before = messageSecond == second ? messages : 0
         messageSecond = second
         let isFull = most > 0 && before >= most
-        // The log's clock may stand still for longer than a count of 32 bits lasts.
+        // The log's clock may stand still until a 32-bit count is exhausted.
         messages = isFull || before >= .max - 1 ? before : before + 1
         return !isFull
     }
@@ -48,7 +48,7 @@ struct FeeSlot: BitwiseCopyable {
     var isSet = false
 }
 
-/// How large one order may be: in lots and in quote units, 0 for none.
+/// Maximum size of one order: in lots and in quote units, 0 for no limit.
 struct OrderLimitSlot: BitwiseCopyable {
     var notionalMax: Int128 = 0
     var quantityMax: Int64 = 0
@@ -56,7 +56,7 @@ struct OrderLimitSlot: BitwiseCopyable {
     var isEmpty: Bool { notionalMax == 0 && quantityMax == 0 }
 }
 
-/// All accounts. Number 0 holds the limits of those that have none of their own, and what the
+/// All accounts. Number 0 holds the limits of accounts without their own, and the orders that the
 /// venue's kill switch still has to end.
 struct Accounts: ~Copyable {
     var slots: Slab<AccountSlot>
@@ -84,14 +84,14 @@ struct Accounts: ~Copyable {
         reserve(limits)
     }
 
-    /// So that no table doubles in the middle of a turn. Memory that is not used is not taken.
+    /// Reserved so that no table doubles in the middle of a turn. Unused memory is not taken.
     private mutating func reserve(_ limits: EngineLimits) {
         byName.reserveCapacity(Int(limits.accounts))
         orderLimits.reserveCapacity(Int(limits.orderLimits))
     }
 
-    /// Makes room. O(accounts + rows + tiers × instruments): tables of names and rows, and the fees
-    /// where there are more instruments, are laid anew.
+    /// Makes room. O(accounts + rows + tiers × instruments): the tables of names and rows are
+    /// rebuilt, and the fees if there are more instruments.
     mutating func raise(to limits: EngineLimits) {
         slots.raise(capacity: Int(limits.accounts) + 1)
         names.raise(capacity: Int(limits.accounts) + 1)
@@ -123,15 +123,15 @@ struct Accounts: ~Copyable {
         return count
     }
 
-    /// The pages of the tables that are touched as accounts trade.
+    /// The pages of the tables that trading touches.
     var slabMemory: [SlabMemory] { [slots.memory, names.memory, fees.memory] }
 
     func find(_ name: Text40) -> UInt32? { byName[name] }
 
-    /// Loads what placing reads of an account, ahead of time.
+    /// Prefetches what placing reads of an account.
     @inline(__always) func prefetch(_ account: UInt32) { slots.prefetch(Int(account)) }
 
-    /// The slot whose limits stand for the account.
+    /// The slot whose limits apply to the account.
     @inline(__always) func limits(_ account: UInt32) -> UInt32 {
         slots[account].hasOwnLimits ? account : 0
     }
@@ -142,11 +142,11 @@ struct Accounts: ~Copyable {
         UInt64(account) << 16 | UInt64(instrument)
     }
 
-    /// Rows there are, those of the default included.
+    /// Number of rows, those of the default included.
     var orderLimitCount: Int { orderLimits.count + defaultRows }
 
-    /// What stands for the account in the instrument: its row, else the default's. O(1) expected;
-    /// one load for an account that has no rows.
+    /// The limits of the account in the instrument: its row, else the default's. O(1) expected; one
+    /// load for an account without rows.
     @inline(__always)
     func orderLimits(
         _ account: UInt32, _ instrument: UInt16
@@ -160,13 +160,13 @@ struct Accounts: ~Copyable {
         return (row.quantityMax, row.notionalMax)
     }
 
-    /// The row of an account, or of the default where it is 0; empty where there is none.
+    /// The row of an account, or of the default if it is 0; empty if there is none.
     func orderLimitRow(_ account: UInt32, _ instrument: UInt16) -> OrderLimitSlot {
         if account == 0 { return defaultOrderLimits[Int(instrument)] }
         return orderLimits[Self.key(account, instrument)] ?? OrderLimitSlot()
     }
 
-    /// Sets a row, or takes it away where it is empty. The caller has seen that there is room.
+    /// Sets a row, or removes it if it is empty. The caller has checked that there is room.
     mutating func setOrderLimitRow(
         _ account: UInt32, _ instrument: UInt16, _ row: OrderLimitSlot
     ) {
@@ -204,7 +204,7 @@ struct Accounts: ~Copyable {
         fees[Int(tier) * feeStride + Int(instrument)] = fee
     }
 
-    /// The rates of an account: the tier's for the instrument, else the tier's own, else none.
+    /// The rates of an account: its tier's for the instrument, else its tier's own, else none.
     @inline(__always) func rates(_ account: UInt32, _ instrument: UInt16) -> FeeSlot {
         let row = Int(slots[account].tier) * feeStride
         let own = fees[row + Int(instrument)]
@@ -212,9 +212,9 @@ struct Accounts: ~Copyable {
     }
 }
 
-/// Writers' sessions: one a name, the latest incarnation.
+/// Writers' sessions: one per name, the latest incarnation.
 struct Sessions: ~Copyable {
-    /// The open ones by their places; a place whose id is 0 is free.
+    /// Open sessions by place; a place whose id is 0 is free.
     var list: Slab<SessionView>
     var lastID: UInt32 = 0
     private(set) var count = 0
@@ -261,7 +261,7 @@ struct Sessions: ~Copyable {
     /// The session that a name has open, or nil. O(1) expected.
     func session(_ name: Text40) -> SessionView? { byName[name].map { list[$0] } }
 
-    /// Opens a session in place of the one that its name has. The caller has seen that there is
+    /// Opens a session, replacing the name's previous one. The caller has checked that there is
     /// room.
     mutating func open(_ session: SessionView) {
         let place: Int
@@ -278,9 +278,9 @@ struct Sessions: ~Copyable {
         byID[session.id.number] = place
     }
 
-    /// The place of the operator's session that was used longest ago, if that is long enough; of
-    /// several the one that was opened first. O(places): one line each, so that the 65,536 that
-    /// there may be take a fraction of a turn, and only where all are taken.
+    /// The place of the least recently used operator's session, if it was idle long enough; of
+    /// several the one opened first. O(places), one line each: even 65,536 take a fraction of a
+    /// turn, and only when all are in use.
     func idle(at time: Int64) -> Int? {
         var found: Int?
         for place in 0..<used where list[place].id.number != 0 && isOperators(place) {
@@ -296,7 +296,7 @@ struct Sessions: ~Copyable {
         a.lastUsed != b.lastUsed ? a.lastUsed < b.lastUsed : a.id.number < b.id.number
     }
 
-    /// Whether a name begins as operators' do. Word by word, for a text has its first byte lowest.
+    /// Whether a name has the operators' prefix. Word by word: a text has its first byte lowest.
     private func isOperators(_ place: Int) -> Bool {
         let name = list[place].name
         return name.w0 == prefix.w0 && name.w1 & 0xFF == prefix.w1
@@ -306,19 +306,16 @@ struct Sessions: ~Copyable {
     mutating func close(_ place: Int) {
         byID[list[place].id.number] = nil
         byName[list[place].name] = nil
-        list[place] = SessionView(
-            id: SessionID(0), name: Text40(), lastNumber: 0, lastUsed: 0)
+        list[place] = SessionView(id: SessionID(0), name: Text40(), lastNumber: 0, lastUsed: 0)
         free.append(place)
         count -= 1
     }
 
     /// The open sessions in the order of their ids. O(sessions × log sessions).
-    func sorted() -> [SessionView] {
-        byID.keys.sorted().compactMap { session(SessionID($0)) }
-    }
+    func sorted() -> [SessionView] { byID.keys.sorted().compactMap { session(SessionID($0)) } }
 }
 
-/// API keys, linked in the order of their creation. One that is revoked leaves.
+/// API keys, linked in the order of their creation. Revoked keys are removed.
 struct APIKeys: ~Copyable {
     struct Entry {
         var key: APIKeyView?
@@ -349,7 +346,7 @@ struct APIKeys: ~Copyable {
     /// A key in use, or nil. O(1) expected.
     func find(_ keyID: Text64) -> APIKeyView? { places[keyID].flatMap { entries[$0].key } }
 
-    /// Adds a key. The caller has seen that its id is free and that there is room. O(1) expected.
+    /// Adds a key. The caller has checked that the id is free and there is room. O(1) expected.
     mutating func add(_ key: APIKeyView) {
         let last = entries[0].previous
         let entry = Entry(key: key, next: 0, previous: last)
@@ -366,7 +363,7 @@ struct APIKeys: ~Copyable {
         places[key.keyID] = place
     }
 
-    /// Takes a key out and gives it, or nil. O(1) expected.
+    /// Removes and returns a key, or nil. O(1) expected.
     mutating func remove(_ keyID: Text64) -> APIKeyView? {
         guard let place = places.removeValue(forKey: keyID) else { return nil }
         let entry = entries[place]
@@ -377,8 +374,8 @@ struct APIKeys: ~Copyable {
         return entry.key
     }
 
-    /// The place of the key that was created next after that of `place`; 0 is before the first and
-    /// behind the last.
+    /// The place of the key created next after the one at `place`; 0 is before the first and after
+    /// the last.
     func next(after place: Int) -> Int { entries[place].next }
 
     /// The key at a place in use.

@@ -1,5 +1,5 @@
-// The book by itself: orders, levels and trades, without accounts, money, checks and reports.
-// Beside the engine in one replay it shows what of a step's time is the book's.
+// The bare book: orders, levels and trades, without accounts, money, checks and events. Compared
+// with the engine on the same replay, it shows the book's share of a step's time.
 
 internal import Slabs
 internal import Terms
@@ -13,7 +13,7 @@ public struct BareBook: ~Copyable {
     private let symbols: UInt16
     private let quantityMax: Int64
 
-    /// A book of `symbols` instruments with room for so many open orders.
+    /// A book of `symbols` instruments with room for this many open orders.
     public init(symbols: Int, openOrders: Int) {
         orders = Orders(capacity: openOrders, accounts: 1)
         ladders = Ladders(instruments: symbols, orders: openOrders)
@@ -25,17 +25,17 @@ public struct BareBook: ~Copyable {
     /// Open orders.
     public var openOrderCount: Int { orders.count }
 
-    /// Bytes that open orders take now, indices included.
+    /// Bytes used by open orders, indices included.
     public var bookMemory: Int { orders.memory + ladders.memory }
 
-    /// Open lots of an order; nil where it is not open.
+    /// Open lots of an order; nil if it is not open.
     public func leaves(_ id: UInt64) -> Int64? {
         let slot = orders.find(id)
         return slot == none ? nil : orders.hot[slot].leaves
     }
 
-    /// Applies one event; true when it traded. What names an order that is not open, is not well
-    /// formed or finds no room does nothing.
+    /// Applies one event; true when it traded. An event that names an order that is not open, is
+    /// malformed or finds no room has no effect.
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         tradeCount = 0
         guard event.isWellFormed(symbols: symbols, quantityMax: quantityMax) else { return false }
@@ -66,7 +66,7 @@ public struct BareBook: ~Copyable {
         attach(orders.insert(order, ColdOrder()))
     }
 
-    /// Moves an order to a price behind all others there; it may trade on the way.
+    /// Moves an order to the end of another price's queue; it may trade first.
     private mutating func move(_ slot: UInt32, to price: Int64) {
         detach(slot)
         var order = orders.hot[slot]
@@ -120,19 +120,19 @@ public struct BareBook: ~Copyable {
         orders.remove(slot)
     }
 
-    // MARK: Looking ahead, as `Engine`
+    // MARK: Prefetching, as in `Engine`
 
-    /// The first step of looking ahead: the index.
+    /// First prefetch step: the index.
     @inline(__always) public func prefetchFirst(_ event: ReplayEvent) {
         orders.prefetchIndex(event.orderID)
     }
 
-    /// The second step: the order's line, and the level that it goes to.
+    /// Second step: the order's line, and its new level.
     @inline(__always) public func prefetchSecond(_ event: ReplayEvent) -> ReplayAhead {
         ReplayAhead(event, symbols: symbols, orders, ladders)
     }
 
-    /// The third step: the neighbours that it leaves and finds.
+    /// Third step: its old and new neighbours.
     @inline(__always) public func prefetchThird(_ ahead: ReplayAhead) {
         ahead.prefetch(orders, ladders)
     }

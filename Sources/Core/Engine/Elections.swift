@@ -1,8 +1,8 @@
-// Stops that trades elected and that wait to run, instrument by instrument.
+// Elected stops that wait to run, by instrument.
 
 internal import Slabs
 
-/// Ranges in pieces, so that nothing long is copied as they become more.
+/// Ranges in chunks, so that growing never copies a long array.
 struct ElectedRanges {
     private var pieces: [[Election.Range]] = []
     private(set) var count = 0
@@ -24,33 +24,33 @@ struct ElectedRanges {
         count += 1
     }
 
-    /// The range so many before the end, 1 the last; nil where there are fewer.
+    /// The range at a distance from the end, 1 is the last; nil if there are fewer.
     func last(_ place: Int = 1) -> Election.Range? { place > count ? nil : self[count - place] }
 }
 
 /// The elected stops of an instrument, in the order of election.
 struct Election {
-    /// All stops of one direction up to a price, from the best on, less those of the ranges before.
+    /// All stops of one direction up to a price, from the best on, except those of earlier ranges.
     struct Range {
         var isUp: Bool
         var bound: Int64
-        /// Whether a stop of it is left. If so, its neighbours of which that holds, or −1.
+        /// Whether it has stops left. If so, its neighbours that have some, or −1.
         var isLive = false
         var next = -1
         var previous = -1
     }
 
-    /// Directions alternate, and bounds of one direction go further out with each: so those of one
-    /// direction are every second, in order. Each took a stop that was there when the first one
-    /// began, for new stops are refused meanwhile; so there are no more than stops.
+    /// Directions alternate, and the bounds of one direction move further out with each range: so
+    /// every second range has one direction, in order. Each has a stop that existed when the first
+    /// began, as new stops are refused meanwhile; so there are no more ranges than stops.
     private(set) var ranges = ElectedRanges()
-    /// The first and the last of which a stop is left, or −1.
+    /// The first and the last range with stops left, or −1.
     private(set) var first = -1
     private var last = -1
 
     var isOver: Bool { first < 0 }
 
-    /// Puts the stops up to a price behind all others.
+    /// Appends the stops up to a price.
     fileprivate mutating func append(isUp: Bool, bound: Int64) {
         if ranges.last()?.isUp != isUp { ranges.append(Range(isUp: isUp, bound: bound)) }
         let place = ranges.count - 1
@@ -63,7 +63,7 @@ struct Election {
         last = place
     }
 
-    /// Notes that no stop of a range is left.
+    /// Marks a range as without stops.
     fileprivate mutating func end(_ place: Int) {
         let (next, previous) = (ranges[place].next, ranges[place].previous)
         ranges[place].isLive = false
@@ -72,7 +72,7 @@ struct Election {
         if isOver { ranges = ElectedRanges() }
     }
 
-    /// The range of a stop that is elected; nil where it is not. O(log ranges).
+    /// The range of an elected stop; nil if it is not elected. O(log ranges).
     func place(isUp: Bool, _ price: Int64) -> Int? {
         if ranges.count == 0 { return nil }
         let offset = ranges[0].isUp == isUp ? 0 : 1
@@ -86,7 +86,7 @@ struct Election {
         return place < ranges.count ? place : nil
     }
 
-    /// How far out stops of a direction are elected, or nil.
+    /// The outermost price up to which stops of a direction are elected, or nil.
     func bound(isUp: Bool) -> Int64? {
         ranges.last()?.isUp == isUp ? ranges.last()?.bound : ranges.last(2)?.bound
     }
@@ -94,9 +94,9 @@ struct Election {
 
 /// The elections of all instruments.
 struct Elections: ~Copyable {
-    /// By instrument; one that is over is none.
+    /// By instrument; nil once all have run.
     private var all: [Election]
-    /// The instruments whose stops go on by ticks, for they trade, in the order in which they do.
+    /// Trading instruments whose stops continue by ticks, in that order.
     var running: WaitingList
     private(set) var count = 0
     private let byAddress = ByAddress()
@@ -120,7 +120,7 @@ struct Elections: ~Copyable {
         Int(instrument) < all.count && !all[Int(instrument)].isOver
     }
 
-    /// What waits in an instrument.
+    /// The elected stops of an instrument.
     subscript(_ instrument: UInt16) -> Election { all[Int(instrument)] }
 
     /// Elects the stops of one direction up to a price.
@@ -132,7 +132,7 @@ struct Elections: ~Copyable {
         all[Int(instrument)].append(isUp: isUp, bound: bound)
     }
 
-    /// Notes that no stop of a range is left.
+    /// Marks a range as without stops.
     mutating func end(_ instrument: UInt16, _ place: Int) {
         all[Int(instrument)].end(place)
         if !all[Int(instrument)].isOver { return }
@@ -140,7 +140,7 @@ struct Elections: ~Copyable {
         if running.contains(UInt32(instrument)) { running.remove(UInt32(instrument)) }
     }
 
-    /// Lets an instrument's stops go on behind the others' by ticks, or not at all.
+    /// Queues an instrument's stops to continue by ticks, or removes them from the queue.
     mutating func run(_ instrument: UInt16, _ isRunning: Bool) {
         let number = UInt32(instrument)
         if running.contains(number) { running.remove(number) }

@@ -18,7 +18,7 @@ extension Engine {
     }
 
     mutating func check(_ c: Genesis) -> Outcome {
-        // Keys can't change under tables that were filled with others.
+        // Keys can't change once tables were filled under others.
         if c.limits != limits || sequence != 1 { return .refused(.termsInvalid) }
         hashKey = (c.hashKeyHigh, c.hashKeyLow)
         orders.setHashKey(c.hashKeyHigh, c.hashKeyLow)
@@ -60,8 +60,7 @@ extension Engine {
         }
         sessions.lastID += 1
         let id = SessionID(sessions.lastID)
-        sessions.open(
-            SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
+        sessions.open(SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
         events.append(.sessionOpened(id))
         return Outcome(id: UInt64(id.number))
     }
@@ -140,13 +139,13 @@ extension Engine {
         instruments[i].bandDown = c.bandDown
     }
 
-    /// Quote units in one tick × one lot; nil when that is no whole number or out of range.
+    /// Quote units in one tick × one lot; nil when that is not a whole number or out of range.
     static func notionalUnit(_ c: SetInstrument, _ base: AssetView, _ quote: AssetView) -> Int64? {
         guard c.base != c.quote, c.tickMantissa >= 1, c.tickMantissa <= 1_000_000_000_000_000_000,
             c.tickScale <= Limits.scaleMax, c.lotUnits >= 1
         else { return nil }
         var product = Int128(c.tickMantissa) * Int128(c.lotUnits)
-        // Up to 36 decimals either way: divide or multiply step by step, so nothing overflows.
+        // Up to 36 decimals either way: step by step, so that nothing overflows.
         var shift = Int(quote.scale) - Int(c.tickScale) - Int(base.scale)
         while shift < 0 {
             guard product % 10 == 0 else { return nil }
@@ -171,7 +170,7 @@ extension Engine {
         else { return false }
         let most = Limits.amountUnitsMax
         let value = Int128(c.priceMax.ticks) * Int128(c.quantityMax.lots)
-        // So that what one price shows, of all orders that there can be, is a number of 64 bits.
+        // Keeps the total that one price can show within 64 bits.
         let together = Int128(c.quantityMax.lots) * Int128(limits.openOrders)
         return value <= most / Int128(unit)
             && Int128(c.quantityMax.lots) * Int128(c.lotUnits) <= most && together <= 1 << 62
@@ -205,8 +204,8 @@ extension Engine {
         events.append(.instrumentChanged(InstrumentID(number)))
     }
 
-    /// Changes the state of an instrument whose last flight is at its end, where a change of all
-    /// instruments passed over it.
+    /// Changes the state of an instrument whose last flight has ended, if a change of all
+    /// instruments skipped it.
     mutating func applyDeferredState(_ instrument: UInt16) {
         let raw = deferredStates[Int(instrument)]
         if raw == 0 { return }
@@ -234,18 +233,17 @@ extension Engine {
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
         if hasFlightUnder(c) { return .refused(.instrumentBusy) }
         accounts.setFee(
-            c.tier, c.instrument.number,
-            FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
+            c.tier, c.instrument.number, FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
     }
 
-    /// Whether an order in flight may pay or get these fees.
+    /// Whether these fees may apply to an order in flight.
     func hasFlightUnder(_ c: SetFees) -> Bool {
         c.instrument.number == 0 ? !flights.isEmpty : hasFlight(c.instrument.number)
     }
 
-    /// Whether these can be a tier's rates, in 10⁻⁸: within the range, and together no rebate.
+    /// Whether these are valid rates of a tier, in 10⁻⁸: in range, and their sum not negative.
     static func areRatesValid(maker: Int32, taker: Int32) -> Bool {
         let most = Limits.feeRateMax
         return (-most...most).contains(maker) && (-most...most).contains(taker)
@@ -282,8 +280,7 @@ extension Engine {
         }
         let row = OrderLimitSlot(
             notionalMax: c.orderNotionalMax.units, quantityMax: c.orderQuantityMax.lots)
-        let isNew =
-            !row.isEmpty && accounts.orderLimitRow(number, c.instrument.number).isEmpty
+        let isNew = !row.isEmpty && accounts.orderLimitRow(number, c.instrument.number).isEmpty
         if isNew, accounts.orderLimitCount >= Int(limits.orderLimits) {
             return .refused(.tableFull)
         }
@@ -329,8 +326,8 @@ extension Engine {
 
     // MARK: Money
 
-    /// Why money can't move between an account and the house under a reference: what all bookings
-    /// check first.
+    /// Why money can't move between an account and the house under a reference: the first checks
+    /// of all bookings.
     private func bookingRefusal(
         _ account: AccountID, _ asset: AssetID, _ amount: Amount, reference: Text64
     ) -> Refusal {
@@ -342,13 +339,13 @@ extension Engine {
             ? .amountInvalid : .none
     }
 
-    /// Whether so much can come in from outside, or go out where negative.
+    /// Whether this amount can come in from outside, or go out if negative.
     private func canAdjust(_ asset: AssetID, _ units: Int128) -> Bool {
         let external = ledger.house[Int(asset.number)].external.units - units
         return external <= Limits.amountUnitsMax && external >= -Limits.amountUnitsMax
     }
 
-    /// Why a reference can't be remembered.
+    /// Why a reference can't be stored.
     private func refusal(of reference: ReferenceHash) -> Refusal {
         if references.contains(reference) { return .referenceDuplicate }
         return references.isFull ? .tableFull : .none
@@ -366,8 +363,7 @@ extension Engine {
         }
         references.insert(reference)
         ledger.adjust(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -385,8 +381,7 @@ extension Engine {
         }
         references.insert(reference)
         ledger.transferFees(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -405,8 +400,7 @@ extension Engine {
         if refusal != .none { return .refused(refusal) }
         references.insert(reference)
         ledger.adjust(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .depositCredited(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.depositCredited(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -442,7 +436,7 @@ extension Engine {
         return Outcome()
     }
 
-    /// Whether what one price shows stays a number of 64 bits with so many open orders.
+    /// Whether the total that one price shows stays within 64 bits with this many open orders.
     /// O(open orders).
     private func quantitiesFit(openOrders: UInt32) -> Bool {
         if openOrders == limits.openOrders { return true }

@@ -1,18 +1,16 @@
-// Orders in and out of their levels.
+// Moving orders into and out of their levels.
 
 internal import Slabs
 internal import Terms
 
 extension Engine {
-    /// Price × quantity in quote units; the largest `Int128` where it would be more.
+    /// Price × quantity in quote units, clamped to the largest `Int128`.
     @inline(__always)
     func notional(_ price: Int64, _ lots: Int64, _ unit: Int64) -> Int128 {
-        // 2^48 × 2^60 fits 128 bits; only the last factor can leave them, and mostly two factors
-        // fit 64 bits, where the whole is two multiplications.
+        // 2^48 × 2^60 fits 128 bits; only the last factor can overflow. Mostly two factors fit 64
+        // bits: then two multiplications suffice.
         let product = Int128(price) &* Int128(lots)
-        if product >> 63 == 0 {
-            return Int128(Int64(truncatingIfNeeded: product)) &* Int128(unit)
-        }
+        if product >> 63 == 0 { return Int128(Int64(truncatingIfNeeded: product)) &* Int128(unit) }
         let (whole, overflow) = product.multipliedReportingOverflow(by: Int128(unit))
         return overflow ? .max : whole
     }
@@ -29,7 +27,7 @@ extension Engine {
         if !orders.hot[slot].isWorking { updateTriggers(orders.hot[slot].instrument) }
     }
 
-    /// Takes an order out of its level, and the level out of its ladder when it was the last.
+    /// Removes an order from its level, and an empty level from its ladder.
     @inline(__always)
     mutating func detach(_ slot: UInt32) {
         let (level, kind) = (orders.hot[slot].level, orders.hot[slot].ladder)
@@ -63,7 +61,7 @@ extension Engine {
                     displayed: Quantity(lots: orders.shown(slot)))))
     }
 
-    /// Takes lots off an order that stands in a level, hidden ones first.
+    /// Reduces an order in a level, hidden lots first.
     @inline(__always)
     mutating func takeOff(_ lots: Int64, _ slot: UInt32, _ level: UInt32) {
         let shown = orders.shown(slot)
@@ -72,7 +70,7 @@ extension Engine {
         ladders.levels[level].open -= lots
     }
 
-    /// What an open order holds: never stored, always the same function of its terms.
+    /// The hold of an open order: not stored, a function of its terms.
     @inline(__always)
     func held(_ slot: UInt32) -> Int128 {
         let order = orders.hot[slot]
@@ -84,7 +82,7 @@ extension Engine {
         return notional(price, order.leaves, instruments[instrument].notionalUnit)
     }
 
-    /// An open order's stop price, or 0: the line with it is read only where there is one.
+    /// An open order's stop price, or 0: its line is read only if there is one.
     @inline(__always) func stopPrice(_ slot: UInt32) -> Int64 {
         orders.hot[slot].type.isTriggered ? orders.cold[slot].stopPrice : 0
     }
@@ -92,7 +90,7 @@ extension Engine {
     /// Lots that an open order has traded.
     @inline(__always) func cumQty(_ slot: UInt32) -> Int64 {
         let (quantity, leaves) = (orders.hot[slot].quantity, orders.hot[slot].leaves)
-        // Mostly nothing was traded or prevented, and nothing else need be read.
+        // Mostly nothing was traded or prevented, and nothing else has to be read.
         return quantity == leaves ? 0 : quantity - leaves - orders.cold[slot].preventedQuantity
     }
 
@@ -104,13 +102,13 @@ extension Engine {
     /// The asset that an order on this side holds.
     @inline(__always)
     func heldAsset(_ side: Side, _ instrument: UInt16) -> UInt16 {
-        // Both are read, for the side can't be foreseen.
+        // Both are read: the branch predictor can't foresee the side.
         let quote = instruments[Int(instrument)].quote.number
         let base = instruments[Int(instrument)].base.number
         return side == .buy ? quote : base
     }
 
-    /// Puts an order into a slot, and counts it for its account.
+    /// Stores an order in a slot, and counts it for its account.
     @inline(__always)
     mutating func enter(_ hot: HotOrder, _ cold: ColdOrder) -> UInt32 {
         let slot = orders.insert(hot, cold)
@@ -118,7 +116,7 @@ extension Engine {
         return slot
     }
 
-    /// Puts a slot's order at the end of its account's list.
+    /// Appends a slot's order to its account's list.
     @inline(__always)
     mutating func join(_ slot: UInt32, _ account: UInt32) {
         let last = accounts.slots[account].lastOrder
@@ -133,7 +131,7 @@ extension Engine {
         }
     }
 
-    /// Takes a slot's order out of its account's list.
+    /// Removes a slot's order from its account's list.
     @inline(__always)
     private mutating func leave(_ slot: UInt32, _ account: UInt32) {
         let link = orders.links[slot]
@@ -151,7 +149,7 @@ extension Engine {
         }
     }
 
-    /// Puts an order into a slot and its level.
+    /// Stores an order in a slot and its level.
     @inline(__always)
     mutating func rest(_ hot: HotOrder, _ cold: ColdOrder) {
         attach(enter(hot, cold), at: hot.isWorking ? hot.price : cold.stopPrice)
@@ -165,7 +163,7 @@ extension Engine {
         orders.remove(slot)
     }
 
-    /// Ends a resting order: its hold goes back, and it is gone.
+    /// Ends a resting order: returns its hold and frees its slot.
     mutating func end(_ slot: UInt32, _ status: OrderStatus, _ reason: EndReason) {
         let order = orders.hot[slot]
         ledger.hold(order.account, heldAsset(order.side, order.instrument), -held(slot))

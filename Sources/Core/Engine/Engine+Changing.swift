@@ -6,7 +6,7 @@ public import Wire
 
 extension Engine {
     /// The open order of an account in an instrument that a command names by its id, by the
-    /// client's, or by both; `none` where there is no such one.
+    /// client's, or by both; `none` if there is none.
     private func named(
         _ order: OrderID, _ clOrdID: Text40, _ account: AccountID, _ instrument: InstrumentID
     ) -> UInt32 {
@@ -21,7 +21,7 @@ extension Engine {
         return slot
     }
 
-    /// The same of a command that names its order by its id alone, as most do.
+    /// The same for a command that names its order by id only, as most do.
     @inline(__always)
     private func named(
         _ order: OrderID, _ account: AccountID, _ instrument: InstrumentID
@@ -35,7 +35,7 @@ extension Engine {
         return slot
     }
 
-    // Apart, so that a command that names its order by its id is read where it lies.
+    // A separate function, so that a command with an order id is read in place.
     @inline(never) private func named(_ c: Cancel) -> UInt32 {
         named(c.order, c.clOrdID, c.account, c.instrument)
     }
@@ -43,7 +43,7 @@ extension Engine {
         named(c.order, c.clOrdID, c.account, c.instrument)
     }
 
-    /// Why a cancel would be refused, and its order's slot where it would not.
+    /// Why a cancel would be refused, else its order's slot.
     @inline(__always)
     private func checkCancel(_ c: Cancel, _ slot: inout UInt32) -> Refusal {
         if Self.isTooLong(c.clOrdID) || Self.isTooLong(c.cancelID) { return .malformed }
@@ -75,14 +75,14 @@ extension Engine {
         return Outcome(status: .canceled, id: id)
     }
 
-    /// Why a cancel would be refused if it were the next command, so that one that ends nothing
-    /// takes no place in the log when the disk is nearly full.
+    /// Why a cancel would be refused as the next command: when the disk is nearly full, one that
+    /// ends nothing gets no place in the log.
     public borrowing func refusal(of cancel: Cancel) -> Refusal {
         var slot = none
         return checkCancel(cancel, &slot)
     }
 
-    /// Cancels one order and places another: all that can be checked is, before anything changes.
+    /// Cancels one order and places another; everything possible is checked before any change.
     mutating func cancelReplace(_ c: CancelReplace) -> Outcome {
         let isMismatch =
             c.cancel.account != c.place.account || c.cancel.instrument != c.place.instrument
@@ -103,7 +103,7 @@ extension Engine {
             return c.stopOnFailure ? .refused(.cancelFailed) : accept(c.place, checked)
         }
         end(checked.replaced, .canceled, .replaced)
-        // The cancel may have changed what the order reaches.
+        // The cancel may have changed the order's reach.
         checked = CheckedPlace()
         refusal = check(c.place, at: timestamp, &checked)
         return refusal == .none ? accept(c.place, checked) : refuse(c.place, refusal)
@@ -119,7 +119,7 @@ extension Engine {
             deadline: c.deadline)
         if refused != .none { return .refused(refused) }
         let i = Int(c.instrument.number)
-        // Whichever its side, the balance comes while the order is found.
+        // Prefetches the balances of both sides during the lookup.
         ledger.prefetch(c.account.number, instruments[i].quote.number)
         ledger.prefetch(c.account.number, instruments[i].base.number)
         switch instruments[i].state {
@@ -129,12 +129,12 @@ extension Engine {
         if isBusy(c.instrument.number, isTriggered: false) { return .refused(.instrumentBusy) }
         let slot = c.clOrdID.w0 == 0 ? named(c.order, c.account, c.instrument) : named(c)
         if slot == none { return .refused(.orderUnknown) }
-        // Field by field: a copy of the whole line would be written and read again.
+        // Field by field: a copy of the whole line would be written and reread.
         let (id, oldPrice) = (orders.hot[slot].id, orders.hot[slot].price)
         let (oldQuantity, oldLeaves) = (orders.hot[slot].quantity, orders.hot[slot].leaves)
         let price = c.price.ticks == 0 ? oldPrice : c.price.ticks
         let quantity = c.quantity.lots == 0 ? oldQuantity : c.quantity.lots
-        // Negative ones first: no sum of them may leave its type.
+        // Negative values first: no sum may overflow.
         if !orders.hot[slot].isWorking || price < 0 || quantity < 0 {
             return .refused(.amendInvalid)
         }
@@ -168,7 +168,7 @@ extension Engine {
         return Outcome(status: now, id: id)
     }
 
-    /// What a working order holds at its new price and lots, less what it holds at its old ones.
+    /// A working order's hold at its new price and lots minus its present hold.
     @inline(__always)
     private func holdGrowth(
         _ side: Side, _ i: Int, _ new: (price: Int64, lots: Int64),
@@ -190,9 +190,7 @@ extension Engine {
             return .priceInvalid
         }
         let most = instruments[i].quantityMax.lots
-        if quantity < instruments[i].quantityMin.lots || quantity > most {
-            return .quantityInvalid
-        }
+        if quantity < instruments[i].quantityMin.lots || quantity > most { return .quantityInvalid }
         if orders.hot[slot].isIceberg, !Self.isDisplay(orders.cold[slot].display, of: quantity) {
             return .displayQuantityInvalid
         }
@@ -212,7 +210,7 @@ extension Engine {
         return !mayTake && crosses(orders.hot[slot].instrument, orders.hot[slot].side, price)
     }
 
-    // Apart, as above.
+    // A separate function, as above.
     @inline(never) private mutating func rename(_ slot: UInt32, _ c: Amend) {
         orders.rename(slot, c.newClOrdID)
     }
@@ -223,13 +221,13 @@ extension Engine {
         orders.find(account: c.account.number, clOrdID: c.newClOrdID) != none
     }
 
-    /// A lower quantity at the same price keeps its place.
+    /// A lower quantity at the same price: the order keeps its place.
     private mutating func shrink(_ slot: UInt32, to leaves: Int64) {
         takeOff(orders.hot[slot].leaves - leaves, slot, orders.hot[slot].level)
         reportAmended(slot, oldPrice: orders.hot[slot].price)
     }
 
-    /// Moves an order to the end of another level, or lets it take what its new price crosses.
+    /// Matches an order at its new price, and rests it at the end of that level.
     @inline(__always)
     mutating func relocate(
         _ slot: UInt32, _ price: Int64, _ leaves: Int64, _ oldPrice: Int64

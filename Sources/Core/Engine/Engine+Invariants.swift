@@ -1,4 +1,4 @@
-// What must hold after every command, looked at from outside the hot path. RULES.md, "What always
+// Invariants that hold after every command, checked outside the hot path. RULES.md, "What always
 // holds".
 
 internal import Slabs
@@ -14,8 +14,8 @@ extension Engine {
 
     // MARK: Money
 
-    /// Per asset everything sums to zero, and nothing that somebody owns is below zero: so
-    /// customers own no more than came in.
+    /// Per asset all accounts sum to zero and no owned amount is negative: customers own no more
+    /// than came in.
     func checkConservation() -> String? {
         if assetsUsed == 0 { return nil }
         for asset in 1...assetsUsed {
@@ -45,15 +45,14 @@ extension Engine {
                 return "customers own \(customers - cameIn) units of \(code) more than came in"
             }
             let sum =
-                customers + house.fees.units + house.rounding.units + house.inTransit.units
-                - cameIn
+                customers + house.fees.units + house.rounding.units + house.inTransit.units - cameIn
             if sum != 0 { return "all accounts of \(code) sum to \(sum) units, not to zero" }
         }
         return nil
     }
 
-    /// What open orders hold, at `asset × (accounts + 1) + account`; `.max` where that is more than
-    /// there can be. Memory for what is held alone.
+    /// Open orders' holds, at `asset × (accounts + 1) + account`; `.max` if beyond the possible
+    /// range.
     func heldByOrders() -> Slab<Int128> {
         let stride = Int(accounts.count) + 1
         var holds = Slab<Int128>(capacity: (Int(assetsUsed) + 1) * stride)
@@ -75,7 +74,7 @@ extension Engine {
         return holds
     }
 
-    /// What is held of an asset is the sum of what open orders hold.
+    /// The held amount of an asset is the sum of its open orders' holds.
     func checkHolds() -> String? {
         let holds = heldByOrders()
         let stride = Int(accounts.count) + 1
@@ -103,7 +102,7 @@ extension Engine {
             }
             if isCrossed(instrument) { return "the book of instrument \(instrument) is crossed" }
         }
-        return seen == orders.count ? nil : "an open order stands in no ladder"
+        return seen == orders.count ? nil : "an open order is in no ladder"
     }
 
     /// Whether the best bid would trade with the best ask.
@@ -152,7 +151,7 @@ extension Engine {
                 || orders.cold[slot].preventedQuantity < 0
                 || order.leaves > order.quantity - orders.cold[slot].preventedQuantity
             {
-                return "order \(order.id) has quantities that do not fit"
+                return "order \(order.id) has inconsistent quantities"
             }
             shown += show
             open += order.leaves
@@ -167,7 +166,7 @@ extension Engine {
             ? nil : "a level of instrument \(instrument) miscounts its orders"
     }
 
-    /// Orders in flight stand in no level, one an instrument.
+    /// Orders in flight are in no level, one per instrument.
     private func checkFlights() -> String? {
         var isSound = true
         var count: [UInt32: UInt32] = [:]
@@ -180,20 +179,20 @@ extension Engine {
             }
             count[order.account, default: 0] += 1
         }
-        if !isSound { return "what is in flight is no such order" }
+        if !isSound { return "the flight has no matching order" }
         for account in 0...accounts.count
         where accounts.slots[account].flights != count[account] ?? 0 {
             return "account \(account) miscounts its orders in flight"
         }
         for number in 0...instrumentsUsed where deferredStates[Int(number)] != 0 {
             if !hasFlight(number) {
-                return "instrument \(number) waits for a flight that is not there"
+                return "instrument \(number) waits for a missing flight"
             }
         }
         return nil
     }
 
-    /// Ranges have stops, and go on by ticks just where the instrument trades.
+    /// Ranges have stops, and continue by ticks only where the instrument trades.
     private func checkElections() -> String? {
         var count = 0
         for number in 0...instrumentsUsed where elections.contains(number) {
@@ -202,13 +201,13 @@ extension Engine {
             if elections.running.contains(UInt32(number)) != isTrading
                 || electedRuns(number).isEmpty
             {
-                return "the elected stops of instrument \(number) wait wrongly"
+                return "the elected stops of instrument \(number) are queued wrongly"
             }
         }
-        return count == elections.count ? nil : "an election is of no instrument"
+        return count == elections.count ? nil : "an election belongs to no instrument"
     }
 
-    /// Kill switches and mass cancels that go on are at orders that are open.
+    /// Pending kill switches and mass cancels are at open orders.
     private func checkMassCancels() -> String? {
         for account in 0...accounts.count {
             let through = accounts.slots[account].killedThrough
@@ -217,7 +216,7 @@ extension Engine {
             }
         }
         if kills.contains(0) != (killCursor != 0) || killCursor > accounts.count {
-            return "the venue's kill switch is at account \(killCursor)"
+            return "the venue's kill switch is at the wrong account \(killCursor)"
         }
         for work in massCancels {
             let order = work.slot == none ? nil : orders.hot[work.slot]
@@ -240,10 +239,10 @@ extension Engine {
             let (order, cold) = (orders.hot[slot], orders.cold[slot])
             if orders.find(order.id) != slot { return "order \(order.id) is not in the index" }
             if order.isIceberg != (cold.display != 0) {
-                return "order \(order.id) has a mark of its slices that does not fit"
+                return "order \(order.id) has a wrong iceberg flag"
             }
             if order.hasClOrdID == cold.clOrdID.isEmpty {
-                return "order \(order.id) has a mark of its client order id that does not fit"
+                return "order \(order.id) has a wrong client order id flag"
             }
             if order.hasClOrdID,
                 orders.find(account: order.account, clOrdID: cold.clOrdID) != slot
@@ -251,7 +250,7 @@ extension Engine {
                 return "order \(order.id) is not found by its client order id"
             }
             if (order.timeInForce == .gtd) != orders.hasTimer(slot) {
-                return "order \(order.id) has a timer that does not fit"
+                return "order \(order.id) has a wrong timer"
             }
             if cold.feeOverpaid >= 100_000_000 {
                 return "order \(order.id) was charged a unit too much"
@@ -269,7 +268,7 @@ extension Engine {
             while slot != none {
                 let order = orders.hot[slot]
                 if order.account != account || order.id <= last {
-                    return "order \(order.id) stands wrongly in the list of account \(account)"
+                    return "order \(order.id) is linked wrongly in the list of account \(account)"
                 }
                 last = order.id
                 count += 1
@@ -279,7 +278,7 @@ extension Engine {
                 return "account \(account) miscounts its open orders"
             }
             if (orders.account(from: account, through: account) != nil) != (count > 0) {
-                return "account \(account) is marked wrongly for having orders"
+                return "account \(account) has a wrong flag for open orders"
             }
             total += Int(count)
         }

@@ -5,11 +5,11 @@ internal import Terms
 
 /// An order on its way into the book, before it rests or ends.
 struct Incoming {
-    /// How far it may go.
+    /// The bound of its matching.
     enum Kind: UInt8 {
-        /// To its price, paid from a hold of its own price.
+        /// Up to its price, paid from a hold at its price.
         case limit = 0
-        /// To the band; a buy is paid from `funds`.
+        /// Up to the band; a buy is paid from `funds`.
         case market = 1
         /// Until `funds` of the quote asset are traded.
         case quote = 2
@@ -17,7 +17,7 @@ struct Incoming {
 
     var hot: HotOrder
     var cold: ColdOrder
-    /// Its slot where it has one: an order that moved, was triggered or was in flight.
+    /// Its slot, if it has one: an order that moved, was triggered or was in flight.
     var slot: UInt32 = none
     var kind: Kind
     /// The worst price it may take.
@@ -28,15 +28,15 @@ struct Incoming {
     var lotsHeld: Int64 = 0
     var quoteQuantity: Int128 = 0
     var cumQty: Int64 = 0
-    /// Set when matching ended it before its own terms did.
+    /// The reason if matching ended it before its own terms did.
     var reason: EndReason?
-    /// By quote: something crossed that the rest could not pay.
+    /// By quote: the rest could not pay one lot of a crossing order.
     var couldNotPay = false
 }
 
 extension Engine {
-    /// Matches what crosses while there are steps; leaves the rest of the order in `t`. False when
-    /// the steps ran out.
+    /// Matches crossing orders while there are steps; leaves the rest in `t`. False when the steps
+    /// ran out.
     mutating func match(_ t: inout Incoming) -> Bool {
         if t.reason != nil { return true }
         let side = t.hot.side
@@ -59,7 +59,7 @@ extension Engine {
             let lots = tradable(t, shown: orders.shown(maker), price)
             if lots == 0 {
                 t.reason = .liquidity
-                // A sell by quote may also be out of lots that it holds.
+                // A sell by quote may also have used up its held lots.
                 t.couldNotPay = affordable(t.funds, price, t.hot.instrument) == 0
                 return true
             }
@@ -68,7 +68,7 @@ extension Engine {
         return true
     }
 
-    /// How many lots the incoming order can take of `shown` at this price.
+    /// Number of lots of `shown` that the incoming order can take at this price.
     @inline(__always)
     private func tradable(_ t: Incoming, shown: Int64, _ price: Int64) -> Int64 {
         if t.kind == .limit || t.kind == .market && t.hot.side == .sell {
@@ -122,7 +122,7 @@ extension Engine {
         }
     }
 
-    /// Writes a trade down.
+    /// Records a trade.
     @inline(__always)
     private mutating func keepTrade(
         _ t: Incoming, _ maker: UInt32, _ lots: Int64, _ price: Int64, _ quoteUnits: Int128,
@@ -140,8 +140,7 @@ extension Engine {
                     quantity: Quantity(lots: lots), quoteAmount: Amount(units: quoteUnits),
                     maker: Fill(
                         order: OrderID(orders.hot[maker].id),
-                        account: AccountID(orders.hot[maker].account),
-                        fee: Amount(units: makerFee),
+                        account: AccountID(orders.hot[maker].account), fee: Amount(units: makerFee),
                         feeAsset: AssetID(heldAsset(t.hot.side, t.hot.instrument)),
                         cumQty: Quantity(lots: orders.hot[maker].quantity - leaves - prevented),
                         leavesQty: Quantity(lots: leaves),
@@ -157,7 +156,7 @@ extension Engine {
                         status: isTakerFilled ? .filled : .partiallyFilled))))
     }
 
-    /// Moves the money of one trade: both pay from what they hold and get the other asset less fee.
+    /// Settles one trade: both pay from their holds and get the other asset less the fee.
     @inline(__always)
     private mutating func settle(
         _ t: inout Incoming, _ maker: UInt32, _ lots: Int64, _ price: Int64,
@@ -183,8 +182,7 @@ extension Engine {
             takerFee = ledger.receive(
                 takerAccount, base, baseUnits, rate: takerRate, &t.cold.feeOverpaid)
             makerFee = ledger.receive(
-                makerAccount, quote, quoteUnits, rate: makerRate,
-                &orders.cold[maker].feeOverpaid)
+                makerAccount, quote, quoteUnits, rate: makerRate, &orders.cold[maker].feeOverpaid)
         } else {
             ledger.pay(takerAccount, base, baseUnits)
             if t.kind == .quote {
@@ -195,12 +193,11 @@ extension Engine {
             takerFee = ledger.receive(
                 takerAccount, quote, quoteUnits, rate: takerRate, &t.cold.feeOverpaid)
             makerFee = ledger.receive(
-                makerAccount, base, baseUnits, rate: makerRate,
-                &orders.cold[maker].feeOverpaid)
+                makerAccount, base, baseUnits, rate: makerRate, &orders.cold[maker].feeOverpaid)
         }
     }
 
-    /// After matching: rests the order or ends it, and gives back what it does not hold any more.
+    /// After matching: rests the order or ends it, and returns the excess of its hold.
     mutating func conclude(_ t: inout Incoming) -> OrderStatus {
         t.hot.updatedTime = timestamp
         if t.kind == .quote { return concludeByQuote(&t) }
@@ -225,7 +222,7 @@ extension Engine {
         return leave(t, reason == .selfTrade ? .expiredInMatch : .expired, reason)
     }
 
-    /// Rests what is left of an incoming order, in the slot that it has.
+    /// Rests the remainder of an incoming order that has a slot.
     private mutating func settleDown(_ t: Incoming) {
         if t.slot == none {
             rest(t.hot, t.cold)
@@ -235,7 +232,7 @@ extension Engine {
         attach(t.slot, at: t.hot.price)
     }
 
-    /// Writes what became of an incoming order to its slot.
+    /// Writes an incoming order's state to its slot.
     mutating func putBack(_ t: Incoming) {
         orders.hot[t.slot] = t.hot
         orders.cold[t.slot] = t.cold
@@ -249,7 +246,7 @@ extension Engine {
         return leave(t, isFilled ? .filled : .expired, .liquidity)
     }
 
-    /// Reports the end of an incoming order, and frees the slot that it has.
+    /// Reports the end of an incoming order that has a slot, and frees the slot.
     private mutating func leave(
         _ t: Incoming, _ status: OrderStatus, _ reason: EndReason
     ) -> OrderStatus {
@@ -257,14 +254,13 @@ extension Engine {
         if events.kept == .all {
             events.keep(
                 .orderEnded(
-                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity),
-                    reason))
+                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity), reason))
         }
         if t.slot != none { release(t.slot) }
         return status
     }
 
-    /// Gives back the rest of an ended incoming order's hold.
+    /// Returns the rest of an ended incoming order's hold.
     private mutating func returnFunds(_ t: Incoming) {
         let i = Int(t.hot.instrument)
         let unused: Int128

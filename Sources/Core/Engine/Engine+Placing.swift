@@ -4,26 +4,26 @@ internal import Slabs
 public import Terms
 public import Wire
 
-/// What the checks of a new order found out, and its acceptance uses.
+/// Results of a new order's checks, used by its acceptance.
 struct CheckedPlace {
     /// Its prevention mode, the instrument's default resolved.
     var mode: SelfTradePrevention = .none
-    /// What it holds.
+    /// Its hold.
     var hold: Int128 = 0
-    /// What it is worth for the limits, −1 where there is nothing to value it by.
+    /// Its notional for the limits, −1 if it cannot be valued.
     var value: Int128 = -1
     /// Lots for the limits of size.
     var lots: Int64 = 0
-    /// Fill-or-kill: whether it reaches all that it wants.
+    /// Fill-or-kill: whether its reach covers its quantity.
     var reachesAll = true
     /// The slot of an order that the same command cancels first, or `none`.
     var replaced: UInt32 = none
 }
 
 extension Engine {
-    /// Why `order` would be refused if it were the next command, at `time` (ns since 1970; the
-    /// engine's own time where that is later), or `.none`. The same checks as those of placing, and
-    /// nothing changes: the order is not counted as a message.
+    /// Why `order` would be refused as the next command, at `time` (ns since 1970; the engine's own
+    /// time if that is later), or `.none`. The same checks as placing, without any change: the
+    /// order is not counted as a message.
     public borrowing func refusal(of order: Place, at time: Int64) -> Refusal {
         let time = max(time, timestamp)
         let names = checkNames(
@@ -47,7 +47,7 @@ extension Engine {
         return refusal == .none ? accept(c, checked) : refuse(c, refusal)
     }
 
-    /// Loads the first order that a new one would trade with while it is checked.
+    /// Prefetches the first order that a new one would trade with, during its checks.
     @inline(__always) private func prefetchMaker(_ c: Place) {
         if c.instrument.number > instrumentsUsed { return }
         let kind = LadderKind(c.side.opposite)
@@ -69,15 +69,14 @@ extension Engine {
             var (hot, cold) = slots(c, id: 0, mode: mode)
             hot.isWorking = false
             cold.workingTime = 0
-            var order = view(
-                hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
+            var order = view(hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
             order.cumQty = .zero
             events.keep(.orderRefused(OrderRefused(order: order, refusal: refusal)))
         }
         return .refused(refusal)
     }
 
-    /// Takes an order that passed the checks.
+    /// Accepts an order that passed the checks.
     @inline(__always)
     mutating func accept(_ c: Place, _ checked: CheckedPlace) -> Outcome {
         ledger.hold(c.account.number, heldAsset(c.side, c.instrument.number), checked.hold)
@@ -101,8 +100,7 @@ extension Engine {
             rest(hot, cold)
             return Outcome(status: .new, id: id)
         }
-        var t = incoming(
-            hot, cold, hold: checked.hold, quoteQuantity: c.quoteQuantity.units)
+        var t = incoming(hot, cold, hold: checked.hold, quoteQuantity: c.quoteQuantity.units)
         if !checked.reachesAll { t.reason = .fillOrKill }
         if !match(&t) {
             takeOff(&t)
@@ -113,7 +111,7 @@ extension Engine {
         return Outcome(status: status, id: id)
     }
 
-    /// Whether what is left of an order stays in the book.
+    /// Whether the rest of an order stays in the book.
     @inline(__always) private func rests(_ c: Place) -> Bool {
         let isLimit = c.type == .limit || c.type == .limitMaker
         return isLimit && (c.timeInForce == .gtc || c.timeInForce == .gtd)
@@ -135,12 +133,12 @@ extension Engine {
             workingTime: c.type.isTriggered ? 0 : timestamp, clOrdID: c.clOrdID,
             strategyID: c.strategyID, strategyType: c.strategyType,
             display: c.displayQuantity.lots)
-        // A stop's level shows all of it.
+        // A stop's level shows its whole quantity.
         if hot.isIceberg { cold.shown = hot.leaves }
         return (hot, cold)
     }
 
-    /// An order ready to match: how far it may go and what it may spend.
+    /// An order ready to match: its bound and its funds.
     func incoming(
         _ hot: HotOrder, _ cold: ColdOrder, hold: Int128, quoteQuantity: Int128 = 0
     ) -> Incoming {
@@ -161,8 +159,8 @@ extension Engine {
             lotsHeld: lots, quoteQuantity: quoteQuantity)
     }
 
-    /// What prices are measured from: what an operator set since the last trade, else that trade's,
-    /// else the instrument's own reference; 0 is none.
+    /// The reference of the price band: the price that an operator set since the last trade, else
+    /// that trade's, else the instrument's own reference; 0 is none.
     @inline(__always) func reference(_ instrument: Int) -> Int64 {
         let rebased = instruments[instrument].rebasedPrice.ticks
         if rebased != 0 { return rebased }
@@ -195,7 +193,7 @@ extension Engine {
             || down > 0 && scaled < reference * Int128(1_000_000 - down)
     }
 
-    /// The refusals behind the gate in their order, and what acceptance uses where there is none.
+    /// The later refusals in their order, else the results that acceptance uses.
     @inline(__always)
     func check(_ c: Place, at time: Int64, _ checked: inout CheckedPlace) -> Refusal {
         let i = Int(c.instrument.number)
@@ -215,7 +213,7 @@ extension Engine {
         return account == .none ? checkBook(c, i, checked) : account
     }
 
-    /// Form, kill switches, names and the message rate, and counts the message that comes through:
+    /// Checks form, kill switches, names and the message rate, and counts the message if it passes:
     /// the same for new orders and changes.
     @inline(__always)
     mutating func passAdmission(
@@ -229,7 +227,7 @@ extension Engine {
             ? .none : .messageRate
     }
 
-    /// Form, deadline, kill switches and names.
+    /// Checks form, deadline, kill switches and names.
     @inline(__always)
     private func checkNames(
         _ account: AccountID, _ instrument: InstrumentID, isTooLong: Bool, deadline: Int64,
@@ -249,7 +247,7 @@ extension Engine {
     /// Whether a client order id takes more than 36 of the text's 40 bytes.
     @inline(__always) static func isTooLong(_ clOrdID: Text40) -> Bool { clOrdID.w4 >> 32 != 0 }
 
-    /// Whether a state takes such an order.
+    /// Whether an instrument's state accepts such an order.
     private func takes(_ c: Place, _ state: InstrumentState) -> Bool {
         switch state {
         case .trading: true
@@ -296,9 +294,7 @@ extension Engine {
             return .quantityInvalid
         }
         if c.displayQuantity.lots != 0, isDisplayInvalid(c) { return .displayQuantityInvalid }
-        if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high {
-            return .stopPriceInvalid
-        }
+        if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high { return .stopPriceInvalid }
         if c.timeInForce == .gtd, c.expireTime <= time { return .expireTimeInvalid }
         let isFillOrKill = c.type == .limit && c.timeInForce == .fok
         if isFillOrKill || c.type == .market && c.quoteQuantity.units == 0 {
@@ -309,7 +305,7 @@ extension Engine {
         return .none
     }
 
-    /// What an order with a price, or one that waits for a price, is worth and holds.
+    /// The notional and hold of an order with a price or a stop price.
     @inline(__always)
     private func value(_ c: Place, _ i: Int, _ checked: inout CheckedPlace) {
         let price = c.type.hasPrice ? c.price.ticks : c.stopPrice.ticks
@@ -319,8 +315,8 @@ extension Engine {
             ? checked.value : Int128(c.quantity.lots) * Int128(instruments[i].lotUnits)
     }
 
-    /// Looks at what a market or fill-or-kill order reaches: what it holds, what it is worth,
-    /// whether it fills. True when the looks of a turn did not suffice.
+    /// Determines the reach of a market or fill-or-kill order: its hold, its notional, whether it
+    /// fills. True when a turn's looks did not suffice.
     @inline(never)
     private func sweep(_ c: Place, _ i: Int, _ checked: inout CheckedPlace) -> Bool {
         let isMarket = c.type == .market
@@ -410,9 +406,7 @@ extension Engine {
             let last = instruments[i].lastPrice
             if last.ticks != 0 {
                 let isUp = HotOrder.triggersUp(c.side, c.type)
-                if isUp ? last >= c.stopPrice : last <= c.stopPrice {
-                    return .triggersImmediately
-                }
+                if isUp ? last >= c.stopPrice : last <= c.stopPrice { return .triggersImmediately }
             }
         } else if c.type == .limitMaker || c.type == .limit && instruments[i].state != .trading {
             if crosses(c.instrument.number, c.side, c.price.ticks) { return .wouldTake }

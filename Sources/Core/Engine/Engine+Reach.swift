@@ -1,41 +1,41 @@
-// What of the book an order reaches, looked at before anything changes. RULES.md, "Reach".
+// The part of the book that an order reaches, determined before any change. RULES.md, "Reach".
 
 internal import Slabs
 internal import Terms
 
-/// Who looks, how far, and for how much.
+/// The order whose reach is wanted: its account, bound and need.
 struct Reach {
     var instrument: UInt16
     var side: Side
     var account: UInt32
     var mode: SelfTradePrevention
-    /// The worst price that it takes.
+    /// Its worst price.
     var bound: Int64
-    /// Lots still wanted; not used by quote.
+    /// Lots still needed; not used by quote.
     var lotsWanted: Int64 = 0
-    /// Quote units still wanted, of an order by quote.
+    /// Quote units still needed, of an order by quote.
     var amountWanted: Int128 = 0
     var isByQuote = false
     var isFillOrKill = false
 
-    /// Lots that it would get, and of a sell by quote those that prevention would take.
+    /// Lots that it would get; of a sell by quote also those that prevention would take.
     var lots: Int64 = 0
-    /// What they are worth in quote units; `.max` where it would be more than there can be.
+    /// Their value in quote units; `.max` if beyond the possible range.
     var cost: Int128 = 0
-    /// The last price that was looked at, or 0.
+    /// The last price looked at, or 0.
     var lastPrice: Int64 = 0
-    /// Looks that were taken.
+    /// Looks taken.
     var looks = 0
-    /// True when the looks of a turn did not suffice.
+    /// True when a turn's looks did not suffice.
     var isShort = false
-    /// True when nothing further is to be reached.
+    /// True when the walk has ended.
     var isDone = false
 }
 
 extension Engine {
-    /// Looks at what the order reaches.
+    /// Determines the order's reach.
     func look(_ r: inout Reach) {
-        // Rather the queues than a long list: a price's own orders stand in its queue as well.
+        // Queues in place of a long list: a price's own orders are in its queue as well.
         let walksQueues =
             r.mode != .none && accounts.slots[r.account].openOrders > limits.turnSteps
         let own = walksQueues ? [] : ownPrices(&r)
@@ -61,15 +61,14 @@ extension Engine {
         }
     }
 
-    /// Counts a look; false when there is none left.
+    /// Counts a look; false when none is left.
     private func take(_ r: inout Reach) -> Bool {
         r.looks += 1
         if r.looks > looksMax { r.isShort = true }
         return !r.isShort
     }
 
-    /// The prices of the account's own opposite orders from the best on; empty where they do not
-    /// matter.
+    /// The prices of the account's own opposite orders from the best on; empty if irrelevant.
     private func ownPrices(_ r: inout Reach) -> [Int64] {
         if r.mode == .none { return [] }
         let kind = LadderKind(r.side.opposite)
@@ -91,7 +90,7 @@ extension Engine {
         return prices
     }
 
-    /// Walks the queue of a price where own orders stand, or may.
+    /// Walks the queue of a price that has, or may have, own orders.
     private func lookAtQueue(_ r: inout Reach, _ level: UInt32, _ price: Int64) {
         let skips = r.mode == .expireMaker
         let blocks = !skips && (r.mode != .decrement || r.isFillOrKill)
@@ -99,7 +98,7 @@ extension Engine {
         var sum: Int64 = 0
         var slot = ladders.first(level)
         while slot != none {
-            // What was looked at counts all the same.
+            // The orders looked at still count.
             if !take(&r) { break }
             let isOwn = orders.hot[slot].account == r.account
             if isOwn, blocks {
@@ -116,7 +115,7 @@ extension Engine {
             slot = orders.hot[slot].link.nextOrder
         }
         let isBlocked = r.isDone
-        // To the end of the queue: none of its own stands there, and hidden lots count.
+        // To the queue's end: it has no own order, and hidden lots count.
         let isWhole = blocks && !isBlocked && slot == none
         if isWhole { sum = ladders.levels[level].open }
         if skips || blocks { give(&r, sum, price, isCounted: true) }
@@ -128,8 +127,8 @@ extension Engine {
         r.isByQuote ? affordable(r.amountWanted, price, r.instrument) : r.lotsWanted
     }
 
-    /// Takes what the order can use of `open` lots at this price. What is not counted is its own:
-    /// it shrinks the need alone, but that a sell by quote holds it too.
+    /// Takes the usable part of `open` lots at this price. Uncounted lots are the account's own:
+    /// they reduce the need only, except that a sell by quote holds them too.
     private func give(_ r: inout Reach, _ open: Int64, _ price: Int64, isCounted: Bool) {
         let wanted = wanted(r, price)
         let here = min(wanted, open)
@@ -139,7 +138,7 @@ extension Engine {
             r.lots = overflow ? .max : sum
         }
         if isCounted {
-            // More than there can be of any asset: no need to count on, and no overflow.
+            // Beyond the range of any asset: stop before an overflow.
             if value > Limits.amountUnitsMax - r.cost {
                 r.cost = .max
                 r.isDone = true

@@ -1,4 +1,4 @@
-// What can be read from the engine.
+// Reading the engine's state.
 
 internal import Slabs
 public import Terms
@@ -35,8 +35,8 @@ extension Engine {
         return nil
     }
 
-    /// The fees of an account in an instrument; for instrument 0 its tier's own, which hold in
-    /// every instrument that the tier has no others for.
+    /// The fees of an account in an instrument; for instrument 0 its tier's own, which apply in
+    /// every instrument without fees of its own in that tier.
     public borrowing func fees(
         account: AccountID, instrument: InstrumentID
     ) -> (maker: FeeRate, taker: FeeRate) {
@@ -47,8 +47,7 @@ extension Engine {
         return (FeeRate(e8: slot.maker), FeeRate(e8: slot.taker))
     }
 
-    /// The fees set for a tier, in general (instrument 0) or for one instrument; nil where none
-    /// are.
+    /// The fees set for a tier, in general (instrument 0) or for one instrument; nil if none are.
     public borrowing func fees(
         tier: UInt16, instrument: InstrumentID
     ) -> (maker: FeeRate, taker: FeeRate)? {
@@ -66,12 +65,12 @@ extension Engine {
         id.number >= 1 && id.number <= accounts.count
     }
 
-    /// An account, or nil. Its limits are those that stand for it, the default's if it has no own.
+    /// An account, or nil. Its limits are the effective ones: the default's if it has none.
     public borrowing func account(_ id: AccountID) -> AccountView? {
         hasAccount(id) ? view(account: id) : nil
     }
 
-    /// The limits of accounts that have none of their own; only its limits mean something.
+    /// The default limits, as an account of which only the limits are valid.
     public var defaultLimits: AccountView { view(account: AccountID(0)) }
 
     private func view(account id: AccountID) -> AccountView {
@@ -83,8 +82,8 @@ extension Engine {
             messagesPerSecondMax: limits.messagesPerSecondMax)
     }
 
-    /// How large one order of an account may be in an instrument: by its own row, or else the
-    /// default's, whose account is 0. Nil where either is unknown or there is no row.
+    /// The order limits of an account in an instrument: its own row, else the default's, whose
+    /// account is 0. Nil if either is unknown or there is no row.
     public borrowing func orderLimits(
         _ account: AccountID, _ instrument: InstrumentID
     ) -> OrderLimitsView? {
@@ -105,7 +104,7 @@ extension Engine {
         }
     }
 
-    /// Rows of order limits there are.
+    /// Number of rows of order limits.
     public var orderLimitsCount: Int { accounts.orderLimitCount }
 
     private static func view(
@@ -122,13 +121,13 @@ extension Engine {
         accounts.find(name).map { view(account: AccountID($0)) }
     }
 
-    /// What an account has of an asset; zero where either is unknown.
+    /// An account's balance of an asset; zero if either is unknown.
     public borrowing func balance(_ account: AccountID, _ asset: AssetID) -> Balance {
         guard hasAccount(account), asset.number <= assetsUsed else { return Balance() }
         return ledger.balance(account.number, asset.number)
     }
 
-    /// What the house has of an asset.
+    /// The house's accounts of an asset.
     public borrowing func house(_ asset: AssetID) -> HouseBalance {
         guard asset.number <= assetsUsed else {
             return HouseBalance(external: .zero, fees: .zero, rounding: .zero)
@@ -136,7 +135,7 @@ extension Engine {
         return ledger.house[Int(asset.number)]
     }
 
-    /// References of bookings and outputs of deposits that are remembered.
+    /// Number of remembered references of bookings and outputs of deposits.
     public var referenceCount: Int { references.count }
 
     /// An API key in use, or nil. O(1) expected.
@@ -168,7 +167,7 @@ extension Engine {
         for session in sessions.sorted() { body(session) }
     }
 
-    /// Whether a mass cancel or a kill switch goes on by ticks.
+    /// Whether a mass cancel or a kill switch continues by ticks.
     public var hasMassCancels: Bool { !massCancels.isEmpty || !kills.isEmpty }
 
     /// Open orders over all instruments.
@@ -187,7 +186,7 @@ extension Engine {
         return slot == none ? nil : view(slot)
     }
 
-    /// Whether an order ran out of steps and goes on by ticks: it is open, and stands in no level.
+    /// Whether an order ran out of steps and continues by ticks: it is open, but in no level.
     public borrowing func isInFlight(_ id: OrderID) -> Bool {
         if flights.isEmpty || id.number == 0 { return false }
         let slot = orders.find(id.number)
@@ -204,8 +203,8 @@ extension Engine {
         }
     }
 
-    /// All open orders, those in flight included, in no useful order. O(most orders that were ever
-    /// open).
+    /// All open orders, those in flight included, in no useful order. O(maximum of open orders so
+    /// far).
     public borrowing func forEachOrder(_ body: (OrderView) -> Void) {
         for slot in 0..<orders.used where orders.hot[slot].account != 0 { body(view(slot)) }
     }
@@ -217,7 +216,7 @@ extension Engine {
         return level == none ? nil : Price(ticks: ladders.price(level))
     }
 
-    /// What one price shows; zero where nothing is. O(1), but for finding the price.
+    /// The displayed quantity at a price; zero if there is none. O(1) after finding the price.
     public borrowing func level(
         _ instrument: InstrumentID, _ side: Side, _ price: Price
     ) -> LevelView {
@@ -237,7 +236,7 @@ extension Engine {
             orders: total.count)
     }
 
-    /// A side's prices from the best on, until `body` gives false.
+    /// Calls `body` with a side's prices from the best on, until it returns false.
     public borrowing func forEachLevel(
         _ instrument: InstrumentID, _ side: Side, _ body: (LevelView) -> Bool
     ) {
@@ -250,7 +249,7 @@ extension Engine {
         }
     }
 
-    /// Bytes that open orders and books take now, indices included: for the memory benchmark.
+    /// Bytes of open orders and books now, indices included: for the memory benchmark.
     public var bookMemory: Int { orders.memory + ladders.memory }
 
     // MARK: Views of orders
@@ -258,7 +257,7 @@ extension Engine {
     func view(_ slot: UInt32) -> OrderView {
         let (hot, cold) = (orders.hot[slot], orders.cold[slot])
         var quoteQuantity: Int128 = 0
-        // One that fires is in no level either.
+        // A stop that is firing is in no level either.
         if hot.level == none, hasFlight(hot.instrument),
             flightTerms[Int(hot.instrument)].slot == slot
         {
@@ -270,7 +269,7 @@ extension Engine {
             quoteQuantity: quoteQuantity)
     }
 
-    /// What an order has traded: an order by quote amount counts nothing else in its quantity.
+    /// An order's traded lots; the quantity of an order by quote amount counts only these.
     @inline(__always) private static func cumQty(
         _ hot: HotOrder, _ cold: ColdOrder, _ quoteQuantity: Int128
     ) -> Int64 {

@@ -1,11 +1,11 @@
-// The engine driven by bare order events, without a log around it: for measuring it by itself.
+// The engine driven by bare order events without a log, to measure it alone.
 
 internal import Slabs
 public import Terms
 internal import Wire
 
 extension Engine {
-    /// An engine with `symbols` instruments that trade and `accounts` accounts with more funds than
+    /// An engine with `symbols` trading instruments and `accounts` accounts, with more funds than
     /// any replay spends.
     public static func forReplay(symbols: Int, accounts: Int, openOrders: Int) -> Engine {
         let limits = EngineLimits(
@@ -28,36 +28,31 @@ extension Engine {
                     symbol: Self.name(number), base: AssetID(UInt16(number + 1)),
                     quote: AssetID(1), tickMantissa: 1, tickScale: 0, lotUnits: 1,
                     priceMax: Price(ticks: Limits.priceTicksMax),
-                    quantityMax: Self.replayQuantityMax(openOrders: orders.capacity),
-                    audit: audit))
+                    quantityMax: Self.replayQuantityMax(openOrders: orders.capacity), audit: audit))
         }
         precondition(Int(instrumentsUsed) == symbols, "every symbol has an instrument")
-        // A tenth of a percent, as exchanges take at first.
+        // A tenth of a percent, a usual base rate.
         let rate = FeeRate(e8: 100_000)
         _ = setFees(SetFees(tier: 0, maker: rate, taker: rate, audit: audit))
         for number in 0..<accounts {
             let account = self.accounts.open(Self.longName(number))
-            for asset in 1...UInt16(symbols + 1) {
-                self.ledger.adjust(account, asset, 1 << 100)
-            }
+            for asset in 1...UInt16(symbols + 1) { self.ledger.adjust(account, asset, 1 << 100) }
         }
     }
 
-    /// The highest quantity of one order, in lots, with so many open orders.
+    /// The highest quantity of one order, in lots, with this many open orders.
     public static func replayQuantityMax(openOrders: Int) -> Quantity {
         Quantity(lots: min(Limits.quantityLotsMax, (1 << 62) / Int64(openOrders)))
     }
 
-    private static func name(_ number: Int) -> Text16 {
-        Text16("A\(number)") ?? Text16()
-    }
+    private static func name(_ number: Int) -> Text16 { Text16("A\(number)") ?? Text16() }
 
     private static func longName(_ number: Int) -> Text40 {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event; true when it traded. What names an order that is not open does nothing,
-    /// and so does what is not well formed: a price or quantity outside the limits, no such symbol.
+    /// Applies one event; true when it traded. No effect if it names an order that is not open or
+    /// is malformed: a price or quantity outside the limits, an unknown symbol.
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
@@ -67,8 +62,8 @@ extension Engine {
         return events.count > 0
     }
 
-    /// Asks for memory that `replay` of this event will read: called some events ahead, the three
-    /// of them in turn with some events between, each when what the one before asked for has come.
+    /// Prefetches memory that `replay` of this event will read. Three steps, called some events
+    /// ahead and some events apart: each needs the lines that the previous one requested.
     @inline(__always) public func prefetchFirst(_ event: ReplayEvent) {
         orders.prefetchIndex(event.orderID)
         accounts.prefetch(event.account)
@@ -76,12 +71,12 @@ extension Engine {
         ledger.prefetch(event.account, event.side == 0 ? 1 : event.symbol &+ 1)
     }
 
-    /// The second step of looking ahead: the order's line, and the level that it goes to.
+    /// The second step: the order's line, and its new level.
     @inline(__always) public func prefetchSecond(_ event: ReplayEvent) -> ReplayAhead {
         ReplayAhead(event, symbols: instrumentsUsed, orders, ladders)
     }
 
-    /// The third step: the neighbours that it leaves and finds.
+    /// The third step: its old and new neighbours.
     @inline(__always) public func prefetchThird(_ ahead: ReplayAhead) {
         ahead.prefetch(orders, ladders)
     }
@@ -110,8 +105,7 @@ extension Engine {
                     price: Price(ticks: event.price)))
             return outcome.refusal == .amendInvalid ? requeue(event) : outcome
         case .cancel:
-            return cancel(
-                Cancel(account: account, instrument: instrument, order: order), .request)
+            return cancel(Cancel(account: account, instrument: instrument, order: order), .request)
         case .limit, .immediateOrCancel, .market:
             // The file names its orders itself.
             lastOrder = event.orderID - 1
@@ -127,12 +121,10 @@ extension Engine {
         }
     }
 
-    /// A replay's move to the price that the order has already: it loses its priority.
+    /// A replay's move to the order's present price: it loses its priority.
     private mutating func requeue(_ event: ReplayEvent) -> Outcome {
         let slot = orders.find(event.orderID)
-        if slot == none || orders.hot[slot].price != event.price {
-            return .refused(.amendInvalid)
-        }
+        if slot == none || orders.hot[slot].price != event.price { return .refused(.amendInvalid) }
         let leaves = orders.hot[slot].leaves
         return Outcome(status: relocate(slot, event.price, leaves, event.price))
     }

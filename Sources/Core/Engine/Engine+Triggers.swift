@@ -1,18 +1,18 @@
-// Stops: each trade elects those that its price reaches; they run in the order of election.
+// Stops: each trade elects those its price reaches; they run in the order of election.
 
 internal import Slabs
 internal import Terms
 
-/// The prices at which a trade in an instrument elects more stops than are elected.
+/// The prices at which a trade in an instrument elects further stops.
 struct TriggerPrices: BitwiseCopyable {
-    /// The lowest up-stop that is not elected; the largest there is when there is none.
+    /// The lowest up-stop that is not elected; the largest value if there is none.
     var up: Int64 = .max
-    /// The highest down-stop that is not elected; the smallest there is when there is none.
+    /// The highest down-stop that is not elected; the smallest value if there is none.
     var down: Int64 = .min
 }
 
 extension Engine {
-    /// Looks whether a trade elects stops, and remembers which.
+    /// Elects the stops that a trade reaches.
     @inline(__always) mutating func electStops(_ instrument: UInt16, _ price: Int64) {
         let prices = triggers[Int(instrument)]
         if price < prices.up, price > prices.down { return }
@@ -30,7 +30,7 @@ extension Engine {
         }
     }
 
-    /// The first stop price beyond one; beyond nil, the first.
+    /// The first stop price beyond a price; beyond nil, the first of all.
     private func nextTrigger(
         _ instrument: UInt16, _ kind: LadderKind, beyond price: Int64?
     ) -> Int64 {
@@ -40,7 +40,7 @@ extension Engine {
         return ladders.price(level)
     }
 
-    /// Finds the trigger prices anew, after stops came or went.
+    /// Updates the trigger prices after stops were added or removed.
     mutating func updateTriggers(_ instrument: UInt16) {
         let up = elections.isEmpty ? nil : elections[instrument].bound(isUp: true)
         let down = elections.isEmpty ? nil : elections[instrument].bound(isUp: false)
@@ -49,7 +49,7 @@ extension Engine {
             down: nextTrigger(instrument, .stopsDown, beyond: down))
     }
 
-    /// Runs what the command at hand has elected, while there are steps and the instrument trades.
+    /// Runs the stops elected by this command, while there are steps and the instrument trades.
     @inline(__always) mutating func runTriggers(_ instrument: UInt16) {
         if elections.isEmpty || hasFlight(instrument) { return }
         if instruments[Int(instrument)].state == .trading { _ = runElection(instrument) }
@@ -73,7 +73,7 @@ extension Engine {
         return ladders.first(ladders.best(Ladders.index(instrument, kind)))
     }
 
-    /// Sees whether a stop that left its ladder was the last of those elected with it.
+    /// Checks whether a stop that left its ladder was the last of its range.
     @inline(__always)
     mutating func leaveElection(_ instrument: UInt16, _ kind: LadderKind, _ price: Int64) {
         if !elections.isEmpty { leaveRange(instrument, kind, price) }
@@ -84,7 +84,7 @@ extension Engine {
         guard elections.contains(instrument),
             let place = elections[instrument].place(isUp: kind == .stopsUp, price)
         else { return }
-        // Value by value: who holds the ranges has them copied when they change.
+        // Value by value: holding the ranges would force a copy when they change.
         let range = elections[instrument].ranges[place]
         let before = place < 2 ? nil : elections[instrument].ranges[place - 2].bound
         let ladder = Ladders.index(instrument, kind)
@@ -97,8 +97,8 @@ extension Engine {
         range.isUp ? price > range.bound : price < range.bound
     }
 
-    /// The elected stops as runs of one direction, each with the price of its last stop: the same
-    /// on every replica, however the ranges lie. O(prices elected).
+    /// The elected stops as runs of one direction, each with the price of its last stop: identical
+    /// on every replica, however the ranges are stored. O(prices elected).
     func electedRuns(_ instrument: UInt16) -> [(isUp: Bool, bound: Int64)] {
         var runs: [(isUp: Bool, bound: Int64)] = []
         let (upLadder, downLadder) = (
@@ -128,7 +128,7 @@ extension Engine {
         return runs
     }
 
-    /// Runs one stop, or ends it where a kill switch is still to do so; false when it went into
+    /// Runs one stop, or ends it if a pending kill switch covers it; false when it went into
     /// flight.
     private mutating func fire(_ slot: UInt32) -> Bool {
         if isKilled(slot) {
@@ -162,7 +162,7 @@ extension Engine {
         return true
     }
 
-    /// What a market buy that fires costs, as far as the looks of a turn go.
+    /// The cost of a market buy that fires, as far as a turn's looks reach.
     private mutating func sweepCost(_ hot: HotOrder) -> Int128 {
         var r = Reach(
             instrument: hot.instrument, side: .buy, account: hot.account,

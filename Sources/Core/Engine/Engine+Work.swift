@@ -4,7 +4,7 @@ internal import Slabs
 internal import Terms
 public import Wire
 
-/// An incoming order that ran out of steps. Its slot holds its terms; it stands in no level.
+/// An incoming order that ran out of steps. Its slot holds its terms; it is in no level.
 struct Flight: BitwiseCopyable {
     var slot: UInt32
     var kind: Incoming.Kind
@@ -15,23 +15,23 @@ struct Flight: BitwiseCopyable {
     var cumQty: Int64
 }
 
-/// A mass cancel that goes on.
+/// A mass cancel in progress.
 struct MassCancelWork {
     /// 0: of all accounts.
     var account: UInt32
     /// 0: in all instruments.
     var instrument: UInt16
     var side: Side?
-    /// Orders accepted later are not touched.
+    /// Orders accepted later are not affected.
     var lastOrder: UInt64
-    /// The account at hand.
+    /// The current account.
     var current: UInt32
-    /// Its order that is looked at next, or `none`: the account is done.
+    /// Its next order to examine, or `none`: the account is done.
     var slot: UInt32
 }
 
 extension Engine {
-    /// Whether something waits that only ticks do.
+    /// Whether work for ticks is waiting.
     var hasWork: Bool {
         !flights.isEmpty || !kills.isEmpty || !massCancels.isEmpty || !elections.running.isEmpty
     }
@@ -49,7 +49,7 @@ extension Engine {
             && (isTriggered || elections.running.contains(UInt32(instrument)))
     }
 
-    /// Whether a command would be refused as `instrumentBusy` now. The sequencer lets it wait and
+    /// Whether a command would be refused as `instrumentBusy` now. The sequencer holds it back and
     /// sequences ticks first, so that nothing overtakes the work and nobody is refused for it.
     public borrowing func isBusy(_ kind: CommandKind, payload: UnsafeRawBufferPointer) -> Bool {
         if kind == .massCancel { return massCancels.count >= Limits.massCancelsMax }
@@ -81,7 +81,7 @@ extension Engine {
 
     // MARK: Flights
 
-    /// Parks an incoming order whose turn is over.
+    /// Suspends an incoming order whose turn is over.
     mutating func takeOff(_ t: inout Incoming) {
         if t.kind == .quote { t.hot.quantity = t.cumQty }
         t.cold.shown = 0
@@ -98,7 +98,7 @@ extension Engine {
                 quoteQuantity: t.quoteQuantity, cumQty: t.cumQty))
     }
 
-    /// Lets an order be in flight: behind the others, or where it was already.
+    /// Marks an order as in flight: behind the others, or in its previous place.
     mutating func keepFlight(_ flight: Flight) {
         let (account, instrument) = (
             orders.hot[flight.slot].account, orders.hot[flight.slot].instrument
@@ -109,7 +109,7 @@ extension Engine {
         accounts.slots[account].flights += 1
     }
 
-    /// Goes on with the flight of an instrument; false when it is in flight again.
+    /// Continues the flight of an instrument; false when it is suspended again.
     private mutating func goOnWithFlight(_ instrument: UInt32) -> Bool {
         let flight = flightTerms[instrument]
         let (hot, cold) = (orders.hot[flight.slot], orders.cold[flight.slot])
@@ -130,7 +130,7 @@ extension Engine {
         return true
     }
 
-    /// What a flight holds.
+    /// The hold of a flight.
     func held(_ flight: Flight) -> Int128 {
         let order = orders.hot[flight.slot]
         let instrument = instruments[Int(order.instrument)]
@@ -144,19 +144,19 @@ extension Engine {
 
     // MARK: Kill switches
 
-    /// Ends all orders that an account, or for 0 any, has open now; what this turn has no steps for
-    /// goes on by ticks. One that waits already covers what came since as well.
+    /// Ends all open orders of an account, or of all for 0; ticks continue beyond this turn's
+    /// steps. A kill switch that waits already now covers newer orders as well.
     mutating func startKill(_ account: UInt32) {
         let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
         guard let first, accounts.slots[first].openOrders > 0 else { return }
         accounts.slots[account].killedThrough = lastOrder
         if account == 0 { killCursor = first }
         if !kills.contains(account) { kills.append(account) }
-        // Not past an order in flight, nor past what waits.
+        // Not ahead of flights and waiting work.
         if flights.isEmpty, kills.count == 1 { _ = goOnWithKills() }
     }
 
-    /// Whether a kill switch is still to end an order.
+    /// Whether a pending kill switch covers an order.
     @inline(__always) func isKilled(_ slot: UInt32) -> Bool {
         if kills.isEmpty { return false }
         let order = orders.hot[slot]
@@ -164,7 +164,7 @@ extension Engine {
             || order.id <= accounts.slots[0].killedThrough
     }
 
-    /// Ends what kill switches cover while there are steps; true when nothing is left.
+    /// Ends orders covered by kill switches while there are steps; true when none is left.
     private mutating func goOnWithKills() -> Bool {
         while let account = kills.first {
             let last = accounts.slots[account].killedThrough
@@ -173,8 +173,7 @@ extension Engine {
             } else {
                 while true {
                     if !endOrders(of: killCursor, through: last) { return false }
-                    guard
-                        let next = orders.account(from: killCursor + 1, through: accounts.count)
+                    guard let next = orders.account(from: killCursor + 1, through: accounts.count)
                     else { break }
                     killCursor = next
                 }
@@ -186,8 +185,8 @@ extension Engine {
         return true
     }
 
-    /// Ends an account's orders up to one, and takes a step for the account as well; false when the
-    /// steps ran out.
+    /// Ends an account's orders up to an id, plus one step for the account; false when the steps
+    /// ran out.
     private mutating func endOrders(of account: UInt32, through last: UInt64) -> Bool {
         while true {
             if steps >= Int(limits.turnSteps) { return false }
@@ -200,8 +199,8 @@ extension Engine {
 
     // MARK: Mass cancels
 
-    /// Cancels all orders that fit and are open now; what this turn has no steps for goes on by
-    /// ticks. Gives how many ended in this turn.
+    /// Cancels all matching open orders; ticks continue beyond this turn's steps. Returns the
+    /// number ended in this turn.
     mutating func startMassCancel(
         account: UInt32, instrument: UInt16, side: Side?
     ) -> Int {
@@ -211,13 +210,13 @@ extension Engine {
             account: account, instrument: instrument, side: side, lastOrder: lastOrder,
             current: first, slot: accounts.slots[first].firstOrder)
         let before = orders.count
-        // Not past an order in flight, nor past what waits.
+        // Not ahead of flights and waiting work.
         let isDone = flights.isEmpty && kills.isEmpty && massCancels.isEmpty && goOn(&work)
         if !isDone { massCancels.append(work) }
         return before - orders.count
     }
 
-    /// Looks at the orders of one mass cancel while there are steps; true when it is done.
+    /// Examines the orders of one mass cancel while there are steps; true when it is done.
     private mutating func goOn(_ work: inout MassCancelWork) -> Bool {
         let most = Int(limits.turnSteps)
         while true {
@@ -233,7 +232,7 @@ extension Engine {
                     end(slot, .canceled, .massCancel)
                 }
             }
-            // Each account is a step as well: all of its orders may be newer.
+            // Each account is a step too: all of its orders may be newer.
             if steps >= most { return false }
             steps += 1
             guard work.account == 0,
@@ -244,7 +243,7 @@ extension Engine {
         }
     }
 
-    /// Moves mass cancels on that would look next at an order that is about to go.
+    /// Advances mass cancels whose next order is about to be removed.
     @inline(__always) mutating func leaveMassCancels(_ slot: UInt32) {
         if massCancels.isEmpty { return }
         for i in massCancels.indices where massCancels[i].slot == slot {
@@ -254,7 +253,7 @@ extension Engine {
 
     // MARK: Ticks
 
-    /// A tick of the clock: goes on with what waits, then ends GTD orders whose time has come.
+    /// A tick of the clock: continues waiting work, then ends GTD orders whose time has come.
     mutating func tick() -> Outcome {
         let most = Int(limits.turnSteps)
         while let instrument = flights.first {
@@ -265,7 +264,7 @@ extension Engine {
             if steps >= most { return Outcome() }
             var work = massCancels[0]
             let isDone = goOn(&work)
-            // `end` above may have moved the others on, never this one: its copy was at hand.
+            // `end` above may have advanced the others, never this one: it was a copy.
             if !isDone {
                 massCancels[0] = work
                 return Outcome()

@@ -1,4 +1,4 @@
-// The engine's door: what goes in. What can be read is in Engine+Reading.
+// The engine and its input. Engine+Reading has the output.
 
 internal import Slabs
 public import Terms
@@ -7,11 +7,11 @@ public import Wire
 /// The deterministic engine: the same log gives the same events and the same state on any machine.
 ///
 /// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory
-/// is reserved in `init` and does not grow, but for the tables of administration (accounts' names,
-/// sessions, API keys), which are bounded by `limits`, and for the ranges of elected stops, of
-/// which there are no more than stops.
+/// is reserved in `init` and does not grow, except for the tables of administration (accounts'
+/// names, sessions, API keys), bounded by `limits`, and the ranges of elected stops, bounded by the
+/// number of stops.
 public struct Engine: ~Copyable {
-    /// How much it holds.
+    /// The sizes of its tables.
     public internal(set) var limits: EngineLimits
     /// The last record applied; 0 before the first.
     public internal(set) var sequence: UInt64 = 0
@@ -19,7 +19,7 @@ public struct Engine: ~Copyable {
     public internal(set) var timestamp: Int64 = 0
     /// The last record's epoch.
     public internal(set) var epoch: UInt32 = 0
-    /// True once a `HashMark` of the log was not this engine's: it must stop and be looked at.
+    /// True once a `HashMark` of the log differs from this engine's hash: stop and investigate.
     public internal(set) var hasDiverged = false
     /// Whether the venue's kill switch is on.
     public internal(set) var isKilled = false
@@ -35,7 +35,7 @@ public struct Engine: ~Copyable {
     var instrumentsUsed: UInt16 = 0
     /// The prices that elect stops, by instrument.
     var triggers: Slab<TriggerPrices>
-    /// States that instruments take when their flight is at its end: 0, or the state plus one.
+    /// States that instruments take when their flight ends: 0, or the state plus one.
     var deferredStates: Slab<UInt8>
     var assets: Slab<AssetView>
     var assetsUsed: UInt16 = 0
@@ -46,33 +46,33 @@ public struct Engine: ~Copyable {
     var lastOrder: UInt64 = 0
     /// `timestamp` in whole seconds.
     var second: Int64 = 0
-    /// Steps of the turn at hand.
+    /// Steps used in this turn.
     var steps = 0
     /// The key of the log's hashes.
     var hashKey: (high: UInt64, low: UInt64) = (0, 0)
-    /// The version of the rules that hold.
+    /// The version of the rules in force.
     public internal(set) var rules: UInt32 = SetRules.current
-    /// Sequences that operators voided, in the order of the log.
+    /// Sequences voided by operators, in the order of the log.
     public internal(set) var voids: [UInt64] = []
-    /// Instruments with an incoming order that ran out of steps, in the order in which it did.
+    /// Instruments with a flight, in the order in which the flights began.
     var flights: WaitingList
     /// These orders by instrument.
     var flightTerms: Slab<Flight>
-    /// Accounts whose kill switch goes on, in the order of the log; 0 is the venue.
+    /// Accounts with a pending kill switch, in the order of the log; 0 is the venue.
     var kills: WaitingList
-    /// The account that the venue's kill switch is at.
+    /// The current account of the venue's kill switch.
     var killCursor: UInt32 = 0
-    /// Mass cancels that go on, in the order of the log.
+    /// Mass cancels in progress, in the order of the log.
     var massCancels: [MassCancelWork] = []
-    /// Elected stops that wait.
+    /// Waiting elected stops.
     var elections: Elections
     private let byAddress = ByAddress()
 
-    /// How much of the book an order may look at before anything changes.
+    /// Maximum looks at the book of an order before any change.
     var looksMax: Int { 4 * Int(limits.turnSteps) }
 
-    /// An empty engine. One that does not keep events has the same state and the same hashes, and
-    /// gives only trades in `withEvents`: for matchd, which nobody reads events from.
+    /// An empty engine. Without events kept it has the same state and hashes, but `withEvents` has
+    /// trades only: for matchd, whose events nobody reads.
     public init(limits: EngineLimits, keepsEvents: Bool = true) {
         precondition(limits.isReasonable, "limits that an engine can be made with")
         self.limits = limits
@@ -91,13 +91,12 @@ public struct Engine: ~Copyable {
         flightTerms = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         references = References(capacity: Int(limits.references))
-        events = EventLog(
-            capacity: Self.eventsMax(limits), kept: keepsEvents ? .all : .trades)
+        events = EventLog(capacity: Self.eventsMax(limits), kept: keepsEvents ? .all : .trades)
         for i in 0..<Int(limits.instruments) + 1 { triggers[i] = TriggerPrices() }
     }
 
-    /// Room for the events of one turn: a step gives at most a trade, a slice and two ends; a
-    /// change of all instruments one each.
+    /// Maximum events of one turn: a step emits at most a trade, a slice and two ends; a change of
+    /// all instruments one each.
     static func eventsMax(_ limits: EngineLimits) -> Int {
         4 * Int(limits.turnSteps) + Int(limits.instruments) + 64
     }
@@ -109,9 +108,7 @@ public struct Engine: ~Copyable {
     @inline(__always)
     mutating func report(
         _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
-    ) {
-        events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves)
-    }
+    ) { events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves) }
 
     /// Reports that a resting order was changed.
     @inline(__always)
@@ -132,8 +129,7 @@ public struct Engine: ~Copyable {
     /// Applies the record in `bytes`, the next of the log (`sequence + 1`; a gap stops the
     /// process).
     ///
-    /// `bytes` is a whole record whose CRC was checked. A payload that is not well formed is
-    /// refused.
+    /// `bytes` is a whole record whose CRC was checked. A malformed payload is refused.
     public mutating func apply(record bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let header = unsafe RecordHeader(bytes) else {
             preconditionFailure("a record has a header")
@@ -147,7 +143,7 @@ public struct Engine: ~Copyable {
         return outcome
     }
 
-    /// Applies a decoded command; the same as applying its record.
+    /// Applies a decoded command; equivalent to applying its record.
     public mutating func apply(_ header: RecordHeader, _ command: Command) -> Outcome {
         var outcome = begin(header)
         if outcome.refusal == .none { outcome = execute(command) }
@@ -155,7 +151,7 @@ public struct Engine: ~Copyable {
         return outcome
     }
 
-    /// Passes over the record in `bytes`, which a later `VoidSequence` voids. Only its sequence,
+    /// Skips the record in `bytes`, which a later `VoidSequence` voids. Only its sequence,
     /// time and session number are taken.
     public mutating func skip(record bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let header = unsafe RecordHeader(bytes) else {
@@ -173,14 +169,14 @@ public struct Engine: ~Copyable {
     }
 
     /// When the next timer is due (ns since 1970), or nil: a `Tick` at or after it fires it. At
-    /// once while work of an earlier command waits to go on.
+    /// once while earlier work waits.
     public var nextTimer: Int64? {
         if hasWork { return timestamp }
         let slot = orders.firstTimer
         return slot == none ? nil : orders.cold[slot].expireTime
     }
 
-    /// Takes the record's place, time and session number.
+    /// Advances to the record's sequence, time and session number.
     @inline(__always) mutating func begin(_ header: RecordHeader) -> Outcome {
         precondition(header.sequence == sequence + 1, "records are applied without gaps")
         sequence = header.sequence
@@ -201,7 +197,7 @@ public struct Engine: ~Copyable {
         return Outcome()
     }
 
-    /// The traders' commands without a detour through `Command`, for they are nearly all.
+    /// Decodes traders' commands, nearly all of the log, without `Command`.
     private mutating func execute(kind: UInt16, payload: UnsafeRawBufferPointer) -> Outcome {
         var reader = unsafe WireReader(payload)
         switch kind {

@@ -1,11 +1,11 @@
-// What the engine derives from the log. Events are never stored as truth; any replica makes them
-// again from the same commands.
+// Events, which the engine derives from the log. They are never stored as truth: any replica
+// derives the same ones from the same commands.
 
 public import Terms
 
 /// One thing that happened while a command was applied, in the order in which it happened.
 @frozen public enum Event: BitwiseCopyable, Sendable {
-    /// An order was accepted and its funds are held; what it trades follows.
+    /// An order was accepted and its funds are held; its trades follow.
     case orderAccepted(OrderView)
     /// A new order was refused.
     case orderRefused(OrderRefused)
@@ -13,18 +13,18 @@ public import Terms
     case trade(Trade)
     /// A resting iceberg order showed its next slice, at the end of its price's queue.
     case orderReplenished(OrderReplenished)
-    /// An order ended before it was filled; the view is its last state.
+    /// An order ended before it was filled; the view has its last state.
     case orderEnded(OrderView, EndReason)
-    /// An order's price or quantity was changed by its owner, or its quantity by self-trade
-    /// prevention (decrement).
+    /// Its owner changed an order's price or quantity, or self-trade prevention (decrement) its
+    /// quantity.
     case orderAmended(OrderView, oldPrice: Price)
-    /// A stop order's trigger was reached; it is an ordinary order from here on.
+    /// A stop order was triggered; it is an ordinary order from here on.
     case orderTriggered(OrderView)
     /// An operator's credit or debit.
     case balanceAdjusted(account: AccountID, asset: AssetID, amount: Amount)
-    /// Money went from the house's fees to an account, or back where negative.
+    /// Money went from the house's fees to an account, or back if negative.
     case feesTransferred(account: AccountID, asset: AssetID, amount: Amount)
-    /// What an output of a transaction brought in was credited.
+    /// A transaction's output was credited.
     case depositCredited(account: AccountID, asset: AssetID, amount: Amount)
     /// An asset was created.
     case assetChanged(AssetID)
@@ -32,7 +32,7 @@ public import Terms
     case instrumentChanged(InstrumentID)
     /// An account was opened, its limits, tier or kill switch changed.
     case accountChanged(AccountID)
-    /// Fees, the venue's kill switch, its default limits or how much it holds changed.
+    /// Fees, the venue's kill switch, its default limits or the engine's limits changed.
     case venueChanged
     /// An API key was added or revoked.
     case apiKeyChanged(Text64)
@@ -46,54 +46,50 @@ public import Terms
 @frozen public struct OrderRefused: BitwiseCopyable, Sendable {
     /// Its terms; it has no id, and the status `rejected`.
     public var order: OrderView
-    /// Why.
+    /// The reason.
     public var refusal: Refusal
 
     /// All fields, for projections and tests in this package.
     package init(order: OrderView, refusal: Refusal) {
-        self.order = order
-        self.refusal = refusal
+        (self.order, self.refusal) = (order, refusal)
     }
 }
 
 /// The next visible slice of an iceberg order.
 @frozen public struct OrderReplenished: BitwiseCopyable, Sendable {
-    /// Which.
+    /// The order.
     public var order: OrderID
-    /// In what.
+    /// Its instrument.
     public var instrument: InstrumentID
-    /// On which side.
+    /// Its side.
     public var side: Side
-    /// At what price.
+    /// Its price.
     public var price: Price
-    /// What is shown now.
+    /// The displayed quantity now.
     public var displayed: Quantity
 
     /// All fields, for projections and tests in this package.
     package init(
         order: OrderID, instrument: InstrumentID, side: Side, price: Price, displayed: Quantity
     ) {
-        self.order = order
-        self.instrument = instrument
-        self.side = side
-        self.price = price
-        self.displayed = displayed
+        (self.order, self.instrument) = (order, instrument)
+        (self.side, self.price, self.displayed) = (side, price, displayed)
     }
 }
 
-/// One side of a trade, after it.
+/// One side of a trade, after the trade.
 @frozen public struct Fill: BitwiseCopyable, Sendable {
     /// The order (FIX tag 37).
     public var order: OrderID
     /// Its account.
     public var account: AccountID
-    /// What was charged, in `feeAsset`; negative is a rebate.
+    /// The fee in `feeAsset`; negative is a rebate.
     public var fee: Amount
     /// The asset that this side received.
     public var feeAsset: AssetID
     /// Traded so far (FIX tag 14 CumQty).
     public var cumQty: Quantity
-    /// Still open (FIX tag 151 LeavesQty); zero for an order by quote amount that goes on.
+    /// Still open (FIX tag 151 LeavesQty); zero for an order by quote amount in progress.
     public var leavesQty: Quantity
     /// Quote amount traded so far.
     public var cumQuote: Amount
@@ -105,14 +101,9 @@ public import Terms
         order: OrderID, account: AccountID, fee: Amount, feeAsset: AssetID, cumQty: Quantity,
         leavesQty: Quantity, cumQuote: Amount, status: OrderStatus
     ) {
-        self.order = order
-        self.account = account
-        self.fee = fee
-        self.feeAsset = feeAsset
-        self.cumQty = cumQty
-        self.leavesQty = leavesQty
-        self.cumQuote = cumQuote
-        self.status = status
+        (self.order, self.account, self.fee) = (order, account, fee)
+        (self.feeAsset, self.cumQty, self.leavesQty) = (feeAsset, cumQty, leavesQty)
+        (self.cumQuote, self.status) = (cumQuote, status)
     }
 }
 
@@ -120,13 +111,13 @@ public import Terms
 @frozen public struct Trade: BitwiseCopyable, Sendable {
     /// Its id, sequential within the instrument.
     public var id: TradeID
-    /// In what.
+    /// Its instrument.
     public var instrument: InstrumentID
     /// The side of the incoming order.
     public var takerSide: Side
     /// The resting order's price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity in the quote asset's smallest units; exact.
     public var quoteAmount: Amount
@@ -140,34 +131,29 @@ public import Terms
         id: TradeID, instrument: InstrumentID, takerSide: Side, price: Price, quantity: Quantity,
         quoteAmount: Amount, maker: Fill, taker: Fill
     ) {
-        self.id = id
-        self.instrument = instrument
-        self.takerSide = takerSide
-        self.price = price
-        self.quantity = quantity
-        self.quoteAmount = quoteAmount
-        self.maker = maker
-        self.taker = taker
+        (self.id, self.instrument, self.takerSide) = (id, instrument, takerSide)
+        (self.price, self.quantity) = (price, quantity)
+        (self.quoteAmount, self.maker, self.taker) = (quoteAmount, maker, taker)
     }
 }
 
-/// An order as it is read from the engine.
+/// An order as the engine reports it.
 @frozen public struct OrderView: BitwiseCopyable, Sendable {
     /// The order's id (FIX tag 37).
     public var order: OrderID
-    /// Whose.
+    /// Its account.
     public var account: AccountID
-    /// In what.
+    /// Its instrument.
     public var instrument: InstrumentID
     /// Buy or sell.
     public var side: Side
     /// Its type.
     public var type: OrderType
-    /// How long it stays.
+    /// Its time in force.
     public var timeInForce: TimeInForce
-    /// What happens where it meets its own account.
+    /// Its self-trade prevention mode.
     public var selfTradePrevention: SelfTradePrevention
-    /// Where it is.
+    /// Its status.
     public var status: OrderStatus
     /// False while a stop order waits for its trigger.
     public var isWorking: Bool
@@ -175,11 +161,11 @@ public import Terms
     public var price: Price
     /// Trigger price.
     public var stopPrice: Price
-    /// Total quantity (FIX tag 38): traded, prevented and open.
+    /// Total quantity (FIX tag 38): traded, prevented and open lots.
     public var quantity: Quantity
     /// Traded (FIX tag 14).
     public var cumQty: Quantity
-    /// What self-trade prevention took from it by decrement.
+    /// Lots that self-trade prevention took by decrement.
     public var preventedQuantity: Quantity
     /// Open (FIX tag 151); zero when the order has ended.
     public var leavesQty: Quantity
@@ -191,11 +177,11 @@ public import Terms
     public var cumQuote: Amount
     /// Expiry of a GTD order, or 0.
     public var expireTime: Int64
-    /// When it was accepted, on the log's clock.
+    /// Time of acceptance, on the log's clock.
     public var createdTime: Int64
-    /// When it was accepted, changed, triggered or last traded.
+    /// Time of acceptance, or of its last change, trigger or trade.
     public var updatedTime: Int64
-    /// When it began to work: acceptance, or its trigger; 0 while a stop waits.
+    /// When it began to work: at acceptance or trigger; 0 while a stop waits.
     public var workingTime: Int64
     /// The client's id (FIX tag 11).
     public var clOrdID: Text40
@@ -214,30 +200,15 @@ public import Terms
         updatedTime: Int64, workingTime: Int64, clOrdID: Text40, strategyID: Int64 = 0,
         strategyType: Int32 = 0
     ) {
-        self.order = order
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
-        self.status = status
-        self.isWorking = isWorking
-        self.price = price
-        self.stopPrice = stopPrice
-        self.quantity = quantity
-        self.cumQty = cumQty
-        self.preventedQuantity = preventedQuantity
-        self.leavesQty = leavesQty
-        self.displayQuantity = displayQuantity
-        self.quoteQuantity = quoteQuantity
-        self.cumQuote = cumQuote
-        self.expireTime = expireTime
-        self.createdTime = createdTime
-        self.updatedTime = updatedTime
-        self.workingTime = workingTime
-        self.clOrdID = clOrdID
-        self.strategyID = strategyID
-        self.strategyType = strategyType
+        (self.order, self.account, self.instrument) = (order, account, instrument)
+        (self.side, self.type, self.timeInForce) = (side, type, timeInForce)
+        (self.selfTradePrevention, self.status) = (selfTradePrevention, status)
+        (self.isWorking, self.price, self.stopPrice) = (isWorking, price, stopPrice)
+        (self.quantity, self.cumQty) = (quantity, cumQty)
+        (self.preventedQuantity, self.leavesQty) = (preventedQuantity, leavesQty)
+        (self.displayQuantity, self.quoteQuantity) = (displayQuantity, quoteQuantity)
+        (self.cumQuote, self.expireTime, self.createdTime) = (cumQuote, expireTime, createdTime)
+        (self.updatedTime, self.workingTime, self.clOrdID) = (updatedTime, workingTime, clOrdID)
+        (self.strategyID, self.strategyType) = (strategyID, strategyType)
     }
 }

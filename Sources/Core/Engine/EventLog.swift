@@ -4,7 +4,7 @@ internal import Slabs
 internal import Terms
 internal import Wire
 
-/// Which event of an order, with its own word, as it stands in the hash.
+/// The kind of an order's event, as a word of the hash.
 struct EventTag {
     let word: UInt64
 
@@ -18,12 +18,12 @@ struct EventTag {
     }
 }
 
-/// Events of the command at hand, in memory that is used again for each command.
+/// Events of the current command, in memory that is reused for each command.
 ///
-/// The hash is taken where an event happens, from the order's own fields, so an engine that nobody
-/// reads events from (matchd's own) need not write them down.
+/// An event is hashed where it happens, from the order's own fields, so an engine whose events
+/// nobody reads (matchd's own) need not record them.
 struct EventLog: ~Copyable {
-    /// Which events are written down.
+    /// Which events are recorded.
     enum Kept {
         case all, trades
     }
@@ -35,7 +35,7 @@ struct EventLog: ~Copyable {
     /// The running hash over outcomes and events.
     var hash: UInt64 = 0
 
-    /// Room for what one turn can bring: see `Engine.eventsMax`.
+    /// Room for the events of one turn: see `Engine.eventsMax`.
     init(capacity: Int, kept: Kept) {
         events = Slab(capacity: capacity)
         self.kept = kept
@@ -46,13 +46,13 @@ struct EventLog: ~Copyable {
 
     @inline(__always) mutating func clear() { count = 0 }
 
-    /// Writes an event down that was taken into the hash.
+    /// Records an event that was hashed.
     @inline(__always) mutating func keep(_ event: Event) {
         events[count] = event
         count += 1
     }
 
-    /// Takes an event of administration.
+    /// Hashes and records an event of administration.
     mutating func append(_ event: Event) {
         Self.mix(&hash, event)
         if kept == .all { keep(event) }
@@ -62,18 +62,18 @@ struct EventLog: ~Copyable {
         unsafe events.withSpan(0..<count) { unsafe body($0) }
     }
 
-    /// Takes the command's outcome into the running hash.
+    /// Hashes the command's outcome.
     @inline(__always) mutating func fold(_ outcome: Outcome) {
         let code = UInt64(outcome.refusal.rawValue) << 8 | UInt64(outcome.status.rawValue)
         Self.mix(&hash, code, outcome.id, 0, 0)
     }
 
-    /// Takes a new order's refusal into the hash.
+    /// Hashes a new order's refusal.
     mutating func mix(_ refusal: Refusal) {
         Self.mix(&hash, 2, UInt64(refusal.rawValue), 0, 0)
     }
 
-    /// Takes an order's event into the hash.
+    /// Hashes an order's event.
     @inline(__always)
     mutating func mix(
         _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
@@ -84,7 +84,7 @@ struct EventLog: ~Copyable {
             Self.word(stopPrice), UInt64(hot.account))
     }
 
-    /// Takes a trade into the hash.
+    /// Hashes a trade.
     @inline(__always)
     mutating func mix(
         trade id: UInt64, price: Int64, lots: Int64, maker: UInt64, taker: UInt64,
@@ -97,7 +97,7 @@ struct EventLog: ~Copyable {
             Self.word(makerLeaves) ^ Self.word(takerLeaves) &* 0x9E37_79B1)
     }
 
-    /// One multiplication in the chain; the words are spread beside it by constants of their own.
+    /// One multiplication in the dependency chain; the words are mixed in parallel to it.
     @inline(__always)
     private static func mix(
         _ h: inout UInt64, _ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64
@@ -119,7 +119,7 @@ struct EventLog: ~Copyable {
     private static func mix(_ h: inout UInt64, _ event: Event) {
         switch event {
         case .orderAccepted, .orderRefused, .trade, .orderEnded, .orderAmended, .orderTriggered:
-            preconditionFailure("an order's events are taken where they happen")
+            preconditionFailure("an order's events are hashed where they happen")
         case .orderReplenished(let e): mix(&h, 4, e.order.number, word(e.displayed.lots), 0)
         case .balanceAdjusted(let account, let asset, let amount):
             mix(&h, 8, UInt64(account.number), UInt64(asset.number), low(amount))

@@ -1,4 +1,4 @@
-// What ladders are made of: links, levels, leaves and nodes. See Ladders.
+// The parts of ladders: links, levels, leaves and nodes. See Ladders.
 
 internal import Slabs
 internal import Terms
@@ -11,7 +11,7 @@ struct Link: BitwiseCopyable {
     var next = none
     var previous = none
 
-    /// Set where a neighbour is a level, by its number, and not an order, by its slot.
+    /// Set if a neighbour is a level, by its number, not an order, by its slot.
     static var levelBit: UInt32 { 1 << 31 }
 
     /// The order behind, or `none`.
@@ -21,40 +21,40 @@ struct Link: BitwiseCopyable {
     var previousOrder: UInt32 { previous < Self.levelBit ? previous : none }
 }
 
-/// 64 prices side by side; the level of each has a number, the leaf's × 64 + its place.
+/// 64 adjacent prices; a level's number is the leaf's × 64 + its place.
 struct Leaf: BitwiseCopyable {
-    /// Which of its levels hold orders.
+    /// The levels that hold orders.
     var bits: UInt64 = 0
     /// Its lowest price; while the leaf is free, the next free leaf.
     var base: Int64 = 0
     /// The node above it, or `none`.
     var parent: UInt32 = none
-    /// Whether it stands in the ring of those that emptied.
+    /// Whether it is in the ring of emptied leaves.
     var isKept = false
 }
 
-/// Which children a node has.
+/// The children of a node.
 struct NodeBits: BitwiseCopyable {
-    /// Those with orders below.
+    /// Children with orders below.
     var used: UInt64 = 0
-    /// All that there are.
+    /// All children.
     var made: UInt64 = 0
 }
 
-/// A leaf that emptied, and its ladder.
+/// An emptied leaf, and its ladder.
 struct KeptLeaf: BitwiseCopyable {
     var leaf: UInt32
     var ladder: UInt32
 }
 
-/// What stands at a price, in lots, and the ends of its queue.
+/// A price's lots, and the ends of its queue.
 struct Level: BitwiseCopyable {
     var link = Link()
-    /// What is displayed.
+    /// Displayed lots.
     var shown: Int64 = 0
-    /// What is open, hidden quantity included.
+    /// Open lots, hidden ones included.
     var open: Int64 = 0
-    /// How many orders.
+    /// Number of orders.
     var count: UInt32 = 0
 }
 
@@ -62,11 +62,11 @@ struct Level: BitwiseCopyable {
 struct Ladder: BitwiseCopyable {
     /// The best level, or `none` when the ladder is empty.
     var best: UInt32
-    /// A leaf where `height` is 1, else a node.
+    /// A leaf if `height` is 1, else a node.
     var root: UInt32
-    /// The best level's price by `LadderKind.rank`; the largest there is when the ladder is empty.
+    /// The best level's price by `LadderKind.rank`; the largest value when the ladder is empty.
     var bestRank: Int64
-    /// Nodes from the root to a leaf, with it; 0 when there is no root.
+    /// Nodes from the root to a leaf, inclusive; 0 when there is no root.
     var height: Int
     /// The node of height 2 that was used last, for prices whose bits above 12 are `hintKey`.
     var hintNode: UInt32
@@ -74,7 +74,7 @@ struct Ladder: BitwiseCopyable {
     var hintKey: Int64
 }
 
-/// Which ladder of an instrument.
+/// The kind of a ladder of an instrument.
 enum LadderKind: Int {
     case bids = 0
     case asks = 1
@@ -86,7 +86,7 @@ enum LadderKind: Int {
     /// Whether the best price is the highest.
     @inline(__always) var isDescending: Bool { self == .bids || self == .stopsDown }
 
-    /// A price's rank: the lower the better, without a branch on the side.
+    /// A price's rank, lower is better, without a branch on the side.
     @inline(__always) func rank(_ price: Int64) -> Int64 { price ^ mask }
 
     /// All ones where the best price is the highest.

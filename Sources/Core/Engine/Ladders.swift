@@ -1,17 +1,17 @@
-// Price levels in order of price: a trie of 64-way nodes over the bits of the price, one for each
-// side of each book, all from two pools.
+// Price levels in price order: a trie of 64-way nodes over the bits of the price, one per side of
+// each book, all from two pools.
 //
 //      price bits   … 17 ‥ 12 | 11 ‥ 6 | 5 ‥ 0
 //      height             3       2       1 = leaf: 64 levels, side by side
 //
-// Each node has a bitmap of its children with orders below, so the next price is a bit scan, and
-// one of all its children: a leaf that empties is kept a while, for orders come back to prices that
-// they left. The node above the last price looked up is remembered: nearly every look-up is near
-// it. A ladder grows in height only when a higher price comes.
+// Each node has a bitmap of its children with orders below, so that the next price is a bit scan,
+// and one of all its children: an emptied leaf is kept for a while, as orders return to prices that
+// they left. The node above the last price looked up is cached: nearly every look-up is near it. A
+// ladder grows in height only for a higher price.
 //
-// A level's orders stand in a ring that the level's own link closes, so an order comes and goes by
-// the same stores wherever it stands, to an order's line or a level's without a branch: which one
-// is first or last is beyond any branch predictor.
+// A level's orders form a ring that the level's own link closes. So inserting and removing take the
+// same stores at any place, to an order's line or a level's, without a branch: no predictor could
+// foresee which order is first or last.
 
 internal import Slabs
 internal import Terms
@@ -21,7 +21,7 @@ struct Ladders: ~Copyable {
     private var ladders: Slab<Ladder>
     private let byAddress = ByAddress()
     private var leaves: Slab<Leaf>
-    /// What stands at each price of each leaf.
+    /// The level of each price of each leaf.
     var levels: Slab<Level>
     private var bitmaps: Slab<NodeBits>
     private var children: Slab<UInt32>
@@ -29,21 +29,20 @@ struct Ladders: ~Copyable {
     private var leavesUsed: UInt32 = 0
     private var freeNode: UInt32 = none
     private var nodesUsed: UInt32 = 0
-    /// Nodes on the way to the price at hand, by height.
+    /// Nodes on the path to the current price, by height.
     private var path: Slab<UInt32>
-    /// The leaves that emptied, a ring: each makes room for the next.
+    /// Emptied leaves, a ring: each replaces the oldest.
     private var kept: Slab<KeptLeaf>
     private var keptCount = 0
 
-    /// Leaves that are kept empty.
+    /// Number of empty leaves kept.
     private static var keptMax: Int { 1_024 }
 
     /// Ladders for `instruments`, with a level for each of `orders`.
     init(instruments: Int, orders: Int) {
         ladders = Slab(capacity: (instruments + 1) * 4)
-        // A level needs at most one leaf and one node of each height above it of its own: 48 bits
-        // of price are 8 heights. Only the price 2^48 itself is one bit longer, so a ladder has at
-        // most one more node for it.
+        // A level needs at most one leaf and one node per height of its own: 48 bits of price are 8
+        // heights. Only the price 2^48 is one bit longer: at most one more node per ladder.
         let leafCount = orders + 1 + Self.keptMax
         let dense = Self.denseLeaves(orders)
         leaves = Slab(capacity: leafCount)
@@ -53,13 +52,10 @@ struct Ladders: ~Copyable {
         children = Slab(capacity: nodes * 64, dense: dense * 64)
         path = Slab(capacity: 16)
         kept = Slab(capacity: Self.keptMax)
-        for i in 0..<(instruments + 1) * 4 {
-            ladders[i] = Self.emptyLadder
-        }
+        for i in 0..<(instruments + 1) * 4 { ladders[i] = Self.emptyLadder }
     }
 
-    /// Leaves, and nodes above them, where orders stand at prices that touch: more of them only
-    /// where orders are far apart.
+    /// Leaves and nodes for orders at adjacent prices: orders that are far apart need more.
     private static func denseLeaves(_ orders: Int) -> Int { orders / 64 + keptMax }
 
     private static func nodesMax(instruments: Int, orders: Int) -> Int {
@@ -92,7 +88,7 @@ struct Ladders: ~Copyable {
     /// The number of levels in a ladder.
     func count(_ ladder: Int) -> UInt32 { ladders[ladder].levels }
 
-    /// Nodes and levels that are in use: what the books cost beside their orders.
+    /// Nodes and levels in use: the books' memory beside their orders.
     var memory: Int {
         Int(nodesUsed) * (64 * 4 + MemoryLayout<NodeBits>.stride)
             + Int(leavesUsed) * (64 * MemoryLayout<Level>.stride + MemoryLayout<Leaf>.stride)
@@ -100,10 +96,10 @@ struct Ladders: ~Copyable {
 
     // MARK: Queues
 
-    /// The first order of a level that is in use.
+    /// The first order of a level in use.
     @inline(__always) func first(_ level: UInt32) -> UInt32 { levels[level].link.next }
 
-    /// The last order of a level that is in use.
+    /// The last order of a level in use.
     func last(_ level: UInt32) -> UInt32 { levels[level].link.previous }
 
     /// The link of an order or a level, chosen without a branch.
@@ -126,7 +122,7 @@ struct Ladders: ~Copyable {
     private static var levelShift: Int { MemoryLayout<Level>.stride.trailingZeroBitCount }
     private static var orderShift: Int { MemoryLayout<HotOrder>.stride.trailingZeroBitCount }
 
-    /// Puts an order that shows `shown` of `open` lots at the end of a level.
+    /// Appends an order that shows `shown` of `open` lots to a level.
     @inline(__always)
     mutating func append(
         _ slot: UInt32, _ level: UInt32, _ orders: inout Slab<HotOrder>, shown: Int64, open: Int64
@@ -141,8 +137,8 @@ struct Ladders: ~Copyable {
         levels[level].count &+= 1
     }
 
-    /// Takes an order that shows `shown` of `open` lots out of its level's queue, and gives its
-    /// last neighbours.
+    /// Removes an order that shows `shown` of `open` lots from its level's queue; returns its
+    /// previous neighbours.
     @inline(__always) @discardableResult
     mutating func unlink(
         _ slot: UInt32, _ level: UInt32, _ orders: inout Slab<HotOrder>, shown: Int64, open: Int64
@@ -156,28 +152,28 @@ struct Ladders: ~Copyable {
         return between
     }
 
-    // MARK: Looking ahead
+    // MARK: Prefetching
 
-    /// The level that a price near the last ones has or would have; nil where that takes more than
-    /// a look.
+    /// The level that a price near the last ones has or would have; nil if that takes more than one
+    /// load.
     @inline(__always) func guess(_ ladder: Int, _ price: Int64) -> UInt32? {
         if ladders[ladder].hintKey != price >> 12 { return nil }
         let leaf = child(ladders[ladder].hintNode, Int((price >> 6) & 63))
         return leaf == none ? nil : leaf << 6 | UInt32(price & 63)
     }
 
-    /// Loads a level, ahead of time.
+    /// Prefetches a level.
     @inline(__always) func prefetch(level: UInt32) {
         levels.prefetch(Int(level))
         leaves.prefetch(Int(level >> 6))
     }
 
-    /// Loads the last order of a level, when the level has come.
+    /// Prefetches the last order of a level whose line is loaded.
     @inline(__always) func prefetchLast(_ level: UInt32, _ orders: borrowing Slab<HotOrder>) {
         orders.prefetch(Int(levels[level].link.previous))
     }
 
-    /// Loads what taking an order out of its level writes, when its line has come.
+    /// Prefetches the lines that removing an order writes, once its own is loaded.
     @inline(__always)
     func prefetchNeighbours(_ slot: UInt32, _ orders: borrowing Slab<HotOrder>) {
         orders.prefetch(Int(orders[slot].link.next))
@@ -218,14 +214,14 @@ struct Ladders: ~Copyable {
         return node
     }
 
-    /// The level that follows `price` away from the best: the next lower of a descending ladder,
-    /// the next higher of the others; `none` at the end. O(height).
+    /// The next level after `price` away from the best: lower in a descending ladder, higher in the
+    /// others; `none` at the end. O(height).
     func after(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         let height = ladders[ladder].height
         if height == 0 { return none }
-        // Above all that a ladder of this height can hold.
+        // Above the range of a ladder of this height.
         if price >> Int64(6 * height) != 0 { return kind.isDescending ? best(ladder) : none }
-        // The nodes on the way down to `price`, as far as they exist.
+        // The existing nodes on the path to `price`.
         // Heights are 1 … 9: the highest price, 2^48, has 49 bits.
         var nodes: InlineArray<10, UInt32> = InlineArray(repeating: none)
         var node = ladders[ladder].root
@@ -247,7 +243,7 @@ struct Ladders: ~Copyable {
         return none
     }
 
-    /// The level that follows a level. Mostly it shares the leaf, or the node above.
+    /// The level after a level. Mostly it shares the leaf, or the node above.
     @inline(__always)
     func after(_ ladder: Int, _ kind: LadderKind, level: UInt32) -> UInt32 {
         let leaf = level >> 6
@@ -266,7 +262,7 @@ struct Ladders: ~Copyable {
         height == 1 ? leaves[node].bits : bitmaps[node].used
     }
 
-    /// The part of a bitmap that is away from the best of `place`.
+    /// The part of a bitmap further from the best than `place`.
     @inline(__always)
     private static func beyond(_ place: UInt64, _ bits: UInt64, _ kind: LadderKind) -> UInt64 {
         kind.isDescending ? bits & ((1 << place) - 1) : bits & (~1 << place)
@@ -289,7 +285,7 @@ struct Ladders: ~Copyable {
 
     // MARK: Changing
 
-    /// Takes the level at `price` into use, if it is not, and gives it.
+    /// The level at `price`, taken into use if it is not.
     @inline(__always)
     mutating func take(_ ladder: Int, _ kind: LadderKind, _ price: Int64) -> UInt32 {
         var leaf = leaf(ladder, price)
@@ -309,10 +305,10 @@ struct Ladders: ~Copyable {
         return level
     }
 
-    /// Gives back a level whose last order went when `link` was taken out of it; nothing else.
+    /// Frees a level if removing `link` emptied it.
     @inline(__always)
     mutating func giveBack(_ ladder: Int, _ kind: LadderKind, _ level: UInt32, after link: Link) {
-        // One that stood alone had the level's own link on both its sides.
+        // A sole order had the level's own link on both sides.
         let isEmpty: UInt64 = link.next == link.previous ? 1 : 0
         let bits = leaves[level >> 6].bits & ~(isEmpty << UInt64(level & 63))
         leaves[level >> 6].bits = bits
@@ -321,7 +317,7 @@ struct Ladders: ~Copyable {
         if isBestEmpty || bits == 0 { mend(ladder, kind, level) }
     }
 
-    /// Finds the best level anew where `level` was it and is empty, and keeps an empty leaf.
+    /// Updates the best level if `level` was it and is empty, and keeps an empty leaf.
     @inline(never)
     private mutating func mend(_ ladder: Int, _ kind: LadderKind, _ level: UInt32) {
         let (leaf, price) = (level >> 6, price(level))
@@ -335,7 +331,7 @@ struct Ladders: ~Copyable {
         if bits == 0 { keep(ladder, leaf) }
     }
 
-    /// Notes on the way to a leaf that it has orders.
+    /// Marks on the path to a leaf that it has orders.
     @inline(never)
     private mutating func use(_ ladder: Int, _ price: Int64, _ leaf: UInt32) {
         let parent = leaves[leaf].parent
@@ -352,7 +348,7 @@ struct Ladders: ~Copyable {
         }
     }
 
-    /// Notes on the way to a leaf that it has no orders.
+    /// Marks on the path to a leaf that it has no orders.
     private mutating func leaveUse(_ ladder: Int, _ price: Int64, _ leaf: UInt32) {
         let parent = leaves[leaf].parent
         if parent == none { return }
@@ -367,7 +363,7 @@ struct Ladders: ~Copyable {
         }
     }
 
-    /// Remembers the nodes on the way to a price whose leaf there is; gives the height.
+    /// Records the nodes on the path to a price whose leaf exists; returns the height.
     private mutating func findPath(_ ladder: Int, _ price: Int64) -> Int {
         let height = ladders[ladder].height
         var (node, h) = (ladders[ladder].root, height)
@@ -379,7 +375,7 @@ struct Ladders: ~Copyable {
         }
     }
 
-    /// Keeps a leaf that emptied, in place of the one that did so longest ago.
+    /// Keeps an emptied leaf, in place of the oldest one.
     private mutating func keep(_ ladder: Int, _ leaf: UInt32) {
         if leaves[leaf].isKept { return }
         leaves[leaf].isKept = true
@@ -473,7 +469,7 @@ struct Ladders: ~Copyable {
         return node
     }
 
-    /// Gives back the leaf of `price`, which is empty, and the nodes above that had no other.
+    /// Frees the empty leaf of `price`, and the nodes above without another child.
     private mutating func prune(_ ladder: Int, _ price: Int64) {
         let height = findPath(ladder, price)
         var h = 1

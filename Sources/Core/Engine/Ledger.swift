@@ -1,23 +1,23 @@
-// The double-entry ledger: every amount has one owner at each moment. What enters comes from the
-// external account, so per asset all accounts sum to zero.
+// The double-entry ledger: every amount has one owner at each moment. Incoming amounts are taken
+// from the external account, so per asset all accounts sum to zero.
 
 internal import Slabs
 internal import Terms
 
-/// What trading touches of a balance: 32 bytes.
+/// The part of a balance that trading touches: 32 bytes.
 struct HotBalance: BitwiseCopyable {
     var available = Amount.zero
     var held = Amount.zero
 }
 
-/// Balances of customers and of the house. An asset's balances stand side by side, so that memory
-/// and caches hold those of assets that are used, and another asset moves nothing.
+/// Balances of customers and of the house. An asset's balances are contiguous, so that memory and
+/// caches hold those of used assets, and a new asset moves nothing.
 struct Ledger: ~Copyable {
     private var balances: Slab<HotBalance>
-    /// What is held for withdrawals, apart: trading never looks at it.
+    /// Amounts held for withdrawals, separate: trading never reads them.
     private var withdrawing: Slab<Int128>
     var house: Slab<HouseBalance>
-    /// Accounts that an asset's row has room for.
+    /// Accounts per asset's row.
     private var stride: Int
     private var assets: Int
     private let byAddress = ByAddress()
@@ -33,8 +33,8 @@ struct Ledger: ~Copyable {
     /// Whole pages, so that rows do not share lines.
     private static func stride(_ accounts: Int) -> Int { (accounts + 1 + 127) / 128 * 128 }
 
-    /// Makes room. More assets cost nothing; more accounts than a row has room for copy all
-    /// balances (`used` accounts of each asset), with both copies in memory meanwhile.
+    /// Makes room. More assets cost nothing; more accounts than a row holds copy all balances
+    /// (`used` accounts of each asset), with both copies in memory meanwhile.
     mutating func raise(accounts: Int, assets: Int, used: Int) {
         let rows = self.assets
         self.assets = max(self.assets, assets + 1)
@@ -50,7 +50,7 @@ struct Ledger: ~Copyable {
         for asset in 0..<rows {
             for account in 0..<used + 1 {
                 let (old, new) = (asset * stride + account, asset * wider + account)
-                // Memory that was never touched stays so.
+                // Untouched memory stays untouched.
                 if balances[old].available.units | balances[old].held.units != 0 {
                     hot[new] = balances[old]
                 }
@@ -69,7 +69,7 @@ struct Ledger: ~Copyable {
     /// The pages of all tables.
     var slabMemory: [SlabMemory] { [balances.memory, withdrawing.memory, house.memory] }
 
-    /// Loads a balance ahead of time.
+    /// Prefetches a balance.
     @inline(__always) func prefetch(_ account: UInt32, _ asset: UInt16) {
         balances.prefetch(index(account, asset))
     }
@@ -91,7 +91,7 @@ struct Ledger: ~Copyable {
         balances[index(account, asset)].available.units
     }
 
-    /// Moves from available to held; negative moves back. The caller has seen that it is there.
+    /// Moves from available to held; negative moves back. The caller has checked the funds.
     @inline(__always)
     mutating func hold(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
         let i = index(account, asset)
@@ -100,13 +100,13 @@ struct Ledger: ~Copyable {
         precondition(balances[i].available.units | balances[i].held.units >= 0, "held is there")
     }
 
-    /// Moves from available to held, or back where negative; false when there is not as much.
+    /// Moves from available to held, or back if negative; false when funds are insufficient.
     @inline(__always)
     mutating func holdIfAvailable(_ account: UInt32, _ asset: UInt16, _ units: Int128) -> Bool {
         balances[index(account, asset)].holdIfAvailable(units)
     }
 
-    /// Takes from what is held: one side of a trade pays.
+    /// Pays one side of a trade from its held amount.
     @inline(__always)
     mutating func pay(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
         let i = index(account, asset)
@@ -114,10 +114,10 @@ struct Ledger: ~Copyable {
         precondition(balances[i].held.units >= 0, "a trade is paid from what was held")
     }
 
-    /// Gives what a trade brings, less the fee, and books the fee. `overpaid` is what the order was
-    /// charged beyond its exact fee so far, in 10⁻⁸ units: an order pays its exact fee rounded up,
-    /// once. Returns what the customer is charged; a rebate is negative, and zero when the house's
-    /// fees of the asset do not cover it.
+    /// Credits one side of a trade less the fee, and books the fee. `overpaid` is the order's
+    /// charge beyond its exact fee so far, in 10⁻⁸ units: an order pays its exact fee rounded up,
+    /// once. Returns the charge; a rebate is negative, and zero if the house's fees of the asset do
+    /// not cover it.
     @inline(__always)
     mutating func receive(
         _ account: UInt32, _ asset: UInt16, _ units: Int128, rate: Int32,
@@ -129,7 +129,7 @@ struct Ledger: ~Copyable {
             return 0
         }
         let (charged, left) = Self.charge(units, rate: rate, overpaid: overpaid)
-        // `rounding` has the unit that an order whose fee is not whole paid too much.
+        // `rounding` has the excess unit of an order whose fee is not whole.
         let rounding: Int128 = (left > 0 ? 1 : 0) - (overpaid > 0 ? 1 : 0)
         if rate < 0, house[Int(asset)].fees.units + charged - rounding < 0 {
             balances[i].available.units += units
@@ -142,45 +142,43 @@ struct Ledger: ~Copyable {
         return charged
     }
 
-    /// What a trade is charged when so much was overpaid, and what is overpaid then.
+    /// A trade's charge given the amount overpaid, and the amount overpaid after it.
     @inline(__always)
     private static func charge(
         _ units: Int128, rate: Int32, overpaid: UInt32
     ) -> (charged: Int128, overpaid: UInt32) {
         let scale: Int64 = 100_000_000
-        // units × rate ÷ 10⁸ in two parts, so that nothing leaves its type: |rate| ≤ 10⁷.
+        // units × rate ÷ 10⁸ in two parts, so that nothing overflows: |rate| ≤ 10⁷.
         let (whole, rest): (Int128, Int64)
         if units < 1 << 63 {
             let parts = UInt64(truncatingIfNeeded: units).quotientAndRemainder(
                 dividingBy: UInt64(scale))
-            (whole, rest) = (
-                Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder)
-            )
+            (whole, rest) = (Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder))
         } else {
             let parts = units.quotientAndRemainder(dividingBy: Int128(scale))
             (whole, rest) = (parts.quotient * Int128(rate), Int64(parts.remainder))
         }
         let due = rest &* Int64(rate) &- Int64(overpaid)
-        // Rounded up: towards zero, and one more where something is left above.
+        // Rounded up: towards zero, plus one for a positive remainder.
         let floor = due / scale
         let up = floor &* scale < due ? floor &+ 1 : floor
         return (whole + Int128(up), UInt32(truncatingIfNeeded: up &* scale &- due))
     }
 
-    /// Brings in from outside, or takes out where negative. The caller has checked both ends.
+    /// Brings in from outside, or takes out if negative. The caller has checked both ends.
     mutating func adjust(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
         balances[index(account, asset)].available.units += units
         house[Int(asset)].external.units -= units
     }
 
-    /// Moves from the house's fees to an account, or back where negative. The caller has checked
-    /// both ends.
+    /// Moves from the house's fees to an account, or back if negative. The caller has checked both
+    /// ends.
     mutating func transferFees(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
         house[Int(asset)].fees.units -= units
         balances[index(account, asset)].available.units += units
     }
 
-    /// Whether an account has nothing of an asset; such a balance is left out of snapshots.
+    /// Whether an account has nothing of an asset; snapshots omit such a balance.
     func isEmpty(_ account: UInt32, _ asset: UInt16) -> Bool {
         let i = index(account, asset)
         return balances[i].available.units | balances[i].held.units | withdrawing[i] == 0
@@ -188,7 +186,7 @@ struct Ledger: ~Copyable {
 }
 
 extension HotBalance {
-    /// Moves from available to held, or back where negative; false when there is not as much.
+    /// Moves from available to held, or back if negative; false when funds are insufficient.
     @inline(__always) fileprivate mutating func holdIfAvailable(_ units: Int128) -> Bool {
         let rest = available.units - units
         if rest < 0 { return false }

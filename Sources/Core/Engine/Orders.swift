@@ -1,11 +1,11 @@
-// Open orders: a hot line that matching walks, a cold part of two lines (what trades change, and
-// terms that only replies read), two indices, and each account's orders in a list. An order takes
-// one slot from when it first rests, waits or goes into flight until it ends.
+// Open orders: a hot line that matching walks, a cold part of two lines (fields that trades change,
+// and terms that only replies read), two indices, and a list of each account's orders. An order has
+// one slot from its first rest, wait or flight until it ends.
 
 internal import Slabs
 internal import Terms
 
-/// What matching touches, in one cache line of 64 bytes.
+/// The fields that matching touches, in one cache line of 64 bytes.
 struct HotOrder: BitwiseCopyable {
     /// Its neighbours in its level's queue.
     var link = Link()
@@ -16,7 +16,7 @@ struct HotOrder: BitwiseCopyable {
     /// Total quantity.
     var quantity: Int64 = 0
     var updatedTime: Int64 = 0
-    /// Its level, `none` in flight; while the slot is free, the next free slot.
+    /// Its level, or `none` in flight; the next free slot while the slot is free.
     var level: UInt32 = none
     /// 0 while the slot is free.
     var account: UInt32 = 0
@@ -38,17 +38,10 @@ struct HotOrder: BitwiseCopyable {
         selfTradePrevention: SelfTradePrevention = .none, isWorking: Bool = true,
         hasClOrdID: Bool = false, isIceberg: Bool = false
     ) {
-        self.id = id
-        self.price = price
-        self.leaves = leaves
-        self.quantity = quantity
-        self.updatedTime = updatedTime
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
+        (self.id, self.price, self.leaves, self.quantity) = (id, price, leaves, quantity)
+        (self.updatedTime, self.account) = (updatedTime, account)
+        (self.instrument, self.side, self.type) = (instrument, side, type)
+        (self.timeInForce, self.selfTradePrevention) = (timeInForce, selfTradePrevention)
         flags =
             (isWorking ? Self.working : 0) | (hasClOrdID ? Self.named : 0)
             | (isIceberg ? Self.sliced : 0)
@@ -60,13 +53,13 @@ struct HotOrder: BitwiseCopyable {
         @inline(__always) set { set(Self.working, newValue) }
     }
 
-    /// Whether it has a client order id: so that nothing else need be read to see that it has none.
+    /// Whether it has a client order id, readable without another line.
     var hasClOrdID: Bool {
         @inline(__always) get { flags & Self.named != 0 }
         @inline(__always) set { set(Self.named, newValue) }
     }
 
-    /// Whether its level shows it in slices: of others the level shows all.
+    /// Whether its level shows it in slices; else the level shows all of it.
     var isIceberg: Bool {
         @inline(__always) get { flags & Self.sliced != 0 }
         @inline(__always) set { set(Self.sliced, newValue) }
@@ -76,7 +69,7 @@ struct HotOrder: BitwiseCopyable {
         flags = isOn ? flags | flag : flags & ~flag
     }
 
-    /// The ladder that it stands in.
+    /// Its ladder.
     @inline(__always) var ladder: LadderKind {
         if isWorking { return LadderKind(side) }
         return Self.triggersUp(side, type) ? .stopsUp : .stopsDown
@@ -88,12 +81,12 @@ struct HotOrder: BitwiseCopyable {
     }
 }
 
-/// The rest of an order: 64 bytes that trades change, then 64 bytes of terms.
+/// An order's other fields: 64 bytes that trades change, then 64 bytes of terms.
 struct ColdOrder: BitwiseCopyable {
-    // Two words: a field of 128 bits would need another alignment.
+    // Two words: a 128-bit field would need another alignment.
     private var cumQuoteLow: UInt64 = 0
     private var cumQuoteHigh: Int64 = 0
-    /// What the level shows of an iceberg.
+    /// Displayed lots of an iceberg.
     var shown: Int64 = 0
     /// Slice size of an iceberg, or 0.
     var display: Int64 = 0
@@ -101,7 +94,7 @@ struct ColdOrder: BitwiseCopyable {
     var preventedQuantity: Int64 = 0
     var workingTime: Int64 = 0
     var createdTime: Int64 = 0
-    /// What the order was charged beyond its exact fee so far: 10⁻⁸ units, below one unit.
+    /// The charge beyond the exact fee so far: 10⁻⁸ units, below one unit.
     var feeOverpaid: UInt32 = 0
     var strategyType: Int32 = 0
 
@@ -124,21 +117,16 @@ struct ColdOrder: BitwiseCopyable {
         workingTime: Int64 = 0, clOrdID: Text40 = Text40(), strategyID: Int64 = 0,
         strategyType: Int32 = 0, display: Int64 = 0
     ) {
-        self.stopPrice = stopPrice
-        self.expireTime = expireTime
-        self.createdTime = createdTime
-        self.workingTime = workingTime
-        self.clOrdID = clOrdID
-        self.strategyID = strategyID
-        self.strategyType = strategyType
-        self.display = display
+        (self.stopPrice, self.expireTime) = (stopPrice, expireTime)
+        (self.createdTime, self.workingTime, self.clOrdID) = (createdTime, workingTime, clOrdID)
+        (self.strategyID, self.strategyType, self.display) = (strategyID, strategyType, display)
     }
 
-    /// What an iceberg shows at first where it rests with so much.
+    /// An iceberg's first slice when it rests with these lots.
     @inline(__always) func slice(of lots: Int64) -> Int64 { min(display, lots) }
 }
 
-/// When an order ends by itself. The heap compares these without a look at the orders.
+/// When an order expires. The heap compares these without reading the orders.
 struct OrderTimer: BitwiseCopyable {
     var time: Int64
     var id: UInt64
@@ -157,21 +145,21 @@ struct Orders: ~Copyable {
     private var byClOrdID: ChainIndex
     /// The key of both indices.
     private(set) var hashKey = KeyedHash(high: 0, low: 0)
-    /// A heap by (expireTime, id) with four children a place: half as deep as one with two.
+    /// A heap by (expireTime, id) with four children per node: half as deep as a binary one.
     private var heap: Slab<OrderTimer>
     /// Each slot's place in the heap plus one, or 0.
     private var timerPlaces: Slab<UInt32>
     private(set) var timerCount = 0
     private var freeSlot: UInt32 = none
-    /// Slots that were ever used.
+    /// Slots used so far.
     private(set) var used: UInt32 = 0
     /// Open orders.
     private(set) var count = 0
     private(set) var capacity: Int
-    /// Each account's orders in order of acceptance: the neighbours of each slot. The account's
-    /// slot has the first and the last.
+    /// Each account's orders in the order of acceptance: the neighbours of each slot. The account
+    /// has the first and the last.
     var links: Slab<Link>
-    /// Which accounts have open orders, a bit each.
+    /// Accounts with open orders, a bit each.
     private var accountBits: Slab<UInt64>
     private let byAddress = ByAddress()
 
@@ -194,7 +182,7 @@ struct Orders: ~Copyable {
         byID.find(hash(id)) { hot[$0].id == id } ?? none
     }
 
-    /// Bytes of the slots that were ever used, indices included.
+    /// Bytes of the slots used so far, indices included.
     var memory: Int {
         let order =
             MemoryLayout<HotOrder>.stride + MemoryLayout<ColdOrder>.stride
@@ -202,19 +190,19 @@ struct Orders: ~Copyable {
         return Int(used) * (order + 4 * 4)
     }
 
-    // MARK: What levels show
+    // MARK: Displayed quantity
 
-    /// What an order's level shows of it.
+    /// An order's displayed lots.
     @inline(__always) func shown(_ slot: UInt32) -> Int64 {
         hot[slot].isIceberg ? cold[slot].shown : hot[slot].leaves
     }
 
-    /// Lets an iceberg show a fresh slice, at most.
+    /// Shows a fresh slice of an iceberg, at most.
     @inline(__always) mutating func slice(_ slot: UInt32) {
         if hot[slot].isIceberg { cold[slot].shown = cold[slot].slice(of: hot[slot].leaves) }
     }
 
-    /// Takes lots off an order.
+    /// Reduces an order.
     @inline(__always) mutating func take(_ lots: Int64, from slot: UInt32) {
         hot[slot].leaves -= lots
         if hot[slot].isIceberg { cold[slot].shown = min(cold[slot].shown, hot[slot].leaves) }
@@ -222,22 +210,22 @@ struct Orders: ~Copyable {
 
     // MARK: Finding
 
-    /// Loads what `find` will read, ahead of time.
+    /// Prefetches what `find` will read.
     @inline(__always) func prefetchIndex(_ id: UInt64) { byID.prefetch(hash(id)) }
 
-    /// The slot that an order most likely has, when its index line has come.
+    /// The likely slot of an order whose index line is loaded.
     @inline(__always) func guess(_ id: UInt64) -> UInt32? { byID.guess(hash(id)) }
 
-    /// Loads what a trade touches of a resting order, ahead of time.
+    /// Prefetches what a trade touches of a resting order.
     @inline(__always) func prefetchMaker(_ slot: UInt32) {
         hot.prefetch(Int(slot))
         cold.prefetch(Int(slot))
     }
 
-    /// Loads the line of a slot that most commands touch, ahead of time.
+    /// Prefetches the line of a slot that most commands touch.
     @inline(__always) func prefetch(_ slot: UInt32) { hot.prefetch(Int(slot)) }
 
-    /// Ids come in sequence, but who keeps one in 4,096 open would pile those up.
+    /// Ids are sequential, but keeping every 4,096th order open would pile those up.
     @inline(__always) private func hash(_ id: UInt64) -> UInt64 { hashKey.hash(id) }
 
     /// The slot of an account's order by the client's id, or `none`. O(1) expected.
@@ -251,13 +239,13 @@ struct Orders: ~Copyable {
         hashKey.hash(text.w0, text.w1, text.w2, text.w3, text.w4, owner: account)
     }
 
-    /// Takes the keys of the log's hashes. No order is open yet.
+    /// Sets the keys of the log's hashes. No order is open yet.
     mutating func setHashKey(_ high: UInt64, _ low: UInt64) {
         precondition(count == 0, "keys come before orders")
         hashKey = KeyedHash(high: high, low: low)
     }
 
-    /// Puts an order in a free slot. The caller has seen that there is one.
+    /// Stores an order in a free slot. The caller has checked that there is one.
     @inline(__always)
     mutating func insert(_ order: HotOrder, _ rest: ColdOrder) -> UInt32 {
         let slot: UInt32
@@ -277,7 +265,7 @@ struct Orders: ~Copyable {
         return slot
     }
 
-    /// Frees a slot. Its order stands in no ladder any more.
+    /// Frees a slot. Its order is in no ladder.
     @inline(__always)
     mutating func remove(_ slot: UInt32) {
         byID.remove(hash(hot[slot].id), slot)
@@ -292,12 +280,10 @@ struct Orders: ~Copyable {
         count -= 1
     }
 
-    /// Gives an order another client order id.
+    /// Changes an order's client order id.
     mutating func rename(_ slot: UInt32, _ clOrdID: Text40) {
         let account = hot[slot].account
-        if hot[slot].hasClOrdID {
-            byClOrdID.remove(hash(account, cold[slot].clOrdID), slot)
-        }
+        if hot[slot].hasClOrdID { byClOrdID.remove(hash(account, cold[slot].clOrdID), slot) }
         cold[slot].clOrdID = clOrdID
         hot[slot].hasClOrdID = true
         byClOrdID.insert(hash(account, clOrdID), slot)
@@ -305,7 +291,7 @@ struct Orders: ~Copyable {
 
     // MARK: Accounts
 
-    /// Notes whether an account has open orders.
+    /// Marks whether an account has open orders.
     @inline(__always) mutating func mark(account: UInt32, hasOrders: Bool) {
         let bit: UInt64 = 1 << UInt64(account & 63)
         if hasOrders { accountBits[account >> 6] |= bit } else { accountBits[account >> 6] &= ~bit }
@@ -328,10 +314,10 @@ struct Orders: ~Copyable {
 
     // MARK: Timers
 
-    /// The slot whose GTD time comes first, or `none`.
+    /// The slot with the earliest expire time, or `none`.
     var firstTimer: UInt32 { timerCount == 0 ? none : heap[0].slot }
 
-    /// Whether a slot's order ends by itself.
+    /// Whether a slot's order expires.
     func hasTimer(_ slot: UInt32) -> Bool { timerPlaces[slot] != 0 }
 
     @inline(__always) private mutating func put(_ timer: OrderTimer, at place: Int) {

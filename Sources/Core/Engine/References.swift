@@ -1,10 +1,10 @@
-// What was booked once and must not be booked again: a set that only grows.
+// References of bookings, which must not be booked twice: a set that only grows.
 
 internal import Slabs
 internal import Terms
 
-/// A keyed hash of 128 bits: SipHash-2-4-128 (Aumasson, Bernstein 2012) over nine words. Without
-/// the key nobody can find two texts of one hash, and by chance nobody ever will.
+/// A keyed hash of 128 bits: SipHash-2-4-128 (Aumasson, Bernstein 2012) over nine words. Collisions
+/// cannot be found without the key, and do not occur by chance.
 struct ReferenceHash: Hashable, BitwiseCopyable {
     var high: UInt64 = 0
     var low: UInt64 = 0
@@ -86,18 +86,17 @@ private struct SipState {
     }
 }
 
-/// A hash that is remembered.
+/// A stored hash.
 struct ReferenceEntry: BitwiseCopyable {
     var hash = ReferenceHash()
-    /// The next of its chain plus one, or 0.
+    /// The next entry of its chain plus one, or 0.
     var next: UInt32 = 0
 }
 
-/// A bounded set of hashes that nothing leaves, in the order in which they came: the order of the
-/// log, so that it is the same on every replica.
+/// A bounded, append-only set of hashes in the order of the log, identical on every replica.
 ///
-/// Linear hashing (Litwin 1980): a table of chains that grows by one chain an insertion, so that no
-/// insertion is a long one, and memory is taken as it fills, not before.
+/// Linear hashing (Litwin 1980): a table of chains that grows by one chain per insertion, so that
+/// no insertion is long, and memory is taken as it fills.
 struct References: ~Copyable {
     private var entries: Slab<ReferenceEntry>
     /// Each chain's first entry plus one, or 0. As many chains are in use as there are entries.
@@ -128,11 +127,11 @@ struct References: ~Copyable {
     private static func chain(_ hash: ReferenceHash, _ used: Int) -> Int {
         let bits = Int.bitWidth - (used - 1).leadingZeroBitCount
         let wide = Int(truncatingIfNeeded: hash.low) & (1 << bits - 1)
-        // What lies beyond the chains there are stands still with the one that it will split from.
+        // Hashes of chains beyond those in use are still in the chain that will be split.
         return wide < used ? wide : wide & (1 << (bits - 1) - 1)
     }
 
-    /// Whether it is there. O(1) expected.
+    /// Whether it is in the set. O(1) expected.
     func contains(_ hash: ReferenceHash) -> Bool {
         if count == 0 { return false }
         var link = chains[Self.chain(hash, count)]
@@ -144,7 +143,7 @@ struct References: ~Copyable {
         return false
     }
 
-    /// Adds one that is not there. The caller has seen that there is room. O(1) expected.
+    /// Adds a new one. The caller has checked that there is room. O(1) expected.
     mutating func insert(_ hash: ReferenceHash) {
         precondition(!isFull, "room for a reference")
         entries[count].hash = hash
@@ -158,7 +157,7 @@ struct References: ~Copyable {
         chains[chain] = entry + 1
     }
 
-    /// Fills the chain `new`, the last of those in use, from the one that it splits from.
+    /// Fills the chain `new`, the last in use, from the chain being split.
     private mutating func split(_ new: Int) {
         let old = new & (1 << (Int.bitWidth - 1 - new.leadingZeroBitCount) - 1)
         var link = chains[old]
@@ -170,6 +169,6 @@ struct References: ~Copyable {
         }
     }
 
-    /// The hash that came as number `index`, from 0.
+    /// The hash at `index`, from 0.
     func hash(_ index: Int) -> ReferenceHash { entries[index].hash }
 }

@@ -1,4 +1,4 @@
-// What a replay feeds a book, and what comes of it.
+// The input of a replay, and its trades.
 
 internal import Slabs
 public import Terms
@@ -14,9 +14,9 @@ public import Terms
 ///     24  i64  quantity    lots; 0 for cancel
 ///     32  u64  reserved
 @frozen public struct ReplayEvent: BitwiseCopyable, Sendable {
-    /// What an event does.
+    /// The kind of an event.
     @frozen public enum Kind: UInt8, BitwiseCopyable, Sendable, CaseIterable {
-        /// A limit order that stays.
+        /// A limit order that rests.
         case limit = 0
         /// A limit order whose rest is dropped.
         case immediateOrCancel = 1
@@ -34,7 +34,7 @@ public import Terms
     public var side: UInt8
     /// The instrument, from 1.
     public var symbol: UInt16
-    /// Whose.
+    /// The account.
     public var account: UInt32
     /// The order.
     public var orderID: UInt64
@@ -52,16 +52,13 @@ public import Terms
     ) {
         self.kind = kind.rawValue
         self.side = side.rawValue
-        self.symbol = symbol
-        self.account = account
-        self.orderID = orderID
-        self.price = price
-        self.quantity = quantity
+        (self.symbol, self.account, self.orderID) = (symbol, account, orderID)
+        (self.price, self.quantity) = (price, quantity)
     }
 }
 
 extension ReplayEvent {
-    /// Whether it could be of an order: a known symbol, a price and a quantity within the limits.
+    /// Whether it is valid: a known symbol, a price and a quantity within the limits.
     @inline(__always) func isWellFormed(symbols: UInt16, quantityMax: Int64) -> Bool {
         symbol != 0 && symbol <= symbols && orderID != 0 && side < 2
             && price >= 0 && price <= Limits.priceTicksMax
@@ -73,9 +70,9 @@ extension ReplayEvent {
 
 /// A trade of a replay.
 @frozen public struct ReplayTrade: BitwiseCopyable, Sendable {
-    /// The order that stood in the book.
+    /// The resting order.
     public var maker: UInt64
-    /// The order that came in.
+    /// The incoming order.
     public var taker: UInt64
     /// In ticks.
     public var price: Int64
@@ -83,7 +80,7 @@ extension ReplayEvent {
     public var quantity: Int64
 }
 
-/// What the second step of looking ahead found: the slot and the level of a coming event.
+/// The result of the second prefetch step: the slot and the level of a coming event.
 @frozen public struct ReplayAhead: BitwiseCopyable, Sendable {
     @usableFromInline var slot: UInt32 = .max
     @usableFromInline var level: UInt32 = .max
@@ -91,7 +88,7 @@ extension ReplayEvent {
     /// Nothing.
     public init() {}
 
-    /// Loads the event's order and its level, where the lines that name them have come.
+    /// Prefetches the event's order and its level, once the lines that name them are loaded.
     @inline(__always) init(
         _ event: ReplayEvent, symbols: UInt16, _ orders: borrowing Orders,
         _ ladders: borrowing Ladders
@@ -111,7 +108,7 @@ extension ReplayEvent {
         }
     }
 
-    /// Loads the neighbours that the event's order leaves and finds.
+    /// Prefetches the old and new neighbours of the event's order.
     @inline(__always) func prefetch(_ orders: borrowing Orders, _ ladders: borrowing Ladders) {
         if level != none { ladders.prefetchLast(level, orders.hot) }
         if slot != none { ladders.prefetchNeighbours(slot, orders.hot) }

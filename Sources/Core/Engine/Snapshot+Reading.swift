@@ -1,4 +1,4 @@
-// A state read back from its canonical form: whole and sound, or not at all.
+// Reading a state from its canonical form: complete and valid, or not at all.
 
 internal import Glibc
 internal import Slabs
@@ -6,7 +6,7 @@ internal import Terms
 internal import Wire
 
 extension WireReader {
-    /// Passes over the padding that ends a part.
+    /// Skips the padding that ends a part.
     mutating func endPart() { reserved((8 - offset & 7) & 7) }
 
     mutating func flag() -> Bool {
@@ -15,13 +15,13 @@ extension WireReader {
         return raw == 1
     }
 
-    /// How many there are of what follows; nil when more than `most`.
+    /// The number of items that follow; nil when more than `most`.
     mutating func count(most: Int) -> Int? {
         let value: UInt64 = integer()
         return isValid && value <= UInt64(most) ? Int(value) : nil
     }
 
-    /// An amount that somebody owns: not below zero, nor above what there can be.
+    /// An owned amount: not negative, and within the ledger's range.
     mutating func owned() -> Amount {
         let amount = Amount(units: integer())
         if amount.units < 0 || amount.units > Limits.amountUnitsMax { invalidate() }
@@ -38,30 +38,28 @@ extension WireReader {
 }
 
 extension Engine {
-    /// The state that `writeSnapshot` gave; nil when the bytes are not a whole and sound state in
-    /// canonical form. A snapshot that passed its checksums and fails here is of an unknown
-    /// version.
+    /// The state that `writeSnapshot` wrote; nil when the bytes are not a complete and valid state
+    /// in canonical form. A snapshot with right checksums that fails here has an unknown version.
     public init?(snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true) {
         var r = unsafe WireReader(bytes)
         let magic: UInt64 = r.integer()
-        // Older versions get a case of their own here from now on.
+        // Later, each older version gets a case here.
         let isKnown = magic == snapshotMagic | snapshotVersion << 48
         let limits = EngineLimits(from: &r)
         let isSound = isKnown && r.isValid && limits.isReasonable
-        // What cannot be copied must be whole before it can be given up.
+        // A noncopyable value must be complete before it can be discarded.
         self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
             readElections(&r), readKills(&r), readMassCancels(&r)
         else { return nil }
         let end: UInt64 = r.integer()
-        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
-            unsafe isCanonical(bytes)
+        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(), unsafe isCanonical(bytes)
         else { return nil }
     }
 
-    /// Whether the state as it was read is written as the same bytes: nothing stands there in
-    /// another order, or twice, or without a meaning.
+    /// Whether writing the state gives the same bytes: no part is out of order, duplicated or
+    /// meaningless.
     private func isCanonical(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var offset = 0
         var isSame = true
@@ -78,16 +76,12 @@ extension Engine {
         return isSame && offset == bytes.count
     }
 
-    private static func areSame(
-        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
-    ) -> Bool {
-        guard let left = a.baseAddress, let right = b.baseAddress else {
-            return unsafe a.isEmpty
-        }
+    private static func areSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard let left = a.baseAddress, let right = b.baseAddress else { return unsafe a.isEmpty }
         return unsafe memcmp(left, right, a.count) == 0
     }
 
-    /// What only the whole can show: money is conserved, orders' holds are what is held, and no
+    /// Checks of the whole state: money is conserved, held amounts equal the orders' holds, and no
     /// book is crossed.
     private func isWhole() -> Bool {
         if instrumentsUsed > 0 {
@@ -112,13 +106,12 @@ extension Engine {
         isKilled = r.flag()
         hasDiverged = r.flag()
         r.endPart()
-        // A log of 2^62 records, orders or trades is never reached; so nothing counts beyond its
-        // type.
+        // No log reaches 2^62 records, orders or trades; so no counter overflows.
         guard Self.isKnown(rules: rules), sequence < 1 << 62, lastOrder < 1 << 62,
             timestamp >= 0, let count = r.count(most: Limits.voidsMax)
         else { return false }
         for _ in 0..<count { voids.append(r.integer()) }
-        // A record accepts no more than one order, and voids one before it.
+        // A record accepts at most one order, and voids one earlier record.
         return r.isValid && lastOrder <= sequence && Set(voids).count == voids.count
             && voids.allSatisfy { $0 >= 1 && $0 < sequence }
     }
@@ -189,14 +182,14 @@ extension Engine {
         r.endPart()
     }
 
-    /// Whether these bits can be a state that waits: none, or one that can be set.
+    /// Whether these bits are a valid pending state: none, or one that can be set.
     private func isDeferrable(_ raw: UInt8) -> Bool {
         if raw == 0 { return true }
         let state = InstrumentState(rawValue: raw - 1)
         return state != nil && state != .auction
     }
 
-    /// The same terms as an operator may set, and prices that can have been.
+    /// Whether an operator could have set these terms, and the prices are possible.
     private func isSound(_ v: InstrumentView) -> Bool {
         guard let base = asset(v.base), let quote = asset(v.quote), !v.symbol.isEmpty else {
             return false
@@ -213,8 +206,7 @@ extension Engine {
         return Self.notionalUnit(terms, base, quote) == v.notionalUnit
             && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
             && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
-            && v.lastTrade.number < 1 << 62
-            && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
+            && v.lastTrade.number < 1 << 62 && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
     }
 
     private mutating func readAccounts(_ r: inout WireReader) -> Bool {
@@ -253,13 +245,12 @@ extension Engine {
         return true
     }
 
-    /// Whether an account's line has only what commands leave there.
+    /// Whether an account's line is one that commands can leave.
     private func isSound(_ slot: AccountSlot, isDefault: Bool) -> Bool {
         let hasLimits = slot.openOrdersMax > 0 || slot.messagesPerSecondMax > 0
         if isDefault, slot.messages > 0 || slot.tier > 0 || slot.isKilled { return false }
         return UInt32(slot.tier) < limits.feeTiers && slot.messages < .max
-            && 0...second ~= slot.messageSecond
-            && (slot.messages > 0 || slot.messageSecond == 0)
+            && 0...second ~= slot.messageSecond && (slot.messages > 0 || slot.messageSecond == 0)
             && (slot.hasOwnLimits || !hasLimits)
     }
 
@@ -274,8 +265,7 @@ extension Engine {
             let asset: UInt32 = r.integer()
             guard r.isValid else { return false }
             if number == 0 { return asset == 0 }
-            let balance = Balance(
-                available: r.owned(), held: r.owned(), withdrawing: r.owned())
+            let balance = Balance(available: r.owned(), held: r.owned(), withdrawing: r.owned())
             guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed)
             else { return false }
             ledger.set(number, UInt16(asset), balance)

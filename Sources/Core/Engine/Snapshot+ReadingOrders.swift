@@ -1,4 +1,4 @@
-// Reading a snapshot: open orders, and the work that goes on.
+// Reading a snapshot: open orders, and continued work.
 
 internal import Glibc
 internal import Slabs
@@ -15,7 +15,7 @@ extension Engine {
         return true
     }
 
-    /// The next order, as far as what holds for each open one; nil where it does not.
+    /// The next order, checked for what all open orders have in common; nil if it is invalid.
     private mutating func readOrder(_ r: inout WireReader) -> (HotOrder, ColdOrder)? {
         var hot = HotOrder(id: r.integer(), price: r.integer(), leaves: r.integer())
         let (shown, display): (Int64, Int64) = (r.integer(), r.integer())
@@ -54,14 +54,13 @@ extension Engine {
             Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
             cold.clOrdID.count <= Limits.clOrdIDBytesMax,
-            !hot.hasClOrdID
-                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
+            !hot.hasClOrdID || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
             areTimesSound(hot, cold), areTermsSound(hot, cold)
         else { return nil }
         return (hot, cold)
     }
 
-    /// Whether an order's times are of this log, each after the one before.
+    /// Whether an order's times are within this log and in order.
     private func areTimesSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
         let works =
             hot.isWorking
@@ -72,7 +71,7 @@ extension Engine {
             && (cold.expireTime > 0) == (hot.timeInForce == .gtd)
     }
 
-    /// Whether an order has the terms that its type has, and no others.
+    /// Whether an order has exactly the terms of its type.
     private func areTermsSound(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
         let rests = hot.timeInForce == .gtc || hot.timeInForce == .gtd
         if hot.type.hasPrice != (hot.price > 0) || hot.type.isTriggered != (cold.stopPrice > 0) {
@@ -92,7 +91,7 @@ extension Engine {
         return true
     }
 
-    /// Whether an order can stand in a ladder.
+    /// Whether an order can be in a ladder.
     private func isResting(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
         let stays = hot.timeInForce == .gtc || hot.timeInForce == .gtd
         let stands =
@@ -108,13 +107,13 @@ extension Engine {
             && isHoldSound(hot, at: hot.type.hasPrice ? hot.price : cold.stopPrice)
     }
 
-    /// Whether an iceberg shows no more than a slice, and any other or one that waits all.
+    /// Whether an iceberg shows at most a slice, and other or waiting orders all.
     private func isShownRight(_ hot: HotOrder, _ cold: ColdOrder) -> Bool {
         if !hot.isIceberg || !hot.isWorking { return cold.shown == hot.leaves }
         return cold.shown >= 1 && cold.shown <= min(cold.display, hot.leaves)
     }
 
-    /// Whether what an order holds, at so many lots of this price, is an amount that there can be.
+    /// Whether an order's hold, for these lots at this price, is within the ledger's range.
     private func isHoldSound(_ hot: HotOrder, at price: Int64) -> Bool {
         let instrument = instruments[Int(hot.instrument)]
         let hold =
@@ -155,8 +154,8 @@ extension Engine {
         return true
     }
 
-    /// Links each account's orders anew in the order of their acceptance, for they came in that of
-    /// the books. O(n log n).
+    /// Relinks each account's orders in the order of acceptance; they were read in that of the
+    /// books. O(n log n).
     private mutating func linkAccounts() {
         for account in 0...accounts.count {
             accounts.slots[account].firstOrder = none
@@ -166,7 +165,7 @@ extension Engine {
         for slot in orders.accepted() { join(slot, orders.hot[slot].account) }
     }
 
-    /// Whether a flight has only what its kind uses.
+    /// Whether a flight has only the fields of its kind.
     private func isFlightSound(
         _ hot: HotOrder, _ cold: ColdOrder, _ kind: Incoming.Kind, bound: Int64, funds: Int128,
         lotsHeld: Int64

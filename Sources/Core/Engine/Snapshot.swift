@@ -1,5 +1,5 @@
-// The whole state in one canonical form: the same bytes on every replica at the same sequence,
-// however its slots lie. Its hash is the state hash.
+// The whole state in canonical form: identical bytes on every replica at the same sequence,
+// whatever its slots. Its hash is the state hash.
 //
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,
@@ -10,21 +10,20 @@ internal import Slabs
 internal import Terms
 internal import Wire
 
-/// The first word of a snapshot's body: "BSNAP" in its lower 48 bits, above them the form's
-/// version.
+/// The first word of a snapshot's body: "BSNAP" in the lower 48 bits, the version above.
 let snapshotMagic: UInt64 = 0x0050_414E_5342
 let snapshotVersion: UInt64 = 2
 let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
-/// Hands a state on in pieces of bounded size.
+/// Passes a state on in pieces of bounded size.
 @safe private struct SnapshotSink: ~Copyable {
     private let chunk: UnsafeMutableRawBufferPointer
     var writer: WireWriter
     private let sink: (UnsafeRawBufferPointer) -> Void
 
-    /// Bytes of one piece at most.
+    /// Maximum bytes of one piece.
     static let chunkBytes = 1 << 16
-    /// No part is larger: an API key with its secret is the largest.
+    /// Maximum bytes of a part: an API key with its secret.
     static let partBytes = 4096
 
     init(_ sink: @escaping (UnsafeRawBufferPointer) -> Void) {
@@ -35,7 +34,7 @@ let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
     deinit { unsafe chunk.deallocate() }
 
-    /// Ends a part, and hands the piece on when another part might not fit.
+    /// Ends a part, and passes the piece on if another part might not fit.
     @inline(__always) mutating func endPart() {
         writer.pad()
         if writer.offset > Self.chunkBytes - Self.partBytes { flush() }
@@ -43,7 +42,7 @@ let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
     mutating func flag(_ value: Bool) { writer.integer(UInt8(value ? 1 : 0)) }
 
-    /// A part that says how many there are of what follows.
+    /// A part with the number of items that follow.
     mutating func count(_ value: Int) {
         writer.integer(UInt64(value))
         endPart()
@@ -56,7 +55,7 @@ let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 }
 
 extension Engine {
-    /// Gives the whole state in canonical form to `sink`, piece by piece; each piece is a multiple
+    /// Passes the whole state in canonical form to `sink` in pieces, each of which is a multiple
     /// of 8 bytes. O(state).
     public borrowing func writeSnapshot(_ sink: (UnsafeRawBufferPointer) -> Void) {
         unsafe withoutActuallyEscaping(sink) { sink in

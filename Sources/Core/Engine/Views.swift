@@ -1,37 +1,33 @@
-// What is read from the engine: copies, never references into its memory.
+// Values read from the engine: copies, never references into its memory.
 
 public import Terms
 
-/// What an account has of one asset. No part is ever negative.
+/// An account's balance of one asset. No part is ever negative.
 @frozen public struct Balance: Hashable, BitwiseCopyable, Sendable {
     /// Free for orders and withdrawals.
     public var available: Amount
     /// Held for open orders.
     public var held: Amount
-    /// Held for withdrawals that are asked for.
+    /// Held for requested withdrawals.
     public var withdrawing: Amount
 
     /// A balance.
     @inlinable public init(
         available: Amount = .zero, held: Amount = .zero, withdrawing: Amount = .zero
-    ) {
-        self.available = available
-        self.held = held
-        self.withdrawing = withdrawing
-    }
+    ) { (self.available, self.held, self.withdrawing) = (available, held, withdrawing) }
 }
 
 /// The house's own accounts of one asset. With all customers' balances they sum to zero.
 @frozen public struct HouseBalance: Hashable, BitwiseCopyable, Sendable {
-    /// What came from outside: the negative of all that is inside.
+    /// The amount that came from outside, negated: all accounts sum to zero.
     public var external: Amount
-    /// Fees taken, less rebates paid and what was collected; each order's rounded down to a unit.
+    /// Fees less rebates and transfers, with each order's fee rounded down to a unit.
     public var fees: Amount
-    /// What rounding in the house's favour left over.
+    /// Gains from rounding in the house's favour.
     public var rounding: Amount
-    /// Withdrawals that left their accounts and are not settled on their chain.
+    /// Withdrawals that left their accounts but are not settled on their chain.
     public var inTransit: Amount
-    /// What chains took and gave beside customers: network fees, what was swept.
+    /// Chain amounts other than customers': network fees, swept amounts.
     public var chain: Amount
 
     /// All fields, for projections and tests in this package.
@@ -39,11 +35,8 @@ public import Terms
         external: Amount, fees: Amount, rounding: Amount, inTransit: Amount = .zero,
         chain: Amount = .zero
     ) {
-        self.external = external
-        self.fees = fees
-        self.rounding = rounding
-        self.inTransit = inTransit
-        self.chain = chain
+        (self.external, self.fees, self.rounding) = (external, fees, rounding)
+        (self.inTransit, self.chain) = (inTransit, chain)
     }
 }
 
@@ -58,9 +51,7 @@ public import Terms
 
     /// All fields, for projections and tests in this package.
     package init(id: AssetID, code: Text16, scale: UInt8) {
-        self.id = id
-        self.code = code
-        self.scale = scale
+        (self.id, self.code, self.scale) = (id, code, scale)
     }
 }
 
@@ -70,9 +61,9 @@ public import Terms
     public var id: InstrumentID
     /// Its symbol.
     public var symbol: Text16
-    /// The asset that is traded.
+    /// The traded asset.
     public var base: AssetID
-    /// The asset it is paid in.
+    /// The asset of its prices.
     public var quote: AssetID
     /// Decimals of the tick.
     public var tickScale: UInt8
@@ -84,7 +75,7 @@ public import Terms
     public var notionalUnit: Int64
     /// Its state.
     public var state: InstrumentState
-    /// What orders get that name no prevention mode of their own.
+    /// The prevention mode of orders without their own.
     public var selfTradePrevention: SelfTradePrevention
     /// Lowest price.
     public var priceMin: Price
@@ -100,7 +91,7 @@ public import Terms
     public var notionalMax: Amount
     /// Reference price of the band before the first trade.
     public var referencePrice: Price
-    /// What an operator set since the last trade, or `.none`: the band is measured from it.
+    /// The band's reference that an operator set since the last trade, or `.none`.
     public var rebasedPrice: Price
     /// Band above, 10⁻⁶, or 0.
     public var bandUp: Int32
@@ -120,28 +111,15 @@ public import Terms
         referencePrice: Price, rebasedPrice: Price = .none, bandUp: Int32, bandDown: Int32,
         lastPrice: Price, lastTrade: TradeID
     ) {
-        self.id = id
-        self.symbol = symbol
-        self.base = base
-        self.quote = quote
-        self.tickScale = tickScale
-        self.tickMantissa = tickMantissa
-        self.lotUnits = lotUnits
-        self.notionalUnit = notionalUnit
-        self.state = state
-        self.selfTradePrevention = selfTradePrevention
-        self.priceMin = priceMin
-        self.priceMax = priceMax
-        self.quantityMin = quantityMin
-        self.quantityMax = quantityMax
-        self.notionalMin = notionalMin
-        self.notionalMax = notionalMax
-        self.referencePrice = referencePrice
-        self.rebasedPrice = rebasedPrice
-        self.bandUp = bandUp
-        self.bandDown = bandDown
-        self.lastPrice = lastPrice
-        self.lastTrade = lastTrade
+        (self.id, self.symbol, self.base, self.quote) = (id, symbol, base, quote)
+        (self.tickScale, self.tickMantissa) = (tickScale, tickMantissa)
+        (self.lotUnits, self.notionalUnit, self.state) = (lotUnits, notionalUnit, state)
+        (self.selfTradePrevention, self.priceMin) = (selfTradePrevention, priceMin)
+        (self.priceMax, self.quantityMin) = (priceMax, quantityMin)
+        (self.quantityMax, self.notionalMin) = (quantityMax, notionalMin)
+        (self.notionalMax, self.referencePrice) = (notionalMax, referencePrice)
+        (self.rebasedPrice, self.bandUp, self.bandDown) = (rebasedPrice, bandUp, bandDown)
+        (self.lastPrice, self.lastTrade) = (lastPrice, lastTrade)
     }
 }
 
@@ -167,26 +145,21 @@ public import Terms
         id: AccountID, name: Text40, tier: UInt16, isKilled: Bool, openOrders: UInt32,
         openOrdersMax: UInt32, messagesPerSecondMax: UInt32
     ) {
-        self.id = id
-        self.name = name
-        self.tier = tier
-        self.isKilled = isKilled
-        self.openOrders = openOrders
-        self.openOrdersMax = openOrdersMax
+        (self.id, self.name, self.tier, self.isKilled) = (id, name, tier, isKilled)
+        (self.openOrders, self.openOrdersMax) = (openOrders, openOrdersMax)
         self.messagesPerSecondMax = messagesPerSecondMax
     }
 }
 
-/// How large one order of an account, or of all that have no row of their own, may be in an
-/// instrument.
+/// The maximum size of an order of an account, or of all without their own row, in an instrument.
 @frozen public struct OrderLimitsView: Hashable, BitwiseCopyable, Sendable {
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Most lots, or zero.
+    /// Maximum lots, or zero.
     public var orderQuantityMax: Quantity
-    /// Most quote units, or zero.
+    /// Maximum quote units, or zero.
     public var orderNotionalMax: Amount
 
     /// All fields, for projections and tests in this package.
@@ -194,10 +167,8 @@ public import Terms
         account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity,
         orderNotionalMax: Amount
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.orderQuantityMax = orderQuantityMax
-        self.orderNotionalMax = orderNotionalMax
+        (self.account, self.instrument) = (account, instrument)
+        (self.orderQuantityMax, self.orderNotionalMax) = (orderQuantityMax, orderNotionalMax)
     }
 }
 
@@ -205,13 +176,13 @@ public import Terms
 public struct APIKeyView: Hashable, Sendable {
     /// Its identifier.
     public var keyID: Text64
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// What it allows.
+    /// Its permissions.
     public var permissions: Permissions
-    /// How it signs.
+    /// Its signature algorithm.
     public var algorithm: KeyAlgorithm
-    /// The secret as it stands in the log.
+    /// The secret as in the log.
     public var sealedSecret: [UInt8]
 
     /// All fields, for projections and tests in this package.
@@ -219,31 +190,25 @@ public struct APIKeyView: Hashable, Sendable {
         keyID: Text64, account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm,
         sealedSecret: [UInt8]
     ) {
-        self.keyID = keyID
-        self.account = account
-        self.permissions = permissions
-        self.algorithm = algorithm
-        self.sealedSecret = sealedSecret
+        (self.keyID, self.account, self.permissions) = (keyID, account, permissions)
+        (self.algorithm, self.sealedSecret) = (algorithm, sealedSecret)
     }
 }
 
 /// A writer's session.
 @frozen public struct SessionView: Hashable, BitwiseCopyable, Sendable {
-    /// The incarnation that is open.
+    /// The open incarnation.
     public var id: SessionID
     /// The writer's name.
     public var name: Text40
-    /// The last number that the log holds of it.
+    /// Its last number in the log.
     public var lastNumber: UInt64
-    /// When that was, or when it was opened: ns since 1970, by the log's clock.
+    /// The time of that, or of its opening: ns since 1970, by the log's clock.
     public var lastUsed: Int64
 
     /// All fields, for projections and tests in this package.
     package init(id: SessionID, name: Text40, lastNumber: UInt64, lastUsed: Int64) {
-        self.id = id
-        self.name = name
-        self.lastNumber = lastNumber
-        self.lastUsed = lastUsed
+        (self.id, self.name, self.lastNumber, self.lastUsed) = (id, name, lastNumber, lastUsed)
     }
 }
 
@@ -251,15 +216,13 @@ public struct APIKeyView: Hashable, Sendable {
 @frozen public struct LevelView: Hashable, BitwiseCopyable, Sendable {
     /// The price.
     public var price: Price
-    /// What is shown there.
+    /// The displayed quantity.
     public var quantity: Quantity
-    /// Orders there.
+    /// Number of orders.
     public var orders: UInt32
 
     /// All fields, for projections and tests in this package.
     package init(price: Price, quantity: Quantity, orders: UInt32) {
-        self.price = price
-        self.quantity = quantity
-        self.orders = orders
+        (self.price, self.quantity, self.orders) = (price, quantity, orders)
     }
 }

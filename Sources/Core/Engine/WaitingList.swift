@@ -1,9 +1,9 @@
-// Numbers in the order in which they came to wait.
+// A queue of distinct numbers.
 
 internal import Slabs
 
-/// Numbers of accounts or instruments that wait, each once at most, in the order in which they
-/// came. All operations are O(1), and nothing grows.
+/// A queue of account or instrument numbers, each at most once. All operations are O(1), and
+/// nothing grows.
 struct WaitingList: ~Copyable {
     private struct Place: BitwiseCopyable {
         var next: UInt32 = 0
@@ -11,7 +11,7 @@ struct WaitingList: ~Copyable {
         var isTaken = false
     }
 
-    /// Each number's place is behind the first, which closes the ring.
+    /// Place 0 closes the ring; each number's place follows it.
     private var places: Slab<Place>
     private(set) var count = 0
     private let byAddress = ByAddress()
@@ -26,16 +26,16 @@ struct WaitingList: ~Copyable {
 
     @inline(__always) func contains(_ number: UInt32) -> Bool { places[number + 1].isTaken }
 
-    /// The number that came first, or nil.
+    /// The first number, or nil.
     var first: UInt32? { places[0].next == 0 ? nil : places[0].next - 1 }
 
-    /// The number that came after this one, which waits; nil where it is the last.
+    /// The number after this queued one; nil if it is the last.
     func next(after number: UInt32) -> UInt32? {
         let next = places[number + 1].next
         return next == 0 ? nil : next - 1
     }
 
-    /// Lets a number wait behind all others.
+    /// Appends a number.
     mutating func append(_ number: UInt32) {
         precondition(!contains(number), "a number waits once")
         let last = places[0].previous
@@ -45,7 +45,7 @@ struct WaitingList: ~Copyable {
         count += 1
     }
 
-    /// Lets a number wait no more.
+    /// Removes a number.
     mutating func remove(_ number: UInt32) {
         precondition(contains(number), "a number that waits")
         let place = places[number + 1]

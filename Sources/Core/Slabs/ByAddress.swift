@@ -1,12 +1,12 @@
-// Large values that are never copied, not even to be read.
+// Large values that are never copied, not even for reading.
 
 internal import Synchronization
 
-/// A field of no meaning that makes the compiler pass the type that has it by its address.
+/// A meaningless field that makes the compiler pass its type by address.
 ///
-/// A non-copyable struct of plain fields is handed to each borrowing call as a bitwise copy of all
-/// its fields: some 700 bytes for an engine, more than the work of the call itself. Types with raw
-/// storage inside are always passed by address. Not for small types.
+/// A noncopyable struct of plain fields is passed to each borrowing call as a bitwise copy: some
+/// 700 bytes for an engine, more than the work of the call itself. Types with raw storage are
+/// always passed by address. Not for small types.
 public struct ByAddress: ~Copyable {
     private let storage = Atomic<UInt8>(0)
 

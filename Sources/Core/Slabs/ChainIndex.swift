@@ -1,7 +1,7 @@
-// From 64-bit hashes to slab slots, without a copy of the keys and without a step that is long.
+// From 64-bit hashes to slab slots, without copies of the keys and without long steps.
 
-/// A table of slab slots, found by a 64-bit hash, of buckets with room for four and a chain behind
-/// a full one, that grows by one bucket every second insert.
+/// A hash table of slab slots, by 64-bit hashes: buckets of four entries, with a chain behind a
+/// full one; it grows by one bucket every second insert.
 ///
 /// ```
 /// buckets: four entries each               links: one a slot, by the slot's number
@@ -10,26 +10,25 @@
 ///   └─────────┴────────────┘                  └───────────────┴──────────┘
 /// ```
 ///
-/// An entry carries bits 24–31 of its hash, so a find costs one line of `buckets` and, nearly
-/// always, the slab's line that the caller wants anyway; the caller compares the key itself. Adding
+/// An entry has bits 24–31 of its hash, so a find costs one line of `buckets` and, nearly always,
+/// only the slab's line that the caller wants anyway; the caller compares the key itself. Adding
 /// and removing read at most the links of the same bucket, never another slot of the caller's.
 ///
 /// The table grows by linear hashing (Litwin, "Linear hashing: a new tool for file and table
-/// addressing", 1980): while there is more than half an entry for each place, an insert splits one
-/// bucket, the next in turn. It does not shrink. All operations are O(1) expected, and none is
-/// longer than a bucket or two with their chains, which one entry in 27 stands in at most; under
-/// hashes that somebody else controls a chain holds all entries, so that keys from outside, numbers
-/// of which somebody can keep a choice included, are to go through a `KeyedHash`.
+/// addressing", 1980): while more than half of the places are filled, an insert splits the next
+/// bucket in turn. It does not shrink. All operations are O(1) expected, and none is longer than a
+/// bucket or two with their chains, which hold at most one entry in 27. Under hashes that somebody
+/// controls one chain could hold all entries: keys from outside, including numbers that somebody
+/// can select, need a `KeyedHash`.
 public struct ChainIndex: ~Copyable {
     @usableFromInline struct Link: BitwiseCopyable {
-        /// The entry behind this one in its bucket's chain, or 0.
+        /// The next entry of its bucket's chain, or 0.
         @usableFromInline var next: UInt32
         /// Bits 0–31 of this entry's own hash.
         @usableFromInline var hash: UInt32
 
         @inlinable @inline(__always) init(next: UInt32, hash: UInt32) {
-            self.next = next
-            self.hash = hash
+            (self.next, self.hash) = (next, hash)
         }
     }
 
@@ -44,7 +43,7 @@ public struct ChainIndex: ~Copyable {
     /// The number of entries.
     @inlinable public var count: Int { entries }
 
-    /// Buckets of an empty table: 16 KiB, which stay in the nearest caches.
+    /// Buckets of an empty table: 16 KiB, which stay in the L1 cache.
     static var bucketsMin: Int { 1_024 }
 
     /// A table for the slots `0..<capacity`, fewer than 2²⁴. Memory is taken as it grows.
@@ -82,10 +81,10 @@ public struct ChainIndex: ~Copyable {
         (hash & 0xFF00_0000) | (slot &+ 1)
     }
 
-    /// An entry of the bucket that carries the hash's bits, or 0; chosen without a branch. Free
-    /// places are behind those in use, so that none of them hides one.
+    /// An entry of the bucket with the hash's bits, or 0; chosen without a branch. Free places
+    /// follow those in use, so none hides an entry.
     @inlinable @inline(__always) func candidate(_ bucket: UInt32, _ hash: UInt32) -> UInt32 {
-        // All four or none are there.
+        // All four are in range, or none.
         let first = unsafe places.address(bucket)
         var entry: UInt32 = 0
         for lane in (0..<4).reversed() {
@@ -95,13 +94,13 @@ public struct ChainIndex: ~Copyable {
         return entry
     }
 
-    /// Loads the line where `hash` would be found.
+    /// Prefetches the line of `hash`.
     @inlinable @inline(__always) public func prefetch(_ hash: UInt64) {
         places.prefetch(Int(bucket(UInt32(truncatingIfNeeded: hash))))
     }
 
-    /// The slot under `hash` for which `matches` holds; nil when there is none. `matches` may be
-    /// asked of slots under other hashes, too.
+    /// The slot under `hash` for which `matches` holds; nil if there is none. `matches` may also be
+    /// called for slots under other hashes.
     @inlinable @inline(__always) public func find(
         _ hash: UInt64, _ matches: (UInt32) -> Bool
     ) -> UInt32? {
@@ -113,7 +112,7 @@ public struct ChainIndex: ~Copyable {
         return search(bucket, hash, but: entry, matches)
     }
 
-    /// Goes through a bucket and its chain.
+    /// Walks a bucket and its chain.
     @inlinable @inline(never) func search(
         _ bucket: UInt32, _ hash: UInt32, but refused: UInt32, _ matches: (UInt32) -> Bool
     ) -> UInt32? {
@@ -132,21 +131,21 @@ public struct ChainIndex: ~Copyable {
         }
     }
 
-    /// The slot that `find` would most likely give, without a look at anything but the line that
-    /// `prefetch` loads; nil when there is none. For loading more ahead of time.
+    /// The likely result of `find`, from the line that `prefetch` loads; nil if there is none. For
+    /// further prefetching.
     @inlinable @inline(__always) public func guess(_ hash: UInt64) -> UInt32? {
         let hash = UInt32(truncatingIfNeeded: hash)
         let entry = candidate(bucket(hash), hash)
         return entry == 0 ? nil : Self.slot(entry)
     }
 
-    /// How many of a bucket's first three places are in use.
+    /// Number of a bucket's first three places in use.
     @inlinable @inline(__always) func filled(_ bucket: UInt32) -> UInt32 {
         (places[bucket] == 0 ? 0 : 1) &+ (places[bucket &+ 1] == 0 ? 0 : 1)
             &+ (places[bucket &+ 2] == 0 ? 0 : 1)
     }
 
-    /// Adds `slot` under `hash`. The caller has made sure that it is not there.
+    /// Adds `slot` under `hash`. The caller has checked that it is not there.
     @inlinable @inline(__always) public mutating func insert(_ hash: UInt64, _ slot: UInt32) {
         if entries >= 2 &* Int(used), 4 &* Int(used) < places.capacity { split() }
         let hash = UInt32(truncatingIfNeeded: hash)
@@ -168,16 +167,16 @@ public struct ChainIndex: ~Copyable {
         links[Self.slot(entry)] = Link(next: next, hash: hash)
     }
 
-    /// Takes `slot` out, which was added under `hash`; stops the process when it is not there.
+    /// Removes `slot`, added under `hash`; stops the process if it is missing.
     @inlinable @inline(__always) public mutating func remove(_ hash: UInt64, _ slot: UInt32) {
         let hash = UInt32(truncatingIfNeeded: hash)
         let bucket = bucket(hash)
         let wanted = Self.entry(hash, slot)
         if places[bucket &+ 3] == 0 {
-            // The last entry takes the place of the one that goes.
+            // The last entry replaces the removed one.
             let place =
                 bucket &+ (places[bucket] == wanted ? 0 : places[bucket &+ 1] == wanted ? 1 : 2)
-            precondition(places[place] == wanted, "a slot to remove stands in the index")
+            precondition(places[place] == wanted, "a slot to remove is in the index")
             let last = bucket &+ filled(bucket) &- 1
             places[place] = places[last]
             places[last] = 0
@@ -187,7 +186,7 @@ public struct ChainIndex: ~Copyable {
         entries &-= 1
     }
 
-    /// Takes an entry out of a full bucket or its chain.
+    /// Removes an entry from a full bucket or its chain.
     @inlinable @inline(never) mutating func unlink(_ bucket: UInt32, _ wanted: UInt32) {
         let last = bucket + 3
         let fourth = Self.slot(places[last])
@@ -205,7 +204,7 @@ public struct ChainIndex: ~Copyable {
         var before = fourth
         while true {
             let entry = links[before].next
-            precondition(entry != 0, "a slot to remove stands in the index")
+            precondition(entry != 0, "a slot to remove is in the index")
             if entry == wanted {
                 links[before].next = links[Self.slot(entry)].next
                 return
@@ -214,7 +213,7 @@ public struct ChainIndex: ~Copyable {
         }
     }
 
-    /// Shares out the entries of the next bucket in turn between itself and a new last one.
+    /// Splits the next bucket in turn between itself and a new last one.
     @inlinable @inline(never) mutating func split() {
         let half = mask / 2 + 1
         let (lower, upper) = ((used - half) * 4, used * 4)

@@ -1,15 +1,15 @@
-// Hashes that nobody can foresee who does not know their key.
+// Hashes that are unpredictable without their key.
 
 /// A hash of a few words under a key of 128 bits: products of 64 × 64 bits with their halves folded
-/// together, as in wyhash. Texts from outside that pile up under one key are spread by another, so
-/// a key that is drawn at random when a log begins keeps an index even. Not a cryptographic hash.
+/// together, as in wyhash. Texts from outside that collide under one key do not under another, so a
+/// random key per log keeps an index balanced. Not a cryptographic hash.
 public struct KeyedHash: BitwiseCopyable, Sendable {
     @usableFromInline let high: UInt64
     @usableFromInline let low: UInt64
 
-    /// The hash with this key; every key does, zero too.
+    /// The hash with this key; any value, even zero, is valid.
     public init(high: UInt64, low: UInt64) {
-        // Words are xored with these before they are multiplied: neither may be simple.
+        // Words are xored with these before multiplication: neither may have few bits set.
         self.high = SplitMix64.finish(high &+ 0x9E37_79B9_7F4A_7C15) | 1
         self.low = SplitMix64.finish(low &+ 0xD1B5_4A32_D192_ED03)
     }

@@ -1,30 +1,30 @@
-// Memory that is reserved once, at start, and never moves.
+// Memory that is reserved at start.
 
 public import CLinux
 internal import Glibc
 
 /// A fixed number of plain values in address space of its own, zeroed, bounds-checked.
 ///
-/// Pages are taken from the system when first touched, in huge pages where the kernel gives them
-/// (a miss in the TLB costs more than the load itself on virtual machines), or ahead of that where
-/// somebody takes `memory`: the first touch of a huge page takes up to milliseconds. Not for few or
-/// short-lived values: each slab is a mapping. All operations are O(1).
+/// Pages are taken from the system at the first touch, in huge pages if the kernel has them (a TLB
+/// miss costs more than the load itself on virtual machines), or before by taking `memory`: the
+/// first touch of a huge page takes up to milliseconds. Not for few or short-lived values: each
+/// slab is a mapping. All operations are O(1).
 @safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<Element>
     /// The number of elements.
     public let capacity: Int
     let bytes: Int
-    /// The part that is worth taking ahead of time.
+    /// The part worth taking ahead of time.
     public let memory: SlabMemory
 
     /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
-    /// Where fewer than that are `dense`, those behind them are rarely used: they get small pages,
-    /// one of which is quickly there.
+    /// If fewer are `dense`, those after them are rarely used: they get small pages, which are
+    /// taken quickly.
     public init(capacity: Int, dense: Int = .max) {
         precondition(capacity > 0, "a slab holds at least one element")
         let hugePage = 2 << 20
         let need = capacity * MemoryLayout<Element>.stride
-        // Whole huge pages only pay for what is large; small slabs take whole small pages.
+        // Huge pages only pay for large slabs; small ones take small pages.
         let unit = need >= hugePage ? hugePage : 4096
         bytes = (need + unit - 1) / unit * unit
         let slack = unit == hugePage ? hugePage : 0
@@ -39,7 +39,7 @@ internal import Glibc
             let misfit = Int(bitPattern: raw) & (hugePage - 1)
             let head = misfit == 0 ? 0 : hugePage - misfit
             unsafe start = raw + head
-            // Give back what stands outside the aligned part, so that deinit unmaps just `bytes`.
+            // Unmap the unaligned parts, so that deinit unmaps just `bytes`.
             if head > 0 { _ = unsafe munmap(raw, head) }
             if slack > head { _ = unsafe munmap(start + bytes, slack - head) }
             let front = dense < capacity ? dense * MemoryLayout<Element>.stride : need
@@ -56,15 +56,15 @@ internal import Glibc
 
     deinit { _ = unsafe munmap(UnsafeMutableRawPointer(base), bytes) }
 
-    /// Makes room for `capacity` elements, no fewer than before; the new ones are zeroed. Pages
-    /// move and are not copied, so this takes about a millisecond for a GiB. Stops the
-    /// process when the address space is exhausted.
+    /// Makes room for `capacity` elements, no fewer than before; new ones are zeroed. Pages are
+    /// moved, not copied: about a millisecond per GiB. Stops the process when the address space is
+    /// exhausted.
     public mutating func raise(capacity: Int, dense: Int = .max) {
         precondition(capacity >= self.capacity, "a slab never shrinks")
         if capacity == self.capacity { return }
         let larger = Slab(capacity: capacity, dense: dense)
         if bytes < 2 << 20 {
-            // Its end need not be where a huge page could begin: see `bourse_move_pages`.
+            // Its end need not be aligned to a huge page: see `bourse_move_pages`.
             unsafe larger.base.update(from: base, count: self.capacity)
         } else {
             let moved = unsafe bourse_move_pages(base, bytes, larger.base)
@@ -97,7 +97,7 @@ internal import Glibc
         }
     }
 
-    /// Where the element at `index` stands, as long as the slab does and is not raised; stops the
+    /// The address of the element at `index`, valid until the slab is raised or gone; stops the
     /// process outside `0..<capacity`.
     @inlinable @inline(__always) public func address(_ index: UInt32) -> UnsafeMutablePointer<
         Element
@@ -106,7 +106,7 @@ internal import Glibc
         return unsafe base + Int(index)
     }
 
-    /// Asks the processor to load the line of `index` ahead of its use; out of range does nothing.
+    /// Prefetches the line of `index`; no effect out of range.
     @inlinable @inline(__always) public func prefetch(_ index: Int) {
         if UInt(bitPattern: index) < UInt(bitPattern: capacity) {
             unsafe bourse_prefetch(UnsafeRawPointer(base + index))
@@ -118,7 +118,6 @@ internal import Glibc
         _ range: Range<Int>, _ body: (UnsafeBufferPointer<Element>) -> R
     ) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "slab range")
-        return unsafe body(
-            UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+        return unsafe body(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
     }
 }

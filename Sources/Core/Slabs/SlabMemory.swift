@@ -4,10 +4,10 @@ internal import CLinux
 internal import Glibc
 
 /// The pages of a slab, to be taken from the system ahead of their use. May be sent to another
-/// thread; whoever has it sees to it that the slab is not gone meanwhile.
+/// thread; its owner ensures that the slab outlives it.
 public struct SlabMemory: Sendable {
     let start: UInt
-    /// How many bytes, whole pages.
+    /// Bytes, whole pages.
     public let bytes: Int
 
     init(start: UInt, bytes: Int) {
@@ -15,9 +15,9 @@ public struct SlabMemory: Sendable {
         self.bytes = bytes
     }
 
-    /// Takes all pages that are not there yet, and locks them where `locks`; what the elements hold
-    /// stays. A huge page at a time, with `goesOn` asked before each; false when that or the system
-    /// said no. Linux 5.14 or later.
+    /// Takes all pages that are not there yet, and locks them if `locks`; contents are kept. One
+    /// huge page at a time, calling `goesOn` before each; false when that or the system refuses.
+    /// Linux 5.14 or later.
     public func take(locks: Bool = false, while goesOn: () -> Bool = { true }) -> Bool {
         let step = 2 << 20
         var done = 0

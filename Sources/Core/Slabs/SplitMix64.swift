@@ -1,7 +1,7 @@
-// Numbers that look random and are the same everywhere for the same seed.
+// Pseudorandom numbers, the same everywhere for the same seed.
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): for
-/// generated input and tests. Whoever sees a few numbers knows all that follow.
+/// generated input and tests. A few numbers reveal all that follow.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

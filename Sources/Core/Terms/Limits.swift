@@ -1,4 +1,4 @@
-// Every maximum that the formats and the arithmetic rest on, in one place.
+// All maxima on which the formats and the arithmetic rely.
 
 /// Fixed limits of values. They keep each product and sum of the engine within its type.
 public enum Limits {
@@ -10,34 +10,33 @@ public enum Limits {
     @inlinable public static var amountUnitsMax: Int128 { 1 << 120 }
     /// Highest fee rate, 10⁻⁸ each: one tenth.
     @inlinable public static var feeRateMax: Int32 { 10_000_000 }
-    /// Most decimals of an asset.
+    /// Maximum decimals of an asset.
     @inlinable public static var scaleMax: UInt8 { 18 }
-    /// Most visible slices of an iceberg order (Binance filter ICEBERG_PARTS).
+    /// Maximum visible slices of an iceberg order (Binance filter ICEBERG_PARTS).
     @inlinable public static var icebergPartsMax: Int64 { 100 }
-    /// Most bytes of a client order id.
+    /// Maximum bytes of a client order id.
     @inlinable public static var clOrdIDBytesMax: Int { 36 }
-    /// Most bytes of one record in the log, header included: room for a signed transaction of many
+    /// Maximum bytes of a record in the log, header included: room for a signed transaction of many
     /// inputs.
     @inlinable public static var recordBytesMax: Int { 131_072 }
-    /// Most bytes of a record that this version writes by itself; signed transactions come apart.
+    /// Maximum bytes of a record that this version writes, signed transactions excluded.
     @inlinable public static var commandBytesMax: Int { 4_096 }
-    /// Most mass cancels that wait to go on. Kill switches are none: of these an account has one.
+    /// Maximum pending mass cancels. Kill switches do not count: an account has at most one.
     @inlinable public static var massCancelsMax: Int { 64 }
-    /// Nanoseconds of the log's clock after which an operator's session that was not used gives
-    /// way where the table is full: one hour.
+    /// Nanoseconds of the log's clock after which an unused operator's session is closed if the
+    /// table is full: one hour.
     @inlinable public static var sessionIdleNanos: Int64 { 3_600_000_000_000 }
-    /// Most sequences that operators may void over the life of a log.
+    /// Maximum sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
-    /// Most bytes of a sealed API key secret.
+    /// Maximum bytes of a sealed API key secret.
     @inlinable public static var sealedSecretBytesMax: Int { 1024 }
-    /// Most bytes of an operator's reason.
+    /// Maximum bytes of an operator's reason.
     @inlinable public static var reasonBytesMax: Int { 256 }
 }
 
-/// How much an engine holds; its memory is reserved at start and never grows past it.
+/// The sizes of an engine's tables; memory is reserved at start and never exceeds them.
 ///
-/// The same limits must stand on every replica, so they are written into snapshots and the
-/// journal's first record, and a daemon with other limits refuses to start.
+/// All replicas must have the same limits, so they are in snapshots and the journal's first record.
 @frozen public struct EngineLimits: Hashable, BitwiseCopyable, Sendable {
     /// Assets, at most 65,535.
     public var assets: UInt32
@@ -49,16 +48,15 @@ public enum Limits {
     public var openOrders: UInt32
     /// API keys.
     public var apiKeys: UInt32
-    /// Names of writers that may hold a session.
+    /// Sessions of writers.
     public var sessions: UInt32
     /// Fee tiers.
     public var feeTiers: UInt32
-    /// Rows of order limits: one an account (or the default) and instrument.
+    /// Rows of order limits: one per account (or the default) and instrument.
     public var orderLimits: UInt32
-    /// References of bookings and outputs of deposits that are remembered, so that none counts
-    /// twice.
+    /// Remembered references of bookings and outputs of deposits; none is booked twice.
     public var references: UInt32
-    /// Steps of one turn: trades, preventions, triggers and ends. What needs more goes on by ticks.
+    /// Maximum steps of one turn: trades, preventions, triggers and ends. Ticks continue the rest.
     public var turnSteps: UInt32
 
     /// These limits.
@@ -67,16 +65,10 @@ public enum Limits {
         apiKeys: UInt32, sessions: UInt32, feeTiers: UInt32, orderLimits: UInt32,
         references: UInt32, turnSteps: UInt32
     ) {
-        self.assets = assets
-        self.instruments = instruments
-        self.accounts = accounts
-        self.openOrders = openOrders
-        self.apiKeys = apiKeys
-        self.sessions = sessions
-        self.feeTiers = feeTiers
-        self.orderLimits = orderLimits
-        self.references = references
-        self.turnSteps = turnSteps
+        (self.assets, self.instruments, self.accounts) = (assets, instruments, accounts)
+        (self.openOrders, self.apiKeys, self.sessions) = (openOrders, apiKeys, sessions)
+        (self.feeTiers, self.orderLimits) = (feeTiers, orderLimits)
+        (self.references, self.turnSteps) = (references, turnSteps)
     }
 
     /// The defaults.
@@ -96,19 +88,18 @@ public enum Limits {
 }
 
 extension EngineLimits {
-    /// Whether an engine can be made with these limits: they may come from a damaged file, or from
-    /// an operator.
+    /// Whether an engine can be made with these limits, which may come from a damaged file or an
+    /// operator.
     public var isReasonable: Bool {
         let million: UInt32 = 1 << 20
         return assets >= 1 && assets < 65_535 && instruments >= 1 && instruments < 65_535
             && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
             && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
             && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
-            && turnSteps >= 1 && turnSteps <= 65_536
-            && UInt64(accounts) * UInt64(assets) <= 1 << 31
+            && turnSteps >= 1 && turnSteps <= 65_536 && UInt64(accounts) * UInt64(assets) <= 1 << 31
     }
 
-    /// Whether none of these is below the other's.
+    /// Whether none of these limits is below the other's.
     public func covers(_ other: EngineLimits) -> Bool {
         assets >= other.assets && instruments >= other.instruments && accounts >= other.accounts
             && openOrders >= other.openOrders && apiKeys >= other.apiKeys

@@ -40,7 +40,7 @@
     }
 }
 
-/// How long an order stays (FIX tag 59 TimeInForce).
+/// Time in force (FIX tag 59 TimeInForce).
 @frozen public enum TimeInForce: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// Good till cancelled, FIX 59=1.
     case gtc = 0
@@ -59,7 +59,7 @@
     case none = 0
     /// The incoming order's rest expires.
     case expireTaker = 1
-    /// The resting order expires and matching goes on.
+    /// The resting order expires and matching continues.
     case expireMaker = 2
     /// Both expire.
     case expireBoth = 3
@@ -83,7 +83,7 @@
 @frozen public enum InstrumentState: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// Orders enter and leave, none match. Nothing that takes may enter.
     case preOpen = 0
-    /// Room for the call auction. Refused for now.
+    /// Reserved for the call auction. Refused for now.
     case auction = 1
     /// Continuous trading.
     case trading = 2
@@ -95,7 +95,7 @@
     case closed = 5
 }
 
-/// Where an order is (FIX tag 39 OrdStatus).
+/// An order's status (FIX tag 39 OrdStatus).
 @frozen public enum OrderStatus: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// FIX 39=0: working, nothing traded; also a stop that waits for its trigger.
     case new = 0
@@ -129,7 +129,7 @@
     case liquidity = 3
     /// Self-trade prevention.
     case selfTrade = 4
-    /// GTD's time.
+    /// GTD: its expire time.
     case expireTime = 5
     /// A mass cancel.
     case massCancel = 6
@@ -149,7 +149,7 @@
     public static var read: Permissions { Permissions(rawValue: 1) }
     /// Place and cancel orders.
     public static var trade: Permissions { Permissions(rawValue: 2) }
-    /// Ask for withdrawals.
+    /// Request withdrawals.
     public static var withdraw: Permissions { Permissions(rawValue: 4) }
 }
 

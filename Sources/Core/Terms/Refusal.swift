@@ -1,7 +1,6 @@
 // Refusals: codes in a reply, never thrown, in a fixed order of precedence.
 
-/// Why a command was refused. Where several would apply, the one with the lowest raw value is
-/// given.
+/// Why a command was refused. If several apply, the one with the lowest raw value is returned.
 ///
 /// Raw values are in the log's event hash and in replies: append, never renumber. The precedence is
 /// the order of raw values within one kind of command.
@@ -18,16 +17,16 @@
     case duplicateCommand = 3
     /// The command is not well formed: an unknown kind or value, or a text that is not ASCII.
     case malformed = 4
-    /// Disk space is below the reserve: only cancels are taken.
+    /// Disk space is below the reserve: only cancels are accepted.
     case diskReserve = 5
     /// An operator voided the command.
     case voided = 6
     /// The process died twice while applying the command; it was not tried again.
     case poisoned = 7
-    /// The command's deadline had passed when it got its place in the log.
+    /// The command's deadline had passed when it was sequenced.
     case deadlinePassed = 8
 
-    // Who and where.
+    // Account and instrument.
     /// The venue's kill switch is on.
     case venueKilled = 10
     /// No such account.
@@ -38,9 +37,9 @@
     case instrumentUnknown = 13
     /// The account sent more messages than its rate allows.
     case messageRate = 14
-    /// The instrument's state does not take this command.
+    /// The instrument's state does not accept this command.
     case instrumentState = 15
-    /// Work of an earlier command goes on in the instrument by ticks; nothing overtakes it.
+    /// Ticks still continue an earlier command's work in the instrument; nothing overtakes it.
     case instrumentBusy = 16
 
     // The order's own terms.
@@ -86,13 +85,13 @@
     // Cancels and changes.
     /// No open order of that id in that account.
     case orderUnknown = 50
-    /// The change is none, or not one that this order takes.
+    /// The amend changes nothing, or something that this order does not allow.
     case amendInvalid = 51
     /// The cancel half of a cancel-replace failed, so the new order was not tried.
     case cancelFailed = 52
-    /// The order's status is not one that the cancel was restricted to.
+    /// The cancel's restriction excludes the order's status.
     case cancelRestricted = 53
-    /// The change would lose the order's priority, which was asked to be kept.
+    /// The amend would lose the order's priority, which it requires to be kept.
     case priorityLost = 54
 
     // Administration.
@@ -108,10 +107,10 @@
     case amountInvalid = 64
     /// No such API key.
     case apiKeyUnknown = 65
-    /// A change of state that is not allowed from here.
+    /// A change of state that is not allowed.
     case stateInvalid = 66
     /// The reference, or the deposit's output, is in the log already; nothing was booked.
     case referenceDuplicate = 67
-    /// The house does not have as much of the asset in its fees.
+    /// The house's fees of the asset are insufficient.
     case feesInsufficient = 68
 }

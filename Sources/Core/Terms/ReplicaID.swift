@@ -19,7 +19,7 @@ public struct ReplicaID: Hashable, Sendable, CustomStringConvertible {
         self.init(high: high, low: low)
     }
 
-    /// No id: of a journal that is no replica's.
+    /// No id: for a journal without a replica.
     public static var none: ReplicaID { ReplicaID(high: 0, low: 0) }
 
     /// 32 hexadecimal digits.

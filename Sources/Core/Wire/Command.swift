@@ -1,24 +1,23 @@
-// Every command that the log can hold. This file is the schema's table of contents; each payload's
-// layout stands with its type. Layouts are frozen once released: a change is a new kind or
-// revision.
+// All commands of the log. This file is the schema's table of contents; each type has its payload's
+// layout. Layouts are frozen once released: a change is a new kind or revision.
 
 internal import Terms
 
 /// The kinds of command, as raw values in a record's header. Never renumber.
 @frozen public enum CommandKind: UInt16, BitwiseCopyable, Sendable, CaseIterable {
-    // By the sequencer itself.
+    // By the sequencer.
     /// The log's first record: its identity and limits.
     case genesis = 1
-    /// A tick of the clock: fires what is due.
+    /// A tick of the clock: fires due timers.
     case tick = 2
-    /// The running event hash so far; a replica that has another stops.
+    /// The running event hash so far; a replica with another hash stops.
     case hashMark = 3
     /// A primary's term begins.
     case epochMark = 4
     /// The engine's rules change.
     case setRules = 5
 
-    // By writers, about themselves.
+    // By writers, for their sessions.
     /// A writer's new incarnation.
     case openSession = 10
     /// A writer's end.
@@ -49,11 +48,11 @@ internal import Terms
     case revokeAPIKey = 30
     /// Voids the command at a sequence on every replica.
     case voidSequence = 31
-    /// Sets what an instrument's price band is measured from until its next trade.
+    /// Sets the reference of an instrument's price band until its next trade.
     case setReferencePrice = 32
     /// Moves money between the house's fees and an account.
     case transferFees = 33
-    /// Raises the limits of how much every replica holds.
+    /// Raises the engine limits of every replica.
     case raiseLimits = 34
     /// Sets an account's limits of one order in an instrument.
     case setOrderLimits = 35
@@ -71,17 +70,17 @@ internal import Terms
     case massCancel = 44
 
     // By the wallet.
-    /// Credits what came in on a chain, once an output.
+    /// Credits a deposit on a chain, once per output.
     case creditDeposit = 50
 }
 
 /// A command's payload: its kind and its bytes.
 public protocol CommandPayload: Hashable, Sendable {
-    /// The kind that stands in the record's header.
+    /// The kind in the record's header.
     static var kind: CommandKind { get }
     /// Writes the fields in the order of the layout.
     func encode(into writer: inout WireWriter)
-    /// Reads the fields; the reader turns invalid where they are not well formed.
+    /// Reads the fields; the reader becomes invalid if they are malformed.
     init(from reader: inout WireReader)
 }
 
@@ -146,7 +145,7 @@ public enum Command: Hashable, Sendable {
     /// See `CreditDeposit`.
     case creditDeposit(CreditDeposit)
 
-    /// The payload by itself.
+    /// The payload.
     public var payload: any CommandPayload {
         switch self {
         case .genesis(let p): p
@@ -184,7 +183,7 @@ public enum Command: Hashable, Sendable {
     /// The command's kind.
     public var kind: CommandKind { type(of: payload).kind }
 
-    /// Decodes a payload of `kind`; nil when it is not well formed to its last byte.
+    /// Decodes a payload of `kind`; nil if it is malformed or has a wrong length.
     public init?(kind: CommandKind, payload bytes: UnsafeRawBufferPointer) {
         var r = unsafe WireReader(bytes)
         switch kind {
@@ -224,7 +223,7 @@ public enum Command: Hashable, Sendable {
 }
 
 extension WireReader {
-    /// Ends a payload: only zero padding of fewer than 8 bytes may be left.
+    /// Checks a payload's end: only zero padding of fewer than 8 bytes may be left.
     public mutating func finish() {
         if remaining >= 8 { invalidate() }
         reserved(max(0, min(remaining, 7)))
@@ -232,7 +231,7 @@ extension WireReader {
 }
 
 extension CommandPayload {
-    /// Writes a whole record of this payload, without its CRC; gives its length.
+    /// Writes a whole record of this payload, without its CRC; returns its length.
     ///
     /// `bytes` holds at least `Limits.commandBytesMax`, aligned to 8.
     public func write(_ header: RecordHeader, to bytes: UnsafeMutableRawBufferPointer) -> Int {

@@ -1,24 +1,23 @@
-// What operators set limits with: of accounts, of orders, of how much every replica holds.
+// Commands that set limits: of accounts, of orders, of the engine.
 
 public import Terms
 
-/// Sets how many open orders and messages a second an account may have. Account 0 sets what stands
-/// for all accounts that have no limits of their own.
+/// Sets an account's limits of open orders and messages per second. Account 0 sets the default, for
+/// all accounts without their own limits.
 ///
 ///      0  u32  account
 ///      4  u32  openOrdersMax         0 is none
 ///      8  u32  messagesPerSecondMax  0 is none
 ///     12  4    reserved, then `Audit`
 public struct SetAccountLimits: CommandPayload {
-    /// `CommandKind.setAccountLimits`
     public static var kind: CommandKind { .setAccountLimits }
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// Most open orders over all instruments, or 0.
+    /// Maximum open orders over all instruments, or 0.
     public var openOrdersMax: UInt32
-    /// Most new orders and changes a second, or 0.
+    /// Maximum new orders and changes per second, or 0.
     public var messagesPerSecondMax: UInt32
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// These limits.
@@ -26,10 +25,8 @@ public struct SetAccountLimits: CommandPayload {
         account: AccountID, openOrdersMax: UInt32 = 0, messagesPerSecondMax: UInt32 = 0,
         audit: Audit
     ) {
-        self.account = account
-        self.openOrdersMax = openOrdersMax
-        self.messagesPerSecondMax = messagesPerSecondMax
-        self.audit = audit
+        (self.account, self.openOrdersMax) = (account, openOrdersMax)
+        (self.messagesPerSecondMax, self.audit) = (messagesPerSecondMax, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -49,8 +46,8 @@ public struct SetAccountLimits: CommandPayload {
     }
 }
 
-/// Sets how large one order of an account may be in an instrument. Account 0 sets what stands there
-/// for all accounts that have no row of their own. Both zero takes the row away.
+/// Sets the maximum size of an account's order in an instrument. Account 0 sets the default there,
+/// for all accounts without their own row. Both zero removes the row.
 ///
 ///      0  u32  account
 ///      4  u16  instrument
@@ -58,17 +55,16 @@ public struct SetAccountLimits: CommandPayload {
 ///      8  i64  orderQuantityMax   lots; 0 is none
 ///     16  i128 orderNotionalMax   the instrument's quote units; 0 is none; then `Audit`
 public struct SetOrderLimits: CommandPayload {
-    /// `CommandKind.setOrderLimits`
     public static var kind: CommandKind { .setOrderLimits }
-    /// Whose, or 0 for the default.
+    /// The account, or 0 for the default.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Most lots of one order, or zero.
+    /// Maximum lots of one order, or zero.
     public var orderQuantityMax: Quantity
-    /// Most quote units that one order is worth, or zero.
+    /// Maximum notional of one order in quote units, or zero.
     public var orderNotionalMax: Amount
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// These limits.
@@ -76,11 +72,9 @@ public struct SetOrderLimits: CommandPayload {
         account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity = .zero,
         orderNotionalMax: Amount = .zero, audit: Audit
     ) {
-        self.account = account
-        self.instrument = instrument
+        (self.account, self.instrument) = (account, instrument)
         self.orderQuantityMax = orderQuantityMax
-        self.orderNotionalMax = orderNotionalMax
-        self.audit = audit
+        (self.orderNotionalMax, self.audit) = (orderNotionalMax, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -102,22 +96,18 @@ public struct SetOrderLimits: CommandPayload {
     }
 }
 
-/// Raises how much every replica holds, from this record on; none may fall.
+/// Raises the engine limits of every replica, from this record on; none may fall.
 ///
 ///      0  u32 × 10  `EngineLimits`, then `Audit`
 public struct RaiseLimits: CommandPayload {
-    /// `CommandKind.raiseLimits`
     public static var kind: CommandKind { .raiseLimits }
     /// The new limits, all of them.
     public var limits: EngineLimits
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// New limits.
-    public init(limits: EngineLimits, audit: Audit) {
-        self.limits = limits
-        self.audit = audit
-    }
+    public init(limits: EngineLimits, audit: Audit) { (self.limits, self.audit) = (limits, audit) }
 
     public func encode(into w: inout WireWriter) {
         limits.encode(into: &w)

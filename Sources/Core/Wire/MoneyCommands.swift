@@ -1,4 +1,4 @@
-// What operators do with money: bookings from and to the outside, and the house's fees.
+// Operators' commands for money: bookings from and to the outside, and the house's fees.
 
 public import Terms
 
@@ -10,28 +10,24 @@ public import Terms
 ///      8  i128 amount
 ///     24  text64 reference, then `Audit`
 public struct AdjustBalance: CommandPayload {
-    /// `CommandKind.adjustBalance`
     public static var kind: CommandKind { .adjustBalance }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Which asset.
+    /// The asset.
     public var asset: AssetID
     /// In the asset's smallest units; negative takes out.
     public var amount: Amount
-    /// What the booking stands for outside, as `wire 4711`: a second booking of it is refused.
+    /// The payment outside, as `wire 4711`: a second booking of it is refused.
     public var reference: Text64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A credit or debit.
     public init(
         account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
     ) {
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.reference = reference
-        self.audit = audit
+        (self.account, self.asset, self.amount) = (account, asset, amount)
+        (self.reference, self.audit) = (reference, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -53,8 +49,8 @@ public struct AdjustBalance: CommandPayload {
     }
 }
 
-/// Moves money of the house's fees to an account (positive: collected, or refunded to a customer),
-/// or from an account to the fees (negative: what rebates are paid from).
+/// Moves money from the house's fees to an account (positive: collected, or refunded to a
+/// customer), or from an account to the fees (negative: to fund rebates).
 ///
 ///      0  u32  account
 ///      4  u16  asset
@@ -62,28 +58,24 @@ public struct AdjustBalance: CommandPayload {
 ///      8  i128 amount
 ///     24  text64 reference, then `Audit`
 public struct TransferFees: CommandPayload {
-    /// `CommandKind.transferFees`
     public static var kind: CommandKind { .transferFees }
-    /// The other side.
+    /// The account.
     public var account: AccountID
-    /// Which asset.
+    /// The asset.
     public var asset: AssetID
     /// In the asset's smallest units; negative goes to the fees.
     public var amount: Amount
-    /// What it stands for, among the references of `AdjustBalance`: a second one is refused.
+    /// Its reference, in one set with those of `AdjustBalance`: a second one is refused.
     public var reference: Text64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A transfer.
     public init(
         account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
     ) {
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.reference = reference
-        self.audit = audit
+        (self.account, self.asset, self.amount) = (account, asset, amount)
+        (self.reference, self.audit) = (reference, audit)
     }
 
     public func encode(into w: inout WireWriter) {

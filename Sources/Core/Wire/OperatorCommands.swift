@@ -1,8 +1,8 @@
-// What operators do. Each carries who did it and why, for the audit trail.
+// Operators' commands. Each has its operator and reason, for the audit trail.
 
 public import Terms
 
-/// Who gave an operator's command, and why.
+/// The operator of a command, and the reason.
 ///
 ///      …  text40 operator, then the reason: u16 bytes, UTF-8
 public struct Audit: Hashable, Sendable {
@@ -13,8 +13,7 @@ public struct Audit: Hashable, Sendable {
 
     /// A name and a reason.
     public init(operatorName: Text40, reason: String) {
-        self.operatorName = operatorName
-        self.reason = reason
+        (self.operatorName, self.reason) = (operatorName, reason)
     }
 
     func encode(into w: inout WireWriter) {
@@ -28,24 +27,21 @@ public struct Audit: Hashable, Sendable {
     }
 }
 
-/// Creates an asset. Its id is in the outcome. Repeated with the same terms it does nothing.
+/// Creates an asset. The outcome has its id. Repeating it with the same terms has no effect.
 ///
 ///      0  text16 code     8 is the place of scale: u8, then 7 reserved, then `Audit`
 public struct SetAsset: CommandPayload {
-    /// `CommandKind.setAsset`
     public static var kind: CommandKind { .setAsset }
     /// The asset's code, as `BTC`.
     public var code: Text16
     /// Decimals of its smallest unit, 0 … 18.
     public var scale: UInt8
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An asset of these terms.
     public init(code: Text16, scale: UInt8, audit: Audit) {
-        self.code = code
-        self.scale = scale
-        self.audit = audit
+        (self.code, self.scale, self.audit) = (code, scale, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -63,7 +59,7 @@ public struct SetAsset: CommandPayload {
     }
 }
 
-/// An instrument's terms. Tick and lot can't change while the instrument exists; all else can.
+/// An instrument's terms. Tick and lot of an existing instrument can't change.
 ///
 /// A price of one tick is `tickMantissa × 10^-tickScale` of the quote asset for one of the base; a
 /// lot is `lotUnits` smallest units of the base. One tick times one lot must be a whole number of
@@ -82,19 +78,18 @@ public struct SetAsset: CommandPayload {
 ///     48  i64  priceMax, ticks
 ///     56  8    reserved
 public struct SetInstrument: CommandPayload {
-    /// `CommandKind.setInstrument`
     public static var kind: CommandKind { .setInstrument }
     /// The symbol, as `BTCUSDT`.
     public var symbol: Text16
-    /// The asset that is traded.
+    /// The traded asset.
     public var base: AssetID
-    /// The asset it is paid in.
+    /// The asset of its prices.
     public var quote: AssetID
     /// Decimals of the tick.
     public var tickScale: UInt8
-    /// State at creation; ignored for one that exists.
+    /// State at creation; ignored for an existing instrument.
     public var state: InstrumentState
-    /// What orders get that name no mode of their own; `.instrumentDefault` is not one.
+    /// The mode of orders without their own; not `.instrumentDefault`.
     public var selfTradePrevention: SelfTradePrevention
     /// The tick's digits.
     public var tickMantissa: Int64
@@ -112,13 +107,13 @@ public struct SetInstrument: CommandPayload {
     public var notionalMin: Amount
     /// Highest price × quantity, or zero for none.
     public var notionalMax: Amount
-    /// What the band is measured from before the first trade.
+    /// The band's reference before the first trade.
     public var referencePrice: Price
     /// How far above the last or reference price an order may be, 10⁻⁶; 0 is no band.
     public var bandUp: Int32
     /// How far below, 10⁻⁶; 0 is no band.
     public var bandDown: Int32
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An instrument of these terms.
@@ -130,24 +125,13 @@ public struct SetInstrument: CommandPayload {
         bandUp: Int32 = 0, bandDown: Int32 = 0,
         selfTradePrevention: SelfTradePrevention = .expireMaker, audit: Audit
     ) {
-        self.symbol = symbol
-        self.base = base
-        self.quote = quote
-        self.tickScale = tickScale
-        self.state = state
-        self.selfTradePrevention = selfTradePrevention
-        self.tickMantissa = tickMantissa
-        self.lotUnits = lotUnits
-        self.priceMin = priceMin
-        self.priceMax = priceMax
-        self.quantityMin = quantityMin
-        self.quantityMax = quantityMax
-        self.notionalMin = notionalMin
-        self.notionalMax = notionalMax
-        self.referencePrice = referencePrice
-        self.bandUp = bandUp
-        self.bandDown = bandDown
-        self.audit = audit
+        (self.symbol, self.base, self.quote, self.tickScale) = (symbol, base, quote, tickScale)
+        (self.state, self.selfTradePrevention) = (state, selfTradePrevention)
+        (self.tickMantissa, self.lotUnits, self.priceMin) = (tickMantissa, lotUnits, priceMin)
+        (self.priceMax, self.quantityMin) = (priceMax, quantityMin)
+        (self.quantityMax, self.notionalMin) = (quantityMax, notionalMin)
+        (self.notionalMax, self.referencePrice) = (notionalMax, referencePrice)
+        (self.bandUp, self.bandDown, self.audit) = (bandUp, bandDown, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -202,20 +186,17 @@ public struct SetInstrument: CommandPayload {
 ///      0  u16  instrument         0: all
 ///      2  u8   state, then 5 reserved, then `Audit`
 public struct SetInstrumentState: CommandPayload {
-    /// `CommandKind.setInstrumentState`
     public static var kind: CommandKind { .setInstrumentState }
-    /// Which, or 0 for all.
+    /// The instrument, or 0 for all.
     public var instrument: InstrumentID
     /// The new state.
     public var state: InstrumentState
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A change of state.
     public init(instrument: InstrumentID, state: InstrumentState, audit: Audit) {
-        self.instrument = instrument
-        self.state = state
-        self.audit = audit
+        (self.instrument, self.state, self.audit) = (instrument, state, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -233,7 +214,7 @@ public struct SetInstrumentState: CommandPayload {
     }
 }
 
-/// Sets a tier's fees, for one instrument or for all that have no fees of their own.
+/// Sets a tier's fees, for one instrument or for all without their own.
 ///
 ///      0  u16  tier               from 0
 ///      2  u16  instrument         0: the tier's own
@@ -241,17 +222,16 @@ public struct SetInstrumentState: CommandPayload {
 ///      8  i32  taker
 ///     12  4    reserved, then `Audit`
 public struct SetFees: CommandPayload {
-    /// `CommandKind.setFees`
     public static var kind: CommandKind { .setFees }
-    /// The tier, from 0, which every account has at first.
+    /// The tier, from 0, the initial tier of accounts.
     public var tier: UInt16
-    /// For which instrument, or 0.
+    /// The instrument, or 0.
     public var instrument: InstrumentID
     /// The maker's rate.
     public var maker: FeeRate
-    /// The taker's rate; with the maker's it may not sum below zero.
+    /// The taker's rate; the sum with the maker's must not be negative.
     public var taker: FeeRate
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// Fees of a tier.
@@ -259,11 +239,8 @@ public struct SetFees: CommandPayload {
         tier: UInt16, instrument: InstrumentID = InstrumentID(0), maker: FeeRate, taker: FeeRate,
         audit: Audit
     ) {
-        self.tier = tier
-        self.instrument = instrument
-        self.maker = maker
-        self.taker = taker
-        self.audit = audit
+        (self.tier, self.instrument) = (tier, instrument)
+        (self.maker, self.taker, self.audit) = (maker, taker, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -285,22 +262,18 @@ public struct SetFees: CommandPayload {
     }
 }
 
-/// Opens a customer's account. Its id is in the outcome. A name that has an account gives that one.
+/// Opens a customer's account. The outcome has its id; for an existing name, that account's.
 ///
 ///      0  text40 name, then `Audit`
 public struct OpenAccount: CommandPayload {
-    /// `CommandKind.openAccount`
     public static var kind: CommandKind { .openAccount }
-    /// The owner's name for it; one account a name.
+    /// The owner's name for it, unique.
     public var name: Text40
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// An account of that name.
-    public init(name: Text40, audit: Audit) {
-        self.name = name
-        self.audit = audit
-    }
+    public init(name: Text40, audit: Audit) { (self.name, self.audit) = (name, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.text(name)
@@ -318,20 +291,17 @@ public struct OpenAccount: CommandPayload {
 ///      0  u32  account
 ///      4  u16  tier, then 2 reserved, then `Audit`
 public struct SetAccountTier: CommandPayload {
-    /// `CommandKind.setAccountTier`
     public static var kind: CommandKind { .setAccountTier }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Which tier.
+    /// The tier.
     public var tier: UInt16
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A tier for an account.
     public init(account: AccountID, tier: UInt16, audit: Audit) {
-        self.account = account
-        self.tier = tier
-        self.audit = audit
+        (self.account, self.tier, self.audit) = (account, tier, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -354,20 +324,17 @@ public struct SetAccountTier: CommandPayload {
 ///      0  u32  account            0: the venue
 ///      4  u8   isOn, then 3 reserved, then `Audit`
 public struct SetKillSwitch: CommandPayload {
-    /// `CommandKind.setKillSwitch`
     public static var kind: CommandKind { .setKillSwitch }
-    /// Whose, or 0 for the venue.
+    /// The account, or 0 for the venue.
     public var account: AccountID
     /// On or off.
     public var isOn: Bool
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A kill switch.
     public init(account: AccountID, isOn: Bool, audit: Audit) {
-        self.account = account
-        self.isOn = isOn
-        self.audit = audit
+        (self.account, self.isOn, self.audit) = (account, isOn, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -395,19 +362,18 @@ public struct SetKillSwitch: CommandPayload {
 ///     16  text64 keyID
 ///     80  u16 bytes, then the sealed secret, then `Audit`
 public struct AddAPIKey: CommandPayload {
-    /// `CommandKind.addAPIKey`
     public static var kind: CommandKind { .addAPIKey }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// What it allows.
+    /// Its permissions.
     public var permissions: Permissions
-    /// How it signs.
+    /// Its signature algorithm.
     public var algorithm: KeyAlgorithm
     /// The identifier that clients send (`X-MBX-APIKEY`).
     public var keyID: Text64
-    /// The secret, sealed under the exchange's own key, or a public key as it is.
+    /// The secret, sealed under the exchange's key, or a plain public key.
     public var sealedSecret: [UInt8]
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A key.
@@ -415,12 +381,8 @@ public struct AddAPIKey: CommandPayload {
         account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm, keyID: Text64,
         sealedSecret: [UInt8], audit: Audit
     ) {
-        self.account = account
-        self.permissions = permissions
-        self.algorithm = algorithm
-        self.keyID = keyID
-        self.sealedSecret = sealedSecret
-        self.audit = audit
+        (self.account, self.permissions, self.algorithm) = (account, permissions, algorithm)
+        (self.keyID, self.sealedSecret, self.audit) = (keyID, sealedSecret, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -448,18 +410,14 @@ public struct AddAPIKey: CommandPayload {
 ///
 ///      0  text64 keyID, then `Audit`
 public struct RevokeAPIKey: CommandPayload {
-    /// `CommandKind.revokeAPIKey`
     public static var kind: CommandKind { .revokeAPIKey }
     /// Which.
     public var keyID: Text64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A revocation.
-    public init(keyID: Text64, audit: Audit) {
-        self.keyID = keyID
-        self.audit = audit
-    }
+    public init(keyID: Text64, audit: Audit) { (self.keyID, self.audit) = (keyID, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.text(keyID)
@@ -472,23 +430,19 @@ public struct RevokeAPIKey: CommandPayload {
     }
 }
 
-/// Voids the command at a sequence: every replica passes over it. Replicas look ahead for it, for
-/// it stands behind what it voids.
+/// Voids the command at a sequence: every replica skips it. Replicas look ahead for this record,
+/// which follows the one it voids.
 ///
 ///      0  u64  sequence, then `Audit`
 public struct VoidSequence: CommandPayload {
-    /// `CommandKind.voidSequence`
     public static var kind: CommandKind { .voidSequence }
     /// Which.
     public var sequence: UInt64
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A voiding.
-    public init(sequence: UInt64, audit: Audit) {
-        self.sequence = sequence
-        self.audit = audit
-    }
+    public init(sequence: UInt64, audit: Audit) { (self.sequence, self.audit) = (sequence, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.integer(sequence)
@@ -501,27 +455,24 @@ public struct VoidSequence: CommandPayload {
     }
 }
 
-/// Sets what an instrument's price band, and market orders without a book, are measured from, until
-/// its next trade: for a market whose last price is stale.
+/// Sets the reference of an instrument's price band, and of market orders without a book, until its
+/// next trade: for a market whose last price is stale.
 ///
 ///      0  u16  instrument
 ///      2  6    reserved
 ///      8  i64  price, ticks; then `Audit`
 public struct SetReferencePrice: CommandPayload {
-    /// `CommandKind.setReferencePrice`
     public static var kind: CommandKind { .setReferencePrice }
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
     /// The price.
     public var price: Price
-    /// Who and why.
+    /// The operator and the reason.
     public var audit: Audit
 
     /// A reference price.
     public init(instrument: InstrumentID, price: Price, audit: Audit) {
-        self.instrument = instrument
-        self.price = price
-        self.audit = audit
+        (self.instrument, self.price, self.audit) = (instrument, price, audit)
     }
 
     public func encode(into w: inout WireWriter) {

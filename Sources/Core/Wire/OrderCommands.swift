@@ -1,4 +1,4 @@
-// What traders do.
+// Traders' commands.
 
 public import Terms
 
@@ -18,21 +18,20 @@ public import Terms
 ///     40  i64  displayQuantity
 ///     48  i64  expireTime
 @frozen public struct Place: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.place`
     public static var kind: CommandKind { .place }
-    /// Whose order.
+    /// The account.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
     /// Buy or sell.
     public var side: Side
     /// The order's type.
     public var type: OrderType
-    /// How long it stays.
+    /// Its time in force.
     public var timeInForce: TimeInForce
-    /// What happens where it meets its own account.
+    /// Its self-trade prevention mode.
     public var selfTradePrevention: SelfTradePrevention
-    /// Limit price, or `.none` where the type has no price.
+    /// Limit price, or `.none` if the type has no price.
     public var price: Price
     /// Quantity; zero in a market order by quote amount.
     public var quantity: Quantity
@@ -44,7 +43,7 @@ public import Terms
     public var expireTime: Int64
     /// Quote amount of a market order (FIX tag 152 CashOrderQty); else zero.
     public var quoteQuantity: Amount
-    /// The client's own id (FIX tag 11); must not be that of another open order of the account.
+    /// The client's id (FIX tag 11), unique among the account's open orders.
     public var clOrdID: Text40
     /// Nanoseconds since 1970 after which the command is refused, or 0.
     public var deadline: Int64
@@ -62,22 +61,12 @@ public import Terms
         clOrdID: Text40 = Text40(), deadline: Int64 = 0, strategyID: Int64 = 0,
         strategyType: Int32 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
-        self.price = price
-        self.quantity = quantity
-        self.stopPrice = stopPrice
-        self.displayQuantity = displayQuantity
-        self.expireTime = expireTime
-        self.quoteQuantity = quoteQuantity
-        self.clOrdID = clOrdID
-        self.deadline = deadline
-        self.strategyID = strategyID
-        self.strategyType = strategyType
+        (self.account, self.instrument, self.side, self.type) = (account, instrument, side, type)
+        (self.timeInForce, self.selfTradePrevention) = (timeInForce, selfTradePrevention)
+        (self.price, self.quantity, self.stopPrice) = (price, quantity, stopPrice)
+        (self.displayQuantity, self.expireTime) = (displayQuantity, expireTime)
+        (self.quoteQuantity, self.clOrdID, self.deadline) = (quoteQuantity, clOrdID, deadline)
+        (self.strategyID, self.strategyType) = (strategyID, strategyType)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -121,7 +110,7 @@ public import Terms
     }
 }
 
-/// Cancels one order (FIX F, OrderCancelRequest), named by its id, by the client's, or by both,
+/// Cancels one order (FIX F, OrderCancelRequest), named by its id, the client's id, or both,
 /// which must then be of one order.
 ///
 ///      0  u32  account
@@ -133,17 +122,16 @@ public import Terms
 ///     56  text40 cancelID
 ///     96  i64  deadline
 @frozen public struct Cancel: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.cancel`
     public static var kind: CommandKind { .cancel }
-    /// Whose order.
+    /// The account.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Which states of the order it is restricted to.
+    /// The order's statuses to which it is restricted.
     public var restriction: CancelRestriction
-    /// Which, or 0.
+    /// The order, or 0.
     public var order: OrderID
-    /// Which by the client's id (FIX tag 41), or empty.
+    /// The order by the client's id (FIX tag 41), or empty.
     public var clOrdID: Text40
     /// The client's own id for the cancel itself (FIX tag 11), or empty.
     public var cancelID: Text40
@@ -156,13 +144,9 @@ public import Terms
         clOrdID: Text40 = Text40(), restriction: CancelRestriction = .none,
         cancelID: Text40 = Text40(), deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.restriction = restriction
-        self.order = order
-        self.clOrdID = clOrdID
-        self.cancelID = cancelID
-        self.deadline = deadline
+        (self.account, self.instrument) = (account, instrument)
+        (self.restriction, self.order, self.clOrdID) = (restriction, order, clOrdID)
+        (self.cancelID, self.deadline) = (cancelID, deadline)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -193,32 +177,31 @@ public import Terms
 ///
 ///      0  u32  account
 ///      4  u16  instrument
-///      6  u8   keepsPriority      1: refused where the order would lose its place
+///      6  u8   keepsPriority      1: refused if the order would lose its place
 ///      7  1    reserved
 ///      8  u64  order
 ///     16  i64  price              the order's own to keep it
-///     24  i64  quantity           new total (FIX tag 38), what was traded included
+///     24  i64  quantity           new total (FIX tag 38), traded lots included
 ///     32  text40 clOrdID          names the order as in `Cancel`
 ///     72  text40 newClOrdID       empty keeps the order's
 ///    112  i64  deadline
 @frozen public struct Amend: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.amend`
     public static var kind: CommandKind { .amend }
-    /// Whose order.
+    /// The account.
     public var account: AccountID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// Which, or 0.
+    /// The order, or 0.
     public var order: OrderID
     /// The new price; `.none` keeps it.
     public var price: Price
-    /// The new total quantity, with what was traded; zero keeps it.
+    /// The new total quantity, traded lots included; zero keeps it.
     public var quantity: Quantity
-    /// Which by the client's id, or empty.
+    /// The order by the client's id, or empty.
     public var clOrdID: Text40
-    /// The client's new id for the order (FIX tag 11); empty keeps the one that it has.
+    /// The client's new id for the order (FIX tag 11); empty keeps the present one.
     public var newClOrdID: Text40
-    /// Whether it is refused unless it lowers the quantity at the order's own price.
+    /// Whether it is refused unless it lowers the quantity at the present price.
     public var keepsPriority: Bool
     /// Nanoseconds since 1970 after which the command is refused, or 0.
     public var deadline: Int64
@@ -229,15 +212,9 @@ public import Terms
         price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40(),
         newClOrdID: Text40 = Text40(), keepsPriority: Bool = false, deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.order = order
-        self.keepsPriority = keepsPriority
-        self.price = price
-        self.quantity = quantity
-        self.clOrdID = clOrdID
-        self.newClOrdID = newClOrdID
-        self.deadline = deadline
+        (self.account, self.instrument, self.order) = (account, instrument, order)
+        (self.keepsPriority, self.price, self.quantity) = (keepsPriority, price, quantity)
+        (self.clOrdID, self.newClOrdID, self.deadline) = (clOrdID, newClOrdID, deadline)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -271,14 +248,13 @@ public import Terms
 
 /// Cancels one order and places another in one step (Binance order/cancelReplace).
 ///
-///      0  u8   stopOnFailure      1: the new order is tried only when the cancel was done
+///      0  u8   stopOnFailure      1: the new order is tried only after a successful cancel
 ///      1  7    reserved
-///      8  104  `Cancel`           its deadline is 0: the new order's stands for both
+///      8  104  `Cancel`           its deadline is 0: the new order's applies to both
 ///    112  128  `Place`            same account and instrument as the cancel
 @frozen public struct CancelReplace: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.cancelReplace`
     public static var kind: CommandKind { .cancelReplace }
-    /// Whether the new order is tried only when the cancel was done.
+    /// Whether the new order is tried only after a successful cancel.
     public var stopOnFailure: Bool
     /// The order to cancel.
     public var cancel: Cancel
@@ -287,9 +263,7 @@ public import Terms
 
     /// A cancel and a new order.
     @inlinable public init(stopOnFailure: Bool, cancel: Cancel, place: Place) {
-        self.stopOnFailure = stopOnFailure
-        self.cancel = cancel
-        self.place = place
+        (self.stopOnFailure, self.cancel, self.place) = (stopOnFailure, cancel, place)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -309,7 +283,7 @@ public import Terms
     }
 }
 
-/// Cancels all open orders that fit (FIX q, OrderMassCancelRequest).
+/// Cancels all matching open orders (FIX q, OrderMassCancelRequest).
 ///
 ///      0  u32  account            0: of all accounts
 ///      4  u16  instrument         0: in all instruments
@@ -317,26 +291,23 @@ public import Terms
 ///      7  1    reserved
 ///      8  i64  deadline
 @frozen public struct MassCancel: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.massCancel`
     public static var kind: CommandKind { .massCancel }
-    /// Whose orders, or 0 for everyone's.
+    /// The account, or 0 for all.
     public var account: AccountID
-    /// In what, or 0 for all.
+    /// The instrument, or 0 for all.
     public var instrument: InstrumentID
-    /// On which side, or nil for both.
+    /// The side, or nil for both.
     public var side: Side?
     /// Nanoseconds since 1970 after which the command is refused, or 0.
     public var deadline: Int64
 
-    /// A cancel of all that fit.
+    /// A cancel of all matching orders.
     @inlinable public init(
         account: AccountID, instrument: InstrumentID = InstrumentID(0), side: Side? = nil,
         deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.deadline = deadline
+        (self.account, self.instrument) = (account, instrument)
+        (self.side, self.deadline) = (side, deadline)
     }
 
     public func encode(into w: inout WireWriter) {

@@ -32,7 +32,7 @@ public import Terms
     public var session: SessionID
     /// The command's number in its session.
     public var number: UInt64
-    /// What the payload is: a raw `CommandKind`.
+    /// The payload's kind: a raw `CommandKind`.
     public var kind: UInt16
     /// Revision of the payload's layout.
     public var revision: UInt16
@@ -40,7 +40,7 @@ public import Terms
     /// Bytes of a header.
     @inlinable public static var size: Int { 48 }
 
-    /// A header of these values; `length` and `crc` are filled when the record is written.
+    /// A header of these values; `length` and `crc` are set when the record is written.
     @inlinable public init(
         sequence: UInt64, timestamp: Int64, epoch: UInt32 = 1, session: SessionID = SessionID(0),
         number: UInt64 = 0, kind: CommandKind
@@ -51,20 +51,15 @@ public import Terms
     }
 
     /// A header for a payload whose kind and revision were not decoded; `length` is the whole
-    /// record's, in bytes. `crc` is filled when the record is written.
+    /// record's, in bytes. `crc` is set when the record is written.
     @inlinable @inline(__always) public init(
         length: UInt32, sequence: UInt64, timestamp: Int64, epoch: UInt32, session: SessionID,
         number: UInt64, kind: UInt16, revision: UInt16
     ) {
         self.length = length
         crc = 0
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.epoch = epoch
-        self.session = session
-        self.number = number
-        self.kind = kind
-        self.revision = revision
+        (self.sequence, self.timestamp, self.epoch) = (sequence, timestamp, epoch)
+        (self.session, self.number, self.kind, self.revision) = (session, number, kind, revision)
     }
 
     /// Reads the header at the start of `bytes`; nil when there are fewer than 48.
@@ -90,8 +85,7 @@ public import Terms
         unsafe bytes.storeBytes(of: sequence.littleEndian, toByteOffset: 8, as: UInt64.self)
         unsafe bytes.storeBytes(of: timestamp.littleEndian, toByteOffset: 16, as: Int64.self)
         unsafe bytes.storeBytes(of: epoch.littleEndian, toByteOffset: 24, as: UInt32.self)
-        unsafe bytes.storeBytes(
-            of: session.number.littleEndian, toByteOffset: 28, as: UInt32.self)
+        unsafe bytes.storeBytes(of: session.number.littleEndian, toByteOffset: 28, as: UInt32.self)
         unsafe bytes.storeBytes(of: number.littleEndian, toByteOffset: 32, as: UInt64.self)
         unsafe bytes.storeBytes(of: kind.littleEndian, toByteOffset: 40, as: UInt16.self)
         unsafe bytes.storeBytes(of: revision.littleEndian, toByteOffset: 42, as: UInt16.self)
@@ -99,20 +93,18 @@ public import Terms
     }
 }
 
-/// What came of a command: the reply to its writer, and part of the event hash.
+/// The outcome of a command: the reply to its writer, and part of the event hash.
 @frozen public struct Outcome: Hashable, BitwiseCopyable, Sendable {
-    /// Why it was refused; `.none` when it was done.
+    /// Why it was refused; `.none` if it was done.
     public var refusal: Refusal
     /// The order's status after the command, for commands about one order.
     public var status: OrderStatus
-    /// What the command made or touched: the order, account, asset, instrument or session.
+    /// The subject of the command: the order, account, asset, instrument or session.
     public var id: UInt64
 
     /// An outcome of these values.
     @inlinable public init(refusal: Refusal = .none, status: OrderStatus = .new, id: UInt64 = 0) {
-        self.refusal = refusal
-        self.status = status
-        self.id = id
+        (self.refusal, self.status, self.id) = (refusal, status, id)
     }
 
     /// A refusal.

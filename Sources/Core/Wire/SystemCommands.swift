@@ -1,24 +1,23 @@
-// What the sequencer writes by itself, and sessions.
+// The sequencer's own commands, and sessions.
 
 public import Terms
 
 /// The log's first record.
 ///
 ///      0  u32  format      version of the log's format: 2
-///      4  u32  rules       version of the engine's rules that the log begins with
+///      4  u32  rules       initial version of the engine's rules
 ///      8  u32 × 10         `EngineLimits`, in the order of its fields
 ///     48  u64 × 2          the journal's random identity
 ///     64  u64 × 2          random and secret: the keys of the engine's hashes
 public struct Genesis: CommandPayload {
-    /// `CommandKind.genesis`
     public static var kind: CommandKind { .genesis }
-    /// The version of the format that this code writes.
+    /// The format version that this code writes.
     public static var currentFormat: UInt32 { 2 }
     /// The version of the log's format.
     public var format: UInt32
-    /// The version of the engine's rules that the log begins with.
+    /// The initial version of the engine's rules.
     public var rules: UInt32
-    /// How much every replica holds.
+    /// The engine limits of every replica.
     public var limits: EngineLimits
     /// The journal's random identity, first half.
     public var journalHigh: UInt64
@@ -35,12 +34,8 @@ public struct Genesis: CommandPayload {
         journalLow: UInt64, hashKeyHigh: UInt64, hashKeyLow: UInt64
     ) {
         format = Self.currentFormat
-        self.rules = rules
-        self.limits = limits
-        self.journalHigh = journalHigh
-        self.journalLow = journalLow
-        self.hashKeyHigh = hashKeyHigh
-        self.hashKeyLow = hashKeyLow
+        (self.rules, self.limits, self.journalHigh) = (rules, limits, journalHigh)
+        (self.journalLow, self.hashKeyHigh, self.hashKeyLow) = (journalLow, hashKeyHigh, hashKeyLow)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -65,8 +60,8 @@ public struct Genesis: CommandPayload {
 }
 
 extension Genesis {
-    /// The first record of a log, from its bytes; nil where they are none, or no engine can be made
-    /// with its limits.
+    /// The first record of a log from its bytes; nil if they are not one, or no engine can have its
+    /// limits.
     public init?(record bytes: UnsafeRawBufferPointer) {
         guard let header = unsafe RecordHeader(bytes), header.kind == Self.kind.rawValue,
             header.sequence == 1
@@ -106,7 +101,6 @@ extension EngineLimits {
 
 /// A tick of the clock; the record's own timestamp is the time. No payload.
 public struct Tick: CommandPayload {
-    /// `CommandKind.tick`
     public static var kind: CommandKind { .tick }
     /// A tick.
     public init() {}
@@ -118,7 +112,6 @@ public struct Tick: CommandPayload {
 ///
 ///      0  u64  eventHash
 public struct HashMark: CommandPayload {
-    /// `CommandKind.hashMark`
     public static var kind: CommandKind { .hashMark }
     /// The hash over all events so far.
     public var eventHash: UInt64
@@ -138,7 +131,7 @@ public struct HashMark: CommandPayload {
     case failover = 2
     /// A planned switchover.
     case switchover = 3
-    /// The primary raised its own epoch, for a peer had promised a higher one.
+    /// The primary raised its own epoch because a peer had promised a higher one.
     case raise = 4
     /// An operator forced it; commands may have been cut.
     case forced = 5
@@ -156,7 +149,6 @@ public struct HashMark: CommandPayload {
 ///     56  u32     formatLevel    the lower of the two hosts'
 ///     60  4       reserved
 public struct EpochMark: CommandPayload {
-    /// `CommandKind.epochMark`
     public static var kind: CommandKind { .epochMark }
     /// The epoch before.
     public var priorEpoch: UInt32
@@ -174,7 +166,7 @@ public struct EpochMark: CommandPayload {
     public var commitPoint: UInt64
     /// The hash over all events before this record.
     public var eventHash: UInt64
-    /// What every host of the cluster can read from here on.
+    /// The format level that every host of the cluster can read from here on.
     public var formatLevel: UInt32
 
     /// A mark of these values.
@@ -183,15 +175,9 @@ public struct EpochMark: CommandPayload {
         attemptHigh: UInt64 = 0, attemptLow: UInt64 = 0, commitPoint: UInt64, eventHash: UInt64,
         formatLevel: UInt32 = Genesis.currentFormat
     ) {
-        self.priorEpoch = priorEpoch
-        self.cause = cause
-        self.replicaHigh = replicaHigh
-        self.replicaLow = replicaLow
-        self.attemptHigh = attemptHigh
-        self.attemptLow = attemptLow
-        self.commitPoint = commitPoint
-        self.eventHash = eventHash
-        self.formatLevel = formatLevel
+        (self.priorEpoch, self.cause, self.replicaHigh) = (priorEpoch, cause, replicaHigh)
+        (self.replicaLow, self.attemptHigh, self.attemptLow) = (replicaLow, attemptHigh, attemptLow)
+        (self.commitPoint, self.eventHash, self.formatLevel) = (commitPoint, eventHash, formatLevel)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -223,14 +209,12 @@ public struct EpochMark: CommandPayload {
     }
 }
 
-/// The engine's rules from the next record on. Replaying an old log gives the old hashes, because a
-/// release that changes what a command does carries both versions until no supported log needs the
-/// old one.
+/// Sets the engine's rules from the next record on. Replaying an old log gives the old hashes: a
+/// release that changes a command's effect has both versions until no supported log needs the old.
 ///
 ///      0  u32  version
 ///      4  4    reserved
 public struct SetRules: CommandPayload {
-    /// `CommandKind.setRules`
     public static var kind: CommandKind { .setRules }
     /// The newest version that this code knows.
     public static var current: UInt32 { 1 }
@@ -248,17 +232,15 @@ public struct SetRules: CommandPayload {
     }
 }
 
-/// A writer's new incarnation. The engine gives it a new session id and closes the one that the
-/// same name had before, so that nothing of an earlier incarnation can enter the log afterwards.
-/// Where the table is full, it closes the operator's session that was idle longest in its place, if
-/// that was for an hour. The record has session 0 and number 0; the outcome's `id` is the new
-/// session.
+/// Opens a writer's new incarnation. The engine assigns a new session id and closes the name's
+/// previous session, so that no command of an earlier incarnation can enter the log afterwards. If
+/// the table is full, it closes the operator's session that was idle longest, if for at least an
+/// hour. The record has session 0 and number 0; the outcome's `id` is the new session.
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {
-    /// `CommandKind.openSession`
     public static var kind: CommandKind { .openSession }
-    /// How the names of operators' sessions begin.
+    /// The prefix of operators' session names.
     public static var operatorPrefix: String { "operator/" }
     /// The writer, as `gateway/1` or `operator/alice`.
     public var name: Text40
@@ -268,13 +250,12 @@ public struct OpenSession: CommandPayload {
     public init(from r: inout WireReader) { name = r.text() }
 }
 
-/// A writer ends its session, all of whose commands it has seen in the log: its name is free. The
-/// record has session 0 and number 0, so that it is not itself a command of the session.
+/// Closes a session, once its writer has seen all its commands in the log, and frees the name. The
+/// record has session 0 and number 0: it is not a command of the session.
 ///
 ///      0  u32  session
 ///      4  4    reserved
 public struct CloseSession: CommandPayload {
-    /// `CommandKind.closeSession`
     public static var kind: CommandKind { .closeSession }
     /// The session.
     public var session: SessionID

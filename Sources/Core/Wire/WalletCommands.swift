@@ -1,9 +1,9 @@
-// What the wallet does.
+// The wallet's commands.
 
 public import Terms
 
-/// Credits an account with what an output of a transaction brought in on a chain: once an output,
-/// however often it is asked for.
+/// Credits an account with an output of a transaction on a chain: once per output, however often it
+/// is submitted.
 ///
 ///      0  u32  account
 ///      4  u16  asset
@@ -13,11 +13,10 @@ public import Terms
 ///     16  32   transaction    its id, as the chain's node writes it
 ///     48  i128 amount
 @frozen public struct CreditDeposit: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.creditDeposit`
     public static var kind: CommandKind { .creditDeposit }
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Which asset.
+    /// The asset.
     public var asset: AssetID
     /// The output's index.
     public var output: UInt32
@@ -33,12 +32,8 @@ public import Terms
         account: AccountID, asset: AssetID, transactionHigh: UInt128, transactionLow: UInt128,
         output: UInt32, amount: Amount
     ) {
-        self.account = account
-        self.asset = asset
-        self.transactionHigh = transactionHigh
-        self.transactionLow = transactionLow
-        self.output = output
-        self.amount = amount
+        (self.account, self.asset, self.transactionHigh) = (account, asset, transactionHigh)
+        (self.transactionLow, self.output, self.amount) = (transactionLow, output, amount)
     }
 
     public func encode(into w: inout WireWriter) {

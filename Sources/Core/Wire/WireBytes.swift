@@ -1,14 +1,14 @@
-// Cursors over bytes. The reader never traps on what came from outside: it turns invalid.
+// Cursors over bytes. The reader never traps on input from outside: it becomes invalid.
 
 public import Terms
 
-/// Reads little-endian values in order. Past the end it gives zeros and stays invalid, so a decoder
-/// reads all its fields and asks once at the end.
+/// Reads little-endian values in order. Past the end it returns zeros and stays invalid, so a
+/// decoder reads all its fields and checks once at the end.
 @safe public struct WireReader {
     let bytes: UnsafeRawBufferPointer
     /// Bytes read so far.
     public private(set) var offset: Int
-    /// False once a read went past the end or a value was not one of its type.
+    /// False once a read went past the end or a value was invalid for its type.
     public private(set) var isValid: Bool
 
     /// A reader over `bytes`, which must outlive it.
@@ -18,10 +18,10 @@ public import Terms
         isValid = true
     }
 
-    /// Bytes that are left.
+    /// Bytes left.
     public var remaining: Int { unsafe bytes.count - offset }
 
-    /// Marks what was read as not well formed.
+    /// Marks the input as malformed.
     public mutating func invalidate() { isValid = false }
 
     /// The next integer.
@@ -37,7 +37,7 @@ public import Terms
         return T(littleEndian: value)
     }
 
-    /// The next value of an enumeration with raw bytes; `fallback`, and invalid, when it is none.
+    /// The next value of an enumeration with raw bytes; `fallback`, and invalid, if unknown.
     @inline(__always)
     public mutating func choice<E: RawRepresentable>(_ fallback: E) -> E
     where E.RawValue == UInt8 {
@@ -60,7 +60,7 @@ public import Terms
         return value
     }
 
-    /// The next bytes, led by their number in 16 bits; invalid when more than `most`.
+    /// The next bytes, preceded by their 16-bit count; invalid when more than `most`.
     public mutating func blob(most: Int) -> [UInt8] {
         let count = Int(integer(UInt16.self))
         guard count <= most, unsafe bytes.count - offset >= count else {
@@ -72,7 +72,7 @@ public import Terms
         return value
     }
 
-    /// The next UTF-8 string, led by its number of bytes in 16 bits; invalid when more than `most`.
+    /// The next UTF-8 string, preceded by its 16-bit byte count; invalid when more than `most`.
     public mutating func string(most: Int) -> String {
         let raw = blob(most: most)
         guard let value = String(validating: raw, as: UTF8.self) else {
@@ -82,15 +82,15 @@ public import Terms
         return value
     }
 
-    /// Passes over `count` bytes that must be zero.
+    /// Skips `count` bytes that must be zero.
     @inline(__always)
     public mutating func reserved(_ count: Int) {
         for _ in 0..<count where integer(UInt8.self) != 0 { isValid = false }
     }
 }
 
-/// Writes little-endian values in order into memory of a size that is known to suffice; the process
-/// stops where it does not, for that is a bug of the caller.
+/// Writes little-endian values in order into memory that must suffice; else the process stops, as
+/// that is a bug of the caller.
 @safe public struct WireWriter {
     let bytes: UnsafeMutableRawBufferPointer
     /// Bytes written so far.
@@ -126,22 +126,18 @@ public import Terms
         offset += size
     }
 
-    /// Writes bytes, led by their number in 16 bits.
+    /// Writes bytes, preceded by their 16-bit count.
     public mutating func blob(_ value: [UInt8]) {
         integer(UInt16(value.count))
         for byte in value { integer(byte) }
     }
 
-    /// Writes a UTF-8 string, led by its number of bytes in 16 bits.
+    /// Writes a UTF-8 string, preceded by its 16-bit byte count.
     public mutating func string(_ value: String) { blob([UInt8](value.utf8)) }
 
     /// Writes `count` zero bytes.
-    public mutating func reserved(_ count: Int) {
-        for _ in 0..<count { integer(UInt8(0)) }
-    }
+    public mutating func reserved(_ count: Int) { for _ in 0..<count { integer(UInt8(0)) } }
 
     /// Writes zero bytes up to a multiple of 8.
-    public mutating func pad() {
-        while offset & 7 != 0 { integer(UInt8(0)) }
-    }
+    public mutating func pad() { while offset & 7 != 0 { integer(UInt8(0)) } }
 }

@@ -7,7 +7,7 @@ import DaemonKit
 let arguments = DaemonArguments(
     name: "bourse-agentd", purpose: "monitors this host and reports what is wrong with it",
     options: [
-        DaemonOption("--once", help: "make the checks, print them as JSON, and end"),
+        DaemonOption("--once", help: "make the checks, print them as JSON, and exit"),
         DaemonOption(
             "--root", valueName: "DIR",
             help: "with --once: read a tree that was recorded of a host"),

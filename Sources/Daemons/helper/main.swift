@@ -11,7 +11,7 @@ let usage = DaemonUsage(
     options: [
         DaemonOption(
             "--user", valueName: "NAME",
-            help: "whose requests are taken besides root's (default bourse-agent)")
+            help: "user whose requests are accepted besides root's (default bourse-agent)")
     ],
     notes: """
         It is started by bourse-helper.socket. Requests are lines, as `irq-affinity 24 0-1`; every

@@ -9,6 +9,7 @@ import Link
 import Logging
 import Pipeline
 import Platform
+import Replica
 import Terms
 
 /// The matching daemon of one state directory.
@@ -22,6 +23,8 @@ final class MatchingDaemon {
     let memory: TableMemory?
     let sink: JournalSink
     let writer: JournalWriter
+    /// Carries out the agent's orders; nil: a standalone exchange.
+    private let controller: ReplicaController?
 
     /// Recovers the journal and starts to serve.
     ///
@@ -61,11 +64,16 @@ final class MatchingDaemon {
         let history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         let engine = start.takeEngine()
+        let pair = try settings.cluster.map { cluster in
+            try PairStart(cluster, settings, start, place, released: engine.sequence)
+        }
+        pair?.change(&options)
         memory = TableMemory.take(engine) { log.report($0 ? .info : .warning, $1) }
         pipeline = try Pipeline.start(
             engine: engine, sink: sink, history: history, listeners: listeners,
             options: options
         ) { Self.end(after: $0, place, log) }
+        controller = try pair?.run(pipeline, writer, history, log)
         for listener in listeners { log.notice("the Link listens at \(listener.address)") }
     }
 
@@ -81,7 +89,7 @@ final class MatchingDaemon {
             options: JournalOptions(
                 segmentBytes: settings.matchd.segmentBytes,
                 reserveBytes: settings.matchd.reserveBytes),
-            work: work, report: log.reporting(.warning))
+            follows: settings.cluster != nil, work: work, report: log.reporting(.warning))
         // The journal was begun with these limits, and is raised by records of its own.
         if !start.limits.covers(settings.limits) {
             log.report(
@@ -141,6 +149,7 @@ final class MatchingDaemon {
         work.begin(
             "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
         let engine = pipeline.stop { work.advance(to: $0) }
+        controller?.stop()
         memory?.end()
         reporter?.end()
         // The thread that did it while it ran has ended.

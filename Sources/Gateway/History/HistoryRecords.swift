@@ -15,23 +15,23 @@ public struct OrderRecord: Sendable {
 public struct AccountTrade: Hashable, Sendable {
     /// The trade's id, sequential within the instrument.
     public var id: TradeID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
     /// The account's order.
     public var order: OrderID
-    /// Whose.
+    /// The account.
     public var account: AccountID
     /// The account's side.
     public var side: Side
     /// Whether the account's order was the resting one.
     public var isMaker: Bool
-    /// At what price.
+    /// The price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity in the quote asset's smallest units.
     public var quoteAmount: Amount
-    /// What was charged; negative is a rebate.
+    /// The fee; negative is a rebate.
     public var fee: Amount
     /// The asset of the fee.
     public var feeAsset: AssetID
@@ -55,11 +55,11 @@ public struct Adjustment: Hashable, Sendable {
     public var sequence: UInt64
     /// Its origin.
     public var kind: Kind
-    /// Whose.
+    /// The account.
     public var account: AccountID
-    /// Of what.
+    /// The asset.
     public var asset: AssetID
-    /// How much; negative is a debit.
+    /// The amount; negative is a debit.
     public var amount: Amount
     /// When, in nanoseconds since 1970 on the log's clock.
     public var time: Int64
@@ -69,12 +69,8 @@ public struct Adjustment: Hashable, Sendable {
         sequence: UInt64, kind: Kind, account: AccountID, asset: AssetID, amount: Amount,
         time: Int64
     ) {
-        self.sequence = sequence
-        self.kind = kind
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.time = time
+        (self.sequence, self.kind, self.account) = (sequence, kind, account)
+        (self.asset, self.amount, self.time) = (asset, amount, time)
     }
 }
 
@@ -97,9 +93,7 @@ public struct HistoryRange: Hashable, Sendable {
     public init(
         fromID: UInt64? = nil, start: Int64? = nil, end: Int64? = nil, limit: Int = limitMax
     ) {
-        self.fromID = fromID
-        self.start = start
-        self.end = end
+        (self.fromID, self.start, self.end) = (fromID, start, end)
         self.limit = min(max(limit, 1), Self.limitMax)
     }
 }
@@ -131,7 +125,7 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(file) has version \(found), and this gateway knows up to \(known): install the "
                 + "version that wrote it, or move the file away to write history anew"
         case .gap(let file, let cursor, let first):
-            "\(file) ends at record \(cursor), and the feed goes on at \(first): follow the log "
+            "\(file) ends at record \(cursor), and the feed continues at \(first): follow the log "
                 + "from \(cursor + 1), or move the file away"
         case .damaged(let file, let text):
             "\(file) is damaged (\(text)): the next start keeps it aside, and history is written "

@@ -19,7 +19,7 @@ public enum DepthCadence: Hashable, Sendable, CaseIterable {
 /// Update ids are sequences of the log, so they are the same on every gateway and go on after a
 /// restart. Each update's `firstUpdateID` is the `finalUpdateID` of the one before plus one.
 public struct DepthUpdate: Hashable, Sendable {
-    /// Which book.
+    /// The instrument.
     public var instrument: InstrumentID
     /// `U`: the first sequence it covers.
     public var firstUpdateID: UInt64
@@ -35,7 +35,7 @@ public struct DepthUpdate: Hashable, Sendable {
 
 /// The best prices of a book (Binance `bookTicker`).
 public struct BookTop: Hashable, Sendable {
-    /// Which book.
+    /// The instrument.
     public var instrument: InstrumentID
     /// The sequence of the last record that changed the book.
     public var updateID: UInt64
@@ -119,8 +119,7 @@ extension MarketData {
         // Changes that the slow cadence has sent stay marked in the fast one, whose next update
         // would mark them here again: an update with nothing new is not sent.
         guard
-            markets[index].dirty[DepthCadence.slow.index].lastUpdateID
-                < markets[index].bookUpdateID
+            markets[index].dirty[DepthCadence.slow.index].lastUpdateID < markets[index].bookUpdateID
         else { return }
         if markets[index].dirty[DepthCadence.slow.index].levels.isEmpty {
             changedBooks[DepthCadence.slow.index].append(instrument)

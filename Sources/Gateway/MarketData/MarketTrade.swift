@@ -7,11 +7,11 @@ public import Terms
 @frozen public struct MarketTrade: Hashable, BitwiseCopyable, Sendable {
     /// Its id, sequential within the instrument.
     public var id: TradeID
-    /// In what.
+    /// The instrument.
     public var instrument: InstrumentID
-    /// At what price.
+    /// The price.
     public var price: Price
-    /// How much.
+    /// The quantity.
     public var quantity: Quantity
     /// Price × quantity in the quote asset's smallest units.
     public var quoteAmount: Amount
@@ -27,14 +27,9 @@ public import Terms
         id: TradeID, instrument: InstrumentID, price: Price, quantity: Quantity,
         quoteAmount: Amount, time: Int64, takerSide: Side, takerOrder: OrderID
     ) {
-        self.id = id
-        self.instrument = instrument
-        self.price = price
-        self.quantity = quantity
-        self.quoteAmount = quoteAmount
-        self.time = time
-        self.takerSide = takerSide
-        self.takerOrder = takerOrder
+        (self.id, self.instrument, self.price) = (id, instrument, price)
+        (self.quantity, self.quoteAmount, self.time) = (quantity, quoteAmount, time)
+        (self.takerSide, self.takerOrder) = (takerSide, takerOrder)
     }
 
     /// What everybody may see of `trade`, made at `time`.

@@ -9,7 +9,7 @@ internal import Synchronization
 public final class AgentLoop: Sendable {
     /// Nanoseconds between two rounds.
     static var periodNanos: Int64 { 1_000_000_000 }
-    /// Least nanoseconds between two rounds, whatever changes.
+    /// Minimum nanoseconds between two rounds, whatever changes.
     static var pauseNanosMin: Int64 { 100_000_000 }
     /// Sources that signal changes: groups that read one of them are checked again.
     static var wakers: Set<String> { ["/probe/units", "/probe/exchange"] }
@@ -21,10 +21,7 @@ public final class AgentLoop: Sendable {
     private let thread = Mutex<PinnedThread?>(nil)
 
     /// A loop that does not run yet.
-    public init(_ core: AgentCore, reader: HostReader) {
-        self.core = core
-        self.reader = reader
-    }
+    public init(_ core: AgentCore, reader: HostReader) { (self.core, self.reader) = (core, reader) }
 
     /// Begins.
     public func start() throws(SystemError) {

@@ -106,7 +106,7 @@ struct Round {
 
     init(table: AlarmTable) { self.table = table }
 
-    /// Takes what a round found; gives the events that come of it.
+    /// Takes what a round found; returns the events that come of it.
     mutating func take(_ found: CheckRound) -> [AlarmEvent] {
         var events: [AlarmEvent] = []
         for (group, findings) in zip(found.groups, found.findings) {

@@ -106,7 +106,7 @@ public final class HostReader: Sendable {
         }
     }
 
-    /// Takes back threads that hung and have ended; gives what the others still hang at.
+    /// Takes back threads that hung and have ended; returns what the others still hang at.
     private func reap() -> Set<String> {
         stuck.withLock { stuck in
             var hung: Set<String> = []

@@ -69,6 +69,15 @@ public final class InSyncSet: Sendable {
         }
     }
 
+    /// This host, which has led and released all up to `released`, follows.
+    public func followAgain(released: UInt64) {
+        state.withLock { state in
+            state.rule = .following(visible: released)
+            state.version += 1
+            state.bell?.ring()
+        }
+    }
+
     /// A term of this host begins: acknowledgements of earlier ones and their echoes do not count.
     /// `epoch` is above that of the term before.
     public func begin(epoch: UInt32, requiring replica: ReplicaID?) {

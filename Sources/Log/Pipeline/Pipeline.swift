@@ -92,8 +92,7 @@ public final class Pipeline: Sendable {
     }
 
     private init(_ stages: Stages, _ threads: PipelineThreads) {
-        self.stages = stages
-        self.threads = threads
+        (self.stages, self.threads) = (stages, threads)
     }
 
     /// The last record on disk.
@@ -108,9 +107,7 @@ public final class Pipeline: Sendable {
     public var poisoned: UInt64 { stages.poisoned.now }
     /// How often a follower was refused because what it wants can't be read back from the disk, and
     /// why last.
-    public var unreadable: (count: UInt64, error: SinkError?) {
-        stages.unreadable.withLock { $0 }
-    }
+    public var unreadable: (count: UInt64, error: SinkError?) { stages.unreadable.withLock { $0 } }
     /// What the log's clock says of the host's: the host's minus the log's and the last jump in ns,
     /// jumps since the start, and whether the host's is too far away to be followed.
     public var clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool) {
@@ -162,8 +159,33 @@ public final class Pipeline: Sendable {
     public func lead(
         epoch: UInt32, _ term: TermStart, timeoutNanos: Int64 = 60_000_000_000
     ) -> Bool {
+        // In this order: the engine thread begins no term but this one.
+        stages.termWanted.withLock { $0 = term }
+        stages.epochWanted.store(epoch, ordering: .releasing)
         stages.isLeadWanted.store(true, ordering: .releasing)
         return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
+    }
+
+    /// Lets a process whose log is held (`isLogHeld`), all of it durable, follow again: the log then
+    /// comes from a primary, through a new `StandbyIntake`. False where it did not within
+    /// `timeoutNanos`.
+    public func follow(timeoutNanos: Int64 = 1_000_000_000) -> Bool {
+        stages.isFollowWanted.store(true, ordering: .releasing)
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        while !isFollowing {
+            stages.sequencerPark.unpark()
+            guard Clock.monotonicNanos() < deadline else { return false }
+            Clock.sleep(nanos: 50_000)
+        }
+        stages.isIntakeHeld.store(false, ordering: .releasing)
+        return true
+    }
+
+    /// What its stages have before them and behind them.
+    public var work: PipelineWork {
+        PipelineWork(
+            taken: stages.requestsTaken.now, requested: stages.requests.head.now,
+            durable: stages.durable.now.position, logged: stages.log.head.now)
     }
 
     /// Whether the log comes from a primary.
@@ -207,6 +229,18 @@ public final class Pipeline: Sendable {
     }
 }
 
+/// How far the stages of a pipeline are, as positions in their rings.
+public struct PipelineWork: Hashable, Sendable {
+    /// Commands that the engine thread has taken.
+    public let taken: UInt64
+    /// Commands that came in.
+    public let requested: UInt64
+    /// What is on disk of the log.
+    public let durable: UInt64
+    /// What is in the log.
+    public let logged: UInt64
+}
+
 /// The threads' handles and what they give back.
 final class PipelineThreads: @unchecked Sendable {
     // Unchecked: the fields are set before the threads start and read after they ended.
@@ -225,12 +259,9 @@ final class PipelineThreads: @unchecked Sendable {
                 var journal = JournalThread(stages: stages, sink: sink)
                 do throws(SinkError) {
                     try journal.run()
-                } catch {
-                    stages.fail(error)
-                }
+                } catch { stages.fail(error) }
             })
-        handles.append(
-            try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
+        handles.append(try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
         handles.append(
             try PinnedThread.start(name: "engine", cpu: options.cpu ?? -1) {
                 self.runEngine(stages, options)
@@ -240,9 +271,7 @@ final class PipelineThreads: @unchecked Sendable {
     func join() -> Engine {
         for handle in handles { handle.join() }
         handles = []
-        guard let engine = engine.take() else {
-            preconditionFailure("a pipeline is stopped once")
-        }
+        guard let engine = engine.take() else { preconditionFailure("a pipeline is stopped once") }
         return engine
     }
 
@@ -253,6 +282,7 @@ final class PipelineThreads: @unchecked Sendable {
         while true {
             stages.turns.advance(to: stages.turns.now + 1)
             let isClosed = stages.intakeClosed.load(ordering: .acquiring)
+            sequencer.followAgain()
             if sequencer.isFollowing {
                 if sequencer.follow() { continue }
                 if isClosed { break }

@@ -89,12 +89,27 @@ extension Sequencer {
         return true
     }
 
+    /// Follows again, where the owner wants it and the log is held.
+    mutating func followAgain() {
+        guard stages.isFollowWanted.load(ordering: .acquiring),
+            stages.isLogHeld.load(ordering: .relaxed)
+        else { return }
+        stages.isFollowWanted.store(false, ordering: .relaxed)
+        stages.isLeadWanted.store(false, ordering: .relaxed)
+        stages.isLogHeld.store(false, ordering: .releasing)
+        isFollowing = true
+        stages.enginePosition.advance(to: position)
+        stages.isFollowing.store(true, ordering: .releasing)
+    }
+
     private mutating func beginLeading() {
         let (host, monotonic) = LogClock.readHost()
         clock = LogClock(
             last: engine.timestamp, line: mark?.line, host: host, monotonic: monotonic)
         markTime = clock.now
         isFollowing = false
+        // Who writes in which session is as the log says, which others have written since.
+        sessions.removeAll()
         stages.enginePosition.advance(to: .max)
         raiseEpoch()
         stages.isFollowing.store(false, ordering: .releasing)

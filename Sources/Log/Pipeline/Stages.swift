@@ -55,6 +55,8 @@ final class Stages: Sendable {
     let isFollowing: Atomic<Bool>
     /// Whether the owner wants this process to lead: nothing comes from a primary any more.
     let isLeadWanted = Atomic<Bool>(false)
+    /// Whether the owner wants this process, whose log is held, to follow again.
+    let isFollowWanted = Atomic<Bool>(false)
     /// Records before this position are applied; all ones while this process does not follow. By
     /// the engine thread.
     let enginePosition = Cursor(.max)

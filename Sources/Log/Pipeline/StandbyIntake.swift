@@ -16,24 +16,24 @@ public final class StandbyIntake: @unchecked Sendable {
     // Unchecked: the fields belong to the thread that uses it.
     private let stages: Stages
     private var position: UInt64
-    private var last: LogPoint
+    /// The last record that came.
+    public private(set) var end: LogPoint
+    /// That record's time.
+    public private(set) var timestamp: Int64
 
     /// The intake of a pipeline that follows, whose journal ends with `last`.
-    public init(_ pipeline: Pipeline, after last: LogPoint) {
+    public init(_ pipeline: Pipeline, after last: LogPoint, timestamp: Int64) {
         stages = pipeline.stages
         position = stages.log.head.now
-        self.last = last
+        (end, self.timestamp) = (last, timestamp)
     }
-
-    /// The last record that came.
-    public var end: LogPoint { last }
 
     /// Takes whole records, which follow those before and whose CRCs are right; false, and has taken
     /// none of them, while disk or engine are so far behind that there is no room: try again when
     /// `bell` has rung. Throws, and has taken none, for a record that cannot follow.
     public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
-        let (end, next) = try unsafe check(records)
-        guard hasRoom(until: end) else { return false }
+        let (head, next) = try unsafe check(records)
+        guard hasRoom(until: head) else { return false }
         var offset = 0
         while offset < records.count {
             let length = Int(unsafe records.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
@@ -43,7 +43,7 @@ public final class StandbyIntake: @unchecked Sendable {
             position = start + UInt64(length)
             offset += length
         }
-        last = next
+        if let next { (end, timestamp) = (LogPoint(next), next.timestamp) }
         stages.log.head.advance(to: position)
         stages.journalPark.unpark()
         return true
@@ -55,16 +55,20 @@ public final class StandbyIntake: @unchecked Sendable {
     /// Where the ring's head would be behind these records, and the last of them.
     private func check(
         _ records: UnsafeRawBufferPointer
-    ) throws(SinkError) -> (end: UInt64, last: LogPoint) {
-        var (end, next, offset) = (position, last, 0)
+    ) throws(SinkError) -> (head: UInt64, last: RecordHeader?) {
+        var (head, next, offset) = (position, RecordHeader?.none, 0)
         while offset < records.count {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
             guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
                 header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
-                header.length & 7 == 0, header.sequence == next.sequence + 1,
-                header.epoch >= next.epoch
+                header.length & 7 == 0,
+                header.sequence == (next?.sequence ?? end.sequence) + 1,
+                header.epoch >= next?.epoch ?? end.epoch,
+                header.timestamp >= next?.timestamp ?? timestamp
             else {
-                throw SinkError("a record that cannot follow record \(next) came from the primary")
+                throw SinkError(
+                    "a record that cannot follow record \(next.map { LogPoint($0) } ?? end) came "
+                        + "from the primary")
             }
             let length = Int(header.length)
             guard
@@ -74,11 +78,11 @@ public final class StandbyIntake: @unchecked Sendable {
                 throw SinkError(
                     "record \(header.sequence) came damaged from the primary: its CRC is wrong")
             }
-            end = stages.log.place(end, length) + UInt64(length)
-            next = LogPoint(header)
+            head = stages.log.place(head, length) + UInt64(length)
+            next = header
             offset += length
         }
-        return (end, next)
+        return (head, next)
     }
 
     private func hasRoom(until end: UInt64) -> Bool {

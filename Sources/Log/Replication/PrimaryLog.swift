@@ -55,7 +55,7 @@ public protocol PrimaryLog: AnyObject, Sendable {
     /// A reader of the records on disk from `sequence` on.
     func records(from sequence: UInt64) throws(SinkError) -> any RecordReader
     /// The newest whole snapshot of a sequence of at most `atMost`; nil where there is none.
-    func snapshotFile(atMost: UInt64) -> SnapshotFile?
+    func snapshotFile(atMost: UInt64) -> SentSnapshot?
 
     /// The peer has these records: for `PeerRequirement.acknowledge`. In order.
     func acknowledged(_ acknowledgement: PeerAcknowledgement)
@@ -89,7 +89,7 @@ extension SealedFeed: RecordFeed {
 }
 
 /// A snapshot file on disk, whole, read piece by piece.
-public struct SnapshotFile: Sendable {
+public struct SentSnapshot: Sendable {
     /// The last record in it.
     public var point: LogPoint
     /// Bytes of the file, header included.

@@ -62,14 +62,14 @@ struct RecordRun: Hashable {
     }
 
     /// The points of whole records of this host's own journal.
-    static func points(_ records: UnsafeRawBufferPointer, _ body: (LogPoint, Int) -> Void) {
+    static func points(_ records: UnsafeRawBufferPointer, _ body: (LogPoint) -> Void) {
         var offset = 0
         while offset < records.count {
             let remainder = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
             guard let header = unsafe RecordHeader(remainder) else {
                 preconditionFailure("a journal gives whole records")
             }
-            body(LogPoint(header), offset)
+            body(LogPoint(header))
             offset += Int(header.length)
         }
     }

@@ -22,18 +22,18 @@
 // All integers are little-endian. The layout has a version in join and welcome; another one is
 // rejected with both numbers.
 
-internal import Failover
-internal import Journal
+package import Failover
+package import Journal
 internal import Terms
 internal import Wire
 
 /// Bounds of the protocol.
-enum ReplicationProtocol {
+package enum ReplicationProtocol {
     static let version: UInt32 = 1
     static let headBytes = 8
     /// Bytes of records or of a snapshot in one frame: room for the longest record.
-    static let payloadBytesMax = 1 << 20
-    static let frameBytesMax = payloadBytesMax + (64 << 10)
+    package static let payloadBytesMax = 1 << 20
+    package static let frameBytesMax = payloadBytesMax + (64 << 10)
     /// Points in one frame.
     static let pointsMax = 4096
     /// Bytes of a reason.
@@ -43,7 +43,7 @@ enum ReplicationProtocol {
 }
 
 /// The standby's first frame.
-struct ReplicationJoin: Hashable, Sendable {
+package struct ReplicationJoin: Hashable, Sendable {
     /// Which journal; nil: it has none yet.
     var identity: JournalIdentity?
     var replica: ReplicaID
@@ -58,7 +58,7 @@ struct ReplicationJoin: Hashable, Sendable {
 }
 
 /// The primary's answer.
-struct ReplicationWelcome: Hashable, Sendable {
+package struct ReplicationWelcome: Hashable, Sendable {
     var identity: JournalIdentity
     var replica: ReplicaID
     var process: ProcessNumber
@@ -69,14 +69,14 @@ struct ReplicationWelcome: Hashable, Sendable {
 }
 
 /// Consecutive records of the standby's journal.
-struct ReplicationPoints: Hashable, Sendable {
+package struct ReplicationPoints: Hashable, Sendable {
     var points: [LogPoint]
     /// None follow.
     var isLast: Bool
 }
 
 /// What stands before the records of an append.
-struct ReplicationAppend: Hashable, Sendable {
+package struct ReplicationAppend: Hashable, Sendable {
     var epoch: UInt32
     /// The record before the first.
     var before: LogPoint
@@ -84,7 +84,7 @@ struct ReplicationAppend: Hashable, Sendable {
 }
 
 /// A beacon.
-struct ReplicationBeacon: Hashable, Sendable {
+package struct ReplicationBeacon: Hashable, Sendable {
     var epoch: UInt32
     var hasProgress: Bool
     var commitPoint: UInt64
@@ -94,14 +94,14 @@ struct ReplicationBeacon: Hashable, Sendable {
 }
 
 /// A beacon that comes back.
-struct ReplicationEcho: Hashable, Sendable {
+package struct ReplicationEcho: Hashable, Sendable {
     var epoch: UInt32
     var process: ProcessNumber
     var sentAt: BootTime
 }
 
 /// One frame. What `append` and `chunk` carry besides stands in the decoder's memory.
-enum ReplicationFrame: Hashable, Sendable {
+package enum ReplicationFrame: Hashable, Sendable {
     case join(ReplicationJoin)
     case welcome(ReplicationWelcome)
     case points(ReplicationPoints)
@@ -136,7 +136,7 @@ enum ReplicationFrame: Hashable, Sendable {
     // MARK: Encoding
 
     /// The frame's bytes, with `payload` bytes to follow that are counted but not there.
-    func bytes(payload: Int = 0) -> [UInt8] {
+    package func bytes(payload: Int = 0) -> [UInt8] {
         let room = 8 + 128 + pointBytes + reason.count
         let made = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
             var w = unsafe WireWriter(UnsafeMutableRawBufferPointer(buffer))
@@ -233,7 +233,7 @@ enum ReplicationFrame: Hashable, Sendable {
     /// `chunk` begins at `tail`.
     init?(type: UInt8, _ body: UnsafeRawBufferPointer, tail: inout Int) {
         var r = unsafe WireReader(body)
-        tail = 0
+        tail = body.count
         switch type {
         case 1:
             guard r.version() else { return nil }
@@ -284,7 +284,9 @@ enum ReplicationFrame: Hashable, Sendable {
                     epoch: r.integer(), process: ProcessNumber(r.integer()),
                     sentAt: BootTime(nanos: r.integer())))
         case 10: self = .snapshot(epoch: r.integer(), r.point(), bytes: r.integer())
-        case 11: self = .chunk
+        case 11:
+            self = .chunk
+            tail = 0
         case 12:
             guard body.count <= ReplicationProtocol.reasonBytesMax else { return nil }
             self = unsafe .reject(String(decoding: body, as: UTF8.self))
@@ -354,31 +356,33 @@ extension WireReader {
 
 /// Puts frames together from bytes as they come. It holds at most one frame that is not complete
 /// and what was read ahead: its memory never grows.
-struct ReplicationDecoder: ~Copyable {
+package struct ReplicationDecoder: ~Copyable {
     /// Why there is no next frame.
-    enum Failure: Error, Hashable {
+    package enum Failure: Error, Hashable {
         case malformed
     }
 
     /// A frame, and where in the memory what it carries besides stands.
-    struct Item {
-        let frame: ReplicationFrame
-        let tail: Range<Int>
+    package struct Item {
+        package let frame: ReplicationFrame
+        package let tail: Range<Int>
     }
 
-    private var bytes: [UInt8]
+    /// Made when the first bytes come: strangers cost nothing before.
+    private var bytes: [UInt8] = []
     private var start = 0
     private var end = 0
 
-    init() {
-        bytes = [UInt8](repeating: 0, count: 2 * ReplicationProtocol.frameBytesMax)
-    }
+    package init() {}
 
     /// Calls `body` with the free memory, which is never empty where `next` gave nil; it gives how
     /// much of it was filled.
-    mutating func fill<E>(
+    package mutating func fill<E>(
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
     ) throws(E) -> Int {
+        if bytes.isEmpty {
+            bytes = [UInt8](repeating: 0, count: 2 * ReplicationProtocol.frameBytesMax)
+        }
         if start == end {
             (start, end) = (0, 0)
         } else if bytes.count - end < ReplicationProtocol.frameBytesMax {
@@ -402,7 +406,7 @@ struct ReplicationDecoder: ~Copyable {
     }
 
     /// The next whole frame; nil until more bytes come. Its tail is valid until the next `fill`.
-    mutating func next() throws(Failure) -> Item? {
+    package mutating func next() throws(Failure) -> Item? {
         guard end - start >= ReplicationProtocol.headBytes else { return nil }
         let whole = start..<end
         let (length, type, isZero) = unsafe bytes.withUnsafeBytes { raw in

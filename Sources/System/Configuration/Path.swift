@@ -1,10 +1,10 @@
-// Paths as text: joined and tidied without asking the file system.
+// Paths as text: joined and normalised without the file system.
 
 import Glibc
 
 /// Paths as text.
 enum Path {
-    /// `path`, or where that is relative, `path` below `base`; without `.`, `..` and empty parts.
+    /// `path`, below `base` if it is relative; without `.`, `..` and empty parts.
     static func join(_ base: String, _ path: String) -> String {
         let whole = path.hasPrefix("/") ? path : "\(base)/\(path)"
         var parts: [Substring] = []

@@ -1,39 +1,39 @@
-// Devices that `bourse-poller` reads: a file for each in the directory `snmp.targets`.
+// Devices that `bourse-poller` reads: one file each in the directory `snmp.targets`.
 
-/// A device that is read over SNMPv3, as its file describes it.
+/// A device to read over SNMPv3, from its file.
 public struct SNMPTarget: Hashable, Sendable {
     /// Its name: the file's without `.toml`. Letters, digits, `-`, `_` and `.`.
     public var name = ""
-    /// Where its agent listens. The host is an address, for names would have to be looked up.
+    /// The address of its SNMP agent. Not a name, which would need a lookup.
     public var address = ListenAddress(host: "", port: 161)
-    /// What it is: `ups`, `pdu`, `switch` or `sensors`.
+    /// Its kind: `ups`, `pdu`, `switch` or `sensors`.
     public var kind = ""
-    /// Its user with authentication and privacy.
+    /// The SNMP user, with authentication and privacy.
     public var user = ""
-    /// How that authenticates: `SHA`, `SHA-224`, `SHA-256`, `SHA-384` or `SHA-512`.
+    /// The authentication: `SHA`, `SHA-224`, `SHA-256`, `SHA-384` or `SHA-512`.
     public var auth = "SHA-256"
-    /// How it encrypts: `AES`, `AES-192` or `AES-256`.
+    /// The encryption: `AES`, `AES-192` or `AES-256`.
     public var priv = "AES"
     /// The credential with its passphrases; empty: `snmp_NAME`.
     public var credential = ""
-    /// Ports of a switch that are read, by ifIndex.
+    /// Ports of a switch to read, by ifIndex.
     public var ports: [UInt32] = []
     /// Outlets of a PDU that feed this host, by their numbers.
     public var outlets: [UInt32] = []
-    /// The feed that a PDU hangs on, as `A`; empty: one of its own.
+    /// The feed of a PDU, as `A`; empty: one of its own.
     public var feed = ""
-    /// Further columns that are read: a name for each, and its numbers.
+    /// Further columns to read: a name each, and its object identifier.
     public var walks: [Walk] = []
 
-    /// A column that is read.
+    /// A column to read.
     public struct Walk: Hashable, Sendable {
-        /// What it is called in what is read.
+        /// Its name in the readings.
         public var name: String
         /// Its object identifier.
         public var numbers: [UInt32]
     }
 
-    /// Most devices.
+    /// Maximum devices.
     public static var countMax: Int { 64 }
 
     /// Reads a file's text. `file` is its absolute path.
@@ -60,7 +60,7 @@ public struct SNMPTarget: Hashable, Sendable {
             refuse(nil, key, "is missing")
         }
         if target.kind == "switch", target.ports.isEmpty {
-            refuse(nil, "ports", "a switch needs the ports that are read, as \"1 2 17\"")
+            refuse(nil, "ports", "a switch needs the ports to read, as \"1 2 17\"")
         }
         if target.credential.isEmpty { target.credential = "snmp_\(target.name)" }
         guard document.problems.isEmpty else {
@@ -70,7 +70,7 @@ public struct SNMPTarget: Hashable, Sendable {
         return target
     }
 
-    /// Sets a key; gives what is wrong with it, or nil.
+    /// Sets a key; returns what is wrong with it, or nil.
     private mutating func set(_ key: String, _ text: String) -> String? {
         func oneOf(_ words: [String]) -> String? {
             words.contains(text) ? nil : "expected one of \(words.joined(separator: ", "))"
@@ -84,7 +84,7 @@ public struct SNMPTarget: Hashable, Sendable {
                     default: false
                     }
                 })
-            else { return "expected an address and a port, as \"10.0.0.5:161\", and no name" }
+            else { return "expected an address and a port, as \"10.0.0.5:161\", not a name" }
             address = read
         case "kind":
             kind = text
@@ -118,7 +118,7 @@ public struct SNMPTarget: Hashable, Sendable {
     private static func setNumbers(_ numbers: inout [UInt32], _ text: String) -> String? {
         numbers = text.split(separator: " ").compactMap { UInt32($0) }
         return numbers.count == text.split(separator: " ").count && 1...64 ~= numbers.count
-            ? nil : "expected 1 to 64 numbers with spaces between, as \"1 2 17\""
+            ? nil : "expected 1 to 64 numbers separated by spaces, as \"1 2 17\""
     }
 
     private mutating func setWalks(_ text: String) -> String? {
@@ -130,7 +130,7 @@ public struct SNMPTarget: Hashable, Sendable {
             let numbers = words[1].split(separator: ".").compactMap { UInt32($0) }
             guard (3...64).contains(numbers.count), numbers.first == 1,
                 numbers.count == words[1].split(separator: ".").count
-            else { return "\(words[1]) is no object identifier" }
+            else { return "\(words[1]) is not an object identifier" }
             walks.append(Walk(name: String(words[0]), numbers: numbers))
         }
         return walks.count <= 16 ? nil : "at most 16 columns"

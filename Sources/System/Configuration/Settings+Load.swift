@@ -8,8 +8,8 @@ extension Settings {
     /// Maximum size of a configuration file.
     public static var fileBytesMax: Int { 1 << 20 }
 
-    /// The settings in the file at `path`. `also` finds what else is wrong with them: keys, each
-    /// with what was expected.
+    /// The settings in the file at `path`. `also` returns further problems: keys, each with what
+    /// was expected.
     public static func load(
         path: String, also: (Settings) -> [(key: String, text: String)] = { _ in [] }
     ) throws(SettingsError) -> Settings {
@@ -17,7 +17,7 @@ extension Settings {
         return try parse(read(file), file: file, also: also)
     }
 
-    /// The settings that a file of this text would give at the absolute path `file`.
+    /// The settings of a file with this text at the absolute path `file`.
     public static func parse(
         _ text: [UInt8], file: String,
         also: (Settings) -> [(key: String, text: String)] = { _ in [] }
@@ -51,7 +51,7 @@ extension Settings {
         return settings
     }
 
-    /// The settings of an empty file, at `bourse.toml` in the state directory.
+    /// The settings of an empty file `bourse.toml` in the state directory.
     public static func defaults(state: String) -> Settings {
         let state = Path.join(Path.current(), state)
         return Settings(
@@ -115,9 +115,10 @@ extension Settings {
         agent.state = Path.join(state, agent.state)
         agent.helper = Path.join(state, agent.helper)
         snmp.resolve(below: state)
+        clusterSection.directory = Path.join(state, clusterSection.directory)
     }
 
-    /// What holds between keys.
+    /// Constraints between keys.
     private func check(
         _ document: inout TOMLDocument, _ others: [(key: String, text: String)]
     ) {
@@ -125,11 +126,11 @@ extension Settings {
             let line = document.entries.first { $0.key == key }?.line
             document.problems.append(SettingsError.Problem(line: line, key: key, text: text))
         }
-        for other in others { refuse(other.key, other.text) }
+        for other in others + clusterSection.problems { refuse(other.key, other.text) }
         if matchd.listen != nil, matchd.linkKey == nil {
             refuse(
                 "matchd.listen",
-                "TCP clients must prove that they know a key: set matchd.link_key to its file")
+                "TCP clients need a key to authenticate: set matchd.link_key to its file")
         }
         // A balance takes 32 bytes: this is 8 GiB of them.
         let balances = UInt64(limits.accounts) * UInt64(limits.assets)
@@ -160,7 +161,7 @@ extension Settings {
         }
         let field = entry.key.split(separator: ".").last.map(String.init) ?? entry.key
         let table = entry.key.split(separator: ".").first.map(String.init) ?? ""
-        // Of several tables that have it, the one whose name is most like.
+        // Of several tables with this key, the one with the most similar name.
         let elsewhere = known.sorted().filter { $0.hasSuffix(".\(field)") }
             .max { Self.likeness($0, table) < Self.likeness($1, table) }
         let fields = known.filter { $0.hasPrefix("\(table).") }.sorted()
@@ -168,8 +169,8 @@ extension Settings {
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent] and "
-                    + "[snmp]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent], "
+                    + "[snmp] and [cluster]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }
@@ -177,7 +178,7 @@ extension Settings {
             line: entry.line, key: entry.key, text: "unknown key: \(hint)")
     }
 
-    /// Letters that two names begin with alike.
+    /// Length of the common prefix of two names.
     private static func likeness(_ a: String, _ b: String) -> Int {
         zip(a, b).prefix { $0 == $1 }.count
     }
@@ -195,16 +196,16 @@ extension Settings {
             bytes = try File.readToEnd(opened.descriptor, path: file, bytesMax: fileBytesMax)
         } catch { throw failure(explain(error)) }
         guard bytes.count <= fileBytesMax else {
-            throw failure("more than \(fileBytesMax) bytes: this is no configuration file")
+            throw failure("more than \(fileBytesMax) bytes: this is not a configuration file")
         }
         return bytes
     }
 
     private static func explain(_ error: SystemError) -> String {
         switch error.code {
-        case ENOENT: "no such file: name one with --config, or make one with `boursectl init`"
-        case EACCES: "may not be read by this user: check its owner and mode"
-        case EISDIR: "is a directory: name the file in it"
+        case ENOENT: "no such file: give one with --config, or write one with `boursectl init`"
+        case EACCES: "this user may not read it: check its owner and mode"
+        case EISDIR: "is a directory: give the file in it"
         default: "cannot be read: \(error.reason)"
         }
     }

@@ -1,19 +1,19 @@
-// What a configuration file says, checked and resolved: the same value for every daemon of a host.
+// The checked and resolved configuration: the same value for every daemon of a host.
 
 public import Terms
 
 /// The settings of one exchange on one host, from `bourse.toml`.
 ///
-/// Every path is absolute. Relative ones in the file are relative to the state directory, and
-/// `exchange.state` itself to the directory of the file.
+/// Every path is absolute. In the file paths are relative to the state directory, and
+/// `exchange.state` to the directory of the file.
 public struct Settings: Hashable, Sendable {
-    /// The configuration file they came from, absolute.
+    /// The configuration file, absolute.
     public var file: String
     /// The state directory (`exchange.state`).
     public var state: String
     /// The directory of keys, 0700 (`exchange.secrets`).
     public var secretsDirectory: String
-    /// How much the engine holds (`[limits]`). Fixed once the journal has its first record.
+    /// The engine's limits (`[limits]`), for a new journal.
     public var limits: EngineLimits
     /// The matching daemon.
     public var matchd: Matchd
@@ -25,6 +25,8 @@ public struct Settings: Hashable, Sendable {
     public var agent: Agent
     /// The SNMP subagent.
     public var snmp = SNMP()
+    /// `[cluster]` as it is read: `cluster` where it is one.
+    var clusterSection = Cluster()
 
     /// Settings of `bourse-matchd`.
     public struct Matchd: Hashable, Sendable {
@@ -32,11 +34,11 @@ public struct Settings: Hashable, Sendable {
         public var socket: String
         /// The Link's TCP address, or nil: Unix only.
         public var listen: ListenAddress?
-        /// The file with the key that TCP clients prove to know; never nil where `listen` is set.
+        /// The file with the key of TCP clients; never nil if `listen` is set.
         public var linkKey: String?
-        /// Users whose programs may submit what traders ask for; groups as `%name`.
+        /// Users whose programs may submit traders' commands; groups as `%name`.
         public var gatewayUsers: [String]
-        /// Users whose programs may submit what comes from chains; groups as `%name`.
+        /// Users whose programs may submit the wallet's commands; groups as `%name`.
         public var walletUsers: [String]
         /// Users whose programs may submit administration as well; groups as `%name`.
         public var operatorUsers: [String]
@@ -44,11 +46,11 @@ public struct Settings: Hashable, Sendable {
         public var observerUsers: [String]
         /// The CPU the engine thread is pinned to, or nil: not pinned.
         public var cpu: Int?
-        /// What the engine thread does when there is nothing to do.
+        /// What the engine thread does when idle.
         public var idle: IdleStrategy
         /// Size of a journal segment.
         public var segmentBytes: Int
-        /// Free disk space below which only cancels are taken.
+        /// Free disk space below which only cancels are accepted.
         public var reserveBytes: Int
         /// Size of the ring between sequencer, journal and Link. A power of two.
         public var ringBytes: Int
@@ -62,53 +64,53 @@ public struct Settings: Hashable, Sendable {
         public var snapshotEvery: UInt64
         /// Seconds after which a snapshot is written if anything changed.
         public var snapshotSeconds: Int
-        /// Snapshots that are kept, the newest.
+        /// Number of snapshots to keep, the newest.
         public var snapshotsKeep: Int
     }
 
     /// Settings of `bourse-gatewayd`.
     public struct Gatewayd: Hashable, Sendable {
-        /// Where HTTP and WebSocket are served.
+        /// The address that serves HTTP and WebSocket.
         public var listen: ListenAddress
-        /// The gateway's session name in the log; another one for each gateway.
+        /// The gateway's session name in the log, unique to each gateway.
         public var name: Text40
         /// The gateway's own directory: its lock and its history.
         public var state: String
-        /// Most client connections.
+        /// Maximum client connections.
         public var connections: Int
-        /// Most client connections of one address.
+        /// Maximum client connections from one address.
         public var connectionsPerAddress: Int
-        /// Most bytes that are kept in memory for clients.
+        /// Maximum bytes buffered for clients.
         public var clientMemoryBytes: Int
-        /// Request weight that one address may use in a minute.
+        /// Request weight per minute and address.
         public var weightPerMinute: Int
-        /// New orders that one account may send in 10 seconds.
+        /// New orders per account in 10 seconds.
         public var ordersPer10Seconds: Int
-        /// New orders that one account may send in a day.
+        /// New orders per account in a day.
         public var ordersPerDay: Int
     }
 
     /// Settings of `bourse-agentd`.
     public struct Agent: Hashable, Sendable {
-        /// Where it is read over TCP, on loopback; nil: nowhere.
+        /// The loopback address that serves HTTP; nil: none.
         public var listen: ListenAddress?
-        /// Its Unix socket.
+        /// The agent's Unix socket.
         public var socket: String
         /// The directory of its events and changes.
         public var state: String
         /// The root helper's Unix socket.
         public var helper: String
-        /// The helper's verbs that it may use.
+        /// The helper's verbs that the agent may use.
         public var allow: [String]
-        /// Whether it uses them by itself.
+        /// Whether it uses them without a request.
         public var isAutomatic: Bool
-        /// The interfaces of the exchange, with their queues where those are declared; empty: all.
+        /// The interfaces of the exchange, with their queues if declared; empty: all.
         public var interfaces: [Interface]
-        /// Disks whose write cache outlives a power cut.
+        /// Disks whose write cache survives a power failure.
         public var protectedDisks: [String]
         /// Thresholds that replace those of the checks.
         public var thresholds: [Threshold]
-        /// Kinds of checks that are not made.
+        /// Disabled kinds of checks.
         public var off: [String]
         /// The units of the exchange.
         public var units: [String]
@@ -117,17 +119,17 @@ public struct Settings: Hashable, Sendable {
         public struct Interface: Hashable, Sendable {
             /// Its name.
             public var name: String
-            /// Queues it is to have, or nil.
+            /// Number of its queues, or nil.
             public var channels: Int?
         }
 
-        /// Where a kind of check turns, as `disk.space=80:90`.
+        /// The thresholds of a kind of check, as `disk.space=80:90`.
         public struct Threshold: Hashable, Sendable {
             /// The kind's name.
             public var kind: String
-            /// Where it warns, or nil: never.
+            /// The warning threshold, or nil: never.
             public var warning: Int64?
-            /// Where it is critical, or nil: never.
+            /// The critical threshold, or nil: never.
             public var critical: Int64?
         }
     }
@@ -136,7 +138,7 @@ public struct Settings: Hashable, Sendable {
     public var journalDirectory: String { Path.join(state, "journal") }
     /// The engine's snapshots.
     public var snapshotsDirectory: String { Path.join(state, "snapshots") }
-    /// What the auditor has seen: the last record of its last snapshot, as text.
+    /// The auditor's mark: the last record of its last snapshot, as text.
     public var auditedFile: String { Path.join(state, "audited") }
     /// The directory of the gateway's history.
     public var historyDirectory: String { Path.join(gatewayd.state, "history") }
@@ -144,7 +146,7 @@ public struct Settings: Hashable, Sendable {
     public var historyFile: String { Path.join(historyDirectory, "history.sqlite") }
     /// The key that seals API secrets: 32 bytes, 0600.
     public var sealKeyFile: String { Path.join(secretsDirectory, "seal.key") }
-    /// Log files, where the journal of systemd is not used.
+    /// Log files, if systemd's journal is not used.
     public var logDirectory: String { Path.join(state, "log") }
 }
 
@@ -152,13 +154,13 @@ public struct Settings: Hashable, Sendable {
 public enum IdleStrategy: String, Hashable, Sendable, CaseIterable {
     /// Reads memory without pause: lowest latency, one CPU fully used.
     case spin
-    /// Spins a little, then gives the CPU to others that are ready.
+    /// Spins briefly, then yields the CPU.
     case yield
-    /// Spins a little, then sleeps until it is woken.
+    /// Spins briefly, then sleeps until woken.
     case park
 }
 
-/// Where a server listens: a host and a port.
+/// The address of a server: a host and a port.
 public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     /// An address or a name, IPv6 without its brackets.
     public var host: String
@@ -166,12 +168,9 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     public var port: UInt16
 
     /// An address of these parts.
-    public init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
-    }
+    public init(host: String, port: UInt16) { (self.host, self.port) = (host, port) }
 
-    /// Reads `host:port` or `[IPv6]:port`; nil when it is neither.
+    /// Parses `host:port` or `[IPv6]:port`; nil for anything else.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let digits = text[text.index(after: colon)...]
@@ -198,7 +197,7 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
             || numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 
-    /// As `init?` reads it.
+    /// As `init?` parses it.
     public var description: String {
         host.utf8.contains(0x3A) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
@@ -211,33 +210,31 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why settings could not be had: everything that is wrong with the file, at once.
+/// Why settings could not be loaded: all problems of the file at once.
 ///
 /// A daemon prints `description` and exits with 78 (EX_CONFIG, sysexits.h).
 public struct SettingsError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file.
     public var file: String
-    /// What is wrong, in the order of the file; never empty.
+    /// The problems, in the order of the file; never empty.
     public var problems: [Problem]
 
-    /// One thing that is wrong.
+    /// One problem.
     public struct Problem: Hashable, Sendable {
-        /// The line, from 1, or nil where there is none to point at.
+        /// The line, from 1, or nil if there is none.
         public var line: Int?
-        /// The key with its table, as `matchd.cpu`; empty where it is not about one.
+        /// The key with its table, as `matchd.cpu`; empty if there is none.
         public var key: String
         /// What is wrong and what is expected.
         public var text: String
     }
 
-    /// One key of `file` that does not fit what is on this host.
+    /// A key of `file` that does not fit this host.
     public init(file: String, key: String, text: String) {
         self.init(file: file, problems: [Problem(line: nil, key: key, text: text)])
     }
 
-    init(file: String, problems: [Problem]) {
-        (self.file, self.problems) = (file, problems)
-    }
+    init(file: String, problems: [Problem]) { (self.file, self.problems) = (file, problems) }
 
     /// `file:line: key: text`, one line for each problem.
     public var description: String {

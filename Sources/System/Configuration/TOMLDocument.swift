@@ -1,10 +1,9 @@
-// Reads the part of TOML 1.0 (https://toml.io/en/v1.0.0) that a configuration file here needs:
-// tables, bare and dotted keys, strings on one line, integers, booleans, comments. Whatever else
-// TOML has is refused by name, so every file that is read here means the same to any TOML reader.
+// Reads the subset of TOML 1.0 (https://toml.io/en/v1.0.0) that configuration files need: tables,
+// bare and dotted keys, strings on one line, integers, booleans, comments. Everything else is
+// refused by name, so every accepted file means the same to any TOML reader.
 //
-// Of our own, because TOMLKit brings Foundation with its ICU tables into the matching daemon (55 MB
-// of address space, 10 MB resident), does not report the line of a value, and stops at the first
-// error.
+// TOMLKit would bring Foundation with its ICU tables into the matching daemon (55 MB of address
+// space, 10 MB resident), does not report the line of a value, and stops at the first error.
 
 /// A value in a configuration file.
 enum TOMLValue: Hashable, Sendable {
@@ -15,7 +14,7 @@ enum TOMLValue: Hashable, Sendable {
     /// `true` or `false`.
     case boolean(Bool)
 
-    /// What it is, for messages.
+    /// Its kind, for messages.
     var kindName: String {
         switch self {
         case .string: "a string"
@@ -25,7 +24,7 @@ enum TOMLValue: Hashable, Sendable {
     }
 }
 
-/// The entries of a configuration file, in order, and what is wrong with its form.
+/// The entries of a configuration file, in order, and its syntax errors.
 struct TOMLDocument {
     /// One `key = value`.
     struct Entry: Hashable, Sendable {
@@ -37,9 +36,9 @@ struct TOMLDocument {
         var value: TOMLValue
     }
 
-    /// Entries whose form is right, in the order of the file.
+    /// Well-formed entries, in the order of the file.
     private(set) var entries: [Entry] = []
-    /// What is wrong, in the order of the file.
+    /// The errors, in the order of the file.
     var problems: [SettingsError.Problem] = []
 
     private var table = ""
@@ -77,9 +76,7 @@ struct TOMLDocument {
             } else {
                 try readEntry(&line, number: number)
             }
-        } catch {
-            refuse(number, error.text, key: error.key)
-        }
+        } catch { refuse(number, error.text, key: error.key) }
     }
 
     private mutating func readTable(_ line: inout Line, number: Int) throws(LineError) {
@@ -115,14 +112,11 @@ struct TOMLDocument {
     }
 }
 
-/// What is wrong with a line.
+/// The error of a line.
 private struct LineError: Error {
     var text: String
     var key: String
-    init(_ text: String, key: String = "") {
-        self.text = text
-        self.key = key
-    }
+    init(_ text: String, key: String = "") { (self.text, self.key) = (text, key) }
 }
 
 /// A cursor over one line.
@@ -134,12 +128,10 @@ private struct Line {
 
     var next: Unicode.Scalar? { offset < text.count ? text[offset] : nil }
 
-    /// Whether nothing but a comment is left.
+    /// Whether only a comment is left.
     var isAtEnd: Bool { next == nil || next == "#" }
 
-    mutating func skipBlanks() {
-        while next == " " || next == "\t" { offset += 1 }
-    }
+    mutating func skipBlanks() { while next == " " || next == "\t" { offset += 1 } }
 
     mutating func take(_ scalar: Unicode.Scalar) -> Bool {
         guard next == scalar else { return false }
@@ -147,7 +139,7 @@ private struct Line {
         return true
     }
 
-    /// Passes the end of a line, with its comment.
+    /// Checks the end of a line, with its comment.
     mutating func end() throws(LineError) {
         skipBlanks()
         guard isAtEnd else { throw LineError("expected the end of the line after it") }
@@ -178,8 +170,8 @@ private struct Line {
 
     mutating func value() throws(LineError) -> TOMLValue {
         switch next {
-        case "\"": return .string(try basicString())
-        case "'": return .string(try literalString())
+        case "\"": return .string(try string(in: "\""))
+        case "'": return .string(try string(in: "'"))
         case "[", "{": throw LineError("arrays and inline tables are not used here")
         case nil, "#": throw LineError("expected a value after =")
         default: return try word()
@@ -199,7 +191,7 @@ private struct Line {
         throw LineError("expected a whole number, true, false or a string in quotes")
     }
 
-    /// A TOML integer: sign, underscores between digits, 0x, 0o and 0b; nil when it is none.
+    /// A TOML integer: sign, underscores between digits, 0x, 0o and 0b; nil if it is not one.
     private static func integer(_ word: String) -> Int64? {
         var digits = Substring(word)
         var radix = 10
@@ -219,34 +211,20 @@ private struct Line {
         return Int64(digits.filter { $0 != "_" }, radix: radix)
     }
 
-    private mutating func literalString() throws(LineError) -> String {
+    /// A string in `quote`; only one in double quotes has escapes.
+    private mutating func string(in quote: Unicode.Scalar) throws(LineError) -> String {
         offset += 1
-        if next == "'", offset + 1 < text.count, text[offset + 1] == "'" {
+        if next == quote, offset + 1 < text.count, text[offset + 1] == quote {
             throw LineError("strings over several lines are not used here")
         }
         var value = String.UnicodeScalarView()
         while let scalar = next {
             offset += 1
-            if scalar == "'" { return String(value) }
+            if scalar == quote { return String(value) }
             try Self.checkPlain(scalar)
-            value.append(scalar)
+            value.append(scalar == "\\" && quote == "\"" ? try escape() : scalar)
         }
-        throw LineError("the string has no closing '")
-    }
-
-    private mutating func basicString() throws(LineError) -> String {
-        offset += 1
-        if next == "\"", offset + 1 < text.count, text[offset + 1] == "\"" {
-            throw LineError("strings over several lines are not used here")
-        }
-        var value = String.UnicodeScalarView()
-        while let scalar = next {
-            offset += 1
-            if scalar == "\"" { return String(value) }
-            try Self.checkPlain(scalar)
-            value.append(scalar == "\\" ? try escape() : scalar)
-        }
-        throw LineError("the string has no closing \"")
+        throw LineError("the string has no closing \(quote)")
     }
 
     private mutating func escape() throws(LineError) -> Unicode.Scalar {

@@ -4,20 +4,20 @@ public import Configuration
 internal import Glibc
 internal import Logging
 
-/// A daemon's arguments: `--config FILE`, `--check-config` and what else it takes.
+/// A daemon's arguments: `--config FILE`, `--check-config` and its own options.
 public struct DaemonArguments: Sendable {
     /// The daemon, as `bourse-matchd`.
     public let name: String
     /// The configuration, checked.
     public let settings: Settings
-    /// The values of the options that were given, empty for a flag.
+    /// The values of the given options, empty for a flag.
     public let options: [String: String]
 
-    /// Reads the process's arguments and the configuration. Ends the process where they ask for no
-    /// more (`--check-config`, `--version`, `--help`) or are wrong.
+    /// Reads the process's arguments and the configuration. Ends the process if they are wrong or
+    /// request only that (`--check-config`, `--version`, `--help`).
     ///
-    /// `purpose` is one line about what the daemon does, for `--help`; `options` are those that
-    /// only this daemon has; `check` finds what else is wrong with its settings.
+    /// `purpose` is the daemon's one-line description for `--help`; `options` are the daemon's own;
+    /// `check` returns further problems of its settings.
     public init(
         name: String, purpose: String, options own: [DaemonOption] = [],
         check: (Settings) -> [(key: String, text: String)] = { _ in [] }
@@ -49,7 +49,7 @@ public struct DaemonArguments: Sendable {
                 DaemonOption(
                     "--config", valueName: "FILE", help: "the exchange's configuration, bourse.toml"
                 ),
-                DaemonOption("--check-config", help: "check it, report what is wrong, and end"),
+                DaemonOption("--check-config", help: "check it, print every problem, and exit"),
             ] + own,
             notes: """
                 exit status: 0 stopped as asked, 1 a fault, 64 wrong usage,

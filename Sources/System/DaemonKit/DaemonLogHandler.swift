@@ -1,4 +1,4 @@
-// Where a daemon's log goes: standard error, which systemd's journal keeps.
+// A daemon's log on standard error, which systemd's journal keeps.
 
 internal import Glibc
 public import Logging
@@ -9,26 +9,26 @@ extension Logger {
         DaemonLogHandler(label: label)
     }
 
-    /// The log of the daemon `name`. From here on every logger of the process writes as it does.
+    /// The log of the daemon `name`. From here on every logger of the process uses its handler.
     public static func daemon(_ name: String) -> Logger {
         bootstrap
         return Logger(label: name)
     }
 
-    /// Logs a text that is put together elsewhere.
+    /// Logs a ready-made text.
     public func report(_ level: Level, _ text: String) { log(level: level, "\(text)") }
 
-    /// A function that logs each line that it is given, for a library that reports.
+    /// A function that logs each line it is given, for libraries.
     public func reporting(_ level: Level = .notice) -> @Sendable (String) -> Void {
         { report(level, $0) }
     }
 
-    /// For parts that report events and faults: a notice, or a warning.
+    /// For parts that report events (notices) and faults (warnings).
     public func reportingFaults() -> @Sendable (_ isFault: Bool, String) -> Void {
         { report($0 ? .warning : .notice, $1) }
     }
 
-    /// Logs why the process ends and ends it at once, without waiting for other threads.
+    /// Logs the reason and ends the process at once, without waiting for other threads.
     public func fatal(
         _ text: String, status: Int32 = DaemonExit.fault, level: Level = .critical
     ) -> Never {
@@ -37,20 +37,20 @@ extension Logger {
     }
 }
 
-/// Writes each message with one write(2), so that those of several threads do not mix:
+/// Writes each message with one write(2), so that messages of several threads do not mix:
 ///
 ///     <3>text key=value           systemd's journal reads (sd-daemon(3)); it knows the daemon
 ///     bourse-matchd: text key=value   anyone else
 ///
-/// A text of several lines stays one message: its later lines are indented, so that none of them
-/// passes for another message, and have the same priority.
+/// A text of several lines is one message: its later lines are indented, to distinguish them from
+/// further messages, and have the same priority.
 public struct DaemonLogHandler: LogHandler {
     private let label: String
     /// Fields of every message.
     public var metadata: Logger.Metadata = [:]
-    /// What adds fields to every message.
+    /// Adds fields to every message.
     public var metadataProvider: Logger.MetadataProvider?
-    /// Messages below it are left out.
+    /// Messages below it are dropped.
     public var logLevel: Logger.Level = .info
 
     /// The log of the daemon `label`.
@@ -74,7 +74,7 @@ public struct DaemonLogHandler: LogHandler {
         }
     }
 
-    /// The bytes that are written for a message.
+    /// The bytes of a message.
     public func text(of event: LogEvent, isJournal: Bool) -> String {
         let fields =
             metadata.merging(metadataProvider?.get() ?? [:]) { $1 }
@@ -108,7 +108,7 @@ public struct DaemonLogHandler: LogHandler {
         return text + "\""
     }
 
-    /// The scalar, where a terminal does not obey it.
+    /// The scalar, unless it controls a terminal.
     private static func printable(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
         switch scalar.value {
         case 0x09, 0x20...0x7E, 0xA0...: scalar

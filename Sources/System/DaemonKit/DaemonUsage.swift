@@ -22,7 +22,7 @@ public struct DaemonOption: Sendable {
     }
 }
 
-/// The command line that a daemon takes. Every one has `--version` and `--help` too.
+/// A daemon's command line. `--version` and `--help` are always included.
 public struct DaemonUsage: Sendable {
     /// The daemon, as `bourse-matchd`.
     public let name: String
@@ -31,20 +31,17 @@ public struct DaemonUsage: Sendable {
     let options: [DaemonOption]
     let notes: String
 
-    /// A command line. `purpose` is one line about what the daemon does, `synopsis` the options as
-    /// the usage line shows them, `notes` the end of the help: exit statuses.
+    /// A command line. `purpose` is the daemon's one-line description, `synopsis` the options in
+    /// the usage line, `notes` the end of the help: exit statuses.
     public init(
         name: String, purpose: String, synopsis: String, options: [DaemonOption], notes: String
     ) {
-        self.name = name
-        self.purpose = purpose
-        self.synopsis = synopsis
-        self.options = options
-        self.notes = notes
+        (self.name, self.purpose, self.synopsis) = (name, purpose, synopsis)
+        (self.options, self.notes) = (options, notes)
     }
 
-    /// The values of the options that this process was started with, empty for a flag. Ends the
-    /// process after `--version`, `--help` and a wrong command line (`DaemonExit.usage`).
+    /// The values of this process's options, empty for a flag. Ends the process after `--version`,
+    /// `--help` and a wrong command line (`DaemonExit.usage`).
     public func readArguments() -> [String: String] {
         switch read(CommandLine.arguments.dropFirst()) {
         case .options(let values): return values
@@ -57,17 +54,17 @@ public struct DaemonUsage: Sendable {
         }
     }
 
-    /// What a command line asks for.
+    /// A parsed command line.
     public enum Reading: Hashable, Sendable {
-        /// To run with these options.
+        /// Run with these options.
         case options([String: String])
-        /// To print this and end.
+        /// Print this and exit.
         case print(String)
-        /// Something that there is not: what is wrong.
+        /// Wrong: the reason.
         case wrong(String)
     }
 
-    /// Reads a command line. A value is the next argument, or stands behind `=`.
+    /// Parses a command line. A value is the next argument, or follows `=`.
     public func read(_ arguments: some Sequence<String>) -> Reading {
         var values: [String: String] = [:]
         var rest = Array(arguments)[...]
@@ -89,8 +86,8 @@ public struct DaemonUsage: Sendable {
     /// What `--help` prints.
     public var help: String {
         let own = [
-            DaemonOption("--version", help: "print the version and end"),
-            DaemonOption("--help", help: "print this and end"),
+            DaemonOption("--version", help: "print the version and exit"),
+            DaemonOption("--help", help: "print this and exit"),
         ]
         return """
             \(name): \(purpose)

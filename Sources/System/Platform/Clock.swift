@@ -15,12 +15,11 @@ public enum Clock {
     /// Sleeps for `nanos`, or until a signal.
     public static func sleep(nanos: Int64) {
         guard nanos > 0 else { return }
-        var time = timespec(
-            tv_sec: Int(nanos / 1_000_000_000), tv_nsec: Int(nanos % 1_000_000_000))
+        var time = timespec(tv_sec: Int(nanos / 1_000_000_000), tv_nsec: Int(nanos % 1_000_000_000))
         _ = unsafe nanosleep(&time, nil)
     }
 
-    /// Hints to the processor that this is a turn of a spin loop.
+    /// Hints to the processor that this is a spin loop.
     @inline(__always) public static func relax() { bourse_relax() }
 
     private static func read(_ clock: clockid_t) -> Int64 {

@@ -19,7 +19,7 @@ public enum Directory {
         throw SystemError(code: code, operation: "create directory", path: path)
     }
 
-    /// The directory above `path`; nil for a name without one and for `/`.
+    /// The parent directory of `path`; nil for a bare name and for `/`.
     public static func parent(of path: String) -> String? {
         var bytes = Array(path.utf8)
         while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
@@ -29,11 +29,10 @@ public enum Directory {
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
 
-    /// `name` within `directory`; `name` itself where it starts with `/`.
+    /// `name` within `directory`; `name` itself if it starts with `/`.
     public static func join(_ directory: String, _ name: String) -> String {
         if name.utf8.first == UInt8(ascii: "/") || directory.isEmpty { return name }
-        return directory.utf8.last == UInt8(ascii: "/")
-            ? directory + name : directory + "/" + name
+        return directory.utf8.last == UInt8(ascii: "/") ? directory + name : directory + "/" + name
     }
 
     /// The names in a directory, sorted by their bytes, without `.` and `..`.
@@ -56,7 +55,7 @@ public enum Directory {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// Makes the names in a directory durable.
+    /// Makes the entries of a directory durable.
     public static func sync(_ path: String) throws(SystemError) {
         let fd = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard fd >= 0 else { throw .last("open directory", path) }
@@ -64,13 +63,13 @@ public enum Directory {
         guard fsync(fd) == 0 else { throw .last("sync directory", path) }
     }
 
-    /// Renames a file, replacing what has the new name, and makes the name durable.
+    /// Renames a file, replacing an existing one, and makes the name durable.
     public static func rename(_ old: String, to new: String) throws(SystemError) {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .last("rename", old) }
         try sync(parent(of: new) ?? ".")
     }
 
-    /// Removes a file and makes that durable; one that is not there is no error.
+    /// Removes a file and makes that durable; a missing one is no error.
     public static func remove(_ path: String) throws(SystemError) {
         guard unsafe unlink(path) == 0 else {
             if errno == ENOENT { return }
@@ -88,12 +87,10 @@ public enum Directory {
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Bytes that this user may still write to the file system that holds `path`.
+    /// Bytes that this user may still write to the file system of `path`.
     public static func freeBytes(_ path: String) throws(SystemError) -> Int {
         var status = statvfs()
-        guard unsafe statvfs(path, &status) == 0 else {
-            throw .last("ask for free space of", path)
-        }
+        guard unsafe statvfs(path, &status) == 0 else { throw .last("ask for free space of", path) }
         let (bytes, overflow) = Int(clamping: status.f_bavail)
             .multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
         return overflow ? .max : bytes

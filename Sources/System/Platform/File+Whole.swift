@@ -1,10 +1,10 @@
-// Files as wholes: read to their end, and replaced so that a reader sees the old or the new one.
+// Whole files: read to the end, and replaced atomically.
 
 internal import Glibc
 
 extension File {
-    /// What a descriptor gives until its end, from where it stands: of a pipe as well. Stops behind
-    /// `bytesMax`, so that more than these mean too many. `path` is for messages.
+    /// The bytes of a descriptor from its position to the end, also of a pipe. Stops after one more
+    /// than `bytesMax`, which means too many. `path` is for messages.
     public static func readToEnd(
         _ descriptor: Int32, path: String, bytesMax: Int
     ) throws(SystemError) -> [UInt8] {
@@ -21,15 +21,14 @@ extension File {
         return bytes
     }
 
-    /// Replaces the file at `path` as a whole: `fill` writes one beside it, which is made durable
-    /// and takes the name, and the name is made durable. After an error the old one is still there,
-    /// and the one beside it is removed.
+    /// Replaces the file at `path` atomically: `fill` writes a temporary file, which is made
+    /// durable and renamed, and the name is made durable. After an error the old file remains, and
+    /// the temporary one is removed.
     ///
-    /// `mode` are its permission bits. Where `keepsOwner`, it belongs to whom the old one did: an
-    /// operator's tool may run as root, and the daemon has to read it. `aside` is the file beside
-    /// it, `path.new` where it is not given; what stands there, as a crash leaves it, is
-    /// removed, and a link that somebody puts there is not followed. Returns the file, open for
-    /// writing.
+    /// `mode` has its permission bits. With `keepsOwner` it keeps the old file's owner: an
+    /// operator's tool may run as root, and the daemon has to read it. `aside` is the temporary
+    /// file, by default `path.new`; a leftover of a crash is removed, and a link there is not
+    /// followed. Returns the file, open for writing.
     @discardableResult public static func replace(
         _ path: String, mode: UInt32 = 0o600, keepsOwner: Bool = false, aside: String? = nil,
         fill: (File) throws(SystemError) -> Void
@@ -50,7 +49,7 @@ extension File {
         }
     }
 
-    /// Replaces the file at `path` by one of these bytes.
+    /// Replaces the file at `path` by one with these bytes.
     @discardableResult public static func replace(
         _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, keepsOwner: Bool = false,
         aside: String? = nil

@@ -1,4 +1,4 @@
-// A file by its descriptor. All transfers are whole: a short count is carried on or is an error.
+// A file by its descriptor. Transfers are complete: a short count is continued or an error.
 
 internal import CLinux
 internal import Glibc
@@ -16,7 +16,7 @@ public final class File: Sendable {
         case read
         /// For reading and writing; it must exist.
         case write
-        /// For reading and writing; made with mode 0600 where it does not exist.
+        /// For reading and writing; made with mode 0600 if it does not exist.
         case create
         /// For reading and writing; made with mode 0600, and it must not exist.
         case createNew
@@ -43,8 +43,7 @@ public final class File: Sendable {
     /// Takes over a descriptor.
     public init(descriptor: Int32, path: String) {
         precondition(descriptor >= 0, "an open descriptor")
-        self.descriptor = descriptor
-        self.path = path
+        (self.descriptor, self.path) = (descriptor, path)
     }
 
     deinit { _ = close(descriptor) }
@@ -63,8 +62,8 @@ public final class File: Sendable {
     /// The user that owns it.
     public func owner() throws(SystemError) -> UInt32 { try status().st_uid }
 
-    /// Gives it the owner and group of another file (fchown(2)). Without the right to do that it
-    /// stays this process's, which is no error where both are the same.
+    /// Sets the owner and group of another file (fchown(2)). Without the right to do so it keeps
+    /// this process's, which is no error if both are the same.
     public func setOwner(like other: File) throws(SystemError) {
         let (own, wanted) = (try status(), try other.status())
         guard own.st_uid != wanted.st_uid || own.st_gid != wanted.st_gid else { return }
@@ -77,9 +76,7 @@ public final class File: Sendable {
     }
 
     /// Whether it is an ordinary file, not a device, directory or pipe.
-    public func isRegular() throws(SystemError) -> Bool {
-        try status().st_mode & S_IFMT == S_IFREG
-    }
+    public func isRegular() throws(SystemError) -> Bool { try status().st_mode & S_IFMT == S_IFREG }
 
     private func status() throws(SystemError) -> stat {
         var status = stat()
@@ -87,7 +84,7 @@ public final class File: Sendable {
         return status
     }
 
-    /// Reads from `offset` until `bytes` is full or the file ends; gives the number of bytes.
+    /// Reads from `offset` until `bytes` is full or the file ends; returns the number of bytes.
     public func read(
         into bytes: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(SystemError) -> Int {
@@ -128,7 +125,7 @@ public final class File: Sendable {
                     descriptor, bytes.baseAddress! + done, bytes.count - done, offset + done)
             }
             guard n >= 0 else { throw .last("write", path) }
-            // The kernel takes at least a byte or says why not; nothing taken would loop for ever.
+            // The kernel writes at least a byte or fails; zero would loop for ever.
             if n == 0 { throw SystemError(code: EIO, operation: "write", path: path) }
             done += n
         }
@@ -163,54 +160,53 @@ public final class File: Sendable {
         if let failure { throw failure }
     }
 
-    /// Writes a value to a file of the kernel's, by one write(2): it takes the whole value or none,
-    /// and some of them have no offsets to write at.
+    /// Writes a value to a kernel file by one write(2): it accepts the whole value or none, and
+    /// some of these files have no offsets.
     public func set(_ value: [UInt8]) throws(SystemError) {
         let n = retryingInterrupts { unsafe Glibc.write(descriptor, value, value.count) }
         if n < 0 { throw .last("write", path) }
         if n != value.count { throw SystemError(code: EIO, operation: "write", path: path) }
     }
 
-    /// Makes written data durable (fdatasync(2)). After an error what is on disk is unknown: never
-    /// try again on the same file, for the kernel reports a lost page once and then forgets it.
+    /// Makes written data durable (fdatasync(2)). After an error the disk's content is unknown:
+    /// never retry on the same file, as the kernel reports a lost page only once.
     public func syncData() throws(SystemError) {
         _ = try checked(bourse_sync_data(descriptor), "sync", path)
     }
 
-    /// Makes data and metadata durable (fsync(2)); the same about errors.
+    /// Makes data and metadata durable (fsync(2)); errors as with `syncData`.
     public func sync() throws(SystemError) {
         guard fsync(descriptor) == 0 else { throw .last("sync", path) }
     }
 
-    /// Forgets what of the file is in memory, so that the next read asks the disk
-    /// (POSIX_FADV_DONTNEED). What is not yet written stays.
+    /// Drops the file's clean pages, so that the next read reads the disk (POSIX_FADV_DONTNEED).
     public func dropCache() throws(SystemError) {
         let code = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
         guard code == 0 else { throw SystemError(code: code, operation: "drop", path: path) }
     }
 
-    /// Opens the file at `path` for reading past the page cache (O_DIRECT); nil where its file
-    /// system can't. Offsets, counts and addresses are multiples of 4096.
+    /// Opens the file at `path` for reading past the page cache (O_DIRECT); nil if its file system
+    /// can't. Offsets, counts and addresses are multiples of 4096.
     public static func direct(_ path: String) throws(SystemError) -> File? {
         let fd = unsafe bourse_open_direct(path)
         if fd == -EINVAL { return nil }
         return File(descriptor: try checked(fd, "open", path), path: path)
     }
 
-    /// Takes disk space for `count` bytes from `offset` and lengthens the file to hold them.
+    /// Allocates disk space for `count` bytes from `offset`, lengthening the file.
     public func allocate(offset: Int, count: Int) throws(SystemError) {
         let result = bourse_allocate(descriptor, 0, Int64(offset), Int64(count))
-        // File systems without the call (some network ones) take the space as it is written.
+        // File systems without the call (some network ones) allocate on write.
         if result == -EOPNOTSUPP { return try truncate(to: offset + count) }
         _ = try checked(result, "take \(count) bytes for", path)
     }
 
-    /// Cuts or lengthens the file.
+    /// Truncates or lengthens the file.
     public func truncate(to size: Int) throws(SystemError) {
         guard ftruncate(descriptor, size) == 0 else { throw .last("resize", path) }
     }
 
-    /// Takes the file's lock (flock(2)) for this process if it is free.
+    /// Takes the file's lock (flock(2)) for this process, if it is free.
     public func tryLock() throws(SystemError) -> Bool {
         if retryingInterrupts({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw .last("lock", path) }

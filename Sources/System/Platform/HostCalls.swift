@@ -1,16 +1,16 @@
-// What only system calls report of a host, as texts of lines `key value`.
+// Host data that only system calls return, as lines `key value`.
 
 internal import CLinux
 internal import Glibc
 
 extension Host {
-    /// What an interface can be asked for by `ethernet`.
+    /// The topics of `ethernet`.
     public static var ethernetTopics: [String] {
         ["channels", "coalesce", "features", "rings", "rss", "stats", "timestamping"]
     }
 
-    /// What a network interface says of one of `ethernetTopics`: SIOCETHTOOL (linux/ethtool.h).
-    /// Throws where its driver does not (EOPNOTSUPP).
+    /// A network interface's data on one of `ethernetTopics`: SIOCETHTOOL (linux/ethtool.h). Throws
+    /// EOPNOTSUPP if its driver has none.
     public static func ethernet(_ interface: String, _ topic: String) throws(SystemError) -> String
     {
         unsafe try text("ask for \(topic) of", interface) {
@@ -26,7 +26,7 @@ extension Host {
         }
     }
 
-    /// Whether this process may lock as much memory as there is: RLIMIT_MEMLOCK.
+    /// Whether this process may lock unlimited memory: RLIMIT_MEMLOCK.
     public static var mayLockMemory: Bool {
         var limit = rlimit()
         return unsafe getrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &limit) == 0
@@ -60,8 +60,7 @@ extension Host {
     }
 
     private static func text(
-        _ operation: String, _ subject: String,
-        _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32
+        _ operation: String, _ subject: String, _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32
     ) throws(SystemError) -> String {
         var bytes = [CChar](repeating: 0, count: 262_144)
         let result = unsafe bytes.withUnsafeMutableBufferPointer {

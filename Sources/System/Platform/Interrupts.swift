@@ -2,8 +2,8 @@
 
 internal import Glibc
 
-/// Calls a system call again as long as a signal interrupts it (EINTR). One that does not block
-/// gives -1 with another errno(3), as EAGAIN, at once.
+/// Repeats a system call while signals interrupt it (EINTR). A non-blocking one returns -1 with
+/// another errno(3), as EAGAIN, at once.
 public func retryingInterrupts(_ call: () -> Int) -> Int {
     while true {
         let result = call()
@@ -11,7 +11,7 @@ public func retryingInterrupts(_ call: () -> Int) -> Int {
     }
 }
 
-/// The same for a call that gives no count.
+/// The same for a call that returns no count.
 public func retryingInterrupts(_ call: () -> Int32) -> Int32 {
     while true {
         let result = call()

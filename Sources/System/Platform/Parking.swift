@@ -1,20 +1,20 @@
-// Sleeping until another thread has something: by futex between threads, by eventfd beside sockets.
+// Sleeping until another thread has work: by futex between threads, by eventfd beside sockets.
 
 internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// A place where one thread sleeps and any may wake it.
+/// A place where one thread sleeps; any thread may wake it.
 ///
-/// `unpark` leaves a permit: a thread that then parks does not sleep, so nothing is lost between
-/// "nothing to do" and sleeping. Publish the work first, then `unpark`; after `park`, look for work
-/// again, for it also returns without reason. `unpark` is one atomic exchange while nobody sleeps.
+/// `unpark` leaves a permit: a thread that then parks does not sleep, so no wake-up is lost.
+/// Publish the work first, then `unpark`; after `park`, look for work again, as it may also return
+/// spuriously. `unpark` is one atomic exchange while nobody sleeps.
 public final class Parking: Sendable {
     private static let empty: UInt32 = 0
     private static let permit: UInt32 = 1
     private static let parked: UInt32 = 2
 
-    // Alone on its cache lines, as the waker and the sleeper are on different cores.
+    // On cache lines of its own, as waker and sleeper are on different cores.
     private let line = Padded()
 
     private final class Padded: Sendable {
@@ -28,17 +28,15 @@ public final class Parking: Sendable {
     /// A place where nobody sleeps.
     public init() {}
 
-    /// Sleeps until a permit is there, at most `timeoutNanos` (negative: for ever); takes the
-    /// permit. Only ever called by one thread.
+    /// Sleeps until there is a permit, at most `timeoutNanos` (negative: for ever); takes the
+    /// permit. Called by one thread only.
     public func park(timeoutNanos: Int64 = -1) {
         let (took, _) = line.word.compareExchange(
             expected: Self.permit, desired: Self.empty, ordering: .sequentiallyConsistent)
         if took { return }
         let (slept, _) = line.word.compareExchange(
             expected: Self.empty, desired: Self.parked, ordering: .sequentiallyConsistent)
-        if slept {
-            unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) }
-        }
+        if slept { unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) } }
         _ = line.word.exchange(Self.empty, ordering: .sequentiallyConsistent)
     }
 
@@ -48,7 +46,7 @@ public final class Parking: Sendable {
         if old == Self.parked { unsafe withWord { _ = unsafe bourse_futex_wake($0) } }
     }
 
-    /// The word's address, as the kernel needs it. An `Atomic` in a class never moves.
+    /// The word's address, for the kernel. An `Atomic` in a class never moves.
     private func withWord(_ body: (UnsafeRawPointer) -> Void) {
         unsafe withUnsafePointer(to: line.word) { unsafe body(UnsafeRawPointer($0)) }
     }
@@ -56,10 +54,10 @@ public final class Parking: Sendable {
 
 /// A wake-up for a thread that waits in `Poller`, by eventfd(2).
 ///
-/// `ring` costs an atomic exchange while the bell is not armed. The waiting thread calls `arm`,
-/// looks for work once more, waits, then calls `disarm`.
+/// `ring` is one atomic exchange while the bell is not armed. The waiting thread calls `arm`, looks
+/// for work once more, waits, then calls `disarm`.
 public final class Doorbell: Sendable {
-    /// What to wait for: readable when the bell was rung.
+    /// The descriptor to wait for: readable when the bell was rung.
     public let descriptor: Int32
     private let isArmed = Atomic<Bool>(false)
 
@@ -70,10 +68,10 @@ public final class Doorbell: Sendable {
 
     deinit { _ = close(descriptor) }
 
-    /// From here on, until `disarm`, a ring makes the descriptor readable.
+    /// Until `disarm`, a ring makes the descriptor readable.
     public func arm() { _ = isArmed.exchange(true, ordering: .sequentiallyConsistent) }
 
-    /// Rings are not needed now; forgets those that came.
+    /// Disarms the bell and discards earlier rings.
     public func disarm() {
         if !isArmed.exchange(false, ordering: .sequentiallyConsistent) {
             var count: UInt64 = 0

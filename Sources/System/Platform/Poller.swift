@@ -3,21 +3,21 @@
 internal import CLinux
 internal import Glibc
 
-/// A set of descriptors and what is waited for on each. One thread uses it.
+/// A set of descriptors and their awaited events. One thread uses it.
 public final class Poller: Sendable {
-    /// What a descriptor is waited for, or is.
+    /// Awaited or reported events.
     public struct Interest: OptionSet, Sendable {
         /// The kernel's bits.
         public let rawValue: UInt32
         /// The kernel's bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// There is something to read, or the end (EPOLLIN).
+        /// Readable, or at the end (EPOLLIN).
         public static let readable = Interest(rawValue: 0x1)
-        /// There is room to write (EPOLLOUT).
+        /// Writable (EPOLLOUT).
         public static let writable = Interest(rawValue: 0x4)
         /// An error (EPOLLERR); always reported.
         public static let failed = Interest(rawValue: 0x8)
-        /// The other side is gone (EPOLLHUP); always reported.
+        /// The peer closed (EPOLLHUP); always reported.
         public static let closed = Interest(rawValue: 0x10)
     }
 
@@ -37,18 +37,18 @@ public final class Poller: Sendable {
             "descriptor \(fd)")
     }
 
-    /// Changes what a descriptor is waited for.
+    /// Changes the awaited events of a descriptor.
     public func change(_ fd: Int32, _ interest: Interest, token: UInt64) throws(SystemError) {
         _ = try checked(
             bourse_epoll_control(descriptor, 3, fd, interest.rawValue, token), "wait for",
             "descriptor \(fd)")
     }
 
-    /// Takes a descriptor out; call it before closing it.
+    /// Removes a descriptor; call it before closing it.
     public func remove(_ fd: Int32) { _ = bourse_epoll_control(descriptor, 2, fd, 0, 0) }
 
     /// Waits until something is ready, at most `milliseconds` (negative: for ever, 0: not at all),
-    /// and calls `body` for each, at most 64; gives their number. A signal ends the wait with 0.
+    /// and calls `body` for each, at most 64; returns their number. A signal ends the wait with 0.
     public func wait(
         milliseconds: Int32, _ body: (UInt64, Interest) -> Void
     ) throws(SystemError) -> Int {
@@ -68,13 +68,13 @@ public final class Poller: Sendable {
     }
 }
 
-/// Who is at the other end of a Unix socket, as the kernel says.
+/// The peer of a Unix socket, from the kernel.
 public struct PeerCredentials: Hashable, Sendable {
     /// The process that connected.
     public let processID: Int32
-    /// Its effective user then.
+    /// Its effective user at that time.
     public let userID: UInt32
-    /// Its effective group then.
+    /// Its effective group at that time.
     public let groupID: UInt32
 
     /// The peer of a connected Unix socket.
@@ -85,7 +85,7 @@ public struct PeerCredentials: Hashable, Sendable {
         (processID, userID, groupID) = (pid, uid, gid)
     }
 
-    /// The supplementary groups of the peer of a connected Unix socket, as they were then.
+    /// The supplementary groups of the peer of a connected Unix socket, at that time.
     public static func groups(socket: Int32) throws(SystemError) -> [UInt32] {
         var groups: [UInt32] = []
         while true {

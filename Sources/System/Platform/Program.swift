@@ -1,27 +1,27 @@
-// Another program, run to its end: posix_spawn(3).
+// Running another program to its end: posix_spawn(3).
 
 internal import CLinux
 internal import Glibc
 
-/// A program that is run and waited for.
+/// A program to run and wait for.
 public enum Program {
-    /// What came of it.
+    /// Its result.
     public struct Result: Hashable, Sendable {
-        /// Its exit status; 128 plus the signal's number where a signal ended it.
+        /// Its exit status; 128 plus the signal's number if a signal ended it.
         public var status: Int32
-        /// What it wrote on standard output, at most `outputBytesMax` bytes.
+        /// Its standard output, at most `outputBytesMax` bytes.
         public var output: String
-        /// What it wrote on standard error, within the same bound.
+        /// Its standard error, within the same bound.
         public var errors: String
     }
 
-    /// Maximum size of each output that is kept; what follows is read and dropped.
+    /// Maximum size of each output; the rest is read and dropped.
     public static var outputBytesMax: Int { 1 << 20 }
 
-    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`), `input` on
-    /// its standard input, and ends it after `secondsMax`: then its status is 137.
+    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input`
+    /// on standard input; kills it after `secondsMax`: then its status is 137.
     ///
-    /// Throws where it cannot be started at all.
+    /// Throws if it cannot be started.
     public static func run(
         _ path: String, _ arguments: [String], input: [UInt8] = [], secondsMax: Int
     ) throws(SystemError) -> Result {
@@ -85,9 +85,7 @@ public enum Program {
         }
         var child: pid_t = 0
         let failed = unsafe posix_spawn(&child, path, &actions, nil, &words, &environment)
-        guard failed == 0 else {
-            throw SystemError(code: failed, operation: "run", path: path)
-        }
+        guard failed == 0 else { throw SystemError(code: failed, operation: "run", path: path) }
         return child
     }
 
@@ -103,10 +101,9 @@ public enum Program {
     }
 
     private static func give(_ end: inout Int32, _ rest: inout ArraySlice<UInt8>) {
-        // At most what a pipe takes without waiting, pipe(7).
+        // At most what a pipe accepts without blocking, pipe(7).
         let part = Array(rest.prefix(4_096))
-        let count =
-            part.isEmpty ? -1 : retryingInterrupts { unsafe write(end, part, part.count) }
+        let count = part.isEmpty ? -1 : retryingInterrupts { unsafe write(end, part, part.count) }
         rest = rest.dropFirst(max(0, count))
         guard count < 0 || rest.isEmpty else { return }
         _ = close(end)

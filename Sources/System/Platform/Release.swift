@@ -1,7 +1,7 @@
 // The version of this build.
 
-/// What was built.
+/// This build.
 public enum Release {
-    /// The version, as the first line of packaging/debian/changelog has it; a test compares them.
+    /// The version in the first line of packaging/debian/changelog; a test compares them.
     public static var version: String { "0.1.0" }
 }

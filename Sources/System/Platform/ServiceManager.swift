@@ -1,41 +1,39 @@
-// What a daemon reports to systemd: sd_notify(3). Without a service manager nothing happens.
+// Reports to systemd: sd_notify(3). No effect without a service manager.
 
 internal import CSystemd
 internal import Glibc
 
-/// The service manager that started this process, if one did.
+/// The service manager of this process, if any.
 public enum ServiceManager {
-    /// Start-up is done; work is taken.
+    /// Start-up is done; the daemon accepts work.
     public static func ready() { notify("READY=1") }
 
-    /// One line about what the daemon does now, for `systemctl status`.
+    /// The daemon's present state in one line, for `systemctl status`.
     public static func status(_ text: String) {
         notify("STATUS=" + String(text.map { $0.isNewline ? " " : $0 }))
     }
 
-    /// A sign of life; due at least every `watchdogNanos`.
+    /// A watchdog ping; due at least every `watchdogNanos`.
     public static func watchdog() { notify("WATCHDOG=1") }
 
     /// The stop has begun.
     public static func stopping() { notify("STOPPING=1") }
 
-    /// Asks for `seconds` more for the start or stop that is under way.
+    /// Extends the timeout of the present start or stop by `seconds`.
     public static func extendTimeout(seconds: Int) {
         notify("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
     }
 
-    /// How often `watchdog` is due, in nanoseconds; nil when nobody watches. Ping at half of it.
+    /// The watchdog interval in nanoseconds, or nil without one. Ping at half of it.
     public static let watchdogNanos: Int64? = {
         let micros = bourse_sd_watchdog_usec()
         return micros == 0 ? nil : Int64(clamping: micros).multipliedReportingOverflow(by: 1000).0
     }()
 
-    /// How many sockets were passed on, the first is descriptor 3 (sd_listen_fds(3)); they close on
-    /// exec.
+    /// Number of passed sockets, from descriptor 3 (sd_listen_fds(3)); they close on exec.
     public static func passedSockets() -> Int { Int(max(0, bourse_sd_listen_fds())) }
 
-    /// The file of a credential that the unit loads, systemd.exec(5); nil where it loads none of
-    /// that name.
+    /// The file of a credential of the unit, systemd.exec(5); nil if there is none of that name.
     public static func credential(_ name: String) -> String? {
         guard let directory = unsafe getenv("CREDENTIALS_DIRECTORY") else { return nil }
         let path = Directory.join(unsafe String(cString: directory), name)

@@ -1,14 +1,14 @@
-// Signals as something to read, not as an interruption.
+// Signals as input, not as interruptions.
 
 internal import CLinux
 internal import Glibc
 
-/// A signal that a daemon takes, so that it does not end the process.
+/// A signal that a daemon handles, so that it does not end the process.
 ///
-/// Those that are not here stop or end it as ever: faults, SIGKILL, SIGSTOP, and SIGQUIT and
-/// SIGABRT, which ask for a core dump. A service manager counts none of them as a good end.
+/// All others keep their default effect: faults, SIGKILL, SIGSTOP, and SIGQUIT and SIGABRT, which
+/// dump core. A service manager counts none of them as a clean exit.
 public enum Signal: Int32, Hashable, Sendable, CaseIterable {
-    /// SIGHUP: the terminal is gone, or somebody asks to read the configuration again.
+    /// SIGHUP: the terminal is gone, or a request to reload the configuration.
     case hangUp = 1
     /// SIGINT: Ctrl-C.
     case interrupt = 2
@@ -31,28 +31,28 @@ public enum Signal: Int32, Hashable, Sendable, CaseIterable {
     /// SIGPWR
     case power = 30
 
-    /// Whether a daemon stops at it, with all that a clean stop does.
+    /// Whether a daemon stops cleanly at it.
     public var isStop: Bool { self == .interrupt || self == .terminate }
 
-    /// What there is to say of one that is passed over.
+    /// The log line for an ignored one.
     var note: String {
         self == .hangUp
-            ? "got signal hangUp: the configuration is read at the start alone; restart to read it"
-            : "got signal \(self), which means nothing here"
+            ? "got signal hangUp: the configuration is read only at the start; restart to reload it"
+            : "got signal \(self), which is ignored"
     }
 }
 
-/// Signals taken out of the process and given to whoever asks.
+/// Signals of the process, as a queue.
 public final class Signals: Sendable {
     /// Readable when a signal waits; for `Poller`.
     public let descriptor: Int32
     private let note: @Sendable (String) -> Void
 
-    /// Takes all of `Signal`. Make it first thing in `main`, before any thread, as threads inherit
-    /// what is blocked. `note` is given a line for the log about each that does not stop a daemon.
+    /// Blocks and receives all of `Signal`. Make it first in `main`, before any thread, as threads
+    /// inherit blocked signals. `note` gets a log line about each that does not stop a daemon.
     ///
-    /// Also ignores SIGPIPE and SIGXFSZ, for a peer that is gone and a file that may not grow are
-    /// errors of `write`, and the real-time signals; and has SIGQUIT and SIGABRT end the process.
+    /// Also ignores the real-time signals, SIGPIPE and SIGXFSZ: a closed peer and a file that may
+    /// not grow are errors of `write`. SIGQUIT and SIGABRT end the process.
     public init(note: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let set = Signal.allCases.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1.rawValue) }
         descriptor = try checked(bourse_signalfd(set), "take", "signals")
@@ -62,13 +62,13 @@ public final class Signals: Sendable {
         {
             _ = signal(number, SIG_IGN)
         }
-        // Swift's runtime would print a backtrace and go on: a watchdog's SIGABRT is to end it.
+        // Swift's runtime would print a backtrace and continue: a watchdog's SIGABRT must end it.
         for number in [SIGQUIT, SIGABRT] { _ = signal(number, SIG_DFL) }
     }
 
     deinit { _ = close(descriptor) }
 
-    /// The next signal at which a daemon stops, or nil; others that wait are passed over.
+    /// The next pending signal at which a daemon stops, or nil; others are skipped.
     public func next() -> Signal? {
         while let signal = Signal(rawValue: bourse_signalfd_read(descriptor)) {
             if signal.isStop { return signal }
@@ -77,8 +77,8 @@ public final class Signals: Sendable {
         return nil
     }
 
-    /// Waits for a signal, at most `milliseconds` (negative: for ever). Nil when the time is up, or
-    /// when only such came as are passed over.
+    /// Waits for a signal, at most `milliseconds` (negative: for ever). Nil after that time, or if
+    /// only ignored signals came.
     public func wait(milliseconds: Int32 = -1) -> Signal? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         let result = unsafe poll(&entry, 1, milliseconds)

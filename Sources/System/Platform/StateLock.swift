@@ -1,10 +1,10 @@
-// One instance of a daemon for a state directory.
+// One instance of a daemon per state directory.
 
 internal import Glibc
 
-/// Why a state directory could not be taken.
+/// Why a state directory could not be locked.
 public enum StateLockError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Another process has it; its pid where it could be read.
+    /// Another process holds it; its pid if readable.
     case held(path: String, pid: Int32?)
     /// The lock file could not be made.
     case system(SystemError)
@@ -21,13 +21,12 @@ public enum StateLockError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The exclusive right to a state directory. The kernel gives it back when the process ends in
-/// whatever way, so a file left behind never blocks a start.
+/// The exclusive right to a state directory. The kernel releases it when the process ends, so a
+/// leftover file never blocks a start.
 public final class StateLock: Sendable {
     private let file: File
 
-    /// Takes the file `name` in `directory`, which must exist, and writes this process's pid into
-    /// it.
+    /// Locks the file `name` in `directory`, which must exist, and writes this process's pid to it.
     public init(directory: String, name: String = "lock") throws(StateLockError) {
         let path = Directory.join(directory, name)
         do throws(SystemError) {
@@ -42,9 +41,7 @@ public final class StateLock: Sendable {
             try file.truncate(to: 0)
             try file.write(pid)
         } catch {
-            if error.code == EWOULDBLOCK {
-                throw .held(path: path, pid: Int32(error.operation))
-            }
+            if error.code == EWOULDBLOCK { throw .held(path: path, pid: Int32(error.operation)) }
             throw .system(error)
         }
     }

@@ -1,29 +1,28 @@
-// The system's service manager as D-Bus shows it: org.freedesktop.systemd1(5).
+// The system's service manager over D-Bus: org.freedesktop.systemd1(5).
 
 internal import CSystemd
 
-/// A connection to the system bus. One thread uses it. After an error it is of no use: make another
-/// one.
+/// A connection to the system bus. One thread uses it. After an error make a new one.
 @safe public final class SystemBus {
-    /// Where a property of a unit stands.
+    /// The interface of a unit's property.
     public enum Interface: Int32, Sendable {
-        /// What all units have.
+        /// Of all units.
         case unit = 0
-        /// What services have.
+        /// Of services.
         case service = 1
     }
 
-    /// What can be done with a unit.
+    /// Actions on a unit.
     public enum Verb: String, Sendable {
         /// Starts it.
         case start = "StartUnit"
         /// Stops it.
         case stop = "StopUnit"
-        /// Stops it if it runs, and starts it.
+        /// Restarts it, or starts it if it does not run.
         case restart = "RestartUnit"
     }
 
-    /// Most units that can be watched.
+    /// Maximum units that can be watched.
     public static var watchedMax: Int { 64 }
 
     private let handle: UnsafeMutableRawPointer
@@ -39,7 +38,7 @@ internal import CSystemd
 
     deinit { unsafe bourse_bus_close(handle) }
 
-    /// A text of a unit, at most 255 bytes.
+    /// A text property of a unit, at most 255 bytes.
     public func text(
         _ unit: String, _ property: String, _ interface: Interface
     ) throws(SystemError) -> String {
@@ -50,7 +49,7 @@ internal import CSystemd
         return Self.string(text)
     }
 
-    /// A number of a unit: 32 bits where `isNarrow`, else 64.
+    /// A numeric property of a unit: 32 bits if `isNarrow`, else 64.
     public func number(
         _ unit: String, _ property: String, _ interface: Interface, isNarrow: Bool = false
     ) throws(SystemError) -> UInt64 {
@@ -62,16 +61,14 @@ internal import CSystemd
         return number
     }
 
-    /// From here on `changes` reports these units, at most `watchedMax`.
+    /// Watches these units, at most `watchedMax`; see `changes`.
     public func watch(_ units: [String]) throws(SystemError) {
-        for unit in units {
-            _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit)
-        }
+        for unit in units { _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit) }
         _ = try checked(unsafe bourse_bus_subscribe(handle), "watch", "the service manager")
     }
 
-    /// Waits until a watched unit changes, at most `waitNanos`; gives their numbers in the order of
-    /// `watch`.
+    /// Waits until a watched unit changes, at most `waitNanos`; returns their numbers in the order
+    /// of `watch`.
     public func changes(waitNanos: Int64) throws(SystemError) -> [Int] {
         var units: UInt64 = 0
         let wait = UInt64(max(0, waitNanos) / 1_000)
@@ -80,8 +77,8 @@ internal import CSystemd
         return (0..<Self.watchedMax).filter { units >> $0 & 1 == 1 }
     }
 
-    /// Starts, stops or restarts a unit and waits until that is done, at most `waitNanos`; gives
-    /// systemd's word for how it went: `done` is good.
+    /// Starts, stops or restarts a unit and waits for the job, at most `waitNanos`; returns
+    /// systemd's result: `done` is success.
     public func run(
         _ verb: Verb, _ unit: String, waitNanos: Int64
     ) throws(SystemError) -> String {

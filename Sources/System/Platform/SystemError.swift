@@ -1,4 +1,4 @@
-// A call of the operating system that failed, with what it was about and what to do.
+// A failed system call, with its object and advice.
 
 internal import Glibc
 
@@ -6,51 +6,49 @@ internal import Glibc
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The error's number: errno(3).
     public let code: Int32
-    /// What was tried, as `write` or `create directory`.
+    /// The operation, as `write` or `create directory`.
     public let operation: String
-    /// The file, directory or address that it was about; empty where there is none.
+    /// The file, directory or address; empty if there is none.
     public let path: String
 
     /// An error of this number.
     public init(code: Int32, operation: String, path: String) {
-        self.code = code
-        self.operation = operation
-        self.path = path
+        (self.code, self.operation, self.path) = (code, operation, path)
     }
 
-    /// The error that errno(3) holds now.
+    /// The present errno(3).
     public static func last(_ operation: String, _ path: String = "") -> SystemError {
         SystemError(code: errno, operation: operation, path: path)
     }
 
-    /// A disk without room (ENOSPC), as this code found by itself.
+    /// A full disk (ENOSPC), detected by this code.
     public static func full(_ operation: String, _ path: String) -> SystemError {
         SystemError(code: ENOSPC, operation: operation, path: path)
     }
 
-    /// A file whose content on the disk is not what was written to it (EIO).
+    /// A file whose content on the disk differs from what was written (EIO).
     public static func unequal(_ path: String) -> SystemError {
         SystemError(code: EIO, operation: "read back", path: path)
     }
 
     /// The file or directory does not exist (ENOENT).
     public var isMissing: Bool { code == ENOENT }
-    /// There is a file of that name already (EEXIST).
+    /// A file of that name exists (EEXIST).
     public var exists: Bool { code == EEXIST }
     /// The disk, the quota or the file size limit is full (ENOSPC, EDQUOT, EFBIG).
     public var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
-    /// A write or a sync that failed, so that what the disk holds is unknown; a disk without room
-    /// is not meant, unless it said so only at the sync.
+    /// A failed write or sync, after which the disk's content is unknown; not a full disk, unless
+    /// only the sync reported it.
     public var isDiskFault: Bool {
         operation.hasPrefix("sync") || (operation == "write" && !isFull)
     }
     /// Nothing there now; try again when the descriptor is ready (EAGAIN).
     public var isWouldBlock: Bool { code == EAGAIN }
 
-    /// The kernel's words for it: strerror(3).
+    /// The error's text: strerror(3).
     public var reason: String {
         var text = [CChar](repeating: 0, count: 256)
-        // The XSI variant or GNU's: both leave the text where `strerror` points.
+        // The XSI variant or GNU's: both return the text by `strerror`'s pointer.
         _ = unsafe text.withUnsafeMutableBufferPointer { buffer in
             guard let words = unsafe strerror(code) else { return }
             unsafe strncpy(buffer.baseAddress!, words, buffer.count - 1)
@@ -58,7 +56,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// What to do about it; empty where there is nothing general to say.
+    /// What to do about it; empty if there is no general advice.
     public var advice: String {
         switch code {
         case ENOSPC: "free space on that file system or enlarge it, then start again"
@@ -73,7 +71,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         case EMFILE: "raise the limit of open files (ulimit -n, LimitNOFILE=)"
         case ENFILE: "raise the system's limit of open files (sysctl fs.file-max)"
         case ENOMEM: "free memory or lower the limits in the configuration"
-        case EIO: "the disk failed: look into the kernel log and replace it before going on"
+        case EIO: "the disk failed: look into the kernel log and replace it before you continue"
         case EADDRINUSE: "another program listens there: stop it or choose another address"
         case ECONNREFUSED: "nothing listens there: start the daemon first"
         default: ""
@@ -92,8 +90,6 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 func checked(
     _ result: Int32, _ operation: String, _ path: String = ""
 ) throws(SystemError) -> Int32 {
-    guard result >= 0 else {
-        throw SystemError(code: -result, operation: operation, path: path)
-    }
+    guard result >= 0 else { throw SystemError(code: -result, operation: operation, path: path) }
     return result
 }

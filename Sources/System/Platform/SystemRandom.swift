@@ -4,7 +4,7 @@ internal import CLinux
 
 /// The kernel's random generator: getrandom(2).
 public enum SystemRandom {
-    /// Fills `bytes`. Stops the process where the kernel has no generator.
+    /// Fills `bytes`. Stops the process if the kernel has no generator.
     public static func fill(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let result = unsafe bourse_random(base, bytes.count)

@@ -5,8 +5,8 @@ internal import Glibc
 /// TCP sockets, by numeric addresses: whom a host reaches must not depend on a name server, whose
 /// answer no deadline bounds.
 public enum TCPSocket {
-    /// Connects to `address`, as `10.0.0.2:7001` or `[fd00::2]:7001`, within `timeoutNanos`; gives a
-    /// descriptor that does not block and sends at once (TCP_NODELAY).
+    /// Connects to `address`, as `10.0.0.2:7001` or `[fd00::2]:7001`, within `timeoutNanos`; gives
+    /// a descriptor that does not block and sends at once (TCP_NODELAY).
     ///
     /// Throws EINVAL for what is no numeric address with a port, ECONNREFUSED where nobody listens,
     /// ETIMEDOUT.

@@ -22,8 +22,8 @@ public final class PinnedThread: @unchecked Sendable {
     /// Starts a thread that runs `body` once.
     ///
     /// `name` is what `ps -L` and `top -H` show (15 bytes); `cpu` is the processor that it is
-    /// pinned to, or negative for any. Throws where there is no such processor or no thread can be
-    /// made.
+    /// pinned to, or negative for any. Throws if there is no such processor or no thread can be
+    /// created.
     public static func start(
         name: String, cpu: Int = -1, body: @escaping @Sendable () -> Void
     ) throws(SystemError) -> PinnedThread {
@@ -38,7 +38,7 @@ public final class PinnedThread: @unchecked Sendable {
             { raw in
                 let start = unsafe Unmanaged<Start>.fromOpaque(raw!).takeRetainedValue()
                 _ = unsafe bourse_thread_name(start.name)
-                // A processor that a container withholds is no reason to stop.
+                // A processor that a container withholds is no error.
                 if start.cpu >= 0 { _ = bourse_thread_pin(Int32(start.cpu)) }
                 start.body()
                 return nil
@@ -77,12 +77,12 @@ public enum Host {
         return unsafe entry.pointee.gr_gid
     }
 
-    /// Lets everyone else go first: nice 19 and the idle I/O class, for background work.
+    /// Lowers the priority for background work: nice 19 and the idle I/O class.
     public static func yieldToOthers() {
         _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 19)
         _ = bourse_idle_io()
     }
 
-    /// Ends the process at once, without running what is registered for an ordinary end.
+    /// Ends the process at once, without atexit(3) handlers.
     public static func exitNow(_ code: Int32) -> Never { _exit(code) }
 }

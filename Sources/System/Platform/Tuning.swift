@@ -3,7 +3,7 @@
 internal import CLinux
 
 extension Host {
-    /// Words of a set of processors: 4,096 of them, as the kernel's largest.
+    /// Words of a processor set: 4,096 processors, the kernel's maximum.
     private static var words: Int { 64 }
 
     /// The processors that a thread of this host may run on (sched_getaffinity(2)).
@@ -14,7 +14,7 @@ extension Host {
         return (0..<set.count * 64).filter { set[$0 / 64] >> ($0 % 64) & 1 == 1 }
     }
 
-    /// Sets them (sched_setaffinity(2)); the ones that are not there are left out by the kernel.
+    /// Sets them (sched_setaffinity(2)); the kernel ignores missing ones.
     public static func setAffinity(thread: Int32, _ processors: [Int]) throws(SystemError) {
         var set = [UInt64](repeating: 0, count: words)
         for processor in processors where processor < set.count * 64 {
@@ -25,23 +25,23 @@ extension Host {
     }
 }
 
-/// How many queues a network interface has, and can have: ETHTOOL_GCHANNELS (linux/ethtool.h).
+/// A network interface's queues and maxima: ETHTOOL_GCHANNELS (linux/ethtool.h).
 public struct EthernetChannels: Hashable, Sendable {
     private var values: [UInt32]
 
-    /// What the interface of this name has. Throws where there is none, or its driver does not say
-    /// (EOPNOTSUPP).
+    /// Those of the interface of this name. Throws if there is none, or EOPNOTSUPP if its driver
+    /// does not report them.
     public init(interface: String) throws(SystemError) {
         values = [UInt32](repeating: 0, count: 8)
         let result = unsafe bourse_channels_get(interface, &values)
         _ = try checked(result, "ask for the queues of", interface)
     }
 
-    /// Most receive queues.
+    /// Maximum receive queues.
     public var rxMax: Int { Int(values[0]) }
-    /// Most transmit queues.
+    /// Maximum transmit queues.
     public var txMax: Int { Int(values[1]) }
-    /// Most combined queues.
+    /// Maximum combined queues.
     public var combinedMax: Int { Int(values[3]) }
     /// Receive queues now.
     public var rx: Int {
@@ -59,7 +59,7 @@ public struct EthernetChannels: Hashable, Sendable {
         set { values[7] = UInt32(clamping: newValue) }
     }
 
-    /// Makes them so.
+    /// Sets the queues.
     public func set(interface: String) throws(SystemError) {
         let result = unsafe bourse_channels_set(interface, values)
         _ = try checked(result, "set the queues of", interface)

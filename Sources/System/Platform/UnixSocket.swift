@@ -4,10 +4,10 @@ internal import Glibc
 
 /// Unix sockets.
 public enum UnixSocket {
-    /// Connects to who listens at `path`; gives a descriptor that does not block.
+    /// Connects to `path`; returns a non-blocking descriptor.
     ///
-    /// Where the listener's queue is full it waits for room if `waits`, else throws EAGAIN. Throws
-    /// where nobody listens (ENOENT, ECONNREFUSED).
+    /// If the listener's queue is full it waits if `waits`, else throws EAGAIN. Throws if nobody
+    /// listens (ENOENT, ECONNREFUSED).
     public static func connect(_ path: String, waits: Bool = false) throws(SystemError) -> Int32 {
         let descriptor = try make(path)
         do throws(SystemError) {
@@ -23,9 +23,8 @@ public enum UnixSocket {
         return descriptor
     }
 
-    /// Listens at `path`, which gets the permission bits `mode`; gives a descriptor that does not
-    /// block. A socket that nobody listens on any more is replaced; where somebody does it throws
-    /// EADDRINUSE.
+    /// Listens at `path`, with the permission bits `mode`; returns a non-blocking descriptor. A
+    /// stale socket is replaced; if somebody listens it throws EADDRINUSE.
     public static func listen(
         _ path: String, mode: UInt32, backlog: Int32
     ) throws(SystemError) -> Int32 {
@@ -49,11 +48,11 @@ public enum UnixSocket {
         return descriptor
     }
 
-    /// Connects to `path`, sends `question`, and gives all that comes until `isWhole` says so or
-    /// the other side closes.
+    /// Connects to `path`, sends `question`, and returns the bytes received until `isWhole` is true
+    /// or the peer closes.
     ///
-    /// Throws where nobody listens (ENOENT, ECONNREFUSED), where it takes longer than
-    /// `timeoutNanos` (ETIMEDOUT), and where more than `bytesMax` bytes come (EMSGSIZE).
+    /// Throws if nobody listens (ENOENT, ECONNREFUSED), after `timeoutNanos` (ETIMEDOUT), and for
+    /// more than `bytesMax` bytes (EMSGSIZE).
     public static func ask(
         _ path: String, _ question: [UInt8], bytesMax: Int, timeoutNanos: Int64,
         isWhole: ([UInt8]) -> Bool = { _ in false }
@@ -110,11 +109,10 @@ public enum UnixSocket {
         }
     }
 
-    /// Calls `body` with the address of the socket at `path`. An address has room for 107 bytes; a
-    /// longer path goes by a descriptor of its directory.
+    /// Calls `body` with the address of the socket at `path`. An address has room for 107 bytes;
+    /// longer paths use a descriptor of their directory.
     private static func withAddress(
-        _ path: String, _ operation: String,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+        _ path: String, _ operation: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws(SystemError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

@@ -1,40 +1,40 @@
-// The progress of long work, and a thread beside it that reports it to the service manager: by
-// time, for one record or one file may take longer than any count foresees.
+// The progress of long work, and a thread that reports it to the service manager periodically, as
+// one record or file may take long.
 
 internal import Glibc
 internal import Synchronization
 
-/// How far a piece of work is. One thread works and calls it, any may read.
+/// The progress of a piece of work. One thread updates it, any may read it.
 public final class WorkProgress: Sendable {
     private let state = Mutex((stage: "", unit: "", from: UInt64(0), began: Int64(0)))
     private let done = Atomic<UInt64>(0)
     private let total = Atomic<UInt64>(0)
 
-    /// Nothing is done yet.
+    /// No progress yet.
     public init() {}
 
-    /// The next stage begins, as `replaying`: it goes from one count of units to another.
+    /// Begins a stage, as `replaying`, from one count of units to another.
     public func begin(_ stage: String, unit: String, from: UInt64, to: UInt64) {
         done.store(from, ordering: .relaxed)
         total.store(to, ordering: .relaxed)
         state.withLock { $0 = (stage, unit, from, Clock.monotonicNanos()) }
     }
 
-    /// So many units are done. One store.
+    /// Sets the units done. One store.
     @inline(__always) public func advance(to count: UInt64) {
         done.store(count, ordering: .relaxed)
     }
 
-    /// So many units are done, of how many.
+    /// Sets the units done, and their total.
     public func advance(to count: UInt64, of all: UInt64) {
         total.store(all, ordering: .relaxed)
         done.store(count, ordering: .relaxed)
     }
 
-    /// What is done, as a number that moves while work goes on.
+    /// The units done: a number that grows while work proceeds.
     public var count: UInt64 { done.load(ordering: .relaxed) }
 
-    /// One line: the stage, how far it is, how fast, and when it may be done.
+    /// One line: the stage, its progress, rate and time left.
     public var text: String {
         let (stage, unit, from, began) = state.withLock { $0 }
         let (now, end) = (done.load(ordering: .relaxed), total.load(ordering: .relaxed))
@@ -48,8 +48,8 @@ public final class WorkProgress: Sendable {
     }
 }
 
-/// Reports every second how far a piece of work is: to the service manager, which it asks for more
-/// time, and now and then to `report`.
+/// Reports the progress of a piece of work: every second to the service manager, whose timeout it
+/// extends, and from time to time to `report`.
 public final class WorkReporter: Sendable {
     private let ending: Ending
     private let thread: PinnedThread
@@ -59,13 +59,13 @@ public final class WorkReporter: Sendable {
         let parking = Parking()
     }
 
-    /// No more time is asked for work that stands still for this long: the service manager's
-    /// time-out ends it.
+    /// After this time without progress the timeout is no longer extended, and the service manager
+    /// ends the process.
     public static var patienceNanos: Int64 { 300_000_000_000 }
     /// Time between two lines for `report`.
     public static var lineNanos: Int64 { 10_000_000_000 }
 
-    /// Begins to report.
+    /// Starts reporting.
     public init(
         _ work: WorkProgress, patienceNanos: Int64 = patienceNanos, lineNanos: Int64 = lineNanos,
         report: @escaping @Sendable (String) -> Void
@@ -92,7 +92,7 @@ public final class WorkReporter: Sendable {
         }
     }
 
-    /// Ends it, and waits until nothing more is reported. Call it once.
+    /// Stops reporting, and waits for the thread. Call it once.
     public func end() {
         ending.isAsked.store(true, ordering: .releasing)
         ending.parking.unpark()

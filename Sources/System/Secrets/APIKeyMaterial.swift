@@ -27,7 +27,7 @@ public struct APIKeyMaterial: Sendable {
         var text: [UInt8] = []
         text.reserveCapacity(count)
         while text.count < count {
-            // Bytes from 248 up would favour the first letters: 248 is the last multiple of 62.
+            // Bytes from 248 on would favour the first letters: 248 is the last multiple of 62.
             for byte in SystemRandom.bytes(96) where byte < 248 && text.count < count {
                 text.append(letters[Int(byte) % 62])
             }

@@ -32,7 +32,7 @@ public enum HMACSHA256 {
         unsafe bytes.withUnsafeBytes { unsafe code(key: key, $0) }
     }
 
-    /// Whether `code` is that of `bytes`; its time does not depend on where they differ.
+    /// Whether `code` is the one of `bytes`, in constant time.
     public static func isValid(_ code: [UInt8], key: SecretBytes, _ bytes: [UInt8]) -> Bool {
         isEqual(Self.code(key: key, bytes), code)
     }
@@ -40,8 +40,8 @@ public enum HMACSHA256 {
 
 /// Ed25519 (RFC 8032).
 public enum Ed25519 {
-    /// The 32 bytes of the public key in a PEM text (RFC 8410: `BEGIN PUBLIC KEY`), or nil where
-    /// there is none of this kind.
+    /// The 32 bytes of the public key in a PEM text (RFC 8410: `BEGIN PUBLIC KEY`), or nil if there
+    /// is none of this kind.
     public static func publicKey(pem: [UInt8]) -> [UInt8]? {
         var key = [UInt8](repeating: 0, count: 32)
         let result = unsafe pem.withUnsafeBytes {
@@ -60,13 +60,13 @@ public enum Ed25519 {
     }
 }
 
-/// Whether two byte strings are the same; the time depends on their lengths only.
+/// Whether two byte strings are equal; the time depends on their lengths only.
 public func isEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     guard a.count == b.count else { return false }
     return unsafe bourse_equal(a, b, a.count) == 1
 }
 
-/// The 32 bytes that a call of libcrypto writes. It fails only when memory is out.
+/// The 32 bytes that a call of libcrypto writes. It fails only without memory.
 private func filled32(_ body: (UnsafeMutablePointer<UInt8>) -> Int32) -> [UInt8] {
     unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
         let result = unsafe body(buffer.baseAddress!)

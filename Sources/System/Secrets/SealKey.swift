@@ -1,11 +1,11 @@
-// Sealing what stands in the log but must not be read there: API key secrets.
+// Sealing secrets in the log: those of API keys.
 
 internal import CCrypto
 public import Platform
 
 /// Why a key file could not be used.
 public enum SealKeyError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The operating system's refusal.
+    /// A failed system call.
     case system(SystemError)
     /// Others may read or write the file.
     case permissions(path: String, mode: UInt32)
@@ -20,7 +20,7 @@ public enum SealKeyError: Error, Hashable, Sendable, CustomStringConvertible {
         case .system(let error): error.description
         case .permissions(let path, let mode):
             "\(path) has mode \(String(mode, radix: 8)) but must be readable by its owner only: "
-                + "find out who has read it, then chmod 600 it"
+                + "find out who has read it, then chmod 600"
         case .owner(let path, let user):
             "\(path) belongs to user \(user), not to user \(Host.userID) that this runs as: "
                 + "chown it, or run as that user"
@@ -31,9 +31,9 @@ public enum SealKeyError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The exchange's key for sealing secrets: AES-256-GCM (NIST SP 800-38D) with random nonces.
+/// The exchange's key for secrets: AES-256-GCM (NIST SP 800-38D) with random nonces.
 ///
-/// A sealed text, good for 2^32 texts under one key:
+/// A sealed text, safe for 2^32 texts under one key:
 ///
 ///      0  u8   version, 1
 ///      1  12   nonce
@@ -51,7 +51,7 @@ public final class SealKey: Sendable {
         key = bytes
     }
 
-    /// Reads the key file, which only its owner, the user of this process or root, may read.
+    /// Reads the key file, which only its owner (this process's user or root) may access.
     public static func load(_ path: String) throws(SealKeyError) -> SealKey {
         let found: (isRegular: Bool, mode: UInt32, owner: UInt32)
         var bytes: [UInt8]
@@ -69,8 +69,8 @@ public final class SealKey: Sendable {
         return SealKey(SecretBytes(bytes))
     }
 
-    /// Makes a random key and its file, mode 0600, in a directory made with mode 0700. A file that
-    /// exists is never replaced: that is an error.
+    /// Makes a random key and its file, mode 0600, in a directory made with mode 0700. An existing
+    /// file is never replaced: that is an error.
     public static func create(_ path: String) throws(SealKeyError) -> SealKey {
         let bytes = SecretBytes.random(count: 32)
         do throws(SystemError) {
@@ -80,19 +80,19 @@ public final class SealKey: Sendable {
             }
             var copy = unsafe bytes.withBytes { unsafe [UInt8]($0) }
             defer { cleanse(&copy) }
-            // As a whole, so that a crash never leaves a short key behind.
+            // Atomically, so that a crash never leaves a short key behind.
             try File.replace(path, with: copy)
         } catch { throw .system(error) }
         return SealKey(bytes)
     }
 
-    /// Reads the key file, or makes it where there is none.
+    /// Reads the key file, or makes it if there is none.
     public static func loadOrCreate(_ path: String) throws(SealKeyError) -> SealKey {
         Directory.exists(path) ? try load(path) : try create(path)
     }
 
-    /// Seals `text`. `context` is bound to it but not in it, as the API key's id: opening needs the
-    /// same, so a sealed text can't be moved to another key.
+    /// Seals `text`. `context`, as the API key's id, is authenticated but not included: opening
+    /// needs the same, so a sealed text can't be moved to another key.
     public func seal(_ text: SecretBytes, context: [UInt8]) -> [UInt8] {
         var sealed = [UInt8](repeating: 0, count: text.count + Self.overhead)
         let nonce = SystemRandom.bytes(12)
@@ -113,8 +113,7 @@ public final class SealKey: Sendable {
         return sealed
     }
 
-    /// Opens what `seal` gave; nil when it was changed, or sealed by another key or for another
-    /// context.
+    /// Opens a sealed text; nil if it was changed, or sealed with another key or context.
     public func open(_ sealed: [UInt8], context: [UInt8]) -> SecretBytes? {
         guard sealed.count >= Self.overhead, sealed[0] == Self.version else { return nil }
         let count = sealed.count - Self.overhead

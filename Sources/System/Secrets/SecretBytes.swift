@@ -1,22 +1,22 @@
-// Bytes that must not outlive their use.
+// Secret bytes, erased after use.
 
 internal import CCrypto
 internal import Platform
 
-/// Secret bytes in memory of their own, overwritten when the last reference goes. They have no
-/// description, so that none finds its way into a log line.
+/// Secret bytes in memory of their own, overwritten with the last reference. They have no
+/// description, so that none gets into a log line.
 @safe public final class SecretBytes: @unchecked Sendable {
-    // Never written after `init`, so that threads may share it.
+    // Never written after `init`, so threads may share it.
     private let memory: UnsafeMutableRawBufferPointer
 
-    /// How many.
+    /// Number of bytes.
     public var count: Int { unsafe memory.count }
 
     private init(count: Int) {
         unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
     }
 
-    /// A copy of `bytes`; the caller overwrites the original where it can.
+    /// A copy of `bytes`; the caller should overwrite the original.
     public convenience init(_ bytes: UnsafeRawBufferPointer) {
         self.init(count: bytes.count)
         unsafe memory.copyMemory(from: bytes)
@@ -35,7 +35,7 @@ internal import Platform
         return secret
     }
 
-    /// Bytes that `fill` writes; nil when it gives false.
+    /// Bytes that `fill` writes; nil if it returns false.
     static func made(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Bool) -> SecretBytes? {
         let secret = SecretBytes(count: count)
         return unsafe fill(secret.memory) ? secret : nil

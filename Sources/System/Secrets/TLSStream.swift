@@ -9,14 +9,19 @@ internal import Platform
 public struct TLSFiles: Hashable, Sendable {
     /// The cluster's authority: only certificates by it are accepted.
     public let authority: String
-    /// This host's certificate.
-    public let certificate: String
-    /// Its key, which others than owner and group must not read.
-    public let key: String
+    /// This host's certificate; nil where it has none yet.
+    public let certificate: String?
+    /// Its key, which others than owner and group must not read; nil with the certificate.
+    public let key: String?
 
     /// These files.
     public init(authority: String, certificate: String, key: String) {
         (self.authority, self.certificate, self.key) = (authority, certificate, key)
+    }
+
+    /// Only the authority: a client that has no certificate, for it joins the cluster.
+    public init(authority: String) {
+        (self.authority, certificate, key) = (authority, nil, nil)
     }
 }
 
@@ -49,13 +54,29 @@ public struct TLSFiles: Hashable, Sendable {
 
     /// Takes over a connected socket, which does not block; the handshake is still to be done.
     /// `address` is what messages call the peer by.
-    public init(
+    public convenience init(
         _ descriptor: Int32, isServer: Bool, address: String, files: TLSFiles,
         expecting names: [String]
     ) throws(TLSError) {
         precondition(
             !names.isEmpty && names.allSatisfy { !$0.isEmpty && !$0.utf8.contains(0) },
             "a peer has a name")
+        try self.init(descriptor, isServer, address, files, names)
+    }
+
+    /// The server's side of a socket that anybody may have connected: the client shows no
+    /// certificate and has to prove by what it sends who it is.
+    public convenience init(
+        acceptingAnybodyOn descriptor: Int32, address: String, files: TLSFiles
+    ) throws(TLSError) {
+        try self.init(descriptor, true, address, files, [])
+    }
+
+    private init(
+        _ descriptor: Int32, _ isServer: Bool, _ address: String, _ files: TLSFiles,
+        _ names: [String]
+    ) throws(TLSError) {
+        precondition(!isServer || files.certificate != nil, "a server has a certificate")
         (self.descriptor, self.address, expected) = (descriptor, address, names)
         do throws(TLSError) {
             let context = unsafe try Self.context(files)
@@ -109,7 +130,7 @@ public struct TLSFiles: Hashable, Sendable {
         var name = [CChar](repeating: 0, count: 256)
         unsafe bourse_tls_peer(tls, &name, name.count)
         peerName = Self.text(name)
-        precondition(!peerName.isEmpty, "a peer that was accepted has a name")
+        precondition(expected.isEmpty || !peerName.isEmpty, "a peer that was accepted has a name")
         isReady = true
         return progress
     }
@@ -227,12 +248,17 @@ public struct TLSFiles: Hashable, Sendable {
     }
 
     private static func context(_ files: TLSFiles) throws(TLSError) -> UnsafeMutableRawPointer {
-        let mode: UInt32
+        let mode: UInt32?
         do throws(SystemError) {
-            for path in [files.authority, files.certificate] { _ = try File(path, .read) }
-            mode = try File(files.key, .read).permissions()
+            for path in [files.authority, files.certificate] {
+                if let path { _ = try File(path, .read) }
+            }
+            mode = try files.key.map { path throws(SystemError) in
+                try File(path, .read).permissions()
+            }
         } catch { throw .system(error) }
-        guard mode & 0o007 == 0 else { throw .permissions(path: files.key, mode: mode) }
+        let (certificate, key) = (files.certificate ?? "", files.key ?? "")
+        if let mode, mode & 0o007 != 0 { throw .permissions(path: key, mode: mode) }
         var step: Int32 = 0
         var characters = [CChar](repeating: 0, count: 160)
         let context = unsafe bourse_tls_context(
@@ -243,10 +269,10 @@ public struct TLSFiles: Hashable, Sendable {
         case 1:
             throw .file(path: files.authority, holds: "the authority's certificate", reason: reason)
         case 2:
-            throw .file(path: files.certificate, holds: "this host's certificate", reason: reason)
+            throw .file(path: certificate, holds: "this host's certificate", reason: reason)
         case 3:
-            throw .file(path: files.key, holds: "its key without a passphrase", reason: reason)
-        case 4: throw .keyMismatch(key: files.key, certificate: files.certificate)
+            throw .file(path: key, holds: "its key without a passphrase", reason: reason)
+        case 4: throw .keyMismatch(key: key, certificate: certificate)
         default: throw noMemory
         }
     }

@@ -1,5 +1,5 @@
-"""What each signal does to each daemon: TERM and INT stop it cleanly, and no other ends it as if
-it had been asked to."""
+"""The effect of each signal on each daemon: TERM and INT stop it cleanly, and no other signal ends it
+with the status of a requested stop."""
 import os
 import re
 import signal
@@ -50,8 +50,8 @@ def test_only_term_and_int_end_a_daemon(exchange):
         for number in NOTED + SILENT:
             os.kill(pid, number)
     for name in pids:
-        await_log(exchange, name, "hangUp: the configuration is read at the start alone")
-        await_log(exchange, name, "user1, which means nothing here")
+        await_log(exchange, name, "hangUp: the configuration is read only at the start")
+        await_log(exchange, name, "user1, which is ignored")
     time.sleep(0.5)
     exchange.check_alive()
     assert {name: process.pid for name, process in exchange.running.items()} == pids

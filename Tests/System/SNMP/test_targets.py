@@ -20,7 +20,7 @@ UPS_VALUES = {
 
 
 class Gear:
-    """Devices, and the files that say how they are read."""
+    """Devices, and their declaring files."""
 
     def __init__(self, world):
         self.world = world
@@ -32,7 +32,7 @@ class Gear:
         self.ports = {}
 
     def start(self, name, values, auth=AUTH):
-        """A device that gives these values."""
+        """A device with these values."""
         port = self.ports.setdefault(name, free_port())
         lines = [f'createUser {USER} SHA-256 "{auth}" AES "{PRIV}"', f"rouser {USER} authPriv",
                  "dontLogTCPWrappersConnects yes"]
@@ -201,12 +201,12 @@ def test_a_credential_that_systemd_passes_is_used(gear):
 
 
 @pytest.mark.parametrize("key, value, problem", [
-    ("address", "ups.example:161", "and no name"),
+    ("address", "ups.example:161", "not a name"),
     ("kind", "toaster", "expected one of ups"),
     ("auth", "MD5", "expected one of SHA"),
     ("priv", "DES", "expected one of AES"),
     ("credential", "../../etc/shadow", "a name, not a path"),
-    ("walk", "x 1.2.three", "no object identifier"),
+    ("walk", "x 1.2.three", "not an object identifier"),
     ("passphrase", "12345678", "unknown key"),
     ("ports", "one", "1 to 64 numbers"),
 ])

@@ -26,44 +26,52 @@ struct SealKeyFile {
 
     /// Reads it.
     func load() throws(CommandError) -> SealKey {
-        guard Directory.exists(path) || !Directory.exists(encrypted) else {
-            return try decrypted()
-        }
+        guard Directory.exists(path) || !Directory.exists(encrypted) else { return try decrypted() }
         do {
             return try SealKey.load(path)
-        } catch {
-            throw CommandError("\(error)", repair: "`boursectl init` makes a new one")
-        }
+        } catch { throw CommandError("\(error)", repair: "`boursectl init` makes a new one") }
     }
 
     /// Makes a new plain key.
     func create() throws(CommandError) {
         do {
             _ = try SealKey.create(path)
-        } catch {
-            throw CommandError("\(error)")
+        } catch { throw CommandError("\(error)") }
+    }
+
+    /// The key's 32 bytes, for another host of the exchange.
+    func bytes() throws(CommandError) -> [UInt8] {
+        if Directory.exists(encrypted), !Directory.exists(path) { return try decryptedBytes() }
+        let bytes = try CommandError.wrapping { () throws(SystemError) in
+            try File(path, .read).read(count: 33)
         }
+        guard bytes.count == 32 else { throw CommandError("\(path) is not a key of 32 bytes") }
+        return bytes
     }
 
     /// Makes a new key that only this host can decrypt.
-    func createEncrypted() throws(CommandError) {
-        var key = SystemRandom.bytes(32)
+    func createEncrypted() throws(CommandError) { try createEncrypted(SystemRandom.bytes(32)) }
+
+    /// Keeps a key of 32 bytes so that only this host can decrypt it.
+    func createEncrypted(_ bytes: [UInt8]) throws(CommandError) {
+        var key = bytes
         defer { for index in key.indices { key[index] = 0 } }
         // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
-        _ = try Self.run(
-            ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
-        do {
+        _ = try Self.run(["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
+        try CommandError.wrapping { () throws(SystemError) in
             let file = try File(aside, .write)
             try file.setPermissions(0o600)
             try file.sync()
             try Directory.rename(aside, to: encrypted)
-        } catch {
-            throw CommandError(error)
         }
     }
 
     private func decrypted() throws(CommandError) -> SealKey {
+        SealKey(SecretBytes(try decryptedBytes()))
+    }
+
+    private func decryptedBytes() throws(CommandError) -> [UInt8] {
         let text = try Self.run(
             ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
         let digits = Array(text.utf8.filter { $0 != 0x0A })
@@ -76,7 +84,7 @@ struct SealKeyFile {
         guard digits.count == 64, bytes.count == 32 else {
             throw CommandError("\(encrypted) does not hold a key of 32 bytes")
         }
-        return SealKey(SecretBytes(bytes))
+        return bytes
     }
 
     private static func run(

@@ -25,17 +25,6 @@ struct UpgradeCommand: ParsableCommand {
             """)
 
     private static let matchd = "bourse-matchd.service"
-    /// The units that restart after matchd, where they run.
-    private static let followers = [
-        "bourse-auditd.service", "bourse-gatewayd.service", "bourse-agentd.service",
-        "bourse-poller.service", "bourse-snmp.service",
-    ]
-
-    /// Whether a unit is one that an upgrade brought: installed to be started, and never started.
-    private static func isNew(_ unit: String, _ state: String) -> Bool {
-        unit == "bourse-poller.service" && state == "inactive"
-            && (try? Systemctl.run(["is-enabled", unit])) == "enabled"
-    }
 
     @OptionGroup var common: CommonOptions
     @Flag(help: "Upgrades even where the installed version is running already.")
@@ -66,9 +55,12 @@ struct UpgradeCommand: ParsableCommand {
         _ = try exchange.status()
         announce("comparing the state it reached")
         let report = try Rehearsal(settings: settings).run()
-        for unit in Self.followers {
+        for unit in UpgradedUnits.all {
             let state = try Systemctl.run(["show", "--property=ActiveState", "--value", unit])
-            guard state == "active" || Self.isNew(unit, state) else { continue }
+            let isStarted = UpgradedUnits.isStarted(unit, state) {
+                try? Systemctl.run(["is-enabled", unit])
+            }
+            guard isStarted else { continue }
             announce("restarting \(unit.prefix { $0 != "." })")
             _ = try Systemctl.run(["restart", unit])
         }
@@ -76,8 +68,7 @@ struct UpgradeCommand: ParsableCommand {
             [
                 "upgraded": .bool(true), "last": .number(report.last),
                 "stateHash": .string(Readable.hex(report.stateHash)),
-            ],
-            text: ["The installed version is running, in the state the old one left."])
+            ], text: ["The installed version is running, in the state the old one left."])
     }
 
     private func announce(_ step: String) { Terminal.warn("boursectl: \(step)") }
@@ -87,9 +78,26 @@ struct UpgradeCommand: ParsableCommand {
         var text = [CChar](repeating: 0, count: 4_096)
         let count = unsafe readlink("/proc/\(process)/exe", &text, text.count)
         guard count > 0 else { return true }
-        let path = String(
-            decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let path = String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
         return path.hasSuffix(" (deleted)")
+    }
+}
+
+/// The units that start anew after matchd.
+package enum UpgradedUnits {
+    /// In this order.
+    package static let all = [
+        "bourse-auditd.service", "bourse-gatewayd.service", "bourse-agentd.service",
+        "bourse-poller.service", "bourse-snmp.service",
+    ]
+
+    /// Whether a unit in this state of systemd's starts: one that runs, or that an upgrade brought,
+    /// to be started (`enablement`, as systemctl(1) is-enabled prints it), and that never was.
+    package static func isStarted(
+        _ unit: String, _ state: String, enablement: () -> String?
+    ) -> Bool {
+        state == "active"
+            || unit == "bourse-poller.service" && state == "inactive" && enablement() == "enabled"
     }
 }
 

@@ -8,7 +8,7 @@ package import Wire
 
 /// A command for one instrument.
 package protocol InstrumentCommand: CommandPayload {
-    /// Which.
+    /// The instrument.
     var instrument: InstrumentID { get }
 }
 
@@ -25,7 +25,7 @@ extension CancelReplace: InstrumentCommand {
 /// matchd lets a command wait while its instrument is busy with a large order that fills over
 /// many turns or with a cascade of stops, and with it all commands behind it in its session, for
 /// they are numbered in order. Commands for one instrument stay in their order; those for other
-/// instruments go on in other lanes. There are as many lanes as instruments, up to `lanesMax`. A
+/// instruments proceed in other lanes. There are as many lanes as instruments, up to `lanesMax`. A
 /// lane that matchd refuses is retried at the next connection; until then the first one serves
 /// its instruments.
 struct Lanes {
@@ -97,9 +97,7 @@ struct Lanes {
             attempt: UInt64(lane) << 32)
     }
 
-    mutating func disconnected() {
-        for lane in sessions.indices { sessions[lane].disconnected() }
-    }
+    mutating func disconnected() { for lane in sessions.indices { sessions[lane].disconnected() } }
 
     /// Takes an acknowledgement; returns what it resolves.
     mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {

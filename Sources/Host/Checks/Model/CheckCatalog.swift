@@ -5,7 +5,7 @@ public enum CheckCatalog {
     /// The groups.
     public static var groups: [CheckGroup] {
         [
-            .units, .exchange, .wallet, .threads, .isolation, .interrupts, .irqAffinity,
+            .units, .exchange, .wallet, .cluster, .threads, .isolation, .interrupts, .irqAffinity,
             .frequency, .settings, .network, .queues, .disks, .diskSettings, .diskTrend,
             .diskHealth, .memory, .time, .power, .devices, .kernel,
         ]

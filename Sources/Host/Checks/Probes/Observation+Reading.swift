@@ -14,6 +14,7 @@ extension Observation {
     /// - `{cpu}` for each CPU of a hot thread; for each CPU that is online where none is declared,
     /// - `{nic}` for each declared interface; where none is, for each that has a `device`,
     /// - `{disk}` for each block device that has a `device`,
+    /// - `{certificate}` for this host's certificate in its cluster, where it is in one;
     /// - `{targets}` and `{readings}` for the directories of other devices, where any are declared.
     ///
     /// A path that ends in `/` is a directory, of which only the names are kept. The names in every
@@ -88,6 +89,7 @@ extension Observation {
             case "{disk}":
                 for name in list("/sys/block") { _ = list("/sys/block/\(name)/device") }
                 return observation.disks
+            case "{certificate}": return plan.certificate.map { [$0] } ?? []
             case "{targets}": return plan.devices.map { [$0.targets] } ?? []
             case "{readings}": return plan.devices.map { [$0.readings] } ?? []
             default: return []

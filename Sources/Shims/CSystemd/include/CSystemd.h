@@ -36,7 +36,7 @@ int bourse_bus_number(
 int bourse_bus_subscribe(void *_Nonnull bus);
 /// Reports changes of a unit through `changed`; at most 64 units.
 int bourse_bus_watch(void *_Nonnull bus, const char *_Nonnull unit);
-/// Waits up to `waitMicros` for something to change; gives the bits of the units that did, in the
+/// Waits up to `waitMicros` for something to change; returns the bits of the units that did, in the
 /// order in which they were watched.
 int bourse_bus_changed(void *_Nonnull bus, uint64_t waitMicros, uint64_t *_Nonnull units);
 /// `StartUnit`, `StopUnit` or `RestartUnit`, waited for: its result (`done`, `failed`, `timeout` …)

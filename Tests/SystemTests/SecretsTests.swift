@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func `a key file is made once, for its owner only`() throws {
-        let scratch = try JournalScratch()
+        let scratch = try TestDirectory()
         let path = scratch.file("secrets/seal.key")
         let made = try SealKey.create(path)
         let file = try File(path, .read)
@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test func `a key file that others may read, or of another length, is refused`() throws {
-        let scratch = try JournalScratch()
+        let scratch = try TestDirectory()
         let path = scratch.file("seal.key")
         _ = try SealKey.create(path)
         for mode: mode_t in [0o640, 0o604, 0o644, 0o620] {
@@ -118,7 +118,7 @@ import Testing
         }
         for count in [0, 31, 33] {
             let other = scratch.file("key\(count)")
-            try scratch.put([UInt8](repeating: 7, count: count), other)
+            try File.replace(other, with: [UInt8](repeating: 7, count: count))
             #expect(throws: SealKeyError.notAKey(path: other)) { try SealKey.load(other) }
         }
         #expect(throws: SealKeyError.self) { try SealKey.load(scratch.file("none")) }

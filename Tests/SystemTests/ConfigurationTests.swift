@@ -3,6 +3,7 @@
 
 import Configuration
 import Glibc
+import Platform
 import Slabs
 import Terms
 import Testing
@@ -57,6 +58,7 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.agent.allow.isEmpty)
         #expect(!settings.agent.isAutomatic)
         #expect(settings.agent.units.first == "bourse-matchd.service")
+        #expect(settings.cluster == nil)
         #expect(settings == Settings.defaults(state: "/etc/bourse"))
     }
 
@@ -185,9 +187,8 @@ private func problems(_ text: String) -> [String] {
     @Test func `a key of an earlier version is reported as one to remove`() {
         #expect(
             problems("[gatewayd]\nthreads = 1") == [
-                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key is gone and never did "
-                    + "anything, for a gateway is one event loop around its replica: remove the "
-                    + "line"
+                "/etc/bourse/bourse.toml:2: gatewayd.threads: this key was removed; it had no "
+                    + "effect, as a gateway is one event loop around its replica: remove the line"
             ])
     }
 
@@ -271,8 +272,8 @@ private func problems(_ text: String) -> [String] {
     @Test func `a TCP listener needs a key`() {
         #expect(
             problems("[matchd]\nlisten = \"0.0.0.0:7400\"") == [
-                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients must prove that they know "
-                    + "a key: set matchd.link_key to its file"
+                "/etc/bourse/bourse.toml:2: matchd.listen: TCP clients need a key to authenticate: "
+                    + "set matchd.link_key to its file"
             ])
     }
 
@@ -343,15 +344,15 @@ private func problems(_ text: String) -> [String] {
         #expect(try settings("matchd.cpu = 7\nmatchd . idle = 'yield'").matchd.cpu == 7)
     }
 
-    @Test func `a file that is not there says what to do`() {
+    @Test func `a missing file is reported with advice`() {
         let missing = #expect(throws: SettingsError.self) {
             try Settings.load(path: "/nowhere/at all/bourse.toml")
         }
         #expect(
-            missing?.description == "/nowhere/at all/bourse.toml: no such file: name one with "
-                + "--config, or make one with `boursectl init`")
+            missing?.description == "/nowhere/at all/bourse.toml: no such file: give one with "
+                + "--config, or write one with `boursectl init`")
         let directory = #expect(throws: SettingsError.self) { try Settings.load(path: "/") }
-        #expect(directory?.description == "/: is a directory: name the file in it")
+        #expect(directory?.description == "/: is a directory: give the file in it")
     }
 
     @Test func `addresses are read as they are printed`() {
@@ -382,12 +383,15 @@ private func problems(_ text: String) -> [String] {
     }
 
     @Test func `the example file is the settings' own text, and gives the defaults`() throws {
-        // Tests/LogTests/ConfigurationTests.swift is three steps below the checkout.
+        // Tests/SystemTests/ConfigurationTests.swift is three steps below the checkout.
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let path = "/\(root)/etc/bourse.toml"
-        if unsafe getenv("BOURSE_RECORD") != nil { try write(Settings.text(), to: path) }
+        if unsafe getenv("BOURSE_RECORD") != nil {
+            try File.replace(path, with: Array(Settings.text().utf8), mode: 0o644)
+        }
         let settings = try Settings.load(path: path)
-        #expect(try String(decoding: contents(of: path), as: UTF8.self) == Settings.text())
+        let bytes = try File(path, .read).read(count: Settings.fileBytesMax)
+        #expect(String(decoding: bytes, as: UTF8.self) == Settings.text())
         #expect(settings == Settings.defaults(state: settings.state))
     }
 
@@ -400,21 +404,4 @@ private func problems(_ text: String) -> [String] {
         #expect(settings.state == "/var/lib/bourse")
         #expect(settings.matchd.socket == "/var/lib/bourse/run/match.sock")
     }
-}
-
-/// What the system said.
-private struct Failure: Error { var code: Int32 }
-
-private func contents(of path: String) throws -> [UInt8] {
-    guard let file = unsafe fopen(path, "r") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: Settings.fileBytesMax)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return Array(bytes[..<count])
-}
-
-private func write(_ text: String, to path: String) throws {
-    guard let file = unsafe fopen(path, "w") else { throw Failure(code: errno) }
-    defer { unsafe fclose(file) }
-    guard unsafe fputs(text, file) >= 0 else { throw Failure(code: errno) }
 }

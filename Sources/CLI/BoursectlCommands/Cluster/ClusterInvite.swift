@@ -1,0 +1,119 @@
+// cluster invite; and taking joins, which `cluster init` does too
+
+import ArgumentParser
+import JSON
+import Platform
+import Presentation
+
+struct ClusterInviteCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "invite", abstract: "Makes a token for a host, and waits until it was used.",
+        discussion: """
+            Run it on the first host of the cluster, which has the authority's key. The token is \
+            good for one host and an hour; the one before, if any, is good no more. The host uses \
+            it with `cluster join`, or with `cluster renew` for a new certificate.
+
+            JSON: {"host", "joined"}.
+
+            EXAMPLE
+              sudo boursectl cluster invite b
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: "The host's name in the cluster.") var host: String
+
+    func run() throws {
+        let setup = try ClusterSetup(common, verb: "invite")
+        guard let plan = try setup.plan() else { throw CommandError.noCluster }
+        guard let member = plan.member(host), member != plan.founder else {
+            throw CommandError(
+                "\(host) is no other host of the cluster",
+                repair: "they are \(plan.peer.name) and \(plan.witness.name)", code: .usage)
+        }
+        guard Directory.exists(setup.files.authorityKey) else {
+            throw CommandError(
+                "this host does not have the authority's key",
+                repair: "run it on \(plan.founder.name)")
+        }
+        try ClusterJoins(setup: setup, plan: plan).take(member)
+        common.out.give(
+            ["host": .string(host), "joined": .bool(true)], text: ["\(host) has what it needs."])
+    }
+}
+
+extension CommandError {
+    /// What needs a cluster, and there is none.
+    static var noCluster: CommandError {
+        CommandError(
+            "this host is in no cluster",
+            repair: "begin one on the first host: sudo boursectl cluster init --help")
+    }
+}
+
+/// Invitations and the joins that come by them.
+struct ClusterJoins {
+    let setup: ClusterSetup
+    let plan: ClusterPlan
+
+    /// Invites those of the hosts that have not joined yet, and waits until all have.
+    func takeAll(invite members: [ClusterPlan.Member]) throws {
+        var invitations = try Invitations(file: setup.files.invitations)
+        let missing = members.filter { !invitations.isDone($0.name) }
+        guard !missing.isEmpty else { return }
+        let server = try server()
+        for member in missing { try invite(member, &invitations) }
+        try wait(server, for: missing)
+    }
+
+    /// Invites this host, whether it has joined or not, and waits until it has used its token.
+    func take(_ member: ClusterPlan.Member) throws {
+        var invitations = try Invitations(file: setup.files.invitations)
+        let server = try server()
+        try invite(member, &invitations)
+        try wait(server, for: [member])
+    }
+
+    private func server() throws -> JoinServer {
+        let settings = try CommonOptions.settings(in: setup.configuration)
+        let key = SealKeyFile(settings)
+        return try JoinServer(
+            plan: plan, files: setup.files,
+            gifts: JoinServer.Gifts(
+                journal: try setup.journalIdentity().map { "\($0)" } ?? "",
+                configuration: try TextFile.read(setup.configuration) ?? "",
+                sealKey: key.exists ? try key.bytes() : []))
+    }
+
+    private func invite(
+        _ member: ClusterPlan.Member, _ invitations: inout Invitations
+    ) throws {
+        let now = Clock.realtimeNanos() / 1_000_000_000
+        let (invitation, secret) = Invitation.make(for: member.name, now: now)
+        try invitations.put(invitation)
+        let token = JoinToken(
+            founder: plan.founder.name,
+            place: ClusterPlan.place(plan.founder, plan.ports.join),
+            fingerprint: CertificateAuthority.fingerprint(
+                try CertificateAuthority.certificate(setup.files.authority)), secret: secret)
+        let package = member == plan.witness ? "bourse-witness" : "bourse and bourse-etcd"
+        Terminal.warn(
+            "On \(member.name) (\(member.address)), with the package \(package), within an hour:\n"
+                + "  sudo boursectl cluster join \(token.text) --host \(member.name) "
+                + "--address \(member.address)")
+    }
+
+    private func wait(_ server: JoinServer, for members: [ClusterPlan.Member]) throws {
+        var missing = members.map(\.name)
+        Terminal.warn("Waiting for \(missing.joined(separator: " and ")); Ctrl-C is safe.")
+        while !missing.isEmpty {
+            guard let words = server.serveOne() else { continue }
+            let invitations = try Invitations(file: setup.files.invitations)
+            missing = members.map(\.name).filter { !invitations.isDone($0) }
+            // What a stranger sends must not control this terminal.
+            Terminal.warn(
+                Table.printable(words)
+                    + (missing.isEmpty
+                        ? "" : " Waiting for \(missing.joined(separator: " and "))."))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// etcd by etcdctl(1): what setting up and showing a cluster need of it. Each call has its limit of
+// time, and what does not answer is unknown.
+
+import JSON
+import Platform
+
+/// The members of etcd, asked by etcdctl.
+struct EtcdProgram {
+    /// The keys of a cluster.
+    enum Key {
+        /// Who leads.
+        static let record = "/bourse/record"
+        /// The commit point.
+        static let floor = "/bourse/floor"
+    }
+
+    /// A member's state.
+    struct Health: Hashable {
+        /// Whether it answers a write.
+        var isHealthy: Bool
+        /// Whether it leads; nil: unknown.
+        var isLeader: Bool?
+        /// Size of its data, in bytes.
+        var bytes: Int64?
+        /// Its version.
+        var version: String?
+    }
+
+    /// The members' URLs.
+    let urls: [String]
+    /// The certificates to show.
+    let files: ClusterFiles
+
+    private static let program = "/usr/bin/etcdctl"
+    /// Seconds that a call may take.
+    private static let secondsMax = 3
+
+    /// The members at these URLs.
+    init(urls: [String], files: ClusterFiles) { (self.urls, self.files) = (urls, files) }
+
+    /// Whether one member takes part in writes, by itself: it has a leader and most of the others.
+    func health(_ url: String) -> Health {
+        var health = Health(isHealthy: false)
+        guard (try? run(["endpoint", "health"], [url])) != nil else { return health }
+        health.isHealthy = true
+        guard let text = try? run(["endpoint", "status"], [url]),
+            let status = JSONValue(parsing: text.utf8)?.rows({ $0["Status"] })?.first
+        else { return health }
+        health.version = status["version"]?.text
+        health.bytes = status["dbSize"]?.whole
+        if let own = status["header"]?["member_id"], let leader = status["leader"] {
+            health.isLeader = own == leader
+        }
+        return health
+    }
+
+    /// The value of a key; nil: there is none. Throws where no majority answers.
+    func value(_ key: String) throws(CommandError) -> String? {
+        let text = try run(["get", key, "--print-value-only"], urls, isJSON: false)
+        return text.isEmpty ? nil : String(text.prefix { $0 != "\n" })
+    }
+
+    /// Puts the first record with its floor unless there is a record already; the record that is
+    /// there now.
+    func begin(record: String, floor: String) throws(CommandError) -> String {
+        // Of words in single quotes etcdctl 3.4 keeps one character.
+        let quoted = record.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        let commands = """
+            create("\(Key.record)") = "0"
+
+            put \(Key.record) "\(quoted)"
+            put \(Key.floor) \(floor)
+
+
+
+            """
+        // The answer may be lost with the write done: what counts is what is read behind it.
+        let failure: CommandError?
+        do throws(CommandError) {
+            _ = try run(["txn"], urls, input: commands)
+            failure = nil
+        } catch { failure = error }
+        if let found = try value(Key.record) { return found }
+        throw failure ?? CommandError("etcd took the first record and does not have it")
+    }
+
+    /// Replaces the member at this URL by one that begins empty.
+    func replaceMember(_ name: String, at url: String) throws(CommandError) {
+        let list = try run(["member", "list"], urls, isJSON: false)
+        for line in list.split(separator: "\n") {
+            // ID, state, name, peer URLs, client URLs; one that never started has no name.
+            let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+                .map { $0.drop { $0 == " " } }
+            guard fields.count > 3, fields[3] == url else { continue }
+            _ = try run(["member", "remove", String(fields[0])], urls)
+        }
+        _ = try run(["member", "add", name, "--peer-urls=\(url)"], urls)
+    }
+
+    private func run(
+        _ words: [String], _ endpoints: [String], input: String = "", isJSON: Bool = true
+    ) throws(CommandError) -> String {
+        let options = [
+            "--endpoints=\(endpoints.joined(separator: ","))", "--cacert=\(files.authority)",
+            "--cert=\(files.certificate)", "--key=\(files.key)", "--dial-timeout=2s",
+            "--command-timeout=\(Self.secondsMax)s",
+        ]
+        let done: Program.Result
+        do throws(SystemError) {
+            done = try Program.run(
+                Self.program, words + (isJSON ? ["--write-out=json"] : []) + options,
+                input: Array(input.utf8), secondsMax: Self.secondsMax * 2)
+        } catch {
+            throw CommandError(
+                "etcdctl cannot be run: \(error.reason)", repair: "apt-get install bourse-etcd")
+        }
+        guard done.status == 0 else {
+            throw CommandError("etcd does not answer: \(Self.reason(done.errors))")
+        }
+        return done.output
+    }
+
+    /// The words of an error among etcdctl's lines of log.
+    private static func reason(_ errors: String) -> String {
+        let lines = errors.split(separator: "\n")
+        if let line = lines.last(where: { $0.hasPrefix("Error:") }) {
+            return String(line.dropFirst(7))
+        }
+        return lines.last.map(String.init) ?? "it says nothing"
+    }
+}

@@ -1,0 +1,211 @@
+// Orders, one after the other. Each is refused in silence where it does not bind: the report shows
+// that it is done, and the state that it did not change.
+
+internal import Failover
+internal import Journal
+internal import Link
+internal import Pipeline
+internal import Platform
+internal import Replication
+internal import Terms
+internal import Wire
+
+extension ReplicaLoop {
+    /// Takes the current order further, or the next ones that wait.
+    func obey() {
+        while true {
+            if let order = current {
+                guard continues(order) else { return }
+                current = nil
+                done = (order.run, order.number)
+            }
+            guard !queue.isEmpty else { return }
+            let order = queue.removeFirst()
+            guard order.process == process else { continue }
+            current = order
+            guard order.binds(process, epoch: lead == nil ? client.least : parts.pipeline.epoch)
+            else {
+                note("an order of epoch \(order.epoch) is below the promise: it is not obeyed")
+                finish(order)
+                continue
+            }
+            begin(order)
+        }
+    }
+
+    /// The order is carried out, or was refused.
+    private func finish(_ order: MatchdOrder) {
+        current = nil
+        done = (order.run, order.number)
+    }
+
+    private func begin(_ order: MatchdOrder) {
+        do throws(SinkError) {
+            switch order.action {
+            case .follow(let renews, let isConfirmed, let forced):
+                try follow(order, renews, isConfirmed, forced)
+            case .promise: try promise(order)
+            case .lead(let terms): try lead(order, terms)
+            case .require(let replica): require(replica)
+            case .raise(let from, let attempt): try raise(order, from: from, attempt)
+            case .openLink: openLink()
+            case .holdIntake: if lead == .leading { parts.pipeline.holdIntake(true) }
+            case .resumeIntake: parts.pipeline.holdIntake(false)
+            case .seal: seal()
+            case .end: end(.ordered)
+            }
+        } catch {
+            end(.fault("an order of the agent could not be carried out: \(error)"))
+        }
+    }
+
+    /// Whether an order that was begun is carried out.
+    private func continues(_ order: MatchdOrder) -> Bool {
+        switch order.action {
+        case .promise:
+            // Step 1 of a claim: what came is on disk.
+            return lead != nil || parts.pipeline.durable >= standby.last.sequence
+        case .lead: return leads(order)
+        case .raise:
+            return lead == nil || parts.pipeline.epoch >= order.epoch
+        default: return true
+        }
+    }
+
+    // MARK: Following
+
+    private func follow(
+        _ order: MatchdOrder, _ renews: Bool, _ isConfirmed: Bool, _ forced: ForcedStart?
+    ) throws(SinkError) {
+        if lead != nil {
+            guard lead == .sealed else { return }
+            // All that it wrote is released, so it follows in place.
+            guard !renews, parts.pipeline.durable == parts.pipeline.applied,
+                parts.pipeline.follow()
+            else { end(.ordered) }
+            resign()
+        }
+        if renews {
+            try standby.renew()
+            note("the journal ends before what was released: it is a new replica")
+        }
+        try client.follow(
+            epoch: order.epoch, isConfirmed: isConfirmed, forced: forced,
+            replica: standby.file.replica)
+    }
+
+    /// Leaves all that belongs to a primary.
+    private func resign() {
+        parts.set.followAgain(released: parts.pipeline.released)
+        parts.pipeline.setRole(.standby)
+        standby.reopen()
+        (lead, primary, isLinkOpen) = (nil, nil, false)
+        guard let old = server else { return }
+        server = nil
+        // It takes a moment to end, and an order must not wait for that.
+        do throws(SystemError) {
+            _ = try PinnedThread.start(name: "resign") { old.stop() }
+        } catch {
+            old.stop()
+        }
+    }
+
+    private func promise(_ order: MatchdOrder) throws(SinkError) {
+        guard lead == nil else { return }
+        switch client.status.state {
+        case .following, .promised: try client.promise(order.epoch)
+        default: break
+        }
+    }
+
+    // MARK: Leading
+
+    private func lead(_ order: MatchdOrder, _ terms: LeadTerms) throws(SinkError) {
+        guard lead == nil, client.status.state == .promised else { return }
+        try standby.promise(order.epoch)
+        // Nothing comes in from here on.
+        standby.close()
+        parts.set.begin(epoch: order.epoch, requiring: terms.requirement)
+        let term = TermStart(
+            cause: terms.cause.epochCause,
+            replica: (standby.file.replica.high, standby.file.replica.low),
+            attempt: (terms.attempt.run, terms.attempt.number))
+        let primary = PipelinePrimaryLog(
+            parts, standby.file, process: process, work: work,
+            term: PrimaryTerm(
+                epoch: order.epoch, forced: terms.forced, requirement: terms.requirement))
+        self.primary = primary
+        _ = parts.pipeline.lead(epoch: order.epoch, term, timeoutNanos: 0)
+    }
+
+    /// Whether the term of that order has begun; then the peer may come.
+    private func leads(_ order: MatchdOrder) -> Bool {
+        guard let primary, lead == nil else { return true }
+        guard !parts.pipeline.isFollowing, parts.pipeline.epoch >= order.epoch else { return false }
+        lead = .leading
+        do throws(SystemError) {
+            server = try ReplicationServer(primary, options.primary, note: note)
+        } catch {
+            end(.fault("this host can't listen for its peer: \(error)"))
+        }
+        note("leads epoch \(order.epoch) from record \(parts.pipeline.termStart) on")
+        return true
+    }
+
+    private func require(_ replica: ReplicaID?) {
+        guard lead != nil, let primary else { return }
+        primary.term.requirement = replica
+        if parts.set.require(replica) == nil {
+            note("the gate did not take its new rule in time: it will as soon as it turns")
+        }
+    }
+
+    private func raise(
+        _ order: MatchdOrder, from: UInt32, _ attempt: SwapAttempt
+    ) throws(SinkError) {
+        guard lead != nil, let primary, parts.pipeline.epoch == from else { return }
+        try standby.promise(order.epoch)
+        parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)
+        var term = primary.term
+        (term.epoch, term.sealedEnd) = (order.epoch, 0)
+        primary.term = term
+        lead = .leading
+        parts.pipeline.holdIntake(false)
+        if isLinkOpen { parts.pipeline.setRole(.primary) }
+        let file = standby.file
+        _ = parts.pipeline.raise(
+            epoch: order.epoch,
+            TermStart(
+                cause: .raise, replica: (file.replica.high, file.replica.low),
+                attempt: (attempt.run, attempt.number)), timeoutNanos: 0)
+    }
+
+    private func openLink() {
+        guard lead == .leading else { return }
+        isLinkOpen = true
+        parts.pipeline.setRole(.primary)
+    }
+
+    private func seal() {
+        let pipeline = parts.pipeline
+        guard lead == .leading, let primary, pipeline.isLogHeld,
+            pipeline.released == pipeline.applied
+        else { return }
+        lead = .sealed
+        pipeline.setRole(.sealed)
+        primary.term.sealedEnd = pipeline.applied
+    }
+}
+
+extension ClaimCause {
+    /// As the log names it.
+    fileprivate var epochCause: EpochCause {
+        switch self {
+        case .alone, .restart: .restart
+        case .reaped, .grace, .failover: .failover
+        case .switchover: .switchover
+        case .forced: .forced
+        case .raise: .raise
+        }
+    }
+}

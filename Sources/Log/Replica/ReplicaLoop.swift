@@ -1,0 +1,128 @@
+// The control thread.
+
+internal import Failover
+internal import Journal
+internal import Link
+internal import Pipeline
+internal import Platform
+internal import Replication
+internal import Terms
+
+/// What a process does, and the order that it carries out. One thread uses it.
+final class ReplicaLoop {
+    let parts: ReplicaParts
+    let process: ProcessNumber
+    let options: ReplicaOptions
+    let note: @Sendable (String) -> Void
+    let end: @Sendable (ReplicaEnd) -> Never
+    let socket: ControlSocket
+    let work: WorkWatch
+    let standby: PipelineStandbyLog
+    let client: ReplicationClient
+
+    /// `leading` or `sealed`; nil while it follows, which the client knows more of.
+    var lead: MatchdState?
+    var primary: PipelinePrimaryLog?
+    var server: ReplicationServer?
+    var isLinkOpen = false
+    /// The order that is carried out, and those that wait for it.
+    var current: MatchdOrder?
+    var queue: [MatchdOrder] = []
+    var done: (run: UInt64, number: UInt64) = (0, 0)
+    private var sent: MatchdReport?
+    private var sentAt: Int64 = 0
+
+    /// Orders that wait, at most: an agent sends a few, and waits for its reports.
+    private static let queueMax = 64
+    /// Between two reports.
+    private static let reportNanos: Int64 = 50_000_000
+
+    init(
+        _ parts: ReplicaParts, _ file: ReplicaFile, _ process: ProcessNumber,
+        _ options: ReplicaOptions, _ note: @escaping @Sendable (String) -> Void,
+        _ end: @escaping @Sendable (ReplicaEnd) -> Never
+    ) throws(SystemError) {
+        self.parts = parts
+        self.process = process
+        self.options = options
+        self.note = note
+        self.end = end
+        work = WorkWatch(options.primary.timing)
+        socket = try ControlSocket(options.socket, users: options.agentUsers)
+        standby = PipelineStandbyLog(parts, file, end: end)
+        client = try ReplicationClient(
+            standby,
+            StandbyStart(
+                replica: file.replica, process: process, promise: file.promise,
+                released: parts.released),
+            options.standby, note: note)
+    }
+
+    func run(until stop: StopFlag) {
+        while !stop.isSet {
+            // While an order waits for a disk or for the engine it is looked at often.
+            let (orders, isNewAgent) = socket.receive(milliseconds: current == nil ? 10 : 1)
+            if isNewAgent {
+                queue = []
+                sent = nil
+            }
+            queue += orders
+            if queue.count > Self.queueMax {
+                note("\(queue.count) orders wait, and they are forgotten: is the agent sound?")
+                queue = []
+            }
+            work.look(parts.pipeline.work, at: Clock.monotonicNanos())
+            obey()
+            report()
+        }
+        standby.close()
+        client.stop()
+        server?.stop()
+    }
+
+    // MARK: Reports
+
+    private func report() {
+        let now = Clock.monotonicNanos()
+        let report = reportNow()
+        var shape = report
+        // What changes all the time is no change.
+        (shape.end, shape.durable, shape.commitPoint) = (0, 0, 0)
+        (shape.heardAt, shape.oldestWaiting) = (nil, nil)
+        shape.peer?.echoedAt = nil
+        shape.peer?.matched = 0
+        shape.peer?.waitingSince = nil
+        guard shape != sent || now - sentAt >= Self.reportNanos else { return }
+        (sent, sentAt) = (shape, now)
+        socket.send(report)
+    }
+
+    private func reportNow() -> MatchdReport {
+        let pipeline = parts.pipeline
+        let status = client.status
+        let isPrimary = lead != nil
+        let last = standby.last
+        var report = MatchdReport(
+            process: process, state: lead ?? status.state,
+            epoch: isPrimary ? pipeline.epoch : status.epoch, replica: standby.file.replica,
+            promise: standby.file.promise,
+            end: isPrimary ? pipeline.applied : last.sequence,
+            endEpoch: isPrimary ? pipeline.epoch : last.epoch, durable: pipeline.durable,
+            commitPoint: isPrimary ? pipeline.released : status.position.released)
+        (report.ordersRun, report.ordersDone) = done
+        report.oldestWaiting = work.oldestWaiting
+        report.heardAt = status.heardAt
+        guard isPrimary else {
+            report.isHandedOver = status.isHandedOver
+            return report
+        }
+        report.epochStart = pipeline.termStart
+        report.requirement = parts.set.requirement
+        report.holdsLease = parts.set.holdsLease(
+            at: BootTime(nanos: Clock.monotonicNanos()))
+        report.isLinkOpen = isLinkOpen
+        report.isIntakeHeld = pipeline.isLogHeld
+        report.peer = server?.peer
+        return report
+    }
+}

@@ -1,0 +1,82 @@
+// What a process of a pair is made with.
+
+public import Failover
+public import Journal
+public import Pipeline
+public import Platform
+public import Replication
+
+/// Where a process's orders come from, and where its peer is.
+public struct ReplicaOptions: Sendable {
+    /// The control socket's path. Who may connect: root, this process's user and `agentUsers`.
+    public var socket: String
+    /// The user ids that may send orders as well.
+    public var agentUsers: [UInt32]
+    /// This host as a primary: where it listens for its peer.
+    public var primary: ReplicationOptions
+    /// This host as a standby: where its peer listens.
+    public var standby: ReplicationOptions
+
+    /// These options.
+    public init(
+        socket: String, agentUsers: [UInt32], primary: ReplicationOptions,
+        standby: ReplicationOptions
+    ) {
+        self.socket = socket
+        self.agentUsers = agentUsers
+        self.primary = primary
+        self.standby = standby
+    }
+}
+
+/// What a process of a pair works on.
+public struct ReplicaParts: Sendable {
+    /// The running pipeline, which follows.
+    public var pipeline: Pipeline
+    /// What holds its gate back.
+    public var set: InSyncSet
+    /// Its journal's writer; the pipeline appends.
+    public var writer: JournalWriter
+    /// Where the journal is.
+    public var place: JournalPlace
+    /// Reads the journal.
+    public var history: JournalHistory
+    /// Where the journal ended when the process started.
+    public var last: LogPoint
+    /// That record's time.
+    public var lastTimestamp: Int64
+    /// The last record that was known to be released then.
+    public var released: UInt64
+
+    /// These parts.
+    public init(
+        pipeline: Pipeline, set: InSyncSet, writer: JournalWriter, place: JournalPlace,
+        history: JournalHistory, last: LogPoint, lastTimestamp: Int64, released: UInt64
+    ) {
+        self.pipeline = pipeline
+        self.set = set
+        self.writer = writer
+        self.place = place
+        self.history = history
+        self.last = last
+        self.lastTimestamp = lastTimestamp
+        self.released = released
+    }
+}
+
+extension ProcessNumber {
+    /// The number of this process: one more than the last one that `file` names, durable before it
+    /// is used. A file that is missing or unreadable begins at the time in seconds, which is above
+    /// all counts.
+    public static func next(_ file: String) throws(SystemError) -> ProcessNumber {
+        let bytes = (try? File(file, .read).read(count: 32)) ?? []
+        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        let last = UInt64(text) ?? UInt64(max(0, Clock.realtimeNanos() / 1_000_000_000))
+        let (number, isOver) = last.addingReportingOverflow(1)
+        guard !isOver, number < UInt64(Int64.max) else {
+            throw SystemError(code: 34, operation: "count up", path: file)  // ERANGE
+        }
+        try File.replace(file, with: Array("\(number)\n".utf8), keepsOwner: true)
+        return ProcessNumber(number)
+    }
+}

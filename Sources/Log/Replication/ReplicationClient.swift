@@ -1,0 +1,190 @@
+// The standby's side of replication: one thread, which connects to the primary and takes its log.
+
+public import Failover
+internal import Journal
+public import Pipeline
+public import Platform
+internal import Secrets
+internal import Synchronization
+public import Terms
+
+/// Follows a primary as far as the promise allows: takes records, makes them durable by its log,
+/// acknowledges what is durable and equal, and echoes beacons.
+///
+/// Orders come from another thread. When `promise` has returned, nothing of a term below it is
+/// acknowledged or echoed any more.
+public final class ReplicationClient: Sendable {
+    private let shared: Shared
+    private let log: any StandbyLog
+    private let thread: PinnedThread
+
+    /// What the thread and its owner share.
+    final class Shared: Sendable {
+        let state: Mutex<StandbyState>
+        let isStopping = Atomic<Bool>(false)
+        let isJoined = Atomic<Bool>(false)
+        init(_ state: StandbyState) { self.state = Mutex(state) }
+    }
+
+    /// Waits for the order to follow. `note` gets a line about each connection that failed or
+    /// ended, at most one a second; it comes on the client's thread.
+    public init(
+        _ log: any StandbyLog, _ start: StandbyStart, _ options: ReplicationOptions,
+        note: @escaping @Sendable (String) -> Void
+    ) throws(SystemError) {
+        let shared = Shared(
+            StandbyState(start, durable: log.durable, journalEpoch: log.last.epoch))
+        self.shared = shared
+        self.log = log
+        thread = try PinnedThread.start(name: "follow") {
+            ClientLoop(log, options, shared, note).run()
+        }
+    }
+
+    /// Its state now.
+    public var status: StandbyStatus { shared.state.withLock { $0.status } }
+    /// Whether it is connected to a primary whose term it follows.
+    public var isJoined: Bool { shared.isJoined.load(ordering: .acquiring) }
+    /// The lowest epoch that is not refused.
+    public var least: UInt32 { shared.state.withLock { $0.keeper.least } }
+
+    /// Promises at least `epoch` durably, and follows a primary of that or a later one.
+    /// Unconfirmed, it takes records and neither acknowledges nor echoes. `replica`: the one on its
+    /// disk, which may be new. After `promise` it follows again.
+    public func follow(
+        epoch: UInt32, isConfirmed: Bool, forced: ForcedStart?, replica: ReplicaID
+    ) throws(SinkError) {
+        try change { state throws(SinkError) in
+            try Self.promise(epoch, &state, log)
+            state.follow(isConfirmed: isConfirmed, forced: forced, replica: replica)
+        }
+    }
+
+    /// Stops acknowledging and echoing, then makes the promise of `epoch` durable. Records are
+    /// still taken from a primary of that or a later epoch, whom it then follows.
+    public func promise(_ epoch: UInt32) throws(SinkError) {
+        try change { state throws(SinkError) in
+            state.hold()
+            try Self.promise(epoch, &state, log)
+        }
+    }
+
+    /// Ends the connection and the thread, within about a second. Call it once.
+    public func stop() {
+        shared.isStopping.store(true, ordering: .releasing)
+        log.bell.ring()
+        thread.join()
+    }
+
+    private func change(
+        _ body: (inout StandbyState) throws(SinkError) -> Void
+    ) throws(SinkError) {
+        let result: Result<Void, SinkError> = shared.state.withLock { state in
+            let (promise, replica) = (state.keeper.promise, state.status.replica)
+            defer {
+                let isHeld = state.status.state == .promised
+                if isHeld || promise != state.keeper.promise || replica != state.status.replica {
+                    state.orders += 1
+                }
+            }
+            do throws(SinkError) { return .success(try body(&state)) } catch {
+                return .failure(error)
+            }
+        }
+        log.bell.ring()
+        try result.get()
+    }
+
+    static func promise(
+        _ epoch: UInt32, _ state: inout StandbyState, _ log: any StandbyLog
+    ) throws(SinkError) {
+        if epoch > state.keeper.promise { try log.promise(epoch) }
+        state.promised(epoch)
+    }
+}
+
+/// The client's thread: connects, waits, connects again.
+private final class ClientLoop {
+    private let log: any StandbyLog
+    private let options: ReplicationOptions
+    private let shared: ReplicationClient.Shared
+    private let note: @Sendable (String) -> Void
+    private var pause: Int64
+    private var notedAt: Int64 = .min
+
+    init(
+        _ log: any StandbyLog, _ options: ReplicationOptions, _ shared: ReplicationClient.Shared,
+        _ note: @escaping @Sendable (String) -> Void
+    ) {
+        self.log = log
+        self.options = options
+        self.shared = shared
+        self.note = note
+        pause = options.pauseNanos.lowerBound
+    }
+
+    func run() {
+        while !shared.isStopping.load(ordering: .acquiring) {
+            guard isReady() else {
+                sleep(options.timing.beaconNanos)
+                continue
+            }
+            let began = Clock.monotonicNanos()
+            let end = attempt()
+            shared.isJoined.store(false, ordering: .releasing)
+            if !shared.isStopping.load(ordering: .acquiring) { say(end.words) }
+            if Clock.monotonicNanos() - began > options.pauseNanos.upperBound {
+                pause = options.pauseNanos.lowerBound
+            }
+            sleep(pause)
+            pause = min(pause * 2, options.pauseNanos.upperBound)
+        }
+    }
+
+    /// Whether there is an order to follow, and all that the journal has is durable: only what is
+    /// on disk is offered to a primary.
+    private func isReady() -> Bool {
+        if let failure = log.failure {
+            shared.state.withLock { $0.stop(failure.description) }
+            return false
+        }
+        let durable = log.durable
+        guard durable >= log.last.sequence else { return false }
+        return shared.state.withLock { state in
+            switch state.status.state {
+            case .recovered, .stopped: return false
+            default:
+                state.status.position.sync(durable)
+                return true
+            }
+        }
+    }
+
+    private func attempt() -> ReplicationEnd {
+        do throws(TLSError) {
+            let stream = try TLSStream.connect(
+                to: options.address, files: options.files, expecting: [options.peer],
+                deadline: Clock.monotonicNanos() + options.silenceNanos)
+            let session = StandbySession(
+                ReplicationConnection(stream), log, options, shared)
+            return session.run()
+        } catch { return .tls(error) }
+    }
+
+    /// Sleeps until the bell rings, or for so long.
+    private func sleep(_ nanos: Int64) {
+        log.bell.arm()
+        if !shared.isStopping.load(ordering: .acquiring) {
+            ReplicationWait.wait(
+                [(log.bell.descriptor, ReplicationWait.readable)], nanos: nanos)
+        }
+        log.bell.disarm()
+    }
+
+    private func say(_ line: String) {
+        let now = Clock.monotonicNanos()
+        guard notedAt == .min || now - notedAt >= 1_000_000_000 else { return }
+        notedAt = now
+        note(line)
+    }
+}

@@ -1,0 +1,198 @@
+// One connection between two matchds: a TLS stream with what waits to be sent and what came.
+
+internal import Glibc
+internal import Platform
+internal import Secrets
+
+/// How a connection ended.
+enum ReplicationEnd: Error, Hashable {
+    case tls(TLSError)
+    /// The other side closed it in order.
+    case closed
+    case malformed
+    /// It is to end for this reason, which the other side is sent.
+    case rejected(String)
+    /// It took or sent nothing for too long.
+    case silent
+
+    /// In words for people.
+    var words: String {
+        switch self {
+        case .tls(let error): error.description
+        case .closed: "the peer closed the connection"
+        case .malformed:
+            "what came is no replication frame of version \(ReplicationProtocol.version): run the "
+                + "same release on both hosts"
+        case .rejected(let reason): reason
+        case .silent: "nothing came for too long"
+        }
+    }
+}
+
+/// The stream and its two buffers, both of a fixed size. One thread uses it.
+final class ReplicationConnection {
+    private let stream: TLSStream
+    private var decoder = ReplicationDecoder()
+    /// Made when the first frame is queued: strangers cost nothing before.
+    private var output: [UInt8] = []
+    private var (start, end) = (0, 0)
+    /// What the stream waits for besides what there is to read; events of poll(2).
+    private var waits: Int16 = 0
+    private var isReady = false
+    /// When bytes last came or went, by the monotonic clock.
+    private(set) var movedAt = Clock.monotonicNanos()
+    /// When bytes last came.
+    private(set) var heardAt = Clock.monotonicNanos()
+
+    /// Above this much that waits, no more records are queued: a beacon must not stand behind many.
+    static let queuedMax = 512 << 10
+
+    private static let outputBytes = queuedMax + 4 * ReplicationProtocol.frameBytesMax
+
+    init(_ stream: TLSStream) { self.stream = stream }
+
+    var descriptor: Int32 { stream.descriptor }
+    /// Bytes that wait to be sent.
+    var queued: Int { end - start }
+
+    /// The events of poll(2) to wait for. `reads`: whether more frames are wanted.
+    func events(reads: Bool) -> Int16 {
+        let reading = reads ? Int16(POLLIN) : 0
+        return queued > 0 || !isReady ? reading | max(waits, Int16(POLLIN)) : reading
+    }
+
+    /// Goes on with the handshake; true once it is done.
+    func shakeHands() throws(ReplicationEnd) -> Bool {
+        if isReady { return true }
+        switch try step({ () throws(TLSError) in try stream.handshake() }) {
+        case .done:
+            isReady = true
+            waits = 0
+            return true
+        case .wait(let events): waits = events
+        case .ended: throw .closed
+        }
+        return false
+    }
+
+    /// Queues a frame.
+    func queue(_ frame: ReplicationFrame) throws(ReplicationEnd) {
+        let bytes = frame.bytes()
+        try makeRoom(bytes.count)
+        output.replaceSubrange(end..<end + bytes.count, with: bytes)
+        end += bytes.count
+    }
+
+    /// Queues a frame with what `fill` writes behind it, at most `payloadBytesMax` bytes; nothing
+    /// where that is 0. `fill` gives the count and the frame, once it knows them.
+    func queue(
+        headBytes: Int, _ fill: (UnsafeMutableRawBufferPointer) -> (Int, ReplicationFrame)?
+    ) throws(ReplicationEnd) {
+        try makeRoom(headBytes + ReplicationProtocol.payloadBytesMax)
+        let place = end + headBytes..<end + headBytes + ReplicationProtocol.payloadBytesMax
+        let filled = unsafe output.withUnsafeMutableBytes {
+            unsafe fill(UnsafeMutableRawBufferPointer(rebasing: $0[place]))
+        }
+        guard let (count, frame) = filled, count > 0 else { return }
+        let head = frame.bytes(payload: count)
+        precondition(head.count == headBytes, "the head has its length")
+        output.replaceSubrange(end..<end + headBytes, with: head)
+        end += headBytes + count
+    }
+
+    private func makeRoom(_ count: Int) throws(ReplicationEnd) {
+        if output.isEmpty { output = [UInt8](repeating: 0, count: Self.outputBytes) }
+        if output.count - end >= count { return }
+        unsafe output.withUnsafeMutableBytes { raw in
+            unsafe raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[start..<end]))
+        }
+        (start, end) = (0, end - start)
+        // Only small frames are queued without a look at `queued`: so many means nothing goes out.
+        guard output.count - end >= count else { throw .silent }
+    }
+
+    /// Sends what can be sent now.
+    func flush() throws(ReplicationEnd) {
+        while start < end {
+            let progress = try step { () throws(TLSError) in
+                let result: Result<TLSStream.Progress, TLSError> =
+                    unsafe output.withUnsafeBytes { raw in
+                        do throws(TLSError) {
+                            return .success(
+                                unsafe try stream.write(
+                                    UnsafeRawBufferPointer(rebasing: raw[start..<end])))
+                        } catch { return .failure(error) }
+                    }
+                return try result.get()
+            }
+            switch progress {
+            case .done(let count):
+                start += count
+                movedAt = Clock.monotonicNanos()
+            case .wait(let events):
+                waits = events
+                return
+            case .ended: throw .closed
+            }
+        }
+        (start, end, waits) = (0, 0, 0)
+    }
+
+    /// The next frame that has come, or nil.
+    func next() throws(ReplicationEnd) -> ReplicationDecoder.Item? {
+        while true {
+            do throws(ReplicationDecoder.Failure) {
+                if let item = try decoder.next() { return item }
+            } catch { throw .malformed }
+            let progress = try step { () throws(TLSError) in
+                var result = TLSStream.Progress.ended
+                _ = unsafe try decoder.fill { room throws(TLSError) in
+                    result = unsafe try stream.read(into: room)
+                    if case .done(let count) = result { return count }
+                    return 0
+                }
+                return result
+            }
+            switch progress {
+            case .done:
+                movedAt = Clock.monotonicNanos()
+                heardAt = movedAt
+            case .wait: return nil
+            case .ended: throw .closed
+            }
+        }
+    }
+
+    /// What the frame that came last carries besides.
+    func withTail<R>(
+        _ item: ReplicationDecoder.Item, _ body: (UnsafeRawBufferPointer) -> R
+    ) -> R {
+        unsafe decoder.withTail(item, body)
+    }
+
+    /// Says why this ends, where that can be said at once, and that it ends.
+    func reject(_ reason: String) {
+        guard isReady, (try? queue(.reject(reason))) != nil, (try? flush()) != nil, queued == 0
+        else { return }
+        _ = try? stream.end()
+    }
+
+    private func step(
+        _ body: () throws(TLSError) -> TLSStream.Progress
+    ) throws(ReplicationEnd) -> TLSStream.Progress {
+        do throws(TLSError) { return try body() } catch { throw .tls(error) }
+    }
+}
+
+/// Waits for descriptors: poll(2).
+enum ReplicationWait {
+    /// Waits until one of them has its events, or `nanos` have passed.
+    static func wait(_ entries: [(descriptor: Int32, events: Int16)], nanos: Int64) {
+        var list = entries.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
+        let millis = Int32(clamping: (max(0, nanos) + 999_999) / 1_000_000)
+        _ = unsafe poll(&list, nfds_t(list.count), millis)
+    }
+
+    /// To read.
+    static var readable: Int16 { Int16(POLLIN) }
+}

@@ -1,0 +1,234 @@
+"""Two real matchds that replicate over loopback, each with its gateway, and a scripted agent that
+orders them: what the agent decides is tested elsewhere, here is what its orders come to."""
+import json
+import os
+import secrets
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+from exchange import Exchange, ExchangeFault, free_port
+from journal import Journal, crc32c
+
+HANGS_SECONDS_MAX = 30
+
+
+def await_true(what, check, seconds_max=HANGS_SECONDS_MAX):
+    """Calls until it is true; gives that value."""
+    deadline = time.monotonic() + seconds_max
+    while not (value := check()):
+        if time.monotonic() > deadline:
+            raise ExchangeFault(f"{what}: not within {seconds_max} s")
+        time.sleep(0.005)
+    return value
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def certificates(folder, names):
+    """A certificate authority, and a directory for each host with its certificate and key."""
+    folder.mkdir()
+    ca, key = folder / "ca.crt", folder / "ca.key"
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", "/CN=test authority", "-keyout", key, "-out", ca)
+    for name in names:
+        place = folder / name
+        place.mkdir()
+        shutil.copy(ca, place / "ca.crt")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-subj", f"/CN={name}", "-keyout", place / "host.key", "-out", place / "host.csr")
+        extension = place / "extension"
+        extension.write_text(
+            f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth,clientAuth\n")
+        openssl("x509", "-req", "-in", place / "host.csr", "-CA", ca, "-CAkey", key,
+                "-CAcreateserial", "-days", "2", "-extfile", extension,
+                "-out", place / "host.crt")
+        os.chmod(place / "host.key", 0o600)
+
+
+class Orders:
+    """The agent's end of one matchd's control socket."""
+
+    def __init__(self, exchange):
+        self.path = str(exchange.state / "run" / "control.sock")
+        self.run = secrets.randbits(63)
+        self.number = 0
+        self.socket = None
+        self.buffer = b""
+        self.last = None
+
+    def connect(self):
+        def attempt():
+            end = socket.socket(socket.AF_UNIX)
+            try:
+                end.connect(self.path)
+            except OSError:
+                end.close()
+                return None
+            return end
+
+        self.socket = await_true(f"{self.path} is there", attempt)
+        self.socket.settimeout(HANGS_SECONDS_MAX)
+        self.buffer, self.last = b"", None
+        return self.report()
+
+    def report(self):
+        """The next report; waits for it."""
+        while b"\n" not in self.buffer:
+            got = self.socket.recv(65536)
+            if not got:
+                raise ExchangeFault("matchd closed the control socket")
+            self.buffer += got
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        self.last = json.loads(line)
+        return self.last
+
+    def now(self):
+        """A report of this moment: those that waited to be read are passed over."""
+        self.socket.setblocking(False)
+        try:
+            while got := self.socket.recv(65536):
+                self.buffer += got
+        except BlockingIOError:
+            pass
+        self.socket.settimeout(HANGS_SECONDS_MAX)
+        self.buffer = self.buffer[self.buffer.rfind(b"\n") + 1:]
+        return self.report()
+
+    def until(self, what, check, seconds_max=HANGS_SECONDS_MAX):
+        """Reads reports until one holds; gives it."""
+        deadline = time.monotonic() + seconds_max
+        while not check(report := self.report()):
+            if time.monotonic() > deadline:
+                raise ExchangeFault(f"{what}: not within {seconds_max} s; {report}")
+        return report
+
+    def order(self, action, epoch, waits=True, **members):
+        """Sends an order; gives the first report after it was carried out."""
+        process = (self.last or self.report())["process"]
+        self.number += 1
+        line = {"run": f"{self.run:016x}", "number": self.number, "process": process,
+                "epoch": epoch, "action": action, **members}
+        self.socket.sendall(json.dumps(line).encode() + b"\n")
+        if not waits:
+            return None
+        return self.until(
+            f"{action} is done", lambda report: report["ordersRun"] == f"{self.run:016x}"
+            and report["ordersDone"] == self.number)
+
+    def follow(self, epoch, renews=False, confirmed=True, forced=None):
+        return self.order("follow", epoch, renewsReplica=renews, isConfirmed=confirmed,
+                          forced=forced)
+
+    def lead(self, epoch, requirement=None, cause="alone", forced=None):
+        """Promises, leads and opens the Link, as a claim does."""
+        self.promise_and_lead(epoch, requirement, cause, forced)
+        return self.open(epoch)
+
+    def promise_and_lead(self, epoch, requirement=None, cause="alone", forced=None):
+        report = self.order("promise", epoch)
+        assert report["state"] == "promised" and report["promise"] == epoch
+        report = self.order(
+            "lead", epoch, attempt={"run": f"{self.run:016x}", "number": self.number},
+            requirement=requirement, cause=cause, forced=forced)
+        assert report["state"] == "leading" and report["epoch"] == epoch
+        return report
+
+    def open(self, epoch):
+        """Opens the Link once the term's first record is released."""
+        self.until("the term is released", lambda r: r["commitPoint"] >= r["epochStart"] > 0)
+        return self.order("openLink", epoch)
+
+    def close(self):
+        if self.socket:
+            self.socket.close()
+        self.socket = None
+
+
+class Pair:
+    """Hosts `a` and `b`; b's journal is a copy of a's first record."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        certificates(self.folder / "pki", ("a", "b"))
+        ports = {name: (free_port(), free_port()) for name in ("a", "b")}
+        self.hosts, self.orders = {}, {}
+        for name, peer in (("a", "b"), ("b", "a")):
+            host = Exchange(self.folder / name)
+            if name == "a":
+                host.init()
+            else:
+                self._copy(self.hosts["a"], host)
+            for key, value in {
+                "host": name, "peer": peer, "directory": str(self.folder / "pki" / name),
+                "etcd": "https://127.0.0.1:1 https://127.0.0.1:2 https://127.0.0.1:3",
+                "replication": f"127.0.0.1:{ports[name][0]}",
+                "peer_replication": f"127.0.0.1:{ports[peer][0]}",
+                "agent": f"127.0.0.1:{ports[name][1]}",
+                "peer_agent": f"127.0.0.1:{ports[peer][1]}",
+            }.items():
+                host.set("cluster", key, value)
+            # Both gateways write into one log, each in sessions of its own.
+            host.set("gatewayd", "name", name)
+            self.hosts[name] = host
+            self.orders[name] = Orders(host)
+
+    def _copy(self, a, b):
+        """b as a host that has joined: the same first record, a replica of its own."""
+        b.logs.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(a.state, b.state)
+        text = b.config.read_text().replace(str(a.state), str(b.state))
+        b.config.write_text(text.replace(str(a.port), str(b.port)))
+        replica = bytearray((b.state / "replica").read_bytes())
+        replica[32:48] = secrets.token_bytes(16)
+        replica[124:128] = struct.pack("<I", crc32c(bytes(replica[:124])))
+        (b.state / "replica").write_bytes(bytes(replica))
+
+    def start(self, name):
+        """Starts a matchd, and connects to its control socket; gives its first report."""
+        self.hosts[name].spawn("matchd")
+        return self.orders[name].connect()
+
+    def replica(self, name):
+        return self.orders[name].last["replica"]
+
+    def begin(self):
+        """a leads epoch 2 and requires b, which has all."""
+        a, b = self.orders["a"], self.orders["b"]
+        self.start("a")
+        assert a.last["state"] == "recovered"
+        a.follow(1)
+        a.lead(2)
+        self.start("b")
+        b.follow(2)
+        self.join("a", "b", 2)
+        return a, b
+
+    def join(self, primary, standby, epoch):
+        """The primary requires the standby, once that has all."""
+        leads = self.orders[primary]
+        replica = self.orders[standby].last["replica"]
+        leads.until("the standby has joined and has all", lambda r: r["peer"] is not None
+                    and r["peer"]["replica"] == replica and r["peer"]["matched"] >= r["end"])
+        leads.order("require", epoch, requirement=replica)
+        leads.until("the lease is held", lambda r: r["holdsLease"])
+
+    def matched(self, name, sequence):
+        """Waits until a standby's journal has a record, durable."""
+        return self.orders[name].until(
+            f"{name} has record {sequence}", lambda r: r["durable"] >= sequence)
+
+    def end(self):
+        for orders in self.orders.values():
+            orders.close()
+        for host in self.hosts.values():
+            host.end()
+
+    def records(self, name):
+        """All records of a host's journal, in order."""
+        return [record.data for record in Journal(self.hosts[name].state).records]
