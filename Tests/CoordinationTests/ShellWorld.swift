@@ -54,9 +54,9 @@ final class ShellWorld: @unchecked Sendable {  // Only one test uses it, one ste
             let hosts = pair.hosts.map { host in
                 let status = host.state.withLock { $0.shell }?.status
                 let changes = status?.changes.map(\.text) ?? []
-                return
-                    "\(host.name): \(status?.sentence ?? "off"), \(status?.etcdFault ?? "etcd answers"),"
-                    + " \(changes), \(host.calls)"
+                let sentence = status?.sentence ?? "off"
+                return "\(host.name): \(sentence), \(status?.etcdFault ?? "etcd answers"), "
+                    + "\(changes), \(host.calls.suffix(40))"
             }
             throw EtcdBenchError(description: "\(error); \(hosts.joined(separator: "; "))")
         }
