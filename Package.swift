@@ -125,8 +125,10 @@ let package = Package(
         // Coordination: the record in etcd, and what carries the core's decisions out.
         wing(
             "HA", "Coordination",
-            ["Terms", "JSON", "Failover", .product(name: "NIOSSL", package: "swift-nio-ssl")]
-                + nio),
+            [
+                "Terms", "JSON", "Platform", "Failover", "Control",
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),

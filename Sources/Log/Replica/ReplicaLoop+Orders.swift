@@ -22,6 +22,8 @@ extension ReplicaLoop {
             guard !queue.isEmpty else { return }
             let order = queue.removeFirst()
             guard order.process == process else { continue }
+            // An agent that connects again sends again what it has not seen carried out.
+            if order.run == done.run, order.number <= done.number { continue }
             current = order
             guard order.binds(process, epoch: lead == nil ? client.least : parts.pipeline.epoch)
             else {

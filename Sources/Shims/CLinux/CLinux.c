@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -34,6 +35,22 @@ int bourse_random(void *bytes, size_t count) {
         count -= (size_t)n;
     }
     return 0;
+}
+
+int bourse_peer_process(int socket, int *process) {
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+    int handle = result((int)syscall(SYS_pidfd_open, peer.pid, 0));
+    if (handle < 0) return handle;
+    // The number may be another process's by now; not while this connection is open.
+    struct pollfd entry = {.fd = socket, .events = POLLRDHUP};
+    if (poll(&entry, 1, 0) != 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+        close(handle);
+        return -ESRCH;
+    }
+    *process = peer.pid;
+    return handle;
 }
 
 int bourse_move_pages(void *from, size_t count, void *to) {

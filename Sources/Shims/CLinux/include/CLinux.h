@@ -28,6 +28,10 @@ uint32_t bourse_crc32c_table(uint32_t crc, const void *_Nullable bytes, size_t c
 /// getrandom(2), again after a signal, until `count` bytes are there; 0 or negative errno.
 int bourse_random(void *_Nonnull bytes, size_t count);
 
+/// pidfd_open(2) of the process that listens where this Unix socket is connected to, with its number
+/// in `process`; -ESRCH where the other side has closed the connection.
+int bourse_peer_process(int socket, int *_Nonnull process);
+
 /// mremap(2): moves the pages of a private anonymous mapping over those at `to`; zeros stay behind.
 int bourse_move_pages(void *_Nonnull from, size_t count, void *_Nonnull to);
 

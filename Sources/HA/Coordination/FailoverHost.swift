@@ -1,0 +1,34 @@
+// What the shell drives, so that tests can stand in for it.
+
+public import Failover
+
+/// Where the record is: etcd. Each request is answered once, within bounded time.
+public protocol RecordStore: Sendable {
+    /// Carries out a swap of the record.
+    func swap(_ swap: RecordSwap) async -> EtcdAnswer
+    /// Puts the floor, if the record has the value that it compares.
+    func put(_ floor: FloorPut) async -> EtcdAnswer
+    /// Reads record and floor in one transaction, which also writes a key of `host`.
+    func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading
+}
+
+extension EtcdClient: RecordStore {}
+
+/// What carries the core's decisions out on this host. The shell calls it in the order of
+/// `FailoverEffects`, always from its own thread, which also detects failures: no method waits for
+/// anything, and what it begins is carried out in the order of the calls.
+public protocol FailoverHost: Sendable {
+    /// Removes the service address.
+    func dropAddress()
+    /// Sends an order to matchd.
+    func send(_ order: MatchdOrder)
+    /// Reports to the peer's agent that the process that led this epoch has ended.
+    func reportReaped(epoch: UInt32)
+    /// Adds or renews the service address, which expires by itself.
+    func takeAddress()
+    /// Logs what happened.
+    func log(_ change: FailoverChange)
+    /// Reconciles the wallet's outbox with the log of this epoch; returns when that is done, at
+    /// once where there is no wallet.
+    func reconcileWallet(epoch: UInt32) async
+}

@@ -1,0 +1,182 @@
+// Drives the failover core on one host: gives it what happens and the time, and carries its effects
+// out, in the order of their fields. All of it runs on one thread of its own, so that nothing else
+// in the agent delays it, and no step waits: etcd's answers, the wallet's and matchd's come as
+// events.
+
+public import Failover
+internal import NIOCore
+internal import NIOPosix
+internal import Platform
+internal import Synchronization
+
+/// One host's failover. Any thread may use it.
+public final class FailoverShell: Sendable {
+    private struct State {
+        var core: FailoverCore
+        var status: FailoverStatus
+        var tick: RepeatedTask?
+        var isStopped = false
+    }
+
+    private let settings: FailoverSettings
+    private let store: any RecordStore
+    private let host: any FailoverHost
+    /// The thread of all shells of a process, which is one but in tests. It ends with the process:
+    /// an answer may come at any time.
+    private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop: any EventLoop
+    private let state: NIOLoopBoundBox<State>
+    private let shown: Mutex<FailoverStatus>
+
+    /// A shell that does nothing yet. `run` is random, one for each.
+    public init(
+        _ settings: FailoverSettings, run: UInt64, store: any RecordStore, host: any FailoverHost
+    ) {
+        self.settings = settings
+        self.store = store
+        self.host = host
+        loop = Self.group.next()
+        let status = FailoverStatus(settings, at: Self.now)
+        state = NIOLoopBoundBox.makeBoxSendingValue(
+            State(core: FailoverCore(settings, run: run), status: status), eventLoop: loop)
+        shown = Mutex(status)
+    }
+
+    private static var now: BootTime { BootTime(nanos: Clock.monotonicNanos()) }
+
+    /// Begins: a cycle now, and one in each interval between beacons at least.
+    public func start() {
+        let interval = TimeAmount.nanoseconds(settings.timing.beaconNanos)
+        loop.execute { [self] in
+            guard state.value.tick == nil, !state.value.isStopped else { return }
+            state.value.tick = loop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) {
+                [weak self] _ in _ = self?.step(.tick)
+            }
+        }
+    }
+
+    /// Ends: no effect is carried out after it. What was sent to etcd may still be done. The
+    /// service address expires by itself.
+    public func stop() async {
+        let stopping = loop.submit { [self] in
+            state.value.tick?.cancel()
+            state.value.isStopped = true
+        }
+        try? await stopping.get()
+    }
+
+    /// Takes what happened. Events of one caller are taken in their order.
+    public func take(_ event: FailoverEvent) { loop.execute { [self] in _ = step(event) } }
+
+    /// Gives the core an operator's verb; returns why it is refused, or nil.
+    public func obey(_ verb: FailoverVerb) async -> VerbRefusal? {
+        // It fails only where the thread has ended, and the process with it.
+        try? await loop.submit { [self] in step(.verb(verb)) }.get()
+    }
+
+    /// How things are.
+    public var status: FailoverStatus { shown.withLock { $0 } }
+
+    /// Why matchd gives no reports; nil: it does.
+    func noteControl(_ fault: String?) {
+        loop.preconditionInEventLoop()
+        guard state.value.status.controlFault != fault else { return }
+        state.value.status.controlFault = fault
+        shown.withLock { $0.controlFault = fault }
+    }
+
+    // MARK: One cycle
+
+    func step(_ event: FailoverEvent) -> VerbRefusal? {
+        guard !state.value.isStopped else { return nil }
+        let now = Self.now
+        let effects = state.value.core.step(event, at: now)
+        let changes = note(effects, at: now)
+        carryOut(effects)
+        for change in changes { host.log(change) }
+        return effects.refusal
+    }
+
+    private func carryOut(_ effects: FailoverEffects) {
+        if effects.dropsAddress { host.dropAddress() }
+        for order in effects.orders { host.send(order) }
+        if let epoch = effects.reapedEpoch { host.reportReaped(epoch: epoch) }
+        if let swap = effects.swap {
+            Task { [self] in
+                let answer = await store.swap(swap)
+                take(.swapAnswered(swap.value.attempt, answer.swapAnswer), answer.fault)
+            }
+        }
+        if let floor = effects.floor {
+            Task { [self] in
+                let answer = await store.put(floor)
+                take(.floorAnswered(answer.swapAnswer), answer.fault)
+            }
+        }
+        if let request = effects.read { Task { [self] in await read(request) } }
+        if let epoch = effects.reconcilesWallet {
+            Task { [self] in
+                await host.reconcileWallet(epoch: epoch)
+                take(.walletReconciled(epoch: epoch))
+            }
+        }
+        if effects.takesAddress { host.takeAddress() }
+        if let order = effects.opensLink { host.send(order) }
+    }
+
+    /// Every reading is a transaction that writes, whether the core asks for that or not: none is
+    /// of the past.
+    private func read(_ request: RecordRequest) async {
+        do throws(EtcdError) {
+            let found = try await store.read(by: settings.host, number: request.number)
+            let reading = RecordReading(
+                number: request.number, record: found.record, floor: found.floor)
+            take(.recordRead(reading), nil)
+        } catch {
+            if case .otherCluster = error {
+                let reading = RecordReading(
+                    number: request.number, record: nil, floor: 0, isOwnCluster: false)
+                take(.recordRead(reading), error.description)
+            } else {
+                take(.readFailed(number: request.number), error.description)
+            }
+        }
+    }
+
+    /// Takes etcd's answer.
+    private func take(_ event: FailoverEvent, _ fault: String?) {
+        loop.execute { [self] in
+            state.value.status.etcdFault = fault
+            _ = step(event)
+        }
+    }
+
+    /// Shows where the core stands; returns what has changed.
+    private func note(_ effects: FailoverEffects, at now: BootTime) -> [FailoverChange] {
+        let core = state.value.core
+        var status = state.value.status
+        status.at = now
+        (status.role, status.epoch) = (core.role, core.epoch)
+        status.sentence = effects.explanation.description
+        (status.record, status.floor) = (core.view.record, core.view.floor)
+        (status.report, status.reportedAt) = (core.view.report, core.view.reportedAt)
+        (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)
+        status.answeredAt = core.view.answeredAt
+        let changes = effects.transitions.map { transition in
+            FailoverChange(
+                realtimeNanos: Clock.realtimeNanos(), at: now, transition: transition,
+                epoch: core.epoch, sentence: status.sentence)
+        }
+        for change in changes { status.note(change) }
+        state.value.status = status
+        shown.withLock { $0 = status }
+        return changes
+    }
+}
+
+extension EtcdAnswer {
+    /// Why it is none.
+    fileprivate var fault: String? {
+        if case .unknown(let error) = self { error.description } else { nil }
+    }
+}

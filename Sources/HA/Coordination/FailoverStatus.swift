@@ -1,0 +1,86 @@
+// What the shell shows to operators, to the agent's checks and to other hosts.
+
+public import Failover
+
+/// A change of this host's role, with its reason.
+public struct FailoverChange: Hashable, Sendable {
+    /// When, by the host's clock, nanoseconds since 1970: to show only.
+    public let realtimeNanos: Int64
+    /// When.
+    public let at: BootTime
+    /// What changed.
+    public let transition: FailoverTransition
+    /// The epoch that the host led, or else that its matchd followed, when it had changed.
+    public let epoch: UInt32
+    /// The cycle's sentence.
+    public let sentence: String
+
+    /// The change in one line.
+    public var text: String { "\(transition.rawValue), epoch \(epoch): \(sentence)" }
+}
+
+/// One host's part in primary and standby, at one moment.
+public struct FailoverStatus: Hashable, Sendable {
+    /// Maximum number of changes that are kept.
+    public static var changesMax: Int { 50 }
+
+    /// When this was so.
+    public internal(set) var at: BootTime
+    /// This host.
+    public let host: HostName
+    /// The other one; nil: none.
+    public let peer: HostName?
+    /// This host's role.
+    public internal(set) var role = FailoverRole.starting
+    /// The epoch that it leads, or else that its matchd follows; 0: neither.
+    public internal(set) var epoch: UInt32 = 0
+    /// The last cycle in one sentence.
+    public internal(set) var sentence = FailoverExplanation.recovering.description
+    /// The record, as last known.
+    public internal(set) var record: ClusterRecord?
+    /// The floor, as last known.
+    public internal(set) var floor: UInt64 = 0
+    /// matchd's newest report; nil: it gives none.
+    public internal(set) var report: MatchdReport?
+    /// When that came.
+    public internal(set) var reportedAt: BootTime?
+    /// No claims.
+    public internal(set) var isPaused = false
+    /// The peer is not added until an operator asks.
+    public internal(set) var isPeerOut = false
+    /// When etcd last gave a definite answer.
+    public internal(set) var answeredAt: BootTime?
+    /// Why etcd's last answer was none; nil: it was one.
+    public internal(set) var etcdFault: String?
+    /// Why matchd gives no reports; nil: it does.
+    public internal(set) var controlFault: String?
+    /// The last changes, oldest first.
+    public internal(set) var changes: [FailoverChange] = []
+
+    init(_ settings: FailoverSettings, at: BootTime) {
+        (host, peer, self.at) = (settings.host, settings.peer, at)
+    }
+
+    /// How many records the other side lacks: the standby, as its primary sees it; a standby's own
+    /// disk, of what was released as far as it knows. Nil: not known.
+    public var lagRecords: UInt64? {
+        guard let report else { return nil }
+        if report.isPrimary {
+            return report.peer.map { report.end - min(report.end, $0.matched) }
+        }
+        guard report.heardAt != nil else { return nil }
+        return report.commitPoint - min(report.commitPoint, report.durable)
+    }
+
+    /// Since how long the oldest record waits for the standby's acknowledgement, as its primary
+    /// sees it, ns; 0: none waits. Nil: not known.
+    public var lagNanos: Int64? {
+        guard let report, report.isPrimary, let peer = report.peer else { return nil }
+        return peer.waitingSince.map { max(0, at.since($0)) } ?? 0
+    }
+
+    mutating func note(_ change: FailoverChange) {
+        if changes.count == Self.changesMax { changes.removeFirst() }
+        changes.append(change)
+    }
+}
