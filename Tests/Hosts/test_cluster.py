@@ -265,6 +265,13 @@ def test_the_exchange_lost_nothing(bench, hosts, client):
     a.exec("bourse-matchd", "--check-config", "--config", "/etc/bourse/bourse.toml")
     identity = a.exec("cat", "/etc/bourse/journal.id").stdout
     assert b.exec("cat", "/etc/bourse/journal.id").stdout == identity
+    # It has the journal's first record and is a replica of its own.
+    replicas = [host.exec("od", "-An", "-tx1", "-j16", "-N32", "/var/lib/bourse/replica").stdout
+                .split() for host in (a, b)]
+    assert replicas[0][:16] == replicas[1][:16] and replicas[0][16:] != replicas[1][16:]
+    owner = b.exec("stat", "-c", "%U", "/var/lib/bourse/replica").stdout.strip()
+    assert owner == "bourse-match"
+    b.exec("boursectl", "journal", "verify")
     config = b.exec("cat", "/etc/bourse/bourse.toml").stdout
     assert 'host = "b"' in config and 'peer = "a"' in config and 'name = "gateway/b"' in config
     assert "accounts = 1000\n" in config

@@ -54,19 +54,19 @@ final class CertificateAuthority: Sendable {
         let base = place.path + "/\(name)\(days)"
         let files = TLSFiles(
             authority: certificate, certificate: base + ".crt", key: base + ".key")
-        if Directory.exists(files.ownCertificate) { return files }
+        if Directory.exists(files.certificate) { return files }
         try File.replace(
             base + ".ext",
             with: Array(
                 "subjectAltName=DNS:\(name)\nextendedKeyUsage=serverAuth,clientAuth\n".utf8))
         try openssl([
             "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", files.ownKey, "-out", base + ".csr", "-subj", "/CN=\(name)",
+            "-keyout", files.key, "-out", base + ".csr", "-subj", "/CN=\(name)",
         ])
         try openssl([
             "x509", "-req", "-in", base + ".csr", "-CA", certificate, "-CAkey", key,
             "-CAcreateserial", "-days", "\(days)", "-extfile", base + ".ext", "-out",
-            files.ownCertificate,
+            files.certificate,
         ])
         return files
     }
@@ -77,11 +77,4 @@ final class CertificateAuthority: Sendable {
             throw SystemError(code: EIO, operation: "run openssl", path: result.errors)
         }
     }
-}
-
-extension TLSFiles {
-    /// The certificate's path; a host of these tests has one.
-    var ownCertificate: String { certificate ?? "" }
-    /// The key's path.
-    var ownKey: String { key ?? "" }
 }

@@ -144,7 +144,7 @@ private func words(_ outcome: Outcome) -> String {
         let other = try stranger.issue("beta")
         let own = try authority.issue("beta")
         let mixed = TLSFiles(
-            authority: own.authority, certificate: other.ownCertificate, key: other.ownKey)
+            authority: own.authority, certificate: other.certificate, key: other.key)
         let (server, client) = try meet(server: authority.issue("alpha"), client: mixed)
         #expect(code(server) == 20)
         #expect(words(server).contains("not by this cluster's authority"))
@@ -359,22 +359,22 @@ private func words(_ outcome: Outcome) -> String {
         #expect(
             attempt(
                 TLSFiles(
-                    authority: good.authority, certificate: good.ownCertificate, key: other.ownKey))
-                == .keyMismatch(key: other.ownKey, certificate: good.ownCertificate))
+                    authority: good.authority, certificate: good.certificate, key: other.key))
+                == .keyMismatch(key: other.key, certificate: good.certificate))
         let missing = place.path + "/none"
         for files in [
-            TLSFiles(authority: missing, certificate: good.ownCertificate, key: good.ownKey),
-            TLSFiles(authority: good.authority, certificate: missing, key: good.ownKey),
-            TLSFiles(authority: good.authority, certificate: good.ownCertificate, key: missing),
+            TLSFiles(authority: missing, certificate: good.certificate, key: good.key),
+            TLSFiles(authority: good.authority, certificate: missing, key: good.key),
+            TLSFiles(authority: good.authority, certificate: good.certificate, key: missing),
         ] {
             #expect(attempt(files)?.description.contains(missing) == true)
         }
         let garbage = place.path + "/garbage"
         try File.replace(garbage, with: Array("no PEM".utf8))
         for files in [
-            TLSFiles(authority: garbage, certificate: good.ownCertificate, key: good.ownKey),
-            TLSFiles(authority: good.authority, certificate: garbage, key: good.ownKey),
-            TLSFiles(authority: good.authority, certificate: good.ownCertificate, key: garbage),
+            TLSFiles(authority: garbage, certificate: good.certificate, key: good.key),
+            TLSFiles(authority: good.authority, certificate: garbage, key: good.key),
+            TLSFiles(authority: good.authority, certificate: good.certificate, key: garbage),
         ] {
             guard case .file(garbage, _, _) = attempt(files) else {
                 Issue.record("\(files): \(String(describing: attempt(files)))")
@@ -382,10 +382,10 @@ private func words(_ outcome: Outcome) -> String {
             }
         }
         let open = place.path + "/open"
-        try File.replace(open, with: try File(good.ownKey, .read).read(count: 4096), mode: 0o644)
+        try File.replace(open, with: try File(good.key, .read).read(count: 4096), mode: 0o644)
         #expect(
             attempt(
-                TLSFiles(authority: good.authority, certificate: good.ownCertificate, key: open))
+                TLSFiles(authority: good.authority, certificate: good.certificate, key: open))
                 == .permissions(path: open, mode: 0o644))
     }
 
@@ -395,14 +395,14 @@ private func words(_ outcome: Outcome) -> String {
         let locked = place.path + "/locked"
         let result = try Program.run(
             "/usr/bin/openssl",
-            ["ec", "-in", good.ownKey, "-aes256", "-passout", "pass:word", "-out", locked],
+            ["ec", "-in", good.key, "-aes256", "-passout", "pass:word", "-out", locked],
             secondsMax: 20)
         try #require(result.status == 0)
         #expect(throws: TLSError.self) {
             _ = try TLSStream(
                 dup(0), isServer: false, address: "a",
                 files: TLSFiles(
-                    authority: good.authority, certificate: good.ownCertificate, key: locked),
+                    authority: good.authority, certificate: good.certificate, key: locked),
                 expecting: ["beta"])
         }
     }

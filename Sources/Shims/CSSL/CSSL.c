@@ -115,7 +115,7 @@ void *bourse_tls_context(
         goto failed;
     *step = 1;
     if (SSL_CTX_load_verify_file(context, authority) != 1) goto failed;
-    if (!certificate || !key) return context;
+    if (!*certificate) return context;
     *step = 2;
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) goto failed;
     *step = 3;

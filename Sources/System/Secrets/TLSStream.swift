@@ -9,10 +9,10 @@ internal import Platform
 public struct TLSFiles: Hashable, Sendable {
     /// The cluster's authority: only certificates by it are accepted.
     public let authority: String
-    /// This host's certificate; nil where it has none yet.
-    public let certificate: String?
-    /// Its key, which others than owner and group must not read; nil with the certificate.
-    public let key: String?
+    /// This host's certificate; empty where it has none yet.
+    public let certificate: String
+    /// Its key, which others than owner and group must not read; empty with the certificate.
+    public let key: String
 
     /// These files.
     public init(authority: String, certificate: String, key: String) {
@@ -21,7 +21,7 @@ public struct TLSFiles: Hashable, Sendable {
 
     /// Only the authority: a client that has no certificate, for it joins the cluster.
     public init(authority: String) {
-        (self.authority, certificate, key) = (authority, nil, nil)
+        (self.authority, certificate, key) = (authority, "", "")
     }
 }
 
@@ -76,7 +76,7 @@ public struct TLSFiles: Hashable, Sendable {
         _ descriptor: Int32, _ isServer: Bool, _ address: String, _ files: TLSFiles,
         _ names: [String]
     ) throws(TLSError) {
-        precondition(!isServer || files.certificate != nil, "a server has a certificate")
+        precondition(!isServer || !files.certificate.isEmpty, "a server has a certificate")
         (self.descriptor, self.address, expected) = (descriptor, address, names)
         do throws(TLSError) {
             let context = unsafe try Self.context(files)
@@ -248,16 +248,14 @@ public struct TLSFiles: Hashable, Sendable {
     }
 
     private static func context(_ files: TLSFiles) throws(TLSError) -> UnsafeMutableRawPointer {
+        let (certificate, key) = (files.certificate, files.key)
         let mode: UInt32?
         do throws(SystemError) {
-            for path in [files.authority, files.certificate] {
-                if let path { _ = try File(path, .read) }
+            for path in [files.authority, files.certificate] where !path.isEmpty {
+                _ = try File(path, .read)
             }
-            mode = try files.key.map { path throws(SystemError) in
-                try File(path, .read).permissions()
-            }
+            mode = key.isEmpty ? nil : try File(key, .read).permissions()
         } catch { throw .system(error) }
-        let (certificate, key) = (files.certificate ?? "", files.key ?? "")
         if let mode, mode & 0o007 != 0 { throw .permissions(path: key, mode: mode) }
         var step: Int32 = 0
         var characters = [CChar](repeating: 0, count: 160)

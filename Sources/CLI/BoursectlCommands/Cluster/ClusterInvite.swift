@@ -1,7 +1,9 @@
 // cluster invite; and taking joins, which `cluster init` does too
 
 import ArgumentParser
+import Configuration
 import JSON
+import Journal
 import Platform
 import Presentation
 
@@ -80,6 +82,7 @@ struct ClusterJoins {
             plan: plan, files: setup.files,
             gifts: JoinServer.Gifts(
                 journal: try setup.journalIdentity().map { "\($0)" } ?? "",
+                firstRecord: try Journal.firstRecord(settings.journalDirectory),
                 configuration: try TextFile.read(setup.configuration) ?? "",
                 sealKey: key.exists ? try key.bytes() : []))
     }

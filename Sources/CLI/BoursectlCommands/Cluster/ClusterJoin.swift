@@ -146,7 +146,7 @@ struct ClusterJoinCommand: ParsableCommand {
                     repair: "keep \(key.encrypted) elsewhere, and join again")
             }
         }
-        try setup.beginStandby(identity)
+        try setup.beginStandby(reply.firstRecord)
     }
 
     private func give(_ plan: ClusterPlan, _ own: ClusterPlan.Member) {

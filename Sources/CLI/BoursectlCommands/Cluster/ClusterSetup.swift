@@ -112,21 +112,14 @@ struct ClusterSetup {
         Directory.join(Directory.parent(of: configuration) ?? "/", "journal.id")
     }
 
-    /// Makes the directories of an exchange that a standby fills, and notes which journal it is.
-    func beginStandby(_ identity: JournalIdentity) throws(CommandError) {
+    /// Begins this host's journal as a copy of the first host's; the rest comes by replication.
+    func beginStandby(_ record: [UInt8]) throws(CommandError) {
         let settings = try CommonOptions.settings(in: configuration)
-        let place = JournalPlace(settings)
-        try CommandError.wrapping { () throws(SystemError) in
-            let user = Host.userID(named: ExchangeSetup.journalUser) ?? Host.userID
-            let group = Host.groupID(named: "bourse") ?? 0
-            for path in [settings.state, place.directory, settings.snapshotsDirectory]
-            where !Directory.isDirectory(path) {
-                try Directory.create(path)
-                try File(path, .read).setOwner(user, group: group)
-            }
-        }
-        if try TextFile.read(identityFile) == nil {
-            try TextFile.write("\(identity)\n", to: identityFile, mode: 0o644)
+        var setup = ExchangeSetup(replacesSealKey: false, replacesJournal: false)
+        guard try setup.beginInstalledJournal(settings, copying: record) else {
+            throw CommandError(
+                "the user \(ExchangeSetup.journalUser) does not exist",
+                repair: "install bourse-matchd, then repeat the same command")
         }
     }
 }

@@ -85,6 +85,8 @@ struct JoinReply: Hashable {
     var isAdded = false
     /// The journal's identity; empty for the witness.
     var journal = ""
+    /// The journal's first record; empty for the witness.
+    var firstRecord: [UInt8] = []
     /// The first host's bourse.toml; empty for the witness.
     var configuration = ""
     /// The key that seals API secrets; empty for the witness.
@@ -96,6 +98,7 @@ struct JoinReply: Hashable {
             "certificate": .string(certificate), "plan": plan.json, "time": .number(time),
             "added": .bool(isAdded), "journal": .string(journal),
             "configuration": .string(configuration),
+            "firstRecord": .string(hexadecimal(firstRecord)),
             "sealKey": .string(hexadecimal(sealKey)),
         ]
     }
@@ -109,11 +112,13 @@ struct JoinReply: Hashable {
             let plan = json["plan"].flatMap(ClusterPlan.init), let time = json["time"]?.whole,
             let isAdded = json["added"]?.flag,
             let journal = json["journal"]?.text, let configuration = json["configuration"]?.text,
+            let firstRecord = json["firstRecord"]?.text.flatMap(hexadecimalBytes),
             let sealKey = json["sealKey"]?.text.flatMap(hexadecimalBytes)
         else { return nil }
         self.init(certificate: certificate, plan: plan, time: time)
         (self.isAdded, self.journal) = (isAdded, journal)
-        (self.configuration, self.sealKey) = (configuration, sealKey)
+        (self.firstRecord, self.configuration) = (firstRecord, configuration)
+        self.sealKey = sealKey
     }
 }
 

@@ -11,6 +11,8 @@ struct JoinServer {
     struct Gifts {
         /// The journal's identity.
         var journal: String
+        /// The journal's first record.
+        var firstRecord: [UInt8]
         /// This host's bourse.toml.
         var configuration: String
         /// The key that seals API secrets; empty: there is none.
@@ -152,7 +154,7 @@ struct JoinServer {
         }
         if !isWitness, !request.isRenewal {
             (reply.journal, reply.configuration) = (gifts.journal, gifts.configuration)
-            reply.sealKey = gifts.sealKey
+            (reply.firstRecord, reply.sealKey) = (gifts.firstRecord, gifts.sealKey)
         }
         return reply
     }

@@ -72,14 +72,17 @@ struct ExchangeSetup {
     }
 
     /// Begins the journal as the user of matchd; returns false where that user does not exist.
-    mutating func beginInstalledJournal(_ settings: Settings) throws(CommandError) -> Bool {
+    /// `record`: the first record of another host's journal, of which this one becomes a copy.
+    mutating func beginInstalledJournal(
+        _ settings: Settings, copying record: [UInt8]? = nil
+    ) throws(CommandError) -> Bool {
         guard let user = Host.userID(named: Self.journalUser) else { return false }
         let group = Host.groupID(named: "bourse") ?? 0
         let directories = [
             settings.state, settings.journalDirectory, settings.snapshotsDirectory,
         ]
         for directory in directories { try makeDirectory(directory) }
-        try beginJournal(settings)
+        try beginJournal(settings, copying: record)
         do {
             let place = JournalPlace(settings)
             let segments = try Directory.names(in: place.directory).map {
@@ -94,7 +97,9 @@ struct ExchangeSetup {
     }
 
     /// Begins the journal, or completes one that has begun.
-    mutating func beginJournal(_ settings: Settings) throws(CommandError) {
+    mutating func beginJournal(
+        _ settings: Settings, copying record: [UInt8]? = nil
+    ) throws(CommandError) {
         let place = JournalPlace(settings)
         do {
             let lock: StateLock
@@ -105,12 +110,17 @@ struct ExchangeSetup {
             }
             try makeDirectory(settings.journalDirectory)
             let done = try withExtendedLifetime(lock) { () throws(JournalError) in
-                try Journal.begin(
-                    place, limits: settings.limits,
-                    snapshots: SnapshotStore(directory: settings.snapshotsDirectory),
-                    options: JournalOptions(
-                        segmentBytes: settings.matchd.segmentBytes,
-                        reserveBytes: settings.matchd.reserveBytes), isNew: replacesJournal)
+                let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
+                let options = JournalOptions(
+                    segmentBytes: settings.matchd.segmentBytes,
+                    reserveBytes: settings.matchd.reserveBytes)
+                if let record {
+                    return try Journal.begin(
+                        place, copying: record, snapshots: snapshots, options: options)
+                }
+                return try Journal.begin(
+                    place, limits: settings.limits, snapshots: snapshots, options: options,
+                    isNew: replacesJournal)
             }
             switch done {
             case .begun(let identity): created.append("journal \(identity)")
