@@ -1,26 +1,26 @@
-# Bourse: what a person types. `make help` lists it.
+# Bourse: development targets. `make help` lists them.
 #
-# Everything is built once, in release, in .build: running and testing share it.
+# Everything is built in release in .build, shared by running and testing.
 
 STATE ?= state
 PORT ?=
 CONFIGURATION := release
 BIN := .build/$(CONFIGURATION)
-# How much work the fuzz tests do under `make fuzz`; in `make test` they do a small, fixed part.
+# Iterations of the fuzz tests under `make fuzz`; `make test` runs a small, fixed number.
 FUZZ_ITERATIONS ?= 2000000
 EVENTS ?=
-# How long `make soak` goes on.
+# Duration of `make soak`.
 SOAK_MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test deb bench fuzz soak format clean prerequisites prerequisites-bench \
     prerequisites-test prerequisites-deb
 
-help: ## Show what can be made
+help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  STATE=DIR   where the exchange keeps its state (now: $(STATE))"
-	@echo "  PORT=N      where its API listens on 127.0.0.1 (at first: 8080)"
+	@echo "  STATE=DIR   the state directory of the exchange (now: $(STATE))"
+	@echo "  PORT=N      the API's port on 127.0.0.1 (default: 8080)"
 
 prerequisites:
 	@packaging/local/prerequisites build
@@ -35,7 +35,7 @@ prerequisites-deb:
 	@packaging/local/prerequisites build deb
 
 build: prerequisites ## Build the daemons and boursectl
-	@echo "Building (a first build takes some minutes)"
+	@echo "Building (a first build takes several minutes)"
 	@swift build -c $(CONFIGURATION)
 
 run: build ## Start a standalone exchange here, in the foreground
@@ -50,7 +50,7 @@ deb: prerequisites-deb build ## Build the Debian packages into build/deb
 bench: prerequisites-bench build ## Measure the engine (EVENTS=N), the durable path, the agent
 	@packaging/local/bench $(BIN) $(EVENTS)
 
-fuzz: prerequisites-test ## Run the fuzz tests for long (FUZZ_ITERATIONS=N, BOURSE_SEED=N)
+fuzz: prerequisites-test ## Run the fuzz tests longer (FUZZ_ITERATIONS=N, BOURSE_SEED=N)
 	@swift build -c $(CONFIGURATION) --build-tests
 	@BOURSE_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) \
 	    swift test -c $(CONFIGURATION) --skip-build --disable-xctest --filter '[Ff]uzz'
@@ -61,5 +61,5 @@ soak: prerequisites-test build ## Break disks, files and clocks beneath daemons 
 format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
-clean: ## Remove what was built; the state stays
+clean: ## Remove build products, but not the state
 	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent .hosts build

@@ -1,5 +1,5 @@
-// Goal: what hosts of a cluster exchange and keep means the same on each of them, and what is wrong,
-// old, used or another host's is refused with the way out.
+// Goal: what hosts of a cluster exchange and keep means the same on each of them, and what is
+// wrong, old, used or another host's is refused with the way out.
 
 import BoursectlCommands
 import Configuration

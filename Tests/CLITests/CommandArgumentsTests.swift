@@ -27,7 +27,7 @@ import Testing
         #expect(CommandArguments(typed).parsed == parsed)
     }
 
-    @Test func `finds the form of the result wherever it stands`() {
+    @Test func `finds the form of the result at any place`() {
         #expect(CommandArguments(["--output", "yaml", "status"]).output == "yaml")
         #expect(CommandArguments(["status", "--output=nagios"]).output == "nagios")
         #expect(CommandArguments(["--output", "json", "x", "--output", "text"]).output == "text")

@@ -275,7 +275,7 @@ struct Desk: ~Copyable {
         #expect(names(desk) == ["a", "c", "d"])
     }
 
-    @Test func `a row of order limits stands before the default's, and goes with both zero`() {
+    @Test func `a row of order limits overrides the default's, and two zeros remove it`() {
         var limits = EngineLimits.small
         limits.orderLimits = 2
         var desk = Desk(limits)

@@ -140,7 +140,7 @@ import Wire
         #expect(desk.fault() == nil)
     }
 
-    @Test func `a long fill rests with what is left, and a mass cancel goes on`() {
+    @Test func `a long fill rests with its remainder, and a mass cancel continues`() {
         var desk = Desk(openOrders: 70_010)
         desk.terms(priceMax: 1_000, quantityMax: 100_000)
         for _ in 0..<2_000 { desk.place(1, .sell, .limit, 1, at: 100) }

@@ -45,7 +45,7 @@ import Wire
     }
 
     @Test(arguments: 1...12)
-    func `what a snapshot gives back goes on as if nothing had been`(_ seed: UInt64) {
+    func `an engine from a snapshot continues identically`(_ seed: UInt64) {
         let log = Self.log(seed: seed, steps: 1_500)
         var engine = Engine(limits: seedLimits(seed), keepsEvents: false)
         var other = Engine(limits: seedLimits(seed), keepsEvents: false)

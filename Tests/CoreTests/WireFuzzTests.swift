@@ -22,7 +22,7 @@ import Wire
         "BOURSE_SEED=\(seed) BOURSE_FUZZ_ITERATIONS=1 swift test -c release --filter WireFuzz"
     }
 
-    @Test func `every command is read back as it was written`() {
+    @Test func `every command decodes to what was encoded`() {
         for seed in firstSeed..<firstSeed + UInt64(max(1, rounds / 30)) {
             let samples = WireSamples.random(seed: seed)
             for kind in CommandKind.allCases {
@@ -95,7 +95,7 @@ import Wire
         #expect(rounds < 1_000 || malformed > rounds / 10)
     }
 
-    @Test func `a header is read back as it was written, and not from fewer bytes`() {
+    @Test func `a header decodes to what was encoded, and not from fewer bytes`() {
         for seed in firstSeed..<firstSeed + UInt64(max(1, rounds / 60)) {
             var random = SplitMix64(seed: seed)
             let bytes = (0..<RecordHeader.size).map { _ in

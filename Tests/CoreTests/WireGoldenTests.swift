@@ -69,7 +69,7 @@ import Wire
         }
     }
 
-    @Test func `an order's fields stand where its layout says`() {
+    @Test func `an order's fields have the offsets of its layout`() {
         let place = Place(
             account: AccountID(0x0403_0201), instrument: InstrumentID(0x0605), side: .sell,
             type: .takeProfitLimit, timeInForce: .gtd, selfTradePrevention: .decrement,

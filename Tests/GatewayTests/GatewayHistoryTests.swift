@@ -8,7 +8,7 @@ import Testing
 
 private typealias Exchange = GatewayExchange
 
-@Test func `a damaged history ends the gateway, and the next start writes it anew`() throws {
+@Test func `a damaged history ends the gateway, and the next start rewrites it`() throws {
     let exchange = try Exchange()
     try exchange.startMatching()
     try exchange.startGateway()

@@ -109,7 +109,7 @@ private let symbols = (1...17).map { $0 == 1 ? "BTCUSDT" : "C\($0)USDT" }
         #expect(exchange.faults.all.isEmpty)
     }
 
-    @Test func `markets without a session of their own are traded, and the log says so`() throws {
+    @Test func `markets without their own session are traded, with a log line`() throws {
         var limits = EngineLimits.small
         (limits.instruments, limits.sessions) = (8, 2)
         let symbols = (2...5).map { "C\($0)USDT" }

@@ -251,7 +251,7 @@ private let limit = "type=LIMIT&timeInForce=GTC"
 
     // MARK: What orders carry
 
-    @Test func `a strategy stands in every reply, before and after the end`() throws {
+    @Test func `every reply has the strategy, before and after the order's end`() throws {
         let desk = try Traders(try running())
         let placed = try desk.alice(
             "POST", "order",

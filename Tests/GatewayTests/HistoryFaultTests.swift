@@ -46,7 +46,7 @@ import Testing
         try overwrite(directory.file, at: 0, try bytes(path))
     }
 
-    @Test func `a file from before there were migrations opens as it is, and goes on`() throws {
+    @Test func `a file from before migrations opens unchanged, and continues`() throws {
         let directory = TestDirectory()
         try oldFile(directory)
         var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
@@ -72,7 +72,7 @@ import Testing
         #expect(history.close() == nil)
     }
 
-    @Test func `the file of an older version is written anew, another journal's is not`() throws {
+    @Test func `the file of an older version is rewritten, another journal's is not`() throws {
         let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
         try oldFile(directory)
@@ -96,7 +96,7 @@ import Testing
         return Array(all.prefix(try #require(count >= 0 ? count : nil)))
     }
 
-    @Test func `a file that is no database is kept aside, a few of them, and written anew`() throws
+    @Test func `an invalid file is kept aside, up to a few, and rewritten`() throws
     {
         let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
@@ -118,7 +118,7 @@ import Testing
         #expect(unsafe access(directory.file + ".damaged-3", F_OK) != 0)
     }
 
-    @Test func `a file without its cursor is damaged, and is written anew`() throws {
+    @Test func `a file without its cursor is damaged, and is rewritten`() throws {
         let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
         var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
@@ -135,7 +135,7 @@ import Testing
         #expect(history.close() == nil)
     }
 
-    @Test func `damage that is met later is written anew at the next opening`() throws {
+    @Test func `after damage found later the next opening rewrites the file`() throws {
         let stream = RecordedStream(seed: 3, commands: 400)
         let directory = TestDirectory()
         var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)

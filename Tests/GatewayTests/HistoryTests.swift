@@ -198,7 +198,7 @@ extension History {
         #expect(history.close() == nil)
     }
 
-    @Test func `it goes on behind its cursor, and what is there is not written twice`() throws {
+    @Test func `it continues after its cursor, and writes nothing twice`() throws {
         let stream = RecordedStream(seed: 5, commands: 600)
         let directory = TestDirectory()
         var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)

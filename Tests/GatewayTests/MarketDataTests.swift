@@ -270,7 +270,7 @@ private struct ClientBook {
         #expect(candle.lastTrade == last.id, place)
     }
 
-    @Test func `a day forgets what is older`() {
+    @Test func `a day drops older trades`() {
         var market = Followed()
         func trade(_ market: inout Followed, _ price: Int64, _ quantity: Int64) {
             market.run(TestVenue.limit(TestVenue.alice, .sell, price, quantity))

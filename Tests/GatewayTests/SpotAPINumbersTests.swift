@@ -40,7 +40,7 @@ func `a decimal is read exactly`(text: String, digits: Int128, scale: Int) throw
     "1 ", "1,5", "1.2.3", "١", "123456789012345678901", "1.123456789012345678901",
     "12345678901234567890.12345678901234567891", "--", "1_000",
 ])
-func `what is no decimal is none`(text: String) {
+func `an invalid decimal is refused`(text: String) {
     #expect(DecimalText(text) == nil)
 }
 
@@ -164,7 +164,7 @@ func `a time is in milliseconds or microseconds`(text: String, nanoseconds: Int6
     #expect(NumberParameter.latestTime < Int64.max - 6 * 365 * 86_400_000_000_000)
 }
 
-@Test func `a symbol stands in a list once`() throws {
+@Test func `a symbol appears in a list once`() throws {
     let parameters = try Parameters(query: #"symbols=["BTCUSDT","ETHUSDT","BTCUSDT"]"#)
     do throws(APIError) {
         _ = try parameters.symbols()

@@ -195,7 +195,7 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
     #expect(APIError(amend: .notionalBelowMinimum).code == -1013)
 }
 
-@Test func `a new order's answer says as much as was asked`() throws {
+@Test func `a new order's reply is as detailed as requested`() throws {
     var venue = TestVenue { _, _ in }
     let units = try btcUnits()
     venue.run(TestVenue.limit(TestVenue.bob, .sell, 6_000_000, 100), { _, _ in })

@@ -15,7 +15,7 @@ import Testing
     ("btcusdt@kline_1m", .kline(.minute1)), ("btcusdt@ticker", .ticker),
     ("btcusdt@miniTicker", .miniTicker),
 ])
-func `a stream's name says what it carries`(name: String, kind: StreamKind) throws {
+func `a stream's name determines its content`(name: String, kind: StreamKind) throws {
     let stream = try #require(StreamName(name))
     #expect(stream.symbol.description == "BTCUSDT")
     #expect(stream.kind == kind)
@@ -31,7 +31,7 @@ func `a stream's name says what it carries`(name: String, kind: StreamKind) thro
     "btcusdt@kline_7m", "btcusdt@depth@100ms@x", "btcusdt@", "!all@arr", "btc usdt€@trade",
     "averyveryverylongsymbol@trade",
 ])
-func `an unknown name is none`(name: String) {
+func `an unknown name is not a stream`(name: String) {
     #expect(StreamName(name) == nil)
 }
 

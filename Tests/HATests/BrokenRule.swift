@@ -1,6 +1,6 @@
-/// A rule that is broken on purpose: the simulation must find each. None of them is a switch of the
-/// product: the core's are broken by what the driver tells it or does with its effects, the others
-/// in the small matchd, journal and etcd around it.
+/// A rule that is broken on purpose: the simulation must find each. None is a switch of the
+/// product: the driver breaks the core's rules by its inputs or by its handling of effects, the
+/// others are broken in the small matchd, journal and etcd around it.
 enum BrokenRule: String, CaseIterable {
     case none
     // I1

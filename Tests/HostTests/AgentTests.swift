@@ -314,7 +314,7 @@ final class FakeHelper: Sendable {
         }
     }
 
-    @Test func `the helper is not asked for what is not allowed`() async throws {
+    @Test func `the helper gets no request that is not allowed`() async throws {
         let scratch = try Scratch()
         let helper = try helper(scratch)
         for policy in [ChangePolicy(), ChangePolicy(allowed: ["rps"])] {

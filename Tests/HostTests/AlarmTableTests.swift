@@ -147,7 +147,7 @@ extension CheckKind {
         #expect(history.allSatisfy { $0.state == .critical && $0.value == 95 })
     }
 
-    @Test func `a report comes back as it was`() throws {
+    @Test func `a report decodes to what was encoded`() throws {
         var table = AlarmTable()
         var bad = finding(95)
         bad.fix = .change([.irqAffinity(irq: 24, cpus: CPUSet([0, 2, 3]))])

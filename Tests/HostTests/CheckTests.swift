@@ -26,7 +26,7 @@ import Testing
         #expect(Machine.metal.findings.filter { $0.state != .ok }.map(\.line) == [])
     }
 
-    @Test func `an untuned virtual machine lacks what its table says`() throws {
+    @Test func `an untuned virtual machine has the findings of its table`() throws {
         try expectGolden("vm", .vm)
     }
 

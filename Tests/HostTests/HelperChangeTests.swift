@@ -93,7 +93,7 @@ private final class HostTree {
         "thread-affinity 79 79 0",
         "channels bourse-none 2", "health bourse-none",
     ])
-    func `what is missing or not ours is refused, and nothing changes`(line: String) throws {
+    func `missing or foreign targets are refused, and nothing changes`(line: String) throws {
         let tree = try HostTree(Self.files)
         let request = try #require(HelperRequest(line))
         #expect(throws: HelperError.self) {

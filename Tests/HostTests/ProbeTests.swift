@@ -47,7 +47,7 @@ import Testing
         "/srv/x 1000 250 100 -1\n", "/srv/x +1000 250 100 90\n",
         "/srv/x 1000 250 100 99999999999999999999999\n", "/srv/x\n", "\n", "/srv/x 1 2 3 4 x\n",
     ])
-    func `a line that is cut short or has no numbers says nothing`(line: String) {
+    func `a truncated line or one without numbers is ignored`(line: String) {
         let (finding, row) = space(line, of: "/srv/x")
         #expect(finding?.state == .unknown)
         #expect(row == nil)
@@ -79,7 +79,7 @@ import Testing
         #expect(Mount.holding("/srv", in: []) == nil)
     }
 
-    @Test func `a unit is read as it was written`() {
+    @Test func `a unit decodes to what was encoded`() {
         var unit = UnitStatus(
             "bourse-matchd.service", load: "loaded", active: "active", sub: "running", process: 812)
         (unit.restarts, unit.watchdogMicros, unit.sinceMicros) = (2, 5_000_000, 1_700)

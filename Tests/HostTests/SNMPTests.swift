@@ -11,7 +11,7 @@ import Testing
 @Suite struct MIBViewTests {
     private func id(_ numbers: UInt32...) -> ObjectID { ObjectID(numbers) }
 
-    @Test func `a view finds what is there, and what comes next`() {
+    @Test func `a view finds a value and the next one`() {
         let view = MIBView([
             (id(1, 3, 2), .gauge(2)), (id(1, 3), .gauge(1)), (id(1, 10), .gauge(4)),
             (id(1, 3, 2, 0), .gauge(3)), (id(1, 3), .gauge(9)),
@@ -185,7 +185,7 @@ import Testing
     }
 
     @Test(arguments: [ExchangeRole?.none, .standby])
-    func `a cursor is read as it was written, or not at all`(role: ExchangeRole?) {
+    func `a cursor decodes to what was encoded, or not at all`(role: ExchangeRole?) {
         var cursor = NotificationCursor()
         cursor.sequence = 12
         cursor.role = role

@@ -138,7 +138,7 @@ extension TunePlan {
         #expect(try plan.table == String(contentsOf: path, encoding: .utf8))
     }
 
-    @Test func `what is set right is left alone, and only files are missing`() throws {
+    @Test func `right settings stay, and only files are missing`() throws {
         let tuning = Machine.metal.tuning
         try expectGolden("metal", tuning)
         #expect(tuning.left.allSatisfy { $0.hasPrefix("change /etc/") }, "\(tuning.left)")
@@ -200,7 +200,7 @@ extension TunePlan {
 
     // MARK: The kernel's command line
 
-    @Test func `what stands in grub's file stays there, and what else is isolated stays so`() {
+    @Test func `other arguments in grub's file and other isolated CPUs stay`() {
         var machine = Machine.vm
         machine.now["/sys/devices/system/cpu/nohz_full"] = "\n"
         machine.now["/etc/default/grub"] = Self.grub

@@ -33,7 +33,7 @@ def make_debs():
 
 
 def set_up(host, *keys):
-    """A small exchange, and what else of bourse.toml is set."""
+    """A small exchange, with further keys of bourse.toml set."""
     host.exec("boursectl", "init", "--listen", "0.0.0.0:8080",
               *[word for key in (*SMALL, *keys) for word in ("--set", key)])
     host.exec("sync")
@@ -52,7 +52,7 @@ def main_pids(host):
 
 
 def ctl(host, *words):
-    """What boursectl says as JSON."""
+    """A result of boursectl as JSON."""
     return json.loads(host.exec("boursectl", "--output", "json", *words).stdout)
 
 
@@ -70,7 +70,7 @@ def await_serving(bench, host):
 
 
 def check(host, name):
-    """A check as the agent has it now; None where there is none of the name."""
+    """A check as the agent reports it now, or None."""
     found = host.exec("boursectl", "--output", "json", "check", name, check=False)
     rows = json.loads(found.stdout) if found.stdout.startswith("[") else []
     return next((row for row in rows if row["name"] == name), None)
@@ -137,6 +137,6 @@ class Traders:
                 time.sleep(0.01)
 
     def await_more(self, count=20, seconds_max=20):
-        """Waits until there are more trades by now."""
+        """Waits until there are further trades."""
         wanted = self.trades + count
         await_true(f"{count} more trades", seconds_max, lambda: self.trades >= wanted)

@@ -39,7 +39,7 @@ SHUTDOWN_WITHOUT_LOG_FLUSH = 2
 
 
 def await_true(what, seconds_max, check):
-    """Calls until it is true; a BenchFault when it is not in time."""
+    """Calls until it is true; a BenchFault if that takes too long."""
     deadline = time.monotonic() + seconds_max
     while not check():
         if time.monotonic() > deadline:
@@ -120,7 +120,7 @@ class Bench:
         self.close()
 
     def _sweep(self):
-        """Takes away what killed benches of this checkout left."""
+        """Removes the leftovers of killed benches of this checkout."""
         for folder in (self.base.home / "run").glob("*"):
             with open(folder / "lock", "w") as lock:
                 try:
@@ -426,7 +426,7 @@ class Host:
         return done
 
     def console_tail(self):
-        """The last of what was written before the journal was there."""
+        """The last output before the journal existed."""
         if not self.console.exists():
             return ""
         return self.console.read_text(errors="replace")[-1000:].strip()

@@ -1,4 +1,4 @@
-"""One bench for the suite; what its hosts said is shown beside a test that fails."""
+"""One bench for the suite; a failed test shows the last lines of its hosts' journals."""
 import sys
 from pathlib import Path
 

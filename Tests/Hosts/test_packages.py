@@ -239,7 +239,7 @@ def test_going_back_to_an_older_version_is_refused(bench, host, debs, tmp_path):
     shown = host.exec("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", "bourse-matchd")
     assert shown.stdout == "ii 0.1.0"
     assert main_pids(host) == before
-    host.exec("boursectl", "journal", "rehearse")  # what it tells to do is there
+    host.exec("boursectl", "journal", "rehearse")  # the command that the message names
 
 
 def test_setting_up_again_changes_nothing(host):

@@ -1,5 +1,5 @@
-"""Goal: what befalls a host is seen from another one over SNMPv3, told to a receiver whoever was
-away meanwhile, explained, and put right where the owner allows it, with a way back."""
+"""Goal: faults of a host are visible from another one over SNMPv3, reported to a receiver after any
+outage, explained, and repaired where the owner allows it, with undo."""
 import contextlib
 import functools
 import json
@@ -50,7 +50,7 @@ class Pair:
                    lambda: self.get("bourseAgentAnswers.0") == "1")
 
     def _configure_snmp(self):
-        """As packaging/monitoring/README.md tells owners, and a receiver on the other host."""
+        """As in packaging/monitoring/README.md, with a receiver on the other host."""
         host, monitor = self.host, self.monitor
         users = [f'createUser {name} SHA-256 "{AUTH}" AES "{PRIV}"' for name in
                  ("monitor", "trapper")]
@@ -98,7 +98,7 @@ class Pair:
         return {index: value.strip('"') for index, value in pairs}
 
     def events(self):
-        """What the receiver got of ours, oldest first: values by name."""
+        """Our notifications at the receiver, oldest first: values by name."""
         text = self.monitor.inside(LOG).read_text(errors="replace")
         found = []
         for part in re.findall("sysUpTime.0 = (.*?)\x03", text, re.DOTALL):
@@ -207,9 +207,9 @@ def test_nobody_else_sees_anything(pair, wrong):
     assert "watched" not in community.stdout
 
 
-# --- told ---
+# --- notifications ---
 
-def test_a_daemon_that_is_killed_is_told(pair):
+def test_a_killed_daemon_is_reported(pair):
     name, mark = "unit.state/bourse-auditd.service", pair.mark()
     pair.host.exec("systemctl", "kill", "--signal=KILL", "bourse-auditd")
     raised = pair.await_raised(name, mark)
@@ -254,7 +254,7 @@ def test_what_happens_while_snmpd_is_down_is_told_when_it_is_back(pair):
     for name in ("unit.state/bourse-auditd.service", "disk.space/journal", ENGINE_CHECK):
         pair.await_raised(name, mark, 30)
         pair.await_cleared(name, mark, 30)
-    assert silent == [], "nothing could have been told before"
+    assert silent == [], "no notification could have been sent before"
     numbers = [int(event["bourseEventSequence"]) for event in pair.events()
                if int(event["bourseEventSequence"]) > mark]
     assert numbers == list(range(mark + 1, mark + 1 + len(numbers))), "each once, in order"
@@ -317,7 +317,7 @@ def test_a_hot_thread_is_put_back(pair):
 def test_an_interrupt_is_steered_away(pair, interrupts):
     name = f"cpu.irq-affinity/cpu{HOT}"
     moved = None
-    for path in interrupts:  # one that the driver lets go where it is told
+    for path in interrupts:  # one whose driver allows the move
         with contextlib.suppress(OSError):
             path.write_text(f"{1 - HOT}\n")
             moved = path
@@ -367,7 +367,7 @@ def test_queues_are_as_many_as_declared(pair):
 
 
 def test_a_disk_past_its_mark_is_explained(pair):
-    """Nothing may be deleted for an owner: it is said what can be."""
+    """Nothing is deleted for an owner: the advice says what can be."""
     pair.fill(92)
     found = await_check(pair.host, "disk.space/state", "critical", SLACK)
     said = pair.host.exec("boursectl", "explain", "disk.space/state").stdout
@@ -394,7 +394,7 @@ def test_a_daemon_that_failed_is_started(pair):
 
 
 def test_what_the_owner_does_not_allow_is_not_done(pair):
-    """Deny by default: the policy, another user, the loopback port."""
+    """Denied by default: by the policy, for another user, on the loopback port."""
     host = pair.host
     host.exec("sed", "-i", 's/^allow = .*/allow = "rps"/', "/etc/bourse/bourse.toml")
     host.exec("systemctl", "restart", "bourse-agentd")
@@ -420,7 +420,7 @@ def test_what_the_owner_does_not_allow_is_not_done(pair):
 # --- other gear, and the tuning ---
 
 def test_a_switch_is_read_with_passphrases_that_only_this_host_opens(pair):
-    """The monitor's snmpd stands for a switch: IF-MIB is IF-MIB. As the monitoring page tells."""
+    """The monitor's snmpd acts as a switch (IF-MIB), set up as in packaging/monitoring/README.md."""
     host, monitor = pair.host, pair.monitor
     monitor.write("/var/lib/snmp/snmpd.conf",
                   f'createUser reader SHA-256 "{AUTH}" AES "{PRIV}"\n', mode="600")

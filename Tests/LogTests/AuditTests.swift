@@ -87,7 +87,7 @@ import Wire
         #expect(audited == Array("\(end.sequence)\n".utf8))
     }
 
-    @Test func `it goes on where it ended, not at a later snapshot of matchd's`() throws {
+    @Test func `it resumes where it ended, not at a later snapshot of matchd's`() throws {
         do { try audit().finish() }
         let later = try Self.write(place, snapshot: true)
         #expect(try snapshots == [later.sequence, end.sequence])
@@ -101,7 +101,7 @@ import Wire
         #expect(reports.lines.isEmpty && auditor.snapshot == later.sequence)
     }
 
-    @Test func `where its own snapshot is gone it says so and begins before it`() throws {
+    @Test func `without its own snapshot it reports that and begins earlier`() throws {
         do { try audit().finish() }
         try Directory.remove(
             SnapshotStore(directory: place.path + "/snapshots").path(end.sequence))

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `a death between two commands, or in another boot, suspects nobody`() throws {
+    @Test func `a death between two commands, or in another boot, blames no command`() throws {
         let place = try PipelinePlace()
         let path = place.path + "/matchd.mark"
         for _ in 0..<3 {
@@ -70,7 +70,7 @@ import Testing
         #expect(mark.suspects.isEmpty && mark.line == -5)
     }
 
-    @Test func `what another journal's process left says nothing of this one`() throws {
+    @Test func `the mark of another journal's process is ignored`() throws {
         let place = try PipelinePlace()
         let path = place.path + "/matchd.mark"
         for _ in 0..<2 {

@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a follower that needs a damaged journal is refused, and trading goes on`(
+    func `a follower that needs a damaged journal is refused, and trading continues`(
         _ isBlank: Bool
     ) throws {
         let place = try PipelinePlace()

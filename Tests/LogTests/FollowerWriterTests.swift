@@ -276,7 +276,7 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     }
 }
 
-@Test func `a session that matchd does not know ends what is in flight, and is opened anew`() throws
+@Test func `a session unknown to matchd resolves its flights, and is reopened`() throws
 {
     var log = FakeLog()
     var writer = try opened(&log)

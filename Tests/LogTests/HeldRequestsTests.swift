@@ -14,7 +14,7 @@ private func request(
 }
 
 @Suite struct HeldRequestsTests {
-    @Test func `each session goes on in order when it may, and waits alone when it may not`() {
+    @Test func `each session proceeds in order when it may, and waits alone when it may not`() {
         var held = HeldRequests()
         for number in 1...4 {
             for session in [UInt32(1), 2, 3] {
@@ -48,7 +48,7 @@ private func request(
         #expect(freed == [10] && held.isEmpty && held.bytes == 0)
     }
 
-    @Test func `a session that goes on and gets more meanwhile keeps its order and its count`() {
+    @Test func `a session that proceeds and gets more meanwhile keeps its order and its count`() {
         var held = HeldRequests()
         var (appended, taken) = (UInt8(0), UInt8(0))
         for _ in 0..<50 {

@@ -107,7 +107,7 @@ import Wire
         #expect(!isFault(ENOSPC, "write") && !isFault(EIO, "read") && !isFault(EACCES, "open"))
     }
 
-    @Test func `a fault of the disk says itself that only an operator can help`() throws {
+    @Test func `a disk fault needs an operator`() throws {
         func error(_ code: Int32, _ operation: String) -> JournalError {
             .system(SystemError(code: code, operation: operation, path: "x"))
         }
@@ -136,7 +136,7 @@ import Wire
         return (state, writer)
     }
 
-    @Test func `a cut goes on with another branch in a higher epoch`() throws {
+    @Test func `after a cut another branch continues in a higher epoch`() throws {
         let (state, writer) = try Self.place()
         try writer.cut(after: 1_200, reason: "the primary's log differs")
         #expect(writer.lastSequence == 1_200)
@@ -278,7 +278,7 @@ import Wire
             } != nil)
     }
 
-    @Test func `a reader that was held back sees what stands in place of what was cut`() throws {
+    @Test func `a reader that was held back sees the records that replaced cut ones`() throws {
         let state = try JournalState()
         try state.begin()
         let writer = try state.writer()
@@ -387,7 +387,7 @@ import Wire
         }
     }
 
-    @Test func `the replica file stands as it is drawn, and is never half there`() throws {
+    @Test func `the replica file has the documented layout, and is replaced atomically`() throws {
         let state = try JournalState()
         let path = state.place.replicaFile
         #expect(try ReplicaFile(path) == nil)

@@ -78,7 +78,7 @@ import Wire
         #expect(written == bytes)
     }
 
-    @Test func `the header block stands as it is drawn`() throws {
+    @Test func `the header block has the documented layout`() throws {
         let lab = try JournalLab()
         try lab.write(JournalSample(3))
         let bytes = try lab.scratch.bytes(lab.scratch.segment(1))

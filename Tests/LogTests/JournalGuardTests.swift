@@ -463,7 +463,7 @@ struct JournalState {
         #expect(journalError { try state.begin() } != nil)
     }
 
-    @Test func `an accepted loss goes on from the last good record, and keeps the rest`() throws {
+    @Test func `an accepted loss continues from the last good record, and keeps the rest`() throws {
         let (state, _, _) = try Self.several()
         let newest = try #require(try state.segments().last)
         let path = state.journal + "/" + newest

@@ -75,7 +75,7 @@ import Wire
         }
     }
 
-    @Test func `a segment under another name says nothing of what is good`() throws {
+    @Test func `a segment under another name does not count`() throws {
         let (state, _, last) = try JournalLossTests.several()
         let good = try state.image()
         let firsts = try Self.firsts(state)

@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test(arguments: [ENOSPC, EROFS, EACCES, ENOENT, EMFILE, EDQUOT, EIO, EADDRINUSE])
-    func `an error says what failed, where, why and what to do`(code: Int32) {
+    func `an error names what failed, where, why and what to do`(code: Int32) {
         let error = SystemError(code: code, operation: "write", path: "/state/x")
         #expect(error.description.hasPrefix("cannot write /state/x: "))
         #expect(!error.advice.isEmpty)
@@ -180,7 +180,7 @@ private final class ManagerSocket {
 }
 
 @Suite(.serialized) struct WorkProgressTests {
-    @Test func `work that moves has its time extended by time, and work that stands has not`()
+    @Test func `the timeout is extended for work that progresses, not for stalled work`()
         async
     {
         // In a process of its own: what others report would come to the same manager.

@@ -66,7 +66,7 @@ import Wire
         #expect(recovered.cut == nil)
     }
 
-    @Test func `a missing directory says what to do`() throws {
+    @Test func `a missing directory is reported with advice`() throws {
         let lab = try JournalLab()
         let error = journalError {
             _ = try Journal.recover(directory: lab.scratch.file("nowhere"))

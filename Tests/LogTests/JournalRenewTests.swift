@@ -7,7 +7,7 @@ import Platform
 import Testing
 
 @Suite struct JournalRenewTests {
-    @Test func `the identity outside is made anew by init, and that it is missing is said`() throws
+    @Test func `a missing identity outside is reported, and renewed by init`() throws
     {
         let (state, _, _) = try JournalLossTests.several()
         #expect(try state.open().notes.isEmpty)
@@ -21,7 +21,7 @@ import Testing
         #expect(try state.open().notes.isEmpty)
     }
 
-    @Test func `a guard that is missing or damaged is made anew only by an operator's word`()
+    @Test func `a missing or damaged guard is renewed only by an operator`()
         throws
     {
         let (state, _, last) = try JournalLossTests.several()

@@ -35,7 +35,7 @@ import Wire
         #expect(!Directory.exists(lab.scratch.file("recovery.mark")))
     }
 
-    @Test func `a replay goes on from the newest snapshot that is whole`() throws {
+    @Test func `a replay starts from the newest whole snapshot`() throws {
         let (lab, snapshots) = try Self.place()
         let sample = JournalSample(1500)
         try lab.write(sample, batch: 10)
@@ -113,7 +113,7 @@ import Wire
         #expect(error == .diverged(sequence: 72))
     }
 
-    @Test func `recovery that dies twice at one record names it, and goes on when it is voided`()
+    @Test func `recovery that dies twice at one record names it, and continues once it is voided`()
         async throws
     {
         let (lab, snapshots) = try Self.place()

@@ -313,7 +313,7 @@ final class JournalDisk {
         #expect(recovered.lastSequence == UInt64(durable))
     }
 
-    @Test func `a disk without room for the first segment says so`() throws {
+    @Test func `a disk without room for the first segment is reported`() throws {
         let disk = try JournalDisk(bytes: 32 << 10)
         let writer = try JournalWriter(
             recovered: Journal.recover(directory: disk.path), options: JournalLab.options)
@@ -323,7 +323,7 @@ final class JournalDisk {
         #expect(writer.isBelowReserve)
     }
 
-    @Test func `a read-only disk says so and is left as it is`() throws {
+    @Test func `a read-only disk is reported and left unchanged`() throws {
         let disk = try JournalDisk(bytes: 1 << 20)
         try Self.write(JournalSample(30), disk.path)
         try disk.makeReadOnly()

@@ -47,7 +47,7 @@ import Testing
         #expect(samples[1][.priorWritten] == later + 11 && samples[1][.priorSynced] == later + 12)
     }
 
-    @Test func `what nobody releases is not waited for, and the file holds the last ones`() throws {
+    @Test func `unreleased samples are not awaited, and the file holds the last ones`() throws {
         let scratch = try JournalScratch()
         let path = scratch.file("trace")
         let trace = try LatencyTrace(path)
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func `a file that is none is refused`() throws {
+    @Test func `a file that is not a trace is refused`() throws {
         let scratch = try JournalScratch()
         try scratch.put([1, 2, 3], scratch.file("trace"))
         #expect(throws: SystemError.self) { try LatencyTrace.read(scratch.file("trace")) }

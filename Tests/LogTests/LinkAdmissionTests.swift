@@ -14,7 +14,7 @@ private func seat(
 }
 
 @Suite struct LinkAdmissionTests {
-    @Test func `an operator gets in whoever has filled the connections`() {
+    @Test func `an operator gets a connection even when all are in use`() {
         for filler in [
             seat(.observer), seat(.observer, idle: 0, follows: true), seat(.gateway),
             seat(.wallet), seat(.operator), seat(.operator, idle: 0, ready: false),
@@ -28,7 +28,7 @@ private func seat(
         }
     }
 
-    @Test func `what is in use gives way to nobody of its rank`() {
+    @Test func `a connection in use is not closed for one of equal rank`() {
         for role in [LinkRole.gateway, .wallet, .operator] {
             for filler in [seat(role, idle: 0), seat(role, follows: true)] {
                 let seats: [LinkSeat?] = Array(repeating: filler, count: 64)

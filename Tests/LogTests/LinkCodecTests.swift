@@ -128,7 +128,7 @@ private func hexByte(_ value: UInt8) -> String { hexText([value]) }
     #expect(numbers == Array(1...2000) + [1])
 }
 
-@Test func `what is no frame is refused, and says so`() throws {
+@Test func `invalid frames are refused with a reason`() throws {
     let bad: [[UInt8]] = [
         Array("GET / HTTP/1.1\r\n\r\n".utf8),
         [UInt8](repeating: 0, count: 64),

@@ -112,7 +112,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a flood of connections holds nobody up who is inside`() throws {
+    @Test func `a flood of connections does not delay existing ones`() throws {
         let running = try Self.running()
         let port = running.listeners[1].port
         var desk = try TestDesk(try running.connect(), "desk")
@@ -141,7 +141,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `who asks and never reads is read no further, and holds nobody up`() throws {
+    @Test func `a client that never reads is read no further, and delays nobody`() throws {
         let running = try Self.running()
         var desk = try TestDesk(try running.connect(), "desk")
         try desk.prepare()

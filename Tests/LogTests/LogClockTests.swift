@@ -101,7 +101,7 @@ private struct Host {
         }
     }
 
-    @Test func `a restart in one boot goes on along the line, whatever the host's clock says`() {
+    @Test func `a restart in one boot continues along the line, whatever the host's clock shows`() {
         for wrong in [0, hour, -hour] {
             var host = Host()
             var clock = LogClock(

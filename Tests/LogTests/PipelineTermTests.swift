@@ -71,7 +71,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a sender that falls behind loses its place and holds nobody up`() throws {
+    @Test func `a sender that falls behind loses its place and delays nobody`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let client = try running.connect()
         var desk = try TestDesk(client, "desk")
@@ -373,7 +373,7 @@ import Wire
         }
     }
 
-    @Test func `one that is no primary takes no commands and says where they belong`() throws {
+    @Test func `a matchd that is not primary refuses commands and names the primary`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         var desk = try TestDesk(running.connect(), "desk")
         try desk.prepare()

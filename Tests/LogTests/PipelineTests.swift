@@ -86,7 +86,7 @@ import Wire
         try running.stop()
     }
 
-    @Test func `a quiet journal says that all of it is released`() throws {
+    @Test func `a quiet journal's last mark shows that all of it is released`() throws {
         let place = try PipelinePlace()
         let running = try RunningPipeline(place)
         let client = try running.connect()
@@ -254,7 +254,7 @@ import Wire
         try second.stop()
     }
 
-    @Test func `a follower that reads slowly loses nothing and holds nobody up`() throws {
+    @Test func `a follower that reads slowly loses nothing and delays nobody`() throws {
         let running = try RunningPipeline(try PipelinePlace())
         let slow = try running.connect("slow", wantsAcks: false)
         var follower = Follower(slow.welcome)

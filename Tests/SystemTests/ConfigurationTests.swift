@@ -344,7 +344,7 @@ private func problems(_ text: String) -> [String] {
         #expect(try settings("matchd.cpu = 7\nmatchd . idle = 'yield'").matchd.cpu == 7)
     }
 
-    @Test func `a file that is not there says what to do`() {
+    @Test func `a missing file is reported with advice`() {
         let missing = #expect(throws: SettingsError.self) {
             try Settings.load(path: "/nowhere/at all/bourse.toml")
         }

@@ -28,7 +28,7 @@ import Testing
         #expect(try Directory.names(in: place.path) == ["a"])
     }
 
-    @Test func `after an error the old file stands alone`() throws {
+    @Test func `after an error only the old file remains`() throws {
         try File.replace(path, with: Array("old".utf8))
         #expect(throws: SystemError.full("write", "b")) {
             try File.replace(path) { file throws(SystemError) in
@@ -74,7 +74,7 @@ import Testing
 }
 
 @Suite struct InterruptTests {
-    @Test func `a call that a signal interrupts is made again`() {
+    @Test func `an interrupted call is repeated`() {
         var calls = 0
         let result = retryingInterrupts { () -> Int in
             calls += 1
@@ -84,7 +84,7 @@ import Testing
         #expect(result == 5 && calls == 3)
     }
 
-    @Test func `a call that fails otherwise is not`() {
+    @Test func `a call with another error is not repeated`() {
         var calls = 0
         let result = retryingInterrupts { () -> Int32 in
             calls += 1
@@ -137,7 +137,7 @@ import Testing
         for descriptor in clients + [listener] { close(descriptor) }
     }
 
-    @Test func `a socket that is missing is said to be`() {
+    @Test func `a missing socket is reported`() {
         let path = Directory.join(place.path, "none/s.sock")
         #expect(throws: SystemError(code: ENOENT, operation: "connect to", path: path)) {
             try UnixSocket.connect(path)

@@ -236,6 +236,7 @@ enum TidyRules {
             #/
             func\shash\(into | func\sencode\(into | init\(from | static\sfunc\s(?:==|<)
             | func\s(?:run|validate|next|makeIterator)\(\) | var\sdescription:\sString
+            | static\svar\skind:\sCommandKind
             | func\s(?:channel\w+|handler\w+|write|read|flush|errorCaught)\(context
             | func\suserInboundEventTriggered\(context
             /#

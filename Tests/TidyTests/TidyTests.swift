@@ -89,7 +89,7 @@ private func expectNone(_ found: [String]) {
             TidyRules.unnamedTests(tree.swift("Tests/").filter { !$0.path.contains("Tidy") }))
     }
 
-    @Test func `the version stands in one place, and is the packages'`() throws {
+    @Test func `the version is in one place, and is the packages'`() throws {
         let changelog = try #require(
             tree.files.first { $0.path == "packaging/debian/changelog" }?.lines.first)
         let version = try #require(changelog.firstMatch(of: /^bourse \(([^)]+)\)/)?.output.1)
@@ -131,7 +131,7 @@ private func expectNone(_ found: [String]) {
         }
     }
 
-    @Test func `a type's name that stands twice is seen`() {
+    @Test func `a duplicate type name is found`() {
         let one = file("public struct A {}\n    struct B {}", at: "Sources/Log/Link/A.swift")
         let other = file("@frozen enum A {\n    struct B {}", at: "Sources/Core/Wire/A.swift")
         #expect(TidyRules.ambiguous(one + other).count == 1)

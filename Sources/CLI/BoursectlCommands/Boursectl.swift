@@ -15,8 +15,7 @@ public enum BoursectlProcess {
 
 struct BoursectlCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "boursectl",
-        abstract: "Administers a Bourse exchange.",
+        commandName: "boursectl", abstract: "Administers a Bourse exchange.",
         discussion: """
             --config FILE or --state DIR, before or after the command's name, selects the \
             exchange; the default is $BOURSE_CONFIG, then /etc/bourse/bourse.toml. With --output \
@@ -48,9 +47,7 @@ struct BoursectlCommand: ParsableCommand {
               check: 0 ok   1 warning   2 critical   3 unknown
               64 usage error   76 the journal needs an operator (init)
               78 configuration error
-            """,
-        version: Version.text,
-        subcommands: [],
+            """, version: Version.text, subcommands: [],
         groupedSubcommands: [
             CommandGroup(
                 name: "Set up",
@@ -68,8 +65,7 @@ struct BoursectlCommand: ParsableCommand {
                 name: "Accounts",
                 subcommands: [
                     AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
-                    DebitCommand.self,
-                    OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
+                    DebitCommand.self, OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
             CommandGroup(name: "Two hosts and a witness", subcommands: [ClusterGroup.self]),
             CommandGroup(

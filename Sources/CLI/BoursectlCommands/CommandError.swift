@@ -68,8 +68,7 @@ extension CommandError {
         case .closed, .timedOut:
             self.init(
                 "\(error)", repair: "nothing was done; matchd may be starting or stopping: retry")
-        default:
-            self.init("\(error)")
+        default: self.init("\(error)")
         }
     }
 

@@ -48,17 +48,13 @@ struct CommonOptions: ParsableArguments {
     }
 
     /// The settings of the exchange.
-    func settings() throws(CommandError) -> Settings {
-        try Self.settings(in: configurationFile())
-    }
+    func settings() throws(CommandError) -> Settings { try Self.settings(in: configurationFile()) }
 
     /// The settings in a file.
     static func settings(in file: String) throws(CommandError) -> Settings {
         do {
             return try Settings.load(path: file)
-        } catch {
-            throw CommandError("\(error)", code: .configuration)
-        }
+        } catch { throw CommandError("\(error)", code: .configuration) }
     }
 
     /// The exchange itself.
@@ -75,8 +71,7 @@ extension DecimalNumber: ExpressibleByArgument {
 struct RepeatOptions: ParsableArguments {
     @Option(
         name: [.customShort("w"), .customLong("watch")],
-        help: ArgumentHelp(
-            "Repeat every so many seconds, until Ctrl-C.", valueName: "seconds"))
+        help: ArgumentHelp("Repeat every so many seconds, until Ctrl-C.", valueName: "seconds"))
     var seconds: Int?
 
     func validate() throws {

@@ -46,9 +46,7 @@ struct Exchange {
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
             throw LinkError.timedOut
-        } catch {
-            throw CommandError(error)
-        }
+        } catch { throw CommandError(error) }
     }
 
     /// A session that takes an operator's commands.

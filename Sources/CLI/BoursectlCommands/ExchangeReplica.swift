@@ -19,9 +19,7 @@ final class ExchangeReplica {
     init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
 
     /// The state.
-    var engine: Engine {
-        _read { yield follower.engine }
-    }
+    var engine: Engine { _read { yield follower.engine } }
 
     /// The frame that subscribes it to the log.
     var subscription: LinkFrame { follower.subscription }

@@ -49,8 +49,7 @@ final class OperatorSession {
         guard let name = Text40("\(LinkProtocol.operatorPrefix)\(name)") else {
             preconditionFailure("an operator's name fits the session's")
         }
-        self.exchange = exchange
-        self.name = name
+        (self.exchange, self.name) = (exchange, name)
         client = try exchange.connect(name)
         replica = ExchangeReplica(client.welcome)
         writer = WriterSession(name: name, capacity: 16)
@@ -160,9 +159,7 @@ final class OperatorSession {
             do throws(LinkError) {
                 if !out.isEmpty { try client.send(&out) }
                 if let frame = try client.receive(timeoutNanos: 200_000_000) { try take(frame) }
-            } catch {
-                try reconnect(after: error, until: deadline)
-            }
+            } catch { try reconnect(after: error, until: deadline) }
         }
     }
 
@@ -179,9 +176,7 @@ final class OperatorSession {
                     resolve(resolved, sequence: header.sequence)
                 }
             }
-        } catch {
-            throw .refused(LinkRefusal(.malformed, "\(error)"))
-        }
+        } catch { throw .refused(LinkRefusal(.malformed, "\(error)")) }
     }
 
     private func resolve(_ resolved: WriterSession<Int>.Resolved, sequence: UInt64) {
@@ -221,9 +216,7 @@ final class OperatorSession {
         }
         do {
             try replica.reconnected(client.welcome)
-        } catch {
-            throw CommandError("\(error)")
-        }
+        } catch { throw CommandError("\(error)") }
         greet()
     }
 

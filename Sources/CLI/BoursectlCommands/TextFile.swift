@@ -23,11 +23,8 @@ enum TextFile {
     /// All of standard input.
     static func readStandardInput() throws(CommandError) -> String {
         let name = "standard input"
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try File.readToEnd(STDIN_FILENO, path: name, bytesMax: bytesMax)
-        } catch {
-            throw CommandError(error)
+        let bytes = try CommandError.wrapping { () throws(SystemError) in
+            try File.readToEnd(STDIN_FILENO, path: name, bytesMax: bytesMax)
         }
         return try text(bytes, name)
     }
@@ -42,12 +39,10 @@ enum TextFile {
 
     /// Replaces a file, whole or not at all, and on disk when this returns.
     static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws(CommandError) {
-        do throws(SystemError) {
+        try CommandError.wrapping { () throws(SystemError) in
             // Two operators may write one file at a time.
             let aside = "\(path).new.\(getpid())"
             try File.replace(path, with: Array(text.utf8), mode: mode, aside: aside)
-        } catch {
-            throw CommandError(error)
         }
     }
 }

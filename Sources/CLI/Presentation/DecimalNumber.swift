@@ -40,8 +40,7 @@ package struct DecimalNumber: Hashable, Sendable {
                 count += 1
                 if sawPoint { scale += 1 }
                 guard count <= Self.digitsMax else { return nil }
-            default:
-                return nil
+            default: return nil
             }
             last = byte
         }
@@ -108,12 +107,8 @@ extension DecimalNumber {
     ///
     /// A bare number is rejected: some would mean a percentage and others a fraction.
     package static func rate(_ text: some StringProtocol, scale: Int) -> Int128? {
-        if text.hasSuffix("%") {
-            return DecimalNumber(text.dropLast())?.units(scale: scale - 2)
-        }
-        if text.hasSuffix("bp") {
-            return DecimalNumber(text.dropLast(2))?.units(scale: scale - 4)
-        }
+        if text.hasSuffix("%") { return DecimalNumber(text.dropLast())?.units(scale: scale - 2) }
+        if text.hasSuffix("bp") { return DecimalNumber(text.dropLast(2))?.units(scale: scale - 4) }
         return nil
     }
 

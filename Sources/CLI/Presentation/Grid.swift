@@ -20,11 +20,8 @@ package struct Grid: Hashable, Sendable {
     package init(
         tickMantissa: Int64, tickScale: UInt8, lotUnits: Int64, baseScale: UInt8, quoteScale: UInt8
     ) {
-        self.tickMantissa = tickMantissa
-        self.tickScale = tickScale
-        self.lotUnits = lotUnits
-        self.baseScale = baseScale
-        self.quoteScale = quoteScale
+        (self.tickMantissa, self.tickScale) = (tickMantissa, tickScale)
+        (self.lotUnits, self.baseScale, self.quoteScale) = (lotUnits, baseScale, quoteScale)
     }
 
     /// The grid of a tick and a lot in decimals.

@@ -75,9 +75,7 @@ package enum Readable {
     }
 
     /// 64 bits as 16 hexadecimal digits.
-    package static func hex(_ value: UInt64) -> String {
-        value.hexText
-    }
+    package static func hex(_ value: UInt64) -> String { value.hexText }
 
     private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }

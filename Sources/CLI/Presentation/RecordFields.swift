@@ -142,8 +142,7 @@ extension Command {
                 + Self.present([
                     ("priceTicks", Int128(c.price.ticks)),
                     ("quantityLots", Int128(c.quantity.lots)), ("deadline", Int128(c.deadline)),
-                ])
-                + Self.present("newClOrdID", c.newClOrdID)
+                ]) + Self.present("newClOrdID", c.newClOrdID)
         case .cancelReplace(let c):
             [
                 .init("stopOnFailure", .bool(c.stopOnFailure)),

@@ -27,8 +27,7 @@ package struct RecordText: Hashable, Sendable {
 
     /// A record of this header and command.
     package init(header: RecordHeader, command: Command) {
-        self.header = header
-        self.command = command
+        (self.header, self.command) = (header, command)
     }
 
     /// The kind's name; `kind N` for a kind unknown to this version.
@@ -41,10 +40,8 @@ package struct RecordText: Hashable, Sendable {
         var members: [JSONValue.Member] = [
             .init("sequence", .number(header.sequence)),
             .init("time", .string(Readable.time(header.timestamp))),
-            .init("epoch", .number(header.epoch)),
-            .init("session", .number(header.session.number)),
-            .init("number", .number(header.number)),
-            .init("kind", .string(kindName)),
+            .init("epoch", .number(header.epoch)), .init("session", .number(header.session.number)),
+            .init("number", .number(header.number)), .init("kind", .string(kindName)),
         ]
         if voided { members.append(.init("voided", .bool(true))) }
         members += fields

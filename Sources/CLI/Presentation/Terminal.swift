@@ -33,9 +33,7 @@ package enum Terminal {
     }
 
     /// Writes lines to standard output.
-    package static func show(_ lines: [String]) {
-        for line in lines { print(line) }
-    }
+    package static func show(_ lines: [String]) { for line in lines { print(line) } }
 
     /// Writes a line to standard error.
     package static func warn(_ line: String) { write(line + "\n", to: STDERR_FILENO) }

@@ -2,8 +2,8 @@
 
 internal import Slabs
 
-/// Cache lines in one random ring, each with the place of the next: a walk has to wait for each load
-/// before the next, as a step of the engine does for its first ones.
+/// Cache lines in one random ring, each with the place of the next: a walk has to wait for each
+/// load before the next, as a step of the engine does for its first ones.
 public struct BareMemory: ~Copyable {
     /// A line is 16 words; the first is the place of the next line.
     private var words: Slab<UInt32>

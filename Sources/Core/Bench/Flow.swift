@@ -1,4 +1,4 @@
-// What a generated market does over time: quiet, busy, in long swings, through a crash.
+// A generated market's course over time: quiet, busy, in long swings, through a crash.
 
 /// How the messages of a generated market are mixed and how its price moves.
 public enum Flow: String, CaseIterable, Sendable {
@@ -8,13 +8,13 @@ public enum Flow: String, CaseIterable, Sendable {
     case calm
     /// A book of medium width whose price wanders.
     case normal
-    /// The price goes up and down by a tenth, again and again, through all that rests in its way.
+    /// The price repeatedly rises and falls by a tenth, through all resting orders on its way.
     case swing
     /// A normal market, then the price loses a third: orders are withdrawn, market orders sweep a
     /// sparse book; then half of a recovery.
     case crash
 
-    /// Open orders where nobody names a number.
+    /// Default number of open orders.
     public var liveOrders: Int {
         switch self {
         case .steady: 1_000
@@ -26,7 +26,7 @@ public enum Flow: String, CaseIterable, Sendable {
 
     /// One part of a market's life.
     struct Phase {
-        /// Shares of the messages in percent. What is left of 100 are replaces.
+        /// Shares of the messages in percent. The rest are replaces.
         var new: Int
         var cancel: Int
         var immediate: Int
@@ -35,7 +35,7 @@ public enum Flow: String, CaseIterable, Sendable {
         /// lower number, down to `depthMin`, as often.
         var depth: Int
         var depthMin = 2
-        /// The middle makes a step of its own once in so many new orders.
+        /// Number of new orders between two steps of the middle.
         var wanderEvery: Int
         /// Highest quantity of a market order, in lots; of others 100.
         var sweepMax = 100
@@ -68,7 +68,7 @@ public enum Flow: String, CaseIterable, Sendable {
         }
     }
 
-    /// How far the middle has gone by message `index` of `count`, in 10⁻⁵ of where it began.
+    /// The move of the middle by message `index` of `count`, in 10⁻⁵ of its start.
     func path(at index: Int, of count: Int) -> Int64 {
         let perMillion = Int64(index) * 1_000_000 / Int64(max(count, 1))
         switch self {

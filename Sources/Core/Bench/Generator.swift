@@ -1,12 +1,12 @@
-// Makes replay files from a seed.
+// Generates replay files from a seed.
 
 public import Engine
 internal import Slabs
 internal import Terms
 
-/// What a generated market is like.
+/// The parameters of a generated market.
 public struct MarketShape: Sendable {
-    /// Events to make, those that fill the books included.
+    /// Number of events, those that fill the books included.
     public var events: Int
     /// Instruments.
     public var symbols: Int
@@ -16,7 +16,7 @@ public struct MarketShape: Sendable {
     public var accounts: Int
     /// The same seed gives the same file.
     public var seed: UInt64
-    /// How messages are mixed and the price moves.
+    /// The mix of messages and the course of the price.
     public var flow: Flow
 
     /// A market.
@@ -24,18 +24,14 @@ public struct MarketShape: Sendable {
         events: Int, symbols: Int, liveOrders: Int, accounts: Int, seed: UInt64,
         flow: Flow = .steady
     ) {
-        self.events = events
-        self.symbols = symbols
-        self.liveOrders = liveOrders
-        self.accounts = accounts
-        self.seed = seed
-        self.flow = flow
+        (self.events, self.symbols, self.liveOrders) = (events, symbols, liveOrders)
+        (self.accounts, self.seed, self.flow) = (accounts, seed, flow)
     }
 }
 
-/// Makes events one by one. In a steady flow about 83 % replaces, 9 % new, 6 % cancels, 3 % IOC and
-/// market orders, and as many new ones more as keep the open orders at their number; a longer file
-/// begins like a shorter one. In the other flows as `Flow` says, stretched over the whole file.
+/// Generates events one by one. A steady flow has about 83 % replaces, 9 % new, 6 % cancels, 3 %
+/// IOC and market orders, and further new orders that keep the number of open ones; a longer file
+/// begins like a shorter one. Other flows are as in `Flow`, stretched over the whole file.
 public struct Generator: ~Copyable {
     private struct Live {
         var id: UInt64
@@ -71,7 +67,7 @@ public struct Generator: ~Copyable {
     /// The middle of each market before it moves, in ticks.
     private static var start: Int64 { 100_000 }
 
-    /// A price on its side of the middle, mostly near it, now and then across.
+    /// A price on its side of the middle, mostly near it, sometimes across.
     private mutating func price(_ symbol: UInt16, _ side: Side) -> Int64 {
         let isSteady = shape.flow == .steady
         let depth =
@@ -95,7 +91,7 @@ public struct Generator: ~Copyable {
 
     private mutating func choose() -> ReplayEvent {
         let dice = random.below(100)
-        // As many new ones more as the takers and cancels took.
+        // Additional new orders replace those that takers and cancels removed.
         if live.count < shape.liveOrders, live.count < shape.liveOrders * 99 / 100 || dice >= 83 {
             return make(.limit)
         }
@@ -117,7 +113,7 @@ public struct Generator: ~Copyable {
             return live.count > steady + steady / 8 ? change(.cancel) : make(.limit)
         }
         if dice < phase.new + phase.cancel {
-            // In a crash orders are withdrawn although there are few.
+            // In a crash orders are withdrawn even when few are left.
             let isFew = live.count < steady && phase.new > phase.cancel
             return isFew ? make(.limit) : change(.cancel)
         }
@@ -126,7 +122,7 @@ public struct Generator: ~Copyable {
         return rest < phase.immediate + phase.market ? make(.market) : change(.replace)
     }
 
-    /// Goes on in the flow: the phase, and the middles along their path.
+    /// Advances the flow: the phase, and the middles along their path.
     private mutating func proceed() {
         phase = shape.flow.phase(at: made * 1_000 / max(shape.events, 1))
         let flow = shape.flow
@@ -139,7 +135,7 @@ public struct Generator: ~Copyable {
         lastID += 1
         let symbol = UInt16(random.below(shape.symbols) + 1)
         let side: Side = random.below(2) == 0 ? .buy : .sell
-        // The middle wanders, now and then, so that trades happen at new prices.
+        // The middle moves from time to time, so that trades happen at new prices.
         if random.below(phase.wanderEvery) == 0 {
             middle[Int(symbol)] += Int64(random.below(3)) - 1
         }
@@ -153,7 +149,7 @@ public struct Generator: ~Copyable {
     }
 
     private mutating func change(_ kind: ReplayEvent.Kind) -> ReplayEvent {
-        // Half of what changes in a flow is young: the latest orders are at the list's end.
+        // Half of the changed orders are recent: the latest are at the list's end.
         let young = live.count - min(live.count, 256)
         let isYoung = shape.flow != .steady && random.below(2) == 0
         let order = live[
@@ -165,11 +161,10 @@ public struct Generator: ~Copyable {
             orderID: order.id, price: price, quantity: open)
     }
 
-    /// Keeps the list of open orders.
+    /// Maintains the list of open orders.
     private mutating func note(_ event: ReplayEvent) {
         var gone: [UInt64] = []
-        book.forEachTrade { trade in
-            if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
+        book.forEachTrade { trade in if book.leaves(trade.maker) == nil { gone.append(trade.maker) }
         }
         let isOpen = book.leaves(event.orderID) != nil
         if isOpen, places[event.orderID] == nil {

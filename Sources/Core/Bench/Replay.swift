@@ -4,7 +4,7 @@ internal import CCycles
 public import Engine
 internal import Terms
 
-/// What a replay did, for comparing engines: the same file gives the same numbers everywhere.
+/// A replay's result, to compare engines: the same file gives the same numbers everywhere.
 public struct ReplayTotals: Hashable, Sendable {
     /// Events replayed.
     public var events = 0
@@ -23,7 +23,7 @@ public struct ReplayTotals: Hashable, Sendable {
     }
 }
 
-/// What a replay feeds: the engine, or the book alone.
+/// The target of a replay: the engine, or the bare book.
 protocol ReplayBook: ~Copyable {
     var openOrderCount: Int { get }
     mutating func replay(_ event: ReplayEvent) -> Bool
@@ -59,7 +59,7 @@ extension ReplayBook where Self: ~Copyable {
             if i % Replay.block == 0 { looksAhead = openOrderCount > Replay.lookAheadOrders }
             if looksAhead, i + Replay.lookAhead < count {
                 unsafe prefetchFirst(events[i + Replay.lookAhead])
-                // The third step comes a third of the way behind the second.
+                // The third step follows the second by a third of the distance.
                 let second = i + Replay.lookAhead * 2 / 3
                 unsafe ahead[second & 15] = prefetchSecond(events[second])
                 prefetchThird(ahead[(i + Replay.lookAhead / 3) & 15])
@@ -80,30 +80,29 @@ extension ReplayBook where Self: ~Copyable {
     }
 }
 
-/// A replay of some events on an engine, or a bare book, of its own.
+/// A replay of events on its own engine or bare book.
 public struct Replay: ~Copyable {
     private var engine: Engine?
     private var book: BareBook?
-    /// What was done so far.
+    /// The result so far.
     public private(set) var totals = ReplayTotals()
 
-    /// How far ahead the memory of coming events is asked for. A gateway's batch allows the same.
+    /// The prefetch distance in events. A gateway's batch allows the same.
     static let lookAhead = 12
-    /// Fewer open orders than this stay in the caches by themselves.
+    /// Fewer open orders than this stay in the caches without prefetching.
     static let lookAheadOrders = 8_192
-    /// After so many events the number of open orders is looked at again.
+    /// Events between two checks of the number of open orders.
     static let block = 4_096
 
     /// An engine for these events, or without the ledger a bare book. Accounts are
     /// 1 … `accounts`.
     public init(symbols: Int, accounts: Int, openOrders: Int, ledger: Bool) {
         engine =
-            ledger
-            ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
+            ledger ? .forReplay(symbols: symbols, accounts: accounts, openOrders: openOrders) : nil
         book = ledger ? nil : BareBook(symbols: symbols, openOrders: openOrders)
     }
 
-    /// Reads what there is. Optional chaining would consume it.
+    /// Borrows the target. Optional chaining would consume it.
     private func read<T>(_ whole: (borrowing Engine) -> T, _ bare: (borrowing BareBook) -> T) -> T {
         switch engine {
         case .some(let engine): return whole(engine)
@@ -118,15 +117,15 @@ public struct Replay: ~Copyable {
     /// Open orders.
     public var openOrderCount: Int { read({ $0.openOrderCount }, { $0.openOrderCount }) }
 
-    /// Bytes that open orders and books take, indices included.
+    /// Bytes of open orders and books, indices included.
     public var bookMemory: Int { read({ $0.bookMemory }, { $0.bookMemory }) }
 
-    /// Open lots of an order; nil where it is not open.
+    /// Open lots of an order; nil if it is not open.
     public func leaves(_ id: UInt64) -> Int64? {
         read({ $0.order(OrderID(id))?.leavesQty.lots }, { $0.leaves(id) })
     }
 
-    /// What is wrong with the engine's state, or nil.
+    /// The fault of the engine's state, or nil.
     public func checkInvariants() -> String? { read({ $0.checkInvariants() }, { _ in nil }) }
 
     /// The trades of the last event.
@@ -141,8 +140,8 @@ public struct Replay: ~Copyable {
         totals.events += events.count
     }
 
-    /// Replays all of `events` and gives the cycles of each step to `record`; the counter's own
-    /// cost is in every step.
+    /// Replays all of `events` and passes the cycles of each step to `record`; they include the
+    /// counter's own cost.
     public mutating func run(
         _ events: UnsafeBufferPointer<ReplayEvent>, record: (UInt64) -> Void
     ) {
@@ -151,6 +150,6 @@ public struct Replay: ~Copyable {
         totals.events += events.count
     }
 
-    /// The cycle counter now (RDTSC, CNTVCT): two readings beside two of a clock give its rate.
+    /// The cycle counter (RDTSC, CNTVCT): two readings with two of a clock give its rate.
     public static func cycles() -> UInt64 { bourse_cycles() }
 }

@@ -1,6 +1,5 @@
-// Worst cases of work that waits in many instruments, and of one command that does all there is.
+// Worst cases of waiting work in many instruments, and of one command that combines everything.
 
-internal import Engine
 internal import Terms
 internal import Wire
 
@@ -47,7 +46,7 @@ extension WorstCase {
             SetInstrumentState(instrument: instrument, state: state, audit: WorstVenue.audit))
     }
 
-    /// Elected stops that wait in instruments that are halted.
+    /// Elected stops that wait in halted instruments.
     static func halted(_ scale: WorstScale) -> WorstVenue {
         let instruments = Int(scale.limits.instruments)
         var v = WorstVenue(scale, instruments: instruments)
@@ -76,8 +75,8 @@ extension WorstCase {
         return v
     }
 
-    /// A cancel-replace that looks at the book twice, matches all that a turn may, and elects a
-    /// stop that looks at it again.
+    /// A cancel-replace that looks at the book twice, uses all of a turn's steps, and elects a stop
+    /// that looks at it again.
     static func replace(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         let steps = Int(scale.limits.turnSteps)
@@ -98,8 +97,7 @@ extension WorstCase {
                     stopOnFailure: true,
                     cancel: Cancel(
                         account: AccountID(8), instrument: WorstVenue.instrument, order: old),
-                    place: v.order(
-                        8, .buy, Int64(steps) - 2, type: .market, mode: .expireMaker))))
+                    place: v.order(8, .buy, Int64(steps) - 2, type: .market, mode: .expireMaker))))
         return v
     }
 }

@@ -1,24 +1,24 @@
-// The worst known of each kind of command, at full limits.
+// The worst known cases of each kind of command, at full limits.
 
 internal import Engine
 internal import Slabs
 internal import Terms
 internal import Wire
 
-/// A state of the engine, and the commands that take longest in it.
+/// A state of the engine, and its slowest commands.
 public enum WorstCase: String, CaseIterable, Sendable {
     case filling, sparse, deepQueue, oneAccount, icebergs, ownIcebergs, ownAsks, stops, zigzag
     case expiry, killSwitch, massCancels, crafted, flights, halted, replace, tables, references,
         raise
 
-    /// How prices are spread: next to each other, and so that each needs nodes of its own.
+    /// How prices are spread: adjacent, or so that each needs nodes of its own.
     static let start: Int64 = 1 << 20
     private static func spread(_ i: Int, of count: Int) -> Int64 {
         let step = max(1, (Limits.priceTicksMax - 2 * start) / Int64(max(count, 1)))
         return start + Int64(i) * step
     }
 
-    /// Builds it and applies what is worst; returns the venue with its measured turns.
+    /// Builds it and applies the worst commands; returns the venue with its measured turns.
     public func run(_ scale: WorstScale) -> WorstVenue {
         switch self {
         case .filling: Self.filling(scale)
@@ -43,7 +43,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         }
     }
 
-    /// Each order from the first to the last: tables grow, memory is touched the first time.
+    /// Every order from the first to the last: tables grow, memory is touched first.
     private static func filling(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         let count = scale.orders()
@@ -54,7 +54,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 "place, filling all",
                 .place(v.order(account, .sell, 1, at: spread(i, of: count), clOrdID: name)))
         }
-        // In an order that has nothing to do with memory.
+        // In an order unrelated to memory.
         for i in 0..<min(count, 200_000) {
             let id = UInt64((i * 7_919) % count) + 1
             let account = UInt32((id - 1) % 7) + 1
@@ -92,9 +92,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .place(v.order(8, .buy, all, type: .market, mode: mode)))
         }
         for i in 0..<min(count, 1_000) {
-            v.measure(
-                "place, far off",
-                .place(v.order(8, .buy, 1, at: 1 + Int64(i) * 997)))
+            v.measure("place, far off", .place(v.order(8, .buy, 1, at: 1 + Int64(i) * 997)))
         }
         for _ in 0..<4 {
             v.measure(
@@ -176,7 +174,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// Icebergs with as many slices as there may be: each trade brings a new one.
+    /// Icebergs with the maximum number of slices: each trade shows a new one.
     private static func icebergs(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         let count = min(scale.orders(), 20_000)
@@ -207,7 +205,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// One trade fires stops that meet own asks only.
+    /// One trade fires stops that meet only own asks.
     private static func ownAsks(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         let stops = min(scale.orders(percent: 40), 30_000)
@@ -241,7 +239,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         }
         v.accept(.place(v.order(2, .sell, 1, at: start)))
         v.measure("stop cascade", .place(v.order(3, .buy, 1, at: start)), ticks: false)
-        // Others cancel in the middle of it.
+        // Others cancel meanwhile.
         for i in 0..<min(half / 2, 200) {
             let id = UInt64(2 * half - i)
             v.measure(
@@ -249,8 +247,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .cancel(
                     Cancel(
                         account: AccountID(UInt32((Int(id) - 1 - half) % 4) + 2),
-                        instrument: WorstVenue.instrument, order: OrderID(id))),
-                ticks: false)
+                        instrument: WorstVenue.instrument, order: OrderID(id))), ticks: false)
         }
         v.goOn("stop cascade")
         return v
@@ -273,7 +270,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                         stop: start + 1)))
         }
         for i in 0..<count / 2 {
-            // And behind each price that they reach there waits one.
+            // And one waits behind each price that they reach.
             v.accept(.place(v.order(3, .buy, 1, type: .stopLoss, stop: start + 2 + Int64(i))))
             v.accept(.place(v.order(3, .sell, 1, type: .stopLoss, stop: start - 1 - Int64(i))))
         }
@@ -291,8 +288,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .place(
                     v.order(
                         UInt32(i % 7) + 1, .sell, 1, at: spread((i * 7_919) % count, of: count),
-                        .gtd,
-                        expires: time, clOrdID: Text40("o\(i)") ?? Text40())))
+                        .gtd, expires: time, clOrdID: Text40("o\(i)") ?? Text40())))
         }
         v.now = time
         v.goOn("expiry of all")
@@ -325,7 +321,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// Mass cancels that pile up behind a long one, and one that passes accounts that came later.
+    /// Mass cancels that pile up behind a long one, and one that skips later accounts.
     private static func massCancels(_ scale: WorstScale) -> WorstVenue {
         let accounts = Int(scale.limits.accounts)
         var v = WorstVenue(scale, accounts: accounts)
@@ -345,8 +341,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .cancel(
                     Cancel(
                         account: AccountID(UInt32((id - 1) % 7) + 1),
-                        instrument: WorstVenue.instrument, order: OrderID(id))),
-                ticks: false)
+                        instrument: WorstVenue.instrument, order: OrderID(id))), ticks: false)
         }
         v.goOn("mass cancel behind another")
         for _ in 0..<Int(scale.limits.turnSteps) + 1 {
@@ -361,7 +356,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 ticks: false)
         }
         v.goOn("mass cancel past newer orders")
-        // Each account's own kill switch behind that of one with many orders.
+        // Each account's own kill switch after that of one with many orders.
         for _ in 0..<Int(scale.limits.turnSteps) + 1 {
             v.accept(.place(v.order(1, .sell, 1, at: start)))
         }
@@ -369,15 +364,14 @@ public enum WorstCase: String, CaseIterable, Sendable {
             v.measure(
                 "account killed behind another",
                 .setKillSwitch(
-                    SetKillSwitch(
-                        account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
+                    SetKillSwitch(account: AccountID(number), isOn: true, audit: WorstVenue.audit)),
                 ticks: false)
         }
         v.goOn("account killed behind another")
         return v
     }
 
-    /// Client ids that all hash alike under the key of zeros, and ids of orders far apart.
+    /// Client ids that collide under a zero key, and order ids far apart.
     private static func crafted(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         let count = min(scale.orders(), 12_000)
@@ -385,9 +379,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         for text in known.texts {
             v.accept(.place(v.order(1, .sell, 1, at: start, clOrdID: text)))
             // Others' orders come and go between: only every sixteenth id stays.
-            for _ in 0..<15 {
-                v.accept(.place(v.order(2, .buy, 1, at: 1, .ioc)))
-            }
+            for _ in 0..<15 { v.accept(.place(v.order(2, .buy, 1, at: 1, .ioc))) }
         }
         for text in known.texts {
             v.measure(
@@ -433,7 +425,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
             v.measure(
                 "open session anew", .openSession(OpenSession(name: Text40("gateway/\(number)")!)))
         }
-        // As many as there can be, all of operators, the oldest one last.
+        // The maximum number, all of operators, the oldest one last.
         var more = limits
         more.sessions = 65_536
         v.accept(.raiseLimits(RaiseLimits(limits: more, audit: WorstVenue.audit)))
@@ -461,15 +453,14 @@ public enum WorstCase: String, CaseIterable, Sendable {
                 .setInstrument(
                     SetInstrument(
                         symbol: Text16("T\(number)")!, base: WorstVenue.base,
-                        quote: WorstVenue.quote,
-                        tickMantissa: 1, tickScale: 0, lotUnits: 1,
+                        quote: WorstVenue.quote, tickMantissa: 1, tickScale: 0, lotUnits: 1,
                         priceMax: Price(ticks: Limits.priceTicksMax),
                         quantityMax: Quantity(lots: 1 << 32), audit: WorstVenue.audit)))
         }
         return v
     }
 
-    /// Bookings until no reference fits.
+    /// Bookings until the references are full.
     private static func references(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale)
         for _ in 0..<Int(scale.limits.references) {
@@ -487,7 +478,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
         return v
     }
 
-    /// Limits raised while all is full: the one command that may take long.
+    /// Limits raised while all tables are full: the one command that may take long.
     private static func raise(_ scale: WorstScale) -> WorstVenue {
         var v = WorstVenue(scale, accounts: Int(scale.limits.accounts))
         let count = scale.orders()
@@ -514,7 +505,7 @@ public enum WorstCase: String, CaseIterable, Sendable {
     }
 }
 
-/// Texts whose hashes end alike under the key of zeros.
+/// Texts whose hashes collide under a zero key.
 struct CraftedTexts {
     private(set) var texts: [Text40] = []
 

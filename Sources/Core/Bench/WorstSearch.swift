@@ -1,20 +1,20 @@
-// Looks for long turns at random: a recipe of commands is changed a little, and kept when its
-// longest turn got longer.
+// Random search for long turns: a recipe of commands is mutated, and kept when its longest turn got
+// longer.
 
 internal import Engine
 internal import Slabs
 internal import Terms
 internal import Wire
 
-/// Commands in words, so that whatever words there are make some log.
+/// Commands as words, so that any words make a log.
 public struct WorstRecipe: Sendable {
     /// One pattern of commands, repeated.
     struct Step {
-        /// What is done: see `WorstRecipe.apply`.
+        /// The action: see `WorstRecipe.apply`.
         var kind: UInt16
-        /// How often, as a share of the open orders.
+        /// Its count, as a share of the open orders.
         var times: UInt16
-        /// How prices lie.
+        /// The spread of prices.
         var price: UInt16
         /// Accounts, side, quantity, terms.
         var terms: UInt16
@@ -22,7 +22,7 @@ public struct WorstRecipe: Sendable {
 
     var steps: [Step]
 
-    /// A recipe from its text; nil when it is none.
+    /// A recipe from its text; nil if it is invalid.
     public init?(_ text: String) {
         steps = []
         for part in text.split(separator: "-") {
@@ -54,7 +54,7 @@ public struct WorstRecipe: Sendable {
         }.joined(separator: "-")
     }
 
-    /// The recipe with a few things changed.
+    /// The recipe with a few mutations.
     func changed(_ random: inout SplitMix64) -> WorstRecipe {
         var recipe = self
         for _ in 0...random.below(3) {
@@ -83,9 +83,7 @@ public struct WorstRecipe: Sendable {
         return venue.kinds
     }
 
-    private static func apply(
-        _ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64
-    ) {
+    private static func apply(_ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64) {
         let share = 1 << Int(step.times & 15)
         let times = max(1, min(v.scale.orders(), v.scale.orders() * share >> 15))
         for i in 0..<times {
@@ -135,17 +133,14 @@ public struct WorstRecipe: Sendable {
             case 8:
                 place = v.order(
                     account, side, 0, type: .market, mode: mode,
-                    amount: Int128(price) << Int128(i & 15),
-                    instrument: instrument)
+                    amount: Int128(price) << Int128(i & 15), instrument: instrument)
             case 9:
                 place = v.order(
                     account, side, lots * Int64(step.terms >> 8) + 1,
-                    at: side == .buy ? middle * 2 : 1,
-                    .fok, mode: mode, instrument: instrument)
+                    at: side == .buy ? middle * 2 : 1, .fok, mode: mode, instrument: instrument)
             case 10:
                 v.measure(
-                    "cancel",
-                    .cancel(Cancel(account: owner, instrument: instrument, order: id)))
+                    "cancel", .cancel(Cancel(account: owner, instrument: instrument, order: id)))
                 continue
             case 11:
                 v.measure(
@@ -196,7 +191,7 @@ public struct WorstRecipe: Sendable {
 
 /// A search: the worst recipe so far, and its successors.
 public struct WorstSearch {
-    /// Where the recipes are applied.
+    /// The venue of the recipes.
     public let scale: WorstScale
     /// The recipe with the longest turn, and its nanoseconds.
     public private(set) var worst: WorstRecipe?
@@ -214,13 +209,13 @@ public struct WorstSearch {
         self.scale = scale
     }
 
-    /// Tries one more recipe; true when it is the worst so far.
+    /// Tries another recipe; true when it is the worst so far.
     public mutating func step() -> Bool {
         tried += 1
         let isNew = random.below(4) == 0
         let recipe = isNew ? WorstRecipe(&random) : worst?.changed(&random) ?? WorstRecipe(&random)
         guard Self.longest(recipe.run(scale)).nanos > longest else { return false }
-        // A neighbour steals no time from the same turn twice.
+        // A neighbour is unlikely to disturb the same turn twice.
         var turns = recipe.run(scale)
         for _ in 0..<2 {
             let again = recipe.run(scale)

@@ -1,4 +1,4 @@
-// An engine at its declared limits, and how long its turns are.
+// An engine at its declared limits, and the durations of its turns.
 
 public import Engine
 internal import Slabs
@@ -7,19 +7,18 @@ internal import Wire
 
 /// The size of a worst case.
 public struct WorstScale: Sendable {
-    /// What the engine is made for. The cases fill it.
+    /// The engine's limits. The cases fill them.
     public var limits: EngineLimits
 
-    /// Nanoseconds that the calling thread had of a CPU: what it waited for one is not the turn's.
+    /// CPU time of the calling thread in nanoseconds, without waiting for a CPU.
     public var clock: @Sendable () -> UInt64
 
-    /// Whether the tables' memory is taken before the first command, as matchd does on a host.
+    /// Whether the tables' memory is taken before the first command, as matchd does.
     public var takesMemory = false
 
     /// These limits.
     public init(limits: EngineLimits, clock: @escaping @Sendable () -> UInt64) {
-        self.limits = limits
-        self.clock = clock
+        (self.limits, self.clock) = (limits, clock)
     }
 
     /// The limits of a real exchange.
@@ -36,29 +35,24 @@ public struct WorstScale: Sendable {
         return WorstScale(limits: limits, clock: clock)
     }
 
-    /// So many hundredths of the open orders, at least one.
+    /// A percentage of the open orders, at least one.
     func orders(percent: Int = 100) -> Int {
         max(1, Int(limits.openOrders - 64) * percent / 100)
     }
 }
 
-/// The turns of one kind, in nanoseconds, in the order in which they were taken.
+/// The turns of one kind, in nanoseconds, in their order.
 public struct WorstTurns: Sendable {
-    /// What the turns belong to.
+    /// The kind of the turns.
     public let name: String
-    /// A command whose work is in proportion to what is there, by declaration.
+    /// A command whose work is declared proportional to the state.
     public let isApart: Bool
     /// Nanoseconds of each turn.
     public private(set) var nanos: [UInt64] = []
 
-    init(name: String, isApart: Bool) {
-        self.name = name
-        self.isApart = isApart
-    }
-
     mutating func take(_ value: UInt64) { nanos.append(value) }
 
-    /// Keeps of each turn the shorter of two runs: what both took, no neighbour stole.
+    /// Keeps the shorter of two runs of each turn, to exclude disturbances by neighbours.
     public mutating func keepShorter(_ other: WorstTurns) {
         precondition(nanos.count == other.nanos.count, "the same log gives the same turns")
         for i in nanos.indices { nanos[i] = min(nanos[i], other.nanos[i]) }
@@ -67,7 +61,7 @@ public struct WorstTurns: Sendable {
     /// The longest turn.
     public var longest: UInt64 { nanos.max() ?? 0 }
 
-    /// What `share` (per mille) of the turns do not exceed.
+    /// The quantile `share` (per mille) of the turns.
     public func percentile(perMille share: Int) -> UInt64 {
         if nanos.isEmpty { return 0 }
         let sorted = nanos.sorted()
@@ -75,7 +69,7 @@ public struct WorstTurns: Sendable {
     }
 }
 
-/// An exchange that a worst case is built in and applied to.
+/// An exchange for a worst case.
 public struct WorstVenue: ~Copyable {
     /// The engine.
     public var engine: Engine
@@ -88,7 +82,7 @@ public struct WorstVenue: ~Copyable {
     /// The log's clock.
     var now: Int64 = 1_700_000_000_000_000_000
     private var references: UInt64 = 0
-    /// The last order that was accepted.
+    /// The last accepted order.
     var lastOrder: UInt64 = 0
 
     static let instrument = InstrumentID(1)
@@ -123,19 +117,17 @@ public struct WorstVenue: ~Copyable {
         let rate = FeeRate(e8: 100_000)
         apply(.setFees(SetFees(tier: 0, maker: rate, taker: rate, audit: Self.audit)))
         for number in 1...max(1, accounts) {
-            apply(
-                .openAccount(
-                    OpenAccount(name: Text40("account \(number)")!, audit: Self.audit)))
+            apply(.openAccount(OpenAccount(name: Text40("account \(number)")!, audit: Self.audit)))
             if isFunded { fund(AccountID(UInt32(number))) }
         }
     }
 
-    /// Gives an account far more than it spends.
+    /// Credits an account with far more than it spends.
     mutating func fund(_ account: AccountID) {
         for asset in [Self.base, Self.quote] { book(account, asset, 1 << 96) }
     }
 
-    /// A booking under a reference of its own.
+    /// A booking with a new reference.
     mutating func book(_ account: AccountID, _ asset: AssetID, _ units: Int128) {
         apply(booking(account, asset, units))
     }
@@ -154,7 +146,7 @@ public struct WorstVenue: ~Copyable {
         return RecordHeader(sequence: sequence, timestamp: now, kind: kind)
     }
 
-    /// Applies a command, not measured, with all that it leaves to ticks.
+    /// Applies a command and the ticks that complete it, unmeasured.
     @discardableResult
     mutating func apply(_ command: Command) -> Outcome {
         let outcome = engine.apply(header(command.kind), command)
@@ -171,8 +163,8 @@ public struct WorstVenue: ~Copyable {
         if case .place = command { lastOrder = outcome.id }
     }
 
-    /// Applies a command and measures its turn, and, unless it leaves them to later, those of the
-    /// ticks that go on with it.
+    /// Applies a command and measures its turn, and with `ticks` also those of the ticks that
+    /// continue it.
     @discardableResult
     mutating func measure(
         _ kind: String, _ command: Command, ticks: Bool = true, isApart: Bool = false
@@ -186,7 +178,7 @@ public struct WorstVenue: ~Copyable {
         return outcome
     }
 
-    /// Measures the ticks that are due, until nothing waits.
+    /// Measures the due ticks, until nothing waits.
     mutating func goOn(_ kind: String) {
         while let due = engine.nextTimer, due <= now {
             let place = place(of: kind + ", ticks", isApart: false)

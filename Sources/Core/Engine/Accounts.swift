@@ -306,16 +306,13 @@ struct Sessions: ~Copyable {
     mutating func close(_ place: Int) {
         byID[list[place].id.number] = nil
         byName[list[place].name] = nil
-        list[place] = SessionView(
-            id: SessionID(0), name: Text40(), lastNumber: 0, lastUsed: 0)
+        list[place] = SessionView(id: SessionID(0), name: Text40(), lastNumber: 0, lastUsed: 0)
         free.append(place)
         count -= 1
     }
 
     /// The open sessions in the order of their ids. O(sessions × log sessions).
-    func sorted() -> [SessionView] {
-        byID.keys.sorted().compactMap { session(SessionID($0)) }
-    }
+    func sorted() -> [SessionView] { byID.keys.sorted().compactMap { session(SessionID($0)) } }
 }
 
 /// API keys, linked in the order of their creation. Revoked keys are removed.

@@ -60,8 +60,7 @@ extension Engine {
         }
         sessions.lastID += 1
         let id = SessionID(sessions.lastID)
-        sessions.open(
-            SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
+        sessions.open(SessionView(id: id, name: c.name, lastNumber: 0, lastUsed: timestamp))
         events.append(.sessionOpened(id))
         return Outcome(id: UInt64(id.number))
     }
@@ -234,8 +233,7 @@ extension Engine {
         if c.instrument.number > instrumentsUsed { return .refused(.instrumentUnknown) }
         if hasFlightUnder(c) { return .refused(.instrumentBusy) }
         accounts.setFee(
-            c.tier, c.instrument.number,
-            FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
+            c.tier, c.instrument.number, FeeSlot(maker: c.maker.e8, taker: c.taker.e8, isSet: true))
         events.append(.venueChanged)
         return Outcome(id: UInt64(c.tier))
     }
@@ -282,8 +280,7 @@ extension Engine {
         }
         let row = OrderLimitSlot(
             notionalMax: c.orderNotionalMax.units, quantityMax: c.orderQuantityMax.lots)
-        let isNew =
-            !row.isEmpty && accounts.orderLimitRow(number, c.instrument.number).isEmpty
+        let isNew = !row.isEmpty && accounts.orderLimitRow(number, c.instrument.number).isEmpty
         if isNew, accounts.orderLimitCount >= Int(limits.orderLimits) {
             return .refused(.tableFull)
         }
@@ -366,8 +363,7 @@ extension Engine {
         }
         references.insert(reference)
         ledger.adjust(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.balanceAdjusted(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -385,8 +381,7 @@ extension Engine {
         }
         references.insert(reference)
         ledger.transferFees(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.feesTransferred(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 
@@ -405,8 +400,7 @@ extension Engine {
         if refusal != .none { return .refused(refusal) }
         references.insert(reference)
         ledger.adjust(c.account.number, c.asset.number, c.amount.units)
-        events.append(
-            .depositCredited(account: c.account, asset: c.asset, amount: c.amount))
+        events.append(.depositCredited(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
     }
 

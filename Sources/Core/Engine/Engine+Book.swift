@@ -10,9 +10,7 @@ extension Engine {
         // 2^48 × 2^60 fits 128 bits; only the last factor can overflow. Mostly two factors fit 64
         // bits: then two multiplications suffice.
         let product = Int128(price) &* Int128(lots)
-        if product >> 63 == 0 {
-            return Int128(Int64(truncatingIfNeeded: product)) &* Int128(unit)
-        }
+        if product >> 63 == 0 { return Int128(Int64(truncatingIfNeeded: product)) &* Int128(unit) }
         let (whole, overflow) = product.multipliedReportingOverflow(by: Int128(unit))
         return overflow ? .max : whole
     }

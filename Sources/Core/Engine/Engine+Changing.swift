@@ -190,9 +190,7 @@ extension Engine {
             return .priceInvalid
         }
         let most = instruments[i].quantityMax.lots
-        if quantity < instruments[i].quantityMin.lots || quantity > most {
-            return .quantityInvalid
-        }
+        if quantity < instruments[i].quantityMin.lots || quantity > most { return .quantityInvalid }
         if orders.hot[slot].isIceberg, !Self.isDisplay(orders.cold[slot].display, of: quantity) {
             return .displayQuantityInvalid
         }

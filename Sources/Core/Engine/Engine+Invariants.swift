@@ -45,8 +45,7 @@ extension Engine {
                 return "customers own \(customers - cameIn) units of \(code) more than came in"
             }
             let sum =
-                customers + house.fees.units + house.rounding.units + house.inTransit.units
-                - cameIn
+                customers + house.fees.units + house.rounding.units + house.inTransit.units - cameIn
             if sum != 0 { return "all accounts of \(code) sum to \(sum) units, not to zero" }
         }
         return nil

@@ -140,8 +140,7 @@ extension Engine {
                     quantity: Quantity(lots: lots), quoteAmount: Amount(units: quoteUnits),
                     maker: Fill(
                         order: OrderID(orders.hot[maker].id),
-                        account: AccountID(orders.hot[maker].account),
-                        fee: Amount(units: makerFee),
+                        account: AccountID(orders.hot[maker].account), fee: Amount(units: makerFee),
                         feeAsset: AssetID(heldAsset(t.hot.side, t.hot.instrument)),
                         cumQty: Quantity(lots: orders.hot[maker].quantity - leaves - prevented),
                         leavesQty: Quantity(lots: leaves),
@@ -183,8 +182,7 @@ extension Engine {
             takerFee = ledger.receive(
                 takerAccount, base, baseUnits, rate: takerRate, &t.cold.feeOverpaid)
             makerFee = ledger.receive(
-                makerAccount, quote, quoteUnits, rate: makerRate,
-                &orders.cold[maker].feeOverpaid)
+                makerAccount, quote, quoteUnits, rate: makerRate, &orders.cold[maker].feeOverpaid)
         } else {
             ledger.pay(takerAccount, base, baseUnits)
             if t.kind == .quote {
@@ -195,8 +193,7 @@ extension Engine {
             takerFee = ledger.receive(
                 takerAccount, quote, quoteUnits, rate: takerRate, &t.cold.feeOverpaid)
             makerFee = ledger.receive(
-                makerAccount, base, baseUnits, rate: makerRate,
-                &orders.cold[maker].feeOverpaid)
+                makerAccount, base, baseUnits, rate: makerRate, &orders.cold[maker].feeOverpaid)
         }
     }
 
@@ -257,8 +254,7 @@ extension Engine {
         if events.kept == .all {
             events.keep(
                 .orderEnded(
-                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity),
-                    reason))
+                    view(t.hot, t.cold, status, leaves: 0, quoteQuantity: t.quoteQuantity), reason))
         }
         if t.slot != none { release(t.slot) }
         return status

@@ -42,8 +42,7 @@ extension Engine {
         let balance = MemoryLayout<HotBalance>.stride + MemoryLayout<Int128>.stride
         // A table by text: each entry, and half as many free places.
         let name = 3 * (MemoryLayout<Text40>.stride + MemoryLayout<UInt64>.stride) / 2
-        let account =
-            MemoryLayout<AccountSlot>.stride + MemoryLayout<Text40>.stride + name
+        let account = MemoryLayout<AccountSlot>.stride + MemoryLayout<Text40>.stride + name
         let key = MemoryLayout<APIKeyView>.stride + 2 * MemoryLayout<Text64>.stride + 128
         let row = 2 * (MemoryLayout<UInt64>.stride + MemoryLayout<OrderLimitSlot>.stride)
         let reference = MemoryLayout<ReferenceEntry>.stride + MemoryLayout<UInt32>.stride

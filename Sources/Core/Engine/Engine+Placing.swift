@@ -69,8 +69,7 @@ extension Engine {
             var (hot, cold) = slots(c, id: 0, mode: mode)
             hot.isWorking = false
             cold.workingTime = 0
-            var order = view(
-                hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
+            var order = view(hot, cold, .rejected, leaves: 0, quoteQuantity: c.quoteQuantity.units)
             order.cumQty = .zero
             events.keep(.orderRefused(OrderRefused(order: order, refusal: refusal)))
         }
@@ -101,8 +100,7 @@ extension Engine {
             rest(hot, cold)
             return Outcome(status: .new, id: id)
         }
-        var t = incoming(
-            hot, cold, hold: checked.hold, quoteQuantity: c.quoteQuantity.units)
+        var t = incoming(hot, cold, hold: checked.hold, quoteQuantity: c.quoteQuantity.units)
         if !checked.reachesAll { t.reason = .fillOrKill }
         if !match(&t) {
             takeOff(&t)
@@ -296,9 +294,7 @@ extension Engine {
             return .quantityInvalid
         }
         if c.displayQuantity.lots != 0, isDisplayInvalid(c) { return .displayQuantityInvalid }
-        if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high {
-            return .stopPriceInvalid
-        }
+        if c.type.isTriggered, c.stopPrice < low || c.stopPrice > high { return .stopPriceInvalid }
         if c.timeInForce == .gtd, c.expireTime <= time { return .expireTimeInvalid }
         let isFillOrKill = c.type == .limit && c.timeInForce == .fok
         if isFillOrKill || c.type == .market && c.quoteQuantity.units == 0 {
@@ -410,9 +406,7 @@ extension Engine {
             let last = instruments[i].lastPrice
             if last.ticks != 0 {
                 let isUp = HotOrder.triggersUp(c.side, c.type)
-                if isUp ? last >= c.stopPrice : last <= c.stopPrice {
-                    return .triggersImmediately
-                }
+                if isUp ? last >= c.stopPrice : last <= c.stopPrice { return .triggersImmediately }
             }
         } else if c.type == .limitMaker || c.type == .limit && instruments[i].state != .trading {
             if crosses(c.instrument.number, c.side, c.price.ticks) { return .wouldTake }

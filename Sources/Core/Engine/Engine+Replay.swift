@@ -28,8 +28,7 @@ extension Engine {
                     symbol: Self.name(number), base: AssetID(UInt16(number + 1)),
                     quote: AssetID(1), tickMantissa: 1, tickScale: 0, lotUnits: 1,
                     priceMax: Price(ticks: Limits.priceTicksMax),
-                    quantityMax: Self.replayQuantityMax(openOrders: orders.capacity),
-                    audit: audit))
+                    quantityMax: Self.replayQuantityMax(openOrders: orders.capacity), audit: audit))
         }
         precondition(Int(instrumentsUsed) == symbols, "every symbol has an instrument")
         // A tenth of a percent, a usual base rate.
@@ -37,9 +36,7 @@ extension Engine {
         _ = setFees(SetFees(tier: 0, maker: rate, taker: rate, audit: audit))
         for number in 0..<accounts {
             let account = self.accounts.open(Self.longName(number))
-            for asset in 1...UInt16(symbols + 1) {
-                self.ledger.adjust(account, asset, 1 << 100)
-            }
+            for asset in 1...UInt16(symbols + 1) { self.ledger.adjust(account, asset, 1 << 100) }
         }
     }
 
@@ -48,16 +45,14 @@ extension Engine {
         Quantity(lots: min(Limits.quantityLotsMax, (1 << 62) / Int64(openOrders)))
     }
 
-    private static func name(_ number: Int) -> Text16 {
-        Text16("A\(number)") ?? Text16()
-    }
+    private static func name(_ number: Int) -> Text16 { Text16("A\(number)") ?? Text16() }
 
     private static func longName(_ number: Int) -> Text40 {
         Text40("account \(number)") ?? Text40()
     }
 
-    /// Applies one event; true when it traded. No effect if it names an order that is not open or is
-    /// malformed: a price or quantity outside the limits, an unknown symbol.
+    /// Applies one event; true when it traded. No effect if it names an order that is not open or
+    /// is malformed: a price or quantity outside the limits, an unknown symbol.
     public mutating func replay(_ event: ReplayEvent) -> Bool {
         events.clear()
         steps = 0
@@ -110,8 +105,7 @@ extension Engine {
                     price: Price(ticks: event.price)))
             return outcome.refusal == .amendInvalid ? requeue(event) : outcome
         case .cancel:
-            return cancel(
-                Cancel(account: account, instrument: instrument, order: order), .request)
+            return cancel(Cancel(account: account, instrument: instrument, order: order), .request)
         case .limit, .immediateOrCancel, .market:
             // The file names its orders itself.
             lastOrder = event.orderID - 1
@@ -130,9 +124,7 @@ extension Engine {
     /// A replay's move to the order's present price: it loses its priority.
     private mutating func requeue(_ event: ReplayEvent) -> Outcome {
         let slot = orders.find(event.orderID)
-        if slot == none || orders.hot[slot].price != event.price {
-            return .refused(.amendInvalid)
-        }
+        if slot == none || orders.hot[slot].price != event.price { return .refused(.amendInvalid) }
         let leaves = orders.hot[slot].leaves
         return Outcome(status: relocate(slot, event.price, leaves, event.price))
     }

@@ -5,9 +5,7 @@ internal import Terms
 
 extension Engine {
     /// Applies the incoming order's mode to the two; false when the incoming order ended.
-    mutating func preventSelfTrade(
-        _ t: inout Incoming, _ maker: UInt32, _ price: Int64
-    ) -> Bool {
+    mutating func preventSelfTrade(_ t: inout Incoming, _ maker: UInt32, _ price: Int64) -> Bool {
         switch t.hot.selfTradePrevention {
         case .none, .instrumentDefault: preconditionFailure("no prevention was asked for")
         case .expireTaker:
@@ -24,9 +22,7 @@ extension Engine {
         }
     }
 
-    private mutating func decrement(
-        _ t: inout Incoming, _ maker: UInt32, _ price: Int64
-    ) -> Bool {
+    private mutating func decrement(_ t: inout Incoming, _ maker: UInt32, _ price: Int64) -> Bool {
         let makerLeaves = orders.hot[maker].leaves
         var lots = min(makerLeaves, t.hot.leaves)
         if t.kind == .quote {

@@ -128,7 +128,8 @@ extension Engine {
         return runs
     }
 
-    /// Runs one stop, or ends it if a pending kill switch covers it; false when it went into flight.
+    /// Runs one stop, or ends it if a pending kill switch covers it; false when it went into
+    /// flight.
     private mutating func fire(_ slot: UInt32) -> Bool {
         if isKilled(slot) {
             end(slot, .canceled, .killSwitch)

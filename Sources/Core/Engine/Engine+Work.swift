@@ -144,8 +144,8 @@ extension Engine {
 
     // MARK: Kill switches
 
-    /// Ends all open orders of an account, or of all for 0; ticks continue beyond this turn's steps.
-    /// A kill switch that waits already now covers newer orders as well.
+    /// Ends all open orders of an account, or of all for 0; ticks continue beyond this turn's
+    /// steps. A kill switch that waits already now covers newer orders as well.
     mutating func startKill(_ account: UInt32) {
         let first = account != 0 ? account : orders.account(from: 1, through: accounts.count)
         guard let first, accounts.slots[first].openOrders > 0 else { return }
@@ -173,8 +173,7 @@ extension Engine {
             } else {
                 while true {
                     if !endOrders(of: killCursor, through: last) { return false }
-                    guard
-                        let next = orders.account(from: killCursor + 1, through: accounts.count)
+                    guard let next = orders.account(from: killCursor + 1, through: accounts.count)
                     else { break }
                     killCursor = next
                 }
@@ -186,8 +185,8 @@ extension Engine {
         return true
     }
 
-    /// Ends an account's orders up to an id, plus one step for the account; false when the steps ran
-    /// out.
+    /// Ends an account's orders up to an id, plus one step for the account; false when the steps
+    /// ran out.
     private mutating func endOrders(of account: UInt32, through last: UInt64) -> Bool {
         while true {
             if steps >= Int(limits.turnSteps) { return false }
@@ -200,8 +199,8 @@ extension Engine {
 
     // MARK: Mass cancels
 
-    /// Cancels all matching open orders; ticks continue beyond this turn's steps. Returns the number
-    /// ended in this turn.
+    /// Cancels all matching open orders; ticks continue beyond this turn's steps. Returns the
+    /// number ended in this turn.
     mutating func startMassCancel(
         account: UInt32, instrument: UInt16, side: Side?
     ) -> Int {

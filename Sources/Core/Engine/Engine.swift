@@ -91,8 +91,7 @@ public struct Engine: ~Copyable {
         flightTerms = Slab(capacity: Int(limits.instruments) + 1)
         assets = Slab(capacity: Int(limits.assets) + 1)
         references = References(capacity: Int(limits.references))
-        events = EventLog(
-            capacity: Self.eventsMax(limits), kept: keepsEvents ? .all : .trades)
+        events = EventLog(capacity: Self.eventsMax(limits), kept: keepsEvents ? .all : .trades)
         for i in 0..<Int(limits.instruments) + 1 { triggers[i] = TriggerPrices() }
     }
 
@@ -109,9 +108,7 @@ public struct Engine: ~Copyable {
     @inline(__always)
     mutating func report(
         _ tag: EventTag, _ hot: HotOrder, stopPrice: Int64, _ status: OrderStatus, leaves: Int64
-    ) {
-        events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves)
-    }
+    ) { events.mix(tag, hot, stopPrice: stopPrice, status, leaves: leaves) }
 
     /// Reports that a resting order was changed.
     @inline(__always)

@@ -51,8 +51,7 @@ public import Terms
 
     /// All fields, for projections and tests in this package.
     package init(order: OrderView, refusal: Refusal) {
-        self.order = order
-        self.refusal = refusal
+        (self.order, self.refusal) = (order, refusal)
     }
 }
 
@@ -73,11 +72,8 @@ public import Terms
     package init(
         order: OrderID, instrument: InstrumentID, side: Side, price: Price, displayed: Quantity
     ) {
-        self.order = order
-        self.instrument = instrument
-        self.side = side
-        self.price = price
-        self.displayed = displayed
+        (self.order, self.instrument) = (order, instrument)
+        (self.side, self.price, self.displayed) = (side, price, displayed)
     }
 }
 
@@ -105,14 +101,9 @@ public import Terms
         order: OrderID, account: AccountID, fee: Amount, feeAsset: AssetID, cumQty: Quantity,
         leavesQty: Quantity, cumQuote: Amount, status: OrderStatus
     ) {
-        self.order = order
-        self.account = account
-        self.fee = fee
-        self.feeAsset = feeAsset
-        self.cumQty = cumQty
-        self.leavesQty = leavesQty
-        self.cumQuote = cumQuote
-        self.status = status
+        (self.order, self.account, self.fee) = (order, account, fee)
+        (self.feeAsset, self.cumQty, self.leavesQty) = (feeAsset, cumQty, leavesQty)
+        (self.cumQuote, self.status) = (cumQuote, status)
     }
 }
 
@@ -140,14 +131,9 @@ public import Terms
         id: TradeID, instrument: InstrumentID, takerSide: Side, price: Price, quantity: Quantity,
         quoteAmount: Amount, maker: Fill, taker: Fill
     ) {
-        self.id = id
-        self.instrument = instrument
-        self.takerSide = takerSide
-        self.price = price
-        self.quantity = quantity
-        self.quoteAmount = quoteAmount
-        self.maker = maker
-        self.taker = taker
+        (self.id, self.instrument, self.takerSide) = (id, instrument, takerSide)
+        (self.price, self.quantity) = (price, quantity)
+        (self.quoteAmount, self.maker, self.taker) = (quoteAmount, maker, taker)
     }
 }
 
@@ -214,30 +200,15 @@ public import Terms
         updatedTime: Int64, workingTime: Int64, clOrdID: Text40, strategyID: Int64 = 0,
         strategyType: Int32 = 0
     ) {
-        self.order = order
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
-        self.status = status
-        self.isWorking = isWorking
-        self.price = price
-        self.stopPrice = stopPrice
-        self.quantity = quantity
-        self.cumQty = cumQty
-        self.preventedQuantity = preventedQuantity
-        self.leavesQty = leavesQty
-        self.displayQuantity = displayQuantity
-        self.quoteQuantity = quoteQuantity
-        self.cumQuote = cumQuote
-        self.expireTime = expireTime
-        self.createdTime = createdTime
-        self.updatedTime = updatedTime
-        self.workingTime = workingTime
-        self.clOrdID = clOrdID
-        self.strategyID = strategyID
-        self.strategyType = strategyType
+        (self.order, self.account, self.instrument) = (order, account, instrument)
+        (self.side, self.type, self.timeInForce) = (side, type, timeInForce)
+        (self.selfTradePrevention, self.status) = (selfTradePrevention, status)
+        (self.isWorking, self.price, self.stopPrice) = (isWorking, price, stopPrice)
+        (self.quantity, self.cumQty) = (quantity, cumQty)
+        (self.preventedQuantity, self.leavesQty) = (preventedQuantity, leavesQty)
+        (self.displayQuantity, self.quoteQuantity) = (displayQuantity, quoteQuantity)
+        (self.cumQuote, self.expireTime, self.createdTime) = (cumQuote, expireTime, createdTime)
+        (self.updatedTime, self.workingTime, self.clOrdID) = (updatedTime, workingTime, clOrdID)
+        (self.strategyID, self.strategyType) = (strategyID, strategyType)
     }
 }

@@ -52,9 +52,7 @@ struct Ladders: ~Copyable {
         children = Slab(capacity: nodes * 64, dense: dense * 64)
         path = Slab(capacity: 16)
         kept = Slab(capacity: Self.keptMax)
-        for i in 0..<(instruments + 1) * 4 {
-            ladders[i] = Self.emptyLadder
-        }
+        for i in 0..<(instruments + 1) * 4 { ladders[i] = Self.emptyLadder }
     }
 
     /// Leaves and nodes for orders at adjacent prices: orders that are far apart need more.

@@ -114,10 +114,10 @@ struct Ledger: ~Copyable {
         precondition(balances[i].held.units >= 0, "a trade is paid from what was held")
     }
 
-    /// Credits one side of a trade less the fee, and books the fee. `overpaid` is the order's charge
-    /// beyond its exact fee so far, in 10⁻⁸ units: an order pays its exact fee rounded up, once.
-    /// Returns the charge; a rebate is negative, and zero if the house's fees of the asset do not
-    /// cover it.
+    /// Credits one side of a trade less the fee, and books the fee. `overpaid` is the order's
+    /// charge beyond its exact fee so far, in 10⁻⁸ units: an order pays its exact fee rounded up,
+    /// once. Returns the charge; a rebate is negative, and zero if the house's fees of the asset do
+    /// not cover it.
     @inline(__always)
     mutating func receive(
         _ account: UInt32, _ asset: UInt16, _ units: Int128, rate: Int32,
@@ -153,9 +153,7 @@ struct Ledger: ~Copyable {
         if units < 1 << 63 {
             let parts = UInt64(truncatingIfNeeded: units).quotientAndRemainder(
                 dividingBy: UInt64(scale))
-            (whole, rest) = (
-                Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder)
-            )
+            (whole, rest) = (Int128(Int64(parts.quotient) &* Int64(rate)), Int64(parts.remainder))
         } else {
             let parts = units.quotientAndRemainder(dividingBy: Int128(scale))
             (whole, rest) = (parts.quotient * Int128(rate), Int64(parts.remainder))

@@ -38,17 +38,10 @@ struct HotOrder: BitwiseCopyable {
         selfTradePrevention: SelfTradePrevention = .none, isWorking: Bool = true,
         hasClOrdID: Bool = false, isIceberg: Bool = false
     ) {
-        self.id = id
-        self.price = price
-        self.leaves = leaves
-        self.quantity = quantity
-        self.updatedTime = updatedTime
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
+        (self.id, self.price, self.leaves, self.quantity) = (id, price, leaves, quantity)
+        (self.updatedTime, self.account) = (updatedTime, account)
+        (self.instrument, self.side, self.type) = (instrument, side, type)
+        (self.timeInForce, self.selfTradePrevention) = (timeInForce, selfTradePrevention)
         flags =
             (isWorking ? Self.working : 0) | (hasClOrdID ? Self.named : 0)
             | (isIceberg ? Self.sliced : 0)
@@ -124,14 +117,9 @@ struct ColdOrder: BitwiseCopyable {
         workingTime: Int64 = 0, clOrdID: Text40 = Text40(), strategyID: Int64 = 0,
         strategyType: Int32 = 0, display: Int64 = 0
     ) {
-        self.stopPrice = stopPrice
-        self.expireTime = expireTime
-        self.createdTime = createdTime
-        self.workingTime = workingTime
-        self.clOrdID = clOrdID
-        self.strategyID = strategyID
-        self.strategyType = strategyType
-        self.display = display
+        (self.stopPrice, self.expireTime) = (stopPrice, expireTime)
+        (self.createdTime, self.workingTime, self.clOrdID) = (createdTime, workingTime, clOrdID)
+        (self.strategyID, self.strategyType, self.display) = (strategyID, strategyType, display)
     }
 
     /// An iceberg's first slice when it rests with these lots.
@@ -295,9 +283,7 @@ struct Orders: ~Copyable {
     /// Changes an order's client order id.
     mutating func rename(_ slot: UInt32, _ clOrdID: Text40) {
         let account = hot[slot].account
-        if hot[slot].hasClOrdID {
-            byClOrdID.remove(hash(account, cold[slot].clOrdID), slot)
-        }
+        if hot[slot].hasClOrdID { byClOrdID.remove(hash(account, cold[slot].clOrdID), slot) }
         cold[slot].clOrdID = clOrdID
         hot[slot].hasClOrdID = true
         byClOrdID.insert(hash(account, clOrdID), slot)

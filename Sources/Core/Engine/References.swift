@@ -95,8 +95,8 @@ struct ReferenceEntry: BitwiseCopyable {
 
 /// A bounded, append-only set of hashes in the order of the log, identical on every replica.
 ///
-/// Linear hashing (Litwin 1980): a table of chains that grows by one chain per insertion, so that no
-/// insertion is long, and memory is taken as it fills.
+/// Linear hashing (Litwin 1980): a table of chains that grows by one chain per insertion, so that
+/// no insertion is long, and memory is taken as it fills.
 struct References: ~Copyable {
     private var entries: Slab<ReferenceEntry>
     /// Each chain's first entry plus one, or 0. As many chains are in use as there are entries.

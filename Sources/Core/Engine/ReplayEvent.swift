@@ -52,11 +52,8 @@ public import Terms
     ) {
         self.kind = kind.rawValue
         self.side = side.rawValue
-        self.symbol = symbol
-        self.account = account
-        self.orderID = orderID
-        self.price = price
-        self.quantity = quantity
+        (self.symbol, self.account, self.orderID) = (symbol, account, orderID)
+        (self.price, self.quantity) = (price, quantity)
     }
 }
 

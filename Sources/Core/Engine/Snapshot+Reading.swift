@@ -54,8 +54,7 @@ extension Engine {
             readElections(&r), readKills(&r), readMassCancels(&r)
         else { return nil }
         let end: UInt64 = r.integer()
-        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(),
-            unsafe isCanonical(bytes)
+        guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(), unsafe isCanonical(bytes)
         else { return nil }
     }
 
@@ -77,12 +76,8 @@ extension Engine {
         return isSame && offset == bytes.count
     }
 
-    private static func areSame(
-        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
-    ) -> Bool {
-        guard let left = a.baseAddress, let right = b.baseAddress else {
-            return unsafe a.isEmpty
-        }
+    private static func areSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard let left = a.baseAddress, let right = b.baseAddress else { return unsafe a.isEmpty }
         return unsafe memcmp(left, right, a.count) == 0
     }
 
@@ -211,8 +206,7 @@ extension Engine {
         return Self.notionalUnit(terms, base, quote) == v.notionalUnit
             && areLimitsValid(terms, v.notionalUnit) && v.state != .auction
             && prices.contains(v.lastPrice.ticks) && prices.contains(v.rebasedPrice.ticks)
-            && v.lastTrade.number < 1 << 62
-            && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
+            && v.lastTrade.number < 1 << 62 && (v.lastTrade.number == 0) == (v.lastPrice.ticks == 0)
     }
 
     private mutating func readAccounts(_ r: inout WireReader) -> Bool {
@@ -256,8 +250,7 @@ extension Engine {
         let hasLimits = slot.openOrdersMax > 0 || slot.messagesPerSecondMax > 0
         if isDefault, slot.messages > 0 || slot.tier > 0 || slot.isKilled { return false }
         return UInt32(slot.tier) < limits.feeTiers && slot.messages < .max
-            && 0...second ~= slot.messageSecond
-            && (slot.messages > 0 || slot.messageSecond == 0)
+            && 0...second ~= slot.messageSecond && (slot.messages > 0 || slot.messageSecond == 0)
             && (slot.hasOwnLimits || !hasLimits)
     }
 
@@ -272,8 +265,7 @@ extension Engine {
             let asset: UInt32 = r.integer()
             guard r.isValid else { return false }
             if number == 0 { return asset == 0 }
-            let balance = Balance(
-                available: r.owned(), held: r.owned(), withdrawing: r.owned())
+            let balance = Balance(available: r.owned(), held: r.owned(), withdrawing: r.owned())
             guard r.isValid, number <= accounts.count, asset >= 1, asset <= UInt32(assetsUsed)
             else { return false }
             ledger.set(number, UInt16(asset), balance)

@@ -54,8 +54,7 @@ extension Engine {
             Int128(hot.quantity) * Int128(limits.openOrders) <= 1 << 62,
             cold.feeOverpaid < 100_000_000, hot.selfTradePrevention != .instrumentDefault,
             cold.clOrdID.count <= Limits.clOrdIDBytesMax,
-            !hot.hasClOrdID
-                || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
+            !hot.hasClOrdID || orders.find(account: hot.account, clOrdID: cold.clOrdID) == none,
             areTimesSound(hot, cold), areTermsSound(hot, cold)
         else { return nil }
         return (hot, cold)

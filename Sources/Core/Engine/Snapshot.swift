@@ -1,5 +1,5 @@
-// The whole state in canonical form: identical bytes on every replica at the same sequence, whatever
-// its slots. Its hash is the state hash.
+// The whole state in canonical form: identical bytes on every replica at the same sequence,
+// whatever its slots. Its hash is the state hash.
 //
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,

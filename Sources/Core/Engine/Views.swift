@@ -14,11 +14,7 @@ public import Terms
     /// A balance.
     @inlinable public init(
         available: Amount = .zero, held: Amount = .zero, withdrawing: Amount = .zero
-    ) {
-        self.available = available
-        self.held = held
-        self.withdrawing = withdrawing
-    }
+    ) { (self.available, self.held, self.withdrawing) = (available, held, withdrawing) }
 }
 
 /// The house's own accounts of one asset. With all customers' balances they sum to zero.
@@ -39,11 +35,8 @@ public import Terms
         external: Amount, fees: Amount, rounding: Amount, inTransit: Amount = .zero,
         chain: Amount = .zero
     ) {
-        self.external = external
-        self.fees = fees
-        self.rounding = rounding
-        self.inTransit = inTransit
-        self.chain = chain
+        (self.external, self.fees, self.rounding) = (external, fees, rounding)
+        (self.inTransit, self.chain) = (inTransit, chain)
     }
 }
 
@@ -58,9 +51,7 @@ public import Terms
 
     /// All fields, for projections and tests in this package.
     package init(id: AssetID, code: Text16, scale: UInt8) {
-        self.id = id
-        self.code = code
-        self.scale = scale
+        (self.id, self.code, self.scale) = (id, code, scale)
     }
 }
 
@@ -120,28 +111,15 @@ public import Terms
         referencePrice: Price, rebasedPrice: Price = .none, bandUp: Int32, bandDown: Int32,
         lastPrice: Price, lastTrade: TradeID
     ) {
-        self.id = id
-        self.symbol = symbol
-        self.base = base
-        self.quote = quote
-        self.tickScale = tickScale
-        self.tickMantissa = tickMantissa
-        self.lotUnits = lotUnits
-        self.notionalUnit = notionalUnit
-        self.state = state
-        self.selfTradePrevention = selfTradePrevention
-        self.priceMin = priceMin
-        self.priceMax = priceMax
-        self.quantityMin = quantityMin
-        self.quantityMax = quantityMax
-        self.notionalMin = notionalMin
-        self.notionalMax = notionalMax
-        self.referencePrice = referencePrice
-        self.rebasedPrice = rebasedPrice
-        self.bandUp = bandUp
-        self.bandDown = bandDown
-        self.lastPrice = lastPrice
-        self.lastTrade = lastTrade
+        (self.id, self.symbol, self.base, self.quote) = (id, symbol, base, quote)
+        (self.tickScale, self.tickMantissa) = (tickScale, tickMantissa)
+        (self.lotUnits, self.notionalUnit, self.state) = (lotUnits, notionalUnit, state)
+        (self.selfTradePrevention, self.priceMin) = (selfTradePrevention, priceMin)
+        (self.priceMax, self.quantityMin) = (priceMax, quantityMin)
+        (self.quantityMax, self.notionalMin) = (quantityMax, notionalMin)
+        (self.notionalMax, self.referencePrice) = (notionalMax, referencePrice)
+        (self.rebasedPrice, self.bandUp, self.bandDown) = (rebasedPrice, bandUp, bandDown)
+        (self.lastPrice, self.lastTrade) = (lastPrice, lastTrade)
     }
 }
 
@@ -167,12 +145,8 @@ public import Terms
         id: AccountID, name: Text40, tier: UInt16, isKilled: Bool, openOrders: UInt32,
         openOrdersMax: UInt32, messagesPerSecondMax: UInt32
     ) {
-        self.id = id
-        self.name = name
-        self.tier = tier
-        self.isKilled = isKilled
-        self.openOrders = openOrders
-        self.openOrdersMax = openOrdersMax
+        (self.id, self.name, self.tier, self.isKilled) = (id, name, tier, isKilled)
+        (self.openOrders, self.openOrdersMax) = (openOrders, openOrdersMax)
         self.messagesPerSecondMax = messagesPerSecondMax
     }
 }
@@ -193,10 +167,8 @@ public import Terms
         account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity,
         orderNotionalMax: Amount
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.orderQuantityMax = orderQuantityMax
-        self.orderNotionalMax = orderNotionalMax
+        (self.account, self.instrument) = (account, instrument)
+        (self.orderQuantityMax, self.orderNotionalMax) = (orderQuantityMax, orderNotionalMax)
     }
 }
 
@@ -218,11 +190,8 @@ public struct APIKeyView: Hashable, Sendable {
         keyID: Text64, account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm,
         sealedSecret: [UInt8]
     ) {
-        self.keyID = keyID
-        self.account = account
-        self.permissions = permissions
-        self.algorithm = algorithm
-        self.sealedSecret = sealedSecret
+        (self.keyID, self.account, self.permissions) = (keyID, account, permissions)
+        (self.algorithm, self.sealedSecret) = (algorithm, sealedSecret)
     }
 }
 
@@ -239,10 +208,7 @@ public struct APIKeyView: Hashable, Sendable {
 
     /// All fields, for projections and tests in this package.
     package init(id: SessionID, name: Text40, lastNumber: UInt64, lastUsed: Int64) {
-        self.id = id
-        self.name = name
-        self.lastNumber = lastNumber
-        self.lastUsed = lastUsed
+        (self.id, self.name, self.lastNumber, self.lastUsed) = (id, name, lastNumber, lastUsed)
     }
 }
 
@@ -257,8 +223,6 @@ public struct APIKeyView: Hashable, Sendable {
 
     /// All fields, for projections and tests in this package.
     package init(price: Price, quantity: Quantity, orders: UInt32) {
-        self.price = price
-        self.quantity = quantity
-        self.orders = orders
+        (self.price, self.quantity, self.orders) = (price, quantity, orders)
     }
 }

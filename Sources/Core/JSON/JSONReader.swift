@@ -8,9 +8,7 @@ extension JSONValue {
 
     /// Reads one value and nothing behind it; nil when the bytes are not JSON, nest too deeply,
     /// hold more than `valuesMax` values or name a member twice. O(bytes).
-    public init?(
-        parsing bytes: some Collection<UInt8>, valuesMax: Int = JSONValue.valuesMax
-    ) {
+    public init?(parsing bytes: some Collection<UInt8>, valuesMax: Int = JSONValue.valuesMax) {
         var reader = JSONReader(bytes: Array(bytes), valuesMax: valuesMax)
         guard let value = reader.value(depth: 0) else { return nil }
         reader.skipSpace()
@@ -24,11 +22,6 @@ private struct JSONReader {
     let valuesMax: Int
     var offset = 0
     var count = 0
-
-    init(bytes: [UInt8], valuesMax: Int) {
-        self.bytes = bytes
-        self.valuesMax = valuesMax
-    }
 
     var isAtEnd: Bool { offset == bytes.count }
 

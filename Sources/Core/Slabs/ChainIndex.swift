@@ -1,7 +1,7 @@
 // From 64-bit hashes to slab slots, without copies of the keys and without long steps.
 
-/// A hash table of slab slots, by 64-bit hashes: buckets of four entries, with a chain behind a full
-/// one; it grows by one bucket every second insert.
+/// A hash table of slab slots, by 64-bit hashes: buckets of four entries, with a chain behind a
+/// full one; it grows by one bucket every second insert.
 ///
 /// ```
 /// buckets: four entries each               links: one a slot, by the slot's number
@@ -11,8 +11,8 @@
 /// ```
 ///
 /// An entry has bits 24–31 of its hash, so a find costs one line of `buckets` and, nearly always,
-/// only the slab's line that the caller wants anyway; the caller compares the key itself. Adding and
-/// removing read at most the links of the same bucket, never another slot of the caller's.
+/// only the slab's line that the caller wants anyway; the caller compares the key itself. Adding
+/// and removing read at most the links of the same bucket, never another slot of the caller's.
 ///
 /// The table grows by linear hashing (Litwin, "Linear hashing: a new tool for file and table
 /// addressing", 1980): while more than half of the places are filled, an insert splits the next
@@ -28,8 +28,7 @@ public struct ChainIndex: ~Copyable {
         @usableFromInline var hash: UInt32
 
         @inlinable @inline(__always) init(next: UInt32, hash: UInt32) {
-            self.next = next
-            self.hash = hash
+            (self.next, self.hash) = (next, hash)
         }
     }
 

@@ -7,8 +7,8 @@ internal import Glibc
 ///
 /// Pages are taken from the system at the first touch, in huge pages if the kernel has them (a TLB
 /// miss costs more than the load itself on virtual machines), or before by taking `memory`: the
-/// first touch of a huge page takes up to milliseconds. Not for few or short-lived values: each slab
-/// is a mapping. All operations are O(1).
+/// first touch of a huge page takes up to milliseconds. Not for few or short-lived values: each
+/// slab is a mapping. All operations are O(1).
 @safe public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<Element>
     /// The number of elements.
@@ -18,8 +18,8 @@ internal import Glibc
     public let memory: SlabMemory
 
     /// Reserves `capacity` zeroed elements. Stops the process when the address space is exhausted.
-    /// If fewer are `dense`, those after them are rarely used: they get small pages, which are taken
-    /// quickly.
+    /// If fewer are `dense`, those after them are rarely used: they get small pages, which are
+    /// taken quickly.
     public init(capacity: Int, dense: Int = .max) {
         precondition(capacity > 0, "a slab holds at least one element")
         let hugePage = 2 << 20
@@ -118,7 +118,6 @@ internal import Glibc
         _ range: Range<Int>, _ body: (UnsafeBufferPointer<Element>) -> R
     ) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= capacity, "slab range")
-        return unsafe body(
-            UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+        return unsafe body(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
     }
 }

@@ -15,9 +15,9 @@ public struct SlabMemory: Sendable {
         self.bytes = bytes
     }
 
-    /// Takes all pages that are not there yet, and locks them if `locks`; contents are kept. One huge
-    /// page at a time, calling `goesOn` before each; false when that or the system refuses. Linux
-    /// 5.14 or later.
+    /// Takes all pages that are not there yet, and locks them if `locks`; contents are kept. One
+    /// huge page at a time, calling `goesOn` before each; false when that or the system refuses.
+    /// Linux 5.14 or later.
     public func take(locks: Bool = false, while goesOn: () -> Bool = { true }) -> Bool {
         let step = 2 << 20
         var done = 0

@@ -15,8 +15,7 @@ public struct CivilDate: Hashable, Sendable {
         let shifted = days + 719_468
         let era = shifted.dividedFloor(by: 146_097)
         let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
         let fromMarch = (5 * dayOfYear + 2) / 153
         month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9

@@ -65,16 +65,10 @@ public enum Limits {
         apiKeys: UInt32, sessions: UInt32, feeTiers: UInt32, orderLimits: UInt32,
         references: UInt32, turnSteps: UInt32
     ) {
-        self.assets = assets
-        self.instruments = instruments
-        self.accounts = accounts
-        self.openOrders = openOrders
-        self.apiKeys = apiKeys
-        self.sessions = sessions
-        self.feeTiers = feeTiers
-        self.orderLimits = orderLimits
-        self.references = references
-        self.turnSteps = turnSteps
+        (self.assets, self.instruments, self.accounts) = (assets, instruments, accounts)
+        (self.openOrders, self.apiKeys, self.sessions) = (openOrders, apiKeys, sessions)
+        (self.feeTiers, self.orderLimits) = (feeTiers, orderLimits)
+        (self.references, self.turnSteps) = (references, turnSteps)
     }
 
     /// The defaults.
@@ -102,8 +96,7 @@ extension EngineLimits {
             && accounts >= 1 && accounts <= million && openOrders >= 1 && openOrders < 1 << 24
             && apiKeys <= million && sessions >= 1 && sessions <= 65_536 && feeTiers >= 1
             && feeTiers <= 1_024 && orderLimits <= million && references <= 1 << 28
-            && turnSteps >= 1 && turnSteps <= 65_536
-            && UInt64(accounts) * UInt64(assets) <= 1 << 31
+            && turnSteps >= 1 && turnSteps <= 65_536 && UInt64(accounts) * UInt64(assets) <= 1 << 31
     }
 
     /// Whether none of these limits is below the other's.

@@ -10,7 +10,6 @@ public import Terms
 ///      8  u32  messagesPerSecondMax  0 is none
 ///     12  4    reserved, then `Audit`
 public struct SetAccountLimits: CommandPayload {
-    /// `CommandKind.setAccountLimits`
     public static var kind: CommandKind { .setAccountLimits }
     /// The account, or 0 for the default.
     public var account: AccountID
@@ -26,10 +25,8 @@ public struct SetAccountLimits: CommandPayload {
         account: AccountID, openOrdersMax: UInt32 = 0, messagesPerSecondMax: UInt32 = 0,
         audit: Audit
     ) {
-        self.account = account
-        self.openOrdersMax = openOrdersMax
-        self.messagesPerSecondMax = messagesPerSecondMax
-        self.audit = audit
+        (self.account, self.openOrdersMax) = (account, openOrdersMax)
+        (self.messagesPerSecondMax, self.audit) = (messagesPerSecondMax, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -58,7 +55,6 @@ public struct SetAccountLimits: CommandPayload {
 ///      8  i64  orderQuantityMax   lots; 0 is none
 ///     16  i128 orderNotionalMax   the instrument's quote units; 0 is none; then `Audit`
 public struct SetOrderLimits: CommandPayload {
-    /// `CommandKind.setOrderLimits`
     public static var kind: CommandKind { .setOrderLimits }
     /// The account, or 0 for the default.
     public var account: AccountID
@@ -76,11 +72,9 @@ public struct SetOrderLimits: CommandPayload {
         account: AccountID, instrument: InstrumentID, orderQuantityMax: Quantity = .zero,
         orderNotionalMax: Amount = .zero, audit: Audit
     ) {
-        self.account = account
-        self.instrument = instrument
+        (self.account, self.instrument) = (account, instrument)
         self.orderQuantityMax = orderQuantityMax
-        self.orderNotionalMax = orderNotionalMax
-        self.audit = audit
+        (self.orderNotionalMax, self.audit) = (orderNotionalMax, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -106,7 +100,6 @@ public struct SetOrderLimits: CommandPayload {
 ///
 ///      0  u32 × 10  `EngineLimits`, then `Audit`
 public struct RaiseLimits: CommandPayload {
-    /// `CommandKind.raiseLimits`
     public static var kind: CommandKind { .raiseLimits }
     /// The new limits, all of them.
     public var limits: EngineLimits
@@ -114,10 +107,7 @@ public struct RaiseLimits: CommandPayload {
     public var audit: Audit
 
     /// New limits.
-    public init(limits: EngineLimits, audit: Audit) {
-        self.limits = limits
-        self.audit = audit
-    }
+    public init(limits: EngineLimits, audit: Audit) { (self.limits, self.audit) = (limits, audit) }
 
     public func encode(into w: inout WireWriter) {
         limits.encode(into: &w)

@@ -10,7 +10,6 @@ public import Terms
 ///      8  i128 amount
 ///     24  text64 reference, then `Audit`
 public struct AdjustBalance: CommandPayload {
-    /// `CommandKind.adjustBalance`
     public static var kind: CommandKind { .adjustBalance }
     /// The account.
     public var account: AccountID
@@ -27,11 +26,8 @@ public struct AdjustBalance: CommandPayload {
     public init(
         account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
     ) {
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.reference = reference
-        self.audit = audit
+        (self.account, self.asset, self.amount) = (account, asset, amount)
+        (self.reference, self.audit) = (reference, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -62,7 +58,6 @@ public struct AdjustBalance: CommandPayload {
 ///      8  i128 amount
 ///     24  text64 reference, then `Audit`
 public struct TransferFees: CommandPayload {
-    /// `CommandKind.transferFees`
     public static var kind: CommandKind { .transferFees }
     /// The account.
     public var account: AccountID
@@ -79,11 +74,8 @@ public struct TransferFees: CommandPayload {
     public init(
         account: AccountID, asset: AssetID, amount: Amount, reference: Text64, audit: Audit
     ) {
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.reference = reference
-        self.audit = audit
+        (self.account, self.asset, self.amount) = (account, asset, amount)
+        (self.reference, self.audit) = (reference, audit)
     }
 
     public func encode(into w: inout WireWriter) {

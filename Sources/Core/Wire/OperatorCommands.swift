@@ -13,8 +13,7 @@ public struct Audit: Hashable, Sendable {
 
     /// A name and a reason.
     public init(operatorName: Text40, reason: String) {
-        self.operatorName = operatorName
-        self.reason = reason
+        (self.operatorName, self.reason) = (operatorName, reason)
     }
 
     func encode(into w: inout WireWriter) {
@@ -32,7 +31,6 @@ public struct Audit: Hashable, Sendable {
 ///
 ///      0  text16 code     8 is the place of scale: u8, then 7 reserved, then `Audit`
 public struct SetAsset: CommandPayload {
-    /// `CommandKind.setAsset`
     public static var kind: CommandKind { .setAsset }
     /// The asset's code, as `BTC`.
     public var code: Text16
@@ -43,9 +41,7 @@ public struct SetAsset: CommandPayload {
 
     /// An asset of these terms.
     public init(code: Text16, scale: UInt8, audit: Audit) {
-        self.code = code
-        self.scale = scale
-        self.audit = audit
+        (self.code, self.scale, self.audit) = (code, scale, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -82,7 +78,6 @@ public struct SetAsset: CommandPayload {
 ///     48  i64  priceMax, ticks
 ///     56  8    reserved
 public struct SetInstrument: CommandPayload {
-    /// `CommandKind.setInstrument`
     public static var kind: CommandKind { .setInstrument }
     /// The symbol, as `BTCUSDT`.
     public var symbol: Text16
@@ -130,24 +125,13 @@ public struct SetInstrument: CommandPayload {
         bandUp: Int32 = 0, bandDown: Int32 = 0,
         selfTradePrevention: SelfTradePrevention = .expireMaker, audit: Audit
     ) {
-        self.symbol = symbol
-        self.base = base
-        self.quote = quote
-        self.tickScale = tickScale
-        self.state = state
-        self.selfTradePrevention = selfTradePrevention
-        self.tickMantissa = tickMantissa
-        self.lotUnits = lotUnits
-        self.priceMin = priceMin
-        self.priceMax = priceMax
-        self.quantityMin = quantityMin
-        self.quantityMax = quantityMax
-        self.notionalMin = notionalMin
-        self.notionalMax = notionalMax
-        self.referencePrice = referencePrice
-        self.bandUp = bandUp
-        self.bandDown = bandDown
-        self.audit = audit
+        (self.symbol, self.base, self.quote, self.tickScale) = (symbol, base, quote, tickScale)
+        (self.state, self.selfTradePrevention) = (state, selfTradePrevention)
+        (self.tickMantissa, self.lotUnits, self.priceMin) = (tickMantissa, lotUnits, priceMin)
+        (self.priceMax, self.quantityMin) = (priceMax, quantityMin)
+        (self.quantityMax, self.notionalMin) = (quantityMax, notionalMin)
+        (self.notionalMax, self.referencePrice) = (notionalMax, referencePrice)
+        (self.bandUp, self.bandDown, self.audit) = (bandUp, bandDown, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -202,7 +186,6 @@ public struct SetInstrument: CommandPayload {
 ///      0  u16  instrument         0: all
 ///      2  u8   state, then 5 reserved, then `Audit`
 public struct SetInstrumentState: CommandPayload {
-    /// `CommandKind.setInstrumentState`
     public static var kind: CommandKind { .setInstrumentState }
     /// The instrument, or 0 for all.
     public var instrument: InstrumentID
@@ -213,9 +196,7 @@ public struct SetInstrumentState: CommandPayload {
 
     /// A change of state.
     public init(instrument: InstrumentID, state: InstrumentState, audit: Audit) {
-        self.instrument = instrument
-        self.state = state
-        self.audit = audit
+        (self.instrument, self.state, self.audit) = (instrument, state, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -241,7 +222,6 @@ public struct SetInstrumentState: CommandPayload {
 ///      8  i32  taker
 ///     12  4    reserved, then `Audit`
 public struct SetFees: CommandPayload {
-    /// `CommandKind.setFees`
     public static var kind: CommandKind { .setFees }
     /// The tier, from 0, the initial tier of accounts.
     public var tier: UInt16
@@ -259,11 +239,8 @@ public struct SetFees: CommandPayload {
         tier: UInt16, instrument: InstrumentID = InstrumentID(0), maker: FeeRate, taker: FeeRate,
         audit: Audit
     ) {
-        self.tier = tier
-        self.instrument = instrument
-        self.maker = maker
-        self.taker = taker
-        self.audit = audit
+        (self.tier, self.instrument) = (tier, instrument)
+        (self.maker, self.taker, self.audit) = (maker, taker, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -289,7 +266,6 @@ public struct SetFees: CommandPayload {
 ///
 ///      0  text40 name, then `Audit`
 public struct OpenAccount: CommandPayload {
-    /// `CommandKind.openAccount`
     public static var kind: CommandKind { .openAccount }
     /// The owner's name for it, unique.
     public var name: Text40
@@ -297,10 +273,7 @@ public struct OpenAccount: CommandPayload {
     public var audit: Audit
 
     /// An account of that name.
-    public init(name: Text40, audit: Audit) {
-        self.name = name
-        self.audit = audit
-    }
+    public init(name: Text40, audit: Audit) { (self.name, self.audit) = (name, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.text(name)
@@ -318,7 +291,6 @@ public struct OpenAccount: CommandPayload {
 ///      0  u32  account
 ///      4  u16  tier, then 2 reserved, then `Audit`
 public struct SetAccountTier: CommandPayload {
-    /// `CommandKind.setAccountTier`
     public static var kind: CommandKind { .setAccountTier }
     /// The account.
     public var account: AccountID
@@ -329,9 +301,7 @@ public struct SetAccountTier: CommandPayload {
 
     /// A tier for an account.
     public init(account: AccountID, tier: UInt16, audit: Audit) {
-        self.account = account
-        self.tier = tier
-        self.audit = audit
+        (self.account, self.tier, self.audit) = (account, tier, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -354,7 +324,6 @@ public struct SetAccountTier: CommandPayload {
 ///      0  u32  account            0: the venue
 ///      4  u8   isOn, then 3 reserved, then `Audit`
 public struct SetKillSwitch: CommandPayload {
-    /// `CommandKind.setKillSwitch`
     public static var kind: CommandKind { .setKillSwitch }
     /// The account, or 0 for the venue.
     public var account: AccountID
@@ -365,9 +334,7 @@ public struct SetKillSwitch: CommandPayload {
 
     /// A kill switch.
     public init(account: AccountID, isOn: Bool, audit: Audit) {
-        self.account = account
-        self.isOn = isOn
-        self.audit = audit
+        (self.account, self.isOn, self.audit) = (account, isOn, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -395,7 +362,6 @@ public struct SetKillSwitch: CommandPayload {
 ///     16  text64 keyID
 ///     80  u16 bytes, then the sealed secret, then `Audit`
 public struct AddAPIKey: CommandPayload {
-    /// `CommandKind.addAPIKey`
     public static var kind: CommandKind { .addAPIKey }
     /// The account.
     public var account: AccountID
@@ -415,12 +381,8 @@ public struct AddAPIKey: CommandPayload {
         account: AccountID, permissions: Permissions, algorithm: KeyAlgorithm, keyID: Text64,
         sealedSecret: [UInt8], audit: Audit
     ) {
-        self.account = account
-        self.permissions = permissions
-        self.algorithm = algorithm
-        self.keyID = keyID
-        self.sealedSecret = sealedSecret
-        self.audit = audit
+        (self.account, self.permissions, self.algorithm) = (account, permissions, algorithm)
+        (self.keyID, self.sealedSecret, self.audit) = (keyID, sealedSecret, audit)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -448,7 +410,6 @@ public struct AddAPIKey: CommandPayload {
 ///
 ///      0  text64 keyID, then `Audit`
 public struct RevokeAPIKey: CommandPayload {
-    /// `CommandKind.revokeAPIKey`
     public static var kind: CommandKind { .revokeAPIKey }
     /// Which.
     public var keyID: Text64
@@ -456,10 +417,7 @@ public struct RevokeAPIKey: CommandPayload {
     public var audit: Audit
 
     /// A revocation.
-    public init(keyID: Text64, audit: Audit) {
-        self.keyID = keyID
-        self.audit = audit
-    }
+    public init(keyID: Text64, audit: Audit) { (self.keyID, self.audit) = (keyID, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.text(keyID)
@@ -477,7 +435,6 @@ public struct RevokeAPIKey: CommandPayload {
 ///
 ///      0  u64  sequence, then `Audit`
 public struct VoidSequence: CommandPayload {
-    /// `CommandKind.voidSequence`
     public static var kind: CommandKind { .voidSequence }
     /// Which.
     public var sequence: UInt64
@@ -485,10 +442,7 @@ public struct VoidSequence: CommandPayload {
     public var audit: Audit
 
     /// A voiding.
-    public init(sequence: UInt64, audit: Audit) {
-        self.sequence = sequence
-        self.audit = audit
-    }
+    public init(sequence: UInt64, audit: Audit) { (self.sequence, self.audit) = (sequence, audit) }
 
     public func encode(into w: inout WireWriter) {
         w.integer(sequence)
@@ -508,7 +462,6 @@ public struct VoidSequence: CommandPayload {
 ///      2  6    reserved
 ///      8  i64  price, ticks; then `Audit`
 public struct SetReferencePrice: CommandPayload {
-    /// `CommandKind.setReferencePrice`
     public static var kind: CommandKind { .setReferencePrice }
     /// The instrument.
     public var instrument: InstrumentID
@@ -519,9 +472,7 @@ public struct SetReferencePrice: CommandPayload {
 
     /// A reference price.
     public init(instrument: InstrumentID, price: Price, audit: Audit) {
-        self.instrument = instrument
-        self.price = price
-        self.audit = audit
+        (self.instrument, self.price, self.audit) = (instrument, price, audit)
     }
 
     public func encode(into w: inout WireWriter) {

@@ -18,7 +18,6 @@ public import Terms
 ///     40  i64  displayQuantity
 ///     48  i64  expireTime
 @frozen public struct Place: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.place`
     public static var kind: CommandKind { .place }
     /// The account.
     public var account: AccountID
@@ -62,22 +61,12 @@ public import Terms
         clOrdID: Text40 = Text40(), deadline: Int64 = 0, strategyID: Int64 = 0,
         strategyType: Int32 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.type = type
-        self.timeInForce = timeInForce
-        self.selfTradePrevention = selfTradePrevention
-        self.price = price
-        self.quantity = quantity
-        self.stopPrice = stopPrice
-        self.displayQuantity = displayQuantity
-        self.expireTime = expireTime
-        self.quoteQuantity = quoteQuantity
-        self.clOrdID = clOrdID
-        self.deadline = deadline
-        self.strategyID = strategyID
-        self.strategyType = strategyType
+        (self.account, self.instrument, self.side, self.type) = (account, instrument, side, type)
+        (self.timeInForce, self.selfTradePrevention) = (timeInForce, selfTradePrevention)
+        (self.price, self.quantity, self.stopPrice) = (price, quantity, stopPrice)
+        (self.displayQuantity, self.expireTime) = (displayQuantity, expireTime)
+        (self.quoteQuantity, self.clOrdID, self.deadline) = (quoteQuantity, clOrdID, deadline)
+        (self.strategyID, self.strategyType) = (strategyID, strategyType)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -133,7 +122,6 @@ public import Terms
 ///     56  text40 cancelID
 ///     96  i64  deadline
 @frozen public struct Cancel: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.cancel`
     public static var kind: CommandKind { .cancel }
     /// The account.
     public var account: AccountID
@@ -156,13 +144,9 @@ public import Terms
         clOrdID: Text40 = Text40(), restriction: CancelRestriction = .none,
         cancelID: Text40 = Text40(), deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.restriction = restriction
-        self.order = order
-        self.clOrdID = clOrdID
-        self.cancelID = cancelID
-        self.deadline = deadline
+        (self.account, self.instrument) = (account, instrument)
+        (self.restriction, self.order, self.clOrdID) = (restriction, order, clOrdID)
+        (self.cancelID, self.deadline) = (cancelID, deadline)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -202,7 +186,6 @@ public import Terms
 ///     72  text40 newClOrdID       empty keeps the order's
 ///    112  i64  deadline
 @frozen public struct Amend: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.amend`
     public static var kind: CommandKind { .amend }
     /// The account.
     public var account: AccountID
@@ -229,15 +212,9 @@ public import Terms
         price: Price = .none, quantity: Quantity = .zero, clOrdID: Text40 = Text40(),
         newClOrdID: Text40 = Text40(), keepsPriority: Bool = false, deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.order = order
-        self.keepsPriority = keepsPriority
-        self.price = price
-        self.quantity = quantity
-        self.clOrdID = clOrdID
-        self.newClOrdID = newClOrdID
-        self.deadline = deadline
+        (self.account, self.instrument, self.order) = (account, instrument, order)
+        (self.keepsPriority, self.price, self.quantity) = (keepsPriority, price, quantity)
+        (self.clOrdID, self.newClOrdID, self.deadline) = (clOrdID, newClOrdID, deadline)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -276,7 +253,6 @@ public import Terms
 ///      8  104  `Cancel`           its deadline is 0: the new order's applies to both
 ///    112  128  `Place`            same account and instrument as the cancel
 @frozen public struct CancelReplace: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.cancelReplace`
     public static var kind: CommandKind { .cancelReplace }
     /// Whether the new order is tried only after a successful cancel.
     public var stopOnFailure: Bool
@@ -287,9 +263,7 @@ public import Terms
 
     /// A cancel and a new order.
     @inlinable public init(stopOnFailure: Bool, cancel: Cancel, place: Place) {
-        self.stopOnFailure = stopOnFailure
-        self.cancel = cancel
-        self.place = place
+        (self.stopOnFailure, self.cancel, self.place) = (stopOnFailure, cancel, place)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -317,7 +291,6 @@ public import Terms
 ///      7  1    reserved
 ///      8  i64  deadline
 @frozen public struct MassCancel: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.massCancel`
     public static var kind: CommandKind { .massCancel }
     /// The account, or 0 for all.
     public var account: AccountID
@@ -333,10 +306,8 @@ public import Terms
         account: AccountID, instrument: InstrumentID = InstrumentID(0), side: Side? = nil,
         deadline: Int64 = 0
     ) {
-        self.account = account
-        self.instrument = instrument
-        self.side = side
-        self.deadline = deadline
+        (self.account, self.instrument) = (account, instrument)
+        (self.side, self.deadline) = (side, deadline)
     }
 
     public func encode(into w: inout WireWriter) {

@@ -58,13 +58,8 @@ public import Terms
     ) {
         self.length = length
         crc = 0
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.epoch = epoch
-        self.session = session
-        self.number = number
-        self.kind = kind
-        self.revision = revision
+        (self.sequence, self.timestamp, self.epoch) = (sequence, timestamp, epoch)
+        (self.session, self.number, self.kind, self.revision) = (session, number, kind, revision)
     }
 
     /// Reads the header at the start of `bytes`; nil when there are fewer than 48.
@@ -90,8 +85,7 @@ public import Terms
         unsafe bytes.storeBytes(of: sequence.littleEndian, toByteOffset: 8, as: UInt64.self)
         unsafe bytes.storeBytes(of: timestamp.littleEndian, toByteOffset: 16, as: Int64.self)
         unsafe bytes.storeBytes(of: epoch.littleEndian, toByteOffset: 24, as: UInt32.self)
-        unsafe bytes.storeBytes(
-            of: session.number.littleEndian, toByteOffset: 28, as: UInt32.self)
+        unsafe bytes.storeBytes(of: session.number.littleEndian, toByteOffset: 28, as: UInt32.self)
         unsafe bytes.storeBytes(of: number.littleEndian, toByteOffset: 32, as: UInt64.self)
         unsafe bytes.storeBytes(of: kind.littleEndian, toByteOffset: 40, as: UInt16.self)
         unsafe bytes.storeBytes(of: revision.littleEndian, toByteOffset: 42, as: UInt16.self)
@@ -110,9 +104,7 @@ public import Terms
 
     /// An outcome of these values.
     @inlinable public init(refusal: Refusal = .none, status: OrderStatus = .new, id: UInt64 = 0) {
-        self.refusal = refusal
-        self.status = status
-        self.id = id
+        (self.refusal, self.status, self.id) = (refusal, status, id)
     }
 
     /// A refusal.

@@ -10,7 +10,6 @@ public import Terms
 ///     48  u64 × 2          the journal's random identity
 ///     64  u64 × 2          random and secret: the keys of the engine's hashes
 public struct Genesis: CommandPayload {
-    /// `CommandKind.genesis`
     public static var kind: CommandKind { .genesis }
     /// The format version that this code writes.
     public static var currentFormat: UInt32 { 2 }
@@ -35,12 +34,8 @@ public struct Genesis: CommandPayload {
         journalLow: UInt64, hashKeyHigh: UInt64, hashKeyLow: UInt64
     ) {
         format = Self.currentFormat
-        self.rules = rules
-        self.limits = limits
-        self.journalHigh = journalHigh
-        self.journalLow = journalLow
-        self.hashKeyHigh = hashKeyHigh
-        self.hashKeyLow = hashKeyLow
+        (self.rules, self.limits, self.journalHigh) = (rules, limits, journalHigh)
+        (self.journalLow, self.hashKeyHigh, self.hashKeyLow) = (journalLow, hashKeyHigh, hashKeyLow)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -106,7 +101,6 @@ extension EngineLimits {
 
 /// A tick of the clock; the record's own timestamp is the time. No payload.
 public struct Tick: CommandPayload {
-    /// `CommandKind.tick`
     public static var kind: CommandKind { .tick }
     /// A tick.
     public init() {}
@@ -118,7 +112,6 @@ public struct Tick: CommandPayload {
 ///
 ///      0  u64  eventHash
 public struct HashMark: CommandPayload {
-    /// `CommandKind.hashMark`
     public static var kind: CommandKind { .hashMark }
     /// The hash over all events so far.
     public var eventHash: UInt64
@@ -156,7 +149,6 @@ public struct HashMark: CommandPayload {
 ///     56  u32     formatLevel    the lower of the two hosts'
 ///     60  4       reserved
 public struct EpochMark: CommandPayload {
-    /// `CommandKind.epochMark`
     public static var kind: CommandKind { .epochMark }
     /// The epoch before.
     public var priorEpoch: UInt32
@@ -183,15 +175,9 @@ public struct EpochMark: CommandPayload {
         attemptHigh: UInt64 = 0, attemptLow: UInt64 = 0, commitPoint: UInt64, eventHash: UInt64,
         formatLevel: UInt32 = Genesis.currentFormat
     ) {
-        self.priorEpoch = priorEpoch
-        self.cause = cause
-        self.replicaHigh = replicaHigh
-        self.replicaLow = replicaLow
-        self.attemptHigh = attemptHigh
-        self.attemptLow = attemptLow
-        self.commitPoint = commitPoint
-        self.eventHash = eventHash
-        self.formatLevel = formatLevel
+        (self.priorEpoch, self.cause, self.replicaHigh) = (priorEpoch, cause, replicaHigh)
+        (self.replicaLow, self.attemptHigh, self.attemptLow) = (replicaLow, attemptHigh, attemptLow)
+        (self.commitPoint, self.eventHash, self.formatLevel) = (commitPoint, eventHash, formatLevel)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -229,7 +215,6 @@ public struct EpochMark: CommandPayload {
 ///      0  u32  version
 ///      4  4    reserved
 public struct SetRules: CommandPayload {
-    /// `CommandKind.setRules`
     public static var kind: CommandKind { .setRules }
     /// The newest version that this code knows.
     public static var current: UInt32 { 1 }
@@ -254,7 +239,6 @@ public struct SetRules: CommandPayload {
 ///
 ///      0  text40  name
 public struct OpenSession: CommandPayload {
-    /// `CommandKind.openSession`
     public static var kind: CommandKind { .openSession }
     /// The prefix of operators' session names.
     public static var operatorPrefix: String { "operator/" }
@@ -272,7 +256,6 @@ public struct OpenSession: CommandPayload {
 ///      0  u32  session
 ///      4  4    reserved
 public struct CloseSession: CommandPayload {
-    /// `CommandKind.closeSession`
     public static var kind: CommandKind { .closeSession }
     /// The session.
     public var session: SessionID

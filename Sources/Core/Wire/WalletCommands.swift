@@ -13,7 +13,6 @@ public import Terms
 ///     16  32   transaction    its id, as the chain's node writes it
 ///     48  i128 amount
 @frozen public struct CreditDeposit: CommandPayload, BitwiseCopyable {
-    /// `CommandKind.creditDeposit`
     public static var kind: CommandKind { .creditDeposit }
     /// The account.
     public var account: AccountID
@@ -33,12 +32,8 @@ public import Terms
         account: AccountID, asset: AssetID, transactionHigh: UInt128, transactionLow: UInt128,
         output: UInt32, amount: Amount
     ) {
-        self.account = account
-        self.asset = asset
-        self.transactionHigh = transactionHigh
-        self.transactionLow = transactionLow
-        self.output = output
-        self.amount = amount
+        (self.account, self.asset, self.transactionHigh) = (account, asset, transactionHigh)
+        (self.transactionLow, self.output, self.amount) = (transactionLow, output, amount)
     }
 
     public func encode(into w: inout WireWriter) {

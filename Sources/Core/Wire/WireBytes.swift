@@ -136,12 +136,8 @@ public import Terms
     public mutating func string(_ value: String) { blob([UInt8](value.utf8)) }
 
     /// Writes `count` zero bytes.
-    public mutating func reserved(_ count: Int) {
-        for _ in 0..<count { integer(UInt8(0)) }
-    }
+    public mutating func reserved(_ count: Int) { for _ in 0..<count { integer(UInt8(0)) } }
 
     /// Writes zero bytes up to a multiple of 8.
-    public mutating func pad() {
-        while offset & 7 != 0 { integer(UInt8(0)) }
-    }
+    public mutating func pad() { while offset & 7 != 0 { integer(UInt8(0)) } }
 }

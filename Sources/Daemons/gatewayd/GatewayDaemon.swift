@@ -22,11 +22,6 @@ struct GatewayDaemon {
         ServiceManager.credential("seal.key") ?? settings.sealKeyFile
     }
 
-    init(settings: Settings, log: Logger) {
-        self.settings = settings
-        self.log = log
-    }
-
     /// Serves until a signal or a fault, which it throws.
     func run(_ daemon: DaemonProcess) throws {
         // Two gateways on one history would write it twice. This also reports a missing state
@@ -71,8 +66,7 @@ struct GatewayDaemon {
                         log.error("\(why): history is written anew from the log")
                     }
                     return history
-                },
-                onFault: { fault.text = $0 })
+                }, onFault: { fault.text = $0 })
         } catch {
             throw GatewayDaemonError(
                 description: """
@@ -109,9 +103,7 @@ struct GatewayDaemon {
 }
 
 /// Why the gateway cannot start or continue.
-struct GatewayDaemonError: Error, CustomStringConvertible {
-    let description: String
-}
+struct GatewayDaemonError: Error, CustomStringConvertible { let description: String }
 
 /// A fault's text, set by one thread and read by another.
 final class FaultBox: Sendable {

@@ -8,12 +8,11 @@ let arguments = DaemonArguments(
     name: "bourse-gatewayd",
     purpose: "serves clients: REST and streams compatible with Binance Spot",
     options: [
-        DaemonOption("--endpoints", help: "print each one's method, path and permitted callers, and exit")
+        DaemonOption("--endpoints", help: "print methods, paths and permitted callers, and exit")
     ]
 )
 if arguments.options["--endpoints"] != nil {
-    DaemonProcess.once(arguments.name) { _ in
-        print(GatewayServer.endpoints.joined(separator: "\n"))
+    DaemonProcess.once(arguments.name) { _ in print(GatewayServer.endpoints.joined(separator: "\n"))
     }
 }
 DaemonProcess.run(arguments.name) { daemon in

@@ -70,10 +70,7 @@ public struct GatewayOptions: Sendable {
 
     /// These options; all others have their defaults.
     public init(host: String, port: Int, linkSocket: String, name: Text40, sealKeyFile: String) {
-        self.host = host
-        self.port = port
-        self.linkSocket = linkSocket
-        self.name = name
-        self.sealKeyFile = sealKeyFile
+        (self.host, self.port, self.linkSocket) = (host, port, linkSocket)
+        (self.name, self.sealKeyFile) = (name, sealKeyFile)
     }
 }

@@ -151,9 +151,7 @@ public final class GatewayServer: Sendable {
         }
     }
 
-    private static func every(
-        _ delay: TimeAmount, _ core: Core, _ body: @escaping () -> Void
-    ) {
+    private static func every(_ delay: TimeAmount, _ core: Core, _ body: @escaping () -> Void) {
         let bound = NIOLoopBound(body, eventLoop: core.front.eventLoop)
         core.timers.append(
             core.front.eventLoop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { _ in
@@ -164,11 +162,9 @@ public final class GatewayServer: Sendable {
     // MARK: Sockets
 
     private static func bootstrap(
-        _ group: MultiThreadedEventLoopGroup, _ core: NIOLoopBound<Core>,
-        _ options: GatewayOptions
+        _ group: MultiThreadedEventLoopGroup, _ core: NIOLoopBound<Core>, _ options: GatewayOptions
     ) -> ServerBootstrap {
-        ServerBootstrap(group: group)
-            .serverChannelOption(ChannelOptions.backlog, value: 1_024)
+        ServerBootstrap(group: group).serverChannelOption(ChannelOptions.backlog, value: 1_024)
             .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(

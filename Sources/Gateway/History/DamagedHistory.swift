@@ -38,9 +38,7 @@ enum DamagedHistory {
         for part in parts {
             for number in (1...copiesMax).reversed() {
                 unsafe unlink(copy(number) + part)
-                if number > 1 {
-                    _ = unsafe rename(copy(number - 1) + part, copy(number) + part)
-                }
+                if number > 1 { _ = unsafe rename(copy(number - 1) + part, copy(number) + part) }
             }
             guard unsafe rename(file + part, copy(1) + part) == 0 || errno == ENOENT else {
                 throw .database(

@@ -92,15 +92,11 @@ public final class History: Sendable {
         do {
             let pool = try DatabasePool(path: file, configuration: configuration)
             return (pool, try HistorySchema.prepare(pool, file: file, journal: journal))
-        } catch {
-            throw explain(error, file)
-        }
+        } catch { throw explain(error, file) }
     }
 
     /// A journal's identity as the file has it.
-    static func text(_ high: UInt64, _ low: UInt64) -> String {
-        high.hexText + low.hexText
-    }
+    static func text(_ high: UInt64, _ low: UInt64) -> String { high.hexText + low.hexText }
 
     private static var configuration: Configuration {
         var configuration = Configuration()
@@ -160,9 +156,7 @@ public final class History: Sendable {
                 let result: Result<T, HistoryError>
                 do {
                     result = .success(try body(HistoryReader(db: access.get())))
-                } catch {
-                    result = .failure(self.note(Self.explain(error, self.file)))
-                }
+                } catch { result = .failure(self.note(Self.explain(error, self.file))) }
                 self.finish(result, done)
             }
         }
@@ -174,9 +168,7 @@ public final class History: Sendable {
         if let fault { throw fault }
         do {
             return try pool.read { db in try body(HistoryReader(db: db)) }
-        } catch {
-            throw note(Self.explain(error, file))
-        }
+        } catch { throw note(Self.explain(error, file)) }
     }
 
     /// Writes what waits and closes the file. Returns the error if that failed; then what was not
@@ -217,9 +209,7 @@ public final class History: Sendable {
                 shared.set(nil)
                 shared.pauseMillis = 0
             }
-        } catch {
-            pause(note(Self.explain(error, file)))
-        }
+        } catch { pause(note(Self.explain(error, file))) }
     }
 
     /// Records damage for the next opening, beside the file and as the fault.
@@ -235,8 +225,7 @@ public final class History: Sendable {
         let pause = shared.withLock { shared -> Int? in
             shared.set(fault)
             shared.isPaused = true
-            shared.pauseMillis = min(
-                max(100, shared.pauseMillis * 2), Self.retrySecondsMax * 1_000)
+            shared.pauseMillis = min(max(100, shared.pauseMillis * 2), Self.retrySecondsMax * 1_000)
             return shared.isClosed ? nil : shared.pauseMillis
         }
         guard let pause else { return }

@@ -41,11 +41,7 @@ public struct HistoryReader {
             """
             SELECT * FROM orders WHERE account = ? AND instrument = ? AND id BETWEEN ? AND ?
             ORDER BY id \(ids.direction) LIMIT ?
-            """,
-            [
-                Int64(account.number), Int64(instrument.number), ids.low, ids.high,
-                range.limit,
-            ])
+            """, [Int64(account.number), Int64(instrument.number), ids.low, ids.high, range.limit])
         return ids.ascending(rows).map(OrderRecord.init(_:))
     }
 
@@ -56,8 +52,7 @@ public struct HistoryReader {
         _ account: AccountID, _ instrument: InstrumentID, order: OrderID? = nil,
         _ range: HistoryRange
     ) throws -> [AccountTrade] {
-        guard
-            let ids = try bounds(range, table: "trades", time: "time", instrument: instrument)
+        guard let ids = try bounds(range, table: "trades", time: "time", instrument: instrument)
         else { return [] }
         let named = order.map { Int64(clamping: $0.number) }
         func half(_ role: String, _ isMaker: Bool) throws -> [AccountTrade] {
@@ -174,8 +169,7 @@ extension HistoryReader {
     /// The first id whose time is at or after `moment`, or nil; a binary search, for ids rise with
     /// time.
     private func firstID(
-        _ moment: Int64, _ table: String, _ key: String, _ time: String,
-        _ instrument: InstrumentID?
+        _ moment: Int64, _ table: String, _ key: String, _ time: String, _ instrument: InstrumentID?
     ) throws -> Int64? {
         let place = instrument.map { "instrument = \($0.number) AND" } ?? ""
         let ends = try first(

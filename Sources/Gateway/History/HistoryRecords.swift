@@ -69,12 +69,8 @@ public struct Adjustment: Hashable, Sendable {
         sequence: UInt64, kind: Kind, account: AccountID, asset: AssetID, amount: Amount,
         time: Int64
     ) {
-        self.sequence = sequence
-        self.kind = kind
-        self.account = account
-        self.asset = asset
-        self.amount = amount
-        self.time = time
+        (self.sequence, self.kind, self.account) = (sequence, kind, account)
+        (self.asset, self.amount, self.time) = (asset, amount, time)
     }
 }
 
@@ -97,9 +93,7 @@ public struct HistoryRange: Hashable, Sendable {
     public init(
         fromID: UInt64? = nil, start: Int64? = nil, end: Int64? = nil, limit: Int = limitMax
     ) {
-        self.fromID = fromID
-        self.start = start
-        self.end = end
+        (self.fromID, self.start, self.end) = (fromID, start, end)
         self.limit = min(max(limit, 1), Self.limitMax)
     }
 }
@@ -131,7 +125,7 @@ public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(file) has version \(found), and this gateway knows up to \(known): install the "
                 + "version that wrote it, or move the file away to write history anew"
         case .gap(let file, let cursor, let first):
-            "\(file) ends at record \(cursor), and the feed goes on at \(first): follow the log "
+            "\(file) ends at record \(cursor), and the feed continues at \(first): follow the log "
                 + "from \(cursor + 1), or move the file away"
         case .damaged(let file, let text):
             "\(file) is damaged (\(text)): the next start keeps it aside, and history is written "

@@ -14,12 +14,9 @@ extension Row {
         return value
     }
 
-    fileprivate func amount(_ column: String) -> Amount {
-        Amount(units: restored(self[column]))
-    }
+    fileprivate func amount(_ column: String) -> Amount { Amount(units: restored(self[column])) }
 
-    fileprivate func choice<E: RawRepresentable>(_ column: String) -> E
-    where E.RawValue == UInt8 {
+    fileprivate func choice<E: RawRepresentable>(_ column: String) -> E where E.RawValue == UInt8 {
         guard let value = E(rawValue: number(column)) else {
             preconditionFailure("a column holds what was written into it")
         }

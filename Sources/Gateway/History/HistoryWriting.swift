@@ -41,8 +41,7 @@ extension HistoryBatch {
                 """
                 UPDATE orders SET cum_qty = ?, leaves_qty = ?, cum_quote = ?, status = ?,
                   updated_time = ? WHERE id = ?
-                """,
-                [cumQty, leavesQty, stored(cumQuote), Int64(status), time, Int64(id)])
+                """, [cumQty, leavesQty, stored(cumQuote), Int64(status), time, Int64(id)])
         }
     }
 

@@ -61,9 +61,6 @@ struct DirtyLevels: Sendable {
     /// The update id up to which changes were taken.
     var lastUpdateID: UInt64
 
-    /// No price, from this update id on.
-    init(lastUpdateID: UInt64) { self.lastUpdateID = lastUpdateID }
-
     /// A price's entry in `levels`.
     static func key(_ side: Side, _ price: Price) -> Int64 {
         side == .buy ? price.ticks : -price.ticks

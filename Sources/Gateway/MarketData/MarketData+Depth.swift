@@ -119,8 +119,7 @@ extension MarketData {
         // Changes that the slow cadence has sent stay marked in the fast one, whose next update
         // would mark them here again: an update with nothing new is not sent.
         guard
-            markets[index].dirty[DepthCadence.slow.index].lastUpdateID
-                < markets[index].bookUpdateID
+            markets[index].dirty[DepthCadence.slow.index].lastUpdateID < markets[index].bookUpdateID
         else { return }
         if markets[index].dirty[DepthCadence.slow.index].levels.isEmpty {
             changedBooks[DepthCadence.slow.index].append(instrument)

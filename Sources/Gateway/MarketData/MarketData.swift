@@ -17,9 +17,7 @@ public struct MarketDataLimits: Hashable, Sendable {
 
     /// These limits.
     public init(trades: Int = 1_000, candles: Int = 1_000, dirtyLevels: Int = 16_384) {
-        self.trades = trades
-        self.candles = candles
-        self.dirtyLevels = dirtyLevels
+        (self.trades, self.candles, self.dirtyLevels) = (trades, candles, dirtyLevels)
     }
 }
 
@@ -107,8 +105,7 @@ public struct MarketData: Sendable {
 
     /// Remembers an order that is in flight.
     private mutating func takeOff(_ order: OrderView, _ engine: borrowing Engine) {
-        guard engine.isInFlight(order.order),
-            !flights.contains(where: { $0.order == order.order })
+        guard engine.isInFlight(order.order), !flights.contains(where: { $0.order == order.order })
         else { return }
         flights.append(
             FlyingOrder(

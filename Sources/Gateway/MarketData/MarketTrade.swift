@@ -27,14 +27,9 @@ public import Terms
         id: TradeID, instrument: InstrumentID, price: Price, quantity: Quantity,
         quoteAmount: Amount, time: Int64, takerSide: Side, takerOrder: OrderID
     ) {
-        self.id = id
-        self.instrument = instrument
-        self.price = price
-        self.quantity = quantity
-        self.quoteAmount = quoteAmount
-        self.time = time
-        self.takerSide = takerSide
-        self.takerOrder = takerOrder
+        (self.id, self.instrument, self.price) = (id, instrument, price)
+        (self.quantity, self.quoteAmount, self.time) = (quantity, quoteAmount, time)
+        (self.takerSide, self.takerOrder) = (takerSide, takerOrder)
     }
 
     /// What everybody may see of `trade`, made at `time`.

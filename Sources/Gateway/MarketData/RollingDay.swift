@@ -82,9 +82,7 @@ struct RollingDay: Sendable {
 
     private mutating func findExtremes() -> (high: Price, low: Price) {
         var found = (high: minutes[0].high, low: minutes[0].low)
-        for minute in minutes {
-            found = (max(found.high, minute.high), min(found.low, minute.low))
-        }
+        for minute in minutes { found = (max(found.high, minute.high), min(found.low, minute.low)) }
         extremes = found
         return found
     }

@@ -16,9 +16,7 @@ public struct APIError: Error, Hashable, Sendable {
 
     /// An error of these values; most are the client's own, so 400.
     public init(_ code: Int, _ message: String, status: Int = 400, retryAfterSeconds: Int? = nil) {
-        self.status = status
-        self.code = code
-        self.message = message
+        (self.status, self.code, self.message) = (status, code, message)
         self.retryAfterSeconds = retryAfterSeconds
     }
 
@@ -64,8 +62,7 @@ extension APIError {
     /// A recvWindow that is too long.
     public static let recvWindowTooLong = APIError(-1131, "recvWindow must be less than 60000")
     /// The signature is not valid.
-    public static let signatureInvalid = APIError(
-        -1022, "Signature for this request is not valid.")
+    public static let signatureInvalid = APIError(-1022, "Signature for this request is not valid.")
     /// A parameter twice.
     public static let duplicateParameter = APIError(
         -1101, "Duplicate values for a parameter detected.")
@@ -99,8 +96,7 @@ extension APIError {
     public static let cancelNotTried = APIError(
         -2011, "Order was not canceled: the new order is refused.")
     /// A kind of strategy below the clients' own range.
-    public static let strategyTypeInvalid = APIError(
-        -1134, "strategyType was less than 1000000.")
+    public static let strategyTypeInvalid = APIError(-1134, "strategyType was less than 1000000.")
     /// A prevention mode that no symbol here has.
     public static let preventionNotAllowed = APIError(
         -1013, "This symbol does not allow the specified self-trade prevention mode.")
@@ -125,9 +121,7 @@ extension APIError {
 
     /// A missing mandatory parameter.
     public static func mandatory(_ name: String) -> APIError {
-        APIError(
-            -1102,
-            "Mandatory parameter '\(name)' was not sent, was empty/null, or malformed.")
+        APIError(-1102, "Mandatory parameter '\(name)' was not sent, was empty/null, or malformed.")
     }
 
     /// Neither of two parameters, one of which is mandatory.
@@ -148,8 +142,7 @@ extension APIError {
     /// A value with illegal characters.
     public static func illegal(_ name: String, range: String) -> APIError {
         APIError(
-            -1100,
-            "Illegal characters found in parameter '\(name)'; legal range is '\(range)'.")
+            -1100, "Illegal characters found in parameter '\(name)'; legal range is '\(range)'.")
     }
 
     /// An unknown value.

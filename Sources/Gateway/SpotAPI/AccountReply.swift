@@ -21,11 +21,8 @@ public struct AccountReply: Sendable {
         account: AccountView, permissions: Permissions, fees: (maker: FeeRate, taker: FeeRate),
         balances: [(asset: AssetView, balance: Balance)], updatedTime: Int64
     ) {
-        self.account = account
-        self.permissions = permissions
-        self.fees = fees
-        self.balances = balances
-        self.updatedTime = updatedTime
+        (self.account, self.permissions, self.fees) = (account, permissions, fees)
+        (self.balances, self.updatedTime) = (balances, updatedTime)
     }
 
     /// The reply's body.
@@ -94,16 +91,9 @@ public struct OwnTrade: Sendable {
         id: TradeID, order: OrderID, price: Price, quantity: Quantity, quoteAmount: Amount,
         fee: Amount, feeAsset: AssetID, time: Int64, isBuyer: Bool, isMaker: Bool
     ) {
-        self.id = id
-        self.order = order
-        self.price = price
-        self.quantity = quantity
-        self.quoteAmount = quoteAmount
-        self.fee = fee
-        self.feeAsset = feeAsset
-        self.time = time
-        self.isBuyer = isBuyer
-        self.isMaker = isMaker
+        (self.id, self.order, self.price, self.quantity) = (id, order, price, quantity)
+        (self.quoteAmount, self.fee, self.feeAsset) = (quoteAmount, fee, feeAsset)
+        (self.time, self.isBuyer, self.isMaker) = (time, isBuyer, isMaker)
     }
 
     /// An element of `myTrades`.

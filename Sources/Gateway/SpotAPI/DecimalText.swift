@@ -47,8 +47,7 @@ public struct DecimalText: Hashable, Sendable {
             }
         }
         guard whole > 0, fraction != 0 else { return nil }
-        self.digits = digits
-        self.scale = scale
+        (self.digits, self.scale) = (digits, scale)
     }
 
     /// The value as a whole number of `step × 10^-stepScale`.

@@ -16,22 +16,19 @@ public struct RateLimits: Hashable, Sendable {
     /// These limits.
     public init(weightPerMinute: Int, ordersPer10Seconds: Int, ordersPerDay: Int) {
         self.weightPerMinute = weightPerMinute
-        self.ordersPer10Seconds = ordersPer10Seconds
-        self.ordersPerDay = ordersPerDay
+        (self.ordersPer10Seconds, self.ordersPerDay) = (ordersPer10Seconds, ordersPerDay)
     }
 
     /// For market makers in the operator's own network: far above a public exchange's.
     public static var standard: RateLimits {
-        RateLimits(
-            weightPerMinute: 600_000, ordersPer10Seconds: 100_000, ordersPerDay: 100_000_000)
+        RateLimits(weightPerMinute: 600_000, ordersPer10Seconds: 100_000, ordersPerDay: 100_000_000)
     }
 
     func write(to json: inout JSONWriter) {
         json.beginArray()
         for (type, interval, count, limit) in [
             ("REQUEST_WEIGHT", "MINUTE", 1, weightPerMinute),
-            ("ORDERS", "SECOND", 10, ordersPer10Seconds),
-            ("ORDERS", "DAY", 1, ordersPerDay),
+            ("ORDERS", "SECOND", 10, ordersPer10Seconds), ("ORDERS", "DAY", 1, ordersPerDay),
         ] {
             json.beginObject()
             json.field("rateLimitType", type)
@@ -57,9 +54,7 @@ public enum ExchangeInfo {
         json.field("serverTime", milliseconds(time))
         json.key("rateLimits")
         limits.write(to: &json)
-        json.key("exchangeFilters")
-        json.beginArray()
-        json.endArray()
+        json.field("exchangeFilters", list: [])
         json.key("symbols")
         json.beginArray()
         for units in instruments { symbol(units, openOrdersMax: openOrdersMax, to: &json) }

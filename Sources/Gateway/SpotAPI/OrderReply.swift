@@ -96,15 +96,7 @@ extension JSONWriter {
         field("orderId", view.order.number)
         field("orderListId", -1)
         field("clientOrderId", view.clOrdID)
-        field("price", view.price, units)
-        field("origQty", view.quantity, units)
-        field("executedQty", view.cumQty, units)
-        field("origQuoteOrderQty", view.quoteQuantity, units)
-        field("cummulativeQuoteQty", view.cumQuote, units)
-        field("status", view.status.word)
-        field("timeInForce", view.timeInForce.word)
-        field("type", view.type.word)
-        field("side", view.side.word)
+        orderTerms(view, units)
         field("stopPrice", view.stopPrice, units)
         field("icebergQty", view.displayQuantity, units)
         field("time", milliseconds(view.createdTime))
@@ -115,8 +107,7 @@ extension JSONWriter {
         endObject()
     }
 
-    /// The members that new and canceled orders share.
-    private mutating func orderState(_ view: OrderView, _ units: InstrumentUnits) {
+    private mutating func orderTerms(_ view: OrderView, _ units: InstrumentUnits) {
         field("price", view.price, units)
         field("origQty", view.quantity, units)
         field("executedQty", view.cumQty, units)
@@ -126,6 +117,11 @@ extension JSONWriter {
         field("timeInForce", view.timeInForce.word)
         field("type", view.type.word)
         field("side", view.side.word)
+    }
+
+    /// The members that new and canceled orders share.
+    private mutating func orderState(_ view: OrderView, _ units: InstrumentUnits) {
+        orderTerms(view, units)
         if view.type.isTriggered { field("stopPrice", view.stopPrice, units) }
         if view.displayQuantity != .zero { field("icebergQty", view.displayQuantity, units) }
     }
@@ -149,8 +145,7 @@ extension OrderView {
     /// The quantity that self-trade prevention took from the order: its remainder, where that ended
     /// the order.
     fileprivate var quantityPrevented: Quantity {
-        status == .expiredInMatch
-            ? Quantity(lots: quantity.lots - cumQty.lots) : preventedQuantity
+        status == .expiredInMatch ? Quantity(lots: quantity.lots - cumQty.lots) : preventedQuantity
     }
 }
 
@@ -163,8 +158,7 @@ public struct CancelReplaceReply: Sendable {
 
     /// Both halves.
     public init(cancel: Result<[UInt8], APIError>, newOrder: Result<[UInt8], APIError>?) {
-        self.cancel = cancel
-        self.newOrder = newOrder
+        (self.cancel, self.newOrder) = (cancel, newOrder)
     }
 
     /// 200 when both were done, 409 when one was, 400 when none was.

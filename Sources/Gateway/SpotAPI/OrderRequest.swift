@@ -153,9 +153,7 @@ public struct OrderReference: Hashable, Sendable {
     ) throws(APIError) {
         let number = try parameters.id(id)
         let text = try parameters.clOrdID(name)
-        guard number != 0, number != nil || text != nil else {
-            throw .mandatory(name, or: id.name)
-        }
+        guard number != 0, number != nil || text != nil else { throw .mandatory(name, or: id.name) }
         order = OrderID(number ?? 0)
         clOrdID = text ?? Text40()
     }

@@ -29,8 +29,7 @@ public struct OrderResult: Sendable {
             }
         }
         guard let view else { return nil }
-        self.view = view
-        self.fills = fills
+        (self.view, self.fills) = (view, fills)
     }
 }
 

@@ -23,9 +23,7 @@ public struct Parameters: Sendable {
         try append(form: body, shadowed: fromQuery)
     }
 
-    private mutating func append(
-        form: some StringProtocol, shadowed: Int = 0
-    ) throws(APIError) {
+    private mutating func append(form: some StringProtocol, shadowed: Int = 0) throws(APIError) {
         let first = entries.count
         for part in form.split(separator: "&") {
             guard entries.count < Self.countMax else { throw .tooManyParameters }
@@ -138,9 +136,7 @@ public struct Parameters: Sendable {
     }
 
     /// A symbol, which must be there. Throws -1102, -1100.
-    public func symbol() throws(APIError) -> Text16 {
-        try Self.symbol(try required("symbol"))
-    }
+    public func symbol() throws(APIError) -> Text16 { try Self.symbol(try required("symbol")) }
 
     /// The text of a symbol. Throws -1100, and -1121 when it is longer than any symbol here.
     static func symbol(_ text: String) throws(APIError) -> Text16 {

@@ -33,10 +33,7 @@ public struct StreamName: Hashable, Sendable {
     public var kind: StreamKind
 
     /// A stream.
-    public init(symbol: Text16, kind: StreamKind) {
-        self.symbol = symbol
-        self.kind = kind
-    }
+    public init(symbol: Text16, kind: StreamKind) { (self.symbol, self.kind) = (symbol, kind) }
 
     /// Reads a name, as `btcusdt@depth@100ms`; nil when it is unknown. Symbols are in lower case.
     public init?(_ name: some StringProtocol) {
@@ -191,8 +188,7 @@ public struct StreamCommand: Hashable, Sendable {
             throw StreamCommandError(
                 code: 2,
                 message: "Invalid request: unknown variant, expected one of `SUBSCRIBE`, "
-                    + "`UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`",
-                id: id)
+                    + "`UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`", id: id)
         }
     }
 
@@ -260,9 +256,7 @@ public struct StreamCommandError: Error, Hashable, Sendable {
 
     /// What is wrong with the request of an id.
     public init(code: Int, message: String, id: JSONValue? = nil) {
-        self.code = code
-        self.message = message
-        self.id = id
+        (self.code, self.message, self.id) = (code, message, id)
     }
 
     /// The answer.

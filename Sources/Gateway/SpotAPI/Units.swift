@@ -17,9 +17,7 @@ public struct InstrumentUnits: Sendable {
 
     /// The units of an instrument of these assets.
     public init(view: InstrumentView, base: AssetView, quote: AssetView) {
-        self.view = view
-        self.base = base
-        self.quote = quote
+        (self.view, self.base, self.quote) = (view, base, quote)
     }
 
     /// The units of an instrument that `engine` has.

@@ -12,10 +12,7 @@ public struct AgentPlaces: Sendable {
     public var helper: String
 
     /// Places of these.
-    public init(state: String, helper: String) {
-        self.state = state
-        self.helper = helper
-    }
+    public init(state: String, helper: String) { (self.state, self.helper) = (state, helper) }
 }
 
 /// A running agent. Any thread may use it.

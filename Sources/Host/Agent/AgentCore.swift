@@ -18,10 +18,7 @@ public struct AgentOptions: Sendable {
     public var groups: [CheckGroup] = CheckCatalog.groups
 
     /// Options of these, all else by default.
-    public init(version: String, plan: HostPlan) {
-        self.version = version
-        self.plan = plan
-    }
+    public init(version: String, plan: HostPlan) { (self.version, self.plan) = (version, plan) }
 }
 
 /// What the agent knows now. Any thread may ask.
@@ -39,9 +36,7 @@ public final class AgentCore: Sendable {
 
     /// A core that knows nothing yet.
     public init(_ options: AgentOptions, alarmLog: AlarmLog, executor: ChangeExecutor) {
-        self.options = options
-        self.alarmLog = alarmLog
-        self.executor = executor
+        (self.options, self.alarmLog, self.executor) = (options, alarmLog, executor)
         let end = alarmLog.end
         round = Mutex(Round(table: AlarmTable(sequence: end.sequence, raised: end.raised)))
     }
@@ -88,9 +83,7 @@ public final class AgentCore: Sendable {
     }
 
     /// What was found last under a name; nil where there is no such check.
-    func finding(_ name: String) -> Finding? {
-        round.withLock { $0.table.entries[name]?.finding }
-    }
+    func finding(_ name: String) -> Finding? { round.withLock { $0.table.entries[name]?.finding } }
 
     /// A check with its last day; nil where there is none of this name.
     func check(_ name: String) -> CheckDetail? {

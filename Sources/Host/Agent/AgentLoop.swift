@@ -21,10 +21,7 @@ public final class AgentLoop: Sendable {
     private let thread = Mutex<PinnedThread?>(nil)
 
     /// A loop that does not run yet.
-    public init(_ core: AgentCore, reader: HostReader) {
-        self.core = core
-        self.reader = reader
-    }
+    public init(_ core: AgentCore, reader: HostReader) { (self.core, self.reader) = (core, reader) }
 
     /// Begins.
     public func start() throws(SystemError) {

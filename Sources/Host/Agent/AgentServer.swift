@@ -26,8 +26,7 @@ public struct AgentServerOptions: Sendable {
 
     /// A server of these, all else by default.
     public init(socket: String, loopback: (host: String, port: Int)?) {
-        self.socket = socket
-        self.loopback = loopback
+        (self.socket, self.loopback) = (socket, loopback)
     }
 }
 
@@ -44,8 +43,7 @@ public final class AgentServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let connections = AgentConnections(options)
         func bootstrap(isLoopback: Bool) -> ServerBootstrap {
-            ServerBootstrap(group: group)
-                .serverChannelOption(ChannelOptions.backlog, value: 128)
+            ServerBootstrap(group: group).serverChannelOption(ChannelOptions.backlog, value: 128)
                 .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
                 .childChannelInitializer { channel in
                     Self.accept(channel, core, options, connections, isLoopback: isLoopback)
@@ -77,8 +75,7 @@ public final class AgentServer: Sendable {
             try? group.syncShutdownGracefully()
             throw error
         }
-        self.group = group
-        self.channels = channels
+        (self.group, self.channels) = (group, channels)
         socket = options.socket
         port = channels.count > 1 ? channels[1].localAddress?.port ?? 0 : 0
     }
@@ -137,8 +134,7 @@ public final class AgentServer: Sendable {
             limits.maxHeaderListSize = options.headerBytesMax
             limits.maxHeaderFieldCount = 64
             let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandler(
-                IdleStateHandler(allTimeout: .seconds(options.idleSeconds)))
+            try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(options.idleSeconds)))
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: true, withErrorHandling: true,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
@@ -152,9 +148,7 @@ public final class AgentServer: Sendable {
 }
 
 /// Why the server does not listen.
-struct AgentServerError: Error, CustomStringConvertible {
-    let description: String
-}
+struct AgentServerError: Error, CustomStringConvertible { let description: String }
 
 /// The connections that are open, by who is at their other end.
 final class AgentConnections: Sendable {

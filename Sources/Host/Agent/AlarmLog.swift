@@ -90,9 +90,7 @@ public final class AlarmLog: Sendable {
 
     /// The numbers of the oldest and the last event, and the events after `sequence`, at most
     /// `answerMax`. An event is served once it is on disk, or cannot be written.
-    public func events(
-        after sequence: UInt64
-    ) -> AlarmEvents {
+    public func events(after sequence: UInt64) -> AlarmEvents {
         let now = Clock.realtimeNanos()
         return shelf.withLock { shelf in
             let shown = shelf.events.prefix {
@@ -142,9 +140,7 @@ public final class AlarmLog: Sendable {
                         try log.append(events.map(\.json.compact))
                     }
                     fault = nil
-                } catch {
-                    fault = error
-                }
+                } catch { fault = error }
                 shelf.withLock { shelf in
                     shelf.fault = fault
                     if fault == nil { shelf.written = events.last?.sequence ?? shelf.written }

@@ -17,8 +17,7 @@ public struct ChangePolicy: Hashable, Sendable {
 
     /// A policy of these.
     public init(allowed: Set<String> = [], isAutomatic: Bool = false) {
-        self.allowed = allowed
-        self.isAutomatic = isAutomatic
+        (self.allowed, self.isAutomatic) = (allowed, isAutomatic)
     }
 
     /// Why requests may not be carried out; nil where they may.
@@ -79,9 +78,7 @@ public final class ChangeExecutor: Sendable {
         _ = try PinnedThread.start(name: "executor") { [self] in
             while true {
                 wake.park()
-                while let next = waiting.withLock({ $0.popFirst() }) {
-                    next(work)
-                }
+                while let next = waiting.withLock({ $0.popFirst() }) { next(work) }
             }
         }
     }

@@ -30,9 +30,7 @@ struct HelperClient: Sendable {
                 socket, Array("\(request.line)\n".utf8), bytesMax: Self.answerBytesMax,
                 timeoutNanos: Self.answerNanosMax
             ) { $0.suffix(2) == [0x0A, 0x0A] }
-        } catch {
-            throw HelperClientError(description: "failed \(error)")
-        }
+        } catch { throw HelperClientError(description: "failed \(error)") }
         guard bytes.last == 0x0A, let text = String(validating: bytes, as: UTF8.self) else {
             throw HelperClientError(description: "failed the helper's reply is incomplete")
         }

@@ -61,8 +61,7 @@ struct FileSystemProbe: HostProbe {
         var place = directory
         while (try? Host.fileSystem(place)) == nil {
             // What is mounted here has its own space, whatever is above it.
-            guard !mounts.contains(place), let parent = Directory.parent(of: place),
-                parent != place
+            guard !mounts.contains(place), let parent = Directory.parent(of: place), parent != place
             else { return nil }
             place = parent
         }

@@ -26,8 +26,7 @@ final class LineLog {
     /// Opens the file at `path`, made where there is none, and gives its lines to `take`, oldest
     /// first. It holds `linesMax` lines before `isFull`.
     init(_ path: String, linesMax: Int, take: (String) -> Void) throws(SystemError) {
-        self.path = path
-        self.linesMax = linesMax
+        (self.path, self.linesMax) = (path, linesMax)
         file = try File(path, .create)
         let size = try file.size()
         guard size <= Self.fileBytesMax else {

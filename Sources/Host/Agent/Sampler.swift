@@ -19,8 +19,7 @@ public final class Sampler: HostProbe {
         changed: @escaping @Sendable () -> Void = {},
         take: @escaping @Sendable () -> [String: String]
     ) throws(SystemError) {
-        self.places = places
-        self.freshNanos = freshNanos
+        (self.places, self.freshNanos) = (places, freshNanos)
         _ = try PinnedThread.start(name: thread) { [weak self] in
             while true {
                 let began = Clock.monotonicNanos()

@@ -89,8 +89,7 @@ final class UnitWatcher: HostProbe {
                 _ property: String, _ interface: SystemBus.Interface = .service,
                 isNarrow: Bool = false
             ) throws(SystemError) -> Int64? {
-                UnitStatus.known(
-                    try bus.number(unit, property, interface, isNarrow: isNarrow))
+                UnitStatus.known(try bus.number(unit, property, interface, isNarrow: isNarrow))
             }
             status.sinceMicros = try number("StateChangeTimestamp", .unit)
             status.restarts = try number("NRestarts", isNarrow: true)

@@ -38,8 +38,7 @@ public struct AgentClient: Sendable {
 
     /// A client of the agent at this socket.
     public init(socket: String, timeoutNanos: Int64 = 3_000_000_000) {
-        self.socket = socket
-        self.timeoutNanos = timeoutNanos
+        (self.socket, self.timeoutNanos) = (socket, timeoutNanos)
     }
 
     /// The agent's state.
@@ -105,8 +104,7 @@ public struct AgentClient: Sendable {
                 timeoutNanos: timeoutNanos)
         } catch {
             throw error.isMissing || error.code == ECONNREFUSED
-                ? AgentError(
-                    "the agent does not run: nobody listens at \(socket)", isAbsent: true)
+                ? AgentError("the agent does not run: nobody listens at \(socket)", isAbsent: true)
                 : AgentError("the agent: \(error)")
         }
         guard let reply = HTTPReply(bytes) else {

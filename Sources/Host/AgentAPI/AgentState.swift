@@ -27,16 +27,9 @@ public struct AgentState: Hashable, Sendable {
         sequence: UInt64, dropped: UInt64, roundNanos: Int64, tables: HostTables,
         checks: [ReportedCheck]
     ) {
-        self.host = host
-        self.version = version
-        self.time = time
-        self.started = started
-        self.worst = worst
-        self.sequence = sequence
-        self.dropped = dropped
-        self.roundNanos = roundNanos
-        self.tables = tables
-        self.checks = checks
+        (self.host, self.version, self.time, self.started) = (host, version, time, started)
+        (self.worst, self.sequence, self.dropped) = (worst, sequence, dropped)
+        (self.roundNanos, self.tables, self.checks) = (roundNanos, tables, checks)
     }
 
     /// As JSON.

@@ -28,15 +28,9 @@ public struct AlarmEvent: Hashable, Sendable {
         sequence: UInt64, time: Int64, isRaised: Bool, name: String, kind: Int, subject: String,
         state: CheckState, value: Int64?, text: String
     ) {
-        self.sequence = sequence
-        self.time = time
-        self.isRaised = isRaised
-        self.name = name
-        self.kind = kind
-        self.subject = subject
-        self.state = state
-        self.value = value
-        self.text = text
+        (self.sequence, self.time, self.isRaised) = (sequence, time, isRaised)
+        (self.name, self.kind, self.subject) = (name, kind, subject)
+        (self.state, self.value, self.text) = (state, value, text)
     }
 
     /// As JSON.
@@ -71,9 +65,7 @@ public struct AlarmEvents: Hashable, Sendable {
 
     /// Events with these bounds.
     public init(first: UInt64, last: UInt64, events: [AlarmEvent]) {
-        self.first = first
-        self.last = last
-        self.events = events
+        (self.first, self.last, self.events) = (first, last, events)
     }
 
     /// As JSON.

@@ -50,7 +50,6 @@ public struct Thresholds: Hashable, Sendable {
 
     /// Thresholds of these values.
     public init(warning: Int64? = nil, critical: Int64? = nil) {
-        self.warning = warning
-        self.critical = critical
+        (self.warning, self.critical) = (warning, critical)
     }
 }

@@ -101,7 +101,5 @@ public enum ExchangeRole: Int32, Hashable, Sendable, CaseIterable {
     }
 
     /// The role of that name; unknown for any other.
-    public init(name: String) {
-        self = Self.allCases.first { $0.name == name } ?? .unknown
-    }
+    public init(name: String) { self = Self.allCases.first { $0.name == name } ?? .unknown }
 }

@@ -145,11 +145,8 @@ extension HostTables {
             guard let counters = ExchangeCounters(exchange) else { return nil }
             self.exchange = counters
         }
-        self.units = units
-        self.threads = threads
-        self.queues = queues
-        self.disks = disks
-        self.directories = directories
+        (self.units, self.threads, self.queues) = (units, threads, queues)
+        (self.disks, self.directories) = (disks, directories)
     }
 }
 
@@ -192,8 +189,7 @@ extension HostTables.Thread {
         guard let unit = json["unit"]?.text, let thread = json["thread"]?.text,
             let allowed = json["allowed"]?.text, let pid = json["pid"]?.whole,
             let tid = json["tid"]?.whole, let cpu = json["cpu"]?.whole,
-            let voluntary = json["voluntary"]?.whole,
-            let nonvoluntary = json["nonvoluntary"]?.whole
+            let voluntary = json["voluntary"]?.whole, let nonvoluntary = json["nonvoluntary"]?.whole
         else { return nil }
         self.init(
             unit: unit, thread: thread, pid: pid, tid: tid, cpu: cpu, allowed: allowed,

@@ -41,19 +41,10 @@ public struct ReportedCheck: Hashable, Sendable {
         thresholds: Thresholds, since: Int64, seen: Int64, failures: UInt64, text: String,
         source: String, why: String
     ) {
-        self.name = name
-        self.kind = kind
-        self.subject = subject
-        self.state = state
-        self.value = value
-        self.unit = unit
-        self.thresholds = thresholds
-        self.since = since
-        self.seen = seen
-        self.failures = failures
-        self.text = text
-        self.source = source
-        self.why = why
+        (self.name, self.kind, self.subject, self.state) = (name, kind, subject, state)
+        (self.value, self.unit, self.thresholds) = (value, unit, thresholds)
+        (self.since, self.seen, self.failures) = (since, seen, failures)
+        (self.text, self.source, self.why) = (text, source, why)
     }
 
     /// As JSON.
@@ -84,8 +75,7 @@ public struct ReportedCheck: Hashable, Sendable {
             thresholds: Thresholds(
                 warning: json["warning"]?.whole, critical: json["critical"]?.whole),
             since: since, seen: seen, failures: failures, text: text, source: source, why: why)
-        self.changes = changes
-        self.advice = advice
+        (self.changes, self.advice) = (changes, advice)
     }
 }
 
@@ -112,9 +102,7 @@ public struct CheckSample: Hashable, Sendable {
     }
 
     /// As JSON.
-    public var json: JSONValue {
-        .array([.number(minute), .string(state.name), .orNull(value)])
-    }
+    public var json: JSONValue { .array([.number(minute), .string(state.name), .orNull(value)]) }
 
     /// Reads `json`; nil when it is of another kind.
     public init?(_ json: JSONValue) {
@@ -138,9 +126,7 @@ public struct CheckDetail: Hashable, Sendable {
     }
 
     /// As JSON.
-    public var json: JSONValue {
-        ["check": check.json, "history": .array(history.map(\.json))]
-    }
+    public var json: JSONValue { ["check": check.json, "history": .array(history.map(\.json))] }
 
     /// Reads `json`; nil when a member is missing or of another kind.
     public init?(_ json: JSONValue) {

@@ -72,8 +72,7 @@ public struct DevicePlan: Hashable, Sendable {
             walks = [
                 column("entPhysicalName", mib2 + [47, 1, 1, 1, 1], 7),
                 column("entPhySensorType", sensor, 1), column("entPhySensorScale", sensor, 2),
-                column("entPhySensorPrecision", sensor, 3),
-                column("entPhySensorValue", sensor, 4),
+                column("entPhySensorPrecision", sensor, 3), column("entPhySensorValue", sensor, 4),
                 column("entPhySensorOperStatus", sensor, 5),
             ]
         }

@@ -30,8 +30,7 @@ public final class DevicePoller {
     public init(
         _ settings: DevicePollerSettings, report: @escaping (_ isFault: Bool, String) -> Void
     ) throws {
-        self.settings = settings
-        self.report = report
+        (self.settings, self.report) = (settings, report)
         if !Directory.exists(settings.readings) {
             try Directory.create(settings.readings, mode: 0o755)
         }
@@ -41,8 +40,7 @@ public final class DevicePoller {
     /// Polls until a signal.
     public func run(until signals: Signals) throws(SystemError) {
         // The library makes a directory for certificates, which are not used here.
-        unsafe bourse_snmp_start_manager(
-            Self.name, Directory.join(settings.readings, ".net-snmp"))
+        unsafe bourse_snmp_start_manager(Self.name, Directory.join(settings.readings, ".net-snmp"))
         let readers = settings.devices.map {
             DeviceReader($0, directory: settings.readings, report: report)
         }

@@ -24,20 +24,14 @@ public struct PolledDevice: Sendable {
         name: String, peer: String, user: String, auth: String, priv: String, credential: String,
         kind: String, ports: [UInt32], walks: [(name: String, numbers: [UInt32])]
     ) {
-        self.name = name
-        self.peer = peer
-        self.user = user
-        self.auth = auth
-        self.priv = priv
-        self.credential = credential
+        (self.name, self.peer, self.user) = (name, peer, user)
+        (self.auth, self.priv, self.credential) = (auth, priv, credential)
         plan = DevicePlan(kind: kind, ports: ports, walks: walks)
     }
 }
 
 /// Why a device cannot be read at all.
-struct DeviceError: Error, CustomStringConvertible {
-    let description: String
-}
+struct DeviceError: Error, CustomStringConvertible { let description: String }
 
 /// A device's session and its current round. Only the thread that owns the library uses it.
 @safe final class DeviceReader {
@@ -56,8 +50,7 @@ struct DeviceError: Error, CustomStringConvertible {
         _ device: PolledDevice, directory: String,
         report: @escaping (_ isFault: Bool, String) -> Void
     ) {
-        self.device = device
-        self.report = report
+        (self.device, self.report) = (device, report)
         file = Directory.join(directory, device.name)
         open()
     }
@@ -189,9 +182,7 @@ struct DeviceError: Error, CustomStringConvertible {
         let text = all.joined(separator: "\n") + "\n"
         do throws(SystemError) {
             try File.replace(file, with: Array(text.utf8), mode: 0o644)
-        } catch {
-            report(true, "target \(device.name): \(error)")
-        }
+        } catch { report(true, "target \(device.name): \(error)") }
     }
 
     /// The passphrases in a file that only its owner may read.

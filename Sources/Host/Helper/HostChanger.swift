@@ -113,8 +113,7 @@ public final class HostChanger {
             throw .failed(
                 path.hasPrefix("/proc/irq/") && error.code == EIO
                     ? "the driver manages this interrupt itself; it follows the isolated CPUs of "
-                        + "the kernel's command line (isolcpus=managed_irq)"
-                    : error.description)
+                        + "the kernel's command line (isolcpus=managed_irq)" : error.description)
         }
         let now = read(try text(path))
         guard now == wanted else {
@@ -173,8 +172,7 @@ public final class HostChanger {
         // A line for each hierarchy, cgroups(7); systemd's is the unified one.
         let groups = try bytes("/proc/\(process)/cgroup").split(separator: 0x0A)
         let group =
-            groups.map { String(decoding: $0, as: UTF8.self) }
-            .first { $0.hasPrefix("0::") } ?? ""
+            groups.map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("0::") } ?? ""
         let place = group.dropFirst(3)
         guard place.hasPrefix("/bourse.slice/bourse-"), place.hasSuffix(".service"),
             place.count(where: { $0 == "/" }) == 2
@@ -192,8 +190,7 @@ public final class HostChanger {
                 return .failure(.failed("not every CPU of \(cpus) is available to this thread"))
             }
             return .success(
-                HelperAnswer(
-                    undo: .threadAffinity(process: process, thread: thread, cpus: old)))
+                HelperAnswer(undo: .threadAffinity(process: process, thread: thread, cpus: old)))
         }
     }
 
@@ -211,8 +208,7 @@ public final class HostChanger {
                 wakeupLatency = (file, micros)
             } catch {
                 throw error.isMissing
-                    ? .refused("this host has no /dev/cpu_dma_latency")
-                    : .failed(error.description)
+                    ? .refused("this host has no /dev/cpu_dma_latency") : .failed(error.description)
             }
         }
         return HelperAnswer(undo: .wakeupLatency(micros: old))
@@ -226,8 +222,6 @@ func attempt<Value>(
     let result: Result<Value, HelperError>
     do throws(SystemError) {
         result = try body()
-    } catch {
-        throw .failed(error.description)
-    }
+    } catch { throw .failed(error.description) }
     return try result.get()
 }

@@ -18,8 +18,7 @@ enum SMARTHealth {
                 secondsMax: 20)
         } catch {
             throw .failed(
-                error.isMissing
-                    ? "smartctl is missing: install smartmontools" : error.description)
+                error.isMissing ? "smartctl is missing: install smartmontools" : error.description)
         }
         return try lines(JSONValue(parsing: done.output.utf8))
     }

@@ -64,9 +64,7 @@ public struct CPUSet: Hashable, Sendable, CustomStringConvertible {
     /// Whether it holds this CPU. O(count).
     public func contains(_ cpu: Int) -> Bool { numbers.contains(cpu) }
     /// The CPUs that are in both.
-    public func intersection(_ other: CPUSet) -> CPUSet {
-        CPUSet(numbers.filter(other.contains))
-    }
+    public func intersection(_ other: CPUSet) -> CPUSet { CPUSet(numbers.filter(other.contains)) }
     /// The CPUs that are here and not there.
     public func subtracting(_ other: CPUSet) -> CPUSet {
         CPUSet(numbers.filter { !other.contains($0) })

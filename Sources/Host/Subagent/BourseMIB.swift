@@ -105,9 +105,7 @@ extension MIBRows {
             return scalars(2, [.truth(false), .integer(ExchangeRole.unknown.rawValue)])
         }
         func wide(_ name: String) -> MIBValue? { exchange[name].map { .wide($0) } }
-        func gauge(_ name: String) -> MIBValue? {
-            exchange[name].map { .gauge(closest: $0) }
-        }
+        func gauge(_ name: String) -> MIBValue? { exchange[name].map { .gauge(closest: $0) } }
         scalars(
             2,
             [

@@ -18,9 +18,7 @@ public struct MIBView: Sendable {
         sorted.reserveCapacity(all.count)
         // Swift's sort keeps the order of equal ones.
         for entry in all.sorted(by: { $0.name < $1.name })
-        where entry.name != sorted.last?.name
-            && entry.name.numbers.count <= ObjectID.numbersMax
-        {
+        where entry.name != sorted.last?.name && entry.name.numbers.count <= ObjectID.numbersMax {
             sorted.append(entry)
         }
         entries = sorted

@@ -117,8 +117,7 @@ public struct NotificationQueue: Sendable {
     }
 
     private var changedRole: Notification? {
-        guard let seen, let former = cursor.role,
-            former != seen.role || cursor.epoch != seen.epoch
+        guard let seen, let former = cursor.role, former != seen.role || cursor.epoch != seen.epoch
         else { return nil }
         return .role(former: former, now: seen.role, epoch: seen.epoch)
     }

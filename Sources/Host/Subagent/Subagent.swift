@@ -26,12 +26,8 @@ public struct SubagentSettings: Sendable {
         agentx: String, agentSocket: String, state: String, pollSeconds: Int, enterprise: UInt32,
         version: String
     ) {
-        self.agentx = agentx
-        self.agentSocket = agentSocket
-        self.state = state
-        self.pollSeconds = pollSeconds
-        self.enterprise = enterprise
-        self.version = version
+        (self.agentx, self.agentSocket, self.state) = (agentx, agentSocket, state)
+        (self.pollSeconds, self.enterprise, self.version) = (pollSeconds, enterprise, version)
     }
 }
 
@@ -65,8 +61,7 @@ public final class Subagent {
     public init(_ settings: SubagentSettings, report: @escaping (_ isFault: Bool, String) -> Void)
         throws
     {
-        self.settings = settings
-        self.report = report
+        (self.settings, self.report) = (settings, report)
         lock = try StateLock(directory: settings.state)
         cursorFile = Directory.join(settings.state, "cursor")
         mib = BourseMIB(enterprise: settings.enterprise)
@@ -92,8 +87,7 @@ public final class Subagent {
                         Array(UnsafeBufferPointer(start: name, count: count)))
                     return unsafe agent.answer(variable, name, isNext: isNext != 0)
                 },
-                session: { context, isUp in
-                    unsafe Subagent.from(context).session(isUp: isUp != 0)
+                session: { context, isUp in unsafe Subagent.from(context).session(isUp: isUp != 0)
                 },
                 delivered: { context, token, isTaken in
                     unsafe Subagent.from(context).delivered(token, isTaken: isTaken != 0)
@@ -225,8 +219,7 @@ public final class Subagent {
     /// Sends the next notification, if there is one and a session.
     private func sendNext() {
         guard isSessionUp, let (token, notice) = queue.next() else { return }
-        let content = mib.notification(
-            notice, host: state?.host ?? "", at: Clock.realtimeNanos())
+        let content = mib.notification(notice, host: state?.host ?? "", at: Clock.realtimeNanos())
         guard
             let notification = unsafe bourse_snmp_notification(
                 content.name.numbers, content.name.numbers.count)

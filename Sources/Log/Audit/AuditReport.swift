@@ -1,6 +1,6 @@
-// What an auditor is made with, and what it reports.
+// The options of an auditor, and its reports.
 
-/// Where an auditor reads and writes, and when.
+/// The places and intervals of an auditor.
 public struct AuditOptions: Sendable {
     /// The state directory.
     public var state: String
@@ -8,47 +8,44 @@ public struct AuditOptions: Sendable {
     public var journal: String
     /// The snapshots.
     public var snapshots: String
-    /// The file of the last record that it has executed.
+    /// The file with the last record that it has executed.
     public var audited: String
     /// Commands between two snapshots.
     public var snapshotEvery: UInt64 = 1_000_000
     /// Nanoseconds after which a snapshot is written if anything changed.
     public var snapshotNanos: Int64 = 3_600_000_000_000
-    /// Snapshots that are kept, the newest.
+    /// Number of snapshots to keep, the newest.
     public var snapshotsKeep = 4
     /// Free bytes that a snapshot leaves on the disk.
     public var keepFree = 0
 
     /// Options for these places.
     public init(state: String, journal: String, snapshots: String, audited: String) {
-        self.state = state
-        self.journal = journal
-        self.snapshots = snapshots
-        self.audited = audited
+        (self.state, self.journal) = (state, journal)
+        (self.snapshots, self.audited) = (snapshots, audited)
     }
 }
 
-/// What the auditor finds wrong. It ends with it: nothing that it would write afterwards could be
-/// trusted.
+/// A fault that the auditor finds. It ends the auditor, whose later results could not be trusted.
 public struct AuditError: Error, Hashable, CustomStringConvertible {
-    /// What is wrong, and what to do.
+    /// The fault, and what to do.
     public let description: String
 }
 
-/// What an operator may want to know of an auditor's work.
+/// A report of an auditor's work.
 public enum AuditReport: Hashable, Sendable, CustomStringConvertible {
-    /// A snapshot that cannot be used: why.
+    /// A snapshot cannot be used: the reason.
     case passedOver(String)
-    /// No snapshot of this record, the last that it has executed, is left.
+    /// No snapshot of the last executed record is left.
     case lostOwn(UInt64)
-    /// How far a long piece of work is.
+    /// The progress of long work.
     case progress(String)
-    /// A snapshot of this record was written, of so many bytes.
+    /// A snapshot of this record was written, with its size in bytes.
     case snapshot(UInt64, bytes: Int)
-    /// A snapshot of this record could not be written, and is tried again: why.
+    /// A snapshot of this record could not be written and is retried: the reason.
     case delayed(UInt64, String)
 
-    /// Whether something is not as it should be.
+    /// Whether it reports a problem.
     public var isWarning: Bool {
         switch self {
         case .passedOver, .lostOwn, .delayed: true

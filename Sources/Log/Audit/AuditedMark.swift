@@ -1,13 +1,12 @@
-// How far an auditor has executed the log itself.
+// The last record that an auditor has executed.
 
 internal import Platform
 
-/// The last record that this auditor has executed, kept over its life. Where it began again at a
-/// later snapshot that matchd left, what it had not seen, or had raised the alarm about, would pass
-/// for good.
+/// The last record that this auditor has executed, kept over restarts. If it restarted at a later
+/// snapshot of matchd's, records that it had not seen or had raised an alarm about would escape it.
 struct AuditedMark {
     let path: String
-    /// The record; nil where nothing is kept.
+    /// The record; nil if none is stored.
     let sequence: UInt64?
 
     init(_ path: String) {
@@ -17,7 +16,7 @@ struct AuditedMark {
         sequence = digits.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) }
     }
 
-    /// Keeps another.
+    /// Stores another.
     func set(_ sequence: UInt64) throws(SystemError) {
         try File.replace(path, with: Array("\(sequence)\n".utf8))
     }

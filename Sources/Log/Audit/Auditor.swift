@@ -1,4 +1,4 @@
-// A second opinion: the same log, executed again, from what lies on the disk.
+// The auditor: executes the log on the disk a second time.
 
 public import Engine
 internal import Glibc
@@ -7,23 +7,23 @@ public import Platform
 internal import Terms
 internal import Wire
 
-/// Follows the journal of a state directory. It only reads what matchd writes, so it never holds it
-/// up. It executes what the sync marks say is released, and nothing behind: a record that is only
-/// durable may still be cut, and is then no matter for a verdict or a snapshot.
+/// Follows the journal of a state directory. It only reads matchd's files, so it never delays it.
+/// It executes the records that sync marks show as released, and no others: a record that is only
+/// durable may still be cut.
 public final class Auditor {
     private let options: AuditOptions
     private let report: @Sendable (AuditReport) -> Void
-    /// One auditor for a state directory, as long as the process lives.
+    /// One auditor per state directory, for the life of the process.
     private let lock: StateLock
     private let snapshots: SnapshotStore
-    /// What came of the records that were executed.
+    /// The result of the executed records.
     public private(set) var engine: Engine
     private var reader: JournalReader
-    /// Reads ahead of `reader`, to the journal's end: what is released, and what is voided.
+    /// Reads ahead of `reader`, to the journal's end, for released and voided records.
     private var scout: JournalReader
-    /// What the scout met at the end, and is looked at again.
+    /// The fault that the scout met at the end, to be checked again.
     private var scoutFault: JournalError?
-    /// When the scout was sent, or met something new.
+    /// When the scout started, or last found new records.
     private var scoutTime: Int64 = 0
     private var voided = VoidedSequences()
     private var identity: JournalIdentity?
@@ -32,28 +32,28 @@ public final class Auditor {
     private var snapshotTime: Int64
     /// The last record that is known to be released.
     private var released: UInt64 = 0
-    /// Why the last snapshot was not written, and when it is tried again.
+    /// Why the last snapshot was not written, and when it is retried.
     private var refusal: String?
     private var retryTime: Int64 = 0
-    /// What is found wrong while records are applied.
+    /// A fault found while records are applied.
     private var alarm: AuditError?
 
-    /// How far a long piece of work is.
+    /// The progress of long work.
     private let work: WorkProgress
 
     /// Maximum size of the records that one step executes.
     private static var runBytesMax: Int { 256 << 10 }
-    /// How long records that were read may stay unreleased before they are read again.
+    /// How long records may stay unreleased before they are read again.
     private static var scoutNanos: Int64 { 10_000_000_000 }
-    /// How long a stop waits for what is still to come.
+    /// How long a stop waits for further records.
     private static var finishNanos: Int64 { 500_000_000 }
-    /// How many runs of records it takes at least, where there are so many.
+    /// The minimum number of runs of records that a stop executes, if available.
     private static var finishStepsMin: Int { 1_000 }
-    /// The pause after a snapshot that could not be written.
+    /// The pause after a failed snapshot.
     private static var retryNanos: Int64 { 5_000_000_000 }
 
-    /// Begins where it ended: at the newest valid snapshot of what it has seen itself, or with an
-    /// empty engine.
+    /// Resumes at the newest valid snapshot of records that it has executed, or with an empty
+    /// engine.
     public init(
         _ options: AuditOptions, _ work: WorkProgress,
         report: @escaping @Sendable (AuditReport) -> Void
@@ -61,11 +61,9 @@ public final class Auditor {
         self.options = options
         self.report = report
         self.work = work
-        // First, for it says when the state directory itself is not there.
+        // First, as it reports a missing state directory.
         lock = try StateLock(directory: options.state, name: "auditd.lock")
-        if !Directory.exists(options.snapshots) {
-            try Directory.create(options.snapshots)
-        }
+        if !Directory.exists(options.snapshots) { try Directory.create(options.snapshots) }
         snapshots = SnapshotStore(directory: options.snapshots)
         work.begin("loading a snapshot", unit: "", from: 0, to: 0)
         let audited = AuditedMark(options.audited)
@@ -77,13 +75,13 @@ public final class Auditor {
             prior = loaded.info.point
             engine = loaded.takeEngine()
         } else {
-            // Until the log's first record says its limits.
+            // Until the log's first record gives the limits.
             engine = Engine(limits: .small, keepsEvents: false)
         }
         if let seen = audited.sequence, engine.sequence < seen {
             report(.lostOwn(seen))
         } else if audited.sequence == nil {
-            // What others left is taken on trust, once.
+            // Another writer's snapshot is trusted, once.
             try audited.set(engine.sequence)
         }
         snapshot = engine.sequence
@@ -94,15 +92,15 @@ public final class Auditor {
         scout = JournalReader(
             directory: options.journal, from: engine.sequence + 1, identity: identity,
             behind: prior, isLive: true)
-        // Before any is executed: a voided one may stop the engine.
+        // Before executing any: a voided one may stop the engine.
         work.begin("looking for voided records", unit: "records", from: engine.sequence, to: 0)
         while try scoutAhead() { work.advance(to: scout.nextSequence) }
         scoutTime = Clock.monotonicNanos()
         work.begin("executing", unit: "records", from: engine.sequence, to: scout.commitPoint)
     }
 
-    /// Reads a run of records behind those that are known to be released, and notes what is voided;
-    /// false when there is none yet.
+    /// Reads a run of records after those known to be released, and notes voided ones; false when
+    /// there is none yet.
     private func scoutAhead() throws(JournalError) -> Bool {
         var found = voided
         defer { voided = found }
@@ -111,9 +109,9 @@ public final class Auditor {
         }
     }
 
-    /// The same while records are executed. What was read but is not released may be cut, and other
-    /// records, or none, then stand in its place: it is read again by a fresh scout after a while,
-    /// and after a fault, which is thrown where that one meets it too.
+    /// The same while records are executed. Unreleased records may be cut and replaced: after a
+    /// while, and after a fault, a fresh scout reads them again; a fault that it confirms is
+    /// thrown.
     private func lookAhead() throws -> Bool {
         let known = voided
         let got: Bool
@@ -144,9 +142,9 @@ public final class Auditor {
         return got
     }
 
-    /// Has a fresh scout begin where the reader stands.
+    /// Starts a fresh scout at the reader's position.
     private func sendScout() {
-        // What was noted ahead may have been cut; where it was not, it is found again.
+        // Noted records may have been cut; if not, they are found again.
         var executed = VoidedSequences()
         for sequence in voided.all where sequence <= engine.sequence { executed.insert(sequence) }
         voided = executed
@@ -156,13 +154,13 @@ public final class Auditor {
             behind: reader.last, isLive: true)
     }
 
-    /// One line about how far it is.
+    /// Its progress in one line.
     public var status: String {
         "checked to record \(engine.sequence); snapshot of record \(snapshot)"
     }
 
     /// Executes a run of released records, or looks for more; false when there is none yet. Throws
-    /// `AuditError` for what must not be, `JournalError` for a journal that is damaged.
+    /// `AuditError` for a fault of the exchange, `JournalError` for a damaged journal.
     public func step() throws -> Bool {
         var isAhead = false
         if reader.nextSequence > released { isAhead = try lookAhead() }
@@ -211,28 +209,25 @@ public final class Auditor {
             || now - snapshotTime >= options.snapshotNanos
     }
 
-    /// Writes a snapshot. A disk that does not take it is reported once, and nothing is lost: the
-    /// next try comes after a pause.
+    /// Writes a snapshot. A failure is reported once and retried after a pause; nothing is lost.
     public func trySnapshot() throws {
         do { try writeSnapshot() } catch {
             let reason: String
             switch error {
             case let fault as JournalError: reason = fault.description
-            // matchd writes one as well, when it stops: one at a time.
+            // matchd also writes one when it stops: one at a time.
             case StateLockError.held: reason = "another process is writing one"
             case let fault as StateLockError: reason = fault.description
             case let fault as SystemError: reason = fault.description
             default: throw error
             }
-            if reason != refusal {
-                report(.delayed(engine.sequence, reason))
-            }
+            if reason != refusal { report(.delayed(engine.sequence, reason)) }
             refusal = reason
             retryTime = Clock.monotonicNanos() + Self.retryNanos
         }
     }
 
-    /// Checks the invariants, then writes a snapshot. What is written was released.
+    /// Checks the invariants, then writes a snapshot of released records.
     private func writeSnapshot() throws {
         if let broken = engine.checkInvariants() {
             throw AuditError(
@@ -244,7 +239,7 @@ public final class Auditor {
         guard let identity = reader.identity ?? identity else { return }
         let turn = try StateLock(directory: snapshots.directory, name: "writer.lock")
         defer { _ = turn }
-        // What a writer that died left aside takes the space of this one.
+        // The leftovers of a dead writer take the space of this one.
         try snapshots.removeUnfinished()
         if try !isWritten(identity) {
             guard let last = reader.last, last.sequence == engine.sequence else {
@@ -265,10 +260,9 @@ public final class Auditor {
         refusal = nil
     }
 
-    /// Whether matchd has left a whole snapshot of this record, which must have the same state.
+    /// Whether matchd has written a whole snapshot of this record; its state must be the same.
     private func isWritten(_ identity: JournalIdentity) throws -> Bool {
-        guard
-            let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
+        guard let other = try snapshots.newest(atMost: engine.sequence, identity: identity)?.info,
             other.sequence == engine.sequence
         else { return false }
         guard other.stateHash == engine.stateHash() else {
@@ -281,11 +275,11 @@ public final class Auditor {
         return true
     }
 
-    /// Executes what is still to come for a moment, and leaves a snapshot.
+    /// Executes further records for a moment, then writes a snapshot.
     public func finish() throws {
         let end = Clock.monotonicNanos() + Self.finishNanos
         var steps = 0
-        // On a busy machine that time may pass without any of it being given to this process.
+        // On a busy machine this process may get no CPU during that time.
         while steps < Self.finishStepsMin || Clock.monotonicNanos() < end {
             if try step() {
                 steps += 1
@@ -304,9 +298,7 @@ public final class Auditor {
     ) {
         var offset = 0
         while offset < run.count {
-            guard
-                let header = unsafe RecordHeader(
-                    UnsafeRawBufferPointer(rebasing: run[offset...]))
+            guard let header = unsafe RecordHeader(UnsafeRawBufferPointer(rebasing: run[offset...]))
             else { preconditionFailure("the reader gives whole records") }
             let end = offset + Int(header.length)
             unsafe body(header, UnsafeRawBufferPointer(rebasing: run[offset..<end]))

@@ -6,34 +6,34 @@ public import Link
 import Terms
 public import Wire
 
-/// What a follower finds wrong. It stops there: a replica that skips or guesses is none.
+/// A follower's fault. It stops there: a replica must not skip or guess.
 public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A record's CRC does not fit its bytes.
     case damaged(sequence: UInt64)
     /// The feed has a gap: another record was expected.
     case gap(expected: UInt64, found: UInt64)
-    /// The log's hash mark is not this replica's.
+    /// The log's hash mark differs from this replica's hash.
     case diverged(sequence: UInt64)
-    /// The server has another journal than before.
+    /// The server's journal is another one than before.
     case otherJournal
-    /// The log begins with a record that no engine can be made from.
+    /// The log's first record is not one to make an engine from.
     case genesis
-    /// The snapshot does not load, or its hash is another.
+    /// The snapshot does not load, or has another hash.
     case snapshot(sequence: UInt64)
-    /// The server is of an earlier term than one that was seen.
+    /// The server's term is earlier than one already seen.
     case staleEpoch(seen: UInt32, found: UInt32)
-    /// The server's log has another record where this replica's last one stands.
+    /// The server's log has another record in place of this replica's last one.
     case forked(String)
-    /// A frame came that has no place here.
+    /// An unexpected frame.
     case unexpected(String)
 
-    /// What it is and what to do.
+    /// The fault, and what to do.
     public var description: String {
         switch self {
         case .damaged(let sequence):
             "record \(sequence) came damaged over the Link: its CRC does not fit; reconnect"
         case .gap(let expected, let found):
-            "the feed goes on at record \(found) where \(expected) was due; reconnect"
+            "the feed continues at record \(found) where \(expected) was due; reconnect"
         case .diverged(let sequence):
             """
             this replica's events differ from the log's at the hash mark of record \(sequence): \
@@ -53,51 +53,51 @@ public enum FollowerError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a frame did to a follower.
+/// The effect of a frame on a follower.
 public enum FollowerProgress: Hashable, Sendable {
-    /// Nothing that concerns it, or a part of something.
+    /// None, or a part of a snapshot.
     case none
     /// A snapshot was loaded: the engine is at this sequence.
     case loaded(UInt64)
     /// Records were applied.
     case applied
-    /// All that was released when the server wrote this is applied, up to this sequence.
+    /// All records released when the server wrote this, up to this sequence, are applied.
     case caughtUp(UInt64)
 }
 
-/// Keeps an engine replica from the frames of a Link. Sans-IO: the owner moves the bytes.
+/// Maintains an engine replica from the frames of a Link. Sans-IO: the owner moves the bytes.
 ///
-/// Begin with the server's `welcome`, send `subscription`, give every frame to `receive`. After a
-/// lost connection call `reconnected` with the new welcome and send `subscription` again: it goes
-/// on where it was. One owner at a time.
+/// Begin with the server's `welcome`, send `subscription`, pass every frame to `receive`. After a
+/// lost connection call `reconnected` with the new welcome and send `subscription` again: it
+/// continues from there. One owner at a time.
 public struct Follower: ~Copyable {
-    /// The replica. Between calls it stands after the last record that was given to `each`.
+    /// The replica. Between calls it is at the last record passed to `each`.
     public private(set) var engine: Engine
     /// The journal's identity, first half.
     public let journalHigh: UInt64
     /// The journal's identity, second half.
     public let journalLow: UInt64
-    /// The last record that the server had released, as far as it said.
+    /// The server's last released record, as reported.
     public private(set) var released: UInt64
     /// The highest epoch seen: this replica never goes back to a lower one.
     public private(set) var epochMax: UInt32
-    /// The CRC of the engine's last record; 0 where it is not known.
+    /// The CRC of the engine's last record; 0 if unknown.
     var lastCRC: UInt32 = 0
-    /// Highest sequence of the snapshot that a first subscription takes.
+    /// Highest sequence of a first subscription's snapshot.
     let snapshotAtMost: UInt64
-    /// Whether nothing came yet: the first subscription asks for a snapshot.
+    /// Whether it is still empty: the first subscription requests a snapshot.
     var isFresh = true
     var voids: Set<UInt64> = []
     var snapshot: LinkSnapshot?
     var chunks: [UInt8] = []
     var hasFailed = false
 
-    /// Maximum bytes of a snapshot that it takes: 8 GiB.
+    /// Maximum bytes of a snapshot: 8 GiB.
     public static var snapshotBytesMax: UInt64 { 8 << 30 }
 
-    /// A replica that holds nothing yet. It begins with the newest snapshot of at most
-    /// `snapshotAtMost`, and the log from there; where there is none, with the whole log. Its
-    /// limits are those of the snapshot, or of the log's first record.
+    /// An empty replica. It begins with the newest snapshot of at most `snapshotAtMost` and the log
+    /// from there; without one, with the whole log. Its limits are those of the snapshot, or of the
+    /// log's first record.
     public init(_ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max) {
         engine = Engine(limits: .small)
         journalHigh = welcome.journalHigh
@@ -112,12 +112,11 @@ public struct Follower: ~Copyable {
         isFresh
             ? .subscribe(LinkSubscription(snapshotAtMost: snapshotAtMost))
             : .subscribe(
-                LinkSubscription(
-                    from: engine.sequence + 1, epoch: engine.epoch, crc: lastCRC))
+                LinkSubscription(from: engine.sequence + 1, epoch: engine.epoch, crc: lastCRC))
     }
 
-    /// Goes on with a new connection. Throws `staleEpoch` where the server's term is over: connect
-    /// to the primary.
+    /// Continues on a new connection. Throws `staleEpoch` if the server's term is over: connect to
+    /// the primary.
     public mutating func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         guard welcome.journalHigh == journalHigh, welcome.journalLow == journalLow else {
             throw .otherJournal
@@ -128,11 +127,11 @@ public struct Follower: ~Copyable {
         chunks = []
     }
 
-    /// Takes a frame. `each` is called after every record that was applied, with its header, its
-    /// bytes, what came of it, and the engine, whose events are those of this record.
+    /// Takes a frame. `each` is called after every applied record, with its header, its bytes, its
+    /// outcome, and the engine, whose events are those of this record.
     ///
-    /// A voided record is given too, with the outcome that says so. Frames that are none of a
-    /// follower's (acks, status, session) do nothing.
+    /// Voided records are passed too, with the outcome `voided`. Frames that do not concern a
+    /// follower (acks, status, session) have no effect.
     public mutating func receive(
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
@@ -141,7 +140,7 @@ public struct Follower: ~Copyable {
         do throws(FollowerError) {
             return unsafe try take(frame, each)
         } catch {
-            // A torn feed is healed by a new connection; a diverged or forked engine is not.
+            // A new connection repairs a torn feed, but not a diverged or forked engine.
             switch error {
             case .diverged, .forked: hasFailed = true
             default: break
@@ -150,7 +149,7 @@ public struct Follower: ~Copyable {
         }
     }
 
-    /// Takes the epoch of the server's term, which never goes back.
+    /// Records the epoch of the server's term, which never goes back.
     mutating func see(_ epoch: UInt32) throws(FollowerError) {
         guard epoch >= epochMax else { throw .staleEpoch(seen: epochMax, found: epoch) }
         epochMax = epoch
@@ -177,7 +176,7 @@ public struct Follower: ~Copyable {
         case .snapshot(let head):
             guard isFresh, snapshot == nil, head.count <= Self.snapshotBytesMax,
                 head.sequence <= snapshotAtMost
-            else { throw .unexpected("a snapshot that was not asked for") }
+            else { throw .unexpected("a snapshot that was not requested") }
             snapshot = head
             chunks = []
             chunks.reserveCapacity(Int(head.count))
@@ -216,7 +215,7 @@ public struct Follower: ~Copyable {
         _ header: RecordHeader, _ bytes: UnsafeRawBufferPointer,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) {
-        // After a reconnection the server may begin a little early.
+        // After a reconnection the server may begin with earlier records.
         guard header.sequence > engine.sequence else { return }
         guard header.sequence == engine.sequence + 1 else {
             throw .gap(expected: engine.sequence + 1, found: header.sequence)

@@ -6,13 +6,13 @@ public import Wire
 
 /// A writer's commands in flight, for a writer that follows the log.
 ///
-/// Commands are numbered 1, 2, … in a session that stands in the log. They stay here until they are
-/// seen in the log; after a lost connection all that were not seen are sent again under their old
-/// numbers, and matchd drops those that it has. A command that matchd refused without logging it
-/// (disk reserve, poison) leaves its number free: what was sent behind it was not logged either,
-/// and is numbered anew once matchd has answered all of it.
+/// Commands are numbered 1, 2, … in a session of the log. They stay here until they are seen in the
+/// log; after a lost connection all unseen ones are sent again under their old numbers, and matchd
+/// drops duplicates. A command that matchd refused without logging it (disk reserve, poison) leaves
+/// its number free: later ones were not logged either, and are renumbered once matchd has answered
+/// all of them.
 ///
-/// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` gives false when
+/// Sans-IO and pure: it writes frames into a `LinkEncoder`. Bounded: `submit` returns false when
 /// full.
 ///
 /// The owner calls `connected` when a connection is welcomed, `disconnected` when it is lost,
@@ -20,21 +20,21 @@ public import Wire
 public struct WriterSession<Tag: Sendable>: Sendable {
     /// How it stands.
     public enum State: Hashable, Sendable {
-        /// Waits for the session to be opened.
+        /// Waits until the session is open.
         case opening
-        /// Takes commands.
+        /// Accepts commands.
         case open(SessionID)
-        /// A later incarnation of the same name has the session: this one may submit nothing more.
+        /// A later incarnation of the name has the session: this one may submit nothing more.
         case replaced
         /// matchd refused the session.
         case refused(Refusal)
-        /// The writer has ended it; its name is free once `isClosed`.
+        /// The writer has closed it; its name is free once `isClosed`.
         case closed
     }
 
-    /// A command that was resolved.
+    /// A resolved command.
     public struct Resolved: Sendable {
-        /// What the submitter gave with it.
+        /// The submitter's tag.
         public var tag: Tag
         /// What came of it. `sessionUnknown`, `diskReserve`, `poisoned`: it is not in the log and
         /// never will be under this session.
@@ -54,7 +54,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     public let capacity: Int
     /// How it stands.
     public private(set) var state = State.opening
-    /// Whether matchd has said that the session's end is durable.
+    /// Whether matchd has reported the session's end as durable.
     public private(set) var isClosed = false
     /// Whether there is a connection.
     public private(set) var isConnected = false
@@ -65,26 +65,24 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     /// The lowest number that a refused command left free; flights behind it wait to be numbered
     /// anew, those not sent since have number 0.
     var freeNumber: UInt64?
-    /// While there is a free number: the last that was sent.
+    /// While there is a free number: the last one sent.
     var lastSent: UInt64 = 0
-    /// matchd does not know the session: what is not in the log up to this record never will be.
+    /// matchd does not know the session: commands not in the log up to this record never will be.
     var lostAt: UInt64?
-    /// The last record of the log that was seen.
+    /// The last record seen of the log.
     var lastSeen: UInt64 = 0
-    /// The highest epoch that a server had.
+    /// The highest epoch of a server.
     var epochMax: UInt32 = 0
-    /// The newest session of this name that the log shows.
+    /// The newest session of this name in the log.
     var newest = SessionID(0)
-    /// Which attempt to open is awaited: the number of its `OpenSession`.
+    /// The awaited attempt to open: the number of its `OpenSession`.
     var attempt: UInt64
 
     /// A writer of this name. Attempts to open it are numbered from behind `attempt`: apart from
     /// those of other writers on the same connection.
     public init(name: Text40, capacity: Int = 8192, attempt: UInt64 = 0) {
         precondition(capacity > 0, "room for one command at least")
-        self.name = name
-        self.capacity = capacity
-        self.attempt = attempt
+        (self.name, self.capacity, self.attempt) = (name, capacity, attempt)
     }
 
     /// Commands in flight.
@@ -96,9 +94,9 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return inFlight < capacity
     }
 
-    /// A connection was welcomed by a server of `epoch`: opens the session, or goes on with it and
-    /// sends again what was not seen in the log. False, and nothing is done, where the server is of
-    /// an earlier term than one before: its log may lack what a later one has.
+    /// A server of `epoch` welcomed a connection: opens the session, or continues it and resends
+    /// commands not seen in the log. False, and nothing is done, if an earlier server had a later
+    /// term: this one's log may lack records.
     @discardableResult
     public mutating func connected(_ out: inout LinkEncoder, epoch: UInt32 = 0) -> Bool {
         guard epoch == 0 || epoch >= epochMax else { return false }
@@ -113,7 +111,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return true
     }
 
-    /// The connection was lost; nothing is lost with it.
+    /// The connection was lost; no command is lost with it.
     public mutating func disconnected() { isConnected = false }
 
     /// Opens a new session after `replaced`, `refused` or `closed`.
@@ -135,7 +133,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return true
     }
 
-    /// Submits a command; false, and nothing is done, where `canSubmit` is false.
+    /// Submits a command; false, and nothing is done, if `canSubmit` is false.
     public mutating func submit(
         _ payload: some CommandPayload, tag: Tag, _ out: inout LinkEncoder
     ) -> Bool {
@@ -152,8 +150,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return true
     }
 
-    /// Takes an acknowledgement; returns the commands that it resolves: those that did not enter the
-    /// log. All others are resolved by `applied`.
+    /// Takes an acknowledgement; returns the commands that it resolves: those that did not enter
+    /// the log. All others are resolved by `applied`.
     public mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {
         if ack.session.number == 0 {
             opened(ack)
@@ -176,7 +174,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
             if freeNumber == nil { lastSent = nextNumber - 1 }
             freeNumber = min(freeNumber ?? .max, ack.number)
         }
-        // All that was sent behind it is answered, so none of it is in the log.
+        // All commands sent after it are answered, so none of them is in the log.
         if freeNumber != nil, ack.number >= lastSent {
             let before = numberAnew()
             if isConnected { for flight in flights[before...] { send(flight, id, &out) } }
@@ -215,8 +213,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     // MARK: Parts
 
-    /// Gives the flights behind a free number the numbers from it on; returns the place of the first
-    /// of them.
+    /// Renumbers the flights after a free number from it on; returns the place of the first of
+    /// them.
     @discardableResult
     mutating func numberAnew() -> Int {
         guard let free = freeNumber else { return flights.endIndex }
@@ -241,7 +239,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         return resolved
     }
 
-    /// Ends all flights: they are not in the log.
+    /// Resolves all flights as not in the log.
     mutating func dropAll() -> [Resolved] {
         let resolved = flights[first...].map {
             Resolved(tag: $0.tag, outcome: .refused(.sessionUnknown))

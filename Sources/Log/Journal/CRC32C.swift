@@ -2,23 +2,21 @@
 
 internal import CLinux
 
-/// CRC32C (Castagnoli; RFC 3720 appendix B.4), by the processor's instruction where it has one.
+/// CRC32C (Castagnoli; RFC 3720 appendix B.4), by the processor's instruction if available.
 public enum CRC32C {
     private static let isFast = bourse_crc32c_is_fast() != 0
 
-    /// The checksum of `bytes`, going on from that of the bytes before. About 8 bytes in 3 cycles.
+    /// The checksum of `bytes`, continuing that of earlier bytes. About 8 bytes in 3 cycles.
     public static func checksum(_ bytes: UnsafeRawBufferPointer, from crc: UInt32 = 0) -> UInt32 {
         unsafe isFast
             ? bourse_crc32c_fast(crc, bytes.baseAddress, bytes.count)
             : bourse_crc32c_table(crc, bytes.baseAddress, bytes.count)
     }
 
-    /// The same by table, whatever the processor has.
+    /// The same by table, on any processor.
     public static func checksumByTable(
         _ bytes: UnsafeRawBufferPointer, from crc: UInt32 = 0
-    ) -> UInt32 {
-        unsafe bourse_crc32c_table(crc, bytes.baseAddress, bytes.count)
-    }
+    ) -> UInt32 { unsafe bourse_crc32c_table(crc, bytes.baseAddress, bytes.count) }
 
     /// The checksum of a whole record: bytes 8 ..< length.
     public static func record(_ bytes: UnsafeRawBufferPointer) -> UInt32 {

@@ -1,4 +1,4 @@
-// What was cut off a journal is kept.
+// Files of records that were cut off a journal.
 //
 // `journal/cut/<first sequence>-<ns>.cut`:
 //      0  8    magic, "BOURSEC1"
@@ -17,12 +17,12 @@
 //    508  u32  CRC32C of bytes 0 ..< 508
 //    512  …    the bytes
 //
-// A segment of which nothing stays is moved there: `cut/<its name>-<ns>`.
+// A segment that is cut as a whole is moved there: `cut/<its name>-<ns>`.
 
 internal import Platform
 internal import Wire
 
-/// The directory of what was cut.
+/// The directory of cut records.
 struct CutFile {
     static let magic: UInt64 = 0x3143_4553_5255_4F42
     static let headerBytes = 512
@@ -33,7 +33,7 @@ struct CutFile {
 
     init(_ journal: String) { directory = Directory.join(journal, "cut") }
 
-    /// Keeps the bytes `range` of a segment, where anything is in it. Durable when it returns.
+    /// Keeps the bytes `range` of a segment, if not empty. Durable when it returns.
     func keep(
         _ segment: SegmentCursor, _ range: Range<Int>, sequence: UInt64, epoch: UInt32,
         reason: String
@@ -80,7 +80,7 @@ struct CutFile {
         }
     }
 
-    /// Moves a file there as it is.
+    /// Moves a file there unchanged.
     func take(_ path: String, name: String) throws(JournalError) {
         let target = Directory.join(directory, "\(name)-\(Clock.realtimeNanos())")
         let directory = directory

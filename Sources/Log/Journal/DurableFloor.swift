@@ -5,18 +5,17 @@ internal import Platform
 internal import Synchronization
 internal import Wire
 
-/// The last durable record, in a small mapped file: a store for each group commit, so that it
-/// outlives the process, and synced about every second, so that it outlives the host. A journal
-/// that ends before it has lost records, however well it looks: it is an old copy, or its newest
-/// part went.
+/// The last durable record, in a small mapped file: stored at each group commit, to outlive the
+/// process, and synced about every second, to outlive the host. A journal that ends before it has
+/// lost records, even if it looks whole: it is an old copy, or its newest part is gone.
 ///
 ///      0  8    magic, "BOURSEF1"
 ///      8  u64  journal identity, high
 ///     16  u64  journal identity, low
 ///     24  u64  the last durable record
 ///
-/// A sector is written as a whole, so it needs no checksum. It is made with the journal and stays:
-/// one that is not there, or of zeros, is a loss.
+/// A sector is written atomically, so it needs no checksum. It is made with the journal; a missing
+/// one, or one of zeros, is a loss.
 @safe final class DurableFloor: @unchecked Sendable {
     // Unchecked: one thread stores, one other syncs; the sequence is one aligned word.
     private static let bytes = 4096
@@ -26,9 +25,8 @@ internal import Wire
     private let synced = Atomic<UInt64>(0)
     private let kept = Atomic<UInt64>(0)
 
-    /// Opens the file for going on at `sequence`, which is durable there when it returns, or makes
-    /// it. One that is whole is written in place: that takes no space, so that a full disk does not
-    /// stop it.
+    /// Opens or makes the file, with `sequence` durable in it when it returns. A whole one is
+    /// written in place: that takes no space and works on a full disk.
     init(_ path: String, identity: JournalIdentity, sequence: UInt64) throws(JournalError) {
         var bytes = [UInt8](repeating: 0, count: Self.bytes)
         unsafe bytes.withUnsafeMutableBytes { raw in
@@ -61,13 +59,13 @@ internal import Wire
 
     deinit { _ = unsafe munmap(page, Self.bytes) }
 
-    /// That record is durable. One store.
+    /// Notes that a record is durable. One store.
     @inline(__always) func advance(to sequence: UInt64) {
         unsafe page.storeBytes(of: sequence.littleEndian, toByteOffset: 24, as: UInt64.self)
         kept.store(sequence, ordering: .releasing)
     }
 
-    /// Makes the note durable where it moved since. One fdatasync(2).
+    /// Makes the note durable if it changed. One fdatasync(2).
     func sync() throws(SystemError) {
         let now = kept.load(ordering: .acquiring)
         guard now != synced.load(ordering: .relaxed) else { return }
@@ -75,8 +73,8 @@ internal import Wire
         synced.store(now, ordering: .relaxed)
     }
 
-    /// What is noted of this journal; nil where there is no note. Throws for another journal's, and
-    /// for one that is not whole.
+    /// The note of this journal; nil if there is none. Throws for another journal's, and for a
+    /// damaged one.
     static func read(
         _ path: String, identity: JournalIdentity?
     ) throws(JournalError) -> UInt64? {
@@ -90,9 +88,7 @@ internal import Wire
             unsafe bytes.withUnsafeBytes { raw in
                 var r = unsafe WireReader(raw)
                 let isFloor = r.integer(UInt64.self) == magic
-                return (
-                    isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer()
-                )
+                return (isFloor, JournalIdentity(high: r.integer(), low: r.integer()), r.integer())
             }
         guard isFloor, sequence > 0 else { throw .replica(file: path, detail: "is damaged") }
         if let identity, found != identity {
@@ -101,7 +97,7 @@ internal import Wire
         return sequence
     }
 
-    /// The same for mending: one that is not whole counts as none.
+    /// The same for repairs: a damaged one counts as none.
     static func readIfWhole(
         _ path: String, identity: JournalIdentity?
     ) throws(JournalError) -> UInt64? {

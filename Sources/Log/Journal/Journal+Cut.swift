@@ -1,12 +1,11 @@
-// Cutting records off the end of a journal: as the log of a primary demands, or as an operator
-// accepts.
+// Cutting records off the end of a journal, as a primary's log requires or an operator accepts.
 
 internal import Engine
 internal import Platform
 
 extension Journal {
-    /// Cuts all records after `last` of a journal that is whole. The intent is noted first, so that
-    /// a process that dies on the way is followed by one that finishes it.
+    /// Cuts all records after `last` of a whole journal. The intent is noted first, so that the
+    /// next process finishes an interrupted cut.
     static func cut(
         _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore?, reason: String
     ) throws(JournalError) {
@@ -23,8 +22,8 @@ extension Journal {
         try replica.store(place.replicaFile)
     }
 
-    /// Finishes a cut that was noted. As long as its first record is there it goes, with all behind
-    /// it; that record goes last, so where another stands there, or none, the cut is done.
+    /// Finishes a noted cut. Its first record is removed last, with all others after it: if another
+    /// record, or none, is in its place, the cut is done.
     static func finishCut(
         _ place: JournalPlace, _ snapshots: SnapshotStore, _ replica: inout ReplicaFile
     ) throws(JournalError) {
@@ -34,16 +33,16 @@ extension Journal {
             try snapshots.setAside(after: first.sequence - 1)
             try cutOff(
                 place.directory, replica.identity, after: first.sequence - 1,
-                "a cut from record \(first) on, which an earlier process had begun")
+                "a cut from record \(first) on, begun by an earlier process")
         }
         replica.cut = nil
         try replica.store(place.replicaFile)
     }
 
-    /// Goes on with what there is up to the record `last`: all behind it, damaged or not, is moved
-    /// to `cut/`, snapshots of later records are set aside, and the floor is lowered. For
-    /// operators, who thereby lose what was acknowledged after it. The state must be locked by this
-    /// process. Can be repeated where it was interrupted.
+    /// Continues with the records up to `last`: everything after it, damaged or not, is moved to
+    /// `cut/`, snapshots of later records are set aside, and the floor is lowered. For operators,
+    /// who thereby lose records acknowledged after it. This process must hold the state's lock. Can
+    /// be repeated after an interruption.
     public static func acceptLoss(
         _ place: JournalPlace, after last: UInt64, snapshots: SnapshotStore, reason: String
     ) throws(JournalError) -> RecoveredJournal {
@@ -60,8 +59,8 @@ extension Journal {
         }
     }
 
-    /// Goes on without the records before `first`, where the journal begins with it: a snapshot has
-    /// to stand for them. For operators; the state must be locked by this process.
+    /// Continues without the records before `first`, with which the journal begins: a snapshot has
+    /// to replace them. For operators; this process must hold the state's lock.
     public static func acceptLoss(
         _ place: JournalPlace, before first: UInt64, snapshots: SnapshotStore
     ) throws(JournalError) -> RecoveredJournal {
@@ -70,13 +69,12 @@ extension Journal {
         }
         let found = try inspect(
             directory: place.directory,
-            floor: try DurableFloor.readIfWhole(
-                place.floorFile, identity: replica.identity) ?? 0)
+            floor: try DurableFloor.readIfWhole(place.floorFile, identity: replica.identity) ?? 0)
         guard found.firstSequence == first else {
             throw .missing(
                 directory: place.directory, first: first, last: max(found.firstSequence, 1) - 1)
         }
-        // Not only one that is whole: what is replayed from it comes to the log's hash marks.
+        // Not only for a whole one: replaying from it meets the log's hash marks.
         let engine = try restore(found, snapshots: snapshots)
         guard engine.sequence == found.lastSequence else {
             throw .noSnapshot(directory: place.directory, first: first)
@@ -86,7 +84,7 @@ extension Journal {
         return found
     }
 
-    /// The record of a sequence; nil where there is none.
+    /// The record of a sequence, or nil.
     package static func point(
         _ place: JournalPlace, _ sequence: UInt64
     ) throws(JournalError) -> LogPoint? {
@@ -115,14 +113,14 @@ extension Journal {
         _ = try DurableFloor(place.floorFile, identity: identity, sequence: sequence)
     }
 
-    /// Later segments go first, the newest of them before the others; then the segment is zeroed,
-    /// its first record that goes as the last thing of all. Where there is no good record `last`,
-    /// or a segment is another journal's, nothing is changed.
+    /// Removes later segments, the newest first; then zeroes the segment, its first cut record last
+    /// of all. Nothing is changed if there is no good record `last`, or a segment is another
+    /// journal's.
     private static func cutOff(
         _ directory: String, _ identity: JournalIdentity, after last: UInt64, _ reason: String
     ) throws(JournalError) {
         var segments: [SegmentName] = []
-        // What is no segment of this place goes aside as it is.
+        // Foreign files are set aside unchanged.
         var going: [SegmentName] = []
         for segment in try SegmentName.list(directory) {
             do throws(JournalError) {
@@ -166,7 +164,7 @@ extension Journal {
         try cuts.keep(
             cursor, start..<end, sequence: last + 1, epoch: cursor.expected.prior.epoch,
             reason: reason)
-        // A record's last bytes may be zero, and are not in what is cut then.
+        // A record's last bytes may be zero, and are then not in the cut file.
         let first = min(end, start + (try cursor.nextRecordBytes()))
         try onDisk { () throws(SystemError) in
             let file = try File(segments[index].path, .write)
@@ -178,7 +176,7 @@ extension Journal {
         try setSize(segments[index], cursor.size)
     }
 
-    /// Gives a segment the length that its header says.
+    /// Sets a segment's length to that of its header.
     private static func setSize(_ segment: SegmentName, _ size: Int) throws(JournalError) {
         try onDisk { () throws(SystemError) in
             let file = try File(segment.path, .write)
@@ -202,10 +200,9 @@ extension SegmentCursor {
         }
     }
 
-    /// Bytes of the good record that stands here; 0 where none does.
+    /// Bytes of the good record here, or 0.
     fileprivate func nextRecordBytes() throws(JournalError) -> Int {
-        let found = try onDisk { () throws(SystemError) -> Step in
-            try step(upTo: .max, bytesMax: 1)
+        let found = try onDisk { () throws(SystemError) -> Step in try step(upTo: .max, bytesMax: 1)
         }
         guard case .run(let record) = found else { return 0 }
         return record.count
@@ -213,7 +210,7 @@ extension SegmentCursor {
 }
 
 extension File {
-    /// Writes zeros over a range, from its end backwards.
+    /// Zeroes a range, from its end backwards.
     fileprivate func zero(_ range: Range<Int>) throws(SystemError) {
         let zeros = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
         var end = range.upperBound

@@ -1,12 +1,12 @@
-// After a failed write or sync: what is on the disk is made known again.
+// Clearing a failed write or sync: establishing the disk's content.
 
 internal import Platform
 
-/// What came of clearing a fault.
+/// The result of clearing a fault.
 public struct ClearedFault: Hashable, Sendable {
-    /// What had happened.
+    /// The fault.
     public var fault: String
-    /// The segment that was written again.
+    /// The rewritten segment.
     public var segment: String
     /// Its bytes.
     public var bytes: Int
@@ -14,20 +14,20 @@ public struct ClearedFault: Hashable, Sendable {
     public var isDirect: Bool
     /// The journal's last good record.
     public var last: UInt64
-    /// Why the next start is refused all the same: what the disk holds is known, and is not all
-    /// that should be there. Nil where all of it is.
+    /// Why the next start is still refused: the disk's content is known, but not complete. Nil if
+    /// it is complete.
     public var damage: JournalError?
 }
 
 extension Journal {
-    /// Clears a latched fault: writes the newest segment again, syncs it and reads it back from the
-    /// disk. Then what is read is what the disk holds, be it whole or not: a cut that was noted is
-    /// finished, and the journal is checked. Nil where no fault is latched; throws, and leaves it
-    /// latched, where the disk refuses any of that. The state must be locked by this process.
+    /// Clears a latched fault: rewrites the newest segment, syncs it and reads it back from the
+    /// disk. After that, reading gives the disk's content, whole or not: a noted cut is finished,
+    /// and the journal is checked. Nil if no fault is latched; throws, and leaves it latched, if
+    /// the disk fails again. This process must hold the state's lock.
     ///
     /// All segments before the newest were synced before it was begun. Of the newest, the kernel
-    /// may hold pages as clean that never came to the disk, since it reports that once and then
-    /// forgets it; writing them makes them dirty again.
+    /// may consider pages clean that never reached the disk, as it reports that only once;
+    /// rewriting makes them dirty again.
     public static func clearFault(
         _ place: JournalPlace, snapshots: SnapshotStore
     ) throws(JournalError) -> ClearedFault? {
@@ -60,7 +60,7 @@ extension Journal {
 
     private static let pieceBytes = 1 << 20
 
-    /// Writes a file's bytes over themselves; returns how many they are.
+    /// Rewrites a file's bytes in place; returns their number.
     private static func rewrite(_ path: String) throws(SystemError) -> Int {
         let file = try File(path, .write)
         let size = try file.size()
@@ -72,19 +72,18 @@ extension Journal {
         return size
     }
 
-    /// Compares what the disk holds with what was written; whether it was asked by O_DIRECT.
+    /// Compares the disk's content with what was written; returns whether O_DIRECT was used.
     private static func readBack(_ path: String) throws(SystemError) -> Bool {
         let file = try File(path, .read)
         let size = try file.size()
         // Past the cache only whole blocks are read; a segment of another length has none at its
         // end.
         let direct = size % 4096 == 0 ? try File.direct(path) : nil
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: pieceBytes, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceBytes, alignment: 4096)
         defer { unsafe buffer.deallocate() }
         for offset in stride(from: 0, to: size, by: pieceBytes) {
             let count = min(pieceBytes, size - offset)
-            // In this order: the first is what is in memory.
+            // In this order: the first is the content in memory.
             let wanted = try file.read(count: count, at: offset)
             if direct == nil { try file.dropCache() }
             let piece = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count])

@@ -1,24 +1,24 @@
-// What stands beside a journal so that its loss is noticed, made anew where it is lost itself.
+// The files that reveal a journal's loss, and their renewal.
 
 internal import Platform
 
-/// What came of making a journal's guards anew.
+/// The result of renewing a journal's guards.
 public struct RenewedGuards: Hashable, Sendable {
-    /// The last record of the journal that they stand for now.
+    /// The last record of the journal that they guard now.
     public var last: UInt64
-    /// The files that were made.
+    /// The files made.
     public var made: [String]
-    /// Where damaged ones were moved to.
+    /// The new paths of damaged ones.
     public var kept: [String]
 }
 
 extension Journal {
-    /// Damaged copies of one guard that are kept.
+    /// Number of damaged copies kept per guard.
     static let damagedCopiesMax = 4
 
-    /// Finishes what beginning a journal left undone, which is all that may be made without being
-    /// asked for: the identity outside the volume, which the replica file holds as well, and all
-    /// guards of a journal that was never gone on with.
+    /// Completes an interrupted beginning of a journal, the only files made without a request: the
+    /// identity outside the volume, which the replica file also holds, and all guards of a journal
+    /// that was never used.
     static func complete(
         _ place: JournalPlace, _ found: RecoveredJournal, _ identity: JournalIdentity,
         _ snapshots: SnapshotStore
@@ -37,12 +37,11 @@ extension Journal {
         return made.isEmpty ? .unchanged(identity) : .completed(identity, files: made)
     }
 
-    /// Makes anew what is missing or damaged beside a journal, for an operator who knows that all
-    /// of the journal is there: nothing but its own end says so any more. Without its replica file
-    /// this is a new replica. What is damaged is kept aside, the newest few of each file.
-    /// `confirm` is called with the last record before anything is changed. Throws `foreign` for
-    /// guards of another journal, and what is wrong with the journal itself. The state must be
-    /// locked by this process.
+    /// Renews a journal's missing or damaged guards, for an operator who knows that the journal is
+    /// complete: only its own end shows that now. Without its replica file this is a new replica.
+    /// Damaged files are kept aside, the newest few of each. `confirm` is called with the last
+    /// record before any change. Throws `foreign` for guards of another journal, and the journal's
+    /// own faults. This process must hold the state's lock.
     public static func renewGuards(
         _ place: JournalPlace, confirm: (UInt64) throws -> Void,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -62,8 +61,7 @@ extension Journal {
         let floor = try unlessDamaged(&damaged) { () throws(JournalError) in
             try DurableFloor.read(place.floorFile, identity: identity)
         }
-        let kept = try unlessDamaged(&damaged) { () throws(JournalError) in
-            try place.keptIdentity()
+        let kept = try unlessDamaged(&damaged) { () throws(JournalError) in try place.keptIdentity()
         }
         try check(place, identity, kept: kept, replica: replica)
         guard replica == nil || floor == nil || kept == nil && place.identityFile != nil else {
@@ -89,8 +87,7 @@ extension Journal {
             made.append(place.replicaFile)
         }
         if floor == nil {
-            _ = try DurableFloor(
-                place.floorFile, identity: identity, sequence: found.lastSequence)
+            _ = try DurableFloor(place.floorFile, identity: identity, sequence: found.lastSequence)
             made.append(place.floorFile)
         }
         if let file = place.identityFile, kept == nil {
@@ -100,7 +97,7 @@ extension Journal {
         return made
     }
 
-    /// The guards there are stand for this journal.
+    /// Checks that the existing guards are this journal's.
     private static func check(
         _ place: JournalPlace, _ identity: JournalIdentity, kept: JournalIdentity?,
         replica: ReplicaFile?
@@ -113,7 +110,7 @@ extension Journal {
         }
     }
 
-    /// What `read` gives, or nil for a file that is damaged, which is noted.
+    /// The result of `read`, or nil for a damaged file, which is noted.
     private static func unlessDamaged<R>(
         _ damaged: inout [String], _ read: () throws(JournalError) -> R?
     ) throws(JournalError) -> R? {
@@ -124,7 +121,7 @@ extension Journal {
         }
     }
 
-    /// Moves a damaged guard away, and removes the oldest of those that were before.
+    /// Moves a damaged guard away, and removes the oldest earlier ones.
     private static func setAside(_ path: String) throws(JournalError) -> String {
         let target = "\(path).damaged-\(Clock.realtimeNanos())"
         try onDisk { () throws(SystemError) in

@@ -1,13 +1,13 @@
-// What can be wrong with a journal, and what to do about it.
+// Faults of a journal, and what to do about them.
 
 public import Platform
 
 /// A fault of the journal or of a snapshot. Its description is one line that an operator can act
 /// on.
 public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The operating system's refusal.
+    /// A failed system call.
     case system(SystemError)
-    /// A record that was durable is not as it was written. Nothing after `lastGood` may be used.
+    /// A durable record was altered. Nothing after `lastGood` may be used.
     case damaged(file: String, offset: Int, lastGood: UInt64, detail: String)
     /// Records `first ... last` are in no segment.
     case missing(directory: String, first: UInt64, last: UInt64)
@@ -15,44 +15,44 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case beginningMissing(directory: String, first: UInt64, last: UInt64)
     /// A file of another journal.
     case foreign(file: String, found: JournalIdentity, expected: JournalIdentity)
-    /// A file of a format that this version does not read.
+    /// A file of an unknown format.
     case newer(file: String, version: UInt32, known: UInt32)
     /// A snapshot that can't be used.
     case snapshot(file: String, detail: String)
     /// A snapshot is of a later sequence than the journal's last record.
     case snapshotAhead(file: String, sequence: UInt64, lastGood: UInt64)
-    /// A snapshot is of another record than the journal has at its sequence, in the same term.
+    /// A snapshot's record differs from the journal's at its sequence, in the same term.
     case forked(file: String, sequence: UInt64)
-    /// The journal begins after sequence 1, and no snapshot stands before its beginning.
+    /// The journal begins after sequence 1, and no snapshot precedes its beginning.
     case noSnapshot(directory: String, first: UInt64)
-    /// Re-execution gave another hash than the log's mark at `sequence`.
+    /// Re-execution and the log's mark at `sequence` have different hashes.
     case diverged(sequence: UInt64)
     /// Recovery died twice while it applied the record of this sequence.
     case diesAt(sequence: UInt64, mark: String)
-    /// The first record is not one that this version can start from.
+    /// This version can't start from the first record.
     case genesis(file: String, detail: String)
-    /// The writer met a fault before, which is final: what the disk holds is unknown.
+    /// The writer had a fault before, which is final: the disk's content is unknown.
     case stopped
-    /// A write or a sync failed in an earlier process, and nobody has looked at it since.
+    /// A write or a sync failed in an earlier process, and was not cleared since.
     case latched(file: String, detail: String)
-    /// Nothing says that a journal was ever begun here.
+    /// No trace of a journal here.
     case notBegun(directory: String)
-    /// A journal was begun, and there is none.
+    /// A journal was begun here, and is missing.
     case lost(directory: String, identity: JournalIdentity?)
     /// The journal ends before a record that was durable.
     case behind(directory: String, floor: UInt64, lastGood: UInt64)
-    /// The replica file can't be used, or is not there.
+    /// The replica file can't be used, or is missing.
     case replica(file: String, detail: String)
-    /// Records that are known to be released would be cut.
+    /// A cut would remove records known to be released.
     case cutBelowCommit(after: UInt64, commitPoint: UInt64)
-    /// The host's clock is so far ahead of the log that it may be wrong, and what it stamps stands
-    /// for ever: nanoseconds.
+    /// The host's clock is so far ahead of the log (nanoseconds) that it may be wrong, and stamps
+    /// are final.
     case clockAhead(nanos: Int64)
-    /// Records that can't follow the last one. Nothing of them was written.
+    /// Records that can't follow the last one; none was written.
     case refused(sequence: UInt64, detail: String)
 
-    /// Whether a write or a sync failed, so that what the disk holds is unknown: of a writer that
-    /// stopped, in the call before.
+    /// Whether a write or a sync failed, so that the disk's content is unknown: of a stopped
+    /// writer, in an earlier call.
     public var isDiskFault: Bool {
         switch self {
         case .system(let error): error.isDiskFault
@@ -61,7 +61,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether only an operator can help: trying again can't, or would hide what happened.
+    /// Whether only an operator can help: a retry can't, or would hide the fault.
     public var needsOperator: Bool {
         switch self {
         case .system(let error): error.isDiskFault
@@ -70,7 +70,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// What happened and what to do.
+    /// The fault, and what to do.
     public var description: String {
         switch self {
         case .system(let error): return error.description
@@ -123,8 +123,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .stopped:
             return "the journal stopped after an earlier fault; end this process and start it again"
         case .latched(let file, let detail):
-            return
-                "the journal's disk failed: \(detail). What it holds is unknown until it was "
+            return "the journal's disk failed: \(detail). What it holds is unknown until it was "
                 + "written again and read back. Look into the kernel log, replace the disk if it "
                 + "is to blame, then `boursectl journal clear-fault`, which does that, removes "
                 + "\(file) and says what is left"
@@ -145,17 +144,14 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "copy, or the newest records are gone. Put them back from a backup or a standby. "
                 + Self.acceptance(lastGood)
         case .replica(let file, let detail):
-            return
-                "\(file) \(detail): put it back from a backup; or, where `boursectl journal "
+            return "\(file) \(detail): put it back from a backup; or, where `boursectl journal "
                 + "verify` shows that all of the journal is there, `boursectl journal "
                 + "renew-guards`, which makes it anew from what is there and keeps a damaged one "
                 + "aside"
         case .cutBelowCommit(let last, let commitPoint):
-            return
-                "records after \(last) were released up to \(commitPoint): they are not cut"
+            return "records after \(last) were released up to \(commitPoint): they are not cut"
         case .clockAhead(let nanos):
-            return
-                "the host's clock is \(nanos / 86_400_000_000_000) days ahead of the log, and "
+            return "the host's clock is \(nanos / 86_400_000_000_000) days ahead of the log, and "
                 + "nothing else is known of the time. If it is wrong, put it right and start "
                 + "again. If it is right, as after a long time without a start: `boursectl journal "
                 + "accept-clock`"
@@ -164,13 +160,13 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The same about the journal of `place`, with its last good record where that is not said yet.
+    /// The same for the journal of `place`, with its last good record if not yet named.
     public func message(for place: JournalPlace) -> String {
         switch self {
         case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
         case .latched:
             let floor = (try? Journal.floor(place)) ?? 0
-            // The floor reaches the disk once a second: a power cut leaves an earlier one.
+            // The floor is synced once a second: after a power cut it is an earlier one.
             return "\(description). The last known durable record is at least \(floor)"
         default:
             let kept = (try? place.keptIdentity()) ?? nil
@@ -184,7 +180,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Runs file operations and gives their errors as the journal's.
+/// Runs file operations, with errors as the journal's.
 @discardableResult func onDisk<R>(_ body: () throws(SystemError) -> R) throws(JournalError) -> R {
     do throws(SystemError) { return try body() } catch { throw .system(error) }
 }

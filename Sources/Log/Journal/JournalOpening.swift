@@ -1,34 +1,34 @@
-// A journal's beginning, and its opening at start-up: only what was begun here, and all of it.
+// Beginning a journal, and opening it at start-up, complete or not at all.
 
 internal import Platform
 public import Terms
 internal import Wire
 
-/// A journal that was opened for going on with.
+/// A journal opened for appending.
 public struct OpenedJournal: Sendable {
-    /// What it holds.
+    /// Its content.
     public var recovered: RecoveredJournal
     /// Which replica it is.
     public var replica: ReplicaFile
-    /// What is missing beside it, though nothing of the journal is: lines for people.
+    /// Missing guards of a complete journal: lines for people.
     public var notes: [String]
 }
 
-/// What `Journal.begin` did.
+/// The result of `Journal.begin`.
 public enum JournalBeginning: Hashable, Sendable {
     /// A new journal was begun.
     case begun(JournalIdentity)
-    /// It was there, and is as it was.
+    /// It existed, unchanged.
     case unchanged(JournalIdentity)
-    /// It was there; what was missing beside it was made: names of files.
+    /// It existed; missing guards were made: names of files.
     case completed(JournalIdentity, files: [String])
 }
 
 extension Journal {
-    /// Opens the journal of this place: refuses while a fault is latched, where none was begun or
-    /// it is gone, where it is another's, and where it ends before a record that was durable;
-    /// finishes a cut that was noted; then recovers it: from the newest snapshots on, or `scansAll`
-    /// of it. The state must be locked by this process.
+    /// Opens the journal of this place. Refuses while a fault is latched, and if the journal was
+    /// never begun, is missing, is another's, or ends before a durable record. Finishes a noted
+    /// cut, then recovers it from the newest snapshots on, or all of it with `scansAll`. This
+    /// process must hold the state's lock.
     public static func open(
         _ place: JournalPlace, snapshots: SnapshotStore, scansAll: Bool = false,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -51,8 +51,7 @@ extension Journal {
         }
         guard recovered.firstSequence <= replica.first else {
             throw .beginningMissing(
-                directory: place.directory, first: replica.first,
-                last: recovered.firstSequence - 1)
+                directory: place.directory, first: replica.first, last: recovered.firstSequence - 1)
         }
         var notes: [String] = []
         if let file = place.identityFile, !Directory.exists(file) {
@@ -61,12 +60,12 @@ extension Journal {
         return OpenedJournal(recovered: recovered, replica: replica, notes: notes)
     }
 
-    /// The last record that is known to have been durable here; 0 where nothing is known.
+    /// The last record known to have been durable here, or 0.
     public static func floor(_ place: JournalPlace) throws(JournalError) -> UInt64 {
         try DurableFloor.readIfWhole(place.floorFile, identity: nil) ?? 0
     }
 
-    /// What stands beside the journal agrees that there is one, and which.
+    /// Checks that the guards agree on the journal.
     private static func check(
         _ place: JournalPlace, _ snapshots: SnapshotStore
     ) throws(JournalError) -> ReplicaFile {
@@ -80,9 +79,7 @@ extension Journal {
             }
             throw .lost(directory: place.directory, identity: kept ?? replica?.identity)
         }
-        guard let replica else {
-            throw .replica(file: place.replicaFile, detail: "is missing")
-        }
+        guard let replica else { throw .replica(file: place.replicaFile, detail: "is missing") }
         if let kept, kept != replica.identity {
             throw .foreign(file: place.replicaFile, found: replica.identity, expected: kept)
         }
@@ -98,15 +95,13 @@ extension Journal {
         return try SegmentName.list(place.directory)
     }
 
-    /// Begins the journal of this place with its first record, or finds that it was begun; the one
-    /// act that begins one. Where that was interrupted it is finished, and the identity outside the
-    /// volume is kept again. Throws `lost` or `behind` where one was begun and is not there, or not
-    /// all of it, `replica` where what would show that is missing or damaged, and `latched` while a
-    /// fault of the disk is.
+    /// Begins the journal of this place with its first record, or finds it begun; the only
+    /// operation that begins one. Completes an interrupted beginning, and restores the identity
+    /// outside the volume. Throws `lost` or `behind` if one was begun and is missing or incomplete,
+    /// `replica` if the guards are missing or damaged, and `latched` while a disk fault is latched.
     ///
-    /// A journal that holds nothing but its first record, of other limits or in a segment of
-    /// another size, is begun again. `isNew` gives up the one that was: what is left of it is moved
-    /// to `cut/`.
+    /// A journal with only its first record is begun again if that has other limits or the segment
+    /// another size. `isNew` gives up the previous journal: its remains are moved to `cut/`.
     public static func begin(
         _ place: JournalPlace, limits: EngineLimits, snapshots: SnapshotStore,
         options: JournalOptions, isNew: Bool = false
@@ -134,7 +129,7 @@ extension Journal {
         let writer = try JournalWriter(
             recovered: recovered, identity: replica.identity, replica: replica.replica,
             options: options)
-        // Filled with zeros as any other: else each sync of it writes metadata as well.
+        // Filled with zeros like any other: else each sync writes metadata as well.
         _ = try writer.prepareNext()
         try writer.appendGenesis(limits)
         // In this order: whatever is missing after a crash is made by the next call.
@@ -144,8 +139,8 @@ extension Journal {
         return .begun(replica.identity)
     }
 
-    /// Nothing beside the journal says that there was one. Its guards are made only when its first
-    /// record is durable, so where one stands there, records are lost.
+    /// Checks that no guard exists. Guards are made only once the first record is durable: if there
+    /// is one, records are lost.
     static func checkNeverBegun(
         _ place: JournalPlace, _ snapshots: SnapshotStore
     ) throws(JournalError) {
@@ -156,8 +151,8 @@ extension Journal {
         }
     }
 
-    /// Whether the journal holds its first record and nothing else, never held more as far as its
-    /// guards say, and is not as it is wanted now.
+    /// Whether the journal has only its first record, never had more by its guards, and differs
+    /// from what is wanted now.
     private static func isToBeBegunAgain(
         _ place: JournalPlace, _ found: RecoveredJournal, _ floor: UInt64,
         _ limits: EngineLimits, _ snapshots: SnapshotStore, _ options: JournalOptions
@@ -171,8 +166,8 @@ extension Journal {
         return genesis.limits != limits || size != options.segmentBytes
     }
 
-    /// Moves away what there is of a journal, its newest part first and its guards last: as long as
-    /// one of them is left, no call takes what remains for a whole journal, or for none.
+    /// Moves a journal's remains away, newest first and the guards last: while a guard is left, no
+    /// call mistakes the remains for a whole journal or for none.
     private static func giveUp(
         _ place: JournalPlace, _ snapshots: SnapshotStore
     ) throws(JournalError) {
@@ -190,8 +185,8 @@ extension Journal {
         }
     }
 
-    /// Begins the journal of a learner, behind a snapshot of another replica: its first record will
-    /// be the one after it. The directory must hold no segment.
+    /// Begins a learner's journal after another replica's snapshot: its first record will be the
+    /// next one. The directory must hold no segment.
     public static func begin(
         _ place: JournalPlace, after snapshot: SnapshotInfo, replica: ReplicaFile,
         options: JournalOptions
@@ -207,7 +202,7 @@ extension Journal {
                 identity: snapshot.identity, prior: snapshot.point,
                 priorTimestamp: snapshot.timestamp, fileBytes: options.segmentBytes,
                 replica: replica.replica)
-            // Beside it stands what the writer makes anew as well, so that none is left over.
+            // Removes prepared segments too, which the writer makes again.
             let aside = Directory.join(place.directory, "ready-now")
             try File.replace(name.path, aside: aside) { file throws(SystemError) in
                 try file.allocate(offset: 0, count: options.segmentBytes)

@@ -1,11 +1,11 @@
-// Where a journal stands, and what stands beside it so that its loss is noticed.
+// The places of a journal and of its guards, the files that reveal its loss.
 //
 //   journal/*.seg           the segments; the directory may be a volume of its own
 //   journal/cut/            what was cut off, with its reason
 //   STATE/replica           which replica of which journal this is; see `ReplicaFile`
 //   STATE/floor             the last durable record; see `DurableFloor`
-//   STATE/clock             when an operator last said that the host's clock is right
-//   STATE/journal.fault     a failed write or sync that nobody has looked at; also in RUNTIME
+//   STATE/clock             when an operator last confirmed the host's clock
+//   STATE/journal.fault     a failed write or sync that was not cleared; also in RUNTIME
 //   CONFIGURATION/journal.id   the journal's identity, beside bourse.toml
 
 internal import Platform
@@ -22,23 +22,22 @@ public struct JournalPlace: Hashable, Sendable {
     public var replicaFile: String { Directory.join(state, "replica") }
     /// The file of the last durable record.
     public var floorFile: String { Directory.join(state, "floor") }
-    /// Where the journal's identity is kept outside its volume; nil: nowhere.
+    /// The file of the journal's identity outside its volume, or nil.
     public var identityFile: String?
-    /// Where a fault is latched: each is tried, and one that is found counts.
+    /// The files of a latched fault: all are written, and any one counts.
     public var faultFiles: [String]
 
-    /// The place of a journal in `directory`. `state` is not on the journal's own volume where that
-    /// has one; `runtime` outlives a process, not the host's start; `configuration` is the file
-    /// beside which the identity is kept.
+    /// The place of a journal in `directory`. `state` is not on the journal's own volume, if any;
+    /// `runtime` outlives a process but not a boot; the identity is beside the file
+    /// `configuration`.
     public init(
         directory: String, state: String, runtime: String? = nil, configuration: String? = nil
     ) {
-        self.directory = directory
-        self.state = state
+        (self.directory, self.state) = (directory, state)
         identityFile = configuration.map {
             Directory.join(Directory.parent(of: $0) ?? ".", "journal.id")
         }
-        // The runtime directory is in memory: it takes the note also when the disk does not.
+        // The runtime directory is in memory: it is writable when the disk is not.
         faultFiles = [runtime, state].compactMap { $0 }.map {
             Directory.join($0, "journal.fault")
         }
@@ -46,9 +45,9 @@ public struct JournalPlace: Hashable, Sendable {
 
     // MARK: Faults
 
-    /// Notes that a write or a sync failed. Whatever of it can't be written is left out: the exit
-    /// status, which the fault itself decides, says the same. In place, for on a full disk half a
-    /// note is more than none: what counts is that the file is there.
+    /// Notes that a write or a sync failed. Failures to write the note are ignored: the exit status
+    /// reports the fault as well. In place: on a full disk half a note is better than none, as the
+    /// file's existence counts.
     public func latch(_ detail: String) {
         let text = Array("\(detail)\n".utf8)
         for path in faultFiles {
@@ -61,12 +60,12 @@ public struct JournalPlace: Hashable, Sendable {
         }
     }
 
-    /// The fault that is latched: the file, and what happened.
+    /// The latched fault: the file, and what happened.
     public func latched() -> (file: String, detail: String)? {
         for path in faultFiles where Directory.exists(path) {
             let bytes = (try? File(path, .read).read(count: 2048)) ?? []
             let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-            return (path, line.isEmpty ? "how is not noted" : line)
+            return (path, line.isEmpty ? "the fault is not described" : line)
         }
         return nil
     }
@@ -76,13 +75,13 @@ public struct JournalPlace: Hashable, Sendable {
         for path in faultFiles where Directory.exists(path) {
             try onDisk { () throws(SystemError) in
                 try Directory.remove(path)
-                // Else a power cut would bring the fault back, after the journal went on.
+                // Else a power cut would restore the fault after the journal continued.
                 if let parent = Directory.parent(of: path) { try Directory.sync(parent) }
             }
         }
     }
 
-    /// Runs `body`, which writes to the journal, and latches what the disk refuses.
+    /// Runs `body`, which writes to the journal, and latches disk faults.
     func latching<R>(_ body: () throws(JournalError) -> R) throws(JournalError) -> R {
         do throws(JournalError) { return try body() } catch {
             if case .system(let reason) = error, reason.isDiskFault { latch("\(reason)") }
@@ -101,7 +100,7 @@ public struct JournalPlace: Hashable, Sendable {
         }
     }
 
-    /// Whether an operator said so of a clock that showed no more than `nanos` less than this one.
+    /// Whether an operator confirmed a clock that was at most `nanos` behind this one.
     public func hasAcceptedClock(_ host: Int64, within nanos: Int64) -> Bool {
         guard let bytes = try? File(clockFile, .read).read(count: 32),
             let said = Int64(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
@@ -112,8 +111,7 @@ public struct JournalPlace: Hashable, Sendable {
 
     // MARK: Identity
 
-    /// The identity that is kept outside the volume; nil where none is. A file that is not one is a
-    /// fault.
+    /// The identity outside the volume, or nil. An invalid file is a fault.
     func keptIdentity() throws(JournalError) -> JournalIdentity? {
         guard let identityFile else { return nil }
         let bytes: [UInt8]
@@ -123,12 +121,12 @@ public struct JournalPlace: Hashable, Sendable {
         }
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         guard let identity = JournalIdentity(text) else {
-            throw .replica(file: identityFile, detail: "holds no journal's identity")
+            throw .replica(file: identityFile, detail: "does not hold a journal's identity")
         }
         return identity
     }
 
-    /// Keeps the identity outside the volume.
+    /// Stores the identity outside the volume.
     func keep(_ identity: JournalIdentity) throws(JournalError) {
         guard let identityFile else { return }
         try onDisk { () throws(SystemError) in
@@ -159,29 +157,29 @@ extension JournalIdentity {
 ///     24  u64  journal identity, low
 ///     32  u64  replica id, high
 ///     40  u64  replica id, low
-///     48  u32  promise: no lower epoch is followed any more
+///     48  u32  promise: no lower epoch is followed
 ///     52  u32  zero
 ///     56  u64  etcd's cluster id; 0: none
-///     64  u64  cut intent: the first record to be cut, from which on all goes; 0: none
+///     64  u64  cut intent: the first record of a cut; 0: none
 ///     72  u32  that record's epoch
 ///     76  u32  that record's CRC32C
-///     80  u64  the journal's first record: what is before it was never here, or was given up
+///     80  u64  the journal's first record: earlier ones were never here, or were given up
 ///     88  36   zero
 ///    124  u32  CRC32C of bytes 0 ..< 124
 ///
-/// Replaced as a whole.
+/// Replaced atomically.
 public struct ReplicaFile: Hashable, Sendable {
     /// Which journal.
     public var identity: JournalIdentity
-    /// Which replica of it; new for each journal directory.
+    /// The replica; new for each journal directory.
     public var replica: ReplicaID
-    /// No lower epoch is followed any more.
+    /// The promise: no lower epoch is followed.
     public var promise: UInt32
     /// etcd's cluster id; 0: none.
     public var cluster: UInt64
-    /// The journal's first record: 1, or the one behind the snapshot that a learner began with.
+    /// The journal's first record: 1, or the one after a learner's first snapshot.
     public var first: UInt64
-    /// A cut that was begun: the first record of it. As long as that record is there, it goes.
+    /// The first record of a cut in progress. While that record exists, the cut is not done.
     public var cut: LogPoint?
 
     static let bytes = 128
@@ -193,15 +191,11 @@ public struct ReplicaFile: Hashable, Sendable {
         identity: JournalIdentity, replica: ReplicaID = .random(), promise: UInt32 = 0,
         cluster: UInt64 = 0, first: UInt64 = 1, cut: LogPoint? = nil
     ) {
-        self.identity = identity
-        self.replica = replica
-        self.promise = promise
-        self.cluster = cluster
-        self.first = first
-        self.cut = cut
+        (self.identity, self.replica, self.promise) = (identity, replica, promise)
+        (self.cluster, self.first, self.cut) = (cluster, first, cut)
     }
 
-    /// Reads it; nil where there is none. Throws `replica` for one that is not whole.
+    /// Reads it; nil if there is none. Throws `replica` for a damaged one.
     public init?(_ path: String) throws(JournalError) {
         let bytes: [UInt8]
         do throws(SystemError) {
@@ -234,7 +228,7 @@ public struct ReplicaFile: Hashable, Sendable {
                 )
             }
         guard parsed.magic == Self.magic else {
-            throw .replica(file: path, detail: "is no replica file")
+            throw .replica(file: path, detail: "is not a replica file")
         }
         guard parsed.version == Self.version else {
             throw .newer(file: path, version: parsed.version, known: Self.version)

@@ -1,30 +1,28 @@
-// Reads records in order, of a journal at rest or of one that another process writes.
+// Reads records in order, of a journal at rest or one being written by another process.
 
 internal import Platform
 
-/// Sequential reading from any sequence on. One owner at a time; not for use by several threads at
-/// once.
+/// Sequential reading from any sequence on. One owner at a time; not for several threads at once.
 ///
-/// Records are checked (CRC, sequence, time, epoch) before they are given. Of a journal that is
-/// being written it gives records as soon as they are whole, which may be before they are durable:
-/// they could still be gone after a power cut, or be cut where they were never released:
-/// `commitPoint` says how far they were.
+/// Records are checked (CRC, sequence, time, epoch) before they are returned. Of a journal being
+/// written it returns records as soon as they are whole, maybe before they are durable: a power cut
+/// could still lose them, and unreleased ones could be cut; `commitPoint` is the last released one.
 public final class JournalReader {
-    /// How long a live reader waits for an unfinished record to become whole before it is damage.
+    /// How long a live reader waits for an incomplete record before it counts as damage.
     static let patienceNanos: Int64 = 10_000_000_000
-    /// How often a live reader that has nothing to read looks at the directory: whether the segment
-    /// is still there, and no later one without it.
+    /// How often an idle live reader checks the directory: that its segment still exists, and no
+    /// later one without it.
     static let judgeNanos: Int64 = 1_000_000_000
 
     /// The directory with the segments.
     public let directory: String
     /// The sequence of the next record.
     public private(set) var nextSequence: UInt64
-    /// The highest commit point of the marks that were passed: what is known to be released.
+    /// The highest commit point of the marks read: the last record known to be released.
     public var commitPoint: UInt64 { max(committed, cursor?.commitPoint ?? 0) }
-    /// The last record given, as all replicas name it; nil before the first.
+    /// The last record returned, as all replicas name it; nil before the first.
     public private(set) var last: LogPoint?
-    /// Which journal it is; nil before the first segment was found.
+    /// The journal; nil before the first segment was found.
     public private(set) var identity: JournalIdentity?
 
     private let isLive: Bool
@@ -36,28 +34,25 @@ public final class JournalReader {
 
     /// A reader that begins at `sequence`. It opens nothing yet.
     ///
-    /// `identity`: where given, files of another journal are an error. `behind`: where given, the
-    /// record before the first one must be this one, or it is `forked`. `isLive`: another process
-    /// may be writing: what is not whole yet is waited for, and an empty directory too.
+    /// With `identity`, files of another journal are an error. With `behind`, the record before the
+    /// first must be this one, else `forked`. `isLive`: another process may be writing; the reader
+    /// waits for incomplete records, and for a first segment.
     public init(
         directory: String, from sequence: UInt64, identity: JournalIdentity? = nil,
         behind prior: LogPoint? = nil, isLive: Bool = false
     ) {
         precondition(sequence > 0, "records are numbered from 1")
-        self.directory = directory
-        self.identity = identity
-        self.isLive = isLive
-        self.prior = prior
+        (self.directory, self.identity) = (directory, identity)
+        (self.isLive, self.prior) = (isLive, prior)
         nextSequence = sequence
     }
 
     /// Calls `body` with the next run of whole records, back to back: up to the sequence `upTo`,
-    /// and up to `bytesMax` bytes and the rest of the record that passes it. The bytes are valid
-    /// during the call. False when there is none (yet). Where `upTo` is given, all up to there was
-    /// released: something unfinished there is damage at once.
+    /// and up to about `bytesMax` bytes, the last record complete. The bytes are valid during the
+    /// call. False when there is none (yet). With `upTo`, all up to there was released: an
+    /// incomplete record is damage at once.
     ///
-    /// Throws `damaged` or `missing` for what no writer leaves behind. After an error it is of no
-    /// use.
+    /// Throws `damaged` or `missing` for states that no writer leaves. Unusable after an error.
     public func next(
         upTo: UInt64 = .max, bytesMax: Int = .max, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(JournalError) -> Bool {
@@ -89,7 +84,7 @@ public final class JournalReader {
                     setCursor(following)
                     isFresh = false
                 } else if !isFresh {
-                    // Look again at what the disk holds now before deciding anything.
+                    // Reread the disk before any decision.
                     current.refresh()
                     isFresh = true
                 } else {
@@ -113,13 +108,12 @@ public final class JournalReader {
         }
     }
 
-    /// Takes the mark that follows a run, if it is there, so that `commitPoint` is known at once.
+    /// Reads the mark after a run, if present, so that `commitPoint` is known at once.
     private func passMark(_ cursor: SegmentCursor) throws(JournalError) {
         _ = try step(cursor, 0, 0)
     }
 
-    /// The segment that the next record stands in, at the record; nil where a live reader must
-    /// wait.
+    /// The segment of the next record, positioned at it; nil if a live reader must wait.
     private func position() throws(JournalError) -> SegmentCursor? {
         if let cursor { return cursor }
         let segments: [SegmentName]
@@ -130,7 +124,7 @@ public final class JournalReader {
             throw error
         }
         guard let name = segments.last(where: { $0.firstSequence <= nextSequence }) else {
-            // Only a journal that is not yet begun may be empty.
+            // Only a journal not yet begun may be empty.
             guard segments.first != nil || nextSequence > 1 else { return nil }
             throw .missing(
                 directory: directory, first: segments.isEmpty ? 1 : nextSequence,
@@ -142,7 +136,7 @@ public final class JournalReader {
             case .run, .mark: continue
             case .held: preconditionFailure("a record before the one looked for is given")
             case .end, .bad:
-                // Who asks for a record has had those before it.
+                // The caller has read the records before this one.
                 throw .damaged(
                     file: name.path, offset: found.offset, lastGood: found.expected.last,
                     detail: "record \(found.expected.sequence) was expected there")
@@ -165,12 +159,12 @@ public final class JournalReader {
         return try name.open(identity: identity)
     }
 
-    /// Decides what it means that no record follows: the end, something unfinished, or a fault.
+    /// Decides why no record follows: the end, an incomplete record, or a fault.
     private func judge(_ cursor: SegmentCursor, _ upTo: UInt64) throws(JournalError) {
         let step = try step(cursor, upTo, .max)
         if isLive, case .end = step {
             badSince = nil
-            // Idle for a while: reading a directory costs more than all the rest.
+            // Idle for a while: reading a directory is the costliest step.
             let now = Clock.monotonicNanos()
             guard now - judged >= Self.judgeNanos else { return }
             judged = now
@@ -179,24 +173,23 @@ public final class JournalReader {
         let later = segments.first { $0.firstSequence > nextSequence }
         switch step {
         case .run, .mark, .held:
-            // It came between the two looks, and this look has passed it: find the place anew.
+            // It was written between the two reads: find the place again.
             reopen()
         case .end:
             badSince = nil
             try checkFile(cursor, segments)
             guard let later else { return }
-            // Written and rolled over between the two looks? Then the next call finds it.
+            // Written and rolled over between the two reads? Then the next call finds it.
             if isLive, try appeared() { return reopen() }
-            throw .missing(
-                directory: directory, first: nextSequence, last: later.firstSequence - 1)
+            throw .missing(directory: directory, first: nextSequence, last: later.firstSequence - 1)
         case .bad(let flaw):
             let now = Clock.monotonicNanos()
             let since = badSince ?? now
             badSince = since
-            // Up to a sequence that the caller knows to be released all was whole before it was.
+            // Released records were whole before they were released.
             if isLive, !flaw.isWhole, upTo == .max {
                 if now - since < Self.patienceNanos { return }
-                // What a writer that died left unfinished stays until the next one cuts it off.
+                // A dead writer's incomplete record stays until the next writer cuts it off.
                 let tail = try cursor.search()
                 cursor.refresh()
                 guard case .bad = try self.step(cursor, upTo, .max) else { return reopen() }
@@ -211,7 +204,7 @@ public final class JournalReader {
         }
     }
 
-    /// A segment keeps its name and its length as long as it is written.
+    /// Checks that a segment being written keeps its name and length.
     private func checkFile(
         _ cursor: SegmentCursor, _ segments: [SegmentName]
     ) throws(JournalError) {

@@ -1,31 +1,30 @@
-// From a journal as a start of matchd finds it to one that goes on.
+// Opening, recovering and executing a journal at matchd's start.
 
 public import Engine
 public import Platform
 public import Terms
 
-/// A journal that was opened, recovered and executed: its writer, and the engine at its end, or at
-/// the last record that is known to be released where this process is to follow.
+/// An opened, recovered and executed journal: its writer, and the engine at its end, or at the last
+/// record known to be released if this process is to follow.
 public final class JournalStart {
     /// Appends behind the last record.
     public let writer: JournalWriter
     /// Sequences that replicas skip.
     public let voided: [UInt64]
-    /// The limits that the journal holds.
+    /// The limits in the journal.
     public let limits: EngineLimits
-    /// The records behind the engine's, whole; nil where this process is not to follow. They may
-    /// have to be cut.
+    /// The whole records after the engine's; nil unless this process is to follow. They may have to
+    /// be cut.
     public let tail: [UInt8]?
     private var engine: Engine?
 
-    /// Most bytes of a tail: several times what a primary holds back at once.
+    /// Maximum bytes of a tail: several times what a primary holds back at once.
     private static let tailBytesMax = 512 << 20
 
-    /// Opens the journal of a place, whose state this process has locked: which journal it is,
-    /// whether all that was durable is there, and what the last write left unfinished are decided
-    /// here. Throws what stops a start. `follows`: nothing that may not have been released is
-    /// applied. `report` gets a line about each thing that an operator
-    /// should know of and that stops nothing.
+    /// Opens the journal of a place, whose state this process has locked: checks its identity and
+    /// that all durable records are there, and cuts an incomplete last write. Throws what stops a
+    /// start. `follows`: records that may be unreleased are not applied. `report` gets a line about
+    /// anything else that an operator should know.
     public init(
         _ place: JournalPlace, snapshots: SnapshotStore, options: JournalOptions,
         follows: Bool = false, work: WorkProgress, report: (String) -> Void
@@ -42,7 +41,7 @@ public final class JournalStart {
             through: follows ? max(1, recovered.commitPoint) : .max,
             mark: Directory.join(place.state, "recovery.mark"), report: report, work: work)
         limits = restored.limits
-        // The state knows those whose records are older than what was scanned.
+        // The state has those whose records precede the scanned part.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         writer = try JournalWriter(
             recovered: recovered, replica: opened.replica.replica, place: place, options: options)

@@ -1,6 +1,6 @@
 // Appends to the journal: write, then sync, then report. One thread appends and syncs; another may
-// prepare segments ahead of need. What was tried of other ways to meet the disk stands in
-// `Sources/README.md`, "How the journal meets the disk".
+// prepare segments ahead. `Sources/README.md`, "How the journal meets the disk", lists alternatives
+// that were tried.
 
 internal import Platform
 internal import Synchronization
@@ -13,8 +13,8 @@ public struct JournalOptions: Hashable, Sendable {
     public var segmentBytes: Int
     /// Free bytes of the disk below which `isBelowReserve` is true.
     public var reserveBytes: Int
-    /// Whether segments are filled with zeros ahead of use. Then a sync has no file system metadata
-    /// to write, which about halves its time; each byte is written twice.
+    /// Whether segments are filled with zeros ahead of use. A sync then writes no file system
+    /// metadata, which about halves its time; each byte is written twice.
     public var zeroesAhead: Bool
 
     /// These options.
@@ -25,18 +25,17 @@ public struct JournalOptions: Hashable, Sendable {
             segmentBytes >= 64 << 10 && segmentBytes % 4096 == 0 && segmentBytes <= 4 << 30,
             "whole pages, from 64 KiB to 4 GiB")
         self.segmentBytes = segmentBytes
-        self.reserveBytes = reserveBytes
-        self.zeroesAhead = zeroesAhead
+        (self.reserveBytes, self.zeroesAhead) = (reserveBytes, zeroesAhead)
     }
 }
 
 /// The one writer of a journal.
 ///
 /// `append`, `sync`, `settle` and `cut` belong to one thread, `prepareNext` to one other; the rest
-/// is for any. A fault of the disk is final: all later calls throw `stopped`, and only recovery by
-/// only a new process can establish what is on disk.
+/// is for any. A disk fault is final: all later calls throw `stopped`, and only recovery by a new
+/// process can establish the disk's content.
 public final class JournalWriter: @unchecked Sendable {
-    // Everything without an atomic or a lock of its own is touched by the appending thread only.
+    // Fields without an atomic or a lock belong to the appending thread.
     private let directory: String
     private let options: JournalOptions
     private let supply: SegmentSupply
@@ -46,7 +45,7 @@ public final class JournalWriter: @unchecked Sendable {
     private var segment: File?
     private var offset = 0
     private var capacity = 0
-    /// Up to where the segment is known to be written on the disk, with zeros where nothing else.
+    /// The end of the segment's part known to be on the disk, zeros included.
     private var zeroed = 0
     private var expected: Expectation
     private var hasUnsynced = false
@@ -61,15 +60,15 @@ public final class JournalWriter: @unchecked Sendable {
     /// Which replica of it.
     public let replica: ReplicaID
 
-    /// Maximum bytes of a write behind which zeros are written: where more comes at once, the disk has
-    /// enough to do.
+    /// Maximum bytes of a write behind which zeros are written: where more comes at once, the disk
+    /// has enough to do.
     private static let smallBytes = 64 << 10
-    /// How many zeros are written at once.
+    /// Number of zeros written at once.
     private static let zeroBytes = 4 << 20
     /// How often the floor is made durable.
     private static let floorNanos: Int64 = 1_000_000_000
 
-    /// Goes on where `recovered` ends. The directory must be locked by this process.
+    /// Continues where `recovered` ends. This process must hold the directory's lock.
     ///
     /// `identity` and `replica` are for an empty journal; of one that exists they are what
     /// `recovered` says. `place`: where its guards are, which then keep the last durable record and
@@ -84,8 +83,7 @@ public final class JournalWriter: @unchecked Sendable {
         precondition(start == nil || recovered.end == nil, "only an empty journal has a start")
         let last = start?.point ?? recovered.last
         directory = recovered.directory
-        self.options = options
-        self.place = place
+        (self.options, self.place) = (options, place)
         self.identity = recovered.identity ?? identity ?? .random()
         self.replica = replica ?? recovered.replica
         expected = Expectation(
@@ -118,29 +116,28 @@ public final class JournalWriter: @unchecked Sendable {
         if !recovered.endIsMarked, !recovered.isEmpty { try mark() }
     }
 
-    /// The last record that was appended.
+    /// The last appended record.
     public var lastSequence: UInt64 { appended.load(ordering: .acquiring) }
-    /// The last record that is durable.
+    /// The last durable record.
     public var durableSequence: UInt64 { durable.load(ordering: .acquiring) }
-    /// The last record that was appended, as all replicas name it. For the appending thread.
+    /// The last appended record, as all replicas name it. For the appending thread.
     public var last: LogPoint { expected.prior }
     /// That record's time. For the appending thread.
     public var lastTimestamp: Int64 { expected.timestamp }
-    /// The last record that is known to be released.
+    /// The last record known to be released.
     public var commitPoint: UInt64 { committed.load(ordering: .acquiring) }
 
-    /// Notes that all up to `sequence` is released; for any thread. Marks carry it from then on. It
+    /// Notes that all up to `sequence` is released; for any thread. Later marks contain it. It
     /// never goes back.
     public func noteCommit(_ sequence: UInt64) {
         committed.max(sequence, ordering: .acquiringAndReleasing)
     }
 
-    /// Writes whole records, which follow those before without a gap and have their CRC. They are
-    /// not durable before `sync`. Begins a new segment where they don't fit, which syncs the old
-    /// one.
+    /// Writes whole records with CRC, which follow without a gap. They are not durable before
+    /// `sync`. Begins a new segment if they don't fit, which syncs the old one.
     ///
-    /// Throws `refused`, and has written nothing then, for records that can't follow. `isForeign`:
-    /// they come from another host, so that their CRCs are checked as well.
+    /// Throws `refused`, with nothing written, for records that can't follow. `isForeign`: they
+    /// come from another host, so their CRCs are checked as well.
     public func append(
         _ records: UnsafeRawBufferPointer, isForeign: Bool = false
     ) throws(JournalError) {
@@ -165,7 +162,7 @@ public final class JournalWriter: @unchecked Sendable {
         assert(expected == end, "all of it was written")
     }
 
-    /// Makes all that was appended durable, and marks that it is. One fdatasync(2).
+    /// Makes all appended records durable, and marks them so. One fdatasync(2).
     public func sync() throws(JournalError) {
         guard !isStopped else { throw .stopped }
         guard hasUnsynced, let segment else { return }
@@ -178,9 +175,9 @@ public final class JournalWriter: @unchecked Sendable {
         }
     }
 
-    /// Writes a mark where the commit point moved since the last one, and makes it durable. For
-    /// moments without work, within 100 ms after the last: a quiet journal ends with a durable mark
-    /// that says all of it was released. True when there was something to write.
+    /// Writes a durable mark if the commit point moved since the last one. To be called when idle,
+    /// within 100 ms after the last record: a quiet journal ends with a mark that all of it was
+    /// released. True if it wrote one.
     @discardableResult public func settle() throws(JournalError) -> Bool {
         guard !isStopped else { throw .stopped }
         guard !hasUnsynced, let segment, commitPoint > markedCommit,
@@ -196,14 +193,14 @@ public final class JournalWriter: @unchecked Sendable {
     /// Whether a fault has ended this writer.
     public var isStopped: Bool { hasStopped.load(ordering: .acquiring) }
 
-    /// Makes segments ahead of need, if some are lacking; true when one was made. May take long:
-    /// for a thread of its own, about every 100 ms. A full disk is no error here: it shows in
-    /// `isBelowReserve`, and stops `append` only when the last segment is used up.
+    /// Prepares segments if some are lacking; true when one was made. May take long: for a thread
+    /// of its own, about every 100 ms. A full disk is no error here: it shows in `isBelowReserve`,
+    /// and stops `append` only when the last segment is used up.
     public func prepareNext() throws(JournalError) -> Bool {
         let now = Clock.monotonicNanos()
         if let floor, now - floorTime >= Self.floorNanos {
             floorTime = now
-            // Like any sync, it has no second try: that would succeed and prove nothing.
+            // As with any sync, no retry: it would succeed and prove nothing.
             try latching { () throws(JournalError) in
                 try onDisk { () throws(SystemError) in try floor.sync() }
             }
@@ -211,18 +208,17 @@ public final class JournalWriter: @unchecked Sendable {
         return try supply.fill()
     }
 
-    /// Whether free space was below the reserve, or no segment could be made ahead, at the last
-    /// look. One atomic load.
+    /// Whether free space was below the reserve, or no segment could be prepared, at the last
+    /// check. One atomic load.
     public var isBelowReserve: Bool { supply.isBelowReserve.load(ordering: .relaxed) }
 
-    /// Looks at the disk's free bytes, which it gives, and renews `isBelowReserve`. One statvfs(3).
+    /// Returns the disk's free bytes, and updates `isBelowReserve`. One statvfs(3).
     public func checkSpace() throws(JournalError) -> Int { try supply.checkSpace() }
 
-    /// Cuts all records after `last`, as a lawful primary's log demands: what goes is kept in
-    /// `cut/`, and a process that dies on the way is followed by one that finishes it. Needs the
-    /// place, whose replica file notes the intent. Snapshots of later records are set aside. Throws
-    /// `cutBelowCommit`, and has changed nothing then, for records that were released, unless
-    /// `isForced`.
+    /// Cuts all records after `last`, as a lawful primary's log requires: they are kept in `cut/`,
+    /// and the next process finishes an interrupted cut. Needs the place, whose replica file notes
+    /// the intent. Snapshots of later records are set aside. Throws `cutBelowCommit`, with nothing
+    /// changed, for released records, unless `isForced`.
     public func cut(
         after last: UInt64, snapshots: SnapshotStore? = nil, reason: String, isForced: Bool = false
     ) throws(JournalError) {
@@ -248,7 +244,7 @@ public final class JournalWriter: @unchecked Sendable {
         }
     }
 
-    /// Runs what writes: a fault ends this writer, and is latched where the disk is to blame.
+    /// Runs a write: a fault ends this writer, and a disk fault is latched.
     private func latching(_ body: () throws(JournalError) -> Void) throws(JournalError) {
         do throws(JournalError) { try body() } catch {
             hasStopped.store(true, ordering: .releasing)
@@ -268,20 +264,19 @@ public final class JournalWriter: @unchecked Sendable {
         if offset > zeroed, piece.count <= Self.smallBytes { try zeroAhead() }
     }
 
-    /// Fills the next part of the segment with zeros, where that was not done ahead of use: after a
-    /// start, and where segments were used up faster than they are made. The sync that follows
-    /// writes the file system's metadata for all of it at once; else each does, and takes several
-    /// times as long.
+    /// Fills the next part of the segment with zeros, if that was not done ahead of use: after a
+    /// start, and when segments are used up faster than prepared. The next sync writes the file
+    /// system's metadata for all of it at once; else each would, and take several times as long.
     private func zeroAhead() throws(JournalError) {
         guard let segment else { preconditionFailure("a segment is open") }
-        // What was written has made the rest of its page known.
+        // A write makes the rest of its page known.
         let start = min(capacity, (offset + 4095) / 4096 * 4096)
         zeroed = min(capacity, start + Self.zeroBytes)
         let zeros = [UInt8](repeating: 0, count: zeroed - start)
         try onDisk { () throws(SystemError) in try segment.write(zeros, at: start) }
     }
 
-    /// Whether whole records that can follow stand there, and what follows them.
+    /// Checks that these are whole records that can follow; returns what follows them.
     private func check(
         _ records: UnsafeRawBufferPointer, _ isForeign: Bool
     ) throws(JournalError) -> Expectation {
@@ -296,8 +291,7 @@ public final class JournalWriter: @unchecked Sendable {
             else { throw .refused(sequence: next.sequence, detail: "it is not whole") }
             let length = Int(header.length)
             guard length + SyncMark.bytes <= options.segmentBytes - SegmentHeader.blockBytes else {
-                throw .refused(
-                    sequence: next.sequence, detail: "it is longer than a segment")
+                throw .refused(sequence: next.sequence, detail: "it is longer than a segment")
             }
             if let flaw = next.flaw(header) {
                 throw .refused(sequence: next.sequence, detail: flaw.words)
@@ -314,12 +308,11 @@ public final class JournalWriter: @unchecked Sendable {
         return next
     }
 
-    /// How many bytes of whole records, which were checked, fit into the segment, and what follows
-    /// them.
+    /// The bytes of checked whole records that fit into the segment, and what follows them.
     private func fitting(_ records: UnsafeRawBufferPointer) -> (count: Int, next: Expectation) {
         var next = expected
         var count = 0
-        // A mark must fit behind them.
+        // A mark must fit after them.
         let room = segment == nil ? 0 : capacity - offset - SyncMark.bytes
         while count < records.count {
             let remainder = unsafe UnsafeRawBufferPointer(rebasing: records[count...])
@@ -333,9 +326,9 @@ public final class JournalWriter: @unchecked Sendable {
         return (count, next)
     }
 
-    /// Ends the segment and begins the next. What stands in the old one is durable before the new
-    /// one has its name, so that a torn tail can only be in the newest; and so is the new one's
-    /// header, so that what has a name has a header.
+    /// Ends the segment and begins the next. The old one is durable before the new one gets its
+    /// name, so that only the newest can have a torn tail; the new header is durable too, so that
+    /// every named segment has one.
     private func roll() throws(JournalError) {
         if hasUnsynced { try sync() }
         let next = try supply.take()
@@ -356,8 +349,8 @@ public final class JournalWriter: @unchecked Sendable {
         zeroed = isZeroed ? capacity : offset
     }
 
-    /// Writes a sync mark behind the last record. Not synced by itself: where it is lost, recovery
-    /// only knows less.
+    /// Writes a sync mark after the last record. Not synced by itself: without it recovery only
+    /// knows less.
     private func mark() throws(JournalError) {
         guard let segment, capacity - offset >= SyncMark.bytes else { return }
         let mark = SyncMark(next: lastSequence + 1, commit: min(commitPoint, lastSequence))

@@ -1,21 +1,20 @@
-// Reading a journal through at start-up.
+// Scanning a journal at start-up.
 
 internal import Platform
 internal import Terms
 public import Wire
 
 extension Journal {
-    /// Reads the journal through, checks it, and cuts off what the last write left unfinished, so
-    /// that what remains is durable; what is cut is kept in `cut/`. Every record from the segment
-    /// of `scanFrom` on is checked; of earlier segments only the headers. Linear in the bytes
-    /// scanned, about 1 GB a second.
+    /// Scans and checks the journal, and cuts off an incomplete last write, so that the rest is
+    /// durable; the cut bytes are kept in `cut/`. Every record from the segment of `scanFrom` on is
+    /// checked; of earlier segments only the headers. Linear in the bytes scanned, about 1 GB/s.
     ///
-    /// An empty directory gives an empty journal. Throws, and has changed nothing then, for damage
-    /// before the end, missing or foreign segments (of another journal than `identity`, where that
-    /// is given) and newer formats: it never guesses. `floor`: a record that is known to have been
-    /// durable, 0 for none; a journal that ends before it is one that has lost records.
+    /// An empty directory is an empty journal. Throws, with nothing changed, for damage before the
+    /// end, missing or foreign segments (of another journal than `identity`, if given) and newer
+    /// formats: it never guesses. `floor`: a record known to have been durable, or 0; a journal
+    /// that ends before it has lost records.
     ///
-    /// `progress` gets the bytes scanned and how many there are to scan, often.
+    /// `progress` often gets the bytes scanned and their total.
     public static func recover(
         directory: String, identity: JournalIdentity? = nil, scanFrom: UInt64 = 1,
         floor: UInt64 = 0, progress: (Int, Int) -> Void = { _, _ in }
@@ -24,7 +23,7 @@ extension Journal {
         return try scan.run(from: scanFrom, progress)
     }
 
-    /// The same without changing anything: what `recover` would find, and would cut.
+    /// The same without any change: what `recover` would find and cut.
     public static func inspect(
         directory: String, identity: JournalIdentity? = nil, scanFrom: UInt64 = 1,
         floor: UInt64 = 0, progress: (Int, Int) -> Void = { _, _ in }
@@ -34,10 +33,10 @@ extension Journal {
     }
 }
 
-/// One reading of a journal.
+/// One scan of a journal.
 private struct Scan {
     let directory: String
-    /// Which journal it has to be, where that is known.
+    /// The expected journal, if known.
     let expected: JournalIdentity?
     let floor: UInt64
     let repairs: Bool
@@ -48,8 +47,7 @@ private struct Scan {
     init(_ directory: String, identity: JournalIdentity?, floor: UInt64, repairs: Bool) {
         self.directory = directory
         expected = identity
-        self.floor = floor
-        self.repairs = repairs
+        (self.floor, self.repairs) = (floor, repairs)
         journal = RecoveredJournal(directory: directory)
         journal.isRepaired = repairs
     }
@@ -62,7 +60,7 @@ private struct Scan {
         journal.firstSequence = segments.first?.firstSequence ?? 0
         let from = segments.lastIndex { $0.firstSequence <= scanFrom } ?? 0
         journal.scannedFrom = segments.isEmpty ? 1 : segments[from].firstSequence
-        // One is open at a time: there may be more of them than files that a process may open.
+        // One is open at a time: there may be more segments than a process may open.
         for (index, segment) in segments.enumerated() {
             let cursor = try open(segment)
             journal.identity = cursor.header.identity
@@ -70,7 +68,7 @@ private struct Scan {
             if index == 0 { journal.last = cursor.header.prior }
             if index >= from { bytesAll += cursor.size }
         }
-        // Before the floor is asked: another exchange's journal is not one that lacks records.
+        // Before the check of the floor: another exchange's journal does not lack records.
         if let expected, let found = journal.identity, found != expected {
             throw .foreign(file: directory, found: found, expected: expected)
         }
@@ -92,8 +90,8 @@ private struct Scan {
         return journal
     }
 
-    /// Opens a segment. Of one whose head is wrong, what is said to be good is what can be read,
-    /// here and in the segments around it.
+    /// Opens a segment. If its header is wrong, the readable records here and in the segments
+    /// around it are reported as good.
     private func open(_ segment: SegmentName) throws(JournalError) -> SegmentCursor {
         do throws(JournalError) { return try segment.open(identity: journal.identity) } catch {
             guard case .damaged(let file, let offset, _, let detail) = error else { throw error }
@@ -104,7 +102,7 @@ private struct Scan {
         }
     }
 
-    /// Skips all good items; returns what ended them, nil for zero bytes or the file's end.
+    /// Skips good items; returns the item that ended them, nil for zero bytes or the file's end.
     private mutating func walk(
         _ cursor: SegmentCursor, _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> Flaw? {
@@ -124,8 +122,7 @@ private struct Scan {
             }) {
             case .run(let run):
                 isMarked = false
-                unsafe Records.forEach(run) { header, record in
-                    unsafe journal.note(header, record)
+                unsafe Records.forEach(run) { header, record in unsafe journal.note(header, record)
                 }
             case .mark: isMarked = true
             case .end: return nil
@@ -135,7 +132,7 @@ private struct Scan {
         }
     }
 
-    /// A segment names the record before it: the one that the segment before ends with.
+    /// A segment's header must name the previous segment's last record.
     private func check(_ cursor: SegmentCursor, isBehind last: LogPoint) throws(JournalError) {
         let header = cursor.header
         guard header.prior != last || header.priorTimestamp != journal.lastTimestamp else { return }
@@ -144,7 +141,7 @@ private struct Scan {
             detail: "its header names another record before it than the segment before ends with")
     }
 
-    /// A segment that others follow must end where the next begins.
+    /// A segment with successors must end where the next begins.
     private func check(
         _ cursor: SegmentCursor, _ flaw: Flaw?, isFollowedBy next: UInt64
     ) throws(JournalError) {
@@ -172,7 +169,7 @@ private struct Scan {
         guard let first = tail.firstByte, let last = tail.lastByte else {
             return try makeDurable(cursor, segment, zeroing: nil)
         }
-        // Nor is a whole record in the wrong place what an interrupted write leaves behind.
+        // An interrupted write does not leave a whole record in the wrong place either.
         let isWhole = flaw?.isWhole == true
         if isWhole || tail.damage != nil || cursor.expected.sequence <= floor {
             let words = flaw?.words ?? "nothing was written there"
@@ -187,8 +184,8 @@ private struct Scan {
         try makeDurable(cursor, segment, zeroing: cursor.offset..<last + 1)
     }
 
-    /// What was read may so far be in memory only: sync it, and with it the zeros over a torn tail,
-    /// so that neither can change any more.
+    /// The bytes read may be only in memory: syncs them, and the zeros over a torn tail, so that
+    /// neither can change.
     private func makeDurable(
         _ cursor: SegmentCursor, _ segment: SegmentName, zeroing range: Range<Int>?
     ) throws(JournalError) {
@@ -213,11 +210,10 @@ private struct Scan {
 }
 
 extension Journal {
-    /// The last record up to which all can be read: whole records without a gap from the first
-    /// segment on. Segments of another journal, another branch or another place are skipped,
-    /// and a length that is not the header's does not matter. For messages about a journal that is
-    /// refused, and for going on with what is left. 0 where nothing can be read; linear in the
-    /// bytes.
+    /// The last readable record: whole records without a gap from the first segment on. Segments of
+    /// another journal, branch or place are skipped, and a length other than the header's is
+    /// accepted. For messages about a refused journal, and for continuing with the rest. 0 if
+    /// nothing is readable; linear in the bytes.
     public static func lastGood(directory: String, identity: JournalIdentity?) -> UInt64 {
         let segments = (try? SegmentName.list(directory)) ?? []
         var found: SegmentCursor?
@@ -234,7 +230,7 @@ extension Journal {
         return found?.expected.last ?? 0
     }
 
-    /// The first record, where it was read, names the same journal as the segments do.
+    /// Checks that the first record, if read, names the segments' journal.
     static func checkGenesis(
         _ journal: inout RecoveredJournal, _ segments: [SegmentName]
     ) throws(JournalError) {
@@ -248,8 +244,7 @@ extension Journal {
             throw .foreign(file: first.path, found: named, expected: identity)
         }
         if genesis.format > Genesis.currentFormat {
-            throw .newer(
-                file: first.path, version: genesis.format, known: Genesis.currentFormat)
+            throw .newer(file: first.path, version: genesis.format, known: Genesis.currentFormat)
         }
         journal.genesis = genesis
     }
@@ -272,7 +267,7 @@ extension Journal {
 }
 
 extension RecoveredJournal {
-    /// Takes what start-up needs to know of a record.
+    /// Collects what start-up needs of a record.
     mutating func note(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
         unsafe voided.note(header, record)
     }

@@ -1,24 +1,24 @@
-// Start-up: what the journal on disk holds, and what of its end has to go.
+// Start-up: the content of the journal on disk, and its incomplete end.
 
 public import Terms
 public import Wire
 
 /// Operations on journal directories.
 public enum Journal {
-    /// The format level of what this version writes, in segments and snapshots. A journal of a
-    /// later one is not read.
+    /// The format level that this version writes in segments and snapshots. Later ones are not
+    /// read.
     public static var formatLevel: UInt32 { 1 }
 }
 
-/// The unfinished end of a journal, which was never acknowledged.
+/// The incomplete end of a journal, never acknowledged.
 public struct TornTail: Hashable, Sendable, CustomStringConvertible {
     /// The segment.
     public let file: String
-    /// The first record that was not whole.
+    /// The first incomplete record.
     public let sequence: UInt64
     /// Where it began.
     public let offset: Int
-    /// Bytes from there to the last one that was written.
+    /// Bytes from there to the last one written.
     public let bytes: Int
 
     /// One line about it.
@@ -28,37 +28,35 @@ public struct TornTail: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A journal that may be gone on with.
+/// A journal that may be continued.
 public struct RecoveredJournal: Sendable {
     /// The directory with the segments.
     public let directory: String
-    /// Which journal; nil when there is no segment yet.
+    /// The journal; nil when there is no segment yet.
     public internal(set) var identity: JournalIdentity?
-    /// The log's first record, where it was read: what limits the engine has.
+    /// The log's first record, if read, with the engine's limits.
     public internal(set) var genesis: Genesis?
     /// The first record that is on disk; 1 unless old segments were archived. 0 when there is none.
     public internal(set) var firstSequence: UInt64 = 0
-    /// The last good record, or the one that the first segment follows; sequence 0 when there is
-    /// none.
+    /// The last good record, or the one before the first segment; sequence 0 if there is none.
     public internal(set) var last = LogPoint.start
     /// Its time.
     public internal(set) var lastTimestamp: Int64 = 0
-    /// The last record that was released, as far as the marks say.
+    /// The last released record by the marks.
     public internal(set) var commitPoint: UInt64 = 0
-    /// Which replica wrote the newest segment.
+    /// The replica that wrote the newest segment.
     public internal(set) var replica = ReplicaID.none
-    /// How many segments there are.
+    /// Number of segments.
     public internal(set) var segmentCount = 0
-    /// The first record that was checked; those before it are in segments of which only the header
-    /// was.
+    /// The first checked record; of earlier segments only the header was checked.
     public internal(set) var scannedFrom: UInt64 = 1
-    /// Bytes of the segments that were read through.
+    /// Bytes of the scanned segments.
     public internal(set) var bytesScanned = 0
-    /// What was unfinished at the end, if anything.
+    /// The incomplete end, if any.
     public internal(set) var cut: TornTail?
     /// Sequences that a `VoidSequence` among the records scanned voids.
     public internal(set) var voided = VoidedSequences()
-    /// Whether it was recovered, so that all of it is durable, or only looked at.
+    /// Whether it was recovered, so that all of it is durable, or only inspected.
     var isRepaired = false
     /// Whether a sync mark is the last item.
     var endIsMarked = false
@@ -74,12 +72,12 @@ public struct RecoveredJournal: Sendable {
 }
 
 extension RecoveredJournal {
-    /// The record of a sequence, as all replicas name it; nil where the journal does not reach back
+    /// The record of a sequence, as all replicas name it; nil if the journal does not reach back
     /// that far. Reads the segment up to it.
     func point(_ sequence: UInt64) throws(JournalError) -> LogPoint? {
         if sequence == last.sequence { return last }
         let segments = try SegmentName.list(directory)
-        // The header of the segment behind it names it, where it is the last of its own.
+        // If it is the last of its segment, the next segment's header names it.
         if let following = segments.first(where: { $0.firstSequence == sequence + 1 }) {
             return try following.open(identity: identity).header.prior
         }

@@ -1,12 +1,12 @@
-// A note of the record that is being re-executed, which survives the process.
+// A note of the record being re-executed, which outlives the process.
 
 internal import Glibc
 internal import Platform
 internal import Wire
 
-/// The crash mark of a replay: a small file, mapped, that holds the sequence of the record being
-/// applied. A record that stops the engine by a bug leaves its sequence there; when the next start
-/// dies at the same one, the start after that says so instead of trying for ever.
+/// The crash mark of a replay: a small mapped file with the sequence of the record being applied. A
+/// record that stops the engine by a bug leaves its sequence there; if the next start dies at the
+/// same one, the start after that reports it instead of retrying for ever.
 ///
 ///      0  8    magic, "BOURSEM1"
 ///      8  u64  sequence being applied
@@ -38,12 +38,12 @@ internal import Wire
 
     deinit { if let page = unsafe page { _ = unsafe munmap(page, Self.bytes) } }
 
-    /// The record of this sequence is about to be applied. One store.
+    /// Notes the record about to be applied. One store.
     @inline(__always) func enter(_ sequence: UInt64) {
         unsafe page?.storeBytes(of: sequence, toByteOffset: 8, as: UInt64.self)
     }
 
-    /// The replay came to its end.
+    /// Clears the mark: the replay has ended.
     func remove() { try? Directory.remove(path) }
 
     private static func read(_ path: String) -> (sequence: UInt64, diedBefore: UInt64)? {

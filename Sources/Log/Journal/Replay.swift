@@ -4,11 +4,11 @@ public import Engine
 public import Platform
 public import Wire
 
-/// How far a replay has come.
+/// The progress of a replay.
 public struct ReplayProgress: Hashable, Sendable {
     /// The last record applied.
     public var sequence: UInt64
-    /// The record that it ends with.
+    /// Its final record.
     public var last: UInt64
     /// Records applied in this replay.
     public var applied: UInt64
@@ -38,7 +38,7 @@ extension Journal {
         let crashMark = try mark.map { path throws(JournalError) in
             try RecoveryMark(path, voided: journal.voided)
         }
-        // A thrown error is reported as it is; only a death leaves the mark behind.
+        // A thrown error is reported; only a crash leaves the mark.
         defer { crashMark?.remove() }
         let reader = JournalReader(
             directory: journal.directory, from: engine.sequence + 1, identity: journal.identity)
@@ -58,8 +58,7 @@ extension Journal {
             }
         }
         guard engine.sequence == last else {
-            throw .missing(
-                directory: journal.directory, first: engine.sequence + 1, last: last)
+            throw .missing(directory: journal.directory, first: engine.sequence + 1, last: last)
         }
         progress(state)
     }
@@ -70,7 +69,7 @@ extension Journal {
         _ each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)?
     ) {
         unsafe Records.forEach(run) { header, record in
-            // A replica that went its own way stops at the mark that shows it.
+            // A diverged replica stops at the mark that shows it.
             if engine.hasDiverged { return }
             crashMark?.enter(header.sequence)
             work?.advance(to: header.sequence)
@@ -89,9 +88,9 @@ extension Journal {
     /// The engine at the journal's end, or at `through`: the newest valid snapshot, or an empty
     /// engine, and the log from there on.
     ///
-    /// A snapshot beyond the journal's end stops it: snapshots are only taken of what is durable,
-    /// so the journal has lost records. `report` gets a line about what was found, for people; the
-    /// other parameters are as for `replay`.
+    /// A snapshot beyond the journal's end stops it: snapshots are taken of durable records only,
+    /// so the journal has lost records. `report` gets lines for people; the other parameters are as
+    /// for `replay`.
     public static func restore(
         _ journal: RecoveredJournal, snapshots: SnapshotStore, through: UInt64 = .max,
         mark: String? = nil, report: (String) -> Void = { _ in }, work: WorkProgress? = nil
@@ -115,7 +114,7 @@ extension Journal {
             // Nobody reads events here.
             engine = Engine(limits: genesis.limits, keepsEvents: false)
         }
-        // Older than thought: what voids which is not yet known from there on.
+        // Older than expected: its later voided records are not yet known.
         let isScanned = engine.sequence + 1 >= journal.scannedFrom
         let whole =
             isScanned
@@ -127,11 +126,11 @@ extension Journal {
         return engine
     }
 
-    /// Where `recover` should begin to scan: the newest snapshot's sequence, or 1. What stands
-    /// before it is not needed at start-up; `auditd` and `boursectl journal verify` read it all.
+    /// Where `recover` should begin to scan: the newest snapshot's sequence, or 1. Earlier records
+    /// are not needed at start-up; `auditd` and `boursectl journal verify` read all.
     public static func scanStart(_ snapshots: SnapshotStore) throws(JournalError) -> UInt64 {
         var newest: UInt64 = 1
-        // Which one is valid is known only after loading; most often it is one of the newest two.
+        // Validity is known only after loading; mostly one of the newest two is valid.
         for sequence in try snapshots.sequences().prefix(2) { newest = max(1, sequence) }
         return newest
     }

@@ -1,4 +1,4 @@
-// Walks over the items of one segment file.
+// Walks the items of one segment file.
 
 internal import Platform
 internal import Terms
@@ -23,8 +23,8 @@ struct Expectation: Hashable {
     /// The last sequence before it.
     var last: UInt64 { prior.sequence }
 
-    /// Why a record can't follow, whose bytes are whole; nil where it can. Time never goes back,
-    /// and a term begins with its mark, or with the log.
+    /// Why a whole record can't follow; nil if it can. Time never goes back, and a term begins with
+    /// its mark, or with the log.
     @inline(__always) func flaw(_ header: RecordHeader) -> Flaw? {
         guard header.sequence == sequence else { return .sequence(header.sequence) }
         guard header.timestamp >= timestamp, header.epoch >= prior.epoch else { return .order }
@@ -35,14 +35,14 @@ struct Expectation: Hashable {
         return nil
     }
 
-    /// Goes on behind that record.
+    /// Advances past that record.
     @inline(__always) mutating func pass(_ header: RecordHeader) {
         prior = LogPoint(header)
         timestamp = header.timestamp
     }
 }
 
-/// Why the bytes at some place are no item.
+/// Why bytes are not a valid item.
 enum Flaw: Hashable {
     case length
     case checksum
@@ -63,7 +63,7 @@ enum Flaw: Hashable {
         }
     }
 
-    /// Whether the bytes came whole, so that they can't be what a power cut left.
+    /// Whether the bytes are complete, so that a power cut can't have left them.
     var isWhole: Bool {
         switch self {
         case .sequence, .order, .epoch: true
@@ -72,18 +72,18 @@ enum Flaw: Hashable {
     }
 }
 
-/// One open segment: gives runs of whole, checked records. One owner.
+/// One open segment: returns runs of whole, checked records. One owner.
 @safe final class SegmentCursor {
     @safe enum Step {
         /// Whole records back to back; valid until the next call.
         case run(UnsafeRawBufferPointer)
-        /// A sync mark: all before it was durable when it was written.
+        /// A sync mark: everything before it was durable when it was written.
         case mark
         /// Zero bytes, or the file's end.
         case end
-        /// The next record is behind the sequence that was asked for.
+        /// The next record is after the requested sequence.
         case held
-        /// Something that is no item.
+        /// Not a valid item.
         case bad(Flaw)
     }
 
@@ -103,9 +103,9 @@ enum Flaw: Hashable {
     var size: Int { header.fileBytes }
     /// What the next record must be.
     private(set) var expected: Expectation
-    /// The highest commit point of the marks that were passed.
+    /// The highest commit point of the marks read.
     private(set) var commitPoint: UInt64 = 0
-    /// Made at the first read: of many segments only the header is wanted.
+    /// Made at the first read: of many segments only the header is needed.
     private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// The file offset of the buffer's first byte, and what part of the buffer is not yet walked
     /// over.
@@ -120,15 +120,14 @@ enum Flaw: Hashable {
     var offset: Int { base + position }
 
     init(file: File, header: SegmentHeader) {
-        self.file = file
-        self.header = header
+        (self.file, self.header) = (file, header)
         expected = Expectation(header)
         base = SegmentHeader.blockBytes
     }
 
     deinit { unsafe buffer.deallocate() }
 
-    /// Forgets what was read ahead, so that the next step sees what another process wrote since.
+    /// Drops the read-ahead, so that the next step sees another process's writes.
     func refresh() {
         base += position
         position = 0
@@ -173,7 +172,7 @@ enum Flaw: Hashable {
         }
     }
 
-    /// Reads more of the file behind what is there; false at the file's end.
+    /// Reads more of the file; false at its end.
     private func fill(_ upTo: UInt64) throws(SystemError) -> Bool {
         filledUpTo = upTo
         if unsafe buffer.isEmpty {
@@ -194,7 +193,7 @@ enum Flaw: Hashable {
         return count > 0
     }
 
-    /// What stands at the start of `bytes`.
+    /// The item at the start of `bytes`.
     @inline(__always)
     private func item(_ bytes: UnsafeRawBufferPointer) -> Item {
         guard bytes.count >= 8 else { return .partial }
@@ -213,8 +212,7 @@ enum Flaw: Hashable {
         }
         guard bytes.count >= length else { return .partial }
         let record = unsafe UnsafeRawBufferPointer(rebasing: bytes[0..<length])
-        guard let header = unsafe RecordHeader(record),
-            unsafe header.crc == CRC32C.record(record)
+        guard let header = unsafe RecordHeader(record), unsafe header.crc == CRC32C.record(record)
         else { return .bad(.checksum) }
         if let flaw = expected.flaw(header) { return .bad(flaw) }
         return .record(header)

@@ -212,10 +212,8 @@ struct SyncMark: Hashable {
         guard !tagged || UInt32(littleEndian: found) == Self.tag else { return nil }
         let crc = unsafe raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
         let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[8..<24])
-        unsafe next = UInt64(
-            littleEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        unsafe commit = UInt64(
-            littleEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        unsafe next = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        unsafe commit = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
         guard unsafe UInt32(littleEndian: crc) == CRC32C.checksum(checked), commit < next else {
             return nil
         }

@@ -30,9 +30,7 @@ struct SegmentName: Hashable {
     ) throws(JournalError) -> SegmentCursor {
         let (file, size, block) = try onDisk { () throws(SystemError) in
             let file = try File(path, .read)
-            return (
-                file, try file.size(), try file.read(count: SegmentHeader.blockBytes)
-            )
+            return (file, try file.size(), try file.read(count: SegmentHeader.blockBytes))
         }
         func damaged(_ offset: Int, _ detail: String) -> JournalError {
             .damaged(file: path, offset: offset, lastGood: firstSequence - 1, detail: detail)
@@ -49,8 +47,7 @@ struct SegmentName: Hashable {
                 throw damaged(32, "its name and its header name different first records")
             }
             guard header.formatLevel <= Journal.formatLevel else {
-                throw .newer(
-                    file: path, version: header.formatLevel, known: Journal.formatLevel)
+                throw .newer(file: path, version: header.formatLevel, known: Journal.formatLevel)
             }
             guard anySize || size == header.fileBytes else {
                 throw damaged(

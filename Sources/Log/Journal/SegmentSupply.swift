@@ -1,13 +1,13 @@
-// Segment files made ahead of need, so that beginning one costs a rename.
+// Segment files prepared ahead, so that beginning one costs a rename.
 
 internal import Platform
 internal import Synchronization
 
-/// Keeps two empty segments: the next one, and one in reserve for when the disk is full.
+/// Keeps two empty segments: the next one, and a reserve for a full disk.
 final class SegmentSupply: Sendable {
     static let names = ["ready-a", "ready-b"]
 
-    /// Whether only what frees funds should be taken.
+    /// Whether only commands that free funds should be accepted.
     let isBelowReserve = Atomic<Bool>(false)
     private let isShort = Atomic<Bool>(false)
     private let directory: String
@@ -15,8 +15,7 @@ final class SegmentSupply: Sendable {
     private let ready: Mutex<[File]>
 
     init(directory: String, options: JournalOptions) throws(JournalError) {
-        self.directory = directory
-        self.options = options
+        (self.directory, self.options) = (directory, options)
         var found: [File] = []
         for name in Self.names {
             let path = Directory.join(directory, name)
@@ -70,7 +69,7 @@ final class SegmentSupply: Sendable {
         }
     }
 
-    /// An empty segment: one that is ready, else one made now, whose zeros are not on the disk.
+    /// An empty segment: a prepared one, else one made now, without zeros on the disk.
     func take() throws(JournalError) -> (file: File, isZeroed: Bool) {
         if let file = ready.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
             return (file, true)
@@ -85,15 +84,14 @@ final class SegmentSupply: Sendable {
 
     func checkSpace() throws(JournalError) -> Int {
         let free = try onDisk { () throws(SystemError) in try Directory.freeBytes(directory) }
-        // Up again only well above the line, so that it doesn't flicker around it.
+        // Cleared only well above the limit, so that it doesn't flicker.
         let wasBelow = isBelowReserve.load(ordering: .relaxed)
         let line = wasBelow ? options.reserveBytes + options.reserveBytes / 8 : options.reserveBytes
-        isBelowReserve.store(
-            free < line || isShort.load(ordering: .relaxed), ordering: .relaxed)
+        isBelowReserve.store(free < line || isShort.load(ordering: .relaxed), ordering: .relaxed)
         return free
     }
 
-    /// Writes an empty segment aside, then gives it its name, so that what has the name is whole.
+    /// Writes an empty segment aside, then renames it, so that a named one is whole.
     private func make(_ path: String) throws(SystemError) -> File {
         try File.replace(path) { file throws(SystemError) in
             try file.allocate(offset: 0, count: options.segmentBytes)
@@ -103,7 +101,7 @@ final class SegmentSupply: Sendable {
             while offset < options.segmentBytes {
                 try file.write(zeros, at: offset)
                 offset += zeros.count
-                // Little by little, so that the appending thread's sync never waits behind it all.
+                // In pieces, so that the appending thread's sync never waits for all of it.
                 try file.syncData()
             }
         }

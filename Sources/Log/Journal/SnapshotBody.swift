@@ -2,8 +2,8 @@
 
 internal import Platform
 
-/// A snapshot's body on its way to the file, in large pieces. The first error is kept, as the
-/// engine's sink can't stop it.
+/// Writes a snapshot's body to the file in large pieces. The first error is kept, as the engine's
+/// sink can't stop it.
 @safe struct SnapshotBody: ~Copyable {
     static let bufferBytes = 1 << 20
 
@@ -23,8 +23,7 @@ internal import Platform
             _ = try file.tryLock()
             return file
         }
-        self.directory = directory
-        self.keepFree = keepFree
+        (self.directory, self.keepFree) = (directory, keepFree)
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(
             byteCount: Self.bufferBytes, alignment: 64)
     }
@@ -37,8 +36,7 @@ internal import Platform
         var remainder = unsafe bytes
         while remainder.count > 0 {
             let n = min(remainder.count, Self.bufferBytes - filled)
-            let room = unsafe UnsafeMutableRawBufferPointer(
-                rebasing: buffer[filled..<filled + n])
+            let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + n])
             unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: remainder[0..<n]))
             filled += n
             unsafe remainder = UnsafeRawBufferPointer(rebasing: remainder[n...])
@@ -60,7 +58,7 @@ internal import Platform
             let piece = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<filled])
             try unsafe file.write(piece, at: SnapshotInfo.headerBytes + written)
             written += filled
-            // Piece by piece, so that the journal's next sync never waits behind a whole snapshot.
+            // In pieces, so that the journal's next sync never waits for a whole snapshot.
             try file.syncData()
         } catch { failure = error }
         filled = 0

@@ -24,13 +24,13 @@
 internal import Platform
 internal import Wire
 
-/// What a snapshot's header says.
+/// A snapshot's header.
 public struct SnapshotInfo: Hashable, Sendable {
     /// Bytes of the header in the file.
     public static let headerBytes = 128
     /// The file; empty for a snapshot that came over the link.
     public var path: String
-    /// Which journal.
+    /// The journal.
     public var identity: JournalIdentity
     /// The last record in it.
     public var sequence: UInt64
@@ -38,9 +38,9 @@ public struct SnapshotInfo: Hashable, Sendable {
     public var timestamp: Int64
     /// That record's epoch.
     public var epoch: UInt32
-    /// That record's CRC32C: with sequence and epoch it says which record of all replicas it is.
+    /// That record's CRC32C: with sequence and epoch it identifies the record on all replicas.
     public var recordCRC: UInt32
-    /// The last record that was known to be released when it was written.
+    /// The last record known to be released when it was written.
     public var commitPoint: UInt64
     /// The running hash over all events.
     public var eventHash: UInt64
@@ -94,7 +94,7 @@ extension SnapshotInfo {
         }
     }
 
-    /// The header alone; its body is not looked at.
+    /// The header only; the body is not read.
     init(header bytes: [UInt8], path: String, identity: JournalIdentity?) throws(JournalError) {
         let parsed = unsafe bytes.withUnsafeBytes { raw in
             unsafe Self.parse(raw, path, hasBody: false)
@@ -113,7 +113,7 @@ extension SnapshotInfo {
         }
         var r = unsafe WireReader(raw)
         guard raw.count >= headerBytes, r.integer(UInt64.self) == magic else {
-            return bad("it is no snapshot")
+            return bad("it is not a snapshot")
         }
         let checked = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<124])
         let crc = unsafe raw.loadUnaligned(fromByteOffset: 124, as: UInt32.self)
@@ -127,7 +127,7 @@ extension SnapshotInfo {
         guard r.integer(UInt32.self) == UInt32(headerBytes) else {
             return bad("its header is damaged")
         }
-        // Each layout that was ever released has its reader here.
+        // Every released layout has its reader here.
         switch version {
         case 2: return unsafe second(&r, raw, path, hasBody: hasBody)
         default: return bad("version \(version) of its layout was never released")

@@ -1,18 +1,18 @@
-// Reading a snapshot piece by piece, for whoever passes it on.
+// Reading a snapshot in pieces, to pass it on.
 
 internal import Platform
 
-/// A snapshot file whose header and body were checked; its body can be read in pieces. Safe to use
-/// from several threads.
+/// A snapshot file with checked header and body; the body can be read in pieces. Safe to use from
+/// several threads.
 public final class SnapshotReader: Sendable {
-    /// What its header says.
+    /// Its header.
     public let info: SnapshotInfo
     private let file: File
 
-    /// Bytes that are read at a time while it is checked.
+    /// Bytes read at a time during the check.
     private static var pieceBytes: Int { 1 << 20 }
 
-    /// Opens and checks a file. It is read through; memory is bounded.
+    /// Opens and checks a whole file, in bounded memory.
     init(_ path: String, identity: JournalIdentity?) throws(JournalError) {
         let (file, size) = try onDisk { () throws(SystemError) in
             let file = try File(path, .read)
@@ -39,8 +39,7 @@ public final class SnapshotReader: Sendable {
         guard crc == info.bodyCRC else {
             throw .snapshot(file: path, detail: "its body is damaged")
         }
-        self.info = info
-        self.file = file
+        (self.info, self.file) = (info, file)
     }
 
     /// Bytes of the body from `offset`, which are there.
@@ -56,9 +55,8 @@ public final class SnapshotReader: Sendable {
 }
 
 extension SnapshotStore {
-    /// The newest snapshot at or before `atMost` that is whole and of this journal, to be read in
-    /// pieces; nil where there is none. `known` is one that was opened before: where it is the
-    /// newest still, it is given again.
+    /// The newest whole snapshot of this journal at or before `atMost`, to be read in pieces, or
+    /// nil. `known` was opened before: if it is still the newest, it is returned again.
     public func openNewest(
         atMost: UInt64 = .max, identity: JournalIdentity?, known: SnapshotReader? = nil
     ) throws(JournalError) -> SnapshotReader? {

@@ -3,14 +3,14 @@
 public import Engine
 public import Platform
 
-/// A snapshot's engine and what its header says.
+/// A snapshot's engine and header.
 public struct LoadedSnapshot: ~Copyable {
     /// The engine at that sequence.
     public var engine: Engine
     /// The header.
     public let info: SnapshotInfo
 
-    /// The engine alone.
+    /// The engine.
     public consuming func takeEngine() -> Engine { engine }
 }
 
@@ -24,19 +24,18 @@ public struct SnapshotStore: Sendable {
     /// The snapshots in `directory`, which must exist.
     public init(directory: String) { self.directory = directory }
 
-    /// Writes the engine's state, aside first, and gives it its name when all of it is durable.
+    /// Writes the engine's state to a temporary file, renamed once it is durable.
     ///
-    /// Only ever snapshot what is durable and released. `recordCRC` is that of the engine's last
-    /// record; `commitPoint` what is known to be released, the engine's last record where it is not
-    /// given. Refuses where fewer than `keepFree` bytes
-    /// would be left on the disk. O(state); about 1 GB a second.
+    /// Only for durable and released records. `recordCRC` is that of the engine's last record;
+    /// `commitPoint` is the last record known to be released, by default the engine's last. Refuses
+    /// if fewer than `keepFree` bytes would be left on the disk. O(state); about 1 GB/s.
     public func write(
         _ engine: borrowing Engine, identity: JournalIdentity, recordCRC: UInt32,
         commitPoint: UInt64? = nil, keepFree: Int = 0, work: WorkProgress? = nil
     ) throws(JournalError) -> SnapshotInfo {
         let path = path(engine.sequence)
         // Not by `File.replace`: two daemons may write the same sequence at a stop, so each has a
-        // file of its own, and keeps it locked meanwhile: one that nobody locks is left over.
+        // file of its own and locks it; an unlocked one is a leftover.
         let aside = path + ".\(Host.processID)" + Self.asideEnding
         do throws(JournalError) {
             var body = try SnapshotBody(aside, directory: directory, keepFree: keepFree)
@@ -64,7 +63,7 @@ public struct SnapshotStore: Sendable {
         }
     }
 
-    /// The sequences of which there is a file, newest first. Their content is not looked at.
+    /// The sequences with a file, newest first. Contents are not read.
     public func sequences() throws(JournalError) -> [UInt64] {
         guard Directory.exists(directory) else { return [] }
         let names = try onDisk { () throws(SystemError) in try Directory.names(in: directory) }
@@ -76,12 +75,12 @@ public struct SnapshotStore: Sendable {
         Directory.join(directory, NumberedName.name(sequence, Self.ending))
     }
 
-    /// The newest snapshot at or before `atMost` that is whole and of this journal, with its
-    /// engine; nil where there is none. `report` gets a line about each that is skipped.
+    /// The newest whole snapshot of this journal at or before `atMost`, with its engine, or nil.
+    /// `report` gets a line about each skipped one.
     ///
-    /// `journal`: where given, a snapshot counts only if it was made of the very record that the
-    /// journal has at its sequence. One of another term's record is of a branch that was cut, and
-    /// skipped; one of the same term can't be, and is a fault.
+    /// With `journal`, a snapshot counts only if its record is the journal's at that sequence. A
+    /// record of another term means a branch that was cut: skipped; one of the same term is a
+    /// fault.
     public func newestValid(
         atMost: UInt64 = .max, identity: JournalIdentity?, journal: RecoveredJournal? = nil,
         report: (String) -> Void
@@ -102,7 +101,7 @@ public struct SnapshotStore: Sendable {
                 return loaded
             } catch {
                 switch error {
-                // A newer format is no accident: the operator went back to an older version.
+                // A newer format means that the operator went back to an older version.
                 case .newer, .forked: throw error
                 default: report(error.description)
                 }
@@ -111,7 +110,7 @@ public struct SnapshotStore: Sendable {
         return nil
     }
 
-    /// Takes the snapshots of later sequences out of use, under other names: `<name>.aside-<ns>`.
+    /// Renames the snapshots of later sequences out of use: `<name>.aside-<ns>`.
     public func setAside(after last: UInt64) throws(JournalError) {
         guard Directory.exists(directory) else { return }
         for sequence in try sequences() where sequence > last {
@@ -122,8 +121,7 @@ public struct SnapshotStore: Sendable {
         }
     }
 
-    /// The newest snapshot at or before `atMost` whose header and body are whole, without its
-    /// engine.
+    /// The newest snapshot at or before `atMost` with whole header and body, without its engine.
     public func newest(
         atMost: UInt64 = .max, identity: JournalIdentity?
     ) throws(JournalError) -> (info: SnapshotInfo, body: [UInt8])? {
@@ -150,7 +148,7 @@ public struct SnapshotStore: Sendable {
     }
 
     /// The engine in the bytes of a snapshot file, fully checked: header, body, state hash. It
-    /// keeps no events: what reads files reads none. `path` is for messages.
+    /// keeps no events. `path` is for messages.
     public static func decode(
         _ bytes: [UInt8], path: String, identity: JournalIdentity?
     ) throws(JournalError) -> LoadedSnapshot {
@@ -162,15 +160,15 @@ public struct SnapshotStore: Sendable {
                 keepsEvents: false)
         }
         guard let engine = made.take() else {
-            throw .snapshot(file: path, detail: "its body is not one that this version reads")
+            throw .snapshot(file: path, detail: "this version cannot read its body")
         }
         guard engine.sequence == info.sequence, engine.eventHash == info.eventHash,
             engine.stateHash() == info.stateHash
-        else { throw .snapshot(file: path, detail: "its state does not have the hash it says") }
+        else { throw .snapshot(file: path, detail: "its state's hash is not its header's") }
         return LoadedSnapshot(engine: engine, info: info)
     }
 
-    /// Removes all but the newest `keep` files, and what a writer that died left aside.
+    /// Removes all but the newest `keep` files, and the leftovers of dead writers.
     public func prune(keep: Int) throws(JournalError) {
         precondition(keep >= 1, "at least one snapshot is kept")
         for sequence in try sequences().dropFirst(keep) {
@@ -180,13 +178,13 @@ public struct SnapshotStore: Sendable {
         try removeUnfinished()
     }
 
-    /// Removes what a writer that died left aside.
+    /// Removes the leftovers of dead writers.
     public func removeUnfinished() throws(JournalError) {
         let directory = directory
         try onDisk { () throws(SystemError) in
             for name in try Directory.names(in: directory) where name.hasSuffix(Self.asideEnding) {
                 let path = Directory.join(directory, name)
-                // One that is being written is locked by its writer.
+                // A file being written is locked by its writer.
                 if try File(path, .write).tryLock() { try Directory.remove(path) }
             }
         }

@@ -1,31 +1,30 @@
-// What stands behind the last good record of the newest segment.
+// The bytes after the last good record of the newest segment.
 
 internal import Platform
 internal import Terms
 internal import Wire
 
-/// The bytes from a place in a segment to its end, looked through for records and sync marks.
+/// The bytes from a place in a segment to its end, searched for records and sync marks.
 ///
-/// What an interrupted write leaves can be known by one thing only: a part of it was never written,
-/// and is still zero. Bytes that all came, and are not what was written, are damage, whether
-/// they were acknowledged or not.
+/// Only one thing identifies an interrupted write: a part of it was never written, and is still
+/// zero. Bytes that were all written but are wrong are damage, acknowledged or not.
 struct TailSearch {
     /// The first byte that is not zero, if any.
     var firstByte: Int?
     /// The last byte that is not zero, if any.
     var lastByte: Int?
-    /// The first good record that could belong to the log behind this place.
+    /// The first good record after this place that could belong to the log.
     var record: (offset: Int, sequence: UInt64)?
-    /// The first good sync mark that could.
+    /// The first such sync mark.
     var mark: (offset: Int, sequence: UInt64)?
     /// Whether the item at the place overlaps a disk sector that was never written.
     private var hasUnwrittenSector = false
     /// Whether the item at the place is a whole record under a wrong length.
     private var isWholeRecord = false
-    /// Whether what stands at the place is a sync mark with a wrong byte, and nothing else.
+    /// Whether the place has only a sync mark with a wrong byte.
     private(set) var isSpoiledMark = false
 
-    /// Why no interrupted write leaves this behind; nil where one does.
+    /// Why an interrupted write can't have left this; nil if it can.
     var damage: String? {
         if let mark { return "a sync mark behind it, at byte \(mark.offset), is good" }
         if isSpoiledMark { return nil }
@@ -37,20 +36,20 @@ struct TailSearch {
     }
 
     private static let sectorBytes = 512
-    /// How much of the file is looked at in one piece.
+    /// Bytes of the file searched at a time.
     private static let windowBytes = 4 << 20
 
-    /// Looks through `file` from `offset` on, where the record `sequence` should be. Linear in the
+    /// Searches `file` from `offset` on, where the record `sequence` should be. Linear in the
     /// file's length, at memory speed over zero bytes.
     init(
         _ file: File, size: Int, from offset: Int, sequence: UInt64,
         progress: (Int) -> Void = { _ in }
     ) throws(SystemError) {
-        // No more records than this fit, so a higher number is chance or another log's.
+        // No more records fit: a higher number is chance or another log's.
         let highest = sequence + UInt64(size / SyncMark.bytes)
         var start = offset
         while start < size {
-            // An item that begins in the window may reach over its end.
+            // An item that begins in the window may extend beyond it.
             let bytes = try file.read(
                 count: min(size - start, Self.windowBytes + Limits.recordBytesMax), at: start)
             unsafe bytes.withUnsafeBytes { raw in
@@ -81,7 +80,7 @@ struct TailSearch {
             if unsafe raw.loadUnaligned(fromByteOffset: at, as: UInt64.self) != 0 {
                 unsafe found(raw, at, at + 8, offset)
                 let remainder = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
-                // What stands at the place itself is known to be no good item.
+                // The item at the place itself is known to be bad.
                 if at > 0 || !isFirst {
                     unsafe lookForItem(remainder, at: offset + at, sequence, highest)
                 }
@@ -103,7 +102,7 @@ struct TailSearch {
     private mutating func lookForItem(
         _ raw: UnsafeRawBufferPointer, at offset: Int, _ sequence: UInt64, _ highest: UInt64
     ) {
-        // One that the very record at the place should follow says nothing of that record.
+        // A mark before the record at the place proves nothing about that record.
         if mark == nil, let found = unsafe SyncMark(raw), found.next > sequence,
             found.next <= highest
         {
@@ -118,8 +117,8 @@ struct TailSearch {
         if unsafe CRC32C.record(whole) == header.crc { record = (offset, header.sequence) }
     }
 
-    /// Whether the item at the start of `raw`, at `offset` of the file, overlaps a sector of which
-    /// nothing from there on was written.
+    /// Whether the item at the start of `raw`, at `offset` of the file, overlaps a sector that was
+    /// not written from there on.
     private static func hasUnwrittenSector(_ raw: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         guard raw.count >= 4 else { return true }
         let said = unsafe Int(
@@ -152,17 +151,16 @@ struct TailSearch {
         return false
     }
 
-    /// Whether a mark stands at the start, but for its tag, its checksum or its commit point.
+    /// Whether a mark is at the start, except for its tag, checksum or commit point.
     private static func isSpoiledMark(_ raw: UnsafeRawBufferPointer, _ sequence: UInt64) -> Bool {
         guard raw.count >= SyncMark.bytes else { return false }
-        let tag = unsafe UInt32(
-            littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+        let tag = unsafe UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
         return tag == SyncMark.tag || (unsafe SyncMark(raw, tagged: false)?.next == sequence)
     }
 }
 
 extension SegmentCursor {
-    /// Looks through what stands behind the last good record.
+    /// Searches the bytes after the last good record.
     func search(_ progress: (Int) -> Void = { _ in }) throws(JournalError) -> TailSearch {
         try onDisk { () throws(SystemError) in
             try TailSearch(

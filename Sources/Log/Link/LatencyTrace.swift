@@ -4,7 +4,7 @@ internal import Glibc
 public import Platform
 internal import Synchronization
 
-/// A command on its way through matchd: when each stage had it, ns of `Clock.monotonicNanos`.
+/// A command's times at each stage of matchd, ns of `Clock.monotonicNanos`.
 public struct LatencySample: Hashable, Sendable {
     /// Its session.
     public var session: UInt32
@@ -13,13 +13,13 @@ public struct LatencySample: Hashable, Sendable {
     /// The stamps, in the order of `LatencyTrace.Stamp`.
     public var stamps: [Int64]
 
-    /// When it passed this one.
+    /// The time of this stamp.
     public subscript(stamp: LatencyTrace.Stamp) -> Int64 { stamps[stamp.rawValue] }
 }
 
-/// Samples of commands that pass through a pipeline, about one each millisecond, in a file that
-/// another process reads. Each stage of the pipeline stamps a sample as it passes: a look at one
-/// cursor for each turn of a stage, and a clock read where a sample waits.
+/// Samples of commands in a pipeline, about one each millisecond, in a file that another process
+/// reads. Each stage stamps passing samples: it reads one cursor per turn, and the clock if a
+/// sample waits.
 ///
 ///      0  u64      magic, "BOURSET1"
 ///      8  u64      samples that are complete
@@ -30,17 +30,17 @@ public struct LatencySample: Hashable, Sendable {
 ///                  24  u64      where its record ends in the log ring
 ///                  32  i64 × 9  the stamps
 ///
-/// It belongs on tmpfs, as the command mark does.
+/// It should be on tmpfs, like the command mark.
 @safe public final class LatencyTrace: @unchecked Sendable {
-    // Unchecked: a sample is one stage's at a time; the cursors below hand it on.
+    // Unchecked: a sample belongs to one stage at a time; the cursors below pass it on.
 
-    /// What is stamped.
+    /// The stamps.
     public enum Stamp: Int, CaseIterable, Sendable {
         /// The Link thread has read it from its socket.
         case received
         /// The engine thread has begun the turn that took it.
         case taken
-        /// That turn has applied it, and shown it to the journal.
+        /// That turn has applied it, and published it to the journal.
         case applied
         /// The records of the group commit before its own are written.
         case priorWritten
@@ -52,7 +52,7 @@ public struct LatencySample: Hashable, Sendable {
         case written
         /// They are durable.
         case synced
-        /// The Link thread has let it through the release gate.
+        /// The Link thread has released it.
         case released
     }
 
@@ -71,9 +71,9 @@ public struct LatencySample: Hashable, Sendable {
     private static let magic: UInt64 = 0x3154_4553_5255_4F42
     private static let headerBytes = 64
     private static let slotBytes = 104
-    /// Samples that the file holds.
+    /// Capacity of the file in samples.
     public static let capacity = 1 << 14
-    /// Samples that may be on their way at once.
+    /// Maximum samples in progress.
     public static let pendingMax = 1 << 10
     /// Time between two samples, ns.
     public static let intervalNanos: Int64 = 1_000_000
@@ -108,7 +108,7 @@ public struct LatencySample: Hashable, Sendable {
 
     // MARK: The stages
 
-    /// For the Link thread: the request that ends at `position` is shown to the engine.
+    /// For the Link thread: the request that ends at `position` is published to the engine.
     @inline(__always)
     public func begin(_ session: UInt32, _ number: UInt64, _ position: UInt64, at now: Int64) {
         guard now >= next else { return }
@@ -158,7 +158,7 @@ public struct LatencySample: Hashable, Sendable {
         durable.store(sample, ordering: .releasing)
     }
 
-    /// For the Link thread: all before `position` of the log ring is let out.
+    /// For the Link thread: all before `position` of the log ring is released.
     @inline(__always)
     public func release(_ position: UInt64) {
         let end = durable.load(ordering: .acquiring)
@@ -181,8 +181,7 @@ public struct LatencySample: Hashable, Sendable {
     }
 
     private func set(_ sample: UInt64, _ offset: Int, _ value: UInt64) {
-        unsafe base.storeBytes(
-            of: value, toByteOffset: slot(sample) + offset, as: UInt64.self)
+        unsafe base.storeBytes(of: value, toByteOffset: slot(sample) + offset, as: UInt64.self)
     }
 
     private func stamp(_ sample: UInt64, _ stamp: Stamp, _ time: Int64) {
@@ -209,7 +208,7 @@ public struct LatencySample: Hashable, Sendable {
             unsafe (base + 8).assumingMemoryBound(to: Atomic<UInt64>.self).pointee
                 .load(ordering: .acquiring)
         }
-        /// The first that nothing on its way has overwritten.
+        /// The first one that is not being overwritten.
         func first() -> UInt64 {
             let (end, room) = (count(), UInt64(capacity - pendingMax))
             return end - min(end, room)
@@ -221,9 +220,7 @@ public struct LatencySample: Hashable, Sendable {
             samples.append(
                 LatencySample(
                     session: UInt32(truncatingIfNeeded: word(slot)), number: word(slot + 8),
-                    stamps: Stamp.allCases.map {
-                        Int64(bitPattern: word(slot + offset($0)))
-                    }))
+                    stamps: Stamp.allCases.map { Int64(bitPattern: word(slot + offset($0))) }))
         }
         return Array(samples.dropFirst(Int(first() - start)))
     }

@@ -1,4 +1,4 @@
-// A Link from the client's side that waits for its answers: for tools, benchmarks and tests.
+// A blocking Link client: for tools, benchmarks and tests.
 
 import Glibc
 import Platform
@@ -7,17 +7,17 @@ public import Wire
 
 /// A connection to matchd. One owner at a time; every call may wait.
 @safe public final class LinkClient {
-    /// What the server said at first.
+    /// The server's greeting.
     public private(set) var welcome: LinkWelcome
-    /// The socket, for those who wait for several things at once.
+    /// The socket, for polling with others.
     public let descriptor: Int32
     var decoder = LinkDecoder()
     var encoder = LinkEncoder()
     let buffer: UnsafeMutableRawBufferPointer
-    /// Frames that came while another was waited for.
+    /// Frames that came while another was awaited.
     var pending: [LinkFrame] = []
 
-    /// Maximum frames that are kept while another is waited for.
+    /// Maximum frames kept while another is awaited.
     static var pendingMax: Int { 4096 }
 
     /// Connects to matchd's Unix socket.
@@ -73,8 +73,7 @@ public import Wire
         LinkSocket.widen(descriptor)
         self.descriptor = descriptor
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        welcome = LinkWelcome(
-            epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
+        welcome = LinkWelcome(epoch: 0, journalHigh: 0, journalLow: 0, released: 0, time: 0)
         let deadline = Clock.monotonicNanos() + timeoutNanos
         encoder.append(.hello(hello))
         try flush(deadline)
@@ -85,8 +84,7 @@ public import Wire
             switch frame {
             case .challenge(let challenge):
                 guard let key else {
-                    throw .refused(
-                        LinkRefusal(.access, "matchd asks for a key: give its key file"))
+                    throw .refused(LinkRefusal(.access, "matchd asks for a key: give its key file"))
                 }
                 encoder.append(.proof(key.proof(of: challenge)))
                 try flush(deadline)
@@ -130,8 +128,8 @@ public import Wire
         return try read(until: Clock.monotonicNanos() + timeoutNanos)
     }
 
-    /// The next frame for which `wanted` gives a value; others that come before it are kept for
-    /// `receive`. Throws `timedOut`.
+    /// The next frame for which `wanted` returns a value; earlier ones are kept for `receive`.
+    /// Throws `timedOut`.
     public func next<T>(
         timeoutNanos: Int64, _ wanted: (LinkFrame) -> T?
     ) throws(LinkError) -> T {
@@ -148,7 +146,7 @@ public import Wire
 
     // MARK: Questions
 
-    /// How matchd is.
+    /// The status of matchd.
     public func status(timeoutNanos: Int64 = 5_000_000_000) throws(LinkError) -> LinkStatus {
         try send(.askStatus)
         return try next(timeoutNanos: timeoutNanos) { frame in
@@ -156,7 +154,7 @@ public import Wire
         }
     }
 
-    /// The session that a writer has open; its `id` is 0 where it has none.
+    /// A writer's open session; its `id` is 0 if there is none.
     public func session(
         of name: Text40, timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkError) -> LinkSession {
@@ -166,7 +164,7 @@ public import Wire
         }
     }
 
-    /// Opens a session for `name`; whoever had one of that name may submit nothing more.
+    /// Opens a session for `name`, which ends the name's previous session.
     public func openSession(
         _ name: Text40, timeoutNanos: Int64 = 10_000_000_000
     ) throws(LinkError) -> LinkAck {
@@ -174,8 +172,8 @@ public import Wire
             OpenSession(name: name), session: SessionID(0), number: 1, timeoutNanos: timeoutNanos)
     }
 
-    /// Submits one command and waits until it is durable. `timedOut` or `closed`: whether it is in
-    /// the log is not known; `session(of:)` asks.
+    /// Submits one command and waits until it is durable. After `timedOut` or `closed` it is
+    /// unknown whether it is in the log; `session(of:)` shows it.
     public func execute(
         _ payload: some CommandPayload, session: SessionID, number: UInt64,
         timeoutNanos: Int64 = 10_000_000_000
@@ -200,8 +198,7 @@ public import Wire
         let descriptor = descriptor
         unsafe encoder.drain { bytes in
             let sent = retryingInterrupts {
-                unsafe Glibc.send(
-                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                unsafe Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             }
             if sent > 0 { return sent }
             let code = errno
@@ -214,14 +211,14 @@ public import Wire
             return 0
         }
         if let failure {
-            // The server may have said why before it closed.
+            // The server may have sent a reason before it closed.
             if failure == .closed, let said = farewell() { throw .refused(said) }
             throw failure
         }
         guard !encoder.isEmpty else { return }
         let left = deadline - Clock.monotonicNanos()
         guard left > 0 else { throw .timedOut }
-        // Its answers are taken meanwhile, so that neither side waits for the other for ever.
+        // Answers are read meanwhile, so that the two sides cannot deadlock.
         if LinkSocket.wait(descriptor, POLLOUT | POLLIN, nanos: left) {
             if LinkSocket.wait(descriptor, POLLIN, nanos: 0), pending.count < Self.pendingMax {
                 try fill()
@@ -229,7 +226,7 @@ public import Wire
         }
     }
 
-    /// An error frame that is already here.
+    /// An error frame already received.
     func farewell() -> LinkRefusal? {
         while let frame = try? read(until: 0) {
             if case .error(let refusal) = frame { return refusal }
@@ -249,16 +246,14 @@ public import Wire
                     }
                     return frame
                 }
-            } catch {
-                throw .refused(error)
-            }
+            } catch { throw .refused(error) }
             let left = deadline - Clock.monotonicNanos()
             guard LinkSocket.wait(descriptor, POLLIN, nanos: max(0, left)) else { return nil }
             try fill()
         }
     }
 
-    /// Takes what the socket has.
+    /// Reads the available bytes of the socket.
     func fill() throws(LinkError) {
         let got = retryingInterrupts {
             unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
@@ -276,7 +271,7 @@ public import Wire
 }
 
 extension LinkRefusal {
-    /// The two speak different versions.
+    /// The versions differ.
     public static func version(theirs: UInt32) -> LinkRefusal {
         LinkRefusal(
             .version,

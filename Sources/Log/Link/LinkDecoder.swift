@@ -1,20 +1,20 @@
-// Bytes to frames. What comes from outside never stops the process: it gives an error.
+// From bytes to frames. Input from outside never stops the process: it gives an error.
 
 import Terms
 import Wire
 
-/// Puts frames together from bytes as they come, whatever their boundaries. Sans-IO: any transport
-/// may feed it. It holds at most one frame that is not complete, and what its owner fed ahead.
+/// Assembles frames from bytes in arbitrary pieces. Sans-IO: any transport may feed it. It holds at
+/// most one incomplete frame, and the bytes fed ahead.
 public struct LinkDecoder: Sendable {
     var bytes: [UInt8] = []
     var start = 0
-    /// Whether a frame was not well formed: nothing more comes out.
+    /// Whether a frame was malformed: no more frames are returned.
     public private(set) var hasFailed = false
 
     /// An empty one.
     public init() {}
 
-    /// Bytes that were received and are not yet part of a frame given out.
+    /// Bytes received and not yet returned in frames.
     public var buffered: Int { bytes.count - start }
 
     /// Takes what came from the transport.
@@ -34,8 +34,8 @@ public struct LinkDecoder: Sendable {
         unsafe input.withUnsafeBytes { unsafe receive($0) }
     }
 
-    /// The next whole frame, or nil until more bytes come. Throws `LinkRefusal` (`malformed`) when
-    /// what came is no frame; the connection is of no use after that.
+    /// The next whole frame, or nil until more bytes come. Throws `LinkRefusal` (`malformed`) for
+    /// anything else; the connection is unusable after that.
     public mutating func next() throws(LinkRefusal) -> LinkFrame? {
         guard !hasFailed else { throw Self.malformed("the connection had failed before") }
         do throws(LinkRefusal) {
@@ -68,7 +68,7 @@ public struct LinkDecoder: Sendable {
         LinkRefusal(.malformed, "\(text): is this a Bourse Link, of this version?")
     }
 
-    /// The frame of a body; nil when it is not well formed.
+    /// The frame of a body; nil if it is malformed.
     package static func frame(_ type: LinkFrameType, _ body: [UInt8]) -> LinkFrame? {
         switch type {
         case .submit: return LinkSubmit(body: body).map { .submit($0) }
@@ -92,7 +92,7 @@ public struct LinkDecoder: Sendable {
         case .hello:
             let version: UInt32 = r.integer()
             let flags: UInt32 = r.integer()
-            // Unknown flags are a later version's: that is said by the version, not here.
+            // Unknown flags are a later version's, which the version check reports.
             return .hello(
                 LinkHello(
                     version: version, wantsAcks: flags & 1 == 1, name: r.text(),
@@ -151,10 +151,10 @@ public struct LinkDecoder: Sendable {
 @frozen public struct LinkHead: Sendable {
     /// Bytes of the frame, header included.
     public let length: Int
-    /// What it is.
+    /// Its type.
     public let type: LinkFrameType
 
-    /// The header at the start of `bytes`, which holds at least one; nil when it is none.
+    /// The header at the start of `bytes`, which are long enough; nil if it is invalid.
     @inlinable public init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= LinkProtocol.headerBytes else { return nil }
         let length = unsafe UInt32(
@@ -211,7 +211,7 @@ extension WireReader {
         return acks
     }
 
-    /// `count` bytes and their padding; nil when there are not just so many.
+    /// `count` bytes and their padding; nil if the length differs.
     mutating func take(_ count: Int) -> [UInt8]? {
         guard count <= LinkProtocol.chunkBytesMax, remaining == (count + 7) / 8 * 8 else {
             return nil

@@ -1,13 +1,11 @@
-// Frames to bytes.
+// From frames to bytes.
 
 public import Terms
 public import Wire
 
-/// Writes frames one after the other into a growing run of bytes, for any transport to send.
-///
-/// The owner bounds it: it asks for `count` before it adds more.
+/// Appends frames to a growing buffer, for any transport to send. The owner bounds it by `count`.
 public struct LinkEncoder: Sendable {
-    /// What is written and not taken yet.
+    /// Bytes written and not taken yet, as a buffer.
     public private(set) var bytes: [UInt8] = []
     /// Where the last frame begins, while it is a submit frame that can take more commands.
     var openSubmit: Int?
@@ -21,23 +19,23 @@ public struct LinkEncoder: Sendable {
     /// Whether there is nothing to send.
     public var isEmpty: Bool { bytes.isEmpty }
 
-    /// Gives all that is written, and begins anew.
+    /// Returns all bytes written, and starts empty.
     public mutating func take() -> [UInt8] {
         openSubmit = nil
         defer { bytes = [] }
         return bytes
     }
 
-    /// Drops all that is written and keeps the memory.
+    /// Drops all bytes and keeps the memory.
     public mutating func removeAll() {
         openSubmit = nil
         bytes.removeAll(keepingCapacity: true)
     }
 
-    /// Calls `body` with what is written; then drops as many bytes as it gives back.
+    /// Calls `body` with the bytes; then drops as many as it returns.
     public mutating func drain(_ body: (UnsafeRawBufferPointer) -> Int) {
         let sent = unsafe bytes.withUnsafeBytes { unsafe body($0) }
-        precondition(sent >= 0 && sent <= bytes.count, "no more was sent than there was")
+        precondition(sent >= 0 && sent <= bytes.count, "at most the bytes written were sent")
         openSubmit = nil
         if sent == bytes.count {
             bytes.removeAll(keepingCapacity: true)
@@ -63,7 +61,7 @@ public struct LinkEncoder: Sendable {
         }
     }
 
-    /// The same with a payload that is encoded and padded already.
+    /// The same with an encoded and padded payload.
     public mutating func submit(
         session: SessionID, number: UInt64, kind: UInt16, revision: UInt16 = 0,
         payload: UnsafeRawBufferPointer

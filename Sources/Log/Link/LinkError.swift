@@ -1,8 +1,8 @@
-// What goes wrong on a Link, on this side of it.
+// Errors of this side of a Link.
 
 public import Platform
 
-/// A Link that cannot be made or does not hold.
+/// A failed connection attempt or a broken Link.
 public enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A call to the system failed.
     case system(SystemError)
@@ -12,10 +12,10 @@ public enum LinkError: Error, Hashable, Sendable, CustomStringConvertible {
     case closed
     /// No answer came in time.
     case timedOut
-    /// The other side said what is wrong, or what it sent is none of the Link's.
+    /// The other side reported an error, or sent something invalid.
     case refused(LinkRefusal)
 
-    /// What it is and what to do.
+    /// The error, and what to do.
     public var description: String {
         switch self {
         case .system(let error): error.description

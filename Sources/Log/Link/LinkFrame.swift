@@ -1,4 +1,4 @@
-// The Link's frames: how writers and followers speak with matchd. This file is their schema.
+// The Link's frames between matchd, writers and followers. This file is their schema.
 //
 //      0  u32  length      bytes of the frame, header included; a multiple of 8, at most
 //                          `LinkProtocol.frameBytesMax`
@@ -63,15 +63,15 @@ public enum LinkProtocol {
     public static var voidsMax: Int { 1024 }
     /// Maximum bytes of an error's text.
     public static var errorBytesMax: Int { 512 }
-    /// How the names of operators' sessions begin; only operators may open such.
+    /// The prefix of operators' session names; only operators may open them.
     public static var operatorPrefix: String { OpenSession.operatorPrefix }
-    /// How the names of wallets' sessions begin; only wallets and operators may open such.
+    /// The prefix of wallets' session names; only wallets and operators may open them.
     public static var walletPrefix: String { "wallet/" }
     /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }
 
-/// What a frame is. Never renumber.
+/// Frame types. Never renumber.
 public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     /// The client's first frame.
     case hello = 1
@@ -90,7 +90,7 @@ public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     case challenge = 64
     /// The server's greeting: the client may submit and subscribe from here on.
     case welcome = 65
-    /// What came of commands.
+    /// The outcomes of commands.
     case acks = 66
     /// Sequences that replicas skip.
     case voids = 67
@@ -100,17 +100,17 @@ public enum LinkFrameType: UInt16, Sendable, CaseIterable {
     case chunk = 69
     /// A run of the log.
     case records = 70
-    /// All up to here was sent.
+    /// All records up to here were sent.
     case position = 71
     /// A writer's session.
     case session = 72
-    /// How matchd is.
+    /// The status of matchd.
     case status = 73
-    /// What is wrong, before the server closes.
+    /// The error, before the server closes.
     case error = 74
 }
 
-/// What a connection is for. It may do nothing else on it; to ask is allowed to all.
+/// The purpose of a connection, which limits its requests; queries are always allowed.
 public struct LinkPurpose: OptionSet, Hashable, Sendable {
     /// The bits.
     public let rawValue: UInt32
@@ -124,18 +124,18 @@ public struct LinkPurpose: OptionSet, Hashable, Sendable {
     public static let replica = LinkPurpose(rawValue: 4)
 }
 
-/// What a matchd is to its exchange. Never renumber.
+/// The role of a matchd. Never renumber.
 public enum LinkServerRole: UInt32, Sendable, CaseIterable, CustomStringConvertible {
     /// The only host.
     case standalone = 0
-    /// Takes commands, and has a peer.
+    /// Accepts commands, and has a peer.
     case primary = 1
-    /// Follows a primary; takes no commands.
+    /// Follows a primary; accepts no commands.
     case standby = 2
-    /// Was primary and takes nothing more, because another host is about to be.
+    /// A former primary that accepts nothing more, because another host takes over.
     case sealed = 3
 
-    /// Whether it takes commands.
+    /// Whether it accepts commands.
     public var takesCommands: Bool { self == .standalone || self == .primary }
 
     /// As in status.
@@ -154,15 +154,15 @@ public struct LinkHello: Hashable, Sendable {
     /// The version that the client speaks.
     public var version: UInt32
     /// Whether it wants an acknowledgement of every command. A writer that follows the log needs
-    /// none: it gets only those of commands that did not enter the log, and of its sessions.
+    /// only those of its sessions and of commands that did not enter the log.
     public var wantsAcks: Bool
-    /// Who it is, for logs and status.
+    /// Its name, for logs and status.
     public var name: Text40
-    /// The highest epoch that it has seen: a server of an earlier term refuses it (`epoch`).
+    /// The highest epoch it has seen: a server of an earlier term refuses it (`epoch`).
     public var epochMax: UInt32
-    /// What the connection is for.
+    /// The purpose of the connection.
     public var purpose: LinkPurpose
-    /// A number that the client's process has by itself.
+    /// A number unique to the client's process.
     public var process: UInt64
 
     /// A greeting.
@@ -170,12 +170,8 @@ public struct LinkHello: Hashable, Sendable {
         version: UInt32 = LinkProtocol.version, wantsAcks: Bool, name: Text40,
         epochMax: UInt32 = 0, purpose: LinkPurpose = [.writer, .follower], process: UInt64 = 0
     ) {
-        self.version = version
-        self.wantsAcks = wantsAcks
-        self.name = name
-        self.epochMax = epochMax
-        self.purpose = purpose
-        self.process = process
+        (self.version, self.wantsAcks, self.name) = (version, wantsAcks, name)
+        (self.epochMax, self.purpose, self.process) = (epochMax, purpose, process)
     }
 }
 
@@ -191,17 +187,17 @@ public struct LinkWelcome: Hashable, Sendable {
     public var journalLow: UInt64
     /// The last record released when it was written.
     public var released: UInt64
-    /// The log's clock, ns since 1970: deadlines are judged by it, not by the host's.
+    /// The log's clock, ns since 1970: it decides deadlines, not the host's clock.
     public var time: Int64
-    /// What the server is to its exchange.
+    /// The server's role.
     public var role = LinkServerRole.standalone
-    /// A number that the server's process has by itself: another one is another process.
+    /// A number unique to the server's process.
     public var process: UInt64 = 0
     /// The last epoch that an operator forced, when records may have been cut; 0: none.
     public var forcedEpoch: UInt32 = 0
-    /// The first record of that epoch: those from here on in earlier epochs are gone.
+    /// The first record of that epoch: earlier epochs' records from here on are gone.
     public var forcedFrom: UInt64 = 0
-    /// Where the primary listens, as `host:port`; empty where it is this one or not known.
+    /// The primary's address, as `host:port`; empty if it is this one or unknown.
     public var primary = Text40()
 
     /// A greeting.
@@ -209,20 +205,16 @@ public struct LinkWelcome: Hashable, Sendable {
         version: UInt32 = LinkProtocol.version, epoch: UInt32, journalHigh: UInt64,
         journalLow: UInt64, released: UInt64, time: Int64
     ) {
-        self.version = version
-        self.epoch = epoch
-        self.journalHigh = journalHigh
-        self.journalLow = journalLow
-        self.released = released
-        self.time = time
+        (self.version, self.epoch, self.journalHigh) = (version, epoch, journalHigh)
+        (self.journalLow, self.released, self.time) = (journalLow, released, time)
     }
 }
 
-/// What came of one command, sent when it is durable.
+/// The outcome of one command, sent when it is durable.
 @frozen public struct LinkAck: Hashable, BitwiseCopyable, Sendable {
-    /// The session that it was submitted in.
+    /// Its session.
     public var session: SessionID
-    /// Its number there; for session 0, what the submitter gave as number.
+    /// Its number there; for session 0, the submitter's number.
     public var number: UInt64
     /// Its record in the log; 0: it did not enter the log, and its number is still free.
     public var sequence: UInt64
@@ -234,7 +226,7 @@ public struct LinkWelcome: Hashable, Sendable {
     /// The order's status.
     public var status: OrderStatus
 
-    /// Whether the command stands in the log.
+    /// Whether the command is in the log.
     public var isLogged: Bool { sequence != 0 }
 
     /// An acknowledgement.
@@ -242,12 +234,8 @@ public struct LinkWelcome: Hashable, Sendable {
         session: SessionID, number: UInt64, sequence: UInt64, id: UInt64, refusal: Refusal,
         status: OrderStatus
     ) {
-        self.session = session
-        self.number = number
-        self.sequence = sequence
-        self.id = id
-        self.refusal = refusal
-        self.status = status
+        (self.session, self.number, self.sequence) = (session, number, sequence)
+        (self.id, self.refusal, self.status) = (id, refusal, status)
     }
 }
 
@@ -290,11 +278,8 @@ public struct LinkSnapshot: Hashable, Sendable {
 
     /// A head.
     public init(sequence: UInt64, time: Int64, epoch: UInt32, stateHash: UInt64, count: UInt64) {
-        self.sequence = sequence
-        self.time = time
-        self.epoch = epoch
-        self.stateHash = stateHash
-        self.count = count
+        (self.sequence, self.time, self.epoch) = (sequence, time, epoch)
+        (self.stateHash, self.count) = (stateHash, count)
     }
 }
 
@@ -309,9 +294,7 @@ public struct LinkSession: Hashable, Sendable {
 
     /// A session.
     public init(name: Text40, id: SessionID, lastNumber: UInt64) {
-        self.name = name
-        self.id = id
-        self.lastNumber = lastNumber
+        (self.name, self.id, self.lastNumber) = (name, id, lastNumber)
     }
 }
 
@@ -350,10 +333,7 @@ public struct LinkRefusal: Hashable, Sendable, Error, CustomStringConvertible {
     public var text: String
 
     /// An error.
-    public init(_ code: Code, _ text: String) {
-        self.code = code
-        self.text = text
-    }
+    public init(_ code: Code, _ text: String) { (self.code, self.text) = (code, text) }
 
     /// The text.
     public var description: String { text }

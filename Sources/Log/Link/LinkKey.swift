@@ -21,9 +21,7 @@ public struct LinkKey: Sendable {
 
 extension LinkKey {
     /// The answer to a challenge.
-    func proof(of challenge: [UInt8]) -> [UInt8] {
-        HMACSHA256.code(key: bytes, challenge)
-    }
+    func proof(of challenge: [UInt8]) -> [UInt8] { HMACSHA256.code(key: bytes, challenge) }
 
     /// Whether `proof` answers `challenge`; takes as long whatever it is.
     public func accepts(_ proof: [UInt8], of challenge: [UInt8]) -> Bool {

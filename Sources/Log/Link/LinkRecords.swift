@@ -32,9 +32,7 @@ public struct LinkRecords: Hashable, Sendable {
                 if failure != nil { return }
                 do throws(E) {
                     unsafe try body(header, record)
-                } catch {
-                    failure = error
-                }
+                } catch { failure = error }
             }
         }
         if let failure { throw failure }
@@ -72,10 +70,8 @@ public struct LinkRecords: Hashable, Sendable {
 
     /// The head of a command.
     public init(number: UInt64, payloadBytes: Int, kind: UInt16, revision: UInt16) {
-        self.number = number
-        self.payloadBytes = payloadBytes
-        self.kind = kind
-        self.revision = revision
+        (self.number, self.payloadBytes) = (number, payloadBytes)
+        (self.kind, self.revision) = (kind, revision)
     }
 }
 

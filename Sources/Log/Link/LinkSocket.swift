@@ -81,10 +81,7 @@ public final class LinkListener: Sendable {
 
     private init(_ descriptor: Int32, key: LinkKey?, address: String, path: String?) {
         LinkSocket.prepare(descriptor)
-        self.descriptor = descriptor
-        self.key = key
-        self.address = address
-        self.path = path
+        (self.descriptor, self.key, self.address, self.path) = (descriptor, key, address, path)
         port = path == nil ? LinkSocket.port(descriptor) : 0
     }
 

@@ -52,10 +52,8 @@ final class Feeder: @unchecked Sendable {
     init(
         _ descriptor: Int32, _ stages: Stages, _ history: any LogArchive, _ options: PipelineOptions
     ) {
-        self.descriptor = descriptor
-        self.stages = stages
-        self.history = history
-        self.options = options
+        (self.descriptor, self.stages) = (descriptor, stages)
+        (self.history, self.options) = (history, options)
     }
 
     func run(_ wanted: LinkSubscription) {
@@ -113,8 +111,7 @@ final class Feeder: @unchecked Sendable {
 
     /// Refuses the follower for a record that was released and can't be found.
     private func lost<R>(_ sequence: UInt64) -> R? {
-        let error = SinkError(
-            "record \(sequence) was released and is not in the journal any more")
+        let error = SinkError("record \(sequence) was released and is not in the journal any more")
         return read { () throws(SinkError) -> R in throw error }
     }
 
@@ -147,9 +144,7 @@ final class Feeder: @unchecked Sendable {
                 if encoder.count >= Self.sendBytes, !send(&encoder) { return nil }
             } else {
                 waited += 1
-                guard waited < Self.looksMax else {
-                    return lost(next)
-                }
+                guard waited < Self.looksMax else { return lost(next) }
                 guard send(&encoder) else { return nil }
                 usleep(1000)
             }

@@ -51,11 +51,6 @@ struct EngineIdle {
     /// The longest sleep: the watchdog wants to see turns, and the clock is looked at.
     static var sleepNanosMax: Int64 { 250_000_000 }
 
-    init(stages: Stages, idle: Idle) {
-        self.stages = stages
-        self.idle = idle
-    }
-
     mutating func worked() { looks = 0 }
 
     /// Waits for a wake-up, for the timer that is due in `nanos`, or for the end of a short while.

@@ -83,17 +83,14 @@ public final class JournalHistory: LogArchive {
 
     /// The journal and the snapshots of a state directory.
     public init(directory: String, snapshots: SnapshotStore, identity: JournalIdentity) {
-        self.directory = directory
-        self.snapshots = snapshots
-        self.identity = identity
+        (self.directory, self.snapshots, self.identity) = (directory, snapshots, identity)
     }
 
     /// The newest whole snapshot. It is read through once to know that it is whole; those who ask
     /// for the same one share the file.
     public func snapshot(atMost: UInt64) -> ArchivedSnapshot? {
         let newest = opened.withLock { opened -> SnapshotReader? in
-            let found = try? snapshots.openNewest(
-                atMost: atMost, identity: identity, known: opened)
+            let found = try? snapshots.openNewest(atMost: atMost, identity: identity, known: opened)
             if let found { opened = found }
             return found
         }
@@ -105,17 +102,14 @@ public final class JournalHistory: LogArchive {
         ) { offset, count throws(SinkError) in
             do throws(JournalError) {
                 return try newest.read(count: count, at: offset)
-            } catch {
-                throw SinkError(error)
-            }
+            } catch { throw SinkError(error) }
         }
     }
 
     /// A reader that follows what is written.
     public func records(from sequence: UInt64) throws(SinkError) -> any RecordReader {
         Reader(
-            JournalReader(
-                directory: directory, from: sequence, identity: identity, isLive: true))
+            JournalReader(directory: directory, from: sequence, identity: identity, isLive: true))
     }
 
     private final class Reader: RecordReader {
@@ -127,9 +121,7 @@ public final class JournalHistory: LogArchive {
         ) throws(SinkError) -> Bool {
             do throws(JournalError) {
                 return try unsafe reader.next(upTo: upTo, bytesMax: bytesMax, body)
-            } catch {
-                throw SinkError(error)
-            }
+            } catch { throw SinkError(error) }
         }
     }
 }

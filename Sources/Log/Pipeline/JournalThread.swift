@@ -31,8 +31,7 @@ public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public var isDiskFault: Bool
     /// A fault.
     public init(_ description: String, isDiskFault: Bool = false) {
-        self.description = description
-        self.isDiskFault = isDiskFault
+        (self.description, self.isDiskFault) = (description, isDiskFault)
     }
 }
 
@@ -59,8 +58,7 @@ struct JournalThread: ~Copyable {
     static var settleNanos: Int64 { 50_000_000 }
 
     init(stages: Stages, sink: any LogSink) {
-        self.stages = stages
-        self.sink = sink
+        (self.stages, self.sink) = (stages, sink)
         recorder = SyncStats.Recorder(stages.syncStats)
         position = stages.durable.now.position
     }

@@ -13,10 +13,8 @@ package struct LinkSeat: Hashable {
     package var lastUsed: Int64
 
     package init(role: LinkRole, isReady: Bool, isFollowing: Bool, lastUsed: Int64) {
-        self.role = role
-        self.isReady = isReady
-        self.isFollowing = isFollowing
-        self.lastUsed = lastUsed
+        (self.role, self.isReady) = (role, isReady)
+        (self.isFollowing, self.lastUsed) = (isFollowing, lastUsed)
     }
 }
 

@@ -69,18 +69,13 @@ final class LinkConnection {
         _ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole, now: Int64,
         deadline: Int64
     ) {
-        self.descriptor = descriptor
-        self.slot = slot
-        self.use = use
-        self.key = key
-        self.role = role
-        self.deadline = deadline
+        (self.descriptor, self.slot, self.use) = (descriptor, slot, use)
+        (self.key, self.role, self.deadline) = (key, role, deadline)
         (lastUsed, lastTaken) = (now, now)
     }
 
     var caller: Caller {
-        Caller(
-            slot: slot, role: role, use: use, wantsAcks: hello?.wantsAcks ?? false)
+        Caller(slot: slot, role: role, use: use, wantsAcks: hello?.wantsAcks ?? false)
     }
 
     var isReady: Bool { if case .ready = stage { true } else { false } }

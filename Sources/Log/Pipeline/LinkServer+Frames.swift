@@ -135,8 +135,7 @@ extension LinkServer {
         if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
-            body.count + (body.count / entry) * (RequestHeader.size - entry)
-            + Limits.recordBytesMax
+            body.count + (body.count / entry) * (RequestHeader.size - entry) + Limits.recordBytesMax
         guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
@@ -146,8 +145,7 @@ extension LinkServer {
         var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
             guard verdict == .taken else { return }
-            verdict = unsafe LinkPolicy.judge(
-                entry, payload, session: session, own: own, role)
+            verdict = unsafe LinkPolicy.judge(entry, payload, session: session, own: own, role)
             if verdict == .taken {
                 unsafe put(entry, payload, session, caller, &position)
                 last = entry.number
@@ -256,8 +254,7 @@ extension LinkServer {
         }
         connection.queries.append(name)
         let room = unsafe stages.requests.room(requestPosition, length)
-        let header = RequestHeader(
-            length: length, caller: connection.caller, purpose: .query)
+        let header = RequestHeader(length: length, caller: connection.caller, purpose: .query)
         unsafe header.write(to: room)
         unsafe room.storeBytes(of: name, toByteOffset: RequestHeader.size, as: Text40.self)
         requestPosition = stages.requests.place(requestPosition, length) + UInt64(length)
@@ -275,8 +272,7 @@ extension LinkServer {
     // MARK: Questions
 
     func subscribe(_ connection: LinkConnection, _ wanted: LinkSubscription) {
-        guard case .none = connection.feed,
-            connection.hello?.purpose.contains(.follower) ?? false
+        guard case .none = connection.feed, connection.hello?.purpose.contains(.follower) ?? false
         else {
             connection.refuse(
                 LinkRefusal(.malformed, "a connection subscribes once, and says so in its hello"))

@@ -46,8 +46,7 @@ extension LinkServer {
     }
 
     @inline(__always) func give(_ answer: Answer) {
-        guard let connection = connections[answer.caller.slot],
-            connection.caller == answer.caller
+        guard let connection = connections[answer.caller.slot], connection.caller == answer.caller
         else { return }
         if answer.kind == .opening, answer.refusal == Refusal.none.rawValue {
             own(connection, UInt32(truncatingIfNeeded: answer.id))
@@ -73,8 +72,7 @@ extension LinkServer {
         connections.contains { connection in
             switch connection?.feed {
             case .live(let position):
-                position < gate.point.position
-                    && connection!.output.count < OutputBuffer.softLimit
+                position < gate.point.position && connection!.output.count < OutputBuffer.softLimit
             case .waiting: connection!.output.count == 0 && mayFeed(connection!.role)
             case .feeding(let feeder): feeder.state.load(ordering: .relaxed) != .running
             default: false
@@ -134,8 +132,7 @@ extension LinkServer {
         }
         if next == gate.point.position, next != position || isBeat {
             _ = connection.output.append(
-                .position(
-                    released: gate.point.sequence, time: logTime, epoch: epoch))
+                .position(released: gate.point.sequence, time: logTime, epoch: epoch))
         }
         return next
     }
@@ -219,9 +216,7 @@ extension LinkServer {
             _ = try PinnedThread.start(name: "feeder") { feeder.run(wanted) }
             connection.feed = .feeding(feeder)
             connection.feederSent = 0
-        } catch {
-            connection.refuse(LinkRefusal(.unavailable, error.description))
-        }
+        } catch { connection.refuse(LinkRefusal(.unavailable, error.description)) }
     }
 
     func finishFeeder(_ connection: LinkConnection, _ feeder: Feeder) {

@@ -74,10 +74,8 @@ final class LinkServer {
         stages: Stages, history: any LogArchive, listeners: [LinkListener],
         options: PipelineOptions, sequence: UInt64
     ) throws(SystemError) {
-        self.stages = stages
-        self.history = history
-        self.listeners = listeners
-        self.options = options
+        (self.stages, self.history) = (stages, history)
+        (self.listeners, self.options) = (listeners, options)
         gate = ReleaseGate(sequence: sequence)
         started = Clock.realtimeNanos()
         precondition(
@@ -150,8 +148,7 @@ final class LinkServer {
 
     func wait() {
         stages.linkBell.arm()
-        let hasWork =
-            isReleaseDue || isAnswerDue || isFeedDue || !leaving.isEmpty && hasLeft
+        let hasWork = isReleaseDue || isAnswerDue || isFeedDue || !leaving.isEmpty && hasLeft
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
@@ -232,9 +229,7 @@ final class LinkServer {
             do throws(SystemError) {
                 try poller.add(descriptor, .readable, token: UInt64(slot))
                 connections[slot] = connection
-            } catch {
-                close(descriptor)
-            }
+            } catch { close(descriptor) }
         }
     }
 

@@ -34,13 +34,8 @@ public struct ArchivedSnapshot: Sendable {
         count: Int,
         read: @escaping @Sendable (_ offset: Int, _ count: Int) throws(SinkError) -> [UInt8]
     ) {
-        self.sequence = sequence
-        self.time = time
-        self.epoch = epoch
-        self.crc = crc
-        self.stateHash = stateHash
-        self.count = count
-        self.read = read
+        (self.sequence, self.time, self.epoch, self.crc) = (sequence, time, epoch, crc)
+        (self.stateHash, self.count, self.read) = (stateHash, count, read)
     }
 }
 

@@ -30,7 +30,6 @@ extension CommandMark.Suspect: CustomStringConvertible {
             : "command \(number) of session \(session), of kind \(kind)"
         return isRefused
             ? "died \(deaths) times while applying \(what): it is refused as poisoned if it comes "
-                + "again; report it with `boursectl support-bundle`"
-            : "died while applying \(what)"
+                + "again; report it with `boursectl support-bundle`" : "died while applying \(what)"
     }
 }

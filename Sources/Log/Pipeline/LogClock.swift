@@ -81,8 +81,7 @@ public struct LogClock: Sendable {
         offset = Self.distance(host, now)
         isHostBehind = continued == nil && offset < -Self.apartNanos
         isApart = Self.isApart(offset)
-        self.host = host
-        self.monotonic = monotonic
+        (self.host, self.monotonic) = (host, monotonic)
     }
 
     /// Whether a start after a log's `last` stamp would take a clock that is so far ahead of it

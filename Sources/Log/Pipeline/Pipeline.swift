@@ -92,8 +92,7 @@ public final class Pipeline: Sendable {
     }
 
     private init(_ stages: Stages, _ threads: PipelineThreads) {
-        self.stages = stages
-        self.threads = threads
+        (self.stages, self.threads) = (stages, threads)
     }
 
     /// The last record on disk.
@@ -108,9 +107,7 @@ public final class Pipeline: Sendable {
     public var poisoned: UInt64 { stages.poisoned.now }
     /// How often a follower was refused because what it wants can't be read back from the disk, and
     /// why last.
-    public var unreadable: (count: UInt64, error: SinkError?) {
-        stages.unreadable.withLock { $0 }
-    }
+    public var unreadable: (count: UInt64, error: SinkError?) { stages.unreadable.withLock { $0 } }
     /// What the log's clock says of the host's: the host's minus the log's and the last jump in ns,
     /// jumps since the start, and whether the host's is too far away to be followed.
     public var clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool) {
@@ -262,12 +259,9 @@ final class PipelineThreads: @unchecked Sendable {
                 var journal = JournalThread(stages: stages, sink: sink)
                 do throws(SinkError) {
                     try journal.run()
-                } catch {
-                    stages.fail(error)
-                }
+                } catch { stages.fail(error) }
             })
-        handles.append(
-            try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
+        handles.append(try PinnedThread.start(name: "link", cpu: -1) { serverBox.value.run() })
         handles.append(
             try PinnedThread.start(name: "engine", cpu: options.cpu ?? -1) {
                 self.runEngine(stages, options)
@@ -277,9 +271,7 @@ final class PipelineThreads: @unchecked Sendable {
     func join() -> Engine {
         for handle in handles { handle.join() }
         handles = []
-        guard let engine = engine.take() else {
-            preconditionFailure("a pipeline is stopped once")
-        }
+        guard let engine = engine.take() else { preconditionFailure("a pipeline is stopped once") }
         return engine
     }
 

@@ -104,8 +104,7 @@ extension Sequencer {
                 ? engine.openOrderCount > 0 : (engine.account(c.account)?.openOrders ?? 0) > 0
             return isAny && reserveSpent < Self.reserveSpentMax ? .none : .orderUnknown
         case .setKillSwitch(let c):
-            let isOn =
-                c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
+            let isOn = c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
             return isOn == c.isOn ? .diskReserve : .none
         case .openSession, .closeSession:
             // Who cancels after a restart needs one.

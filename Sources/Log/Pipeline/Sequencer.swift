@@ -112,8 +112,7 @@ struct Sequencer: ~Copyable {
             let deadline = isWorking ? Clock.monotonicNanos() + Self.betweenTicksNanosMax : 0
             repeat {
                 take(until: end)
-            } while requestPosition < end
-                && isWorking && Clock.monotonicNanos() < deadline
+            } while requestPosition < end && isWorking && Clock.monotonicNanos() < deadline
             stages.requestsTaken.advance(to: requestPosition)
             stages.commands.advance(to: commands)
             stages.trace?.apply(requestPosition, position, taken: turnTime)
@@ -212,9 +211,7 @@ struct Sequencer: ~Copyable {
             if let mark, !mark.suspects.isEmpty { mark.passed(header.session, header.number) }
         }
         spendReserve(header.kind, outcome)
-        if caller.wantsAcks || isOwn {
-            answer(caller, header, sequence: engine.sequence, outcome)
-        }
+        if caller.wantsAcks || isOwn { answer(caller, header, sequence: engine.sequence, outcome) }
         if sinceMark >= hashEvery { markHash() }
         return true
     }
@@ -222,8 +219,7 @@ struct Sequencer: ~Copyable {
     /// Whether a command has to wait until its instrument's long work is over.
     func mustWait(_ kind: UInt16, _ payload: UnsafeRawBufferPointer) -> Bool {
         // Work that no tick brings on, as of an instrument that is halted, is not waited for.
-        guard let kind = CommandKind(rawValue: kind), let due = engine.nextTimer,
-            due <= clock.now
+        guard let kind = CommandKind(rawValue: kind), let due = engine.nextTimer, due <= clock.now
         else { return false }
         return unsafe engine.isBusy(kind, payload: payload)
     }
@@ -320,8 +316,7 @@ struct Sequencer: ~Copyable {
             session: header.session.number, refusal: outcome.refusal.rawValue,
             status: outcome.status.rawValue,
             kind: header.kind == CommandKind.openSession.rawValue ? .opening : .command,
-            number: header.number,
-            id: outcome.id)
+            number: header.number, id: outcome.id)
         push(reply)
     }
 

@@ -8,8 +8,8 @@ extension Settings {
     /// Maximum size of a configuration file.
     public static var fileBytesMax: Int { 1 << 20 }
 
-    /// The settings in the file at `path`. `also` returns further problems: keys, each with what was
-    /// expected.
+    /// The settings in the file at `path`. `also` returns further problems: keys, each with what
+    /// was expected.
     public static func load(
         path: String, also: (Settings) -> [(key: String, text: String)] = { _ in [] }
     ) throws(SettingsError) -> Settings {

@@ -168,10 +168,7 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     public var port: UInt16
 
     /// An address of these parts.
-    public init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
-    }
+    public init(host: String, port: UInt16) { (self.host, self.port) = (host, port) }
 
     /// Parses `host:port` or `[IPv6]:port`; nil for anything else.
     public init?(_ text: String) {
@@ -237,9 +234,7 @@ public struct SettingsError: Error, Hashable, Sendable, CustomStringConvertible 
         self.init(file: file, problems: [Problem(line: nil, key: key, text: text)])
     }
 
-    init(file: String, problems: [Problem]) {
-        (self.file, self.problems) = (file, problems)
-    }
+    init(file: String, problems: [Problem]) { (self.file, self.problems) = (file, problems) }
 
     /// `file:line: key: text`, one line for each problem.
     public var description: String {

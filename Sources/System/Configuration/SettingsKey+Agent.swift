@@ -36,8 +36,8 @@ extension SettingsKey {
         [
             .words(
                 "agent", "allow", "\"\"",
-                "What the agent may change, as \"irq-affinity rps governor\": verbs of the root helper,\n"
-                    + "and \"unit\" to start a daemon that failed; empty: nothing."
+                "What the agent may change, as \"irq-affinity rps governor\": verbs of the root "
+                    + "helper,\nand \"unit\" to start a daemon that failed; empty: nothing."
             ) {
                 $0.agent.allow = $1
                 return nil
@@ -104,9 +104,7 @@ extension SettingsKey {
     private static func interface(_ word: String) -> Settings.Agent.Interface? {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2, !parts[0].isEmpty, parts[0].utf8.count <= 15 else { return nil }
-        guard parts.count == 2 else {
-            return Settings.Agent.Interface(name: word, channels: nil)
-        }
+        guard parts.count == 2 else { return Settings.Agent.Interface(name: word, channels: nil) }
         guard let channels = Int(parts[1]), 1...4_096 ~= channels else { return nil }
         return Settings.Agent.Interface(name: String(parts[0]), channels: channels)
     }

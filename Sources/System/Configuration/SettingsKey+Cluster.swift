@@ -7,14 +7,14 @@ extension SettingsKey {
         [
             .text(
                 "cluster", "host", "\"\"",
-                "Two hosts and a witness; `boursectl cluster init` and `cluster join` write it.\n"
+                "Two hosts and a witness; `boursectl cluster init` and `cluster join` write this.\n"
                     + "This host's name in the cluster; empty: a standalone exchange."
             ) {
                 $0.clusterSection.host = $1
                 return $1.isEmpty || Settings.Cluster.isHostName($1)
                     ? nil : Settings.Cluster.hostNameExpected
             },
-            .text("cluster", "peer", "\"\"", "The name of the other host with the exchange.") {
+            .text("cluster", "peer", "\"\"", "The name of the other host of the exchange.") {
                 $0.clusterSection.peer = $1
                 return $1.isEmpty || Settings.Cluster.isHostName($1)
                     ? nil : Settings.Cluster.hostNameExpected
@@ -43,16 +43,17 @@ extension SettingsKey {
         [
             place(
                 "replication",
-                "Where this host's matchd listens for the peer's, as \"10.0.0.1:7410\".",
+                "Address where this host's matchd listens for the peer's, as \"10.0.0.1:7410\".",
                 \.replication),
-            place("peer_replication", "Where the peer's matchd listens.", \.peerReplication),
+            place("peer_replication", "Address of the peer's matchd.", \.peerReplication),
             place(
-                "agent", "Where this host's agent listens for the peer's, as \"10.0.0.1:7411\".",
+                "agent",
+                "Address where this host's agent listens for the peer's, as \"10.0.0.1:7411\".",
                 \.agent),
-            place("peer_agent", "Where the peer's agent listens.", \.peerAgent),
+            place("peer_agent", "Address of the peer's agent.", \.peerAgent),
             .text(
                 "cluster", "service_address", "\"\"",
-                "The address that clients use, with the length of its network, as \"10.0.0.9/24\":\n"
+                "The clients' address with its prefix length, as \"10.0.0.9/24\":\n"
                     + "the primary has it; empty: none."
             ) {
                 $0.clusterSection.serviceAddress = nil
@@ -123,11 +124,11 @@ extension Settings {
         public var etcd: [String] = []
         /// Where this host's matchd listens for the peer's.
         public var replication = ListenAddress(host: "", port: 0)
-        /// Where the peer's matchd listens.
+        /// Address of the peer's matchd.
         public var peerReplication = ListenAddress(host: "", port: 0)
         /// Where this host's agent listens for the peer's.
         public var agent = ListenAddress(host: "", port: 0)
-        /// Where the peer's agent listens.
+        /// Address of the peer's agent.
         public var peerAgent = ListenAddress(host: "", port: 0)
         /// The address that clients use, which the primary has; nil: none.
         public var serviceAddress: InterfaceAddress?

@@ -63,9 +63,8 @@ struct SettingsKey {
         return [
             key(
                 "assets", \.assets, most: 10_000,
-                "Maximum sizes of the engine's tables, for a new journal. An existing journal keeps its\n"
-                    + "own, which `boursectl limits raise` raises.\n"
-                    + "Assets."
+                "Maximum sizes of the engine's tables, for a new journal. An existing journal "
+                    + "keeps its\nown, which `boursectl limits raise` raises.\nAssets."
             ),
             key("instruments", \.instruments, most: 10_000, "Instruments."),
             key("accounts", \.accounts, most: 1_048_576, "Customer accounts."),
@@ -113,8 +112,8 @@ struct SettingsKey {
             names(
                 "gateway_users",
                 "Who may use the socket: root and matchd's own user without restriction, and the\n"
-                    + "users and groups (as %name) listed here, separated by commas. They also need the\n"
-                    + "socket's file permissions.\n"
+                    + "users and groups (as %name) listed here, separated by commas. They also "
+                    + "need the\nsocket's file permissions.\n"
                     + "Users of gateways, as \"bourse-gateway\": place and cancel orders.",
                 \.gatewayUsers),
             names(
@@ -134,8 +133,8 @@ struct SettingsKey {
             ) { $0.matchd.cpu = $1 < 0 ? nil : Int($1) },
             .text(
                 "matchd", "idle", "\"park\"",
-                "What the engine thread does when idle: \"spin\" (lowest latency, uses a whole CPU),\n"
-                    + "\"yield\" or \"park\"."
+                "What the engine thread does when idle: \"spin\" (lowest latency, uses a whole "
+                    + "CPU),\n\"yield\" or \"park\"."
             ) {
                 guard let idle = IdleStrategy(rawValue: $1) else {
                     return "expected \"spin\", \"yield\" or \"park\""
@@ -230,9 +229,7 @@ struct SettingsKey {
                 $0.gatewayd.name = name
                 return nil
             },
-            .text(
-                "gatewayd", "state", "\".\"", "The gateway's own directory: lock and history."
-            ) {
+            .text("gatewayd", "state", "\".\"", "The gateway's own directory: lock and history.") {
                 guard !$1.isEmpty else { return "expected a directory" }
                 $0.gatewayd.state = $1
                 return nil
@@ -247,16 +244,16 @@ struct SettingsKey {
             ) { $0.gatewayd.connectionsPerAddress = Int($1) },
             .integer(
                 "gatewayd", "client_memory_mib", 256, in: 16...1_048_576,
-                "Maximum memory for request bodies and for unsent replies and stream messages, MiB.\n"
-                    + "Above it all requests but those of orders get status 503, and the connections\n"
-                    + "whose data has waited longest are closed."
+                "Maximum memory for request bodies and for unsent replies and stream messages, "
+                    + "MiB.\nAbove it all requests but those of orders get status 503, and the "
+                    + "connections\nwhose data has waited longest are closed."
             ) { $0.gatewayd.clientMemoryBytes = Int($1) << 20 },
             // The heaviest request weighs 250: a limit below that would always reject it.
             .integer(
                 "gatewayd", "weight_per_minute", 600_000, in: 1_000...1_000_000_000,
-                "Request weight per minute and address. Above it: status 429; above twice as much:\n"
-                    + "418 for two minutes. exchangeInfo shows this limit and the next two; each gateway\n"
-                    + "counts separately, from its start."
+                "Request weight per minute and address. Above it: status 429; above twice as "
+                    + "much:\n418 for two minutes. exchangeInfo shows this limit and the next two; "
+                    + "each gateway\ncounts separately, from its start."
             ) { $0.gatewayd.weightPerMinute = Int($1) },
             .integer(
                 "gatewayd", "orders_per_10_seconds", 100_000, in: 1...1_000_000_000,

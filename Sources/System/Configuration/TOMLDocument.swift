@@ -76,9 +76,7 @@ struct TOMLDocument {
             } else {
                 try readEntry(&line, number: number)
             }
-        } catch {
-            refuse(number, error.text, key: error.key)
-        }
+        } catch { refuse(number, error.text, key: error.key) }
     }
 
     private mutating func readTable(_ line: inout Line, number: Int) throws(LineError) {
@@ -118,10 +116,7 @@ struct TOMLDocument {
 private struct LineError: Error {
     var text: String
     var key: String
-    init(_ text: String, key: String = "") {
-        self.text = text
-        self.key = key
-    }
+    init(_ text: String, key: String = "") { (self.text, self.key) = (text, key) }
 }
 
 /// A cursor over one line.
@@ -136,9 +131,7 @@ private struct Line {
     /// Whether only a comment is left.
     var isAtEnd: Bool { next == nil || next == "#" }
 
-    mutating func skipBlanks() {
-        while next == " " || next == "\t" { offset += 1 }
-    }
+    mutating func skipBlanks() { while next == " " || next == "\t" { offset += 1 } }
 
     mutating func take(_ scalar: Unicode.Scalar) -> Bool {
         guard next == scalar else { return false }
@@ -177,8 +170,8 @@ private struct Line {
 
     mutating func value() throws(LineError) -> TOMLValue {
         switch next {
-        case "\"": return .string(try basicString())
-        case "'": return .string(try literalString())
+        case "\"": return .string(try string(in: "\""))
+        case "'": return .string(try string(in: "'"))
         case "[", "{": throw LineError("arrays and inline tables are not used here")
         case nil, "#": throw LineError("expected a value after =")
         default: return try word()
@@ -218,34 +211,20 @@ private struct Line {
         return Int64(digits.filter { $0 != "_" }, radix: radix)
     }
 
-    private mutating func literalString() throws(LineError) -> String {
+    /// A string in `quote`; only one in double quotes has escapes.
+    private mutating func string(in quote: Unicode.Scalar) throws(LineError) -> String {
         offset += 1
-        if next == "'", offset + 1 < text.count, text[offset + 1] == "'" {
+        if next == quote, offset + 1 < text.count, text[offset + 1] == quote {
             throw LineError("strings over several lines are not used here")
         }
         var value = String.UnicodeScalarView()
         while let scalar = next {
             offset += 1
-            if scalar == "'" { return String(value) }
+            if scalar == quote { return String(value) }
             try Self.checkPlain(scalar)
-            value.append(scalar)
+            value.append(scalar == "\\" && quote == "\"" ? try escape() : scalar)
         }
-        throw LineError("the string has no closing '")
-    }
-
-    private mutating func basicString() throws(LineError) -> String {
-        offset += 1
-        if next == "\"", offset + 1 < text.count, text[offset + 1] == "\"" {
-            throw LineError("strings over several lines are not used here")
-        }
-        var value = String.UnicodeScalarView()
-        while let scalar = next {
-            offset += 1
-            if scalar == "\"" { return String(value) }
-            try Self.checkPlain(scalar)
-            value.append(scalar == "\\" ? try escape() : scalar)
-        }
-        throw LineError("the string has no closing \"")
+        throw LineError("the string has no closing \(quote)")
     }
 
     private mutating func escape() throws(LineError) -> Unicode.Scalar {

@@ -8,8 +8,8 @@ public enum DaemonExit {
     public static var follow: Int32 { 75 }
     /// A wrong command line (EX_USAGE, sysexits.h).
     public static var usage: Int32 { 64 }
-    /// The journal needs an operator: it is damaged, missing, or on a failed disk. A restart does not
-    /// help.
+    /// The journal needs an operator: it is damaged, missing, or on a failed disk. A restart does
+    /// not help.
     public static var journal: Int32 { 76 }
     /// A wrong configuration (EX_CONFIG).
     public static var configuration: Int32 { 78 }

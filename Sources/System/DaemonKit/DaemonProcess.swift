@@ -29,9 +29,7 @@ public struct DaemonProcess: Sendable {
             log.fatal(error.description, status: DaemonExit.configuration, level: .error)
         } catch let error as StateLockError {
             log.fatal(error.description, level: .error)
-        } catch {
-            log.fatal("\(error)")
-        }
+        } catch { log.fatal("\(error)") }
         exit(0)
     }
 

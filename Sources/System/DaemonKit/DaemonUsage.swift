@@ -31,16 +31,13 @@ public struct DaemonUsage: Sendable {
     let options: [DaemonOption]
     let notes: String
 
-    /// A command line. `purpose` is the daemon's one-line description, `synopsis` the options in the
-    /// usage line, `notes` the end of the help: exit statuses.
+    /// A command line. `purpose` is the daemon's one-line description, `synopsis` the options in
+    /// the usage line, `notes` the end of the help: exit statuses.
     public init(
         name: String, purpose: String, synopsis: String, options: [DaemonOption], notes: String
     ) {
-        self.name = name
-        self.purpose = purpose
-        self.synopsis = synopsis
-        self.options = options
-        self.notes = notes
+        (self.name, self.purpose, self.synopsis) = (name, purpose, synopsis)
+        (self.options, self.notes) = (options, notes)
     }
 
     /// The values of this process's options, empty for a flag. Ends the process after `--version`,

@@ -15,8 +15,7 @@ public enum Clock {
     /// Sleeps for `nanos`, or until a signal.
     public static func sleep(nanos: Int64) {
         guard nanos > 0 else { return }
-        var time = timespec(
-            tv_sec: Int(nanos / 1_000_000_000), tv_nsec: Int(nanos % 1_000_000_000))
+        var time = timespec(tv_sec: Int(nanos / 1_000_000_000), tv_nsec: Int(nanos % 1_000_000_000))
         _ = unsafe nanosleep(&time, nil)
     }
 

@@ -32,8 +32,7 @@ public enum Directory {
     /// `name` within `directory`; `name` itself if it starts with `/`.
     public static func join(_ directory: String, _ name: String) -> String {
         if name.utf8.first == UInt8(ascii: "/") || directory.isEmpty { return name }
-        return directory.utf8.last == UInt8(ascii: "/")
-            ? directory + name : directory + "/" + name
+        return directory.utf8.last == UInt8(ascii: "/") ? directory + name : directory + "/" + name
     }
 
     /// The names in a directory, sorted by their bytes, without `.` and `..`.
@@ -91,9 +90,7 @@ public enum Directory {
     /// Bytes that this user may still write to the file system of `path`.
     public static func freeBytes(_ path: String) throws(SystemError) -> Int {
         var status = statvfs()
-        guard unsafe statvfs(path, &status) == 0 else {
-            throw .last("ask for free space of", path)
-        }
+        guard unsafe statvfs(path, &status) == 0 else { throw .last("ask for free space of", path) }
         let (bytes, overflow) = Int(clamping: status.f_bavail)
             .multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
         return overflow ? .max : bytes

@@ -21,14 +21,14 @@ extension File {
         return bytes
     }
 
-    /// Replaces the file at `path` atomically: `fill` writes a temporary file, which is made durable
-    /// and renamed, and the name is made durable. After an error the old file remains, and the
-    /// temporary one is removed.
+    /// Replaces the file at `path` atomically: `fill` writes a temporary file, which is made
+    /// durable and renamed, and the name is made durable. After an error the old file remains, and
+    /// the temporary one is removed.
     ///
-    /// `mode` has its permission bits. With `keepsOwner` it keeps the old file's owner: an operator's
-    /// tool may run as root, and the daemon has to read it. `aside` is the temporary file, by default
-    /// `path.new`; a leftover of a crash is removed, and a link there is not followed. Returns the
-    /// file, open for writing.
+    /// `mode` has its permission bits. With `keepsOwner` it keeps the old file's owner: an
+    /// operator's tool may run as root, and the daemon has to read it. `aside` is the temporary
+    /// file, by default `path.new`; a leftover of a crash is removed, and a link there is not
+    /// followed. Returns the file, open for writing.
     @discardableResult public static func replace(
         _ path: String, mode: UInt32 = 0o600, keepsOwner: Bool = false, aside: String? = nil,
         fill: (File) throws(SystemError) -> Void

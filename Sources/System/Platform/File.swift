@@ -43,8 +43,7 @@ public final class File: Sendable {
     /// Takes over a descriptor.
     public init(descriptor: Int32, path: String) {
         precondition(descriptor >= 0, "an open descriptor")
-        self.descriptor = descriptor
-        self.path = path
+        (self.descriptor, self.path) = (descriptor, path)
     }
 
     deinit { _ = close(descriptor) }
@@ -77,9 +76,7 @@ public final class File: Sendable {
     }
 
     /// Whether it is an ordinary file, not a device, directory or pipe.
-    public func isRegular() throws(SystemError) -> Bool {
-        try status().st_mode & S_IFMT == S_IFREG
-    }
+    public func isRegular() throws(SystemError) -> Bool { try status().st_mode & S_IFMT == S_IFREG }
 
     private func status() throws(SystemError) -> stat {
         var status = stat()
@@ -163,16 +160,16 @@ public final class File: Sendable {
         if let failure { throw failure }
     }
 
-    /// Writes a value to a kernel file by one write(2): it accepts the whole value or none, and some
-    /// of these files have no offsets.
+    /// Writes a value to a kernel file by one write(2): it accepts the whole value or none, and
+    /// some of these files have no offsets.
     public func set(_ value: [UInt8]) throws(SystemError) {
         let n = retryingInterrupts { unsafe Glibc.write(descriptor, value, value.count) }
         if n < 0 { throw .last("write", path) }
         if n != value.count { throw SystemError(code: EIO, operation: "write", path: path) }
     }
 
-    /// Makes written data durable (fdatasync(2)). After an error the disk's content is unknown: never
-    /// retry on the same file, as the kernel reports a lost page only once.
+    /// Makes written data durable (fdatasync(2)). After an error the disk's content is unknown:
+    /// never retry on the same file, as the kernel reports a lost page only once.
     public func syncData() throws(SystemError) {
         _ = try checked(bourse_sync_data(descriptor), "sync", path)
     }

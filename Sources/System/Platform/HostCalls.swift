@@ -60,8 +60,7 @@ extension Host {
     }
 
     private static func text(
-        _ operation: String, _ subject: String,
-        _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32
+        _ operation: String, _ subject: String, _ read: (UnsafeMutablePointer<CChar>, Int) -> Int32
     ) throws(SystemError) -> String {
         var bytes = [CChar](repeating: 0, count: 262_144)
         let result = unsafe bytes.withUnsafeMutableBufferPointer {

@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// A place where one thread sleeps; any thread may wake it.
 ///
-/// `unpark` leaves a permit: a thread that then parks does not sleep, so no wake-up is lost. Publish
-/// the work first, then `unpark`; after `park`, look for work again, as it may also return
+/// `unpark` leaves a permit: a thread that then parks does not sleep, so no wake-up is lost.
+/// Publish the work first, then `unpark`; after `park`, look for work again, as it may also return
 /// spuriously. `unpark` is one atomic exchange while nobody sleeps.
 public final class Parking: Sendable {
     private static let empty: UInt32 = 0
@@ -28,17 +28,15 @@ public final class Parking: Sendable {
     /// A place where nobody sleeps.
     public init() {}
 
-    /// Sleeps until there is a permit, at most `timeoutNanos` (negative: for ever); takes the permit.
-    /// Called by one thread only.
+    /// Sleeps until there is a permit, at most `timeoutNanos` (negative: for ever); takes the
+    /// permit. Called by one thread only.
     public func park(timeoutNanos: Int64 = -1) {
         let (took, _) = line.word.compareExchange(
             expected: Self.permit, desired: Self.empty, ordering: .sequentiallyConsistent)
         if took { return }
         let (slept, _) = line.word.compareExchange(
             expected: Self.empty, desired: Self.parked, ordering: .sequentiallyConsistent)
-        if slept {
-            unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) }
-        }
+        if slept { unsafe withWord { _ = unsafe bourse_futex_wait($0, Self.parked, timeoutNanos) } }
         _ = line.word.exchange(Self.empty, ordering: .sequentiallyConsistent)
     }
 

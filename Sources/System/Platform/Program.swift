@@ -18,8 +18,8 @@ public enum Program {
     /// Maximum size of each output; the rest is read and dropped.
     public static var outputBytesMax: Int { 1 << 20 }
 
-    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input` on
-    /// standard input; kills it after `secondsMax`: then its status is 137.
+    /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input`
+    /// on standard input; kills it after `secondsMax`: then its status is 137.
     ///
     /// Throws if it cannot be started.
     public static func run(
@@ -85,9 +85,7 @@ public enum Program {
         }
         var child: pid_t = 0
         let failed = unsafe posix_spawn(&child, path, &actions, nil, &words, &environment)
-        guard failed == 0 else {
-            throw SystemError(code: failed, operation: "run", path: path)
-        }
+        guard failed == 0 else { throw SystemError(code: failed, operation: "run", path: path) }
         return child
     }
 
@@ -105,8 +103,7 @@ public enum Program {
     private static func give(_ end: inout Int32, _ rest: inout ArraySlice<UInt8>) {
         // At most what a pipe accepts without blocking, pipe(7).
         let part = Array(rest.prefix(4_096))
-        let count =
-            part.isEmpty ? -1 : retryingInterrupts { unsafe write(end, part, part.count) }
+        let count = part.isEmpty ? -1 : retryingInterrupts { unsafe write(end, part, part.count) }
         rest = rest.dropFirst(max(0, count))
         guard count < 0 || rest.isEmpty else { return }
         _ = close(end)

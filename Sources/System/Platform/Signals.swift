@@ -51,8 +51,8 @@ public final class Signals: Sendable {
     /// Blocks and receives all of `Signal`. Make it first in `main`, before any thread, as threads
     /// inherit blocked signals. `note` gets a log line about each that does not stop a daemon.
     ///
-    /// Also ignores the real-time signals, SIGPIPE and SIGXFSZ: a closed peer and a file that may not
-    /// grow are errors of `write`. SIGQUIT and SIGABRT end the process.
+    /// Also ignores the real-time signals, SIGPIPE and SIGXFSZ: a closed peer and a file that may
+    /// not grow are errors of `write`. SIGQUIT and SIGABRT end the process.
     public init(note: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let set = Signal.allCases.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1.rawValue) }
         descriptor = try checked(bourse_signalfd(set), "take", "signals")

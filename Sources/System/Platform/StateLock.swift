@@ -41,9 +41,7 @@ public final class StateLock: Sendable {
             try file.truncate(to: 0)
             try file.write(pid)
         } catch {
-            if error.code == EWOULDBLOCK {
-                throw .held(path: path, pid: Int32(error.operation))
-            }
+            if error.code == EWOULDBLOCK { throw .held(path: path, pid: Int32(error.operation)) }
             throw .system(error)
         }
     }

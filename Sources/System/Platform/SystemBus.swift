@@ -63,14 +63,12 @@ internal import CSystemd
 
     /// Watches these units, at most `watchedMax`; see `changes`.
     public func watch(_ units: [String]) throws(SystemError) {
-        for unit in units {
-            _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit)
-        }
+        for unit in units { _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit) }
         _ = try checked(unsafe bourse_bus_subscribe(handle), "watch", "the service manager")
     }
 
-    /// Waits until a watched unit changes, at most `waitNanos`; returns their numbers in the order of
-    /// `watch`.
+    /// Waits until a watched unit changes, at most `waitNanos`; returns their numbers in the order
+    /// of `watch`.
     public func changes(waitNanos: Int64) throws(SystemError) -> [Int] {
         var units: UInt64 = 0
         let wait = UInt64(max(0, waitNanos) / 1_000)

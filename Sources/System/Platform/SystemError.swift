@@ -13,9 +13,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// An error of this number.
     public init(code: Int32, operation: String, path: String) {
-        self.code = code
-        self.operation = operation
-        self.path = path
+        (self.code, self.operation, self.path) = (code, operation, path)
     }
 
     /// The present errno(3).
@@ -92,8 +90,6 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 func checked(
     _ result: Int32, _ operation: String, _ path: String = ""
 ) throws(SystemError) -> Int32 {
-    guard result >= 0 else {
-        throw SystemError(code: -result, operation: operation, path: path)
-    }
+    guard result >= 0 else { throw SystemError(code: -result, operation: operation, path: path) }
     return result
 }

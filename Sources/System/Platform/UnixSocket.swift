@@ -23,8 +23,8 @@ public enum UnixSocket {
         return descriptor
     }
 
-    /// Listens at `path`, with the permission bits `mode`; returns a non-blocking descriptor. A stale
-    /// socket is replaced; if somebody listens it throws EADDRINUSE.
+    /// Listens at `path`, with the permission bits `mode`; returns a non-blocking descriptor. A
+    /// stale socket is replaced; if somebody listens it throws EADDRINUSE.
     public static func listen(
         _ path: String, mode: UInt32, backlog: Int32
     ) throws(SystemError) -> Int32 {
@@ -112,8 +112,7 @@ public enum UnixSocket {
     /// Calls `body` with the address of the socket at `path`. An address has room for 107 bytes;
     /// longer paths use a descriptor of their directory.
     private static func withAddress(
-        _ path: String, _ operation: String,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+        _ path: String, _ operation: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws(SystemError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

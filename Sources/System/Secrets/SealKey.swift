@@ -91,8 +91,8 @@ public final class SealKey: Sendable {
         Directory.exists(path) ? try load(path) : try create(path)
     }
 
-    /// Seals `text`. `context`, as the API key's id, is authenticated but not included: opening needs
-    /// the same, so a sealed text can't be moved to another key.
+    /// Seals `text`. `context`, as the API key's id, is authenticated but not included: opening
+    /// needs the same, so a sealed text can't be moved to another key.
     public func seal(_ text: SecretBytes, context: [UInt8]) -> [UInt8] {
         var sealed = [UInt8](repeating: 0, count: text.count + Self.overhead)
         let nonce = SystemRandom.bytes(12)

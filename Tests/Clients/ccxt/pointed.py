@@ -10,9 +10,9 @@ def pointed(kind, venue, account=None):
             "fapiPublic": "/fapi/v1", "dapiPublic": "/dapi/v1"}
     client.urls["api"].update({name: venue.url + path for name, path in rest.items()})
     if "ws" in client.urls["api"]:
-        # Streams have a host name of their own, as with Binance. ccxt tells spot streams by "/stream"
-        # in the URL, where that name usually has it; here it is a stream that nobody knows, just as
-        # the number is that ccxt appends.
+        # Streams have a host name of their own, as with Binance. ccxt recognises spot streams by
+        # "/stream" in the URL, usually in that name; here it is an unknown stream, as is the number
+        # that ccxt appends.
         stream = venue.url.replace("http://127.0.0.1", "ws://localhost")
         client.urls["api"]["ws"]["spot"] = stream + "/ws/stream"
         client.urls["api"]["ws"]["ws-api"]["spot"] = stream + "/ws-api/v3"

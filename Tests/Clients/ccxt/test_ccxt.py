@@ -1,4 +1,4 @@
-"""ccxt as it comes from PyPI trades here. All that points it here is its own settings: the URLs and
+"""Unmodified ccxt from PyPI trades here. All that points it here is its own settings: the URLs and
 the keys. What is asserted is what a trader reads off ccxt's unified structures."""
 import time
 from decimal import Decimal

@@ -127,7 +127,7 @@ final class Differential {
         return engine.refusal(of: order, at: step.header.timestamp)
     }
 
-    /// What the engine says to the sequencer, which then lets the command wait.
+    /// The engine's answer to the sequencer, which then holds the command back.
     private func isBusy(_ step: Step) -> Bool {
         guard let command = step.command else { return false }
         return unsafe command.payload.payloadBytes().withUnsafeBytes {

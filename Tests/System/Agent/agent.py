@@ -1,4 +1,4 @@
-"""A real bourse-agentd for a test, and what is asked of it."""
+"""A real bourse-agentd for a test, and a client of it."""
 import http.client
 import json
 import os
@@ -30,7 +30,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Answer:
-    """What came of a request."""
+    """The reply to a request."""
 
     def __init__(self, response):
         self.status = response.status
@@ -113,7 +113,7 @@ class Agent:
         return self.get(f"/v1/checks/{quote(name, safe='')}").json
 
     def until(self, holds, what, seconds=10):
-        """Waits until something holds; returns what it gave."""
+        """Waits until something holds; returns its value."""
         deadline = time.monotonic() + seconds
         fault = None
         while time.monotonic() < deadline:
@@ -132,7 +132,7 @@ class Agent:
 
 
 class Helper:
-    """Answers as the root helper does, and remembers what it was asked."""
+    """A stand-in for the root helper that records its requests."""
 
     def __init__(self, path, answer):
         self.answer = answer

@@ -56,7 +56,7 @@ def unfinished(exchange):
 
 
 def log(exchange, name="auditd"):
-    """What a daemon wrote since its last start."""
+    """A daemon's output since its last start."""
     text = (exchange.logs / f"{name}.log").read_text()
     return text.rpartition(f"--- start of {name}\n")[2]
 
@@ -71,7 +71,7 @@ def until(exchange, what, holds, seconds_max=WAIT_SECONDS_MAX):
 
 
 def await_fault(exchange):
-    """Waits until the auditor ends by itself; gives what it said."""
+    """Waits until the auditor ends by itself; returns its output."""
     process = exchange.running.pop("auditd")
     try:
         code = process.wait(WAIT_SECONDS_MAX)
@@ -84,7 +84,7 @@ def await_fault(exchange):
 
 
 def audited(exchange):
-    """Starts the auditor and stops it; gives the record that it came to."""
+    """Starts the auditor and stops it; returns the last record it reached."""
     exchange.start("auditd")
     until(exchange, "started", lambda: "auditing from" in log(exchange))
     assert exchange.stop("auditd") == 0, log(exchange)
@@ -108,7 +108,7 @@ def alter_mark(journal, marks):
 
 
 def alter_order(journal, marks):
-    """One lot more in an order: well formed, funded, under a right checksum."""
+    """One more lot in an order: well formed, funded, with a valid checksum."""
     record = journal.of_kind(PLACE)[12]
     lots = int.from_bytes(record.payload[24:32], "little") + 1
     record.replace(record.payload[:24] + lots.to_bytes(8, "little") + record.payload[32:])

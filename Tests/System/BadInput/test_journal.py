@@ -58,7 +58,7 @@ def drop_snapshots(exchange):
 
 
 def refusal(exchange):
-    """What matchd says when it refuses to start."""
+    """matchd's output when it refuses to start."""
     with pytest.raises(ExchangeFault) as fault:
         exchange.start("matchd")
     assert exchange.running.pop("matchd").returncode in (JOURNAL_FAULT, EX_CONFIG)

@@ -1,6 +1,6 @@
-"""An exchange whose journal is lost, old, or on a disk that failed does not start as if nothing were:
-it says what is missing and how to go on, and nothing is deleted. All with the real matchd, which was
-killed, not stopped: there is no snapshot that could tell."""
+"""An exchange whose journal is lost, old, or on a failed disk does not start: it reports what is
+missing and what to do, and deletes nothing. All with the real matchd, which was killed, not stopped:
+no snapshot reveals the loss."""
 import json
 import os
 import re
@@ -20,7 +20,7 @@ DAY_NANOS = 86_400 * 10**9
 
 
 def trade(exchange, count=ACCOUNTS):
-    """Commands that are acknowledged; gives the last record of the log."""
+    """Submits acknowledged commands; returns the last record of the log."""
     for number in range(count):
         exchange.ctl("account", "open", f"a{number}-{os.urandom(3).hex()}")
     return exchange.ctl_json("status")["released"]
@@ -46,7 +46,7 @@ def killed(exchange):
 
 
 def refusal(exchange):
-    """What matchd says when it refuses to start."""
+    """matchd's output when it refuses to start."""
     with pytest.raises(ExchangeFault) as fault:
         exchange.start("matchd")
     assert exchange.running.pop("matchd").returncode == JOURNAL_FAULT, fault.value
@@ -78,7 +78,7 @@ def emptied(path):
 
 
 def cut_at_a_record(path):
-    """The file ends where a record does."""
+    """The file ends at a record's end."""
     data = path.read_bytes()
     end = 4096
     for _ in range(5):
@@ -170,7 +170,7 @@ def test_a_guard_that_is_lost_is_made_anew_only_by_an_operator(killed, name, spo
 
 
 def test_a_clock_far_ahead_of_the_log_is_taken_only_by_an_operators_word(exchange):
-    """What it stamps stands for ever, and nothing else tells the time after a boot."""
+    """Stamps are final, and after a boot there is no other source of time."""
     exchange.start("matchd")
     last = trade(exchange, 4)
     exchange.kill("matchd")

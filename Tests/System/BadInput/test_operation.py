@@ -16,7 +16,7 @@ SECONDS_MAX = 30
 
 
 def run_daemon(name, config, *arguments):
-    """Runs a daemon that should end by itself; returns its exit code and what it wrote."""
+    """Runs a daemon that should end by itself; returns its exit code and output."""
     done = subprocess.run(
         [str(BIN / f"bourse-{name}"), "--config", str(config), *arguments],
         capture_output=True, text=True, timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
@@ -138,8 +138,8 @@ def test_gateway_answers_while_matchd_is_away_and_returns_by_itself(exchange):
 
 
 def test_nothing_enters_after_its_window(exchange):
-    """matchd hangs for longer than the orders' windows: whoever was told that nothing is known
-    finds nothing, then and later."""
+    """matchd hangs for longer than the orders' windows: an order whose status was reported as
+    unknown never enters the log."""
     exchange.start()
     account = exchange.demo()["accounts"][0]
     wire = Spot(exchange.port, account["keyID"], account["secret"])
@@ -172,7 +172,7 @@ def test_nothing_enters_after_its_window(exchange):
 
 
 def test_another_exchanges_history_is_refused(exchange, tmp_path):
-    """A history file goes with its journal; mixing two would show strangers' orders."""
+    """A history file belongs to its journal; mixing two would show strangers' orders."""
     exchange.start()
     exchange.demo()
     exchange.stop_all()

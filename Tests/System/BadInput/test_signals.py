@@ -1,5 +1,5 @@
-"""What each signal does to each daemon: TERM and INT stop it cleanly, and no other ends it as if
-it had been asked to."""
+"""The effect of each signal on each daemon: TERM and INT stop it cleanly, and no other signal ends it
+with the status of a requested stop."""
 import os
 import re
 import signal

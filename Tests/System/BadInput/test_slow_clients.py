@@ -1,4 +1,4 @@
-"""Clients that ask and do not read what they get: the gateway keeps a bounded sum for all of them,
+"""Clients that do not read their replies: the gateway buffers a bounded sum for all of them,
 the slowest go first, and those who read are served as ever."""
 import json
 import random

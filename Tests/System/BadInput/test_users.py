@@ -60,7 +60,7 @@ def run_as(venue, user, *arguments, groups=()):
 
 
 def record(venue):
-    """The last record that matchd let out."""
+    """The last record that matchd released."""
     return venue.ctl_json("status")["released"]
 
 

@@ -13,7 +13,7 @@ UNKNOWN_BOOKINGS_MAX = 6
 
 
 def prevented(row):
-    """What self-trade prevention took from an order."""
+    """The quantity that self-trade prevention took from an order."""
     return Decimal(row.get("preventedQuantity", 0))
 
 
@@ -32,7 +32,7 @@ class Checker:
         self.late = 0     # orders that were never answered and are there
 
     def check(self, view):
-        """All that is wrong with a view."""
+        """All faults of a view."""
         wrong = []
         rows = self.rows_by_client_order_id(view, wrong)
         for order in self.ledger.orders.values():
@@ -93,7 +93,7 @@ class Checker:
         return wrong + self.progress_faults(name, order, row)
 
     def progress_faults(self, name, order, row):
-        """An order only goes forward from what was said of it."""
+        """An order's state only advances from what was reported of it."""
         wrong = []
         done, status = Decimal(row["executedQty"]), row["status"]
         whole = Decimal(row["origQty"]) - prevented(row)
@@ -305,7 +305,7 @@ class Checker:
         return wrong
 
     def tape_faults(self, view):
-        """The public trades are those of the customers, once each."""
+        """The public trades are the customers', once each."""
         wrong = []
         for symbol, rows in view.tape.items():
             known = {row["id"]: row for trades in view.trades.values() for row in trades
@@ -344,7 +344,7 @@ class Checker:
     # --- what has been seen ---
 
     def changed_faults(self, view):
-        """What had ended, and every trade, stays what it was."""
+        """Ended orders and all trades are unchanged."""
         wrong = []
         rows = {row["orderId"]: row for rows in view.orders.values() for row in rows}
         trades = {

@@ -55,7 +55,7 @@ class Booking:
 
 @dataclass
 class Ledger:
-    """All that was sent in one run."""
+    """Everything sent in one run."""
 
     accounts: list = field(default_factory=list)
     symbols: dict = field(default_factory=dict)  # symbol → (base asset, quote asset)

@@ -165,7 +165,7 @@ class Trader(Sender):
             self.orders.append(order)
 
     def place_impossible(self):
-        """More than the account has."""
+        """An order for more than the account has."""
         market = MARKETS[0]
         order = self.new_order(
             market, side="SELL", type="LIMIT", quantity=Decimal(5000), price=market.middle * 2

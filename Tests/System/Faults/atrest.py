@@ -1,4 +1,4 @@
-"""What befalls the files of an exchange that does not run. Each fault changes a world and says what
+"""Faults in the files of a stopped exchange. Each fault changes a world and says what
 it did; the dice choose file and place."""
 import os
 import re

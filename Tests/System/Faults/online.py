@@ -1,4 +1,4 @@
-"""What befalls a running exchange and its disk: kills, power cuts, calls that fail, fall short, lie
+"""Faults of a running exchange and its disk: kills, power cuts, calls that fail, fall short, lie
 or go astray, and clocks that jump."""
 import errno
 import time

@@ -32,7 +32,7 @@ class Finding(Exception):
 
 
 def check_log(ledger, data, last):
-    """Every acknowledged record is in the log, once, and nothing that nobody sent."""
+    """Every acknowledged record is in the log once, and nothing that was not sent."""
     known = len(ledger.truth)
     if data[:known] != ledger.truth:
         raise Finding("lost", first_difference(ledger, data))
@@ -93,7 +93,7 @@ CACHED_MAX = 60
 
 
 class OnDisk:
-    """The records of all segments up to the first that lacks."""
+    """The records of all segments up to the first missing one."""
 
     def __init__(self):
         self.data, self.last = b"", 0
@@ -209,14 +209,14 @@ def check_latched(code, text, ledger, files, cache):
     is the least that was."""
     named = named_in(code, text)
     good = read_journal(files, cache).last
-    least = 0 if "how is not noted" in text else ledger.last_acked
+    least = 0 if "the fault is not described" in text else ledger.last_acked
     if not least <= named <= good:
         raise Finding("misnamed", f"{named} is not between what was acknowledged, "
                                   f"{ledger.last_acked}, and what is there, {good}:\n{text}")
 
 
 def check_kept(before, after, is_refused):
-    """Nothing of what was there is gone: it stands where it stood, or aside."""
+    """Nothing is gone: it is in its place, or set aside."""
     def is_somewhere(piece, name):
         return any(piece in data for other, data in after.items() if other != name)
 

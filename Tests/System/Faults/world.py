@@ -34,7 +34,7 @@ PASSING = re.compile(r"(^|/)(run|log|history|secrets)/|lock$|\.new$|recovery\.ma
 
 @dataclass
 class Ledger:
-    """What was sent and what was acknowledged. Nothing is taken out of it."""
+    """Sent and acknowledged records; nothing is removed."""
 
     sent: dict = field(default_factory=dict)   # (session, number): (kind, payload)
     acked: dict = field(default_factory=dict)  # (session, number): sequence
@@ -53,7 +53,7 @@ class Ledger:
         return max(self.last, max(self.acked.values(), default=0), max(self.seen, default=0))
 
     def upto(self, last):
-        """What it says of the records up to `last`."""
+        """The part up to the record `last`."""
         kept = [record for record in wire.records_of(self.truth) if record.sequence <= last]
         return Ledger(
             dict(self.sent), {name: at for name, at in self.acked.items() if at <= last},
@@ -61,14 +61,14 @@ class Ledger:
             {at: data for at, data in self.seen.items() if at <= last})
 
     def see(self, records):
-        """These were released, so they are as good as acknowledged."""
+        """Released records count as acknowledged."""
         for record in records:
             if record.sequence > self.last:
                 self.seen.setdefault(record.sequence, record.data)
 
 
 class Dead(Exception):
-    """matchd ended while it was spoken with."""
+    """matchd ended during a conversation."""
 
 
 class World:
@@ -137,7 +137,7 @@ class World:
         raise Hung(f"matchd neither serves nor ends:\n{self.text()}")
 
     def text(self):
-        """What the last start printed."""
+        """The output of the last start."""
         return self.log.read_text(errors="replace")
 
     def kill(self):
@@ -181,7 +181,7 @@ class World:
         self.auditor_log, self.log = self.log, log
 
     def auditor_text(self):
-        """What auditd printed."""
+        """The output of auditd."""
         return self.auditor_log.read_text(errors="replace")
 
     def end_auditor(self, is_killed=False):
@@ -207,7 +207,7 @@ class World:
         self.injector.close()
 
     def cut_power(self, dice, mode=None):
-        """What was not durable is gone, and so is /run."""
+        """A power cut: unsynced data is lost, and so is /run."""
         for path in (self.state / "run").iterdir():
             path.unlink()
         return self.injector.cut_power(dice, mode)

@@ -1,5 +1,5 @@
-"""What `make run` starts after the build: three processes in the foreground that come back when
-they die, stop in order on Ctrl-C, and go on with the same state the next time."""
+"""`make run` after the build: three processes in the foreground that restart when they
+die, stop in order on Ctrl-C, and continue with the same state the next time."""
 import os
 import re
 import signal

@@ -1,4 +1,4 @@
-"""The MIB is without fault, and the files for the tools people use say what it says and work."""
+"""The MIB is valid, and the files for common monitoring tools agree with it and work."""
 import json
 import os
 import re

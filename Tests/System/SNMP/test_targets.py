@@ -20,7 +20,7 @@ UPS_VALUES = {
 
 
 class Gear:
-    """Devices, and the files that say how they are read."""
+    """Devices, and their declaring files."""
 
     def __init__(self, world):
         self.world = world
@@ -32,7 +32,7 @@ class Gear:
         self.ports = {}
 
     def start(self, name, values, auth=AUTH):
-        """A device that gives these values."""
+        """A device with these values."""
         port = self.ports.setdefault(name, free_port())
         lines = [f'createUser {USER} SHA-256 "{auth}" AES "{PRIV}"', f"rouser {USER} authPriv",
                  "dontLogTCPWrappersConnects yes"]

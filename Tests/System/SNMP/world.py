@@ -1,5 +1,5 @@
-"""What the SNMP suite runs: a real snmpd and snmptrapd of their own, the real bourse-snmp and bourse-poller, and a
-stand-in for the host agent's socket that says what a test wants."""
+"""The SNMP suite's processes: a real snmpd and snmptrapd of their own, the real bourse-snmp and
+bourse-poller, and a stand-in for the host agent's socket that serves what a test needs."""
 import contextlib
 import functools
 import http.server
@@ -268,7 +268,7 @@ class World:
         return values
 
     def traps(self):
-        """What snmptrapd got from BOURSE-MIB, oldest first: a name, and values by name."""
+        """snmptrapd's notifications of BOURSE-MIB, oldest first: a name, and values by name."""
         found = []
         for text in re.findall("sysUpTime.0 = (.*?)\x03", self.log("snmptrapd"), re.DOTALL):
             variables = {}

@@ -23,8 +23,7 @@ struct AccountOpenCommand: ParsableCommand {
         guard let text = Text40(name), !text.isEmpty, !name.hasPrefix("id:") else {
             throw CommandError(
                 "\(name) is not a valid account name",
-                repair: "use up to 40 ASCII characters, not beginning with id:",
-                code: .usage)
+                repair: "use up to 40 ASCII characters, not beginning with id:", code: .usage)
         }
         let receipt = try common.exchange().session(signature.who).submit(
             OpenAccount(name: text, audit: signature.audit()))

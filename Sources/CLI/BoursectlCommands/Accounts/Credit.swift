@@ -1,7 +1,6 @@
 // credit
 
 import ArgumentParser
-import Presentation
 
 struct CreditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,17 +17,7 @@ struct CreditCommand: ParsableCommand {
               boursectl credit alice USDT 1000.50 --reference "wire 4711" --reason deposit
             """)
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup var signature: ReasonedSignatureOptions
-    @Argument(help: "The account's name, or id:NUMBER.") var account: String
-    @Argument(help: "The asset's code.") var asset: String
-    @Argument(help: "The amount, as 1000.50.") var amount: DecimalNumber
-    @OptionGroup var reference: BookingReference
+    @OptionGroup var booking: BookingOptions
 
-    func run() throws {
-        let adjustment = BalanceAdjustment(
-            account: account, asset: asset, amount: amount, sign: 1,
-            reference: try reference.checked())
-        try adjustment.run(common, signature)
-    }
+    func run() throws { try booking.adjust(sign: 1) }
 }

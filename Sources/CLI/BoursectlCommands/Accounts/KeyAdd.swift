@@ -43,9 +43,7 @@ struct KeyAddCommand: ParsableCommand {
 
     func validate() throws {
         guard Permissions(names: permissions) != nil else {
-            throw ValidationError(
-                "--permissions takes read, trade and withdraw, comma-separated."
-            )
+            throw ValidationError("--permissions takes read, trade and withdraw, comma-separated.")
         }
         guard publicKey == nil || secretFile == nil else {
             throw ValidationError(

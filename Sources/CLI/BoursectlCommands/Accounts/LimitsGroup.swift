@@ -8,8 +8,7 @@ import Terms
 
 struct LimitsGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "limits",
-        abstract: "Limits of accounts and of the exchange.",
+        commandName: "limits", abstract: "Limits of accounts and of the exchange.",
         discussion: """
             `default` in place of an account means all accounts without limits of their own.
             """,

@@ -44,8 +44,7 @@ struct LimitsRaiseCommand: ParsableCommand {
     private var requested: RequestedLimits {
         RequestedLimits([
             .init("assets", \.assets, assets), .init("instruments", \.instruments, instruments),
-            .init("accounts", \.accounts, accounts),
-            .init("open-orders", \.openOrders, openOrders),
+            .init("accounts", \.accounts, accounts), .init("open-orders", \.openOrders, openOrders),
             .init("api-keys", \.apiKeys, apiKeys), .init("sessions", \.sessions, sessions),
             .init("fee-tiers", \.feeTiers, feeTiers),
             .init("order-limits", \.orderLimits, orderLimits),
@@ -78,16 +77,12 @@ struct LimitsRaiseCommand: ParsableCommand {
         var table = Table([.words("LIMIT"), .numbers("NOW"), .numbers("AFTER")])
         for limit in requested.limits {
             let (old, new) = (before[keyPath: limit.path], after[keyPath: limit.path])
-            table.add([
-                limit.name, Readable.count(old), old == new ? "" : Readable.count(new),
-            ])
+            table.add([limit.name, Readable.count(old), old == new ? "" : Readable.count(new)])
         }
         let (old, new) = (Engine.memory(before), Engine.memory(after))
         func bytes(_ value: Int) -> String { Readable.bytes(UInt64(value)) }
         table.add(["memory, full tables", bytes(old.dense), old == new ? "" : bytes(new.dense)])
-        table.add([
-            "memory, sparse prices", bytes(old.sparse), old == new ? "" : bytes(new.sparse),
-        ])
+        table.add(["memory, sparse prices", bytes(old.sparse), old == new ? "" : bytes(new.sparse)])
         return table.lines(common.out.ink)
     }
 

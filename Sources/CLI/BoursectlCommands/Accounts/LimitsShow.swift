@@ -33,7 +33,6 @@ struct LimitsShowCommand: ParsableCommand {
             [
                 "account": .string(account), "limits": view.limits,
                 "orderLimits": .array(sizes.map { $0.json(replica) }),
-            ],
-            text: facts.lines(common.out.ink))
+            ], text: facts.lines(common.out.ink))
     }
 }

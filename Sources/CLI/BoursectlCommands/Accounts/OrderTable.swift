@@ -20,8 +20,7 @@ enum OrderTable {
             "cumQty": .string(grid.text(order.cumQty)),
             "preventedQty": .string(grid.text(order.preventedQuantity)),
             "leavesQty": .string(grid.text(order.leavesQty)), "status": .string("\(order.status)"),
-            "working": .bool(order.isWorking),
-            "created": .string(Readable.time(order.createdTime)),
+            "working": .bool(order.isWorking), "created": .string(Readable.time(order.createdTime)),
         ]
     }
 

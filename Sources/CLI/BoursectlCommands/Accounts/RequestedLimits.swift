@@ -15,9 +15,7 @@ package struct RequestedLimits {
         /// A limit of this name.
         package init(
             _ name: String, _ path: WritableKeyPath<EngineLimits, UInt32>, _ value: UInt32?
-        ) {
-            (self.name, self.path, self.value) = (name, path, value)
-        }
+        ) { (self.name, self.path, self.value) = (name, path, value) }
     }
 
     /// All limits, those that stay too.

@@ -139,9 +139,7 @@ struct BenchDurableCommand: ParsableCommand {
     }
 
     /// Runs the load processes and merges their results.
-    private func load(
-        _ server: BenchServer, rate: Int, _ seconds: Int
-    ) throws -> DurableResult {
+    private func load(_ server: BenchServer, rate: Int, _ seconds: Int) throws -> DurableResult {
         // Below this rate a second process would only add its own wake-ups.
         let processes = rate == 0 ? clients : rate < 100_000 ? 1 : clients
         var children: [ChildProcess] = []

@@ -6,8 +6,7 @@ import Glibc
 
 struct BenchGenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "generate",
-        abstract: "Makes a file of order events from a seed.",
+        commandName: "generate", abstract: "Makes a file of order events from a seed.",
         discussion: """
             A steady flow has about 83 % replaces, 9 % new orders, 6 % cancels and 3 % IOC and \
             market orders, at a constant number of open orders. In the other flows orders come and \

@@ -90,8 +90,7 @@ struct BenchReplayCommand: ParsableCommand {
 
     private func report(
         rate: Double, _ totals: ReplayTotals, _ steps: LatencyHistogram, _ perCycle: Double,
-        orders: Int,
-        book: Int
+        orders: Int, book: Int
     ) {
         func nanos(_ perMille: Int) -> Int {
             Int(Double(steps.percentile(perMille: perMille)) * perCycle)

@@ -130,9 +130,7 @@ struct WorstReport {
         return String(repeating: " ", count: max(0, width - text.utf8.count)) + text
     }
 
-    func start() {
-        print("    turns   p99.9 us   longest us   own us   kind")
-    }
+    func start() { print("    turns   p99.9 us   longest us   own us   kind") }
 
     mutating func take(_ kinds: [(first: WorstTurns, own: WorstTurns)]) {
         noise = max(noise, benchNoise())

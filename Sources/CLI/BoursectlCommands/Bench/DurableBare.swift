@@ -51,8 +51,7 @@ enum BareSocket {
         var ends: (Int32, Int32) = (-1, -1)
         let made = unsafe withUnsafeMutableBytes(of: &ends) {
             unsafe socketpair(
-                AF_UNIX, Int32(SOCK_STREAM.rawValue), 0,
-                $0.bindMemory(to: Int32.self).baseAddress!)
+                AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, $0.bindMemory(to: Int32.self).baseAddress!)
         }
         guard made == 0 else { throw SystemError.last("make a pair of sockets") }
         let (near, far) = ends

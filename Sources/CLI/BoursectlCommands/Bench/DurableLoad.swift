@@ -82,9 +82,7 @@ struct DurableLoad {
 
     // MARK: Full load
 
-    func fullLoad(
-        _ client: LinkClient, _ session: SessionID
-    ) throws(LinkError) -> DurableResult {
+    func fullLoad(_ client: LinkClient, _ session: SessionID) throws(LinkError) -> DurableResult {
         var result = DurableResult()
         var out = LinkEncoder()
         var (sent, acked): (UInt64, UInt64) = (0, 0)
@@ -123,9 +121,7 @@ struct DurableLoad {
         let thread: PinnedThread
         do throws(SystemError) {
             thread = try PinnedThread.start(name: "acks") { receiver.run() }
-        } catch {
-            throw .system(error)
-        }
+        } catch { throw .system(error) }
         // The default slack would add 50 us to each sleep, which would look like latency.
         try? File("/proc/self/timerslack_ns", .write).set(Array("1".utf8))
         var pace = Pace(rate: rate)
@@ -250,14 +246,12 @@ struct DurableLoad {
         var result = DurableResult()
 
         init(_ descriptor: Int32, _ times: CommandTimes) {
-            self.descriptor = descriptor
-            self.times = times
+            (self.descriptor, self.times) = (descriptor, times)
         }
 
         func run() {
             var decoder = LinkDecoder()
-            let buffer = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: 1 << 16, alignment: 8)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
             defer { unsafe buffer.deallocate() }
             var idle = 0
             while result.acked < last.load(ordering: .acquiring), idle < 10 {
@@ -275,9 +269,7 @@ struct DurableLoad {
                 while let frame = try? decoder.next() {
                     guard case .acks(let acks) = frame else { continue }
                     result.count(acks)
-                    for ack in acks {
-                        result.latency.record(times.note(ack.number, read: now))
-                    }
+                    for ack in acks { result.latency.record(times.note(ack.number, read: now)) }
                 }
             }
         }

@@ -18,8 +18,7 @@ struct DurableResult: Sendable {
 
     /// As text for the parent.
     var text: String {
-        (["\(acked) \(refused) \(nanos) \(latency.line)"] + stages.lines)
-            .joined(separator: "\n")
+        (["\(acked) \(refused) \(nanos) \(latency.line)"] + stages.lines).joined(separator: "\n")
     }
 
     init() {}

@@ -131,8 +131,7 @@ final class BenchServer {
             Clock.sleep(nanos: 20_000_000)
         }
         kill(process.id, SIGKILL)
-        throw CommandError(
-            "\(program) did not answer within 10 s", repair: "see its messages")
+        throw CommandError("\(program) did not answer within 10 s", repair: "see its messages")
     }
 
     /// The matchd in this program's directory.
@@ -175,8 +174,7 @@ final class BenchServer {
             SetInstrument(
                 symbol: symbol, base: AssetID(1), quote: AssetID(2), tickMantissa: 1, tickScale: 2,
                 lotUnits: 1000, priceMax: Price(ticks: 1 << 32),
-                quantityMax: Quantity(lots: 1 << 40),
-                audit: audit))
+                quantityMax: Quantity(lots: 1 << 40), audit: audit))
         for index in 0..<accounts {
             guard let owner = Text40("bench\(index)") else { preconditionFailure("a short name") }
             try submit(OpenAccount(name: owner, audit: audit))

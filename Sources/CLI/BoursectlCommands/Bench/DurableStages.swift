@@ -54,9 +54,7 @@ struct DurableStages {
     }
 
     /// As lines for the parent.
-    var lines: [String] {
-        [longest.map(String.init).joined(separator: " ")] + each.map(\.line)
-    }
+    var lines: [String] { [longest.map(String.init).joined(separator: " ")] + each.map(\.line) }
 
     /// Reads the lines of a child.
     init?(lines: ArraySlice<Substring>) {

@@ -7,8 +7,7 @@ import Presentation
 
 struct FixCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fix",
-        abstract: "Shows how to fix a check; with --apply, the agent does it.",
+        commandName: "fix", abstract: "Shows how to fix a check; with --apply, the agent does it.",
         discussion: """
             The agent makes the changes that [agent] allow in bourse.toml permits, through the \
             root helper, and records how to undo them. What it cannot do is listed for you.
@@ -33,8 +32,7 @@ struct FixCommand: ParsableCommand {
         let reply = try agent.ask { (agent) throws(AgentError) in try agent.fix(request) }
         guard case .object(let members) = reply.json else { return }
         common.out.give(
-            .object(members + [.init("advice", .strings(check.advice))]),
-            text: text(check, reply))
+            .object(members + [.init("advice", .strings(check.advice))]), text: text(check, reply))
         let isDone =
             reply.results.count == reply.requests.count && reply.results.allSatisfy(\.isDone)
         if apply, !isDone || reply.requests.isEmpty {

@@ -35,8 +35,7 @@ struct HostAgent {
             throw error.isAbsent
                 ? CommandError(
                     error.description, repair: "start it: systemctl start bourse-agentd",
-                    code: .notRunning)
-                : CommandError(error.description)
+                    code: .notRunning) : CommandError(error.description)
         }
     }
 }

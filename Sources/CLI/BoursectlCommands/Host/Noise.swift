@@ -8,8 +8,7 @@ import Presentation
 
 struct NoiseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "noise",
-        abstract: "Measures how often a CPU is taken away from its thread.",
+        commandName: "noise", abstract: "Measures how often a CPU is taken away from its thread.",
         discussion: """
             A thread on that CPU only reads the clock: a gap between two readings is time in which \
             something else had the CPU. The report also counts what ran there meanwhile: \

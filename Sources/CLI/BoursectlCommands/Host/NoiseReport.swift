@@ -128,9 +128,7 @@ struct NoiseReport: Sendable {
             table.add([time(from), Readable.count(count), bar])
         }
         var lines = facts.lines(ink) + [""] + table.lines(ink) + [""]
-        guard let suspects else {
-            return lines + ["/proc/interrupts does not list CPU \(cpu)"]
-        }
+        guard let suspects else { return lines + ["/proc/interrupts does not list CPU \(cpu)"] }
         var came = Table([.words("SOURCE"), .numbers("COUNT"), .numbers("RATE")])
         for suspect in suspects.prefix(20) {
             came.add([

@@ -54,8 +54,7 @@ struct SupportFiles {
         let name = folder.split(separator: "/").last.map(String.init) ?? folder
         let done = try CommandError.wrapping { () throws(SystemError) in
             try Program.run(
-                "/bin/tar", ["-czf", target, "-C", parent, "--", name],
-                secondsMax: Self.secondsMax)
+                "/bin/tar", ["-czf", target, "-C", parent, "--", name], secondsMax: Self.secondsMax)
         }
         guard done.status == 0 else {
             throw CommandError("tar could not write \(target): \(done.errors)")
@@ -72,8 +71,7 @@ struct SupportFiles {
     func json(_ target: String) -> JSONValue {
         [
             "path": .string(target),
-            "files": .array(
-                files.map { ["name": .string($0.name), "bytes": .number($0.bytes)] }),
+            "files": .array(files.map { ["name": .string($0.name), "bytes": .number($0.bytes)] }),
             "missing": .array(missing.map { .string($0) }),
         ]
     }
@@ -111,15 +109,13 @@ struct SupportFiles {
             "--unit", unit, "--lines", "\(Self.logLines)", "--no-pager", "--output", "short-iso",
             "--quiet",
         ]
-        let done = try? Program.run(
-            "/usr/bin/journalctl", arguments, secondsMax: Self.secondsMax)
+        let done = try? Program.run("/usr/bin/journalctl", arguments, secondsMax: Self.secondsMax)
         if let done, done.status == 0, !done.output.isEmpty { return try add(name, done.output) }
         // Where the daemons do not run under systemd, their supervisor keeps their logs.
         let short = unit.replacing("bourse-", with: "").replacing(".service", with: "")
         let path = Directory.join(settings.logDirectory, "\(short).log")
         guard let file = try? File(path, .read), let size = try? file.size(),
-            let bytes = try? file.read(
-                count: Self.logBytes, at: max(0, size - Self.logBytes))
+            let bytes = try? file.read(count: Self.logBytes, at: max(0, size - Self.logBytes))
         else {
             missing.append("\(name): neither systemd's journal nor \(path) holds its log")
             return

@@ -27,8 +27,7 @@ struct TuneApplyCommand: ParsableCommand {
 
     func run() throws {
         let tuning = try target.tuning()
-        var work = TuneWork(
-            root: target.root, allowed: try target.common.settings().agent.allow)
+        var work = TuneWork(root: target.root, allowed: try target.common.settings().agent.allow)
         let agent = try target.common.agent()
         for item in tuning.items where !item.requests.isEmpty { work.change(item, agent) }
         for file in tuning.files where !file.isDone { work.write(file) }

@@ -6,8 +6,7 @@ import Presentation
 
 struct TunePlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan",
-        abstract: "Shows which settings this host needs, and which it has.",
+        commandName: "plan", abstract: "Shows which settings this host needs, and which it has.",
         discussion: """
             Derived from the configuration (matchd.cpu, [agent] interfaces) and from this host: \
             the kernel command line, interrupts, queues, governors, kernel and memory settings, \

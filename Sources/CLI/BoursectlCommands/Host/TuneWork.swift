@@ -56,9 +56,7 @@ struct TuneWork {
             changes += reply.requests.dropFirst(reply.results.count).map {
                 Change(check: item.name, line: $0, isDone: false, answer: "not attempted")
             }
-        } catch {
-            changes += all(false, error.problem)
-        }
+        } catch { changes += all(false, error.problem) }
     }
 
     /// Writes or removes a file.
@@ -77,9 +75,7 @@ struct TuneWork {
                 try Directory.remove(path)
                 removed.append(file)
             }
-        } catch {
-            problems.append((error as? CommandError)?.problem ?? "\(error)")
-        }
+        } catch { problems.append((error as? CommandError)?.problem ?? "\(error)") }
     }
 
     /// Commands that put the files into effect: units have to restart.
@@ -129,8 +125,7 @@ struct TuneWork {
                         "ok": .bool(change.isDone), "answer": .string(change.answer),
                         "undo": change.undo.map { .string($0) } ?? .null,
                     ]
-                }),
-            "written": texts(written.map(\.path)), "removed": texts(removed.map(\.path)),
+                }), "written": texts(written.map(\.path)), "removed": texts(removed.map(\.path)),
             "problems": texts(problems), "next": texts(next(tuning)), "undo": texts(undo),
         ]
     }

@@ -17,11 +17,9 @@ struct UndoCommand: ParsableCommand {
 
     func run() throws {
         let request = UndoRequest(id: id, by: "\(try who.text())")
-        let result = try common.agent().ask { (agent) throws(AgentError) in
-            try agent.undo(request)
+        let result = try common.agent().ask { (agent) throws(AgentError) in try agent.undo(request)
         }
-        common.out.give(
-            result.json, text: [Table.printable("\(result.line): \(result.answer)")])
+        common.out.give(result.json, text: [Table.printable("\(result.line): \(result.answer)")])
         if !result.isDone { throw ExitCode(CommandError.Code.failed.rawValue) }
     }
 }

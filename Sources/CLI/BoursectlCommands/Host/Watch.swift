@@ -47,8 +47,7 @@ struct WatchCommand: ParsableCommand {
         let worst = view.checks.first?.state ?? .unknown
         let time = Readable.time(view.time, digits: 0)
         var lines = [
-            "\(ink.heading(view.host))  \(ink.state(worst))  \(time)",
-            exchange(view, before), "",
+            "\(ink.heading(view.host))  \(ink.state(worst))  \(time)", exchange(view, before), "",
         ]
         var units = Table([
             .words("UNIT"), .words("STATE"), .numbers("PID"), .numbers("RESTARTS"),

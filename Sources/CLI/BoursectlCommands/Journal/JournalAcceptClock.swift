@@ -35,8 +35,7 @@ struct JournalAcceptClockCommand: ParsableCommand {
         let now = Clock.realtimeNanos()
         let today = String(Readable.time(now).prefix(10))
         try Confirmation.ask(
-            "The host's clock says \(today) (UTC). Type that date if it is right: ", today,
-            confirm)
+            "The host's clock says \(today) (UTC). Type that date if it is right: ", today, confirm)
         try withExtendedLifetime(hold) { () throws(JournalError) in
             try JournalPlace(settings).acceptClock(now)
         }

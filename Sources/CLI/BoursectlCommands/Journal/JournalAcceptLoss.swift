@@ -9,8 +9,7 @@ import Wire
 
 struct JournalAcceptLossCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "accept-loss",
-        abstract: "Continues with what is left of a damaged journal.",
+        commandName: "accept-loss", abstract: "Continues with what is left of a damaged journal.",
         discussion: """
             For a journal that matchd refuses where neither a backup nor a standby has the missing \
             records: keeps the records up to --after, and gives up those that were acknowledged \
@@ -44,16 +43,14 @@ struct JournalAcceptLossCommand: ParsableCommand {
         }
         guard after != 0, before != 0 else {
             throw ValidationError(
-                "No record would be left to continue with: use boursectl init --new-journal."
-            )
+                "No record would be left to continue with: use boursectl init --new-journal.")
         }
     }
 
     func run() throws {
         let audit = try signature.audit()
         let settings = try common.settings()
-        let hold = try JournalHold(
-            settings, "a running matchd has lost no records")
+        let hold = try JournalHold(settings, "a running matchd has lost no records")
         let place = JournalPlace(settings)
         let snapshots = SnapshotStore(directory: settings.snapshotsDirectory)
         let (sequence, side) = after.map { ($0, "after") } ?? (before ?? 0, "before")

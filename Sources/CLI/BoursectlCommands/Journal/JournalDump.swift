@@ -56,9 +56,7 @@ struct JournalDumpCommand: ParsableCommand {
                     }
                 })
             { printer.flush() }
-        } catch {
-            throw CommandError(error)
-        }
+        } catch { throw CommandError(error) }
     }
 }
 

@@ -78,9 +78,7 @@ struct JournalHold {
         }
         do {
             lock = try StateLock(directory: settings.state)
-        } catch {
-            throw CommandError("\(error)", repair: why)
-        }
+        } catch { throw CommandError("\(error)", repair: why) }
     }
 }
 

@@ -43,8 +43,7 @@ struct JournalRenewGuardsCommand: ParsableCommand {
         }
         common.out.give(
             [
-                "last": .number(done.last),
-                "made": .array(done.made.map { .string($0) }),
+                "last": .number(done.last), "made": .array(done.made.map { .string($0) }),
                 "kept": .array(done.kept.map { .string($0) }),
             ],
             text: done.made.isEmpty

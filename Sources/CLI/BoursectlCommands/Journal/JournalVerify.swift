@@ -60,8 +60,7 @@ struct JournalVerifyCommand: ParsableCommand {
         facts.add("journal", found.identity.map { "\($0)" } ?? "-")
         let count = found.lastSequence - found.firstSequence + 1
         facts.add(
-            "records",
-            "\(Readable.count(count)), \(found.firstSequence) to \(found.lastSequence)")
+            "records", "\(Readable.count(count)), \(found.firstSequence) to \(found.lastSequence)")
         facts.add("last", "\(Readable.time(found.lastTimestamp)), epoch \(found.lastEpoch)")
         facts.add(
             "segments",

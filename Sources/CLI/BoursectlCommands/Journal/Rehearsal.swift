@@ -54,12 +54,10 @@ struct Rehearsal {
 
     /// Executes the whole journal.
     func run() throws(CommandError) -> Report {
-        do {
+        try CommandError.wrapping {
             let journal = try JournalOnDisk.inspect(settings)
             guard !journal.isEmpty else { throw CommandError("the journal is empty") }
             return try rehearse(journal)
-        } catch {
-            throw CommandError(error)
         }
     }
 
@@ -106,8 +104,7 @@ struct Rehearsal {
             }
         }
         throw CommandError(
-            JournalError.noSnapshot(
-                directory: journal.directory, first: journal.firstSequence))
+            JournalError.noSnapshot(directory: journal.directory, first: journal.firstSequence))
     }
 
     private func replay(

@@ -60,8 +60,6 @@ struct SnapshotVerifyCommand: ParsableCommand {
                 Readable.time(loaded.info.timestamp, digits: 3),
                 Readable.hex(loaded.info.stateHash), loaded.engine.checkInvariants()
             )
-        } catch {
-            return (nil, nil, "\(error)")
-        }
+        } catch { return (nil, nil, "\(error)") }
     }
 }

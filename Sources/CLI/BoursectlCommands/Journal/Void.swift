@@ -77,9 +77,7 @@ struct VoidCommand: ParsableCommand {
             do throws(JournalError) {
                 try unsafe writer.append(bytes)
                 try writer.sync()
-            } catch {
-                failure = error
-            }
+            } catch { failure = error }
         }
         if let failure { throw failure }
         return header.sequence

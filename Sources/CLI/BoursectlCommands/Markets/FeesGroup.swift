@@ -15,8 +15,7 @@ struct FeesGroup: ParsableCommand {
             """,
         subcommands: [
             FeesSetCommand.self, FeesTierCommand.self, FeesListCommand.self, FeesReportCommand.self,
-            FeesCollectCommand.self,
-            FeesRefundCommand.self, FeesFundCommand.self,
+            FeesCollectCommand.self, FeesRefundCommand.self, FeesFundCommand.self,
         ])
 }
 

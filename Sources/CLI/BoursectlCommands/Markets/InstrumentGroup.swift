@@ -12,8 +12,7 @@ struct InstrumentGroup: ParsableCommand {
         commandName: "instrument", abstract: "Markets and their terms.",
         subcommands: [
             InstrumentAddCommand.self, InstrumentSetCommand.self, InstrumentReferenceCommand.self,
-            InstrumentListCommand.self,
-            InstrumentShowCommand.self,
+            InstrumentListCommand.self, InstrumentShowCommand.self,
         ])
 }
 
@@ -36,23 +35,18 @@ struct InstrumentTermsOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Self-trade prevention of orders that do not choose a mode: "
-                + "none, expire-maker, expire-taker, expire-both or decrement.",
-            valueName: "mode"))
+                + "none, expire-maker, expire-taker, expire-both or decrement.", valueName: "mode"))
     var selfTradePrevention: PreventionMode?
 
     /// Applies the given options to `terms`.
-    func apply(
-        to terms: inout SetInstrument, grid: Grid, quote: AssetView
-    ) throws {
+    func apply(to terms: inout SetInstrument, grid: Grid, quote: AssetView) throws {
         if let priceMin { terms.priceMin = try grid.price(priceMin, option: "--price-min") }
         if let priceMax { terms.priceMax = try grid.price(priceMax, option: "--price-max") }
         if let qtyMin { terms.quantityMin = try grid.quantity(qtyMin, option: "--qty-min") }
         if let qtyMax { terms.quantityMax = try grid.quantity(qtyMax, option: "--qty-max") }
         if let notionalMin { terms.notionalMin = try quote.amount(notionalMin) }
         if let notionalMax { terms.notionalMax = try quote.amount(notionalMax) }
-        if let reference {
-            terms.referencePrice = try grid.price(reference, option: "--reference")
-        }
+        if let reference { terms.referencePrice = try grid.price(reference, option: "--reference") }
         if let bandUp { terms.bandUp = try Self.band(bandUp, most: 1_000_000_000) }
         if let bandDown { terms.bandDown = try Self.band(bandDown, most: 999_999) }
         if let selfTradePrevention { terms.selfTradePrevention = selfTradePrevention.mode }

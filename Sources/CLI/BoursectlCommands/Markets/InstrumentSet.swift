@@ -36,8 +36,7 @@ struct InstrumentSetCommand: ParsableCommand {
         try terms.apply(to: &command, grid: replica.grid(view), quote: quote)
         guard command != before else {
             throw CommandError(
-                "nothing would change",
-                repair: "give a new value, as --price-max 100000",
+                "nothing would change", repair: "give a new value, as --price-max 100000",
                 code: .usage)
         }
         let receipt = try session.submit(command)

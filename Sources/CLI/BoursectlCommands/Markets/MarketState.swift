@@ -29,8 +29,7 @@ struct StateChangeOptions: ParsableArguments {
             [
                 "sequence": .number(receipt.sequence), "symbol": .string(symbol),
                 "state": .string("\(state)"),
-            ],
-            text: ["\(isAll ? "All markets" : symbol): \(effect) \(receipt.text)"])
+            ], text: ["\(isAll ? "All markets" : symbol): \(effect) \(receipt.text)"])
     }
 
     static let json = #"JSON: {"sequence", "symbol", "state"}"#
@@ -72,8 +71,7 @@ struct PreOpenCommand: ParsableCommand {
 
 struct CloseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "close",
-        abstract: "Closes a market: orders stay and can only be cancelled.",
+        commandName: "close", abstract: "Closes a market: orders stay and can only be cancelled.",
         discussion: StateChangeOptions.json)
     @OptionGroup var change: StateChangeOptions
     func run() throws { try change.run(.closed, "closed, cancels only.") }

@@ -36,8 +36,7 @@ struct DemoCommand: ParsableCommand {
                             "account": .string($0.name), "keyID": .string($0.keyID),
                             "secret": .string($0.secret),
                         ]
-                    }),
-                "markets": .array(DemoExchange.markets.map { .string($0.symbol) }),
+                    }), "markets": .array(DemoExchange.markets.map { .string($0.symbol) }),
             ], text: text(api, demo.keys))
     }
 
@@ -50,11 +49,9 @@ struct DemoCommand: ParsableCommand {
             "or with ccxt (python3 -m pip install ccxt):", "  import ccxt",
             "  x = ccxt.binance({'apiKey': '\(first.keyID)',",
             "                    'secret': '\(first.secret)'})",
-            "  for name, url in x.urls['api'].items():",
-            "      if isinstance(url, str):",
+            "  for name, url in x.urls['api'].items():", "      if isinstance(url, str):",
             "          url = url.replace('https://api.binance.com', '\(api)')",
-            "          x.urls['api'][name] = url",
-            "  for name in ('fapiPublic', 'dapiPublic'):",
+            "          x.urls['api'][name] = url", "  for name in ('fapiPublic', 'dapiPublic'):",
             "      x.urls['api'][name] = f'\(api)/{name[:4]}/v1'",
             "  x.create_order('BTC/USDT', 'limit', 'buy', 0.1, 60000)",
         ]

@@ -31,8 +31,7 @@ struct DemoExchange {
     static let funds = [("BTC", "1000"), ("ETH", "10000"), ("USDT", "100000000")]
 
     init(session: OperatorSession, settings: Settings, name: Text40) throws(CommandError) {
-        self.session = session
-        self.settings = settings
+        (self.session, self.settings) = (session, settings)
         audit = Audit(operatorName: name, reason: "demo")
         keys = try DemoKeys.load(settings)
     }
@@ -40,8 +39,7 @@ struct DemoExchange {
     /// Makes what is missing.
     mutating func setUp() throws {
         for code in Self.assets where !isAsset(code) {
-            try session.submit(
-                SetAsset(code: Text16(code) ?? Text16(), scale: 8, audit: audit))
+            try session.submit(SetAsset(code: Text16(code) ?? Text16(), scale: 8, audit: audit))
         }
         for market in Self.markets where !isMarket(market.symbol) { try add(market) }
         if session.replica.engine.fees(tier: 0, instrument: InstrumentID(0)) == nil {
@@ -99,8 +97,7 @@ struct DemoExchange {
     }
 
     private func addKey(_ index: Int, _ account: AccountView) throws {
-        let key = try APIKey(
-            keyID: keys.accounts[index].keyID, secret: keys.accounts[index].secret)
+        let key = try APIKey(keyID: keys.accounts[index].keyID, secret: keys.accounts[index].secret)
         guard session.replica.engine.apiKey(key.text) == nil else { return }
         try session.submit(
             AddAPIKey(

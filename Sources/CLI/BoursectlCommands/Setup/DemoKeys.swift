@@ -37,8 +37,7 @@ struct DemoKeys: Codable {
         let keys = DemoKeys(
             accounts: ["demo1", "demo2"].map {
                 let made = APIKey.random()
-                return Account(
-                    name: $0, keyID: made.keyID, secret: made.secret, isFunded: false)
+                return Account(name: $0, keyID: made.keyID, secret: made.secret, isFunded: false)
             })
         try keys.save(settings)
         return keys

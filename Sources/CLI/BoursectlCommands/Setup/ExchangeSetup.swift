@@ -19,16 +19,10 @@ struct ExchangeSetup {
     /// The user of matchd on an installed host, who owns the journal.
     static let journalUser = "bourse-match"
 
-    /// A setup in which nothing is done yet.
-    init(replacesSealKey: Bool, replacesJournal: Bool) {
-        (self.replacesSealKey, self.replacesJournal) = (replacesSealKey, replacesJournal)
-    }
-
     /// Makes a directory.
     mutating func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(CommandError) {
         guard !Directory.isDirectory(path) else { return }
-        try CommandError.wrapping { () throws(SystemError) in
-            try Directory.create(path, mode: mode)
+        try CommandError.wrapping { () throws(SystemError) in try Directory.create(path, mode: mode)
         }
         created.append(path)
     }
@@ -50,17 +44,13 @@ struct ExchangeSetup {
         guard text != before else { return }
         do {
             _ = try Settings.parse(Array(text.utf8), file: path)
-        } catch {
-            throw CommandError("\(error)", code: .configuration)
-        }
+        } catch { throw CommandError("\(error)", code: .configuration) }
         try TextFile.write(text, to: path, mode: mode)
         created.append(path)
     }
 
     /// Makes the seal key, on an installed host as a credential of systemd.
-    mutating func makeSealKey(
-        _ settings: Settings, isInstalled: Bool
-    ) throws(CommandError) {
+    mutating func makeSealKey(_ settings: Settings, isInstalled: Bool) throws(CommandError) {
         let file = SealKeyFile(settings)
         guard !file.exists else {
             _ = try file.load()
@@ -102,9 +92,7 @@ struct ExchangeSetup {
             for path in directories + files.filter(Directory.exists) {
                 try File(path, .read).setOwner(user, group: group)
             }
-        } catch {
-            throw CommandError(error)
-        }
+        } catch { throw CommandError(error) }
         return true
     }
 
@@ -141,8 +129,6 @@ struct ExchangeSetup {
             }
         } catch let error as JournalError where error.needsOperator {
             throw CommandError("\(error)", code: .journal)
-        } catch {
-            throw CommandError(error)
-        }
+        } catch { throw CommandError(error) }
     }
 }

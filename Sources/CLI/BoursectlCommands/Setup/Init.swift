@@ -9,8 +9,7 @@ import Presentation
 
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "init",
-        abstract: "Sets up a new exchange: configuration, keys, directories.",
+        commandName: "init", abstract: "Sets up a new exchange: configuration, keys, directories.",
         discussion: """
             On an installed host, as root and without --state: asks a few questions (flags answer \
             them beforehand), writes /etc/bourse/bourse.toml with every key explained, and makes \
@@ -48,13 +47,11 @@ struct InitCommand: ParsableCommand {
     @Option(help: "CPU reserved for the engine; -1: none.") var cpu: Int?
     @Option(
         help: ArgumentHelp(
-            "Sets a key of bourse.toml to a TOML value. May be repeated.",
-            valueName: "key=value"))
+            "Sets a key of bourse.toml to a TOML value. May be repeated.", valueName: "key=value"))
     var set: [String] = []
     @Flag(
         help: ArgumentHelp(
-            "Makes a new seal key in place of a lost one; API keys sealed with that one are lost."
-        ))
+            "Makes a new seal key in place of a lost one; API keys sealed with that one are lost."))
     var newSealKey = false
     @Flag(
         help: ArgumentHelp(
@@ -117,8 +114,7 @@ struct InitCommand: ParsableCommand {
             + "install bourse-matchd, then run `boursectl init` again"
         return [""] + (hasJournal ? [] : [missing, ""]) + [
             "Start it:           systemctl enable --now bourse.target",
-            "Look at it:         boursectl status",
-            "Tune this host:     boursectl tune plan",
+            "Look at it:         boursectl status", "Tune this host:     boursectl tune plan",
             "A copy of the key for another host, to be kept apart from the journal:",
             "  systemd-creds decrypt --name=\(SealKeyFile.credential) "
                 + "\(SealKeyFile(settings).encrypted) FILE",

@@ -26,23 +26,17 @@ struct SealKeyFile {
 
     /// Reads it.
     func load() throws(CommandError) -> SealKey {
-        guard Directory.exists(path) || !Directory.exists(encrypted) else {
-            return try decrypted()
-        }
+        guard Directory.exists(path) || !Directory.exists(encrypted) else { return try decrypted() }
         do {
             return try SealKey.load(path)
-        } catch {
-            throw CommandError("\(error)", repair: "`boursectl init` makes a new one")
-        }
+        } catch { throw CommandError("\(error)", repair: "`boursectl init` makes a new one") }
     }
 
     /// Makes a new plain key.
     func create() throws(CommandError) {
         do {
             _ = try SealKey.create(path)
-        } catch {
-            throw CommandError("\(error)")
-        }
+        } catch { throw CommandError("\(error)") }
     }
 
     /// The key's 32 bytes, for another host of the exchange.
@@ -64,15 +58,12 @@ struct SealKeyFile {
         defer { for index in key.indices { key[index] = 0 } }
         // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
-        _ = try Self.run(
-            ["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
-        do {
+        _ = try Self.run(["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
+        try CommandError.wrapping { () throws(SystemError) in
             let file = try File(aside, .write)
             try file.setPermissions(0o600)
             try file.sync()
             try Directory.rename(aside, to: encrypted)
-        } catch {
-            throw CommandError(error)
         }
     }
 

@@ -26,9 +26,7 @@ struct SetupAnswers {
             let last = Host.processorCount - 1
             let answer = try Self.ask(
                 "CPU to reserve for the engine (0-\(last), -1: none)", "-1"
-            ) {
-                Int($0).map { -1...last ~= $0 } == true ? nil : "give a number from -1 to \(last)"
-            }
+            ) { Int($0).map { -1...last ~= $0 } == true ? nil : "give a number from -1 to \(last)" }
             all.cpu = Int(answer)
         }
         return all

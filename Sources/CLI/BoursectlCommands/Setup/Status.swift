@@ -41,8 +41,7 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
             showAbsence(settings, error, snapshots, out)
             throw ExitCode(error.code.rawValue)
         }
-        out.give(
-            json(settings, status, snapshots), text: text(settings, status, snapshots))
+        out.give(json(settings, status, snapshots), text: text(settings, status, snapshots))
     }
 
     private func showNagios(_ out: Output) throws {
@@ -75,8 +74,7 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
         out.give(
             [
                 "running": .bool(false), "state": .string(settings.state),
-                "problem": .string(failure.problem),
-                "snapshots": .array(snapshots.map(\.json)),
+                "problem": .string(failure.problem), "snapshots": .array(snapshots.map(\.json)),
             ],
             text: ["\(ink.bad("not running"))  \(failure.problem)"]
                 + (failure.repair.isEmpty ? [] : ["  " + failure.repair]) + facts.lines(ink))
@@ -117,8 +115,7 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
                 + "\(s.sessions) sessions")
         facts.add("rings", "commands \(fill(s.ingressFill)), log \(fill(s.logFill)) full")
         facts.add(
-            "disk",
-            "\(Readable.bytes(s.diskFree)) free, reserve \(Readable.bytes(s.diskReserve))")
+            "disk", "\(Readable.bytes(s.diskFree)) free, reserve \(Readable.bytes(s.diskReserve))")
         if s.isPeerInSync {
             facts.add(
                 "peer", "\(s.peer) in sync at record \(s.peerMatched), \(s.atRisk) records behind")

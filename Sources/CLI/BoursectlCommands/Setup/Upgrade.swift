@@ -68,8 +68,7 @@ struct UpgradeCommand: ParsableCommand {
             [
                 "upgraded": .bool(true), "last": .number(report.last),
                 "stateHash": .string(Readable.hex(report.stateHash)),
-            ],
-            text: ["The installed version is running, in the state the old one left."])
+            ], text: ["The installed version is running, in the state the old one left."])
     }
 
     private func announce(_ step: String) { Terminal.warn("boursectl: \(step)") }
@@ -79,8 +78,7 @@ struct UpgradeCommand: ParsableCommand {
         var text = [CChar](repeating: 0, count: 4_096)
         let count = unsafe readlink("/proc/\(process)/exe", &text, text.count)
         guard count > 0 else { return true }
-        let path = String(
-            decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let path = String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
         return path.hasSuffix(" (deleted)")
     }
 }

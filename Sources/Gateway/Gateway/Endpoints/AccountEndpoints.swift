@@ -19,8 +19,7 @@ extension Endpoint {
                 json.field("data", "Normal")
                 json.endObject()
             }
-        },
-        Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
+        }, Endpoint(.get, "/sapi/v1/account/apiRestrictions", .userData, 1, apiRestrictions),
     ]
 
     /// Has the rates of the account's tier; those for one instrument are in `account/commission`.
@@ -31,10 +30,8 @@ extension Endpoint {
         let omitZero = try call.parameters.flag("omitZeroBalances", default: false)
         let reply = AccountReply(
             account: view, permissions: call.caller?.permissions ?? [],
-            fees: replica.engine.fees(
-                account: call.account, instrument: InstrumentID(0)),
-            balances: replica.balances(call.account),
-            updatedTime: replica.engine.timestamp)
+            fees: replica.engine.fees(account: call.account, instrument: InstrumentID(0)),
+            balances: replica.balances(call.account), updatedTime: replica.engine.timestamp)
         call.reply(capacity: 1_024) { reply.write(to: &$0, omitZeroBalances: omitZero) }
     }
 
@@ -49,11 +46,7 @@ extension Endpoint {
         call.read(replica) {
             try $0.trades(account, units.view.id, order: order, range)
         } done: { trades in
-            call.reply(capacity: 16 + 320 * trades.count) { json in
-                json.beginArray()
-                for trade in trades { OwnTrade(trade).write(to: &json, units) }
-                json.endArray()
-            }
+            call.reply(trades, bytes: 320) { OwnTrade($1).write(to: &$0, units) }
         }
     }
 
@@ -61,8 +54,7 @@ extension Endpoint {
         throws(APIError)
     {
         let (replica, units) = try context.market(call)
-        let fees = replica.engine.fees(
-            account: call.account, instrument: units.view.id)
+        let fees = replica.engine.fees(account: call.account, instrument: units.view.id)
         call.reply { json in
             json.beginObject()
             json.field("symbol", units.view.symbol)
@@ -94,9 +86,7 @@ extension Endpoint {
     {
         let (replica, units) = try context.market(call)
         guard let view = replica.engine.account(call.account) else { throw .keyInvalid }
-        let most =
-            view.openOrdersMax == 0
-            ? replica.engine.limits.openOrders : view.openOrdersMax
+        let most = view.openOrdersMax == 0 ? replica.engine.limits.openOrders : view.openOrdersMax
         let orders = replica.engine.orderLimits(call.account, units.view.id)
         call.reply { json in
             ExchangeInfo.writeOwnFilters(

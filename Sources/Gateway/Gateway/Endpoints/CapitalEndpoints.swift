@@ -16,9 +16,7 @@ extension Endpoint {
             call.reply { json in
                 json.beginObject()
                 json.field("total", 0)
-                json.key("rows")
-                json.beginArray()
-                json.endArray()
+                json.field("rows", list: [])
                 json.endObject()
             }
         },
@@ -29,11 +27,7 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let all = replica.balances(call.account)
-        call.reply(capacity: 64 + 512 * all.count) { json in
-            json.beginArray()
-            for (asset, balance) in all { coin(asset, balance, to: &json) }
-            json.endArray()
-        }
+        call.reply(all, bytes: 512) { coin($1.0, $1.1, to: &$0) }
     }
 
     private static func coin(_ asset: AssetView, _ balance: Balance, to json: inout JSONWriter) {
@@ -62,18 +56,13 @@ extension Endpoint {
         let list =
             call.parameters["symbol"] == nil
             ? replica.allUnits : [try replica.units(try call.parameters.symbol())]
-        call.reply(capacity: 16 + 96 * list.count) { json in
-            json.beginArray()
-            for units in list {
-                let fees = replica.engine.fees(
-                    account: call.account, instrument: units.view.id)
-                json.beginObject()
-                json.field("symbol", units.view.symbol)
-                json.field("makerCommission", fees.maker)
-                json.field("takerCommission", fees.taker)
-                json.endObject()
-            }
-            json.endArray()
+        call.reply(list, bytes: 96) { json, units in
+            let fees = replica.engine.fees(account: call.account, instrument: units.view.id)
+            json.beginObject()
+            json.field("symbol", units.view.symbol)
+            json.field("makerCommission", fees.maker)
+            json.field("takerCommission", fees.taker)
+            json.endObject()
         }
     }
 }

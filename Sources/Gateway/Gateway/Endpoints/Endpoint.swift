@@ -48,19 +48,14 @@ struct Endpoint: Sendable {
         _ method: Method, _ path: String, _ security: Security,
         weight: @escaping @Sendable (Parameters) -> Int, _ handle: @escaping Handler
     ) {
-        self.method = method
-        self.path = path
-        self.security = security
-        self.weight = weight
-        self.handle = handle
+        (self.method, self.path, self.security) = (method, path, security)
+        (self.weight, self.handle) = (weight, handle)
     }
 
     init(
         _ method: Method, _ path: String, _ security: Security, _ weight: Int,
         _ handle: @escaping Handler
-    ) {
-        self.init(method, path, security, weight: { _ in weight }, handle)
-    }
+    ) { self.init(method, path, security, weight: { _ in weight }, handle) }
 
     /// All rows; each noun's file has its own.
     static let all: [Endpoint] =

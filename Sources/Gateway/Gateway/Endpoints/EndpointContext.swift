@@ -17,12 +17,6 @@ struct EndpointContext {
     var replica: GatewayReplica?
     private let ids = ClientIDs()
 
-    init(session: MatchdSession, limiter: RateLimiter, depthMax: Int) {
-        self.session = session
-        self.limiter = limiter
-        self.depthMax = depthMax
-    }
-
     /// The replica, once it has caught up with the log. Throws 503.
     func readyReplica() throws(APIError) -> GatewayReplica {
         guard let replica, replica.isCaughtUp else { throw .startingUp }

@@ -7,17 +7,14 @@ import Terms
 
 extension Endpoint {
     static let generalEndpoints: [Endpoint] = [
-        Endpoint(.get, "/api/v3/ping", .open, 1) { _, call in
-            call.reply { $0.empty() }
-        },
+        Endpoint(.get, "/api/v3/ping", .open, 1) { _, call in call.reply { $0.empty() } },
         Endpoint(.get, "/api/v3/time", .open, 1) { _, call in
             call.reply { json in
                 json.beginObject()
                 json.field("serverTime", call.now)
                 json.endObject()
             }
-        },
-        Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
+        }, Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
         Endpoint(.get, "/sapi/v1/system/status", .open, 1) { context, call in
             let isNormal = (context.replica?.isCaughtUp == true) && context.session.isOpen
             call.reply { json in
@@ -66,10 +63,7 @@ extension Endpoint {
     }
 
     @Sendable static func emptyList(_ context: EndpointContext, _ call: Call) {
-        call.reply { json in
-            json.beginArray()
-            json.endArray()
-        }
+        call.answer(json: Array("[]".utf8))
     }
 }
 

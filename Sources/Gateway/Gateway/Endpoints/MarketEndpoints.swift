@@ -18,15 +18,13 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/klines", .open, 2, klines),
         Endpoint(.get, "/api/v3/uiKlines", .open, 2, klines),
         Endpoint(.get, "/api/v3/ticker/price", .open, weight: { $0["symbol"] == nil ? 4 : 2 }) {
-            context, call throws(APIError) in
-            try tickers(context, call) { $0.priceTicker($1) }
+            context, call throws(APIError) in try tickers(context, call) { $0.priceTicker($1) }
         },
         Endpoint(.get, "/api/v3/ticker/bookTicker", .open, weight: { $0["symbol"] == nil ? 4 : 2 })
         { context, call throws(APIError) in
             let replica = try context.readyReplica()
             try tickers(context, call) { json, units in
-                json.bookTicker(
-                    replica.bookTop(units.view.id), units)
+                json.bookTicker(replica.bookTop(units.view.id), units)
             }
         },
         Endpoint(.get, "/api/v3/ticker/24hr", .open, weight: { $0["symbol"] == nil ? 80 : 2 }) {
@@ -36,8 +34,7 @@ extension Endpoint {
             try tickers(context, call) { json, units in
                 json.dayTicker(
                     replica.dayStatistics(units.view.id, now: call.now * 1_000_000),
-                    replica.bookTop(units.view.id), units,
-                    isMini: isMini)
+                    replica.bookTop(units.view.id), units, isMini: isMini)
             }
         },
     ]
@@ -59,8 +56,7 @@ extension Endpoint {
         let bids = replica.engine.bestLevels(id, .buy, limit)
         let asks = replica.engine.bestLevels(id, .sell, limit)
         call.reply(capacity: 128 + 32 * (bids.count + asks.count)) { json in
-            json.book(
-                updateID: replica.market.bookUpdateID(id), bids: bids, asks: asks, units)
+            json.book(updateID: replica.market.bookUpdateID(id), bids: bids, asks: asks, units)
         }
     }
 
@@ -88,11 +84,7 @@ extension Endpoint {
     }
 
     private static func write(_ trades: [MarketTrade], _ units: InstrumentUnits, _ call: Call) {
-        call.reply(capacity: 16 + 160 * trades.count) { json in
-            json.beginArray()
-            for trade in trades { json.trade(trade, units) }
-            json.endArray()
-        }
+        call.reply(trades, bytes: 160) { $0.trade($1, units) }
     }
 
     @Sendable private static func aggregateTrades(
@@ -115,11 +107,7 @@ extension Endpoint {
     private static func write(
         aggregates trades: [MarketTrade], _ units: InstrumentUnits, _ call: Call
     ) {
-        call.reply(capacity: 16 + 128 * trades.count) { json in
-            json.beginArray()
-            for trade in AggregateTrade.aggregate(trades) { json.aggregateTrade(trade, units) }
-            json.endArray()
-        }
+        call.reply(AggregateTrade.aggregate(trades), bytes: 128) { $0.aggregateTrade($1, units) }
     }
 
     @Sendable private static func klines(_ context: EndpointContext, _ call: Call) throws(APIError)
@@ -131,11 +119,7 @@ extension Endpoint {
         let candles = replica.market.candles(
             units.view.id, interval, from: try call.parameters.time(.startTime),
             to: try call.parameters.time(.endTime), now: call.now * 1_000_000, limit: limit)
-        call.reply(capacity: 16 + 200 * candles.count) { json in
-            json.beginArray()
-            for candle in candles { json.kline(candle, interval, units) }
-            json.endArray()
-        }
+        call.reply(candles, bytes: 200) { $0.kline($1, interval, units) }
     }
 
     /// One ticker for `symbol`, else a list: of `symbols`, or of all.
@@ -154,11 +138,7 @@ extension Endpoint {
         } else {
             list = replica.allUnits
         }
-        call.reply(capacity: 64 + 512 * list.count) { json in
-            json.beginArray()
-            for units in list { write(&json, units) }
-            json.endArray()
-        }
+        call.reply(list, bytes: 512, write)
     }
 
     private static func isMini(_ call: Call) throws(APIError) -> Bool {

@@ -67,8 +67,7 @@ extension Endpoint {
         guard try call.parameters.flag("computeCommissionRates", default: false) else {
             return call.reply { $0.empty() }
         }
-        let fees = replica.engine.fees(
-            account: call.account, instrument: units.view.id)
+        let fees = replica.engine.fees(account: call.account, instrument: units.view.id)
         call.reply { json in
             json.beginObject()
             for key: StaticString in ["standardCommissionForOrder", "taxCommissionForOrder"] {
@@ -172,9 +171,7 @@ extension Endpoint {
             do throws(APIError) {
                 let reply = try replaced(try result.get(), command, order, units)
                 call.reply(status: reply.status) { reply.write(to: &$0) }
-            } catch {
-                call.fail(error)
-            }
+            } catch { call.fail(error) }
         }
     }
 
@@ -186,15 +183,12 @@ extension Endpoint {
     ) throws(APIError) -> CancelReplaceReply {
         var canceledOrder: [UInt8]?
         for case .orderEnded(let view, .replaced) in applied.events {
-            canceledOrder = canceled(
-                applied, view.order, units, clOrdID: command.cancel.cancelID)
+            canceledOrder = canceled(applied, view.order, units, clOrdID: command.cancel.cancelID)
         }
         let place: Result<[UInt8], APIError>
         do throws(APIError) {
             place = .success(try newOrder(applied, order, units))
-        } catch {
-            place = .failure(error)
-        }
+        } catch { place = .failure(error) }
         if let canceledOrder {
             return CancelReplaceReply(cancel: .success(canceledOrder), newOrder: place)
         }
@@ -285,14 +279,10 @@ extension Endpoint {
                 views.append(order)
             }
         }
-        call.reply(capacity: 16 + 560 * views.count) { json in
-            json.beginArray()
-            for view in views {
-                if let units = InstrumentUnits(view.instrument, in: replica.engine) {
-                    json.order(view, units)
-                }
+        call.reply(views, bytes: 560) { json, view in
+            if let units = InstrumentUnits(view.instrument, in: replica.engine) {
+                json.order(view, units)
             }
-            json.endArray()
         }
     }
 
@@ -306,11 +296,7 @@ extension Endpoint {
         call.read(replica) {
             try $0.orders(account, units.view.id, range)
         } done: { records in
-            call.reply(capacity: 16 + 560 * records.count) { json in
-                json.beginArray()
-                for record in records { json.order(record.order, units) }
-                json.endArray()
-            }
+            call.reply(records, bytes: 560) { $0.order($1.order, units) }
         }
     }
 }
@@ -328,8 +314,6 @@ extension Call {
     ) {
         do throws(APIError) {
             answer(json: try write(try result.get()))
-        } catch {
-            fail(error)
-        }
+        } catch { fail(error) }
     }
 }

@@ -28,10 +28,7 @@ struct Reply {
         retryAfterSeconds = error.retryAfterSeconds
     }
 
-    init(status: Int, body: [UInt8]) {
-        self.status = status
-        self.body = body
-    }
+    init(status: Int, body: [UInt8]) { (self.status, self.body) = (status, body) }
 }
 
 /// A routed request: its parameters, its caller, and where its reply goes. Answered once.
@@ -64,11 +61,8 @@ final class Call {
         parameters: Parameters, now: Int64, caller: AuthenticatedCaller?, deadline: Int64,
         finish: @escaping (Reply) -> Void
     ) {
-        self.parameters = parameters
-        self.now = now
-        self.caller = caller
-        self.deadline = deadline
-        self.finish = finish
+        (self.parameters, self.now, self.caller) = (parameters, now, caller)
+        (self.deadline, self.finish) = (deadline, finish)
     }
 
     /// The account that calls. Only for endpoints that are signed.
@@ -82,6 +76,17 @@ final class Call {
         var json = JSONWriter(capacity: capacity)
         write(&json)
         answer(Reply(status: status, body: json.bytes))
+    }
+
+    /// Answers with an array of `values`, each about so many bytes.
+    func reply<Value>(
+        _ values: [Value], bytes: Int, _ write: (inout JSONWriter, Value) -> Void
+    ) {
+        reply(capacity: 64 + bytes * values.count) { json in
+            json.beginArray()
+            for value in values { write(&json, value) }
+            json.endArray()
+        }
     }
 
     /// Answers with an error.

@@ -18,9 +18,7 @@ final class ClientMemory {
 
     /// `clock` returns milliseconds and never goes back.
     init(bytesMax: Int, log: Logger, clock: @escaping () -> Int64) {
-        self.bytesMax = bytesMax
-        self.log = log
-        self.clock = clock
+        (self.bytesMax, self.log, self.clock) = (bytesMax, log, clock)
     }
 
     /// Whether a client that takes nothing gets no more.

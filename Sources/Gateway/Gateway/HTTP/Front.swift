@@ -25,18 +25,14 @@ final class Front {
     private let keyRing: KeyRing
     private var context: EndpointContext
 
-    init(
-        eventLoop: any EventLoop, options: GatewayOptions, session: MatchdSession, log: Logger
-    ) {
-        self.eventLoop = eventLoop
-        self.options = options
+    init(eventLoop: any EventLoop, options: GatewayOptions, session: MatchdSession, log: Logger) {
+        (self.eventLoop, self.options) = (eventLoop, options)
         limiter = RateLimiter(limits: options.rateLimits)
         memory = ClientMemory(
             bytesMax: options.clientBytesMax, log: log, clock: Clock.monotonicMillis)
         streams = StreamHub(options: options, memory: memory)
         keyRing = KeyRing(file: options.sealKeyFile, log: log)
-        context = EndpointContext(
-            session: session, limiter: limiter, depthMax: options.depthMax)
+        context = EndpointContext(session: session, limiter: limiter, depthMax: options.depthMax)
     }
 
     /// Answers requests from this replica, once it has caught up.
@@ -61,9 +57,7 @@ final class Front {
         }
         do throws(APIError) {
             try endpoint.handle(context, call)
-        } catch {
-            call.fail(error)
-        }
+        } catch { call.fail(error) }
     }
 
     private func find(_ request: Call.Request) throws(APIError) -> Endpoint {
@@ -95,8 +89,7 @@ final class Front {
         // orders, the answers to which are short.
         if memory.isFull, endpoint.security != .trade { throw .overloaded }
         guard let needed = endpoint.security.permission else {
-            return Call(
-                parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)
+            return Call(parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)
         }
         let (caller, deadline) = try authenticate(request, parameters, needed, now: now)
         // A little later the client gets a time-out, whatever its window.

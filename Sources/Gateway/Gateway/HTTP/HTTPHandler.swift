@@ -44,12 +44,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     init(
         front: Front, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
-    ) {
-        self.front = front
-        self.address = address
-        self.http = http
-        self.buffer = buffer
-    }
+    ) { (self.front, self.address, self.http, self.buffer) = (front, address, http, buffer) }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         // Nothing holds reads back any longer.
@@ -236,17 +231,14 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if isReadDue { context.read() }
         context.eventLoop.assumeIsolated().scheduleTask(
             in: .milliseconds(front.options.lingerMilliseconds)
-        ) {
-            context.close(promise: nil)
-        }
+        ) { context.close(promise: nil) }
     }
 
     // MARK: WebSocket
 
     /// Accepts the WebSocket and changes the handlers, or refuses an invalid request.
     private func upgrade(
-        _ head: HTTPRequestHead, _ context: ChannelHandlerContext,
-        refuse: @escaping (Reply) -> Void
+        _ head: HTTPRequestHead, _ context: ChannelHandlerContext, refuse: @escaping (Reply) -> Void
     ) {
         let upgrade = WebSocketUpgrade(front.streams, front.eventLoop)
         upgrade.headers(head, context.channel).assumeIsolated().whenComplete { [self] result in

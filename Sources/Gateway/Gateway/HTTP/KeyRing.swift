@@ -19,10 +19,7 @@ final class KeyRing {
     private static var openedMax: Int { 16_384 }
 
     /// A ring whose seal key is in `file`; it is read when it is first needed.
-    init(file: String, log: Logger) {
-        self.file = file
-        self.log = log
-    }
+    init(file: String, log: Logger) { (self.file, self.log) = (file, log) }
 
     /// Whether `payload` was signed by the owner of `key`. Throws 500 when the secret can't be
     /// opened.
@@ -49,9 +46,7 @@ final class KeyRing {
         let seal = try loadSealKey()
         guard let secret = seal.open(key.sealedSecret, context: Array(key.keyID.description.utf8))
         else {
-            note(
-                "a secret in the log was sealed with another key than \(file): restore it"
-            )
+            note("a secret in the log was sealed with another key than \(file): restore it")
             throw .internalFault
         }
         if opened.count >= Self.openedMax { opened.removeAll() }

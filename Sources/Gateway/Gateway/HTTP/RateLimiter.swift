@@ -21,8 +21,7 @@ final class RateLimiter {
     private static var banMilliseconds: Int64 { 120_000 }
 
     init(limits: RateLimits, entriesMax: Int = 100_000) {
-        self.limits = limits
-        self.entriesMax = entriesMax
+        (self.limits, self.entriesMax) = (limits, entriesMax)
     }
 
     /// Adds weight. Throws -1003 with 429 above the limit, and with 418 for an address that

@@ -23,10 +23,7 @@ final class FrameDispatcher {
         session: MatchdSession, front: Front, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History
     ) {
-        self.session = session
-        self.front = front
-        self.log = log
-        self.openHistory = openHistory
+        (self.session, self.front, self.log, self.openHistory) = (session, front, log, openHistory)
     }
 
     /// Takes a frame.
@@ -62,9 +59,7 @@ final class FrameDispatcher {
         let history: History
         do throws(HistoryError) {
             history = try openHistory(welcome.journalHigh, welcome.journalLow)
-        } catch {
-            throw .fatal(error.description)
-        }
+        } catch { throw .fatal(error.description) }
         guard history.openedAt <= welcome.released else {
             throw .fatal(
                 """

@@ -40,9 +40,7 @@ final class GatewayReplica {
         market = MarketData(sequence: history.openedAt)
         feed = HistoryFeed(history)
         isMarketReady = history.openedAt == 0
-        self.history = history
-        self.eventLoop = eventLoop
-        self.log = log
+        (self.history, self.eventLoop, self.log) = (history, eventLoop, log)
     }
 
     /// The engine, to read.
@@ -112,9 +110,7 @@ final class GatewayReplica {
                 }
                 for minute in past.0 { market.restore(minute, instrument) }
                 for trade in past.1 { market.restore(recent: trade) }
-            } catch {
-                log.error("recent trades could not be read from history: \(error)")
-            }
+            } catch { log.error("recent trades could not be read from history: \(error)") }
         }
     }
 
@@ -168,8 +164,7 @@ final class GatewayReplica {
     ) -> OrderView? {
         let view =
             reference.order.number != 0
-            ? engine.order(reference.order)
-            : engine.order(account, clOrdID: reference.clOrdID)
+            ? engine.order(reference.order) : engine.order(account, clOrdID: reference.clOrdID)
         guard let view, view.account == account, view.instrument == instrument,
             reference.names(view)
         else { return nil }

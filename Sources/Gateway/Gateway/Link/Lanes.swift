@@ -97,9 +97,7 @@ struct Lanes {
             attempt: UInt64(lane) << 32)
     }
 
-    mutating func disconnected() {
-        for lane in sessions.indices { sessions[lane].disconnected() }
-    }
+    mutating func disconnected() { for lane in sessions.indices { sessions[lane].disconnected() } }
 
     /// Takes an acknowledgement; returns what it resolves.
     mutating func acked(_ ack: LinkAck, _ out: inout LinkEncoder) -> [Resolved] {

@@ -28,12 +28,8 @@ final class LinkConnector {
         socket: String, session: MatchdSession, dispatcher: FrameDispatcher,
         eventLoop: any EventLoop, log: Logger, fail: @escaping (String) -> Void
     ) {
-        self.socket = socket
-        self.session = session
-        self.dispatcher = dispatcher
-        self.eventLoop = eventLoop
-        self.log = log
-        self.fail = fail
+        (self.socket, self.session, self.dispatcher) = (socket, session, dispatcher)
+        (self.eventLoop, self.log, self.fail) = (eventLoop, log, fail)
     }
 
     /// Starts to connect.
@@ -49,14 +45,12 @@ final class LinkConnector {
         guard !isStopped else { return }
         let handler = LinkHandler(session: session, dispatcher: dispatcher)
         let bound = NIOLoopBound(handler, eventLoop: eventLoop)
-        let attempt = ClientBootstrap(group: eventLoop)
-            .connectTimeout(.seconds(2))
+        let attempt = ClientBootstrap(group: eventLoop).connectTimeout(.seconds(2))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(bound.value)
                 }
-            }
-            .connect(unixDomainSocketPath: socket)
+            }.connect(unixDomainSocketPath: socket)
         attempt.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure(let error):

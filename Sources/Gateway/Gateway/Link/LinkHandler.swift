@@ -19,8 +19,7 @@ final class LinkHandler: ChannelInboundHandler {
     private(set) var error: MatchdSessionError?
 
     init(session: MatchdSession, dispatcher: FrameDispatcher) {
-        self.session = session
-        self.dispatcher = dispatcher
+        (self.session, self.dispatcher) = (session, dispatcher)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -58,9 +57,7 @@ final class LinkHandler: ChannelInboundHandler {
             }
         } catch let error as MatchdSessionError {
             stop(error, context)
-        } catch {
-            stop(.reconnect("\(error)"), context)
-        }
+        } catch { stop(.reconnect("\(error)"), context) }
         session.flush()
     }
 

@@ -32,8 +32,7 @@ package final class MatchdSession {
 
     /// A session of a writer's name, with at most `capacity` commands in flight.
     package init(name: Text40, capacity: Int, log: Logger) {
-        self.name = name
-        self.log = log
+        (self.name, self.log) = (name, log)
         pending = PendingCommands(name: name, capacity: capacity)
     }
 

@@ -89,9 +89,7 @@ package struct PendingCommands {
     /// Maximum number of events kept for answers that wait, about 80 MB.
     static var eventsMax: Int { 262_144 }
 
-    init(name: Text40, capacity: Int) {
-        lanes = Lanes(name: name, capacity: capacity)
-    }
+    init(name: Text40, capacity: Int) { lanes = Lanes(name: name, capacity: capacity) }
 
     /// Whether commands for any instrument can be sent now.
     var isOpen: Bool { lanes.isOpen }
@@ -173,9 +171,7 @@ package struct PendingCommands {
             waiting[ticket] = nil
             answers.append(Answer(done: client.done, result: .failure(.timeout)))
         }
-        for client in following where client.until <= now {
-            answers.append(client.answerNow)
-        }
+        for client in following where client.until <= now { answers.append(client.answerNow) }
         following.removeAll { $0.until <= now }
         nextExpiry = min(
             waiting.values.reduce(.max) { min($0, $1.until) },

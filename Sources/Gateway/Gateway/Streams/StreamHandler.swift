@@ -34,8 +34,7 @@ final class StreamHandler: ChannelInboundHandler {
     private static var closeMilliseconds: Int64 { 5_000 }
 
     init(hub: StreamHub, path: StreamPath, buffer: ClientBuffer) {
-        self.hub = hub
-        self.buffer = buffer
+        (self.hub, self.buffer) = (hub, buffer)
         isCombined = path.isCombined
         let now = Clock.monotonicMillis()
         (began, lastPing, lastPong) = (now, now, now)
@@ -96,9 +95,7 @@ final class StreamHandler: ChannelInboundHandler {
             case .getCombined: command.write(flag: isCombined, to: &json)
             case .subscribe, .unsubscribe, .setCombined: command.writeDone(to: &json)
             }
-        } catch {
-            error.write(to: &json)
-        }
+        } catch { error.write(to: &json) }
         write(ByteBuffer(bytes: json.bytes))
     }
 

@@ -22,8 +22,7 @@ final class StreamHub {
     var nameCount = 0
 
     init(options: GatewayOptions, memory: ClientMemory) {
-        self.options = options
-        self.memory = memory
+        (self.options, self.memory) = (options, memory)
     }
 
     /// A WebSocket was opened.
@@ -45,14 +44,10 @@ final class StreamHub {
     }
 
     /// Closes all WebSockets.
-    func closeAll() {
-        for handler in handlers.values { handler.close(.goingAway) }
-    }
+    func closeAll() { for handler in handlers.values { handler.close(.goingAway) } }
 
     /// Sends pings, closes silent or old WebSockets. `now` in ms of a monotonic clock.
-    func beat(now: Int64) {
-        for handler in handlers.values { handler.beat(now: now) }
-    }
+    func beat(now: Int64) { for handler in handlers.values { handler.beat(now: now) } }
 
     /// Sends a message to all listeners of `name`.
     private func send(_ name: StreamName, _ write: (inout JSONWriter) -> Void) {
@@ -113,8 +108,7 @@ final class StreamHub {
         var start = trades.startIndex
         while start < trades.endIndex {
             let instrument = trades[start].instrument
-            let end =
-                trades[start...].firstIndex { $0.instrument != instrument } ?? trades.endIndex
+            let end = trades[start...].firstIndex { $0.instrument != instrument } ?? trades.endIndex
             defer { start = end }
             guard let units = InstrumentUnits(instrument, in: replica.engine) else { continue }
             let name = StreamName(symbol: units.view.symbol, kind: .aggregateTrade)
@@ -138,8 +132,7 @@ final class StreamHub {
                 $0.depthUpdate(update, units)
             }
             for levels in [5, 10, 20] {
-                let name = StreamName(
-                    symbol: symbol, kind: .partialDepth(levels: levels, cadence))
+                let name = StreamName(symbol: symbol, kind: .partialDepth(levels: levels, cadence))
                 guard isHeard(name) else { continue }
                 let bids = engine.bestLevels(update.instrument, .buy, levels)
                 let asks = engine.bestLevels(update.instrument, .sell, levels)

@@ -66,9 +66,7 @@ struct WebSocketUpgrade {
     }
 
     /// The headers that accept; the future fails when the handshake is not valid.
-    func headers(
-        _ head: HTTPRequestHead, _ channel: any Channel
-    ) -> EventLoopFuture<HTTPHeaders> {
+    func headers(_ head: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
         upgrader.buildUpgradeResponse(
             channel: channel, upgradeRequest: head,
             initialResponseHeaders: ["connection": "upgrade", "upgrade": "websocket"])
@@ -77,9 +75,7 @@ struct WebSocketUpgrade {
     /// Adds the WebSocket's handlers after all others.
     func addHandlers(
         _ head: HTTPRequestHead, _ context: ChannelHandlerContext
-    ) -> EventLoopFuture<Void> {
-        upgrader.upgrade(context: context, upgradeRequest: head)
-    }
+    ) -> EventLoopFuture<Void> { upgrader.upgrade(context: context, upgradeRequest: head) }
 
     private static func addStreams(
         _ pipeline: ChannelPipeline.SynchronousOperations, _ path: StreamPath, _ hub: StreamHub

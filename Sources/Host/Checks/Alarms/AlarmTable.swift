@@ -14,14 +14,6 @@ public struct CheckEntry: Hashable, Sendable {
     /// How often it has turned into a warning or a critical state.
     public var failures: UInt64
 
-    /// An entry of these.
-    public init(finding: Finding, since: Int64, seen: Int64, failures: UInt64) {
-        self.finding = finding
-        self.since = since
-        self.seen = seen
-        self.failures = failures
-    }
-
     /// As the agent reports it.
     public func reported(_ plan: HostPlan) -> ReportedCheck {
         let kind = finding.kind
@@ -189,9 +181,7 @@ public struct AlarmTable: Sendable {
         sample(finding, time)
     }
 
-    private mutating func event(
-        _ finding: Finding, isRaised: Bool, _ time: Int64
-    ) -> AlarmEvent {
+    private mutating func event(_ finding: Finding, isRaised: Bool, _ time: Int64) -> AlarmEvent {
         sequence += 1
         return AlarmEvent(
             sequence: sequence, time: time, isRaised: isRaised, name: finding.name,

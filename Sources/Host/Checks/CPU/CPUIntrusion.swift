@@ -36,8 +36,7 @@ public struct CPUIntrusion: Hashable, Sendable {
                 all.append(
                     CPUIntrusion(
                         name: path == InterruptTable.interrupts
-                            ? row.title : "softirq \(row.label)",
-                        count: grown))
+                            ? row.title : "softirq \(row.label)", count: grown))
             }
         }
         if let before = old.cpuTimes(wanted)[cpu]?.steal,

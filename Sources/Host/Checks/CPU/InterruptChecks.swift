@@ -24,8 +24,7 @@ extension CheckKind {
 extension CheckGroup {
     /// Interrupts on hot CPUs since the last round.
     static let interrupts = CheckGroup(
-        "cpu.interrupts", seconds: 1,
-        kinds: [.irqIntrusion, .softirqIntrusion, .kernelInterrupts],
+        "cpu.interrupts", seconds: 1, kinds: [.irqIntrusion, .softirqIntrusion, .kernelInterrupts],
         sources: [InterruptTable.interrupts, InterruptTable.softirqs, Observation.onlinePath]
     ) { input in
         let hot = input.plan.hotCPUs
@@ -95,8 +94,7 @@ extension CheckInput {
             fix: .advice([
                 "move the interrupts and RPS masks behind it off CPU \(cpu): "
                     + "see cpu.irq-affinity and nic.rps"
-            ]),
-            from: change.old?.sum(on: cpu) { Self.softRows.contains($0.label) },
+            ]), from: change.old?.sum(on: cpu) { Self.softRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.softRows.contains($0.label) },
             { "CPU \(cpu) ran \(some($0, "softirq")) of network and disks a second" })
     }
@@ -107,8 +105,7 @@ extension CheckInput {
             fix: .advice([
                 "nohz_full=\(plan.hotCPUs) on the kernel's command line, for ticks",
                 "perf trace -C \(cpu) -e 'irq_vectors:*', to see the callers",
-            ]),
-            from: change.old?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
+            ]), from: change.old?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
             to: change.new?.sum(on: cpu) { Self.kernelRows.contains($0.label) },
             { "CPU \(cpu) took \(some($0, "kernel interrupt")) a second" })
     }
@@ -149,8 +146,7 @@ extension CheckInput {
             return unknown(.irqBalance, source: "systemd", "systemd does not report irqbalance")
         }
         guard unit.active == "active" else {
-            return Finding(
-                .irqBalance, "", .ok, "irqbalance is \(unit.active)", source: "systemd")
+            return Finding(.irqBalance, "", .ok, "irqbalance is \(unit.active)", source: "systemd")
         }
         // Without a list of its own it leaves isolated CPUs alone.
         let path = "/etc/default/irqbalance"

@@ -94,8 +94,7 @@ extension CheckInput {
         }
         return share(
             of: others, .sibling, "cpu\(cpu)", per: 100, { $0.busy },
-            fix: .advice(
-                others.numbers.map { "echo 0 > /sys/devices/system/cpu/cpu\($0)/online" })
+            fix: .advice(others.numbers.map { "echo 0 > /sys/devices/system/cpu/cpu\($0)/online" })
         ) { "CPU \(others), on the core of CPU \(cpu), is busy \($0) % of the time" }
     }
 

@@ -29,8 +29,7 @@ extension CheckKind {
         709, "gear.feeds", unit: "feeds",
         why: "If all supplies share one feed, its breaker takes the host down.")
     static let deviceSensor = CheckKind(
-        707, "gear.sensor",
-        why: "A failed sensor detects no heat, no water and no open door.")
+        707, "gear.sensor", why: "A failed sensor detects no heat, no water and no open door.")
 }
 
 extension CheckGroup {
@@ -39,10 +38,8 @@ extension CheckGroup {
         "gear", seconds: 10,
         kinds: [
             .deviceAnswers, .deviceBattery, .deviceSource, .deviceAlarms, .devicePort,
-            .devicePortErrors,
-            .deviceSensor, .deviceOutlet, .deviceFeeds,
-        ],
-        sources: ["{targets}/", "{readings}/*", ClockReading.path]
+            .devicePortErrors, .deviceSensor, .deviceOutlet, .deviceFeeds,
+        ], sources: ["{targets}/", "{readings}/*", ClockReading.path]
     ) { input in
         guard let devices = input.plan.devices else { return [] }
         let declared = (input.now.names(devices.targets) ?? [])
@@ -98,8 +95,7 @@ extension CheckInput {
                 [
                     finding(
                         .deviceAlarms, name, value: count,
-                        "\(name) reports \(some(count, "alarm"))",
-                        source: reading.path,
+                        "\(name) reports \(some(count, "alarm"))", source: reading.path,
                         fix: .advice(["check its panel, or upsAlarmTable"]))
                 ]
             } ?? [])
@@ -118,8 +114,7 @@ extension CheckInput {
         return Finding(
             .deviceBattery, name, state, "the battery of \(name) is \(word)\(charge)",
             source: reading.path,
-            fix: state == .critical
-                ? .advice(["replace the battery, or restore the mains"]) : nil)
+            fix: state == .critical ? .advice(["replace the battery, or restore the mains"]) : nil)
     }
 
     private func source(_ name: String, _ reading: DeviceReading) -> Finding {
@@ -165,8 +160,7 @@ extension CheckInput {
                 Finding(
                     .devicePort, subject, state,
                     "port \(title) of \(name) is "
-                        + (isUp ? "up" : isWanted ? "down" : "switched off"),
-                    source: reading.path,
+                        + (isUp ? "up" : isWanted ? "down" : "switched off"), source: reading.path,
                     fix: isUp ? nil : .advice(["check the cable and the port's settings"])),
                 rate(
                     .devicePortErrors, subject, over: 60, source: reading.path,

@@ -15,8 +15,7 @@ extension CheckKind {
         why: "Without power-loss protection what a disk has cached is lost with the power.")
     static let scheduler = CheckKind(
         304, "disk.scheduler",
-        why: "A scheduler delays requests to sort them: a loss on a disk without heads."
-    )
+        why: "A scheduler delays requests to sort them: a loss on a disk without heads.")
     static let space = CheckKind(
         305, "disk.space", unit: "percent", warning: 80, critical: 90,
         why: "A full disk stops the journal, and with it the exchange.")
@@ -101,8 +100,7 @@ extension CheckInput {
         let source = DiskStatistics.path
         switch (
             growth(from: old?.count, to: new?.count), growth(from: old?.millis, to: new?.millis)
-        )
-        {
+        ) {
         case (.by(let done), .by(let spent)):
             let micros = DiskStatistics.Requests.averageMicros(millis: spent, count: done)
             return finding(
@@ -116,8 +114,7 @@ extension CheckInput {
         case (.unreadable, _), (_, .unreadable):
             return unknown(
                 kind, disk, source: source, "\(source) has no \(word) counters of \(disk)")
-        default:
-            return unknown(kind, disk, source: source, "\(source) was read once: no rate yet")
+        default: return unknown(kind, disk, source: source, "\(source) was read once: no rate yet")
         }
     }
 
@@ -229,9 +226,7 @@ extension CheckInput {
     private func broken(_ name: String, _ text: String) -> Finding {
         Finding(
             .array, name, .critical, text, source: ArrayReading.path,
-            fix: .advice([
-                "mdadm --detail /dev/\(name)", "mdadm /dev/\(name) --add /dev/DISK",
-            ]))
+            fix: .advice(["mdadm --detail /dev/\(name)", "mdadm /dev/\(name) --add /dev/DISK"]))
     }
 
     fileprivate var fileSystemErrors: [Finding] {
@@ -262,12 +257,10 @@ extension CheckInput {
         case .by(let count):
             return finding(
                 .requestErrors, disk, value: count,
-                "\(some(count, "request")) to \(disk) failed since the last round",
-                source: source,
+                "\(some(count, "request")) to \(disk) failed since the last round", source: source,
                 fix: .advice([
                     "dmesg | grep \(disk)", "boursectl switchover, then replace the disk",
-                ])
-            )
+                ]))
         }
     }
 
@@ -306,8 +299,7 @@ extension CheckInput {
         let isRight = name == "none" || turns == 1 && name == "mq-deadline"
         let wanted = turns == 1 ? "mq-deadline" : "none"
         return verdict(
-            .scheduler, disk, isRight: isRight,
-            "\(disk) uses the scheduler \(name)",
+            .scheduler, disk, isRight: isRight, "\(disk) uses the scheduler \(name)",
             source: "\(folder)/scheduler",
             fix: .advice([
                 "echo \(wanted) > \(folder)/scheduler",
@@ -323,8 +315,7 @@ extension CheckInput {
             return unknown(
                 kind, source: source,
                 now.text(source) == nil
-                    ? "\(source) is missing: psi=1 on the kernel's command line enables it" : nil
-            )
+                    ? "\(source) is missing: psi=1 on the kernel's command line enables it" : nil)
         }
         return finding(
             kind, value: value,

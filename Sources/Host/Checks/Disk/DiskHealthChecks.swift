@@ -19,8 +19,7 @@ extension CheckKind {
         325, "disk.temperature", unit: "degrees-celsius", warning: 65, critical: 75,
         why: "A hot disk slows itself down, then fails early.")
     static let smart = CheckKind(
-        331, "disk.smart",
-        why: "By its own attributes the disk is failing, or is about to.")
+        331, "disk.smart", why: "By its own attributes the disk is failing, or is about to.")
     static let sectors = CheckKind(
         332, "disk.sectors", unit: "sectors", warning: 1, critical: 10,
         why: "Reallocated or unreadable sectors are the first sign of a failing disk.")
@@ -68,8 +67,7 @@ private struct NVMeCheck {
             value(.wear, health.percentUsed) { "\(disk) has used \($0) % of its life" },
             value(.mediaErrors, health.mediaErrors) {
                 "\(disk) has had \(some($0, "media error"))"
-            },
-            temperature,
+            }, temperature,
         ]
     }
 
@@ -101,9 +99,7 @@ private struct NVMeCheck {
 
     /// Compared with the disk's own threshold as well.
     private var spare: Finding {
-        guard let spare = health.spare else {
-            return input.unknown(.spare, disk, source: source)
-        }
+        guard let spare = health.spare else { return input.unknown(.spare, disk, source: source) }
         let own = health.spareMin ?? 0
         var finding = value(.spare, spare) {
             "\(disk) has \($0) % of its spare blocks left, its maker's limit is \(own) %"

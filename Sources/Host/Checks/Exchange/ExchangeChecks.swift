@@ -39,8 +39,7 @@ extension CheckKind {
         623, "exchange.standby-lag", unit: "milliseconds", warning: 100, critical: 2_000,
         why: "An acknowledgement waits for the standby, and after two seconds goes without it.")
     static let hashes = CheckKind(
-        624, "exchange.hashes",
-        why: "Replicas with different results cannot both be right.")
+        624, "exchange.hashes", why: "Replicas with different results cannot both be right.")
     static let atRisk = CheckKind(
         625, "exchange.at-risk", unit: "records", warning: 1, critical: 1_000_000,
         why: "What only this host has is lost with it, unless its disk survives.")
@@ -51,8 +50,7 @@ extension CheckKind {
         632, "wallet.node", unit: "blocks", warning: 6, critical: 20,
         why: "A node that sees no new blocks is cut off, or follows an abandoned chain.")
     static let reconciliation = CheckKind(
-        633, "wallet.reconciliation",
-        why: "The wallet holds less than customers are owed.")
+        633, "wallet.reconciliation", why: "The wallet holds less than customers are owed.")
 }
 
 extension CheckGroup {
@@ -120,8 +118,7 @@ private struct ExchangeCheck {
                 { "the ring of commands is \($0) ‰ full" }),
             value(
                 .logFill, .logFillPerMille, ["see disk.write-latency and disk.flush-latency"],
-                { "the ring of records is \($0) ‰ full" }),
-            reserve, connections, gate, clock,
+                { "the ring of records is \($0) ‰ full" }), reserve, connections, gate, clock,
             value(
                 .poisoned, .poisoned,
                 [
@@ -136,12 +133,9 @@ private struct ExchangeCheck {
         _ text: (Int64) -> String
     ) -> Finding {
         guard let value = reading.count(key).map({ $0 / divisor }) else {
-            return input.unknown(
-                kind, source: source,
-                "\(source) has no valid \(key.rawValue)")
+            return input.unknown(kind, source: source, "\(source) has no valid \(key.rawValue)")
         }
-        return input.finding(
-            kind, value: value, text(value), source: source, fix: .advice(advice))
+        return input.finding(kind, value: value, text(value), source: source, fix: .advice(advice))
     }
 
     private var reserve: Finding {
@@ -203,8 +197,7 @@ private struct ExchangeCheck {
         let waiting = max(durable - released, 0)
         let old = input.before?.exchange
         let isStuck =
-            waiting > 0 && old?.count(.released) == released
-            && old?.count(.durable) ?? 0 > released
+            waiting > 0 && old?.count(.released) == released && old?.count(.durable) ?? 0 > released
         return Finding(
             .gateWait, "", isStuck ? .critical : .ok, value: waiting,
             isStuck
@@ -224,8 +217,7 @@ private struct ExchangeCheck {
             .atRisk, value: isInSync ? 0 : max(records, 1),
             isInSync
                 ? "the standby has everything that was acknowledged"
-                : "only this host has what was acknowledged since the standby left",
-            source: source,
+                : "only this host has what was acknowledged since the standby left", source: source,
             fix: .advice([
                 "boursectl status", "bring the standby back: its host, its link, its log",
             ]))
@@ -239,15 +231,13 @@ private struct ExchangeCheck {
             all = [
                 value(
                     .standbyRecords, .standbyLagRecords, look,
-                    { "the standby lacks \(some($0, "record"))" }
-                ),
+                    { "the standby lacks \(some($0, "record"))" }),
                 value(
                     .standbyBytes, .standbyLagBytes, look,
                     { "the standby lacks \(some($0, "byte"))" }),
                 value(
                     .standbyTime, .standbyLagNanos, by: 1_000_000, look,
-                    { "the standby is \($0) ms behind" }),
-                atRisk,
+                    { "the standby is \($0) ms behind" }), atRisk,
             ]
         }
         guard reading[.hashesEqual] != nil else { return all }
@@ -280,8 +270,7 @@ extension CheckInput {
                     verdict(
                         .reconciliation, name, isRight: isBalanced, wrong: .critical,
                         "the wallet holds \(isBalanced ? "all" : "less") \(name) "
-                            + "\(isBalanced ? "that" : "than") customers are owed",
-                        source: source,
+                            + "\(isBalanced ? "that" : "than") customers are owed", source: source,
                         fix: .advice([
                             "boursectl wallet reconcile \(name)",
                             "withdrawals of \(name) stay stopped until it is explained",
@@ -291,9 +280,7 @@ extension CheckInput {
         }
     }
 
-    private func chain(
-        _ name: String, interval: Int64, behind: Int64, age: Int64
-    ) -> [Finding] {
+    private func chain(_ name: String, interval: Int64, behind: Int64, age: Int64) -> [Finding] {
         let source = WalletReading.path
         return [
             finding(

@@ -5,8 +5,7 @@ import HelperAPI
 
 extension CheckKind {
     static let unitState = CheckKind(
-        601, "unit.state",
-        why: "The part of the exchange that this daemon runs is down.")
+        601, "unit.state", why: "The part of the exchange that this daemon runs is down.")
     static let unitRestarts = CheckKind(
         602, "unit.restarts", unit: "restarts", warning: 1, critical: 5,
         why: "Restarts lose no data, but something keeps ending the daemon.")

@@ -10,8 +10,7 @@ extension CheckKind {
         542, "kernel.machine-checks", unit: "exceptions", critical: 1,
         why: "The processor found an error in itself, its memory or its buses.")
     static let lockupDetector = CheckKind(
-        543, "kernel.lockup-detector",
-        why: "Nothing detects a CPU or a task that hangs.")
+        543, "kernel.lockup-detector", why: "Nothing detects a CPU or a task that hangs.")
     static let hungTasks = CheckKind(
         544, "kernel.hung-tasks", unit: "tasks", critical: 1,
         why: "A task that waits for minutes waits for a disk or a driver that fails.")
@@ -72,14 +71,10 @@ extension CheckInput {
         let words = found.map(\.text).joined(separator: ", ")
         return Finding(
             .taint, "", state, value: flags,
-            found.isEmpty
-                ? "the kernel recorded no error" : "the kernel is tainted: \(words)",
+            found.isEmpty ? "the kernel recorded no error" : "the kernel is tainted: \(words)",
             source: source,
             fix: found.isEmpty
-                ? nil
-                : .advice([
-                    "journalctl -k -p warning", "boursectl switchover, then reboot",
-                ]))
+                ? nil : .advice(["journalctl -k -p warning", "boursectl switchover, then reboot"]))
     }
 
     /// The line MCE of `/proc/interrupts`.
@@ -110,8 +105,7 @@ extension CheckInput {
             return unknown(.machineChecks, source: source)
         }
         return finding(
-            .machineChecks, value: count,
-            "CPUs had \(some(count, "machine check")) since boot",
+            .machineChecks, value: count, "CPUs had \(some(count, "machine check")) since boot",
             source: source,
             fix: .advice([
                 "ras-mc-ctl --errors", "boursectl switchover, then replace the part it names",
@@ -169,9 +163,7 @@ extension CheckInput {
         let arm = Fix.advice([
             "in /etc/systemd/system.conf: RuntimeWatchdogSec=15s", "systemctl daemon-reexec",
         ])
-        guard now.names(folder) != nil else {
-            return unknown(.hardwareWatchdog, source: folder)
-        }
+        guard now.names(folder) != nil else { return unknown(.hardwareWatchdog, source: folder) }
         guard !devices.isEmpty else {
             return Finding(
                 .hardwareWatchdog, "", .warning, "there is no hardware watchdog", source: folder,

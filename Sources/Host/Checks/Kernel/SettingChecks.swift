@@ -52,8 +52,7 @@ extension CheckGroup {
             },
             input.parameter(.timerMigration, "kernel.timer_migration", 0) {
                 "timers \($0 == 0 ? "stay where they are" : "move to busy CPUs")"
-            },
-            input.hugePageMode, input.merging,
+            }, input.hugePageMode, input.merging,
             input.parameter(.swappiness, "vm.swappiness", 1) { "vm.swappiness is \($0)" },
         ].compactMap { $0 }
     }
@@ -69,8 +68,7 @@ extension CheckInput {
             return nil
         }
         if isOptional, now.text(path) == nil { return nil }
-        return number(
-            kind, at: path, fix: .change([.parameter(name: name, value: wanted)]), text)
+        return number(kind, at: path, fix: .change([.parameter(name: name, value: wanted)]), text)
     }
 
     fileprivate var workqueues: Finding? {
@@ -83,8 +81,7 @@ extension CheckInput {
         let rest = cpus.subtracting(plan.hotCPUs)
         return verdict(
             .workqueues, isRight: hit.isEmpty,
-            hit.isEmpty
-                ? "workqueues run on CPU \(cpus)" : "workqueues may run on CPU \(hit)",
+            hit.isEmpty ? "workqueues run on CPU \(cpus)" : "workqueues may run on CPU \(hit)",
             source: path,
             fix: (rest.isEmpty ? housekeeping : rest).map { .change([.workqueue(cpus: $0)]) })
     }

@@ -94,8 +94,7 @@ extension CheckInput {
                 : finding(
                     .stratum, value: hops,
                     "the time comes from \(tracking.source), \(some(hops, "hop")) from a "
-                        + "reference clock",
-                    source: source, fix: restart))
+                        + "reference clock", source: source, fix: restart))
         guard isPrecise else { return all }
         let isHardware = ["PHC", "PTP"].contains { tracking.source.hasPrefix($0) }
         let fix = Fix.advice([
@@ -109,8 +108,7 @@ extension CheckInput {
                 : Finding(
                     .precisionOffset, "", .critical,
                     "the time comes from \(tracking.source), not from PTP as declared",
-                    source: source,
-                    fix: fix))
+                    source: source, fix: fix))
         return all
     }
 
@@ -130,8 +128,7 @@ extension CheckInput {
         }
         let micros = Int64(clamping: (Int128(new) - Int128(old)).magnitude / 1_000)
         return finding(
-            .clockStep, value: micros,
-            "the clock was stepped by \(micros) µs since the last round",
+            .clockStep, value: micros, "the clock was stepped by \(micros) µs since the last round",
             source: source,
             fix: .advice([
                 "journalctl -u chrony -n 50",

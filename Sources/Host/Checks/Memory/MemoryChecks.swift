@@ -92,8 +92,7 @@ extension CheckInput {
         guard !controllers.isEmpty else {
             if isVirtual {
                 return unknown(
-                    .errorDetector, source: edac,
-                    "the hypervisor does not report memory errors")
+                    .errorDetector, source: edac, "the hypervisor does not report memory errors")
             }
             return blind(
                 "no memory controller counts errors", source: edac,
@@ -112,8 +111,7 @@ extension CheckInput {
     }
 
     private func blind(_ text: String, source: String, _ fix: [String]) -> Finding {
-        Finding(
-            .errorDetector, "", .warning, "blind: " + text, source: source, fix: .advice(fix))
+        Finding(.errorDetector, "", .warning, "blind: " + text, source: source, fix: .advice(fix))
     }
 
     fileprivate var outOfMemory: Finding {
@@ -136,8 +134,7 @@ extension CheckInput {
     fileprivate var lockLimits: [Finding] {
         Set(plan.hotThreads.map(\.unit)).sorted().map { unit in
             guard let process = now.units[unit]?.process, process > 0 else {
-                return unknown(
-                    .lockLimit, unit, source: "systemd", "\(unit) has no process")
+                return unknown(.lockLimit, unit, source: "systemd", "\(unit) has no process")
             }
             let source = "/proc/\(process)/limits"
             guard let limit = now.text(source).flatMap({ LockLimit($0) }) else {

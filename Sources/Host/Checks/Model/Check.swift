@@ -23,12 +23,9 @@ public struct CheckKind: Hashable, Sendable {
         _ number: Int, _ name: String, unit: String = "", warning: Int64? = nil,
         critical: Int64? = nil, isWorseBelow: Bool = false, why: String
     ) {
-        self.number = number
-        self.name = name
-        self.unit = unit
+        (self.number, self.name, self.unit) = (number, name, unit)
         thresholds = Thresholds(warning: warning, critical: critical)
-        self.isWorseBelow = isWorseBelow
-        self.why = why
+        (self.isWorseBelow, self.why) = (isWorseBelow, why)
     }
 
     /// What a value means by these thresholds.
@@ -38,8 +35,7 @@ public struct CheckKind: Hashable, Sendable {
             return isWorseBelow ? value <= mark : value >= mark
         }
         return reaches(thresholds.critical)
-            ? .critical
-            : reaches(thresholds.warning) ? .warning : .ok
+            ? .critical : reaches(thresholds.warning) ? .warning : .ok
     }
 }
 
@@ -74,13 +70,8 @@ public struct Finding: Hashable, Sendable {
         _ kind: CheckKind, _ subject: String = "", _ state: CheckState, value: Int64? = nil,
         _ text: String, source: String, fix: Fix? = nil
     ) {
-        self.kind = kind
-        self.subject = subject
-        self.state = state
-        self.value = value
-        self.text = text
-        self.source = source
-        self.fix = fix
+        (self.kind, self.subject, self.state) = (kind, subject, state)
+        (self.value, self.text, self.source, self.fix) = (value, text, source, fix)
     }
 
     /// `kind/subject`, or the kind alone: what operators name it by.
@@ -105,10 +96,7 @@ public struct CheckGroup: Sendable {
         _ name: String, seconds: Int, kinds: [CheckKind], sources: [String],
         run: @escaping @Sendable (CheckInput) -> [Finding]
     ) {
-        self.name = name
-        self.seconds = seconds
-        self.kinds = kinds
-        self.sources = sources
-        self.run = run
+        (self.name, self.seconds) = (name, seconds)
+        (self.kinds, self.sources, self.run) = (kinds, sources, run)
     }
 }

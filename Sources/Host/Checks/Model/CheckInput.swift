@@ -14,9 +14,7 @@ public struct CheckInput: Sendable {
 
     /// An input of these.
     public init(now: Observation, before: Observation?, plan: HostPlan) {
-        self.now = now
-        self.before = before
-        self.plan = plan
+        (self.now, self.before, self.plan) = (now, before, plan)
     }
 
     /// The thresholds of a kind as configured.

@@ -16,9 +16,7 @@ public struct HostPlan: Hashable, Sendable {
 
         /// A hot thread of these.
         public init(unit: String, thread: String, cpu: Int) {
-            self.unit = unit
-            self.thread = thread
-            self.cpu = cpu
+            (self.unit, self.thread, self.cpu) = (unit, thread, cpu)
         }
     }
 
@@ -39,9 +37,7 @@ public struct HostPlan: Hashable, Sendable {
 
         /// An interface of this name.
         public init(name: String, channels: Int? = nil, speed: Int64? = nil) {
-            self.name = name
-            self.channels = channels
-            self.speed = speed
+            (self.name, self.channels, self.speed) = (name, channels, speed)
         }
     }
 
@@ -54,8 +50,7 @@ public struct HostPlan: Hashable, Sendable {
 
         /// Devices with these directories.
         public init(targets: String, readings: String) {
-            self.targets = targets
-            self.readings = readings
+            (self.targets, self.readings) = (targets, readings)
         }
     }
 

@@ -87,9 +87,7 @@ public struct HostState: Sendable {
         }
     }
 
-    private func thread(_ unit: String, _ process: Int64, _ number: String)
-        -> HostTables.Thread?
-    {
+    private func thread(_ unit: String, _ process: Int64, _ number: String) -> HostTables.Thread? {
         let path = "/proc/\(process)/task/\(number)"
         guard let status = now.threadStatus(path), let tid = Int64(number),
             let cpu = now.text("\(path)/stat").flatMap(ThreadStat.lastCPU)
@@ -155,9 +153,7 @@ public struct HostState: Sendable {
             guard let old, let new, new >= old else { return nil }
             return new - old
         }
-        func average(
-            _ old: DiskStatistics.Requests?, _ new: DiskStatistics.Requests?
-        ) -> Int64? {
+        func average(_ old: DiskStatistics.Requests?, _ new: DiskStatistics.Requests?) -> Int64? {
             guard let millis = grown(old?.millis, new?.millis),
                 let count = grown(old?.count, new?.count)
             else { return nil }

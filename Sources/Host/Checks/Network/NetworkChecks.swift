@@ -10,8 +10,7 @@ extension CheckKind {
         why: "A link that comes and goes cuts connections each time: cable, optics or switch.")
     static let speed = CheckKind(
         203, "nic.speed", unit: "megabits-per-second",
-        why: "A link that is slower than it should be fills earlier, and each packet takes longer."
-    )
+        why: "A link that is slower than it should be fills earlier, and each packet takes longer.")
     static let duplex = CheckKind(
         204, "nic.duplex", why: "A half-duplex link collides and loses packets under load.")
     static let drops = CheckKind(
@@ -56,8 +55,7 @@ extension CheckGroup {
         guard input.now.names(folder) != nil else {
             return [input.unknown(.link, source: folder)] + input.networkOfHost
         }
-        return nics.flatMap { InterfaceCheck(input: input, nic: $0).findings }
-            + input.networkOfHost
+        return nics.flatMap { InterfaceCheck(input: input, nic: $0).findings } + input.networkOfHost
     }
 }
 
@@ -84,8 +82,7 @@ private struct InterfaceCheck {
         let fix = Fix.advice(["ip link set \(nic.name) up", "ethtool \(nic.name)"])
         switch (input.now.number(path("carrier")), input.now.text(path("operstate"))?.trimming) {
         case (1, _):
-            return Finding(
-                .link, nic.name, .ok, "\(nic.name) has a link", source: path("carrier"))
+            return Finding(.link, nic.name, .ok, "\(nic.name) has a link", source: path("carrier"))
         case (0, _):
             return Finding(
                 .link, nic.name, .critical, "\(nic.name) has no link", source: path("carrier"),
@@ -137,8 +134,7 @@ private struct InterfaceCheck {
         let source = path("duplex")
         switch input.now.text(source)?.trimming {
         case "full":
-            return Finding(
-                .duplex, nic.name, .ok, "\(nic.name) runs full-duplex", source: source)
+            return Finding(.duplex, nic.name, .ok, "\(nic.name) runs full-duplex", source: source)
         case "half":
             return Finding(
                 .duplex, nic.name, .critical, "\(nic.name) runs half-duplex", source: source,
@@ -182,17 +178,13 @@ extension CheckInput {
                 of: { $0.softnet?.dropped },
                 { "the kernel dropped \(some($0, "packet")) a second from the backlogs of CPUs" }),
             rate(
-                .squeezes, source: softnet,
-                fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
+                .squeezes, source: softnet, fix: .advice(["sysctl -w net.core.netdev_budget=600"]),
                 of: { $0.softnet?.squeezed },
-                { "CPUs left packets for later \(times($0)) a second" }),
-            retransmits,
+                { "CPUs left packets for later \(times($0)) a second" }), retransmits,
             rate(
                 .listenOverflows, source: ProtocolCounters.netstat,
                 fix: .advice(["ss -ltn", "sysctl -w net.core.somaxconn=4096"]),
-                of: {
-                    $0.counter("ListenOverflows", of: "TcpExt", at: ProtocolCounters.netstat)
-                },
+                of: { $0.counter("ListenOverflows", of: "TcpExt", at: ProtocolCounters.netstat) },
                 { "\(some($0, "connection")) a second found a full listen queue" }),
         ]
     }
@@ -211,12 +203,10 @@ extension CheckInput {
             return finding(
                 .retransmits, value: value, "\(value) ‰ of TCP segments were retransmitted",
                 source: source,
-                fix: .advice(["ss -ti | grep -B1 retrans", "see nic.drops and nic.line-errors"])
-            )
+                fix: .advice(["ss -ti | grep -B1 retrans", "see nic.drops and nic.line-errors"]))
         case (.unreadable, _), (_, .unreadable): return unknown(.retransmits, source: source)
         default:
-            return unknown(
-                .retransmits, source: source, "\(source) was read once: no rate yet")
+            return unknown(.retransmits, source: source, "\(source) was read once: no rate yet")
         }
     }
 }

@@ -29,8 +29,7 @@ extension CheckKind {
     static let sendSteering = CheckKind(
         229, "nic.xps", why: "What a hot CPU sends is completed on it, by softirqs.")
     static let timestamping = CheckKind(
-        230, "nic.timestamping",
-        why: "Without hardware timestamps PTP is no better than NTP.")
+        230, "nic.timestamping", why: "Without hardware timestamps PTP is no better than NTP.")
 }
 
 extension CheckGroup {
@@ -125,10 +124,8 @@ private struct QueueCheck {
         let mode = isAdaptive ? "an adaptive time" : "up to \(micros) µs"
         return Finding(
             .coalescing, name, isRight ? .ok : .warning, value: micros,
-            "\(name) waits \(mode) for more packets; the plan allows \(wanted) µs",
-            source: source,
-            fix: isRight
-                ? nil : .advice(["ethtool -C \(name) adaptive-rx off rx-usecs \(wanted)"]))
+            "\(name) waits \(mode) for more packets; the plan allows \(wanted) µs", source: source,
+            fix: isRight ? nil : .advice(["ethtool -C \(name) adaptive-rx off rx-usecs \(wanted)"]))
     }
 
     var offloads: Finding {
@@ -144,8 +141,7 @@ private struct QueueCheck {
             .offloads, name, isRight: wrong.isEmpty,
             wrong.isEmpty
                 ? "\(name) aggregates no packets and verifies checksums"
-                : "\(name) has wrong settings: \(wrong.joined(separator: ", "))",
-            source: source,
+                : "\(name) has wrong settings: \(wrong.joined(separator: ", "))", source: source,
             fix: .advice(
                 gathering.map { "ethtool -K \(name) \(short[$0] ?? $0) off" }
                     + (checksums ? [] : ["ethtool -K \(name) rx on"])))
@@ -182,8 +178,7 @@ private struct QueueCheck {
             fix: isRight
                 ? nil
                 : .advice([
-                    "dmesg | grep -iE 'msi-?x|\(name)'",
-                    "ethtool -L \(name) combined \(own.count)",
+                    "dmesg | grep -iE 'msi-?x|\(name)'", "ethtool -L \(name) combined \(own.count)",
                 ]))
     }
 

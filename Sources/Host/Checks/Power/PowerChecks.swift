@@ -13,8 +13,7 @@ extension CheckKind {
         523, "power.sensors", unit: "sensors",
         why: "The board's own sensors see what the kernel does not: voltages, fans, air.")
     static let supplies = CheckKind(
-        524, "power.supplies",
-        why: "With one supply gone the host depends on the other alone.")
+        524, "power.supplies", why: "With one supply gone the host depends on the other alone.")
 }
 
 extension CheckGroup {

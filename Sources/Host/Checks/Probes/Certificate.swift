@@ -24,8 +24,8 @@ public struct Certificate: Hashable, Sendable {
 
     /// The certificate of these bytes; nil where they are none.
     public init?(der: [UInt8]) {
-        // Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version, serialNumber, signature,
-        // issuer, validity SEQUENCE { notBefore, notAfter }, … }, … }
+        // Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version, serialNumber,
+        // signature, issuer, validity SEQUENCE { notBefore, notAfter }, … }, … }
         var whole = DERReader(der[...])
         guard var certificate = whole.contents(of: 0x30), whole.isAtEnd,
             var body = certificate.contents(of: 0x30)

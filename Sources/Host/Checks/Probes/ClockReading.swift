@@ -31,9 +31,7 @@ package struct ClockReading: Hashable, Sendable {
     /// The text that `init` reads: the result of adjtimex(2), then the clocks.
     package static func text(
         discipline: String, realtimeNanos: Int64, monotonicNanos: Int64
-    ) -> String {
-        discipline + "realtime_ns \(realtimeNanos)\nmonotonic_ns \(monotonicNanos)\n"
-    }
+    ) -> String { discipline + "realtime_ns \(realtimeNanos)\nmonotonic_ns \(monotonicNanos)\n" }
 }
 
 /// `chronyc -c tracking`: fourteen columns.
@@ -52,8 +50,7 @@ package struct ChronyTracking: Hashable, Sendable {
 
     /// Nil where it cannot be read.
     package init?(_ text: String) {
-        let words = (text.lines.first ?? "").split(
-            separator: ",", omittingEmptySubsequences: false)
+        let words = (text.lines.first ?? "").split(separator: ",", omittingEmptySubsequences: false)
         guard words.count == 14, let stratum = Observation.count(words[2]), stratum <= 255,
             let offset = Observation.decimal(words[4], digits: 9)
         else { return nil }

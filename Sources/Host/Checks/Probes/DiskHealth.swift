@@ -59,8 +59,7 @@ package struct ATAHealth: Hashable, Sendable {
             }
             guard words.count == 6, let number = Observation.count(words[0]),
                 let value = Observation.count(words[2]),
-                let threshold = Observation.count(words[4]),
-                let raw = Observation.count(words[5])
+                let threshold = Observation.count(words[4]), let raw = Observation.count(words[5])
             else { return nil }
             attributes[number] = Attribute(
                 name: String(words[1]), value: value, threshold: threshold, raw: raw)

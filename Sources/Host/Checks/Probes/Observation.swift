@@ -32,14 +32,10 @@ public struct Observation: Hashable, Sendable {
     }
 
     /// A file's only number, or nil.
-    public func number(_ path: String) -> Int64? {
-        text(path).flatMap { Int64($0.trimming) }
-    }
+    public func number(_ path: String) -> Int64? { text(path).flatMap { Int64($0.trimming) } }
 
     /// A file's lines without empty ones; none when it could not be read.
-    public func lines(_ path: String) -> [Substring] {
-        texts[path]?.lines ?? []
-    }
+    public func lines(_ path: String) -> [Substring] { texts[path]?.lines ?? [] }
 
     /// The names in a directory, numbers in their order; nil when it could not be read.
     public func names(_ directory: String) -> [String]? { lists[directory] }

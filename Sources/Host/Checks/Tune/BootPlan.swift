@@ -65,8 +65,7 @@ public struct BootPlan: Hashable, Sendable {
         commands =
             (lines.isEmpty
                 ? ["grep GRUB_CMDLINE_LINUX \(Self.grub).d/*.cfg"]
-                : ["put into \(Self.grub):"] + lines.map { "  " + $0 })
-            + ["update-grub", "reboot"]
+                : ["put into \(Self.grub):"] + lines.map { "  " + $0 }) + ["update-grub", "reboot"]
     }
 
     var json: JSONValue {

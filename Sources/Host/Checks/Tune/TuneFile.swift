@@ -37,9 +37,7 @@ public struct TuneFile: Hashable, Sendable {
         return Set(own).sorted()
     }
 
-    static func sources(_ plan: HostPlan) -> [String] {
-        [sysctl, tmpfiles] + units(plan).map(path)
-    }
+    static func sources(_ plan: HostPlan) -> [String] { [sysctl, tmpfiles] + units(plan).map(path) }
 
     /// As JSON; `text` is null for a file that is to be removed.
     var json: JSONValue {

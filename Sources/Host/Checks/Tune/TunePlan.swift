@@ -98,8 +98,7 @@ public struct TunePlan: Sendable {
         boot = BootPlan(input)
         files = TuneFile.all(input, findings)
         let all =
-            EngineCPU.items(input) + boot.items + findings.compactMap(Self.item)
-            + files.map(\.item)
+            EngineCPU.items(input) + boot.items + findings.compactMap(Self.item) + files.map(\.item)
         items = Topic.allCases.flatMap { topic in all.filter { $0.topic == topic } }
     }
 
