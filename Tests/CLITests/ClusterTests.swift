@@ -4,6 +4,7 @@
 import BoursectlCommands
 import Configuration
 import JSON
+import Terms
 import Testing
 
 private typealias Member = ClusterPlan.Member
