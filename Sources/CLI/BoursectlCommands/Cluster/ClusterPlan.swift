@@ -13,6 +13,9 @@ package struct ClusterPlan: Hashable {
         package var name: String
         /// Its IP address on the network between the hosts.
         package var address: String
+
+        /// A host of this name and address.
+        package init(name: String, address: String) { (self.name, self.address) = (name, address) }
     }
 
     /// Ports between the hosts, in order: replication, agents, joining, and etcd's two.

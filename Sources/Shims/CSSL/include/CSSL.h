@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What a certificate's chain, key and authority are read from: paths of PEM files;
-/// certificate and key are empty for a client that has none. Gives a context for `bourse_tls_new`, or null; then `step` says at what: 0 memory, 1 the authority, 2 the
-/// certificate, 3 the key, 4 that the key is the certificate's; and `reason` why.
+/// What a certificate's chain, key and authority are read from: paths of PEM files; certificate and
+/// key are empty for a client that has none. Gives a context for `bourse_tls_new`, or null; then
+/// `step` says at what: 0 memory, 1 the authority, 2 the certificate, 3 the key, 4 that the key is
+/// the certificate's; and `reason` why.
 void *_Nullable bourse_tls_context(
     const char *_Nonnull authority, const char *_Nonnull certificate, const char *_Nonnull key,
     int *_Nonnull step, char *_Nonnull reason, size_t reasonSize);
