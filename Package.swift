@@ -197,8 +197,8 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "AgentAPI", "HelperAPI", "Checks", "Configuration",
-                "DaemonKit", "Agent", "Link", logging,
+                "Terms", "JSON", "Platform", "Failover", "Coordination", "AgentAPI", "HelperAPI",
+                "Checks", "Configuration", "DaemonKit", "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.

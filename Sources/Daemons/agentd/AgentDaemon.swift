@@ -14,18 +14,20 @@ import Platform
 struct AgentDaemon {
     let log: Logger
     let agent: Agent
+    private let cluster: ClusterAgent?
 
     /// Begins to watch and to serve.
     init(_ settings: Settings, _ log: Logger) throws {
         self.log = log
         var server = AgentServerOptions(socket: settings.agent.socket, loopback: nil)
         server.loopback = settings.agent.listen.map { ($0.host, Int($0.port)) }
+        cluster = try settings.cluster.map { try ClusterAgent($0, settings, log) }
         agent = try Agent(
             Self.options(settings),
             places: AgentPlaces(state: settings.agent.state, helper: settings.agent.helper),
             policy: ChangePolicy(
                 allowed: Set(settings.agent.allow), isAutomatic: settings.agent.isAutomatic),
-            server: server
+            server: server, cluster: cluster
         ) { changed in
             [try Self.exchange(settings, changed: changed)]
         }
@@ -64,6 +66,7 @@ struct AgentDaemon {
             return true
         }
         ServiceManager.stopping()
+        cluster?.stop()
         agent.stop()
         log.notice("stopped")
     }

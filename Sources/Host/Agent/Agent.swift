@@ -29,7 +29,7 @@ public final class Agent: Sendable {
     /// Throws where its directory cannot be used, or it cannot listen.
     public init(
         _ options: AgentOptions, places: AgentPlaces, policy: ChangePolicy,
-        server serverOptions: AgentServerOptions,
+        server serverOptions: AgentServerOptions, cluster: (any ClusterRole)? = nil,
         probes: (@escaping @Sendable () -> Void) throws -> [any HostProbe]
     ) throws {
         if !Directory.exists(places.state) { try Directory.create(places.state, mode: 0o750) }
@@ -37,7 +37,8 @@ public final class Agent: Sendable {
         core = AgentCore(
             options, alarmLog: try AlarmLog(Directory.join(places.state, "events")),
             executor: try ChangeExecutor(
-                Directory.join(places.state, "changes"), helper: places.helper, policy: policy))
+                Directory.join(places.state, "changes"), helper: places.helper, policy: policy),
+            cluster: cluster)
         let loopBox = AgentLoopBox()
         let changed: @Sendable () -> Void = { loopBox.loop?.changed() }
         var all = try HostReader.probes(options.plan, changed: changed) + probes(changed)

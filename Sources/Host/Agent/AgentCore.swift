@@ -29,14 +29,20 @@ public final class AgentCore: Sendable {
     public let alarmLog: AlarmLog
     /// What changes the host.
     public let executor: ChangeExecutor
+    /// This host's part in its cluster; nil: there is none.
+    public let cluster: (any ClusterRole)?
 
     private let round: Mutex<Round>
     private let started = Clock.realtimeNanos()
     private let cache = Mutex<(number: UInt64, body: [UInt8])>((0, []))
 
     /// A core that knows nothing yet.
-    public init(_ options: AgentOptions, alarmLog: AlarmLog, executor: ChangeExecutor) {
+    public init(
+        _ options: AgentOptions, alarmLog: AlarmLog, executor: ChangeExecutor,
+        cluster: (any ClusterRole)? = nil
+    ) {
         (self.options, self.alarmLog, self.executor) = (options, alarmLog, executor)
+        self.cluster = cluster
         let end = alarmLog.end
         round = Mutex(Round(table: AlarmTable(sequence: end.sequence, raised: end.raised)))
     }

@@ -78,6 +78,9 @@ extension AgentCore {
         case "/v1/trend": return .json(trend)
         case "/v1/observation": return .json(observation)
         case "/v1/changes": return .json(.array(executor.changes.map(\.json)))
+        case "/v1/cluster":
+            guard let cluster else { return .refusal(404, Self.noCluster) }
+            return .json(cluster.document)
         case "/v1/events":
             guard let after = request.number("after") else {
                 return .refusal(400, "say after which event: /v1/events?after=N")
@@ -111,7 +114,20 @@ extension AgentCore {
         switch request.path {
         case "/v1/fix": fix(json, by: name, done)
         case "/v1/undo": undo(json, by: name, done)
+        case "/v1/cluster": obey(json, by: name, done)
         default: done(.refusal(404, "there is nothing of this name"))
+        }
+    }
+
+    static let noCluster = "this exchange is standalone: `boursectl cluster init` makes a cluster"
+
+    private func obey(
+        _ json: JSONValue, by user: String, _ done: @escaping @Sendable (AgentReply) -> Void
+    ) {
+        guard let cluster else { return done(.refusal(404, Self.noCluster)) }
+        guard let verb = json["verb"]?.text else { return done(.refusal(400, "a verb is missing")) }
+        cluster.obey(verb, isPeerOff: json["peerIsOff"]?.flag ?? false, by: user) { refusal in
+            done(refusal.map { .refusal(409, $0) } ?? .json(cluster.document))
         }
     }
 

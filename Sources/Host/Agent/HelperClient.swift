@@ -1,28 +1,32 @@
 // The client of the root helper.
 
 import Checks
-import HelperAPI
+package import HelperAPI
 import Platform
 
 /// Why the helper did not carry out a request.
-struct HelperClientError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct HelperClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line, as `refused WHY` or `failed WHY`.
-    let description: String
+    package let description: String
     /// Whether the helper replied; else it may be absent.
     var isAnswer = false
 }
 
 /// The root helper by its socket.
-struct HelperClient: Sendable {
+package struct HelperClient: Sendable {
     /// The path of its socket.
     let socket: String
+
+    /// The helper at this socket.
+    package init(socket: String) { self.socket = socket }
+
     /// Nanoseconds that a reply may take: a sleeping disk is slow to report its health.
     static var answerNanosMax: Int64 { 30_000_000_000 }
     /// Maximum size of a reply.
     static var answerBytesMax: Int { 65_536 }
 
     /// Has it carry out a request; returns the rest of the first line, and the further lines.
-    func ask(_ request: HelperRequest) throws(HelperClientError) -> (first: String, lines: [String])
+    package func ask(_ request: HelperRequest) throws(HelperClientError) -> (first: String, lines: [String])
     {
         let bytes: [UInt8]
         do throws(SystemError) {

@@ -1,5 +1,6 @@
 """Two real matchds that replicate over loopback, each with its gateway, and a scripted agent that
 orders them: what the agent decides is tested elsewhere, here is what its orders come to."""
+import http.client
 import json
 import os
 import secrets
@@ -10,10 +11,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from exchange import Exchange, ExchangeFault, free_port
+from exchange import ROOT, Exchange, ExchangeFault, free_port
 from journal import Journal, crc32c
 
 HANGS_SECONDS_MAX = 30
+ETCD = ROOT / ".build" / "etcd" / "usr" / "bin" / "etcd"
 
 
 def await_true(what, check, seconds_max=HANGS_SECONDS_MAX):
@@ -44,11 +46,75 @@ def certificates(folder, names):
                 "-subj", f"/CN={name}", "-keyout", place / "host.key", "-out", place / "host.csr")
         extension = place / "extension"
         extension.write_text(
-            f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth,clientAuth\n")
+            f"subjectAltName=DNS:{name},IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
         openssl("x509", "-req", "-in", place / "host.csr", "-CA", ca, "-CAkey", key,
                 "-CAcreateserial", "-days", "2", "-extfile", extension,
                 "-out", place / "host.crt")
         os.chmod(place / "host.key", 0o600)
+
+
+class Etcd:
+    """Three members of a real etcd, as the cluster's units start them."""
+
+    def __init__(self, folder, pki):
+        self.folder, self.pki = folder, pki
+        self.ports = {name: (free_port(), free_port()) for name in ("a", "b", "w")}
+        self.urls = [f"https://127.0.0.1:{self.ports[name][0]}" for name in self.ports]
+        self.running = {}
+
+    def start(self):
+        if not ETCD.exists():
+            raise ExchangeFault("etcd is missing: run packaging/local/prerequisites test")
+        self.folder.mkdir()
+        for name in self.ports:
+            self.spawn(name)
+        await_true("etcd is healthy", lambda: self.ctl("endpoint", "health", check=False) == 0)
+
+    def spawn(self, name):
+        client, peer = self.ports[name]
+        files = self.pki / name
+        tls = [("cert-file", files / "host.crt"), ("key-file", files / "host.key"),
+               ("trusted-ca-file", files / "ca.crt"), ("client-cert-auth", "true")]
+        members = ",".join(f"{n}=https://127.0.0.1:{p}" for n, (_, p) in self.ports.items())
+        options = {
+            "name": name, "data-dir": self.folder / name, "heartbeat-interval": 50,
+            "election-timeout": 500, "pre-vote": "true", "initial-cluster": members,
+            "listen-client-urls": f"https://127.0.0.1:{client}",
+            "advertise-client-urls": f"https://127.0.0.1:{client}",
+            "listen-peer-urls": f"https://127.0.0.1:{peer}",
+            "initial-advertise-peer-urls": f"https://127.0.0.1:{peer}",
+            **dict(tls), **{f"peer-{key}": value for key, value in tls},
+        }
+        with open(self.folder / f"{name}.log", "ab") as log:
+            self.running[name] = subprocess.Popen(
+                [str(ETCD), *(f"--{key}={value}" for key, value in options.items())],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def ctl(self, *arguments, check=True):
+        files = self.pki / "w"
+        return subprocess.run(
+            [str(ETCD.parent / "etcdctl"), f"--endpoints={','.join(self.urls)}",
+             f"--cacert={files / 'ca.crt'}", f"--cert={files / 'host.crt'}",
+             f"--key={files / 'host.key'}", *arguments],
+            env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, timeout=30, check=check,
+        ).returncode
+
+    def found(self, replica, epoch=1):
+        """Writes the first record: a leads, alone in sync."""
+        record = {"version": 1, "epoch": epoch, "primary": "a",
+                  "insync": [{"host": "a", "replica": replica}],
+                  "attempt": {"run": secrets.token_hex(8), "number": 1}}
+        self.ctl("put", "/bourse/record", json.dumps(record, separators=(",", ":")))
+        self.ctl("put", "/bourse/floor", f"{1:020}")
+
+    def kill(self, name):
+        self.running.pop(name).kill()
+
+    def end(self):
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+        self.running = {}
 
 
 class Orders:
@@ -155,7 +221,8 @@ class Pair:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        certificates(self.folder / "pki", ("a", "b"))
+        certificates(self.folder / "pki", ("a", "b", "w"))
+        self.etcd = Etcd(self.folder / "etcd", self.folder / "pki")
         ports = {name: (free_port(), free_port()) for name in ("a", "b")}
         self.hosts, self.orders = {}, {}
         for name, peer in (("a", "b"), ("b", "a")):
@@ -166,13 +233,16 @@ class Pair:
                 self._copy(self.hosts["a"], host)
             for key, value in {
                 "host": name, "peer": peer, "directory": str(self.folder / "pki" / name),
-                "etcd": "https://127.0.0.1:1 https://127.0.0.1:2 https://127.0.0.1:3",
+                "etcd": " ".join(self.etcd.urls),
                 "replication": f"127.0.0.1:{ports[name][0]}",
                 "peer_replication": f"127.0.0.1:{ports[peer][0]}",
                 "agent": f"127.0.0.1:{ports[name][1]}",
                 "peer_agent": f"127.0.0.1:{ports[peer][1]}",
             }.items():
                 host.set("cluster", key, value)
+            for key in ("state", "socket"):
+                host.set("agent", key, str(host.state / f"agent-{key}"))
+            host.set("agent", "listen", f"127.0.0.1:{free_port()}")
             # Both gateways write into one log, each in sessions of its own.
             host.set("gatewayd", "name", name)
             self.hosts[name] = host
@@ -223,11 +293,63 @@ class Pair:
         return self.orders[name].until(
             f"{name} has record {sequence}", lambda r: r["durable"] >= sequence)
 
+    def document(self, name):
+        """GET /v1/cluster of a host's agent; None: it gives none yet."""
+        connection = http.client.HTTPConnection("agent", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        try:
+            connection.sock.connect(str(self.hosts[name].state / "agent-socket"))
+            connection.request("GET", "/v1/cluster")
+            answer = connection.getresponse()
+            return json.loads(answer.read()) if answer.status == 200 else None
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def obey(self, name, verb, **members):
+        """POST /v1/cluster; gives status and answer."""
+        connection = http.client.HTTPConnection("agent", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        connection.sock.connect(str(self.hosts[name].state / "agent-socket"))
+        connection.request("POST", "/v1/cluster", json.dumps({"verb": verb, **members}))
+        answer = connection.getresponse()
+        try:
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def start_all(self):
+        """etcd, and on each host matchd and the agent; waits until both are in sync."""
+        self.etcd.start()
+        replica = (self.hosts["a"].state / "replica").read_bytes()[32:48]
+        high, low = struct.unpack("<QQ", replica)
+        self.etcd.found(f"{high:016x}{low:016x}")
+        for host in self.hosts.values():
+            host.spawn("matchd")
+            host.spawn("agentd")
+        self.in_sync("a")
+
+    def in_sync(self, primary):
+        """Waits until this host leads with both in sync."""
+        def holds():
+            found = self.document(primary)
+            return found if found and found["role"] == "primary" and (
+                sorted(found["inSync"]) == ["a", "b"]) else None
+        try:
+            return await_true(f"{primary} leads, both are in sync", holds)
+        except ExchangeFault as fault:
+            seen = {name: self.document(name) for name in self.hosts}
+            raise ExchangeFault(f"{fault}: {json.dumps(seen)[:4000]}") from None
+
     def end(self):
         for orders in self.orders.values():
             orders.close()
         for host in self.hosts.values():
             host.end()
+        self.etcd.end()
 
     def records(self, name):
         """All records of a host's journal, in order."""

@@ -146,7 +146,10 @@ struct ClusterInitCommand: ParsableCommand {
         let released = (try? Exchange(settings: settings).status().released) ?? 0
         let first = FirstRecord(
             epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)")
-        let found = try etcd.begin(record: first.json.compact, floor: "\(released)")
+        // 20 digits, as the agent writes it: etcd compares texts.
+        let digits = "\(released)"
+        let floor = String(repeating: "0", count: 20 - digits.utf8.count) + digits
+        let found = try etcd.begin(record: first.json.compact, floor: floor)
         guard RecordedLeader(JSONValue(parsing: found.utf8)) != nil else {
             throw CommandError(
                 "etcd has a record that is damaged, or of a newer version: \(found)",

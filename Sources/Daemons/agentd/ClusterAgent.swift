@@ -1,0 +1,112 @@
+// From [cluster] to the failover shell of this host.
+
+import Agent
+import Configuration
+import Coordination
+import Dispatch
+import Failover
+import HelperAPI
+import JSON
+import Logging
+import Platform
+
+/// This host's failover: the shell, matchd's control socket and etcd.
+final class ClusterAgent: ClusterRole {
+    private let shell: FailoverShell
+    private let control: MatchdControlClient
+
+    /// Begins to decide for this host.
+    init(_ cluster: Settings.Cluster, _ settings: Settings, _ log: Logger) throws {
+        let endpoints = cluster.etcd.compactMap(EtcdEndpoint.init(_:))
+        let client = try EtcdClient(
+            EtcdSettings(
+                endpoints: endpoints,
+                certificates: EtcdCertificates(
+                    authority: cluster.authorityFile, certificate: cluster.certificateFile,
+                    key: cluster.keyFile)))
+        let control = MatchdControlClient(path: settings.controlSocket)
+        self.control = control
+        let host = ClusterHost(
+            control, log, address: cluster.serviceAddress.map { "\($0)" },
+            nic: cluster.serviceInterface, helper: settings.agent.helper)
+        shell = FailoverShell(
+            FailoverSettings(host: HostName(cluster.host), peer: HostName(cluster.peer)),
+            run: SystemRandom.number(), store: client, host: host)
+        control.start(feeding: shell)
+        shell.start()
+    }
+
+    /// Ends: whoever leads goes on, and nothing is decided any more.
+    func stop() {
+        control.stop()
+        let ended = DispatchSemaphore(value: 0)
+        Task { [shell] in
+            await shell.stop()
+            ended.signal()
+        }
+        ended.wait()
+    }
+
+    var document: JSONValue { shell.status.json }
+
+    func obey(
+        _ verb: String, isPeerOff: Bool, by user: String,
+        _ done: @escaping @Sendable (String?) -> Void
+    ) {
+        guard let verb = FailoverVerb(verb, isPeerOff: isPeerOff) else {
+            return done("there is no verb \(verb)")
+        }
+        Task { [shell] in
+            let refusal = await shell.obey(verb)
+            done(refusal?.words)
+        }
+    }
+}
+
+/// What the shell drives.
+private final class ClusterHost: FailoverHost {
+    private let control: MatchdControlClient
+    private let log: Logger
+    private let address: String?
+    private let nic: String
+    private let helper: HelperClient
+    /// One change of the address after the other; the helper may take seconds.
+    private let queue = DispatchQueue(label: "service-address")
+    private let wishes = AddressWishes()
+
+    init(
+        _ control: MatchdControlClient, _ log: Logger, address: String?, nic: String, helper: String
+    ) {
+        (self.control, self.log, self.address, self.nic) = (control, log, address, nic)
+        self.helper = HelperClient(socket: helper)
+    }
+
+    func send(_ order: MatchdOrder) { control.send(order) }
+    func log(_ change: FailoverChange) { log.notice("\(change.text)") }
+    func dropAddress() { set(false) }
+    func takeAddress() { set(true) }
+
+    /// The agents have no connection to each other: the peer sees the silence, and claims after G.
+    func reportReaped(epoch: UInt32) {
+        log.notice("matchd, which led epoch \(epoch), has ended")
+    }
+
+    /// There is no wallet.
+    func reconcileWallet(epoch: UInt32) async {}
+
+    private func set(_ adds: Bool) {
+        guard let address else { return }
+        let wish = wishes.next()
+        queue.async { [self] in
+            // Only the newest counts, so that nothing queues up behind a helper that hangs.
+            guard wishes.isNewest(wish) else { return }
+            do throws(HelperClientError) {
+                _ = try helper.ask(.serviceAddress(adds: adds, address: address, nic: nic))
+            } catch {
+                log.error(
+                    "the service address \(address) was not \(adds ? "taken" : "given up"): \(error)"
+                )
+            }
+        }
+    }
+}

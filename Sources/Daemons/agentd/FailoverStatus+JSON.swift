@@ -1,0 +1,74 @@
+// The cluster document, and the verbs by their names.
+
+import Coordination
+import Failover
+import JSON
+import Synchronization
+
+/// Numbers the changes of the service address.
+final class AddressWishes: Sendable {
+    private let newest = Atomic<UInt64>(0)
+    func next() -> UInt64 { newest.add(1, ordering: .acquiringAndReleasing).newValue }
+    func isNewest(_ wish: UInt64) -> Bool { newest.load(ordering: .acquiring) == wish }
+}
+
+extension FailoverStatus {
+    /// The reply to GET /v1/cluster. Times are nanoseconds: `time` since 1970, others durations.
+    var json: JSONValue {
+        [
+            "host": .string(host.text), "peer": .orNull(peer?.text),
+            "role": .string("\(role)"), "epoch": .number(epoch), "sentence": .string(sentence),
+            "primary": .orNull(record?.primary.text),
+            "inSync": .strings(record?.inSync.map(\.host.text) ?? []),
+            "recordEpoch": .orNull(record.map { Int64($0.epoch) }), "floor": .number(floor),
+            "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
+            "lagNanos": .orNull(lagNanos),
+            "end": .orNull(report.map { Int64(clamping: $0.end) }),
+            "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
+            "paused": .bool(isPaused), "peerOut": .bool(isPeerOut),
+            "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
+            "changes": .array(
+                changes.map {
+                    [
+                        "time": .number($0.realtimeNanos), "epoch": .number($0.epoch),
+                        "what": .string($0.transition.rawValue), "why": .string($0.sentence),
+                    ]
+                }),
+        ]
+    }
+}
+
+extension FailoverVerb {
+    /// The verb of that name.
+    init?(_ name: String, isPeerOff: Bool) {
+        switch name {
+        case "switchover": self = .switchover
+        case "failover": self = .failover(peerIsOff: isPeerOff)
+        case "standby-add": self = .standbyAdd
+        case "standby-remove": self = .standbyRemove
+        case "pause": self = .pause
+        case "resume": self = .resume
+        default: return nil
+        }
+    }
+}
+
+extension VerbRefusal {
+    /// For operators.
+    var words: String {
+        switch self {
+        case .notPrimary: "this host does not lead with the Link open: ask the primary's agent"
+        case .peerNotInSync: "the other host is not in sync: see `boursectl cluster status`"
+        case .notHealthy:
+            "the other host lags behind, or does not answer in time: see `boursectl cluster status`"
+        case .swapPending: "a change of the record waits for etcd's answer: try again"
+        case .noArbiter: "etcd does not answer: a majority of its three members has to run"
+        case .isPrimary: "this host leads already"
+        case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
+        case .peerNotProvenOff:
+            "this host is not in sync: what only the other one has would be lost; switch the other "
+                + "one's power off first, then say so"
+        case .standalone: "this exchange has no second host"
+        }
+    }
+}

@@ -1,0 +1,125 @@
+"""Two hosts' matchds, agents and gateways and a real etcd of three: who leads is decided by nobody
+but them, and what was acknowledged stays."""
+import time
+
+import pytest
+from pair import Pair, await_true
+from spot import Spot, Unknown
+
+
+@pytest.fixture
+def pair(tmp_path):
+    made = Pair(tmp_path)
+    try:
+        made.start_all()
+        yield made
+    finally:
+        made.end()
+
+
+class Trader:
+    """Places orders on whichever host takes them, and remembers what was acknowledged."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.account = pair.hosts["a"].demo()["accounts"][0]
+        for name, host in pair.hosts.items():
+            host.spawn("gatewayd")
+            host.await_ready("gatewayd")
+        self.clients = {
+            name: Spot(host.port, self.account["keyID"], self.account["secret"], seconds_max=3)
+            for name, host in pair.hosts.items()}
+        self.acknowledged = set()
+        self.number = 0
+
+    def place(self, name):
+        """One order by a host's gateway; whether it was acknowledged."""
+        self.number += 1
+        text = f"order-{self.number}"
+        try:
+            self.clients[name].place(
+                symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.001",
+                price="50000", newClientOrderId=text, recvWindow=2000)
+        except Unknown:
+            return False
+        self.acknowledged.add(text)
+        return True
+
+    def first(self, name, seconds_max=30):
+        """Places until one is acknowledged; gives the seconds that took."""
+        began = time.monotonic()
+        await_true(f"{name} acknowledges", lambda: self.place(name), seconds_max)
+        return time.monotonic() - began
+
+    def check(self, name):
+        """All that was acknowledged is there, once."""
+        def rows():
+            return [row["clientOrderId"] for row in self.clients[name].get_signed(
+                "/api/v3/openOrders", symbol="BTCUSDT")]
+        await_true("all that was acknowledged is there", lambda: self.acknowledged <= set(rows()))
+        assert len(rows()) == len(set(rows()))
+
+
+def test_a_dead_primary_is_followed_by_its_standby_with_all_that_was_acknowledged(pair):
+    trader = Trader(pair)
+    for _ in range(30):
+        assert trader.place("a")
+    pair.hosts["a"].kill("matchd")
+    seconds = trader.first("b")
+    print(f"primary killed to the first acknowledgement: {seconds:.2f} s")
+    trader.check("b")
+    found = pair.document("b")
+    assert (found["role"], found["inSync"]) == ("primary", ["b"])
+    # It comes back as a standby, by itself.
+    pair.hosts["a"].spawn("matchd")
+    pair.in_sync("b")
+    for _ in range(10):
+        assert trader.place("b")
+    trader.check("b")
+    trader.check("a")
+
+
+def test_a_dead_standby_is_removed_and_trade_goes_on(pair):
+    trader = Trader(pair)
+    assert trader.place("a")
+    pair.hosts["b"].kill("matchd")
+    seconds = trader.first("a")
+    print(f"standby killed to the next acknowledgement: {seconds:.2f} s")
+    await_true("the record has the primary alone", lambda: pair.document("a")["inSync"] == ["a"])
+    pair.hosts["b"].spawn("matchd")
+    pair.in_sync("a")
+    assert trader.place("a")
+    trader.check("b")
+
+
+def test_a_switchover_and_back_lose_nothing(pair):
+    trader = Trader(pair)
+    for _ in range(10):
+        assert trader.place("a")
+    for primary, standby in (("a", "b"), ("b", "a")):
+        status, answer = pair.obey(standby, "switchover")
+        assert status == 409 and "ask the primary" in answer["error"]
+        began = time.monotonic()
+        status, answer = pair.obey(primary, "switchover")
+        assert status == 200, answer
+        trader.first(standby)
+        print(f"switchover to {standby}: {time.monotonic() - began:.2f} s to an acknowledgement")
+        pair.in_sync(standby)
+        trader.check(standby)
+
+
+def test_without_etcd_trade_goes_on_and_nothing_is_reconfigured(pair):
+    trader = Trader(pair)
+    assert trader.place("a")
+    for name in ("b", "w"):
+        pair.etcd.kill(name)
+    for _ in range(20):
+        assert trader.place("a")
+        time.sleep(0.1)
+    await_true("the agent says so", lambda: pair.document("a")["etcdFault"])
+    status, answer = pair.obey("a", "switchover")
+    assert status == 409, answer
+    for name in ("b", "w"):
+        pair.etcd.spawn(name)
+    await_true("etcd answers again", lambda: not pair.document("a")["etcdFault"])
+    trader.check("b")
