@@ -299,9 +299,9 @@ def test_a_stranger_reaches_neither_etcd_nor_the_join(hosts):
         assert plain.returncode != 0 and plain.stdout == "", plain.stdout
     # With a certificate of its own making.
     stranger.exec("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=b",
-                  "-keyout", "/root/own.key", "-out", "/root/own.crt", "-days", "1")
-    own = stranger.exec("curl", "-ksS", "--max-time", "5", "--cert", "/root/own.crt", "--key",
-                        "/root/own.key", f"https://{w.address}:7413/version", check=False)
+                  "-keyout", "/run/own.key", "-out", "/run/own.crt", "-days", "1")
+    own = stranger.exec("curl", "-ksS", "--max-time", "5", "--cert", "/run/own.crt", "--key",
+                        "/run/own.key", f"https://{w.address}:7413/version", check=False)
     assert own.returncode != 0 and own.stdout == "", own.stdout
     late = stranger.exec(*a.typed.command("b"), check=False)
     assert late.returncode == 1 and "does not take joins" in late.stderr
