@@ -126,7 +126,7 @@ extension LinkServer {
     /// Puts a frame's commands into the ring; false when there is no room for all of them now.
     func submit(_ connection: LinkConnection, _ body: UnsafeRawBufferPointer) -> Bool {
         if stages.intakeClosed.load(ordering: .relaxed) { return false }
-        if stages.isIntakeHeld.load(ordering: .relaxed) { return false }
+        if stages.isIntakeHeld.load(ordering: .relaxed) || waitsForLead(connection) { return false }
         if let refusal = submitRefusal(connection) {
             connection.refuse(refusal)
             return true
@@ -176,6 +176,12 @@ extension LinkServer {
         let reserved = isOperator ? 0 : Stages.operatorRequestBytes
         let used = requestPosition - stages.requestsTaken.now
         return used + UInt64(bytes + reserved) <= UInt64(stages.requests.size)
+    }
+
+    /// Whether what a connection submits waits until this host leads: a gateway's, which follows
+    /// the log here and is ready then. Its commands end at their own time.
+    func waitsForLead(_ connection: LinkConnection) -> Bool {
+        role == .standby && connection.hello?.purpose.contains([.writer, .follower]) ?? false
     }
 
     /// Why nothing may be submitted here, whatever it is.

@@ -151,7 +151,8 @@ final class LinkServer {
         let hasWork = isReleaseDue || isAnswerDue || isFeedDue || !leaving.isEmpty && hasLeft
         let isBlocked = connections.contains { $0?.isBlocked ?? false }
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
-        let pause: Int32 = hasWork ? 0 : isBlocked ? 1 : isStopping ? 10 : 250
+        let blockedPause: Int32 = role == .standby ? 20 : 1
+        let pause: Int32 = hasWork ? 0 : isBlocked ? blockedPause : isStopping ? 10 : 250
         do throws(SystemError) {
             _ = try poller.wait(milliseconds: pause) { token, events in
                 self.now = Clock.monotonicNanos()
