@@ -390,3 +390,48 @@ def test_a_member_that_lost_its_data_joins_anew(hosts):
     record = json.loads(etcdctl(w, "get", "/bourse/record", "--print-value-only").stdout)
     assert record["primary"] == "a"
     a.exec("systemctl", "start", "bourse-etcd")
+
+
+class Moved:
+    """What `pointed` asks for: another host, the key of a client."""
+
+    def __init__(self, host, client):
+        self.url = f"http://{host.address}:8080"
+        self.client = client
+
+    def key(self, _):
+        return self.client.apiKey, self.client.secret
+
+
+def test_the_standby_takes_over_when_the_primary_s_power_is_cut(bench, hosts, client):
+    a, b, _, _ = hosts
+    a.exec("systemctl", "restart", "bourse.target")
+    b.exec("systemctl", "start", "bourse.target")
+
+    def in_sync(primary, seconds_max=120):
+        def holds():
+            shown, _ = status(primary)
+            return all(one["inSync"] for one in shown["hosts"] if one["role"] != "witness")
+        await_true("both are in sync", seconds_max, holds)
+
+    in_sync(a)
+    with bench.network():
+        kept = client.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)["id"]
+    a.power_cut()
+    other = pointed(ccxt.binance, Moved(b, client), "the same")
+    began = time.monotonic()
+
+    def trades():
+        with bench.network():
+            try:
+                return other.fetch_order(kept, "BTC/USDT")["status"] == "open" and (
+                    other.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)["id"])
+            except ccxt.BaseError:
+                return False
+
+    await_true("the standby trades, with the order that was acknowledged", 60, trades)
+    bench.figures.append(
+        f"power cut of the primary to the first acknowledgement: {time.monotonic() - began:.2f} s")
+    assert status(b)[0]["primary"] == "b"
+    a.boot()
+    in_sync(b)

@@ -107,13 +107,13 @@ import Wire
     }
 
     @Test func `nothing is released before the peers have it`() throws {
-        let peer = PipelineTermTests.leading()
+        let peer = PipelineSetTests.leading()
         let running = try RunningPipeline(try PipelinePlace()) { $0.inSync = peer }
         let client = try running.connect()
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         let held = running.pipeline.applied
-        #expect(peer.require(PipelineTermTests.replica) == held)
+        #expect(peer.require(PipelineSetTests.replica) == held)
         let feed = try running.connect("follower", wantsAcks: false)
         var follower = Follower(feed.welcome)
         try follow(feed, &follower, to: held)
@@ -126,7 +126,7 @@ import Wire
             _ = unsafe try follower.receive(frame) { _, _, _, _ in }
         }
         #expect(follower.engine.sequence == held)
-        peer.acknowledge(PipelineTermTests.acknowledgement(held + 1))
+        peer.acknowledge(PipelineSetTests.acknowledgement(held + 1))
         guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
             Issue.record("an acknowledgement was due")
             return

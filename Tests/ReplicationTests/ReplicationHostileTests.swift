@@ -1,5 +1,5 @@
-// Goal: a peer with the right certificate that sends nonsense, in whatever order, stops nothing: its
-// connection ends, and the next one is served.
+// Goal: a peer with the right certificate that sends nonsense, in whatever order, stops nothing:
+// its connection ends, and the next one is served.
 
 import Failover
 import Glibc

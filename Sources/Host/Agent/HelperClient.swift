@@ -26,8 +26,9 @@ package struct HelperClient: Sendable {
     static var answerBytesMax: Int { 65_536 }
 
     /// Has it carry out a request; returns the rest of the first line, and the further lines.
-    package func ask(_ request: HelperRequest) throws(HelperClientError) -> (first: String, lines: [String])
-    {
+    package func ask(
+        _ request: HelperRequest
+    ) throws(HelperClientError) -> (first: String, lines: [String]) {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try UnixSocket.ask(

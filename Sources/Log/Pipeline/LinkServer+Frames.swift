@@ -181,7 +181,8 @@ extension LinkServer {
     /// Whether what a connection submits waits until this host leads: a gateway's, which follows
     /// the log here and is ready then. Its commands end at their own time.
     func waitsForLead(_ connection: LinkConnection) -> Bool {
-        role == .standby && connection.hello?.purpose.contains([.writer, .follower]) ?? false
+        if case .none = connection.feed { return false }
+        return role == .standby
     }
 
     /// Why nothing may be submitted here, whatever it is.

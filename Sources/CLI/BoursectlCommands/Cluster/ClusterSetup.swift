@@ -79,7 +79,24 @@ struct ClusterSetup {
         let text = ClusterSection.set(in: before, plan, host: host, directory: files.directory)
         guard text != before else { return }
         _ = try Self.parsed(text, configuration)
+        try allowHosts(plan)
         try TextFile.write(text, to: configuration, mode: 0o644)
+    }
+
+    /// Lets the agent's unit, which otherwise speaks with this host alone, reach the cluster's.
+    private func allowHosts(_ plan: ClusterPlan) throws(CommandError) {
+        let directory = "/etc/systemd/system/bourse-agentd.service.d"
+        guard configuration == Self.installed, Directory.exists("/run/systemd/system") else { return }
+        try CommandError.wrapping { () throws(JournalError) in
+            do throws(SystemError) {
+                if !Directory.exists(directory) { try Directory.create(directory) }
+            } catch { throw .system(error) }
+        }
+        try TextFile.write(
+            "# By boursectl cluster: the hosts that etcd runs on.\n[Service]\nIPAddressAllow="
+                + plan.members.map(\.address).joined(separator: " ") + "\n",
+            to: "\(directory)/cluster.conf", mode: 0o644)
+        _ = try Systemctl.run(["daemon-reload"])
     }
 
     static func parsed(_ text: String, _ file: String) throws(CommandError) -> Settings {
