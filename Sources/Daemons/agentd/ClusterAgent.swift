@@ -103,9 +103,8 @@ private final class ClusterHost: FailoverHost {
             do throws(HelperClientError) {
                 _ = try helper.ask(.serviceAddress(adds: adds, address: address, nic: nic))
             } catch {
-                log.error(
-                    "the service address \(address) was not \(adds ? "taken" : "given up"): \(error)"
-                )
+                let what = adds ? "taken" : "given up"
+                log.error("the service address \(address) was not \(what): \(error)")
             }
         }
     }

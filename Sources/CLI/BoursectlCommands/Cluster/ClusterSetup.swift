@@ -86,7 +86,8 @@ struct ClusterSetup {
     /// Lets the agent's unit, which otherwise speaks with this host alone, reach the cluster's.
     private func allowHosts(_ plan: ClusterPlan) throws(CommandError) {
         let directory = "/etc/systemd/system/bourse-agentd.service.d"
-        guard configuration == Self.installed, Directory.exists("/run/systemd/system") else { return }
+        let isInstalled = configuration == Self.installed
+        guard isInstalled, Directory.exists("/run/systemd/system") else { return }
         try CommandError.wrapping { () throws(JournalError) in
             do throws(SystemError) {
                 if !Directory.exists(directory) { try Directory.create(directory) }
