@@ -235,7 +235,7 @@ def test_going_back_to_an_older_version_is_refused(bench, host, debs, tmp_path):
     before = main_pids(host)
     refused = host.exec("dpkg", "-i", "/var/tmp/old.deb", check=False)
     assert refused.returncode != 0
-    assert "from bourse-matchd 0.1.0 to 0.0.9 is refused" in refused.stderr + refused.stdout
+    assert "bourse-matchd from 0.1.0 to 0.0.9 is refused" in refused.stderr + refused.stdout
     shown = host.exec("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", "bourse-matchd")
     assert shown.stdout == "ii 0.1.0"
     assert main_pids(host) == before
