@@ -49,6 +49,10 @@ public struct ForcedStart: Hashable, Sendable {
 
 /// The record.
 public struct ClusterRecord: Hashable, Sendable {
+    /// No exchange has so many terms: counting up from here on could overflow, so a peer that
+    /// promised more is sent away.
+    public static var epochMax: UInt32 { .max / 2 }
+
     /// The primary's term. It only rises.
     public let epoch: UInt32
     /// Who leads it.

@@ -102,7 +102,8 @@ extension FailoverCore {
             ask(at: now, &effects)
             return .asking(cause)
         }
-        let epoch = max(record.epoch, report.promise, report.endEpoch) + 1
+        let highest = max(record.epoch, report.promise, report.endEpoch)
+        let epoch = min(highest, ClusterRecord.epochMax) + 1
         asked = nil
         phase = .promising(FailoverClaim(epoch: epoch, cause: cause, process: report.process))
         order(.promise, epoch: epoch, &effects)

@@ -121,7 +121,7 @@ extension FailoverCore {
     private mutating func raise(
         _ record: ClusterRecord, to promise: UInt32, _ effects: inout FailoverEffects
     ) -> FailoverExplanation {
-        let epoch = max(promise, record.epoch + 1)
+        let epoch = max(promise, min(record.epoch, ClusterRecord.epochMax) + 1)
         send(
             .raise, comparing: record, epoch: epoch, inSync: record.inSync, forced: record.forced,
             &effects)

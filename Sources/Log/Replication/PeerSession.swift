@@ -60,7 +60,9 @@ final class PeerSession {
                 "replica \(join.replica) is this host's own: that host has a copy of its disk; "
                     + "set the copy's journal and replica file aside, then add it as a learner")
         }
-        guard join.released <= join.last.sequence, join.first > 0 else { throw .malformed }
+        guard join.released <= join.last.sequence, join.first > 0,
+            join.promise <= ClusterRecord.epochMax
+        else { throw .malformed }
         let term = log.term
         self.connection = connection
         self.join = join
@@ -102,6 +104,7 @@ final class PeerSession {
             report.echoedAt = now
             log.echoed(epoch: echo.epoch, sentAt: echo.sentAt)
         case .refuse(let promise, let process):
+            guard promise <= ClusterRecord.epochMax else { throw .malformed }
             guard process == self.process, promise > epoch else { return }
             phase = .refused
             report.promise = max(report.promise, promise)
