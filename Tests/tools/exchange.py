@@ -136,13 +136,15 @@ class Exchange:
         return True
 
     def answers(self):
-        """Whether the gateway serves requests and has caught up with a running matchd."""
+        """Whether the gateway has caught up with a running matchd and may send it orders."""
         import http.client
+        import json
 
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/api/v3/exchangeInfo")
-            return connection.getresponse().status == 200
+            connection.request("GET", "/sapi/v1/system/status")
+            response = connection.getresponse()
+            return response.status == 200 and json.loads(response.read())["status"] == 0
         except OSError:
             return False
         except http.client.HTTPException:
