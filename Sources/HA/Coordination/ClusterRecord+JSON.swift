@@ -75,7 +75,7 @@ extension ClusterRecord {
     /// The record of this JSON, if its values can be a record's: one or two replicas on different
     /// hosts in sync, with the primary's among them.
     private init?(_ json: JSONValue) {
-        guard let epoch = json["epoch"]?.epoch, epoch > 0,
+        guard let epoch = json["epoch"]?.epoch, epoch > 0, epoch - 1 <= Self.epochMax,
             let primary = json["primary"]?.host,
             let inSync = json["insync"]?.rows(\.inSyncReplica),
             let run = json["attempt"]?["run"]?.text.flatMap({ UInt64($0, radix: 16) }),

@@ -221,17 +221,26 @@ public struct FailoverCore: Sendable {
                 action: action))
     }
 
-    /// Reads the record: at each start, while a claim is near, and once a second by a follower.
+    /// Reads the record: at each start, while a claim is near, at once where it must have changed,
+    /// and once a second by a follower.
     private mutating func read(at now: BootTime, _ effects: inout FailoverEffects) {
         guard effects.read == nil else { return }
         if term != nil, view.record != nil { return }
         if let askedAt = view.askedAt, now.since(askedAt) < timing.readNanos,
-            phase != .starting || askedAt >= processSeenAt
+            phase != .starting || askedAt >= processSeenAt, !isRecordOld(askedAt)
         {
             return
         }
         if reading.number > 0, now.since(reading.askedAt) < timing.retryNanos { return }
         ask(at: now, &effects)
+    }
+
+    /// matchd follows an epoch that the record does not have yet, or a handover began since: a
+    /// switchover must not wait for the next reading.
+    private func isRecordOld(_ askedAt: BootTime) -> Bool {
+        if let handedOverAt, askedAt < handedOverAt { return true }
+        guard let record = view.record, let report = view.report else { return false }
+        return record.epoch < report.epoch
     }
 
     mutating func ask(at now: BootTime, _ effects: inout FailoverEffects) {
