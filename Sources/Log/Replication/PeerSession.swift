@@ -9,7 +9,8 @@ internal import Terms
 /// One standby that has joined a term. One thread uses it.
 final class PeerSession {
     private enum Phase {
-        /// It is sent nothing more: its promise is above this term, or it differs in released records.
+        /// It is sent nothing more: its promise is above this term, or it differs in released
+        /// records.
         case refused
         /// Its points are compared with this journal.
         case matching
