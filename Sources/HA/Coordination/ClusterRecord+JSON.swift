@@ -1,11 +1,11 @@
 // The record and the floor as texts, which are etcd's values. A swap compares texts, so each value
-// has one text only, and what would not be written like that is refused.
+// has exactly one text, and any other is refused.
 
 public import Failover
 internal import JSON
 internal import Terms
 
-/// Why a value of etcd is not taken.
+/// Why a value in etcd is refused.
 public enum RecordError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Longer than any record, in bytes.
     case tooLong(Int)

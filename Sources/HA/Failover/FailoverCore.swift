@@ -1,5 +1,5 @@
 // One host's part in primary and standby, without a clock, a disk or a network: an event and a
-// moment in, what is to be done out. agentd carries it out; matchd keeps promise, gate and lease.
+// moment in, effects out. agentd carries them out; matchd enforces promise, gate and lease.
 //
 //   starting ─► following ─► promising ─► claiming ─► applying ─► reconciling ─► open
 //      ▲            ▲   ▲        │            │                                   │ ▲
@@ -21,7 +21,7 @@ struct FailoverTerm: Hashable, Sendable {
     var since: BootTime
 }
 
-/// Where a host stands.
+/// The phase of a host.
 enum FailoverPhase: Hashable, Sendable {
     case starting
     case following(since: BootTime)
@@ -43,7 +43,7 @@ struct PendingSwap: Hashable, Sendable {
 
 /// The failover core.
 public struct FailoverCore: Sendable {
-    /// Which host, which peer, how long.
+    /// Host, peer and times.
     public let settings: FailoverSettings
     /// What is known.
     public internal(set) var view = FailoverView()
@@ -52,7 +52,7 @@ public struct FailoverCore: Sendable {
     let run: UInt64
     var swapCount: UInt64 = 0
     var orderCount: UInt64 = 0
-    /// The orders before those to the process that runs.
+    /// The number of the last order before those to the current process.
     var processOrders: UInt64 = 0
     var phase = FailoverPhase.starting
     var term: FailoverTerm?
@@ -109,8 +109,8 @@ public struct FailoverCore: Sendable {
         return effects
     }
 
-    /// An agent or a matchd that did not run has heard nothing: it may not hold that against the
-    /// peer.
+    /// While agent or matchd did not run they received nothing: the peer's silence then does not
+    /// count.
     private mutating func noteGap(_ now: BootTime) {
         let last = min(steppedAt ?? now, view.reportedAt ?? now)
         if freshSince == nil || now.since(last) > timing.removalNanos / 2 { freshSince = now }
@@ -184,7 +184,7 @@ public struct FailoverCore: Sendable {
         processOrders = orderCount
     }
 
-    /// Follows from the start again.
+    /// Gives up the role and starts over.
     mutating func giveUpRole(_ effects: inout FailoverEffects) {
         if hasAddress { effects.dropsAddress = true }
         hasAddress = false

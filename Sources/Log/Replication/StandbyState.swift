@@ -24,7 +24,7 @@ public struct StandbyStart: Hashable, Sendable {
     }
 }
 
-/// What a report of a standby needs.
+/// The state of a standby, for reports.
 public struct StandbyStatus: Hashable, Sendable {
     /// What it does: `recovered`, `following`, `promised` or `stopped`.
     public var state: MatchdState
@@ -36,7 +36,7 @@ public struct StandbyStatus: Hashable, Sendable {
     public var replica: ReplicaID
     /// The promise on its disk.
     public var promise: UInt32
-    /// How far its journal is the primary's.
+    /// How far its journal equals the primary's.
     public var position: StandbyPosition
     /// When it last echoed a beacon.
     public var heardAt: BootTime?
