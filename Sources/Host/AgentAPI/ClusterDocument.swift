@@ -92,7 +92,9 @@ public struct ClusterDocument: Hashable, Sendable {
         matchdFault = json["matchdFault"]?.text
         isPeerReachable = json["peerAgent"]?["reachable"]?.flag
         peerFault = json["peerAgent"]?["fault"]?.text
-        peerDocuments = json["peerAgent"]?["document"].flatMap(ClusterDocument.init(_:)).map { [$0] } ?? []
+        if let peer = json["peerAgent"]?["document"].flatMap(ClusterDocument.init(_:)) {
+            peerDocuments = [peer]
+        }
     }
 
     /// Whether the host leads, its Link open or not yet.
