@@ -158,6 +158,9 @@ public final class FailoverShell: Sendable {
         status.at = now
         (status.role, status.epoch) = (core.role, core.epoch)
         status.sentence = effects.explanation.description
+        if let old = status.record, let new = core.view.record, old.inSync != new.inSync {
+            status.setChangedAtRealtime = Clock.realtimeNanos()
+        }
         (status.record, status.floor) = (core.view.record, core.view.floor)
         (status.report, status.reportedAt) = (core.view.report, core.view.reportedAt)
         (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)

@@ -38,6 +38,9 @@ public struct FailoverStatus: Hashable, Sendable {
     public internal(set) var sentence = FailoverExplanation.recovering.description
     /// The record, as last known.
     public internal(set) var record: ClusterRecord?
+    /// When the set in sync was first seen to be another than before, by the host's clock,
+    /// nanoseconds since 1970; nil: it has not changed since the agent began.
+    public internal(set) var setChangedAtRealtime: Int64?
     /// The floor, as last known.
     public internal(set) var floor: UInt64 = 0
     /// matchd's newest report; nil: there is none.
