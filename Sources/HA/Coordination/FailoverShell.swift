@@ -28,17 +28,20 @@ public final class FailoverShell: Sendable {
     private let state: NIOLoopBoundBox<State>
     private let shown: Mutex<FailoverStatus>
 
-    /// A shell that is not started. `run` is random, one for each agent process.
+    /// A shell that does nothing yet. `run` is random, one for each; `start` is what outlived the
+    /// one before.
     public init(
-        _ settings: FailoverSettings, run: UInt64, store: any RecordStore, host: any FailoverHost
+        _ settings: FailoverSettings, run: UInt64, start: FailoverStart = FailoverStart(),
+        store: any RecordStore, host: any FailoverHost
     ) {
         self.settings = settings
         self.store = store
         self.host = host
         loop = Self.group.next()
-        let status = FailoverStatus(settings, at: Self.now)
+        let status = FailoverStatus(settings, start, at: Self.now)
+        let core = FailoverCore(settings, run: run, start: start)
         state = NIOLoopBoundBox.makeBoxSendingValue(
-            State(core: FailoverCore(settings, run: run), status: status), eventLoop: loop)
+            State(core: core, status: status), eventLoop: loop)
         shown = Mutex(status)
     }
 

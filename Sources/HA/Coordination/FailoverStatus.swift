@@ -60,8 +60,9 @@ public struct FailoverStatus: Hashable, Sendable {
     /// The last changes, oldest first.
     public internal(set) var changes: [FailoverChange] = []
 
-    init(_ settings: FailoverSettings, at: BootTime) {
+    init(_ settings: FailoverSettings, _ start: FailoverStart, at: BootTime) {
         (host, peer, self.at) = (settings.host, settings.peer, at)
+        (isPaused, isPeerOut) = (start.isPaused, start.isPeerOut)
     }
 
     /// On a primary: how many records the standby has not acknowledged. On a standby: how many

@@ -92,9 +92,18 @@ public final class MatchdControlClient: Sendable {
             shell.noteControl("matchd's control socket: \(error)")
             return again(shell, after: Self.retry)
         }
-        state.withLock { state in
+        // The core takes a report of a new process for the end of the old one, and reports that to
+        // the peer: no new one is heard before the kernel says that the old one has ended.
+        let isEarly = state.withLock { state in
+            if let old = state.handle, old.number != handle.number, !old.hasEnded { return true }
             if state.handle?.number != handle.number { state.process = nil }
             state.handle = handle
+            return false
+        }
+        guard !isEarly else {
+            _ = close(descriptor)
+            shell.noteControl("matchd's control socket: the process before has not ended")
+            return again(shell, after: Self.retry)
         }
         ClientBootstrap(group: shell.loop)
             .channelInitializer { [self] channel in

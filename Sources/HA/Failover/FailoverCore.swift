@@ -46,7 +46,7 @@ public struct FailoverCore: Sendable {
     /// Host, peer and times.
     public let settings: FailoverSettings
     /// What is known.
-    public internal(set) var view = FailoverView()
+    public internal(set) var view: FailoverView
 
     /// Random, one for each run.
     let run: UInt64
@@ -84,9 +84,12 @@ public struct FailoverCore: Sendable {
     var operatorRemoves = false
 
     /// A host that has just started its agent; `run` is random.
-    public init(_ settings: FailoverSettings, run: UInt64) {
+    public init(
+        _ settings: FailoverSettings, run: UInt64, start: FailoverStart = FailoverStart()
+    ) {
         self.settings = settings
         self.run = run
+        view = FailoverView(start)
     }
 
     var timing: FailoverTiming { settings.timing }

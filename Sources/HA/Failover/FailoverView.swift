@@ -25,5 +25,20 @@ public struct FailoverView: Sendable {
     /// When the peer was removed, within `removalSpanNanos`.
     public internal(set) var removals: [BootTime] = []
 
-    init() {}
+    init(_ start: FailoverStart) {
+        (isPaused, isPeerOut) = (start.isPaused, start.isPeerOut)
+    }
+}
+
+/// What operators ordered, and removals came to, before this agent started.
+public struct FailoverStart: Hashable, Sendable {
+    /// No claims.
+    public var isPaused: Bool
+    /// The peer is not added until an operator asks.
+    public var isPeerOut: Bool
+
+    /// That; nothing by default.
+    public init(isPaused: Bool = false, isPeerOut: Bool = false) {
+        (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
+    }
 }
