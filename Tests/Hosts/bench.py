@@ -26,7 +26,7 @@ from pathlib import Path
 from base import Base, BenchFault, run
 
 HERE = Path(__file__).resolve().parent
-SUBNET = "10.77.0"  # the bench's own ends at .1
+SUBNET = os.environ.get("BOURSE_SUBNET", "10.77.0")  # the bench's own ends at .1
 BOOT_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 60
 DISK = "8G"
@@ -49,9 +49,9 @@ def await_true(what, seconds_max, check):
 
 def holder(*command, **options):
     """Starts a process that the kernel ends with this thread: start it from the main thread."""
+    options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", *map(str, command)], start_new_session=True,
-        stdin=subprocess.DEVNULL, **options
+        ["setpriv", "--pdeathsig", "KILL", *map(str, command)], start_new_session=True, **options
     )
 
 
