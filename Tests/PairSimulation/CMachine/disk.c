@@ -8,6 +8,7 @@
 
 struct undo {
     struct undo *next;
+    uint64_t number;
     ino_t inode;
     int host;
     char path[160];
@@ -21,7 +22,7 @@ static char root[128];
 static size_t root_size;
 static int64_t least[HOSTS] = {100000, 100000}, most[HOSTS] = {2000000, 2000000}, hangs[HOSTS];
 static int fails[HOSTS];
-static uint64_t lost;
+static uint64_t lost, made;
 
 void disk_begin(const char *path) {
     snprintf(root, sizeof root, "%s/", path);
@@ -63,6 +64,7 @@ static int note(int fd, size_t count, off_t offset) {
     if (fails_now(host, offset + (off_t)count, status.st_size)) return -1;
     struct undo *undo = malloc(sizeof *undo + count);
     undo->next = newest;
+    undo->number = ++made;
     undo->inode = status.st_ino;
     undo->host = host;
     strcpy(undo->path, path);
@@ -74,10 +76,11 @@ static int note(int fd, size_t count, off_t offset) {
     return 0;
 }
 
-static void forget(ino_t inode) {
+/// What was written to a file up to that write is on the disk.
+static void forget(ino_t inode, uint64_t number) {
     for (struct undo **at = &newest; *at;) {
         struct undo *undo = *at;
-        if (undo->inode != inode) {
+        if (undo->inode != inode || undo->number > number) {
             at = &undo->next;
             continue;
         }
@@ -86,28 +89,39 @@ static void forget(ino_t inode) {
     }
 }
 
+static uint64_t mixed(uint64_t z) {
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+/// A sector is on the disk as some write left it, with all before that one: it is written as a
+/// whole, and from a cache that has all writes so far. Which write that is, is drawn for each.
 void disk_power_cut(int host) {
-    // All but the newest few reached the disk, or all did, or any of them.
-    int policy = (int)(machine_random() % 3);
+    uint64_t first = UINT64_MAX, salt = machine_random();
+    int is_all_lost = machine_random() % 3 == 0;
+    for (struct undo *undo = newest; undo; undo = undo->next)
+        if (undo->host == host && undo->number < first) first = undo->number;
     for (struct undo **at = &newest; *at;) {
         struct undo *undo = *at;
         if (undo->host != host) {
             at = &undo->next;
             continue;
         }
-        int goes = policy == 0 || (policy == 1 && machine_random() % 2 == 0);
-        int fd = goes ? REAL(open)(undo->path, O_RDWR | O_CLOEXEC) : -1;
+        int fd = REAL(open)(undo->path, O_RDWR | O_CLOEXEC);
         struct stat status;
-        if (fd >= 0 && fstat(fd, &status) == 0 && status.st_ino == undo->inode) {
-            size_t keeps = 0;
-            // Torn: its first sectors are there.
-            if (undo->count > 512 && machine_random() % 4 == 0)
-                keeps = 512 * (machine_random() % (undo->count / 512 + 1));
-            if (pwrite(fd, undo->before + keeps, undo->count - keeps, undo->offset + (off_t)keeps)
-                < 0)
-                abort();
-            if (policy == 0 && ftruncate(fd, undo->size) < 0) abort();
-            lost++;
+        int is_there = fd >= 0 && fstat(fd, &status) == 0 && status.st_ino == undo->inode;
+        for (size_t done = 0; is_there && done < undo->count;) {
+            uint64_t offset = (uint64_t)undo->offset + done, sector = offset / 512;
+            size_t count = 512 - offset % 512;
+            if (count > undo->count - done) count = undo->count - done;
+            uint64_t kept = first + mixed(salt ^ mixed(sector ^ mixed(undo->inode)))
+                % (made - first + 2);
+            if (is_all_lost || undo->number >= kept) {
+                if (REAL(pwrite)(fd, undo->before + done, count, (off_t)offset) < 0) abort();
+                lost++;
+            }
+            done += count;
         }
         if (fd >= 0) REAL(close)(fd);
         *at = undo->next;
@@ -148,26 +162,13 @@ int fdatasync(int fd) {
     int64_t until = machine_now() + machine_between(least[host], most[host]);
     if (until < hangs[host]) until = hangs[host];
     // What is written meanwhile may be on the disk or not.
-    struct undo *before = newest;
+    uint64_t before = made;
     machine_block(until);
     if (fails[host] && fails[host] != ENOSPC) {
         errno = fails[host];
         return -1;
     }
-    struct undo *kept = NULL;
-    while (newest && newest != before) {
-        struct undo *undo = newest;
-        newest = undo->next;
-        undo->next = kept;
-        kept = undo;
-    }
-    forget(status.st_ino);
-    while (kept) {
-        struct undo *undo = kept;
-        kept = undo->next;
-        undo->next = newest;
-        newest = undo;
-    }
+    forget(status.st_ino, before);
     return 0;
 }
 
@@ -182,6 +183,6 @@ int fsync(int fd) {
         return -1;
     }
     machine_advance(machine_between(least[host], most[host]) / 10);
-    forget(status.st_ino);
+    forget(status.st_ino, made);
     return 0;
 }

@@ -14,6 +14,7 @@ final class Agent {
     private var core: FailoverCore
     private var connection: Int32 = -1
     private var input: [UInt8] = []
+    private var state: MatchdState?
     private var isOver = false
     private var waiting: Set<Int> = []
     private var requests = 0
@@ -81,6 +82,13 @@ final class Agent {
                 sent.removeAll {
                     $0.process != report.process
                         || $0.run == report.ordersRun && $0.number <= report.ordersDone
+                }
+                if report.state != state {
+                    state = report.state
+                    world.trace(
+                        "matchd of \(world.hosts[host].name): \(report.state), epoch \(report.epoch),"
+                            + " promise \(report.promise), end \(report.end) of \(report.endEpoch),"
+                            + " released \(report.commitPoint)")
                 }
                 hear(.reported(report))
             }

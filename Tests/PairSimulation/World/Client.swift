@@ -13,6 +13,7 @@ final class Client {
     private var session = WriterSession<Int>(name: Text40("gateway/1")!, capacity: 64)
     private var commands = 0
     private(set) var inFlight = 0
+    private var resolvedAt: Int64 = 0
 
     func run() {
         var host = 0
@@ -59,8 +60,12 @@ final class Client {
         world.trace("client at \(world.hosts[host].name), epoch \(link.welcome.epoch)")
         var heardAt = Clock.monotonicNanos()
         var submitAt = heardAt
+        resolvedAt = heardAt
         while true {
             let now = Clock.monotonicNanos()
+            // It waits where a primary became a standby: the other host may lead.
+            if inFlight == 0 { resolvedAt = now }
+            if now - resolvedAt > 2_500_000_000 { return }
             if now >= submitAt {
                 submitAt = now + world.plan.loadNanos / 2
                     + Int64(machine_random() % UInt64(world.plan.loadNanos))
@@ -110,6 +115,7 @@ final class Client {
     }
 
     private func resolve(_ resolved: [WriterSession<Int>.Resolved]) {
+        if !resolved.isEmpty { resolvedAt = Clock.monotonicNanos() }
         for each in resolved {
             inFlight -= 1
             switch each.outcome.refusal {

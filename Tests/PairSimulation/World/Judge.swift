@@ -60,7 +60,7 @@ final class Judge {
 
     /// Compares what both journals have with what was seen and acknowledged.
     func compare(_ places: [HostPlaces]) {
-        guard violation == nil else { return }
+        if violation != nil { return showTails(places) }
         var logs: [[RecordHeader]] = []
         var counts: [Int: Int] = [:]
         for (host, place) in places.enumerated() {
@@ -108,6 +108,26 @@ final class Judge {
         }
         for command in notInLog where counts[command] != nil {
             return accuse("command \(command) was refused and is in the log")
+        }
+    }
+
+    /// For a trace: how the journals end.
+    private func showTails(_ places: [HostPlaces]) {
+        for (host, place) in places.enumerated() where world.isTraced {
+            var lines: [String] = []
+            let reader = JournalReader(directory: place.journal, from: 1)
+            while (try? reader.next(
+                upTo: .max, bytesMax: 1 << 20,
+                { records in
+                    _ = LinkRecords.forEachRecord(records) { header, _ in
+                        lines.append("\(LogPoint(header)) kind \(header.kind)")
+                    }
+                })) == true
+            {}
+            for line in lines.suffix(8) { world.trace("\(world.hosts[host].name) ends: \(line)") }
+            if let file = try? ReplicaFile(place.place.replicaFile) {
+                world.trace("\(world.hosts[host].name): \(file)")
+            }
         }
     }
 
