@@ -102,6 +102,9 @@ extension ReplicaLoop {
         parts.set.followAgain(released: parts.pipeline.released)
         parts.pipeline.setRole(.standby)
         standby.reopen()
+        client.resign(
+            durable: parts.pipeline.durable, released: parts.pipeline.released,
+            epoch: parts.pipeline.epoch)
         (lead, primary, isLinkOpen) = (nil, nil, false)
         guard let old = server else { return }
         server = nil
@@ -127,6 +130,7 @@ extension ReplicaLoop {
         guard lead == nil, client.status.state == .promised else { return }
         try standby.promise(order.epoch)
         // No record of a primary is taken from here on.
+        client.lead()
         standby.close()
         parts.set.begin(epoch: order.epoch, requiring: terms.requirement)
         let term = TermStart(

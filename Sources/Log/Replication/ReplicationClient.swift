@@ -69,6 +69,22 @@ public final class ReplicationClient: Sendable {
         }
     }
 
+    /// This process is to lead: from here on it connects to nobody, until `resign`. Otherwise a
+    /// sealed primary would take the next one's records before it is ordered to follow, and stop.
+    public func lead() {
+        shared.state.withLock { state in
+            state.lead()
+            state.orders += 1
+        }
+        log.bell.ring()
+    }
+
+    /// This process led, and is to follow in place: its log ends durably at `durable`, in `epoch`,
+    /// and all up to `released` was released. Before `follow`.
+    public func resign(durable: UInt64, released: UInt64, epoch: UInt32) {
+        shared.state.withLock { $0.resign(durable: durable, released: released, epoch: epoch) }
+    }
+
     /// Ends the connection and the thread, within about a second. Call it once.
     public func stop() {
         shared.isStopping.store(true, ordering: .releasing)
@@ -151,6 +167,7 @@ private final class ClientLoop {
         let durable = log.durable
         guard durable >= log.last.sequence else { return false }
         return shared.state.withLock { state in
+            if state.leads { return false }
             switch state.status.state {
             case .recovered, .stopped: return false
             default:
