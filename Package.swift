@@ -88,7 +88,7 @@ let package = Package(
     targets: [
         // Core: pure. No I/O, no clock, no Foundation.
         wing("Core", "Terms"),
-        wing("Core", "JSON"),
+        wing("Core", "JSON", ["Terms"]),
         wing("Core", "Slabs", ["CLinux"]),
         wing("Core", "Wire", ["Terms"]),
         wing("Core", "Engine", ["Terms", "Slabs", "Wire"], exclude: ["RULES.md"]),
@@ -104,7 +104,7 @@ let package = Package(
         // What the root helper can be asked for: it links no check.
         wing("Host", "HelperAPI", ["Terms"]),
         // The checks of a host: from what was read to what it means. Pure.
-        wing("Host", "Checks", ["JSON", "Configuration", "AgentAPI", "HelperAPI"]),
+        wing("Host", "Checks", ["Terms", "JSON", "Configuration", "AgentAPI", "HelperAPI"]),
         // What the root helper does to a host.
         wing("Host", "Helper", ["JSON", "Platform", "HelperAPI"]),
         // The agent: reads a host, checks it and reports. Its pages are files in its folder.
@@ -229,8 +229,8 @@ let package = Package(
         tests(
             "ReplicationTests",
             [
-                "Terms", "Wire", "Failover", "Journal", "Pipeline", "Replication", "Platform",
-                "Secrets",
+                "Terms", "Slabs", "Wire", "Failover", "Journal", "Pipeline", "Replication",
+                "Platform", "Secrets",
             ]),
         tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
         tests(

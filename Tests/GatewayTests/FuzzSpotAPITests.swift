@@ -104,7 +104,7 @@ private func text(_ random: inout SplitMix64) -> String {
         _ = StreamName(text)
         _ = StreamPath(uri: text)
         _ = hexBytes(text)
-        _ = base64Bytes(text)
+        _ = Base64.bytes(text)
         var json = JSONWriter()
         json.string(text)
         #expect(JSONValue(parsing: json.bytes) == .string(text), replay(round))

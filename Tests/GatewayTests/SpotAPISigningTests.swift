@@ -3,6 +3,7 @@
 
 import Secrets
 import SpotAPI
+import Terms
 import Testing
 
 private let secret = SecretBytes(
@@ -60,11 +61,11 @@ func `the documented signatures are good wherever the parameters stand`(
 }
 
 @Test func `base64 is read strictly`() {
-    #expect(base64Bytes("") == [])
-    #expect(base64Bytes("Zg==") == [0x66])
-    #expect(base64Bytes("Zm9vYmE=") == Array("fooba".utf8))
-    #expect(base64Bytes("Zm9vYmFy") == Array("foobar".utf8))
-    for text in ["Z", "Zg=", "Z===", "Zm9*", "====", "=Zg="] { #expect(base64Bytes(text) == nil) }
+    #expect(Base64.bytes("") == [])
+    #expect(Base64.bytes("Zg==") == [0x66])
+    #expect(Base64.bytes("Zm9vYmE=") == Array("fooba".utf8))
+    #expect(Base64.bytes("Zm9vYmFy") == Array("foobar".utf8))
+    for text in ["Z", "Zg=", "Z===", "Zm9*", "====", "=Zg="] { #expect(Base64.bytes(text) == nil) }
 }
 
 private let times: [(String, APIError?)] = [

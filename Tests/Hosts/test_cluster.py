@@ -23,7 +23,7 @@ WITNESS = ("bourse-common", "bourse-runtime", "boursectl")
 
 
 def etcdctl(host, *words, **options):
-    """etcdctl with the host's own certificate, asking its own member unless told otherwise."""
+    """etcdctl with the host's own certificate, asking its own member by default."""
     return host.exec(
         "etcdctl", f"--cacert={FOLDER}/ca.crt", f"--cert={FOLDER}/host.crt",
         f"--key={FOLDER}/host.key", f"--endpoints=https://{host.address}:7413",

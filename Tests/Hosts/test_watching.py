@@ -217,7 +217,7 @@ def test_a_killed_daemon_is_reported(pair):
     assert pair.await_cleared(name, mark)["bourseEventState"] == "1"
 
 
-def test_a_disk_that_fills_is_told(pair):
+def test_a_disk_that_fills_is_reported(pair):
     mark = pair.mark()
     pair.fill(85)
     raised = pair.await_raised("disk.space/journal", mark)
@@ -229,7 +229,7 @@ def test_a_disk_that_fills_is_told(pair):
     pair.await_cleared("disk.space/journal", mark)
 
 
-def test_a_thread_off_its_cpu_is_told(pair):
+def test_a_thread_off_its_cpu_is_reported(pair):
     mark = pair.mark()
     pair.pin(1 - HOT)
     assert pair.await_raised(ENGINE_CHECK, mark)["bourseEventState"] == "3"

@@ -7,27 +7,16 @@ import Journal
 import Pipeline
 import Platform
 import Replication
+import Slabs
 import Synchronization
 import Terms
 import Testing
 import Wire
 
-/// Random numbers that can be had again.
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 @Suite(.serialized) struct ReplicationFaultTests {
     @Test(arguments: [1, 2, 3] as [UInt64])
     func `a link that breaks anywhere loses and doubles nothing`(seed: UInt64) throws {
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         // Within the handshake, the join, the points, and further on.
         let early = (0..<40).map { _ in Int.random(in: 1...9_000, using: &random) }
         let late = (0..<20).map { _ in Int.random(in: 5_000...80_000, using: &random) }
@@ -63,7 +52,7 @@ private struct SeededRandom: RandomNumberGenerator {
 
     @Test func `whatever two journals hold, one becomes the other`() throws {
         for seed in UInt64(1)...25 {
-            var random = SeededRandom(state: seed)
+            var random = SplitMix64(seed: seed)
             let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
             // Common terms, then one of its own on either side.
             var (end, epoch) = (UInt64(0), UInt32(1))

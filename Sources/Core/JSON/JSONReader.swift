@@ -1,5 +1,7 @@
 // Parsing JSON: small, strict and bounded.
 
+internal import Terms
+
 extension JSONValue {
     /// Maximum nesting.
     public static var depthMax: Int { 16 }
@@ -174,8 +176,3 @@ private struct JSONReader {
 }
 
 private func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
-
-private func hexDigit(_ byte: UInt8) -> UInt8? {
-    isDigit(byte) || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte | 0x20
-        ? byte < 0x3A ? byte - 0x30 : (byte | 0x20) - 0x57 : nil
-}

@@ -33,7 +33,7 @@ extension MatchingDaemon {
         return start
     }
 
-    /// Opens the mark that outlives the process, beside the Link's socket, and reports its suspects.
+    /// Opens the mark that outlives the process, beside the Link's socket; reports its suspects.
     static func openMark(
         _ settings: Settings, _ identity: JournalIdentity, _ log: Logger
     ) -> CommandMark? {

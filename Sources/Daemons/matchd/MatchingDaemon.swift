@@ -41,7 +41,8 @@ final class MatchingDaemon {
         self.settings = settings
         self.log = log
         lock = try StateLock(directory: settings.state)
-        // Not the journal's, which is made with the journal: a missing one shows that it is not mounted.
+        // Not the journal's, which is made with the journal: where it is missing, its disk is not
+        // mounted.
         for directory in [
             settings.snapshotsDirectory,
             Directory.parent(of: settings.matchd.socket) ?? settings.state,

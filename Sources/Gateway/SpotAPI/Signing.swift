@@ -100,35 +100,3 @@ public func hexBytes(_ text: String) -> [UInt8]? {
     }
     return bytes
 }
-
-/// The bytes of a base64 text (RFC 4648 section 4, padded), or nil.
-public func base64Bytes(_ text: String) -> [UInt8]? {
-    var symbols = Array(text.utf8)
-    guard symbols.count.isMultiple(of: 4) else { return nil }
-    while let last = symbols.last, last == UInt8(ascii: "=") { symbols.removeLast() }
-    guard text.utf8.count - symbols.count <= 2 else { return nil }
-    var bytes: [UInt8] = []
-    var bits: UInt32 = 0
-    var held = 0
-    for symbol in symbols {
-        guard let value = base64Value(symbol) else { return nil }
-        bits = (bits << 6 | value) & 0xFFFF
-        held += 6
-        if held >= 8 {
-            held -= 8
-            bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
-        }
-    }
-    return bytes
-}
-
-private func base64Value(_ symbol: UInt8) -> UInt32? {
-    switch symbol {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(symbol - UInt8(ascii: "A"))
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(symbol - UInt8(ascii: "a")) + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(symbol - UInt8(ascii: "0")) + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    default: nil
-    }
-}

@@ -2,6 +2,7 @@
 // strings, its bytes Base64, and it leaves out what is zero, empty or false.
 
 internal import JSON
+internal import Terms
 
 /// A condition of a transaction; all must hold.
 enum EtcdComparison {

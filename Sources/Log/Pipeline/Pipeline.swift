@@ -303,10 +303,3 @@ final class PipelineThreads: @unchecked Sendable {
         self.engine = sequencer.finish()
     }
 }
-
-/// A value that one thread hands to another and does not touch again.
-struct Handover<Value>: @unchecked Sendable {
-    // Unchecked: whoever makes it guarantees that.
-    let value: Value
-    init(_ value: Value) { self.value = value }
-}

@@ -26,7 +26,7 @@ public final class ReplicaController: Sendable {
         _ options: ReplicaOptions, note: @escaping @Sendable (String) -> Void,
         end: @escaping @Sendable (ReplicaEnd) -> Never
     ) throws(SystemError) {
-        let loop = Handed(try ReplicaLoop(parts, file, process, options, note, end))
+        let loop = Handover(try ReplicaLoop(parts, file, process, options, note, end))
         let isStopping = isStopping
         thread = try PinnedThread.start(name: "control") { loop.value.run(until: isStopping) }
     }
@@ -43,11 +43,4 @@ final class StopFlag: Sendable {
     private let flag = Atomic<Bool>(false)
     func set() { flag.store(true, ordering: .releasing) }
     var isSet: Bool { flag.load(ordering: .acquiring) }
-}
-
-/// A value that one thread gives to another and does not touch again.
-private struct Handed<Value>: @unchecked Sendable {
-    // Unchecked: that is the promise of its maker.
-    let value: Value
-    init(_ value: Value) { self.value = value }
 }

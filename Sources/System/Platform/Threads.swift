@@ -86,3 +86,13 @@ public enum Host {
     /// Ends the process at once, without atexit(3) handlers.
     public static func exitNow(_ code: Int32) -> Never { _exit(code) }
 }
+
+/// A value that one thread hands to another and does not touch again.
+public struct Handover<Value>: @unchecked Sendable {
+    // Unchecked: whoever makes it guarantees that.
+    /// The value.
+    public let value: Value
+
+    /// Of this value.
+    public init(_ value: Value) { self.value = value }
+}

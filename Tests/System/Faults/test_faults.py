@@ -117,7 +117,7 @@ def test_a_sync_that_failed_never_makes_its_pages_durable(campaign, tmp_path):
     (injector.RENAME, 0, "os.rename(sys.argv[1] + '/journal/x.seg', sys.argv[1] + '/q')"),
     (injector.UNLINK, 0, "os.unlink(sys.argv[1] + '/journal/x.seg')"),
 ])
-def test_a_call_fails_as_it_is_told(campaign, tmp_path, call, skip, more):
+def test_a_call_fails_as_the_rule_says(campaign, tmp_path, call, skip, more):
     rule = (0, injector.FAIL, call, injector.SEGMENT, skip, 1, 5)
     disk, _, done = written(campaign, tmp_path, more, [rule])
     assert "Input/output error" in done.stderr and disk.hits() == 1

@@ -1,5 +1,5 @@
 """Two matchds, as an agent orders them: what was acknowledged is on both, a standby takes over with
-all of it, and an old primary comes back without what nobody was told."""
+all of it, and an old primary comes back without what was never acknowledged."""
 import ssl
 import socket
 import time

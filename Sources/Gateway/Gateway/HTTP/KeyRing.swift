@@ -30,7 +30,7 @@ final class KeyRing {
             let secret = try secret(of: key)
             return payload.candidates.contains { HMACSHA256.isValid(code, key: secret, $0) }
         case .ed25519:
-            guard let signature = base64Bytes(payload.signature) else { return false }
+            guard let signature = Base64.bytes(payload.signature) else { return false }
             return payload.candidates.contains {
                 Ed25519.isValid(signature, publicKey: key.sealedSecret, $0)
             }

@@ -1,5 +1,7 @@
 // Certificates as PEM files: what a check and an operator need of one. X.509 (RFC 5280) in DER.
 
+internal import Terms
+
 /// A certificate.
 public struct Certificate: Hashable, Sendable {
     /// The certificate in DER.
@@ -17,7 +19,7 @@ public struct Certificate: Hashable, Sendable {
         let text = String(decoding: pem, as: UTF8.self)
         guard let start = text.firstRange(of: "-----BEGIN CERTIFICATE-----"),
             let end = text[start.upperBound...].firstRange(of: "-----END CERTIFICATE-----"),
-            let der = Self.base64(text[start.upperBound..<end.lowerBound].utf8)
+            let der = Base64.bytes(text[start.upperBound..<end.lowerBound].filter { $0 > " " })
         else { return nil }
         self.init(der: der)
     }
@@ -36,28 +38,6 @@ public struct Certificate: Hashable, Sendable {
             let begins = validity.time(), let ends = validity.time()
         else { return nil }
         (self.der, self.begins, self.ends) = (der, begins, ends)
-    }
-
-    /// The bytes of a base64 text (RFC 4648, 4) with line breaks.
-    private static func base64(_ text: some Sequence<UInt8>) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var (bits, count): (UInt32, Int) = (0, 0)
-        for symbol in text where symbol > 0x20 && symbol != 0x3D {
-            let value: UInt8
-            switch symbol {
-            case 0x41...0x5A: value = symbol - 0x41
-            case 0x61...0x7A: value = symbol - 0x61 + 26
-            case 0x30...0x39: value = symbol - 0x30 + 52
-            case 0x2B: value = 62
-            case 0x2F: value = 63
-            default: return nil
-            }
-            (bits, count) = (bits << 6 | UInt32(value), count + 6)
-            guard count >= 8 else { continue }
-            count -= 8
-            bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-        }
-        return bytes
     }
 }
 

@@ -1,12 +1,12 @@
-// Keys and values in etcd's JSON.
+// Bytes as Base64.
 
 /// Base64 of RFC 4648, section 4: with padding, no line breaks.
-package enum Base64 {
+public enum Base64 {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// The text of these bytes. O(bytes).
-    package static func text(_ bytes: some Sequence<UInt8>) -> String {
+    public static func text(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []
         var (buffer, bits): (UInt32, Int) = (0, 0)
         for byte in bytes {
@@ -22,7 +22,7 @@ package enum Base64 {
     }
 
     /// The bytes of a text; nil where it is not what `text` gives. O(characters).
-    package static func bytes(_ text: String) -> [UInt8]? {
+    public static func bytes(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         var (buffer, bits): (UInt32, Int) = (0, 0)
         for character in text.utf8 where character != UInt8(ascii: "=") {
