@@ -32,7 +32,7 @@ def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
-def certificates(folder, names):
+def certificates(folder, names, addresses=None):
     """A certificate authority, and a directory for each host with its certificate and key."""
     folder.mkdir()
     ca, key = folder / "ca.crt", folder / "ca.key"
@@ -46,7 +46,8 @@ def certificates(folder, names):
                 "-subj", f"/CN={name}", "-keyout", place / "host.key", "-out", place / "host.csr")
         extension = place / "extension"
         extension.write_text(
-            f"subjectAltName=DNS:{name},IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+            f"subjectAltName=DNS:{name},IP:{(addresses or {}).get(name, '127.0.0.1')}\n"
+            "extendedKeyUsage=serverAuth,clientAuth\n")
         openssl("x509", "-req", "-in", place / "host.csr", "-CA", ca, "-CAkey", key,
                 "-CAcreateserial", "-days", "2", "-extfile", extension,
                 "-out", place / "host.crt")

@@ -96,8 +96,9 @@ struct EtcdProgram {
         throw failure ?? CommandError("etcd took the first record and does not have it")
     }
 
-    /// Replaces the member at this URL by one that begins empty.
-    func replaceMember(_ name: String, at url: String) throws(CommandError) {
+    /// Replaces the member at this URL by one that begins empty; returns all members, as
+    /// ETCD_INITIAL_CLUSTER has them.
+    func replaceMember(_ name: String, at url: String) throws(CommandError) -> String {
         let list = try run(["member", "list"], urls, isJSON: false)
         for line in list.split(separator: "\n") {
             // ID, state, name, peer URLs, client URLs; one that never started has no name.
@@ -106,7 +107,12 @@ struct EtcdProgram {
             guard fields.count > 3, fields[3] == url else { continue }
             _ = try run(["member", "remove", String(fields[0])], urls)
         }
-        _ = try run(["member", "add", name, "--peer-urls=\(url)"], urls)
+        let added = try run(["member", "add", name, "--peer-urls=\(url)"], urls, isJSON: false)
+        let mark = "ETCD_INITIAL_CLUSTER=\""
+        guard let line = added.split(separator: "\n").first(where: { $0.hasPrefix(mark) }) else {
+            throw CommandError("etcd added \(name) and does not list its members")
+        }
+        return String(line.dropFirst(mark.count).prefix { $0 != "\"" })
     }
 
     private func run(

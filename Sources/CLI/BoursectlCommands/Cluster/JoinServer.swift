@@ -146,9 +146,11 @@ struct JoinServer {
         var reply = JoinReply(
             certificate: try authority.sign(request: request.request, for: member), plan: plan,
             time: now)
-        if !request.isRenewal, !request.hasMember, Directory.exists(files.etcdBegun) {
-            // A member that has no data must not come back under its old identity.
-            try EtcdProgram(urls: [plan.clientURL(plan.founder)], files: files)
+        if !request.isRenewal, request.memberToken != plan.token,
+            Directory.exists(files.etcdBegun)
+        {
+            // A member that has no data, or another etcd's, must not come back as it was.
+            reply.etcdMembers = try EtcdProgram(urls: [plan.clientURL(plan.founder)], files: files)
                 .replaceMember(member.name, at: plan.peerURL(member))
             reply.isAdded = true
         }
