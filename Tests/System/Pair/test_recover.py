@@ -1,5 +1,7 @@
 """Any of the three hosts is lost: `cluster status` on what is left names the one verb that reopens
 the exchange and what it loses, the verb does it within a minute, and the lost hosts come back."""
+import shutil
+import threading
 import time
 
 import pytest
@@ -54,7 +56,6 @@ def reopen(trio, name, *verb):
     proof = ["--peer-is-off", "--yes-name", name]
     began = time.monotonic()
     done = []
-    import threading
     giving = threading.Thread(target=lambda: done.append(
         trio.ctl(name, *verb, *proof, check=False)))
     giving.start()
@@ -96,18 +97,19 @@ def test_primary_and_witness_lost_the_standby_reopens(trio, disk):
             trio.blank(name)
         if disk == "old":
             trio.restore(name)
-        shutil_key(trio)
+        bring_key(trio)
         trio.join(name, "b")
         trio.power(name)
+        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
     both_in_sync(trio, "b")
     trader.first("b")
+    trio.gateway("a")
     trader.check("a")
     assert trio.status("b")["problems"] == []
 
 
-def shutil_key(trio):
+def bring_key(trio):
     """The owner's copy of the authority's key, put where joins are taken now."""
-    import shutil
     shutil.copy(trio.folder / "pki" / "ca.key", trio.cluster("b") / "ca.key")
 
 
@@ -128,7 +130,9 @@ def test_standby_and_witness_lost_the_primary_goes_on_alone(trio, disk):
             trio.blank(name)
         trio.join(name, "a")
         trio.power(name)
+        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
     both_in_sync(trio, "a")
+    trio.gateway("b")
     trader.check("b")
 
 
@@ -142,7 +146,8 @@ def test_all_lost_and_back_with_whole_disks_goes_on_by_itself(trio):
     for name in "wab":
         trio.power(name)
     for name in "ab":
-        trio.hosts[name].spawn("gatewayd")
+        trio.gateway(name)
+
     def leads():
         trio.supervise()
         return next((name for name in "ab" if (trio.document(name) or {}).get(
@@ -165,5 +170,5 @@ def test_a_blank_standby_joins_again(trio):
     trio.power("b")
     both_in_sync(trio, "a")
     trader.first("a")
-    trio.hosts["b"].spawn("gatewayd")
+    trio.gateway("b")
     trader.check("b")

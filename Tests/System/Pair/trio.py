@@ -254,6 +254,17 @@ class Trio(Pair):
         for host in self.hosts.values():
             host.end()
 
+    def gateway(self, name):
+        """A host's gateway, that listens; a standby's shows what is released."""
+        host = self.hosts[name]
+        if "gatewayd" not in host.running:
+            host.spawn("gatewayd")
+
+        def listens():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", host.port)) == 0
+        await_true(f"{name}'s gateway listens", listens)
+
     # --- hosts that come back ---
 
     def join(self, name, by, *options):
@@ -279,6 +290,12 @@ class Trio(Pair):
             if inviting.poll() is None:
                 inviting.send_signal(signal.SIGINT)
                 inviting.wait(30)
+        # The certificate that was signed is right for a host of its own. On loopback a connection
+        # comes from 127.0.0.1, which etcd compares: the bench's certificate has it as well.
+        for file in ("host.crt", "host.key"):
+            shutil.copy(self.folder / "pki" / name / file, self.cluster(name) / file)
+        self.systemctl(name, "stop")
+        self.systemctl(name, "start")
 
     def blank(self, name):
         """A new disk: of the host only its settings and the key that seals secrets are there, as

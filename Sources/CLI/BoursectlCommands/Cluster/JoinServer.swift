@@ -99,6 +99,8 @@ struct JoinServer {
             try stream.end(deadline: deadline)
             throw error
         }
+        // etcd may have taken its time.
+        deadline = Clock.monotonicNanos() + JoinLimits.nanosMax
         try stream.send(reply.json, deadline: deadline)
         deadline = Clock.monotonicNanos() + JoinLimits.storeNanosMax
         let done = try stream.receive(bytesMax: 256, deadline: deadline)
