@@ -71,7 +71,7 @@ struct BoursectlCommand: ParsableCommand {
                 name: "Two hosts and a witness",
                 subcommands: [
                     ClusterGroup.self, SwitchoverCommand.self, FailoverCommand.self,
-                    StandbyGroup.self, DrillCommand.self,
+                    StandbyGroup.self, RejoinCommand.self, DrillCommand.self,
                 ]),
             CommandGroup(
                 name: "The log",

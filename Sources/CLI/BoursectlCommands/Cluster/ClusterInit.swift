@@ -146,10 +146,8 @@ struct ClusterInitCommand: ParsableCommand {
         let released = (try? Exchange(settings: settings).status().released) ?? 0
         let first = FirstRecord(
             epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)")
-        // 20 digits, as the agent writes it: etcd compares texts.
-        let digits = "\(released)"
-        let floor = String(repeating: "0", count: 20 - digits.utf8.count) + digits
-        let found = try etcd.begin(record: first.json.compact, floor: floor)
+        let found = try etcd.begin(
+            record: first.json.compact, floor: FirstRecord.floor(released))
         guard RecordedLeader(JSONValue(parsing: found.utf8)) != nil else {
             throw CommandError(
                 "etcd has a record that is damaged, or of a newer version: \(found)",
@@ -187,19 +185,35 @@ struct FirstRecord: Hashable {
     /// Its replica.
     let replica: String
 
+    /// The first sequence that may be cut on another host for it; nil: none.
+    var forcedFrom: UInt64?
+
     /// A record of these values.
-    init(epoch: UInt32, host: String, replica: String) {
+    init(epoch: UInt32, host: String, replica: String, forcedFrom: UInt64? = nil) {
         (self.epoch, self.host, self.replica) = (epoch, host, replica)
+        self.forcedFrom = forcedFrom
+    }
+
+    /// A floor as the agent writes it: 20 digits, as etcd compares texts.
+    static func floor(_ sequence: UInt64) -> String {
+        let digits = "\(sequence)"
+        return String(repeating: "0", count: 20 - digits.utf8.count) + digits
     }
 
     /// As it stands in etcd.
     var json: JSONValue {
-        [
-            "version": .number(1), "epoch": .number(epoch), "primary": .string(host),
-            "insync": .array([["host": .string(host), "replica": .string(replica)]]),
-            "attempt": [
-                "run": .string(hexadecimal(SystemRandom.bytes(8))), "number": .number(1),
-            ],
+        var members: [JSONValue.Member] = [
+            .init("version", .number(1)), .init("epoch", .number(epoch)),
+            .init("primary", .string(host)),
+            .init("insync", .array([["host": .string(host), "replica": .string(replica)]])),
+            .init(
+                "attempt",
+                ["run": .string(hexadecimal(SystemRandom.bytes(8))), "number": .number(1)]),
         ]
+        if let forcedFrom {
+            members.append(
+                .init("forced", ["epoch": .number(epoch), "from": .number(forcedFrom)]))
+        }
+        return .object(members)
     }
 }

@@ -28,6 +28,8 @@ struct ClusterJoinCommand: ParsableCommand {
     @Argument(help: "The token that the first host printed.") var token: String
     @Option(help: "This host's name in the cluster.") var host: String
     @Option(help: "This host's IP address on the network between the hosts.") var address: String
+    @Flag(help: "Begin this host's member of etcd anew: its data is old, as of a restored disk.")
+    var replaceMember = false
 
     func run() throws {
         let setup = try ClusterSetup(common, verb: "join")
@@ -64,11 +66,11 @@ struct ClusterJoinCommand: ParsableCommand {
                 "this host is in another cluster already",
                 repair: "where it is given up: systemctl disable --now \(EtcdUnit.name); "
                     + "mv \(setup.files.directory) \(setup.files.directory).old; "
-                    + "rm -r \(EtcdUnit.data)")
+                    + "rm -r \(setup.files.etcdData)")
         }
-        guard !Directory.exists(setup.files.authorityKey) else {
+        guard token.founder != host else {
             throw CommandError(
-                "this is the first host of the cluster",
+                "this is the host that takes joins",
                 repair: "run the command on the other host")
         }
     }
@@ -81,7 +83,7 @@ struct ClusterJoinCommand: ParsableCommand {
         var request = JoinRequest(
             secret: token.secret, host: host, address: address,
             request: try authority.makeRequest(host))
-        request.hasMember = EtcdUnit.hasData
+        request.memberToken = replaceMember ? "" : try setup.files.etcdToken()
         request.journal = try setup.journalIdentity().map { "\($0)" } ?? ""
         let reply = try client.ask(request)
         guard let own = reply.plan.member(host) else {
@@ -91,7 +93,11 @@ struct ClusterJoinCommand: ParsableCommand {
         if own != reply.plan.witness { try fill(reply, own, setup) }
         try authority.store(certificate: reply.certificate)
         // With its data lost, the first host has replaced the member, or etcd has not begun.
-        try EtcdUnit(plan: reply.plan, host: own, files: setup.files).setUp(isAdded: reply.isAdded)
+        if reply.isAdded, let kept = try setup.files.setEtcdAside() {
+            Terminal.warn("What this host's member of etcd had is kept in \(kept).")
+        }
+        try EtcdUnit(plan: reply.plan, host: own, files: setup.files).setUp(
+            isAdded: reply.isAdded, members: reply.isAdded ? reply.etcdMembers : nil)
         // The plan is last: with it this host has everything.
         try setup.keep(reply.plan)
         client.finish()

@@ -125,7 +125,15 @@ struct ClusterSetup {
     /// Begins this host's journal as a copy of the first host's; the rest comes by replication.
     func beginStandby(_ record: [UInt8]) throws(CommandError) {
         let settings = try CommonOptions.settings(in: configuration)
+        try Self.beginCopy(settings, record)
+    }
+
+    /// Begins a journal with another's first record, as matchd's user on an installed host.
+    static func beginCopy(_ settings: Settings, _ record: [UInt8]) throws(CommandError) {
         var setup = ExchangeSetup(replacesSealKey: false, replacesJournal: false)
+        guard settings.file == installed else {
+            return try setup.beginJournal(settings, copying: record)
+        }
         guard try setup.beginInstalledJournal(settings, copying: record) else {
             throw CommandError(
                 "the user \(ExchangeSetup.journalUser) does not exist",

@@ -45,6 +45,9 @@ extension ClusterView {
             "serviceHere": isServiceHere.map { .bool($0) } ?? .null,
             "certificateExpires": .orNull(Self.time(ends.host)),
             "authorityExpires": .orNull(Self.time(ends.authority)),
+            "reopening": reopening.map {
+                ["verb": .string($0.verb), "loses": .string($0.loss)]
+            } ?? .null,
             "problems": .strings(problems),
         ]
     }

@@ -3,6 +3,7 @@
 import AgentAPI
 import Checks
 import Configuration
+import Glibc
 import JSON
 import Platform
 import Presentation
@@ -38,6 +39,8 @@ struct ClusterView {
     private(set) var floor: UInt64?
     private(set) var isServiceHere: Bool?
     private(set) var ends: (host: Int64?, authority: Int64?)
+    /// What lets a halted exchange go on; nil: nothing is needed.
+    private(set) var reopening: Reopening?
     /// What is not as it should be.
     private(set) var problems: [String] = []
 
@@ -59,6 +62,28 @@ struct ClusterView {
         isServiceHere = Self.hasService(plan)
         judgeRoles()
         judgeCertificates()
+        reopening = Reopening(
+            Reopening.Facts(
+                host: place.own?.name, isWitness: place.isWitness, document: document,
+                hasMajority: source == .etcd, isPrimaryThere: isPrimaryThere(),
+                exchange: [plan.founder.name, plan.peer.name]))
+        if let reopening {
+            problems.append(
+                "nobody acknowledges commands. \(reopening.verb). Loses: \(reopening.loss)")
+        }
+    }
+
+    /// Whether another host takes its peer's connections: it leads, whoever else can be reached.
+    private func isPrimaryThere() -> Bool {
+        [plan.founder, plan.peer].contains { member in
+            guard member != place.own else { return false }
+            let address = ClusterPlan.place(member, plan.ports.replication)
+            guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
+                return false
+            }
+            _ = close(socket)
+            return true
+        }
     }
 
     // MARK: Asking

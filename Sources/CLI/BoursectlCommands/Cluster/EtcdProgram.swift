@@ -32,6 +32,8 @@ struct EtcdProgram {
     let files: ClusterFiles
 
     private static let program = SystemProgram.path("etcdctl")
+    /// How long another member's start is waited for, in nanoseconds.
+    private static let memberNanosMax: Int64 = 20_000_000_000
     /// Seconds that a call may take.
     private static let secondsMax = 3
 
@@ -96,8 +98,9 @@ struct EtcdProgram {
         throw failure ?? CommandError("etcd took the first record and does not have it")
     }
 
-    /// Replaces the member at this URL by one that begins empty.
-    func replaceMember(_ name: String, at url: String) throws(CommandError) {
+    /// Replaces the member at this URL by one that begins empty; returns all members, as
+    /// ETCD_INITIAL_CLUSTER has them.
+    func replaceMember(_ name: String, at url: String) throws(CommandError) -> String {
         let list = try run(["member", "list"], urls, isJSON: false)
         for line in list.split(separator: "\n") {
             // ID, state, name, peer URLs, client URLs; one that never started has no name.
@@ -106,7 +109,29 @@ struct EtcdProgram {
             guard fields.count > 3, fields[3] == url else { continue }
             _ = try run(["member", "remove", String(fields[0])], urls)
         }
-        _ = try run(["member", "add", name, "--peer-urls=\(url)"], urls)
+        let added = try addMember(name, url)
+        let mark = "ETCD_INITIAL_CLUSTER=\""
+        guard let line = added.split(separator: "\n").first(where: { $0.hasPrefix(mark) }) else {
+            throw CommandError("etcd added \(name) and does not list its members")
+        }
+        return String(line.dropFirst(mark.count).prefix { $0 != "\"" })
+    }
+
+    /// Adds a member; one that was added before may still be starting, and etcd takes no other
+    /// within its first seconds.
+    private func addMember(_ name: String, _ url: String) throws(CommandError) -> String {
+        let deadline = Clock.monotonicNanos() + Self.memberNanosMax
+        while true {
+            do throws(CommandError) {
+                return try run(["member", "add", name, "--peer-urls=\(url)"], urls, isJSON: false)
+            } catch {
+                let waits = ["unhealthy cluster", "not enough started members"]
+                guard waits.contains(where: error.problem.contains),
+                    Clock.monotonicNanos() < deadline
+                else { throw error }
+            }
+            Clock.sleep(nanos: 500_000_000)
+        }
     }
 
     private func run(

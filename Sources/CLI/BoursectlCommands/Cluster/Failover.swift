@@ -21,6 +21,9 @@ struct FailoverCommand: ParsableCommand {
             What only the other host has is cut there, kept, and listed by `boursectl journal \
             lost` on it when it is back.
 
+            Without a majority of etcd it is made anew, of this host alone, with the same proof: the \
+            other hosts then join again.
+
             JSON: {"host", "epoch", "forced", "floor", "end", "milliseconds"}.
 
             EXAMPLE
@@ -52,14 +55,26 @@ struct FailoverCommand: ParsableCommand {
                     + "bourse-matchd")
         }
         let isForced = !(before.role == "standby" && before.inSync.contains(host))
-        if isForced {
+        let remake = try before.etcdFault.flatMap { _ throws(CommandError) -> EtcdRemake? in
+            // With its majority gone nobody knows whether this host was still in sync at the end.
+            let remake = try EtcdRemake(options.common, before, isForced: true)
+            return remake.isNeeded ? remake : nil
+        }
+        if isForced || remake != nil {
+            try remake?.checkMembers()
             try proof.check(
-                before, order.settings, statement: ForcedLoss(before).lines)
+                before, order.settings,
+                statement: ForcedLoss(before).lines + (remake?.statement ?? []))
         }
         let begin = Clock.monotonicNanos()
-        try order.give(.failover, isPeerOff: isForced)
+        if let remake {
+            try remake.run()
+        } else {
+            try order.give(.failover, isPeerOff: isForced)
+        }
         let done = try order.await("Taking over") { now in now.role == "primary" ? now : nil }
-        give(before, done, isForced, Clock.monotonicNanos() - begin)
+        give(before, done, isForced || remake != nil, Clock.monotonicNanos() - begin)
+        for line in remake?.advice ?? [] { Terminal.warn(line) }
     }
 
     private func give(
@@ -103,12 +118,16 @@ struct ForcedLoss {
             "removed",
             document.setChangedAt.map { Readable.time($0, digits: 3) }
                 ?? "when \(host) was removed is not known to its agent")
-        let loss =
-            end < document.floor
+        return facts.lines(Ink(isOn: false)) + [loss]
+    }
+
+    /// What is lost, or may be.
+    var loss: String {
+        let end = document.end ?? 0
+        return end < document.floor
             ? "lost: the records \(Readable.count(end + 1)) to \(Readable.count(document.floor)), "
                 + "and what was acknowledged after them"
             : "may be lost: what was acknowledged after record \(Readable.count(end))"
-        return facts.lines(Ink(isOn: false)) + [loss]
     }
 }
 

@@ -43,8 +43,8 @@ struct JoinRequest: Hashable {
     var request: String
     /// Whether it only renews its certificate.
     var isRenewal = false
-    /// Whether it has the data of its member of etcd.
-    var hasMember = false
+    /// The token of the cluster that its member of etcd has data of; empty: it has none.
+    var memberToken = ""
     /// The identity of the journal that it has, 32 hexadecimal digits; empty: none.
     var journal = ""
 
@@ -53,7 +53,7 @@ struct JoinRequest: Hashable {
         [
             "secret": .string(hexadecimal(secret)), "host": .string(host),
             "address": .string(address), "request": .string(request),
-            "renewal": .bool(isRenewal), "member": .bool(hasMember), "journal": .string(journal),
+            "renewal": .bool(isRenewal), "member": .string(memberToken), "journal": .string(journal),
         ]
     }
 
@@ -65,11 +65,11 @@ struct JoinRequest: Hashable {
         guard let secret = json["secret"]?.text.flatMap(hexadecimalBytes),
             let host = json["host"]?.text, let address = json["address"]?.text,
             let request = json["request"]?.text, let isRenewal = json["renewal"]?.flag,
-            let hasMember = json["member"]?.flag,
+            let memberToken = json["member"]?.text,
             let journal = json["journal"]?.text
         else { return nil }
         self.init(secret: secret, host: host, address: address, request: request)
-        (self.isRenewal, self.hasMember, self.journal) = (isRenewal, hasMember, journal)
+        (self.isRenewal, self.memberToken, self.journal) = (isRenewal, memberToken, journal)
     }
 }
 
@@ -83,6 +83,8 @@ struct JoinReply: Hashable {
     var time: Int64
     /// Whether etcd goes on already, and this host's member is one that was added to it.
     var isAdded = false
+    /// The members of etcd with the one that was added, as ETCD_INITIAL_CLUSTER has them.
+    var etcdMembers = ""
     /// The journal's identity; empty for the witness.
     var journal = ""
     /// The journal's first record; empty for the witness.
@@ -96,7 +98,7 @@ struct JoinReply: Hashable {
     var json: JSONValue {
         [
             "certificate": .string(certificate), "plan": plan.json, "time": .number(time),
-            "added": .bool(isAdded), "journal": .string(journal),
+            "added": .bool(isAdded), "etcdMembers": .string(etcdMembers), "journal": .string(journal),
             "configuration": .string(configuration),
             "firstRecord": .string(hexadecimal(firstRecord)),
             "sealKey": .string(hexadecimal(sealKey)),
@@ -110,13 +112,13 @@ struct JoinReply: Hashable {
     init?(_ json: JSONValue) {
         guard let certificate = json["certificate"]?.text,
             let plan = json["plan"].flatMap(ClusterPlan.init), let time = json["time"]?.whole,
-            let isAdded = json["added"]?.flag,
+            let isAdded = json["added"]?.flag, let etcdMembers = json["etcdMembers"]?.text,
             let journal = json["journal"]?.text, let configuration = json["configuration"]?.text,
             let firstRecord = json["firstRecord"]?.text.flatMap(hexadecimalBytes),
             let sealKey = json["sealKey"]?.text.flatMap(hexadecimalBytes)
         else { return nil }
         self.init(certificate: certificate, plan: plan, time: time)
-        (self.isAdded, self.journal) = (isAdded, journal)
+        (self.isAdded, self.etcdMembers, self.journal) = (isAdded, etcdMembers, journal)
         (self.firstRecord, self.configuration) = (firstRecord, configuration)
         self.sealKey = sealKey
     }

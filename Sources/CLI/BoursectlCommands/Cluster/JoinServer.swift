@@ -99,6 +99,8 @@ struct JoinServer {
             try stream.end(deadline: deadline)
             throw error
         }
+        // etcd may have taken its time.
+        deadline = Clock.monotonicNanos() + JoinLimits.nanosMax
         try stream.send(reply.json, deadline: deadline)
         deadline = Clock.monotonicNanos() + JoinLimits.storeNanosMax
         let done = try stream.receive(bytesMax: 256, deadline: deadline)
@@ -146,9 +148,11 @@ struct JoinServer {
         var reply = JoinReply(
             certificate: try authority.sign(request: request.request, for: member), plan: plan,
             time: now)
-        if !request.isRenewal, !request.hasMember, Directory.exists(files.etcdBegun) {
-            // A member that has no data must not come back under its old identity.
-            try EtcdProgram(urls: [plan.clientURL(plan.founder)], files: files)
+        if !request.isRenewal, request.memberToken != plan.token,
+            Directory.exists(files.etcdBegun)
+        {
+            // A member that has no data, or another etcd's, must not come back as it was.
+            reply.etcdMembers = try EtcdProgram(urls: [plan.clientURL(plan.founder)], files: files)
                 .replaceMember(member.name, at: plan.peerURL(member))
             reply.isAdded = true
         }

@@ -18,7 +18,7 @@ struct JournalGroup: ParsableCommand {
             """,
         subcommands: [
             JournalVerifyCommand.self, JournalDumpCommand.self, JournalRehearseCommand.self,
-            JournalVoidsCommand.self,
+            JournalVoidsCommand.self, JournalLostCommand.self,
             VoidCommand.self, JournalAcceptLossCommand.self, JournalClearFaultCommand.self,
             JournalRenewGuardsCommand.self, JournalAcceptClockCommand.self,
         ])

@@ -103,6 +103,11 @@ package enum UpgradedUnits {
 
 /// systemctl(1).
 enum Systemctl {
+    /// Whether there are units to start and stop.
+    static var isThere: Bool {
+        Directory.exists("/run/systemd/system") || SystemProgram.isReplaced("systemctl")
+    }
+
     /// Runs it and returns its output without the final newline. A restart may take minutes:
     /// matchd drains and writes a snapshot.
     static func run(_ arguments: [String]) throws(CommandError) -> String {
@@ -123,8 +128,13 @@ enum Systemctl {
 enum SystemProgram {
     /// The path of a program: in the directory that BOURSE_PROGRAMS names, if it is there, as on a
     /// host without the packages; else in /usr/bin.
-    static func path(_ name: String) -> String {
-        let own = Terminal.environment("BOURSE_PROGRAMS").map { Directory.join($0, name) }
-        return own.flatMap { Directory.exists($0) ? $0 : nil } ?? "/usr/bin/\(name)"
+    static func path(_ name: String) -> String { replacement(name) ?? "/usr/bin/\(name)" }
+
+    /// Whether that directory has it.
+    static func isReplaced(_ name: String) -> Bool { replacement(name) != nil }
+
+    private static func replacement(_ name: String) -> String? {
+        let path = Terminal.environment("BOURSE_PROGRAMS").map { Directory.join($0, name) }
+        return path.flatMap { Directory.exists($0) ? $0 : nil }
     }
 }
