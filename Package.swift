@@ -261,5 +261,16 @@ let package = Package(
             "CLITests",
             ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
+        // Two hosts simulated beneath the code that ships: a program, for it replaces libc's calls.
+        .target(
+            name: "CMachine", path: "Tests/PairSimulation/CMachine",
+            linkerSettings: [.linkedLibrary("dl")]),
+        .executableTarget(
+            name: "pair-simulation",
+            dependencies: [
+                "CMachine", "Terms", "Wire", "Engine", "Platform", "Secrets", "Failover",
+                "Control", "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower",
+            ], path: "Tests/PairSimulation/World",
+            swiftSettings: [.swiftLanguageMode(.v5)]),
     ]
 )

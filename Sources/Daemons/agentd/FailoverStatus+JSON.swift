@@ -33,6 +33,8 @@ extension FailoverStatus {
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),
+            "setChanged": .orNull(setChangedAtRealtime),
+            "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
             "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
             "peerOut": .bool(isPeerOut),

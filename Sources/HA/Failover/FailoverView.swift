@@ -22,7 +22,7 @@ public struct FailoverView: Sendable {
     public internal(set) var isPeerOut = false
     /// The newest epoch whose primary's process was reaped, and when that was known.
     public internal(set) var reaped: (epoch: UInt32, at: BootTime)?
-    /// When the peer was removed, of late.
+    /// When the peer was removed, within `removalSpanNanos`.
     public internal(set) var removals: [BootTime] = []
 
     init(_ start: FailoverStart) {

@@ -1,0 +1,398 @@
+"""The rows of the fault table, each as an injection on real hosts: what is done, what must come of
+it, and how it is healed. `Scene` carries a row out and measures how long nobody was served.
+
+A row is a generator: it breaks something and yields what is to come of that; what follows heals it.
+"""
+import contextlib
+import random
+import time
+
+from bench import BenchFault, await_true
+from cluster import STATE
+from inspection import inspect
+
+OUTCOME_SECONDS_MAX = 60
+QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
+BEFORE_SECONDS = 1.5    # of steady trade before a fault
+MORE_ACKS = 20          # acknowledgements after a fault, until it counts as served again
+SERVED_SECONDS_MAX = 60
+SERVICE, HOSTS = ("c", "p"), ("a", "b")
+ROWS = {}
+
+
+def row(name, alone=True):
+    """Registers a row; `alone`: it is not for double faults."""
+    def add(function):
+        ROWS[name] = function
+        function.alone = alone
+        return function
+    return add
+
+
+class Outcome:
+    """What is to come of a fault; `holds` says whether it has."""
+
+    def __init__(self, words, holds, served=True):
+        self.words, self.holds, self.served = words, holds, served
+
+
+class Scene:
+    """A cluster with its traffic, while rows are carried out."""
+
+    def __init__(self, cluster, traffic, say=print):
+        self.cluster, self.traffic, self.say = cluster, traffic, say
+        self.bench = cluster.bench
+
+    # --- outcomes ---
+
+    def _leads(self, host, in_sync=None, above=None):
+        document = self.cluster.document(host)
+        return bool(document) and document["role"] == "primary" and (
+            in_sync is None or sorted(document["inSync"]) == sorted(in_sync)) and (
+            above is None or document["epoch"] > above)
+
+    def promotes(self):
+        """The standby leads in a higher epoch."""
+        host, above = self.standby, self.epoch
+        return Outcome("the standby leads", lambda: self._leads(host, above=above))
+
+    def removes(self):
+        """The primary goes on alone in its epoch."""
+        host, name = self.primary, self.cluster.name(self.primary)
+        return Outcome("the primary leads alone", lambda: self._leads(host, [name]))
+
+    def stays(self):
+        """Nothing changes for a while."""
+        host, epoch, until = self.primary, self.epoch, time.monotonic() + QUIET_SECONDS
+
+        def holds():
+            document = self.cluster.document(host)
+            if document and (document["role"], document["recordEpoch"]) != ("primary", epoch):
+                raise BenchFault(f"something changed: {document['role']} {document['sentence']}")
+            return time.monotonic() > until and document is not None and (
+                sorted(document["inSync"]) == ["a", "b"])
+
+        return Outcome("nothing changes", holds)
+
+    def halts(self):
+        """Nobody is served, and it stays so."""
+        begun, until = [], time.monotonic() + QUIET_SECONDS
+
+        def holds():
+            if time.monotonic() < until:
+                return False
+            begun.append(begun[0] if begun else time.monotonic())
+            self.traffic.evidence.read()
+            if self.traffic.evidence.acknowledged((*SERVICE, *HOSTS), begun[0]):
+                raise BenchFault("somebody is served by half a cluster")
+            return time.monotonic() > begun[0] + QUIET_SECONDS
+
+        return Outcome("nobody is served", holds, served=False)
+
+    def either(self):
+        """One of both leads."""
+        return Outcome("one leads", lambda: any(self._leads(host) for host in self.cluster.pair))
+
+    # --- carrying out ---
+
+    def prepare(self):
+        """Both in sync and steady trade."""
+        self.primary = self.in_sync()
+        self.standby = self.cluster.other(self.primary)
+        self.epoch = self.cluster.document(self.primary)["epoch"]
+        since = time.monotonic()
+        self.traffic.go()
+        self.served_since(since)
+        time.sleep(BEFORE_SECONDS)
+
+    def in_sync(self):
+        """Waits until both are in sync; adds a standby that was removed too often, as its operator
+        does. Gives the primary."""
+        for host in self.cluster.pair:
+            document = self.cluster.document(host)
+            if document and document["peerOut"]:
+                self.cluster.verb(host, "standby-add")
+        return self.cluster.await_in_sync()
+
+    def served_since(self, moment):
+        """Waits until a number of requests at the service address were acknowledged after it."""
+        evidence = self.traffic.evidence
+
+        def served():
+            evidence.read()
+            time.sleep(0.05)
+            return len(evidence.acknowledged(SERVICE, moment)) >= MORE_ACKS
+
+        try:
+            await_true("requests at the service address are acknowledged", SERVED_SECONDS_MAX,
+                       served)
+        except BenchFault as fault:
+            raise BenchFault(f"{fault}: {self.cluster.say()}") from None
+
+    def carry_out(self, name):
+        """One row; gives (stall at the service address, stall at the hosts' own), in seconds. A
+        BenchFault says what did not come, or what the checker found."""
+        self.prepare()
+        steps = ROWS[name](self)
+        began = time.monotonic()
+        stalls = None
+        for outcome in steps:
+            self.await_outcome(name, outcome)
+            if outcome.served:
+                self.served_since(time.monotonic())
+            stalls = stalls or self.stalls(began)
+        self.bench.heal()
+        self.in_sync()
+        self.served_since(time.monotonic())
+        wrong = inspect(self.cluster, self.traffic)
+        if wrong:
+            raise BenchFault(f"{name}: " + "\n".join(wrong))
+        self.say(f"{name}: {outcome.words}; " + self.words(stalls))
+        return stalls
+
+    def await_outcome(self, name, outcome):
+        def holds():
+            time.sleep(0.05)
+            return outcome.holds()
+
+        try:
+            await_true(f"{name}: {outcome.words}", OUTCOME_SECONDS_MAX, holds)
+        except BenchFault as fault:
+            raise BenchFault(f"{fault}: {self.cluster.say()}") from None
+
+    def stalls(self, began):
+        """The longest time without an acknowledgement, since just before a fault."""
+        self.traffic.evidence.read()
+        found = []
+        for traders in (SERVICE, HOSTS):
+            moments = self.traffic.evidence.acknowledged(traders, began - BEFORE_SECONDS / 2)
+            found.append(max((b - a for a, b in zip(moments, moments[1:])), default=None))
+        return tuple(found)
+
+    @staticmethod
+    def words(stalls):
+        service, hosts = (f"{stall:.2f} s" if stall is not None else "-" for stall in stalls)
+        return f"no acknowledgement for {service} at the service address, {hosts} at the hosts'"
+
+
+# --- hosts ---
+
+@row("primary host lost")
+def primary_lost(scene):
+    scene.primary.power_cut()
+    yield scene.promotes()
+    scene.primary.boot("any")
+
+
+@row("standby host lost")
+def standby_lost(scene):
+    scene.standby.power_cut()
+    yield scene.removes()
+    scene.standby.boot("any")
+
+
+@row("primary host hangs")
+def primary_hangs(scene):
+    scene.primary.freeze()
+    yield scene.promotes()
+    scene.primary.thaw()
+
+
+@row("standby host hangs")
+def standby_hangs(scene):
+    scene.standby.freeze()
+    yield scene.removes()
+    scene.standby.thaw()
+
+
+@row("all power lost, one host returns with the witness")
+def all_lost(scene):
+    one = random.Random(scene.epoch).choice(scene.cluster.pair)
+    for host in scene.cluster.all:
+        host.power_cut()
+    scene.cluster.w.boot("any")
+    one.boot("any")
+    yield Outcome("it leads", lambda: scene._leads(one))
+    scene.cluster.other(one).boot("any")
+
+
+@row("all power lost, one host returns without the witness")
+def all_lost_alone(scene):
+    for host in scene.cluster.all:
+        host.power_cut()
+    scene.primary.boot("any")
+    yield scene.halts()
+    scene.cluster.w.boot("any")
+    scene.standby.boot("any")
+
+
+# --- daemons ---
+
+@row("matchd on the primary crashes")
+def primary_crash(scene):
+    scene.cluster.kill(scene.primary, "bourse-matchd")
+    yield Outcome("somebody leads in a higher epoch", lambda: any(
+        scene._leads(host, above=scene.epoch) for host in scene.cluster.pair))
+
+
+@row("matchd on the standby crashes")
+def standby_crash(scene):
+    scene.cluster.kill(scene.standby, "bourse-matchd")
+    yield scene.either()
+
+
+@row("matchd on the primary stops (SIGSTOP)")
+def primary_stopped(scene):
+    scene.cluster.kill(scene.primary, "bourse-matchd", "STOP")
+    yield scene.promotes()
+    scene.cluster.kill(scene.primary, "bourse-matchd", "CONT")
+
+
+@row("the agent on the primary dies")
+def primary_agent(scene):
+    scene.cluster.kill(scene.primary, "bourse-agentd")
+    yield scene.stays()
+
+
+@row("the agent on the standby dies")
+def standby_agent(scene):
+    scene.cluster.kill(scene.standby, "bourse-agentd")
+    yield scene.stays()
+
+
+# --- disks ---
+
+@row("the primary's disk hangs")
+def primary_disk_hangs(scene):
+    with frozen(scene.primary):
+        yield scene.promotes()
+
+
+@row("the standby's disk hangs")
+def standby_disk_hangs(scene):
+    with frozen(scene.standby):
+        yield scene.removes()
+
+
+@contextlib.contextmanager
+def frozen(host):
+    """Nothing is written to the state volume meanwhile: whoever tries waits."""
+    host.exec("fsfreeze", "--freeze", STATE)
+    try:
+        yield
+    finally:
+        host.exec("fsfreeze", "--unfreeze", STATE)
+
+
+@row("a sync fails on the primary")
+def primary_sync_fails(scene):
+    scene.primary._lose_unsynced(STATE)  # every write to it fails from here on
+    yield scene.promotes()
+    reboot(scene.primary)
+
+
+@row("a sync fails on the standby")
+def standby_sync_fails(scene):
+    scene.standby._lose_unsynced(STATE)
+    yield scene.removes()
+    reboot(scene.standby)
+
+
+def reboot(host):
+    host.power_cut()
+    host.boot("any")
+
+
+# --- the network ---
+
+@row("the link between the hosts is cut")
+def link_cut(scene):
+    scene.bench.cut(scene.primary.name, scene.standby.name)
+    yield scene.either()
+    scene.bench.heal()
+
+
+@row("the link from the primary to the standby is cut")
+def link_cut_out(scene):
+    scene.bench.cut(scene.primary.name, scene.standby.name, one_way=True)
+    yield scene.either()
+    scene.bench.heal()
+
+
+@row("the link from the standby to the primary is cut")
+def link_cut_in(scene):
+    scene.bench.cut(scene.standby.name, scene.primary.name, one_way=True)
+    yield scene.either()
+    scene.bench.heal()
+
+
+@row("the primary is cut from both others")
+def primary_cut(scene):
+    scene.bench.cut(scene.primary.name, scene.standby.name)
+    scene.bench.cut(scene.primary.name, scene.cluster.w.name)
+    yield scene.promotes()
+    scene.bench.heal()
+
+
+@row("the primary is cut from the witness")
+def primary_witness_cut(scene):
+    scene.bench.cut(scene.primary.name, scene.cluster.w.name)
+    yield scene.stays()
+    scene.bench.heal()
+
+
+@row("the standby is cut from the witness")
+def standby_witness_cut(scene):
+    scene.bench.cut(scene.standby.name, scene.cluster.w.name)
+    yield scene.stays()
+    scene.bench.heal()
+
+
+# --- etcd ---
+
+@row("the witness is down")
+def witness_down(scene):
+    scene.cluster.w.power_cut()
+    yield scene.stays()
+    scene.cluster.w.boot("any")
+
+
+@row("etcd is down")
+def etcd_down(scene):
+    for host in scene.cluster.all[1:]:
+        host.exec("systemctl", "stop", "bourse-etcd")
+    yield scene.stays()
+    document = scene.cluster.document(scene.primary)
+    if not document["etcdFault"]:
+        raise BenchFault(f"the primary does not say that etcd is away: {document}")
+    for host in scene.cluster.all[1:]:
+        host.exec("systemctl", "start", "bourse-etcd")
+
+
+@row("the witness is down, then the standby lost")
+def witness_and_standby(scene):
+    scene.cluster.w.power_cut()
+    scene.standby.power_cut()
+    yield scene.halts()
+    scene.cluster.w.boot("any")
+    yield scene.removes()
+    scene.standby.boot("any")
+
+
+@row("the witness is down, then the primary lost")
+def witness_and_primary(scene):
+    scene.cluster.w.power_cut()
+    scene.primary.power_cut()
+    yield scene.halts()
+    scene.cluster.w.boot("any")
+    yield scene.promotes()
+    scene.primary.boot("any")
+
+
+# --- operators ---
+
+@row("switchover")
+def switchover(scene):
+    answer = scene.cluster.verb(scene.primary, "switchover")
+    yield Outcome(f"the standby leads ({answer})",
+                  lambda: scene._leads(scene.standby, above=scene.epoch))
