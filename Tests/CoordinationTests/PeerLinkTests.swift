@@ -353,7 +353,9 @@ final class TestPeer: FailoverHost {
         peer.changed()
     }
 
-    func obey(_ verb: FailoverVerb) async -> String? { await peer.obey(verb, by: shell) { "\($0)" } }
+    func obey(_ verb: FailoverVerb) async -> String? {
+        await peer.obey(verb, by: shell) { "\($0)" }
+    }
 
     func stop() async {
         peer.stop()

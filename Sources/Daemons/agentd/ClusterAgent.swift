@@ -31,7 +31,8 @@ final class ClusterAgent: ClusterRole {
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
         let peer = try PeerAgent(
-            file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice))
+            file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice)
+        )
         self.peer = peer
         let host = ClusterHost(
             control, peer, log, address: cluster.serviceAddress.map { "\($0)" },

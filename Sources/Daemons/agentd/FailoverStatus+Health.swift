@@ -38,6 +38,7 @@ extension FailoverStatus {
             .peer: flag(peer["reachable"]?.flag ?? false), .paused: flag(isPaused),
             .peerOut: flag(isPeerOut),
         ]
+        values[.lag] = lagRecords.map { "\($0)" }
         values[.arbiterFault] = etcdFault
         values[.peerFault] = peer["fault"]?.text
         return ClusterReading(values)

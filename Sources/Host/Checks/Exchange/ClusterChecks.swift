@@ -16,7 +16,8 @@ extension CheckKind {
         why: "Trading goes on without etcd, but no host takes over and none is removed or added.")
     static let clusterPeer = CheckKind(
         645, "cluster.peer",
-        why: "Without the peer's agent a crash is followed after a silence, not at once, and orders "
+        why:
+            "Without the peer's agent a crash is followed after a silence, not at once, and orders "
             + "to pause reach one host alone.")
     static let clusterPause = CheckKind(
         646, "cluster.pause", why: "While claims are paused, no host takes over by itself.")
@@ -77,7 +78,8 @@ extension CheckGroup {
             condition(
                 .clusterSync, .inSync, .critical, good: "both hosts are in sync",
                 bad: isOut
-                    ? "the other host is out until an operator adds it" : "one host alone is in sync",
+                    ? "the other host is out until an operator adds it"
+                    : "one host alone is in sync",
                 isOut
                     ? ["find out why it was removed", "sudo boursectl standby add"]
                     : [status, "journalctl -u bourse-matchd.service -n 50 on the other host"]),
@@ -101,7 +103,9 @@ extension CheckGroup {
             return input.unknown(.clusterRole, source: source)
         }
         let words = "\(role): this host \(sentence)"
-        guard role == "starting" else { return Finding(.clusterRole, "", .ok, words, source: source) }
+        guard role == "starting" else {
+            return Finding(.clusterRole, "", .ok, words, source: source)
+        }
         return Finding(
             .clusterRole, "", .warning, words, source: source,
             fix: .advice(["journalctl -u bourse-matchd.service -u bourse-agentd.service -n 50"]))

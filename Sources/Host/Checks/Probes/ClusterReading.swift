@@ -16,6 +16,8 @@ package struct ClusterReading: Hashable, Sendable {
         case arbiter
         /// The peer's agent is reachable: 0 or 1.
         case peer
+        /// Records that the standby lacks, where that is known.
+        case lag
         /// Claims are paused; the peer is out until an operator adds it: 0 or 1.
         case paused, peerOut
         /// The last cycle's sentence, and why etcd or the peer's agent does not answer.
