@@ -1,5 +1,6 @@
 """Two hosts' matchds, agents and gateways and a real etcd of three: who leads is decided by nobody
 but them, and what was acknowledged stays."""
+import socket
 import time
 
 import pytest
@@ -17,6 +18,14 @@ def pair(tmp_path):
         made.end()
 
 
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
 class Trader:
     """Places orders on whichever host takes them, and remembers what was acknowledged."""
 
@@ -25,7 +34,9 @@ class Trader:
         self.account = pair.hosts["a"].demo()["accounts"][0]
         for name, host in pair.hosts.items():
             host.spawn("gatewayd")
-            host.await_ready("gatewayd")
+        pair.hosts["a"].await_ready("gatewayd")
+        # The standby's takes orders when its host leads.
+        await_true("the other one listens", lambda: listens(pair.hosts["b"].port))
         self.clients = {
             name: Spot(host.port, self.account["keyID"], self.account["secret"], seconds_max=3)
             for name, host in pair.hosts.items()}
@@ -197,6 +208,8 @@ def test_paused_on_one_host_no_host_claims_until_it_is_resumed_on_either(pair):
 
 
 def test_load_balancers_find_the_host_that_leads(pair):
+    # It reads the record once a second.
+    await_true("b knows that it is in sync", lambda: pair.document("b")["role"] == "standby")
     assert pair.health("a", "/primary") == (200, None)
     assert pair.health("b", "/primary") == (503, "this host is standby")
     assert pair.health("a", "/standby") == (503, "this host is primary")
