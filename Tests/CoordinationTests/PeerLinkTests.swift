@@ -122,7 +122,7 @@ import Testing
     @Test(arguments: ["plain", "no certificate", "another authority", "another name"])
     func `a stranger gets nothing and takes nothing from the peer`(kind: String) async throws {
         let world = try PeerWorld()
-        let a = try world.agent("a")
+        let a = try await world.listening()
         var held: [Int32] = []
         defer { for socket in held { _ = close(socket) } }
         // More of them than wait at a time, and they stay.
@@ -148,7 +148,7 @@ import Testing
     @Test(arguments: ["nonsense", "long", "flood", "half", "mute", "deaf", "epoch", "moment"])
     func `a broken peer is sent away, and a sound one comes after it`(kind: String) async throws {
         let world = try PeerWorld()
-        let a = try world.agent("a")
+        let a = try await world.listening()
         let deadline = Clock.monotonicNanos() + 60 * second
         let stream = try TLSStream.connect(
             to: world.address("a"), files: world.files("b"), expecting: ["a"], deadline: deadline)
@@ -290,6 +290,19 @@ final class PeerWorld: Sendable {
     func agent(_ name: String) throws -> TestPeer {
         try TestPeer(name, self) { [self] line in noted.withLock { $0.append(line) } }
     }
+
+    /// The agent of `a`, which takes connections.
+    func listening() async throws -> TestPeer {
+        let made = try agent("a")
+        try await eventually("it listens") {
+            guard let probe = try? TCPSocket.connect(address("a"), timeoutNanos: second) else {
+                return false
+            }
+            _ = close(probe)
+            return true
+        }
+        return made
+    }
 }
 
 /// One host's agent without a matchd: its shell, and its end of the connection.
@@ -340,7 +353,9 @@ final class TestPeer: FailoverHost {
         peer.changed()
     }
 
-    func obey(_ verb: FailoverVerb) async -> String? { await peer.obey(verb, by: shell) { "\($0)" } }
+    func obey(_ verb: FailoverVerb) async -> String? {
+        await peer.obey(verb, by: shell) { "\($0)" }
+    }
 
     func stop() async {
         peer.stop()

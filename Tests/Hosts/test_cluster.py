@@ -435,3 +435,57 @@ def test_the_standby_takes_over_when_the_primary_s_power_is_cut(bench, hosts, cl
     assert status(b)[0]["primary"] == "b"
     a.boot()
     in_sync(b)
+
+
+def test_the_service_address_moves_from_a_host_that_hangs_and_clients_follow(bench, hosts, client):
+    a, b, _, _ = hosts
+    service = f"{a.address.rsplit('.', 1)[0]}.99"
+
+    def has(host):
+        return f" {service}/24 " in host.exec("ip", "-o", "address", "show", "dev", "eth0").stdout
+
+    def link(host):
+        return host.exec("cat", "/sys/class/net/eth0/address").stdout.strip()
+
+    def reached():
+        """The link-layer address that the clients' network has for the service address."""
+        shown = bench.run("ip", "neighbour", "show", service).stdout.split()
+        return shown[shown.index("lladdr") + 1] if "lladdr" in shown else None
+
+    class Service:
+        url = f"http://{service}:8080"
+
+        def key(self, _):
+            return client.apiKey, client.secret
+
+    def primary(host):
+        done = host.exec("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
+                         "http://127.0.0.1:9467/health/primary")
+        return done.stdout
+
+    await_true("b leads and has it", 60, lambda: has(b) and primary(b) == "200")
+    assert not has(a) and primary(a) == "503"
+    moving = pointed(ccxt.binance, Service(), "the same")
+    with bench.network():
+        moving.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)
+    assert reached() == link(b)
+    b.freeze()
+    began = time.monotonic()
+
+    def trades():
+        with bench.network():
+            try:
+                return moving.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)["id"]
+            except ccxt.BaseError:
+                return False
+
+    await_true("clients trade by the same address", 60, trades)
+    bench.figures.append(
+        f"frozen primary to an order by the service address: {time.monotonic() - began:.2f} s")
+    assert reached() == link(a), "the new host has announced it"
+    assert has(a)
+    b.thaw()
+    assert not has(b), "it lived for two seconds"
+    await_true("b follows", 120, lambda: all(
+        one["inSync"] for one in status(a)[0]["hosts"] if one["role"] != "witness"))
+    assert not has(b) and primary(b) == "503" and primary(a) == "200"

@@ -21,7 +21,9 @@ struct AgentDaemon {
         self.log = log
         var server = AgentServerOptions(socket: settings.agent.socket, loopback: nil)
         server.loopback = settings.agent.listen.map { ($0.host, Int($0.port)) }
-        cluster = try settings.cluster.map { try ClusterAgent($0, settings, log) }
+        server.health = settings.agent.health.map { ($0.host, Int($0.port)) }
+        let cluster = try settings.cluster.map { try ClusterAgent($0, settings, log) }
+        self.cluster = cluster
         agent = try Agent(
             Self.options(settings),
             places: AgentPlaces(state: settings.agent.state, helper: settings.agent.helper),
@@ -30,6 +32,7 @@ struct AgentDaemon {
             server: server, cluster: cluster
         ) { changed in
             [try Self.exchange(settings, changed: changed)]
+                + (try cluster.map { [try $0.sampler()] } ?? [])
         }
         for (file, damaged) in [
             ("events", agent.core.alarmLog.damaged), ("changes", agent.core.executor.damaged),

@@ -1,6 +1,7 @@
 // From [cluster] to the failover shell of this host.
 
 import Agent
+import Checks
 import Configuration
 import Coordination
 import DaemonKit
@@ -30,7 +31,8 @@ final class ClusterAgent: ClusterRole {
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
         let peer = try PeerAgent(
-            file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice))
+            file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice)
+        )
         self.peer = peer
         let host = ClusterHost(
             control, peer, log, address: cluster.serviceAddress.map { "\($0)" },
@@ -68,6 +70,21 @@ final class ClusterAgent: ClusterRole {
         let own = shell.status.json(pauseOrderedAt: peer.pauseOrderedAt)
         guard case .object(let members) = own else { return own }
         return .object(members + [JSONValue.Member("peerAgent", peer.json)])
+    }
+
+    func lacks(_ health: HealthQuestion) -> String? {
+        shell.status.lacks(health, at: BootTime(nanos: Clock.monotonicNanos()))
+    }
+
+    /// What the checks read of it.
+    func sampler() throws -> Sampler {
+        try Sampler(
+            [ClusterReading.path], thread: "cluster", periodNanos: 1_000_000_000,
+            freshNanos: 5_000_000_000, changed: {}
+        ) { [shell, peer] in
+            let now = BootTime(nanos: Clock.monotonicNanos())
+            return [ClusterReading.path: shell.status.reading(peer.json, at: now).text]
+        }
     }
 
     func obey(
@@ -126,11 +143,18 @@ private final class ClusterHost: FailoverHost {
         queue.async { [self] in
             // Only the newest counts, so that nothing queues up behind a helper that hangs.
             guard wishes.isNewest(wish) else { return }
+            var fault: String?
             do throws(HelperClientError) {
                 _ = try helper.ask(.serviceAddress(adds: adds, address: address, nic: nic))
             } catch {
-                let what = adds ? "taken" : "given up"
-                log.error("the service address \(address) was not \(what): \(error)")
+                fault = "\(adds ? "taken" : "given up"): \(error)"
+            }
+            // It is renewed twice a second.
+            guard wishes.isNews(fault) else { return }
+            if let fault {
+                log.error("the service address \(address) was not \(fault)")
+            } else {
+                log.notice("the service address \(address) is changed again")
             }
         }
     }

@@ -45,6 +45,12 @@ extension AgentReply {
 extension AgentCore {
     /// Answers a request; `done` is called once, here or on another thread.
     func answer(_ request: AgentRequest, done: @escaping @Sendable (AgentReply) -> Void) {
+        if let question = HealthQuestion(rawValue: String(request.path)) {
+            return done(health(question, request.method))
+        }
+        if request.peer == .network {
+            return done(.refusal(404, "only \(HealthQuestion.any.rawValue) is served here"))
+        }
         if request.peer == .loopback, !Self.isOwn(request.host) {
             // A page elsewhere whose name was made to mean this address must not read it.
             return done(.refusal(403, "use the loopback address or localhost as Host"))
@@ -54,6 +60,17 @@ extension AgentCore {
         case "POST": change(request, done)
         default: done(.refusal(405, "GET, HEAD and POST are understood"))
         }
+    }
+
+    /// What load balancers ask, by the status alone: no more than a role shows to others.
+    private func health(_ question: HealthQuestion, _ method: String) -> AgentReply {
+        guard ["GET", "HEAD", "OPTIONS"].contains(method) else {
+            return .refusal(405, "GET, HEAD and OPTIONS are understood")
+        }
+        guard let cluster else { return .refusal(404, Self.noCluster) }
+        let why = cluster.lacks(question)
+        return .json(
+            ["ok": .bool(why == nil), "why": .orNull(why)], status: why == nil ? 200 : 503)
     }
 
     /// Whether a Host header means this host's loopback.

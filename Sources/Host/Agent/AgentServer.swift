@@ -1,4 +1,4 @@
-// The agent's server: HTTP/1.1 on a Unix socket and on loopback.
+// The agent's server: HTTP/1.1 on a Unix socket and on loopback, and the roles for load balancers.
 
 import Glibc
 import NIOCore
@@ -13,6 +13,8 @@ public struct AgentServerOptions: Sendable {
     public var socket: String
     /// Its address on loopback, with the port; nil: none. Port 0 lets the system choose.
     public var loopback: (host: String, port: Int)?
+    /// Its address for load balancers, with the port, where it serves the roles alone; nil: none.
+    public var health: (host: String, port: Int)?
     /// Maximum number of connections.
     public var connectionsMax = 256
     /// Maximum number of connections of one user; all over TCP count as one.
@@ -42,11 +44,11 @@ public final class AgentServer: Sendable {
     public init(_ options: AgentServerOptions, core: AgentCore) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let connections = AgentConnections(options)
-        func bootstrap(isLoopback: Bool) -> ServerBootstrap {
+        func bootstrap(_ peer: AgentPeer?) -> ServerBootstrap {
             ServerBootstrap(group: group).serverChannelOption(ChannelOptions.backlog, value: 128)
                 .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
                 .childChannelInitializer { channel in
-                    Self.accept(channel, core, options, connections, isLoopback: isLoopback)
+                    Self.accept(channel, core, options, connections, peer)
                 }
         }
         var channels: [any Channel] = []
@@ -56,7 +58,7 @@ public final class AgentServer: Sendable {
             }
             channels.append(
                 try Self.bound(options.socket, "socket") {
-                    try bootstrap(isLoopback: false).bind(
+                    try bootstrap(nil).bind(
                         unixDomainSocketPath: options.socket, cleanupExistingSocketFile: true
                     ).wait()
                 })
@@ -64,11 +66,14 @@ public final class AgentServer: Sendable {
             guard unsafe chmod(options.socket, 0o666) == 0 else {
                 throw SystemError.last("open to all", options.socket)
             }
-            if let address = options.loopback {
+            let addresses = [
+                (options.loopback, AgentPeer.loopback, "listen"),
+                (options.health, AgentPeer.network, "health"),
+            ]
+            for case (let address?, let peer, let key) in addresses {
                 channels.append(
-                    try Self.bound("\(address.host) port \(address.port)", "listen") {
-                        try bootstrap(isLoopback: true)
-                            .bind(host: address.host, port: address.port).wait()
+                    try Self.bound("\(address.host) port \(address.port)", key) {
+                        try bootstrap(peer).bind(host: address.host, port: address.port).wait()
                     })
             }
         } catch {
@@ -77,7 +82,7 @@ public final class AgentServer: Sendable {
         }
         (self.group, self.channels) = (group, channels)
         socket = options.socket
-        port = channels.count > 1 ? channels[1].localAddress?.port ?? 0 : 0
+        port = options.loopback == nil ? 0 : channels[1].localAddress?.port ?? 0
     }
 
     /// Stops.
@@ -112,9 +117,9 @@ public final class AgentServer: Sendable {
     /// Makes the pipeline of a connection, or refuses it when there are too many.
     private static func accept(
         _ channel: any Channel, _ core: AgentCore, _ options: AgentServerOptions,
-        _ connections: AgentConnections, isLoopback: Bool
+        _ connections: AgentConnections, _ peer: AgentPeer?
     ) -> EventLoopFuture<Void> {
-        if isLoopback { return open(channel, core, options, connections, .loopback) }
+        if let peer { return open(channel, core, options, connections, peer) }
         guard let socket = channel as? any SocketOptionProvider else { return channel.close() }
         let name = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
         let who: EventLoopFuture<Credentials> = socket.unsafeGetSocketOption(
@@ -183,6 +188,8 @@ final class AgentConnections: Sendable {
 enum AgentPeer: Hashable, Sendable {
     /// A process on this host, over TCP: it may read.
     case loopback
+    /// A process elsewhere, over TCP: it may read the roles.
+    case network
     /// A process of this user, over the Unix socket.
     case user(UInt32)
 }

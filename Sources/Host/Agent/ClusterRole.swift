@@ -6,8 +6,20 @@ public import JSON
 public protocol ClusterRole: Sendable {
     /// The reply to GET /v1/cluster.
     var document: JSONValue { get }
+    /// Why this host is not what a load balancer asks for; nil: it is.
+    func lacks(_ health: HealthQuestion) -> String?
     /// Carries an operator's verb out; `done` is called once with the reason for a refusal, or nil.
     func obey(
         _ verb: String, isPeerOff: Bool, by user: String,
         _ done: @escaping @Sendable (String?) -> Void)
+}
+
+/// What a load balancer asks of a host.
+public enum HealthQuestion: String, Hashable, Sendable, CaseIterable {
+    /// It leads, and its Link is open.
+    case primary = "/health/primary"
+    /// It follows and is in sync.
+    case standby = "/health/standby"
+    /// Its matchd runs, in whatever role.
+    case any = "/health"
 }

@@ -1,8 +1,10 @@
-// The helper's socket: one request at a time, each within seconds.
+// The helper's socket: one change at a time. The health of disks is read beside that: a disk may
+// take seconds to answer, and the service address lives for two.
 
 import Glibc
 import HelperAPI
 public import Platform
+import Synchronization
 
 /// Why the helper cannot serve.
 public struct HelperServerError: Error, CustomStringConvertible {
@@ -16,16 +18,21 @@ public final class HelperServer {
     private static let lineMillisMax: Int32 = 2_000
     /// Milliseconds without a request after which there is nothing to stay for.
     private static let idleMillisMax: Int32 = 60_000
+    /// Disks whose health is read at the same time.
+    private static let readersMax = 2
 
     private let listener: Int32
     private let users: Set<UInt32>
     private let changer = HostChanger()
-    private let report: (_ isRefused: Bool, _ text: String) -> Void
+    private let report: @Sendable (_ isRefused: Bool, _ text: String) -> Void
+    private let readers = Readers()
+
+    private final class Readers: Sendable { let count = Atomic<Int>(0) }
 
     /// Takes over the socket, sd_listen_fds(3). `user` may ask besides root. `report` gets a line
     /// about each request that changed something or was refused.
     public init(
-        user: String, report: @escaping (_ isRefused: Bool, _ text: String) -> Void
+        user: String, report: @escaping @Sendable (_ isRefused: Bool, _ text: String) -> Void
     ) throws {
         self.report = report
         guard ServiceManager.passedSockets() == 1 else {
@@ -61,7 +68,8 @@ public final class HelperServer {
             }
             // What it holds open ends with it; else systemd starts it again when it is asked.
             let idle = (Clock.monotonicNanos() - idleSince) / 1_000_000
-            if idle > Int64(Self.idleMillisMax), !changer.holdsSomething { return }
+            let isReading = readers.count.load(ordering: .acquiring) > 0
+            if idle > Int64(Self.idleMillisMax), !changer.holdsSomething, !isReading { return }
         }
     }
 
@@ -69,27 +77,54 @@ public final class HelperServer {
         let peer = accept(listener, nil, nil)
         guard peer >= 0 else { return }
         _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
-        defer { _ = close(peer) }
         guard let who = try? PeerCredentials(socket: peer), users.contains(who.userID) else {
-            answer(peer, "refused this user may not ask")
-            return
+            return Self.answer(peer, "refused this user may not ask")
         }
         guard let line = Self.readLine(peer) else {
-            answer(peer, "refused a request is one line of at most \(HelperRequest.bytesMax) bytes")
-            return
+            return Self.answer(
+                peer, "refused a request is one line of at most \(HelperRequest.bytesMax) bytes")
         }
         guard let request = HelperRequest(line) else {
             report(true, "user \(who.userID): not a request")
-            answer(peer, "refused not a request of this helper")
-            return
+            return Self.answer(peer, "refused not a request of this helper")
         }
-        answer(peer, carryOut(request, who))
+        if case .health(let disk) = request { return readHealth(of: disk, peer, who) }
+        let result = Self.carryOut(request, who, report) { () throws(HelperError) in
+            try changer.perform(request)
+        }
+        Self.answer(peer, result)
     }
 
-    private func carryOut(_ request: HelperRequest, _ who: PeerCredentials) -> String {
+    /// Reads a disk's health on a thread of its own.
+    private func readHealth(of disk: String, _ peer: Int32, _ who: PeerCredentials) {
+        guard readers.count.load(ordering: .acquiring) < Self.readersMax else {
+            return Self.answer(peer, "refused \(Self.readersMax) disks are being read: ask again")
+        }
+        _ = readers.count.add(1, ordering: .acquiringAndReleasing)
+        let (readers, report) = (readers, report)
+        do throws(SystemError) {
+            _ = try PinnedThread.start(name: "health") {
+                let result = Self.carryOut(.health(disk: disk), who, report) {
+                    () throws(HelperError) in try HostChanger.health(of: disk)
+                }
+                Self.answer(peer, result)
+                _ = readers.count.subtract(1, ordering: .acquiringAndReleasing)
+            }
+        } catch {
+            _ = readers.count.subtract(1, ordering: .acquiringAndReleasing)
+            Self.answer(peer, "failed \(error)")
+        }
+    }
+
+    private static func carryOut(
+        _ request: HelperRequest, _ who: PeerCredentials, _ report: (Bool, String) -> Void,
+        _ perform: () throws(HelperError) -> HelperAnswer
+    ) -> String {
         do throws(HelperError) {
-            let done = try changer.perform(request)
-            if request.isChange {
+            let done = try perform()
+            // The service address is renewed twice a second.
+            let isRenewal = if case .serviceAddress = request { done.undo == nil } else { false }
+            if request.isChange, !isRenewal {
                 let undo = done.undo.map { "; undo: \($0.line)" } ?? "; no change"
                 report(false, "user \(who.userID): \(request.line)\(undo)")
             }
@@ -121,12 +156,14 @@ public final class HelperServer {
         return nil
     }
 
-    private func answer(_ peer: Int32, _ text: String) {
+    /// Answers and closes the connection.
+    private static func answer(_ peer: Int32, _ text: String) {
+        defer { _ = close(peer) }
         let bytes = Array("\(text)\n\n".utf8)
         var sent = 0
         while sent < bytes.count {
             var waiting = pollfd(fd: peer, events: Int16(POLLOUT), revents: 0)
-            guard unsafe poll(&waiting, 1, Self.lineMillisMax) > 0 else { return }
+            guard unsafe poll(&waiting, 1, lineMillisMax) > 0 else { return }
             let count = unsafe send(
                 peer, Array(bytes[sent...]), bytes.count - sent,
                 Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

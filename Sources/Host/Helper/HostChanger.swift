@@ -35,6 +35,7 @@ public final class HostChanger {
     private let root: String
     /// Open for as long as the latency bound holds: the kernel drops it on close.
     private var wakeupLatency: (file: File, micros: Int)?
+    private var serviceAddress = ServiceAddress()
 
     /// A changer of the host, or of a tree that looks like one.
     public init(root: String = "") { self.root = root }
@@ -90,11 +91,16 @@ public final class HostChanger {
             return try moveThread(process, thread, cpus)
         case .wakeupLatency(let micros): return try holdLatency(micros)
         case .serviceAddress(let adds, let address, let nic):
-            return try ServiceAddress.set(adds: adds, address, nic)
-        case .health(let disk): return HelperAnswer(undo: nil, lines: try SMARTHealth.read(disk))
+            return try serviceAddress.set(adds: adds, address, nic)
+        case .health(let disk): return try Self.health(of: disk)
         case .unit:
             throw .refused("daemons are controlled by the service manager, not by the helper")
         }
+    }
+
+    /// What a disk says of its health, which may take it seconds. Any thread.
+    static func health(of disk: String) throws(HelperError) -> HelperAnswer {
+        HelperAnswer(undo: nil, lines: try SMARTHealth.read(disk))
     }
 
     // MARK: Files of one value

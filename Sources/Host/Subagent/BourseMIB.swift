@@ -118,11 +118,14 @@ extension MIBRows {
             ])
     }
 
-    /// What is known of redundancy without a peer: a host that serves by itself.
+    /// What is known of redundancy: of a host of a cluster by its agent, else of one that serves by
+    /// itself.
     mutating func redundancy(_ exchange: ExchangeCounters?) {
-        guard let role = exchange?.role, role != .unknown else {
+        guard let exchange, exchange.role != .unknown else {
             return scalars(3, [.integer(1), .integer(1)])
         }
+        if exchange["clusterInSync"] != nil { return cluster(exchange) }
+        let role = exchange.role
         // BourseRedundancyState: notKnown 1, disabled 2, standbyHot 7, active 9.
         let own: Int32 = role == .standby ? 7 : 9
         let isAlone = role == .standalone
@@ -134,6 +137,26 @@ extension MIBRows {
                 .integer(1), .counter32(0), isAlone ? .truth(true) : nil,
                 isAlone ? .counter64(0) : nil, isAlone ? .counter64(0) : nil, .truth(false),
                 isAlone ? .truth(true) : nil,
+            ])
+    }
+
+    /// A host of a cluster. Why and how often the hosts changed places is not counted.
+    private mutating func cluster(_ exchange: ExchangeCounters) {
+        let isInSync = exchange["clusterInSync"] == 1
+        let leads = exchange.role == .primary
+        let isSeen = exchange["clusterPeer"] == 1
+        // BourseRedundancyState: notKnown 1, standbyBulk 6, standbyHot 7, active 9.
+        let standby: Int32 = isInSync ? 7 : 6
+        let peer: Int32 = isSeen ? (leads ? standby : 9) : 1
+        scalars(
+            3,
+            [
+                .integer(leads ? 9 : standby), .integer(peer), .truth(leads), .truth(isSeen),
+                .truth(exchange["clusterPaused"] == 1), nil, nil, .truth(isInSync),
+                exchange["clusterLag"].map { .wide($0) },
+                exchange["gateWaitNanos"].map { .wide($0) },
+                .truth(false),
+                .truth(leads && (!isInSync || exchange["atRisk"] ?? 0 > 0)),
             ])
     }
 

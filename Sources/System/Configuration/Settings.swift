@@ -94,6 +94,8 @@ public struct Settings: Hashable, Sendable {
     public struct Agent: Hashable, Sendable {
         /// The loopback address that serves HTTP; nil: none.
         public var listen: ListenAddress?
+        /// The address that serves the roles to load balancers; nil: none.
+        public var health: ListenAddress?
         /// The agent's Unix socket.
         public var socket: String
         /// The directory of its events and changes.

@@ -19,6 +19,17 @@ extension SettingsKey {
                 $0.agent.listen = address
                 return nil
             },
+            .text(
+                "agent", "health", "\"\"",
+                "Address that serves only the roles of a cluster to load balancers, as\n"
+                    + "\"10.0.0.1:7415\" with /health/primary; empty: none."
+            ) {
+                $0.agent.health = nil
+                guard !$1.isEmpty else { return nil }
+                guard let address = ListenAddress($1) else { return addressExpected }
+                $0.agent.health = address
+                return nil
+            },
             .path("agent", "socket", "\"run/agent.sock\"", "The agent's Unix socket.") {
                 $0.agent.socket = $1
             },

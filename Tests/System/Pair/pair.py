@@ -3,6 +3,7 @@ orders them: what the agent decides is tested elsewhere, here is what its orders
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -308,6 +309,19 @@ class Pair:
             return json.loads(answer.read()) if answer.status == 200 else None
         except OSError:
             return None
+        finally:
+            connection.close()
+
+    def health(self, name, role="", method="GET"):
+        """What a load balancer is answered on loopback: the status, and why not."""
+        text = self.hosts[name].config.read_text().split("[agent]", 1)[1]
+        port = int(re.search(r'listen = "127.0.0.1:(\d+)"', text)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request(method, f"/health{role}")
+            answer = connection.getresponse()
+            body = answer.read()
+            return answer.status, json.loads(body).get("why") if body else None
         finally:
             connection.close()
 

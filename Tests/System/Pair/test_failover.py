@@ -1,5 +1,6 @@
 """Two hosts' matchds, agents and gateways and a real etcd of three: who leads is decided by nobody
 but them, and what was acknowledged stays."""
+import socket
 import time
 
 import pytest
@@ -17,6 +18,14 @@ def pair(tmp_path):
         made.end()
 
 
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
 class Trader:
     """Places orders on whichever host takes them, and remembers what was acknowledged."""
 
@@ -25,8 +34,9 @@ class Trader:
         self.account = pair.hosts["a"].demo()["accounts"][0]
         for name, host in pair.hosts.items():
             host.spawn("gatewayd")
-        # The standby's waits there until its host leads.
         pair.hosts["a"].await_ready("gatewayd")
+        # The standby's takes orders when its host leads.
+        await_true("the other one listens", lambda: listens(pair.hosts["b"].port))
         self.clients = {
             name: Spot(host.port, self.account["keyID"], self.account["secret"], seconds_max=3)
             for name, host in pair.hosts.items()}
@@ -127,3 +137,93 @@ def test_without_etcd_trade_goes_on_and_nothing_is_reconfigured(pair):
         pair.etcd.spawn(name)
     await_true("etcd answers again", lambda: not pair.document("a")["etcdFault"])
     trader.check("b")
+
+
+def peer(pair, name):
+    """What a host's agent shows of the other."""
+    found = pair.document(name)
+    return found and found["peerAgent"]
+
+
+def connected(pair):
+    await_true("both agents see each other", lambda: all(
+        (shown := peer(pair, name)) and shown["reachable"] and shown["document"] for name in "ab"))
+
+
+def changes(pair, name, epoch):
+    """What a host did in an epoch, oldest first: what and why."""
+    return [(one["what"], one["why"]) for one in pair.document(name)["changes"]
+            if one["epoch"] >= epoch]
+
+
+def test_a_crash_of_the_primary_is_followed_at_once_for_its_end_was_seen(pair):
+    trader = Trader(pair)
+    connected(pair)
+    assert trader.place("a")
+    epoch = pair.document("a")["epoch"]
+    pair.hosts["a"].kill("matchd")
+    seconds = trader.first("b")
+    print(f"matchd killed to the first acknowledgement, its end seen: {seconds:.2f} s")
+    trader.check("b")
+    assert peer(pair, "b")["reapedEpoch"] == epoch
+    promised = [why for what, why in changes(pair, "b", 0) if what == "promised"][-1]
+    assert "process ended" in promised, promised
+    # A primary whose agent is away as well is followed too, by its silence.
+    pair.hosts["a"].spawn("matchd")
+    pair.in_sync("b")
+    pair.hosts["b"].kill("agentd")
+    await_true("it is seen to be away", lambda: not peer(pair, "a")["reachable"])
+    pair.hosts["b"].kill("matchd")
+    seconds = trader.first("a")
+    print(f"matchd and agent killed to the first acknowledgement: {seconds:.2f} s")
+    promised = [why for what, why in changes(pair, "a", 0) if what == "promised"][-1]
+    assert "process ended" not in promised, promised
+    trader.check("a")
+
+
+def test_paused_on_one_host_no_host_claims_until_it_is_resumed_on_either(pair):
+    trader = Trader(pair)
+    connected(pair)
+    assert trader.place("a")
+    status, answer = pair.obey("b", "pause")
+    assert status == 200 and answer["paused"], answer
+    await_true("it holds on both", lambda: all(pair.document(name)["paused"] for name in "ab"))
+    assert trader.place("a"), "who leads goes on"
+    # Over a restart of the agent of the host that would claim, while the other's is away.
+    pair.hosts["a"].kill("agentd")
+    pair.hosts["b"].kill("agentd")
+    pair.hosts["b"].spawn("agentd")
+    await_true("it is back", lambda: pair.document("b"))
+    assert pair.document("b")["paused"]
+    pair.hosts["a"].kill("matchd")
+    await_true("it would claim", lambda: "paused" in pair.document("b")["sentence"])
+    assert pair.document("b")["role"] == "standby" and pair.document("b")["primary"] == "a"
+    status, answer = pair.obey("b", "resume")
+    assert status == 200 and not answer["paused"], answer
+    trader.first("b")
+    trader.check("b")
+    # The other one was away: it learns that it is resumed.
+    pair.hosts["a"].spawn("agentd")
+    await_true("it is resumed there", lambda: (found := pair.document("a")) and (
+        not found["paused"]))
+    pair.hosts["a"].spawn("matchd")
+    pair.in_sync("b")
+
+
+def test_load_balancers_find_the_host_that_leads(pair):
+    # It reads the record once a second.
+    await_true("b knows that it is in sync", lambda: pair.document("b")["role"] == "standby")
+    assert pair.health("a", "/primary") == (200, None)
+    assert pair.health("b", "/primary") == (503, "this host is standby")
+    assert pair.health("a", "/standby") == (503, "this host is primary")
+    assert pair.health("b", "/standby") == (200, None)
+    for name in "ab":
+        assert pair.health(name) == (200, None)
+        assert pair.health(name, "/primary", "HEAD")[0] == (200 if name == "a" else 503)
+        assert pair.health(name, "/primary", "OPTIONS")[0] == (200 if name == "a" else 503)
+        assert pair.health(name, "/primary", "PUT")[0] == 405
+    pair.hosts["a"].kill("matchd")
+    await_true("b leads", lambda: pair.health("b", "/primary") == (200, None))
+    status, why = pair.health("a", "/primary")
+    assert status == 503 and why, why
+    assert pair.health("a")[0] == 503

@@ -8,7 +8,7 @@ public struct HostState: Sendable {
     /// The sources of everything but the queues.
     public static var sources: [String] {
         [
-            UnitStatus.path, ExchangeReading.path, FileSystemSpace.path,
+            UnitStatus.path, ExchangeReading.path, ClusterReading.path, FileSystemSpace.path,
             "/proc/{pid}/task/*/status",
             "/proc/{pid}/task/*/stat", "/sys/block/{disk}/size", DiskStatistics.path,
             "/sys/block/{disk}/device/hwmon*/temp1_input",
@@ -56,7 +56,25 @@ public struct HostState: Sendable {
                 }
                 return .init(
                     entry.key, Int64(entry.value).map { .number($0) } ?? .text(entry.value))
-            })
+            } + cluster)
+    }
+
+    /// What the agent knows of the cluster, beside matchd's counters; none where there is none.
+    private var cluster: [ExchangeCounters.Counter] {
+        guard let reading = now.text(ClusterReading.path).map({ ClusterReading($0) }) else {
+            return []
+        }
+        func number(_ name: String, _ value: Int64?) -> ExchangeCounters.Counter? {
+            value.map { ExchangeCounters.Counter(name, .number($0)) }
+        }
+        func flag(_ name: String, _ key: ClusterReading.Key) -> ExchangeCounters.Counter? {
+            number(name, reading.flag(key).map { $0 ? 1 : 0 })
+        }
+        return [
+            flag("clusterInSync", .inSync), flag("clusterArbiter", .arbiter),
+            flag("clusterPeer", .peer), flag("clusterPaused", .paused),
+            number("clusterLag", reading[.lag].flatMap { Int64($0) }),
+        ].compactMap(\.self)
     }
 
     // MARK: Units and threads

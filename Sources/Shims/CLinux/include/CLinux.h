@@ -116,4 +116,14 @@ int bourse_ethtool(
 /// adjtimex(2), reading only, as lines `key value`; the same result.
 int bourse_clock_discipline(char *_Nonnull bytes, size_t capacity);
 
+/// Gives an interface an address that lives for `seconds`, or renews it: 1: it is new, 0: renewed.
+int bourse_address_add(
+    const char *_Nonnull interface, const char *_Nonnull address, int prefix, uint32_t seconds);
+/// Takes it from the interface: 1, or 0 where it has none.
+int bourse_address_remove(
+    const char *_Nonnull interface, const char *_Nonnull address, int prefix);
+/// Announces to the network that this interface has an address: gratuitous ARP (RFC 5227) or an
+/// unsolicited neighbour advertisement (RFC 4861). Nothing where it is no Ethernet.
+int bourse_address_announce(const char *_Nonnull interface, const char *_Nonnull address);
+
 #endif

@@ -1,0 +1,32 @@
+// Addresses of network interfaces that end by themselves: rtnetlink(7).
+
+internal import CLinux
+
+extension Host {
+    /// Gives `interface` an address with its prefix length for `seconds`, or renews it; whether it
+    /// is new there. Needs CAP_NET_ADMIN. Throws EINVAL for what is no address, ENODEV.
+    public static func addAddress(
+        _ address: String, prefix: Int, to interface: String, seconds: UInt32
+    ) throws(SystemError) -> Bool {
+        let result = unsafe bourse_address_add(interface, address, Int32(prefix), seconds)
+        return try checked(result, "give \(address)/\(prefix) to", interface) == 1
+    }
+
+    /// Takes it from `interface`; whether that had it.
+    public static func removeAddress(
+        _ address: String, prefix: Int, from interface: String
+    ) throws(SystemError) -> Bool {
+        let result = unsafe bourse_address_remove(interface, address, Int32(prefix))
+        return try checked(result, "take \(address)/\(prefix) from", interface) == 1
+    }
+
+    /// Announces to the network of `interface` that it has `address`, so that nobody sends to the
+    /// host that had it before: gratuitous ARP, or an unsolicited neighbour advertisement. Needs
+    /// CAP_NET_RAW.
+    public static func announceAddress(
+        _ address: String, on interface: String
+    ) throws(SystemError) {
+        _ = try checked(
+            unsafe bourse_address_announce(interface, address), "announce \(address) on", interface)
+    }
+}
