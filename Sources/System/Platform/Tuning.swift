@@ -25,6 +25,15 @@ extension Host {
     }
 }
 
+extension Host {
+    /// Broadcasts that an IPv4 address, four bytes, is at an Ethernet interface of this host: a
+    /// gratuitous ARP request (RFC 826).
+    public static func announce(_ address: [UInt8], on interface: String) throws(SystemError) {
+        precondition(address.count == 4, "an IPv4 address")
+        _ = try checked(unsafe bourse_announce(interface, address), "announce", interface)
+    }
+}
+
 /// A network interface's queues and maxima: ETHTOOL_GCHANNELS (linux/ethtool.h).
 public struct EthernetChannels: Hashable, Sendable {
     private var values: [UInt32]

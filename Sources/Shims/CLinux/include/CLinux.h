@@ -106,6 +106,9 @@ int bourse_affinity_set(int thread, const uint64_t *_Nonnull words, size_t count
 int bourse_channels_get(const char *_Nonnull interface, uint32_t *_Nonnull values);
 /// ETHTOOL_SCHANNELS, in the same form.
 int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull values);
+/* Broadcasts that `address`, 4 bytes of IPv4, is at this Ethernet interface: a gratuitous ARP
+   request. 0 or a negated errno. */
+int bourse_announce(const char *_Nonnull interface, const uint8_t *_Nonnull address);
 
 /// What a network interface says of a topic by SIOCETHTOOL, as lines `key value`: `channels`,
 /// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table), `stats`
