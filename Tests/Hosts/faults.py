@@ -7,13 +7,16 @@ import contextlib
 import random
 import time
 
+from appliance import check
 from bench import BenchFault, await_true
 from cluster import STATE
+from evidence import ACKED, REFUSED
 from inspection import inspect
 
 OUTCOME_SECONDS_MAX = 60
 QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
 BEFORE_SECONDS = 1.5    # of steady trade before a fault
+SLOW_ROUNDS_MAX = 5
 MORE_ACKS = 20          # acknowledgements after a fault, until it counts as served again
 SERVED_SECONDS_MAX = 60
 SERVICE, HOSTS = ("c", "p"), ("a", "b")
@@ -73,6 +76,18 @@ class Scene:
                 sorted(document["inSync"]) == ["a", "b"])
 
         return Outcome("nothing changes", holds)
+
+    def rejoins(self):
+        """The standby becomes a learner under a new replica id, and comes in sync."""
+        host, old = self.standby, set(self.cluster.replicas)
+
+        def holds():
+            self.cluster.note_replicas()
+            mine = {one for one, name in self.cluster.replicas.items()
+                    if name == self.cluster.name(host)}
+            return bool(mine - old) and self.cluster.in_sync() is not None
+
+        return Outcome("it is another replica, in sync", holds)
 
     def halts(self):
         """Nobody is served, and it stays so."""
@@ -332,6 +347,77 @@ def standby_sync_fails(scene):
     scene.standby._lose_unsynced(STATE)
     yield scene.removes()
     reboot(scene.standby)
+
+
+@row("the standby's disk is wiped")
+def standby_wiped(scene):
+    replaced(scene.standby, f"find {STATE} -mindepth 1 -delete")
+    yield scene.rejoins()
+
+
+@row("an old image of the standby's disk is put back")
+def standby_old_image(scene):
+    host = scene.standby
+    host.exec("systemctl", "stop", "bourse-matchd")
+    host.exec("sh", "-c", f"rm -rf /root/image; cp -a {STATE} /root/image; sync")
+    host.exec("systemctl", "start", "bourse-matchd")
+    scene.in_sync()
+    scene.served_since(time.monotonic())
+    replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /root/image/. {STATE}")
+    yield scene.rejoins()
+
+
+def replaced(host, line):
+    """Changes the content of the state volume while nothing runs on it."""
+    host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
+    host.exec("sh", "-c", f"{line}; sync")
+    host.exec("systemctl", "start", "bourse-matchd", "bourse-auditd", check=False)
+
+
+@row("the primary's disk is full")
+def primary_disk_full(scene):
+    since = time.monotonic()
+
+    def holds():
+        evidence = scene.traffic.evidence
+        evidence.read()
+        said = {(sent.what, sent.outcome) for sent in evidence.sent.values()
+                if sent.said_at and sent.said_at > since + QUIET_SECONDS}
+        found = check(scene.primary, "exchange.disk-reserve")
+        return ("order", REFUSED) in said and ("cancel", ACKED) in said and (
+            found is not None and found["state"] != "ok")
+
+    with full(scene.primary):
+        yield Outcome("cancels only, and an alarm", holds, served=False)
+
+
+@row("the standby's disk is full")
+def standby_disk_full(scene):
+    with full(scene.standby):
+        yield scene.either()
+
+
+@contextlib.contextmanager
+def full(host):
+    """Fills the state volume meanwhile; what was allocated ahead stays usable."""
+    host.exec("sh", "-c", f"fallocate -l 2G {STATE}/lost+found/filler || true;"
+              f" head -c 2G /dev/zero >{STATE}/lost+found/rest || true")
+    try:
+        yield
+    finally:
+        host.exec("sh", "-c", f"rm -f {STATE}/lost+found/filler {STATE}/lost+found/rest")
+
+
+@row("the standby's disk is slow")
+def standby_disk_slow(scene):
+    """Each write waits for seconds."""
+    removed = scene.removes()
+    for _ in range(SLOW_ROUNDS_MAX):
+        with frozen(scene.standby):
+            time.sleep(2.5)
+        if removed.holds():
+            break
+    yield removed
 
 
 def reboot(host):
