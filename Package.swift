@@ -126,7 +126,7 @@ let package = Package(
         wing(
             "HA", "Coordination",
             [
-                "Terms", "JSON", "Platform", "Failover", "Control",
+                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
         // Log: fsync, sequence, replicate, release, subscribe.
@@ -197,8 +197,8 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Failover", "Coordination", "AgentAPI", "HelperAPI",
-                "Checks", "Configuration", "DaemonKit", "Agent", "Link", logging,
+                "Terms", "JSON", "Platform", "Secrets", "Failover", "Coordination", "AgentAPI",
+                "HelperAPI", "Checks", "Configuration", "DaemonKit", "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -236,7 +236,7 @@ let package = Package(
         tests(
             "CoordinationTests",
             [
-                "Terms", "Platform", "Failover", "Coordination",
+                "Terms", "JSON", "Platform", "Secrets", "Failover", "Coordination",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
@@ -261,5 +261,16 @@ let package = Package(
             "CLITests",
             ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
+        // Two hosts simulated beneath the code that ships: a program, for it replaces libc's calls.
+        .target(
+            name: "CMachine", path: "Tests/PairSimulation/CMachine",
+            linkerSettings: [.linkedLibrary("dl")]),
+        .executableTarget(
+            name: "pair-simulation",
+            dependencies: [
+                "CMachine", "Terms", "Wire", "Engine", "Platform", "Secrets", "Failover",
+                "Control", "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower",
+            ], path: "Tests/PairSimulation/World",
+            swiftSettings: [.swiftLanguageMode(.v5)]),
     ]
 )

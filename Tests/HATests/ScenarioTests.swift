@@ -10,7 +10,7 @@ import Testing
     static let stories = [
         "primary-lost", "matchd-crash", "hang", "link-cut", "cut-from-both", "agent-restart",
         "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "switchover",
-        "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
+        "switchover-early", "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
     ]
 
     @Test(arguments: stories)

@@ -67,7 +67,12 @@ struct BoursectlCommand: ParsableCommand {
                     AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
                     DebitCommand.self, OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
-            CommandGroup(name: "Two hosts and a witness", subcommands: [ClusterGroup.self]),
+            CommandGroup(
+                name: "Two hosts and a witness",
+                subcommands: [
+                    ClusterGroup.self, SwitchoverCommand.self, FailoverCommand.self,
+                    StandbyGroup.self, DrillCommand.self,
+                ]),
             CommandGroup(
                 name: "The log",
                 subcommands: [JournalGroup.self, SnapshotGroup.self, VoidCommand.self]),

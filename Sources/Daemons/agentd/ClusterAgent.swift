@@ -3,17 +3,20 @@
 import Agent
 import Configuration
 import Coordination
+import DaemonKit
 import Dispatch
 import Failover
 import HelperAPI
 import JSON
 import Logging
 import Platform
+import Secrets
 
-/// This host's failover: the shell, matchd's control socket and etcd.
+/// This host's failover: the shell, matchd's control socket, etcd and the peer's agent.
 final class ClusterAgent: ClusterRole {
     private let shell: FailoverShell
     private let control: MatchdControlClient
+    private let peer: PeerAgent
 
     /// Begins to decide for this host.
     init(_ cluster: Settings.Cluster, _ settings: Settings, _ log: Logger) throws {
@@ -26,18 +29,31 @@ final class ClusterAgent: ClusterRole {
                     key: cluster.keyFile)))
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
+        let peer = try PeerAgent(
+            file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice))
+        self.peer = peer
         let host = ClusterHost(
-            control, log, address: cluster.serviceAddress.map { "\($0)" },
+            control, peer, log, address: cluster.serviceAddress.map { "\($0)" },
             nic: cluster.serviceInterface, helper: settings.agent.helper)
         shell = FailoverShell(
             FailoverSettings(host: HostName(cluster.host), peer: HostName(cluster.peer)),
-            run: SystemRandom.number(), store: client, host: host)
+            run: SystemRandom.number(), start: peer.start, store: client, host: host)
         control.start(feeding: shell)
         shell.start()
+        try peer.start(
+            PeerLinkOptions(
+                host: cluster.host, peer: cluster.peer, address: "\(cluster.agent)",
+                peerAddress: "\(cluster.peerAgent)",
+                files: TLSFiles(
+                    authority: cluster.authorityFile, certificate: cluster.certificateFile,
+                    key: cluster.keyFile)),
+            feeding: shell
+        ) { [shell, peer] in shell.status.json(pauseOrderedAt: peer.pauseOrderedAt) }
     }
 
     /// Ends: whoever leads goes on, and nothing is decided any more.
     func stop() {
+        peer.stop()
         control.stop()
         let ended = DispatchSemaphore(value: 0)
         Task { [shell] in
@@ -47,7 +63,12 @@ final class ClusterAgent: ClusterRole {
         ended.wait()
     }
 
-    var document: JSONValue { shell.status.json }
+    /// Of this host, and as its peer's agent sent it, of the other.
+    var document: JSONValue {
+        let own = shell.status.json(pauseOrderedAt: peer.pauseOrderedAt)
+        guard case .object(let members) = own else { return own }
+        return .object(members + [JSONValue.Member("peerAgent", peer.json)])
+    }
 
     func obey(
         _ verb: String, isPeerOff: Bool, by user: String,
@@ -56,9 +77,8 @@ final class ClusterAgent: ClusterRole {
         guard let verb = FailoverVerb(verb, isPeerOff: isPeerOff) else {
             return done("there is no verb \(verb)")
         }
-        Task { [shell] in
-            let refusal = await shell.obey(verb)
-            done(refusal?.words)
+        Task { [shell, peer] in
+            done(await peer.obey(verb, by: shell) { $0.words })
         }
     }
 }
@@ -66,6 +86,7 @@ final class ClusterAgent: ClusterRole {
 /// What the shell drives.
 private final class ClusterHost: FailoverHost {
     private let control: MatchdControlClient
+    private let peer: PeerAgent
     private let log: Logger
     private let address: String?
     private let nic: String
@@ -75,20 +96,25 @@ private final class ClusterHost: FailoverHost {
     private let wishes = AddressWishes()
 
     init(
-        _ control: MatchdControlClient, _ log: Logger, address: String?, nic: String, helper: String
+        _ control: MatchdControlClient, _ peer: PeerAgent, _ log: Logger, address: String?,
+        nic: String, helper: String
     ) {
-        (self.control, self.log, self.address, self.nic) = (control, log, address, nic)
+        (self.control, self.peer, self.log) = (control, peer, log)
+        (self.address, self.nic) = (address, nic)
         self.helper = HelperClient(socket: helper)
     }
 
     func send(_ order: MatchdOrder) { control.send(order) }
-    func log(_ change: FailoverChange) { log.notice("\(change.text)") }
+    func log(_ change: FailoverChange) {
+        log.notice("\(change.text)")
+        peer.changed()
+    }
     func dropAddress() { set(false) }
     func takeAddress() { set(true) }
 
-    /// The agents have no connection to each other: the peer sees the silence, and claims after G.
     func reportReaped(epoch: UInt32) {
         log.notice("matchd, which led epoch \(epoch), has ended")
+        peer.reportReaped(epoch: epoch)
     }
 
     /// There is no wallet.

@@ -13,8 +13,9 @@ final class AddressWishes: Sendable {
 }
 
 extension FailoverStatus {
-    /// The reply to GET /v1/cluster. Times are nanoseconds: `time` since 1970, others durations.
-    var json: JSONValue {
+    /// The reply to GET /v1/cluster. Times are nanoseconds: `time` and `pauseOrderedAt` since 1970,
+    /// others durations. `pauseOrderedAt` is when an operator paused or resumed last; 0: never.
+    func json(pauseOrderedAt: Int64) -> JSONValue {
         [
             "host": .string(host.text), "peer": .orNull(peer?.text),
             "role": .string("\(role)"), "epoch": .number(epoch), "sentence": .string(sentence),
@@ -24,8 +25,11 @@ extension FailoverStatus {
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),
+            "setChanged": .orNull(setChangedAtRealtime),
+            "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
-            "paused": .bool(isPaused), "peerOut": .bool(isPeerOut),
+            "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
+            "peerOut": .bool(isPeerOut),
             "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
             "changes": .array(
                 changes.map {

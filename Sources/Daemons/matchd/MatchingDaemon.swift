@@ -10,7 +10,6 @@ import Logging
 import Pipeline
 import Platform
 import Replica
-import Terms
 
 /// The matching daemon of one state directory.
 final class MatchingDaemon {
@@ -23,7 +22,7 @@ final class MatchingDaemon {
     let memory: TableMemory?
     let sink: JournalSink
     let writer: JournalWriter
-    /// Carries out the agent's orders; nil: a standalone exchange.
+    /// Carries out the agent's orders; nil: no cluster.
     private let controller: ReplicaController?
 
     /// Recovers the journal and starts to serve.
@@ -42,7 +41,7 @@ final class MatchingDaemon {
         self.settings = settings
         self.log = log
         lock = try StateLock(directory: settings.state)
-        // Not the journal's: that one is made with the journal, and missed where it is not mounted.
+        // Not the journal's, which is made with the journal: a missing one shows that it is not mounted.
         for directory in [
             settings.snapshotsDirectory,
             Directory.parent(of: settings.matchd.socket) ?? settings.state,
@@ -77,64 +76,17 @@ final class MatchingDaemon {
         for listener in listeners { log.notice("the Link listens at \(listener.address)") }
     }
 
-    /// Opens the journal; long work is reported.
-    private static func startJournal(
-        _ settings: Settings, _ place: JournalPlace, _ snapshots: SnapshotStore, _ log: Logger
-    ) throws -> JournalStart {
-        let work = WorkProgress()
-        let reporter = try WorkReporter(work, report: log.reporting(.info))
-        defer { reporter.end() }
-        let start = try JournalStart(
-            place, snapshots: snapshots,
-            options: JournalOptions(
-                segmentBytes: settings.matchd.segmentBytes,
-                reserveBytes: settings.matchd.reserveBytes),
-            follows: settings.cluster != nil, work: work, report: log.reporting(.warning))
-        // The journal was begun with these limits, and is raised by records of its own.
-        if !start.limits.covers(settings.limits) {
-            log.report(
-                .warning,
-                "[limits] of \(settings.file) are above those of the journal, which stand: raise "
-                    + "them with `boursectl limits raise`")
-        }
-        log.notice("recovered to record \(start.writer.lastSequence)")
-        return start
-    }
-
     /// Ends the process after a fault of the pipeline.
     private static func end(
         after fault: SinkError, _ place: JournalPlace, _ log: Logger
     ) -> Never {
-        // The note of it may be where nothing can be written either.
+        // The note of the fault may be on a disk that failed as well.
         let latched = place.latched()
         let isJournal = fault.isDiskFault || latched != nil
         log.fatal(
             (isJournal ? "the journal failed" : "a thread failed")
                 + ", nothing more was acknowledged: \(latched?.detail ?? fault.description)",
             status: isJournal ? DaemonExit.journal : DaemonExit.fault)
-    }
-
-    /// Opens the mark that outlives the process, beside the Link's socket, and says what it shows.
-    static func openMark(
-        _ settings: Settings, _ identity: JournalIdentity, _ log: Logger
-    ) -> CommandMark? {
-        do throws(SystemError) {
-            let mark = try CommandMark(
-                markPath(settings), journal: (identity.high, identity.low))
-            for suspect in mark.suspects {
-                log.report(suspect.isRefused ? .critical : .error, "\(suspect)")
-            }
-            return mark
-        } catch {
-            log.error("no mark outlives this process: \(error)")
-            return nil
-        }
-    }
-
-    /// Where that mark is.
-    static func markPath(_ settings: Settings) -> String {
-        Directory.join(
-            Directory.parent(of: settings.matchd.socket) ?? settings.state, "matchd.mark")
     }
 
     /// Serves until a signal, then drains, journals and writes a snapshot.
@@ -152,38 +104,26 @@ final class MatchingDaemon {
         controller?.stop()
         memory?.end()
         reporter?.end()
-        // The thread that did it while it ran has ended.
+        // The journal thread, which does this while the pipeline runs, has ended.
         sink.noteCommit(pipeline.released)
         try sink.settle()
         sink.close()
         writeSnapshot(engine)
     }
 
-    /// Leaves a snapshot, so that the next start has nothing to replay. The auditor writes them as
-    /// well: where it is at it, or has this one, or the disk does not take it, nothing is lost by
-    /// leaving it out.
-    func writeSnapshot(_ engine: borrowing Engine) {
-        let last = writer.last
-        // Nobody may see what is not released, in a snapshot either.
-        guard last.sequence == engine.sequence, pipeline.released == engine.sequence,
-            let turn = try? StateLock(directory: snapshots.directory, name: "writer.lock"),
-            (try? snapshots.sequences().contains(engine.sequence)) == false
-        else {
-            log.notice("stopped at record \(engine.sequence)")
-            return
-        }
-        defer { _ = turn }
+    /// Leaves a snapshot. The auditor writes them as well, so this one may be left out.
+    private func writeSnapshot(_ engine: borrowing Engine) {
         let work = WorkProgress()
         let reporter = try? WorkReporter(work, report: log.reporting(.info))
         defer { reporter?.end() }
+        let end = "stopped at record \(engine.sequence)"
         do throws(JournalError) {
-            let info = try snapshots.write(
-                engine, identity: writer.identity, recordCRC: last.crc,
+            let info = try snapshots.writeLast(
+                engine, writer, released: pipeline.released, keep: settings.auditd.snapshotsKeep,
                 keepFree: settings.matchd.reserveBytes, work: work)
-            try snapshots.prune(keep: settings.auditd.snapshotsKeep)
-            log.notice("stopped at record \(info.sequence), with a snapshot")
+            log.notice(info == nil ? "\(end)" : "\(end), with a snapshot")
         } catch {
-            log.warning("stopped at record \(engine.sequence), without a snapshot: \(error)")
+            log.warning("\(end), without a snapshot: \(error)")
         }
     }
 }

@@ -1,5 +1,5 @@
-// What stands in the control socket's lines, as members of JSON objects. Numbers that may use all
-// 64 bits are hexadecimal text; moments are nanoseconds of CLOCK_BOOTTIME, which both ends share.
+// Members of the JSON objects in the control socket's lines. Identifiers of 64 bits are hexadecimal
+// text; moments are nanoseconds of CLOCK_BOOTTIME, which both ends share.
 
 public import Failover
 public import JSON
@@ -35,8 +35,8 @@ extension JSONValue {
     var replica: ReplicaID? { text.flatMap(ReplicaID.init(_:)) }
     var moment: BootTime? { whole.map(BootTime.init(nanos:)) }
 
-    /// What `read` makes of a member that may be absent or null: nil where it is, and `isWrong` set
-    /// where it is something else.
+    /// A member that may be absent or null, by `read`; nil if it is. Sets `isWrong` if `read`
+    /// returns nil for it.
     func optional<T>(_ name: String, _ isWrong: inout Bool, _ read: (JSONValue) -> T?) -> T? {
         guard let value = self[name], value != .null else { return nil }
         guard let result = read(value) else {

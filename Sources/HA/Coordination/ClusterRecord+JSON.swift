@@ -1,11 +1,11 @@
 // The record and the floor as texts, which are etcd's values. A swap compares texts, so each value
-// has one text only, and what would not be written like that is refused.
+// has exactly one text, and any other is refused.
 
 public import Failover
 internal import JSON
 internal import Terms
 
-/// Why a value of etcd is not taken.
+/// Why a value in etcd is refused.
 public enum RecordError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Longer than any record, in bytes.
     case tooLong(Int)
@@ -75,7 +75,7 @@ extension ClusterRecord {
     /// The record of this JSON, if its values can be a record's: one or two replicas on different
     /// hosts in sync, with the primary's among them.
     private init?(_ json: JSONValue) {
-        guard let epoch = json["epoch"]?.epoch, epoch > 0,
+        guard let epoch = json["epoch"]?.epoch, epoch > 0, epoch - 1 <= Self.epochMax,
             let primary = json["primary"]?.host,
             let inSync = json["insync"]?.rows(\.inSyncReplica),
             let run = json["attempt"]?["run"]?.text.flatMap({ UInt64($0, radix: 16) }),

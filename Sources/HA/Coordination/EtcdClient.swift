@@ -1,8 +1,8 @@
-// The record and the floor in etcd 3.4, through its JSON gateway. A request has a definite answer
-// or none; and one that gave none may still be carried out later.
+// The record and the floor in etcd 3.4, through its JSON gateway. A request gets a definite answer
+// or none; without one it may still be carried out later.
 //
-// All that decides something is a transaction that writes: it goes through the log of etcd's
-// members, so it needs a majority and sees all that came before. There are no leases, watches,
+// Every decision is a transaction that may write: it goes through the log of etcd's members, so it
+// needs a majority and sees all that came before. There are no leases, watches,
 // deletes, revisions or plain reads.
 
 public import Failover
@@ -14,15 +14,15 @@ internal import Synchronization
 
 /// How etcd is reached.
 public struct EtcdSettings: Hashable, Sendable {
-    /// The members; the own one first.
+    /// The members; this host's own first.
     public var endpoints: [EtcdEndpoint]
     /// What https needs.
     public var certificates: EtcdCertificates?
-    /// The cluster id that this host belongs to; nil: not known yet, and whatever answers is taken.
+    /// The id of this host's etcd cluster; nil: not known, and any cluster's answer counts.
     public var clusterID: UInt64?
     /// What all keys begin with.
     public var prefix = "/bourse/"
-    /// After how many milliseconds without an answer the next member is asked.
+    /// How long a member has to answer before the next one is asked, ms.
     public var endpointMillis: Int64 = 200
 
     /// These members, all else by default.
@@ -38,7 +38,7 @@ public struct EtcdSettings: Hashable, Sendable {
     public var recordKey: String { prefix + "record" }
     /// The floor's key.
     public var floorKey: String { prefix + "floor" }
-    /// What a host's readings write.
+    /// The key that a host's readings write.
     func readingKey(_ host: HostName) -> String { prefix + "reading/" + host.text }
 }
 
@@ -46,12 +46,13 @@ public struct EtcdSettings: Hashable, Sendable {
 public enum EtcdAnswer: Hashable, Sendable {
     /// It wrote, this time or when it was sent before.
     case done
-    /// The record had this value. It wrote nothing, and will not.
+    /// The record has this value. This request wrote nothing, and will not; the same one, sent
+    /// before, may have written a value that was replaced since.
     case notDone(ClusterRecord)
-    /// Neither is known: it may have written, or may yet.
+    /// Unknown: it may have written, or may still write.
     case unknown(EtcdError)
 
-    /// The same without the reason.
+    /// The answer without the reason.
     public var swapAnswer: SwapAnswer {
         switch self {
         case .done: .done
@@ -113,8 +114,8 @@ public final class EtcdClient: Sendable {
         return answer == .notDone(swap.value) ? .done : answer
     }
 
-    /// Puts the floor while the record has this value and the floor is no higher. What comes late
-    /// does not lower it: texts of one length compare as their numbers.
+    /// Puts the floor if the record has this value and the floor is no higher, so that a late
+    /// request does not lower it: texts of one length compare as their numbers.
     public func put(_ floor: FloorPut) async -> EtcdAnswer {
         await write(
             EtcdTransaction(
@@ -213,7 +214,7 @@ public final class EtcdClient: Sendable {
         }
     }
 
-    /// Asks the members in turn until one answers; `read` gives nil for what is no answer.
+    /// Asks the members in turn until one answers; `read` returns nil for what is no answer.
     private func ask<Answer>(
         _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
     ) async throws(EtcdError) -> Answer {

@@ -1,10 +1,10 @@
-// Where etcd is, and with which certificates it is spoken to.
+// The addresses of etcd's members, and the certificates for them.
 
 internal import NIOSSL
 
 /// A member's address for clients.
 public struct EtcdEndpoint: Hashable, Sendable, CustomStringConvertible {
-    /// Whether TLS is spoken, with both sides' certificates.
+    /// Whether it is TLS, with certificates on both sides.
     public let isSecure: Bool
     /// Name or address.
     public let host: String
@@ -16,11 +16,11 @@ public struct EtcdEndpoint: Hashable, Sendable, CustomStringConvertible {
     public init?(_ url: String) {
         isSecure = url.hasPrefix("https://")
         guard isSecure || url.hasPrefix("http://") else { return nil }
-        let rest = url.dropFirst(isSecure ? 8 : 7)
-        guard let colon = rest.lastIndex(of: ":"),
-            let port = UInt16(rest[rest.index(after: colon)...]), port > 0
+        let address = url.dropFirst(isSecure ? 8 : 7)
+        guard let colon = address.lastIndex(of: ":"),
+            let port = UInt16(address[address.index(after: colon)...]), port > 0
         else { return nil }
-        var host = rest[..<colon]
+        var host = address[..<colon]
         if host.first == "[", host.last == "]" {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
@@ -56,7 +56,7 @@ public struct EtcdCertificates: Hashable, Sendable {
         (self.authority, self.certificate, self.key) = (authority, certificate, key)
     }
 
-    /// What connections are made with. It reads the files, once.
+    /// The context of connections. Reads the files.
     func context() throws(EtcdError) -> NIOSSLContext {
         do {
             var settings = TLSConfiguration.makeClientConfiguration()

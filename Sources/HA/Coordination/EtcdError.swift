@@ -2,7 +2,7 @@ internal import Terms
 
 /// Why etcd gave no definite answer.
 public enum EtcdError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What is set cannot be an etcd: why.
+    /// The settings cannot be used: why.
     case settings(String)
     /// The certificates cannot be read: which, and why.
     case certificates(String)

@@ -1,4 +1,4 @@
-// What etcd says of its members.
+// etcd's members, as it reports them.
 
 internal import JSON
 
@@ -22,7 +22,7 @@ public struct EtcdMember: Hashable, Sendable {
     }
 }
 
-/// How a member is.
+/// The status of a member.
 public struct EtcdMemberStatus: Hashable, Sendable {
     /// Its cluster's id.
     public let clusterID: UInt64

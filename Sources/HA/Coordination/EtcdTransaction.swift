@@ -3,7 +3,7 @@
 
 internal import JSON
 
-/// What a transaction compares; all must hold.
+/// A condition of a transaction; all must hold.
 enum EtcdComparison {
     /// The key has this value.
     case equals(key: String, value: String)
@@ -31,7 +31,7 @@ enum EtcdComparison {
     }
 }
 
-/// What a transaction does, in this order.
+/// An operation of a transaction; they are carried out in order.
 enum EtcdOperation {
     case put(key: String, value: String)
     case get(key: String)
@@ -59,7 +59,7 @@ struct EtcdTransaction {
     }
 }
 
-/// What a transaction did.
+/// The result of a transaction.
 struct EtcdOutcome {
     /// Whether all comparisons held.
     let succeeded: Bool
@@ -94,7 +94,7 @@ struct EtcdOutcome {
     }
 }
 
-/// A text as etcd's JSON has bytes.
+/// A text as etcd's JSON encodes bytes.
 private func etcdBytes(_ text: String) -> JSONValue { .string(Base64.text(text.utf8)) }
 
 extension JSONValue {

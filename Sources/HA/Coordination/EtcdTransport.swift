@@ -1,4 +1,4 @@
-// One request to etcd's JSON gateway: a connection of its own, and nothing waits beyond its time.
+// Requests to etcd's JSON gateway, each on a connection of its own and within its time limit.
 
 internal import NIOCore
 internal import NIOHTTP1
@@ -28,8 +28,8 @@ enum EtcdTransportError: Error, Hashable, CustomStringConvertible {
     }
 }
 
-/// Posts requests. Requests are few, about two a second, so each has a connection of its own: none
-/// can be answered by what belongs to another.
+/// Posts requests. There are about two a second, so each has a connection of its own, on which no
+/// other request's answer can arrive.
 struct EtcdTransport: Sendable {
     /// Maximum size of an answer.
     static let bodyBytesMax = 65_536

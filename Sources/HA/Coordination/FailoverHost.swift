@@ -1,4 +1,4 @@
-// What the shell drives, so that tests can stand in for it.
+// What the shell drives, as protocols that tests can implement.
 
 public import Failover
 
@@ -15,8 +15,9 @@ public protocol RecordStore: Sendable {
 extension EtcdClient: RecordStore {}
 
 /// What carries the core's decisions out on this host. The shell calls it in the order of
-/// `FailoverEffects`, always from its own thread, which also detects failures: no method waits for
-/// anything, and what it begins is carried out in the order of the calls.
+/// `FailoverEffects` from its own thread, which also detects failures: no method may block, and
+/// what they begin is carried out in the order of the calls. `reconcileWallet` has a task of its
+/// own.
 public protocol FailoverHost: Sendable {
     /// Removes the service address.
     func dropAddress()

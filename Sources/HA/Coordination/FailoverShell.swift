@@ -1,5 +1,5 @@
-// Drives the failover core on one host: gives it what happens and the time, and carries its effects
-// out, in the order of their fields. All of it runs on one thread of its own, so that nothing else
+// Drives the failover core on one host: passes it events and the time, and carries its effects out,
+// in the order of their fields. All of it runs on one thread of its own, so that nothing else
 // in the agent delays it, and no step waits: etcd's answers, the wallet's and matchd's come as
 // events.
 
@@ -28,23 +28,26 @@ public final class FailoverShell: Sendable {
     private let state: NIOLoopBoundBox<State>
     private let shown: Mutex<FailoverStatus>
 
-    /// A shell that does nothing yet. `run` is random, one for each.
+    /// A shell that does nothing yet. `run` is random, one for each; `start` is what outlived the
+    /// one before.
     public init(
-        _ settings: FailoverSettings, run: UInt64, store: any RecordStore, host: any FailoverHost
+        _ settings: FailoverSettings, run: UInt64, start: FailoverStart = FailoverStart(),
+        store: any RecordStore, host: any FailoverHost
     ) {
         self.settings = settings
         self.store = store
         self.host = host
         loop = Self.group.next()
-        let status = FailoverStatus(settings, at: Self.now)
+        let status = FailoverStatus(settings, start, at: Self.now)
+        let core = FailoverCore(settings, run: run, start: start)
         state = NIOLoopBoundBox.makeBoxSendingValue(
-            State(core: FailoverCore(settings, run: run), status: status), eventLoop: loop)
+            State(core: core, status: status), eventLoop: loop)
         shown = Mutex(status)
     }
 
     private static var now: BootTime { BootTime(nanos: Clock.monotonicNanos()) }
 
-    /// Begins: a cycle now, and one in each interval between beacons at least.
+    /// Starts: a cycle now, then at least one every `beaconNanos`.
     public func start() {
         let interval = TimeAmount.nanoseconds(settings.timing.beaconNanos)
         loop.execute { [self] in
@@ -55,7 +58,7 @@ public final class FailoverShell: Sendable {
         }
     }
 
-    /// Ends: no effect is carried out after it. What was sent to etcd may still be done. The
+    /// Stops: no effect is carried out after it. What was sent to etcd may still be done. The
     /// service address expires by itself.
     public func stop() async {
         let stopping = loop.submit { [self] in
@@ -65,19 +68,19 @@ public final class FailoverShell: Sendable {
         try? await stopping.get()
     }
 
-    /// Takes what happened. Events of one caller are taken in their order.
+    /// Takes an event. Events of one caller are taken in their order.
     public func take(_ event: FailoverEvent) { loop.execute { [self] in _ = step(event) } }
 
-    /// Gives the core an operator's verb; returns why it is refused, or nil.
+    /// Passes an operator's verb to the core; returns why it is refused, or nil.
     public func obey(_ verb: FailoverVerb) async -> VerbRefusal? {
         // It fails only where the thread has ended, and the process with it.
         try? await loop.submit { [self] in step(.verb(verb)) }.get()
     }
 
-    /// How things are.
+    /// The current status.
     public var status: FailoverStatus { shown.withLock { $0 } }
 
-    /// Why matchd gives no reports; nil: it does.
+    /// Notes why matchd sends no reports; nil: it does. On the shell's thread.
     func noteControl(_ fault: String?) {
         loop.preconditionInEventLoop()
         guard state.value.status.controlFault != fault else { return }
@@ -124,8 +127,8 @@ public final class FailoverShell: Sendable {
         if let order = effects.opensLink { host.send(order) }
     }
 
-    /// Every reading is a transaction that writes, whether the core asks for that or not: none is
-    /// of the past.
+    /// Every reading is a transaction that writes, whether the core asks for that or not, so that
+    /// it is never old.
     private func read(_ request: RecordRequest) async {
         do throws(EtcdError) {
             let found = try await store.read(by: settings.host, number: request.number)
@@ -151,13 +154,16 @@ public final class FailoverShell: Sendable {
         }
     }
 
-    /// Shows where the core stands; returns what has changed.
+    /// Publishes the core's state; returns what has changed.
     private func note(_ effects: FailoverEffects, at now: BootTime) -> [FailoverChange] {
         let core = state.value.core
         var status = state.value.status
         status.at = now
         (status.role, status.epoch) = (core.role, core.epoch)
         status.sentence = effects.explanation.description
+        if let old = status.record, let new = core.view.record, old.inSync != new.inSync {
+            status.setChangedAtRealtime = Clock.realtimeNanos()
+        }
         (status.record, status.floor) = (core.view.record, core.view.floor)
         (status.report, status.reportedAt) = (core.view.report, core.view.reportedAt)
         (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)
@@ -175,7 +181,7 @@ public final class FailoverShell: Sendable {
 }
 
 extension EtcdAnswer {
-    /// Why it is none.
+    /// Why it is not definite; nil: it is.
     fileprivate var fault: String? {
         if case .unknown(let error) = self { error.description } else { nil }
     }

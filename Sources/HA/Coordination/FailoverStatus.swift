@@ -1,4 +1,4 @@
-// What the shell shows to operators, to the agent's checks and to other hosts.
+// The failover status, for operators and the agent's checks.
 
 public import Failover
 
@@ -38,9 +38,12 @@ public struct FailoverStatus: Hashable, Sendable {
     public internal(set) var sentence = FailoverExplanation.recovering.description
     /// The record, as last known.
     public internal(set) var record: ClusterRecord?
+    /// When the set in sync was first seen to be another than before, by the host's clock,
+    /// nanoseconds since 1970; nil: it has not changed since the agent began.
+    public internal(set) var setChangedAtRealtime: Int64?
     /// The floor, as last known.
     public internal(set) var floor: UInt64 = 0
-    /// matchd's newest report; nil: it gives none.
+    /// matchd's newest report; nil: there is none.
     public internal(set) var report: MatchdReport?
     /// When that came.
     public internal(set) var reportedAt: BootTime?
@@ -50,19 +53,20 @@ public struct FailoverStatus: Hashable, Sendable {
     public internal(set) var isPeerOut = false
     /// When etcd last gave a definite answer.
     public internal(set) var answeredAt: BootTime?
-    /// Why etcd's last answer was none; nil: it was one.
+    /// Why etcd's last request got no definite answer; nil: it got one.
     public internal(set) var etcdFault: String?
-    /// Why matchd gives no reports; nil: it does.
+    /// Why matchd sends no reports; nil: it does.
     public internal(set) var controlFault: String?
     /// The last changes, oldest first.
     public internal(set) var changes: [FailoverChange] = []
 
-    init(_ settings: FailoverSettings, at: BootTime) {
+    init(_ settings: FailoverSettings, _ start: FailoverStart, at: BootTime) {
         (host, peer, self.at) = (settings.host, settings.peer, at)
+        (isPaused, isPeerOut) = (start.isPaused, start.isPeerOut)
     }
 
-    /// How many records the other side lacks: the standby, as its primary sees it; a standby's own
-    /// disk, of what was released as far as it knows. Nil: not known.
+    /// On a primary: how many records the standby has not acknowledged. On a standby: how many
+    /// records known to be released are not on its disk. Nil: not known.
     public var lagRecords: UInt64? {
         guard let report else { return nil }
         if report.isPrimary {
@@ -72,8 +76,8 @@ public struct FailoverStatus: Hashable, Sendable {
         return report.commitPoint - min(report.commitPoint, report.durable)
     }
 
-    /// Since how long the oldest record waits for the standby's acknowledgement, as its primary
-    /// sees it, ns; 0: none waits. Nil: not known.
+    /// On a primary: how long the oldest record has waited for the standby's acknowledgement, ns;
+    /// 0: none waits. Nil: not known.
     public var lagNanos: Int64? {
         guard let report, report.isPrimary, let peer = report.peer else { return nil }
         return peer.waitingSince.map { max(0, at.since($0)) } ?? 0

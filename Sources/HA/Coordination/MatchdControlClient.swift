@@ -1,6 +1,6 @@
 // The agent's end of matchd's control socket: reports in, orders out, one JSON object a line. It
-// connects again whenever the connection is lost, sends again what the process has not carried out,
-// and learns from the process itself, not from the connection, that it has ended.
+// reconnects whenever the connection is lost, repeats the orders that the process has not carried
+// out, and watches the process itself, not the connection, for its end.
 
 internal import Control
 public import Failover
@@ -13,11 +13,12 @@ internal import Synchronization
 
 /// A client of the control socket. Any thread may use it; it works on its shell's.
 public final class MatchdControlClient: Sendable {
-    /// Between two attempts to connect, and between two looks at a process that may have ended.
+    /// Between two attempts to connect, and two checks whether the process has ended.
     private static let retry = TimeAmount.milliseconds(20)
-    /// Before the next attempt where what came was no report.
+    /// Before the next attempt after a line that was no report.
     private static let retryAfterNonsense = TimeAmount.seconds(1)
-    /// Maximum number of orders that wait to be carried out; the core gives a few at a time.
+    /// Maximum number of orders that wait to be carried out, of which the oldest is dropped; the
+    /// core sends a few at a time.
     private static let ordersMax = 64
 
     private struct State {
@@ -38,16 +39,16 @@ public final class MatchdControlClient: Sendable {
     public let path: String
     private let state = Mutex(State())
 
-    /// A client that does nothing yet.
+    /// A client that is not started.
     public init(path: String) { self.path = path }
 
-    /// Connects, and gives this shell what matchd reports, from now on.
+    /// Connects, and passes matchd's reports to this shell from now on.
     public func start(feeding shell: FailoverShell) {
         state.withLock { $0.shell = shell }
         shell.loop.execute { [self] in connect(shell) }
     }
 
-    /// Ends. It has to be called before the shell is stopped.
+    /// Stops. It has to be called before the shell is stopped.
     public func stop() {
         let channel = state.withLock { state in
             state.isStopped = true
@@ -57,8 +58,8 @@ public final class MatchdControlClient: Sendable {
         channel?.close(promise: nil)
     }
 
-    /// Sends an order, now or when matchd is there again; in the order of the calls. What names a
-    /// process that is gone is dropped.
+    /// Sends an order, now or once matchd is connected, in the order of the calls. Orders for a
+    /// process that has ended are dropped.
     public func send(_ order: MatchdOrder) {
         let channel = state.withLock { state in
             if state.orders.count == Self.ordersMax { state.orders.removeFirst() }
@@ -91,9 +92,18 @@ public final class MatchdControlClient: Sendable {
             shell.noteControl("matchd's control socket: \(error)")
             return again(shell, after: Self.retry)
         }
-        state.withLock { state in
+        // The core takes a report of a new process for the end of the old one, and reports that to
+        // the peer: no new one is heard before the kernel says that the old one has ended.
+        let isEarly = state.withLock { state in
+            if let old = state.handle, old.number != handle.number, !old.hasEnded { return true }
             if state.handle?.number != handle.number { state.process = nil }
             state.handle = handle
+            return false
+        }
+        guard !isEarly else {
+            _ = close(descriptor)
+            shell.noteControl("matchd's control socket: the process before has not ended")
+            return again(shell, after: Self.retry)
         }
         ClientBootstrap(group: shell.loop)
             .channelInitializer { [self] channel in
@@ -144,7 +154,7 @@ public final class MatchdControlClient: Sendable {
         again(shell, after: isNonsense ? Self.retryAfterNonsense : Self.retry)
     }
 
-    /// A report. The first one of a connection shows what of the orders has to be sent again.
+    /// Takes a report. The first one of a connection shows which orders have to be sent again.
     fileprivate func received(
         _ report: MatchdReport, _ shell: FailoverShell, on channel: any Channel
     ) {
@@ -163,7 +173,7 @@ public final class MatchdControlClient: Sendable {
     }
 }
 
-/// Cuts what comes into lines.
+/// Splits the input into lines.
 private final class ControlLineHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

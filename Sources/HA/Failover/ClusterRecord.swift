@@ -1,4 +1,4 @@
-// The record: one etcd key that says who leads. Standalone, a file of its own in the same shape.
+// The record: one etcd key that names the primary and the replicas in sync.
 
 public import Terms
 
@@ -12,8 +12,7 @@ public struct HostName: Hashable, Sendable, CustomStringConvertible {
     public var description: String { text }
 }
 
-/// What makes each value of the record unlike all others: an agent's random number, drawn when it
-/// starts, and a count.
+/// Makes each value of the record unique: a random number of the agent's run, and a count.
 public struct SwapAttempt: Hashable, Sendable {
     /// Random, one for each run of an agent.
     public let run: UInt64
@@ -49,8 +48,8 @@ public struct ForcedStart: Hashable, Sendable {
 
 /// The record.
 public struct ClusterRecord: Hashable, Sendable {
-    /// No exchange has so many terms: counting up from here on could overflow, so a peer that
-    /// promised more is sent away.
+    /// The highest epoch that is taken from a peer: no exchange has so many terms, and counting up
+    /// from there cannot overflow.
     public static var epochMax: UInt32 { .max / 2 }
 
     /// The primary's term. It only rises.
@@ -136,8 +135,9 @@ public struct FloorPut: Hashable, Sendable {
 public enum SwapAnswer: Hashable, Sendable {
     /// It wrote.
     case done
-    /// The record had this value; it wrote nothing, and will not.
+    /// The record has this value. This request wrote nothing, and will not; the same one, sent
+    /// before, may have written a value that was replaced since.
     case notDone(ClusterRecord)
-    /// No answer, or one that says neither: it may have written, or may yet.
+    /// No definite answer: it may have written, or may still write.
     case unknown
 }

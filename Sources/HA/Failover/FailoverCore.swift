@@ -1,5 +1,5 @@
 // One host's part in primary and standby, without a clock, a disk or a network: an event and a
-// moment in, what is to be done out. agentd carries it out; matchd keeps promise, gate and lease.
+// moment in, effects out. agentd carries them out; matchd enforces promise, gate and lease.
 //
 //   starting ─► following ─► promising ─► claiming ─► applying ─► reconciling ─► open
 //      ▲            ▲   ▲        │            │                                   │ ▲
@@ -21,7 +21,7 @@ struct FailoverTerm: Hashable, Sendable {
     var since: BootTime
 }
 
-/// Where a host stands.
+/// The phase of a host.
 enum FailoverPhase: Hashable, Sendable {
     case starting
     case following(since: BootTime)
@@ -43,16 +43,16 @@ struct PendingSwap: Hashable, Sendable {
 
 /// The failover core.
 public struct FailoverCore: Sendable {
-    /// Which host, which peer, how long.
+    /// Host, peer and times.
     public let settings: FailoverSettings
     /// What is known.
-    public internal(set) var view = FailoverView()
+    public internal(set) var view: FailoverView
 
     /// Random, one for each run.
     let run: UInt64
     var swapCount: UInt64 = 0
     var orderCount: UInt64 = 0
-    /// The orders before those to the process that runs.
+    /// The number of the last order before those to the current process.
     var processOrders: UInt64 = 0
     var phase = FailoverPhase.starting
     var term: FailoverTerm?
@@ -84,9 +84,12 @@ public struct FailoverCore: Sendable {
     var operatorRemoves = false
 
     /// A host that has just started its agent; `run` is random.
-    public init(_ settings: FailoverSettings, run: UInt64) {
+    public init(
+        _ settings: FailoverSettings, run: UInt64, start: FailoverStart = FailoverStart()
+    ) {
         self.settings = settings
         self.run = run
+        view = FailoverView(start)
     }
 
     var timing: FailoverTiming { settings.timing }
@@ -109,8 +112,8 @@ public struct FailoverCore: Sendable {
         return effects
     }
 
-    /// An agent or a matchd that did not run has heard nothing: it may not hold that against the
-    /// peer.
+    /// While agent or matchd did not run they received nothing: the peer's silence then does not
+    /// count.
     private mutating func noteGap(_ now: BootTime) {
         let last = min(steppedAt ?? now, view.reportedAt ?? now)
         if freshSince == nil || now.since(last) > timing.removalNanos / 2 { freshSince = now }
@@ -184,7 +187,7 @@ public struct FailoverCore: Sendable {
         processOrders = orderCount
     }
 
-    /// Follows from the start again.
+    /// Gives up the role and starts over.
     mutating func giveUpRole(_ effects: inout FailoverEffects) {
         if hasAddress { effects.dropsAddress = true }
         hasAddress = false
@@ -221,17 +224,26 @@ public struct FailoverCore: Sendable {
                 action: action))
     }
 
-    /// Reads the record: at each start, while a claim is near, and once a second by a follower.
+    /// Reads the record: at each start, while a claim is near, at once where it must have changed,
+    /// and once a second by a follower.
     private mutating func read(at now: BootTime, _ effects: inout FailoverEffects) {
         guard effects.read == nil else { return }
         if term != nil, view.record != nil { return }
         if let askedAt = view.askedAt, now.since(askedAt) < timing.readNanos,
-            phase != .starting || askedAt >= processSeenAt
+            phase != .starting || askedAt >= processSeenAt, !isRecordOld(askedAt)
         {
             return
         }
         if reading.number > 0, now.since(reading.askedAt) < timing.retryNanos { return }
         ask(at: now, &effects)
+    }
+
+    /// matchd follows an epoch that the record does not have yet, or a handover began since: a
+    /// switchover must not wait for the next reading.
+    private func isRecordOld(_ askedAt: BootTime) -> Bool {
+        if let handedOverAt, askedAt < handedOverAt { return true }
+        guard let record = view.record, let report = view.report else { return false }
+        return record.epoch < report.epoch
     }
 
     mutating func ask(at now: BootTime, _ effects: inout FailoverEffects) {

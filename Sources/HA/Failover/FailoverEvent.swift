@@ -1,4 +1,4 @@
-// What befalls the core, and what it has done in turn.
+// The core's events and effects.
 
 /// Why a host leads a new epoch.
 public enum ClaimCause: Hashable, Sendable, CaseIterable {
@@ -12,7 +12,7 @@ public enum ClaimCause: Hashable, Sendable, CaseIterable {
     case grace
     /// The primary sealed for it.
     case switchover
-    /// An operator said so; it is in sync.
+    /// An operator ordered it, and it is in sync.
     case failover
     /// An operator forced it; what only the other host has is lost.
     case forced
@@ -93,7 +93,7 @@ public struct RecordReading: Hashable, Sendable {
     }
 }
 
-/// What befalls the core.
+/// An event of the core.
 public enum FailoverEvent: Hashable, Sendable {
     /// Time passes; at least every `beaconNanos`.
     case tick

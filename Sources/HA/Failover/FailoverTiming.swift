@@ -1,5 +1,5 @@
-// Time is an argument: CLOCK_BOOTTIME, which goes on while a machine sleeps. It only detects;
-// safety comes from the record and the acknowledgement rule.
+// Time is an argument: CLOCK_BOOTTIME, which continues while a machine sleeps. It only detects
+// failures; safety comes from the record and the acknowledgement rule.
 
 /// A moment of CLOCK_BOOTTIME.
 public struct BootTime: Hashable, Comparable, Sendable {
@@ -20,7 +20,7 @@ public struct BootTime: Hashable, Comparable, Sendable {
 public struct FailoverTiming: Hashable, Sendable {
     private static let milli: Int64 = 1_000_000
 
-    /// Between beacons.
+    /// The interval between beacons.
     public var beaconNanos = 50 * milli
     /// R: without an echo for this long the peer is removed.
     public var removalNanos = 300 * milli
@@ -30,13 +30,13 @@ public struct FailoverTiming: Hashable, Sendable {
     public var graceNanos = 800 * milli
     /// An acknowledgement that takes this long removes the peer.
     public var stallNanos = 2_000 * milli
-    /// Work that waits this long on engine or local disk is no progress.
+    /// Work that has waited this long on engine or local disk counts as no progress.
     public var progressNanos = 1_000 * milli
-    /// Between two floors.
+    /// The interval between two puts of the floor.
     public var floorNanos = 1_000 * milli
-    /// Between two readings of the record by a follower.
+    /// The interval between a follower's readings of the record.
     public var readNanos = 1_000 * milli
-    /// Between an unknown answer and the same swap again.
+    /// The pause after an unknown answer before the same swap is sent again.
     public var retryNanos = 50 * milli
     /// A switchover is given up after this long in one of its steps.
     public var handoverNanos = 1_000 * milli
@@ -51,7 +51,7 @@ public struct FailoverTiming: Hashable, Sendable {
     /// A learner this many records behind is near enough to be required by the gate.
     public var addLagMax: UInt64 = 1_000
 
-    /// The starting values of the specification.
+    /// The default times.
     public init() {}
 }
 
@@ -59,9 +59,9 @@ public struct FailoverTiming: Hashable, Sendable {
 public struct FailoverSettings: Hashable, Sendable {
     /// This host.
     public var host: HostName
-    /// The other one; nil where this exchange stands alone and the record is a file.
+    /// The other one; nil: there is none.
     public var peer: HostName?
-    /// How long things take.
+    /// The times of failover.
     public var timing: FailoverTiming
 
     /// These settings.

@@ -22,8 +22,23 @@ public struct FailoverView: Sendable {
     public internal(set) var isPeerOut = false
     /// The newest epoch whose primary's process was reaped, and when that was known.
     public internal(set) var reaped: (epoch: UInt32, at: BootTime)?
-    /// When the peer was removed, of late.
+    /// When the peer was removed, within `removalSpanNanos`.
     public internal(set) var removals: [BootTime] = []
 
-    init() {}
+    init(_ start: FailoverStart) {
+        (isPaused, isPeerOut) = (start.isPaused, start.isPeerOut)
+    }
+}
+
+/// What operators ordered, and removals came to, before this agent started.
+public struct FailoverStart: Hashable, Sendable {
+    /// No claims.
+    public var isPaused: Bool
+    /// The peer is not added until an operator asks.
+    public var isPeerOut: Bool
+
+    /// That; nothing by default.
+    public init(isPaused: Bool = false, isPeerOut: Bool = false) {
+        (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
+    }
 }

@@ -124,13 +124,13 @@ public struct MatchdReport: Hashable, Sendable {
     public var isPrimary: Bool { state == .leading || state == .sealed }
 }
 
-/// What leading takes.
+/// The terms on which a process leads.
 public struct LeadTerms: Hashable, Sendable {
     /// The attempt whose swap was done.
     public let attempt: SwapAttempt
     /// The replica that the gate requires from the first record on.
     public let requirement: ReplicaID?
-    /// Why, for the EPOCH record.
+    /// The cause, for the EPOCH record.
     public let cause: ClaimCause
     /// The record's last forced failover.
     public let forced: ForcedStart?

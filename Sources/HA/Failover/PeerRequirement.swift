@@ -1,4 +1,4 @@
-// I1 and I3: what the release gate waits for, beside this host's own disk.
+// I1 and I3: what the release gate waits for besides this host's own disk.
 
 public import Terms
 
@@ -23,7 +23,7 @@ public struct PeerAcknowledgement: Hashable, Sendable {
 }
 
 /// The gate of one process as primary: a record is released when it is durable here and, while a
-/// replica is required, durable and matched there in this epoch. What has left stays out.
+/// replica is required, durable and matched there in this epoch. What is released stays released.
 public struct PeerRequirement: Hashable, Sendable {
     /// The term.
     public private(set) var epoch: UInt32 = 0
@@ -61,14 +61,14 @@ public struct PeerRequirement: Hashable, Sendable {
         acknowledgement = new
     }
 
-    /// How far the peer lets it open.
+    /// The last record that the peer lets be released.
     public var limit: UInt64 {
         guard let replica else { return .max }
         guard let acknowledgement, acknowledgement.replica == replica else { return 0 }
         return acknowledgement.matched
     }
 
-    /// Opens as far as it may, and gives the commit point.
+    /// Opens as far as allowed; returns the commit point.
     public mutating func release(durable: UInt64) -> UInt64 {
         released = max(released, min(durable, limit))
         return released

@@ -1,5 +1,5 @@
 // I2: a host keeps its promise on disk, never lowers it, and refuses epochs below it or below its
-// journal's last. matchd owns one; what it says goes for frames of the peer and for orders alike.
+// journal's last. matchd owns one; it applies to the peer's frames and to orders alike.
 
 /// What is to be done with a message of an epoch.
 public enum PromiseVerdict: Hashable, Sendable {

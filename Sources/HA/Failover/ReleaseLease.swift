@@ -1,5 +1,5 @@
-// Who may answer. A paused primary may read stale, never acknowledge: the lease closes what
-// answers, the gate alone is what makes an acknowledgement safe.
+// Which host may answer. A primary that was paused may serve old data, but never acknowledge: the
+// lease limits for how long it answers; the gate alone makes an acknowledgement safe.
 
 /// The primary's lease: the echo of a beacon, counted from the beacon's sending. It exists only
 /// while the peer is in sync.

@@ -12,8 +12,11 @@ public struct AgentError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What happened, for a log.
     public let description: String
 
-    init(_ description: String, isAbsent: Bool = false) {
-        (self.description, self.isAbsent) = (description, isAbsent)
+    /// The agent's reason for a refusal; nil: it refused nothing.
+    public let refusal: String?
+
+    init(_ description: String, isAbsent: Bool = false, refusal: String? = nil) {
+        (self.description, self.isAbsent, self.refusal) = (description, isAbsent, refusal)
     }
 
     /// The reply lacks a member, or has one of another kind.
@@ -90,6 +93,11 @@ public struct AgentClient: Sendable {
     /// The reply to GET.
     public func get(_ path: String) throws(AgentError) -> JSONValue { try ask("GET", path, nil) }
 
+    /// The reply to POST.
+    func post(_ path: String, _ body: JSONValue) throws(AgentError) -> JSONValue {
+        try ask("POST", path, body)
+    }
+
     private func ask(
         _ method: String, _ path: String, _ body: JSONValue?
     ) throws(AgentError) -> JSONValue {
@@ -112,7 +120,9 @@ public struct AgentClient: Sendable {
         }
         let json = JSONValue(parsing: reply.body, valuesMax: valuesMax)
         guard reply.status == 200 else {
-            throw AgentError("the agent refuses: \(json?["error"]?.text ?? "\(reply.status)")")
+            throw AgentError(
+                "the agent refuses: \(json?["error"]?.text ?? "\(reply.status)")",
+                refusal: json?["error"]?.text)
         }
         guard let json else { throw AgentError("the agent's reply to \(path) is no JSON") }
         return json

@@ -8,8 +8,8 @@ import Slabs
 /// and it goes to the start.
 ///
 /// Positions count bytes since the beginning, passed-over ends included, and never wrap. The writer
-/// may overwrite what lies more than `size` behind its position; who reads has to be asked first:
-/// that is the owner's part, with cursors.
+/// may overwrite what lies more than `size` behind its position; the owner makes sure, with
+/// cursors, that nobody reads there.
 @safe final class ByteRing: @unchecked Sendable {
     // Unchecked: threads share the bytes; the cursors beside say who may touch which.
     private let slab: Slab<UInt64>

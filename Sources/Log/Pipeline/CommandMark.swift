@@ -7,7 +7,7 @@ import Synchronization
 package import Terms
 import Wire
 
-/// A small mapped file that says which command the engine was applying when the process died.
+/// A small mapped file that names the command the engine was applying when the process died.
 ///
 /// A command that kills the engine never reaches the log, and its writer sends it again after each
 /// restart. The mark names it; after two deaths with one command it is refused instead. The same
@@ -19,12 +19,12 @@ import Wire
 ///     24  i64      the log's time minus CLOCK_BOOTTIME; 0: none
 ///     32  u64      number of the command that is being applied
 ///     40  u64      its session, its kind << 32, 1 << 63 while it is being applied
-///     48  u64 × 2  the journal's identity: the page of another one says nothing
+///     48  u64 × 2  the journal's identity: a page of another one is ignored
 ///     64  16 × 32  suspects: u32 session, u16 kind, u16 deaths, u64 number, u32 CRC of the
 ///                  payload, u32 1 where that CRC is known, 8 reserved
 ///
 /// It belongs on tmpfs beside the Link's socket: a page on a disk may make the engine wait for that
-/// disk. A power cut takes it along, which is no fault of a command. Where it cannot be made,
+/// disk. A power cut loses it, and no command caused that. Where it cannot be made,
 /// matchd works without it. The engine thread owns it.
 @safe public final class CommandMark: @unchecked Sendable {
     // Unchecked: it is made before the engine thread starts, and used by that thread alone.
@@ -59,8 +59,8 @@ import Wire
     static var deathsMax: UInt16 { 2 }
 
     /// Opens the mark at `path`, and counts a death that it shows. What another journal's process
-    /// left, or one of another boot, is passed over: sessions are numbered, and time goes on, in
-    /// one journal only. `journal` and `boot` identify the two.
+    /// left, or one of another boot, is ignored: session numbers and the log's time belong to one
+    /// journal. `journal` and `boot` identify the two.
     public init(
         _ path: String, journal: (high: UInt64, low: UInt64),
         boot: (UInt64, UInt64) = CommandMark.bootID()

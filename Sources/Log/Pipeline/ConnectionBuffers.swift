@@ -60,7 +60,7 @@ import Terms
 
     /// Above this the connection's commands are not read until it has taken its answers.
     static var softLimit: Int { 1 << 18 }
-    /// Above this the connection is given up: it does not read.
+    /// Above this the connection is closed: its peer does not read.
     static var hardLimit: Int { 1 << 25 }
 
     init() {
@@ -166,7 +166,7 @@ import Terms
             }
             if sent < 0 { return errno == EAGAIN }
             start += sent
-            // What went out is out of reach: no more entries for a frame that has begun to leave.
+            // A frame that is partly sent takes no more entries.
             openAcks = nil
         }
         (start, end) = (0, 0)

@@ -2,7 +2,7 @@
 
 import Synchronization
 
-/// A counter on cache lines of its own, so that its writer disturbs nobody else's.
+/// A counter on cache lines of its own, so that its writer does not slow other counters.
 ///
 /// One thread advances it; any may read it. What was written to memory before `advance` is seen by
 /// whoever reads the new value.

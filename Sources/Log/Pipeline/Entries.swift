@@ -54,8 +54,8 @@ extension RequestHeader {
     }
 }
 
-/// A connection as the engine thread knows it: its place in the Link's table, its role, the place's
-/// use count so that a late answer finds nobody rather than a stranger, and whether it wants every
+/// Identifies a connection to the engine thread: its slot in the Link's table, its role, the slot's
+/// use count, so that a late answer does not reach a later connection, and whether it wants every
 /// acknowledgement.
 struct Caller: Hashable, BitwiseCopyable, Sendable {
     var raw: UInt32
@@ -76,7 +76,7 @@ struct Caller: Hashable, BitwiseCopyable, Sendable {
     var wantsAcks: Bool { raw >> 31 == 1 }
 }
 
-/// An answer of the engine thread, let out when `gate` is released:
+/// An answer of the engine thread, sent when the record `gate` is released:
 ///
 ///      0  u32  length: 64          28  u16  refusal
 ///      4  u32  `Caller`            30  u8   status

@@ -6,10 +6,11 @@ import Platform
 import Synchronization
 import Wire
 
-/// Sends a follower what lies on disk, in a thread of its own, because disks and slow readers take
-/// their time. It owns the writing side of the connection until it is done.
+/// Sends a follower records from disk, in a thread of its own, because disks and readers may be
+/// slow. It owns the writing side of the connection until it is done.
 final class Feeder: @unchecked Sendable {
-    // Unchecked: `rest` and `problem` are written by the thread before `state`, and read after it.
+    // Unchecked: `unsent` and `problem` are written by the thread before `state`, and read after
+    // it.
     enum State: Int, AtomicRepresentable {
         case running
         case done
@@ -29,22 +30,23 @@ final class Feeder: @unchecked Sendable {
     /// Bytes that the follower took.
     let sent = Atomic<UInt64>(0)
     let isCancelled = Atomic<Bool>(false)
-    /// Once it has stalled or met a fork: what of a frame is not sent yet.
-    private(set) var rest = LinkEncoder()
+    /// Once it has stalled: what is not sent yet, which may begin within a frame.
+    private(set) var unsent = LinkEncoder()
     /// Once it is `unreadable`: why.
     private(set) var problem: SinkError?
     private let descriptor: Int32
     private let stages: Stages
     private let history: any LogArchive
     private let options: PipelineOptions
-    /// How long the socket took nothing since `taken` was zero.
+    /// How long the socket took nothing since `taken` was zero, ns.
     private var blockedNanos: Int64 = 0
     private var taken = 0
     private var ending = State.failed
 
     /// About how many bytes are sent together.
     private static var sendBytes: Int { LinkProtocol.frameBytesMax / 4 }
-    /// How often a released record that the file does not show is looked for, a millisecond apart.
+    /// How often a released record that the file does not show yet is looked for, a millisecond
+    /// apart.
     private static var looksMax: Int { 5_000 }
     /// Milliseconds of one wait for the socket.
     private static var waitMilliseconds: Int32 { 100 }
@@ -65,8 +67,8 @@ final class Feeder: @unchecked Sendable {
         stages.linkBell.ring()
     }
 
-    /// Sends a snapshot where `from` is 0, then the log up to the release gate. Gives the sequence
-    /// that comes next, which the ring has whatever it had before, or nil when it ended otherwise.
+    /// Sends a snapshot if `from` is 0, then the log up to the release gate. Returns the sequence
+    /// that comes next, or nil if it ended otherwise (`ending`).
     private func feed(_ wanted: LinkSubscription) -> UInt64? {
         var next = wanted.from
         if next == 0 {
@@ -152,7 +154,7 @@ final class Feeder: @unchecked Sendable {
     }
 
     /// What `body` reads of the journal; nil after an error, which is reported and refuses this
-    /// follower. Trading goes on: the start has read all that it needs.
+    /// follower only. Trading continues: it reads nothing of the journal after the start.
     private func read<R>(_ body: () throws(SinkError) -> R) -> R? {
         do throws(SinkError) { return try body() } catch {
             (ending, problem) = (.unreadable, error)
@@ -185,7 +187,7 @@ final class Feeder: @unchecked Sendable {
         while !encoder.isEmpty {
             if isCancelled.load(ordering: .relaxed) {
                 ending = .stalled
-                rest = encoder
+                unsent = encoder
                 return false
             }
             var isGone = false
@@ -206,7 +208,7 @@ final class Feeder: @unchecked Sendable {
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             _ = unsafe poll(&entry, 1, Self.waitMilliseconds)
             blockedNanos += Clock.monotonicNanos() - began
-            // A reader that takes a byte now and then must not hold a feeder for ever.
+            // A reader that takes a byte now and then must not occupy a feeder for ever.
             if taken >= options.progressBytesMin {
                 (taken, blockedNanos) = (0, 0)
             } else if blockedNanos >= options.stallNanos {

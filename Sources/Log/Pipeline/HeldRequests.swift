@@ -31,7 +31,7 @@ package struct HeldRequests {
     /// Whether this session waits.
     package func isHolding(_ session: UInt32) -> Bool { queues.contains { $0.session == session } }
 
-    /// Holds a connection's request behind those of its session; gives how many bytes of the
+    /// Holds a connection's request behind those of its session; returns how many bytes of the
     /// connection are held now.
     package mutating func append(
         _ session: UInt32, _ caller: UInt32, _ request: UnsafeRawBufferPointer
@@ -49,9 +49,9 @@ package struct HeldRequests {
         return callers[caller] ?? 0
     }
 
-    /// Gives each session's requests in order, the longest waiting session first, until `take` says
-    /// false: that session has to wait on. At most `most` are taken. Gives the connections of which
-    /// something was taken and no more than half of `callerBytesMax` waits.
+    /// Passes each session's requests to `take` in order, the longest waiting session first, until
+    /// it returns false: that session continues to wait. At most `most` are taken. Returns the
+    /// connections that had some taken and have no more than half of `callerBytesMax` left.
     package mutating func retry(most: Int, _ take: (UnsafeRawBufferPointer) -> Bool) -> [UInt32] {
         var left = most
         var freed: Set<UInt32> = []

@@ -13,7 +13,7 @@ public enum Idle: Sendable {
     case park
 }
 
-/// How often a thread looks for work before it sleeps.
+/// How often a thread checks for work before it sleeps.
 ///
 /// Waking a thread takes longer than the next work often does to come; but where it comes seldom,
 /// each look is time that another thread could have had on a shared processor. So a sleep that was
@@ -28,7 +28,7 @@ struct Looks {
     /// A sleep shorter than this was not worth it.
     static var shortNanos: Int64 { 20_000 }
 
-    /// Sleeps at `parking`, at most so long; gives the time after it.
+    /// Sleeps at `parking`, at most `timeoutNanos`; returns the time afterwards.
     mutating func sleep(_ parking: Parking, _ timeoutNanos: Int64) -> Int64 {
         let began = Clock.monotonicNanos()
         parking.park(timeoutNanos: timeoutNanos)
@@ -39,7 +39,7 @@ struct Looks {
     }
 }
 
-/// The engine thread's rest.
+/// How the engine thread waits.
 struct EngineIdle {
     let stages: Stages
     let idle: Idle
@@ -48,7 +48,7 @@ struct EngineIdle {
     /// When what is due by time alone was looked at last.
     var looked: Int64 = 0
 
-    /// The longest sleep: the watchdog wants to see turns, and the clock is looked at.
+    /// The longest sleep: the watchdog needs turns, and the clock has to be read.
     static var sleepNanosMax: Int64 { 250_000_000 }
 
     mutating func worked() { looks = 0 }

@@ -1,4 +1,4 @@
-// What holds the release gate back beside this host's disk.
+// What holds the release gate back besides this host's disk.
 
 public import Failover
 import Link
@@ -6,12 +6,12 @@ import Platform
 import Synchronization
 public import Terms
 
-/// Who has to have a record before it may leave. The owner changes it while the pipeline runs; a
-/// change of the rule takes effect at one sequence, which it gives.
+/// Which host has to have a record before it is released. The owner changes it while the pipeline
+/// runs; `require` reports the sequence at which its change takes effect.
 ///
 /// Safe to use from several threads. Without a peer the set holds this host alone for ever.
 public final class InSyncSet: Sendable {
-    /// What the gate waits for, beside this host's disk.
+    /// What the gate waits for besides this host's disk.
     private enum Rule {
         /// Nothing: there is no other host.
         case alone
@@ -47,7 +47,7 @@ public final class InSyncSet: Sendable {
                 lease: ReleaseLease(leaseNanos: .max)))
     }
 
-    /// The set of a host that follows, and knows all up to `released` to have left.
+    /// The set of a host that follows and knows that all up to `released` is released.
     public init(following peer: String, released: UInt64, timing: FailoverTiming) {
         self.peer = peer
         state = Mutex(
@@ -60,7 +60,7 @@ public final class InSyncSet: Sendable {
     // MARK: Changes
 
     /// The primary has released all up to `visible`, which stands in this journal as it does there.
-    /// It never goes back, and counts only while this host follows.
+    /// A lower value changes nothing; it counts only while this host follows.
     public func follow(visible: UInt64) {
         state.withLock { state in
             guard case .following(let before) = state.rule, visible > before else { return }
@@ -90,9 +90,9 @@ public final class InSyncSet: Sendable {
         }
     }
 
-    /// The gate requires this replica from now on, or none, and waits until that is in force; gives
-    /// the last record that was released before, or nil where the pipeline did not take it within
-    /// `timeoutNanos`: then it may take effect at any time.
+    /// Makes the gate require this replica, or none, and waits until that is in force. Returns the
+    /// last record that was released before, or nil if the pipeline did not take it within
+    /// `timeoutNanos`: it may take effect at any time then.
     public func require(
         _ replica: ReplicaID?, timeoutNanos: Int64 = 1_000_000_000
     ) -> UInt64? {
@@ -155,8 +155,8 @@ public final class InSyncSet: Sendable {
 
     func attach(_ bell: Doorbell) { state.withLock { $0.bell = bell } }
 
-    /// The last record that may leave as far as this set goes. By the Link thread, once a turn,
-    /// with what it has released; what has left stays out.
+    /// The last record that this set lets be released; never below `released`. The Link thread
+    /// calls it each turn.
     func limit(released: UInt64, at now: BootTime) -> UInt64 {
         state.withLock { state in
             if state.taken != state.version {

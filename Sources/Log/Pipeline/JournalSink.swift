@@ -16,7 +16,7 @@ public final class JournalSink: LogSink, Sendable {
 
         func run(_ writer: JournalWriter) {
             while !isStopping.load(ordering: .acquiring) {
-                // A full disk shows as `isBelowReserve`, a failing one at the next append.
+                // A full disk shows in `isBelowReserve`, a failing one at the next append.
                 if (try? writer.prepareNext()) != true { parking.park(timeoutNanos: 100_000_000) }
             }
         }
@@ -59,7 +59,7 @@ public final class JournalSink: LogSink, Sendable {
         do throws(JournalError) { try writer.settle() } catch { throw SinkError(error) }
     }
 
-    /// Free bytes on the disk; renews `isBelowReserve`.
+    /// Free bytes on the disk, 0 if that cannot be read; updates `isBelowReserve`.
     public func freeBytes() -> UInt64 { UInt64(max(0, (try? writer.checkSpace()) ?? 0)) }
 
     /// Whether free space is below the reserve.
@@ -86,8 +86,8 @@ public final class JournalHistory: LogArchive {
         (self.directory, self.snapshots, self.identity) = (directory, snapshots, identity)
     }
 
-    /// The newest whole snapshot. It is read through once to know that it is whole; those who ask
-    /// for the same one share the file.
+    /// The newest whole snapshot. It is read through once to check it; callers that get the same
+    /// snapshot share the file.
     public func snapshot(atMost: UInt64) -> ArchivedSnapshot? {
         let newest = opened.withLock { opened -> SnapshotReader? in
             let found = try? snapshots.openNewest(atMost: atMost, identity: identity, known: opened)

@@ -16,14 +16,14 @@ public protocol LogSink: AnyObject, Sendable {
     func noteCommit(_ sequence: UInt64)
     /// Makes durable what was noted since, where the log does not say it yet.
     func settle() throws(SinkError)
-    /// Free bytes on the disk, as they are now.
+    /// Free bytes on the disk now; 0 if that cannot be read.
     func freeBytes() -> UInt64
     /// Whether free space was below the reserve when it was looked at last.
     var isBelowReserve: Bool { get }
 }
 
-/// A fault that a stage cannot go on after. Of a write or a sync there is no second try: what the
-/// disk holds is unknown, so nothing more is released and the process ends.
+/// A fault after which a stage cannot continue. A write or sync is never retried: what the disk
+/// holds is unknown, so nothing more is released and the process ends.
 public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What failed, and what to do.
     public var description: String
@@ -35,7 +35,7 @@ public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Writes all that waits with one write and one sync, again and again.
+/// Writes all that waits and syncs it, again and again.
 struct JournalThread: ~Copyable {
     let stages: Stages
     let sink: any LogSink
@@ -90,7 +90,7 @@ struct JournalThread: ~Copyable {
         while position < head, taken < Self.commitBytesMax {
             let (bytes, start) = unsafe stages.log.piece(position, head)
             let count = unsafe seal(bytes, Self.commitBytesMax - taken, &last)
-            // A peer gets them while they are written here.
+            // The peer gets them while they are written here.
             stages.sealedPosition.advance(to: start + UInt64(count))
             stages.sealedBell.ring()
             unsafe try sink.append(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
@@ -101,7 +101,7 @@ struct JournalThread: ~Copyable {
         if stages.trace != nil { times.written = Clock.monotonicNanos() }
         try sink.sync()
         let now = Clock.monotonicNanos()
-        // Before anyone is woken by it: who then looks finds the sample.
+        // Before `durable`, so that whoever sees the record finds its sample.
         times.began = began
         times.synced = now
         stages.trace?.commit(position, times, prior: prior)
@@ -115,7 +115,7 @@ struct JournalThread: ~Copyable {
         if now > spaceCheck { lookAtSpace() }
     }
 
-    /// Writes the CRC into each record, up to about `most` bytes; gives how many bytes those are.
+    /// Writes the CRC into each record, up to about `most` bytes; returns how many bytes those are.
     func seal(_ bytes: UnsafeRawBufferPointer, _ most: Int, _ last: inout UInt64) -> Int {
         // The journal thread owns the records between what is durable and the head.
         let records = unsafe UnsafeMutableRawBufferPointer(mutating: bytes)

@@ -1,4 +1,4 @@
-// Who gets a connection where they are short. Pure.
+// Who gets a connection when few are left. Pure.
 
 package import Link
 
@@ -9,7 +9,7 @@ package struct LinkSeat: Hashable {
     package var isReady: Bool
     /// Whether it follows the log.
     package var isFollowing: Bool
-    /// When it last sent something whole, ns.
+    /// When its last whole frame came, ns.
     package var lastUsed: Int64
 
     package init(role: LinkRole, isReady: Bool, isFollowing: Bool, lastUsed: Int64) {
@@ -18,12 +18,12 @@ package struct LinkSeat: Hashable {
     }
 }
 
-/// Decides whether a newcomer gets a connection, and who gives way for it.
+/// Decides whether a newcomer gets a connection, and which one is evicted for it.
 ///
 /// Of `seats.count` connections an eighth is for operators alone; observers get at most a half.
-/// Where there is no room, the least useful connection of a rank no higher than the newcomer's is
-/// closed: first those that have not greeted, then by rank, then those that do not follow the log,
-/// then the one whose last frame is longest ago. One that is in use does not give way to its like.
+/// Without room, the least useful connection of a rank no higher than the newcomer's is closed:
+/// first those that have not greeted, then by rank, then those that do not follow the log, then the
+/// one whose last frame is longest ago. One that is in use is not closed for another of its rank.
 package enum LinkAdmission: Hashable {
     /// There is room.
     case free

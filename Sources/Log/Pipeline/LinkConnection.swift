@@ -10,7 +10,7 @@ import Wire
 /// A connection. Only the Link thread uses it; a feeder has the descriptor for writing while it
 /// runs.
 final class LinkConnection {
-    /// How far the greeting is.
+    /// The progress of the greeting.
     enum Stage {
         /// Waits for `hello`.
         case greeting
@@ -18,11 +18,11 @@ final class LinkConnection {
         case proving([UInt8])
         /// May submit, ask and subscribe.
         case ready
-        /// Gets what is still to be sent, then is closed.
+        /// Is closed once what is queued is sent.
         case closing
     }
 
-    /// What it gets of the log.
+    /// How it is fed from the log.
     enum Feed {
         case none
         /// Waits until its answers are sent and a feeder is free, then is fed from disk.
@@ -47,7 +47,7 @@ final class LinkConnection {
     var deadline: Int64
     /// When it last sent a whole frame.
     var lastUsed: Int64
-    /// When it last took something of what it is sent, or had taken all.
+    /// When it last took queued bytes, or nothing was queued.
     var lastTaken: Int64
     /// What its feeder had sent when it was looked at last.
     var feederSent: UInt64 = 0
@@ -88,7 +88,7 @@ final class LinkConnection {
         LinkSeat(role: role, isReady: isReady, isFollowing: isFollowing, lastUsed: lastUsed)
     }
 
-    /// Says what is wrong; the connection is closed once that is sent.
+    /// Sends the refusal, then closes the connection.
     func refuse(_ refusal: LinkRefusal) {
         guard !isClosing else { return }
         _ = output.append(.error(refusal))

@@ -106,7 +106,7 @@ extension LinkServer {
         send(connection, .welcome(welcome))
     }
 
-    /// What this matchd is now.
+    /// The role of this matchd now.
     var role: LinkServerRole {
         LinkServerRole(rawValue: stages.role.load(ordering: .acquiring)) ?? .sealed
     }
@@ -114,7 +114,7 @@ extension LinkServer {
     /// The log's time now: what the stamp of a record would be, whatever the host's clock says.
     var logTime: Int64 {
         let line = stages.clock.line.load(ordering: .relaxed)
-        // Before the engine's thread has begun there is none.
+        // Before the engine thread has started there is none.
         return line == 0 ? Clock.realtimeNanos() : Clock.monotonicNanos() + line
     }
 
@@ -131,7 +131,7 @@ extension LinkServer {
             connection.refuse(refusal)
             return true
         }
-        // Much of it waits for instruments: the rest waits here.
+        // Much of this connection's waits for instruments already: no more is read of it.
         if stages.held[connection.slot].isHolding(connection.caller.raw) { return false }
         let entry = LinkProtocol.entryBytes
         let most =
@@ -166,9 +166,10 @@ extension LinkServer {
     }
 
     /// Whether the ring of commands takes `bytes` more from this connection now. Its last MiB is
-    /// for operators: what gateways offer beyond the engine's rate must not keep out who stops
-    /// them. Nor do those go on who are not, while a ring-full is held back already; then operators
-    /// still have as much, since no more than another ring-full can come of what was taken before.
+    /// for operators: gateways that offer more than the engine's rate must not keep out the
+    /// operator who stops them. While a ring-full is held back for instruments, operators alone
+    /// continue, up to twice as much: no more than another ring-full can come of what was taken
+    /// before.
     func hasRoom(for connection: LinkConnection, _ bytes: Int) -> Bool {
         let isOperator = connection.role == .operator
         let heldMax = stages.requests.size * (isOperator ? 2 : 1)
@@ -178,8 +179,8 @@ extension LinkServer {
         return used + UInt64(bytes + reserved) <= UInt64(stages.requests.size)
     }
 
-    /// Whether what a connection submits waits until this host leads: a gateway's, which follows
-    /// the log here and is ready then. Its commands end at their own time.
+    /// Whether a connection's commands wait until this host leads: those of a gateway that follows
+    /// the log here, and so is ready at once. Each command has a deadline of its own.
     func waitsForLead(_ connection: LinkConnection) -> Bool {
         if case .none = connection.feed { return false }
         return role == .standby
@@ -216,11 +217,11 @@ extension LinkServer {
         position = stages.requests.place(position, length) + UInt64(length)
     }
 
-    /// Makes the connection the one that submits in a session. Whoever did so before is closed, so
-    /// that nothing it sent can come in behind what this one sends.
+    /// Makes the connection the one that submits in a session. The one before is closed, so that
+    /// nothing of it can arrive behind what this one sends.
     ///
-    /// Who submits in a session that is not of its role is refused by the engine thread, so it is
-    /// in nobody's way here; but an operator may submit in any.
+    /// A connection that submits in a session of another role is refused by the engine thread, so
+    /// it does not displace anyone here; but an operator may submit in any session.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         let role = connection.role
         if session == 0 { return true }
@@ -238,8 +239,8 @@ extension LinkServer {
         return true
     }
 
-    /// Notes that a connection submits in a session, and in no more than a few others: it gives up
-    /// the one that it took first.
+    /// Notes that a connection submits in a session; beyond `sessionsMax` it loses the one that it
+    /// took first.
     func own(_ connection: LinkConnection, _ session: UInt32) {
         owners[SessionOwner(session, connection.role)] = connection.slot
         connection.sessions.removeAll { $0 == session }
@@ -268,7 +269,7 @@ extension LinkServer {
         return true
     }
 
-    /// Shows the engine thread what came in.
+    /// Publishes the new requests to the engine thread.
     func publishRequests() {
         guard requestPosition != stages.requests.head.now else { return }
         stages.trace?.begin(requestLast.session, requestLast.number, requestPosition, at: now)

@@ -9,7 +9,7 @@ import Terms
 import Wire
 
 extension LinkServer {
-    /// Opens the gate as far as it goes, and gives out the answers that have passed it.
+    /// Opens the gate as far as possible, and sends the answers that have passed it.
     func release() {
         let before = gate.point.position
         let durable = stages.durable.now
@@ -80,8 +80,8 @@ extension LinkServer {
         }
     }
 
-    /// Gives followers what they have not got, from the ring where it still has it, and says which
-    /// part of the ring may be used again.
+    /// Sends followers the released records that they lack, from the ring while it still has them,
+    /// and frees the part of the ring that nobody needs (`retained`).
     func feed() {
         let size = UInt64(stages.log.size)
         let isBeat = now > heartbeat
@@ -97,11 +97,11 @@ extension LinkServer {
             case .none, .waiting: break
             case .feeding(let feeder): finishFeeder(connection, feeder)
             case .live(let position):
-                // One that only now goes live hears at once where the log stands: it may wait for
-                // just that. And before what it needs may be written over.
+                // A follower that has just gone live gets the position at once, for which it may
+                // wait, and its records before `retained` lets the ring overwrite them.
                 let next = feed(connection, position, isBeat || isNew)
                 if next + size / 2 < gate.point.position {
-                    // Too slow for the ring: the disk has it as well.
+                    // Too slow for the ring: it continues from the disk.
                     connection.feed = .waiting(unchecked(from: sequence(at: next)), since: now)
                 } else {
                     connection.feed = .live(next)
@@ -118,7 +118,7 @@ extension LinkServer {
         stages.retained.advance(to: keep)
     }
 
-    /// Gives one follower records from `position` on; gives where it stands then.
+    /// Sends one follower records from `position` on; returns the next position.
     func feed(_ connection: LinkConnection, _ position: UInt64, _ isBeat: Bool) -> UInt64 {
         var next = position
         while next < gate.point.position, connection.output.count < OutputBuffer.softLimit {
@@ -228,7 +228,7 @@ extension LinkServer {
         case .failed: drop(connection)
         case .stalled:
             evicted += 1
-            _ = connection.output.append(feeder.rest)
+            _ = connection.output.append(feeder.unsent)
             connection.refuse(Self.stalled)
         case .forked: connection.refuse(Self.forked)
         case .unreadable:
@@ -253,8 +253,8 @@ extension LinkServer {
             """)
     }
 
-    /// Where a follower has waited for a feeder for some time, the slowest of those that take too
-    /// little gives way: eight that just make progress must not keep all others out.
+    /// When a follower has waited for a feeder for some time, ends the slowest feeder below
+    /// `feederRateMin`: eight that just make progress must not keep all others out.
     func relieveFeeders() {
         let window = options.stallNanos / 2
         guard now - compared >= window else { return }

@@ -16,32 +16,32 @@ struct SessionOwner: Hashable {
     init(_ session: UInt32, _ role: LinkRole) { (self.session, self.role) = (session, role) }
 }
 
-/// Takes commands from connections into the ring, and gives them what has passed the release gate.
+/// Takes commands from connections into the ring, and sends them what has passed the release gate.
 ///
-/// One thread runs it. It never waits for a disk, and for no connection in particular.
+/// One thread runs it. It never waits for a disk or for a single connection.
 final class LinkServer {
     let stages: Stages
     let history: any LogArchive
     let listeners: [LinkListener]
     let options: PipelineOptions
-    /// What has left so far; advances once a turn.
+    /// What is released so far; advances once a turn.
     var gate: ReleaseGate
     let poller: Poller
     let started: Int64
     var connections: [LinkConnection?]
-    /// Connections that are over, except that a feeder's thread still has the descriptor.
+    /// Closed connections whose descriptor a feeder's thread still uses.
     var leaving: [LinkConnection] = []
     /// This turn's time, ns.
     var now: Int64 = 0
     /// Since when the oldest durable record waits for the gate, ns; 0: none does.
     var heldSince: Int64 = 0
-    /// When feeders were compared last.
+    /// When the feeders' rates were last compared, ns.
     var compared: Int64 = 0
-    /// Connections closed because they took too little or others needed the room.
+    /// Connections closed because they took too little or another needed their place.
     var evicted: UInt64 = 0
     var uses: [UInt32]
-    /// Which connection submits in a session: one of each role, of which the engine thread takes
-    /// one alone.
+    /// Which connection submits in a session: at most one of each role. The engine thread admits
+    /// only the roles that may submit in it.
     var owners: [SessionOwner: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
@@ -58,12 +58,12 @@ final class LinkServer {
     var drainDeadline: Int64 = .max
 
     static var greetNanosMax: Int64 { 5_000_000_000 }
-    /// How long a stop waits for what the gate holds back.
+    /// How long a stop waits for what the gate holds back, ns.
     static var drainNanosMax: Int64 { 3_000_000_000 }
     static var feedersMax: Int { 8 }
-    /// Feeders that observers may have together: the others are for gateways.
+    /// Feeders for observers, at most: the others are reserved for other roles.
     static var observerFeedersMax: Int { 4 }
-    /// What a feeder has to send a second while others wait for one.
+    /// Bytes a second that a feeder has to send while others wait for one.
     static var feederRateMin: Int64 { 8 << 20 }
     static var acceptsMax: Int { 16 }
     /// Tokens of the poller: connections are their slots.
@@ -129,7 +129,7 @@ final class LinkServer {
         if stages.hasFailed.load(ordering: .acquiring) { return true }
         guard stages.journalClosed.load(ordering: .acquiring) else { return false }
         guard answerPosition == stages.answers.head.now, !isReleaseDue else {
-            // What the peer does not acknowledge in that time is answered to nobody.
+            // What the peer does not acknowledge within that time is never answered.
             if drainDeadline == .max { drainDeadline = now + Self.drainNanosMax }
             return now > drainDeadline
         }
@@ -164,7 +164,7 @@ final class LinkServer {
                 }
             }
         } catch {
-            // A turn that cannot wait would come again at once, for ever.
+            // Without a wait this loop would spin for ever.
             stages.fail(SinkError("\(error)"))
         }
         stages.linkBell.disarm()
@@ -189,7 +189,7 @@ final class LinkServer {
     // MARK: Connections
 
     func accept(_ listener: LinkListener) {
-        // The rest of a flood waits: between two handfuls those inside have their turn.
+        // A limit, so that a flood of newcomers does not delay the connections that are open.
         for _ in 0..<Self.acceptsMax {
             guard let descriptor = listener.accept() else { return }
             guard !stages.intakeClosed.load(ordering: .relaxed) else {
@@ -234,7 +234,7 @@ final class LinkServer {
         }
     }
 
-    /// A slot for a newcomer of this role, made free where someone has to give way; nil: none.
+    /// A free slot for a newcomer of this role, if need be by an eviction; nil: none.
     func admit(_ role: LinkRole, at now: Int64) -> Int? {
         switch LinkAdmission.decide(role, connections.map { $0?.seat }, at: now) {
         case .free: break
@@ -302,7 +302,7 @@ final class LinkServer {
         }
     }
 
-    /// Threads that feed followers.
+    /// Number of threads that feed followers.
     var feeders: Int { feeders { _ in true } }
 
     func feeders(of isMeant: (LinkRole) -> Bool) -> Int {
@@ -325,8 +325,8 @@ final class LinkServer {
         if got > 0 { take(connection) }
     }
 
-    /// Takes the frames that waited for room in the ring: operators' first, then the others', from
-    /// another one on in each turn, so that none takes all the room of every turn.
+    /// Takes the frames that waited for room in the ring: operators' first, then the others',
+    /// starting with another connection each turn, so that none takes all the room of every turn.
     func readBlocked() {
         blockedFirst = (blockedFirst + 1) % connections.count
         for isOperator in [true, false] {
@@ -341,7 +341,7 @@ final class LinkServer {
         }
     }
 
-    /// Waits for what can be done now, and for nothing else.
+    /// Asks the poller for the events that can be handled now only.
     func setInterest(_ connection: LinkConnection) {
         var interest: Poller.Interest = []
         let isReading =
@@ -351,11 +351,16 @@ final class LinkServer {
         if isReading { interest.insert(.readable) }
         if connection.output.count > 0, !connection.isFeeding { interest.insert(.writable) }
         guard interest != connection.interest else { return }
-        connection.interest = interest
-        try? poller.change(connection.descriptor, interest, token: UInt64(connection.slot))
+        do throws(SystemError) {
+            try poller.change(connection.descriptor, interest, token: UInt64(connection.slot))
+            connection.interest = interest
+        } catch {
+            // It would never be read, or never written, again.
+            drop(connection)
+        }
     }
 
-    /// Sends what there is, and closes what is over.
+    /// Sends what is queued, and closes connections that have ended.
     func flush() {
         closeLeaving()
         for case let connection? in connections {
@@ -387,7 +392,8 @@ final class LinkServer {
         }
     }
 
-    /// What someone hears, once it reads on, that took too little of what it asked for.
+    /// The refusal of a connection that took too little of what it subscribed to; it gets it if it
+    /// reads again.
     static var stalled: LinkRefusal {
         LinkRefusal(
             .stalled,

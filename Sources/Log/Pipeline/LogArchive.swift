@@ -1,4 +1,4 @@
-// The log as it lies on disk, for followers that begin behind what the ring holds.
+// The log on disk, for followers that begin before what the ring holds.
 
 /// Reads the journal and the snapshots beside it. Used by threads that feed followers, several at a
 /// time.
@@ -25,7 +25,7 @@ public struct ArchivedSnapshot: Sendable {
     public var stateHash: UInt64
     /// Bytes of what `Engine(snapshot:)` takes.
     public var count: Int
-    /// Gives the bytes from an offset, as many as were asked for, or throws.
+    /// Returns `count` bytes from an offset, or throws.
     public var read: @Sendable (_ offset: Int, _ count: Int) throws(SinkError) -> [UInt8]
 
     /// A snapshot.

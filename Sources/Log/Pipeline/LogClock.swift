@@ -8,16 +8,16 @@ import Platform
 /// clock (CLOCK_REALTIME) by at most `slewPPM` millionths. A host clock further away than
 /// `apartNanos` is not followed at all: it is reported, and an operator looks at it.
 ///
-/// How a start goes on from the log's last stamp:
+/// How a start continues from the log's last stamp:
 /// - The process before ran since the same boot, and left the log's time as a distance from
-///   CLOCK_BOOTTIME: the stamp goes on along that line, whatever the host's clock says meanwhile,
+///   CLOCK_BOOTTIME: the stamp continues along that line, whatever the host's clock says meanwhile,
 ///   and however that process ended.
-/// - Else nothing but the host's clock knows how long it was. Where it is not behind the log, it is
-///   taken: what it stamps stands for ever, so the owner of this clock asks `isFarAhead` first, and
-///   starts with such a clock only where an operator says that it is right.
-/// - Where it is behind the log it is known to be wrong, or the log is. The stamp goes on from the
-///   log's last. Where it is behind by more than `apartNanos`, it is taken, once, when it is set
-///   forward past the log; where by less, it is slewed to and no jump of it is taken.
+/// - Otherwise only the host's clock can show how long matchd was down. Where it is not behind the
+///   log, it is taken. Stamps are permanent, so the owner checks `isFarAhead` first, and starts
+///   with such a clock only when an operator confirms it.
+/// - Where it is behind the log, one of the two is wrong. The stamp continues from the log's last.
+///   Where it is behind by more than `apartNanos`, it is taken, once, when it is set forward past
+///   the log; where by less, it is slewed to and no jump of it is taken.
 ///
 /// An operator who knows that the host's clock is right and the log's is not stops matchd, removes
 /// the line (`CommandMark`) and starts it again.
@@ -47,7 +47,7 @@ public struct LogClock: Sendable {
 
     private var host: Int64
     private var monotonic: Int64
-    /// Nanoseconds that no slew was given for.
+    /// Nanoseconds passed that no slew was applied for yet.
     private var credit: Int64 = 0
     /// The host's clock has been far behind the log since a start without a line.
     private var isHostBehind: Bool
@@ -109,7 +109,7 @@ public struct LogClock: Sendable {
     /// The log's time minus CLOCK_BOOTTIME, for the next start.
     public var line: Int64 { now - monotonic }
 
-    /// Takes a reading, and gives the stamp of the records that follow.
+    /// Takes a reading; returns the stamp of the records that follow.
     @discardableResult
     public mutating func advance(host: Int64, monotonic: Int64) -> Int64 {
         let passed = max(0, monotonic - self.monotonic)

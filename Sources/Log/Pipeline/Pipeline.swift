@@ -21,14 +21,14 @@ public struct PipelineOptions: Sendable {
     public var hashEvery: UInt64 = 65_536
     /// Nanoseconds of the log's time after which a hash mark is written where any record was.
     public var hashNanos: Int64 = 60_000_000_000
-    /// The most connections.
+    /// Maximum number of connections.
     public var connectionsMax = 64
-    /// A follower fed from disk that takes fewer than `progressBytesMin` while its socket is full
-    /// for so long is closed, and so is any connection that takes nothing of what it is sent.
+    /// A follower fed from disk is closed when it takes fewer than `progressBytesMin` bytes while
+    /// its socket is full for this long; so is a connection that takes nothing for this long, ns.
     public var stallNanos: Int64 = 10_000_000_000
     /// See `stallNanos`.
     public var progressBytesMin = 1 << 20
-    /// Nanoseconds after which a follower without new records is sent where the log stands.
+    /// Interval at which a follower that has all released records gets the log's position, ns.
     public var heartbeatNanos: Int64 = 1_000_000_000
     /// Who may connect to the Unix socket, beside this process's own user and root.
     public var users = LinkUsers()
@@ -38,15 +38,15 @@ public struct PipelineOptions: Sendable {
     public var reserveBytes: UInt64 = 0
     /// Sequences that replicas pass over.
     public var voids: [UInt64] = []
-    /// What holds acknowledgements back beside this host's disk.
+    /// What holds releases back besides this host's disk.
     public var inSync = InSyncSet()
-    /// What this matchd is at the start.
+    /// The role of this matchd at the start.
     public var role = LinkServerRole.standalone
     /// The mark that outlives the process, or nil: none could be made.
     public var mark: CommandMark?
     /// Where samples of commands are stamped, or nil.
     public var trace: LatencyTrace?
-    /// A number of this process's own.
+    /// Identifies this process; different at each start.
     public var process: UInt64 = SystemRandom.number()
     /// The last epoch that an operator forced and its first record; 0: none.
     public var forced: (epoch: UInt32, from: UInt64) = (0, 0)
@@ -58,19 +58,20 @@ public struct PipelineOptions: Sendable {
     public init() {}
 }
 
-/// A running pipeline: takes commands from the Link, orders, applies and journals them, and lets
-/// out what is durable.
+/// A running pipeline: takes commands from the Link, sequences, applies and journals them, and
+/// releases what is durable here and, where a peer is required, there.
 ///
-/// Three threads, each the only writer of its cursors; see `Stages`. `start` gives it the engine,
-/// `stop` gives the engine back, with everything that was taken journaled.
+/// Three threads share it, see `Stages`. `start` takes the engine; `stop` returns it, with every
+/// command that was taken in the journal.
 public final class Pipeline: Sendable {
     let stages: Stages
     let threads: PipelineThreads
 
-    /// Starts the threads. `engine` stands at the journal's end; `sink` appends there; `history`
-    /// reads what is in the journal for followers that begin far behind; `listeners` are open.
-    /// `onFault` is called on the thread that met it, once, when the disk fails or when a
-    /// thread cannot go on: nothing more is released, so the owner ends the process.
+    /// Starts the threads. `engine` stands at the journal's end, or before `options.tail` where
+    /// this process follows; `sink` appends at the end; `history` reads what is in the journal for
+    /// followers that begin far behind; `listeners` are open. `onFault` is called once, on the
+    /// thread with the fault, when the disk fails or a thread cannot continue: nothing more is
+    /// released, so the owner ends the process.
     public static func start(
         engine: consuming Engine, sink: any LogSink, history: any LogArchive,
         listeners: [LinkListener], options: PipelineOptions,
@@ -97,19 +98,19 @@ public final class Pipeline: Sendable {
 
     /// The last record on disk.
     public var durable: UInt64 { stages.durable.now.sequence }
-    /// The last record that has left, to anyone. It never goes back.
+    /// The last record that is released. It never decreases.
     public var released: UInt64 { stages.released.now }
     /// The epoch of the term.
     public var epoch: UInt32 { UInt32(truncatingIfNeeded: stages.epoch.now) }
-    /// The log's records before they are released, for whoever sends them to a peer.
+    /// The log's records before they are released, for replication.
     public var sealedFeed: SealedFeed { SealedFeed(stages) }
     /// Commands refused because the process died twice with them.
     public var poisoned: UInt64 { stages.poisoned.now }
-    /// How often a follower was refused because what it wants can't be read back from the disk, and
-    /// why last.
+    /// How many followers were refused because the journal could not be read for them, and the last
+    /// error.
     public var unreadable: (count: UInt64, error: SinkError?) { stages.unreadable.withLock { $0 } }
-    /// What the log's clock says of the host's: the host's minus the log's and the last jump in ns,
-    /// jumps since the start, and whether the host's is too far away to be followed.
+    /// The host's clock compared with the log's: the difference (host minus log) and the last jump
+    /// in ns, jumps since the start, and whether the host's is too far away to be followed.
     public var clock: (offset: Int64, jumps: UInt64, lastJump: Int64, isApart: Bool) {
         (
             stages.clock.offset.load(ordering: .relaxed),
@@ -127,7 +128,7 @@ public final class Pipeline: Sendable {
     /// Turns of the engine thread's loop. It is alive while this moves, and it moves at least twice
     /// a second.
     public var turns: UInt64 { stages.turns.now }
-    /// Median and 99th percentile of the last group commits, ns.
+    /// Median and 99th percentile of the duration of the last group commits, ns.
     public var syncNanos: (p50: UInt64, p99: UInt64) {
         (
             stages.syncStats.p50.load(ordering: .relaxed),
@@ -135,9 +136,9 @@ public final class Pipeline: Sendable {
         )
     }
 
-    /// Begins the term `epoch`: its first record is an `EpochMark` of `term`. Gives false where the
-    /// engine's term is that one or a later one already, or nothing came of it within
-    /// `timeoutNanos`.
+    /// Begins the term `epoch`, whose first record is an `EpochMark` of `term`. Returns false if
+    /// the engine is in that term or a later one already, or the term did not begin within
+    /// `timeoutNanos`; it may begin after that.
     public func raise(
         epoch: UInt32, _ term: TermStart = TermStart(), timeoutNanos: Int64 = 1_000_000_000
     ) -> Bool {
@@ -153,9 +154,9 @@ public final class Pipeline: Sendable {
         return stages.epoch.now == UInt64(epoch)
     }
 
-    /// Ends following, and begins the term `epoch` behind all that came: the rest of it is applied,
-    /// then the `EpochMark` of `term` is the first record. Nothing may come from a primary any
-    /// more. As `raise` otherwise; the rest may take long to apply.
+    /// Ends following and begins the term `epoch`: the records that came and are not applied yet
+    /// are applied, then the `EpochMark` of `term` follows. Nothing may come from a primary any
+    /// more. Returns as `raise` does; a long tail may take seconds to apply.
     public func lead(
         epoch: UInt32, _ term: TermStart, timeoutNanos: Int64 = 60_000_000_000
     ) -> Bool {
@@ -166,9 +167,9 @@ public final class Pipeline: Sendable {
         return raise(epoch: epoch, term, timeoutNanos: timeoutNanos)
     }
 
-    /// Lets a process whose log is held (`isLogHeld`), all of it durable, follow again: the log
-    /// then comes from a primary, through a new `StandbyIntake`. False where it did not within
-    /// `timeoutNanos`.
+    /// Lets a process whose log is held (`isLogHeld`) and durable follow again: the log then comes
+    /// from a primary, through a new `StandbyIntake`. Returns false if the engine thread did not
+    /// change over within `timeoutNanos`.
     public func follow(timeoutNanos: Int64 = 1_000_000_000) -> Bool {
         stages.isFollowWanted.store(true, ordering: .releasing)
         let deadline = Clock.monotonicNanos() + timeoutNanos
@@ -181,7 +182,7 @@ public final class Pipeline: Sendable {
         return true
     }
 
-    /// What its stages have before them and behind them.
+    /// How much work each stage has taken and finished.
     public var work: PipelineWork {
         PipelineWork(
             taken: stages.requestsTaken.now, requested: stages.requests.head.now,
@@ -193,7 +194,7 @@ public final class Pipeline: Sendable {
     /// The first record of the newest term that this process has begun; 0: none.
     public var termStart: UInt64 { stages.termStart.now }
 
-    /// Leaves commands outside, or takes them again: connections wait meanwhile.
+    /// Stops taking commands from connections, which then wait, or takes them again.
     public func holdIntake(_ isHeld: Bool) {
         stages.isIntakeHeld.store(isHeld, ordering: .releasing)
         stages.linkBell.ring()
@@ -201,7 +202,7 @@ public final class Pipeline: Sendable {
     }
 
     /// Whether intake is held, all that was taken is in the log, and nothing is added to it, not
-    /// even by time: its last record is a hash mark.
+    /// even by timers: its last record is a hash mark.
     public var isLogHeld: Bool { stages.isLogHeld.load(ordering: .acquiring) }
 
     /// Makes this matchd a primary, a standby, or a primary that takes nothing more. Connections
@@ -213,9 +214,9 @@ public final class Pipeline: Sendable {
         stages.sequencerPark.unpark()
     }
 
-    /// Takes no more commands, journals all that was taken with a hash mark behind, answers it, and
-    /// ends the threads. Gives the engine, which stands at the journal's end. `progress` is called
-    /// meanwhile with the last durable record.
+    /// Takes no more commands, journals those that were taken and a hash mark, answers them, and
+    /// ends the threads. Returns the engine, which stands at the journal's end unless this process
+    /// follows. `progress` is called meanwhile with the last durable record.
     public func stop(progress: (UInt64) -> Void = { _ in }) -> Engine {
         stages.isStopping.store(true, ordering: .releasing)
         stages.linkBell.ring()
@@ -241,7 +242,7 @@ public struct PipelineWork: Hashable, Sendable {
     public let logged: UInt64
 }
 
-/// The threads' handles and what they give back.
+/// The threads' handles, and the engine before and after them.
 final class PipelineThreads: @unchecked Sendable {
     // Unchecked: the fields are set before the threads start and read after they ended.
     private var engine: Engine?
@@ -303,9 +304,9 @@ final class PipelineThreads: @unchecked Sendable {
     }
 }
 
-/// A value that one thread gives to another and does not touch again.
+/// A value that one thread hands to another and does not touch again.
 struct Handover<Value>: @unchecked Sendable {
-    // Unchecked: that is the promise of its maker.
+    // Unchecked: whoever makes it guarantees that.
     let value: Value
     init(_ value: Value) { self.value = value }
 }

@@ -1,9 +1,9 @@
-// What may leave matchd.
+// How far the log is released.
 
 import Platform
 import Synchronization
 
-/// A place in the log: behind a record.
+/// A position in the log behind a record.
 struct RingPoint: Hashable, Sendable {
     /// The record; 0 before the first.
     var sequence: UInt64
@@ -42,11 +42,10 @@ final class PointCursor: Sendable {
     }
 }
 
-/// How far the log has left: what is durable here and on every peer in the in-sync set. It never
-/// goes back. The Link thread advances it once a turn, and everything that leaves in that turn, to
-/// whomever, ends there.
+/// How far the log is released: what is durable here and on the peer that is required. It never
+/// goes back. The Link thread advances it once a turn; nothing sent in that turn is beyond it.
 struct ReleaseGate {
-    /// What has left.
+    /// The end of what is released.
     private(set) var point: RingPoint
 
     init(sequence: UInt64) { point = RingPoint(sequence: sequence, position: 0) }

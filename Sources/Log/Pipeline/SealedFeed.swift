@@ -1,15 +1,15 @@
-// The log before it is released, for whoever sends it to a peer.
+// The log before it is released, for replication.
 
 import Glibc
 public import Platform
 import Synchronization
 
-/// Gives sealed records as soon as their checksums are in, before they are on this disk: a standby
-/// that got only what was released would wait for itself.
+/// Supplies sealed records as soon as they have checksums, before they are on this disk: a standby
+/// that got released records only would wait for its own acknowledgement.
 ///
-/// One thread uses it. It has a cursor of its own in the log ring, which holds room back; a sender
-/// that falls more than half a ring behind loses its place and reads the journal on disk until it
-/// is near again.
+/// One thread uses it. Its cursor keeps the ring from overwriting what is not sent; a sender that
+/// falls more than half a ring behind loses its place and reads the journal on disk until it has
+/// caught up.
 public final class SealedFeed: Sendable {
     /// Rings when something was sealed. Arm it before the last look, as `Doorbell` says.
     public let bell: Doorbell
@@ -20,9 +20,9 @@ public final class SealedFeed: Sendable {
         bell = stages.sealedBell
     }
 
-    /// What `take` found.
+    /// The result of `take`.
     public enum Taken: Hashable, Sendable {
-        /// So many bytes of whole records, the last of them this one.
+        /// Whole records of this many bytes, and the last one's sequence.
         case records(bytes: Int, last: UInt64)
         /// Nothing new.
         case none
@@ -53,7 +53,7 @@ public final class SealedFeed: Sendable {
         return false
     }
 
-    /// Gives the place up.
+    /// Releases the place.
     public func detach() {
         stages.sender.withLock { sender in
             sender.position = nil
@@ -71,7 +71,7 @@ public final class SealedFeed: Sendable {
         let (bytes, start) = unsafe stages.log.piece(position, end)
         let copied = min(bytes.count, room.count)
         unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[0..<copied]))
-        // The place may have been taken away during the copy: then nothing copied may be looked at.
+        // The place may have been withdrawn during the copy: then what was copied is invalid.
         let count: Int? = stages.sender.withLock { sender in
             guard sender.position == position else { return nil }
             let count = unsafe LinkServer.wholeRecords(
@@ -104,8 +104,8 @@ struct SenderPlace {
 }
 
 extension LinkServer {
-    /// Gives the sender the place that it asked for, or takes its place away where it is too far
-    /// behind. Before `retained` moves on.
+    /// Assigns the sender the place that it asked for, or withdraws its place if it is too far
+    /// behind. To be called before `retained` advances.
     func placeSender() {
         stages.sender.withLock { sender in
             if sender.answered != sender.version {

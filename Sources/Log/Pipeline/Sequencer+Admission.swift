@@ -14,7 +14,8 @@ extension Sequencer {
     ) -> Refusal {
         var isGap = false
         if header.session.number != 0 {
-            // To who may not submit in it a session is not there: its numbers are its owner's.
+            // A caller that may not submit in a session must not learn its numbers: it is unknown
+            // to it.
             guard let (last, owner) = lastNumber(header.session),
                 LinkPolicy.maySubmit(caller.role, in: owner)
             else { return .sessionUnknown }
@@ -35,8 +36,7 @@ extension Sequencer {
             return .tableFull
         }
         if stages.isBelowReserve.load(ordering: .relaxed) {
-            // Before the gap: what would be refused anyway is said once, not after each
-            // renumbering.
+            // Before the gap: a writer that would be refused anyway must not renumber first.
             let refusal = unsafe refusalBelowReserve(header.kind, payload, caller.role)
             if refusal != .none { return refusal }
         } else {
@@ -52,8 +52,8 @@ extension Sequencer {
         return .none
     }
 
-    /// Whether an opening would take one of the last places, which are for operators: who stops
-    /// gateways must not find all places taken by them.
+    /// Whether an opening would take one of the last places, which are reserved for operators: they
+    /// must be able to stop gateways that have taken all others.
     private func isLastPlace(_ payload: UnsafeRawBufferPointer) -> Bool {
         guard case .openSession(let open) = unsafe Command(kind: .openSession, payload: payload)
         else { return false }
@@ -96,7 +96,7 @@ extension Sequencer {
         switch command {
         case .cancel(let c):
             let refusal = engine.refusal(of: c)
-            // Then it waits, and is looked at again.
+            // Then it is held and checked again.
             return refusal == .instrumentBusy ? .none : refusal
         case .massCancel(let c):
             let isAny =
@@ -107,7 +107,7 @@ extension Sequencer {
             let isOn = c.account.number == 0 ? engine.isKilled : engine.account(c.account)?.isKilled
             return isOn == c.isOn ? .diskReserve : .none
         case .openSession, .closeSession:
-            // Who cancels after a restart needs one.
+            // A writer that cancels after a restart needs a session.
             let most = Self.reserveOpeningsMax * (role == .operator ? 2 : 1)
             return reserveOpenings < most ? .none : .diskReserve
         default: return .diskReserve

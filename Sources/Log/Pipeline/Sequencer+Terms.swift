@@ -1,4 +1,4 @@
-// A term's beginning and its end, and the time before it, when the log comes from a primary.
+// How a term begins and is held, and how the engine thread follows a primary's log.
 
 import Engine
 import Glibc
@@ -8,7 +8,7 @@ import Synchronization
 import Terms
 public import Wire
 
-/// How the first record of a term is to be.
+/// What the first record of a term says.
 public struct TermStart: Hashable, Sendable {
     /// Why the term begins.
     public var cause: EpochCause
@@ -33,11 +33,11 @@ public struct TermStart: Hashable, Sendable {
 extension Sequencer {
     // MARK: Following
 
-    /// Most bytes that are applied before the others' wishes are looked at again.
+    /// Maximum bytes applied before the owner's requests are checked again.
     private static var followBytesMax: Int { 1 << 20 }
 
-    /// Applies what has left of the records that came from the primary, or all of them where this
-    /// process is to lead; false when there was nothing to do.
+    /// Applies the released records of the primary, or all that came where this process is to lead;
+    /// returns false if there was nothing to do.
     mutating func follow() -> Bool {
         let isLast = stages.isLeadWanted.load(ordering: .acquiring)
         let head = stages.log.head.now
@@ -66,8 +66,8 @@ extension Sequencer {
         return engine.sequence != before || isLast
     }
 
-    /// Applies a record of the primary; false where this replica is another than the primary's, so
-    /// that it has to stop.
+    /// Applies a record of the primary; returns false if this engine has diverged from the
+    /// primary's, which ends the process, or a fault was met before.
     private mutating func take(record: UnsafeRawBufferPointer) -> Bool {
         if stages.hasFailed.load(ordering: .relaxed) { return false }
         let sequence = engine.sequence + 1
@@ -108,7 +108,7 @@ extension Sequencer {
             last: engine.timestamp, line: mark?.line, host: host, monotonic: monotonic)
         markTime = clock.now
         isFollowing = false
-        // Who writes in which session is as the log says, which others have written since.
+        // Others have written the log since: what is cached of sessions is old.
         sessions.removeAll()
         stages.enginePosition.advance(to: .max)
         raiseEpoch()
@@ -140,7 +140,7 @@ extension Sequencer {
 
     // MARK: Holding
 
-    /// Whether nothing is to be added to the log. A later term ends that.
+    /// Whether nothing is to be added to the log. A later term that is due ends that.
     func holds() -> Bool {
         stages.isIntakeHeld.load(ordering: .acquiring)
             && stages.epochWanted.load(ordering: .acquiring) <= engine.epoch

@@ -94,7 +94,7 @@ struct Sequencer: ~Copyable {
         return turn(until: end)
     }
 
-    /// The same, after a sleep: what is due by time alone is done as well.
+    /// The same after a sleep, including what is due by time alone.
     mutating func turnByTime() -> Bool {
         if stages.isLogHeld.load(ordering: .relaxed), holds() { return false }
         return turn(until: stages.requests.head.now)
@@ -108,7 +108,8 @@ struct Sequencer: ~Copyable {
         var didWork = isWorking
         if !held.isEmpty, retryHeld() { didWork = true }
         if requestPosition < end {
-            // Between two ticks of a long work others have their turn, for as long as a tick takes.
+            // Between two ticks of a long work other commands run, for about as long as a tick
+            // takes.
             let deadline = isWorking ? Clock.monotonicNanos() + Self.betweenTicksNanosMax : 0
             repeat {
                 take(until: end)
@@ -123,7 +124,7 @@ struct Sequencer: ~Copyable {
             stages.journalPark.unpark()
             didWork = true
         } else if didWork {
-            // Answers to what did not enter the log may wait for nothing.
+            // Answers to commands that did not enter the log need no release.
             stages.linkBell.ring()
         }
         return didWork
@@ -154,8 +155,8 @@ struct Sequencer: ~Copyable {
         return session != 0 && held.isHolding(session)
     }
 
-    /// Holds a request back, and has the Link read no more commands from its connection where much
-    /// of it is held: a gateway goes on in its other sessions meanwhile.
+    /// Holds a request back. Above `callerBytesMax` of one connection the Link reads no more of its
+    /// commands; up to there a gateway continues in its other sessions.
     mutating func hold(_ request: UnsafeRawBufferPointer) {
         let header = unsafe RequestHeader(request)
         let bytes = unsafe held.append(header.session.number, header.caller.raw, request)
@@ -165,7 +166,7 @@ struct Sequencer: ~Copyable {
         }
     }
 
-    /// Tries again what was held back; whether any of it went on.
+    /// Retries the requests that were held back; returns whether any of them was applied.
     mutating func retryHeld() -> Bool {
         var waiting = HeldRequests()
         swap(&waiting, &held)
@@ -182,7 +183,7 @@ struct Sequencer: ~Copyable {
         return didWork
     }
 
-    /// Takes a request; false where it has to wait for its instrument.
+    /// Takes a request; returns false if it has to wait for its instrument.
     mutating func request(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let header = unsafe RequestHeader(bytes)
         let caller = header.caller
@@ -199,7 +200,7 @@ struct Sequencer: ~Copyable {
         }
         if header.session.number != 0, unsafe mustWait(header.kind, payload) { return false }
         commands += 1
-        // What the sequencer writes on a writer's behalf has no number in a session.
+        // Opening or closing a session is a command outside of any session, so without a number.
         let isOwn = header.session.number == 0
         let outcome = unsafe append(
             kind: header.kind, revision: header.revision, session: header.session,
@@ -234,7 +235,7 @@ struct Sequencer: ~Copyable {
         stages.clock.publish(clock)
     }
 
-    /// Fires the engine's timers that are due, and goes on with its long work: one tick.
+    /// Fires the engine's timers that are due, and continues its long work, by one tick.
     mutating func fireTimer() -> Bool {
         guard let due = engine.nextTimer, due <= clock.now else { return false }
         _ = unsafe append(
@@ -243,8 +244,8 @@ struct Sequencer: ~Copyable {
         return true
     }
 
-    /// Writes the running hash into the log, so that a quiet exchange is compared as well, and
-    /// before a handover.
+    /// Writes a hash mark when one is due by time, so that replicas of a quiet exchange are
+    /// compared as well, and when a sealed primary is idle.
     mutating func markByTime(isIdle: Bool) {
         guard sinceMark > 0 else { return }
         let isSealed =
@@ -342,8 +343,8 @@ struct Sequencer: ~Copyable {
         stages.answers.head.advance(to: end)
     }
 
-    /// One wait of a full ring: lets the others run, then sleeps for short times. It is no turn: a
-    /// disk that hangs must not look like progress.
+    /// One wait while a ring is full: yields at first, then sleeps for short times. It does not
+    /// count as a turn: a disk that hangs must not look like progress.
     func wait(_ looks: inout Int) {
         looks += 1
         stages.journalPark.unpark()
@@ -352,7 +353,7 @@ struct Sequencer: ~Copyable {
     }
 }
 
-/// The last numbers of the sessions that were seen last, by the low bits of their ids.
+/// The last command numbers of recently used sessions, by the low bits of the session ids.
 struct SessionCache {
     private var ids = InlineArray<16, UInt32>(repeating: 0)
     private var numbers = InlineArray<16, UInt64>(repeating: 0)
@@ -376,6 +377,6 @@ struct SessionCache {
         if ids[place] == session.number { numbers[place] = number }
     }
 
-    /// Forgets all: a session was opened, so another may be closed.
+    /// Forgets all: a session was opened or closed.
     mutating func removeAll() { ids = InlineArray(repeating: 0) }
 }

@@ -5,8 +5,9 @@
 //                   │                          ▼            ▼         durable
 //                   └──────────────────────  answers, records, up to the release gate
 //
-// Every cursor has one writer. The engine thread never waits for a disk or a socket unless a ring
-// is full, and the rings are as large as the longest stall that it has to outlast.
+// Every cursor has one writer, but for `senderPosition`: whoever holds `sender`. The engine thread
+// never waits for a disk or a socket unless a ring is full, and the rings are as large as the
+// longest stall that they have to cover.
 
 import Histogram
 import Link
@@ -50,8 +51,7 @@ final class Stages: Sendable {
     /// The first record of the newest term that this process has begun; 0: none. By the engine
     /// thread.
     let termStart = Cursor()
-    /// Whether the log comes from a primary, through a `StandbyIntake`. By the engine thread, which
-    /// ends it.
+    /// Whether the log comes from a primary, through a `StandbyIntake`. By the engine thread.
     let isFollowing: Atomic<Bool>
     /// Whether the owner wants this process to lead: nothing comes from a primary any more.
     let isLeadWanted = Atomic<Bool>(false)
@@ -71,7 +71,7 @@ final class Stages: Sendable {
     let held: [HeldFlag]
     /// Bytes of the commands that are held back. By the engine thread.
     let heldBytes = Cursor()
-    /// What the log's clock says of the host's.
+    /// The host's clock compared with the log's.
     let clock = ClockReport()
     /// Commands refused because the process died twice with them.
     let poisoned = Cursor()
@@ -79,7 +79,7 @@ final class Stages: Sendable {
     let commands = Cursor()
     /// The last hash mark's sequence.
     let hashMark = Cursor()
-    /// Turns of the engine thread's loop: it lives while this moves.
+    /// Turns of the engine thread's loop: it is alive while this rises.
     let turns = Cursor()
 
     /// Wakes the engine thread: there are requests.
@@ -88,7 +88,7 @@ final class Stages: Sendable {
     let journalPark = Parking()
     /// Wakes the Link thread: something became durable, or may be answered.
     let linkBell: Doorbell
-    /// Wakes who speaks with a peer: more is sealed, durable, released or applied.
+    /// Wakes replication: more is sealed, durable, released or applied.
     let sealedBell: Doorbell
 
     /// Set by the journal thread: free space is below the reserve.
@@ -103,13 +103,13 @@ final class Stages: Sendable {
     let isStopping = Atomic<Bool>(false)
     /// A stage met a fault: nothing more is released.
     let hasFailed = Atomic<Bool>(false)
-    /// How often a follower was refused for what can't be read back of the journal, and why last.
+    /// How many followers were refused because the journal could not be read, and the last error.
     let unreadable = Mutex<(count: UInt64, error: SinkError?)>((0, nil))
     /// The owner's, for the first fault.
     private let onFault: @Sendable (SinkError) -> Void
 
     let syncStats = SyncStats()
-    /// Where the time of commands goes, if somebody wants to know.
+    /// Samples of where commands spend their time; nil: none are taken.
     let trace: LatencyTrace?
 
     /// The end of the ring of commands, bytes, that only operators' requests may take.
@@ -148,28 +148,28 @@ final class Stages: Sendable {
     }
 }
 
-/// Which connection of a slot has a command held back. It names the connection, not the slot: who
-/// gets the slot next has nothing to do with what its predecessor left. The engine thread sets it.
+/// Which connection of a slot has commands held back. It names the connection, not the slot: the
+/// next connection in the slot must not inherit the flag. The engine thread sets it.
 package final class HeldFlag: Sendable {
     /// A raw `Caller`; 0: none.
     private let caller = Atomic<UInt32>(0)
 
-    /// Nobody has.
+    /// No connection is flagged.
     package init() {}
 
-    /// Whether this one has.
+    /// Whether this connection is flagged.
     package func isHolding(_ raw: UInt32) -> Bool { caller.load(ordering: .acquiring) == raw }
 
-    /// This one has from now on; whoever had the slot before is gone.
+    /// Flags this connection; an earlier one of the slot is gone.
     package func hold(_ raw: UInt32) { caller.store(raw, ordering: .releasing) }
 
-    /// Nothing of this one is held any more.
+    /// Clears this connection's flag.
     package func free(_ raw: UInt32) {
         if caller.load(ordering: .relaxed) == raw { caller.store(0, ordering: .releasing) }
     }
 }
 
-/// What the log's clock says of the host's, as the engine thread saw it last.
+/// The host's clock compared with the log's, at the engine thread's last reading.
 final class ClockReport: Sendable {
     /// The host's clock minus the log's, ns.
     let offset = Atomic<Int64>(0)
@@ -209,14 +209,14 @@ final class SyncStats: Sendable {
         var (latest, before) = (Self.empty, Self.empty)
         var published: Int64 = 0
 
-        /// To a hundredth; a commit of more than a minute counts as one of a minute.
+        /// Two significant digits; a commit longer than a minute counts as a minute.
         private static var empty: Histogram<UInt32> {
             Histogram(highestTrackableValue: nanosMax, numberOfSignificantValueDigits: .two)
         }
 
         private static var nanosMax: UInt64 { 60_000_000_000 }
 
-        /// How often the percentiles are worked out: that takes as long as a short write.
+        /// How often the percentiles are computed, which takes as long as a short write.
         static var publishNanos: Int64 { 250_000_000 }
 
         init(_ stats: SyncStats) { self.stats = stats }

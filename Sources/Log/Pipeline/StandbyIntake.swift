@@ -8,10 +8,10 @@ import Synchronization
 import Terms
 import Wire
 
-/// Takes the records of a primary into the log of a pipeline that follows: from there the journal
-/// thread makes them durable, and the engine thread applies what the primary has released.
+/// Takes a primary's records into the log of a pipeline that follows: the journal thread makes them
+/// durable, and the engine thread applies those that the primary has released.
 ///
-/// One thread uses it, from `Pipeline.start` until `Pipeline.lead` is called.
+/// One thread at a time uses it, and none once `Pipeline.lead` is called.
 public final class StandbyIntake: @unchecked Sendable {
     // Unchecked: the fields belong to the thread that uses it.
     private let stages: Stages
@@ -28,9 +28,9 @@ public final class StandbyIntake: @unchecked Sendable {
         (end, self.timestamp) = (last, timestamp)
     }
 
-    /// Takes whole records, which follow those before and whose CRCs are right; false, and has
-    /// taken none of them, while disk or engine are so far behind that there is no room: try again
-    /// when `bell` has rung. Throws, and has taken none, for a record that cannot follow.
+    /// Takes whole records that follow those before. Returns false, and takes none, while disk or
+    /// engine are so far behind that there is no room: try again when `bell` has rung. Throws, and
+    /// takes none, if a record cannot follow or its CRC is wrong.
     public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
         let (head, next) = try unsafe check(records)
         guard hasRoom(until: head) else { return false }
@@ -52,14 +52,15 @@ public final class StandbyIntake: @unchecked Sendable {
     /// Rings when more is durable, when room came free and after a fault.
     public var bell: Doorbell { stages.sealedBell }
 
-    /// Where the ring's head would be behind these records, and the last of them.
+    /// The ring's head behind these records, and the last of them.
     private func check(
         _ records: UnsafeRawBufferPointer
     ) throws(SinkError) -> (head: UInt64, last: RecordHeader?) {
         var (head, next, offset) = (position, RecordHeader?.none, 0)
         while offset < records.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
-            guard let header = unsafe RecordHeader(rest), Int(header.length) <= rest.count,
+            let remainder = unsafe UnsafeRawBufferPointer(rebasing: records[offset...])
+            guard let header = unsafe RecordHeader(remainder),
+                Int(header.length) <= remainder.count,
                 header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
                 header.length & 7 == 0,
                 header.sequence == (next?.sequence ?? end.sequence) + 1,
@@ -72,7 +73,7 @@ public final class StandbyIntake: @unchecked Sendable {
             }
             let length = Int(header.length)
             guard
-                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: rest[..<length]))
+                unsafe CRC32C.record(UnsafeRawBufferPointer(rebasing: remainder[..<length]))
                     == header.crc
             else {
                 throw SinkError(
@@ -94,7 +95,7 @@ public final class StandbyIntake: @unchecked Sendable {
 }
 
 extension Stages {
-    /// Puts whole records into the log that are on disk already. Before the threads start.
+    /// Puts whole records that are on disk already into the log, before the threads start.
     func preload(_ tail: [UInt8]) {
         enginePosition.advance(to: 0)
         var position: UInt64 = 0

@@ -51,7 +51,7 @@ public final class TableMemory: Sendable {
         }
     }
 
-    /// Ends the thread. Before the engine goes.
+    /// Ends the thread. To be called before the engine is released.
     public func end() {
         stop.value.store(true, ordering: .relaxed)
         thread.join()

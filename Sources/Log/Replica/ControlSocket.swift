@@ -14,12 +14,12 @@ final class ControlSocket {
     private var connection: Int32 = -1
     private var input: [UInt8] = []
     private var output: [UInt8] = []
-    /// A connection was taken since the last look.
+    /// A connection was accepted in this call of `receive`.
     private var isNew = false
 
     private static let listenerToken: UInt64 = 1
     private static let connectionToken: UInt64 = 2
-    /// Reports that an agent does not take, bytes; more than that and it is disconnected.
+    /// Maximum bytes of reports that an agent has not read; it is disconnected above that.
     private static let outputBytesMax = 64 << 10
 
     init(_ path: String, users: [UInt32]) throws(SystemError) {
@@ -42,22 +42,19 @@ final class ControlSocket {
     /// Whether an agent is connected.
     var isConnected: Bool { connection >= 0 }
 
-    /// Waits for orders, at most so long; gives those that came, and whether another agent has
-    /// connected: what the one before had sent is forgotten then.
-    func receive(milliseconds: Int32) -> (orders: [MatchdOrder], isNewAgent: Bool) {
+    /// Waits for orders, at most this long; returns those that came, and whether another agent has
+    /// connected, whose predecessor's orders are void.
+    func receive(
+        milliseconds: Int32
+    ) throws(SystemError) -> (orders: [MatchdOrder], isNewAgent: Bool) {
         isNew = false
-        do throws(SystemError) {
-            _ = try poller.wait(milliseconds: milliseconds) { token, _ in
-                if token == Self.listenerToken { self.accept() } else { self.read() }
-            }
-        } catch {
-            // Not a busy loop, whatever is wrong with the descriptor.
-            Clock.sleep(nanos: 10_000_000)
+        _ = try poller.wait(milliseconds: milliseconds) { token, _ in
+            if token == Self.listenerToken { self.accept() } else { self.read() }
         }
         return (takeOrders(), isNew)
     }
 
-    /// Sends a report, if an agent is there and takes it.
+    /// Sends a report if an agent is connected; what its socket does not take waits.
     func send(_ report: MatchdReport) {
         guard connection >= 0 else { return }
         output += Array("\(report.json.compact)\n".utf8)
@@ -81,7 +78,7 @@ final class ControlSocket {
             guard let socket = try TCPSocket.accept(listener) else { return }
             descriptor = socket
         } catch {
-            // As EMFILE: the listener is ready at once again.
+            // Such as EMFILE: the listener is ready again at once.
             return Clock.sleep(nanos: 10_000_000)
         }
         let user = (try? PeerCredentials(socket: descriptor))?.userID
@@ -110,7 +107,7 @@ final class ControlSocket {
         var orders: [MatchdOrder] = []
         while let end = input.firstIndex(of: 0x0A) {
             guard let order = ControlLine.json(input[..<end]).flatMap(MatchdOrder.init(_:)) else {
-                // An agent of another version: what it wants is not known, so nothing is done.
+                // An agent of another version: its orders cannot be read, so none is obeyed.
                 disconnect()
                 return orders
             }

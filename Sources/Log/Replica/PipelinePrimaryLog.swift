@@ -1,4 +1,4 @@
-// A primary's log: the pipeline that leads.
+// A primary's log, on the pipeline.
 
 internal import Failover
 internal import Journal
@@ -35,7 +35,7 @@ final class PipelinePrimaryLog: PrimaryLog {
         feed = parts.pipeline.sealedFeed
     }
 
-    /// The term. Who sets it rings the peer's thread.
+    /// The term. Setting it wakes the replication thread.
     var term: PrimaryTerm {
         get { shared.withLock { $0 } }
         set {

@@ -1,4 +1,4 @@
-// A standby's log: the pipeline that follows, and the files beside its journal.
+// A standby's log, on the pipeline and the files beside its journal.
 
 internal import Failover
 internal import Glibc
@@ -9,18 +9,18 @@ internal import Replication
 internal import Synchronization
 internal import Terms
 
-/// The log of a process that follows. Of `begin`, `cut` and `adoptSnapshot` only what an existing
-/// journal needs is here: `boursectl cluster join` begins one.
+/// The log of a process that follows. Its journal exists (`boursectl cluster join` begins one), so
+/// `begin` is refused; snapshots are refused as well.
 final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     // Unchecked: the intake belongs to whoever holds `entry`.
     private let parts: ReplicaParts
     private var intake: StandbyIntake
     private let replica: Mutex<ReplicaFile>
     private let end: @Sendable (ReplicaEnd) -> Never
-    /// Closed: nothing more comes in.
+    /// False: closed, nothing more is taken.
     private let entry = Mutex(true)
 
-    /// How long a cut waits for the disk.
+    /// How long a cut waits for the disk, ns.
     private static let syncNanosMax: Int64 = 30_000_000_000
 
     init(
@@ -46,11 +46,11 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     /// The replica file, as it is on disk.
     var file: ReplicaFile { replica.withLock { $0 } }
 
-    /// Takes nothing more: this process is to lead.
+    /// Takes nothing more, as this process is to lead.
     func close() { entry.withLock { $0 = false } }
 
-    /// Takes what comes again: this process, which led, follows. The pipeline has written all it
-    /// had.
+    /// Takes records again, as this process, which led, follows. The pipeline has written all of
+    /// its log.
     func reopen() {
         entry.withLock { isOpen in
             intake = StandbyIntake(
@@ -75,8 +75,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
         return try result.get()
     }
 
-    /// Notes the cut, and ends the process: a journal that threads read and write is cut before
-    /// they start.
+    /// Notes the cut and ends the process: a journal is cut before threads read and write it.
     func cut(after last: UInt64, reason: String, isForced: Bool) throws(SinkError) {
         let deadline = Clock.monotonicNanos() + Self.syncNanosMax
         while parts.pipeline.durable < self.last.sequence {
@@ -122,7 +121,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
         try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }
     }
 
-    /// Makes this journal a new replica: what its end lacks may have been acknowledged.
+    /// Gives this journal a new replica id: records that its end lacks may have been acknowledged.
     func renew() throws(SinkError) {
         try change { file throws(JournalError) in file.replica = .random() }
     }

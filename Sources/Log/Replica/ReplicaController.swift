@@ -11,8 +11,8 @@ internal import Synchronization
 internal import Terms
 internal import Wire
 
-/// One process's part in a pair. It starts as a follower, and obeys only orders that name it and no
-/// lower epoch; the promise, the gate and the lease are kept here, whatever the agent says.
+/// One process's part in a pair. It starts as a follower, and obeys only orders for this process of
+/// an epoch not below its promise; it enforces promise, gate and lease, whatever the agent orders.
 ///
 /// A thread of its own carries out one order after the other and reports at each change and every
 /// 50 ms.
@@ -31,14 +31,14 @@ public final class ReplicaController: Sendable {
         thread = try PinnedThread.start(name: "control") { loop.value.run(until: isStopping) }
     }
 
-    /// Takes no more orders, and ends what speaks with the peer.
+    /// Takes no more orders, and ends the connections with the peer.
     public func stop() {
         isStopping.set()
         thread.join()
     }
 }
 
-/// Says that a thread is to end.
+/// Set when a thread is to end.
 final class StopFlag: Sendable {
     private let flag = Atomic<Bool>(false)
     func set() { flag.store(true, ordering: .releasing) }

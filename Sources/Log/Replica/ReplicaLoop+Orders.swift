@@ -1,5 +1,6 @@
-// Orders, one after the other. Each is refused in silence where it does not bind: the report shows
-// that it is done, and the state that it did not change.
+// Orders, one after the other. One that does not apply in the current state, or is of an epoch
+// below the promise, counts as done without effect: the reported state shows that it changed
+// nothing. One for another process is skipped.
 
 internal import Failover
 internal import Journal
@@ -11,7 +12,7 @@ internal import Terms
 internal import Wire
 
 extension ReplicaLoop {
-    /// Takes the current order further, or the next ones that wait.
+    /// Continues the current order, or begins the next ones that wait.
     func obey() {
         while true {
             if let order = current {
@@ -22,7 +23,7 @@ extension ReplicaLoop {
             guard !queue.isEmpty else { return }
             let order = queue.removeFirst()
             guard order.process == process else { continue }
-            // An agent that connects again sends again what it has not seen carried out.
+            // An agent that connects again repeats the orders that no report showed as done.
             if order.run == done.run, order.number <= done.number { continue }
             current = order
             guard order.binds(process, epoch: lead == nil ? client.least : parts.pipeline.epoch)
@@ -35,7 +36,7 @@ extension ReplicaLoop {
         }
     }
 
-    /// The order is carried out, or was refused.
+    /// The order is carried out or refused.
     private func finish(_ order: MatchdOrder) {
         current = nil
         done = (order.run, order.number)
@@ -81,7 +82,7 @@ extension ReplicaLoop {
     ) throws(SinkError) {
         if lead != nil {
             guard lead == .sealed else { return }
-            // All that it wrote is released, so it follows in place.
+            // All that it wrote is released, so this process itself can follow.
             guard !renews, parts.pipeline.durable == parts.pipeline.applied,
                 parts.pipeline.follow()
             else { end(.ordered) }
@@ -96,15 +97,18 @@ extension ReplicaLoop {
             replica: standby.file.replica)
     }
 
-    /// Leaves all that belongs to a primary.
+    /// Gives up the role of a primary.
     private func resign() {
         parts.set.followAgain(released: parts.pipeline.released)
         parts.pipeline.setRole(.standby)
         standby.reopen()
+        client.resign(
+            durable: parts.pipeline.durable, released: parts.pipeline.released,
+            epoch: parts.pipeline.epoch)
         (lead, primary, isLinkOpen) = (nil, nil, false)
         guard let old = server else { return }
         server = nil
-        // It takes a moment to end, and an order must not wait for that.
+        // Its thread takes a moment to end; an order must not wait for that.
         do throws(SystemError) {
             _ = try PinnedThread.start(name: "resign") { old.stop() }
         } catch {
@@ -125,7 +129,8 @@ extension ReplicaLoop {
     private func lead(_ order: MatchdOrder, _ terms: LeadTerms) throws(SinkError) {
         guard lead == nil, client.status.state == .promised else { return }
         try standby.promise(order.epoch)
-        // Nothing comes in from here on.
+        // No record of a primary is taken from here on.
+        client.lead()
         standby.close()
         parts.set.begin(epoch: order.epoch, requiring: terms.requirement)
         let term = TermStart(
@@ -140,7 +145,7 @@ extension ReplicaLoop {
         _ = parts.pipeline.lead(epoch: order.epoch, term, timeoutNanos: 0)
     }
 
-    /// Whether the term of that order has begun; then the peer may come.
+    /// Whether the term of that order has begun; opens the peer's listener then.
     private func leads(_ order: MatchdOrder) -> Bool {
         guard let primary, lead == nil else { return true }
         guard !parts.pipeline.isFollowing, parts.pipeline.epoch >= order.epoch else { return false }
@@ -200,7 +205,7 @@ extension ReplicaLoop {
 }
 
 extension ClaimCause {
-    /// As the log names it.
+    /// The cause as the EPOCH record has it.
     fileprivate var epochCause: EpochCause {
         switch self {
         case .alone, .restart: .restart

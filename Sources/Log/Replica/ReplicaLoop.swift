@@ -8,7 +8,7 @@ internal import Platform
 internal import Replication
 internal import Terms
 
-/// What a process does, and the order that it carries out. One thread uses it.
+/// The state of a process of a pair, and the order that it carries out. One thread uses it.
 final class ReplicaLoop {
     let parts: ReplicaParts
     let process: ProcessNumber
@@ -20,7 +20,7 @@ final class ReplicaLoop {
     let standby: PipelineStandbyLog
     let client: ReplicationClient
 
-    /// `leading` or `sealed`; nil while it follows, which the client knows more of.
+    /// `leading` or `sealed`; nil while it follows (`client.status`).
     var lead: MatchdState?
     var primary: PipelinePrimaryLog?
     var server: ReplicationServer?
@@ -32,9 +32,9 @@ final class ReplicaLoop {
     private var sent: MatchdReport?
     private var sentAt: Int64 = 0
 
-    /// Orders that wait, at most: an agent sends a few, and waits for its reports.
+    /// Orders that wait, at most: an agent sends a few and waits for reports.
     private static let queueMax = 64
-    /// Between two reports.
+    /// The interval between two reports, ns.
     private static let reportNanos: Int64 = 50_000_000
 
     init(
@@ -60,8 +60,8 @@ final class ReplicaLoop {
 
     func run(until stop: StopFlag) {
         while !stop.isSet {
-            // While an order waits for a disk or for the engine it is looked at often.
-            let (orders, isNewAgent) = socket.receive(milliseconds: current == nil ? 10 : 1)
+            // An order that waits for the disk or the engine is checked often.
+            let (orders, isNewAgent) = receive(milliseconds: current == nil ? 10 : 1)
             if isNewAgent {
                 queue = []
                 sent = nil
@@ -80,13 +80,20 @@ final class ReplicaLoop {
         server?.stop()
     }
 
+    private func receive(milliseconds: Int32) -> (orders: [MatchdOrder], isNewAgent: Bool) {
+        do throws(SystemError) { return try socket.receive(milliseconds: milliseconds) } catch {
+            // Deaf to its agent it must not lead on; without a wait it would spin.
+            end(.fault("the control socket cannot be waited for: \(error)"))
+        }
+    }
+
     // MARK: Reports
 
     private func report() {
         let now = Clock.monotonicNanos()
         let report = reportNow()
         var shape = report
-        // What changes all the time is no change.
+        // What changes all the time is not reported at once.
         (shape.end, shape.durable, shape.commitPoint) = (0, 0, 0)
         (shape.heardAt, shape.oldestWaiting) = (nil, nil)
         shape.peer?.echoedAt = nil

@@ -1,4 +1,4 @@
-// What a process of a pair is made with.
+// The options and parts of a process of a pair.
 
 public import Failover
 public import Journal
@@ -6,7 +6,7 @@ public import Pipeline
 public import Platform
 public import Replication
 
-/// Where a process's orders come from, and where its peer is.
+/// Where orders come from, and where the peer is.
 public struct ReplicaOptions: Sendable {
     /// The control socket's path. Who may connect: root, this process's user and `agentUsers`.
     public var socket: String
@@ -29,11 +29,11 @@ public struct ReplicaOptions: Sendable {
     }
 }
 
-/// What a process of a pair works on.
+/// The parts that a process of a pair works on.
 public struct ReplicaParts: Sendable {
     /// The running pipeline, which follows.
     public var pipeline: Pipeline
-    /// What holds its gate back.
+    /// Which peer its gate requires.
     public var set: InSyncSet
     /// Its journal's writer; the pipeline appends.
     public var writer: JournalWriter
@@ -65,9 +65,8 @@ public struct ReplicaParts: Sendable {
 }
 
 extension ProcessNumber {
-    /// The number of this process: one more than the last one that `file` names, durable before it
-    /// is used. A file that is missing or unreadable begins at the time in seconds, which is above
-    /// all counts.
+    /// The number of this process: one above the last in `file`, durable before it is used. Without
+    /// a readable file it starts at the time in seconds, which is above any number counted so far.
     public static func next(_ file: String) throws(SystemError) -> ProcessNumber {
         let bytes = (try? File(file, .read).read(count: 32)) ?? []
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)

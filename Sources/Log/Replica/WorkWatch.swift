@@ -1,11 +1,11 @@
-// Whether work waits: for the engine, or for the disk.
+// Whether work waits for the engine or the disk.
 
 internal import Failover
 internal import Pipeline
 internal import Platform
 internal import Synchronization
 
-/// Since when the oldest work of a pipeline waits. One thread looks, any may ask.
+/// Since when the oldest work of a pipeline waits. One thread calls `look`; any may read the rest.
 final class WorkWatch: Sendable {
     private let timing: FailoverTiming
     /// ns of CLOCK_BOOTTIME; 0: nothing waits.
@@ -14,7 +14,7 @@ final class WorkWatch: Sendable {
 
     /// What one stage has not done yet.
     private struct Waiting {
-        /// All up to here is looked at, since that time.
+        /// Work up to here waits, since that time.
         var target: UInt64 = 0
         var since: Int64 = 0
 
@@ -32,7 +32,7 @@ final class WorkWatch: Sendable {
         stages = Mutex((Waiting(), Waiting()))
     }
 
-    /// Looks at a pipeline. At least every 50 ms.
+    /// Takes a sample of a pipeline. To be called at least every 50 ms.
     func look(_ work: PipelineWork, at now: Int64) {
         let since = stages.withLock { stages in
             stages.engine.look(wanted: work.requested, done: work.taken, at: now)

@@ -1,4 +1,4 @@
-// The primary's side of one joined standby: finds what both have, then sends what lacks.
+// The primary's side of one joined standby: finds what both have, then sends what is missing.
 
 internal import Failover
 internal import Journal
@@ -9,12 +9,13 @@ internal import Terms
 /// One standby that has joined a term. One thread uses it.
 final class PeerSession {
     private enum Phase {
-        /// Its promise is above this term.
+        /// It is sent nothing more: its promise is above this term, or it differs in released
+        /// records.
         case refused
         /// Its points are compared with this journal.
         case matching
-        /// It lacks something that it acknowledged, and the gate requires it: nothing is sent
-        /// before it is removed.
+        /// It lacks records that it acknowledged, and the gate requires it: it is sent no records
+        /// until it is removed.
         case lacking(LogPoint)
         case snapshot(SentSnapshot, offset: Int)
         case disk(any RecordReader)
@@ -80,12 +81,12 @@ final class PeerSession {
                     epoch: term.epoch, commitPoint: log.commitPoint, forced: term.forced)))
     }
 
-    /// Whether frames of the peer are wanted now.
+    /// Whether to read more frames of the peer now.
     var reads: Bool { matching?.isFull != true }
 
     deinit { log.feed.detach() }
 
-    // MARK: What comes
+    // MARK: Receiving
 
     /// Takes a frame.
     func receive(_ frame: ReplicationFrame, at now: BootTime) throws(ReplicationEnd) {
@@ -97,7 +98,7 @@ final class PeerSession {
         case .appended(let acknowledgement): try take(acknowledgement, at: now)
         case .echo(let echo):
             guard echo.epoch == epoch, echo.process == process else { return }
-            // Only what was sent comes back: a lease is counted from it.
+            // An echo of a beacon that was never sent would extend the lease.
             guard let firstBeaconAt, echo.sentAt.nanos >= firstBeaconAt,
                 echo.sentAt.nanos <= beaconAt
             else { throw .malformed }
@@ -117,7 +118,7 @@ final class PeerSession {
     private func take(
         _ acknowledgement: PeerAcknowledgement, at now: BootTime
     ) throws(ReplicationEnd) {
-        // Of an earlier term or process: late, and counts for nothing.
+        // Of an earlier term or process: it does not count.
         guard acknowledgement.epoch == epoch, acknowledgement.process == process,
             acknowledgement.replica == replica
         else { return }
@@ -134,9 +135,9 @@ final class PeerSession {
         log.acknowledged(acknowledgement)
     }
 
-    // MARK: What goes
+    // MARK: Sending
 
-    /// Queues what there is to send; gives after how many nanoseconds to come again at the latest.
+    /// Queues what there is to send; returns the maximum time until the next call, ns.
     func pump(at now: BootTime) throws(ReplicationEnd) -> Int64 {
         var pause = options.timing.beaconNanos
         switch phase {
@@ -166,7 +167,7 @@ final class PeerSession {
 
     private func sendBeacon(at now: BootTime) throws(ReplicationEnd) {
         let commit = log.commitPoint
-        // Soon, where it says that all is released: followers there wait for it.
+        // At once when all is released: the standby's followers wait for it.
         let isNews = commit > beaconCommit && commit == log.end
         guard isNews || now.nanos - beaconAt >= options.timing.beaconNanos else { return }
         beaconAt = now.nanos
@@ -179,7 +180,7 @@ final class PeerSession {
                     sealedEnd: log.term.sealedEnd, sentAt: now)))
     }
 
-    /// The last record that both have, once that is known.
+    /// The result of the comparison, once it is known.
     private func match() throws(ReplicationEnd) -> PointMatcher.Result? {
         guard matching != nil else { return nil }
         do throws(SinkError) { return try matching?.step() } catch {
@@ -199,7 +200,8 @@ final class PeerSession {
             }
             try start(keep)
         case .differs(let sequence):
-            // Not even what it knows to be released is this journal's. It decides what that means.
+            // They differ in records that it knows to be released. It decides whether to cut or
+            // stop.
             try connection.queue(.begin(epoch: epoch, keep: sequence - 1))
             phase = .refused
         case .unknown: try startSnapshot(orKeep: nil)
@@ -263,7 +265,7 @@ final class PeerSession {
 
     // MARK: Records
 
-    /// From memory where what follows is there, else from the disk.
+    /// Continues from memory if the next record is there, else from the disk.
     private func findRecords() throws(ReplicationEnd) {
         if log.feed.attach(after: sent.sequence) {
             phase = .ring
@@ -298,7 +300,7 @@ final class PeerSession {
             default: return options.timing.beaconNanos
             }
         }
-        // There is more, once the socket has taken what is queued.
+        // There is more to send once the socket or the window has room.
         return inFlight.bytes < options.windowBytes ? 0 : options.timing.beaconNanos
     }
 
@@ -354,15 +356,15 @@ final class PeerSession {
                 .append(ReplicationAppend(epoch: epoch, before: before, commitPoint: commit))
             )
         }
-        // A later term has begun: it joins anew.
+        // A later term has begun: the standby joins again.
         guard isOfTerm else { throw .rejected("another term has begun") }
         beaconCommit = max(beaconCommit, commit)
         if sent != before { report.waitingSince = report.waitingSince ?? now }
     }
 }
 
-/// What was sent and not acknowledged, in bytes. It holds a bounded number of steps: with more, two
-/// become one.
+/// What was sent and not acknowledged, in bytes. It holds at most `stepsMax` steps; beyond that it
+/// merges the last two.
 struct InFlight {
     private var steps: [(last: UInt64, total: Int)] = []
     private var sentTotal = 0

@@ -4,16 +4,16 @@ internal import Journal
 internal import Pipeline
 internal import Terms
 
-/// Compares a standby's points, as they come, with a primary's journal. What it holds is bounded:
-/// the points of one frame and those of one piece of the journal.
+/// Compares a standby's points, as they come, with a primary's journal. It holds at most the points
+/// of one frame and of one read of the journal.
 struct PointMatcher {
-    /// What came of it.
+    /// The result.
     enum Result: Hashable {
-        /// Both have all up to here; (epoch, sequence) names one record, so all before as well.
+        /// Both have this record, and so all before it: (epoch, sequence) names one record.
         case keep(LogPoint)
-        /// The first that was offered differs.
+        /// The first point that was offered differs.
         case differs(UInt64)
-        /// What was offered is all before this journal's first record.
+        /// No point was equal, and some are before this journal's first record.
         case unknown
     }
 
@@ -31,7 +31,7 @@ struct PointMatcher {
     /// Whether it has points that are not compared yet.
     var isFull: Bool { !offered.isEmpty || isLast }
 
-    /// Takes points that follow those before; false where they don't.
+    /// Takes points that follow those before; returns false if they do not.
     mutating func offer(_ points: ReplicationPoints) -> Bool {
         guard !isFull else { return false }
         if let first = points.points.first, let last = points.points.last {
@@ -45,7 +45,7 @@ struct PointMatcher {
         return true
     }
 
-    /// Compares what there is; nil where more points, or more of the journal, must come first.
+    /// Compares what there is; nil until more points, or more of the journal, have come.
     mutating func step() throws(SinkError) -> Result? {
         while let point = offered.first {
             if point.sequence < log.first {
@@ -53,7 +53,7 @@ struct PointMatcher {
                 hasSkipped = true
                 continue
             }
-            // A primary's log only grows: what is behind its end it does not have.
+            // A record behind the end of the primary's log is not in it.
             guard point.sequence <= log.end else { return verdict(differs: point.sequence) }
             if own.isEmpty, try !readOwn(from: point.sequence) { return nil }
             guard own.first == point else { return verdict(differs: point.sequence) }
@@ -72,7 +72,7 @@ struct PointMatcher {
         return sequence == 1 ? .keep(.start) : .differs(sequence)
     }
 
-    /// Reads more of this host's journal; false where the disk does not have it yet.
+    /// Reads more of this host's journal; returns false if the disk does not have it yet.
     private mutating func readOwn(from sequence: UInt64) throws(SinkError) -> Bool {
         let reader: any RecordReader
         if let open = self.reader {

@@ -1,4 +1,4 @@
-// What a primary's replication needs of its own log, and what it gives to it.
+// What replication needs of a primary's log, and what it reports to it.
 
 public import Failover
 public import Journal
@@ -29,10 +29,10 @@ public struct PrimaryTerm: Hashable, Sendable {
     }
 }
 
-/// A primary's log. `ReplicationServer`'s thread calls all of it; nothing of it may block but the
-/// readers, which read the disk.
+/// A primary's log. `ReplicationServer`'s thread calls all of it. Only the readers, which read the
+/// disk, and `RecordFeed.attach` may block.
 public protocol PrimaryLog: AnyObject, Sendable {
-    /// Which journal.
+    /// The journal.
     var identity: JournalIdentity { get }
     /// This host's replica.
     var replica: ReplicaID { get }
@@ -46,7 +46,7 @@ public protocol PrimaryLog: AnyObject, Sendable {
     var durable: UInt64 { get }
     /// The last record of the log, durable or not, sealed or not.
     var end: UInt64 { get }
-    /// Whether no work waits on engine or disk for too long: `BeaconRule.hasProgress`.
+    /// Whether no work has waited on engine or disk for too long: `BeaconRule.hasProgress`.
     var hasProgress: Bool { get }
     /// The log before it is on this disk: `Pipeline.sealedFeed`.
     var feed: any RecordFeed { get }
@@ -62,27 +62,27 @@ public protocol PrimaryLog: AnyObject, Sendable {
     /// A beacon of `epoch` that was sent at that time came back: for `ReleaseLease.echoed`, if it
     /// is this term's.
     func echoed(epoch: UInt32, sentAt: BootTime)
-    /// `ReplicationServer.peer` changed in more than a time or a sequence: somebody joined, left,
-    /// refused, lacks something: report soon.
+    /// `ReplicationServer.peer` changed in more than a time or a sequence: the peer joined, left,
+    /// refused, or lacks records. The agent is to be informed.
     func peerChanged()
 }
 
 /// Records before they are on disk. One thread uses it; see `SealedFeed`, which is one.
 public protocol RecordFeed: Sendable {
-    /// Rings when there is more. The owner rings it too when something was released and when the
-    /// term changed.
+    /// Rings when there is more, when records were released, and when the term changed.
     var bell: Doorbell { get }
-    /// Takes a place behind the record `sequence`; false where that is not in memory any more.
+    /// Takes a place behind the record `sequence`; returns false if what follows it is not in
+    /// memory.
     func attach(after sequence: UInt64) -> Bool
-    /// Gives the place up.
+    /// Releases the place.
     func detach()
     /// Copies whole records that follow those before.
     func take(into room: UnsafeMutableRawBufferPointer) -> SealedFeed.Taken
 }
 
 extension SealedFeed: RecordFeed {
-    /// Takes a place behind the record `sequence`; false where the ring does not have what follows
-    /// it any more, or the pipeline did not answer at once.
+    /// Takes a place behind the record `sequence`; returns false if the ring does not have what
+    /// follows it any more, or the pipeline did not answer within 20 ms.
     public func attach(after sequence: UInt64) -> Bool {
         attach(after: sequence, timeoutNanos: 20_000_000)
     }
@@ -94,7 +94,7 @@ public struct SentSnapshot: Sendable {
     public var point: LogPoint
     /// Bytes of the file, header included.
     public var bytes: Int
-    /// Gives the bytes from an offset, as many as were asked for, or throws.
+    /// Returns `count` bytes from an offset, or throws.
     public var read: @Sendable (_ offset: Int, _ count: Int) throws(SinkError) -> [UInt8]
 
     /// That file.

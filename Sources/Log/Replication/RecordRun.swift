@@ -1,4 +1,4 @@
-// Records that came from a peer, or go to one: what a run of them holds.
+// Runs of records that came from a peer, or are sent to one.
 
 internal import Journal
 internal import Terms
@@ -12,7 +12,7 @@ enum RecordFlaw: Hashable {
     case order(UInt64)
     case epoch(UInt64)
 
-    /// In words for people.
+    /// The reason, for the log.
     var words: String {
         switch self {
         case .length: "a record is not whole"
@@ -31,7 +31,8 @@ struct RecordRun: Hashable {
     /// Its time.
     var timestamp: Int64
 
-    /// Passes over `records`, which must follow. Linear; each record's checksum is compared.
+    /// Advances over `records`; returns why they do not follow, or nil. O(bytes): checks each
+    /// record's checksum.
     mutating func check(_ records: UnsafeRawBufferPointer, epochMax: UInt32) -> RecordFlaw? {
         var offset = 0
         while offset < records.count {

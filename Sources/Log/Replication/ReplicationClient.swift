@@ -8,10 +8,10 @@ internal import Secrets
 internal import Synchronization
 public import Terms
 
-/// Follows a primary as far as the promise allows: takes records, makes them durable by its log,
-/// acknowledges what is durable and equal, and echoes beacons.
+/// Follows a primary as far as the promise allows: appends its records to the log, acknowledges
+/// what is durable and matched, and echoes beacons.
 ///
-/// Orders come from another thread. When `promise` has returned, nothing of a term below it is
+/// Orders come from another thread. Once `promise` has returned, nothing of a lower term is
 /// acknowledged or echoed any more.
 public final class ReplicationClient: Sendable {
     private let shared: Shared
@@ -49,8 +49,8 @@ public final class ReplicationClient: Sendable {
     public var least: UInt32 { shared.state.withLock { $0.keeper.least } }
 
     /// Promises at least `epoch` durably, and follows a primary of that or a later one.
-    /// Unconfirmed, it takes records and neither acknowledges nor echoes. `replica`: the one on its
-    /// disk, which may be new. After `promise` it follows again.
+    /// Unconfirmed, it takes records but neither acknowledges nor echoes. `replica`: the one on its
+    /// disk, which may be new. It also ends what `promise` began.
     public func follow(
         epoch: UInt32, isConfirmed: Bool, forced: ForcedStart?, replica: ReplicaID
     ) throws(SinkError) {
@@ -60,13 +60,29 @@ public final class ReplicationClient: Sendable {
         }
     }
 
-    /// Stops acknowledging and echoing, then makes the promise of `epoch` durable. Records are
-    /// still taken from a primary of that or a later epoch, whom it then follows.
+    /// Stops acknowledging and echoing, then makes the promise of `epoch` durable. A primary of
+    /// that epoch or a later one is still followed when it comes.
     public func promise(_ epoch: UInt32) throws(SinkError) {
         try change { state throws(SinkError) in
             state.hold()
             try Self.promise(epoch, &state, log)
         }
+    }
+
+    /// This process is to lead: from here on it connects to nobody, until `resign`. Otherwise a
+    /// sealed primary would take the next one's records before it is ordered to follow, and stop.
+    public func lead() {
+        shared.state.withLock { state in
+            state.lead()
+            state.orders += 1
+        }
+        log.bell.ring()
+    }
+
+    /// This process led, and is to follow in place: its log ends durably at `durable`, in `epoch`,
+    /// and all up to `released` was released. Before `follow`.
+    public func resign(durable: UInt64, released: UInt64, epoch: UInt32) {
+        shared.state.withLock { $0.resign(durable: durable, released: released, epoch: epoch) }
     }
 
     /// Ends the connection and the thread, within about a second. Call it once.
@@ -103,7 +119,7 @@ public final class ReplicationClient: Sendable {
     }
 }
 
-/// The client's thread: connects, waits, connects again.
+/// The client's thread: connects, serves the connection, waits, connects again.
 private final class ClientLoop {
     private let log: any StandbyLog
     private let options: ReplicationOptions
@@ -151,6 +167,7 @@ private final class ClientLoop {
         let durable = log.durable
         guard durable >= log.last.sequence else { return false }
         return shared.state.withLock { state in
+            if state.leads { return false }
             switch state.status.state {
             case .recovered, .stopped: return false
             default:

@@ -1,4 +1,4 @@
-// One connection between two matchds: a TLS stream with what waits to be sent and what came.
+// One connection between two matchds: a TLS stream with an output and an input buffer.
 
 internal import Glibc
 internal import Platform
@@ -10,12 +10,12 @@ enum ReplicationEnd: Error, Hashable {
     /// The other side closed it in order.
     case closed
     case malformed
-    /// It is to end for this reason, which the other side is sent.
+    /// This side ends it for this reason, which it sends to the other side; or the other side did.
     case rejected(String)
-    /// It took or sent nothing for too long.
+    /// The peer took or sent nothing for too long.
     case silent
 
-    /// In words for people.
+    /// The reason, for the log.
     var words: String {
         switch self {
         case .tls(let error): error.description
@@ -33,10 +33,10 @@ enum ReplicationEnd: Error, Hashable {
 final class ReplicationConnection {
     private let stream: TLSStream
     private var decoder = ReplicationDecoder()
-    /// Made when the first frame is queued: strangers cost nothing before.
+    /// Allocated when the first frame is queued: connections without a proven peer take no memory.
     private var output: [UInt8] = []
     private var (start, end) = (0, 0)
-    /// What the stream waits for besides what there is to read; events of poll(2).
+    /// What the stream waits for besides input; events of poll(2).
     private var waits: Int16 = 0
     private var isReady = false
     /// When bytes last came or went, by the monotonic clock.
@@ -44,7 +44,8 @@ final class ReplicationConnection {
     /// When bytes last came.
     private(set) var heardAt = Clock.monotonicNanos()
 
-    /// Above this much that waits, no more records are queued: a beacon must not stand behind many.
+    /// With more bytes than this waiting, no more records are queued, so that beacons are not
+    /// delayed.
     static let queuedMax = 512 << 10
 
     private static let outputBytes = queuedMax + 4 * ReplicationProtocol.frameBytesMax
@@ -61,7 +62,7 @@ final class ReplicationConnection {
         return queued > 0 || !isReady ? reading | max(waits, Int16(POLLIN)) : reading
     }
 
-    /// Goes on with the handshake; true once it is done.
+    /// Continues the handshake; returns true once it is done.
     func shakeHands() throws(ReplicationEnd) -> Bool {
         if isReady { return true }
         switch try step({ () throws(TLSError) in try stream.handshake() }) {
@@ -83,8 +84,8 @@ final class ReplicationConnection {
         end += bytes.count
     }
 
-    /// Queues a frame with what `fill` writes behind it, at most `payloadBytesMax` bytes; nothing
-    /// where that is 0. `fill` gives the count and the frame, once it knows them.
+    /// Queues a frame and the payload that `fill` writes, at most `payloadBytesMax` bytes; nothing
+    /// if that is 0. `fill` returns the count and the frame, or nil.
     func queue(
         headBytes: Int, _ fill: (UnsafeMutableRawBufferPointer) -> (Int, ReplicationFrame)?
     ) throws(ReplicationEnd) {
@@ -107,7 +108,7 @@ final class ReplicationConnection {
             unsafe raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[start..<end]))
         }
         (start, end) = (0, end - start)
-        // Only small frames are queued without a look at `queued`: so many means nothing goes out.
+        // Only small frames are queued without checking `queued`: so many mean that none is sent.
         guard output.count - end >= count else { throw .silent }
     }
 
@@ -163,14 +164,14 @@ final class ReplicationConnection {
         }
     }
 
-    /// What the frame that came last carries besides.
+    /// The payload of the frame that came last.
     func withTail<R>(
         _ item: ReplicationDecoder.Item, _ body: (UnsafeRawBufferPointer) -> R
     ) -> R {
         unsafe decoder.withTail(item, body)
     }
 
-    /// Says why this ends, where that can be said at once, and that it ends.
+    /// Sends the reason and ends the stream, if the socket takes that at once.
     func reject(_ reason: String) {
         guard isReady, (try? queue(.reject(reason))) != nil, (try? flush()) != nil, queued == 0
         else { return }

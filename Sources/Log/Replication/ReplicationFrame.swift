@@ -1,5 +1,5 @@
-// What two matchds say to each other about the log. A frame, over TLS (which guards each byte; a
-// record has its own CRC besides, from the primary's engine to the standby's disk):
+// The replication protocol between two matchds. A frame, over TLS (which protects each byte; a
+// record also has its own CRC from the primary's memory to the standby's disk):
 //
 //      0  u32  length      bytes of the frame, these 8 included; at most 1 MiB and 64 KiB
 //      4  u8   type        below
@@ -10,11 +10,11 @@
 //     ── join (1) ──────────────────────►
 //     ◄────────────────────── welcome (2) ──   its term
 //     ── refuse (7) ────────────────────►      to a term below the promise; the primary raises
-//     ── points (3) … ──────────────────►      what it holds behind what it knows to be released
-//     ◄──────────────────────── begin (4) ──   keep so much; or
+//     ── points (3) … ──────────────────►      its records from the last known to be released on
+//     ◄──────────────────────── begin (4) ──   keep up to here; or
 //     ◄───────── snapshot (10) chunk (11) … ─  too far behind
 //     ◄─────────────────────── append (5) ──
-//     ── appended (6) ──────────────────►      on disk and equal
+//     ── appended (6) ──────────────────►      on disk and matched
 //     ◄─────────────────────── beacon (8) ──   each 50 ms
 //     ── echo (9) ──────────────────────►
 //     ── reject (12) ─ either way ──────►      why this ends
@@ -71,11 +71,11 @@ package struct ReplicationWelcome: Hashable, Sendable {
 /// Consecutive records of the standby's journal.
 package struct ReplicationPoints: Hashable, Sendable {
     var points: [LogPoint]
-    /// None follow.
+    /// No more points follow.
     var isLast: Bool
 }
 
-/// What stands before the records of an append.
+/// The head of an append, before its records.
 package struct ReplicationAppend: Hashable, Sendable {
     var epoch: UInt32
     /// The record before the first.
@@ -93,14 +93,14 @@ package struct ReplicationBeacon: Hashable, Sendable {
     var sentAt: BootTime
 }
 
-/// A beacon that comes back.
+/// A beacon, returned.
 package struct ReplicationEcho: Hashable, Sendable {
     var epoch: UInt32
     var process: ProcessNumber
     var sentAt: BootTime
 }
 
-/// One frame. What `append` and `chunk` carry besides stands in the decoder's memory.
+/// One frame. The payload of `append` and `chunk` is in the decoder's memory.
 package enum ReplicationFrame: Hashable, Sendable {
     case join(ReplicationJoin)
     case welcome(ReplicationWelcome)
@@ -135,7 +135,7 @@ package enum ReplicationFrame: Hashable, Sendable {
 
     // MARK: Encoding
 
-    /// The frame's bytes, with `payload` bytes to follow that are counted but not there.
+    /// The frame's bytes, without the payload, whose `payload` bytes its length includes.
     package func bytes(payload: Int = 0) -> [UInt8] {
         let room = 8 + 128 + pointBytes + reason.count
         let made = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
@@ -229,8 +229,7 @@ package enum ReplicationFrame: Hashable, Sendable {
 
     // MARK: Decoding
 
-    /// The frame of a body; nil when it is none. Whatever follows the fields of `append` and
-    /// `chunk` begins at `tail`.
+    /// Reads a body; nil if it is malformed. The payload of `append` and `chunk` begins at `tail`.
     init?(type: UInt8, _ body: UnsafeRawBufferPointer, tail: inout Int) {
         var r = unsafe WireReader(body)
         tail = body.count
@@ -316,7 +315,7 @@ extension WireWriter {
 }
 
 extension WireReader {
-    /// Whether the layout is this one; of another nothing more can be read.
+    /// Whether the layout is this version; nothing more can be read of another.
     fileprivate mutating func version() -> Bool {
         integer(UInt32.self) == ReplicationProtocol.version
     }
@@ -354,29 +353,29 @@ extension WireReader {
     }
 }
 
-/// Puts frames together from bytes as they come. It holds at most one frame that is not complete
-/// and what was read ahead: its memory never grows.
+/// Assembles frames from bytes as they come. Its memory is fixed: one incomplete frame and what was
+/// read ahead.
 package struct ReplicationDecoder: ~Copyable {
     /// Why there is no next frame.
     package enum Failure: Error, Hashable {
         case malformed
     }
 
-    /// A frame, and where in the memory what it carries besides stands.
+    /// A frame, and where its payload is in memory.
     package struct Item {
         package let frame: ReplicationFrame
         package let tail: Range<Int>
     }
 
-    /// Made when the first bytes come: strangers cost nothing before.
+    /// Allocated when the first bytes come.
     private var bytes: [UInt8] = []
     private var start = 0
     private var end = 0
 
     package init() {}
 
-    /// Calls `body` with the free memory, which is never empty where `next` gave nil; it gives how
-    /// much of it was filled.
+    /// Calls `body` with the free memory, which is never empty after `next` returned nil; `body`
+    /// returns how many bytes it filled.
     package mutating func fill<E>(
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
     ) throws(E) -> Int {

@@ -7,11 +7,11 @@ internal import Secrets
 internal import Synchronization
 internal import Terms
 
-/// Serves the log to the one standby that may have it. It never holds the pipeline up: what the
-/// standby does not take stays on disk.
+/// Serves the log to the one standby that may have it. It never delays the pipeline: what the
+/// standby does not take is read from disk later.
 ///
-/// A newcomer proves itself and joins beside the standby that is served; once it has joined it
-/// takes that one's place, unless it is an earlier process of it.
+/// A newcomer is authenticated and joins while the standby before is still served; once it has
+/// joined, it replaces that one, unless it is an older process.
 public final class ReplicationServer: Sendable {
     private let shared: Shared
     private let thread: PinnedThread
@@ -44,7 +44,7 @@ public final class ReplicationServer: Sendable {
         }
     }
 
-    /// What is known of the peer that joined this term last; nil where none did.
+    /// What is known of the peer that last joined in this term; nil: none has.
     public var peer: PeerReport? { shared.peer.withLock { $0 } }
 
     /// Whether a peer is connected and has joined.
@@ -77,7 +77,7 @@ private final class ServerLoop {
     private var notedAt: Int64 = .min
     private var acceptAt: Int64 = 0
 
-    /// Connections that have not joined.
+    /// Connections that have not joined, at most.
     private static let newcomersMax = 16
 
     init(
@@ -97,7 +97,7 @@ private final class ServerLoop {
         while !shared.isStopping.load(ordering: .acquiring) {
             if pause > 0 {
                 bell.arm()
-                // Once more, for what came before the bell was armed.
+                // Again, for what came before the bell was armed.
                 if turn() > 0 { wait(pause, bell) }
                 bell.disarm()
             }
@@ -107,7 +107,7 @@ private final class ServerLoop {
         leave()
     }
 
-    /// One look at everything; gives how long there is nothing to do.
+    /// One pass over everything; returns how long the thread may wait, ns.
     private func turn() -> Int64 {
         let now = Clock.monotonicNanos()
         if let known, known.epoch != log.term.epoch { forget() }
@@ -146,7 +146,7 @@ private final class ServerLoop {
                         connection: ReplicationConnection(stream),
                         deadline: now + options.joinNanos))
             } catch {
-                // As EMFILE: looking again at once would only use the processor up.
+                // Such as EMFILE: trying again at once would only spin.
                 acceptAt = now + options.timing.beaconNanos
                 say("a connection could not be taken: \(error)")
             }
@@ -165,7 +165,7 @@ private final class ServerLoop {
         }
     }
 
-    /// Takes newcomers further; one that has joined becomes the peer.
+    /// Continues with the newcomers; one that has joined becomes the peer.
     private func greet(_ now: Int64) {
         var remaining: [Newcomer] = []
         for newcomer in newcomers {
@@ -227,7 +227,7 @@ private final class ServerLoop {
             }
             let pause = try session.pump(at: time)
             try session.connection.flush()
-            // What is queued still waits for the socket, or there is room for more.
+            // What is left waits for the socket, not for more to do.
             if session.connection.queued > 0 {
                 guard now - session.connection.movedAt < options.silenceNanos else {
                     throw .silent
@@ -256,7 +256,7 @@ private final class ServerLoop {
         publish()
     }
 
-    /// A new term: what was known belongs to the one before.
+    /// A new term has begun: what is known belongs to the one before.
     private func forget() {
         if let session, session.epoch == known?.epoch {
             counted = (session.replica, session.counted)

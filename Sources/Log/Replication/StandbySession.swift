@@ -7,15 +7,15 @@ internal import Platform
 internal import Synchronization
 internal import Terms
 
-/// One connection: joins, offers what it has, cuts what it must, then takes records. One thread
-/// uses it.
+/// One connection: joins, offers its points, cuts what the primary lacks, then takes records. One
+/// thread uses it.
 final class StandbySession {
     private enum Phase {
         case welcome
         /// Points are offered from the journal.
         case offering(any RecordReader, next: UInt64, end: UInt64)
         case offered
-        /// So many bytes of the snapshot are to come.
+        /// `remaining` bytes of the snapshot are still to come.
         case snapshot(LogPoint, remaining: Int)
         case records
         /// The primary was refused; a later term of it comes by a new connection.
@@ -44,7 +44,7 @@ final class StandbySession {
         self.shared = shared
     }
 
-    /// Serves the connection to its end, which it gives.
+    /// Serves the connection until it ends; returns why it ended.
     func run() -> ReplicationEnd {
         do throws(ReplicationEnd) {
             guard try connection.shakeHands() else { throw .malformed }
@@ -52,7 +52,7 @@ final class StandbySession {
             while true {
                 try turn()
                 log.bell.arm()
-                // Once more, for what came before the bell was armed.
+                // Again, for what came before the bell was armed.
                 try turn()
                 ReplicationWait.wait(
                     [
@@ -108,7 +108,7 @@ final class StandbySession {
         return .rejected(reason)
     }
 
-    /// What the log does; a fault ends replication.
+    /// Calls the log; its error ends replication for good.
     private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationEnd) -> R {
         do throws(SinkError) { return try body() } catch { throw stop(error.description) }
     }
@@ -200,7 +200,7 @@ final class StandbySession {
         let (last, first) = (log.last, log.first)
         offeredFrom = shared.state.withLock { $0.offerFrom(first: first) }
         if last.sequence < first {
-            // Nothing but, perhaps, the snapshot that the journal begins behind.
+            // No record; at most the snapshot that the journal begins behind.
             let points = last.sequence > 0 ? [last] : []
             offeredFrom = last.sequence
             try connection.queue(.points(ReplicationPoints(points: points, isLast: true)))
@@ -348,7 +348,7 @@ final class StandbySession {
         try takeWaiting()
     }
 
-    /// Gives the log what came, where it has room.
+    /// Appends what came to the log, once it has room.
     private func takeWaiting() throws(ReplicationEnd) {
         guard let (item, append, end) = waiting else { return }
         try check(append.epoch)
@@ -367,7 +367,7 @@ final class StandbySession {
         show()
     }
 
-    /// What may be seen, after anything moved.
+    /// Updates what followers may see, after any position changed.
     private func show() {
         let durable = log.durable
         let position = shared.state.withLock { state in
@@ -380,7 +380,7 @@ final class StandbySession {
     private func acknowledge() throws(ReplicationEnd) {
         guard case .records = phase else { return }
         show()
-        // Under the lock of the orders: once a promise is made, nothing below it is said.
+        // Under the lock of the orders: once a promise is made, nothing below it is acknowledged.
         let result: Result<Void, ReplicationEnd> = shared.state.withLock { state in
             guard state.orders == orders,
                 let acknowledgement = state.acknowledgement(epoch),

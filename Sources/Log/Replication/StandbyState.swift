@@ -24,7 +24,7 @@ public struct StandbyStart: Hashable, Sendable {
     }
 }
 
-/// What a report of a standby needs.
+/// The state of a standby, for reports.
 public struct StandbyStatus: Hashable, Sendable {
     /// What it does: `recovered`, `following`, `promised` or `stopped`.
     public var state: MatchdState
@@ -36,7 +36,7 @@ public struct StandbyStatus: Hashable, Sendable {
     public var replica: ReplicaID
     /// The promise on its disk.
     public var promise: UInt32
-    /// How far its journal is the primary's.
+    /// How far its journal equals the primary's.
     public var position: StandbyPosition
     /// When it last echoed a beacon.
     public var heardAt: BootTime?
@@ -59,6 +59,8 @@ struct StandbyState {
     var status: StandbyStatus
     /// Rises with each order, so that a connection made under an earlier one ends.
     var orders: UInt64 = 0
+    /// This process leads, or is about to: it follows nobody, whatever comes.
+    private(set) var leads = false
 
     init(_ start: StandbyStart, durable: UInt64, journalEpoch: UInt32) {
         process = start.process
@@ -91,6 +93,18 @@ struct StandbyState {
         status.position.follow()
         status.sealedEnd = nil
         status.state = .promised
+    }
+
+    /// This process leads from here on.
+    mutating func lead() { leads = true }
+
+    /// This process led and follows again: its journal ends durably at `durable`, in `epoch`, and
+    /// all up to `released` was released.
+    mutating func resign(durable: UInt64, released: UInt64, epoch: UInt32) {
+        leads = false
+        status.position = StandbyPosition(
+            durable: durable, released: max(released, status.position.released))
+        keeper.journalEnds(in: epoch)
     }
 
     /// A primary's term is followed, whose epoch was promised.

@@ -26,11 +26,8 @@ static int result(int r) { return r < 0 ? -errno : r; }
 int bourse_random(void *bytes, size_t count) {
     char *p = bytes;
     while (count > 0) {
-        ssize_t n = getrandom(p, count, 0);
-        if (n < 0) {
-            if (errno == EINTR) continue;
-            return -errno;
-        }
+        ssize_t n = TEMP_FAILURE_RETRY(getrandom(p, count, 0));
+        if (n < 0) return -errno;
         p += n;
         count -= (size_t)n;
     }
@@ -43,7 +40,7 @@ int bourse_peer_process(int socket, int *process) {
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
     int handle = result((int)syscall(SYS_pidfd_open, peer.pid, 0));
     if (handle < 0) return handle;
-    // The number may be another process's by now; not while this connection is open.
+    // The number may have been reused; not while this connection is open.
     struct pollfd entry = {.fd = socket, .events = POLLRDHUP};
     if (poll(&entry, 1, 0) != 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
         close(handle);
@@ -55,8 +52,8 @@ int bourse_peer_process(int socket, int *process) {
 
 int bourse_move_pages(void *from, size_t count, void *to) {
     const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-    // Before Linux 6.17 one call moves within one mapping only, mremap(2); what is locked, or of
-    // small pages, is another one, and begins at a huge page.
+    // Before Linux 6.17 one call moves pages of one mapping only, mremap(2). Locking and the choice
+    // of small pages split a mapping, at borders of huge pages.
     const size_t step = 2 << 20;
     for (size_t at = 0; at < count; at += step) {
         const size_t part = count - at < step ? count - at : step;
@@ -67,11 +64,8 @@ int bourse_move_pages(void *from, size_t count, void *to) {
 }
 
 int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count) {
-    int r;
-    do {
-        r = fallocate(fd, keepSize ? FALLOC_FL_KEEP_SIZE : 0, offset, count);
-    } while (r < 0 && errno == EINTR);
-    return result(r);
+    const int mode = keepSize ? FALLOC_FL_KEEP_SIZE : 0;
+    return result((int)TEMP_FAILURE_RETRY(fallocate(fd, mode, offset, count)));
 }
 
 int bourse_pipe(int *reading, int *writing) {
@@ -85,7 +79,7 @@ int bourse_pipe(int *reading, int *writing) {
 int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
 
 int bourse_open_direct(const char *path) {
-  return result(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+    return result(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
 }
 
 int64_t bourse_write_two(
@@ -95,10 +89,7 @@ int64_t bourse_write_two(
         {.iov_base = (void *)first, .iov_len = firstCount},
         {.iov_base = (void *)second, .iov_len = secondCount},
     };
-    ssize_t n;
-    do {
-        n = pwritev(fd, pieces, 2, offset);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = TEMP_FAILURE_RETRY(pwritev(fd, pieces, 2, offset));
     return n < 0 ? -errno : n;
 }
 
@@ -149,10 +140,7 @@ int bourse_signalfd(uint64_t signals) {
 
 int bourse_signalfd_read(int fd) {
     struct signalfd_siginfo info;
-    ssize_t n;
-    do {
-        n = read(fd, &info, sizeof info);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = TEMP_FAILURE_RETRY(read(fd, &info, sizeof info));
     if (n < 0) return errno == EAGAIN ? 0 : -errno;
     return n == sizeof info ? (int)info.ssi_signo : 0;
 }

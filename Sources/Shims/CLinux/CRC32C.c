@@ -53,7 +53,7 @@ uint32_t bourse_crc32c_fast(uint32_t crc, const void *bytes, size_t count) {
 
 static uint32_t table[8][256];
 
-// Before main, so that no call has to ask whether it is there.
+// Before main, so that no call has to check whether the table is filled.
 __attribute__((constructor)) static void makeTable(void) {
     for (uint32_t n = 0; n < 256; n++) {
         uint32_t c = n;

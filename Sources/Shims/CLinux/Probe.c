@@ -15,7 +15,7 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
-/// A text that grows within its bound; what does not fit is left out by whole lines.
+/// A text of bounded size; a line that does not fit is left out.
 struct text {
     char *bytes;
     size_t capacity;
@@ -79,7 +79,7 @@ static int coalesce(const char *interface, struct text *text) {
     return 0;
 }
 
-/// The most strings of a set that are read.
+/// Maximum number of strings of a set that are read.
 enum { STRINGS_MAX = 8192 };
 
 /// The names of a set, ETH_GSTRING_LEN bytes each, to be freed; their number, or negative errno.
@@ -93,7 +93,7 @@ static int names(const char *interface, uint32_t set, struct ethtool_gstrings **
     uint32_t count = info.head.sset_mask == 0 ? 0 : info.head.data[0];
     if (count == 0) return -EOPNOTSUPP;
     if (count > STRINGS_MAX) return -E2BIG;
-    // The kernel writes as many as the driver has by now, whatever was asked for: room for the maximum.
+    // The kernel writes as many as the driver has now, not as many as were asked for.
     struct ethtool_gstrings *all = calloc(1, sizeof *all + (size_t)STRINGS_MAX * ETH_GSTRING_LEN);
     if (!all) return -ENOMEM;
     *all = (struct ethtool_gstrings){.cmd = ETHTOOL_GSTRINGS, .string_set = set, .len = count};

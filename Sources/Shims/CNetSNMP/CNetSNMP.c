@@ -15,10 +15,10 @@
 
 // From agentx/protocol.h, which is not installed: RFC 2741, section 6.1.
 #define AGENTX_NOTIFY 12
-// How long the master agent has for an answer to a notification before it counts as not taken. The
-// stream loses nothing, so nothing is sent again meanwhile.
+// How long the master agent has to answer a notification before it counts as not taken. A stream
+// loses nothing, so nothing is repeated meanwhile.
 #define NOTIFY_SECONDS 30
-// The same for everything else, as the question whether it is still there.
+// The same for everything else, such as the ping.
 #define PING_SECONDS 5
 
 static bourse_snmp_callbacks calls;
@@ -46,7 +46,8 @@ static int answer(
         for (size_t i = 0; i < count; i++) name[i] = (uint32_t)variable->name[i];
         int isNext = info->mode == MODE_GETNEXT;
         if (isNext || info->mode == MODE_GET) {
-            // Behind the last one the library goes on with whoever has the next part of the tree.
+            // Behind the last one the library continues with the owner of the next part of the
+            // tree.
             if (!calls.answer(calls.context, variable, isNext, name, count) && !isNext)
                 netsnmp_set_request_error(info, request, SNMP_NOSUCHINSTANCE);
         } else {
@@ -63,7 +64,7 @@ static int session_began(int major, int minor, void *session, void *own) {
     (void)minor;
     (void)own;
     master = session;
-    // A stream loses nothing: what is sent again would only be there twice.
+    // A stream loses nothing: what is repeated would arrive twice.
     master->retries = 0;
     master->timeout = PING_SECONDS * 1000000L;
     calls.session(calls.context, 1);
@@ -107,7 +108,7 @@ int bourse_snmp_start(
         NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
     netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, agentx);
     if (init_agent(name) != 0) return -1;
-    // Only now: init_agent() sets it to its own default.
+    // Not before: init_agent() sets its own default.
     netsnmp_ds_set_int(
         NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, seconds);
     snmp_register_callback(
@@ -285,7 +286,7 @@ void *bourse_snmp_target_open(
 void bourse_snmp_target_close(void *opened) {
     target *to = opened;
     netsnmp_session *own = to->session;
-    // The library would keep the keys for the next session, be the passphrases others by then.
+    // The library would keep the keys for the next session, even if the passphrases have changed.
     struct usmUser *user = to->isKnown
         ? usm_get_user(own->securityEngineID, own->securityEngineIDLen, own->securityName)
         : NULL;
@@ -376,8 +377,8 @@ int bourse_snmp_target_ask(void *opened, void *question) {
     target *to = opened;
     netsnmp_pdu *pdu = question;
     if (!to->isKnown) {
-        // Who the other agent is: a question without a user, answered by a report (RFC 3414,
-        // section 4).
+        // To learn the other agent's engine: a question without a user, answered by a report
+        // (RFC 3414, section 4).
         snmp_free_pdu(pdu);
         pdu = snmp_pdu_create(SNMP_MSG_GET);
         if (!pdu) return 0;

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CSSL.h"
 
 #include <errno.h>
@@ -9,30 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-/// What stands beside an SSL: why its last call failed.
+/// An SSL, and why its last call failed.
 struct connection {
     SSL *ssl;
     int alert;
     char reason[160];
 };
 
-// A BIO of our own, for OpenSSL's writes by write(2), which raises SIGPIPE.
+// A BIO of our own: OpenSSL's writes by write(2), which raises SIGPIPE.
 
 static int socket_write(BIO *bio, const char *bytes, int count) {
     BIO_clear_retry_flags(bio);
-    ssize_t n;
-    do n = send(*(int *)BIO_get_data(bio), bytes, (size_t)count, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    const int fd = *(int *)BIO_get_data(bio);
+    ssize_t n = TEMP_FAILURE_RETRY(send(fd, bytes, (size_t)count, MSG_NOSIGNAL));
     if (n < 0 && errno == EAGAIN) BIO_set_retry_write(bio);
     return (int)n;
 }
 
 static int socket_read(BIO *bio, char *bytes, int count) {
     BIO_clear_retry_flags(bio);
-    ssize_t n;
-    do n = recv(*(int *)BIO_get_data(bio), bytes, (size_t)count, 0);
-    while (n < 0 && errno == EINTR);
+    const int fd = *(int *)BIO_get_data(bio);
+    ssize_t n = TEMP_FAILURE_RETRY(recv(fd, bytes, (size_t)count, 0));
     if (n < 0 && errno == EAGAIN) BIO_set_retry_read(bio);
     if (n == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
     return (int)n;
@@ -195,7 +195,7 @@ static int status(struct connection *connection, int result, int systemError) {
     return bourse_tls_failed;
 }
 
-/// Before a call: errors and errno(3) of earlier ones must not be taken for its own.
+/// Before a call: clears the errors and errno(3) of earlier ones.
 static SSL *begin(struct connection *connection) {
     ERR_clear_error();
     errno = 0;

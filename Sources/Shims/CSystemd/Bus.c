@@ -140,7 +140,7 @@ int bourse_bus_watch(void *bus, const char *unit) {
     return 0;
 }
 
-/// Takes what has come, at most 1,024 messages, and waits for more while `wanted` is empty.
+/// Processes what has come, at most 1,024 messages, and waits for more while `wanted` is zero.
 static int turn(struct connection *connection, uint64_t waitMicros, const void *wanted, size_t n) {
     static const char nothing[sizeof(uint64_t)] = {0};
     uint64_t deadline = now() + waitMicros;

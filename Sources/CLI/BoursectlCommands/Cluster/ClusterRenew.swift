@@ -83,8 +83,6 @@ struct ClusterRenewCommand: ParsableCommand {
 extension ClusterSetup {
     /// Which host of the plan this is: the member's settings say it.
     func own(_ plan: ClusterPlan) throws(CommandError) -> ClusterPlan.Member? {
-        let text = try TextFile.read(files.etcd) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("ETCD_NAME=") }
-        return line.flatMap { plan.member(String($0.dropFirst(10))) }
+        try files.readHostName().flatMap { plan.member($0) }
     }
 }

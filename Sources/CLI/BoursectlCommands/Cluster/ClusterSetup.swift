@@ -39,15 +39,7 @@ struct ClusterSetup {
     // MARK: The plan
 
     /// The plan that is kept here; nil: none.
-    func plan() throws(CommandError) -> ClusterPlan? {
-        guard let text = try TextFile.read(files.plan) else { return nil }
-        guard let json = JSONValue(parsing: text.utf8), let plan = ClusterPlan(json) else {
-            throw CommandError(
-                "\(files.plan) is damaged, or of a newer version",
-                repair: "restore it from another host of the cluster, where it is the same")
-        }
-        return plan
-    }
+    func plan() throws(CommandError) -> ClusterPlan? { try files.readPlan() }
 
     /// Keeps the plan.
     func keep(_ plan: ClusterPlan) throws(CommandError) {

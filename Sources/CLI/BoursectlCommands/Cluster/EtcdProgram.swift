@@ -31,7 +31,7 @@ struct EtcdProgram {
     /// The certificates to show.
     let files: ClusterFiles
 
-    private static let program = "/usr/bin/etcdctl"
+    private static let program = SystemProgram.path("etcdctl")
     /// Seconds that a call may take.
     private static let secondsMax = 3
 
@@ -39,24 +39,36 @@ struct EtcdProgram {
     init(urls: [String], files: ClusterFiles) { (self.urls, self.files) = (urls, files) }
 
     /// Whether one member takes part in writes, by itself: it has a leader and most of the others.
-    func health(_ url: String) -> Health {
-        var health = Health(isHealthy: false)
-        guard (try? run(["endpoint", "health"], [url])) != nil else { return health }
-        health.isHealthy = true
-        guard let text = try? run(["endpoint", "status"], [url]),
-            let status = JSONValue(parsing: text.utf8)?.rows({ $0["Status"] })?.first
-        else { return health }
-        health.version = status["version"]?.text
-        health.bytes = status["dbSize"]?.whole
-        if let own = status["header"]?["member_id"], let leader = status["leader"] {
-            health.isLeader = own == leader
+    func health(_ url: String) -> Health { healths([url])[url] ?? Health(isHealthy: false) }
+
+    /// The same of several, asked at once.
+    func healths(_ urls: [String]) -> [String: Health] {
+        var all: [String: Health] = [:]
+        let answers = (try? output(["endpoint", "health"], urls))?.output ?? ""
+        for row in JSONValue(parsing: answers.utf8)?.rows({ $0 }) ?? [] {
+            guard let url = row["endpoint"]?.text else { continue }
+            all[url] = Health(isHealthy: row["health"]?.flag ?? false)
         }
-        return health
+        guard all.values.contains(where: \.isHealthy) else { return all }
+        let text = (try? output(["endpoint", "status"], urls))?.output ?? ""
+        for row in JSONValue(parsing: text.utf8)?.rows({ $0 }) ?? [] {
+            guard let url = row["Endpoint"]?.text, let status = row["Status"],
+                all[url]?.isHealthy == true
+            else { continue }
+            all[url]?.version = status["version"]?.text
+            all[url]?.bytes = status["dbSize"]?.whole
+            if let own = status["header"]?["member_id"], let leader = status["leader"] {
+                all[url]?.isLeader = own == leader
+            }
+        }
+        return all
     }
 
-    /// The value of a key; nil: there is none. Throws where no majority answers.
-    func value(_ key: String) throws(CommandError) -> String? {
-        let text = try run(["get", key, "--print-value-only"], urls, isJSON: false)
+    /// The value of a key; nil: there is none. Throws where no majority answers; `isLocal`: as the
+    /// member itself last knew it, which may be old.
+    func value(_ key: String, isLocal: Bool = false) throws(CommandError) -> String? {
+        let words = ["get", key, "--print-value-only"] + (isLocal ? ["--consistency=s"] : [])
+        let text = try run(words, urls, isJSON: false)
         return text.isEmpty ? nil : String(text.prefix { $0 != "\n" })
     }
 
@@ -100,24 +112,29 @@ struct EtcdProgram {
     private func run(
         _ words: [String], _ endpoints: [String], input: String = "", isJSON: Bool = true
     ) throws(CommandError) -> String {
+        let done = try output(words, endpoints, input: input, isJSON: isJSON)
+        guard done.status == 0 else {
+            throw CommandError("etcd does not answer: \(Self.reason(done.errors))")
+        }
+        return done.output
+    }
+
+    private func output(
+        _ words: [String], _ endpoints: [String], input: String = "", isJSON: Bool = true
+    ) throws(CommandError) -> Program.Result {
         let options = [
             "--endpoints=\(endpoints.joined(separator: ","))", "--cacert=\(files.authority)",
             "--cert=\(files.certificate)", "--key=\(files.key)", "--dial-timeout=2s",
             "--command-timeout=\(Self.secondsMax)s",
         ]
-        let done: Program.Result
         do throws(SystemError) {
-            done = try Program.run(
+            return try Program.run(
                 Self.program, words + (isJSON ? ["--write-out=json"] : []) + options,
                 input: Array(input.utf8), secondsMax: Self.secondsMax * 2)
         } catch {
             throw CommandError(
                 "etcdctl cannot be run: \(error.reason)", repair: "apt-get install bourse-etcd")
         }
-        guard done.status == 0 else {
-            throw CommandError("etcd does not answer: \(Self.reason(done.errors))")
-        }
-        return done.output
     }
 
     /// The words of an error among etcdctl's lines of log.

@@ -107,7 +107,7 @@ enum Systemctl {
     /// matchd drains and writes a snapshot.
     static func run(_ arguments: [String]) throws(CommandError) -> String {
         let done = try CommandError.wrapping { () throws(SystemError) in
-            try Program.run("/usr/bin/systemctl", arguments, secondsMax: 600)
+            try Program.run(SystemProgram.path("systemctl"), arguments, secondsMax: 600)
         }
         guard done.status == 0 else {
             throw CommandError(
@@ -116,5 +116,15 @@ enum Systemctl {
                 repair: "see journalctl -u bourse-matchd -n 50")
         }
         return String(done.output.prefix { $0 != "\n" })
+    }
+}
+
+/// Where the programs are that boursectl runs.
+enum SystemProgram {
+    /// The path of a program: in the directory that BOURSE_PROGRAMS names, if it is there, as on a
+    /// host without the packages; else in /usr/bin.
+    static func path(_ name: String) -> String {
+        let own = Terminal.environment("BOURSE_PROGRAMS").map { Directory.join($0, name) }
+        return own.flatMap { Directory.exists($0) ? $0 : nil } ?? "/usr/bin/\(name)"
     }
 }

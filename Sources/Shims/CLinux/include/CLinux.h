@@ -1,5 +1,5 @@
 // What Swift cannot import or generate by itself: prefetch, CRC32C instructions, GNU extensions,
-// variadic calls and macros. Calls give their result, or the negative errno.
+// variadic calls and macros. Calls return their result, or the negative errno.
 #ifndef BOURSE_CLINUX_H
 #define BOURSE_CLINUX_H
 
@@ -25,11 +25,11 @@ uint32_t bourse_crc32c_fast(uint32_t crc, const void *_Nullable bytes, size_t co
 /// The same by table, on any processor.
 uint32_t bourse_crc32c_table(uint32_t crc, const void *_Nullable bytes, size_t count);
 
-/// getrandom(2), again after a signal, until `count` bytes are there; 0 or negative errno.
+/// getrandom(2), repeated until `count` bytes are there; 0 or negative errno.
 int bourse_random(void *_Nonnull bytes, size_t count);
 
-/// pidfd_open(2) of the process that listens where this Unix socket is connected to, with its number
-/// in `process`; -ESRCH where the other side has closed the connection.
+/// pidfd_open(2) of the process that listens where this Unix socket is connected to, with its
+/// number in `process`; -ESRCH where the other side has closed the connection.
 int bourse_peer_process(int socket, int *_Nonnull process);
 
 /// mremap(2): moves the pages of a private anonymous mapping over those at `to`; zeros stay behind.
@@ -46,7 +46,7 @@ int64_t bourse_write_two(
     int fd, const void *_Nullable first, size_t firstCount, const void *_Nullable second,
     size_t secondCount, int64_t offset);
 
-/// Name of entry and whether there was one: 1, 0 at the end, or negative errno.
+/// readdir(3): the next entry's name; 1, 0 at the end, or negative errno.
 int bourse_directory_next(void *_Nonnull directory, char *_Nonnull name, size_t capacity);
 /// opendir(3), or NULL with errno set.
 void *_Nullable bourse_directory_open(const char *_Nonnull path);
@@ -70,7 +70,7 @@ int bourse_signalfd_read(int fd);
 
 /// epoll_create1(2), closed on exec.
 int bourse_epoll_create(void);
-/// EPOLL_CTL_ADD (1), DEL (2), MOD (3) with `events` and a number to give back.
+/// EPOLL_CTL_ADD (1), DEL (2), MOD (3) with `events`, and a number that epoll_wait(2) returns.
 int bourse_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token);
 /// epoll_wait(2): fills up to `capacity` tokens and events; `milliseconds` negative: for ever.
 int bourse_epoll_wait(
@@ -110,9 +110,9 @@ int bourse_channels_set(const char *_Nonnull interface, const uint32_t *_Nonnull
    request. 0 or a negated errno. */
 int bourse_announce(const char *_Nonnull interface, const uint8_t *_Nonnull address);
 
-/// What a network interface says of a topic by SIOCETHTOOL, as lines `key value`: `channels`,
-/// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table), `stats`
-/// or `timestamping`. Gives the bytes written before the final zero.
+/// What SIOCETHTOOL reports of a network interface, by topic, as lines `key value`: `channels`,
+/// `rings`, `coalesce`, `features`, `rss` (a line a queue: it, and its entries of the table),
+/// `stats` or `timestamping`. Returns the bytes written before the final zero.
 int bourse_ethtool(
     const char *_Nonnull interface, const char *_Nonnull topic, char *_Nonnull bytes,
     size_t capacity);

@@ -23,22 +23,22 @@ enum {
 typedef struct {
     void *_Nullable context;
     /// Asks for the value of a name (`isNext`: of the first one behind it). Sets name and value of
-    /// `variable` and gives 1, or gives 0: there is none.
+    /// `variable` and returns 1, or returns 0: there is none.
     int (*_Nonnull answer)(
         void *_Nullable context, void *_Nonnull variable, int isNext,
         const uint32_t *_Nonnull name, size_t count);
     /// The session with the master agent began (1) or ended (0).
     void (*_Nonnull session)(void *_Nullable context, int isUp);
     /// The master agent took the notification with this token (1), or will not (0). May come for
-    /// one that an ended session took along; then its token is an old one.
+    /// one that was lost with an ended session; its token is an old one then.
     void (*_Nonnull delivered)(void *_Nullable context, uint64_t token, int isTaken);
 } bourse_snmp_callbacks;
 
 /// Starts the library as the subagent `name` of the master agent at `agentx` (as
 /// `/var/agentx/master` or `tcp:localhost:705`), with `root` as its part of the tree. Opens the
-/// session, or goes on trying every `seconds`, which is also how often it asks whether the master
-/// is still there. No configuration file is read, and no MIB. 0, or -1: the library refused.
-/// `folder` is the only directory that the library may use.
+/// session, retries every `seconds` until it succeeds, and pings the master agent as often. No
+/// configuration file is read, and no MIB. 0, or -1: the library refused. `folder` is the only
+/// directory that the library may use.
 int bourse_snmp_start(
     const char *_Nonnull name, const char *_Nonnull folder, const char *_Nonnull agentx,
     int seconds, const uint32_t *_Nonnull root, size_t count, bourse_snmp_callbacks callbacks);
@@ -63,16 +63,16 @@ void bourse_snmp_set_octets(
 void bourse_snmp_set_object_id(
     void *_Nonnull variable, const uint32_t *_Nonnull value, size_t count);
 
-/// A notification of this name, without variables; NULL without memory.
+/// A notification of this name, without variables; NULL: no memory.
 void *_Nullable bourse_snmp_notification(const uint32_t *_Nonnull name, size_t count);
-/// Adds a variable to a notification, to be given its value; NULL without memory.
+/// Adds a variable without a value to a notification; NULL: no memory.
 void *_Nullable bourse_snmp_notification_add(
     void *_Nonnull notification, const uint32_t *_Nonnull name, size_t count);
-/// Hands a notification to the master agent and gives 1; `delivered` says what came of it. 0: there
+/// Sends a notification to the master agent and returns 1; `delivered` reports the result. 0: there
 /// is no session. It is freed either way.
 int bourse_snmp_notification_send(void *_Nonnull notification, uint64_t token);
 
-/// What came of a question to another agent.
+/// The result of a question to another agent.
 enum {
     /// All its values were given.
     BOURSE_SNMP_ANSWERED = 0,
@@ -80,7 +80,7 @@ enum {
     BOURSE_SNMP_TIMED_OUT = 1,
     /// The other agent refused, or does not know the user or the passphrases.
     BOURSE_SNMP_REFUSED = 2,
-    /// The other agent said who it is; the question is to be asked now.
+    /// The other agent's engine is known now; the question has to be asked again.
     BOURSE_SNMP_ASK_AGAIN = 3,
 };
 
@@ -91,7 +91,7 @@ typedef struct {
     void (*_Nonnull value)(
         void *_Nullable context, const uint32_t *_Nonnull name, size_t count, int type,
         uint64_t number, const uint8_t *_Nullable bytes, size_t byteCount);
-    /// What came of the question, after its values.
+    /// The result of the question, after its values.
     void (*_Nonnull answered)(void *_Nullable context, int result);
 } bourse_snmp_target_callbacks;
 
@@ -103,16 +103,16 @@ void *_Nullable bourse_snmp_target_open(
     const char *_Nonnull peer, const char *_Nonnull user, const char *_Nonnull authProtocol,
     const char *_Nonnull authPassphrase, const char *_Nonnull privProtocol,
     const char *_Nonnull privPassphrase, bourse_snmp_target_callbacks callbacks);
-/// Ends a session; what is asked is not answered any more.
+/// Ends a session; an open question is not answered any more.
 void bourse_snmp_target_close(void *_Nonnull target);
-/// Whether the other agent has said who it is, and counts on it for as long as the session is.
+/// Whether the other agent's engine is known; once it is, it stays so for the session.
 int bourse_snmp_target_is_known(void *_Nonnull target);
 /// Begins a question: for the values of names (0), or for up to `rows` values behind a name.
 void *_Nullable bourse_snmp_question(int rows);
 /// Adds a name to a question.
 void bourse_snmp_question_add(
     void *_Nonnull question, const uint32_t *_Nonnull name, size_t count);
-/// Sends a question, or first the one who the other agent is; never waits. 1, and `answered` will
+/// Sends a question, or first one for the other agent's engine; never waits. 1, and `answered` will
 /// be called once, or 0. The question is freed either way. One at a time for a target.
 int bourse_snmp_target_ask(void *_Nonnull target, void *_Nonnull question);
 

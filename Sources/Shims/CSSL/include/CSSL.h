@@ -6,24 +6,24 @@
 #include <stdint.h>
 
 /// What a certificate's chain, key and authority are read from: paths of PEM files; certificate and
-/// key are empty for a client that has none. Gives a context for `bourse_tls_new`, or null; then
-/// `step` says at what: 0 memory, 1 the authority, 2 the certificate, 3 the key, 4 that the key is
-/// the certificate's; and `reason` why.
+/// key are empty for a client that has none. Returns a context for `bourse_tls_new`, or null:
+/// `step` is then what failed: 0 memory, 1 the authority, 2 the certificate, 3 the key, 4 that the
+/// key is the certificate's; and `reason` is why.
 void *_Nullable bourse_tls_context(
     const char *_Nonnull authority, const char *_Nonnull certificate, const char *_Nonnull key,
     int *_Nonnull step, char *_Nonnull reason, size_t reasonSize);
-/// Gives the context back; connections made of it keep what they need.
+/// Frees the context; connections made of it keep what they need.
 void bourse_tls_context_free(void *_Nonnull context);
 
 /// A connection over a stream socket that does not block; null without memory. Each of the `names`,
 /// one after the other with a zero byte behind each, is a DNS name that the peer's certificate may
-/// have. Of a server without names no certificate is asked of the client.
+/// have. A server without names asks the client for no certificate.
 void *_Nullable bourse_tls_new(
     void *_Nonnull context, int socket, int isServer, const char *_Nonnull names);
-/// Gives it back; the socket stays open.
+/// Frees the connection; the socket stays open.
 void bourse_tls_free(void *_Nonnull tls);
 
-/// How a call went.
+/// The result of a call.
 enum bourse_tls_status {
     /// Done.
     bourse_tls_done = 0,
@@ -31,9 +31,9 @@ enum bourse_tls_status {
     bourse_tls_wants_read = 1,
     /// Again when there is room to write.
     bourse_tls_wants_write = 2,
-    /// The peer has said that nothing more comes.
+    /// The peer has ended the stream.
     bourse_tls_ended = 3,
-    /// The connection ended without the peer having said so.
+    /// The connection ended without the end of the stream.
     bourse_tls_cut = 4,
     /// A system call failed: errno(3).
     bourse_tls_system = 5,
@@ -49,9 +49,9 @@ int bourse_tls_read(
 /// Writes some of `count` bytes, which must be above 0.
 int bourse_tls_write(
     void *_Nonnull tls, const void *_Nonnull bytes, size_t count, size_t *_Nonnull taken);
-/// Says that nothing more will be written.
+/// Ends the stream: nothing more will be written.
 int bourse_tls_end(void *_Nonnull tls);
-/// Whether bytes wait in memory that `bourse_tls_read` would give.
+/// Whether received bytes wait in memory (SSL_has_pending(3)).
 int bourse_tls_has_pending(void *_Nonnull tls);
 
 /// Why the last call failed: the code of the certificate's check (X509_V_ERR_…; 0: passed), the

@@ -1,5 +1,5 @@
-// libsystemd's calls without variadics, structures and macros: sd_notify(3), and sd-bus(3) as far as
-// units of the system's manager go. Calls give 0 or more, or the negative errno.
+// libsystemd's calls without variadics, structures and macros: sd_notify(3), and sd-bus(3) as far
+// as units of the system's manager go. Calls return 0 or more, or the negative errno.
 #ifndef BOURSE_CSYSTEMD_H
 #define BOURSE_CSYSTEMD_H
 
@@ -17,7 +17,7 @@ uint64_t bourse_sd_watchdog_usec(void);
 int bourse_sd_listen_fds(void);
 
 /// A connection to the system bus whose every call takes at most `timeoutMicros`; one thread uses
-/// it. Given back by `close`, whatever the others gave.
+/// it. Closed by `bourse_bus_close`, whatever other calls returned.
 int bourse_bus_open(uint64_t timeoutMicros, void *_Nullable *_Nonnull bus);
 /// Ends the connection.
 void bourse_bus_close(void *_Nonnull bus);

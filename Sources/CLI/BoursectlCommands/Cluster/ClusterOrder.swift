@@ -1,0 +1,102 @@
+// What the verbs for roles share: the agent here, waiting with progress, refusals with a way out.
+
+import AgentAPI
+import ArgumentParser
+import Configuration
+import JSON
+import Platform
+import Presentation
+
+/// The options of every verb that changes roles.
+struct ClusterOrderOptions: ParsableArguments {
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var who: OperatorOption
+    @Option(help: ArgumentHelp("Maximum seconds to wait until it is done.", valueName: "seconds"))
+    var wait = 30
+
+    func validate() throws {
+        if !(1...3_600 ~= wait) { throw ValidationError("--wait is 1 … 3600 seconds.") }
+    }
+
+    /// This host's agent, ready to be asked.
+    func order() throws(CommandError) -> ClusterOrder {
+        let settings = try common.settings()
+        guard settings.cluster != nil else {
+            throw CommandError(
+                "this exchange is in no cluster",
+                repair: "make one on its host: sudo boursectl cluster init --help")
+        }
+        return ClusterOrder(
+            settings: settings, agent: HostAgent(socket: settings.agent.socket),
+            user: "\(try who.text())", waitNanos: Int64(wait) * 1_000_000_000)
+    }
+}
+
+/// A verb for this host's agent.
+struct ClusterOrder {
+    let settings: Settings
+    let agent: HostAgent
+    let user: String
+    let waitNanos: Int64
+
+    /// Between two looks at the agent's document.
+    private static let lookNanos: Int64 = 20_000_000
+
+    /// The agent's document. A document of an agent that gets no report of matchd is one too.
+    func document() throws(CommandError) -> ClusterDocument {
+        try agent.ask { (agent) throws(AgentError) in try agent.cluster() }
+    }
+
+    /// Gives the verb; throws the agent's refusal with the way out.
+    func give(_ verb: ClusterVerb, isPeerOff: Bool = false) throws(CommandError) {
+        _ = try agent.ask { (agent) throws(AgentError) in
+            try agent.obey(verb, isPeerOff: isPeerOff, by: user)
+        }
+    }
+
+    /// Throws unless this host leads, by naming the one that does.
+    func checkPrimary(_ document: ClusterDocument, _ verb: String) throws(CommandError) {
+        guard !document.leads else { return }
+        guard let primary = document.primary, primary != document.host else {
+            throw CommandError(
+                "\(document.host) does not lead: it \(document.sentence)",
+                repair: "see: sudo boursectl cluster status")
+        }
+        throw CommandError(
+            "\(document.host) does not lead epoch \(document.recordEpoch ?? 0): \(primary) does",
+            repair: "there: sudo boursectl \(verb)")
+    }
+
+    /// Looks at the document until `isDone` gives a value, and returns that; `isDone` may throw.
+    /// What the agent does meanwhile is shown on a terminal.
+    func await<Value>(
+        _ what: String, _ isDone: (ClusterDocument) throws(CommandError) -> Value?
+    ) throws(CommandError) -> Value {
+        let begin = Clock.monotonicNanos()
+        var meter = ProgressMeter(what, unit: "looks")
+        defer { meter.clear() }
+        var looks: UInt64 = 0
+        var last = "its agent gives no answer"
+        while Clock.monotonicNanos() - begin < waitNanos {
+            // An agent that does not answer now may do so next time.
+            if let document = try? document() {
+                if let value = try isDone(document) { return value }
+                last = document.sentence
+            }
+            looks += 1
+            meter.draw(done: looks, total: 0)
+            Clock.sleep(nanos: Self.lookNanos)
+        }
+        throw CommandError(
+            "\(what): not done within \(waitNanos / 1_000_000_000) s; this host: \(last)",
+            repair: "it may still come; see: sudo boursectl cluster status")
+    }
+}
+
+extension ClusterDocument {
+    /// The changes behind those that `earlier` had.
+    func changes(since earlier: ClusterDocument) -> [ClusterChange] {
+        let known = Set(earlier.changes)
+        return changes.filter { !known.contains($0) }
+    }
+}

@@ -1,0 +1,73 @@
+// Where a host's part of a cluster is: its settings, its plan, its certificates.
+
+import AgentAPI
+import Configuration
+import JSON
+import Platform
+
+/// A host's part of a cluster, installed or run by hand.
+struct ClusterPlace {
+    /// Its settings; nil: there are none, as on a witness, or they cannot be read.
+    let settings: Settings?
+    /// Its files.
+    let files: ClusterFiles
+    /// The plan.
+    let plan: ClusterPlan
+    /// This host; nil: nothing here names it.
+    let own: ClusterPlan.Member?
+
+    /// The place that these options name. Throws where there is no cluster.
+    init(_ common: CommonOptions) throws(CommandError) {
+        let configuration =
+            (try? common.configurationFile()) ?? common.config ?? ClusterSetup.installed
+        settings = try? CommonOptions.settings(in: configuration)
+        files = ClusterFiles(
+            directory: settings?.cluster?.directory
+                ?? Directory.join(Directory.parent(of: configuration) ?? "/", "cluster"))
+        guard let plan = try files.readPlan() else { throw CommandError.noCluster }
+        self.plan = plan
+        let named: String?
+        if let name = settings?.cluster?.host {
+            named = name
+        } else {
+            named = try files.readHostName()
+        }
+        own = named.flatMap { plan.member($0) }
+    }
+
+    /// Whether this is the witness.
+    var isWitness: Bool { own == plan.witness }
+
+    /// This host's agent; nil where none runs: the witness has none.
+    var agent: HostAgent? { settings.map { HostAgent(socket: $0.agent.socket) } }
+
+    /// Throws on the witness, which has no part in the exchange.
+    func member() throws(CommandError) -> (own: ClusterPlan.Member, peer: ClusterPlan.Member) {
+        guard let own, let peer = plan.peer(of: own.name) else {
+            throw CommandError(
+                "this host has no part in the exchange",
+                repair: "give the command on \(plan.founder.name) or \(plan.peer.name)")
+        }
+        return (own, peer)
+    }
+}
+
+extension ClusterFiles {
+    /// The plan that is kept here; nil: none.
+    func readPlan() throws(CommandError) -> ClusterPlan? {
+        guard let text = try TextFile.read(plan) else { return nil }
+        guard let json = JSONValue(parsing: text.utf8), let plan = ClusterPlan(json) else {
+            throw CommandError(
+                "\(plan) is damaged, or of a newer version",
+                repair: "restore it from another host of the cluster, where it is the same")
+        }
+        return plan
+    }
+
+    /// The name of this host, by the settings of its member of etcd; nil: they are missing.
+    func readHostName() throws(CommandError) -> String? {
+        let text = try TextFile.read(etcd) ?? ""
+        return text.split(separator: "\n").first { $0.hasPrefix("ETCD_NAME=") }
+            .map { String($0.dropFirst(10)) }
+    }
+}

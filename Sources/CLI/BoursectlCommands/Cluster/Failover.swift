@@ -1,0 +1,167 @@
+// failover
+
+import AgentAPI
+import ArgumentParser
+import Configuration
+import Glibc
+import JSON
+import Platform
+import Presentation
+
+struct FailoverCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "failover", abstract: "Makes this host the primary without the other's help.",
+        discussion: """
+            Given on the host that is to lead, with its name. Where it is in sync, nothing is \
+            lost. Where it is not, commands that were acknowledged may be lost: the command states \
+            which, and goes on only if the other host's power is off, as silence is no proof of \
+            that: a host that goes on trading would be a second exchange. It asks for this host's \
+            name to be typed; --peer-is-off with --yes-name NAME states it beforehand.
+
+            What only the other host has is cut there, kept, and listed by `boursectl journal \
+            lost` on it when it is back.
+
+            JSON: {"host", "epoch", "forced", "floor", "end", "milliseconds"}.
+
+            EXAMPLE
+              sudo boursectl failover b
+              sudo boursectl failover b --peer-is-off --yes-name b
+            """)
+
+    @OptionGroup var options: ClusterOrderOptions
+    @Argument(help: "This host's name in the cluster.") var host: String
+    @OptionGroup var proof: ProofOptions
+
+    func run() throws {
+        let order = try options.order()
+        let before = try order.document()
+        guard host == before.host else {
+            throw CommandError(
+                "this host is \(before.host), not \(host)",
+                repair: before.peer == host
+                    ? "on \(host): sudo boursectl failover \(host)"
+                    : "name \(before.host) or \(before.peer ?? "the other host")", code: .usage)
+        }
+        guard !before.leads else {
+            throw CommandError("\(host) leads epoch \(before.epoch) already")
+        }
+        if let fault = before.matchdFault {
+            throw CommandError(
+                "matchd here gives no report: \(fault)",
+                repair: "start it: systemctl start bourse-matchd; if it refuses: journalctl -u "
+                    + "bourse-matchd")
+        }
+        let isForced = !(before.role == "standby" && before.inSync.contains(host))
+        if isForced {
+            try proof.check(
+                before, order.settings, statement: ForcedLoss(before).lines)
+        }
+        let begin = Clock.monotonicNanos()
+        try order.give(.failover, isPeerOff: isForced)
+        let done = try order.await("Taking over") { now in now.role == "primary" ? now : nil }
+        give(before, done, isForced, Clock.monotonicNanos() - begin)
+    }
+
+    private func give(
+        _ before: ClusterDocument, _ done: ClusterDocument, _ isForced: Bool, _ nanos: Int64
+    ) {
+        var text = [
+            "\(host) leads epoch \(done.epoch), alone; it took \(Readable.duration(nanos: nanos))."
+        ]
+        if isForced, let peer = before.peer {
+            text += ForcedLoss(before).lines
+            text.append(
+                "When \(peer) is back it follows by itself; there: sudo boursectl journal lost")
+        }
+        options.common.out.give(
+            [
+                "host": .string(host), "epoch": .number(done.epoch), "forced": .bool(isForced),
+                "floor": .number(before.floor),
+                "end": before.end.map { .number($0) } ?? .null,
+                "milliseconds": .number(nanos / 1_000_000),
+            ], text: text)
+    }
+}
+
+/// What a forced failover may lose.
+struct ForcedLoss {
+    let document: ClusterDocument
+
+    init(_ document: ClusterDocument) { self.document = document }
+
+    /// For people: the floor, when this host was last known to have everything, its own end.
+    var lines: [String] {
+        let host = document.host
+        let end = document.end ?? 0
+        var facts = Facts()
+        facts.add(
+            "floor",
+            "record \(Readable.count(document.floor)) was released by "
+                + "\(document.primary ?? "the primary"), and up to a second of records after it")
+        facts.add("\(host)'s end", "record \(Readable.count(end))")
+        facts.add(
+            "removed",
+            document.setChangedAt.map { Readable.time($0, digits: 3) }
+                ?? "when \(host) was removed is not known to its agent")
+        let loss =
+            end < document.floor
+            ? "lost: the records \(Readable.count(end + 1)) to \(Readable.count(document.floor)), "
+                + "and what was acknowledged after them"
+            : "may be lost: what was acknowledged after record \(Readable.count(end))"
+        return facts.lines(Ink(isOn: false)) + [loss]
+    }
+}
+
+/// The operator's proof that the other host is off.
+struct ProofOptions: ParsableArguments {
+    @Flag(help: "States that the other host's power is off, with --yes-name.") var peerIsOff = false
+    @Option(help: ArgumentHelp("This host's name again, in place of typing it.", valueName: "name"))
+    var yesName: String?
+
+    /// Throws where the peer answers, or the operator does not state that it is off.
+    func check(
+        _ document: ClusterDocument, _ settings: Settings, statement: [String]
+    ) throws(CommandError) {
+        let peer = document.peer ?? "the other host"
+        try Self.checkSilent(settings, peer)
+        for line in statement { Terminal.warn(line) }
+        if let yesName {
+            guard yesName == document.host else {
+                throw CommandError("--yes-name \(yesName) is not \(document.host)", code: .usage)
+            }
+            guard peerIsOff else {
+                throw CommandError(
+                    "what only \(peer) has would be lost, and nothing says that it is off",
+                    repair: "switch its power off, then add --peer-is-off", code: .usage)
+            }
+            return
+        }
+        guard Terminal.isTerminal(STDIN_FILENO) else {
+            throw CommandError(
+                "this needs a terminal: what only \(peer) has would be lost",
+                repair: "switch its power off, then add --peer-is-off --yes-name \(document.host)",
+                code: .usage)
+        }
+        Terminal.write(
+            "By typing this host's name, \(document.host), you state that the power of \(peer) is "
+                + "off: ", to: STDERR_FILENO)
+        guard readLine() == document.host else {
+            throw CommandError("not confirmed; nothing was done")
+        }
+    }
+
+    /// Throws where something answers at the other host's places.
+    private static func checkSilent(_ settings: Settings, _ peer: String) throws(CommandError) {
+        guard let cluster = settings.cluster else { return }
+        for place in ["\(cluster.peerReplication)", "\(cluster.peerAgent)"] {
+            guard let socket = try? TCPSocket.connect(place, timeoutNanos: 1_000_000_000) else {
+                continue
+            }
+            _ = close(socket)
+            throw CommandError(
+                "\(peer) answers at \(place): it is not off",
+                repair: "switch its power off; or, if it is to lead no more, there: "
+                    + "systemctl stop bourse.target")
+        }
+    }
+}
