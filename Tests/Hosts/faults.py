@@ -259,7 +259,8 @@ def standby_hangs(scene):
 @row("all power lost, one host returns with the witness")
 def all_lost(scene):
     one = random.Random(scene.epoch).choice(scene.cluster.pair)
-    for host in scene.cluster.all:
+    # The witness first: so the host that goes last has no majority to remove the other with.
+    for host in reversed(scene.cluster.all):
         host.power_cut()
     scene.cluster.w.boot("any")
     one.boot("any")
