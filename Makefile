@@ -9,7 +9,7 @@ BIN := .build/$(CONFIGURATION)
 # Iterations of the fuzz tests under `make fuzz`; `make test` runs a small, fixed number.
 FUZZ_ITERATIONS ?= 2000000
 EVENTS ?=
-# Duration of `make soak`.
+# Duration of the first part of `make soak`; the second runs until something is wrong.
 SOAK_MINUTES ?= 60
 
 .DEFAULT_GOAL := help
@@ -55,11 +55,13 @@ fuzz: prerequisites-test ## Run the fuzz tests longer (FUZZ_ITERATIONS=N, BOURSE
 	@BOURSE_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) \
 	    swift test -c $(CONFIGURATION) --skip-build --disable-xctest --filter '[Ff]uzz'
 
-soak: prerequisites-test build ## Break disks, files and clocks beneath daemons for SOAK_MINUTES
+soak: prerequisites-test build ## Break disks and files for SOAK_MINUTES, then hosts of a cluster
 	@Tests/System/Faults/faults.py --minutes $(SOAK_MINUTES)
+	@Tests/run --environment Hosts
+	@.venv-test-hosts/bin/python Tests/Hosts/soak.py
 
 format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
 clean: ## Remove build products, but not the state
-	@rm -rf .build .venv-test .venv-test-binance .venv-test-agent .hosts build
+	@rm -rf .build .venv-test .venv-test-binance .venv-test-hosts .venv-test-agent .hosts build

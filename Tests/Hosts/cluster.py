@@ -151,7 +151,12 @@ class Cluster:
 
     def say(self):
         """What both agents say, for a failure."""
-        return json.dumps({self.name(host): self.document(host) for host in self.pair})[:6000]
+        found = {self.name(host): self.document(host) for host in self.pair}
+        for document in found.values():
+            if document:
+                document["changes"] = [f"{one['what']}: {one['why']}"
+                                       for one in document["changes"][-8:]]
+        return json.dumps(found)[:6000]
 
     def note_replicas(self):
         """Remembers whose each replica id is; they change when a disk is wiped."""

@@ -7,13 +7,16 @@ import contextlib
 import random
 import time
 
+from appliance import check
 from bench import BenchFault, await_true
 from cluster import STATE
+from evidence import ACKED, REFUSED
 from inspection import inspect
 
 OUTCOME_SECONDS_MAX = 60
 QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
 BEFORE_SECONDS = 1.5    # of steady trade before a fault
+SLOW_ROUNDS_MAX = 5
 MORE_ACKS = 20          # acknowledgements after a fault, until it counts as served again
 SERVED_SECONDS_MAX = 60
 SERVICE, HOSTS = ("c", "p"), ("a", "b")
@@ -74,6 +77,18 @@ class Scene:
 
         return Outcome("nothing changes", holds)
 
+    def rejoins(self):
+        """The standby becomes a learner under a new replica id, and comes in sync."""
+        host, old = self.standby, set(self.cluster.replicas)
+
+        def holds():
+            self.cluster.note_replicas()
+            mine = {one for one, name in self.cluster.replicas.items()
+                    if name == self.cluster.name(host)}
+            return bool(mine - old) and self.cluster.in_sync() is not None
+
+        return Outcome("it is another replica, in sync", holds)
+
     def halts(self):
         """Nobody is served, and it stays so."""
         begun, until = [], time.monotonic() + QUIET_SECONDS
@@ -96,7 +111,8 @@ class Scene:
     # --- carrying out ---
 
     def prepare(self):
-        """Both in sync and steady trade."""
+        """Both in sync and steady trade, whatever state an earlier row was left in."""
+        self.restore()
         self.primary = self.in_sync()
         self.standby = self.cluster.other(self.primary)
         self.epoch = self.cluster.document(self.primary)["epoch"]
@@ -104,6 +120,22 @@ class Scene:
         self.traffic.go()
         self.served_since(since)
         time.sleep(BEFORE_SECONDS)
+
+    def restore(self):
+        """Ends what a row that failed left behind."""
+        self.bench.heal()
+        for host in self.cluster.all:
+            if not host.pid:
+                host.boot("any")
+                continue
+            host.thaw()
+            host.exec("systemctl", "start", "bourse-etcd", check=False)
+        for host in self.cluster.pair:
+            host.exec("fsfreeze", "--unfreeze", STATE, check=False)
+            host.exec("systemctl", "kill", "--signal=CONT", "bourse-matchd", check=False)
+            # A volume that was shut down takes nothing more.
+            if host.exec("touch", f"{STATE}/lost+found/probe", check=False).returncode != 0:
+                reboot(host)
 
     def in_sync(self):
         """Waits until both are in sync; adds a standby that was removed too often, as its operator
@@ -149,6 +181,25 @@ class Scene:
             raise BenchFault(f"{name}: " + "\n".join(wrong))
         self.say(f"{name}: {outcome.words}; " + self.words(stalls))
         return stalls
+
+    def carry_out_all(self, names, chance):
+        """One row, or two at once: the second begins while the first holds, after a random time.
+        Of two, only healing and the checker count: the table says nothing about both."""
+        if len(names) == 1:
+            return self.carry_out(names[0])
+        self.prepare()
+        steps = [ROWS[name](self) for name in names]
+        with contextlib.suppress(BenchFault):  # the first fault may leave nothing to break
+            for step in steps:
+                next(step)
+                time.sleep(chance.uniform(0, 3))
+        self.restore()
+        self.in_sync()
+        self.served_since(time.monotonic())
+        if wrong := inspect(self.cluster, self.traffic):
+            raise BenchFault(f"{' and '.join(names)}: " + "\n".join(wrong))
+        self.say(f"{' and '.join(names)}: nothing wrong")
+        return None
 
     def await_outcome(self, name, outcome):
         def holds():
@@ -208,7 +259,8 @@ def standby_hangs(scene):
 @row("all power lost, one host returns with the witness")
 def all_lost(scene):
     one = random.Random(scene.epoch).choice(scene.cluster.pair)
-    for host in scene.cluster.all:
+    # The witness first: so the host that goes last has no majority to remove the other with.
+    for host in reversed(scene.cluster.all):
         host.power_cut()
     scene.cluster.w.boot("any")
     one.boot("any")
@@ -296,6 +348,77 @@ def standby_sync_fails(scene):
     scene.standby._lose_unsynced(STATE)
     yield scene.removes()
     reboot(scene.standby)
+
+
+@row("the standby's disk is wiped")
+def standby_wiped(scene):
+    replaced(scene.standby, f"find {STATE} -mindepth 1 -delete")
+    yield scene.rejoins()
+
+
+@row("an old image of the standby's disk is put back")
+def standby_old_image(scene):
+    host = scene.standby
+    host.exec("systemctl", "stop", "bourse-matchd")
+    host.exec("sh", "-c", f"rm -rf /root/image; cp -a {STATE} /root/image; sync")
+    host.exec("systemctl", "start", "bourse-matchd")
+    scene.in_sync()
+    scene.served_since(time.monotonic())
+    replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /root/image/. {STATE}")
+    yield scene.rejoins()
+
+
+def replaced(host, line):
+    """Changes the content of the state volume while nothing runs on it."""
+    host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
+    host.exec("sh", "-c", f"{line}; sync")
+    host.exec("systemctl", "start", "bourse-matchd", "bourse-auditd", check=False)
+
+
+@row("the primary's disk is full")
+def primary_disk_full(scene):
+    since = time.monotonic()
+
+    def holds():
+        evidence = scene.traffic.evidence
+        evidence.read()
+        said = {(sent.what, sent.outcome) for sent in evidence.sent.values()
+                if sent.said_at and sent.said_at > since + QUIET_SECONDS}
+        found = check(scene.primary, "exchange.disk-reserve")
+        return ("order", REFUSED) in said and ("cancel", ACKED) in said and (
+            found is not None and found["state"] != "ok")
+
+    with full(scene.primary):
+        yield Outcome("cancels only, and an alarm", holds, served=False)
+
+
+@row("the standby's disk is full")
+def standby_disk_full(scene):
+    with full(scene.standby):
+        yield scene.either()
+
+
+@contextlib.contextmanager
+def full(host):
+    """Fills the state volume meanwhile; what was allocated ahead stays usable."""
+    host.exec("sh", "-c", f"fallocate -l 2G {STATE}/lost+found/filler || true;"
+              f" head -c 2G /dev/zero >{STATE}/lost+found/rest || true")
+    try:
+        yield
+    finally:
+        host.exec("sh", "-c", f"rm -f {STATE}/lost+found/filler {STATE}/lost+found/rest")
+
+
+@row("the standby's disk is slow")
+def standby_disk_slow(scene):
+    """Each write waits for seconds."""
+    removed = scene.removes()
+    for _ in range(SLOW_ROUNDS_MAX):
+        with frozen(scene.standby):
+            time.sleep(2.5)
+        if removed.holds():
+            break
+    yield removed
 
 
 def reboot(host):
