@@ -44,6 +44,14 @@ func tests(
         resources: resources, swiftSettings: strict)
 }
 
+/// A simulation in `Tests/<name>/World`: a program of its own, for what it links replaces calls of
+/// libc, which no other test should meet. One thread runs it all.
+func simulation(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)/World",
+        swiftSettings: [.treatAllWarnings(as: .error), .swiftLanguageMode(.v5)])
+}
+
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -261,16 +269,12 @@ let package = Package(
             "CLITests",
             ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
         tests("TidyTests", []),
-        // Two hosts simulated beneath the code that ships: a program, for it replaces libc's calls.
-        .target(
-            name: "CMachine", path: "Tests/PairSimulation/CMachine",
-            linkerSettings: [.linkedLibrary("dl")]),
-        .executableTarget(
-            name: "pair-simulation",
-            dependencies: [
-                "CMachine", "Terms", "Wire", "Engine", "Platform", "Secrets", "Failover",
-                "Control", "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower",
-            ], path: "Tests/PairSimulation/World",
-            swiftSettings: [.swiftLanguageMode(.v5)]),
+        .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
+        simulation(
+            "PairSimulation",
+            [
+                "CMachine", "Terms", "Wire", "Engine", "Platform", "Secrets", "Failover", "Control",
+                "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower",
+            ]),
     ]
 )

@@ -16,10 +16,41 @@ extern _Bool _swift_disableExclusivityChecking __attribute__((weak));
 enum { FIBERS_MAX = 4096, STACK = 1 << 20, PROCESSES = 4096 };
 enum fiber_state { FREE, READY, WAITING, OVER, DEAD };
 
+// A switch of stacks: what a call must keep, and where the stack is. swapcontext(3) also asks the
+// kernel for the signals, which takes longer than all else here.
+#if defined(__x86_64__)
+typedef void *place;
+void machine_switch(place *from, place to);
+__asm__(
+    ".text\n.globl machine_switch\n.type machine_switch,@function\nmachine_switch:\n"
+    "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
+    "movq %rsp, (%rdi)\nmovq %rsi, %rsp\n"
+    "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n");
+
+static void prepare(place *at, void *stack, size_t size, void (*body)(void)) {
+    void **top = (void **)((char *)stack + size);
+    top[-1] = NULL;
+    top[-2] = (void *)body;
+    for (int i = 3; i <= 8; i++) top[-i] = NULL;
+    *at = &top[-8];
+}
+#else
+typedef ucontext_t place;
+static void machine_switch(place *from, place to) { swapcontext(from, &to); }
+
+static void prepare(place *at, void *stack, size_t size, void (*body)(void)) {
+    getcontext(at);
+    at->uc_stack.ss_sp = stack;
+    at->uc_stack.ss_size = size;
+    at->uc_link = NULL;
+    makecontext(at, body, 0);
+}
+#endif
+
 struct fiber {
     enum fiber_state state;
     int process, host;
-    ucontext_t context;
+    place context;
     void *stack;
     int64_t deadline;
     const void *word;       // of a futex
@@ -38,7 +69,7 @@ int machine_is_on, machine_io_moved;
 short machine_owner[FDS_MAX];
 static struct fiber fibers[FIBERS_MAX];
 static int fiber_count, current = -1, is_over, has_begun;
-static ucontext_t scheduler;
+static place scheduler, nowhere;
 static int64_t now = 1000000000000, paused_until[PROCESSES], clock_offset[HOSTS + 1];
 static uint64_t random_state, switches, made;
 static void *spare_stacks[FIBERS_MAX];
@@ -74,18 +105,14 @@ void machine_end(void) { is_over = 1; }
 
 // MARK: Switching
 
-static void swap(ucontext_t *from, ucontext_t *to, struct fiber *fiber) {
-    fiber->saved_errno = errno;
-    machine_is_on = 0;
-    swapcontext(from, to);
-    machine_is_on = 1;
-    errno = fiber->saved_errno;
-}
-
 /// Lets the scheduler go on; comes back once this thread is chosen.
 static void leave(void) {
     struct fiber *fiber = &fibers[current];
-    swap(&fiber->context, &scheduler, fiber);
+    fiber->saved_errno = errno;
+    machine_is_on = 0;
+    machine_switch(&fiber->context, scheduler);
+    machine_is_on = 1;
+    errno = fiber->saved_errno;
 }
 
 /// Waits until woken or until that time.
@@ -118,7 +145,7 @@ static void enter(void) {
     fiber->state = OVER;
     finish(fiber->id);
     machine_is_on = 0;
-    setcontext(&scheduler);
+    machine_switch(&nowhere, scheduler);
 }
 
 static int make(int process, int host) {
@@ -135,11 +162,7 @@ static int make(int process, int host) {
     if (!fiber->stack)
         fiber->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = fiber->stack;
-    fiber->context.uc_stack.ss_size = STACK;
-    fiber->context.uc_link = NULL;
-    makecontext(&fiber->context, enter, 0);
+    prepare(&fiber->context, fiber->stack, STACK, enter);
     fiber->state = READY;
     return index;
 }
@@ -166,7 +189,7 @@ void machine_kill(int process) {
     if (current >= 0 && fibers[current].process == process) {
         fibers[current].state = DEAD;
         machine_is_on = 0;
-        setcontext(&scheduler);
+        machine_switch(&nowhere, scheduler);
     }
 }
 
@@ -255,7 +278,7 @@ int machine_run(uint64_t switches_max) {
         if (++switches > switches_max) return 2;
         now += machine_between(500, 3000);
         current = chosen;
-        swapcontext(&scheduler, &fibers[chosen].context);
+        machine_switch(&scheduler, fibers[chosen].context);
         current = -1;
     }
     return 0;

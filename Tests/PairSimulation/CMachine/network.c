@@ -219,7 +219,21 @@ int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
 
 int connect(int fd, const struct sockaddr *address, socklen_t size) {
     if (machine_is_on) machine_io_moved = 1;
-    if (!machine_is_on || !inet(fd)) return REAL(connect)(fd, address, size);
+    if (!machine_is_on) return REAL(connect)(fd, address, size);
+    if (!inet(fd)) {
+        // Who waits for room in a listener's queue waits here.
+        int flags = fcntl(fd, F_GETFL);
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        int result = REAL(connect)(fd, address, size);
+        while (result < 0 && errno == EAGAIN && !(flags & O_NONBLOCK)) {
+            machine_block(machine_now() + 1000000);
+            result = REAL(connect)(fd, address, size);
+        }
+        int code = errno;
+        fcntl(fd, F_SETFL, flags);
+        errno = code;
+        return result;
+    }
     struct connection *c = NULL;
     for (int i = 0; i < CONNECTIONS_MAX && !c; i++)
         if (!connections[i].is_used) c = &connections[i];

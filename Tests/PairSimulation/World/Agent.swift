@@ -14,7 +14,7 @@ final class Agent {
     private var core: FailoverCore
     private var connection: Int32 = -1
     private var input: [UInt8] = []
-    private var state: MatchdState?
+    private(set) var state: MatchdState?
     private var isOver = false
     private var waiting: Set<Int> = []
     private var requests = 0
@@ -86,8 +86,8 @@ final class Agent {
                 if report.state != state {
                     state = report.state
                     world.trace(
-                        "matchd of \(world.hosts[host].name): \(report.state), epoch \(report.epoch),"
-                            + " promise \(report.promise), end \(report.end) of \(report.endEpoch),"
+                        "matchd of \(world.hosts[host].name): \(report.state)"
+                            + ", epoch \(report.epoch), promise \(report.promise), end \(report.end) of \(report.endEpoch),"
                             + " released \(report.commitPoint)")
                 }
                 hear(.reported(report))

@@ -67,7 +67,8 @@ final class Client {
             if inFlight == 0 { resolvedAt = now }
             if now - resolvedAt > 2_500_000_000 { return }
             if now >= submitAt {
-                submitAt = now + world.plan.loadNanos / 2
+                submitAt =
+                    now + world.plan.loadNanos / 2
                     + Int64(machine_random() % UInt64(world.plan.loadNanos))
                 submit(&encoder)
             }

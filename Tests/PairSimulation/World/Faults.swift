@@ -109,7 +109,9 @@ extension World {
         case .syncError:
             hosts[host].isFailing = true
             machine_disk_fails(Int32(host), EIO)
-        case .diskFull: machine_disk_fails(Int32(host), ENOSPC)
+        case .diskFull:
+            hosts[host].wasFull = true
+            machine_disk_fails(Int32(host), ENOSPC)
         case .cutBoth: cut(0, 1)
         case .cutOneWay: cut(host)
         case .cutEtcd:

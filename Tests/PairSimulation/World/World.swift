@@ -20,6 +20,8 @@ struct SimulatedHost {
     var matchdPausedUntil: Int64 = 0
     var agentPausedUntil: Int64 = 0
     var isFailing = false
+    /// Its disk was full, or is.
+    var wasFull = false
     /// Starts that failed, one after the other.
     var startFailures = 0
 }
@@ -162,7 +164,7 @@ final class World {
         if hosts[host].process == process {
             if reason.hasPrefix("it cannot start") {
                 hosts[host].startFailures += 1
-                let isExpected = hosts[host].isFailing
+                let isExpected = hosts[host].isFailing || hosts[host].wasFull && !isHealed
                 if hosts[host].startFailures > 20, !isExpected {
                     judge.accuse("matchd of \(hosts[host].name) does not start: \(reason)")
                 }
@@ -172,7 +174,7 @@ final class World {
             endMatchd(host, kills: false)
         }
         machine_kill(process)
-        fatalError("a process that ended goes on")
+        preconditionFailure("a process that ended goes on")
     }
 
     func endMatchd(_ host: Int, kills: Bool = true, restarts: Bool = true) {
@@ -276,6 +278,11 @@ final class World {
         for host in 0..<2 {
             hosts[host].agent?.hear(.verb(.resume))
             hosts[host].agent?.hear(.verb(.standbyAdd))
+            // What a full disk stopped is started again once there is room.
+            if hosts[host].wasFull, hosts[host].agent?.state == .stopped {
+                hosts[host].wasFull = false
+                endMatchd(host)
+            }
         }
         if !isDraining, etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 {
             isDraining = true

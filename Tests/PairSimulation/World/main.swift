@@ -11,7 +11,8 @@ setvbuf(stdout, nil, _IOLBF, 0)
 /// One seed, to its end; in a process of its own. Prints a line.
 func runSeed(_ seed: UInt64, isTraced: Bool) -> Never {
     // What loops without ever waiting.
-    alarm(60)
+    var limit = rlimit(rlim_cur: 20, rlim_max: 20)
+    setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &limit)
     let root = seedRoot(getpid())
     try? Directory.create(root)
     machine_begin(seed, root)
@@ -30,7 +31,9 @@ func runSeed(_ seed: UInt64, isTraced: Bool) -> Never {
         [
             Int(machine_now() - began), Int(machine_switches()), world.judge.acknowledgedCount,
         ] + world.faults + world.transitions
-    print(numbers.map(String.init).joined(separator: " "), world.judge.violation ?? "", separator: "|")
+    print(
+        numbers.map(String.init).joined(separator: " "), world.judge.violation ?? "", separator: "|"
+    )
     fflush(stdout)
     _exit(world.judge.violation == nil ? 0 : 1)
 }
@@ -69,7 +72,8 @@ struct Arguments {
     }
 
     static func usage() -> Never {
-        print("usage: pair-simulation [--first SEED] [--seeds N] [--jobs N] [--failures N] [--trace]")
+        print(
+            "usage: PairSimulation [--first SEED] [--seeds N] [--jobs N] [--failures N] [--trace]")
         exit(64)
     }
 }
@@ -94,14 +98,15 @@ struct Summary {
         }
         guard !violation.isEmpty else { return }
         failures += 1
-        print("seed \(seed): \(violation); again: pair-simulation --first \(seed) --trace")
+        print("seed \(seed): \(violation); again: PairSimulation --first \(seed) --trace")
     }
 
     func printAll(cpuSeconds: Double) {
         let hours = Double(numbers[0]) / 3.6e12
         print("\(seeds) seeds, \(failures) failed, \(numbers[2]) commands in the log")
         print(
-            "\(Int(hours * 3_600)) simulated seconds, \(numbers[1]) turns, \(Int(cpuSeconds)) s of CPU:",
+            "\(Int(hours * 3_600)) simulated seconds, \(numbers[1]) turns,",
+            "\(Int(cpuSeconds)) s of CPU:",
             "\((hours / (cpuSeconds / 3_600) * 10).rounded() / 10) simulated hours per hour of CPU")
         let faults = zip(FaultKind.allCases, numbers[3...]).map { "\($0) \($1)" }
         print("faults: \(faults.joined(separator: ", "))")
@@ -128,7 +133,7 @@ while true {
         summary.failures < arguments.failuresMax
     {
         var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { fatalError("no pipe") }
+        precondition(pipe(&ends) == 0, "a pipe")
         fflush(stdout)
         let child = machine_fork()
         if child == 0 {
