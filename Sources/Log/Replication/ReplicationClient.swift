@@ -188,8 +188,10 @@ private final class ClientLoop {
         } catch { return .tls(error) }
     }
 
-    /// Sleeps until the bell rings, or for so long.
+    /// Sleeps until the bell rings, or for so long. While this process leads the bell is its
+    /// primary's side's alone.
     private func sleep(_ nanos: Int64) {
+        if shared.state.withLock({ $0.leads }) { return Clock.sleep(nanos: nanos) }
         log.bell.arm()
         if !shared.isStopping.load(ordering: .acquiring) {
             ReplicationWait.wait(

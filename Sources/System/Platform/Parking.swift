@@ -60,6 +60,8 @@ public final class Doorbell: Sendable {
     /// The descriptor to wait for: readable when the bell was rung.
     public let descriptor: Int32
     private let isArmed = Atomic<Bool>(false)
+    /// Whether the descriptor may be readable.
+    private let hasRung = Atomic<Bool>(false)
 
     /// A bell that is not armed.
     public init() throws(SystemError) {
@@ -71,9 +73,11 @@ public final class Doorbell: Sendable {
     /// Until `disarm`, a ring makes the descriptor readable.
     public func arm() { _ = isArmed.exchange(true, ordering: .sequentiallyConsistent) }
 
-    /// Disarms the bell and discards earlier rings.
+    /// Disarms the bell and discards earlier rings. By what was rung, not by what was armed: another
+    /// thread that waits here as well may have armed it since.
     public func disarm() {
-        if !isArmed.exchange(false, ordering: .sequentiallyConsistent) {
+        isArmed.store(false, ordering: .sequentiallyConsistent)
+        if hasRung.exchange(false, ordering: .sequentiallyConsistent) {
             var count: UInt64 = 0
             _ = unsafe read(descriptor, &count, 8)
         }
@@ -84,6 +88,8 @@ public final class Doorbell: Sendable {
         if isArmed.exchange(false, ordering: .sequentiallyConsistent) {
             var one: UInt64 = 1
             _ = unsafe write(descriptor, &one, 8)
+            // In this order: a ring that is discarded too early is discarded by the next `disarm`.
+            hasRung.store(true, ordering: .sequentiallyConsistent)
         }
     }
 }
