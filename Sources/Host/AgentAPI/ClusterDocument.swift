@@ -20,7 +20,7 @@ public struct ClusterDocument: Hashable, Sendable {
     public var host: String
     /// The other one with the exchange; nil: none.
     public var peer: String?
-    /// What this host does: starting, standby, learner, claiming, promoting, primary or handingOver.
+    /// What it does: starting, standby, learner, claiming, promoting, primary or handingOver.
     public var role: String
     /// The epoch that it leads or follows; 0: neither.
     public var epoch: UInt32
@@ -32,7 +32,8 @@ public struct ClusterDocument: Hashable, Sendable {
     public var inSync: [String]
     /// The record's epoch.
     public var recordEpoch: UInt32?
-    /// When this agent saw the set in sync change, nanoseconds since 1970; nil: not since its start.
+    /// When this agent last saw the set in sync change, nanoseconds since 1970; nil: not since it
+    /// began.
     public var setChangedAt: Int64?
     /// The last sequence that the primary reported as released, by etcd.
     public var floor: UInt64

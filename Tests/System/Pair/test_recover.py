@@ -172,3 +172,29 @@ def test_a_blank_standby_joins_again(trio):
     trader.first("a")
     trio.gateway("b")
     trader.check("b")
+
+
+@pytest.mark.parametrize("disk", ["whole", "blank"])
+@pytest.mark.parametrize("lost", ["a", "b", "w"])
+def test_one_host_lost_the_others_go_on_by_themselves(trio, lost, disk):
+    trader = Trader(trio)
+    for _ in range(5):
+        assert trader.place("a")
+    trio.lose(lost)
+    began = time.monotonic()
+    left = "b" if lost == "a" else "a"
+    print(f"reopened in {until_open(trio, trader, left, began):.1f} s")
+    assert trio.status(left)["reopening"] is None
+    if disk == "blank":
+        trio.blank(lost)
+        if lost == "a":
+            bring_key(trio)
+        trio.join(lost, left)
+    trio.power(lost)
+    await_true(f"etcd on {lost} takes part", lambda: trio.healthy(lost))
+    both_in_sync(trio, left)
+    trader.first(left)
+    trio.gateway("a")
+    trio.gateway("b")
+    trader.check("a")
+    trader.check("b")

@@ -26,7 +26,8 @@ struct ClusterInviteCommand: ParsableCommand {
 
     func run() throws {
         let setup = try ClusterSetup(common, verb: "invite")
-        guard let plan = try setup.plan() else { throw CommandError.noCluster }
+        guard var plan = try setup.plan() else { throw CommandError.noCluster }
+        try takeJoins(&plan, setup)
         guard let member = plan.member(host), member != plan.founder else {
             throw CommandError(
                 "\(host) is no other host of the cluster",
@@ -35,11 +36,22 @@ struct ClusterInviteCommand: ParsableCommand {
         guard Directory.exists(setup.files.authorityKey) else {
             throw CommandError(
                 "this host does not have the authority's key",
-                repair: "run it on \(plan.founder.name)")
+                repair: "run it on \(plan.founder.name); where that host is lost, put the copy of "
+                    + "its ca.key into \(setup.files.directory) here, for root alone to read")
         }
         try ClusterJoins(setup: setup, plan: plan).take(member)
         common.out.give(
             ["host": .string(host), "joined": .bool(true)], text: ["\(host) has what it needs."])
+    }
+
+    /// Takes joins here from now on, where the owner has put the authority's key on this host.
+    private func takeJoins(_ plan: inout ClusterPlan, _ setup: ClusterSetup) throws {
+        guard Directory.exists(setup.files.authorityKey), let own = try setup.own(plan),
+            own == plan.peer, host == plan.founder.name
+        else { return }
+        swap(&plan.founder, &plan.peer)
+        try setup.keep(plan)
+        try EtcdUnit(plan: plan, host: own, files: setup.files).noteBegun()
     }
 }
 

@@ -13,14 +13,14 @@ struct ClusterStatusCommand: ParsableCommand {
 
             JSON: {"host", "cluster", "epoch", "primary", "inSync", "recordSource", "floor", \
             "hosts", "agent", "changes", "serviceAddress", "serviceInterface", "serviceHere", \
-            "certificateExpires", "authorityExpires", "reopening", "problems"}; a host is {"name", "address", \
-            "role", "inSync", "etcd", "etcdLeader", "lagRecords", "lagMilliseconds"}, the agent \
-            {"role", "epoch", "sentence", "paused", "peerOut", "end", "released", "etcdFault", \
-            "matchdFault"}, a change {"time", "epoch", "what", "why"}. A role is primary, standby, \
-            learner or witness; etcd is healthy or unhealthy; recordSource is etcd, agent (as it \
-            last knew it) or member (as this host's member of etcd last knew it); reopening is {"verb", "loses"} \
-            where nobody acknowledges commands and an operator has to decide. Unknown values are \
-            null.
+            "certificateExpires", "authorityExpires", "reopening", "problems"}; a host is \
+            {"name", "address", "role", "inSync", "etcd", "etcdLeader", "lagRecords", \
+            "lagMilliseconds"}, the agent {"role", "epoch", "sentence", "paused", "peerOut", \
+            "end", "released", "etcdFault", "matchdFault"}, a change {"time", "epoch", "what", \
+            "why"}. A role is primary, standby, learner or witness; etcd is healthy or unhealthy; \
+            recordSource is etcd, agent (as it last knew it) or member (as this host's member of \
+            etcd last knew it); reopening is {"verb", "loses"} where nobody acknowledges commands \
+            and an operator has to decide. Unknown values are null.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -126,7 +126,7 @@ struct EtcdProgram {
                 return try run(["member", "add", name, "--peer-urls=\(url)"], urls, isJSON: false)
             } catch {
                 let waits = ["unhealthy cluster", "not enough started members"]
-                guard waits.contains(where: error.problem.contains),
+                guard waits.contains(where: { error.problem.contains($0) }),
                     Clock.monotonicNanos() < deadline
                 else { throw error }
             }

@@ -56,7 +56,8 @@ struct EtcdRemake {
             }
             _ = close(socket)
             throw CommandError(
-                "etcd on \(member.name) runs: with another member it would be the old cluster again",
+                "etcd on \(member.name) runs: with another member it would be the old cluster "
+                    + "again",
                 repair: "there: systemctl disable --now \(EtcdUnit.name); it joins again "
                     + "afterwards, by a token of this host")
         }

@@ -21,8 +21,8 @@ struct FailoverCommand: ParsableCommand {
             What only the other host has is cut there, kept, and listed by `boursectl journal \
             lost` on it when it is back.
 
-            Without a majority of etcd it is made anew, of this host alone, with the same proof: the \
-            other hosts then join again.
+            Without a majority of etcd it is made anew, of this host alone, with the same proof: \
+            the other hosts then join again.
 
             JSON: {"host", "epoch", "forced", "floor", "end", "milliseconds"}.
 

@@ -53,7 +53,8 @@ struct JoinRequest: Hashable {
         [
             "secret": .string(hexadecimal(secret)), "host": .string(host),
             "address": .string(address), "request": .string(request),
-            "renewal": .bool(isRenewal), "member": .string(memberToken), "journal": .string(journal),
+            "renewal": .bool(isRenewal), "member": .string(memberToken),
+            "journal": .string(journal),
         ]
     }
 
@@ -98,7 +99,8 @@ struct JoinReply: Hashable {
     var json: JSONValue {
         [
             "certificate": .string(certificate), "plan": plan.json, "time": .number(time),
-            "added": .bool(isAdded), "etcdMembers": .string(etcdMembers), "journal": .string(journal),
+            "added": .bool(isAdded), "etcdMembers": .string(etcdMembers),
+            "journal": .string(journal),
             "configuration": .string(configuration),
             "firstRecord": .string(hexadecimal(firstRecord)),
             "sealKey": .string(hexadecimal(sealKey)),

@@ -44,7 +44,8 @@ struct RejoinCommand: ParsableCommand {
         let found = try aside.found()
         Terminal.warn(
             "Set aside: the journal of \(own.name), up to record \(found.last), and its snapshots. "
-                + "What only it has is then in no copy of the log: see first what \(peer.name) has.")
+                + "What only it has is then in no copy of the log: see first what \(peer.name) has."
+        )
         try confirm(own.name)
         let directories = try aside.move()
         try aside.begin(found.record)

@@ -60,7 +60,8 @@ struct Reopening: Hashable {
             let isHeld = document.inSync.count > 1 && !document.sentence.contains("in sync")
             guard !facts.hasMajority, isHeld else { return nil }
             self.init(
-                "on \(host), with the other host's power off: sudo boursectl standby remove --force",
+                "on \(host), with the other host's power off: sudo boursectl standby remove "
+                    + "--force",
                 "nothing that was acknowledged")
             return
         }

@@ -77,8 +77,9 @@ struct Switchover {
         try order.give(.switchover)
         var releasedAt: Int64?
         return try order.await("Handing over to \(peer)") { now throws(CommandError) -> Outcome? in
-            if now.changes(since: before).contains(where: { $0.what == "gaveUp" }) || now.leads
-                && now.recordEpoch ?? 0 > before.recordEpoch ?? 0
+            if now.changes(since: before).contains(where: { $0.what == "gaveUp" })
+                || now.leads
+                    && now.recordEpoch ?? 0 > before.recordEpoch ?? 0
             {
                 throw CommandError(
                     "\(peer) did not take over in time: the switchover was given up, and "
