@@ -17,6 +17,7 @@ OUTCOME_SECONDS_MAX = 60
 QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
 BEFORE_SECONDS = 1.5    # of steady trade before a fault
 SLOW_ROUNDS_MAX = 5
+SWITCHOVER_SECONDS = 3
 MORE_ACKS = 20          # acknowledgements after a fault, until it counts as served again
 SERVED_SECONDS_MAX = 60
 SERVICE, HOSTS = ("c", "p"), ("a", "b")
@@ -172,7 +173,7 @@ class Scene:
             self.await_outcome(name, outcome)
             if outcome.served:
                 self.served_since(time.monotonic())
-            stalls = stalls or self.stalls(began)
+                stalls = stalls or self.stalls(began)
         self.bench.heal()
         self.in_sync()
         self.served_since(time.monotonic())
@@ -222,7 +223,8 @@ class Scene:
 
     @staticmethod
     def words(stalls):
-        service, hosts = (f"{stall:.2f} s" if stall is not None else "-" for stall in stalls)
+        service, hosts = (f"{stall:.2f} s" if stall is not None else "-"
+                          for stall in stalls or (None, None))
         return f"no acknowledgement for {service} at the service address, {hosts} at the hosts'"
 
 
@@ -516,6 +518,13 @@ def witness_and_primary(scene):
 
 @row("switchover")
 def switchover(scene):
-    answer = scene.cluster.verb(scene.primary, "switchover")
-    yield Outcome(f"the standby leads ({answer})",
-                  lambda: scene._leads(scene.standby, above=scene.epoch))
+    asked = []
+
+    def holds():
+        # One that is refused or given up is asked for again.
+        if not asked or time.monotonic() > asked[-1] + SWITCHOVER_SECONDS:
+            asked.append(time.monotonic())
+            scene.cluster.verb(scene.primary, "switchover")
+        return scene._leads(scene.standby, above=scene.epoch)
+
+    yield Outcome("the standby leads", holds)
