@@ -169,11 +169,12 @@ class Scene:
         steps = ROWS[name](self)
         began = time.monotonic()
         stalls = None
-        for outcome in steps:
-            self.await_outcome(name, outcome)
-            if outcome.served:
-                self.served_since(time.monotonic())
-                stalls = stalls or self.stalls(began)
+        with contextlib.closing(steps):
+            for outcome in steps:
+                self.await_outcome(name, outcome)
+                if outcome.served:
+                    self.served_since(time.monotonic())
+                    stalls = stalls or self.stalls(began)
         self.bench.heal()
         self.in_sync()
         self.served_since(time.monotonic())
@@ -354,8 +355,17 @@ def standby_sync_fails(scene):
 
 @row("the standby's disk is wiped")
 def standby_wiped(scene):
-    replaced(scene.standby, f"find {STATE} -mindepth 1 -delete")
-    yield scene.rejoins()
+    host = scene.standby
+    host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
+    host.exec("sh", "-c", f"rm -rf /root/whole; cp -a {STATE} /root/whole")
+    replaced(host, f"find {STATE} -mindepth 1 -delete")
+    is_back = False
+    try:
+        yield scene.rejoins()
+        is_back = True
+    finally:
+        if not is_back:  # the rows behind this one need a pair
+            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /root/whole/. {STATE}")
 
 
 @row("an old image of the standby's disk is put back")

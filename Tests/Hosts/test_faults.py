@@ -27,6 +27,15 @@ def scene(bench, tmp_path_factory):
         host.power_cut()
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What the product does not do yet, and why.
+MISSING = {
+    "the standby's disk is wiped": "matchd refuses to start without its journal, also where the"
+                                   " other host has it: safe, but no learner",
+}
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.xfail(reason=MISSING[name], strict=True))
+    if name in MISSING else name for name in NAMES])
 def test_fault(scene, name):
     scene.carry_out(name)
