@@ -18,7 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 
 from bench import Bench, BenchFault  # noqa: E402
 from cluster import Cluster  # noqa: E402
-from faults import ROWS, Scene  # noqa: E402
+from faults import PROVEN, Scene  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 DISK_BYTES_MIN = 4 << 30  # left on the machine: an episode ends before less is
@@ -36,9 +36,9 @@ def episode(seed, rounds, until, place):
             for count in range(rounds):
                 if time.monotonic() > until or shutil.disk_usage(place).free < DISK_BYTES_MIN:
                     return count
-                names = [chance.choice(sorted(ROWS))]
+                names = [chance.choice(sorted(PROVEN))]
                 if chance.random() < DOUBLE_CHANCE:
-                    names.append(chance.choice(sorted(ROWS)))
+                    names.append(chance.choice(sorted(PROVEN)))
                 scene.carry_out_all(names, chance)
             return rounds
         except BenchFault:

@@ -6,11 +6,11 @@ import random
 
 import pytest
 from cluster import Cluster
-from faults import ROWS, Scene
+from faults import PROVEN, Scene
 from traffic import Traffic
 
 SEED = int(os.environ.get("BOURSE_SEED", random.randrange(1 << 32)))
-NAMES = sorted(ROWS)
+NAMES = sorted(PROVEN)
 random.Random(SEED).shuffle(NAMES)
 
 
