@@ -359,7 +359,7 @@ def standby_sync_fails(scene):
 def standby_wiped(scene):
     host = scene.standby
     host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
-    host.exec("sh", "-c", f"rm -rf /root/whole; cp -a {STATE} /root/whole")
+    host.exec("sh", "-c", f"rm -rf /var/tmp/whole; cp -a {STATE} /var/tmp/whole")
     replaced(host, f"find {STATE} -mindepth 1 -delete")
     is_back = False
     try:
@@ -367,7 +367,7 @@ def standby_wiped(scene):
         is_back = True
     finally:
         if not is_back:  # the rows behind this one need a pair
-            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /root/whole/. {STATE}")
+            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /var/tmp/whole/. {STATE}")
 
 
 @row("an old image of the standby's disk is put back", is_proven=False)

@@ -1,13 +1,11 @@
-"""Two hosts of the code that ships under one seeded scheduler, over ten thousand seeds; and each
-rule of that code, broken, is seen.
+"""Two hosts of the code that ships under one seeded scheduler.
 
-BOURSE_SEEDS is the number of seeds, BOURSE_SEED the first. `Tests/PairSimulation/planted.py` breaks
-the rules in a copy of the sources; BOURSE_PLANTED_SEEDS is the most that it tries for each.
+BOURSE_SEEDS is the number of seeds, BOURSE_SEED the first. `Tests/PairSimulation/planted.py`, by
+hand, breaks the rules in a copy of the sources and counts the seeds until each is seen.
 """
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -49,12 +47,3 @@ def test_a_seed_comes_out_the_same_again():
 def strip(text):
     """Without the process in the paths of the disks."""
     return re.sub(r"bourse-pair-\d+", "", text)
-
-
-def test_each_broken_rule_is_seen(capsys):
-    result = run(
-        sys.executable, HERE / "planted.py", "--seeds",
-        os.environ.get("BOURSE_PLANTED_SEEDS", "10000"))
-    with capsys.disabled():
-        print("\n" + result.stdout)
-    assert result.returncode == 0, result.stdout

@@ -100,10 +100,14 @@ struct SourceTree: Sendable {
         files.append(SourceFile(path: path, text: text))
     }
 
-    /// The targets that `wing(…)`, `daemon(…)`, `tests(…)` and `simulation(…)` declare in Package.swift.
+    /// The targets that `wing(…)`, `daemon(…)`, `tests(…)` and `simulation(…)` of Package.swift
+    /// declare.
     static func targets(_ package: String) -> [DeclaredTarget] {
         let call =
-            /(wing|daemon|tests|simulation)\(\s*"(\w+)"(?:,\s*"(\w+)")?(?:,\s*\[([^\]]*)\](\s*\+\s*nio)?)?/
+            #/
+            (wing|daemon|tests|simulation)\(\s*"(\w+)"
+            (?:,\s*"(\w+)")?(?:,\s*\[([^\]]*)\](\s*\+\s*nio)?)?
+            /#
         return package.matches(of: call).map { match in
             let kind = match.output.1
             let list = match.output.4.map(String.init) ?? ""

@@ -77,6 +77,7 @@ extension VerbRefusal {
         case .noArbiter: "etcd does not answer: a majority of its three members has to run"
         case .isPrimary: "this host leads already"
         case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
+        case .paused: "claims are paused, on both hosts: `boursectl resume` first"
         case .peerNotProvenOff:
             "this host is not in sync: what only the other one has would be lost; switch the other "
                 + "one's power off first, then say so"

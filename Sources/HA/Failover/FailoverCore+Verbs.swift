@@ -28,6 +28,7 @@ extension FailoverCore {
         guard phase == .open, isCurrent, let report = view.report, let record = view.record,
             report.isPrimary
         else { return .notPrimary }
+        guard !view.isPaused else { return .paused }
         guard let replica = record.replica(of: peer) else { return .peerNotInSync }
         guard pending == nil else { return .swapPending }
         guard hasArbiter(at: now) else { return .noArbiter }

@@ -54,6 +54,8 @@ public enum VerbRefusal: Hashable, Sendable, CaseIterable {
     case notFollowing
     /// This host is not in sync, and nothing proves that the peer is off.
     case peerNotProvenOff
+    /// Claims are paused, so the other host would not take the lead.
+    case paused
     /// There is no peer.
     case standalone
 }

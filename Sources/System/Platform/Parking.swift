@@ -73,8 +73,8 @@ public final class Doorbell: Sendable {
     /// Until `disarm`, a ring makes the descriptor readable.
     public func arm() { _ = isArmed.exchange(true, ordering: .sequentiallyConsistent) }
 
-    /// Disarms the bell and discards earlier rings. By what was rung, not by what was armed: another
-    /// thread that waits here as well may have armed it since.
+    /// Disarms the bell and discards earlier rings. By what was rung, not by what was armed:
+    /// another thread that waits here as well may have armed it since.
     public func disarm() {
         isArmed.store(false, ordering: .sequentiallyConsistent)
         if hasRung.exchange(false, ordering: .sequentiallyConsistent) {

@@ -87,7 +87,8 @@ final class Agent {
                     state = report.state
                     world.trace(
                         "matchd of \(world.hosts[host].name): \(report.state)"
-                            + ", epoch \(report.epoch), promise \(report.promise), end \(report.end) of \(report.endEpoch),"
+                            + ", epoch \(report.epoch), promise \(report.promise)"
+                            + ", end \(report.end) of \(report.endEpoch),"
                             + " released \(report.commitPoint)")
                 }
                 hear(.reported(report))

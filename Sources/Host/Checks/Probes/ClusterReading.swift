@@ -1,5 +1,5 @@
-// /probe/cluster: this host's part in its cluster, as its agent decides it. Absent where there is no
-// cluster.
+// /probe/cluster: this host's part in its cluster, as its agent decides it. Absent where there is
+// no cluster.
 
 /// What the agent knows of its cluster. The list is open: unknown keys are left out.
 package struct ClusterReading: Hashable, Sendable {
