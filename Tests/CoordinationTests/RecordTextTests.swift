@@ -28,7 +28,7 @@ import Testing
 
     @Test func `reads what it writes`() throws {
         let plain = ClusterRecord(
-            epoch: .max, primary: HostName("a"),
+            epoch: ClusterRecord.epochMax + 1, primary: HostName("a"),
             inSync: [InSyncReplica(host: HostName("a"), replica: ReplicaID(high: 0, low: 1))],
             attempt: SwapAttempt(run: 0, number: 0))
         for record in [Self.record, plain] {
@@ -47,6 +47,7 @@ import Testing
         ),
         ("\"epoch\":6", "\"epoch\":0", garbled), ("\"epoch\":6", "\"epoch\":-6", garbled),
         ("\"epoch\":6", "\"epoch\":4294967296", garbled), ("\"epoch\":6", "\"epoch\":5", garbled),
+        ("\"epoch\":6", "\"epoch\":2147483649", garbled),
         ("host-a\",\"insync", "host-c\",\"insync", garbled), ("b.example", "host-a", garbled),
         ("b.example", "b example", garbled), ("b.example", "", garbled),
         ("ffffffffffffffff0000000000000000", "ffff", garbled),

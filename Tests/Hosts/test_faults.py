@@ -9,7 +9,7 @@ from cluster import Cluster
 from faults import PROVEN, Scene
 from traffic import Traffic
 
-SEED = int(os.environ.get("BOURSE_SEED", random.randrange(1 << 32)))
+SEED = int(os.environ.get("BOURSE_SEED", "7"))
 NAMES = sorted(PROVEN)
 random.Random(SEED).shuffle(NAMES)
 
