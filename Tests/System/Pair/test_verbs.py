@@ -106,6 +106,7 @@ def test_a_forced_failover_wants_proof_and_says_what_is_lost(trio):
     assert "lost: " in done.stdout and "leads epoch" in done.stdout, done.stdout
     trader.acknowledged = {"order-1"}
     trader.number += 10
+    trio.gateway("b")
     trader.first("b")
     trader.check("b")
 
