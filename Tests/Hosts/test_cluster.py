@@ -449,7 +449,7 @@ def test_the_service_address_moves_from_a_host_that_hangs_and_clients_follow(ben
 
     def reached():
         """The link-layer address that the clients' network has for the service address."""
-        shown = bench.run("ip", "neighbour", "show", service).stdout.split()
+        shown = bench.run("ip", "neighbour", "show", service).split()
         return shown[shown.index("lladdr") + 1] if "lladdr" in shown else None
 
     class Service:
