@@ -21,11 +21,12 @@ def run(*arguments, **options):
 
 def test_nothing_acknowledged_is_lost_over_thousands_of_seeds(capsys):
     seeds = int(os.environ.get("BOURSE_SEEDS", "10000"))
-    result = run(PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"), "--seeds", seeds)
+    result = run(PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"), "--seeds", seeds,
+                 "--jobs", 1)
     with capsys.disabled():
         print("\n" + result.stdout)
     assert result.returncode == 0, result.stdout
-    if seeds < 5_000:
+    if seeds < 10_000:
         return
     for line in ["faults", "transitions"]:
         counts = re.search(rf"^{line}: (.*)$", result.stdout, re.MULTILINE)[1].split(", ")

@@ -163,8 +163,8 @@ final class World {
         trace("\(hosts[host].name): \(reason)")
         if hosts[host].process == process {
             if reason.hasPrefix("it cannot start") {
-                hosts[host].startFailures += 1
                 let isExpected = hosts[host].isFailing || hosts[host].wasFull && !isHealed
+                hosts[host].startFailures = isExpected ? 0 : hosts[host].startFailures + 1
                 if hosts[host].startFailures > 20, !isExpected {
                     judge.accuse("matchd of \(hosts[host].name) does not start: \(reason)")
                 }

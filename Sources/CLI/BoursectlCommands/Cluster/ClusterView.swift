@@ -190,7 +190,7 @@ struct ClusterView {
             }
             if document.isPeerReachable == false, let peer = document.peer {
                 problems.append(
-                    "the agent of \(peer) does not answer: \(document.peerFault ?? "no reason")")
+                    "the agent of \(peer) does not answer: \(document.peerFault ?? "not yet")")
             }
         }
         guard let record else { return }
