@@ -359,7 +359,7 @@ def standby_sync_fails(scene):
 def standby_wiped(scene):
     host = scene.standby
     host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
-    host.exec("sh", "-c", f"rm -rf /var/tmp/whole; cp -a {STATE} /var/tmp/whole")
+    host.exec("sh", "-c", f"rm -rf /srv/whole; cp -a {STATE} /srv/whole")
     replaced(host, f"find {STATE} -mindepth 1 -delete")
     is_back = False
     try:
@@ -367,18 +367,18 @@ def standby_wiped(scene):
         is_back = True
     finally:
         if not is_back:  # the rows behind this one need a pair
-            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /var/tmp/whole/. {STATE}")
+            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /srv/whole/. {STATE}")
 
 
 @row("an old image of the standby's disk is put back", is_proven=False)
 def standby_old_image(scene):
     host = scene.standby
     host.exec("systemctl", "stop", "bourse-matchd")
-    host.exec("sh", "-c", f"rm -rf /root/image; cp -a {STATE} /root/image; sync")
+    host.exec("sh", "-c", f"rm -rf /srv/image; cp -a {STATE} /srv/image; sync")
     host.exec("systemctl", "start", "bourse-matchd")
     scene.in_sync()
     scene.served_since(time.monotonic())
-    replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /root/image/. {STATE}")
+    replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /srv/image/. {STATE}")
     yield scene.rejoins()
 
 

@@ -231,6 +231,7 @@ final class World {
         hosts[host].isUp = true
         if hosts[host].isFailing {
             hosts[host].isFailing = false
+            machine_disk_fails(Int32(host), 0)
             clearFault(host)
         }
         startAgent(host)
