@@ -143,7 +143,9 @@ struct ClusterInitCommand: ParsableCommand {
         }
         // What was released so far: a journal that ends below it later is an old image.
         let settings = try CommonOptions.settings(in: setup.configuration)
-        let released = (try? Exchange(settings: settings).status().released) ?? 0
+        let released =
+            try (try? Exchange(settings: settings).status().released)
+            ?? Journal.floor(JournalPlace(settings))
         let first = FirstRecord(
             epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)")
         let found = try etcd.begin(
