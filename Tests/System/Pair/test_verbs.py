@@ -8,6 +8,8 @@ from pair import await_true
 from test_failover import Trader
 from trio import Trio
 
+DRILLS_MAX = 5
+
 
 @pytest.fixture
 def trio(tmp_path):
@@ -112,7 +114,35 @@ def test_a_forced_failover_wants_proof_and_says_what_is_lost(trio):
     trader.check("b")
 
 
-def test_a_drill_reports_both_ways(trio):
+def drill(trio):
+    """A drill on a, and the switchover back on b once b leads: its report; None, given up. On a
+    busy machine a host may not take over in time; then nothing has changed."""
+    done = []
+    giving = threading.Thread(target=lambda: done.append(trio.ctl(
+        "a", "--output", "json", "drill", "--pause-max", "30000", check=False)))
+    giving.start()
+
+    def goes_back():
+        document = trio.document("b")
+        if document and document["role"] == "primary" and len(document["inSync"]) == 2:
+            trio.ctl("b", "switchover", check=False)
+        return not giving.is_alive()
+
+    await_true("the drill ends", goes_back)
+    giving.join()
+    print(done[0].stdout, done[0].stderr)
+    if not done[0].stdout:
+        assert "the switchover was given up" in done[0].stderr
+        return None
+    report = json.loads(done[0].stdout)
+    assert report["passed"] == all(check["passed"] for check in report["checks"])
+    assert done[0].returncode == (0 if report["passed"] else 1), report
+    assert [(step["from"], step["to"]) for step in report["steps"]] == [("a", "b"), ("b", "a")]
+    assert len(report["checks"]) >= 7
+    return report
+
+
+def test_a_drill_passes_and_reports_both_ways(trio):
     trader = Trader(trio)
     stop = threading.Event()
 
@@ -124,22 +154,16 @@ def test_a_drill_reports_both_ways(trio):
     traders = threading.Thread(target=trade)
     traders.start()
     try:
-        back = threading.Thread(target=lambda: (
-            await_true("b leads", lambda: trio.document("b")["role"] == "primary"),
-            trio.in_sync("b"), trio.ctl("b", "switchover")))
-        back.start()
-        done = trio.ctl("a", "--output", "json", "drill", "--pause-max", "30000", check=False)
-        back.join()
+        for _ in range(DRILLS_MAX):
+            trio.in_sync("a")
+            report = drill(trio)
+            if report and report["passed"]:
+                break
+        else:
+            raise AssertionError("no drill passes")
     finally:
         stop.set()
         traders.join()
-    report = json.loads(done.stdout)
-    print(json.dumps(report, indent=1))
-    # On a busy machine a host may be out of sync for a moment: then the drill has not passed.
-    assert report["passed"] == all(check["passed"] for check in report["checks"])
-    assert done.returncode == (0 if report["passed"] else 1), report
-    assert [(step["from"], step["to"]) for step in report["steps"]] == [("a", "b"), ("b", "a")]
-    assert len(report["checks"]) >= 7
     trader.check("a")
     # It begins with a healthy cluster only.
     trio.lose("b")
