@@ -9,7 +9,7 @@ import Testing
 @Suite struct FailoverScenarioTests {
     static let stories = [
         "primary-lost", "matchd-crash", "hang", "link-cut", "cut-from-both", "agent-restart",
-        "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "switchover",
+        "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "slow-learner", "switchover",
         "switchover-early", "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
     ]
 

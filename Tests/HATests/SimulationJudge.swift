@@ -14,8 +14,9 @@ final class SimulationJudge {
     /// Since healing.
     private(set) var acknowledgedSince = 0
     private(set) var firstAcknowledgedAt: Int64?
-    /// The longest time without an acknowledgement since then.
-    private(set) var longestGap: Int64 = 0
+    private var gapMax: Int64 = 0
+    /// The longest time without an acknowledgement since then, also one that lasts still.
+    var longestGap: Int64 { max(gapMax, world.time - acknowledgedAt) }
     private var acknowledgedAt: Int64 = 0
     /// A disk lost records above the floor, which no rule can know of: loss is not judged.
     var mayLose = false
@@ -53,7 +54,7 @@ final class SimulationJudge {
             } else {
                 acknowledged.append(records[index])
                 acknowledgedSince += 1
-                longestGap = max(longestGap, world.time - acknowledgedAt)
+                gapMax = longestGap
                 acknowledgedAt = world.time
                 if firstAcknowledgedAt == nil { firstAcknowledgedAt = world.time }
             }
@@ -63,7 +64,7 @@ final class SimulationJudge {
 
     func countFromHere() {
         (acknowledgedSince, firstAcknowledgedAt) = (0, nil)
-        (longestGap, acknowledgedAt) = (0, world.time)
+        (gapMax, acknowledgedAt) = (0, world.time)
     }
 
     /// No other host may answer, by its lease, where this one acknowledges for want of a sign.

@@ -109,12 +109,13 @@ extension FailoverCore {
         if now.since(max(fresh, report.peer?.echoedAt ?? fresh)) > timing.removalNanos {
             return .silent
         }
-        if let waitingSince = report.peer?.waitingSince,
-            now.since(max(fresh, waitingSince)) >= timing.stallNanos
-        {
-            return .stalled
-        }
-        return nil
+        return isStalled(report.peer, since: fresh, at: now) ? .stalled : nil
+    }
+
+    /// What was sent to the peer has waited too long for its acknowledgement.
+    private func isStalled(_ peer: PeerReport?, since fresh: BootTime, at now: BootTime) -> Bool {
+        guard let waitingSince = peer?.waitingSince else { return false }
+        return now.since(max(fresh, waitingSince)) >= timing.stallNanos
     }
 
     /// Raise: a promise above the own epoch is answered by the same set in a higher one.
@@ -130,7 +131,8 @@ extension FailoverCore {
     }
 
     /// Add: the gate requires it → it has acknowledged this epoch's EPOCH record and all released →
-    /// swap.
+    /// swap. One that echoes and acknowledges nothing, as where its disk hangs, is not required, or
+    /// no longer: everybody would wait for it.
     private mutating func admit(
         _ peer: HostName, _ record: ClusterRecord, _ report: MatchdReport, at now: BootTime,
         _ effects: inout FailoverEffects
@@ -138,7 +140,9 @@ extension FailoverCore {
         let joined = report.peer.flatMap { joined in
             joined.echoedAt.map { now.since($0) <= timing.removalNanos } ?? false ? joined : nil
         }
+        let stalls = isStalled(joined, since: max(term?.since ?? now, freshSince ?? now), at: now)
         guard let required = report.requirement else {
+            if stalls, !view.isPeerOut { return .notAdding(peer, record.epoch, .stalled) }
             guard !view.isPeerOut, hasArbiter(at: now), let joined, joined.matched > 0,
                 report.end - min(report.end, joined.matched) <= timing.addLagMax
             else { return summary(record, report) }
@@ -147,6 +151,10 @@ extension FailoverCore {
             return .requiring(peer, record.epoch)
         }
         guard let joined, joined.replica == required, !view.isPeerOut else {
+            return withdraw(record, &effects)
+        }
+        if stalls {
+            noteRemoval(at: now)
             return withdraw(record, &effects)
         }
         guard joined.matched >= max(report.commitPoint, report.epochStart) else {

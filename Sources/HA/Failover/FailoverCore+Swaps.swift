@@ -124,7 +124,7 @@ extension FailoverCore {
     }
 
     /// Three removals in 10 min: out until an operator adds it.
-    private mutating func noteRemoval(at now: BootTime) {
+    mutating func noteRemoval(at now: BootTime) {
         operatorRemoves = false
         let span = timing.removalSpanNanos
         view.removals.removeAll { now.since($0) >= span }

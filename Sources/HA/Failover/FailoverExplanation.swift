@@ -64,6 +64,8 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
     case leadingWith(HostName, UInt32)
     /// It leads alone.
     case leadingAlone(UInt32)
+    /// It leads alone; the learner cannot be added yet.
+    case notAdding(HostName, UInt32, RemovalReason)
     /// It leads alone, the peer is out.
     case peerOut(HostName, UInt32)
     /// It leads, out of lease.
@@ -114,6 +116,8 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .reconciling(let epoch): "leads epoch \(epoch): waits for the wallet's outbox"
         case .leadingWith(let host, let epoch): "leads epoch \(epoch) with \(host) in sync"
         case .leadingAlone(let epoch): "leads epoch \(epoch) alone"
+        case .notAdding(let host, let epoch, let reason):
+            "leads epoch \(epoch) alone, does not add \(host): \(reason.text)"
         case .peerOut(let host, let epoch):
             "leads epoch \(epoch) alone: \(host) is out until standby add"
         case .holding(let host, let epoch): "leads epoch \(epoch), holds: no echo from \(host)"
