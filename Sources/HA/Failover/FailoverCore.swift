@@ -157,14 +157,13 @@ public struct FailoverCore: Sendable {
         guard answer.isOwnCluster else { return }
         view.askedAt = reading.askedAt
         view.answeredAt = now
-        view.cluster = answer.cluster
         view.lacksRecord = answer.record == nil
         view.floor = answer.floor
         guard let record = answer.record else { return }
         // A reading may be old; what is known from a swap's answer, and the own term, stand.
         let known = max(view.record?.epoch ?? 0, term?.epoch ?? 0)
         if record.epoch > known || (term == nil || view.record == nil) && record.epoch == known {
-            view.record = record
+            (view.record, view.cluster) = (record, answer.cluster)
         }
     }
 
