@@ -284,7 +284,9 @@ public final class EtcdClient: Sendable {
         guard let json, let id = JSONValue.etcdNumber(json["header"]?["cluster_id"]), id > 0 else {
             return failure("its answer is not etcd's")
         }
-        guard let answer = read(json) else { return failure("its answer is not one to the request") }
+        guard let answer = read(json) else {
+            return failure("its answer is not one to the request")
+        }
         return .success(Reply(answer: answer, cluster: id))
     }
 }

@@ -105,8 +105,8 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
             "takes no role: etcd is of another cluster than this host's journal; rejoin brings "
                 + "them together"
         case .superseded(let host, let epoch):
-            "takes no role: the etcd of \(host) is newer, of epoch \(epoch), and without this host: "
-                + "join it, by cluster invite there"
+            "takes no role: the etcd of \(host) is newer, of epoch \(epoch), and without this "
+                + "host: join it, by cluster invite there"
         case .waitingPeer(let host): "waits for the agent of \(host) before it claims"
         case .stopped: "takes no role: following would cut records that were released"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"

@@ -243,7 +243,8 @@ package enum ReplicationFrame: Hashable, Sendable {
             self = .join(
                 ReplicationJoin(
                     identity: r.identity(), replica: r.replica(),
-                    process: ProcessNumber(r.integer()), cluster: r.integer(), promise: promise, released: r.integer(),
+                    process: ProcessNumber(r.integer()), cluster: r.integer(), promise: promise,
+                    released: r.integer(),
                     first: r.integer(), last: r.point()))
         case 2:
             guard r.version() else { return nil }
