@@ -194,6 +194,7 @@ public final class PeerAgent: Sendable {
                     ?? PrimaryHistory(),
                 isPeerMute: role == .handingOver || role == .promoting,
                 muteNanos: message.document["muteNanos"]?.whole)
+            state.shell?.take(.peerReported(cluster: message.etcdCluster, epoch: message.epoch))
             guard message.hold.isNewer(than: state.kept.hold) else { return false }
             state.kept.hold = message.hold
             state.shell?.take(.verb(message.hold.isPaused ? .pause : .resume))
