@@ -114,10 +114,12 @@ def test_both_hosts_show_both_and_the_last_change(trio):
     for name in "ab":
         text = page(trio, name)["last change"][0]
         assert "from a to b" in text and "an operator ordered a switchover" in text, text
+        # A standby reads the record once a second.
+        await_true("it knows that both are in sync", lambda name=name: (
+            "bourse_cluster_in_sync 1\n" in get(trio, name, "/metrics")))
         metrics = get(trio, name, "/metrics")
         assert "bourse_cluster_changes_total 1\n" in metrics
         assert f"bourse_cluster_leads {int(name == 'b')}\n" in metrics
-        assert "bourse_cluster_in_sync 1\n" in metrics
         assert 'bourse_cluster_etcd_member_up{member="w"} 1\n' in metrics
         assert f"bourse_cluster_last_change_pause_seconds {change['pauseNanos'] // 10**9}." in metrics
 
