@@ -13,6 +13,7 @@ import Testing
         "switchover",
         "switchover-early", "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
         "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
+        "etcd-refuses",
     ]
 
     @Test(arguments: stories)
