@@ -98,7 +98,9 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .reading: "waits for etcd: record and floor are not known"
         case .noRecord: "takes no role: etcd has no record; cluster init writes the first one"
         case .otherCluster: "takes no role: etcd's cluster id is not that of the replica file"
-        case .stopped: "takes no role: following would cut records that were released"
+        case .stopped:
+            "takes no role: following would cut records that were released; `boursectl rejoin` sets "
+                + "them aside"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"
         case .unconfirmed: "follows unconfirmed: etcd gives no answer"
