@@ -2,12 +2,15 @@
 and is given again; and with both hosts there, none of which loses anything."""
 import shutil
 import signal
+import time
 
 import pytest
+from exchange import ExchangeFault
 from pair import await_true
 from test_failover import Trader
 from trio import Trio
 
+QUIET_SECONDS = 5      # so long nothing may change where nothing is to change
 # Before and after each change that is made by a program: what is between them is files.
 STEPS = [(program, word, moment) for program, word in (
     ("systemctl", "stop"), ("systemctl", "enable"), ("systemctl", "start"), ("etcdctl", "get"),
@@ -141,3 +144,45 @@ def test_a_lost_etcd_is_seeded_from_both_hosts(trio):
     trader.first(a)
     trader.check(a)
     trio.in_sync(a)
+
+
+def test_an_old_etcd_that_comes_back_leads_nobody(trio):
+    """One host went on with an etcd made anew; the other and the witness return with the old one,
+    which has a majority: it leads nobody, and nobody is taken in before it joins the new one."""
+    trader = Trader(trio)
+    a, b = trio.roles()
+    for _ in range(3):
+        trader.first(a)
+    for name in ("w", a):
+        trio.lose(name)
+    await_true("it waits", lambda: trio.document(b)["etcdFault"])
+    trio.ctl(b, "failover", b, "--peer-is-off", "--yes-name", b)
+    trader.first(b)
+    for name in ("w", a):
+        trio.power(name)
+    await_true("the old etcd has a majority", lambda: trio.healthy(a))
+    sentences, until = set(), time.monotonic() + QUIET_SECONDS
+
+    def stays_back():
+        """It follows by the new etcd if it found that first, or says that it takes no role."""
+        found = trio.document(a)
+        sentences.add(found and found["sentence"])
+        assert not found or found["role"] in ("starting", "standby", "learner"), found
+        return time.monotonic() > until and found and (
+            f"the etcd of {b} is newer" in found["sentence"] or found["primary"] == b)
+
+    try:
+        await_true("it knows of the new etcd", stays_back)
+    except ExchangeFault as fault:
+        raise ExchangeFault(f"{fault}: {sentences} {trio.document(a)}") from None
+    trader.first(b)
+    trader.check(b)
+    # It joins as the sentence says.
+    trio.bring_key(b)
+    for name in ("w", a):
+        trio.join(name, b)
+        trio.power(name)
+        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+    trio.in_sync(b)
+    trio.gateway(a)
+    trader.check(a)

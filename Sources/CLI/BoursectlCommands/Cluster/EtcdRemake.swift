@@ -128,7 +128,8 @@ struct EtcdRemake {
         return (
             FirstRecord(
                 epoch: last + Self.epochStep, host: own.name, replica: replica,
-                forcedFrom: isForced ? released + 1 : nil), end
+                forcedFrom: isForced ? released + 1 : nil,
+                replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0), end
         )
     }
 
