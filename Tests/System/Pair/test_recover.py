@@ -25,7 +25,7 @@ class Walk:
         self.trio = None
         self.is_whole = False
 
-    def begin(self):
+    def begin(self, needs_images):
         """A cluster in which all is well, of whose hosts there are old images. Disks that missed a
         new etcd twice are no disks of it any more."""
         if not self.is_whole:
@@ -35,7 +35,7 @@ class Walk:
             self.trio.start_all()
             self.trader = Trader(self.trio)
         token = self.trio.plan_of("a")["token"]
-        if self.is_whole and self.token == token:
+        if self.is_whole and (self.token == token or not needs_images):
             return
         self.token = token
         leads, _ = self.trio.roles()
@@ -101,7 +101,7 @@ def verb(trio, name, *words):
 
 @pytest.mark.parametrize("lost,disk", CASES, ids=["-".join(case) for case in CASES])
 def test_lost(walk, lost, disk):
-    walk.begin()
+    walk.begin(needs_images=disk == "old" or disk == "blank" and "leads+follows" in lost)
     walk.is_whole = False
     trio, trader = walk.trio, walk.trader
     leads, follows = trio.roles()
