@@ -35,6 +35,7 @@ extension FailoverStatus {
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),
+            "endEpoch": .orNull(report.map { Int64($0.endEpoch) }),
             "setChanged": .orNull(setChangedAtRealtime),
             "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
@@ -79,7 +80,7 @@ extension VerbRefusal {
         case .noArbiter: "etcd does not answer: a majority of its three members has to run"
         case .isPrimary: "this host leads already"
         case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
-        case .paused: "claims are paused, on both hosts: `boursectl resume` first"
+        case .paused: "claims are paused, on both hosts: `boursectl cluster resume` first"
         case .peerNotProvenOff:
             "this host is not in sync: what only the other one has would be lost; switch the other "
                 + "one's power off first, then say so"

@@ -161,8 +161,14 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The same for the journal of `place`, with its last good record if not yet named.
-    public func message(for place: JournalPlace) -> String {
+    /// `isInCluster`: another host may have the same journal.
+    public func message(for place: JournalPlace, isInCluster: Bool = false) -> String {
         switch self {
+        case .notBegun(let directory) where isInCluster, .lost(let directory, _) where isInCluster:
+            return
+                "there is no journal in \(directory). Check that its volume is mounted. Where it is "
+                + "lost, the other host gives a copy: there `boursectl cluster invite`, here the "
+                + "join that it prints. Where no host has it, put it back from a backup"
         case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
         case .latched:
             let floor = (try? Journal.floor(place)) ?? 0

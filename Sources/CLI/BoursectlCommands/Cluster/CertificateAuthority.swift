@@ -33,6 +33,8 @@ struct ClusterFiles: Hashable {
     var etcd: String { path("etcd.conf") }
     /// That this host's member has begun: its data may never be missing again.
     var etcdBegun: String { path("etcd.begun") }
+    /// The token of a new etcd that has no record yet.
+    var etcdRemake: String { path("etcd.remake") }
 
     /// A file in the directory.
     func path(_ name: String) -> String { Directory.join(directory, name) }

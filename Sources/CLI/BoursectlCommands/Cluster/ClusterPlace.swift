@@ -24,7 +24,9 @@ struct ClusterPlace {
         files = ClusterFiles(
             directory: settings?.cluster?.directory
                 ?? Directory.join(Directory.parent(of: configuration) ?? "/", "cluster"))
-        guard let plan = try files.readPlan() else { throw CommandError.noCluster }
+        guard let plan = try files.readPlan() else {
+            throw settings?.cluster.map { CommandError.lostDisk($0) } ?? .noCluster
+        }
         self.plan = plan
         let named: String?
         if let name = settings?.cluster?.host {
@@ -49,6 +51,18 @@ struct ClusterPlace {
                 repair: "give the command on \(plan.founder.name) or \(plan.peer.name)")
         }
         return (own, peer)
+    }
+}
+
+extension CommandError {
+    /// A host that is in a cluster by its settings, and has nothing of it: nothing may begin anew.
+    static func lostDisk(_ cluster: Settings.Cluster) -> CommandError {
+        CommandError(
+            "\(cluster.host) is a host of a cluster, and has no journal or no part in it: its disk "
+                + "was lost",
+            repair: "where \(cluster.peer) has the exchange: there `sudo boursectl cluster invite "
+                + "\(cluster.host)`, here the join that it prints. Where no host has it, restore a "
+                + "backup of one of them, and see there: sudo boursectl cluster status")
     }
 }
 

@@ -65,7 +65,8 @@ struct ClusterView {
         reopening = Reopening(
             Reopening.Facts(
                 host: place.own?.name, isWitness: place.isWitness, document: document,
-                hasMajority: source == .etcd, isPrimaryThere: isPrimaryThere(),
+                hasMajority: source == .etcd && (record != nil || !place.isRemakeUnfinished),
+                isPrimaryThere: isPrimaryThere(),
                 exchange: [plan.founder.name, plan.peer.name]))
         if let reopening {
             problems.append(
@@ -118,7 +119,9 @@ struct ClusterView {
         }
         problems.append(
             "etcd has no majority: trading goes on where it does, and nobody changes roles"
-                + (source == nil ? "" : "; what the record says here may be old"))
+                + (source == nil ? "" : "; what the record says here may be old")
+                + (document?.isPeerReachable == true
+                    ? "; where the data of two members is lost: sudo boursectl cluster seed" : ""))
     }
 
     /// Whether there is an answer.
@@ -127,8 +130,11 @@ struct ClusterView {
             guard let text = try etcd.value(EtcdProgram.Key.record, isLocal: isLocal) else {
                 if !isLocal {
                     problems.append(
-                        "there is no record yet: `sudo boursectl cluster init` on "
-                            + "\(plan.founder.name) ends with it")
+                        place.isRemakeUnfinished
+                            ? "the new etcd has no record: what made it was interrupted; give it "
+                                + "again"
+                            : "there is no record yet: `sudo boursectl cluster init` on "
+                                + "\(plan.founder.name) ends with it")
                 }
                 return !isLocal
             }
@@ -180,6 +186,9 @@ struct ClusterView {
             if let fault = document.matchdFault { problems.append("matchd here: \(fault)") }
             if let fault = document.etcdFault {
                 problems.append("the agent here gets no answer of etcd: \(fault.prefix(300))")
+            }
+            if document.sentence.hasPrefix("takes no role") {
+                problems.append("\(document.host) \(document.sentence)")
             }
             if document.isPaused {
                 problems.append(

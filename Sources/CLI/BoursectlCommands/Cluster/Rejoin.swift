@@ -46,7 +46,11 @@ struct RejoinCommand: ParsableCommand {
             "Set aside: the journal of \(own.name), up to record \(found.last), and its snapshots. "
                 + "What only it has is then in no copy of the log: see first what \(peer.name) has."
         )
-        try confirm(own.name)
+        _ = try HostNameConfirmation.check(
+            own.name, given: yesName, asking: "Type this host's name, \(own.name), to go on: ",
+            without: CommandError(
+                "confirmation needs a terminal", repair: "add --yes-name \(own.name)",
+                code: .usage))
         let directories = try aside.move()
         try aside.begin(found.record)
         common.out.give(
@@ -61,20 +65,6 @@ struct RejoinCommand: ParsableCommand {
             ])
     }
 
-    private func confirm(_ host: String) throws(CommandError) {
-        if let yesName {
-            guard yesName == host else {
-                throw CommandError("--yes-name \(yesName) is not \(host)", code: .usage)
-            }
-            return
-        }
-        guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw CommandError(
-                "confirmation needs a terminal", repair: "add --yes-name \(host)", code: .usage)
-        }
-        Terminal.write("Type this host's name, \(host), to go on: ", to: STDERR_FILENO)
-        guard readLine() == host else { throw CommandError("not confirmed; nothing was done") }
-    }
 }
 
 /// A journal that makes room for a new copy.
