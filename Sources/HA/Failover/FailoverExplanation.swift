@@ -34,8 +34,10 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
     case noRecord
     /// etcd is another cluster's.
     case otherCluster
-    /// The process stopped before a cut.
-    case stopped
+    /// The process stopped, for a reason.
+    case stopped(String)
+    /// It cannot follow for now, for a reason.
+    case hindered(HostName, UInt32, String)
     /// It follows in sync.
     case following(HostName, UInt32)
     /// It follows as a learner.
@@ -98,7 +100,9 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .reading: "waits for etcd: record and floor are not known"
         case .noRecord: "takes no role: etcd has no record; cluster init writes the first one"
         case .otherCluster: "takes no role: etcd's cluster id is not that of the replica file"
-        case .stopped: "takes no role: following would cut records that were released"
+        case .stopped(let reason): "takes no role: \(reason)"
+        case .hindered(let host, let epoch, let reason):
+            "cannot follow \(host) in epoch \(epoch): \(reason)"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"
         case .unconfirmed: "follows unconfirmed: etcd gives no answer"

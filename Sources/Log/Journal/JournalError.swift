@@ -61,6 +61,11 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the disk was full, and nothing else is known to be wrong with it.
+    public var isFull: Bool {
+        if case .system(let error) = self { error.isFull && !error.isDiskFault } else { false }
+    }
+
     /// Whether only an operator can help: a retry can't, or would hide the fault.
     public var needsOperator: Bool {
         switch self {
