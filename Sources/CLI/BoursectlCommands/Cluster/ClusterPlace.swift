@@ -2,6 +2,7 @@
 
 import AgentAPI
 import Configuration
+import Glibc
 import JSON
 import Platform
 
@@ -49,6 +50,18 @@ struct ClusterPlace {
                 repair: "give the command on \(plan.founder.name) or \(plan.peer.name)")
         }
         return (own, peer)
+    }
+}
+
+extension ClusterPlan {
+    /// Whether a host takes its peer's connections: it leads.
+    func takesPeer(_ member: Member) -> Bool {
+        let address = Self.place(member, ports.replication)
+        guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
+            return false
+        }
+        _ = close(socket)
+        return true
     }
 }
 
