@@ -9,7 +9,7 @@ extension FailoverCore {
         guard let report = view.report else { return .recovering }
         if report.process == endedProcess { return .recovering }
         switch report.state {
-        case .stopped: return .stopped
+        case .stopped: return stopped(report)
         case .leading, .sealed: return adopt(report, at: now, &effects)
         case .promised, .following(isConfirmed: true):
             phase = .following(since: now)
@@ -80,7 +80,7 @@ extension FailoverCore {
         guard let record = view.record else { return .reading }
         guard isCurrent else { return .ordering(record.epoch) }
         switch report.state {
-        case .stopped: return .stopped
+        case .stopped: return stopped(report)
         case .following(isConfirmed: true), .promised: break
         default:
             phase = .starting
@@ -103,6 +103,9 @@ extension FailoverCore {
         guard let (cause, from) = trigger(record, report, since: since, isInSync, at: now) else {
             if record.primary == settings.host {
                 return isInSync ? .waitingGrace(record.epoch) : .lostJournal(record.epoch)
+            }
+            if let reason = report.reason {
+                return .hindered(record.primary, record.epoch, reason)
             }
             return isInSync
                 ? .following(record.primary, record.epoch) : .learning(record.primary, record.epoch)
@@ -151,6 +154,10 @@ extension FailoverCore {
         if !isOwn, let heardAt = report.heardAt { heard = max(heard, heardAt) }
         guard now.since(heard) >= timing.graceNanos else { return nil }
         return (isOwn ? .restart : .grace, heard.after(timing.graceNanos))
+    }
+
+    private func stopped(_ report: MatchdReport) -> FailoverExplanation {
+        .stopped(report.reason ?? "matchd stopped")
     }
 
     /// The peer is of another etcd, whose record is newer: that one was made in the place of this

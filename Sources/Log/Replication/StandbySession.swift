@@ -109,9 +109,14 @@ final class StandbySession {
         return .rejected(reason)
     }
 
-    /// Calls the log; its error ends replication for good.
+    /// Calls the log. Its error ends replication for good; a full disk only the connection: the next
+    /// one tries again.
     private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationEnd) -> R {
-        do throws(SinkError) { return try body() } catch { throw stop(error.description) }
+        do throws(SinkError) { return try body() } catch {
+            guard error.isFull else { throw stop(error.description) }
+            shared.state.withLock { $0.hinder(error.description) }
+            throw .rejected(error.description)
+        }
     }
 
     // MARK: Frames
@@ -243,7 +248,10 @@ final class StandbySession {
             // Below what was offered nothing was compared: it is offered anew.
             if keep > 0, keep < offeredFrom { throw .rejected("what was cut is offered anew") }
         }
-        shared.state.withLock { $0.status.position.match(keep) }
+        shared.state.withLock { state in
+            state.status.position.match(keep)
+            state.status.reason = nil
+        }
         phase = .records
         show()
     }
@@ -325,6 +333,7 @@ final class StandbySession {
             state.status.position.commit(max(commit, point.sequence))
             state.status.position.match(point.sequence)
             state.keeper.journalEnds(in: point.epoch)
+            state.status.reason = nil
         }
         phase = .records
         show()

@@ -279,11 +279,6 @@ final class World {
         for host in 0..<2 {
             hosts[host].agent?.hear(.verb(.resume))
             hosts[host].agent?.hear(.verb(.standbyAdd))
-            // What a full disk stopped is started again once there is room.
-            if hosts[host].wasFull, hosts[host].agent?.state == .stopped {
-                hosts[host].wasFull = false
-                endMatchd(host)
-            }
         }
         if !isDraining, etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 {
             isDraining = true

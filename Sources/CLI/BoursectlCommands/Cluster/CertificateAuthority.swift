@@ -27,6 +27,9 @@ struct ClusterFiles: Hashable {
     var request: String { path("host.csr") }
     /// The plan.
     var plan: String { path("hosts.json") }
+    /// The journal's first record, for root's eyes only: what this host's copy begins with, should
+    /// the journal's own volume be lost.
+    var firstRecord: String { path("first.record") }
     /// The invitations, on the first host alone.
     var invitations: String { path("invitations.json") }
     /// The settings of this host's member of etcd.

@@ -59,6 +59,8 @@ struct ClusterInitCommand: ParsableCommand {
         let authority = CertificateAuthority(setup.files)
         try setup.files.make()
         try setup.keep(plan)
+        let settings = try CommonOptions.settings(in: setup.configuration)
+        try setup.keep(firstRecord: Journal.firstRecord(settings.journalDirectory))
         try authority.makeAuthority(cluster: plan.token)
         if !Directory.exists(setup.files.certificate) {
             let request = try authority.makeRequest(own.name)

@@ -2,6 +2,7 @@
 
 import AgentAPI
 import Configuration
+import Glibc
 import JSON
 import Platform
 
@@ -63,6 +64,18 @@ extension CommandError {
             repair: "where \(cluster.peer) has the exchange: there `sudo boursectl cluster invite "
                 + "\(cluster.host)`, here the join that it prints. Where no host has it, restore a "
                 + "backup of one of them, and see there: sudo boursectl cluster status")
+    }
+}
+
+extension ClusterPlan {
+    /// Whether a host takes its peer's connections: it leads.
+    func takesPeer(_ member: Member) -> Bool {
+        let address = Self.place(member, ports.replication)
+        guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
+            return false
+        }
+        _ = close(socket)
+        return true
     }
 }
 

@@ -3,7 +3,6 @@
 import AgentAPI
 import Checks
 import Configuration
-import Glibc
 import JSON
 import Platform
 import Presentation
@@ -76,15 +75,7 @@ struct ClusterView {
 
     /// Whether another host takes its peer's connections: it leads, whoever else can be reached.
     private func isPrimaryThere() -> Bool {
-        [plan.founder, plan.peer].contains { member in
-            guard member != place.own else { return false }
-            let address = ClusterPlan.place(member, plan.ports.replication)
-            guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
-                return false
-            }
-            _ = close(socket)
-            return true
-        }
+        [plan.founder, plan.peer].contains { $0 != place.own && plan.takesPeer($0) }
     }
 
     // MARK: Asking
