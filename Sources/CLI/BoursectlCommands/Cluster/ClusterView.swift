@@ -64,7 +64,7 @@ struct ClusterView {
         reopening = Reopening(
             Reopening.Facts(
                 host: place.own?.name, isWitness: place.isWitness, document: document,
-                hasMajority: source == .etcd && (record != nil || !place.isRemakeUnfinished),
+                hasMajority: source == .etcd && record != nil,
                 isPrimaryThere: isPrimaryThere(),
                 exchange: [plan.founder.name, plan.peer.name]))
         if let reopening {
@@ -124,6 +124,9 @@ struct ClusterView {
                         place.isRemakeUnfinished
                             ? "the new etcd has no record: what made it was interrupted; give it "
                                 + "again"
+                            : Directory.exists(place.files.etcdBegun)
+                            ? "etcd has lost its record: nobody changes roles; sudo boursectl "
+                                + "cluster seed, on the primary"
                             : "there is no record yet: `sudo boursectl cluster init` on "
                                 + "\(plan.founder.name) ends with it")
                 }
@@ -131,7 +134,9 @@ struct ClusterView {
             }
             record = RecordedLeader(JSONValue(parsing: text.utf8))
             if record == nil {
-                problems.append("the record is damaged, or of a newer version: no host leads by it")
+                problems.append(
+                    "the record is damaged, or of a newer version: nobody changes roles; where it "
+                        + "is damaged: sudo boursectl cluster seed, on the primary")
             }
             floor = try etcd.value(EtcdProgram.Key.floor, isLocal: isLocal).flatMap { UInt64($0) }
             return true

@@ -36,22 +36,28 @@ struct EtcdRemake {
     /// Whether an earlier run was interrupted.
     var isUnfinished: Bool { place.isRemakeUnfinished }
 
-    /// Whether etcd has no majority, as the agent and its members say, or no record yet.
+    /// Whether etcd has no majority, as the agent and its members say, or one without a record that
+    /// a host can lead by.
     var isNeeded: Bool {
         if isUnfinished { return true }
-        guard document.etcdFault != nil else { return false }
         let urls = place.plan.members.map(place.plan.clientURL)
-        return !EtcdProgram(urls: urls, files: place.files).healths(urls).values
-            .contains(where: \.isHealthy)
+        let etcd = EtcdProgram(urls: urls, files: place.files)
+        guard etcd.healths(urls).values.contains(where: \.isHealthy) else {
+            return document.etcdFault != nil
+        }
+        do throws(CommandError) {
+            let record = try etcd.value(EtcdProgram.Key.record)
+            return record.flatMap { RecordedLeader(JSONValue(parsing: $0.utf8)) } == nil
+        } catch { return false }
     }
 
     /// What an operator has to know before.
     var statement: [String] {
         let others = "\(peer.name) and \(place.plan.witness.name)"
         return [
-            "etcd has no majority, so it is made anew, of \(own.name) alone. \(others) must not "
-                + "come back with what their members of etcd have: with each other they would be "
-                + "the old cluster, and \(peer.name) could lead by it."
+            "etcd has no majority, or no record to lead by, so it is made anew, of \(own.name) "
+                + "alone. \(others) must not come back with what their members of etcd have: with "
+                + "each other they would be the old cluster, and \(peer.name) could lead by it."
         ]
     }
 
