@@ -184,8 +184,12 @@ public let planted: Int = {
 }()
 """)
     write(copy / "Package.swift", (ROOT / "Package.swift").read_bytes())
-    for name in ["Package.resolved"]:
-        write(copy / name, (ROOT / name).read_bytes())
+    write(copy / "Package.resolved", (ROOT / "Package.resolved").read_bytes())
+    # The packages that are there need no network.
+    for name in ["checkouts", "repositories"]:
+        if (ROOT / ".build" / name).exists() and not (copy / ".build" / name).exists():
+            shutil.copytree(ROOT / ".build" / name, copy / ".build" / name, symlinks=True)
+            shutil.copy(ROOT / ".build/workspace-state.json", copy / ".build")
 
 
 def edit(text, name, old, new):

@@ -79,6 +79,7 @@ final class Agent {
                     world.judge.accuse("matchd reports what is no report")
                     return
                 }
+                world.judge.reported(host, report)
                 sent.removeAll {
                     $0.process != report.process
                         || $0.run == report.ordersRun && $0.number <= report.ordersDone

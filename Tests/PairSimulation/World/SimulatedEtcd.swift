@@ -34,6 +34,12 @@ struct SimulatedEtcd {
             past.append(record)
             record = swap.value
             if let lower = swap.floor { floor = lower }
+            if let forced = record.forced { world.judge.giveUp(forced) }
+            for host in world.hosts.indices {
+                if record.replica(of: world.hosts[host].name) != world.hosts[host].imaged {
+                    world.hosts[host].imaged = nil
+                }
+            }
             world.trace("etcd: \(swap.purpose), epoch \(record.epoch) of \(record.primary)")
             return .swapAnswered(swap.value.attempt, .done)
         case .floor(let put):

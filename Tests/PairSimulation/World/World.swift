@@ -22,6 +22,8 @@ struct SimulatedHost {
     var isFailing = false
     /// Its disk was full, or is.
     var wasFull = false
+    /// The replica of an old image that was put back, until the record shows that it was noticed.
+    var imaged: ReplicaID?
     /// Starts that failed, one after the other.
     var startFailures = 0
 }
