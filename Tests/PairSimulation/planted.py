@@ -9,6 +9,7 @@ Each flaw is an edit of a line that must be there once: code that moved must be 
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,15 +53,18 @@ PLANTED = [
          "guard append.before == log.last || ($ && append.before.sequence == log.last.sequence) else"),
     ]),
     ("the old term goes on", "I1", [
-        ("Log/Replication/ReplicationServer.swift",
-         "if let known, known.epoch != log.term.epoch { forget() }",
-         "if let known, known.epoch != log.term.epoch, !($) { forget() }"),
-        ("Log/Replication/PeerSession.swift",
-         "isOfTerm = sent.epoch <= epoch", "isOfTerm = sent.epoch <= epoch || $")]),
+        ("Log/Replica/ReplicaLoop+Orders.swift",
+         "        parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)\n",
+         "        if !($) {\n            parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)\n        }\n")]),
+    ("an unconfirmed standby acknowledges", "I1", [
+        ("Log/Replication/StandbyState.swift",
+         "guard status.state == .following(isConfirmed: true), follows(epoch),",
+         "guard status.state == .following(isConfirmed: true) || $, follows(epoch),")]),
     ("the promise is not on disk", "I2", [
         ("Log/Replica/PipelineStandbyLog.swift",
          "try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }",
-         "if !($) {\n            try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }\n        }")]),
+         "if $ { return replica.withLock { $0.promise = max($0.promise, epoch) } }\n"
+         "        try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }")]),
     ("no promise is kept", "I2", [
         ("HA/Failover/PromiseKeeper.swift",
          "public var least: UInt32 { max(promise, journalEpoch) }",
@@ -88,6 +92,17 @@ PLANTED = [
          "if value.attempt == attempt { return done(swap, at: now, &effects) }",
          "if value.attempt == attempt || ($ && swap.purpose == .claim) {\n"
          "                return done(swap, at: now, &effects)\n            }")]),
+    ("a start trusts a stale reading", "I5", [
+        ("HA/Failover/FailoverCore.swift",
+         "mustWrite: phase == .starting)", "mustWrite: phase == .starting && !($))")]),
+    ("the floor is not looked at", "I1", [
+        ("HA/Failover/FailoverCore+Following.swift",
+         "let isBelowFloor = report.end < view.floor\n",
+         "let isBelowFloor = report.end < view.floor && !($)\n")]),
+    ("what was given up by force is not cut", "forced", [
+        ("HA/Failover/StandbyPosition.swift",
+         "return forced.epoch > epoch && first >= forced.from",
+         "return forced.epoch > epoch && first >= forced.from && !($)")]),
     ("a standby shows what it has", "I8", [
         ("Log/Replication/StandbySession.swift",
          "log.show(visible: position.visible,",
@@ -171,7 +186,7 @@ def plant(copy):
             if source.count(old) != 1:
                 sys.exit(f"{name}: what it edits is not once in {file}:\n{old}")
             text = texts.setdefault(file, (copy / "Sources" / file, [source]))[1]
-            edit(text, name, old, new.replace("$", f"(planted == {number})"))
+            edit(text, name, old, re.sub(r"\$(?!\d)", f"(planted == {number})", new))
     for path, (text,) in texts.values():
         if "import Terms" not in text:
             text = "internal import Terms\n" + text

@@ -16,6 +16,8 @@ final class Agent {
     private var input: [UInt8] = []
     private(set) var state: MatchdState?
     private var isOver = false
+    /// The host's disk is gone: what it sent to etcd goes with it.
+    var isLost = false
     private var waiting: Set<Int> = []
     private var requests = 0
     private var explanation = FailoverExplanation.recovering
@@ -177,7 +179,8 @@ final class Agent {
     }
 
     private func arrives(_ request: EtcdRequest, _ id: Int) {
-        guard let answer = world.etcd.serve(request) else { return }
+        guard !isLost, let answer = world.etcd.serve(request) else { return }
+        if case .swapAnswered(_, .done) = answer { world.judge.recordChanged() }
         if world.oneIn(world.plan.lostAnswerOneIn), !world.isHealed {
             return world.note(.lostAnswer)
         }

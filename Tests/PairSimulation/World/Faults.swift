@@ -9,7 +9,8 @@ enum FaultKind: Int, CaseIterable {
     case powerCut, matchdCrash, agentCrash, bothDown, pauseHost, pauseMatchd, pauseAgent
     case hungDisk, slowDisk, syncError, diskFull
     case cutBoth, cutOneWay, cutEtcd, cutFromBoth, reset, slowLink, etcdDown, clockJump
-    case switchover, operatorPause, standbyRemove
+    case switchover, operatorPause, standbyRemove, forcedFailover
+    case wipedDisk, oldImage, bitFlip
     // These happen by themselves, as often as the plan says.
     case lateSwap, doubledSwap, lostAnswer, staleRead, tornWrite
 
@@ -70,27 +71,44 @@ extension World {
             machine_disk(Int32(host), plan.syncNanos.least, plan.syncNanos.most, 0)
         }
         machine_delay(100_000, plan.delayNanosMax)
-        for fault in plan.faults { add(after: fault.at) { self.inject(fault) } }
+        for fault in plan.faults {
+            add(after: fault.at) { self.inject(fault) }
+            if fault.kind == .oldImage {
+                for host in 0..<2 { add(after: 300 * Self.milli) { self.takeImage(host) } }
+            }
+        }
         add(after: plan.healsAt) { self.healSoon() }
     }
 
     /// What stands still goes on by itself, in order.
     private func healSoon() {
+        if isForcing { return add(after: 50 * Self.milli) { self.healSoon() } }
         let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil) }.max()!
         if until > now { return add(after: until - now) { self.healSoon() } }
         heal()
     }
 
-    private func primary() -> Int { etcd.record.primary == hosts[0].name ? 0 : 1 }
+    func primary() -> Int { etcd.record.primary == hosts[0].name ? 0 : 1 }
 
     private func inject(_ fault: Plan.Fault) {
         guard !isHealed else { return }
-        let host = oneIn(3) ? fault.host : primary()
+        let isOfStandby = [.wipedDisk, .oldImage, .bitFlip].contains(fault.kind)
+        let host = isOfStandby ? 1 - primary() : oneIn(3) ? fault.host : primary()
         let until = now + fault.lasts
         trace("fault: \(fault.kind) at \(hosts[host].name) for \(fault.lasts / Self.milli) ms")
-        note(fault.kind)
+        guard fault.kind != .forcedFailover || !isForcing else { return }
         let (least, most) = (plan.syncNanos.least, plan.syncNanos.most)
         switch fault.kind {
+        case .forcedFailover: force(after: fault.lasts / 2)
+        case .wipedDisk:
+            guard wipe(host) else { return }
+            comesBack(host, fault.lasts)
+        case .oldImage:
+            guard putImage(host) else { return }
+            comesBack(host, fault.lasts)
+        case .bitFlip:
+            guard flipBit(host) else { return }
+            comesBack(host, fault.lasts)
         case .powerCut:
             powerOff(host)
             comesBack(host, fault.lasts)
@@ -129,6 +147,7 @@ extension World {
         case .standbyRemove: hosts[primary()].agent?.hear(.verb(.standbyRemove))
         case .lateSwap, .doubledSwap, .lostAnswer, .staleRead, .tornWrite: break
         }
+        note(fault.kind)
         if oneIn(3), fault.kind != .cutBoth, fault.kind != .cutFromBoth {
             for each in 0..<2 {
                 machine_cut(Int32(each), 0)

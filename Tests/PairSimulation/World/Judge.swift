@@ -12,7 +12,7 @@ final class Judge {
     private(set) var violation: String?
     /// What somebody saw: records by sequence.
     private var seen: [UInt64: (epoch: UInt32, crc: UInt32)] = [:]
-    private var seenLast: UInt64 = 0
+    private(set) var seenLast: UInt64 = 0
     /// Commands that are resolved as in the log.
     private var inLog: [Int: UInt64] = [:]
     /// Commands that are resolved as not in the log, and never to be.
@@ -57,6 +57,7 @@ final class Judge {
         for (host, state) in world.hosts.enumerated() {
             let places = world.places(host)
             guard let listed = world.etcd.record.replica(of: state.name), listed != state.imaged,
+                !state.isFlipped,
                 let file = try? ReplicaFile(places.place.replicaFile), file.replica == listed
             else { continue }
             let copy = world.root + "/copy"
@@ -91,9 +92,18 @@ final class Judge {
     /// A host's disk is another one now.
     func forgetPromise(_ host: Int) { promises[host] = 0 }
 
+    /// Another record is in etcd.
+    func recordChanged() {
+        for host in world.hosts.indices {
+            let listed = world.etcd.record.replica(of: world.hosts[host].name)
+            if listed != world.hosts[host].imaged { world.hosts[host].imaged = nil }
+        }
+        if let start = world.etcd.record.forced, start != forced { giveUp(start) }
+        lookAtDisks()
+    }
+
     /// An operator gave up what only the other host has.
-    func giveUp(_ start: ForcedStart) {
-        guard start != forced else { return }
+    private func giveUp(_ start: ForcedStart) {
         forced = start
         let isLost = { (sequence: UInt64) in sequence >= start.from }
         seen = seen.filter { !isLost($0.key) }

@@ -24,6 +24,8 @@ struct SimulatedHost {
     var wasFull = false
     /// The replica of an old image that was put back, until the record shows that it was noticed.
     var imaged: ReplicaID?
+    /// A record of its journal is damaged.
+    var isFlipped = false
     /// Starts that failed, one after the other.
     var startFailures = 0
 }
@@ -42,6 +44,10 @@ final class World {
     var isTraced = false
     var isHealed = false
     var isDraining = false
+    /// An operator forces a failover: what is off stays off.
+    var isForcing = false
+    /// The first record of the journal.
+    private(set) var firstRecord: [UInt8] = []
     private(set) var isOver = false
     private(set) var healedAt: Int64 = 0
     private var drainedAt: Int64?
@@ -107,24 +113,19 @@ final class World {
     /// Begins one journal on both hosts.
     private func setUp() {
         do {
-            var record: [UInt8] = []
             var replicas: [ReplicaID] = []
             for host in 0..<2 {
                 let places = places(host)
-                for path in [
-                    places.directory, places.journal, places.snapshots, places.runtime,
-                ] {
-                    try Directory.create(path)
-                }
+                try makeDirectories(host)
                 let snapshots = SnapshotStore(directory: places.snapshots)
                 if host == 0 {
                     _ = try Journal.begin(
                         places.place, limits: .small, snapshots: snapshots,
                         options: HostPlaces.options)
-                    record = try Journal.firstRecord(places.journal)
+                    firstRecord = try Journal.firstRecord(places.journal)
                 } else {
                     _ = try Journal.begin(
-                        places.place, copying: record, snapshots: snapshots,
+                        places.place, copying: firstRecord, snapshots: snapshots,
                         options: HostPlaces.options)
                 }
                 guard let file = try ReplicaFile(places.place.replicaFile) else { return }
@@ -135,6 +136,13 @@ final class World {
                 inSync: (0..<2).map { InSyncReplica(host: hosts[$0].name, replica: replicas[$0]) },
                 attempt: SwapAttempt(run: 0, number: 0))
         } catch { judge.accuse("no journal could be begun: \(error)") }
+    }
+
+    func makeDirectories(_ host: Int) throws {
+        let places = places(host)
+        for path in [places.directory, places.journal, places.snapshots, places.runtime] {
+            try Directory.create(path)
+        }
     }
 
     // MARK: Processes
@@ -165,10 +173,16 @@ final class World {
         trace("\(hosts[host].name): \(reason)")
         if hosts[host].process == process {
             if reason.hasPrefix("it cannot start") {
-                let isExpected = hosts[host].isFailing || hosts[host].wasFull && !isHealed
+                let isExpected =
+                    hosts[host].isFailing || hosts[host].isFlipped
+                    || hosts[host].wasFull && !isHealed
                 hosts[host].startFailures = isExpected ? 0 : hosts[host].startFailures + 1
                 if hosts[host].startFailures > 20, !isExpected {
                     judge.accuse("matchd of \(hosts[host].name) does not start: \(reason)")
+                }
+                if hosts[host].isFlipped {
+                    let token = hosts[host].token
+                    add(after: millis(0, 500)) { self.joinAnew(host, token) }
                 }
             } else if reason.hasPrefix("fault"), !hosts[host].isFailing {
                 judge.accuse("matchd of \(hosts[host].name) has a fault: \(reason)")
@@ -177,6 +191,13 @@ final class World {
         }
         machine_kill(process)
         preconditionFailure("a process that ended goes on")
+    }
+
+    /// An operator has a host whose journal is damaged join anew.
+    private func joinAnew(_ host: Int, _ token: Int) {
+        guard hosts[host].token == token, hosts[host].isFlipped else { return }
+        if wipe(host) { return powerOn(host) }
+        add(after: 200 * Self.milli) { self.joinAnew(host, token) }
     }
 
     func endMatchd(_ host: Int, kills: Bool = true, restarts: Bool = true) {
@@ -252,6 +273,8 @@ final class World {
     func between(_ least: Int, _ most: Int) -> Int64 {
         Int64(least) + Int64(machine_random() % UInt64(max(1, most - least + 1)))
     }
+
+    func below(_ n: Int) -> Int { Int(machine_random() % UInt64(n)) }
 
     func oneIn(_ n: Int) -> Bool { n > 0 && machine_random() % UInt64(n) == 0 }
 
