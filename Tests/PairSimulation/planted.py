@@ -56,10 +56,6 @@ PLANTED = [
         ("Log/Replica/ReplicaLoop+Orders.swift",
          "        parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)\n",
          "        if !($) {\n            parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)\n        }\n")]),
-    ("an unconfirmed standby acknowledges", "I1", [
-        ("Log/Replication/StandbyState.swift",
-         "guard status.state == .following(isConfirmed: true), follows(epoch),",
-         "guard status.state == .following(isConfirmed: true) || $, follows(epoch),")]),
     ("the promise is not on disk", "I2", [
         ("Log/Replica/PipelineStandbyLog.swift",
          "try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }",

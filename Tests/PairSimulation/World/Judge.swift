@@ -56,8 +56,10 @@ final class Judge {
         guard let last = seen[seenLast] else { return }
         for (host, state) in world.hosts.enumerated() {
             let places = world.places(host)
-            guard let listed = world.etcd.record.replica(of: state.name), listed != state.imaged,
-                !state.isFlipped,
+            let isImaged =
+                state.imaged != nil && world.etcd.record.primary != state.name
+            guard let listed = world.etcd.record.replica(of: state.name),
+                !isImaged || listed != state.imaged, !state.isFlipped,
                 let file = try? ReplicaFile(places.place.replicaFile), file.replica == listed
             else { continue }
             let copy = world.root + "/copy"

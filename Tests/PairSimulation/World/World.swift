@@ -51,6 +51,7 @@ final class World {
     private(set) var isOver = false
     private(set) var healedAt: Int64 = 0
     private var drainedAt: Int64?
+    private var hasLingered = false
     private var processes: Int32 = 10
     private var agenda = Agenda()
     private let began: Int64
@@ -298,6 +299,20 @@ final class World {
         operate()
     }
 
+    /// One fault lasts: after half of it trading has long gone on.
+    private func linger(_ kind: FaultKind) {
+        hasLingered = true
+        note(kind)
+        _ = apply(kind, below(2), Plan.lingeringNanos)
+        add(after: Plan.lingeringNanos / 2) { self.judge.countFromHere() }
+        add(after: Plan.lingeringNanos) {
+            if self.judge.acknowledgedSince < 3 {
+                self.judge.accuse("nothing is acknowledged while this lasts: \(kind)")
+            }
+            self.heal()
+        }
+    }
+
     /// What operators do when all is well again, and whether it is.
     private func operate() {
         let since = now - healedAt
@@ -311,6 +326,7 @@ final class World {
             }
         }
         if !isDraining, etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 {
+            if let kind = plan.lingering, !hasLingered { return linger(kind) }
             isDraining = true
         }
         if isDraining, client.inFlight == 0, etcd.record.inSync.count == 2 {
