@@ -148,10 +148,10 @@ final class EtcdBench {
 
     /// Settings of a client that asks all members, or these, in this order. A machine with much to
     /// do may take its time.
-    func settings(_ order: [Int]? = nil, _ clusterID: UInt64? = nil) -> EtcdSettings {
+    func settings(_ order: [Int]? = nil) -> EtcdSettings {
         var settings = EtcdSettings(
             endpoints: (order ?? Array(members.indices)).map(endpoint),
-            certificates: certificates, clusterID: clusterID)
+            certificates: certificates)
         settings.endpointMillis = 1_000
         return settings
     }

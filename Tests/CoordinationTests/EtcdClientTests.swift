@@ -27,8 +27,14 @@ import Testing
         RecordSwap(purpose: .claim, compared: old, value: new, floor: floor)
     }
 
-    private func read(_ client: EtcdClient) async throws -> EtcdReading {
-        try await client.read(by: Self.a.host, number: 1)
+    private struct Found: Equatable {
+        var record: ClusterRecord?
+        var floor: UInt64
+    }
+
+    private func read(_ client: EtcdClient) async throws -> Found {
+        let reading = try await client.read(by: Self.a.host, number: 1)
+        return Found(record: reading.record, floor: reading.floor)
     }
 
     private func isUnknown(_ answer: EtcdAnswer) -> Bool {
@@ -40,13 +46,13 @@ import Testing
     @Test func `compares the whole value, and puts or reads it`() async throws {
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
-        #expect(try await read(client) == EtcdReading(record: nil, floor: 0))
+        #expect(try await read(client) == Found(record: nil, floor: 0))
         let early = await client.swap(swap(record(1), for: record(2)))
         #expect(early == .unknown(.noRecord))
         #expect(await client.create(record(1), floor: 90) == .done)
         #expect(await client.create(record(1), floor: 90) == .done)
         #expect(await client.create(record(1, run: 2), floor: 0) == .notDone(record(1)))
-        #expect(try await read(client) == EtcdReading(record: record(1), floor: 90))
+        #expect(try await read(client) == Found(record: record(1), floor: 90))
 
         let lost = swap(record(1, run: 2), for: record(3))
         #expect(await client.swap(lost) == .notDone(record(1)))
@@ -54,7 +60,7 @@ import Testing
         #expect(await client.swap(won) == .done)
         #expect(await client.swap(won) == .done, "sent twice: the value has its attempt")
         #expect(await client.swap(swap(record(2), for: record(4), floor: 5)) == .done)
-        #expect(try await read(client) == EtcdReading(record: record(4), floor: 5))
+        #expect(try await read(client) == Found(record: record(4), floor: 5))
         #expect(await client.swap(won) == .notDone(record(4)), "late: nothing changes")
     }
 
@@ -219,22 +225,50 @@ import Testing
     @Test func `takes nothing from the etcd of another cluster`() async throws {
         let own = try await EtcdBench(count: 1)
         let id = try await EtcdClient(own.settings()).status(of: own.endpoint(0)).clusterID
-        let client = try EtcdClient(own.settings(nil, id))
+        let client = try EtcdClient(own.settings())
+        client.expect(id)
         #expect(await client.create(record(1), floor: 0) == .done)
         let stranger = try await EtcdBench(count: 1)
         let found = try await EtcdClient(stranger.settings()).status(of: stranger.endpoint(0))
             .clusterID
         #expect(found != id)
         let wrong = EtcdError.otherCluster(expected: id, found: found)
-        let lost = try EtcdClient(stranger.settings(nil, id))
+        let lost = try EtcdClient(stranger.settings())
+        lost.expect(id)
         _ = await (try EtcdClient(stranger.settings())).create(record(1), floor: 0)
         // Even where it would be done.
         #expect(await lost.swap(swap(record(1), for: record(2))) == .unknown(wrong))
         #expect(await lost.put(FloorPut(compared: record(2), sequence: 1)) == .unknown(wrong))
         await #expect(throws: wrong) { try await self.read(lost) }
-        var both = own.settings(nil, id)
-        both.endpoints.insert(stranger.endpoint(0), at: 0)
-        #expect(try await read(try EtcdClient(both)).record == record(1))
+        var settings = own.settings()
+        settings.endpoints.insert(stranger.endpoint(0), at: 0)
+        let both = try EtcdClient(settings)
+        both.expect(id)
+        #expect(try await read(both).record == record(1))
+    }
+
+    @Test func `takes the etcd that was made in its own's place`() async throws {
+        let lost: UInt64 = 0xfeed
+        let bench = try await EtcdBench(count: 1)
+        let client = try EtcdClient(bench.settings())
+        client.expect(lost)
+        let first = record(1_001)
+        let made = ClusterRecord(
+            epoch: first.epoch, primary: first.primary, inSync: first.inSync,
+            attempt: first.attempt, replaces: lost)
+        #expect(await (try EtcdClient(bench.settings())).create(made, floor: 7) == .done)
+        let found = try await client.read(by: HostName("a"), number: 1)
+        #expect((found.record, found.floor) == (made, 7))
+        #expect(found.cluster != 0 && found.cluster != lost)
+        // A swap that compares what the lost one had finds the new record.
+        #expect(await client.swap(swap(record(5), for: record(6))) == .notDone(made))
+        client.expect(found.cluster)
+        #expect(try await read(client) == Found(record: made, floor: 7))
+        // Whoever belongs to a third one takes nothing from it.
+        client.expect(0xbeef)
+        #expect(
+            await client.swap(swap(made, for: record(1_002)))
+                == .unknown(.otherCluster(expected: 0xbeef, found: found.cluster)))
     }
 
     @Test func `takes no value that is garbled or of a newer version`() async throws {
@@ -263,7 +297,7 @@ import Testing
         let put = FloorPut(compared: record(1), sequence: 9)
         #expect(await client.put(put) == .notDone(record(1)), "a floor is never made by a put")
         try bench.control("put", "/bourse/floor", "00000000000000000004")
-        #expect(try await read(client) == EtcdReading(record: record(1), floor: 4))
+        #expect(try await read(client) == Found(record: record(1), floor: 4))
     }
 
     // MARK: Certificates

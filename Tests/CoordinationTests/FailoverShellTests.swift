@@ -211,11 +211,11 @@ import Testing
         await world.stop()
 
         let other = try await ShellWorld(starts: false)
-        other.clusterID = 1
+        other.pair.hosts[0].state.withLock { $0.report?.cluster = 1 }
         other.start(other.pair.hosts[0])
         try await other.wait("it says that etcd is another's") {
             other.status(of: other.pair.hosts[0]).sentence
-                == "takes no role: etcd's cluster id is not that of the replica file"
+                .hasPrefix("takes no role: etcd is of another cluster than this host's journal")
         }
         await other.stop()
     }

@@ -186,6 +186,7 @@ extension MatchdReport {
             (report.epoch, report.promise) = (order.epoch, order.epoch)
             (report.isLinkOpen, report.requirement, report.peer) = (false, nil, nil)
             (report.isHandedOver, report.isIntakeHeld) = (false, false)
+        case .belong(let cluster): report.cluster = cluster
         case .promise: (report.state, report.promise) = (.promised, order.epoch)
         case .lead(let terms):
             report.state = .leading
@@ -219,6 +220,7 @@ extension MatchdAction {
     fileprivate var word: String {
         switch self {
         case .follow: "follow"
+        case .belong: "belong"
         case .promise: "promise"
         case .lead: "lead"
         case .require(nil): "require nobody"

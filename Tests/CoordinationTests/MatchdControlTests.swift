@@ -78,8 +78,9 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
         func swap(_ swap: RecordSwap) async -> EtcdAnswer { .notDone(record) }
         func put(_ floor: FloorPut) async -> EtcdAnswer { .notDone(record) }
         func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading {
-            EtcdReading(record: record, floor: 0)
+            EtcdReading(record: record, floor: 0, cluster: 1)
         }
+        func expect(_ cluster: UInt64) {}
     }
 
     let folder: String
@@ -148,7 +149,8 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
         path = folder + "/control"
         report = {
             "process": "%016x" % int(process), "ordersRun": "0" * 16, "ordersDone": 0,
-            "state": "recovered", "epoch": 0, "replica": "%032x" % 1, "promise": 1, "end": 9,
+            "state": "recovered", "epoch": 0, "replica": "%032x" % 1, "promise": 1,
+            "cluster": "0" * 16, "end": 9,
             "endEpoch": 1, "durable": 9, "commitPoint": 9, "oldestWaiting": None,
             "heardAt": None, "isHandedOver": False, "epochStart": 0, "requirement": None,
             "holdsLease": False, "isLinkOpen": False, "isIntakeHeld": False, "peer": None,
@@ -186,10 +188,12 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
                         break
                     with open(folder + "/orders", "ab") as file: file.write(line + b"\\n")
                     order = json.loads(line)
-                    assert order["action"] == "follow", order
                     assert order["process"] == report["process"], order
-                    report["state"] = "following"
-                    report["epoch"] = report["promise"] = order["epoch"]
+                    if order["action"] == "belong": report["cluster"] = order["cluster"]
+                    else:
+                        assert order["action"] == "follow", order
+                        report["state"] = "following"
+                        report["epoch"] = report["promise"] = order["epoch"]
                     report["ordersRun"], report["ordersDone"] = order["run"], order["number"]
         """
 }

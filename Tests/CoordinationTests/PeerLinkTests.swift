@@ -313,6 +313,7 @@ final class TestPeer: FailoverHost {
         func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading {
             throw .unreachable([])
         }
+        func expect(_ cluster: UInt64) {}
     }
 
     let name: String

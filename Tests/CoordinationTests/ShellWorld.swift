@@ -11,12 +11,10 @@ final class ShellWorld: @unchecked Sendable {  // Only one test uses it, one ste
     let etcd: EtcdBench
     let pair = FakePair()
     let client: EtcdClient
-    var clusterID: UInt64
 
     init(starts: Bool = true) async throws {
         etcd = try await EtcdBench()
         client = try EtcdClient(etcd.settings())
-        clusterID = try await client.status(of: etcd.endpoint(0)).clusterID
         let first = ClusterRecord(
             epoch: 1, primary: pair.hosts[0].name, inSync: pair.hosts.map(\.inSync),
             attempt: SwapAttempt(run: SystemRandom.number(), number: 0))
@@ -68,7 +66,7 @@ final class ShellWorld: @unchecked Sendable {  // Only one test uses it, one ste
 
     func start(_ host: FakeHost) {
         let peer = pair.hosts.first { $0 !== host }!
-        var settings = etcd.settings(host === pair.hosts[0] ? [0, 1, 2] : [1, 2, 0], clusterID)
+        var settings = etcd.settings(host === pair.hosts[0] ? [0, 1, 2] : [1, 2, 0])
         settings.endpointMillis = 300
         guard let store = try? EtcdClient(settings) else { return }
         let shell = FailoverShell(

@@ -10,6 +10,7 @@ import Testing
     static let orders: [MatchdAction] = [
         .follow(renewsReplica: true, isConfirmed: false, forced: nil),
         .follow(renewsReplica: false, isConfirmed: true, forced: ForcedStart(epoch: 7, from: 9)),
+        .belong(to: .max),
         .promise,
         .lead(
             LeadTerms(

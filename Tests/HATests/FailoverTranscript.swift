@@ -2,12 +2,15 @@
 // are the script, the others what the core made of it; rows whose event is · came of ticks between.
 //
 //      host b                                 this host; its peer is the other of a and b
+//      silent                                 the peer's agent does not report
 //      0 | matchd 1 end 90 promise 5 epoch 5     a process has recovered; last epoch 5
 //      0 | matchd obeys                          it carries out its orders and reports
 //      0 | matchd KEY VALUE …                    a report with these values changed
 //      0 | read 5 a a1,b2 floor 80               etcd answers the reading
+//      0 | read 5 a a1,b2 floor 80 of 3          of etcd cluster 3
 //      0 | done, unknown, not done 6 b b2        etcd answers the swap
 //      0 | floor done                            etcd answers the floor
+//      0 | peer of 2 epoch 6                     the peer's agent reports: etcd cluster 2, epoch 6
 //      0 | beacons on, echoes off                from here on, each 50 ms
 //      0 | until                                 ticks up to this time
 
@@ -28,6 +31,9 @@ struct FailoverTranscript {
     private var rows: [[String]] = []
     private var last = ""
     private var frozen = false
+    /// The peer's agent never reports; else it has, as soon as this one runs.
+    private var isPeerSilent = false
+    private var isPeerMet = false
 
     /// The scenario with what came of its events.
     static func run(_ script: String) -> String {
@@ -48,6 +54,7 @@ struct FailoverTranscript {
     }
 
     private mutating func begin(_ words: [String]) {
+        if words.first == "silent" { (isPeerSilent, isPeerMet) = (true, true) }
         guard words.first == "host" else { return }
         host = words[1]
         let peer = words.count > 2 ? nil : HostName(host == "a" ? "b" : "a")
@@ -79,6 +86,7 @@ struct FailoverTranscript {
         case ("echoes", let state): echoes = state == "on"; note(event)
         case ("agent", "restarts"):
             core = FailoverCore(core.settings, run: 2)
+            isPeerMet = isPeerSilent
             orders = []
             swap = nil
             request = nil
@@ -98,9 +106,10 @@ struct FailoverTranscript {
         case ("read", _):
             let record = words[1] == "nothing" ? nil : self.record(Array(words[1...]))
             let floor = words.firstIndex(of: "floor").map { UInt64(words[$0 + 1])! } ?? 0
+            let cluster = words.firstIndex(of: "of").map { UInt64(words[$0 + 1])! } ?? 0
             let reading = RecordReading(
                 number: request?.number ?? 0, record: record, floor: floor,
-                isOwnCluster: words.last != "elsewhere")
+                isOwnCluster: words.last != "elsewhere", cluster: cluster)
             step(event, .recordRead(reading))
         case ("done", _) where swap == nil, ("unknown", _) where swap == nil,
             ("not", _) where swap == nil:
@@ -115,6 +124,8 @@ struct FailoverTranscript {
         case ("floor", _):
             step(event, .floorAnswered(.notDone(record(Array(words[3...])))))
         case ("reaped", let epoch): step(event, .peerReaped(epoch: UInt32(epoch)!))
+        case ("peer", _):
+            step(event, .peerReported(cluster: UInt64(words[2])!, epoch: UInt32(words[4])!))
         case ("wallet", _): step(event, .walletReconciled(epoch: report!.epoch))
         default: step(event, .verb(verb(words)))
         }
@@ -197,6 +208,7 @@ struct FailoverTranscript {
         case "works": report!.oldestWaiting = value == "no" ? at : nil
         case "refused": report!.peer?.promise = UInt32(number)
         case "lacks": report!.peer?.lacksAcknowledged = value == "yes"
+        case "cluster": report!.cluster = number
         case "lease": report!.holdsLease = value == "held"
         case "handed": report!.isHandedOver = value == "over"
         case "stops": report!.state = .stopped
@@ -213,6 +225,7 @@ struct FailoverTranscript {
                 (report!.epoch, report!.promise) = (order.epoch, order.epoch)
                 if renews { report!.replica = ReplicaID(high: 0, low: 9) }
                 (report!.isLinkOpen, report!.requirement, report!.peer) = (false, nil, nil)
+            case .belong(let cluster): report!.cluster = cluster
             case .promise: (report!.state, report!.promise) = (.promised, order.epoch)
             case .lead(let terms):
                 report!.state = .leading
@@ -263,6 +276,10 @@ struct FailoverTranscript {
         }
         last = sentence
         rows.append(["\(now)", event, sentence, done])
+        if !isPeerMet {
+            isPeerMet = true
+            step("·", .peerReported(cluster: 0, epoch: 0))
+        }
     }
 
     private func text(_ effects: FailoverEffects) -> String {
@@ -289,6 +306,7 @@ struct FailoverTranscript {
         case .follow(let renews, let isConfirmed, _):
             "follow \(order.epoch)\(renews ? " as a new replica" : "")"
                 + (isConfirmed ? "" : " unconfirmed")
+        case .belong(let cluster): "belong to \(cluster)"
         case .promise: "promise \(order.epoch)"
         case .lead(let terms):
             "lead \(order.epoch)" + (terms.requirement.map { " with \($0.low)" } ?? " alone")

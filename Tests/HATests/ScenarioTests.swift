@@ -9,8 +9,10 @@ import Testing
 @Suite struct FailoverScenarioTests {
     static let stories = [
         "primary-lost", "matchd-crash", "hang", "link-cut", "cut-from-both", "agent-restart",
-        "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "slow-learner", "switchover",
+        "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "slow-learner",
+        "switchover",
         "switchover-early", "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
+        "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
     ]
 
     @Test(arguments: stories)

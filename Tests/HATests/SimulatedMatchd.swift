@@ -136,6 +136,7 @@ final class SimulatedMatchd {
             state = .following(isConfirmed: isConfirmed)
             epoch = keeper.promise
             acknowledge()
+        case .belong: break
         case .promise:
             guard isFollowing || state == .promised else { return }
             if world.broken == .noPromise {
@@ -245,7 +246,9 @@ final class SimulatedMatchd {
             disk.durable = max(disk.durable, min(upTo, disk.records.count))
             standby.sync(UInt64(disk.durable))
             if world.random.oneIn(world.plan.marksOneIn) {
-                disk.released = isPrimary ? gate.released : standby.released
+                // A mark names no record that is not on disk.
+                let released = isPrimary ? gate.released : standby.released
+                disk.released = max(disk.released, min(released, UInt64(disk.durable)))
             }
         }
         unsyncedSince = disk.durable < disk.records.count ? world.time : nil

@@ -84,6 +84,8 @@ enum SimulatedHappening {
     case synced(Int, process: UInt64, upTo: Int, cuts: Int)
     case frame(to: Int, SimulatedFrame)
     case notice(to: Int, epoch: UInt32)
+    /// The agents connect to each other, if both run and reach each other.
+    case agentsMeet(Int, agent: Int)
     case arrives(from: Int, agent: Int, id: Int, SimulatedRequest)
     case answers(to: Int, agent: Int, id: Int, FailoverEvent)
     case timesOut(Int, agent: Int, id: Int, FailoverEvent)

@@ -94,6 +94,17 @@ struct SimulationPlan {
                     kind: kinds[random.below(kinds.count)], host: random.below(2), at: at,
                     lasts: random.oneIn(3) ? random.millis(10, 300) : random.millis(300, 3_000)))
         }
+        // Acknowledgements that are held up while their primary is lost, and come to its next term.
+        if random.oneIn(4) {
+            at += random.millis(1_000, 1_600)
+            faults.append(
+                Fault(kind: .cutOneWay, host: random.below(2), at: at, lasts: 0))
+            at += random.millis(10, 200)
+            faults.append(
+                Fault(
+                    kind: random.oneIn(2) ? .powerCut : .matchdCrash, host: random.below(2), at: at,
+                    lasts: random.millis(20, 400)))
+        }
         healsAt = at + random.millis(500, 2_500)
     }
 

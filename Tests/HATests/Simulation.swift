@@ -84,6 +84,8 @@ final class Simulation {
                 epoch: 1, primary: names[0],
                 inSync: (0..<2).map { InSyncReplica(host: names[$0], replica: ids[$0]) },
                 attempt: SwapAttempt(run: 0, number: 0)))
+        // Quick successions of terms are seen more often where nobody waits for the other agent.
+        if seed % 2 == 0 { timing.peerNanos = 0 }
         if broken == .claimWithinLease { timing.graceNanos = timing.leaseNanos / 2 }
         hosts = (0..<2).map {
             SimulatedHost(name: names[$0], disk: SimulatedDisk(replica: ids[$0]))
@@ -163,6 +165,7 @@ final class Simulation {
                 return
             }
             step(host, .peerReaped(epoch: epoch))
+        case .agentsMeet(let host, let agent): agentsMeet(host, agent)
         case .arrives(let from, let agent, let id, let request):
             serve(request, from: from, agent: agent, id: id)
         case .answers(let host, let agent, let id, let event):
@@ -261,6 +264,15 @@ final class Simulation {
             host: hosts[host].name, peer: hosts[1 - host].name, timing: timing)
         hosts[host].core = FailoverCore(settings, run: random.next())
         add(.tick(host, agent: hosts[host].agent), after: 0)
+        add(.agentsMeet(host, agent: hosts[host].agent), after: random.millis(10, 300))
+    }
+
+    private func agentsMeet(_ host: Int, _ agent: Int) {
+        guard isAgent(host, agent) else { return }
+        guard hosts[1 - host].core != nil, network.isCut == [false, false] else {
+            return add(.agentsMeet(host, agent: agent), after: 250 * Self.milli)
+        }
+        for end in [host, 1 - host] { step(end, .peerReported(cluster: 0, epoch: 0)) }
     }
 
     func endAgent(_ host: Int, after: Int64) {

@@ -69,11 +69,12 @@ final class ReplicaDisk: Sendable {
     let scratch: TestPlace
     let place: JournalPlace
     let replica: ReplicaID
+    let cluster: UInt64
     let options: JournalOptions
 
-    init(_ options: JournalOptions = ReplicaDisk.options) throws {
+    init(_ options: JournalOptions = ReplicaDisk.options, cluster: UInt64 = 0) throws {
         scratch = try TestPlace()
-        self.options = options
+        (self.options, self.cluster) = (options, cluster)
         replica = .random()
         place = JournalPlace(directory: scratch.path + "/journal", state: scratch.path + "/state")
         try Directory.create(place.directory)

@@ -33,8 +33,8 @@ let frameSamples: [(frame: [UInt8], tail: Int)] = [
         FrameBytes(
             1,
             [
-                UInt32(1), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
-                UInt64(90), UInt64(1), UInt64(100), UInt32(6), UInt32(0xABCD),
+                UInt32(2), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
+                UInt64(6), UInt64(90), UInt64(1), UInt64(100), UInt32(6), UInt32(0xABCD),
             ]
         ).bytes(), 0
     ),
@@ -42,7 +42,7 @@ let frameSamples: [(frame: [UInt8], tail: Int)] = [
         FrameBytes(
             2,
             [
-                UInt32(1), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
+                UInt32(2), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
                 UInt64(90), UInt64(80), UInt32(6),
             ]
         ).bytes(), 0
@@ -113,7 +113,7 @@ private func decode(_ bytes: [UInt8], piece: Int = .max) -> [ReplicationDecoder.
     @Test func `another version is no frame`() {
         for index in [0, 1] {
             var bytes = frameSamples[index].frame
-            bytes[8] = 2
+            bytes[8] += 1
             #expect(decode(bytes) == nil)
         }
     }

@@ -413,6 +413,24 @@ import Testing
         primary.server.stop()
     }
 
+    @Test func `a standby of another etcd cluster is rejected, one of none is not`() throws {
+        for (own, other, isTaken) in [(UInt64(1), UInt64(2), false), (1, 1, true), (1, 0, true)] {
+            let (a, b) = (try ReplicaDisk(cluster: own), try ReplicaDisk(cluster: other))
+            for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }
+            let primary = try PrimaryHost(try TestPrimaryLog(a, epoch: 2, commit: 10))
+            let standby = try StandbyHost(try TestStandbyLog(b), to: primary.address)
+            try standby.follow()
+            if isTaken {
+                eventually { primary.server.peer?.matched ?? 0 >= 10 }
+            } else {
+                eventually { standby.notes.all.contains { $0.contains("cluster join there") } }
+                #expect(primary.server.peer == nil)
+            }
+            standby.stop()
+            primary.server.stop()
+        }
+    }
+
     @Test func `a host with another name, or a stranger, is not served`() throws {
         let a = try ReplicaDisk()
         try a.write(upTo: 10)

@@ -122,6 +122,7 @@ final class TestPrimaryLog: PrimaryLog {
     private let works = Atomic<Bool>(true)
     let snapshot = Mutex<SentSnapshot?>(nil)
     let firstKept = Atomic<UInt64>(1)
+    var cluster: UInt64 { disk.cluster }
 
     init(
         _ disk: ReplicaDisk, epoch: UInt32, forced: ForcedStart? = nil, process: UInt64 = 1,

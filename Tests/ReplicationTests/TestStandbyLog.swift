@@ -31,6 +31,7 @@ final class TestStandbyLog: StandbyLog {
 
     let disk: ReplicaDisk
     let state: Mutex<State>
+    var cluster: UInt64 { disk.cluster }
     let bell: Doorbell
     /// The disk does nothing while this is set.
     let isHung = Atomic<Bool>(false)

@@ -4,6 +4,7 @@ import Coordination
 import Failover
 import JSON
 import Synchronization
+import Terms
 
 /// Numbers the changes of the service address, and keeps why the last one failed.
 final class AddressWishes: Sendable {
@@ -30,6 +31,7 @@ extension FailoverStatus {
             "primary": .orNull(record?.primary.text),
             "inSync": .strings(record?.inSync.map(\.host.text) ?? []),
             "recordEpoch": .orNull(record.map { Int64($0.epoch) }), "floor": .number(floor),
+            "etcdCluster": .orNull(report.map { $0.cluster.hexText }),
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),

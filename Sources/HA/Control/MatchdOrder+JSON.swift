@@ -13,6 +13,8 @@ extension MatchdAction {
                 .init("isConfirmed", .bool(isConfirmed)),
                 .init("forced", forced?.json ?? .null),
             ]
+        case .belong(let cluster):
+            [.init("action", "belong"), .init("cluster", .id(cluster))]
         case .promise: [.init("action", "promise")]
         case .lead(let terms):
             [
@@ -47,6 +49,9 @@ extension MatchdAction {
                 let isConfirmed = json["isConfirmed"]?.flag
             else { return nil }
             self = .follow(renewsReplica: renews, isConfirmed: isConfirmed, forced: forced)
+        case "belong":
+            guard let cluster = json["cluster"]?.id else { return nil }
+            self = .belong(to: cluster)
         case "promise": self = .promise
         case "lead":
             guard let attempt = json["attempt"].flatMap(SwapAttempt.init(_:)),

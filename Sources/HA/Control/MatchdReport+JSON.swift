@@ -59,7 +59,8 @@ extension MatchdReport {
             "process": .id(process.number), "ordersRun": .id(ordersRun),
             "ordersDone": .number(ordersDone), "state": .string(state.text),
             "epoch": .number(epoch), "replica": .replica(replica), "promise": .number(promise),
-            "end": .number(end), "endEpoch": .number(endEpoch), "durable": .number(durable),
+            "cluster": .id(cluster), "end": .number(end), "endEpoch": .number(endEpoch),
+            "durable": .number(durable),
             "commitPoint": .number(commitPoint), "oldestWaiting": .moment(oldestWaiting),
             "heardAt": .moment(heardAt), "isHandedOver": .bool(isHandedOver),
             "epochStart": .number(epochStart), "requirement": .replica(requirement),
@@ -74,7 +75,8 @@ extension MatchdReport {
             let ordersDone = json["ordersDone"]?.count,
             let state = json["state"]?.text.flatMap(MatchdState.init(text:)),
             let epoch = json["epoch"]?.epoch, let replica = json["replica"]?.replica,
-            let promise = json["promise"]?.epoch, let end = json["end"]?.count,
+            let promise = json["promise"]?.epoch, let cluster = json["cluster"]?.id,
+            let end = json["end"]?.count,
             let endEpoch = json["endEpoch"]?.epoch, let durable = json["durable"]?.count,
             let commitPoint = json["commitPoint"]?.count,
             let isHandedOver = json["isHandedOver"]?.flag,
@@ -88,6 +90,7 @@ extension MatchdReport {
             commitPoint: commitPoint)
         var isWrong = false
         (self.ordersRun, self.ordersDone) = (ordersRun, ordersDone)
+        self.cluster = cluster
         oldestWaiting = json.optional("oldestWaiting", &isWrong, \.moment)
         heardAt = json.optional("heardAt", &isWrong, \.moment)
         self.isHandedOver = isHandedOver

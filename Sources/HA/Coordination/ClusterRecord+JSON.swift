@@ -33,10 +33,11 @@ extension ClusterRecord {
     public static var bytesMax: Int { 2_048 }
 
     /// The text: JSON in one line, with its members in this order; `forced` only where there was
-    /// a forced failover.
+    /// a forced failover, `replaces` only where this etcd was made in another's place.
     ///
     ///     {"version":1,"epoch":6,"primary":"a","insync":[{"host":"a","replica":"<32 hex>"}],
-    ///      "attempt":{"run":"<16 hex>","number":1},"forced":{"epoch":4,"from":91}}
+    ///      "attempt":{"run":"<16 hex>","number":1},"forced":{"epoch":4,"from":91},
+    ///      "replaces":"<16 hex>"}
     public var text: String {
         let members = inSync.map { replica -> JSONValue in
             ["host": .string(replica.host.text), "replica": .string(replica.replica.description)]
@@ -52,6 +53,7 @@ extension ClusterRecord {
             let value: JSONValue = ["epoch": .number(forced.epoch), "from": .number(forced.from)]
             record.append(.init("forced", value))
         }
+        if let replaces { record.append(.init("replaces", .string(replaces.hexText))) }
         return JSONValue.object(record).compact
     }
 
@@ -92,9 +94,14 @@ extension ClusterRecord {
             else { return nil }
             forced = ForcedStart(epoch: start, from: from)
         }
+        var replaces: UInt64?
+        if let json = json["replaces"] {
+            guard let id = json.text.flatMap({ UInt64($0, radix: 16) }), id > 0 else { return nil }
+            replaces = id
+        }
         self.init(
             epoch: epoch, primary: primary, inSync: inSync,
-            attempt: SwapAttempt(run: run, number: number), forced: forced)
+            attempt: SwapAttempt(run: run, number: number), forced: forced, replaces: replaces)
     }
 }
 

@@ -18,8 +18,6 @@ public struct EtcdSettings: Hashable, Sendable {
     public var endpoints: [EtcdEndpoint]
     /// What https needs.
     public var certificates: EtcdCertificates?
-    /// The id of this host's etcd cluster; nil: not known, and any cluster's answer counts.
-    public var clusterID: UInt64?
     /// What all keys begin with.
     public var prefix = "/bourse/"
     /// How long a member has to answer before the next one is asked, ms.
@@ -27,11 +25,10 @@ public struct EtcdSettings: Hashable, Sendable {
 
     /// These members, all else by default.
     public init(
-        endpoints: [EtcdEndpoint], certificates: EtcdCertificates? = nil, clusterID: UInt64? = nil
+        endpoints: [EtcdEndpoint], certificates: EtcdCertificates? = nil
     ) {
         self.endpoints = endpoints
         self.certificates = certificates
-        self.clusterID = clusterID
     }
 
     /// The record's key.
@@ -68,10 +65,12 @@ public struct EtcdReading: Hashable, Sendable {
     public let record: ClusterRecord?
     /// The floor; 0 where there is no record.
     public let floor: UInt64
+    /// The cluster id of the etcd that was read.
+    public let cluster: UInt64
 
     /// That reading.
-    public init(record: ClusterRecord?, floor: UInt64) {
-        (self.record, self.floor) = (record, floor)
+    public init(record: ClusterRecord?, floor: UInt64, cluster: UInt64) {
+        (self.record, self.floor, self.cluster) = (record, floor, cluster)
     }
 }
 
@@ -83,6 +82,8 @@ public final class EtcdClient: Sendable {
     private let transport: EtcdTransport
     /// The member that answered last: it is asked first.
     private let first = Atomic<Int>(0)
+    /// The id of this host's etcd cluster; 0: not known, and any cluster's answer counts.
+    private let expected = Atomic<UInt64>(0)
 
     /// A client. Reads the certificates, and connects to nothing yet.
     public init(_ settings: EtcdSettings) throws(EtcdError) {
@@ -97,6 +98,10 @@ public final class EtcdClient: Sendable {
             loop: MultiThreadedEventLoopGroup.singleton.any(),
             context: try settings.certificates?.context())
     }
+
+    /// From now on only answers of the etcd cluster of this id count, or of one whose record says
+    /// that it was made in its place; 0: any.
+    public func expect(_ cluster: UInt64) { expected.store(cluster, ordering: .relaxed) }
 
     // MARK: Record and floor
 
@@ -147,22 +152,23 @@ public final class EtcdClient: Sendable {
     /// Reads record and floor in one transaction, which also writes a key of `host`: what it reads
     /// is the newest, of a majority.
     public func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading {
-        let outcome = try await run(
+        let (outcome, cluster) = try await run(
             EtcdTransaction(then: [
                 .put(key: settings.readingKey(host), value: String(number)),
                 .get(key: settings.recordKey), .get(key: settings.floorKey),
             ]))
         switch (outcome.found[0], outcome.found[1]) {
-        case (nil, nil): return EtcdReading(record: nil, floor: 0)
+        case (nil, nil): return EtcdReading(record: nil, floor: 0, cluster: cluster)
         case (let record?, let floor?):
-            return EtcdReading(record: try self.record(record), floor: try self.floor(floor))
+            return EtcdReading(
+                record: try self.record(record), floor: try self.floor(floor), cluster: cluster)
         default: throw .noRecord
         }
     }
 
     private func write(_ transaction: EtcdTransaction) async -> EtcdAnswer {
         do throws(EtcdError) {
-            let outcome = try await run(transaction)
+            let outcome = try await run(transaction).outcome
             if outcome.succeeded { return .done }
             guard let text = outcome.found[0] else { return .unknown(.noRecord) }
             return .notDone(try record(text))
@@ -193,77 +199,94 @@ public final class EtcdClient: Sendable {
     public func members() async throws(EtcdError) -> [EtcdMember] {
         try await ask("/v3/cluster/member/list", "{}") { json in
             json["members"]?.rows(EtcdMember.init)
-        }
+        }.answer
     }
 
     /// How one member is: to show, not to decide on.
     public func status(of endpoint: EtcdEndpoint) async throws(EtcdError) -> EtcdMemberStatus {
         let result = await post(endpoint, "/v3/maintenance/status", "{}", EtcdMemberStatus.init)
         switch result {
-        case .success(let status): return status
-        case .failure(.mute(let why)): throw .unreachable([why])
-        case .failure(.elsewhere(let error)): throw error
+        case .success(let status): return status.answer
+        case .failure(let failure): throw .unreachable([failure.why])
         }
     }
 
     // MARK: Requests
 
-    private func run(_ transaction: EtcdTransaction) async throws(EtcdError) -> EtcdOutcome {
-        try await ask("/v3/kv/txn", transaction.json.compact) { json in
-            EtcdOutcome(json, of: transaction)
-        }
+    private func run(
+        _ transaction: EtcdTransaction
+    ) async throws(EtcdError) -> (outcome: EtcdOutcome, cluster: UInt64) {
+        let expected = expected.load(ordering: .relaxed)
+        let reply = try await ask(
+            "/v3/kv/txn", transaction.json.compact, of: expected,
+            accepts: { $0.found.contains { Self.replaced($0) == expected } }
+        ) { json in EtcdOutcome(json, of: transaction) }
+        return (reply.answer, reply.cluster)
     }
 
-    /// Asks the members in turn until one answers; `read` returns nil for what is no answer.
+    /// The etcd cluster in whose place the one with this value as its record was made.
+    private static func replaced(_ value: [UInt8]?) -> UInt64? {
+        value.flatMap { try? ClusterRecord(parsing: $0) }?.replaces
+    }
+
+    /// An answer, and the id of the etcd cluster that gave it.
+    private struct Reply<Answer> {
+        let answer: Answer
+        let cluster: UInt64
+    }
+
+    /// Asks the members in turn until one of the cluster `expected` answers, 0: of any; `read`
+    /// returns nil for what is no answer. Where only another cluster answers, it counts if
+    /// `accepts` is true of it.
     private func ask<Answer>(
-        _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
-    ) async throws(EtcdError) -> Answer {
+        _ path: String, _ body: String, of expected: UInt64 = 0,
+        accepts: (Answer) -> Bool = { _ in true }, _ read: (JSONValue) -> Answer?
+    ) async throws(EtcdError) -> Reply<Answer> {
         let begin = first.load(ordering: .relaxed)
         var reasons: [String] = []
-        var elsewhere: EtcdError?
+        var elsewhere: Reply<Answer>?
         for turn in settings.endpoints.indices {
             let index = (begin + turn) % settings.endpoints.count
             switch await post(settings.endpoints[index], path, body, read) {
-            case .success(let answer):
+            case .success(let reply) where expected == 0 || reply.cluster == expected:
                 first.store(index, ordering: .relaxed)
-                return answer
-            case .failure(.mute(let why)): reasons.append(why)
-            case .failure(.elsewhere(let error)): elsewhere = error
+                return reply
+            case .success(let reply): elsewhere = reply
+            case .failure(let failure): reasons.append(failure.why)
             }
         }
-        throw elsewhere ?? .unreachable(reasons)
+        guard let elsewhere else { throw .unreachable(reasons) }
+        guard accepts(elsewhere.answer) else {
+            throw .otherCluster(expected: expected, found: elsewhere.cluster)
+        }
+        return elsewhere
     }
 
-    /// Why one member's answer does not count.
-    private enum Failure: Error {
-        case mute(String)
-        case elsewhere(EtcdError)
-    }
+    /// Why one member gave no answer.
+    private struct Failure: Error { let why: String }
 
     private func post<Answer>(
         _ endpoint: EtcdEndpoint, _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
-    ) async -> Result<Answer, Failure> {
+    ) async -> Result<Reply<Answer>, Failure> {
+        func failure(_ why: String) -> Result<Reply<Answer>, Failure> {
+            .failure(Failure(why: "\(endpoint): \(why)"))
+        }
         let response: EtcdResponse
         do {
             response = try await transport.post(
                 endpoint, path, body, within: .milliseconds(settings.endpointMillis))
-        } catch {
-            return .failure(.mute("\(endpoint): \(error)"))
-        }
+        } catch { return failure("\(error)") }
         let json = JSONValue(parsing: response.body)
         guard response.status == 200 else {
             let why = json?["message"]?.text ?? json?["error"]?.text ?? "no reason"
-            return .failure(.mute("\(endpoint): status \(response.status), \(why.prefix(200))"))
+            return failure("status \(response.status), \(why.prefix(200))")
         }
         guard let json, let id = JSONValue.etcdNumber(json["header"]?["cluster_id"]), id > 0 else {
-            return .failure(.mute("\(endpoint): its answer is not etcd's"))
-        }
-        if let expected = settings.clusterID, id != expected {
-            return .failure(.elsewhere(.otherCluster(expected: expected, found: id)))
+            return failure("its answer is not etcd's")
         }
         guard let answer = read(json) else {
-            return .failure(.mute("\(endpoint): its answer is not one to the request"))
+            return failure("its answer is not one to the request")
         }
-        return .success(answer)
+        return .success(Reply(answer: answer, cluster: id))
     }
 }

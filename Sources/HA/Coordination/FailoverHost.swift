@@ -10,6 +10,9 @@ public protocol RecordStore: Sendable {
     func put(_ floor: FloorPut) async -> EtcdAnswer
     /// Reads record and floor in one transaction, which also writes a key of `host`.
     func read(by host: HostName, number: UInt64) async throws(EtcdError) -> EtcdReading
+    /// From now on only the etcd cluster of this id counts, or one in whose record it says that it
+    /// was made in its place; 0: any.
+    func expect(_ cluster: UInt64)
 }
 
 extension EtcdClient: RecordStore {}

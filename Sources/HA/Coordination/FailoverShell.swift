@@ -93,6 +93,7 @@ public final class FailoverShell: Sendable {
     func step(_ event: FailoverEvent) -> VerbRefusal? {
         guard !state.value.isStopped else { return nil }
         let now = Self.now
+        if case .reported(let report) = event { store.expect(report.cluster) }
         let effects = state.value.core.step(event, at: now)
         let changes = note(effects, at: now)
         carryOut(effects)
@@ -133,7 +134,8 @@ public final class FailoverShell: Sendable {
         do throws(EtcdError) {
             let found = try await store.read(by: settings.host, number: request.number)
             let reading = RecordReading(
-                number: request.number, record: found.record, floor: found.floor)
+                number: request.number, record: found.record, floor: found.floor,
+                cluster: found.cluster)
             take(.recordRead(reading), nil)
         } catch {
             if case .otherCluster = error {

@@ -167,6 +167,7 @@ public final class PeerAgent: Sendable {
                 state.peerReaped = message.reapedEpoch
                 state.shell?.take(.peerReaped(epoch: message.reapedEpoch))
             }
+            state.shell?.take(.peerReported(cluster: message.etcdCluster, epoch: message.epoch))
             guard message.hold.isNewer(than: state.kept.hold) else { return false }
             state.kept.hold = message.hold
             state.shell?.take(.verb(message.hold.isPaused ? .pause : .resume))

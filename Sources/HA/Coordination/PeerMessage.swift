@@ -65,6 +65,14 @@ public struct PeerMessage: Hashable, Sendable {
         (self.hold, self.reapedEpoch, self.document) = (hold, reapedEpoch, document)
     }
 
+    /// The id of the etcd cluster that the host belongs to; 0: not known.
+    var etcdCluster: UInt64 {
+        document["etcdCluster"]?.text.flatMap { UInt64($0, radix: 16) } ?? 0
+    }
+
+    /// The epoch of the record there; 0: not known.
+    var epoch: UInt32 { document["recordEpoch"]?.count.flatMap(UInt32.init(exactly:)) ?? 0 }
+
     /// The line with its end.
     package var line: [UInt8] {
         let json: JSONValue = [

@@ -62,17 +62,21 @@ public struct ClusterRecord: Hashable, Sendable {
     public let attempt: SwapAttempt
     /// The last forced failover, where there was one.
     public let forced: ForcedStart?
+    /// The id of the etcd cluster in whose place this one was made; nil: none. Replicas of that one
+    /// belong to this one now.
+    public let replaces: UInt64?
 
     /// A record of these values.
     public init(
         epoch: UInt32, primary: HostName, inSync: [InSyncReplica], attempt: SwapAttempt,
-        forced: ForcedStart? = nil
+        forced: ForcedStart? = nil, replaces: UInt64? = nil
     ) {
         self.epoch = epoch
         self.primary = primary
         self.inSync = inSync
         self.attempt = attempt
         self.forced = forced
+        self.replaces = replaces
     }
 
     /// The replica of `host` that is in sync, if any.

@@ -41,8 +41,17 @@ extension FailoverCore {
         let action = MatchdAction.follow(
             renewsReplica: isBelowFloor, isConfirmed: true, forced: record.forced)
         order(action, epoch: max(record.epoch, report.promise), &effects)
+        belong(record, report, &effects)
         effects.transitions.append(isBelowFloor ? .renewed : .followed)
         phase = .following(since: now)
+    }
+
+    /// The replica belongs to the etcd that is its own, or was made in the place of its own.
+    private mutating func belong(
+        _ record: ClusterRecord, _ report: MatchdReport, _ effects: inout FailoverEffects
+    ) {
+        guard view.cluster != 0, view.cluster != report.cluster else { return }
+        order(.belong(to: view.cluster), epoch: max(record.epoch, report.promise), &effects)
     }
 
     /// The role is matchd's already; the next floor confirms it.
@@ -83,6 +92,8 @@ extension FailoverCore {
         } else {
             handedOverAt = nil
         }
+        belong(record, report, &effects)
+        guard isCurrent else { return .ordering(record.epoch) }
         let isInSync = record.replica(of: settings.host) == report.replica
         if let asked,
             asked.cause == .failover && !isInSync || now.since(asked.at) >= timing.verbNanos
@@ -97,6 +108,12 @@ extension FailoverCore {
                 ? .following(record.primary, record.epoch) : .learning(record.primary, record.epoch)
         }
         if view.isPaused, asked == nil { return .paused }
+        if isSuperseded(record, report) { return superseded }
+        if let peer = settings.peer, view.peer == nil, asked == nil, cause != .switchover,
+            now.since(startedAt ?? now) < timing.peerNanos
+        {
+            return .waitingPeer(peer)
+        }
         guard pending == nil, works(report, at: now), let askedAt = view.askedAt, askedAt >= from
         else {
             ask(at: now, &effects)
@@ -136,6 +153,17 @@ extension FailoverCore {
         return (isOwn ? .restart : .grace, heard.after(timing.graceNanos))
     }
 
+    /// The peer is of another etcd, whose record is newer: that one was made in the place of this
+    /// host's, without it. What this host's etcd says is the past.
+    func isSuperseded(_ record: ClusterRecord, _ report: MatchdReport) -> Bool {
+        guard let peer = view.peer, peer.cluster != 0, report.cluster != 0 else { return false }
+        return peer.cluster != report.cluster && peer.epoch > record.epoch
+    }
+
+    var superseded: FailoverExplanation {
+        .superseded(settings.peer ?? settings.host, view.peer?.epoch ?? 0)
+    }
+
     /// A fresh report, and nothing that waits on engine or disk.
     func works(_ report: MatchdReport, at now: BootTime) -> Bool {
         guard let reportedAt = view.reportedAt, now.since(reportedAt) < timing.removalNanos else {
@@ -153,6 +181,7 @@ extension FailoverCore {
         let isListed =
             claim.cause == .forced || record.replica(of: settings.host) == report.replica
         if record.epoch >= claim.epoch || !isListed
+            || isSuperseded(record, report)
             || isCurrent && (report.state != .promised || report.promise != claim.epoch)
         {
             return lose(claim, at: now, &effects)

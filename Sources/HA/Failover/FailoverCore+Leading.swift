@@ -13,6 +13,13 @@ extension FailoverCore {
         {
             return demote(record, report, at: now, &effects)
         }
+        if isSuperseded(record, report) {
+            order(.end, epoch: term.epoch, &effects)
+            endedProcess = report.process
+            giveUpRole(&effects)
+            effects.transitions.append(.demoted)
+            return superseded
+        }
         if effects.opensLink != nil { return summary(record, report) }
         guard isCurrent else { return .ordering(term.epoch) }
         guard report.isPrimary else {

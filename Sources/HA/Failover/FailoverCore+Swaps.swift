@@ -11,7 +11,8 @@ extension FailoverCore {
         swapCount += 1
         let value = ClusterRecord(
             epoch: epoch, primary: settings.host, inSync: inSync,
-            attempt: SwapAttempt(run: run, number: swapCount), forced: forced)
+            attempt: SwapAttempt(run: run, number: swapCount), forced: forced,
+            replaces: compared.replaces)
         let swap = RecordSwap(purpose: purpose, compared: compared, value: value, floor: floor)
         pending = PendingSwap(swap: swap, retryAt: nil)
         effects.swap = swap

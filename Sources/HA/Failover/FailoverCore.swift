@@ -65,6 +65,8 @@ public struct FailoverCore: Sendable {
     var floorAt: BootTime?
     var addressAt: BootTime?
     var hasAddress = false
+    /// When the first step was.
+    var startedAt: BootTime?
     /// The last step's moment: a gap means that this agent did not run.
     var steppedAt: BootTime?
     /// Since when this agent and matchd have run without a gap.
@@ -97,6 +99,7 @@ public struct FailoverCore: Sendable {
     /// Takes one event and decides. Constant time.
     public mutating func step(_ event: FailoverEvent, at now: BootTime) -> FailoverEffects {
         var effects = FailoverEffects()
+        startedAt = startedAt ?? now
         noteGap(now)
         take(event, at: now, &effects)
         switch phase {
@@ -140,6 +143,7 @@ public struct FailoverCore: Sendable {
             if process == view.report?.process { processEnded(&effects) }
         case .peerReaped(let epoch):
             if epoch > view.reaped?.epoch ?? 0 { view.reaped = (epoch, now) }
+        case .peerReported(let cluster, let epoch): view.peer = (cluster, epoch)
         case .walletReconciled(let epoch):
             if phase == .reconciling, epoch == term?.epoch { openLink(&effects) }
         case .verb(let verb): effects.refusal = obey(verb, at: now, &effects)
@@ -159,7 +163,7 @@ public struct FailoverCore: Sendable {
         // A reading may be old; what is known from a swap's answer, and the own term, stand.
         let known = max(view.record?.epoch ?? 0, term?.epoch ?? 0)
         if record.epoch > known || (term == nil || view.record == nil) && record.epoch == known {
-            view.record = record
+            (view.record, view.cluster) = (record, answer.cluster)
         }
     }
 

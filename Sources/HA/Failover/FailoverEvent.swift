@@ -81,17 +81,21 @@ public struct RecordReading: Hashable, Sendable {
     public let record: ClusterRecord?
     /// The floor.
     public let floor: UInt64
-    /// Whether the cluster id is the one in the replica file.
+    /// Whether the cluster id is the one in the replica file, or this etcd was made in its place.
     public let isOwnCluster: Bool
+    /// The cluster id of the etcd that was read; 0: not known.
+    public let cluster: UInt64
 
     /// That reading.
     public init(
-        number: UInt64, record: ClusterRecord?, floor: UInt64, isOwnCluster: Bool = true
+        number: UInt64, record: ClusterRecord?, floor: UInt64, isOwnCluster: Bool = true,
+        cluster: UInt64 = 0
     ) {
         self.number = number
         self.record = record
         self.floor = floor
         self.isOwnCluster = isOwnCluster
+        self.cluster = cluster
     }
 }
 
@@ -113,6 +117,9 @@ public enum FailoverEvent: Hashable, Sendable {
     case reaped(ProcessNumber)
     /// The peer's agent reaped a process that led this epoch.
     case peerReaped(epoch: UInt32)
+    /// The peer's agent reports: its etcd cluster's id, 0 if not known, and the epoch of the record
+    /// there.
+    case peerReported(cluster: UInt64, epoch: UInt32)
     /// The wallet's outbox is reconciled with the log of this epoch.
     case walletReconciled(epoch: UInt32)
     /// An operator asks for something.

@@ -34,6 +34,10 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
     case noRecord
     /// etcd is another cluster's.
     case otherCluster
+    /// The peer's etcd was made in the place of this host's, and its record is of this epoch.
+    case superseded(HostName, UInt32)
+    /// The agent has started just now, and the peer's has not reported yet.
+    case waitingPeer(HostName)
     /// The process stopped before a cut.
     case stopped
     /// It follows in sync.
@@ -97,7 +101,13 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .recovering: "waits for matchd to recover its journal"
         case .reading: "waits for etcd: record and floor are not known"
         case .noRecord: "takes no role: etcd has no record; cluster init writes the first one"
-        case .otherCluster: "takes no role: etcd's cluster id is not that of the replica file"
+        case .otherCluster:
+            "takes no role: etcd is of another cluster than this host's journal; rejoin brings "
+                + "them together"
+        case .superseded(let host, let epoch):
+            "takes no role: the etcd of \(host) is newer, of epoch \(epoch), and without this "
+                + "host: join it, by cluster invite there"
+        case .waitingPeer(let host): "waits for the agent of \(host) before it claims"
         case .stopped: "takes no role: following would cut records that were released"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"

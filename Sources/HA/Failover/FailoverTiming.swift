@@ -42,6 +42,8 @@ public struct FailoverTiming: Hashable, Sendable {
     public var handoverNanos = 1_000 * milli
     /// An operator's failover that could not begin within this time is given up.
     public var verbNanos = 10_000 * milli
+    /// An agent that starts claims nothing for so long, unless the peer's has reported.
+    public var peerNanos = 2_000 * milli
     /// Between two renewals of the service address, which lives 2 s.
     public var addressNanos = 500 * milli
     /// Within this span `removalsMax` removals put the peer out until an operator adds it.

@@ -22,6 +22,10 @@ public struct FailoverView: Sendable {
     public internal(set) var isPeerOut = false
     /// The newest epoch whose primary's process was reaped, and when that was known.
     public internal(set) var reaped: (epoch: UInt32, at: BootTime)?
+    /// The cluster id of the etcd that the record was read from; 0: not known.
+    public internal(set) var cluster: UInt64 = 0
+    /// What the peer's agent reported last: its etcd cluster's id, and the record's epoch there.
+    public internal(set) var peer: (cluster: UInt64, epoch: UInt32)?
     /// When the peer was removed, within `removalSpanNanos`.
     public internal(set) var removals: [BootTime] = []
 

@@ -76,6 +76,8 @@ public struct MatchdReport: Hashable, Sendable {
     public var replica: ReplicaID
     /// The promise on its disk.
     public var promise: UInt32
+    /// etcd's cluster id in its replica file; 0: none yet.
+    public var cluster: UInt64 = 0
     /// Its journal's last record.
     public var end: UInt64
     /// That record's epoch.
@@ -152,6 +154,8 @@ public enum MatchdAction: Hashable, Sendable {
     /// Promise at least the order's epoch and follow. Journal below the floor: with a new replica
     /// id first. Unconfirmed: acknowledge and echo nothing.
     case follow(renewsReplica: Bool, isConfirmed: Bool, forced: ForcedStart?)
+    /// Write this etcd cluster's id to the replica file.
+    case belong(to: UInt64)
     /// Stop acknowledging and echoing, sync, promise the order's epoch durably.
     case promise
     /// Apply the tail, append the EPOCH record, release by the gate.

@@ -47,6 +47,9 @@ public struct ClusterDocument: Hashable, Sendable {
     public var released: UInt64?
     /// This host's replica, 32 hexadecimal digits; nil: matchd gives no report.
     public var replica: String?
+    /// etcd's cluster id that the replica belongs to, 16 hexadecimal digits, 0 where it belongs to
+    /// none yet; nil: matchd gives no report.
+    public var etcdCluster: String?
     /// The agent makes no claims.
     public var isPaused: Bool
     /// The agent adds the standby only when an operator asks.
@@ -89,6 +92,7 @@ public struct ClusterDocument: Hashable, Sendable {
         end = json["end"]?.count
         released = json["released"]?.count
         replica = json["replica"]?.text
+        etcdCluster = json["etcdCluster"]?.text
         etcdFault = json["etcdFault"]?.text
         matchdFault = json["matchdFault"]?.text
         isPeerReachable = json["peerAgent"]?["reachable"]?.flag

@@ -15,6 +15,7 @@ final class PipelinePrimaryLog: PrimaryLog {
     private let shared: Mutex<PrimaryTerm>
     let identity: JournalIdentity
     let replica: ReplicaID
+    let cluster: UInt64
     let process: ProcessNumber
     let first: UInt64
     let feed: any RecordFeed
@@ -29,7 +30,7 @@ final class PipelinePrimaryLog: PrimaryLog {
         self.work = work
         self.process = process
         identity = file.identity
-        replica = file.replica
+        (replica, cluster) = (file.replica, file.cluster)
         first = file.first
         shared = Mutex(term)
         feed = parts.pipeline.sealedFeed

@@ -36,6 +36,7 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
     }
 
     var identity: JournalIdentity? { parts.writer.identity }
+    var cluster: UInt64 { file.cluster }
     var first: UInt64 { replica.withLock { $0.first } }
     var last: LogPoint { entry.withLock { _ in intake.end } }
     var lastTimestamp: Int64 { entry.withLock { _ in intake.timestamp } }
@@ -119,6 +120,11 @@ final class PipelineStandbyLog: StandbyLog, @unchecked Sendable {
 
     func promise(_ epoch: UInt32) throws(SinkError) {
         try change { file throws(JournalError) in file.promise = max(file.promise, epoch) }
+    }
+
+    /// The etcd cluster that this replica belongs to.
+    func note(cluster: UInt64) throws(SinkError) {
+        try change { file throws(JournalError) in file.cluster = cluster }
     }
 
     /// Gives this journal a new replica id: records that its end lacks may have been acknowledged.

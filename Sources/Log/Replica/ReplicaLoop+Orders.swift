@@ -47,6 +47,7 @@ extension ReplicaLoop {
             switch order.action {
             case .follow(let renews, let isConfirmed, let forced):
                 try follow(order, renews, isConfirmed, forced)
+            case .belong(let cluster): try standby.note(cluster: cluster)
             case .promise: try promise(order)
             case .lead(let terms): try lead(order, terms)
             case .require(let replica): require(replica)

@@ -116,6 +116,7 @@ final class ReplicaLoop {
             end: isPrimary ? pipeline.applied : last.sequence,
             endEpoch: isPrimary ? pipeline.epoch : last.epoch, durable: pipeline.durable,
             commitPoint: isPrimary ? pipeline.released : status.position.released)
+        report.cluster = standby.file.cluster
         (report.ordersRun, report.ordersDone) = done
         report.oldestWaiting = work.oldestWaiting
         report.heardAt = status.heardAt

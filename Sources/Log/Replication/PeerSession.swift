@@ -61,6 +61,12 @@ final class PeerSession {
                 "replica \(join.replica) is this host's own: that host has a copy of its disk; "
                     + "set the copy's journal and replica file aside, then add it as a learner")
         }
+        guard join.cluster == 0 || log.cluster == 0 || join.cluster == log.cluster else {
+            throw .rejected(
+                "that host is of another etcd than this one's, which was made in the place of an "
+                    + "earlier one: it has to join this one, by cluster invite here and cluster "
+                    + "join there")
+        }
         guard join.released <= join.last.sequence, join.first > 0,
             join.promise <= ClusterRecord.epochMax
         else { throw .malformed }

@@ -36,6 +36,8 @@ public protocol PrimaryLog: AnyObject, Sendable {
     var identity: JournalIdentity { get }
     /// This host's replica.
     var replica: ReplicaID { get }
+    /// The etcd cluster that it belongs to; 0: not known.
+    var cluster: UInt64 { get }
     /// This process.
     var process: ProcessNumber { get }
     /// The term as it is now. A higher epoch ends the peer's connection, so that it joins anew.

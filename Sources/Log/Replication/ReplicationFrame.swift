@@ -29,7 +29,7 @@ internal import Wire
 
 /// Bounds of the protocol.
 package enum ReplicationProtocol {
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let headBytes = 8
     /// Bytes of records or of a snapshot in one frame: room for the longest record.
     package static let payloadBytesMax = 1 << 20
@@ -48,6 +48,8 @@ package struct ReplicationJoin: Hashable, Sendable {
     var identity: JournalIdentity?
     var replica: ReplicaID
     var process: ProcessNumber
+    /// The etcd cluster that it belongs to; 0: not known.
+    var cluster: UInt64
     /// The lowest epoch that it does not refuse.
     var promise: UInt32
     /// The last record of its journal that it knows to be released.
@@ -172,6 +174,7 @@ package enum ReplicationFrame: Hashable, Sendable {
             w.identity(join.identity)
             w.replica(join.replica)
             w.integer(join.process.number)
+            w.integer(join.cluster)
             w.integer(join.released)
             w.integer(join.first)
             w.point(join.last)
@@ -240,7 +243,8 @@ package enum ReplicationFrame: Hashable, Sendable {
             self = .join(
                 ReplicationJoin(
                     identity: r.identity(), replica: r.replica(),
-                    process: ProcessNumber(r.integer()), promise: promise, released: r.integer(),
+                    process: ProcessNumber(r.integer()), cluster: r.integer(), promise: promise,
+                    released: r.integer(),
                     first: r.integer(), last: r.point()))
         case 2:
             guard r.version() else { return nil }

@@ -12,6 +12,8 @@ public import Platform
 public protocol StandbyLog: AnyObject, Sendable {
     /// The journal; nil if none was begun, as on a learner with an empty disk.
     var identity: JournalIdentity? { get }
+    /// The etcd cluster that this host's replica belongs to; 0: not known.
+    var cluster: UInt64 { get }
     /// The first record that the journal has, or will have: 1, or the one behind the snapshot that
     /// it began with.
     var first: UInt64 { get }

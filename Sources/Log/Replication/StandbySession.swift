@@ -75,11 +75,12 @@ final class StandbySession {
 
     private func join() throws(ReplicationEnd) {
         let (last, first, identity) = (log.last, log.first, log.identity)
+        let cluster = log.cluster
         let join = shared.state.withLock { state in
             orders = state.orders
             return ReplicationJoin(
                 identity: identity, replica: state.status.replica, process: state.process,
-                promise: state.keeper.least,
+                cluster: cluster, promise: state.keeper.least,
                 released: min(state.status.position.released, last.sequence), first: first,
                 last: last)
         }

@@ -1,15 +1,18 @@
 """Any of the three hosts is lost: `cluster status` on what is left names the one verb that reopens
 the exchange and what it loses, the verb does it within a minute, and the lost hosts come back."""
+import json
 import shutil
 import threading
 import time
 
 import pytest
+from exchange import ExchangeFault
 from pair import await_true
 from test_failover import Trader
 from trio import Trio
 
 REOPENS_SECONDS_MAX = 60
+QUIET_SECONDS = 5      # so long nothing may change where nothing is to change
 
 
 @pytest.fixture
@@ -45,7 +48,11 @@ def both_in_sync(trio, primary):
         trio.supervise()
         found = trio.document(primary)
         return found and found["role"] == "primary" and sorted(found["inSync"]) == ["a", "b"]
-    await_true(f"{primary} leads with both", holds, REOPENS_SECONDS_MAX)
+    try:
+        await_true(f"{primary} leads with both", holds, REOPENS_SECONDS_MAX)
+    except ExchangeFault as fault:
+        seen = {name: trio.document(name) for name in trio.hosts}
+        raise ExchangeFault(f"{fault}: {json.dumps(seen)[:4000]}") from None
 
 
 def reopen(trio, name, *verb):
@@ -204,3 +211,47 @@ def test_one_host_lost_the_others_go_on_by_themselves(trio, lost, disk):
     trio.gateway("b")
     trader.check("a")
     trader.check("b")
+
+
+def test_an_old_etcd_that_comes_back_leads_nobody(trio):
+    """b went on with an etcd made anew; a and the witness return with the old one, which has a
+    majority: a leads neither by it, nor is it taken in before it joins the new one."""
+    trader = Trader(trio)
+    for _ in range(5):
+        trader.first("a")
+    for name in ("a", "w"):
+        trio.lose(name)
+    await_true("b waits", lambda: trio.document("b")["etcdFault"])
+    began, _ = reopen(trio, "b", "failover", "b")
+    until_open(trio, trader, "b", began)
+    for name in ("w", "a"):
+        trio.power(name)
+    await_true("the old etcd has a majority", lambda: trio.healthy("a"))
+    sentences, until = set(), time.monotonic() + QUIET_SECONDS
+
+    def stays_back():
+        """a follows b by the new etcd if it found that first, or says that it takes no role."""
+        trio.supervise()
+        found = trio.document("a")
+        sentences.add(found and found["sentence"])
+        assert not found or found["role"] in ("starting", "standby", "learner"), found
+        return time.monotonic() > until and found and (
+            "the etcd of b is newer" in found["sentence"] or found["primary"] == "b")
+
+    try:
+        await_true("a knows of the new etcd", stays_back)
+    except ExchangeFault as fault:
+        raise ExchangeFault(f"{fault}: {sentences} {trio.document('a')}") from None
+    print(sentences)
+    trader.first("b")
+    trader.check("b")
+    # It joins as the sentence says.
+    bring_key(trio)
+    for name in ("w", "a"):
+        trio.join(name, "b")
+        trio.power(name)
+        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+    both_in_sync(trio, "b")
+    trader.first("b")
+    trio.gateway("a")
+    trader.check("a")

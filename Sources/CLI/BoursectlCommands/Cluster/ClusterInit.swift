@@ -8,6 +8,7 @@ import Journal
 import Link
 import Platform
 import Presentation
+import Terms
 
 struct ClusterInitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -147,7 +148,8 @@ struct ClusterInitCommand: ParsableCommand {
             try (try? Exchange(settings: settings).status().released)
             ?? Journal.floor(JournalPlace(settings))
         let first = FirstRecord(
-            epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)")
+            epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)",
+            replaces: replica.cluster)
         let found = try etcd.begin(
             record: first.json.compact, floor: FirstRecord.floor(released))
         guard RecordedLeader(JSONValue(parsing: found.utf8)) != nil else {
@@ -189,11 +191,15 @@ struct FirstRecord: Hashable {
 
     /// The first sequence that may be cut on another host for it; nil: none.
     var forcedFrom: UInt64?
+    /// The etcd cluster in whose place this one is made; 0: none.
+    var replaces: UInt64
 
     /// A record of these values.
-    init(epoch: UInt32, host: String, replica: String, forcedFrom: UInt64? = nil) {
+    init(
+        epoch: UInt32, host: String, replica: String, forcedFrom: UInt64? = nil, replaces: UInt64
+    ) {
         (self.epoch, self.host, self.replica) = (epoch, host, replica)
-        self.forcedFrom = forcedFrom
+        (self.forcedFrom, self.replaces) = (forcedFrom, replaces)
     }
 
     /// A floor as the agent writes it: 20 digits, as etcd compares texts.
@@ -215,6 +221,9 @@ struct FirstRecord: Hashable {
         if let forcedFrom {
             members.append(
                 .init("forced", ["epoch": .number(epoch), "from": .number(forcedFrom)]))
+        }
+        if replaces != 0 {
+            members.append(.init("replaces", .string(replaces.hexText)))
         }
         return .object(members)
     }

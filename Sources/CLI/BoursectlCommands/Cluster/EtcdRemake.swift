@@ -87,7 +87,8 @@ struct EtcdRemake {
         let last = max(document.recordEpoch ?? 0, document.epoch)
         let record = FirstRecord(
             epoch: last + Self.epochStep, host: own.name, replica: replica,
-            forcedFrom: isForced ? released + 1 : nil)
+            forcedFrom: isForced ? released + 1 : nil,
+            replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0)
         _ = try etcd.begin(record: record.json.compact, floor: FirstRecord.floor(end))
         try unit.noteBegun()
     }
