@@ -20,6 +20,7 @@ final class Agent {
     var isLost = false
     private var waiting: Set<Int> = []
     private var requests = 0
+    private var ticks = 0
     private var explanation = FailoverExplanation.recovering
     /// Orders that matchd has not carried out: a new connection gets them again.
     private var sent: [MatchdOrder] = []
@@ -46,7 +47,19 @@ final class Agent {
     private func tick() {
         guard !isOver else { return }
         hear(.tick)
+        if ticks % 5 == 0 { report() }
+        ticks += 1
         world.add(after: world.timing.beaconNanos) { [self] in tick() }
+    }
+
+    /// To the other host's agent.
+    private func report() {
+        guard world.etcd.hostsReach(host), world.now >= world.hosts[host].agentPausedUntil else {
+            return
+        }
+        world.add(after: world.between(100_000, 1_000_000)) { [host] in
+            world.hosts[1 - host].agent?.hear(.peerReported(cluster: 0, epoch: 0))
+        }
     }
 
     // MARK: The control socket

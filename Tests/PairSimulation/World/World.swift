@@ -303,7 +303,8 @@ final class World {
     private func linger(_ kind: FaultKind) {
         hasLingered = true
         note(kind)
-        _ = apply(kind, below(2), Plan.lingeringNanos)
+        // A primary without space takes cancels only, by HA.md.
+        _ = apply(kind, kind == .diskFull ? 1 - primary() : below(2), Plan.lingeringNanos)
         add(after: Plan.lingeringNanos / 2) { self.judge.countFromHere() }
         add(after: Plan.lingeringNanos) {
             if self.judge.acknowledgedSince < 3 {
