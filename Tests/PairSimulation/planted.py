@@ -217,18 +217,25 @@ def write(path, content):
     path.write_bytes(content)
 
 
+def build(copy):
+    """The simulation in the copy."""
+    plant(copy)
+    command = ["swift", "build", "-c", "release", "--product", "PairSimulation"]
+    built = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    if built.returncode != 0:
+        sys.exit("\n".join(x for x in built.stdout.splitlines() if "error" in x) or built.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="flaws whose name contains one of these")
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--copy", type=Path, default=ROOT / ".build/planted")
+    parser.add_argument("--no-build", action="store_true", help="run the copy as it was built last")
     options = parser.parse_args()
-    plant(options.copy)
-    command = ["swift", "build", "-c", "release", "--product", "PairSimulation"]
-    built = subprocess.run(command, cwd=options.copy, capture_output=True, text=True)
-    if built.returncode != 0:
-        sys.exit("\n".join(x for x in built.stdout.splitlines() if "error" in x) or built.stderr)
+    if not options.no_build:
+        build(options.copy)
     program = options.copy / ".build/release/PairSimulation"
     missed = 0
     for number, (name, rule, _) in enumerate(PLANTED, 1):

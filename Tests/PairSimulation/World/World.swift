@@ -52,6 +52,7 @@ final class World {
     private(set) var healedAt: Int64 = 0
     private var drainedAt: Int64?
     private var hasLingered = false
+    private var calmSince: Int64?
     private var processes: Int32 = 10
     private var agenda = Agenda()
     private let began: Int64
@@ -327,8 +328,16 @@ final class World {
             }
         }
         if !isDraining, etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 {
-            if let kind = plan.lingering, !hasLingered { return linger(kind) }
-            isDraining = true
+            if let kind = plan.lingering, !hasLingered {
+                let calm = calmSince ?? now
+                calmSince = calm
+                // Slow bytes have come: else the standby is removed before its primary fails.
+                if now - calm > 1_000 * Self.milli { return linger(kind) }
+            } else {
+                isDraining = true
+            }
+        } else {
+            calmSince = nil
         }
         if isDraining, client.inFlight == 0, etcd.record.inSync.count == 2 {
             drainedAt = drainedAt ?? now
