@@ -109,8 +109,8 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
                 + "host: join it, by cluster invite there"
         case .waitingPeer(let host): "waits for the agent of \(host) before it claims"
         case .stopped:
-            "takes no role: following would cut records that were released; `boursectl rejoin` sets "
-                + "them aside"
+            "takes no role: following would cut records that were released; `boursectl rejoin` "
+                + "sets them aside"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"
         case .unconfirmed: "follows unconfirmed: etcd gives no answer"

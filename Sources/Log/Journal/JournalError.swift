@@ -166,8 +166,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .notBegun(let directory) where isInCluster, .lost(let directory, _) where isInCluster:
             return
-                "there is no journal in \(directory). Check that its volume is mounted. Where it is "
-                + "lost, the other host gives a copy: there `boursectl cluster invite`, here the "
+                "there is no journal in \(directory). Check that its volume is mounted. Where it "
+                + "is lost, the other host gives a copy: there `boursectl cluster invite`, here the "
                 + "join that it prints. Where no host has it, put it back from a backup"
         case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
         case .latched:
