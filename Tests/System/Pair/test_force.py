@@ -1,5 +1,5 @@
-"""A forced failover: what it asks of an operator, what it loses, and how the host that had more comes
-back, with what was cut listed, or set aside where nobody gave it up."""
+"""A forced failover: what it asks of an operator, what it loses, and how the host that had more
+comes back, with what was cut listed, or set aside where nobody gave it up."""
 import json
 import os
 from pathlib import Path

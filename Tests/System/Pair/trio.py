@@ -246,13 +246,15 @@ class Trio(Pair):
                         self.hosts[name].spawn(daemon)
 
     def _supervise(self):
-        """As the unit's Restart=: a matchd that ended to cut or to follow starts again."""
+        """As the units' Restart=: a matchd that ended to cut or to follow starts again, and a
+        gateway that found less released than its history has, as before the host leads."""
         while not self.ended.wait(0.02):
             with self.lock:
                 for name, host in self.hosts.items():
-                    matchd = host.running.get("matchd")
-                    if name not in self.off and matchd and matchd.poll() in (0, 75):
-                        host.spawn("matchd")
+                    for daemon, codes in (("matchd", (0, 75)), ("gatewayd", (0, 1))):
+                        process = host.running.get(daemon)
+                        if name not in self.off and process and process.poll() in codes:
+                            host.spawn(daemon)
 
     def lose(self, name):
         """Switches a host's power off."""
