@@ -112,6 +112,13 @@ extension FailoverCore {
         }
         if view.isPaused, asked == nil { return .paused }
         if isSuperseded(record, report) { return superseded }
+        // A record that cannot be claimed, as one with a lower epoch than before, is not tried for
+        // without a pause.
+        if let lost = lostClaim, asked == nil, cause != .switchover,
+            now.since(lost.at) < timing.readNanos
+        {
+            return .lost(lost.epoch, record.primary)
+        }
         if let peer = settings.peer, view.peer == nil, asked == nil, cause != .switchover,
             now.since(startedAt ?? now) < timing.peerNanos
         {
@@ -226,6 +233,7 @@ extension FailoverCore {
         _ claim: FailoverClaim, at now: BootTime, _ effects: inout FailoverEffects
     ) -> FailoverExplanation {
         phase = .following(since: now)
+        lostClaim = (claim.epoch, now)
         effects.transitions.append(.lost)
         return .lost(claim.epoch, view.record?.primary ?? settings.host)
     }

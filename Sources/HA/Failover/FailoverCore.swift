@@ -82,6 +82,8 @@ public struct FailoverCore: Sendable {
     var mayHaveOrphan = false
     /// An operator's claim that waits for its reading, and since when.
     var asked: (cause: ClaimCause, at: BootTime)?
+    /// The last claim that was lost, and when.
+    var lostClaim: (epoch: UInt32, at: BootTime)?
     /// When this host first knew of the handover.
     var handedOverAt: BootTime?
     var operatorRemoves = false

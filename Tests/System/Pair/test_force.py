@@ -2,9 +2,12 @@
 comes back, with what was cut listed, or set aside where nobody gave it up."""
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from exchange import Exchange
+from journal import Journal
 from pair import await_true
 from test_etcd_lost import lose_etcd
 from test_failover import Trader
@@ -114,8 +117,12 @@ def test_a_host_that_would_cut_what_was_released_rejoins(trio):
         trio.join(name, b)
         await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
     trio.power(a)
-    await_true("a stops", lambda: (found := trio.document(a)) and (
-        "would cut records that were released" in found["sentence"]))
+    def stops():
+        found = trio.document(a)
+        print(found and found["sentence"])
+        return found and "would cut records" in found["sentence"]
+
+    await_true("a stops", stops)
     said = trio.status(a)["problems"]
     assert any("boursectl rejoin" in problem for problem in said), said
     assert trio.ctl_json(a, "journal", "lost") == []
@@ -141,3 +148,33 @@ def test_a_host_that_would_cut_what_was_released_rejoins(trio):
     trio.gateway(a)
     trader.check(a)
     assert not lost & trader.shown(a)
+
+
+def test_a_host_with_another_exchanges_journal_takes_no_role(trio, tmp_path):
+    """Neither by force, nor does it stay with that journal when it rejoins."""
+    trader = Trader(trio)
+    trader.first("a")
+    for name in "ab":
+        first = trio.cluster(name) / "first.record"
+        first.write_bytes(Journal(trio.state("a")).records[0].data)
+        first.chmod(0o600)
+    trio.lose("b")
+    other = Exchange(tmp_path / "other")
+    other.init()
+    for path in ("journal", "snapshots"):
+        shutil.rmtree(trio.state("b") / path, ignore_errors=True)
+        if (other.state / path).exists():
+            shutil.copytree(other.state / path, trio.state("b") / path)
+    for path in ("replica", "floor", "journal.id"):
+        shutil.copy(other.state / path, trio.state("b") / path)
+    trio.power("b")
+    await_true("b has its part", lambda: (found := trio.document("b")) and found["end"])
+    assert "another exchange's" in trio.refusal(
+        "b", "failover", "b", "--peer-is-off", "--yes-name", "b")
+    trader.first("a")
+    trio.lose("b")
+    trio.ctl("b", "rejoin", "--yes-name", "b")
+    trio.power("b")
+    trio.in_sync("a")
+    trio.gateway("b")
+    trader.check("b")

@@ -4,6 +4,7 @@ import AgentAPI
 import Configuration
 import Glibc
 import JSON
+import Journal
 import Platform
 
 /// A host's part of a cluster, installed or run by hand.
@@ -52,6 +53,20 @@ struct ClusterPlace {
                 repair: "give the command on \(plan.founder.name) or \(plan.peer.name)")
         }
         return (own, peer)
+    }
+}
+
+extension ClusterPlace {
+    /// Throws where the journal here is another exchange's than the cluster's.
+    func checkJournal(_ settings: Settings) throws(CommandError) {
+        guard let kept = try? File(files.firstRecord, .read),
+            let first = try? kept.read(count: kept.size()),
+            let found = try? Journal.firstRecord(settings.journalDirectory), found != first
+        else { return }
+        throw CommandError(
+            "the journal here is another exchange's than this cluster's",
+            repair: "with the cluster's primary running: sudo boursectl rejoin, which sets it aside "
+                + "and takes the cluster's")
     }
 }
 

@@ -56,6 +56,7 @@ struct FailoverCommand: ParsableCommand {
                 repair: "start it: systemctl start bourse-matchd; if it refuses: journalctl -u "
                     + "bourse-matchd")
         }
+        try ClusterPlace(options.common).checkJournal(order.settings)
         let isForced = !(before.role == "standby" && before.inSync.contains(host))
         if remake.isNeeded { return try makeAnew(order, before, remake) }
         if isForced {
@@ -76,12 +77,13 @@ struct FailoverCommand: ParsableCommand {
             before, order.settings, statement: ForcedLoss(before).lines + remake.statement)
         let begin = Clock.monotonicNanos()
         let done = try remake.awaitLead(order, "Taking over", by: remake.run())
-        give(before, done, true, Clock.monotonicNanos() - begin)
+        give(before, done, true, Clock.monotonicNanos() - begin, isNew: true)
         for line in remake.advice { Terminal.warn(line) }
     }
 
     private func give(
-        _ before: ClusterDocument, _ done: ClusterDocument, _ isForced: Bool, _ nanos: Int64
+        _ before: ClusterDocument, _ done: ClusterDocument, _ isForced: Bool, _ nanos: Int64,
+        isNew: Bool = false
     ) {
         var text = [
             "\(host) leads epoch \(done.epoch), alone; it took \(Readable.duration(nanos: nanos))."
@@ -89,7 +91,10 @@ struct FailoverCommand: ParsableCommand {
         if isForced, let peer = before.peer {
             text += ForcedLoss(before).lines
             text.append(
-                "When \(peer) is back it follows by itself; there: sudo boursectl journal lost")
+                isNew
+                    ? "\(peer) must not start before it has joined the new etcd (see below)."
+                    : "When \(peer) is back it follows by itself; there: sudo boursectl journal lost"
+            )
         }
         options.common.out.give(
             [

@@ -124,12 +124,9 @@ private struct JournalAside {
 
     private func firstRecord() throws -> [UInt8] {
         if let begun = try? File(recordFile, .read) { return try begun.read(count: begun.size()) }
-        do throws(JournalError) {
-            return try Journal.firstRecord(settings.journalDirectory)
-        } catch {
-            guard let kept = try? File(keptRecord, .read) else { throw error }
-            return try kept.read(count: kept.size())
-        }
+        // What was kept as this host joined is the cluster's; a journal may be another's.
+        if let kept = try? File(keptRecord, .read) { return try kept.read(count: kept.size()) }
+        return try Journal.firstRecord(settings.journalDirectory)
     }
 
     /// Moves everything aside; returns where to.
