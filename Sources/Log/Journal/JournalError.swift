@@ -175,7 +175,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "its volume is mounted. If it is, and its content is lost, `boursectl rejoin` "
                 + "begins this host's copy anew, as a learner, while the other host leads; a host "
                 + "that has lost its certificates as well joins with a token: `boursectl cluster "
-                + "invite` on the other host. Where no host has the journal, put it back from a backup"
+                + "invite` on the other host. Where no host has the journal, put it back from a "
+                + "backup"
         case .damaged, .missing, .snapshotAhead, .lost, .behind:
             return description
                 + (isInCluster
