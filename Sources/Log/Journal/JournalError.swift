@@ -171,16 +171,17 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .notBegun(let directory) where isInCluster, .lost(let directory, _) where isInCluster:
             return
-                "there is no journal in \(directory), the last good record is 0. Check that its "
-                + "volume is mounted. If it is, and its content is lost, `boursectl rejoin` begins "
-                + "this host's copy anew, as a learner, while the other host leads; a host that has "
-                + "lost its certificates as well joins with a token: `boursectl cluster invite` on "
-                + "the other host. Where no host has the journal, put it back from a backup"
+                "there is no journal in \(directory), the last good record is 0. Check that "
+                + "its volume is mounted. If it is, and its content is lost, `boursectl rejoin` "
+                + "begins this host's copy anew, as a learner, while the other host leads; a host "
+                + "that has lost its certificates as well joins with a token: `boursectl cluster "
+                + "invite` on the other host. Where no host has the journal, put it back from a "
+                + "backup"
         case .damaged, .missing, .snapshotAhead, .lost, .behind:
             return description
                 + (isInCluster
-                    ? ". Or, while the other host leads: `boursectl rejoin`, which sets this journal "
-                        + "aside and takes all of it from there" : "")
+                    ? ". Or, while the other host leads: `boursectl rejoin`, which sets this "
+                        + "journal aside and takes all of it from there" : "")
         case .latched:
             let floor = (try? Journal.floor(place)) ?? 0
             // The floor is synced once a second: after a power cut it is an earlier one.

@@ -109,8 +109,8 @@ final class StandbySession {
         return .rejected(reason)
     }
 
-    /// Calls the log. Its error ends replication for good; a full disk only the connection: the next
-    /// one tries again.
+    /// Calls the log. Its error ends replication for good, a full disk only the connection: the
+    /// next one tries again.
     private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationEnd) -> R {
         do throws(SinkError) { return try body() } catch {
             guard error.isFull else { throw stop(error.description) }
