@@ -146,6 +146,41 @@ import Wire
     }
 }
 
+@Suite struct ScreenTests {
+    @Test func `a line that is too long goes on below, broken at spaces`() {
+        #expect(Screen.folded("", columns: 20) == [""])
+        #expect(Screen.folded("a short line", columns: 20) == ["a short line"])
+        #expect(
+            Screen.folded("a line of words that is longer", columns: 20)
+                == ["a line of words that", "    is longer"])
+        #expect(
+            Screen.folded("one   two three four five six seven", columns: 20)
+                == ["one   two three four", "    five six seven"])
+        #expect(
+            Screen.folded(String(repeating: "x", count: 25), columns: 20)
+                == [String(repeating: "x", count: 20), "    xxxxx"])
+    }
+
+    @Test func `every piece fits, and nothing but spaces is lost`() {
+        let line =
+            "degraded: etcd on w does not answer; there: systemctl status bourse-etcd.service"
+        for columns in 1...100 {
+            let pieces = Screen.folded(line, columns: columns)
+            #expect(pieces.allSatisfy { $0.count <= max(columns, 1) })
+            #expect(
+                pieces.joined().filter { $0 != " " } == line.filter { $0 != " " }, "\(columns)")
+        }
+    }
+
+    @Test func `colours have no width`() {
+        let line = "\u{1B}[31mdegraded:\u{1B}[0m twelve more"
+        #expect(Screen.folded(line, columns: 21) == [line])
+        #expect(
+            Screen.folded(line, columns: 20)
+                == ["\u{1B}[31mdegraded:\u{1B}[0m twelve", "    more"])
+    }
+}
+
 extension String {
     fileprivate func replacing(_ old: String, _ new: String) -> String {
         guard let range = firstRange(of: old) else { return self }

@@ -94,6 +94,10 @@ import Testing
         #expect(record?.epoch == old + 1 && record?.inSync == [standby.inSync])
         let claim: [FailoverTransition] = [.promised, .claimed, .led, .opened]
         #expect(Array(standby.transitions.suffix(4)) == claim)
+        let change = world.status(of: standby).primaryChanges.changes.last
+        #expect(change?.from == primary.name && change?.to == standby.name)
+        #expect(change?.epoch == old + 1 && change?.cause == .grace)
+        #expect(change?.pauseNanos ?? 0 > 0)
         let first = world.status(of: standby).changes.last { $0.transition == .promised }
         #expect(first?.sentence.contains("the primary gives no sign") == true)
         // The old primary returns as a learner, and is added.

@@ -61,13 +61,50 @@ package struct Screen {
     /// The screen of standard output.
     package init() {}
 
-    /// Redraws the screen with as many of the lines as fit.
+    /// Redraws the screen with as many of the lines as fit. A line that is too long goes on below:
+    /// the terminal would do that as well, and scroll the first lines away.
     package func draw(_ lines: [String]) {
         guard isDrawn else { return write(lines + [""]) }
-        let shown = lines.prefix(max(1, (Terminal.size(STDOUT_FILENO)?.rows ?? 24) - 1))
+        let size = Terminal.size(STDOUT_FILENO) ?? (columns: 80, rows: 24)
+        let folded = lines.flatMap { Self.folded($0, columns: size.columns) }
+        let shown = folded.prefix(max(1, size.rows - 1))
         // Home, each line cleared to its end, then all below it: nothing flickers.
         let text = shown.map { $0 + "\u{1B}[K\n" }.joined()
         Terminal.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
+    }
+
+    /// The line in pieces of at most `columns` characters, broken at spaces where that is possible;
+    /// escape sequences of colours (`ESC [ … m`) have no width.
+    package static func folded(_ line: String, columns: Int) -> [String] {
+        let indent = Array(repeating: Character(" "), count: columns >= 20 ? 4 : 0)
+        var pieces: [String] = []
+        var piece: [Character] = []
+        var (width, isEscape) = (0, false)
+        // Where the piece may end: behind its last word, of this width.
+        var space: (index: Int, width: Int)?
+        for letter in line {
+            if isEscape || letter == "\u{1B}" {
+                piece.append(letter)
+                isEscape = letter != "m"
+                continue
+            }
+            if width >= max(1, columns) {
+                let end = (index: piece.count, width: width)
+                let cut = letter == " " ? end : space ?? end
+                let rest = piece[cut.index...].drop { $0 == " " }
+                pieces.append(String(piece[..<cut.index]))
+                width += indent.count - cut.width - (piece.count - cut.index - rest.count)
+                piece = indent + rest
+                space = nil
+            }
+            if letter == " ", !pieces.isEmpty, width == indent.count { continue }
+            if letter == " ", piece.last != " ", width > indent.count {
+                space = (piece.count, width)
+            }
+            piece.append(letter)
+            width += 1
+        }
+        return pieces + [String(piece)]
     }
 
     /// Appends lines.

@@ -113,8 +113,12 @@ struct AgentDaemon {
 
     /// Makes the checks of this host, or of a recorded tree, and prints them.
     static func once(_ settings: Settings, root: String) throws {
-        let options = options(settings)
+        var options = options(settings)
         let state: AgentState
+        // Who leads, the agent that runs decides: one that is asked once knows nothing of it.
+        if root.isEmpty || !Directory.exists(Directory.join(root, ClusterReading.path)) {
+            options.plan.off.formUnion(CheckCatalog.ofRunningAgent)
+        }
         if root.isEmpty {
             let probes = try HostReader.probes(options.plan) + [exchange(settings)]
             state = options.runChecksOnce(rounds: 2, reader: HostReader(probes: probes))

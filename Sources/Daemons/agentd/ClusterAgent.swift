@@ -7,6 +7,7 @@ import Coordination
 import DaemonKit
 import Dispatch
 import Failover
+import Glibc
 import HelperAPI
 import JSON
 import Logging
@@ -18,6 +19,8 @@ final class ClusterAgent: ClusterRole {
     private let shell: FailoverShell
     private let control: MatchdControlClient
     private let peer: PeerAgent
+    private let etcd: EtcdWatch
+    private let address: InterfaceAddress?
 
     /// Begins to decide for this host.
     init(_ cluster: Settings.Cluster, _ settings: Settings, _ log: Logger) throws {
@@ -28,6 +31,10 @@ final class ClusterAgent: ClusterRole {
                 certificates: EtcdCertificates(
                     authority: cluster.authorityFile, certificate: cluster.certificateFile,
                     key: cluster.keyFile)))
+        let etcd = EtcdWatch(client)
+        self.etcd = etcd
+        let address = cluster.serviceAddress
+        self.address = address
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
         let peer = try PeerAgent(
@@ -35,11 +42,12 @@ final class ClusterAgent: ClusterRole {
         )
         self.peer = peer
         let host = ClusterHost(
-            control, peer, log, address: cluster.serviceAddress.map { "\($0)" },
+            control, peer, log, address: address.map { "\($0)" },
             nic: cluster.serviceInterface, helper: settings.agent.helper)
         shell = FailoverShell(
             FailoverSettings(host: HostName(cluster.host), peer: HostName(cluster.peer)),
-            run: SystemRandom.number(), start: peer.start, store: client, host: host)
+            run: SystemRandom.number(), start: peer.start, changes: peer.primaryChanges,
+            store: client, host: host)
         control.start(feeding: shell)
         shell.start()
         try peer.start(
@@ -50,11 +58,13 @@ final class ClusterAgent: ClusterRole {
                     authority: cluster.authorityFile, certificate: cluster.certificateFile,
                     key: cluster.keyFile)),
             feeding: shell
-        ) { [shell, peer] in shell.status.json(pauseOrderedAt: peer.pauseOrderedAt) }
+        ) { [shell, peer] in .object(Self.members(shell, peer, etcd, address)) }
+        etcd.start()
     }
 
     /// Ends: whoever leads goes on, and nothing is decided any more.
     func stop() {
+        etcd.stop()
         peer.stop()
         control.stop()
         let ended = DispatchSemaphore(value: 0)
@@ -67,9 +77,31 @@ final class ClusterAgent: ClusterRole {
 
     /// Of this host, and as its peer's agent sent it, of the other.
     var document: JSONValue {
-        let own = shell.status.json(pauseOrderedAt: peer.pauseOrderedAt)
-        guard case .object(let members) = own else { return own }
-        return .object(members + [JSONValue.Member("peerAgent", peer.json)])
+        let own = Self.members(shell, peer, etcd, address)
+        return .object(own + [JSONValue.Member("peerAgent", peer.json)])
+    }
+
+    /// This host's part, as both agents show it.
+    private static func members(
+        _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch, _ address: InterfaceAddress?
+    ) -> [JSONValue.Member] {
+        let isHere = address.flatMap(Self.isHere)
+        return shell.status.members(pauseOrderedAt: peer.pauseOrderedAt) + [
+            JSONValue.Member("etcd", .array(etcd.members.map(\.json))),
+            JSONValue.Member("serviceAddress", .orNull(address.map { "\($0)" })),
+            JSONValue.Member("serviceHere", isHere.map { .bool($0) } ?? .null),
+        ]
+    }
+
+    /// Whether this host has an address: a socket can be bound to no other. Nil: that is not known.
+    private static func isHere(_ address: InterfaceAddress) -> Bool? {
+        let host = address.isIPv6 ? "[\(address.address)]" : address.address
+        do throws(SystemError) {
+            _ = close(try TCPSocket.listen("\(host):0", backlog: 1))
+            return true
+        } catch {
+            return error.code == EADDRNOTAVAIL ? false : nil
+        }
     }
 
     func lacks(_ health: HealthQuestion) -> String? {
@@ -110,6 +142,8 @@ private final class ClusterHost: FailoverHost {
     private let helper: HelperClient
     /// One change of the address after the other; the helper may take seconds.
     private let queue = DispatchQueue(label: "service-address")
+    /// What has to go through a restart waits for the disk.
+    private let keeping = DispatchQueue(label: "keeping")
     private let wishes = AddressWishes()
 
     init(
@@ -124,6 +158,7 @@ private final class ClusterHost: FailoverHost {
     func send(_ order: MatchdOrder) { control.send(order) }
     func log(_ change: FailoverChange) {
         log.notice("\(change.text)")
+        keeping.async { [peer] in peer.save() }
         peer.changed()
     }
     func dropAddress() { set(false) }

@@ -39,8 +39,25 @@ extension FailoverStatus {
             .peerOut: flag(isPeerOut),
         ]
         values[.lag] = lagRecords.map { "\($0)" }
+        values[.lagNanos] = lagNanos.map { "\($0)" }
+        values[.leader] = leader(peer, at: now) ?? "-"
         values[.arbiterFault] = etcdFault
         values[.peerFault] = peer["fault"]?.text
         return ClusterReading(values)
+    }
+
+    /// Who acknowledges commands, as far as this host knows: itself; or the host whose beacons its
+    /// matchd echoes; or the peer, if its agent says so. Nil: nobody.
+    private func leader(_ peer: JSONValue, at now: BootTime) -> String? {
+        if lacks(.primary, at: now) == nil { return host.text }
+        if let heard = report?.heardAt, now.since(heard) < Self.freshNanos, let record,
+            record.primary != host
+        {
+            return record.primary.text
+        }
+        guard peer["reachable"]?.flag == true, let document = peer["document"],
+            document["role"]?.text == FailoverRole.primary.rawValue
+        else { return nil }
+        return document["host"]?.text
     }
 }

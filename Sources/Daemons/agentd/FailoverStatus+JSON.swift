@@ -3,6 +3,7 @@
 import Coordination
 import Failover
 import JSON
+import Platform
 import Synchronization
 import Terms
 
@@ -22,10 +23,12 @@ final class AddressWishes: Sendable {
 }
 
 extension FailoverStatus {
-    /// The reply to GET /v1/cluster. Times are nanoseconds: `time` and `pauseOrderedAt` since 1970,
-    /// others durations. `pauseOrderedAt` is when an operator paused or resumed last; 0: never.
-    func json(pauseOrderedAt: Int64) -> JSONValue {
-        [
+    /// Of the reply to GET /v1/cluster, what the failover knows. Times are nanoseconds: `time`,
+    /// `setChanged` and `pauseOrderedAt` since 1970, others durations, `muteNanos`
+    /// since this host, which leads, could acknowledge last. `pauseOrderedAt` is when an
+    /// operator paused or resumed last; 0: never.
+    func members(pauseOrderedAt: Int64) -> [JSONValue.Member] {
+        let json: JSONValue = [
             "host": .string(host.text), "peer": .orNull(peer?.text),
             "role": .string("\(role)"), "epoch": .number(epoch), "sentence": .string(sentence),
             "primary": .orNull(record?.primary.text),
@@ -34,14 +37,17 @@ extension FailoverStatus {
             "etcdCluster": .orNull(report.map { $0.cluster.hexText }),
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),
+            "muteNanos": .orNull(muteNanos(at: BootTime(nanos: Clock.monotonicNanos()))),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),
             "endEpoch": .orNull(report.map { Int64($0.endEpoch) }),
             "setChanged": .orNull(setChangedAtRealtime),
+            "atRiskRecords": .orNull(atRiskRecords.map { Int64(clamping: $0) }),
             "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
             "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
             "peerOut": .bool(isPeerOut),
             "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
+            "primaryChanges": primaryChanges.json,
             "changes": .array(
                 changes.map {
                     [
@@ -49,6 +55,18 @@ extension FailoverStatus {
                         "what": .string($0.transition.rawValue), "why": .string($0.sentence),
                     ]
                 }),
+        ]
+        guard case .object(let members) = json else { return [] }
+        return members
+    }
+}
+
+extension EtcdMemberView {
+    /// A row of `etcd`; `since` is nanoseconds since 1970.
+    var json: JSONValue {
+        [
+            "name": .string(name), "leads": .bool(isLeader), "fault": .orNull(fault),
+            "since": .number(sinceNanos),
         ]
     }
 }

@@ -111,10 +111,10 @@ extension JSONValue {
         if case .numeral(let text) = self { UInt64(text) } else { nil }
     }
 
-    fileprivate var epoch: UInt32? { unsigned.flatMap(UInt32.init(exactly:)) }
+    var epoch: UInt32? { unsigned.flatMap(UInt32.init(exactly:)) }
 
     /// A host's name: 1 to 253 letters, digits, hyphens and dots.
-    fileprivate var host: HostName? {
+    var host: HostName? {
         guard let text, 1...253 ~= text.utf8.count,
             text.utf8.allSatisfy({ byte in
                 UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte

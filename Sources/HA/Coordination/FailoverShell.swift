@@ -14,6 +14,7 @@ public final class FailoverShell: Sendable {
     private struct State {
         var core: FailoverCore
         var status: FailoverStatus
+        var watch = HandoverWatch()
         var tick: RepeatedTask?
         var isStopped = false
     }
@@ -28,17 +29,17 @@ public final class FailoverShell: Sendable {
     private let state: NIOLoopBoundBox<State>
     private let shown: Mutex<FailoverStatus>
 
-    /// A shell that does nothing yet. `run` is random, one for each; `start` is what outlived the
-    /// one before.
+    /// A shell that does nothing yet. `run` is random, one for each; `start` and `changes`, those
+    /// of the primary, are what outlived the one before.
     public init(
         _ settings: FailoverSettings, run: UInt64, start: FailoverStart = FailoverStart(),
-        store: any RecordStore, host: any FailoverHost
+        changes: PrimaryHistory = PrimaryHistory(), store: any RecordStore, host: any FailoverHost
     ) {
         self.settings = settings
         self.store = store
         self.host = host
         loop = Self.group.next()
-        let status = FailoverStatus(settings, start, at: Self.now)
+        let status = FailoverStatus(settings, start, changes, at: Self.now)
         let core = FailoverCore(settings, run: run, start: start)
         state = NIOLoopBoundBox.makeBoxSendingValue(
             State(core: core, status: status), eventLoop: loop)
@@ -70,6 +71,20 @@ public final class FailoverShell: Sendable {
 
     /// Takes an event. Events of one caller are taken in their order.
     public func take(_ event: FailoverEvent) { loop.execute { [self] in _ = step(event) } }
+
+    /// Takes what the peer's agent says: the changes of the primary that it knows, and whether its
+    /// host leads without taking commands, for so many nanoseconds.
+    func take(_ changes: PrimaryHistory, isPeerMute: Bool, muteNanos: Int64?) {
+        let dayNanos: Int64 = 86_400_000_000_000
+        let now = Self.now
+        let servedAt = muteNanos.map { now.after(-min(max(0, $0), dayNanos)) }
+        loop.execute { [self] in
+            state.value.watch.notePeer(isMute: isPeerMute, servedAt: servedAt, at: now)
+            state.value.status.primaryChanges.take(changes)
+            let all = state.value.status.primaryChanges
+            shown.withLock { $0.primaryChanges = all }
+        }
+    }
 
     /// Passes an operator's verb to the core; returns why it is refused, or nil.
     public func obey(_ verb: FailoverVerb) async -> VerbRefusal? {
@@ -163,11 +178,12 @@ public final class FailoverShell: Sendable {
         status.at = now
         (status.role, status.epoch) = (core.role, core.epoch)
         status.sentence = effects.explanation.description
-        if let old = status.record, let new = core.view.record, old.inSync != new.inSync {
-            status.setChangedAtRealtime = Clock.realtimeNanos()
-        }
-        (status.record, status.floor) = (core.view.record, core.view.floor)
+        status.floor = core.view.floor
         (status.report, status.reportedAt) = (core.view.report, core.view.reportedAt)
+        let change = watch(effects, core, primary: status.record?.primary, at: now)
+        if let change { status.primaryChanges.add(change) }
+        status.servedAt = state.value.watch.servedAt
+        status.take(core.view.record, at: Clock.realtimeNanos())
         (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)
         status.answeredAt = core.view.answeredAt
         let changes = effects.transitions.map { transition in
@@ -179,6 +195,23 @@ public final class FailoverShell: Sendable {
         state.value.status = status
         shown.withLock { $0 = status }
         return changes
+    }
+
+    /// The change of the primary that this cycle completes, if any; `primary` led by the record
+    /// before it.
+    private func watch(
+        _ effects: FailoverEffects, _ core: FailoverCore, primary: HostName?, at now: BootTime
+    ) -> PrimaryChange? {
+        var watch = state.value.watch
+        defer { state.value.watch = watch }
+        watch.note(core.view.report, at: core.view.reportedAt)
+        if effects.transitions.contains(.demoted) { watch.demoted() }
+        for order in effects.orders {
+            if case .lead(let terms) = order.action { watch.claimed(terms.cause, from: primary) }
+        }
+        guard effects.transitions.contains(.opened) else { return nil }
+        return watch.opened(
+            by: settings.host, epoch: core.epoch, at: now, realtimeNanos: Clock.realtimeNanos())
     }
 }
 

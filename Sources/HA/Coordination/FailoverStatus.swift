@@ -41,6 +41,9 @@ public struct FailoverStatus: Hashable, Sendable {
     /// When the set in sync was first seen to be another than before, by the host's clock,
     /// nanoseconds since 1970; nil: it has not changed since the agent began.
     public internal(set) var setChangedAtRealtime: Int64?
+    /// The last released sequence when this host became the only one in sync; nil: it is not, or
+    /// was before the agent began.
+    public internal(set) var aloneFrom: UInt64?
     /// The floor, as last known.
     public internal(set) var floor: UInt64 = 0
     /// matchd's newest report; nil: there is none.
@@ -60,8 +63,23 @@ public struct FailoverStatus: Hashable, Sendable {
     /// The last changes, oldest first.
     public internal(set) var changes: [FailoverChange] = []
 
-    init(_ settings: FailoverSettings, _ start: FailoverStart, at: BootTime) {
+    /// The last sign that commands could be acknowledged; see `HandoverWatch`.
+    var servedAt: BootTime?
+    /// For how long this host, which leads, has acknowledged nothing, at `now`, ns; nil: it does
+    /// not lead, or never did in this run of the agent.
+    public func muteNanos(at now: BootTime) -> Int64? {
+        guard report?.isPrimary == true else { return nil }
+        return servedAt.map { max(0, now.since($0)) }
+    }
+    /// The last changes of the primary.
+    public internal(set) var primaryChanges: PrimaryHistory
+
+    init(
+        _ settings: FailoverSettings, _ start: FailoverStart, _ changes: PrimaryHistory,
+        at: BootTime
+    ) {
         (host, peer, self.at) = (settings.host, settings.peer, at)
+        primaryChanges = changes
         (isPaused, isPeerOut) = (start.isPaused, start.isPeerOut)
     }
 
@@ -81,6 +99,23 @@ public struct FailoverStatus: Hashable, Sendable {
     public var lagNanos: Int64? {
         guard let report, report.isPrimary, let peer = report.peer else { return nil }
         return peer.waitingSince.map { max(0, at.since($0)) } ?? 0
+    }
+
+    /// How many acknowledged records are on no other host than this one, which leads: they are lost
+    /// with its disk. Nil: it does not lead, or that is not known.
+    public var atRiskRecords: UInt64? {
+        guard let report, report.isPrimary, let record else { return nil }
+        if record.inSync.count > 1 { return 0 }
+        return aloneFrom.map { report.commitPoint - min(report.commitPoint, $0) }
+    }
+
+    /// Takes the record as it is known now.
+    mutating func take(_ new: ClusterRecord?, at realtimeNanos: Int64) {
+        if let old = record, let new, old.inSync != new.inSync {
+            setChangedAtRealtime = realtimeNanos
+            aloneFrom = new.inSync.map(\.host) == [host] ? report?.commitPoint : nil
+        }
+        record = new
     }
 
     mutating func note(_ change: FailoverChange) {

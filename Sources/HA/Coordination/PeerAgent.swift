@@ -1,5 +1,6 @@
-// What this host's agent and the peer's agree on: whether claims are paused, and which process was
-// seen to end. It goes through a restart of either agent: what operators ordered is on disk.
+// What this host's agent and the peer's agree on: whether claims are paused, which process was
+// seen to end, and when the primary changed. It goes through a restart of either agent: what
+// operators ordered and those changes are on disk.
 
 public import Failover
 public import JSON
@@ -11,8 +12,18 @@ struct KeptOrders: Hashable, Sendable {
     var hold = ClusterHold()
     /// The peer is not added until an operator asks.
     var isPeerOut = false
+    /// The last changes of the primary.
+    var primaryChanges = PrimaryHistory()
 
-    var json: JSONValue { ["version": .number(1), "hold": hold.json, "peerOut": .bool(isPeerOut)] }
+    /// Largest file, bytes.
+    static var bytesMax: Int { 65_536 }
+
+    var json: JSONValue {
+        [
+            "version": .number(1), "hold": hold.json, "peerOut": .bool(isPeerOut),
+            "primaryChanges": primaryChanges.json,
+        ]
+    }
 
     init() {}
 
@@ -22,12 +33,14 @@ struct KeptOrders: Hashable, Sendable {
             let isPeerOut = json["peerOut"]?.flag
         else { return nil }
         (self.hold, self.isPeerOut) = (hold, isPeerOut)
+        // To show only: an older version has none, and what is not understood stops nobody.
+        primaryChanges = json["primaryChanges"].flatMap(PrimaryHistory.init(_:)) ?? primaryChanges
     }
 
     /// What the file holds; nothing was ordered where there is none.
     static func read(_ path: String) throws(SystemError) -> KeptOrders? {
         guard Directory.exists(path) else { return KeptOrders() }
-        let bytes = try File(path, .read).read(count: 4_096)
+        let bytes = try File(path, .read).read(count: bytesMax)
         return JSONValue(parsing: bytes).flatMap(KeptOrders.init(_:))
     }
 }
@@ -76,6 +89,9 @@ public final class PeerAgent: Sendable {
         }
     }
 
+    /// The changes of the primary that were kept.
+    public var primaryChanges: PrimaryHistory { state.withLock { $0.kept.primaryChanges } }
+
     /// Connects, and gives this shell what the peer's agent reports. `document` is what the peer
     /// is shown of this host.
     public func start(
@@ -86,7 +102,7 @@ public final class PeerAgent: Sendable {
         let link = try PeerLink(
             options,
             outgoing: { [self] in
-                if let fault = keep() { noteOnce(fault) }
+                save()
                 let shown = document()
                 return state.withLock {
                     PeerMessage(hold: $0.kept.hold, reapedEpoch: $0.reaped, document: shown)
@@ -113,6 +129,11 @@ public final class PeerAgent: Sendable {
             return state.link
         }
         link?.changed()
+    }
+
+    /// Writes what has to go through a restart, if it changed. It waits for the disk.
+    public func save() {
+        if let fault = keep() { noteOnce(fault) }
     }
 
     /// Something that the peer is shown has changed.
@@ -167,13 +188,19 @@ public final class PeerAgent: Sendable {
                 state.peerReaped = message.reapedEpoch
                 state.shell?.take(.peerReaped(epoch: message.reapedEpoch))
             }
+            let role = message.document["role"]?.text.flatMap(FailoverRole.init(rawValue:))
+            state.shell?.take(
+                message.document["primaryChanges"].flatMap(PrimaryHistory.init(_:))
+                    ?? PrimaryHistory(),
+                isPeerMute: role == .handingOver || role == .promoting,
+                muteNanos: message.document["muteNanos"]?.whole)
             state.shell?.take(.peerReported(cluster: message.etcdCluster, epoch: message.epoch))
             guard message.hold.isNewer(than: state.kept.hold) else { return false }
             state.kept.hold = message.hold
             state.shell?.take(.verb(message.hold.isPaused ? .pause : .resume))
             return true
         }
-        if isNewer, let fault = keep() { noteOnce(fault) }
+        if isNewer { save() }
     }
 
     // MARK: On disk
@@ -182,7 +209,10 @@ public final class PeerAgent: Sendable {
     private func keep() -> String? {
         saving.withLock { _ in
             let kept: KeptOrders? = state.withLock { state in
-                if let shell = state.shell { state.kept.isPeerOut = shell.status.isPeerOut }
+                if let status = state.shell?.status {
+                    state.kept.isPeerOut = status.isPeerOut
+                    state.kept.primaryChanges.take(status.primaryChanges)
+                }
                 return state.kept == state.saved ? nil : state.kept
             }
             guard let kept else { return nil }

@@ -86,7 +86,7 @@ extension AgentCore {
     private func read(_ request: AgentRequest) -> AgentReply {
         let json = "application/json"
         switch request.path {
-        case "/": return AgentPages.html
+        case "/": return AgentPages.html(cluster: clusterOverview)
         case "/ops.js": return AgentPages.script
         case "/ops.css": return AgentPages.style
         case "/metrics":
@@ -98,6 +98,8 @@ extension AgentCore {
         case "/v1/cluster":
             guard let cluster else { return .refusal(404, Self.noCluster) }
             return .json(cluster.document)
+        case "/v1/cluster/overview":
+            return clusterOverview.map { .json($0.json) } ?? .refusal(404, Self.noCluster)
         case "/v1/events":
             guard let after = request.number("after") else {
                 return .refusal(400, "say after which event: /v1/events?after=N")
@@ -109,6 +111,11 @@ extension AgentCore {
                 ?? .refusal(404, "there is no such check")
         default: return .refusal(404, "there is nothing of this name")
         }
+    }
+
+    private var clusterOverview: ClusterOverview? {
+        cluster.flatMap { ClusterDocument($0.document) }
+            .map { ClusterOverview($0, at: Clock.realtimeNanos()) }
     }
 
     // MARK: Changes
@@ -198,8 +205,16 @@ enum AgentPages {
             + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     }
 
-    static var html: AgentReply {
-        AgentReply(kind: "text/html; charset=utf-8", PackageResources.ops_html)
+    /// What stands in the page where a cluster is shown.
+    private static let mark = "<!-- cluster -->"
+    private static let parts = String(decoding: PackageResources.ops_html, as: UTF8.self)
+        .split(separator: mark, maxSplits: 1, omittingEmptySubsequences: false)
+
+    /// The page; of the cluster it shows by itself what is known as it is asked for.
+    static func html(cluster: ClusterOverview?) -> AgentReply {
+        AgentReply(
+            kind: "text/html; charset=utf-8",
+            Array(parts.joined(separator: cluster?.html ?? "").utf8))
     }
     static var script: AgentReply {
         AgentReply(kind: "text/javascript; charset=utf-8", PackageResources.ops_js)

@@ -75,6 +75,7 @@ extension AgentCore {
         out.add("\(state.sequence)")
         out.add(state.checks)
         out.add(state.tables.exchange)
+        if let cluster = cluster.flatMap({ ClusterDocument($0.document) }) { out.add(cluster) }
         out.add(state.tables.units)
         out.add(state.tables.disks)
         out.add(state.tables.directories)
@@ -115,6 +116,50 @@ extension OpenMetrics {
                 "\(counter.name) of boursectl status.")
             add(value)
         }
+    }
+
+    /// Numbers that are not known are left out.
+    fileprivate mutating func add(_ cluster: ClusterDocument) {
+        let last = cluster.primaryChanges.last
+        let flags: [(String, String, Bool?)] = [
+            ("leads", "Whether this host leads.", cluster.leads),
+            ("in_sync", "Whether both hosts are in sync.", cluster.isPairInSync),
+            ("paused", "Whether claims are paused.", cluster.isPaused),
+            ("arbiter_answers", "Whether a majority of etcd answers.", cluster.etcdFault == nil),
+            ("peer_answers", "Whether the peer's agent is connected.", cluster.isPeerReachable),
+            ("service_address", "Whether this host has it.", cluster.isServiceHere),
+        ]
+        let numbers: [(String, String, String?)] = [
+            ("epoch", "The epoch that it leads or follows.", "\(cluster.epoch)"),
+            ("lag_records", "Records that the standby lacks.", cluster.lagRecords.map { "\($0)" }),
+            (
+                "lag_seconds", "How long the oldest of them waits.",
+                cluster.lagNanos.map(Self.seconds)
+            ),
+            (
+                "at_risk_records", "Acknowledged records that are on this host alone, at most.",
+                cluster.atRiskRecords.map { "\($0)" }
+            ),
+            (
+                "last_change_timestamp_seconds", "When the primary changed last.",
+                last.map { Self.seconds(nanos: $0.time) }
+            ),
+            (
+                "last_change_pause_seconds", "How long no command was acknowledged in it.",
+                last?.pauseNanos.map(Self.seconds)
+            ),
+        ]
+        for (name, help, value) in flags.map({ ($0, $1, $2.map { $0 ? "1" : "0" }) }) + numbers {
+            guard let value else { continue }
+            begin("bourse_cluster_\(name)", .gauge, help)
+            add(value)
+        }
+        begin("bourse_cluster_role", .gauge, "1 with the label of this host's role.")
+        add("1", ("host", cluster.host), ("role", cluster.role))
+        begin("bourse_cluster_etcd_member_up", .gauge, "Whether a member of etcd takes part.")
+        for member in cluster.etcd { add(member.fault == nil ? "1" : "0", ("member", member.name)) }
+        begin("bourse_cluster_changes", .counter, "How often the primary has changed.")
+        add("\(last?.number ?? 0)")
     }
 
     fileprivate mutating func add(_ units: [HostTables.Unit]) {

@@ -14,6 +14,46 @@ public struct ClusterChange: Hashable, Sendable {
     public var why: String
 }
 
+/// A change of the primary from one host to the other, as the agent of the new one saw it.
+public struct ClusterHandover: Hashable, Sendable {
+    /// Counts the changes, from 1.
+    public var number: UInt32
+    /// When the new primary took commands, nanoseconds since 1970.
+    public var time: Int64
+    /// Who led before; nil: not known.
+    public var from: String?
+    /// Who leads since.
+    public var to: String
+    /// The epoch that began with it.
+    public var epoch: UInt32
+    /// What made the new primary claim, in one word: reaped, grace, switchover, failover, forced,
+    /// alone or restart. Nil: not known.
+    public var cause: String?
+    /// The same for people.
+    public var why: String?
+    /// How long no command was acknowledged, too long by up to 0.1 s; nil: not known.
+    public var pauseNanos: Int64?
+
+    /// The change in one line.
+    public var text: String {
+        let pause = pauseNanos.map { "\($0 / 1_000_000) ms" } ?? "an unknown time"
+        return "from \(from ?? "unknown") to \(to), epoch \(epoch): \(why ?? "unknown why"); no "
+            + "command was acknowledged for \(pause)"
+    }
+}
+
+/// A member of etcd, as a host's agent reaches it.
+public struct ClusterArbiter: Hashable, Sendable {
+    /// Its name, or its URL until etcd has listed it.
+    public var name: String
+    /// It leads the members.
+    public var leads: Bool
+    /// Why it takes no part in writes; nil: it does.
+    public var fault: String?
+    /// Since when that is so, nanoseconds since 1970.
+    public var since: Int64
+}
+
 /// One host's part in its cluster, as its agent knows it.
 public struct ClusterDocument: Hashable, Sendable {
     /// This host.
@@ -35,6 +75,9 @@ public struct ClusterDocument: Hashable, Sendable {
     /// When this agent last saw the set in sync change, nanoseconds since 1970; nil: not since it
     /// began.
     public var setChangedAt: Int64?
+    /// How many acknowledged records are on this host alone, which leads; nil: it does not lead, or
+    /// that is not known.
+    public var atRiskRecords: UInt64?
     /// The last sequence that the primary reported as released, by etcd.
     public var floor: UInt64
     /// How many records the standby lacks; nil: not known.
@@ -60,12 +103,24 @@ public struct ClusterDocument: Hashable, Sendable {
     public var etcdFault: String?
     /// Why matchd gives no reports; nil: it does.
     public var matchdFault: String?
+    /// The members of etcd; none: they have not been asked yet.
+    public var etcd: [ClusterArbiter]
+    /// The service address with its prefix length; nil: there is none.
+    public var serviceAddress: String?
+    /// Whether this host has it; nil: there is none, or that is not known.
+    public var isServiceHere: Bool?
+    /// The last changes of the primary, oldest first.
+    public var primaryChanges: [ClusterHandover]
     /// The last changes, oldest first.
     public var changes: [ClusterChange]
     /// Whether the peer's agent is connected; nil: this agent has no connection to it.
     public var isPeerReachable: Bool?
+    /// Since when it is so, nanoseconds since 1970.
+    public var peerSince: Int64?
     /// Why it is not; nil: it is.
     public var peerFault: String?
+    /// When `peerDocument` came, nanoseconds since 1970.
+    public var peerDocumentTime: Int64?
     /// What the peer's agent sent last: none or one.
     private var peerDocuments: [ClusterDocument] = []
 
@@ -89,6 +144,11 @@ public struct ClusterDocument: Hashable, Sendable {
         primary = json["primary"]?.text
         recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))
         setChangedAt = json["setChanged"]?.whole
+        atRiskRecords = json["atRiskRecords"]?.count
+        etcd = json["etcd"]?.rows(ClusterArbiter.init) ?? []
+        primaryChanges = json["primaryChanges"]?.rows(ClusterHandover.init) ?? []
+        serviceAddress = json["serviceAddress"]?.text
+        isServiceHere = json["serviceHere"]?.flag
         lagRecords = json["lagRecords"]?.count
         lagNanos = json["lagNanos"]?.whole
         end = json["end"]?.count
@@ -99,7 +159,9 @@ public struct ClusterDocument: Hashable, Sendable {
         etcdFault = json["etcdFault"]?.text
         matchdFault = json["matchdFault"]?.text
         isPeerReachable = json["peerAgent"]?["reachable"]?.flag
+        peerSince = json["peerAgent"]?["since"]?.whole
         peerFault = json["peerAgent"]?["fault"]?.text
+        peerDocumentTime = json["peerAgent"]?["documentTime"]?.whole
         if let peer = json["peerAgent"]?["document"].flatMap(ClusterDocument.init(_:)) {
             peerDocuments = [peer]
         }
@@ -119,6 +181,30 @@ public struct ClusterDocument: Hashable, Sendable {
 
     /// Whether both hosts are in sync.
     public var isPairInSync: Bool { inSync.count == 2 }
+}
+
+extension ClusterHandover {
+    /// Reads what `json` gives; nil for anything else.
+    init?(_ json: JSONValue) {
+        guard let number = json["number"]?.whole.flatMap(UInt32.init(exactly:)),
+            let time = json["time"]?.whole, let to = json["to"]?.text,
+            let epoch = json["epoch"]?.whole.flatMap(UInt32.init(exactly:))
+        else { return nil }
+        (self.number, self.time, self.to, self.epoch) = (number, time, to, epoch)
+        (from, cause, why) = (json["from"]?.text, json["cause"]?.text, json["why"]?.text)
+        pauseNanos = json["pauseNanos"]?.whole
+    }
+}
+
+extension ClusterArbiter {
+    /// Reads what `json` gives; nil for anything else.
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.text, let leads = json["leads"]?.flag,
+            let since = json["since"]?.whole
+        else { return nil }
+        (self.name, self.leads, self.since) = (name, leads, since)
+        fault = json["fault"]?.text
+    }
 }
 
 extension ClusterChange {

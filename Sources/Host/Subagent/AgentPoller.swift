@@ -9,6 +9,8 @@ internal import Synchronization
 struct AgentRound: Sendable {
     /// The state, or why there is none.
     var state: Result<AgentState, AgentError>
+    /// The host's part in its cluster; nil: it is in none, or the agent did not say.
+    var cluster: ClusterDocument?
     /// When the state came (CLOCK_BOOTTIME, nanoseconds).
     var time: Int64
     /// Events, or why there are none; nil: none were requested.
@@ -63,12 +65,17 @@ final class AgentPoller: Sendable {
         let after = shared.withLock { $0.asksAfter }
         let state = Result { () throws(AgentError) in try client.state() }
         let time = Clock.monotonicNanos()
-        // An agent that gives no state is not asked for events.
-        guard let after, case .success = state else {
+        // An agent that gives no state is asked for nothing else.
+        guard case .success = state else {
             return AgentRound(state: state, time: time, events: nil, after: 0)
         }
+        let cluster = try? client.cluster()
+        guard let after else {
+            return AgentRound(state: state, cluster: cluster, time: time, events: nil, after: 0)
+        }
         let events = Result { () throws(AgentError) in try client.events(after: after) }
-        return AgentRound(state: state, time: time, events: events, after: after)
+        return AgentRound(
+            state: state, cluster: cluster, time: time, events: events, after: after)
     }
 
     /// The newest round that has not been taken, or nil.

@@ -14,15 +14,22 @@ public struct BourseMIB: Sendable {
 
     /// The values of the agent's latest state.
     ///
-    /// `age` is how many seconds ago that was, nil: never; `isBelieved`, whether that is young
-    /// enough; `sent`, the number of the last event that was sent; `version` is the subagent's.
+    /// `cluster` is the host's part in its cluster, nil: none; `age` is how many seconds ago that
+    /// was, nil: never; `isBelieved`, whether that is young enough; `sent`, the number of the last
+    /// event that was sent; `version` is the subagent's.
     public func view(
-        of state: AgentState?, age: Int64?, isBelieved: Bool, sent: UInt64, version: String
+        of state: AgentState?, cluster: ClusterDocument? = nil, age: Int64?, isBelieved: Bool,
+        sent: UInt64, version: String
     ) -> MIBView {
         var rows = MIBRows(root: root)
         rows.host(state, age: age, isBelieved: isBelieved, sent: sent, version: version)
         rows.exchange(isBelieved ? state?.tables.exchange : nil)
-        rows.redundancy(isBelieved ? state?.tables.exchange : nil)
+        if isBelieved, let cluster {
+            rows.redundancy(of: cluster, state?.tables.exchange)
+            rows.switchovers(cluster)
+        } else {
+            rows.redundancy(isBelieved ? state?.tables.exchange : nil)
+        }
         guard let state else { return MIBView(rows.entries) }
         rows.daemons(state.tables.units, isBelieved: isBelieved)
         rows.checks(state.checks, isBelieved: isBelieved)
@@ -118,13 +125,11 @@ extension MIBRows {
             ])
     }
 
-    /// What is known of redundancy: of a host of a cluster by its agent, else of one that serves by
-    /// itself.
+    /// What is known of redundancy of a host that is in no cluster.
     mutating func redundancy(_ exchange: ExchangeCounters?) {
         guard let exchange, exchange.role != .unknown else {
             return scalars(3, [.integer(1), .integer(1)])
         }
-        if exchange["clusterInSync"] != nil { return cluster(exchange) }
         let role = exchange.role
         // BourseRedundancyState: notKnown 1, disabled 2, standbyHot 7, active 9.
         let own: Int32 = role == .standby ? 7 : 9
@@ -140,24 +145,68 @@ extension MIBRows {
             ])
     }
 
-    /// A host of a cluster. Why and how often the hosts changed places is not counted.
-    private mutating func cluster(_ exchange: ExchangeCounters) {
-        let isInSync = exchange["clusterInSync"] == 1
-        let leads = exchange.role == .primary
-        let isSeen = exchange["clusterPeer"] == 1
-        // BourseRedundancyState: notKnown 1, standbyBulk 6, standbyHot 7, active 9.
-        let standby: Int32 = isInSync ? 7 : 6
-        let peer: Int32 = isSeen ? (leads ? standby : 9) : 1
+    /// The same of a host of a cluster.
+    mutating func redundancy(of cluster: ClusterDocument, _ exchange: ExchangeCounters?) {
+        let isSeen = cluster.isPeerReachable == true
+        let peer = isSeen ? cluster.peerDocument : nil
+        let primary = cluster.leads ? cluster : peer.flatMap { $0.leads ? $0 : nil }
+        let last = cluster.primaryChanges.last
+        let onlyHere = cluster.atRiskRecords
         scalars(
             3,
             [
-                .integer(leads ? 9 : standby), .integer(peer), .truth(leads), .truth(isSeen),
-                .truth(exchange["clusterPaused"] == 1), nil, nil, .truth(isInSync),
-                exchange["clusterLag"].map { .wide($0) },
-                exchange["gateWaitNanos"].map { .wide($0) },
-                .truth(false),
-                .truth(leads && (!isInSync || exchange["atRisk"] ?? 0 > 0)),
+                .integer(Self.state(cluster.role)), .integer(peer.map { Self.state($0.role) } ?? 1),
+                .truth(cluster.leads), .truth(isSeen), .truth(cluster.isPaused),
+                .integer(Self.reason(last)), .counter32(last?.number ?? 0),
+                .truth(cluster.isPairInSync),
+                (primary ?? cluster).lagRecords.map { .counter64($0) },
+                exchange?["gateWaitNanos"].map { .wide($0) }, .truth(false),
+                .truth(cluster.leads && !cluster.isPairInSync && onlyHere != 0),
+                last.map { .date($0.time) },
+                last?.pauseNanos.map { .gauge(closest: $0 / 1_000_000) },
+                .text(last?.why ?? ""), .truth(cluster.etcdFault == nil),
+                .gauge(UInt32(cluster.etcd.count { $0.fault == nil })),
+                onlyHere.map { .counter64($0) },
             ])
+    }
+
+    /// The last changes of the primary.
+    mutating func switchovers(_ cluster: ClusterDocument) {
+        for change in cluster.primaryChanges {
+            // BourseRole: primary 3, standby 4.
+            row(
+                12, [change.number], from: 2,
+                [
+                    .date(change.time), .integer(Self.reason(change)),
+                    .counter64(UInt64(change.epoch)), .integer(change.to == cluster.host ? 3 : 4),
+                    change.pauseNanos.map { .gauge(closest: $0 / 1_000_000) },
+                ])
+        }
+    }
+
+    /// BourseRedundancyState of a role.
+    private static func state(_ role: String) -> Int32 {
+        switch role {
+        case "starting": 3
+        case "claiming", "promoting": 4
+        case "learner": 6
+        case "standby": 7
+        case "handingOver": 8
+        case "primary": 9
+        default: 1
+        }
+    }
+
+    /// BourseSwitchReason of a change; nil: there was none.
+    private static func reason(_ change: ClusterHandover?) -> Int32 {
+        guard let change else { return 1 }
+        return switch change.cause {
+        case "switchover", "failover": 2
+        case "forced": 3
+        case "grace": 4
+        case "reaped", "alone", "restart": 5
+        default: 6
+        }
     }
 
     mutating func daemons(_ units: [HostTables.Unit], isBelieved: Bool) {

@@ -43,6 +43,7 @@ public final class Subagent {
     private var view = MIBView()
     private var viewTime: Int64 = 0
     private var state: AgentState?
+    private var cluster: ClusterDocument?
     private var stateTime: Int64 = 0
     private var isSessionUp = false
     private var isCursorKept = true
@@ -176,7 +177,7 @@ public final class Subagent {
         switch round.state {
         case .success(let new):
             if state == nil { report(false, "the agent of \(new.host) answers") }
-            (state, stateTime) = (new, round.time)
+            (state, cluster, stateTime) = (new, round.cluster, round.time)
             if let exchange = new.tables.exchange,
                 let cursor = queue.take(role: exchange.role, epoch: exchange.epoch)
             {
@@ -198,7 +199,8 @@ public final class Subagent {
     private func makeView() {
         viewTime = Clock.monotonicNanos()
         view = mib.view(
-            of: state, age: age, isBelieved: isBelieved, sent: queue.cursor.sequence,
+            of: state, cluster: cluster, age: age, isBelieved: isBelieved,
+            sent: queue.cursor.sequence,
             version: settings.version)
     }
 

@@ -101,8 +101,8 @@ def test_a_walk_gives_all_that_the_agent_says_and_nothing_else(world):
 
 def test_every_object_of_the_mib_is_there(world):
     got = {name.split(".")[0] for name in world.walk()}
-    # Past switchovers have their place; there are none yet. Event objects are in notifications.
-    kept = {name for name in objects() if name.startswith("bourseSwitchover")}
+    # What only a host of a cluster has. Event objects are in notifications.
+    kept = {name for name in objects() if name.startswith("bourseSwitchover")} | CLUSTER_ONLY
     kept |= {name for name in objects() if re.match("bourseEvent[A-RT-Z]|bourseEventS[^e]", name)}
     indexes = {
         "bourseDaemonName", "bourseCheckKind", "bourseCheckSubject", "bourseThreadUnit",
@@ -111,6 +111,73 @@ def test_every_object_of_the_mib_is_there(world):
     }
     assert objects() - kept - indexes - {"bourseEventSequence"} <= got
     assert got <= objects()
+
+
+def cluster(**more):
+    """GET /v1/cluster of a primary in sync with its standby, to which it changed twice."""
+    def change(number, **own):
+        return {"number": number, "time": 1_700_000_000_500_000_000, "epoch": number + 1,
+                "from": "a", "to": "b", "cause": "grace", "why": "the former primary gave no sign",
+                "pauseNanos": 1_234_000_000} | own
+    host = {"host": "a", "peer": "b", "role": "primary", "epoch": 3, "sentence": "leads",
+            "primary": "a", "inSync": ["a", "b"], "recordEpoch": 3, "floor": 9, "lagRecords": 5,
+            "lagNanos": 0, "end": 9, "released": 9, "atRiskRecords": 0, "paused": False,
+            "peerOut": False, "changes": [],
+            "etcd": [{"name": name, "leads": name == "w", "since": 1,
+                      "fault": "no answer" if name == "b" else None} for name in "abw"],
+            "primaryChanges": [change(1), change(2, cause="switchover", to="a", pauseNanos=None,
+                                                 why="an operator ordered a switchover", **{
+                                                     "from": "b"})]}
+    peer = host | {"host": "b", "peer": "a", "role": "standby", "atRiskRecords": None}
+    return host | {"peerAgent": {"reachable": True, "document": peer}} | more
+
+
+CLUSTER_ONLY = {f"bourseRedundancy{name}" for name in (
+    "LastChange", "LastDuration", "LastCause", "Arbiter", "ArbiterMembers", "AtRisk")}
+
+
+def redundancy(world):
+    return {name.removeprefix("bourseRedundancy").removesuffix(".0"): value
+            for name, value in world.walk("bourseRedundancy").items()}
+
+
+def test_a_cluster_is_shown_with_its_last_changes(world):
+    world.agent.cluster = cluster()
+    await_true("the cluster", lambda: world.get("bourseRedundancyPeerState.0") == "7")
+    assert redundancy(world) == {
+        "OwnState": "9", "PeerState": "7", "Primary": "1", "PeerSeen": "1", "Inhibited": "2",
+        "LastReason": "2", "Switchovers": "2", "InSync": "1", "Lag": "5",
+        "WatchdogArmed": "2", "LossIfFailedNow": "2", "LastChange": DATE,
+        "LastCause": "an operator ordered a switchover", "Arbiter": "1", "ArbiterMembers": "2",
+        "AtRisk": "0",
+    }
+    assert world.walk("bourseSwitchoverTable") == {
+        "bourseSwitchoverTime.1": DATE, "bourseSwitchoverTime.2": DATE,
+        "bourseSwitchoverReason.1": "4", "bourseSwitchoverReason.2": "2",
+        "bourseSwitchoverEpoch.1": "2", "bourseSwitchoverEpoch.2": "3",
+        "bourseSwitchoverRole.1": "4", "bourseSwitchoverRole.2": "3",
+        "bourseSwitchoverPause.1": "1234",
+    }
+
+    # Alone: the peer is away, and what it would lose is counted.
+    world.agent.cluster = cluster(
+        inSync=["a"], atRiskRecords=7, etcdFault="no majority", lagRecords=None,
+        peerAgent={"reachable": False}, primaryChanges=cluster()["primaryChanges"][:1])
+    await_true("it is alone", lambda: world.get("bourseRedundancyInSync.0") == "2")
+    found = redundancy(world)
+    assert found.pop("LastChange") == DATE
+    assert found == {
+        "OwnState": "9", "PeerState": "1", "Primary": "1", "PeerSeen": "2", "Inhibited": "2",
+        "LastReason": "4", "Switchovers": "1", "InSync": "2",
+        "WatchdogArmed": "2", "LossIfFailedNow": "1", "LastDuration": "1234",
+        "LastCause": "the former primary gave no sign", "Arbiter": "2", "ArbiterMembers": "2",
+        "AtRisk": "7",
+    }
+
+    # Its agent is away, or it is in no cluster: nothing of that is said any more.
+    world.agent.cluster = None
+    await_true("it is in no cluster", lambda: world.get("bourseRedundancyArbiter.0") is None)
+    assert not {f"bourseRedundancy{name}" for name in redundancy(world)} & CLUSTER_ONLY
 
 
 def test_one_by_one_is_the_same_as_in_bulk(world):

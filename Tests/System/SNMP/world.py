@@ -53,6 +53,7 @@ class Agent:
         self.first = 1
         self.last = 0
         self.asked = []
+        self.cluster = None
         # What to answer instead: a function of the request's handler, or None.
         self.instead = None
         self.server = None
@@ -103,6 +104,8 @@ class Agent:
             body = {
                 "first": self.first, "last": self.last, "events": events[:EVENTS_AN_ANSWER_MAX]
             }
+        elif url.path == "/v1/cluster" and self.cluster:
+            body = self.cluster
         else:
             handler.send_error(404)
             return

@@ -2,6 +2,7 @@
 
 import AgentAPI
 import JSON
+import Platform
 import Presentation
 
 extension ClusterView {
@@ -40,6 +41,7 @@ extension ClusterView {
                         "why": .string(change.why),
                     ]
                 }),
+            "lastChange": lastChange.map(Self.json) ?? .null,
             "serviceAddress": .string(plan.serviceAddress),
             "serviceInterface": .string(plan.serviceInterface),
             "serviceHere": isServiceHere.map { .bool($0) } ?? .null,
@@ -49,6 +51,16 @@ extension ClusterView {
                 ["verb": .string($0.verb), "loses": .string($0.loss)]
             } ?? .null,
             "problems": .strings(problems),
+        ]
+    }
+
+    private static func json(_ change: ClusterHandover) -> JSONValue {
+        [
+            "number": .number(change.number), "time": .string(Readable.time(change.time)),
+            "from": .orNull(change.from), "to": .string(change.to),
+            "epoch": .number(change.epoch), "cause": .orNull(change.cause),
+            "why": .orNull(change.why),
+            "pauseMilliseconds": .orNull(change.pauseNanos.map { $0 / 1_000_000 }),
         ]
     }
 
@@ -63,23 +75,21 @@ extension ClusterView {
         ]
     }
 
-    /// For people.
+    /// For people: what is wrong stands above the changes, which a small terminal has no room for.
     func text(_ ink: Ink) -> [String] {
         var lines = hosts.lines(ink) + [""] + facts.lines(ink)
-        if let document, !document.changes.isEmpty {
-            var changes = Table([
-                .words("CHANGE HERE"), .numbers("EPOCH"), .words("WHAT"), .words("WHY"),
-            ])
-            for change in document.changes.suffix(Self.changesShown).reversed() {
-                changes.add([
-                    Readable.time(change.time, digits: 3), "\(change.epoch)", change.what,
-                    change.why,
-                ])
-            }
-            lines += [""] + changes.lines(ink)
-        }
         if !problems.isEmpty { lines.append("") }
-        return lines + problems.map { "\(ink.bad("degraded:")) \(Table.printable($0))" }
+        lines += problems.map { "\(ink.bad("degraded:")) \(Table.printable($0))" }
+        guard let document, !document.changes.isEmpty else { return lines }
+        var changes = Table([
+            .words("CHANGE HERE"), .numbers("EPOCH"), .words("WHAT"), .words("WHY"),
+        ])
+        for change in document.changes.suffix(Self.changesShown).reversed() {
+            changes.add([
+                Readable.time(change.time, digits: 3), "\(change.epoch)", change.what, change.why,
+            ])
+        }
+        return lines + [""] + changes.lines(ink)
     }
 
     private var hosts: Table {
@@ -112,10 +122,15 @@ extension ClusterView {
     private var facts: Facts {
         var facts = Facts()
         let old = source == .etcd ? "" : " (as last known)"
+        facts.add("as of", Readable.time(Clock.realtimeNanos(), digits: 0))
         facts.add("epoch", record.map { "\($0.epoch)\(old)" } ?? "unknown")
         facts.add("floor", floor.map { "record \(Readable.count($0))\(old)" } ?? "unknown")
         if !place.isWitness {
             facts.add("here", document.map { "\($0.role): \($0.sentence)" } ?? "unknown")
+        }
+        if let lastChange {
+            facts.add(
+                "last change", "\(Readable.time(lastChange.time, digits: 0)), \(lastChange.text)")
         }
         if !plan.serviceAddress.isEmpty {
             let place = isServiceHere.map { $0 ? "here" : "not here" } ?? "unknown"

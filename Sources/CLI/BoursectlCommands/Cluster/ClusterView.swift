@@ -43,6 +43,12 @@ struct ClusterView {
     /// What is not as it should be.
     private(set) var problems: [String] = []
 
+    /// The last change of the primary that either agent knows.
+    var lastChange: ClusterHandover? {
+        [document, document?.peerDocument].compactMap { $0?.primaryChanges.last }
+            .max { $0.epoch < $1.epoch }
+    }
+
     private static let daySeconds: Int64 = 86_400
 
     init(_ place: ClusterPlace) throws {

@@ -140,6 +140,23 @@ function table(id, headings, rows, empty) {
   place.replaceChildren(...(rows.length ? [head] : []), ...lines);
 }
 
+/// Rows of texts; the page has them as it is loaded.
+function rows(id, texts, hasHeading) {
+  byID(id).replaceChildren(...texts.map((cells, index) => {
+    const row = make("tr");
+    for (const text of cells) row.append(make(hasHeading && index === 0 ? "th" : "td", text));
+    return row;
+  }));
+}
+
+// --- cluster ---
+
+function showCluster(overview) {
+  rows("cluster-hosts", overview.hosts, true);
+  rows("cluster-facts", overview.facts, false);
+  rows("cluster-changes", overview.changes, true);
+}
+
 // --- checks ---
 
 function finding(check, now) {
@@ -329,6 +346,8 @@ async function turn() {
       await begin();
     }
     const state = await get("/v1/state");
+    // A standalone exchange's page has no section for it.
+    if (byID("cluster")) showCluster(await get("/v1/cluster/overview"));
     const still = last && state.time === last.time ? began - answered : 0;
     if (still === 0) answered = began;
     show(state);

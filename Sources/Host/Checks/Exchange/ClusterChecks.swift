@@ -21,16 +21,21 @@ extension CheckKind {
             + "to pause reach one host alone.")
     static let clusterPause = CheckKind(
         646, "cluster.pause", why: "While claims are paused, no host takes over by itself.")
+    static let clusterPrimary = CheckKind(
+        647, "cluster.primary", why: "Without a primary no host acknowledges commands.")
+
+    /// What only an agent that takes part in the cluster knows.
+    package static let clusterRoles: [CheckKind] = [
+        .clusterPrimary, .clusterRole, .clusterSync, .clusterArbiter, .clusterPeer, .clusterPause,
+    ]
 }
 
 extension CheckGroup {
     /// This host in its cluster: its certificate, and what its agent knows.
     static let cluster = CheckGroup(
         "cluster", seconds: 5,
-        kinds: [
-            .clusterCertificate, .clusterRole, .clusterSync, .clusterArbiter, .clusterPeer,
-            .clusterPause,
-        ], sources: ["{certificate}", ClockReading.path, ClusterReading.path]
+        kinds: [.clusterCertificate] + CheckKind.clusterRoles,
+        sources: ["{certificate}", ClockReading.path, ClusterReading.path]
     ) { input in
         guard let path = input.plan.certificate else { return [] }
         return certificate(input, path) + state(input)
@@ -74,7 +79,7 @@ extension CheckGroup {
         let status = "sudo boursectl cluster status"
         let isOut = reading.flag(.peerOut) ?? false
         return [
-            role(input, reading),
+            primary(input, reading), role(input, reading),
             condition(
                 .clusterSync, .inSync, .critical, good: "both hosts are in sync",
                 bad: isOut
@@ -96,6 +101,24 @@ extension CheckGroup {
                 bad: "claims are paused",
                 ["sudo boursectl cluster resume, when the work is done"]),
         ]
+    }
+
+    private static func primary(_ input: CheckInput, _ reading: ClusterReading) -> Finding {
+        let source = ClusterReading.path
+        guard let leader = reading[.leader], let sentence = reading[.sentence] else {
+            return input.unknown(.clusterPrimary, source: source)
+        }
+        guard leader == "-" else {
+            return Finding(
+                .clusterPrimary, "", .ok, "\(leader) acknowledges commands", source: source)
+        }
+        return Finding(
+            .clusterPrimary, "", .critical,
+            "no host that this one knows of acknowledges commands: this host \(sentence)",
+            source: source,
+            fix: .advice([
+                "sudo boursectl cluster status, on both hosts: it names the verb that reopens"
+            ]))
     }
 
     private static func role(_ input: CheckInput, _ reading: ClusterReading) -> Finding {

@@ -32,9 +32,6 @@ extension CheckKind {
     static let standbyRecords = CheckKind(
         621, "exchange.standby-records", unit: "records", warning: 10_000, critical: 1_000_000,
         why: "A standby has to apply what it lacks before it can take over.")
-    static let standbyBytes = CheckKind(
-        622, "exchange.standby-bytes", unit: "bytes", warning: 16 << 20, critical: 1 << 30,
-        why: "What the standby lacks is lost with this host, or must be sent first.")
     static let standbyTime = CheckKind(
         623, "exchange.standby-lag", unit: "milliseconds", warning: 100, critical: 2_000,
         why: "An acknowledgement waits for the standby, and after two seconds goes without it.")
@@ -59,9 +56,9 @@ extension CheckGroup {
         "exchange", seconds: 5,
         kinds: [
             .exchangeAnswers, .syncLatency, .commandFill, .logFill, .reserve, .connections,
-            .gateWait, .logClock, .poisoned, .standbyRecords, .standbyBytes, .standbyTime, .hashes,
+            .gateWait, .logClock, .poisoned, .standbyRecords, .standbyTime, .hashes,
             .atRisk,
-        ], sources: [ExchangeReading.path]
+        ], sources: [ExchangeReading.path, ClusterReading.path]
     ) { input in
         let unit = "bourse-matchd.service"
         guard let reading = input.now.exchange else {
@@ -223,22 +220,28 @@ private struct ExchangeCheck {
             ]))
     }
 
-    /// Only a primary has a standby.
+    /// Only a primary has a standby, whose lag its agent knows while that is connected.
     private func standby(isPrimary: Bool) -> [Finding] {
         var all: [Finding] = []
-        let look = ["boursectl status, on the standby", "check its disk and the link to it"]
         if isPrimary {
+            let look = ["boursectl status, on the standby", "check its disk and the link to it"]
+            let cluster = ClusterReading(input.now.text(ClusterReading.path) ?? "")
+            func lag(
+                _ kind: CheckKind, _ value: Int64?, _ text: (Int64) -> String
+            ) -> Finding? {
+                value.map {
+                    input.finding(
+                        kind, value: $0, text($0), source: ClusterReading.path, fix: .advice(look))
+                }
+            }
             all = [
-                value(
-                    .standbyRecords, .standbyLagRecords, look,
-                    { "the standby lacks \(some($0, "record"))" }),
-                value(
-                    .standbyBytes, .standbyLagBytes, look,
-                    { "the standby lacks \(some($0, "byte"))" }),
-                value(
-                    .standbyTime, .standbyLagNanos, by: 1_000_000, look,
-                    { "the standby is \($0) ms behind" }), atRisk,
-            ]
+                lag(.standbyRecords, cluster.count(.lag)) {
+                    "the standby lacks \(some($0, "record"))"
+                },
+                lag(.standbyTime, cluster.count(.lagNanos).map { $0 / 1_000_000 }) {
+                    "the standby is \($0) ms behind"
+                }, atRisk,
+            ].compactMap(\.self)
         }
         guard reading[.hashesEqual] != nil else { return all }
         guard let isEqual = reading.flag(.hashesEqual) else {

@@ -15,4 +15,7 @@ public enum CheckCatalog {
     public static var kinds: [CheckKind] {
         groups.flatMap(\.kinds).sorted { $0.number < $1.number }
     }
+
+    /// The kinds, by name, that only an agent makes that takes part in its cluster.
+    public static var ofRunningAgent: Set<String> { Set(CheckKind.clusterRoles.map(\.name)) }
 }

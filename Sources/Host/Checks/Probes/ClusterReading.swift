@@ -16,8 +16,11 @@ package struct ClusterReading: Hashable, Sendable {
         case arbiter
         /// The peer's agent is reachable: 0 or 1.
         case peer
-        /// Records that the standby lacks, where that is known.
-        case lag
+        /// Records that the standby lacks, and how long the oldest waits for it, in nanoseconds,
+        /// where that is known.
+        case lag, lagNanos
+        /// The host that acknowledges commands, as far as this one knows; `-`: none.
+        case leader
         /// Claims are paused; the peer is out until an operator adds it: 0 or 1.
         case paused, peerOut
         /// The last cycle's sentence, and why etcd or the peer's agent does not answer.
@@ -53,6 +56,10 @@ package struct ClusterReading: Hashable, Sendable {
 
     /// A value's text.
     package subscript(key: Key) -> String? { values[key] }
+    /// A number that counts something; nil where there is none.
+    package func count(_ key: Key) -> Int64? {
+        values[key].flatMap { Int64($0) }.flatMap { $0 < 0 ? nil : $0 }
+    }
     /// A condition, 0 or 1; nil where there is none.
     package func flag(_ key: Key) -> Bool? {
         switch values[key] {

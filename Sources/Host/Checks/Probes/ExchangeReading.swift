@@ -13,7 +13,7 @@ package struct ExchangeReading: Hashable, Sendable {
         case ingressFillPerMille, logFillPerMille, diskFreeBytes, diskReserveBytes, belowReserve
         case hashMark, peerInSync, atRisk, gateWaitNanos
         case clockOffsetNanos, clockJumps, clockApart, poisoned, evicted
-        case standbyLagRecords, standbyLagBytes, standbyLagNanos, hashesEqual
+        case hashesEqual
     }
 
     /// A key and its value.
