@@ -276,8 +276,9 @@ final class StandbySession {
         guard isAllowed else {
             throw stop(
                 "the primary's journal differs from record \(point) on, which was released here "
-                    + "(all up to \(released)): find out which host is right, then force the "
-                    + "failover that gives the other's records up")
+                    + "(all up to \(released)): find out which host is right. Where it is the "
+                    + "primary, `boursectl rejoin` here sets this journal aside; else force the "
+                    + "failover here that gives the primary's records up")
         }
         let isForced = first <= released
         let reason =
