@@ -65,7 +65,8 @@ extension ClusterPlace {
         else { return }
         throw CommandError(
             "the journal here is another exchange's than this cluster's",
-            repair: "with the cluster's primary running: sudo boursectl rejoin, which sets it aside "
+            repair:
+                "with the cluster's primary running: sudo boursectl rejoin, which sets it aside "
                 + "and takes the cluster's")
     }
 }

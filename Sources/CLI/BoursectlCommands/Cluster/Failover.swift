@@ -93,7 +93,7 @@ struct FailoverCommand: ParsableCommand {
             text.append(
                 isNew
                     ? "\(peer) must not start before it has joined the new etcd (see below)."
-                    : "When \(peer) is back it follows by itself; there: sudo boursectl journal lost"
+                    : "When \(peer) is back it follows by itself; there: boursectl journal lost"
             )
         }
         options.common.out.give(
