@@ -30,6 +30,7 @@ import Testing
         report.oldestWaiting = BootTime(nanos: 5)
         report.heardAt = BootTime(nanos: .max)
         report.isHandedOver = true
+        report.reason = state == .stopped ? "cannot write \"x\": no space" : nil
         report.requirement = ReplicaID(high: 3, low: 4)
         report.peer = PeerReport(
             replica: ReplicaID(high: 3, low: 4), echoedAt: BootTime(nanos: 6), matched: 9,

@@ -211,7 +211,8 @@ struct FailoverTranscript {
         case "cluster": report!.cluster = number
         case "lease": report!.holdsLease = value == "held"
         case "handed": report!.isHandedOver = value == "over"
-        case "stops": report!.state = .stopped
+        case "stops": (report!.state, report!.reason) = (.stopped, value)
+        case "fails": report!.reason = value == "nowhere" ? nil : value
         default: preconditionFailure("an unknown key")
         }
     }

@@ -98,6 +98,15 @@ private func acknowledged(
         #expect(gate.release(durable: 9) == 2)
     }
 
+    @Test func `another replica counts its processes anew`() {
+        var gate = PeerRequirement(released: 0)
+        gate.begin(epoch: 5, requiring: two)
+        gate.acknowledge(acknowledged(7, process: 9, by: one))
+        #expect(gate.limit == 0)
+        gate.acknowledge(acknowledged(4, process: 2))
+        #expect(gate.limit == 4)
+    }
+
     @Test func `alone it waits for nobody; a peer that is added does not move it back`() {
         var gate = PeerRequirement(released: 0)
         gate.begin(epoch: 5, requiring: nil)

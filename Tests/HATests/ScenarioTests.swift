@@ -10,9 +10,10 @@ import Testing
     static let stories = [
         "primary-lost", "matchd-crash", "hang", "link-cut", "cut-from-both", "agent-restart",
         "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "slow-learner",
-        "switchover",
-        "switchover-early", "alone-and-lost", "standalone", "raise", "lost-claim", "add", "verbs",
+        "full-disk", "switchover", "switchover-early", "alone-and-lost", "standalone", "raise",
+        "lost-claim", "add", "verbs",
         "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
+        "etcd-refuses",
     ]
 
     @Test(arguments: stories)

@@ -2,12 +2,16 @@
 import contextlib
 import http.client
 import json
+import os
 import re
+import shutil
 import socket
 import struct
 import time
+from pathlib import Path
 
 from appliance import DEBS, await_serving, make_debs, set_up
+from base import run
 from bench import BenchFault, await_true
 
 WITNESS = ("bourse-common", "bourse-runtime", "boursectl")
@@ -16,6 +20,10 @@ DISKS = {STATE: "1G"}
 # Small segments, so that a full disk matters within a test; the reserve is for cancels.
 SETTINGS = ("matchd.segment_mib=16", "matchd.reserve_mib=64")
 SYNC_SECONDS_MAX = 120
+CLOCK = "/srv/clock"
+# Whose clock can be set. Not the gateway's: it holds requests against it as Binance does, and
+# refuses those of another time.
+CLOCKED = ("bourse-matchd", "bourse-agentd")
 
 
 class UnixHTTP(http.client.HTTPConnection):
@@ -44,6 +52,8 @@ class Cluster:
             host.power_on()
         for host in self.all:
             host.wait_running()
+        for host in self.pair:
+            self._give_clock(host)
         self.service = f"{self.a.address.rsplit('.', 1)[0]}.99"
         self.a.install_deb(*debs)
         set_up(self.a, *SETTINGS)
@@ -59,6 +69,28 @@ class Cluster:
         self.a.exec("systemctl", "restart", "bourse.target")
         self.b.exec("systemctl", "start", "bourse.target")
         self.await_in_sync()
+
+    def _give_clock(self, host):
+        """Daemons that start on it have a clock that `set_clock` changes."""
+        made = self.bench.folder / "clock.so"
+        source = Path(__file__).resolve().parent / "clock.c"
+        run("cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", made, source)
+        host.exec("mkdir", "-p", CLOCK)
+        shutil.copy(made, host.inside(f"{CLOCK}/clock.so"))
+        self.set_clock(host, 0)
+        for unit in CLOCKED:
+            host.write(f"/etc/systemd/system/{unit}.service.d/clock.conf",
+                       f"[Service]\nEnvironment=LD_PRELOAD={CLOCK}/clock.so\n")
+        host.exec("systemctl", "daemon-reload")
+
+    def set_clock(self, host, seconds):
+        """Sets the host's clock to so far from the machine's, as its daemons see it."""
+        # In place: they have the file mapped.
+        file = os.open(host.inside(f"{CLOCK}/offset"), os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(file, struct.pack("<q", seconds * 10**9), 0)
+        finally:
+            os.close(file)
 
     def _join(self):
         a, b, w = self.all

@@ -101,6 +101,8 @@ class Facts:
     cancels: dict = field(default_factory=lambda: defaultdict(list))
     booked: dict = field(default_factory=dict)       # reference → (asset number, units)
     last: int = 0
+    time: int = 0                                     # of the last record, ns since 1970
+    back: list = field(default_factory=list)         # sequences whose time is before the last's
 
     @classmethod
     def of(cls, records):
@@ -111,6 +113,9 @@ class Facts:
 
     def add(self, record):
         self.points[record.sequence] = (record.epoch, record.crc)
+        if record.time < self.time:
+            self.back.append(record.sequence)
+        self.time = record.time
         self.last = max(self.last, record.sequence)
         where = (record.sequence, record.epoch)
         payload = record.payload
@@ -181,8 +186,8 @@ class Checker:
         return wrong[:SHOWN_MAX]
 
     def record_faults(self, facts):
-        """Each acknowledged command is in the log once, and each in the log was sent."""
-        wrong = []
+        """Each acknowledged command is in the log once, and each in the log was sent; time goes on."""
+        wrong = [f"the time of record {sequence} goes back" for sequence in facts.back]
         for sent in self.evidence.of("order", "cancel"):
             found = (facts.places if sent.what == "order" else facts.cancels).get(sent.name, [])
             if sent.outcome == ACKED and not found:

@@ -52,7 +52,7 @@ def main():
         for run in range(given.runs):
             for name in names:
                 try:
-                    stalls[name].append(scene.carry_out(name))
+                    stalls[name].append(scene.carry_out(name) or (None, None))
                 except BenchFault as fault:
                     failed.append(f"run {run + 1}: {fault}")
                     print(failed[-1][:3000], flush=True)

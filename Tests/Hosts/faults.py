@@ -4,10 +4,11 @@ it, and how it is healed. `Scene` carries a row out and measures how long nobody
 A row is a generator: it breaks something and yields what is to come of that; what follows heals it.
 """
 import contextlib
+import json
 import random
+import threading
 import time
 
-from appliance import check
 from bench import BenchFault, await_true
 from cluster import STATE
 from evidence import ACKED, REFUSED
@@ -16,7 +17,10 @@ from inspection import inspect
 OUTCOME_SECONDS_MAX = 60
 QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
 BEFORE_SECONDS = 1.5    # of steady trade before a fault
-SLOW_ROUNDS_MAX = 5
+SLOW_SECONDS = 3        # longer than an acknowledgement may take
+SPARE_BYTES = 1 << 20
+JOURNAL_STATUS = 76     # of a daemon whose journal needs an operator
+WIPE = f"find {STATE} -mindepth 1 -not -path '{STATE}/lost+found*' -delete"
 SWITCHOVER_SECONDS = 3
 MORE_ACKS = 20          # acknowledgements after a fault, until it counts as served again
 SERVED_SECONDS_MAX = 60
@@ -85,6 +89,7 @@ class Scene:
         host, old = self.standby, set(self.cluster.replicas)
 
         def holds():
+            self.add_removed()
             self.cluster.note_replicas()
             mine = {one for one, name in self.cluster.replicas.items()
                     if name == self.cluster.name(host)}
@@ -136,17 +141,26 @@ class Scene:
         for host in self.cluster.pair:
             host.exec("fsfreeze", "--unfreeze", STATE, check=False)
             host.exec("systemctl", "kill", "--signal=CONT", "bourse-matchd", check=False)
+            self.cluster.set_clock(host, 0)
+            host.exec("sh", "-c", f"rm -f {STATE}/lost+found/*")
+            if host.exec("systemctl", "is-failed", "bourse-matchd", check=False).returncode == 0:
+                host.exec("boursectl", "rejoin", "--yes-name", self.cluster.name(host),
+                          check=False)
+                host.exec("systemctl", "start", "bourse.target", check=False)
             # A volume that was shut down takes nothing more.
             if host.exec("touch", f"{STATE}/lost+found/probe", check=False).returncode != 0:
                 reboot(host)
 
-    def in_sync(self):
-        """Waits until both are in sync; adds a standby that was removed too often, as its operator
-        does. Gives the primary."""
+    def add_removed(self):
+        """Adds a standby that was removed too often, as its operator does."""
         for host in self.cluster.pair:
             document = self.cluster.document(host)
             if document and document["peerOut"]:
                 self.cluster.verb(host, "standby-add")
+
+    def in_sync(self):
+        """Waits until both are in sync; gives the primary."""
+        self.add_removed()
         return self.cluster.await_in_sync()
 
     def served_since(self, moment):
@@ -288,8 +302,7 @@ def all_lost_alone(scene):
 @row("matchd on the primary crashes")
 def primary_crash(scene):
     scene.cluster.kill(scene.primary, "bourse-matchd")
-    yield Outcome("somebody leads in a higher epoch", lambda: any(
-        scene._leads(host, above=scene.epoch) for host in scene.cluster.pair))
+    yield scene.promotes()
 
 
 @row("matchd on the standby crashes")
@@ -355,30 +368,36 @@ def standby_sync_fails(scene):
     reboot(scene.standby)
 
 
-@row("the standby's disk is wiped", is_proven=False)
+@row("the standby's disk is wiped")
 def standby_wiped(scene):
-    host = scene.standby
-    host.exec("systemctl", "stop", "bourse-matchd", "bourse-auditd")
-    host.exec("sh", "-c", f"rm -rf /srv/whole; cp -a {STATE} /srv/whole")
-    replaced(host, f"find {STATE} -mindepth 1 -delete")
-    is_back = False
-    try:
-        yield scene.rejoins()
-        is_back = True
-    finally:
-        if not is_back:  # the rows behind this one need a pair
-            replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /srv/whole/. {STATE}")
+    """Of its state volume: a host cannot know it from one that is not mounted, so it says so, and
+    an operator's verb makes it a learner."""
+    host, unit = scene.standby, "bourse-matchd"
+    before = len(host.journal(unit))
+    replaced(host, WIPE)
+
+    def refuses():
+        show = host.exec("systemctl", "show", "-PActiveState,ExecMainStatus", unit).stdout.split()
+        return sorted(show) == [str(JOURNAL_STATUS), "failed"] and scene.removes().holds() and (
+            is_bad(host, "unit.state"))
+
+    yield Outcome("it refuses to start, and the primary leads alone", refuses)
+    said = host.journal(unit)[before:]
+    if "its volume is mounted" not in said or "boursectl rejoin" not in said:
+        raise BenchFault(f"matchd does not name the way out: {said[-2000:]}")
+    host.exec("boursectl", "rejoin", "--yes-name", scene.cluster.name(host))
+    host.exec("systemctl", "start", "bourse.target")
+    yield scene.rejoins()
 
 
-@row("an old image of the standby's disk is put back", is_proven=False)
+@row("an old image of the standby's disk is put back")
 def standby_old_image(scene):
-    host = scene.standby
-    host.exec("systemctl", "stop", "bourse-matchd")
-    host.exec("sh", "-c", f"rm -rf /srv/image; cp -a {STATE} /srv/image; sync")
-    host.exec("systemctl", "start", "bourse-matchd")
+    host, folder = scene.standby, "/srv/image"
+    with frozen(host):
+        host.exec("sh", "-c", f"rm -rf {folder}; cp -a {STATE} {folder}")
     scene.in_sync()
     scene.served_since(time.monotonic())
-    replaced(host, f"find {STATE} -mindepth 1 -delete; cp -a /srv/image/. {STATE}")
+    replaced(host, f"{WIPE}; cp -a {folder}/. {STATE}; rm -r {folder}")
     yield scene.rejoins()
 
 
@@ -389,7 +408,13 @@ def replaced(host, line):
     host.exec("systemctl", "start", "bourse-matchd", "bourse-auditd", check=False)
 
 
-@row("the primary's disk is full", is_proven=False)
+def is_bad(host, name):
+    """Whether a check of the host's agent finds something."""
+    found = host.exec("boursectl", "--output", "json", "check", name, check=False).stdout
+    return any(row["state"] in ("warning", "critical") for row in json.loads(found or "[]"))
+
+
+@row("the primary's disk is full")
 def primary_disk_full(scene):
     since = time.monotonic()
 
@@ -398,46 +423,83 @@ def primary_disk_full(scene):
         evidence.read()
         said = {(sent.what, sent.outcome) for sent in evidence.sent.values()
                 if sent.said_at and sent.said_at > since + QUIET_SECONDS}
-        found = check(scene.primary, "exchange.disk-reserve")
         return ("order", REFUSED) in said and ("cancel", ACKED) in said and (
-            found is not None and found["state"] != "ok")
+            is_bad(scene.primary, "exchange.disk-reserve"))
 
     with full(scene.primary):
         yield Outcome("cancels only, and an alarm", holds, served=False)
 
 
-@row("the standby's disk is full", is_proven=False)
+@row("the standby's disk is full")
 def standby_disk_full(scene):
-    with full(scene.standby):
-        yield scene.either()
+    """It has what it needs allocated ahead, until it has to write another file: as at a start."""
+    host, unit = scene.standby, "bourse-matchd"
+    before = len(host.journal(unit))
+    with full(host):
+        scene.cluster.kill(host, unit)
+        yield Outcome("it says so, and the primary leads alone", lambda: (
+            scene.removes().holds() and is_bad(host, "disk.space")
+            and "No space left on device" in host.journal(unit)[before:]))
+    # It starts by itself once there is space: `carry_out` waits for it.
 
 
 @contextlib.contextmanager
 def full(host):
     """Fills the state volume meanwhile; what was allocated ahead stays usable."""
-    host.exec("sh", "-c", f"fallocate -l 2G {STATE}/lost+found/filler || true;"
-              f" head -c 2G /dev/zero >{STATE}/lost+found/rest || true")
+    files = [f"{STATE}/lost+found/{name}" for name in ("filler", "rest")]
+    try:
+        blocks, size = map(int, host.exec("stat", "-f", "-c", "%a %S", STATE).stdout.split())
+        host.exec("fallocate", "-l", str(blocks * size - SPARE_BYTES), files[0])
+        if host.exec("dd", "if=/dev/zero", f"of={files[1]}", "bs=4k", check=False).returncode == 0:
+            raise BenchFault("the disk is not full")
+        yield
+    finally:
+        host.exec("rm", "-f", *files)
+
+
+@row("the standby's disk is slow")
+def standby_disk_slow(scene):
+    """Each write waits for seconds."""
+    with slow(scene.standby):
+        yield scene.removes()
+
+
+@contextlib.contextmanager
+def slow(host):
+    """The state volume hangs most of the time meanwhile."""
+    ended = threading.Event()
+
+    def hang():
+        while not ended.is_set():
+            with frozen(host):
+                ended.wait(SLOW_SECONDS)
+            ended.wait(SLOW_SECONDS / 10)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
     try:
         yield
     finally:
-        host.exec("sh", "-c", f"rm -f {STATE}/lost+found/filler {STATE}/lost+found/rest")
-
-
-@row("the standby's disk is slow", is_proven=False)
-def standby_disk_slow(scene):
-    """Each write waits for seconds."""
-    removed = scene.removes()
-    for _ in range(SLOW_ROUNDS_MAX):
-        with frozen(scene.standby):
-            time.sleep(2.5)
-        if removed.holds():
-            break
-    yield removed
+        ended.set()
+        thread.join()
 
 
 def reboot(host):
     host.power_cut()
     host.boot("any")
+
+
+# --- clocks ---
+
+@row("the primary's clock jumps")
+def primary_clock_jumps(scene):
+    """An hour ahead, then two back; the checker looks at the log's time."""
+    for seconds in (3600, -3600):
+        scene.cluster.set_clock(scene.primary, seconds)
+        yield scene.stays()
+        if not is_bad(scene.primary, "exchange.clock"):
+            raise BenchFault("the primary does not say that its clock is wrong")
+    scene.cluster.set_clock(scene.primary, 0)
 
 
 # --- the network ---

@@ -25,6 +25,9 @@ ANSWER_SECONDS_MAX = 5
 FLYING_MAX = 600      # requests on their way; the schedule skips what would be more
 OPEN_AIM = 60         # a trader with more open orders cancels more often
 OPEN_MAX = 2000
+# Both libraries use aiohttp, which by itself sends a DELETE again when its connection ends: a cancel
+# would then be in the log twice, as its client wanted.
+REPEATS = "_retry_connection"
 NOTHING_DONE = "nothing was done"  # the gateway's words for a request that it did not pass on
 
 
@@ -46,6 +49,7 @@ class CCXT:
 
     async def begin(self):
         await self.client.load_markets()
+        once(self.client.session)
 
     async def place(self, name, side, price, quantity):
         answer = await self.client.create_order(
@@ -78,6 +82,7 @@ class PythonBinance:
         self.refusal = BinanceAPIException
         self.client = AsyncClient(*self.keys, requests_params={"timeout": ANSWER_SECONDS_MAX})
         self.client.API_URL = f"{self.url}/api"
+        once(self.client.session)
 
     async def place(self, name, side, price, quantity):
         return await self.client.create_order(
@@ -94,6 +99,12 @@ class PythonBinance:
 
     async def end(self):
         await self.client.close_connection()
+
+
+def once(session):
+    """Nothing is sent again without the trader's knowledge."""
+    assert getattr(session, REPEATS)
+    setattr(session, REPEATS, False)
 
 
 class Trader:

@@ -14,6 +14,7 @@ REPLICAS = {A: "a", B: "b"}
 
 def record(sequence, epoch, kind, payload=b"", crc=None):
     return SimpleNamespace(sequence=sequence, epoch=epoch, kind=kind, payload=payload,
+                           time=sequence * 1000,
                            crc=sequence * 7 if crc is None else crc)
 
 
@@ -163,6 +164,8 @@ VIOLATIONS = {
         lambda h: h.both(lambda r: r.__setitem__(4, record(5, 3, PLACE, place("a-1")))),
         "a-1 of epoch 3, which b leads, was acknowledged by a"),
     "an epoch goes back": (add(10, 2, 99), "of epoch 2 stands behind epoch 3"),
+    "time goes back": (
+        lambda h: h.both(lambda r: setattr(r[-1], "time", 1)), "the time of record 9 goes back"),
     "a stranger led": (
         lambda h: h.both(lambda r: r.__setitem__(7, record(8, 3, EPOCH_MARK, term("9" * 32)))),
         "nobody's replica"),

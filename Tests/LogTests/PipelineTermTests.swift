@@ -180,7 +180,9 @@ import Wire
             wrong.crc ^= 1
             var other = right
             other.epoch += 1
-            for fork in [wrong, other] {
+            var beyond = right
+            beyond.from += 1
+            for fork in [wrong, other, beyond] {
                 let forked = try running.connect("forked", wantsAcks: false)
                 try forked.send(.subscribe(fork))
                 let code = Self.code {

@@ -142,6 +142,31 @@ import Wire
         pair.primary.server.stop()
     }
 
+    @Test func `a promise that finds no space is made once there is some, and says so meanwhile`()
+        throws
+    {
+        let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
+        for disk in [a, b] { try disk.write(upTo: 100, commit: 100) }
+        let log = try TestPrimaryLog(a, epoch: 2, commit: 100)
+        let primary = try PrimaryHost(log)
+        let standby = try StandbyHost(try TestStandbyLog(b), to: primary.address)
+        standby.log.hasNoSpace.store(true, ordering: .releasing)
+        try standby.follow()
+        eventually { standby.log.state.withLock { $0.promises.count >= 3 } }
+        let status = standby.client.status
+        #expect(status.reason?.contains("replica.new: No space left on device") == true)
+        #expect(status.state == .following(isConfirmed: true) && status.promise < 2)
+        #expect(primary.server.peer?.matched ?? 0 == 0)
+        let said = standby.notes.all.filter { $0.contains("No space left on device") }
+        #expect(said.count == 1, "a reason that stays is not repeated")
+        standby.log.hasNoSpace.store(false, ordering: .releasing)
+        eventually { primary.server.peer?.matched == log.end }
+        #expect(standby.client.status.reason == nil)
+        #expect(standby.client.status.promise == 2)
+        standby.stop()
+        primary.server.stop()
+    }
+
     @Test func `a learner too far behind gets a snapshot, then the log, also after a restart`()
         throws
     {

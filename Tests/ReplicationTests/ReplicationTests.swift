@@ -314,6 +314,27 @@ import Testing
         try pair.finish()
     }
 
+    @Test func `a blank disk or an old image, as another replica, counts its processes anew`()
+        throws
+    {
+        let disks = [try ReplicaDisk(), try ReplicaDisk(), try ReplicaDisk()]
+        for disk in disks { try disk.write(upTo: 10, commit: 10) }
+        let log = try TestPrimaryLog(disks[0], epoch: 2, commit: 10)
+        let primary = try PrimaryHost(log)
+        let first = try StandbyHost(try TestStandbyLog(disks[1]), to: primary.address, process: 6)
+        try first.follow()
+        eventually { primary.server.peer?.matched == 11 }
+        first.stop()
+        let second = try StandbyHost(
+            try TestStandbyLog(disks[2]), to: primary.address, process: 2)
+        try second.follow()
+        eventually { log.heard.withLock { $0.acknowledgements.last?.process.number == 2 } }
+        try log.add(10)
+        eventually { primary.server.peer?.matched == log.end }
+        second.stop()
+        primary.server.stop()
+    }
+
     @Test func `a newer process takes the place of an older one, never the other way`() throws {
         let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
         for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }

@@ -37,6 +37,8 @@ final class TestStandbyLog: StandbyLog {
     let isHung = Atomic<Bool>(false)
     /// The disk is full from now on.
     let isFull = Atomic<Bool>(false)
+    /// There is no space for another replica file.
+    let hasNoSpace = Atomic<Bool>(false)
     /// A broken standby: `durable` is what was taken.
     let lies: Bool
     private let hasIdentity: Atomic<Bool>
@@ -204,6 +206,9 @@ final class TestStandbyLog: StandbyLog {
         let failure = state.withLock { state -> JournalError? in
             state.promises.append(epoch)
             do throws(JournalError) {
+                if hasNoSpace.load(ordering: .acquiring) {
+                    throw .system(.full("write", disk.place.replicaFile + ".new"))
+                }
                 guard var file = try ReplicaFile(disk.place.replicaFile) else { return nil }
                 file.promise = epoch
                 try file.store(disk.place.replicaFile)

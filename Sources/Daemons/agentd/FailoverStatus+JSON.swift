@@ -39,6 +39,7 @@ extension FailoverStatus {
             "lagNanos": .orNull(lagNanos),
             "muteNanos": .orNull(muteNanos(at: BootTime(nanos: Clock.monotonicNanos()))),
             "end": .orNull(report.map { Int64(clamping: $0.end) }),
+            "endEpoch": .orNull(report.map { Int64($0.endEpoch) }),
             "setChanged": .orNull(setChangedAtRealtime),
             "atRiskRecords": .orNull(atRiskRecords.map { Int64(clamping: $0) }),
             "replica": .orNull(report.map { "\($0.replica)" }),
@@ -97,7 +98,7 @@ extension VerbRefusal {
         case .noArbiter: "etcd does not answer: a majority of its three members has to run"
         case .isPrimary: "this host leads already"
         case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
-        case .paused: "claims are paused, on both hosts: `boursectl resume` first"
+        case .paused: "claims are paused, on both hosts: `boursectl cluster resume` first"
         case .peerNotProvenOff:
             "this host is not in sync: what only the other one has would be lost; switch the other "
                 + "one's power off first, then say so"

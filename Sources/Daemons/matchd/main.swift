@@ -25,7 +25,9 @@ DaemonProcess.run(arguments.name) { daemon in
         let work = WorkProgress()
         work.begin("looking for the last good record", unit: "bytes", from: 0, to: 0)
         let reporter = try? WorkReporter(work, report: log.reporting(.info))
-        let message = error.message(for: JournalPlace(arguments.settings))
+        let settings = arguments.settings
+        let message = error.message(
+            for: JournalPlace(settings), isInCluster: settings.cluster != nil)
         reporter?.end()
         // Where only an operator can help, another start would find the same.
         log.fatal(message, status: error.needsOperator ? DaemonExit.journal : DaemonExit.fault)

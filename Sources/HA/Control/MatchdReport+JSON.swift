@@ -53,6 +53,9 @@ extension PeerReport {
 }
 
 extension MatchdReport {
+    /// Maximum length of a reason in a line, in characters.
+    private static let reasonMax = 500
+
     /// As JSON.
     public var json: JSONValue {
         [
@@ -63,6 +66,7 @@ extension MatchdReport {
             "durable": .number(durable),
             "commitPoint": .number(commitPoint), "oldestWaiting": .moment(oldestWaiting),
             "heardAt": .moment(heardAt), "isHandedOver": .bool(isHandedOver),
+            "reason": reason.map { .string(String($0.prefix(Self.reasonMax))) } ?? .null,
             "epochStart": .number(epochStart), "requirement": .replica(requirement),
             "holdsLease": .bool(holdsLease), "isLinkOpen": .bool(isLinkOpen),
             "isIntakeHeld": .bool(isIntakeHeld), "peer": peer?.json ?? .null,
@@ -94,6 +98,7 @@ extension MatchdReport {
         oldestWaiting = json.optional("oldestWaiting", &isWrong, \.moment)
         heardAt = json.optional("heardAt", &isWrong, \.moment)
         self.isHandedOver = isHandedOver
+        reason = json.optional("reason", &isWrong, \.text)
         self.epochStart = epochStart
         requirement = json.optional("requirement", &isWrong, \.replica)
         (self.holdsLease, self.isLinkOpen) = (holdsLease, isLinkOpen)

@@ -52,6 +52,10 @@ public struct ClusterRecord: Hashable, Sendable {
     /// from there cannot overflow.
     public static var epochMax: UInt32 { .max / 2 }
 
+    /// How far a peer's promise may be above the primary's epoch: more than any run of claims and
+    /// new etcds comes to. A primary follows no higher one, or one promise could use all epochs up.
+    public static var leapMax: UInt32 { 1_000_000 }
+
     /// The primary's term. It only rises.
     public let epoch: UInt32
     /// Who leads it.

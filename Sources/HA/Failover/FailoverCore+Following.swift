@@ -9,7 +9,7 @@ extension FailoverCore {
         guard let report = view.report else { return .recovering }
         if report.process == endedProcess { return .recovering }
         switch report.state {
-        case .stopped: return .stopped
+        case .stopped: return stopped(report)
         case .leading, .sealed: return adopt(report, at: now, &effects)
         case .promised, .following(isConfirmed: true):
             phase = .following(since: now)
@@ -80,7 +80,7 @@ extension FailoverCore {
         guard let record = view.record else { return .reading }
         guard isCurrent else { return .ordering(record.epoch) }
         switch report.state {
-        case .stopped: return .stopped
+        case .stopped: return stopped(report)
         case .following(isConfirmed: true), .promised: break
         default:
             phase = .starting
@@ -104,11 +104,21 @@ extension FailoverCore {
             if record.primary == settings.host {
                 return isInSync ? .waitingGrace(record.epoch) : .lostJournal(record.epoch)
             }
+            if let reason = report.reason {
+                return .hindered(record.primary, record.epoch, reason)
+            }
             return isInSync
                 ? .following(record.primary, record.epoch) : .learning(record.primary, record.epoch)
         }
         if view.isPaused, asked == nil { return .paused }
         if isSuperseded(record, report) { return superseded }
+        // A record that cannot be claimed, as one with a lower epoch than before, is not tried for
+        // without a pause.
+        if let lost = lostClaim, asked == nil, cause != .switchover,
+            now.since(lost.at) < timing.readNanos
+        {
+            return .lost(lost.epoch, record.primary)
+        }
         if let peer = settings.peer, view.peer == nil, asked == nil, cause != .switchover,
             now.since(startedAt ?? now) < timing.peerNanos
         {
@@ -151,6 +161,10 @@ extension FailoverCore {
         if !isOwn, let heardAt = report.heardAt { heard = max(heard, heardAt) }
         guard now.since(heard) >= timing.graceNanos else { return nil }
         return (isOwn ? .restart : .grace, heard.after(timing.graceNanos))
+    }
+
+    private func stopped(_ report: MatchdReport) -> FailoverExplanation {
+        .stopped(report.reason ?? "matchd stopped")
     }
 
     /// The peer is of another etcd, whose record is newer: that one was made in the place of this
@@ -200,17 +214,26 @@ extension FailoverCore {
             .claim, comparing: record, epoch: claim.epoch,
             inSync: keepsSet ? record.inSync : [own],
             forced: isForced
-                ? ForcedStart(epoch: claim.epoch, from: report.commitPoint + 1) : record.forced,
+                ? ForcedStart(epoch: claim.epoch, from: givenUp(record, report)) : record.forced,
             floor: isForced ? report.end : nil, &effects)
         phase = .claiming(claim)
         effects.transitions.append(isForced ? .forced : .claimed)
         return .claiming(claim.epoch, claim.cause)
     }
 
+    /// What a forced claim gives up begins here: behind what this host knows to be released; and
+    /// where it has not followed since an earlier forced failover, that may have been given up too.
+    private func givenUp(_ record: ClusterRecord, _ report: MatchdReport) -> UInt64 {
+        let next = report.commitPoint + 1
+        guard let forced = record.forced, report.endEpoch < forced.epoch else { return next }
+        return min(forced.from, next)
+    }
+
     mutating func lose(
         _ claim: FailoverClaim, at now: BootTime, _ effects: inout FailoverEffects
     ) -> FailoverExplanation {
         phase = .following(since: now)
+        lostClaim = (claim.epoch, now)
         effects.transitions.append(.lost)
         return .lost(claim.epoch, view.record?.primary ?? settings.host)
     }

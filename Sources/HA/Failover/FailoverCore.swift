@@ -57,9 +57,10 @@ public struct FailoverCore: Sendable {
     var phase = FailoverPhase.starting
     var term: FailoverTerm?
     var pending: PendingSwap?
-    /// Readings: the last number, when it was asked for, whether it is still unanswered.
-    var reading: (number: UInt64, askedAt: BootTime, isAwaited: Bool) = (
-        0, BootTime(nanos: 0), false
+    /// Readings: the last number, when it was asked for, whether it is still unanswered, whether
+    /// it failed.
+    var reading: (number: UInt64, askedAt: BootTime, isAwaited: Bool, hasFailed: Bool) = (
+        0, BootTime(nanos: 0), false, false
     )
     var floorAwaited = false
     var floorAt: BootTime?
@@ -81,6 +82,8 @@ public struct FailoverCore: Sendable {
     var mayHaveOrphan = false
     /// An operator's claim that waits for its reading, and since when.
     var asked: (cause: ClaimCause, at: BootTime)?
+    /// The last claim that was lost, and when.
+    var lostClaim: (epoch: UInt32, at: BootTime)?
     /// When this host first knew of the handover.
     var handedOverAt: BootTime?
     var operatorRemoves = false
@@ -130,7 +133,7 @@ public struct FailoverCore: Sendable {
         case .tick: break
         case .recordRead(let reading): take(reading, at: now)
         case .readFailed(let number):
-            if number == reading.number { reading.isAwaited = false }
+            if number == reading.number { (reading.isAwaited, reading.hasFailed) = (false, true) }
         case .swapAnswered(let attempt, let answer):
             if answer != .unknown { view.answeredAt = now }
             answered(attempt, answer, at: now, &effects)
@@ -251,8 +254,10 @@ public struct FailoverCore: Sendable {
     }
 
     mutating func ask(at now: BootTime, _ effects: inout FailoverEffects) {
-        if reading.isAwaited, now.since(reading.askedAt) < timing.removalNanos { return }
-        reading = (reading.number + 1, now, true)
+        let pause = reading.isAwaited ? timing.removalNanos : timing.retryNanos
+        // An etcd that refuses at once must not be asked without a pause.
+        if reading.isAwaited || reading.hasFailed, now.since(reading.askedAt) < pause { return }
+        reading = (reading.number + 1, now, true, false)
         effects.read = RecordRequest(number: reading.number, mustWrite: phase == .starting)
     }
 

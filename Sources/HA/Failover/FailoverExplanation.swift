@@ -38,8 +38,10 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
     case superseded(HostName, UInt32)
     /// The agent has started just now, and the peer's has not reported yet.
     case waitingPeer(HostName)
-    /// The process stopped before a cut.
-    case stopped
+    /// The process stopped, for a reason.
+    case stopped(String)
+    /// It cannot follow for now, for a reason.
+    case hindered(HostName, UInt32, String)
     /// It follows in sync.
     case following(HostName, UInt32)
     /// It follows as a learner.
@@ -108,7 +110,9 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
             "takes no role: the etcd of \(host) is newer, of epoch \(epoch), and without this "
                 + "host: join it, by cluster invite there"
         case .waitingPeer(let host): "waits for the agent of \(host) before it claims"
-        case .stopped: "takes no role: following would cut records that were released"
+        case .stopped(let reason): "takes no role: \(reason)"
+        case .hindered(let host, let epoch, let reason):
+            "cannot follow \(host) in epoch \(epoch): \(reason)"
         case .following(let host, let epoch): "follows \(host) in epoch \(epoch), in sync"
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"
         case .unconfirmed: "follows unconfirmed: etcd gives no answer"

@@ -27,7 +27,7 @@ public enum MatchdState: Hashable, Sendable {
     case leading
     /// It leads and writes nothing more: all it wrote is released, the last record a hash mark.
     case sealed
-    /// It stopped: it would have to cut what it knows to be released.
+    /// It stopped, as where it would have to cut what it knows to be released.
     case stopped
 }
 
@@ -92,6 +92,8 @@ public struct MatchdReport: Hashable, Sendable {
     public var heardAt: BootTime?
     /// Standby: it holds all of a primary of `epoch` that is sealed.
     public var isHandedOver = false
+    /// Standby: why it stopped, or cannot follow for now; nil: it follows.
+    public var reason: String?
     /// Primary: the sequence of this term's EPOCH record.
     public var epochStart: UInt64 = 0
     /// Primary: what the gate requires.

@@ -48,15 +48,14 @@ public struct PeerRequirement: Hashable, Sendable {
     /// From now on the gate requires this replica, or none.
     public mutating func require(_ replica: ReplicaID?) { self.replica = replica }
 
-    /// Counts an acknowledgement, unless it is of another epoch or of an earlier process. A later
-    /// process starts from nothing.
+    /// Counts an acknowledgement, unless it is of another epoch or of an earlier process of the
+    /// replica. A later process starts from nothing, and so does another replica: a blank disk or
+    /// an old image counts its processes anew.
     public mutating func acknowledge(_ new: PeerAcknowledgement) {
         guard new.epoch == epoch else { return }
-        if let old = acknowledgement {
+        if let old = acknowledgement, new.replica == old.replica {
             if new.process < old.process { return }
-            if new.process == old.process, new.replica == old.replica, new.matched <= old.matched {
-                return
-            }
+            if new.process == old.process, new.matched <= old.matched { return }
         }
         acknowledgement = new
     }

@@ -86,6 +86,8 @@ public struct ClusterDocument: Hashable, Sendable {
     public var lagNanos: Int64?
     /// The last record of this host's journal; nil: matchd gives no report.
     public var end: UInt64?
+    /// The epoch of that record; nil: matchd gives no report.
+    public var endEpoch: UInt32?
     /// The last record that this host knows to be released; nil: matchd gives no report.
     public var released: UInt64?
     /// This host's replica, 32 hexadecimal digits; nil: matchd gives no report.
@@ -150,6 +152,7 @@ public struct ClusterDocument: Hashable, Sendable {
         lagRecords = json["lagRecords"]?.count
         lagNanos = json["lagNanos"]?.whole
         end = json["end"]?.count
+        endEpoch = json["endEpoch"]?.whole.flatMap(UInt32.init(exactly:))
         released = json["released"]?.count
         replica = json["replica"]?.text
         etcdCluster = json["etcdCluster"]?.text
@@ -166,6 +169,15 @@ public struct ClusterDocument: Hashable, Sendable {
 
     /// Whether the host leads, its Link open or not yet.
     public var leads: Bool { ["primary", "promoting", "handingOver"].contains(role) }
+
+    /// Whether this host's journal has all that was released of the other's: the later epoch began
+    /// with all of it, and within an epoch one journal is the beginning of the other. nil: one of
+    /// them is not known.
+    public func hasAllOf(_ other: ClusterDocument) -> Bool? {
+        guard let end, let endEpoch, let otherEnd = other.end, let otherEpoch = other.endEpoch
+        else { return nil }
+        return (endEpoch, end) >= (otherEpoch, otherEnd)
+    }
 
     /// Whether both hosts are in sync.
     public var isPairInSync: Bool { inSync.count == 2 }

@@ -61,6 +61,11 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the disk was full, and nothing else is known to be wrong with it.
+    public var isFull: Bool {
+        if case .system(let error) = self { error.isFull && !error.isDiskFault } else { false }
+    }
+
     /// Whether only an operator can help: a retry can't, or would hide the fault.
     public var needsOperator: Bool {
         switch self {
@@ -161,9 +166,22 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The same for the journal of `place`, with its last good record if not yet named.
-    public func message(for place: JournalPlace) -> String {
+    /// `isInCluster`: another host may have the same journal.
+    public func message(for place: JournalPlace, isInCluster: Bool = false) -> String {
         switch self {
-        case .damaged, .missing, .snapshotAhead, .lost, .behind: return description
+        case .notBegun(let directory) where isInCluster, .lost(let directory, _) where isInCluster:
+            return
+                "there is no journal in \(directory), the last good record is 0. Check that "
+                + "its volume is mounted. If it is, and its content is lost, `boursectl rejoin` "
+                + "begins this host's copy anew, as a learner, while the other host leads; a host "
+                + "that has lost its certificates as well joins with a token: `boursectl cluster "
+                + "invite` on the other host. Where no host has the journal, put it back from a "
+                + "backup"
+        case .damaged, .missing, .snapshotAhead, .lost, .behind:
+            return description
+                + (isInCluster
+                    ? ". Or, while the other host leads: `boursectl rejoin`, which sets this "
+                        + "journal aside and takes all of it from there" : "")
         case .latched:
             let floor = (try? Journal.floor(place)) ?? 0
             // The floor is synced once a second: after a power cut it is an earlier one.

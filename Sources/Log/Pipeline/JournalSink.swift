@@ -69,7 +69,8 @@ public final class JournalSink: LogSink, Sendable {
 extension SinkError {
     /// The journal's fault.
     public init(_ error: JournalError) {
-        self.init(error.description, isDiskFault: error.isDiskFault)
+        self.init(
+            error.description, isDiskFault: error.isDiskFault, isFull: error.isFull)
     }
 }
 

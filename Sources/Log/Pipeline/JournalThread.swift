@@ -29,9 +29,12 @@ public struct SinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String
     /// Whether the disk is to blame, so that what it holds is unknown.
     public var isDiskFault: Bool
+    /// Whether the disk was full: a file that is replaced is as it was before.
+    public var isFull: Bool
     /// A fault.
-    public init(_ description: String, isDiskFault: Bool = false) {
+    public init(_ description: String, isDiskFault: Bool = false, isFull: Bool = false) {
         (self.description, self.isDiskFault) = (description, isDiskFault)
+        self.isFull = isFull
     }
 }
 

@@ -288,9 +288,11 @@ extension LinkServer {
         }
         let from = wanted.from
         guard from <= gate.point.sequence + 1 else {
+            // A standby may lag. A primary's gate covers all that is lawful to have: a failover
+            // that was forced gave the rest up, and only a fresh start follows from there.
             connection.refuse(
                 LinkRefusal(
-                    .unavailable,
+                    role.takesCommands ? .forked : .unavailable,
                     """
                     the log ends at record \(gate.point.sequence), and record \(from) was asked \
                     for: the follower's state is not of this journal; start it afresh

@@ -122,6 +122,7 @@ final class ReplicaLoop {
         report.heardAt = status.heardAt
         guard isPrimary else {
             report.isHandedOver = status.isHandedOver
+            report.reason = status.reason
             return report
         }
         report.epochStart = pipeline.termStart

@@ -71,6 +71,11 @@ final class PeerSession {
             join.promise <= ClusterRecord.epochMax
         else { throw .malformed }
         let term = log.term
+        guard join.promise <= Self.promiseMax(term.epoch) else {
+            throw .rejected(
+                "that host promised epoch \(join.promise), which is out of all proportion to "
+                    + "\(term.epoch), the one that leads: there, boursectl rejoin")
+        }
         self.connection = connection
         self.join = join
         self.log = log
@@ -85,6 +90,11 @@ final class PeerSession {
                 ReplicationWelcome(
                     identity: log.identity, replica: log.replica, process: log.process,
                     epoch: term.epoch, commitPoint: log.commitPoint, forced: term.forced)))
+    }
+
+    /// The highest promise that this primary would raise its epoch to.
+    private static func promiseMax(_ epoch: UInt32) -> UInt32 {
+        min(ClusterRecord.epochMax, min(epoch, ClusterRecord.epochMax) + ClusterRecord.leapMax)
     }
 
     /// Whether to read more frames of the peer now.
@@ -111,7 +121,7 @@ final class PeerSession {
             report.echoedAt = now
             log.echoed(epoch: echo.epoch, sentAt: echo.sentAt)
         case .refuse(let promise, let process):
-            guard promise <= ClusterRecord.epochMax else { throw .malformed }
+            guard promise <= Self.promiseMax(epoch) else { throw .malformed }
             guard process == self.process, promise > epoch else { return }
             phase = .refused
             report.promise = max(report.promise, promise)

@@ -27,7 +27,8 @@ public final class ReplicationClient: Sendable {
     }
 
     /// Waits for the order to follow. `note` gets a line about each connection that failed or
-    /// ended, at most one a second; it comes on the client's thread.
+    /// ended, at most one a second, and the same again once a minute; it comes on the client's
+    /// thread.
     public init(
         _ log: any StandbyLog, _ start: StandbyStart, _ options: ReplicationOptions,
         note: @escaping @Sendable (String) -> Void
@@ -127,6 +128,7 @@ private final class ClientLoop {
     private let note: @Sendable (String) -> Void
     private var pause: Int64
     private var notedAt: Int64 = .min
+    private var noted = ""
 
     init(
         _ log: any StandbyLog, _ options: ReplicationOptions, _ shared: ReplicationClient.Shared,
@@ -202,8 +204,10 @@ private final class ClientLoop {
 
     private func say(_ line: String) {
         let now = Clock.monotonicNanos()
-        guard notedAt == .min || now - notedAt >= 1_000_000_000 else { return }
-        notedAt = now
+        // What stays, such as a full disk, is repeated once a minute.
+        let pause: Int64 = line == noted ? 60_000_000_000 : 1_000_000_000
+        guard notedAt == .min || now - notedAt >= pause else { return }
+        (noted, notedAt) = (line, now)
         note(line)
     }
 }

@@ -102,7 +102,12 @@ final class ReplicationConnection {
     }
 
     private func makeRoom(_ count: Int) throws(ReplicationEnd) {
-        if output.isEmpty { output = [UInt8](repeating: 0, count: Self.outputBytes) }
+        if output.isEmpty {
+            // Read only where it was written: most connections never touch most of it.
+            output = unsafe [UInt8](unsafeUninitializedCapacity: Self.outputBytes) {
+                $1 = Self.outputBytes
+            }
+        }
         if output.count - end >= count { return }
         unsafe output.withUnsafeMutableBytes { raw in
             unsafe raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[start..<end]))

@@ -384,7 +384,9 @@ package struct ReplicationDecoder: ~Copyable {
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
     ) throws(E) -> Int {
         if bytes.isEmpty {
-            bytes = [UInt8](repeating: 0, count: 2 * ReplicationProtocol.frameBytesMax)
+            // Read only where it was written.
+            let count = 2 * ReplicationProtocol.frameBytesMax
+            bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { $1 = count }
         }
         if start == end {
             (start, end) = (0, 0)

@@ -11,7 +11,7 @@ internal import Terms
 /// standby does not take is read from disk later.
 ///
 /// A newcomer is authenticated and joins while the standby before is still served; once it has
-/// joined, it replaces that one, unless it is an older process.
+/// joined, it replaces that one, unless it is an older process of the same replica.
 public final class ReplicationServer: Sendable {
     private let shared: Shared
     private let thread: PinnedThread
@@ -196,7 +196,8 @@ private final class ServerLoop {
     private func admit(
         _ connection: ReplicationConnection, _ join: ReplicationJoin
     ) throws(ReplicationEnd) {
-        if let known, join.process < known.process {
+        // Only processes of one replica are in order: an old image counts from where it was made.
+        if let known, join.replica == known.report.replica, join.process < known.process {
             throw .rejected(
                 "process \(join.process.number) of that host is older than one that has joined: "
                     + "end it")

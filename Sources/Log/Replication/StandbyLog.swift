@@ -5,7 +5,8 @@ public import Pipeline
 public import Platform
 
 /// A standby's log. `ReplicationClient`'s thread calls all of it; `promise` also comes from the
-/// thread that carries out orders. An error ends replication for good.
+/// thread that carries out orders. An error ends replication for good, a full disk only the
+/// connection: the next one calls again.
 ///
 /// Records are checked before they are passed: whole, with right CRCs, in order of sequence and
 /// time, with an epoch that rises only at an EPOCH record.

@@ -109,9 +109,14 @@ final class StandbySession {
         return .rejected(reason)
     }
 
-    /// Calls the log; its error ends replication for good.
+    /// Calls the log. Its error ends replication for good, a full disk only the connection: the
+    /// next one tries again.
     private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationEnd) -> R {
-        do throws(SinkError) { return try body() } catch { throw stop(error.description) }
+        do throws(SinkError) { return try body() } catch {
+            guard error.isFull else { throw stop(error.description) }
+            shared.state.withLock { $0.hinder(error.description) }
+            throw .rejected(error.description)
+        }
     }
 
     // MARK: Frames
@@ -243,7 +248,10 @@ final class StandbySession {
             // Below what was offered nothing was compared: it is offered anew.
             if keep > 0, keep < offeredFrom { throw .rejected("what was cut is offered anew") }
         }
-        shared.state.withLock { $0.status.position.match(keep) }
+        shared.state.withLock { state in
+            state.status.position.match(keep)
+            state.status.reason = nil
+        }
         phase = .records
         show()
     }
@@ -268,8 +276,9 @@ final class StandbySession {
         guard isAllowed else {
             throw stop(
                 "the primary's journal differs from record \(point) on, which was released here "
-                    + "(all up to \(released)): find out which host is right, then force the "
-                    + "failover that gives the other's records up")
+                    + "(all up to \(released)): find out which host is right. Where it is the "
+                    + "primary, `boursectl rejoin` here sets this journal aside; else force the "
+                    + "failover here that gives the primary's records up")
         }
         let isForced = first <= released
         let reason =
@@ -325,6 +334,7 @@ final class StandbySession {
             state.status.position.commit(max(commit, point.sequence))
             state.status.position.match(point.sequence)
             state.keeper.journalEnds(in: point.epoch)
+            state.status.reason = nil
         }
         phase = .records
         show()

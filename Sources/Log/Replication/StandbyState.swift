@@ -28,7 +28,7 @@ public struct StandbyStart: Hashable, Sendable {
 public struct StandbyStatus: Hashable, Sendable {
     /// What it does: `recovered`, `following`, `promised` or `stopped`.
     public var state: MatchdState
-    /// Why it stopped.
+    /// Why it stopped, or cannot follow for now.
     public var reason: String?
     /// The epoch that it follows.
     public var epoch: UInt32
@@ -159,8 +159,15 @@ struct StandbyState {
         return max(from, first, 1)
     }
 
+    /// Replication has ended for good.
     mutating func stop(_ reason: String) {
+        guard status.state != .stopped else { return }
         status.state = .stopped
-        status.reason = status.reason ?? reason
+        status.reason = reason
+    }
+
+    /// The primary cannot be followed for now.
+    mutating func hinder(_ reason: String) {
+        if status.state != .stopped { status.reason = reason }
     }
 }

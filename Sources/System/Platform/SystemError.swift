@@ -59,7 +59,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What to do about it; empty if there is no general advice.
     public var advice: String {
         switch code {
-        case ENOSPC: "free space on that file system or enlarge it, then start again"
+        case ENOSPC: "free space on that file system or enlarge it"
         case EDQUOT: "raise the disk quota of this user, then start again"
         case EFBIG: "raise the file size limit (ulimit -f, LimitFSIZE=), then start again"
         case EROFS:

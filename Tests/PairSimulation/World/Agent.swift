@@ -16,8 +16,11 @@ final class Agent {
     private var input: [UInt8] = []
     private(set) var state: MatchdState?
     private var isOver = false
+    /// The host's disk is gone: what it sent to etcd goes with it.
+    var isLost = false
     private var waiting: Set<Int> = []
     private var requests = 0
+    private var ticks = 0
     private var explanation = FailoverExplanation.recovering
     /// Orders that matchd has not carried out: a new connection gets them again.
     private var sent: [MatchdOrder] = []
@@ -44,7 +47,19 @@ final class Agent {
     private func tick() {
         guard !isOver else { return }
         hear(.tick)
+        if ticks % 5 == 0 { report() }
+        ticks += 1
         world.add(after: world.timing.beaconNanos) { [self] in tick() }
+    }
+
+    /// To the other host's agent.
+    private func report() {
+        guard world.etcd.hostsReach(host), world.now >= world.hosts[host].agentPausedUntil else {
+            return
+        }
+        world.add(after: world.between(100_000, 1_000_000)) { [host] in
+            world.hosts[1 - host].agent?.hear(.peerReported(cluster: 0, epoch: 0))
+        }
     }
 
     // MARK: The control socket
@@ -79,6 +94,7 @@ final class Agent {
                     world.judge.accuse("matchd reports what is no report")
                     return
                 }
+                world.judge.reported(host, report)
                 sent.removeAll {
                     $0.process != report.process
                         || $0.run == report.ordersRun && $0.number <= report.ordersDone
@@ -176,7 +192,8 @@ final class Agent {
     }
 
     private func arrives(_ request: EtcdRequest, _ id: Int) {
-        guard let answer = world.etcd.serve(request) else { return }
+        guard !isLost, let answer = world.etcd.serve(request) else { return }
+        if case .swapAnswered(_, .done) = answer { world.judge.recordChanged() }
         if world.oneIn(world.plan.lostAnswerOneIn), !world.isHealed {
             return world.note(.lostAnswer)
         }

@@ -23,6 +23,12 @@ final class Client {
                 } else {
                     world.trace("client at \(world.hosts[host].name): \(error)")
                 }
+                if case .refused(let refusal) = error, refusal.code == .forked {
+                    if world.judge.forced == nil {
+                        world.judge.accuse("the client saw what was cut")
+                    }
+                    beginAnew()
+                }
             }
             session.disconnected()
             host = 1 - host
@@ -82,22 +88,25 @@ final class Client {
             if case .acks(let acks) = frame {
                 for ack in acks {
                     if ack.isLogged { world.judge.acknowledged(host, ack) }
-                    resolve(session.acked(ack, &encoder))
+                    for each in session.acked(ack, &encoder) { resolve(each, 0) }
                 }
             }
-            var resolved: [WriterSession<Int>.Resolved] = []
+            var resolved: [(WriterSession<Int>.Resolved, UInt64)] = []
             do throws(FollowerError) {
                 _ = try follower.follower.receive(frame) { header, bytes, outcome, _ in
                     world.judge.shown(host, header)
-                    resolved += session.applied(header, bytes, outcome, &encoder)
+                    resolved += session.applied(header, bytes, outcome, &encoder).map {
+                        ($0, header.sequence)
+                    }
                 }
             } catch {
                 world.trace("client: \(error)")
                 if case .staleEpoch = error { return }
+                if case .forked = error, world.judge.forced != nil { return beginAnew() }
                 world.judge.accuse("the client's replica: \(error)")
                 return
             }
-            resolve(resolved)
+            for (each, sequence) in resolved { resolve(each, sequence) }
         }
     }
 
@@ -115,15 +124,21 @@ final class Client {
         }
     }
 
-    private func resolve(_ resolved: [WriterSession<Int>.Resolved]) {
-        if !resolved.isEmpty { resolvedAt = Clock.monotonicNanos() }
-        for each in resolved {
-            inFlight -= 1
-            switch each.outcome.refusal {
-            case .sessionUnknown, .diskReserve, .poisoned: world.judge.refused(each.tag)
-            default: world.judge.resolved(each.tag)
-            }
+    private func resolve(_ resolved: WriterSession<Int>.Resolved, _ sequence: UInt64) {
+        resolvedAt = Clock.monotonicNanos()
+        inFlight -= 1
+        switch resolved.outcome.refusal {
+        case .sessionUnknown, .diskReserve, .poisoned: world.judge.refused(resolved.tag)
+        default: world.judge.resolved(resolved.tag, sequence)
         }
+    }
+
+    /// A forced failover gave up what this client has: it begins anew, as a gateway does, and
+    /// nobody knows what became of its commands.
+    private func beginAnew() {
+        follower = nil
+        session = WriterSession<Int>(name: Text40("gateway/1")!, capacity: 64)
+        inFlight = 0
     }
 }
 
@@ -137,6 +152,10 @@ final class Viewer {
         while true {
             do throws(LinkError) { try look() } catch {
                 if case .refused(let refusal) = error, refusal.code == .forked {
+                    if world.judge.forced != nil {
+                        last = (0, 0, 0)
+                        continue
+                    }
                     world.judge.accuse("host \(host) has cut what a viewer saw: \(last)")
                 }
             }

@@ -9,7 +9,8 @@ enum FaultKind: Int, CaseIterable {
     case powerCut, matchdCrash, agentCrash, bothDown, pauseHost, pauseMatchd, pauseAgent
     case hungDisk, slowDisk, syncError, diskFull
     case cutBoth, cutOneWay, cutEtcd, cutFromBoth, reset, slowLink, etcdDown, clockJump
-    case switchover, operatorPause, standbyRemove
+    case switchover, operatorPause, standbyRemove, forcedFailover
+    case wipedDisk, oldImage, bitFlip
     // These happen by themselves, as often as the plan says.
     case lateSwap, doubledSwap, lostAnswer, staleRead, tornWrite
 
@@ -34,6 +35,9 @@ struct Plan {
     let lostAnswerOneIn: Int
     let staleOneIn: Int
     let healsAt: Int64
+    /// A single fault that lasts, once all is well again: trading must go on.
+    let lingering: FaultKind?
+    static let lingeringNanos = 10_000 * World.milli
 
     init() {
         func below(_ n: Int) -> Int { Int(machine_random() % UInt64(n)) }
@@ -61,6 +65,11 @@ struct Plan {
                     lasts: below(3) == 0 ? millis(10, 300) : millis(300, 1_800)))
         }
         healsAt = at + millis(500, 2_000)
+        let lasting: [FaultKind] = [
+            .powerCut, .pauseHost, .pauseMatchd, .pauseAgent, .hungDisk, .syncError, .diskFull,
+            .cutBoth, .cutOneWay, .cutEtcd, .cutFromBoth, .etcdDown,
+        ]
+        lingering = below(6) == 0 ? lasting[below(lasting.count)] : nil
     }
 }
 
@@ -70,37 +79,72 @@ extension World {
             machine_disk(Int32(host), plan.syncNanos.least, plan.syncNanos.most, 0)
         }
         machine_delay(100_000, plan.delayNanosMax)
-        for fault in plan.faults { add(after: fault.at) { self.inject(fault) } }
+        for fault in plan.faults {
+            add(after: fault.at) { self.inject(fault) }
+            if fault.kind == .oldImage {
+                for host in 0..<2 { add(after: 300 * Self.milli) { self.takeImage(host) } }
+            }
+        }
         add(after: plan.healsAt) { self.healSoon() }
     }
 
     /// What stands still goes on by itself, in order.
     private func healSoon() {
+        if isForcing { return add(after: 50 * Self.milli) { self.healSoon() } }
         let until = hosts.map { max($0.matchdPausedUntil, $0.agentPausedUntil) }.max()!
         if until > now { return add(after: until - now) { self.healSoon() } }
         heal()
     }
 
-    private func primary() -> Int { etcd.record.primary == hosts[0].name ? 0 : 1 }
+    func primary() -> Int { etcd.record.primary == hosts[0].name ? 0 : 1 }
 
     private func inject(_ fault: Plan.Fault) {
         guard !isHealed else { return }
-        let host = oneIn(3) ? fault.host : primary()
-        let until = now + fault.lasts
-        trace("fault: \(fault.kind) at \(hosts[host].name) for \(fault.lasts / Self.milli) ms")
+        let isOfStandby = [.wipedDisk, .oldImage, .bitFlip].contains(fault.kind)
+        let host = isOfStandby ? 1 - primary() : oneIn(3) ? fault.host : primary()
+        guard fault.kind != .forcedFailover || !isForcing else { return }
+        guard apply(fault.kind, host, fault.lasts) else { return }
         note(fault.kind)
+        if oneIn(3), fault.kind != .cutBoth, fault.kind != .cutFromBoth {
+            for each in 0..<2 {
+                machine_cut(Int32(each), 0)
+                etcd.areAgentsCut[each] = false
+            }
+        }
+        if fault.kind != .etcdDown, oneIn(2) { etcd.isDown = false }
+    }
+
+    /// Begins a fault; false: it cannot be now.
+    func apply(_ kind: FaultKind, _ host: Int, _ lasts: Int64) -> Bool {
+        trace("fault: \(kind) at \(hosts[host].name) for \(lasts / Self.milli) ms")
+        let until = now + lasts
         let (least, most) = (plan.syncNanos.least, plan.syncNanos.most)
-        switch fault.kind {
+        switch kind {
+        case .forcedFailover: force(after: lasts / 2)
+        case .wipedDisk:
+            guard wipe(host) else { return false }
+            comesBack(host, lasts)
+        case .oldImage:
+            guard putImage(host) else { return false }
+            comesBack(host, lasts / 4)
+            if oneIn(2) {
+                // Nobody is left who knows what it lacks, but the floor.
+                powerOff(1 - host)
+                comesBack(1 - host, lasts + millis(1_500, 3_000))
+            }
+        case .bitFlip:
+            guard flipBit(host) else { return false }
+            comesBack(host, lasts)
         case .powerCut:
             powerOff(host)
-            comesBack(host, fault.lasts)
+            comesBack(host, lasts)
         case .bothDown:
             powerOff(0)
             powerOff(1)
-            comesBack(host, fault.lasts)
-            comesBack(1 - host, fault.lasts + millis(0, 2_000))
+            comesBack(host, lasts)
+            comesBack(1 - host, lasts + millis(0, 2_000))
         case .matchdCrash: endMatchd(host)
-        case .agentCrash: endAgent(host, after: fault.lasts / 2)
+        case .agentCrash: endAgent(host, after: lasts / 2)
         case .pauseHost: pause(host, until: until, matchd: true, agent: true)
         case .pauseMatchd: pause(host, until: until, matchd: true, agent: false)
         case .pauseAgent: pause(host, until: until, matchd: false, agent: true)
@@ -129,13 +173,7 @@ extension World {
         case .standbyRemove: hosts[primary()].agent?.hear(.verb(.standbyRemove))
         case .lateSwap, .doubledSwap, .lostAnswer, .staleRead, .tornWrite: break
         }
-        if oneIn(3), fault.kind != .cutBoth, fault.kind != .cutFromBoth {
-            for each in 0..<2 {
-                machine_cut(Int32(each), 0)
-                etcd.areAgentsCut[each] = false
-            }
-        }
-        if fault.kind != .etcdDown, oneIn(2) { etcd.isDown = false }
+        return true
     }
 
     private func cut(_ hosts: Int...) {

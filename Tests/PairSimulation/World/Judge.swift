@@ -1,5 +1,7 @@
 // What must hold, whatever happens. Knows what clients and viewers saw.
 
+import CMachine
+import Failover
 import Journal
 import Link
 import Terms
@@ -10,13 +12,16 @@ final class Judge {
     private(set) var violation: String?
     /// What somebody saw: records by sequence.
     private var seen: [UInt64: (epoch: UInt32, crc: UInt32)] = [:]
-    private var seenLast: UInt64 = 0
+    private(set) var seenLast: UInt64 = 0
     /// Commands that are resolved as in the log.
-    private var inLog: Set<Int> = []
+    private var inLog: [Int: UInt64] = [:]
     /// Commands that are resolved as not in the log, and never to be.
     private var notInLog: Set<Int> = []
     /// Which host acknowledged what.
     private var acknowledger: [UInt64: Int] = [:]
+    /// The last failover that was forced: what older epochs released from there on is given up.
+    private(set) var forced: ForcedStart?
+    private var promises: [UInt32] = [0, 0]
     private(set) var acknowledgedSince = 0
     var acknowledgedCount: Int { inLog.count }
     var seenCount: Int { seen.count }
@@ -32,6 +37,7 @@ final class Judge {
 
     /// Somebody was shown a record by a host.
     func shown(_ host: Int, _ header: RecordHeader) {
+        if let forced, header.sequence >= forced.from, header.epoch < forced.epoch { return }
         if let known = seen[header.sequence] {
             if known != (header.epoch, header.crc) {
                 accuse("two records were shown at sequence \(header.sequence)")
@@ -39,7 +45,73 @@ final class Judge {
         } else {
             seen[header.sequence] = (header.epoch, header.crc)
         }
-        seenLast = max(seenLast, header.sequence)
+        guard header.sequence > seenLast else { return }
+        seenLast = header.sequence
+        if world.oneIn(8) { lookAtDisks() }
+    }
+
+    /// I1: what somebody saw is on the disk of each replica in sync, and a power cut now would not
+    /// change that.
+    private func lookAtDisks() {
+        guard let last = seen[seenLast] else { return }
+        for (host, state) in world.hosts.enumerated() {
+            let places = world.places(host)
+            let isImaged =
+                state.imaged != nil && world.etcd.record.primary != state.name
+            guard let listed = world.etcd.record.replica(of: state.name),
+                !isImaged || listed != state.imaged, !state.isFlipped,
+                let file = try? ReplicaFile(places.place.replicaFile), file.replica == listed
+            else { continue }
+            let copy = world.root + "/copy"
+            machine_copy_durable(places.journal, copy)
+            var found: (epoch: UInt32, crc: UInt32)?
+            let reader = JournalReader(directory: copy, from: seenLast)
+            _ = try? reader.next(upTo: seenLast, bytesMax: 1) { records in
+                _ = LinkRecords.forEachRecord(records) { header, _ in
+                    if header.sequence == seenLast { found = (header.epoch, header.crc) }
+                }
+            }
+            removeAll(copy)
+            if found.map({ $0 == last }) != true {
+                accuse(
+                    "record \(seenLast) was seen and is not on the disk of \(state.name), "
+                        + "which is in sync")
+            }
+        }
+    }
+
+    /// I2: a promise is on disk, is never lowered, and no lower epoch is followed.
+    func reported(_ host: Int, _ report: MatchdReport) {
+        if report.promise < promises[host] {
+            accuse("promise \(promises[host]) of host \(host) is \(report.promise) now")
+        }
+        promises[host] = max(promises[host], report.promise)
+        if case .following = report.state, report.epoch < promises[host] {
+            accuse("host \(host) follows epoch \(report.epoch) below its promise")
+        }
+    }
+
+    /// A host's disk is another one now.
+    func forgetPromise(_ host: Int) { promises[host] = 0 }
+
+    /// Another record is in etcd.
+    func recordChanged() {
+        for host in world.hosts.indices {
+            let listed = world.etcd.record.replica(of: world.hosts[host].name)
+            if listed != world.hosts[host].imaged { world.hosts[host].imaged = nil }
+        }
+        if let start = world.etcd.record.forced, start != forced { giveUp(start) }
+        lookAtDisks()
+    }
+
+    /// An operator gave up what only the other host has.
+    private func giveUp(_ start: ForcedStart) {
+        forced = start
+        let isLost = { (sequence: UInt64) in sequence >= start.from }
+        seen = seen.filter { !isLost($0.key) }
+        inLog = inLog.filter { !isLost($0.value) }
+        acknowledger = acknowledger.filter { !isLost($0.key) }
+        seenLast = min(seenLast, start.from - 1)
     }
 
     func acknowledged(_ host: Int, _ ack: LinkAck) {
@@ -49,9 +121,10 @@ final class Judge {
         }
     }
 
-    func resolved(_ command: Int) {
+    /// A command is in the log, as the record of this sequence.
+    func resolved(_ command: Int, _ sequence: UInt64) {
         acknowledgedSince += 1
-        inLog.insert(command)
+        inLog[command] = sequence
     }
 
     func refused(_ command: Int) { notInLog.insert(command) }
@@ -100,7 +173,7 @@ final class Judge {
                 return accuse("two hosts acknowledged in epoch \(header.epoch)")
             }
         }
-        for command in inLog where counts[command] != 1 {
+        for command in inLog.keys where counts[command] != 1 {
             return accuse("command \(command) is \(counts[command] ?? 0) times in the log")
         }
         for (command, count) in counts where count > 1 {

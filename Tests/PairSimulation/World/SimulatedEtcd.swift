@@ -14,7 +14,8 @@ struct SimulatedEtcd {
     var record = ClusterRecord(
         epoch: 0, primary: HostName(""), inSync: [], attempt: SwapAttempt(run: 0, number: 0))
     private(set) var floor: UInt64 = 0
-    private var past: [ClusterRecord] = []
+    /// What a stale reading finds.
+    private var past: [(record: ClusterRecord, floor: UInt64)] = []
     var isDown = false
     var isCutTo = [false, false]
     var isCutFrom = [false, false]
@@ -31,7 +32,7 @@ struct SimulatedEtcd {
             guard swap.compared == record else {
                 return .swapAnswered(swap.value.attempt, .notDone(record))
             }
-            past.append(record)
+            remember()
             record = swap.value
             if let lower = swap.floor { floor = lower }
             world.trace("etcd: \(swap.purpose), epoch \(record.epoch) of \(record.primary)")
@@ -40,17 +41,23 @@ struct SimulatedEtcd {
             guard put.compared.attempt == record.attempt, put.sequence >= floor else {
                 return .floorAnswered(.notDone(record))
             }
+            remember()
             floor = put.sequence
             return .floorAnswered(.done)
         case .read(let read):
-            var read_ = record
+            var (record, floor) = (record, floor)
             if !read.mustWrite, world.oneIn(world.plan.staleOneIn), !world.isHealed,
                 let old = past.last
             {
-                read_ = old
+                (record, floor) = world.oneIn(2) ? old : past[world.below(past.count)]
                 world.note(.staleRead)
             }
-            return .recordRead(RecordReading(number: read.number, record: read_, floor: floor))
+            return .recordRead(RecordReading(number: read.number, record: record, floor: floor))
         }
+    }
+
+    private mutating func remember() {
+        past.append((record, floor))
+        if past.count > 4 { past.removeFirst() }
     }
 }

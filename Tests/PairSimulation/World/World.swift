@@ -22,6 +22,10 @@ struct SimulatedHost {
     var isFailing = false
     /// Its disk was full, or is.
     var wasFull = false
+    /// The replica of an old image that was put back, until the record shows that it was noticed.
+    var imaged: ReplicaID?
+    /// A record of its journal is damaged.
+    var isFlipped = false
     /// Starts that failed, one after the other.
     var startFailures = 0
 }
@@ -40,9 +44,15 @@ final class World {
     var isTraced = false
     var isHealed = false
     var isDraining = false
+    /// An operator forces a failover: what is off stays off.
+    var isForcing = false
+    /// The first record of the journal.
+    private(set) var firstRecord: [UInt8] = []
     private(set) var isOver = false
     private(set) var healedAt: Int64 = 0
     private var drainedAt: Int64?
+    private var hasLingered = false
+    private var calmSince: Int64?
     private var processes: Int32 = 10
     private var agenda = Agenda()
     private let began: Int64
@@ -105,24 +115,19 @@ final class World {
     /// Begins one journal on both hosts.
     private func setUp() {
         do {
-            var record: [UInt8] = []
             var replicas: [ReplicaID] = []
             for host in 0..<2 {
                 let places = places(host)
-                for path in [
-                    places.directory, places.journal, places.snapshots, places.runtime,
-                ] {
-                    try Directory.create(path)
-                }
+                try makeDirectories(host)
                 let snapshots = SnapshotStore(directory: places.snapshots)
                 if host == 0 {
                     _ = try Journal.begin(
                         places.place, limits: .small, snapshots: snapshots,
                         options: HostPlaces.options)
-                    record = try Journal.firstRecord(places.journal)
+                    firstRecord = try Journal.firstRecord(places.journal)
                 } else {
                     _ = try Journal.begin(
-                        places.place, copying: record, snapshots: snapshots,
+                        places.place, copying: firstRecord, snapshots: snapshots,
                         options: HostPlaces.options)
                 }
                 guard let file = try ReplicaFile(places.place.replicaFile) else { return }
@@ -133,6 +138,13 @@ final class World {
                 inSync: (0..<2).map { InSyncReplica(host: hosts[$0].name, replica: replicas[$0]) },
                 attempt: SwapAttempt(run: 0, number: 0))
         } catch { judge.accuse("no journal could be begun: \(error)") }
+    }
+
+    func makeDirectories(_ host: Int) throws {
+        let places = places(host)
+        for path in [places.directory, places.journal, places.snapshots, places.runtime] {
+            try Directory.create(path)
+        }
     }
 
     // MARK: Processes
@@ -163,10 +175,16 @@ final class World {
         trace("\(hosts[host].name): \(reason)")
         if hosts[host].process == process {
             if reason.hasPrefix("it cannot start") {
-                let isExpected = hosts[host].isFailing || hosts[host].wasFull && !isHealed
+                let isExpected =
+                    hosts[host].isFailing || hosts[host].isFlipped
+                    || hosts[host].wasFull && !isHealed
                 hosts[host].startFailures = isExpected ? 0 : hosts[host].startFailures + 1
                 if hosts[host].startFailures > 20, !isExpected {
                     judge.accuse("matchd of \(hosts[host].name) does not start: \(reason)")
+                }
+                if hosts[host].isFlipped {
+                    let token = hosts[host].token
+                    add(after: millis(0, 500)) { self.joinAnew(host, token) }
                 }
             } else if reason.hasPrefix("fault"), !hosts[host].isFailing {
                 judge.accuse("matchd of \(hosts[host].name) has a fault: \(reason)")
@@ -175,6 +193,13 @@ final class World {
         }
         machine_kill(process)
         preconditionFailure("a process that ended goes on")
+    }
+
+    /// An operator has a host whose journal is damaged join anew.
+    private func joinAnew(_ host: Int, _ token: Int) {
+        guard hosts[host].token == token, hosts[host].isFlipped else { return }
+        if wipe(host) { return powerOn(host) }
+        add(after: 200 * Self.milli) { self.joinAnew(host, token) }
     }
 
     func endMatchd(_ host: Int, kills: Bool = true, restarts: Bool = true) {
@@ -251,6 +276,8 @@ final class World {
         Int64(least) + Int64(machine_random() % UInt64(max(1, most - least + 1)))
     }
 
+    func below(_ n: Int) -> Int { Int(machine_random() % UInt64(n)) }
+
     func oneIn(_ n: Int) -> Bool { n > 0 && machine_random() % UInt64(n) == 0 }
 
     // MARK: The end
@@ -273,20 +300,39 @@ final class World {
         operate()
     }
 
+    /// One fault lasts: after half of it trading has long gone on.
+    private func linger(_ kind: FaultKind) {
+        hasLingered = true
+        note(kind)
+        // A primary without space takes cancels only, by HA.md.
+        _ = apply(kind, kind == .diskFull ? 1 - primary() : below(2), Plan.lingeringNanos)
+        add(after: Plan.lingeringNanos / 2) { self.judge.countFromHere() }
+        add(after: Plan.lingeringNanos) {
+            if self.judge.acknowledgedSince < 3 {
+                self.judge.accuse("nothing is acknowledged while this lasts: \(kind)")
+            }
+            self.heal()
+        }
+    }
+
     /// What operators do when all is well again, and whether it is.
     private func operate() {
         let since = now - healedAt
         for host in 0..<2 {
             hosts[host].agent?.hear(.verb(.resume))
             hosts[host].agent?.hear(.verb(.standbyAdd))
-            // What a full disk stopped is started again once there is room.
-            if hosts[host].wasFull, hosts[host].agent?.state == .stopped {
-                hosts[host].wasFull = false
-                endMatchd(host)
-            }
         }
         if !isDraining, etcd.record.inSync.count == 2, judge.acknowledgedSince >= 5 {
-            isDraining = true
+            if let kind = plan.lingering, !hasLingered {
+                let calm = calmSince ?? now
+                calmSince = calm
+                // Slow bytes have come: else the standby is removed before its primary fails.
+                if now - calm > 1_000 * Self.milli { return linger(kind) }
+            } else {
+                isDraining = true
+            }
+        } else {
+            calmSince = nil
         }
         if isDraining, client.inFlight == 0, etcd.record.inSync.count == 2 {
             drainedAt = drainedAt ?? now

@@ -62,16 +62,24 @@ class Trader:
         await_true(f"{name} acknowledges", lambda: self.place(name), seconds_max)
         return time.monotonic() - began
 
+    def rows(self, name):
+        """The open orders that a host's gateway shows."""
+        try:
+            return [row["clientOrderId"] for row in self.clients[name].get_signed(
+                "/api/v3/openOrders", symbol="BTCUSDT")]
+        except Unknown:  # It is starting up, or follows another matchd now.
+            return []
+
+    def shown(self, name):
+        """The same, once all that was acknowledged is there."""
+        return set(await_true("all that was acknowledged is there", lambda: (
+            found := self.rows(name)) and self.acknowledged <= set(found) and found))
+
     def check(self, name):
         """All that was acknowledged is there, once."""
-        def rows():
-            try:
-                return [row["clientOrderId"] for row in self.clients[name].get_signed(
-                    "/api/v3/openOrders", symbol="BTCUSDT")]
-            except Unknown:  # It is starting up, or follows another matchd now.
-                return []
-        await_true("all that was acknowledged is there", lambda: self.acknowledged <= set(rows()))
-        assert len(rows()) == len(set(rows()))
+        self.shown(name)
+        rows = self.rows(name)
+        assert len(rows) == len(set(rows))
 
 
 def test_a_dead_primary_is_followed_by_its_standby_with_all_that_was_acknowledged(pair):

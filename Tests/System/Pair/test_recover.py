@@ -1,257 +1,226 @@
-"""Any of the three hosts is lost: `cluster status` on what is left names the one verb that reopens
-the exchange and what it loses, the verb does it within a minute, and the lost hosts come back."""
-import json
-import shutil
-import threading
+"""Any set of the three hosts is lost, and comes back with whole disks, blank ones or old ones:
+`cluster status` on what is left names the one verb that reopens the exchange and what it loses, the
+verb does it within a minute, and the lost hosts come back. What needs no verb is named none.
+
+All cases walk one cluster, one after the other; a case that fails leaves the next one a new one."""
 import time
 
 import pytest
-from exchange import ExchangeFault
 from pair import await_true
 from test_failover import Trader
-from trio import Trio
+from trio import ADDRESSES, Trio
 
 REOPENS_SECONDS_MAX = 60
-QUIET_SECONDS = 5      # so long nothing may change where nothing is to change
+# Old disks first, and those that end with a new etcd last: so most are of the cluster that stands.
+SETS = ("leads", "follows", "witness", "leads+follows", "leads+follows+witness", "leads+witness",
+        "follows+witness")
+CASES = [(lost, disk) for disk in ("old", "whole", "blank") for lost in SETS]
 
 
-@pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        yield made
-    finally:
-        made.end()
+class Walk:
+    """The cluster that the cases share, its trader, and what was acknowledged in its images."""
+
+    def __init__(self, folders):
+        self.folders, self.count = folders, 0
+        self.trio = None
+        self.is_whole = False
+
+    def begin(self, needs_images):
+        """A cluster in which all is well, of whose hosts there are old images. Disks that missed a
+        new etcd twice are no disks of it any more."""
+        if not self.is_whole:
+            self.end()
+            self.count += 1
+            self.trio = Trio(self.folders.mktemp(f"walk-{self.count}"))
+            self.trio.start_all()
+            self.trader = Trader(self.trio)
+        token = self.trio.plan_of("a")["token"]
+        if self.is_whole and (self.token == token or not needs_images):
+            return
+        self.token = token
+        leads, _ = self.trio.roles()
+        for _ in range(3):
+            self.trader.first(leads)
+        for name in ADDRESSES:
+            self.trio.lose(name)
+        for name in ADDRESSES:
+            self.trio.image(name)
+        self.old = set(self.trader.acknowledged)
+        for name in ADDRESSES:
+            self.trio.power(name)
+        self.settle()
+
+    def settle(self):
+        """All is well: both are in sync, each shows all that was acknowledged, nothing is wrong."""
+        leads, _ = self.trio.roles()
+        for name in "ab":
+            self.trio.gateway(name)
+        await_true(f"{leads}'s gateway has caught up", self.trio.hosts[leads].answers)
+        self.trader.first(leads)
+        for name in "ab":
+            self.trader.check(name)
+        await_true(f"{leads} finds nothing wrong",
+                   lambda: self.trio.status(leads)["problems"] == [])
+
+    def open(self, name, began):
+        """Waits until a host acknowledges; gives the seconds since it began."""
+        self.trio.gateway(name)
+        await_true(f"{name}'s gateway has caught up", self.trio.hosts[name].answers,
+                   REOPENS_SECONDS_MAX)
+        self.trader.first(name, REOPENS_SECONDS_MAX)
+        seconds = time.monotonic() - began
+        assert seconds <= REOPENS_SECONDS_MAX
+        return seconds
+
+    def lose_new(self):
+        """Only the images are left of the exchange."""
+        lost, self.trader.acknowledged = self.trader.acknowledged - self.old, set(self.old)
+        assert lost
+        return lost
+
+    def end(self):
+        if self.trio:
+            self.trio.end()
 
 
-def until_open(trio, trader, name, began):
-    """Waits until a host acknowledges, with its daemons restarted as units are."""
-    def acknowledges():
-        trio.supervise()
-        return trader.place(name)
-    await_true(f"{name} acknowledges", acknowledges, REOPENS_SECONDS_MAX)
-    seconds = time.monotonic() - began
-    assert seconds <= REOPENS_SECONDS_MAX
-    return seconds
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    made = Walk(tmp_path_factory)
+    yield made
+    made.end()
 
 
-def supervised(trio, check):
-    def look():
-        trio.supervise()
-        return check()
-    return look
-
-
-def both_in_sync(trio, primary):
-    def holds():
-        trio.supervise()
-        found = trio.document(primary)
-        return found and found["role"] == "primary" and sorted(found["inSync"]) == ["a", "b"]
-    try:
-        await_true(f"{primary} leads with both", holds, REOPENS_SECONDS_MAX)
-    except ExchangeFault as fault:
-        seen = {name: trio.document(name) for name in trio.hosts}
-        raise ExchangeFault(f"{fault}: {json.dumps(seen)[:4000]}") from None
-
-
-def reopen(trio, name, *verb):
-    """Gives the verb that the host's status names, with its matchd restarted as a unit is."""
+def verb(trio, name, *words):
+    """Gives the verb that the host's status names, with proof; when it began, what it printed."""
     named = trio.status(name)["reopening"]
-    assert named and " ".join(verb) in named["verb"], named
-    assert named["loses"]
-    proof = ["--peer-is-off", "--yes-name", name]
+    assert named and "sudo boursectl " + " ".join(words) in named["verb"] and named["loses"], named
     began = time.monotonic()
-    done = []
-    giving = threading.Thread(target=lambda: done.append(
-        trio.ctl(name, *verb, *proof, check=False)))
-    giving.start()
-    while giving.is_alive():
-        trio.supervise()
-        giving.join(0.05)
-    assert done[0].returncode == 0, done[0].stderr + done[0].stdout
-    return began, done[0]
+    done = trio.ctl(name, *words, "--peer-is-off", "--yes-name", name)
+    return began, named["loses"], done
 
 
-@pytest.mark.parametrize("disk", ["whole", "blank", "old"])
-def test_primary_and_witness_lost_the_standby_reopens(trio, disk):
-    trader = Trader(trio)
-    for name in ("a", "w"):
-        if disk == "old":
-            trio.lose(name)
-            trio.image(name)
-            trio.power(name)
-            await_true("someone leads", supervised(trio, lambda: any(
-                (trio.document(host) or {}).get("role") == "primary" for host in "ab")))
-    leads = next(host for host in "ab" if (trio.document(host) or {}).get("role") == "primary")
-    both_in_sync(trio, leads)
-    if leads == "b":
-        # One that comes right behind the addition may be given up, safely: it is given again.
-        await_true("b hands over", lambda: trio.ctl(
-            "b", "switchover", check=False).returncode == 0)
-        both_in_sync(trio, "a")
+@pytest.mark.parametrize("lost,disk", CASES, ids=["-".join(case) for case in CASES])
+def test_lost(walk, lost, disk):
+    walk.begin(needs_images=disk == "old" or disk == "blank" and "leads+follows" in lost)
+    walk.is_whole = False
+    trio, trader = walk.trio, walk.trader
+    leads, follows = trio.roles()
+    names = {"leads": leads, "follows": follows, "witness": "w"}
+    gone = [names[role] for role in lost.split("+")]
+    for _ in range(3):
+        trader.first(leads)
+    began = time.monotonic()
+    # The witness first: with it whoever is left would go on by itself.
+    for name in sorted(gone, reverse=True):
+        trio.lose(name)
+    if lost in ("leads", "follows", "witness"):
+        leads = follows if lost == "leads" else leads
+        seconds = walk.open(leads, began)
+        assert trio.status(leads)["reopening"] is None
+    elif lost == "leads+witness":
+        await_true("it waits", lambda: trio.document(follows)["etcdFault"])
+        began, loses, done = verb(trio, follows, "failover", follows)
+        assert "nothing, if" in loses and "must not come back" in done.stderr
+        leads = follows
+        seconds = walk.open(leads, began)
+    elif lost == "follows+witness":
+        await_true("it holds", lambda: trio.document(leads)["etcdFault"])
+        assert not trader.place(leads)
+        began, loses, _ = verb(trio, leads, "standby", "remove", "--force")
+        assert loses == "nothing that was acknowledged"
+        seconds = walk.open(leads, began)
+    elif disk == "blank":
+        leads, seconds = from_backup(walk, leads, follows, gone)
+    else:
+        leads, seconds = from_disks(walk, leads, follows, gone, disk)
+    print(f"lost: {lost}, disks: {disk}: reopened in {seconds:.1f} s")
+    come_back(trio, leads, gone, disk)
+    walk.settle()
+    walk.is_whole = True
+
+
+def from_disks(walk, leads, follows, gone, disk):
+    """Both hosts with the exchange are lost, and their disks are there, whole or old."""
+    trio, trader = walk.trio, walk.trader
     if disk == "old":
-        trio.gateway("a")
-    for _ in range(5):
-        trader.first("a")
-    for name in ("a", "w"):
-        trio.lose(name)
-    await_true("b waits", lambda: trio.document("b")["etcdFault"])
-    began, done = reopen(trio, "b", "failover", "b")
-    assert "must not come back" in done.stderr and "etcd" in done.stderr
-    seconds = until_open(trio, trader, "b", began)
-    print(f"reopened in {seconds:.1f} s")
-    trader.check("b")
-    # The others join again, whatever their disks have.
-    for name in ("w", "a"):
-        if disk == "blank":
-            trio.blank(name)
-        if disk == "old":
+        lacks = walk.lose_new()
+        for name in gone:
             trio.restore(name)
-        bring_key(trio)
-        trio.join(name, "b")
+    if "w" not in gone:
+        said = trio.status("w")["reopening"]
+        assert "one of them alone first" in said["verb"], said
+        assert "start a or b" in said["verb"] or "start b or a" in said["verb"], said
+        assert "Where both disks are lost, restore a backup" in said["verb"], said
+    began = time.monotonic()
+    if "w" in gone:
+        # Nothing of a later time is left that could say that all three are old.
+        for name in gone:
+            trio.power(name)
+        leads, _ = trio.roles()
+    else:
+        trio.power(leads)
+    if disk == "old" and "w" not in gone:
+        await_true("it knows the record", lambda: (found := trio.document(leads)) and (
+            found["role"] == "learner"))
+        end, floor = (trio.document(leads)[key] for key in ("end", "floor"))
+        assert end < floor and not trader.place(leads)
+        began, loses, done = verb(trio, leads, "failover", leads)
+        assert f"lost: the records {end + 1} to {floor}, and" in loses and loses in done.stdout
+    seconds = walk.open(leads, began)
+    if disk == "old":
+        assert not lacks & trader.shown(leads)
+    return leads, seconds
+
+
+def from_backup(walk, leads, follows, gone):
+    """Nothing is left of the exchange but a backup: that is said, and nothing begins anew."""
+    trio, trader = walk.trio, walk.trader
+    lacks = walk.lose_new()
+    for name in gone:
+        trio.blank(name)
         trio.power(name)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
-    both_in_sync(trio, "b")
-    trader.first("b")
-    trio.gateway("a")
-    trader.check("a")
-    # The agents connect again within about a second.
-    await_true("b finds nothing wrong", lambda: trio.status("b")["problems"] == [])
-
-
-def bring_key(trio):
-    """The owner's copy of the authority's key, put where joins are taken now."""
-    shutil.copy(trio.folder / "pki" / "ca.key", trio.cluster("b") / "ca.key")
-
-
-@pytest.mark.parametrize("disk", ["whole", "blank"])
-def test_standby_and_witness_lost_the_primary_goes_on_alone(trio, disk):
-    trader = Trader(trio)
-    for _ in range(5):
-        trader.first("a")
-    # The witness first: with it a would go on without b by itself.
-    for name in ("w", "b"):
+    host = trio.hosts[leads]
+    assert host.running.pop("matchd").wait(30) == 76, host.log_tail("matchd")
+    assert host.running.pop("agentd").wait(30) != 0, host.log_tail("agentd")
+    assert "put it back from a backup" in host.log_tail("matchd")
+    for words in (["cluster", "status"], ["failover", leads], ["init"], ["init", "--new-journal"]):
+        said = trio.refusal(leads, *words)
+        assert "Where no host has it, restore a backup" in said, said
+    for name in gone:
         trio.lose(name)
-    await_true("a cannot remove b", lambda: trio.document("a")["etcdFault"])
-    assert not trader.place("a")
-    began, _ = reopen(trio, "a", "standby", "remove", "--force")
-    print(f"reopened in {until_open(trio, trader, 'a', began):.1f} s")
-    trader.check("a")
-    for name in ("w", "b"):
-        if disk == "blank":
+    trio.restore(leads, etcd=False)
+    began = time.monotonic()
+    trio.power(leads)
+    await_true("it waits", lambda: (found := trio.document(leads)) and found["etcdFault"]
+               and found["end"])
+    assert not trader.place(leads)
+    if "w" not in gone:
+        # The witness alone does not say what was: nobody leads by it.
+        said = trio.refusal(leads, "failover", leads, "--peer-is-off", "--yes-name", leads)
+        assert "etcd on w runs" in said, said
+        trio.lose("w")
+    end = trio.document(leads)["end"]
+    _, loses, _ = verb(trio, leads, "failover", leads)
+    assert loses == f"may be lost: what was acknowledged after record {end}"
+    seconds = walk.open(leads, began)
+    assert not lacks & trader.shown(leads)
+    return leads, seconds
+
+
+def come_back(trio, leads, gone, disk):
+    """The hosts that are off come back: by themselves where only their power was lost; by a token
+    where a disk is not what it was, or etcd was made anew."""
+    token = trio.plan_of(leads)["token"]
+    # The witness first: with the other host it takes longer to be a majority.
+    for name in sorted(trio.off, reverse=True):
+        if name in gone and disk == "blank":
             trio.blank(name)
-        trio.join(name, "a")
+        if name in gone and disk == "old":
+            trio.restore(name)
+        if name in gone and disk != "whole" or trio.plan_of(name)["token"] != token:
+            founder = trio.plan_of(leads)["founder"]["name"]
+            by = leads if founder == name or founder in trio.off else founder
+            trio.bring_key(by)
+            trio.join(name, by, *(["--replace-member"] if disk == "old" else []))
         trio.power(name)
         await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
-    both_in_sync(trio, "a")
-    trio.gateway("b")
-    trader.check("b")
-
-
-def test_all_lost_and_back_with_whole_disks_goes_on_by_itself(trio):
-    trader = Trader(trio)
-    for _ in range(5):
-        trader.first("a")
-    for name in "abw":
-        trio.lose(name)
-    began = time.monotonic()
-    for name in "wab":
-        trio.power(name)
-    for name in "ab":
-        trio.gateway(name)
-
-    def leads():
-        trio.supervise()
-        return next((name for name in "ab" if (trio.document(name) or {}).get(
-            "role") == "primary"), None)
-    primary = await_true("one leads", leads, REOPENS_SECONDS_MAX)
-    print(f"reopened in {until_open(trio, trader, primary, began):.1f} s")
-    trader.check(primary)
-    both_in_sync(trio, primary)
-
-
-def test_a_blank_standby_joins_again(trio):
-    trader = Trader(trio)
-    for _ in range(5):
-        trader.first("a")
-    trio.lose("b")
-    trio.blank("b")
-    trader.first("a")
-    assert trio.status("a")["reopening"] is None
-    trio.join("b", "a")
-    trio.power("b")
-    both_in_sync(trio, "a")
-    trader.first("a")
-    trio.gateway("b")
-    trader.check("b")
-
-
-@pytest.mark.parametrize("disk", ["whole", "blank"])
-@pytest.mark.parametrize("lost", ["a", "b", "w"])
-def test_one_host_lost_the_others_go_on_by_themselves(trio, lost, disk):
-    trader = Trader(trio)
-    for _ in range(5):
-        trader.first("a")
-    trio.lose(lost)
-    began = time.monotonic()
-    left = "b" if lost == "a" else "a"
-    print(f"reopened in {until_open(trio, trader, left, began):.1f} s")
-    assert trio.status(left)["reopening"] is None
-    if disk == "blank":
-        trio.blank(lost)
-        if lost == "a":
-            bring_key(trio)
-        trio.join(lost, left)
-    trio.power(lost)
-    await_true(f"etcd on {lost} takes part", lambda: trio.healthy(lost))
-    both_in_sync(trio, left)
-    trader.first(left)
-    trio.gateway("a")
-    trio.gateway("b")
-    trader.check("a")
-    trader.check("b")
-
-
-def test_an_old_etcd_that_comes_back_leads_nobody(trio):
-    """b went on with an etcd made anew; a and the witness return with the old one, which has a
-    majority: a leads neither by it, nor is it taken in before it joins the new one."""
-    trader = Trader(trio)
-    for _ in range(5):
-        trader.first("a")
-    for name in ("a", "w"):
-        trio.lose(name)
-    await_true("b waits", lambda: trio.document("b")["etcdFault"])
-    began, _ = reopen(trio, "b", "failover", "b")
-    until_open(trio, trader, "b", began)
-    for name in ("w", "a"):
-        trio.power(name)
-    await_true("the old etcd has a majority", lambda: trio.healthy("a"))
-    sentences, until = set(), time.monotonic() + QUIET_SECONDS
-
-    def stays_back():
-        """a follows b by the new etcd if it found that first, or says that it takes no role."""
-        trio.supervise()
-        found = trio.document("a")
-        sentences.add(found and found["sentence"])
-        assert not found or found["role"] in ("starting", "standby", "learner"), found
-        return time.monotonic() > until and found and (
-            "the etcd of b is newer" in found["sentence"] or found["primary"] == "b")
-
-    try:
-        await_true("a knows of the new etcd", stays_back)
-    except ExchangeFault as fault:
-        raise ExchangeFault(f"{fault}: {sentences} {trio.document('a')}") from None
-    print(sentences)
-    trader.first("b")
-    trader.check("b")
-    # It joins as the sentence says.
-    bring_key(trio)
-    for name in ("w", "a"):
-        trio.join(name, "b")
-        trio.power(name)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
-    both_in_sync(trio, "b")
-    trader.first("b")
-    trio.gateway("a")
-    trader.check("a")

@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -58,8 +59,11 @@ class Trio(Pair):
         certificates(self.folder / "pki", ("a", "b", "w"), ADDRESSES)
         self.first = free_ports()
         self.token = secrets.token_hex(16)
-        self.hosts, self.orders, self.images = {}, {}, {}
+        self.hosts, self.orders = {}, {}
         self.off = set()
+        self.lock = threading.RLock()
+        self.ended = threading.Event()
+        self.supervisor = threading.Thread(target=self._supervise)
         for name in ("a", "b"):
             host = Exchange(self.folder / name)
             if name == "a":
@@ -151,13 +155,13 @@ class Trio(Pair):
 
     # --- boursectl ---
 
-    def ctl(self, name, *arguments, check=True, seconds_max=120):
+    def ctl(self, name, *arguments, check=True, seconds_max=120, stdin=subprocess.DEVNULL):
         """boursectl on a host, with its own programs."""
         config = self.state(name) / "bourse.toml"
         done = subprocess.run(
             [str(BIN / "boursectl"), "--config", str(config), *map(str, arguments)],
             env=os.environ | {"BOURSE_PROGRAMS": str(self.programs(name))}, capture_output=True,
-            text=True, timeout=seconds_max, stdin=subprocess.DEVNULL)
+            text=True, timeout=seconds_max, stdin=stdin)
         if check and done.returncode != 0:
             raise Refused(list(map(str, arguments)), done.returncode, done.stderr + done.stdout)
         return done
@@ -201,6 +205,7 @@ class Trio(Pair):
             self.systemctl(name, "start")
         await_true("etcd is healthy", lambda: self.healthy("w"))
         self.found()
+        self.supervisor.start()
         for name in ("a", "b"):
             self.power(name)
         self.in_sync("a")
@@ -220,34 +225,49 @@ class Trio(Pair):
                  f"--key={place / 'host.key'}", "put", f"/bourse/{key}", value],
                 env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, check=True, timeout=30)
 
-    def power(self, name):
-        """Starts what systemd starts at boot; matchd again whenever it ends by itself."""
-        self.off.discard(name)
-        self.systemctl(name, "start")
-        if name in self.hosts:
-            for daemon in ("matchd", "agentd"):
-                if daemon not in self.hosts[name].running:
-                    self.hosts[name].spawn(daemon)
+    def roles(self):
+        """The host that leads and the one that follows, both in sync, as both know. On a busy
+        machine they may have changed since the start."""
+        def found():
+            roles = {(self.document(name) or {}).get("role"): name for name in self.hosts}
+            return (roles["primary"], roles["standby"]) if roles.keys() == {
+                "primary", "standby"} else None
+        return await_true("one leads with both in sync", found, 60)
 
-    def supervise(self):
-        """As the units' Restart=: a matchd that ended to cut or to follow starts again."""
-        for name, host in self.hosts.items():
-            matchd = host.running.get("matchd")
-            if name not in self.off and matchd and matchd.poll() is not None:
-                if matchd.returncode not in (0, 75):
-                    raise ExchangeFault(f"matchd of {name} ended with {matchd.returncode}:\n"
-                                        + host.log_tail("matchd"))
-                del host.running["matchd"]
-                host.spawn("matchd")
+    def power(self, name):
+        """Starts what systemd starts at boot."""
+        self.off.discard(name)
+        if (self.cluster(name) / "etcd" / "data").exists():
+            self.systemctl(name, "start")
+        if name in self.hosts:
+            with self.lock:
+                for daemon in ("matchd", "agentd"):
+                    if daemon not in self.hosts[name].running:
+                        self.hosts[name].spawn(daemon)
+
+    def _supervise(self):
+        """As the units' Restart=: a matchd that ended to cut or to follow starts again, and a
+        gateway that found less released than its history has, as before the host leads."""
+        while not self.ended.wait(0.02):
+            with self.lock:
+                for name, host in self.hosts.items():
+                    for daemon, codes in (("matchd", (0, 75)), ("gatewayd", (0, 1))):
+                        process = host.running.get(daemon)
+                        if name not in self.off and process and process.poll() in codes:
+                            host.spawn(daemon)
 
     def lose(self, name):
         """Switches a host's power off."""
-        self.off.add(name)
-        self.systemctl(name, "stop")
-        if name in self.hosts:
-            self.hosts[name].end()
+        with self.lock:
+            self.off.add(name)
+            self.systemctl(name, "stop")
+            if name in self.hosts:
+                self.hosts[name].end()
 
     def end(self):
+        self.ended.set()
+        if self.supervisor.is_alive():
+            self.supervisor.join()
         for name in ADDRESSES:
             if (self.programs(name) / "pid").exists():
                 self.systemctl(name, "stop")
@@ -309,10 +329,22 @@ class Trio(Pair):
     def image(self, name):
         """Copies a host's disk while it is off."""
         target = self.folder / "images" / name
+        if target.exists():
+            shutil.rmtree(target)
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(self.state(name), target, ignore=shutil.ignore_patterns("*.sock", "*socket"))
 
-    def restore(self, name):
-        """Puts the old disk back."""
+    def restore(self, name, etcd=True):
+        """Puts the old disk back; or, without its member of etcd, a backup of the host."""
         shutil.rmtree(self.state(name))
         shutil.copytree(self.folder / "images" / name, self.state(name))
+        if not etcd:
+            shutil.rmtree(self.cluster(name) / "etcd")
+
+    def plan_of(self, name):
+        """The plan as a host has it."""
+        return json.loads((self.cluster(name) / "hosts.json").read_text())
+
+    def bring_key(self, name):
+        """The owner's copy of the authority's key, put where joins are taken now."""
+        shutil.copy(self.folder / "pki" / "ca.key", self.cluster(name) / "ca.key")

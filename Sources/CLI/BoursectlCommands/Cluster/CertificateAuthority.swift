@@ -27,12 +27,17 @@ struct ClusterFiles: Hashable {
     var request: String { path("host.csr") }
     /// The plan.
     var plan: String { path("hosts.json") }
+    /// The journal's first record, for root's eyes only: what this host's copy begins with, should
+    /// the journal's own volume be lost.
+    var firstRecord: String { path("first.record") }
     /// The invitations, on the first host alone.
     var invitations: String { path("invitations.json") }
     /// The settings of this host's member of etcd.
     var etcd: String { path("etcd.conf") }
     /// That this host's member has begun: its data may never be missing again.
     var etcdBegun: String { path("etcd.begun") }
+    /// The token of a new etcd that has no record yet.
+    var etcdRemake: String { path("etcd.remake") }
 
     /// A file in the directory.
     func path(_ name: String) -> String { Directory.join(directory, name) }

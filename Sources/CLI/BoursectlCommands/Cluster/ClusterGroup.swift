@@ -8,6 +8,6 @@ struct ClusterGroup: ParsableCommand {
         subcommands: [
             ClusterInitCommand.self, ClusterInviteCommand.self, ClusterJoinCommand.self,
             ClusterStatusCommand.self, ClusterRenewCommand.self,
-            ClusterPauseCommand.self, ClusterResumeCommand.self,
+            ClusterPauseCommand.self, ClusterResumeCommand.self, ClusterSeedCommand.self,
         ])
 }

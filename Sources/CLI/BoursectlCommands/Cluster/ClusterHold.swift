@@ -3,6 +3,7 @@
 import AgentAPI
 import ArgumentParser
 import JSON
+import Platform
 import Presentation
 
 struct ClusterPauseCommand: ParsableCommand {
@@ -13,7 +14,7 @@ struct ClusterPauseCommand: ParsableCommand {
             still removed, and `failover` and `switchover` by an operator still work; but a \
             standby does not take over from a primary that is lost until `cluster resume`.
 
-            JSON: {"host", "paused"}.
+            JSON: {"host", "paused", "peerKnows"}; peerKnows: the other host's agent has it too.
             """)
 
     @OptionGroup var options: ClusterOrderOptions
@@ -28,7 +29,7 @@ struct ClusterResumeCommand: ParsableCommand {
             Ends `cluster pause`: where the primary has been lost meanwhile, a standby in sync \
             takes over now.
 
-            JSON: {"host", "paused"}.
+            JSON: {"host", "paused", "peerKnows"}; peerKnows: the other host's agent has it too.
             """)
 
     @OptionGroup var options: ClusterOrderOptions
@@ -38,21 +39,43 @@ struct ClusterResumeCommand: ParsableCommand {
 
 /// Pausing and resuming.
 enum ClusterHolding {
+    /// How long the other host's agent is waited for.
+    private static let peerNanosMax: Int64 = 3_000_000_000
+
     static func set(_ options: ClusterOrderOptions, _ isPaused: Bool) throws {
         let order = try options.order()
         try order.give(isPaused ? .pause : .resume)
         let document = try order.await(isPaused ? "Pausing" : "Resuming") { now in
             now.isPaused == isPaused ? now : nil
         }
-        var text = [
-            isPaused
-                ? "\(document.host) takes over from nobody until `boursectl cluster resume`."
-                : "\(document.host) takes over by itself again where it is in sync."
-        ]
-        if let peer = document.peer, document.peerDocument?.isPaused != isPaused {
-            text.append("Not known of \(peer): give the command there as well.")
-        }
+        let isKnown = isKnownToPeer(order, isPaused)
         options.common.out.give(
-            ["host": .string(document.host), "paused": .bool(isPaused)], text: text)
+            [
+                "host": .string(document.host), "paused": .bool(isPaused),
+                "peerKnows": .bool(isKnown),
+            ],
+            text: [
+                isPaused
+                    ? "\(document.host) takes over from nobody until `boursectl cluster resume`."
+                    : "\(document.host) takes over by itself again where it is in sync."
+            ])
+        if !isKnown, let peer = document.peer {
+            Terminal.warn(
+                "\(peer) does not know yet: it hears it from \(document.host). Should "
+                    + "\(document.host) be lost before that, \(peer) "
+                    + (isPaused ? "is not paused" : "stays paused")
+                    + ": give the command there as well when it is back.")
+        }
+    }
+
+    /// Whether the other host's agent has taken it over, which takes it a moment.
+    private static func isKnownToPeer(_ order: ClusterOrder, _ isPaused: Bool) -> Bool {
+        let deadline = Clock.monotonicNanos() + peerNanosMax
+        while let now = try? order.document(), now.isPeerReachable == true {
+            if now.peerDocument?.isPaused == isPaused { return true }
+            guard Clock.monotonicNanos() < deadline else { return false }
+            Clock.sleep(nanos: 20_000_000)
+        }
+        return false
     }
 }

@@ -59,6 +59,8 @@ struct ClusterInitCommand: ParsableCommand {
         let authority = CertificateAuthority(setup.files)
         try setup.files.make()
         try setup.keep(plan)
+        let settings = try CommonOptions.settings(in: setup.configuration)
+        try setup.keep(firstRecord: Journal.firstRecord(settings.journalDirectory))
         try authority.makeAuthority(cluster: plan.token)
         if !Directory.exists(setup.files.certificate) {
             let request = try authority.makeRequest(own.name)
@@ -67,11 +69,12 @@ struct ClusterInitCommand: ParsableCommand {
         let etcd = EtcdUnit(plan: plan, host: own, files: setup.files)
         try etcd.setUp()
         if let done = EtcdUnit.stopUnused() { Terminal.warn(done) }
-        if !Directory.exists(setup.files.etcdBegun) {
+        let hasBegun = Directory.exists(setup.files.etcdBegun)
+        if !hasBegun {
             try ClusterJoins(setup: setup, plan: plan).takeAll(invite: [plan.peer, plan.witness])
         }
         try etcd.start()
-        let record = try begin(plan, replica, setup)
+        let record = try begin(plan, replica, setup, isRepeated: hasBegun)
         try etcd.noteBegun()
         try setup.writeConfiguration(plan, host: own.name)
         give(plan, record, setup)
@@ -129,7 +132,7 @@ struct ClusterInitCommand: ParsableCommand {
 
     /// Writes the first record, as soon as a majority of etcd takes it; the record that is there.
     private func begin(
-        _ plan: ClusterPlan, _ replica: ReplicaFile, _ setup: ClusterSetup
+        _ plan: ClusterPlan, _ replica: ReplicaFile, _ setup: ClusterSetup, isRepeated: Bool
     ) throws -> String {
         let etcd = EtcdProgram(urls: plan.members.map(plan.clientURL), files: setup.files)
         let urls = plan.members.map { ($0.name, plan.clientURL($0)) }
@@ -141,6 +144,12 @@ struct ClusterInitCommand: ParsableCommand {
                 "Waiting for etcd on \(missing.joined(separator: ", ")); see journalctl -u "
                     + "\(EtcdUnit.name) there (Ctrl-C and this command again is safe)")
             Clock.sleep(nanos: 2_000_000_000)
+        }
+        // A first record names this host alone in sync: the other one may have led since.
+        guard try !isRepeated || etcd.value(EtcdProgram.Key.record) != nil else {
+            throw CommandError(
+                "etcd had a record, and lost it: a first one would not know who led since",
+                repair: "on the host that status names: sudo boursectl cluster seed")
         }
         // What was released so far: a journal that ends below it later is an old image.
         let settings = try CommonOptions.settings(in: setup.configuration)

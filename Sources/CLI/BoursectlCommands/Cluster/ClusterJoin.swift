@@ -152,6 +152,7 @@ struct ClusterJoinCommand: ParsableCommand {
                     repair: "keep \(key.encrypted) elsewhere, and join again")
             }
         }
+        try setup.keep(firstRecord: reply.firstRecord)
         try setup.beginStandby(reply.firstRecord)
     }
 

@@ -3,6 +3,7 @@
 import AgentAPI
 import ArgumentParser
 import Configuration
+import Glibc
 import JSON
 import Platform
 import Presentation
@@ -20,12 +21,8 @@ struct ClusterOrderOptions: ParsableArguments {
 
     /// This host's agent, ready to be asked.
     func order() throws(CommandError) -> ClusterOrder {
+        _ = try ClusterPlace(common).member()
         let settings = try common.settings()
-        guard settings.cluster != nil else {
-            throw CommandError(
-                "this exchange is in no cluster",
-                repair: "make one on its host: sudo boursectl cluster init --help")
-        }
         return ClusterOrder(
             settings: settings, agent: HostAgent(socket: settings.agent.socket),
             user: "\(try who.text())", waitNanos: Int64(wait) * 1_000_000_000)
@@ -90,6 +87,27 @@ struct ClusterOrder {
         throw CommandError(
             "\(what): not done within \(waitNanos / 1_000_000_000) s; this host: \(last)",
             repair: "it may still come; see: sudo boursectl cluster status")
+    }
+}
+
+/// A host's name, typed by an operator or given beforehand, so that a verb is meant for this host.
+enum HostNameConfirmation {
+    /// Throws where it is another one; `without` where there is no terminal to type it on. Returns
+    /// whether it was given beforehand.
+    static func check(
+        _ host: String, given: String?, asking question: String,
+        without refusal: @autoclosure () -> CommandError
+    ) throws(CommandError) -> Bool {
+        if let given {
+            guard given == host else {
+                throw CommandError("--yes-name \(given) is not \(host)", code: .usage)
+            }
+            return true
+        }
+        guard Terminal.isTerminal(STDIN_FILENO) else { throw refusal() }
+        Terminal.write(question, to: STDERR_FILENO)
+        guard readLine() == host else { throw CommandError("not confirmed; nothing was done") }
+        return false
     }
 }
 

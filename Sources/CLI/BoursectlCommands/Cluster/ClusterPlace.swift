@@ -2,7 +2,9 @@
 
 import AgentAPI
 import Configuration
+import Glibc
 import JSON
+import Journal
 import Platform
 
 /// A host's part of a cluster, installed or run by hand.
@@ -24,7 +26,9 @@ struct ClusterPlace {
         files = ClusterFiles(
             directory: settings?.cluster?.directory
                 ?? Directory.join(Directory.parent(of: configuration) ?? "/", "cluster"))
-        guard let plan = try files.readPlan() else { throw CommandError.noCluster }
+        guard let plan = try files.readPlan() else {
+            throw settings?.cluster.map { CommandError.lostDisk($0) } ?? .noCluster
+        }
         self.plan = plan
         let named: String?
         if let name = settings?.cluster?.host {
@@ -49,6 +53,45 @@ struct ClusterPlace {
                 repair: "give the command on \(plan.founder.name) or \(plan.peer.name)")
         }
         return (own, peer)
+    }
+}
+
+extension ClusterPlace {
+    /// Throws where the journal here is another exchange's than the cluster's.
+    func checkJournal(_ settings: Settings) throws(CommandError) {
+        guard let kept = try? File(files.firstRecord, .read),
+            let first = try? kept.read(count: kept.size()),
+            let found = try? Journal.firstRecord(settings.journalDirectory), found != first
+        else { return }
+        throw CommandError(
+            "the journal here is another exchange's than this cluster's",
+            repair:
+                "with the cluster's primary running: sudo boursectl rejoin, which sets it aside "
+                + "and takes the cluster's")
+    }
+}
+
+extension CommandError {
+    /// A host that is in a cluster by its settings, and has nothing of it: nothing may begin anew.
+    static func lostDisk(_ cluster: Settings.Cluster) -> CommandError {
+        CommandError(
+            "\(cluster.host) is a host of a cluster, and has no journal or no part in it: its disk "
+                + "was lost",
+            repair: "where \(cluster.peer) has the exchange: there `sudo boursectl cluster invite "
+                + "\(cluster.host)`, here the join that it prints. Where no host has it, restore a "
+                + "backup of one of them, and see there: sudo boursectl cluster status")
+    }
+}
+
+extension ClusterPlan {
+    /// Whether a host takes its peer's connections: it leads.
+    func takesPeer(_ member: Member) -> Bool {
+        let address = Self.place(member, ports.replication)
+        guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
+            return false
+        }
+        _ = close(socket)
+        return true
     }
 }
 

@@ -46,6 +46,13 @@ struct ClusterSetup {
         try TextFile.write(plan.json.pretty + "\n", to: files.plan, mode: 0o644)
     }
 
+    /// Keeps the journal's first record, apart from the journal's volume.
+    func keep(firstRecord record: [UInt8]) throws(CommandError) {
+        _ = try CommandError.wrapping { () throws(SystemError) in
+            try File.replace(files.firstRecord, with: record)
+        }
+    }
+
     // MARK: bourse.toml
 
     /// Throws where bourse.toml has a `[cluster]` that is not this one.

@@ -3,7 +3,6 @@
 import AgentAPI
 import Checks
 import Configuration
-import Glibc
 import JSON
 import Platform
 import Presentation
@@ -71,7 +70,8 @@ struct ClusterView {
         reopening = Reopening(
             Reopening.Facts(
                 host: place.own?.name, isWitness: place.isWitness, document: document,
-                hasMajority: source == .etcd, isPrimaryThere: isPrimaryThere(),
+                hasMajority: source == .etcd && record != nil,
+                isPrimaryThere: isPrimaryThere(),
                 exchange: [plan.founder.name, plan.peer.name]))
         if let reopening {
             problems.append(
@@ -81,15 +81,7 @@ struct ClusterView {
 
     /// Whether another host takes its peer's connections: it leads, whoever else can be reached.
     private func isPrimaryThere() -> Bool {
-        [plan.founder, plan.peer].contains { member in
-            guard member != place.own else { return false }
-            let address = ClusterPlan.place(member, plan.ports.replication)
-            guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
-                return false
-            }
-            _ = close(socket)
-            return true
-        }
+        [plan.founder, plan.peer].contains { $0 != place.own && plan.takesPeer($0) }
     }
 
     // MARK: Asking
@@ -124,7 +116,9 @@ struct ClusterView {
         }
         problems.append(
             "etcd has no majority: trading goes on where it does, and nobody changes roles"
-                + (source == nil ? "" : "; what the record says here may be old"))
+                + (source == nil ? "" : "; what the record says here may be old")
+                + (document?.isPeerReachable == true
+                    ? "; where the data of two members is lost: sudo boursectl cluster seed" : ""))
     }
 
     /// Whether there is an answer.
@@ -133,14 +127,22 @@ struct ClusterView {
             guard let text = try etcd.value(EtcdProgram.Key.record, isLocal: isLocal) else {
                 if !isLocal {
                     problems.append(
-                        "there is no record yet: `sudo boursectl cluster init` on "
-                            + "\(plan.founder.name) ends with it")
+                        place.isRemakeUnfinished
+                            ? "the new etcd has no record: what made it was interrupted; give it "
+                                + "again"
+                            : Directory.exists(place.files.etcdBegun)
+                            ? "etcd has lost its record: nobody changes roles; sudo boursectl "
+                                + "cluster seed, on the primary"
+                            : "there is no record yet: `sudo boursectl cluster init` on "
+                                + "\(plan.founder.name) ends with it")
                 }
                 return !isLocal
             }
             record = RecordedLeader(JSONValue(parsing: text.utf8))
             if record == nil {
-                problems.append("the record is damaged, or of a newer version: no host leads by it")
+                problems.append(
+                    "the record is damaged, or of a newer version: nobody changes roles; where it "
+                        + "is damaged: sudo boursectl cluster seed, on the primary")
             }
             floor = try etcd.value(EtcdProgram.Key.floor, isLocal: isLocal).flatMap { UInt64($0) }
             return true
@@ -186,6 +188,9 @@ struct ClusterView {
             if let fault = document.matchdFault { problems.append("matchd here: \(fault)") }
             if let fault = document.etcdFault {
                 problems.append("the agent here gets no answer of etcd: \(fault.prefix(300))")
+            }
+            if document.sentence.hasPrefix("takes no role") {
+                problems.append("\(document.host) \(document.sentence)")
             }
             if document.isPaused {
                 problems.append(

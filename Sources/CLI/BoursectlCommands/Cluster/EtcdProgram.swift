@@ -1,6 +1,7 @@
 // etcd by etcdctl(1): what setting up and showing a cluster need of it. Each call has its limit of
 // time, and what does not answer is unknown.
 
+import Glibc
 import JSON
 import Platform
 
@@ -46,13 +47,17 @@ struct EtcdProgram {
     /// The same of several, asked at once.
     func healths(_ urls: [String]) -> [String: Health] {
         var all: [String: Health] = [:]
-        let answers = (try? output(["endpoint", "health"], urls))?.output ?? ""
+        // etcdctl tries one that is away until its time is over.
+        let listening = urls.filter(Self.listens)
+        guard !listening.isEmpty else { return all }
+        let answers = (try? output(["endpoint", "health"], listening))?.output ?? ""
         for row in JSONValue(parsing: answers.utf8)?.rows({ $0 }) ?? [] {
             guard let url = row["endpoint"]?.text else { continue }
             all[url] = Health(isHealthy: row["health"]?.flag ?? false)
         }
         guard all.values.contains(where: \.isHealthy) else { return all }
-        let text = (try? output(["endpoint", "status"], urls))?.output ?? ""
+        let answering = all.filter(\.value.isHealthy).map(\.key)
+        let text = (try? output(["endpoint", "status"], answering))?.output ?? ""
         for row in JSONValue(parsing: text.utf8)?.rows({ $0 }) ?? [] {
             guard let url = row["Endpoint"]?.text, let status = row["Status"],
                 all[url]?.isHealthy == true
@@ -64,6 +69,16 @@ struct EtcdProgram {
             }
         }
         return all
+    }
+
+    /// Whether something takes connections there.
+    private static func listens(_ url: String) -> Bool {
+        let place = String(url.dropFirst("https://".count))
+        guard let socket = try? TCPSocket.connect(place, timeoutNanos: 1_000_000_000) else {
+            return false
+        }
+        _ = close(socket)
+        return true
     }
 
     /// The value of a key; nil: there is none. Throws where no majority answers; `isLocal`: as the

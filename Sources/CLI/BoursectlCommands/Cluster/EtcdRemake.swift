@@ -3,6 +3,9 @@
 // A backup of etcd, or a member that is forced to be alone, would bring back an old record. A new
 // etcd with a fresh token has nothing of the old one: its record is of an epoch far above, names
 // this host alone, and no swap for the old one compares with it.
+//
+// It may be interrupted anywhere: the token of what was begun is kept until the record is there,
+// and the verb given again goes on with it.
 
 import AgentAPI
 import Glibc
@@ -30,20 +33,31 @@ struct EtcdRemake {
         (self.document, self.isForced) = (document, isForced)
     }
 
-    /// Whether etcd has no majority, as its members say.
+    /// Whether an earlier run was interrupted.
+    var isUnfinished: Bool { place.isRemakeUnfinished }
+
+    /// Whether etcd has no majority, as the agent and its members say, or one without a record that
+    /// a host can lead by.
     var isNeeded: Bool {
+        if isUnfinished { return true }
         let urls = place.plan.members.map(place.plan.clientURL)
-        return !EtcdProgram(urls: urls, files: place.files).healths(urls).values
-            .contains(where: \.isHealthy)
+        let etcd = EtcdProgram(urls: urls, files: place.files)
+        guard etcd.healths(urls).values.contains(where: \.isHealthy) else {
+            return document.etcdFault != nil
+        }
+        do throws(CommandError) {
+            let record = try etcd.value(EtcdProgram.Key.record)
+            return record.flatMap { RecordedLeader(JSONValue(parsing: $0.utf8)) } == nil
+        } catch { return false }
     }
 
     /// What an operator has to know before.
     var statement: [String] {
         let others = "\(peer.name) and \(place.plan.witness.name)"
         return [
-            "etcd has no majority, so it is made anew, of \(own.name) alone. \(others) must not "
-                + "come back with what their members of etcd have: with each other they would be "
-                + "the old cluster, and \(peer.name) could lead by it."
+            "etcd has no majority, or no record to lead by, so it is made anew, of \(own.name) "
+                + "alone. \(others) must not come back with what their members of etcd have: with "
+                + "each other they would be the old cluster, and \(peer.name) could lead by it."
         ]
     }
 
@@ -63,8 +77,52 @@ struct EtcdRemake {
         }
     }
 
-    /// Makes it, and writes the record; then this host's agent claims by it.
-    func run() throws(CommandError) {
+    /// Makes it, and writes the record, by which this host's agent then claims; its epoch.
+    func run() throws(CommandError) -> UInt32 {
+        if !isUnfinished { _ = try firstRecord() }
+        let plan = try begin()
+        let unit = EtcdUnit(plan: plan, host: own, files: place.files)
+        try unit.start()
+        let etcd = EtcdProgram(urls: [plan.clientURL(own)], files: place.files)
+        try awaitHealth(etcd)
+        // Who joins from now on is added.
+        try unit.noteBegun()
+        let found: String
+        if let kept = try etcd.value(EtcdProgram.Key.record) {
+            found = kept
+        } else {
+            let (record, floor) = try firstRecord()
+            found = try etcd.begin(record: record.json.compact, floor: FirstRecord.floor(floor))
+        }
+        guard let record = RecordedLeader(JSONValue(parsing: found.utf8)) else {
+            throw CommandError("the new etcd has a damaged record: \(found)")
+        }
+        try CommandError.wrapping { () throws(SystemError) in
+            try Directory.remove(place.files.etcdRemake)
+        }
+        return record.epoch
+    }
+
+    /// The cluster that an earlier run began; or another one, for which what etcd has here is set
+    /// aside.
+    private func begin() throws(CommandError) -> ClusterPlan {
+        let files = place.files
+        if isUnfinished, try files.etcdToken() == place.plan.token { return place.plan }
+        var plan = place.plan
+        plan.token = ClusterPlan.newToken()
+        // Joins are taken where the exchange is.
+        (plan.founder, plan.peer) = (own, peer)
+        try TextFile.write("\(plan.token)\n", to: files.etcdRemake, mode: 0o644)
+        let kept = try files.setEtcdAside()
+        if let kept { Terminal.warn("What etcd had here is kept in \(kept).") }
+        try TextFile.write(plan.json.pretty + "\n", to: files.plan, mode: 0o644)
+        try EtcdUnit(plan: plan, host: own, files: files)
+            .setUp(members: "\(own.name)=\(plan.peerURL(own))")
+        return plan
+    }
+
+    /// The record that the new etcd begins with, and its floor.
+    private func firstRecord() throws(CommandError) -> (FirstRecord, floor: UInt64) {
         guard let end = document.end, let released = document.released,
             let replica = document.replica
         else {
@@ -72,25 +130,13 @@ struct EtcdRemake {
                 "matchd here gives no report: \(document.matchdFault ?? "not yet")",
                 repair: "start it: systemctl start bourse-matchd")
         }
-        var plan = place.plan
-        plan.token = ClusterPlan.newToken()
-        // Joins are taken where the exchange is.
-        (plan.founder, plan.peer) = (own, peer)
-        let kept = try place.files.setEtcdAside()
-        if let kept { Terminal.warn("What etcd had here is kept in \(kept).") }
-        let unit = EtcdUnit(plan: plan, host: own, files: place.files)
-        try TextFile.write(plan.json.pretty + "\n", to: place.files.plan, mode: 0o644)
-        try unit.setUp(members: "\(own.name)=\(plan.peerURL(own))")
-        try unit.start()
-        let etcd = EtcdProgram(urls: [plan.clientURL(own)], files: place.files)
-        try awaitHealth(etcd)
         let last = max(document.recordEpoch ?? 0, document.epoch)
-        let record = FirstRecord(
-            epoch: last + Self.epochStep, host: own.name, replica: replica,
-            forcedFrom: isForced ? released + 1 : nil,
-            replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0)
-        _ = try etcd.begin(record: record.json.compact, floor: FirstRecord.floor(end))
-        try unit.noteBegun()
+        return (
+            FirstRecord(
+                epoch: last + Self.epochStep, host: own.name, replica: replica,
+                forcedFrom: isForced ? released + 1 : nil,
+                replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0), end
+        )
     }
 
     private func awaitHealth(_ etcd: EtcdProgram) throws(CommandError) {
@@ -105,6 +151,13 @@ struct EtcdRemake {
         }
     }
 
+    /// Waits until this host leads by a record of this epoch, or has claimed a higher one by it.
+    func awaitLead(
+        _ order: ClusterOrder, _ what: String, by epoch: UInt32
+    ) throws(CommandError) -> ClusterDocument {
+        try order.await(what) { now in now.role == "primary" && now.epoch >= epoch ? now : nil }
+    }
+
     /// What is to be done with the hosts that were lost.
     var advice: [String] {
         [
@@ -113,5 +166,13 @@ struct EtcdRemake {
                 + "clients' network, systemctl disable --now \(EtcdUnit.name) and the join that "
                 + "is printed."
         ]
+    }
+}
+
+extension ClusterPlace {
+    /// Whether making etcd anew was begun here, and has no record yet as far as this host knows.
+    var isRemakeUnfinished: Bool {
+        let token = (try? TextFile.read(files.etcdRemake)) ?? nil
+        return token == "\(plan.token)\n"
     }
 }

@@ -45,7 +45,9 @@ struct FailoverCommand: ParsableCommand {
                     ? "on \(host): sudo boursectl failover \(host)"
                     : "name \(before.host) or \(before.peer ?? "the other host")", code: .usage)
         }
-        guard !before.leads else {
+        // With its majority gone nobody knows whether this host was still in sync at the end.
+        let remake = try EtcdRemake(options.common, before, isForced: true)
+        guard !before.leads || remake.isUnfinished else {
             throw CommandError("\(host) leads epoch \(before.epoch) already")
         }
         if let fault = before.matchdFault {
@@ -54,31 +56,34 @@ struct FailoverCommand: ParsableCommand {
                 repair: "start it: systemctl start bourse-matchd; if it refuses: journalctl -u "
                     + "bourse-matchd")
         }
+        try ClusterPlace(options.common).checkJournal(order.settings)
         let isForced = !(before.role == "standby" && before.inSync.contains(host))
-        let remake = try before.etcdFault.flatMap { _ throws(CommandError) -> EtcdRemake? in
-            // With its majority gone nobody knows whether this host was still in sync at the end.
-            let remake = try EtcdRemake(options.common, before, isForced: true)
-            return remake.isNeeded ? remake : nil
-        }
-        if isForced || remake != nil {
-            try remake?.checkMembers()
-            try proof.check(
-                before, order.settings,
-                statement: ForcedLoss(before).lines + (remake?.statement ?? []))
+        if remake.isNeeded { return try makeAnew(order, before, remake) }
+        if isForced {
+            try proof.check(before, order.settings, statement: ForcedLoss(before).lines)
         }
         let begin = Clock.monotonicNanos()
-        if let remake {
-            try remake.run()
-        } else {
-            try order.give(.failover, isPeerOff: isForced)
-        }
+        try order.give(.failover, isPeerOff: isForced)
         let done = try order.await("Taking over") { now in now.role == "primary" ? now : nil }
-        give(before, done, isForced || remake != nil, Clock.monotonicNanos() - begin)
-        for line in remake?.advice ?? [] { Terminal.warn(line) }
+        give(before, done, isForced, Clock.monotonicNanos() - begin)
+    }
+
+    /// Takes over by a new etcd.
+    private func makeAnew(
+        _ order: ClusterOrder, _ before: ClusterDocument, _ remake: EtcdRemake
+    ) throws {
+        try remake.checkMembers()
+        try proof.check(
+            before, order.settings, statement: ForcedLoss(before).lines + remake.statement)
+        let begin = Clock.monotonicNanos()
+        let done = try remake.awaitLead(order, "Taking over", by: remake.run())
+        give(before, done, true, Clock.monotonicNanos() - begin, isNew: true)
+        for line in remake.advice { Terminal.warn(line) }
     }
 
     private func give(
-        _ before: ClusterDocument, _ done: ClusterDocument, _ isForced: Bool, _ nanos: Int64
+        _ before: ClusterDocument, _ done: ClusterDocument, _ isForced: Bool, _ nanos: Int64,
+        isNew: Bool = false
     ) {
         var text = [
             "\(host) leads epoch \(done.epoch), alone; it took \(Readable.duration(nanos: nanos))."
@@ -86,7 +91,10 @@ struct FailoverCommand: ParsableCommand {
         if isForced, let peer = before.peer {
             text += ForcedLoss(before).lines
             text.append(
-                "When \(peer) is back it follows by itself; there: sudo boursectl journal lost")
+                isNew
+                    ? "\(peer) must not start before it has joined the new etcd (see below)."
+                    : "When \(peer) is back it follows by itself; there: boursectl journal lost"
+            )
         }
         options.common.out.give(
             [
@@ -144,28 +152,18 @@ struct ProofOptions: ParsableArguments {
         let peer = document.peer ?? "the other host"
         try Self.checkSilent(settings, peer)
         for line in statement { Terminal.warn(line) }
-        if let yesName {
-            guard yesName == document.host else {
-                throw CommandError("--yes-name \(yesName) is not \(document.host)", code: .usage)
-            }
-            guard peerIsOff else {
-                throw CommandError(
-                    "what only \(peer) has would be lost, and nothing says that it is off",
-                    repair: "switch its power off, then add --peer-is-off", code: .usage)
-            }
-            return
-        }
-        guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw CommandError(
+        let isGiven = try HostNameConfirmation.check(
+            document.host, given: yesName,
+            asking: "By typing this host's name, \(document.host), you state that the power of "
+                + "\(peer) is off: ",
+            without: CommandError(
                 "this needs a terminal: what only \(peer) has would be lost",
                 repair: "switch its power off, then add --peer-is-off --yes-name \(document.host)",
-                code: .usage)
-        }
-        Terminal.write(
-            "By typing this host's name, \(document.host), you state that the power of \(peer) is "
-                + "off: ", to: STDERR_FILENO)
-        guard readLine() == document.host else {
-            throw CommandError("not confirmed; nothing was done")
+                code: .usage))
+        guard peerIsOff || !isGiven else {
+            throw CommandError(
+                "what only \(peer) has would be lost, and nothing says that it is off",
+                repair: "switch its power off, then add --peer-is-off", code: .usage)
         }
     }
 

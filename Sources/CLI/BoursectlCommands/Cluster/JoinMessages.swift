@@ -165,7 +165,9 @@ enum JoinGreeting {
     static func send(
         _ certificate: String, _ socket: Int32, deadline: Int64
     ) throws(CommandError) {
-        var rest = Array((JoinLimits.greeting + certificate + "\n").utf8)[...]
+        // One empty line ends it, however many the file ends with: what follows is TLS.
+        let lines = certificate.split(separator: "\n").joined(separator: "\n")
+        var rest = Array((JoinLimits.greeting + lines + "\n\n").utf8)[...]
         while !rest.isEmpty {
             let part = Array(rest)
             let count = retryingInterrupts {
@@ -188,7 +190,7 @@ enum JoinGreeting {
             if bytes.suffix(2) == [0x0A, 0x0A] {
                 let text = String(decoding: bytes, as: UTF8.self)
                 guard text.hasPrefix(JoinLimits.greeting) else { return nil }
-                return String(text.dropFirst(JoinLimits.greeting.count))
+                return String(text.dropFirst(JoinLimits.greeting.count).dropLast())
             }
             // Byte by byte: what is behind it belongs to TLS.
             var byte: UInt8 = 0

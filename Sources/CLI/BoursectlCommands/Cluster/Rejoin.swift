@@ -13,14 +13,18 @@ struct RejoinCommand: ParsableCommand {
         commandName: "rejoin", abstract: "Begins this host's copy of the log anew.",
         discussion: """
             For a host of the cluster whose matchd refuses to follow: its journal has records that \
-            were released and differ from the primary's, is damaged, or is too far behind. It \
-            comes back as a learner, with nothing but the first record, and gets everything from \
-            the primary. Nothing is deleted: the journal, its snapshots and its guards move to \
-            directories aside-TIME beside them. matchd must be stopped, and the other host must \
-            lead: if this host has what no other one has, make that one the primary instead.
+            were released and differ from the primary's, is damaged, is too far behind, or was \
+            lost with its disk. It comes back as a learner, with a new replica id and nothing but \
+            the first record, and gets everything from the primary. Nothing is deleted: the \
+            journal, its snapshots and its guards move to directories aside-TIME beside them. \
+            matchd must be stopped, and the other host must lead: if this host has what no other \
+            one has, make that one the primary instead.
 
-            It asks for this host's name to be typed; --yes-name NAME gives it beforehand. A host \
-            without a journal of this exchange joins with a token instead: cluster invite.
+            Where the journal is missing, see first that its volume is mounted. The first record \
+            is kept in /etc/bourse/cluster for this; a host that has lost that as well joins with \
+            a token: cluster invite.
+
+            It asks for this host's name to be typed; --yes-name NAME gives it beforehand.
 
             JSON: {"host", "journal", "last", "aside"}.
 
@@ -40,13 +44,25 @@ struct RejoinCommand: ParsableCommand {
         guard let settings = place.settings else {
             throw CommandError("the settings of this host cannot be read", code: .configuration)
         }
-        let aside = try JournalAside(settings)
+        let aside = try JournalAside(settings, keptRecord: place.files.firstRecord)
+        guard place.plan.takesPeer(peer) else {
+            throw CommandError(
+                "\(peer.name) does not lead, or cannot be reached: nothing would come from it",
+                repair: "see who leads: sudo boursectl cluster status")
+        }
         let found = try aside.found()
         Terminal.warn(
-            "Set aside: the journal of \(own.name), up to record \(found.last), and its snapshots. "
-                + "What only it has is then in no copy of the log: see first what \(peer.name) has."
-        )
-        try confirm(own.name)
+            found.last == 0
+                ? "There is no journal of \(own.name) in \(settings.journalDirectory). If its "
+                    + "volume is only not mounted, mount it and start matchd instead."
+                : "Set aside: the journal of \(own.name), up to record \(found.last), and its "
+                    + "snapshots. What only it has is then in no copy of the log: see first what "
+                    + "\(peer.name) has.")
+        _ = try HostNameConfirmation.check(
+            own.name, given: yesName, asking: "Type this host's name, \(own.name), to go on: ",
+            without: CommandError(
+                "confirmation needs a terminal", repair: "add --yes-name \(own.name)",
+                code: .usage))
         let directories = try aside.move()
         try aside.begin(found.record)
         common.out.give(
@@ -55,37 +71,26 @@ struct RejoinCommand: ParsableCommand {
                 "last": .number(found.last), "aside": .strings(directories),
             ],
             text: [
-                "\(own.name) begins its copy of the log anew; what it had is kept in "
-                    + "\(directories.joined(separator: ", ")).",
+                "\(own.name) begins its copy of the log anew"
+                    + (directories.isEmpty
+                        ? "." : "; what it had is kept in \(directories.joined(separator: ", "))."),
                 "Start it: sudo systemctl start bourse.target",
             ])
     }
 
-    private func confirm(_ host: String) throws(CommandError) {
-        if let yesName {
-            guard yesName == host else {
-                throw CommandError("--yes-name \(yesName) is not \(host)", code: .usage)
-            }
-            return
-        }
-        guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw CommandError(
-                "confirmation needs a terminal", repair: "add --yes-name \(host)", code: .usage)
-        }
-        Terminal.write("Type this host's name, \(host), to go on: ", to: STDERR_FILENO)
-        guard readLine() == host else { throw CommandError("not confirmed; nothing was done") }
-    }
 }
 
 /// A journal that makes room for a new copy.
 private struct JournalAside {
     let settings: Settings
     let place: JournalPlace
+    /// The first record, as it was kept apart from the journal.
+    let keptRecord: String
     /// The first record, from before the journal was moved until the new one has begun.
     private var recordFile: String { Directory.join(settings.state, "rejoin.record") }
 
-    init(_ settings: Settings) throws(CommandError) {
-        self.settings = settings
+    init(_ settings: Settings, keptRecord: String) throws(CommandError) {
+        (self.settings, self.keptRecord) = (settings, keptRecord)
         place = JournalPlace(settings)
         if let fault = place.latched() {
             throw CommandError(
@@ -99,24 +104,29 @@ private struct JournalAside {
         do {
             let lock = try StateLock(directory: settings.state)
             return try withExtendedLifetime(lock) {
-                let kept = try? File(recordFile, .read)
-                let record =
-                    try kept.map { try $0.read(count: $0.size()) }
-                    ?? Journal.firstRecord(settings.journalDirectory)
+                let record = try firstRecord()
                 let last = (try? JournalOnDisk.inspect(settings).lastSequence) ?? 0
                 let identity = try? ReplicaFile(place.replicaFile)?.identity
-                if kept == nil { try File.replace(recordFile, with: record) }
+                if !Directory.exists(recordFile) { try File.replace(recordFile, with: record) }
                 return (record, identity.map { "\($0)" } ?? "", last)
             }
         } catch let error as JournalError {
             throw CommandError(
                 "there is no first record here to begin with: \(error)",
-                repair: "on the other host: sudo boursectl cluster invite; then join here")
+                repair: "put the copy that the other host has, /etc/bourse/cluster/first.record, "
+                    + "to \(keptRecord), for root alone to read; then again")
         } catch let error as SystemError {
             throw CommandError(error)
         } catch {
             throw CommandError("\(error)", repair: "stop it: sudo systemctl stop bourse.target")
         }
+    }
+
+    private func firstRecord() throws -> [UInt8] {
+        if let begun = try? File(recordFile, .read) { return try begun.read(count: begun.size()) }
+        // What was kept as this host joined is the cluster's; a journal may be another's.
+        if let kept = try? File(keptRecord, .read) { return try kept.read(count: kept.size()) }
+        return try Journal.firstRecord(settings.journalDirectory)
     }
 
     /// Moves everything aside; returns where to.
@@ -142,7 +152,9 @@ private struct JournalAside {
             where Directory.exists(directory) {
                 let names = try Directory.names(in: directory)
                 try take(
-                    names.filter { !$0.hasPrefix("aside-") && $0 != "cut" }, of: directory)
+                    names.filter {
+                        !$0.hasPrefix("aside-") && $0 != "cut" && $0 != "lost+found"
+                    }, of: directory)
             }
             try take(["replica", "floor", "clock", "recovery.mark"], of: settings.state)
             if let identity = place.identityFile, let parent = Directory.parent(of: identity) {

@@ -34,17 +34,26 @@ struct Reopening: Hashable {
             (self.hasMajority, self.isPrimaryThere) = (hasMajority, isPrimaryThere)
             self.exchange = exchange
         }
+
+        /// The host that a new etcd is to be made on, where both are there and etcd is not.
+        fileprivate var seeds: String? {
+            guard !hasMajority, let document, document.isPeerReachable == true,
+                let peer = document.peerDocument, let hasAll = document.hasAllOf(peer)
+            else { return nil }
+            return hasAll ? document.host : peer.host
+        }
     }
 
     /// The verb; nil: trading goes on, or will without anybody.
     init?(_ facts: Facts) {
         if facts.isWitness {
             guard !facts.isPrimaryThere else { return nil }
+            // Two old members of etcd would be a majority without this one, which knows better.
             let hosts = facts.exchange.joined(separator: " or ")
             self.init(
-                "start \(hosts), and look there: sudo boursectl cluster status",
-                "the witness has nothing of the exchange; a host whose disk is whole loses nothing "
-                    + "here")
+                "start \(hosts), one of them alone first, and look there: sudo boursectl cluster "
+                    + "status. Where both disks are lost, restore a backup of one of them first",
+                "nothing with a whole disk; with an old one, what came after it")
             return
         }
         guard let host = facts.host, let document = facts.document, document.matchdFault == nil
@@ -66,6 +75,12 @@ struct Reopening: Hashable {
             return
         }
         guard !facts.isPrimaryThere else { return nil }
+        if let seeds = facts.seeds {
+            self.init(
+                "start etcd again on two hosts; where the data of two members is lost, on "
+                    + "\(seeds): sudo boursectl cluster seed", "nothing")
+            return
+        }
         let isInSync = document.role == "standby"
         if facts.hasMajority, isInSync, !document.isPaused { return nil }
         if facts.hasMajority, isInSync {

@@ -77,7 +77,7 @@ struct StandbyRemoveCommand: ParsableCommand {
         let order = try options.order()
         let before = try order.document()
         let remake = try EtcdRemake(options.common, before, isForced: false)
-        let isLost = before.etcdFault != nil && remake.isNeeded
+        let isLost = remake.isNeeded
         if !isLost || before.leads { try order.checkPrimary(before, "standby remove") }
         let peer = before.peer ?? "the other host"
         if isLost { return try makeAnew(order, before, remake) }
@@ -93,7 +93,7 @@ struct StandbyRemoveCommand: ParsableCommand {
     private func makeAnew(
         _ order: ClusterOrder, _ before: ClusterDocument, _ remake: EtcdRemake
     ) throws {
-        guard before.leads else {
+        guard before.leads || remake.isUnfinished else {
             throw CommandError(
                 "\(before.host) does not lead: it \(before.sentence)",
                 repair: "to lead here: sudo boursectl failover \(before.host)")
@@ -107,10 +107,7 @@ struct StandbyRemoveCommand: ParsableCommand {
         try remake.checkMembers()
         try proof.check(before, order.settings, statement: remake.statement)
         let begin = Clock.monotonicNanos()
-        try remake.run()
-        let done = try order.await("Going on alone") { now in
-            now.role == "primary" && now.recordEpoch ?? 0 > before.epoch ? now : nil
-        }
+        let done = try remake.awaitLead(order, "Going on alone", by: remake.run())
         StandbyAddCommand.give(
             options, done, begin, "\(done.host) leads epoch \(done.epoch) alone, by a new etcd")
         for line in remake.advice { Terminal.warn(line) }

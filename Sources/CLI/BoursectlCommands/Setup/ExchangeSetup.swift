@@ -49,6 +49,14 @@ struct ExchangeSetup {
         created.append(path)
     }
 
+    /// Throws where a new journal would take the place of a cluster's.
+    func checkCluster(_ settings: Settings) throws(CommandError) {
+        guard let cluster = settings.cluster,
+            replacesJournal || !Directory.exists(JournalPlace(settings).replicaFile)
+        else { return }
+        throw CommandError.lostDisk(cluster)
+    }
+
     /// Makes the seal key, on an installed host as a credential of systemd.
     mutating func makeSealKey(_ settings: Settings, isInstalled: Bool) throws(CommandError) {
         let file = SealKeyFile(settings)

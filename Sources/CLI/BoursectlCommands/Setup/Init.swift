@@ -66,6 +66,7 @@ struct InitCommand: ParsableCommand {
             try setup.makeDirectory(state)
             try setup.configure(state + "/bourse.toml", overrides, mode: 0o600)
             let settings = try common.settings()
+            try setup.checkCluster(settings)
             for directory in [
                 settings.state, settings.snapshotsDirectory, settings.historyDirectory,
                 settings.secretsDirectory, settings.logDirectory, settings.state + "/run",
@@ -98,6 +99,7 @@ struct InitCommand: ParsableCommand {
         try setup.makeDirectory(Directory.parent(of: file) ?? "/", mode: 0o755)
         try setup.configure(file, overrides, mode: 0o644)
         let settings = try CommonOptions.settings(in: file)
+        try setup.checkCluster(settings)
         try setup.makeDirectory(settings.secretsDirectory)
         // Devices that bourse-poller reads, and their passphrases as credentials.
         if let targets = settings.snmp.targets { try setup.makeDirectory(targets, mode: 0o755) }

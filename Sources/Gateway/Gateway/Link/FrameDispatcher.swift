@@ -61,6 +61,12 @@ final class FrameDispatcher {
             history = try openHistory(welcome.journalHigh, welcome.journalLow)
         } catch { throw .fatal(error.description) }
         guard history.openedAt <= welcome.released else {
+            // A host that follows may not know yet all that was released before it was off.
+            guard welcome.role.takesCommands else {
+                throw .reconnect(
+                    "the history goes up to record \(history.openedAt), and this host's matchd, "
+                        + "which does not lead, knows of \(welcome.released) to be released so far")
+            }
             throw .fatal(
                 """
                 the history \(history.file) goes up to record \(history.openedAt), the journal \

@@ -98,7 +98,8 @@ extension CheckGroup {
                 ["systemctl status bourse-agentd.service on the other host"]),
             condition(
                 .clusterPause, .paused, isGood: false, .warning, good: "claims are not paused",
-                bad: "claims are paused", ["sudo boursectl resume, when the work is done"]),
+                bad: "claims are paused",
+                ["sudo boursectl cluster resume, when the work is done"]),
         ]
     }
 

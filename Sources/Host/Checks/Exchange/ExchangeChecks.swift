@@ -253,7 +253,7 @@ private struct ExchangeCheck {
                 "replicas computed \(isEqual ? "the same result" : "different results")",
                 source: source,
                 fix: .advice([
-                    "boursectl pause", "boursectl journal rehearse, on each host",
+                    "boursectl cluster pause", "boursectl journal rehearse, on each host",
                     "keep the journals of both hosts",
                 ]))
         ]

@@ -59,6 +59,9 @@ void machine_disk_fails(int host, int code);
 /// The power of a host is cut: all its processes end, what was written and not synced is kept,
 /// lost, or torn, and its peer hears nothing more of its connections.
 void machine_power_cut(int host);
+/// Copies the files of a directory as a power cut now would leave them at the worst: without all
+/// that is not synced.
+void machine_copy_durable(const char *_Nonnull from, const char *_Nonnull to);
 /// Writes that were lost or torn by power cuts so far.
 uint64_t machine_lost_writes(void);
 /// Context switches so far.
