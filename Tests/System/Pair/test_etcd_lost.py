@@ -8,7 +8,6 @@ import pytest
 from exchange import ExchangeFault
 from pair import await_true
 from test_failover import Trader
-from trio import Trio
 
 QUIET_SECONDS = 5      # so long nothing may change where nothing is to change
 # Before and after each change that is made by a program: what is between them is files.
@@ -32,16 +31,6 @@ if [ -f kill ] && [ "$(cat /proc/$PPID/comm)" = boursectl ]; then
 fi
 exec "./$name.real" "$@"
 """
-
-
-@pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        yield made
-    finally:
-        made.end()
 
 
 def lose_etcd(trio, *names):

@@ -5,23 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
 from exchange import Exchange
 from journal import Journal
 from pair import await_true
 from test_etcd_lost import lose_etcd
 from test_failover import Trader
-from trio import Trio
-
-
-@pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        yield made
-    finally:
-        made.end()
 
 
 def typed(trio, name, text, *words):

@@ -17,21 +17,16 @@ import time
 import pytest
 from exchange import BIN
 from pair import await_true
-from trio import Trio
 
 HOME, COLOUR = "\x1b[H", re.compile(r"\x1b\[[0-9;]*[mKJ]")
 SECONDS_MAX = 60
 
 
 @pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        connected(made)
-        yield made
-    finally:
-        made.end()
+def trio(trio):
+    """With the agents connected."""
+    connected(trio)
+    return trio
 
 
 def connected(trio):

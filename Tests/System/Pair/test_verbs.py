@@ -3,22 +3,10 @@ says so, or is refused with a reason and the way out."""
 import json
 import threading
 
-import pytest
 from pair import await_true
 from test_failover import Trader
-from trio import Trio
 
 DRILLS_MAX = 5
-
-
-@pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        yield made
-    finally:
-        made.end()
 
 
 def test_status_shows_the_cluster_and_what_is_not_known(trio):

@@ -2,23 +2,11 @@
 nothing by itself, says why and what to do, and becomes another replica by that verb."""
 import shutil
 
-import pytest
 from journal import Journal
 from pair import await_true
 from test_failover import Trader
-from trio import Trio
 
 JOURNAL_STATUS = 76
-
-
-@pytest.fixture
-def trio(tmp_path):
-    made = Trio(tmp_path)
-    try:
-        made.start_all()
-        yield made
-    finally:
-        made.end()
 
 
 def replica(trio, name):
