@@ -94,7 +94,7 @@ def test_a_verb_whose_condition_does_not_hold_is_refused_with_the_way_out(trio):
             ("a", "failover a", "a leads epoch"),
             ("a", "failover b", "on b: sudo boursectl failover b"),
             ("a", "failover w", "name a or b"),
-            ("a", "rejoin --yes-name a", "stop it"),
+            ("a", "rejoin --yes-name a", "does not lead"),
             ("a", "cluster seed --yes-name a", "a majority of etcd answers"),
             ("b", "switchover", "there: sudo boursectl switchover"),
             ("b", "standby add", "there: sudo boursectl standby add"),
