@@ -96,6 +96,15 @@ static uint64_t mixed(uint64_t z) {
     return z ^ z >> 31;
 }
 
+/// A number for a file's name: an inode's is another in each run.
+static uint64_t named(const char *path) {
+    const char *name = strrchr(path, '/');
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (const char *at = name ? name : path; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    return hash;
+}
+
 /// A sector is on the disk as some write left it, with all before that one: it is written as a
 /// whole, and from a cache that has all writes so far. Which write that is, is drawn for each.
 void disk_power_cut(int host) {
@@ -116,7 +125,7 @@ void disk_power_cut(int host) {
             uint64_t offset = (uint64_t)undo->offset + done, sector = offset / 512;
             size_t count = 512 - offset % 512;
             if (count > undo->count - done) count = undo->count - done;
-            uint64_t kept = first + mixed(salt ^ mixed(sector ^ mixed(undo->inode)))
+            uint64_t kept = first + mixed(salt ^ mixed(sector ^ mixed(named(undo->path))))
                 % (made - first + 2);
             if (is_all_lost || undo->number >= kept) {
                 if (REAL(pwrite)(fd, undo->before + done, count, (off_t)offset) < 0) abort();

@@ -32,6 +32,9 @@ extension World {
     func wipe(_ host: Int) -> Bool {
         guard retire(host) else { return false }
         removeAll(places(host).directory)
+        // The new disk neither fails nor is full.
+        machine_disk_fails(Int32(host), 0)
+        hosts[host].isFailing = false
         do {
             try makeDirectories(host)
             _ = try Journal.begin(
