@@ -105,6 +105,7 @@ def test_a_host_that_would_cut_what_was_released_rejoins(trio):
         trio.join(name, b)
         await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
     trio.power(a)
+
     def stops():
         found = trio.document(a)
         return found and "boursectl rejoin" in found["sentence"]
