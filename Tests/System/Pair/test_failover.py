@@ -101,6 +101,28 @@ def test_a_dead_primary_is_followed_by_its_standby_with_all_that_was_acknowledge
     trader.check("a")
 
 
+def test_a_gateway_waits_while_its_host_knows_of_less_than_it_has_shown(pair):
+    trader = Trader(pair)
+    for _ in range(10):
+        assert trader.place("a")
+    trader.shown("b")
+    standby = pair.hosts["b"]
+    # Without its agent matchd follows nobody: it knows what its own journal says is released.
+    for daemon in ("gatewayd", "agentd", "matchd"):
+        standby.kill(daemon)
+    standby.spawn("matchd")
+    standby.spawn("gatewayd")
+    await_true("the gateway says why it waits",
+               lambda: "which does not lead" in standby.log_tail("gatewayd"))
+    assert not listens(standby.port)
+    standby.spawn("agentd")
+    # Its own process goes on, as no record is lost.
+    trader.check("b")
+    assert standby.running["gatewayd"].poll() is None
+    assert trader.place("a")
+    trader.check("b")
+
+
 def test_a_dead_standby_is_removed_and_trade_goes_on(pair):
     trader = Trader(pair)
     assert trader.place("a")
