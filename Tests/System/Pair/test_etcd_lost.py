@@ -189,6 +189,11 @@ def test_a_record_that_is_lost_or_damaged_is_seeded_and_never_begun_anew(trio, l
     said = trio.refusal("a", "cluster", "init")
     assert "cluster seed" in said if not left else "damaged" in said, said
     assert trio.etcdctl("w", "get", "--print-value-only", "/bourse/record").stdout.strip() == left
+    said = trio.refusal(a, "cluster", "seed", "--yes-name", a)
+    assert f"etcd on {b} runs" in said, said
+    for name in (b, "w"):
+        trio.systemctl(name, "stop")
+    await_true("a's agent misses them", lambda: trio.document(a)["etcdFault"])
     done = trio.ctl_json(a, "cluster", "seed", "--yes-name", a)
     assert done["host"] == a
     trader.first(a)
