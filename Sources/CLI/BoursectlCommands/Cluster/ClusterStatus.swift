@@ -16,15 +16,16 @@ struct ClusterStatusCommand: ParsableCommand {
             JSON: {"host", "cluster", "epoch", "primary", "inSync", "recordSource", "floor", \
             "logLevel", "hosts", "agent", "changes", "lastChange", "serviceAddress", \
             "serviceInterface", "serviceHere", "certificateExpires", "authorityExpires", \
-            "reopening", "problems"}; a host is {"name", "address", "role", "inSync", "etcd", "etcdLeader", "lagRecords", \
-            "lagMilliseconds", "version", "level"}, a level {"format", "rules"}, the agent \
+            "reopening", "problems"}; a host is {"name", "address", "role", \
+            "inSync", "etcd", "etcdLeader", "lagRecords", "lagMilliseconds", "version", "level"}, \
+            a level {"format", "rules"}, the agent \
             {"role", "epoch", "sentence", "paused", "peerOut", "end", "released", "etcdFault", \
-            "matchdFault"}, a change {"time", "epoch", "what", "why"}, lastChange, of the primary, {"number", "time", "from", "to", "epoch", \
-            "cause", "why", "pauseMilliseconds"}. A role is primary, standby, learner or \
-            witness; etcd is healthy or unhealthy; recordSource is etcd, agent (as it last knew \
-            it) or member (as this host's member of etcd last knew it); reopening is {"verb", \
-            "loses"} where nobody acknowledges commands and an operator has to decide. Unknown \
-            values are null.
+            "matchdFault"}, a change {"time", "epoch", "what", "why"}, lastChange, of \
+            the primary, {"number", "time", "from", "to", "epoch", "cause", "why", \
+            "pauseMilliseconds"}. A role is primary, standby, learner or witness; etcd is healthy \
+            or unhealthy; recordSource is etcd, agent (as it last knew it) or member (as this \
+            host's member of etcd last knew it); reopening is {"verb", "loses"} where nobody \
+            acknowledges commands and an operator has to decide. Unknown values are null.
             """)
 
     @OptionGroup var common: CommonOptions
