@@ -176,8 +176,9 @@ private struct BackupCopy {
 
     /// Waits as long as the bytes copied so far are to take at least.
     private func pause() {
-        let due = Double(bytes) / Double(bytesPerSecond) * 1e9
-        let left = Int64(due) - (Clock.monotonicNanos() - begin)
+        let (seconds, rest) = bytes.quotientAndRemainder(dividingBy: bytesPerSecond)
+        let due = Int64(seconds * 1_000 + rest * 1_000 / bytesPerSecond) * 1_000_000
+        let left = due - (Clock.monotonicNanos() - begin)
         if left > 0 { Clock.sleep(nanos: left) }
     }
 }

@@ -198,7 +198,8 @@ enum Systemctl {
             throw CommandError(
                 "systemctl \(arguments.joined(separator: " ")) failed: "
                     + (done.errors.split(separator: "\n").first.map(String.init) ?? ""),
-                repair: "see journalctl -u bourse-matchd -n 50")
+                repair: arguments.count > 1
+                    ? "see journalctl -u \(arguments[arguments.count - 1]) -n 50" : "")
         }
         return String(done.output.prefix { $0 != "\n" })
     }
