@@ -158,8 +158,31 @@ private final class HostTree {
         #expect(loud.errors == "no\n")
         let slow = try Program.run("/bin/sleep", ["60"], secondsMax: 1)
         #expect(slow.status == 137)
+        // One that reads nothing of its input ends nobody by SIGPIPE.
+        for _ in 0..<20 {
+            let unread = try Program.run("/bin/true", [], input: [0x61], secondsMax: 10)
+            #expect(unread.status == 0)
+        }
         #expect(throws: SystemError.self) {
             try Program.run("/bin/bourse-none", [], secondsMax: 1)
         }
+    }
+
+    @Test func `what a program started is killed with it, where it has a group`() throws {
+        // The sleep's number is printed; the shell waits for it.
+        let words = ["-c", "sleep 60 & echo $!; wait"]
+        let done = try Program.run("/bin/sh", words, secondsMax: 1, isGroup: true)
+        #expect(done.status == 137)
+        let child = try #require(Int32(done.output.split(separator: "\n").first ?? ""))
+        let deadline = Clock.monotonicNanos() + 10_000_000_000
+        // Whoever takes over orphans collects it, if anybody does.
+        func isGone() -> Bool {
+            guard let stat = try? File("/proc/\(child)/stat", .read).read(count: 512) else {
+                return true
+            }
+            return String(decoding: stat, as: UTF8.self).contains(") Z ")
+        }
+        while !isGone(), Clock.monotonicNanos() < deadline { Clock.sleep(nanos: 1_000_000) }
+        #expect(isGone())
     }
 }

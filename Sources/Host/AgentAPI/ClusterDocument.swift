@@ -232,6 +232,8 @@ public enum ClusterVerb: String, Hashable, Sendable {
     case pause
     /// Make claims again.
     case resume
+    /// Nothing by itself: the proof that the other host is off is given.
+    case peerOff = "peer-off"
 }
 
 extension AgentClient {
@@ -243,13 +245,14 @@ extension AgentClient {
         return document
     }
 
-    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown.
+    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. `proof`
+    /// goes with `peerOff`.
     public func obey(
-        _ verb: ClusterVerb, isPeerOff: Bool = false, by user: String
+        _ verb: ClusterVerb, isPeerOff: Bool = false, proof: String? = nil, by user: String
     ) throws(AgentError) -> ClusterDocument {
         let request: JSONValue = [
             "verb": .string(verb.rawValue), "peerIsOff": .bool(isPeerOff),
-            "operator": .string(user),
+            "proof": .orNull(proof), "operator": .string(user),
         ]
         guard let document = ClusterDocument(try post("/v1/cluster", request)) else {
             throw .malformed("cluster's members")

@@ -1,7 +1,7 @@
 // The keys of `[cluster]`: two hosts that carry the exchange, and a witness.
 
 extension SettingsKey {
-    static var cluster: [SettingsKey] { clusterHosts + clusterAddresses }
+    static var cluster: [SettingsKey] { clusterHosts + clusterAddresses + clusterFencing }
 
     private static var clusterHosts: [SettingsKey] {
         [
@@ -77,6 +77,28 @@ extension SettingsKey {
         ]
     }
 
+    private static var clusterFencing: [SettingsKey] {
+        [
+            .text(
+                "cluster", "fence_command", "\"\"",
+                "Program that switches the other host's power off, as \"/usr/sbin/fence_ipmilan\n"
+                    + "ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi\": words name=value\n"
+                    + "are lines of its standard input, as fence-agents take them, others its\n"
+                    + "arguments. A forced failover runs it first; `boursectl cluster test-fencing`\n"
+                    + "tests it. Empty: the operator states that the power is off."
+            ) {
+                $0.clusterSection.fencing = nil
+                guard !$1.isEmpty else { return nil }
+                $0.clusterSection.fencing = FenceCommand($1)
+                return $0.clusterSection.fencing == nil ? FenceCommand.expected : nil
+            },
+            .integer(
+                "cluster", "fence_seconds", 60, in: 5...600,
+                "Maximum seconds until the program has switched the power off."
+            ) { $0.clusterSection.fenceSeconds = Int($1) },
+        ]
+    }
+
     /// A key that holds an address with a port; empty: none.
     private static func place(
         _ field: String, _ note: String,
@@ -112,7 +134,7 @@ extension SettingsKey {
 extension Settings {
     /// Settings of a host that is one of two with the exchange.
     ///
-    /// Every field has a value, but for the service address.
+    /// Every field has a value, but for the service address and the fencing.
     public struct Cluster: Hashable, Sendable {
         /// This host's name in the cluster.
         public var host = ""
@@ -134,6 +156,10 @@ extension Settings {
         public var serviceAddress: InterfaceAddress?
         /// The network interface that has it; empty where there is none.
         public var serviceInterface = ""
+        /// What switches the other host's power off; nil: the operator does.
+        public var fencing: FenceCommand?
+        /// Maximum seconds that this may take.
+        public var fenceSeconds = 60
 
         /// The cluster's certificate authority, PEM.
         public var authorityFile: String { Path.join(directory, "ca.crt") }
@@ -176,9 +202,10 @@ extension Settings {
                 ("agent", !agent.host.isEmpty), ("peer_agent", !peerAgent.host.isEmpty),
             ]
             let isService = serviceAddress != nil
-            guard fields.contains(where: \.isSet) || isService || !serviceInterface.isEmpty else {
-                return []
-            }
+            guard
+                fields.contains(where: \.isSet) || isService || !serviceInterface.isEmpty
+                    || fencing != nil
+            else { return [] }
             var found = fields.filter { !$0.isSet }.map {
                 (
                     "cluster.\($0.key)",

@@ -51,6 +51,16 @@ struct ClusterOrder {
         }
     }
 
+    /// Gives the agent the proof that the other host is off, which the reason of the next claim
+    /// then names. An agent that does not take it is no reason to leave the exchange closed.
+    func note(proof: String) {
+        do throws(CommandError) {
+            _ = try agent.ask { (agent) throws(AgentError) in
+                try agent.obey(.peerOff, proof: proof, by: user)
+            }
+        } catch { Terminal.warn("The agent here did not note the proof: \(error.problem)") }
+    }
+
     /// Throws unless this host leads, by naming the one that does.
     func checkPrimary(_ document: ClusterDocument, _ verb: String) throws(CommandError) {
         guard !document.leads else { return }

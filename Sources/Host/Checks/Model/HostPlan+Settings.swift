@@ -27,5 +27,6 @@ extension HostPlan {
             Devices(targets: $0, readings: settings.snmp.readings)
         }
         certificate = settings.cluster?.certificateFile
+        fencing = settings.cluster?.fencing?.path
     }
 }
