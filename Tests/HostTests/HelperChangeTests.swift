@@ -145,6 +145,29 @@ private final class HostTree {
         }
     }
 
+    @Test func `a watchdog that is armed, or not there, is left as it is`() throws {
+        func answer(_ files: [String: String]) throws -> [String] {
+            let tree = try HostTree(files)
+            let done = try HostChanger(root: tree.root).perform(.armWatchdog)
+            #expect(done.undo == nil)
+            return done.lines
+        }
+        let one = "/sys/class/watchdog/watchdog0"
+        #expect(try answer([:]) == ["absent"])
+        #expect(
+            try answer(["\(one)/state": "active\n", "\(one)/identity": "iTCO_wdt\n"]) == ["armed"])
+        // In software it hangs with its kernel.
+        let soft = ["\(one)/state": "active\n", "\(one)/identity": "Software Watchdog\n"]
+        #expect(try answer(soft) == ["absent"])
+        let second = "/sys/class/watchdog/watchdog1"
+        let both = ["\(second)/state": "active\n", "\(second)/identity": "iTCO_wdt\n"]
+        #expect(try answer(soft.merging(both) { $1 }) == ["armed"])
+        #expect(try answer(["\(one)/identity": "iTCO_wdt\n"]) == ["unknown"])
+        // A container shows the machine's, and has no device to arm.
+        #expect(
+            try answer(["\(one)/state": "inactive\n", "\(one)/identity": "x\n"]) == ["inactive"])
+    }
+
     @Test func `a program's output, status and time are bounded`() throws {
         let echo = try Program.run("/bin/cat", [], input: Array("abc".utf8), secondsMax: 5)
         #expect((echo.status, echo.output, echo.errors) == (0, "abc", ""))

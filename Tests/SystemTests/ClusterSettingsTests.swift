@@ -157,6 +157,21 @@ private func problems(_ text: String) -> [String] {
                 || found.contains { $0.contains("control") }, "\(found)")
     }
 
+    @Test func `a watchdog is armed, required or left as it is`() throws {
+        typealias Policy = Settings.Cluster.WatchdogPolicy
+        func policy(_ line: String) throws -> Policy? {
+            try Settings.parse(Array((section() + line).utf8), file: "/f").cluster?.watchdog
+        }
+        #expect(try policy("") == .auto)
+        for value in Policy.allCases {
+            #expect(try policy("watchdog = \"\(value.rawValue)\"\n") == value)
+        }
+        #expect(
+            problems(section() + "watchdog = \"on\"\n") == [
+                "cluster.watchdog: expected auto, required or off"
+            ])
+    }
+
     @Test func `a fencing command alone is no cluster`() {
         let found = problems("[cluster]\nfence_command = \"/usr/sbin/fence_x\"\n")
         #expect(found.contains { $0.hasPrefix("cluster.host: is missing") }, "\(found)")

@@ -45,12 +45,16 @@ final class ClusterAgent: ClusterRole {
         let host = ClusterHost(
             control, peer, log, address: address.map { "\($0)" },
             nic: cluster.serviceInterface, helper: settings.agent.helper)
+        var failover = FailoverSettings(
+            host: HostName(cluster.host), peer: HostName(cluster.peer))
+        failover.requiresWatchdog = cluster.watchdog == .required
         shell = FailoverShell(
-            FailoverSettings(host: HostName(cluster.host), peer: HostName(cluster.peer)),
-            run: SystemRandom.number(), start: peer.start, changes: peer.primaryChanges,
+            failover, run: SystemRandom.number(), start: peer.start, changes: peer.primaryChanges,
             store: client, host: host)
         control.start(feeding: shell)
         shell.start()
+        try WatchdogKeeper.start(
+            cluster.watchdog, feeding: shell, by: HelperClient(socket: settings.agent.helper), log)
         try peer.start(
             PeerLinkOptions(
                 host: cluster.host, peer: cluster.peer, address: "\(cluster.agent)",

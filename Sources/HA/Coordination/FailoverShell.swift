@@ -193,6 +193,7 @@ public final class FailoverShell: Sendable {
         if let change { status.primaryChanges.add(change) }
         status.servedAt = state.value.watch.servedAt
         status.take(core.view.record, at: Clock.realtimeNanos())
+        (status.watchdog, status.isBarred) = (core.view.watchdog, core.isBarred)
         (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)
         status.answeredAt = core.view.answeredAt
         let changes = effects.transitions.map { transition in

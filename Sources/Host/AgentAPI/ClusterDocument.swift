@@ -99,6 +99,10 @@ public struct ClusterDocument: Hashable, Sendable {
     public var isPaused: Bool
     /// The agent adds the standby only when an operator asks.
     public var isPeerOut: Bool
+    /// This machine's hardware watchdog: unknown, absent, inactive or armed; nil: not reported.
+    public var watchdog: String?
+    /// The agent makes no claim, as its owner requires an armed watchdog.
+    public var isBarred: Bool
     /// Why etcd gives no answer; nil: it does.
     public var etcdFault: String?
     /// Why matchd gives no reports; nil: it does.
@@ -140,6 +144,7 @@ public struct ClusterDocument: Hashable, Sendable {
         (self.host, self.role, self.epoch, self.sentence) = (host, role, epoch, sentence)
         (self.inSync, self.floor, self.changes) = (inSync, floor, changes)
         (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
+        (watchdog, isBarred) = (json["watchdog"]?.text, json["barred"]?.flag ?? false)
         peer = json["peer"]?.text
         primary = json["primary"]?.text
         recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))

@@ -96,6 +96,18 @@ extension SettingsKey {
                 "cluster", "fence_seconds", 60, in: 5...600,
                 "Maximum seconds until the program has switched the power off."
             ) { $0.clusterSection.fenceSeconds = Int($1) },
+            .text(
+                "cluster", "watchdog", "\"auto\"",
+                "The machine's hardware watchdog, by which systemd reboots a machine that hangs:\n"
+                    + "auto: the agent has it armed where there is one; required: without an armed\n"
+                    + "one this host takes no lead; off: it is left as it is."
+            ) {
+                guard let policy = Settings.Cluster.WatchdogPolicy(rawValue: $1) else {
+                    return "expected auto, required or off"
+                }
+                $0.clusterSection.watchdog = policy
+                return nil
+            },
         ]
     }
 
@@ -136,6 +148,16 @@ extension Settings {
     ///
     /// Every field has a value, but for the service address and the fencing.
     public struct Cluster: Hashable, Sendable {
+        /// What is wanted of the machine's hardware watchdog.
+        public enum WatchdogPolicy: String, Hashable, Sendable, CaseIterable {
+            /// Armed where there is one.
+            case auto
+            /// Armed, or this host takes no lead.
+            case required
+            /// Left as it is.
+            case off
+        }
+
         /// This host's name in the cluster.
         public var host = ""
         /// The other host's name.
@@ -160,6 +182,8 @@ extension Settings {
         public var fencing: FenceCommand?
         /// Maximum seconds that this may take.
         public var fenceSeconds = 60
+        /// What the agent does with the machine's hardware watchdog.
+        public var watchdog = WatchdogPolicy.auto
 
         /// The cluster's certificate authority, PEM.
         public var authorityFile: String { Path.join(directory, "ca.crt") }

@@ -74,6 +74,16 @@ struct ClusterOrder {
             repair: "there: sudo boursectl \(verb)")
     }
 
+    /// Throws where this host would not claim what a verb has it claim.
+    func checkMayClaim(_ document: ClusterDocument) throws(CommandError) {
+        guard document.isBarred else { return }
+        throw CommandError(
+            "\(document.host) would claim nothing: its [cluster] watchdog is required, and the "
+                + "machine's is \(document.watchdog ?? "unknown")",
+            repair: "arm it (sudo boursectl explain kernel.watchdog), or set it to \"auto\" in "
+                + "\(settings.file) and sudo systemctl restart bourse-agentd")
+    }
+
     /// Looks at the document until `isDone` gives a value, and returns that; `isDone` may throw.
     /// What the agent does meanwhile is shown on a terminal.
     func await<Value>(

@@ -131,10 +131,10 @@ struct ClusterView {
                             ? "the new etcd has no record: what made it was interrupted; give it "
                                 + "again"
                             : Directory.exists(place.files.etcdBegun)
-                            ? "etcd has lost its record: nobody changes roles; sudo boursectl "
-                                + "cluster seed, on the primary"
-                            : "there is no record yet: `sudo boursectl cluster init` on "
-                                + "\(plan.founder.name) ends with it")
+                                ? "etcd has lost its record: nobody changes roles; sudo boursectl "
+                                    + "cluster seed, on the primary"
+                                : "there is no record yet: `sudo boursectl cluster init` on "
+                                    + "\(plan.founder.name) ends with it")
                 }
                 return !isLocal
             }
@@ -184,6 +184,13 @@ struct ClusterView {
     // MARK: Judging
 
     private mutating func judgeRoles() {
+        for known in [document, document?.peerDocument] {
+            guard let known, known.isBarred else { continue }
+            problems.append(
+                "\(known.host) claims nothing, as its [cluster] watchdog is required and the "
+                    + "machine's is \(known.watchdog ?? "unknown"); there: sudo boursectl explain "
+                    + "kernel.watchdog")
+        }
         if let document {
             if let fault = document.matchdFault { problems.append("matchd here: \(fault)") }
             if let fault = document.etcdFault {

@@ -20,6 +20,7 @@ struct ProofOptions: ParsableArguments {
         _ document: ClusterDocument, _ order: ClusterOrder, _ remake: EtcdRemake? = nil,
         statement: [String]
     ) throws(CommandError) {
+        try order.checkMayClaim(document)
         let peer = document.peer ?? "the other host"
         let fencing = PeerFencing(order.settings, peer: peer)
         try remake?.checkMembers(sparesPeer: fencing != nil)

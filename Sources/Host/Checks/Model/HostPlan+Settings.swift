@@ -27,6 +27,7 @@ extension HostPlan {
             Devices(targets: $0, readings: settings.snmp.readings)
         }
         certificate = settings.cluster?.certificateFile
+        requiresWatchdog = settings.cluster?.watchdog == .required
         fencing = settings.cluster?.fencing?.path
     }
 }

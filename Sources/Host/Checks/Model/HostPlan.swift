@@ -80,6 +80,9 @@ public struct HostPlan: Hashable, Sendable {
     /// The program that switches the other host's power off; nil: there is none.
     public var fencing: String?
 
+    /// Without an armed hardware watchdog this host takes no lead.
+    public var requiresWatchdog = false
+
     private var named: [NamedPath] = []
 
     private struct NamedPath: Hashable, Sendable {
