@@ -21,8 +21,8 @@ extension HostChanger {
             let property = "RuntimeWatchdogUSec"
             let old = try bus.managerNumber(property)
             let isSet = old > 0 && old < .max
-            // The manager does not try again what is set already, and it may have been set before the
-            // device had its driver.
+            // The manager does not try again what is set already, and it may have been set before
+            // the device had its driver.
             if isSet { try bus.setManagerNumber(property, 0) }
             try bus.setManagerNumber(property, isSet ? old : Self.watchdogMicros)
         } catch { throw .failed("the watchdog is not armed: \(error)") }

@@ -81,11 +81,13 @@ extension SettingsKey {
         [
             .text(
                 "cluster", "fence_command", "\"\"",
-                "Program that switches the other host's power off, as \"/usr/sbin/fence_ipmilan\n"
-                    + "ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi\": words name=value\n"
-                    + "are lines of its standard input, as fence-agents take them, others its\n"
-                    + "arguments. A forced failover runs it first; `boursectl cluster test-fencing`\n"
-                    + "tests it. Empty: the operator states that the power is off."
+                """
+                Program that switches the other host's power off, as "/usr/sbin/fence_ipmilan
+                ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi": words name=value
+                are lines of its standard input, as fence-agents take them, others its
+                arguments. A forced failover runs it first; `boursectl cluster test-fencing`
+                tests it. Empty: the operator states that the power is off.
+                """
             ) {
                 $0.clusterSection.fencing = nil
                 guard !$1.isEmpty else { return nil }
@@ -98,9 +100,11 @@ extension SettingsKey {
             ) { $0.clusterSection.fenceSeconds = Int($1) },
             .text(
                 "cluster", "watchdog", "\"auto\"",
-                "The machine's hardware watchdog, by which systemd reboots a machine that hangs:\n"
-                    + "auto: the agent has it armed where there is one; required: without an armed\n"
-                    + "one this host takes no lead; off: it is left as it is."
+                """
+                The machine's hardware watchdog, by which systemd reboots a machine that hangs:
+                auto: the agent has it armed where there is one; required: without an armed
+                one this host takes no lead; off: it is left as it is.
+                """
             ) {
                 guard let policy = Settings.Cluster.WatchdogPolicy(rawValue: $1) else {
                     return "expected auto, required or off"

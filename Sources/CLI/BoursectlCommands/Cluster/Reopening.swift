@@ -78,8 +78,8 @@ struct Reopening: Hashable {
         if document.isBarred {
             self.init(
                 "on \(host): arm its watchdog (sudo boursectl explain kernel.watchdog), or set "
-                    + "[cluster] watchdog = \"auto\" and sudo systemctl restart bourse-agentd; then "
-                    + "look again", "nothing")
+                    + "[cluster] watchdog = \"auto\" and sudo systemctl restart bourse-agentd; "
+                    + "then look again", "nothing")
             return
         }
         if let seeds = facts.seeds {
