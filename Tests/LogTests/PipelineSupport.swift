@@ -106,7 +106,7 @@ final class RunningPipeline {
 
     init(
         _ place: PipelinePlace, tcpKey: LinkKey? = nil, follows: Bool = false,
-        _ change: (inout PipelineOptions) -> Void = { _ in }
+        rulesKnown: UInt32 = SetRules.current, _ change: (inout PipelineOptions) -> Void = { _ in }
     ) throws {
         self.place = place
         let snapshots = SnapshotStore(directory: place.path + "/snapshots")
@@ -119,10 +119,10 @@ final class RunningPipeline {
         identity = writer.identity
         var engine =
             recovered.isEmpty
-            ? Engine(limits: .small)
+            ? Engine(limits: .small, rulesKnown: rulesKnown)
             : try Journal.restore(
                 recovered, snapshots: snapshots,
-                through: follows ? max(1, recovered.commitPoint) : .max)
+                through: follows ? max(1, recovered.commitPoint) : .max, rulesKnown: rulesKnown)
         if recovered.isEmpty {
             var record = Genesis(
                 limits: .small, journalHigh: identity.high, journalLow: identity.low,

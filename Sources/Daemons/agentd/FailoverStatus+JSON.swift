@@ -44,6 +44,9 @@ extension FailoverStatus {
             "endEpoch": .orNull(report.map { Int64($0.endEpoch) }),
             "setChanged": .orNull(setChangedAtRealtime),
             "atRiskRecords": .orNull(atRiskRecords.map { Int64(clamping: $0) }),
+            "process": .orNull(report.map { Int64(clamping: $0.process.number) }),
+            "version": .orNull(report?.version), "level": Self.json(report?.level),
+            "logLevel": Self.json(report?.logLevel),
             "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
             "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
@@ -61,6 +64,10 @@ extension FailoverStatus {
         ]
         guard case .object(let members) = json else { return [] }
         return members
+    }
+
+    private static func json(_ level: LogLevel?) -> JSONValue {
+        level.map { ["format": .number($0.format), "rules": .number($0.rules)] } ?? .null
     }
 }
 

@@ -1,6 +1,7 @@
 // The agent's part in a cluster, as GET /v1/cluster gives it.
 
 public import JSON
+public import Terms
 
 /// A change of a host's role.
 public struct ClusterChange: Hashable, Sendable {
@@ -97,6 +98,14 @@ public struct ClusterDocument: Hashable, Sendable {
     /// etcd's cluster id that the replica belongs to, 16 hexadecimal digits, 0 where it belongs to
     /// none yet; nil: matchd gives no report.
     public var etcdCluster: String?
+    /// The number of matchd's process, which rises with each start; nil: matchd gives no report.
+    public var process: UInt64?
+    /// The release that this host's matchd is of; nil: matchd gives no report.
+    public var version: String?
+    /// What that knows of logs; nil: matchd gives no report.
+    public var level: LogLevel?
+    /// What the log uses; nil: this host does not lead.
+    public var logLevel: LogLevel?
     /// The agent makes no claims.
     public var isPaused: Bool
     /// The agent adds the standby only when an operator asks.
@@ -164,6 +173,10 @@ public struct ClusterDocument: Hashable, Sendable {
         released = json["released"]?.count
         replica = json["replica"]?.text
         etcdCluster = json["etcdCluster"]?.text
+        process = json["process"]?.count
+        version = json["version"]?.text
+        level = json["level"].flatMap(LogLevel.init(cluster:))
+        logLevel = json["logLevel"].flatMap(LogLevel.init(cluster:))
         etcdFault = json["etcdFault"]?.text
         matchdFault = json["matchdFault"]?.text
         isPeerReachable = json["peerAgent"]?["reachable"]?.flag
@@ -189,6 +202,16 @@ public struct ClusterDocument: Hashable, Sendable {
 
     /// Whether both hosts are in sync.
     public var isPairInSync: Bool { inSync.count == 2 }
+}
+
+extension LogLevel {
+    /// Reads what `json` gives; nil for anything else.
+    fileprivate init?(cluster json: JSONValue) {
+        guard let format = json["format"]?.whole.flatMap(UInt32.init(exactly:)),
+            let rules = json["rules"]?.whole.flatMap(UInt32.init(exactly:))
+        else { return nil }
+        self.init(format: format, rules: rules)
+    }
 }
 
 extension ClusterHandover {
