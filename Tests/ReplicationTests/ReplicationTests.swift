@@ -287,6 +287,26 @@ import Testing
         #expect(try a.records() == b.records())
     }
 
+    @Test func `a promise out of proportion is sent away, and raises nothing`() throws {
+        let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
+        try a.write(upTo: 10, commit: 10)
+        let primary = try PrimaryHost(try TestPrimaryLog(a, epoch: 3, commit: 10))
+        let highest = 3 + ClusterRecord.leapMax
+        let absurd = try StandbyHost(
+            try TestStandbyLog(b), to: primary.address, promise: highest + 1)
+        try absurd.follow(3)
+        eventually { primary.notes.all.contains { $0.contains("out of all proportion to 3") } }
+        #expect(primary.server.peer?.promise ?? 0 == 0)
+        absurd.stop()
+        let standby = try StandbyHost(
+            try TestStandbyLog(try ReplicaDisk()), to: primary.address, process: 2,
+            promise: highest)
+        try standby.follow(3)
+        eventually { primary.server.peer?.promise == highest }
+        standby.stop()
+        primary.server.stop()
+    }
+
     @Test func `after a promise nothing of the term below it is acknowledged or echoed`() throws {
         let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
         for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }

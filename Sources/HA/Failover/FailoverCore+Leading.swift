@@ -35,6 +35,12 @@ extension FailoverCore {
         guard let peer = settings.peer, works(report, at: now) else {
             return summary(record, report)
         }
+        if case .sealed(let since) = phase, now.since(since) < timing.handoverNanos {
+            // The peer's first record waits until this host follows: it must not wait for the next
+            // floor to say that the claim is done.
+            ask(at: now, &effects)
+            return .sealed(peer)
+        }
         if let promise = report.peer?.promise, promise > term.epoch {
             return raise(record, to: max(promise, report.promise), &effects)
         }
@@ -44,9 +50,7 @@ extension FailoverCore {
         switch phase {
         case .handingOver(let since):
             return handOver(to: peer, record, report, reason, since: since, at: now, &effects)
-        case .sealed(let since):
-            if now.since(since) < timing.handoverNanos { return .sealed(peer) }
-            return raise(record, to: report.promise, &effects)
+        case .sealed: return raise(record, to: report.promise, &effects)
         default: break
         }
         guard record.replica(of: peer) != nil else {

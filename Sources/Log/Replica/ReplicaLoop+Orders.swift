@@ -53,8 +53,8 @@ extension ReplicaLoop {
             case .require(let replica): require(replica)
             case .raise(let from, let attempt): try raise(order, from: from, attempt)
             case .openLink: openLink()
-            case .holdIntake: if lead == .leading { parts.pipeline.holdIntake(true) }
-            case .resumeIntake: parts.pipeline.holdIntake(false)
+            case .holdIntake: if lead == .leading { holdIntake(true) }
+            case .resumeIntake: holdIntake(false)
             case .seal: seal()
             case .end: end(.ordered)
             }
@@ -106,7 +106,7 @@ extension ReplicaLoop {
         client.resign(
             durable: parts.pipeline.durable, released: parts.pipeline.released,
             epoch: parts.pipeline.epoch)
-        (lead, primary, isLinkOpen) = (nil, nil, false)
+        (lead, primary, isLinkOpen, holdsIntake) = (nil, nil, false, false)
         guard let old = server else { return }
         server = nil
         // Its thread takes a moment to end; an order must not wait for that.
@@ -178,7 +178,7 @@ extension ReplicaLoop {
         (term.epoch, term.sealedEnd) = (order.epoch, 0)
         primary.term = term
         lead = .leading
-        parts.pipeline.holdIntake(false)
+        holdIntake(false)
         if isLinkOpen { parts.pipeline.setRole(.primary) }
         let file = standby.file
         _ = parts.pipeline.raise(
@@ -186,6 +186,11 @@ extension ReplicaLoop {
             TermStart(
                 cause: .raise, replica: (file.replica.high, file.replica.low),
                 attempt: (attempt.run, attempt.number)), timeoutNanos: 0)
+    }
+
+    private func holdIntake(_ isHeld: Bool) {
+        holdsIntake = isHeld
+        parts.pipeline.holdIntake(isHeld)
     }
 
     private func openLink() {

@@ -25,6 +25,8 @@ final class ReplicaLoop {
     var primary: PipelinePrimaryLog?
     var server: ReplicationServer?
     var isLinkOpen = false
+    /// Intake is held for a handover, or is to be.
+    var holdsIntake = false
     /// The order that is carried out, and those that wait for it.
     var current: MatchdOrder?
     var queue: [MatchdOrder] = []
@@ -60,8 +62,7 @@ final class ReplicaLoop {
 
     func run(until stop: StopFlag) {
         while !stop.isSet {
-            // An order that waits for the disk or the engine is checked often.
-            let (orders, isNewAgent) = receive(milliseconds: current == nil ? 10 : 1)
+            let (orders, isNewAgent) = receive(milliseconds: isChanging ? 1 : 10)
             if isNewAgent {
                 queue = []
                 sent = nil
@@ -80,6 +81,14 @@ final class ReplicaLoop {
         server?.stop()
     }
 
+    /// Whether the next step of a claim or a switchover may wait for a report: an order is carried
+    /// out, this host hands over or takes over, or leads and does not serve yet.
+    private var isChanging: Bool {
+        if current != nil || holdsIntake { return true }
+        guard lead != nil else { return client.status.sealedEnd != nil }
+        return !isLinkOpen || lead == .sealed
+    }
+
     private func receive(milliseconds: Int32) -> (orders: [MatchdOrder], isNewAgent: Bool) {
         do throws(SystemError) { return try socket.receive(milliseconds: milliseconds) } catch {
             // Deaf to its agent it must not lead on; without a wait it would spin.
@@ -93,8 +102,11 @@ final class ReplicaLoop {
         let now = Clock.monotonicNanos()
         let report = reportNow()
         var shape = report
-        // What changes all the time is not reported at once.
-        (shape.end, shape.durable, shape.commitPoint) = (0, 0, 0)
+        // What changes all the time is not reported at once, but what a step waits for is: that
+        // the gate covers the EPOCH record, or all of a log that is held.
+        let coversTerm = report.commitPoint >= report.epochStart
+        let coversAll = report.isIntakeHeld && report.commitPoint == report.end
+        (shape.end, shape.durable, shape.commitPoint) = (coversAll ? 1 : 0, 0, coversTerm ? 1 : 0)
         (shape.heardAt, shape.oldestWaiting) = (nil, nil)
         shape.peer?.echoedAt = nil
         shape.peer?.matched = 0

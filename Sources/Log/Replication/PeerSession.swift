@@ -37,6 +37,7 @@ final class PeerSession {
     private var beaconAt: Int64 = 0
     private var firstBeaconAt: Int64?
     private var beaconCommit: UInt64 = 0
+    private var beaconSealedEnd: UInt64 = 0
     private var attachAt: Int64 = 0
     private(set) var report: PeerReport
     /// The most that this replica acknowledged to this process, in any term.
@@ -182,18 +183,19 @@ final class PeerSession {
     }
 
     private func sendBeacon(at now: BootTime) throws(ReplicationEnd) {
-        let commit = log.commitPoint
-        // At once when all is released: the standby's followers wait for it.
-        let isNews = commit > beaconCommit && commit == log.end
+        let (commit, sealedEnd) = (log.commitPoint, log.term.sealedEnd)
+        // At once when all is released: the standby's followers wait for it; and when this host
+        // has handed over.
+        let isNews = commit > beaconCommit && commit == log.end || sealedEnd != beaconSealedEnd
         guard isNews || now.nanos - beaconAt >= options.timing.beaconNanos else { return }
         beaconAt = now.nanos
         firstBeaconAt = firstBeaconAt ?? beaconAt
-        beaconCommit = commit
+        (beaconCommit, beaconSealedEnd) = (commit, sealedEnd)
         try connection.queue(
             .beacon(
                 ReplicationBeacon(
                     epoch: epoch, hasProgress: log.hasProgress, commitPoint: commit,
-                    sealedEnd: log.term.sealedEnd, sentAt: now)))
+                    sealedEnd: sealedEnd, sentAt: now)))
     }
 
     /// The result of the comparison, once it is known.

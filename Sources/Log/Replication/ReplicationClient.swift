@@ -23,7 +23,13 @@ public final class ReplicationClient: Sendable {
         let state: Mutex<StandbyState>
         let isStopping = Atomic<Bool>(false)
         let isJoined = Atomic<Bool>(false)
-        init(_ state: StandbyState) { self.state = Mutex(state) }
+        /// Rings with each order. The log's own bell is the primary's side's while this process
+        /// leads.
+        let bell: Doorbell
+        init(_ state: StandbyState) throws(SystemError) {
+            self.state = Mutex(state)
+            bell = try Doorbell()
+        }
     }
 
     /// Waits for the order to follow. `note` gets a line about each connection that failed or
@@ -33,7 +39,7 @@ public final class ReplicationClient: Sendable {
         _ log: any StandbyLog, _ start: StandbyStart, _ options: ReplicationOptions,
         note: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
-        let shared = Shared(
+        let shared = try Shared(
             StandbyState(start, durable: log.durable, journalEpoch: log.last.epoch))
         self.shared = shared
         self.log = log
@@ -77,7 +83,7 @@ public final class ReplicationClient: Sendable {
             state.lead()
             state.orders += 1
         }
-        log.bell.ring()
+        wake()
     }
 
     /// This process led, and is to follow in place: its log ends durably at `durable`, in `epoch`,
@@ -89,7 +95,7 @@ public final class ReplicationClient: Sendable {
     /// Ends the connection and the thread, within about a second. Call it once.
     public func stop() {
         shared.isStopping.store(true, ordering: .releasing)
-        log.bell.ring()
+        wake()
         thread.join()
     }
 
@@ -108,8 +114,13 @@ public final class ReplicationClient: Sendable {
                 return .failure(error)
             }
         }
-        log.bell.ring()
+        wake()
         try result.get()
+    }
+
+    private func wake() {
+        log.bell.ring()
+        shared.bell.ring()
     }
 
     static func promise(
@@ -190,16 +201,16 @@ private final class ClientLoop {
         } catch { return .tls(error) }
     }
 
-    /// Sleeps until the bell rings, or for so long. While this process leads the bell is its
-    /// primary's side's alone.
+    /// Sleeps until there is an order or the log's bell rings, or for so long.
     private func sleep(_ nanos: Int64) {
-        if shared.state.withLock({ $0.leads }) { return Clock.sleep(nanos: nanos) }
-        log.bell.arm()
+        let leads = shared.state.withLock { $0.leads }
+        let bells = leads ? [shared.bell] : [shared.bell, log.bell]
+        for bell in bells { bell.arm() }
         if !shared.isStopping.load(ordering: .acquiring) {
             ReplicationWait.wait(
-                [(log.bell.descriptor, ReplicationWait.readable)], nanos: nanos)
+                bells.map { ($0.descriptor, ReplicationWait.readable) }, nanos: nanos)
         }
-        log.bell.disarm()
+        for bell in bells { bell.disarm() }
     }
 
     private func say(_ line: String) {

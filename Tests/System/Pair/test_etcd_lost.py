@@ -75,8 +75,7 @@ def test_a_verb_that_makes_etcd_anew_is_killed_at_each_step_and_given_again(trio
     trader.first(name)
     trader.check(name)
     trio.bring_key(name)
-    trio.join("w", name)
-    await_true("etcd on w takes part", lambda: trio.healthy("w"))
+    trio.rejoin("w", name)
     # It has an end: from now on the verb is what it was before.
     assert not (trio.cluster(name) / "etcd.remake").exists()
     if words[0] == "failover":
@@ -104,9 +103,7 @@ def test_a_lost_etcd_is_seeded_from_both_hosts(trio):
     print(f"seeded in {done['milliseconds']} ms")
     trader.first(a)
     trio.in_sync(a)
-    for name in ("w", b):
-        trio.join(name, a)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+    trio.rejoin(("w", b), a)
     trader.check(b)
 
     # Nobody leads, and one host has more than the other: that one.
@@ -175,3 +172,32 @@ def test_an_old_etcd_that_comes_back_leads_nobody(trio):
     trio.in_sync(b)
     trio.gateway(a)
     trader.check(a)
+
+
+@pytest.mark.parametrize("left", ["", "garbage"])
+def test_a_record_that_is_lost_or_damaged_is_seeded_and_never_begun_anew(trio, left):
+    trader = Trader(trio)
+    a, b = trio.roles()
+    trader.first(a)
+    if left:
+        trio.etcdctl("w", "put", "/bourse/record", left)
+    else:
+        trio.etcdctl("w", "del", "/bourse/record")
+    await_true("status names the verb", lambda: any(
+        "sudo boursectl cluster seed" in problem for problem in trio.status(a)["problems"]))
+    # The founder's own verb would name one host alone in sync, whoever led since.
+    said = trio.refusal("a", "cluster", "init")
+    assert "cluster seed" in said if not left else "damaged" in said, said
+    assert trio.etcdctl("w", "get", "--print-value-only", "/bourse/record").stdout.strip() == left
+    said = trio.refusal(a, "cluster", "seed", "--yes-name", a)
+    assert f"etcd on {b} runs" in said, said
+    for name in (b, "w"):
+        trio.systemctl(name, "stop")
+    await_true("a's agent misses them", lambda: trio.document(a)["etcdFault"])
+    done = trio.ctl_json(a, "cluster", "seed", "--yes-name", a)
+    assert done["host"] == a
+    trader.first(a)
+    trio.rejoin(("w", b), a)
+    trio.in_sync(a)
+    for name in "ab":
+        trader.check(name)

@@ -101,6 +101,36 @@ def test_a_dead_primary_is_followed_by_its_standby_with_all_that_was_acknowledge
     trader.check("a")
 
 
+def test_a_gateway_waits_while_its_host_knows_of_less_than_it_has_shown(pair):
+    trader = Trader(pair)
+    standby = pair.hosts["b"]
+    for _ in range(20):
+        pair.in_sync("a")
+        assert trader.place("a")
+        trader.shown("b")
+        # Its journal says a moment later that the last record is released; without its agent it
+        # follows nobody, and knows no more than that.
+        for daemon in ("matchd", "gatewayd", "agentd"):
+            standby.kill(daemon)
+        standby.spawn("matchd")
+        standby.await_ready("matchd")
+        standby.spawn("gatewayd")
+        said = await_true("the gateway has caught up, or waits", lambda: next(
+            (word for word in ("which does not lead", "caught up")
+             if word in standby.log_tail("gatewayd").rsplit("--- start", 1)[1]), None))
+        standby.spawn("agentd")
+        # Its own process goes on, as no record is lost.
+        trader.check("b")
+        assert standby.running["gatewayd"].poll() is None
+        if said == "which does not lead":
+            break
+    else:
+        pytest.fail("its journal always knew all that it had shown")
+    pair.in_sync("a")
+    assert trader.place("a")
+    trader.check("b")
+
+
 def test_a_dead_standby_is_removed_and_trade_goes_on(pair):
     trader = Trader(pair)
     assert trader.place("a")

@@ -101,9 +101,7 @@ def test_a_host_that_would_cut_what_was_released_rejoins(trio):
     trio.ctl(b, "standby", "remove", "--force", "--peer-is-off", "--yes-name", b)
     trader.first(b)
     trio.bring_key(b)
-    for name in ("w", a):
-        trio.join(name, b)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+    trio.rejoin(("w", a), b)
     trio.power(a)
 
     def stops():

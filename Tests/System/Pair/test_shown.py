@@ -182,6 +182,7 @@ class Watch:
         if self.pid == 0:
             own = os.environ | {"TERM": "xterm-256color",
                                 "BOURSE_PROGRAMS": str(trio.programs(name))}
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
             time.sleep(0.2)  # until the terminal has its size
             os.execve(str(BIN / "boursectl"), [
                 "boursectl", "--config", str(trio.state(name) / "bourse.toml"), "cluster",

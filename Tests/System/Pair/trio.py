@@ -190,13 +190,17 @@ class Trio(Pair):
 
     def healthy(self, name):
         """Whether a majority of etcd answers by this host's member."""
+        return self.etcdctl(name, "endpoint", "health", check=False).returncode == 0
+
+    def etcdctl(self, name, *words, check=True):
+        """etcdctl by this host's member."""
         place = self.cluster(name)
         return subprocess.run(
             [str(ETCD.parent / "etcdctl"), f"--endpoints={self.url(name, 3)}",
              f"--cacert={place / 'ca.crt'}", f"--cert={place / 'host.crt'}",
-             f"--key={place / 'host.key'}", "endpoint", "health"],
-            env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, timeout=30,
-        ).returncode == 0
+             f"--key={place / 'host.key'}", *words],
+            env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, text=True, check=check,
+            timeout=30)
 
     def start_all(self):
         """All three hosts, both in sync."""
@@ -217,14 +221,8 @@ class Trio(Pair):
         record = {"version": 1, "epoch": 1, "primary": "a",
                   "insync": [{"host": "a", "replica": f"{high:016x}{low:016x}"}],
                   "attempt": {"run": secrets.token_hex(8), "number": 1}}
-        place = self.cluster("w")
-        for key, value in (("record", json.dumps(record, separators=(",", ":"))),
-                           ("floor", f"{1:020}")):
-            subprocess.run(
-                [str(ETCD.parent / "etcdctl"), f"--endpoints={self.url('w', 3)}",
-                 f"--cacert={place / 'ca.crt'}", f"--cert={place / 'host.crt'}",
-                 f"--key={place / 'host.key'}", "put", f"/bourse/{key}", value],
-                env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, check=True, timeout=30)
+        self.etcdctl("w", "put", "/bourse/record", json.dumps(record, separators=(",", ":")))
+        self.etcdctl("w", "put", "/bourse/floor", f"{1:020}")
 
     def roles(self):
         """The host that leads and the one that follows, both in sync, as both know. On a busy
@@ -287,6 +285,12 @@ class Trio(Pair):
         await_true(f"{name}'s gateway listens", listens)
 
     # --- hosts that come back ---
+
+    def rejoin(self, names, by):
+        """Hosts join again whose members of etcd were lost, or are of an etcd that is no more."""
+        for name in names:
+            self.join(name, by)
+            await_true(f"etcd on {name} takes part", lambda name=name: self.healthy(name))
 
     def join(self, name, by, *options):
         """`cluster invite` on one host, the join that it prints on the other."""

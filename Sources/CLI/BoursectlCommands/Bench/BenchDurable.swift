@@ -48,6 +48,8 @@ struct BenchDurableCommand: ParsableCommand {
     var idle = "park"
     @Option(help: "The matchd to measure. Default: the one beside this program.")
     var matchd: String?
+    // For the pair's benchmark: a matchd that runs, whose log the market and accounts go into.
+    @Option(help: .hidden) var socket: String?
     @Option(help: .hidden) var loadSocket: String?
     @Option(help: .hidden) var loadTrace = ""
     @Option(help: .hidden) var loadIndex = 0
@@ -89,7 +91,9 @@ struct BenchDurableCommand: ParsableCommand {
         Self.row("4 KiB write + fdatasync, bare disk", try disk.measure(seconds: 2).syncs)
         Self.row("Unix socket there and back, bare", socket)
 
-        let server = try BenchServer(place, matchd: matchd, idle: idle)
+        let server =
+            try self.socket.map { BenchServer(running: $0) }
+            ?? BenchServer(place, matchd: matchd, idle: idle)
         defer { server.stop() }
         try server.prepare(accounts: clients)
         if pairs > 0 { try runPairs(disk, server) }

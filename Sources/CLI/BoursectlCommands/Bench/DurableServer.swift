@@ -98,7 +98,10 @@ final class BenchServer {
     let socket: String
     /// The file with the samples of where commands spend their time.
     let trace: String
-    private let process: ChildProcess
+    private let process: ChildProcess?
+
+    /// One that runs already; it is not stopped.
+    init(running socket: String) { (self.socket, trace, process) = (socket, "", nil) }
 
     /// Starts it, and waits until it listens.
     init(_ place: BenchDirectory, matchd: String?, idle: String) throws {
@@ -123,7 +126,8 @@ final class BenchServer {
             options: JournalOptions(segmentBytes: settings.matchd.segmentBytes))
         socket = settings.matchd.socket
         trace = Directory.join(place.runtime, "trace")
-        process = try ChildProcess(program, ["--config", configuration, "--trace", trace])
+        let process = try ChildProcess(program, ["--config", configuration, "--trace", trace])
+        self.process = process
         // Else the preparation of segments would be measured.
         let ready = ["ready-a", "ready-b"].map { Directory.join(settings.journalDirectory, $0) }
         for _ in 0..<500 {
@@ -191,6 +195,7 @@ final class BenchServer {
 
     /// Stops it.
     func stop() {
+        guard let process else { return }
         kill(process.id, SIGTERM)
         process.wait()
     }
