@@ -36,8 +36,8 @@ public final class RemoteGateways: Sendable {
 
     /// Listens at `address` (numeric, as `10.0.0.1:7415`) with this host's `files`, which are read
     /// at each connection, and passes what comes to `link`. `note` gets a line about a gateway
-    /// that comes or goes and about one that is refused, the latter at most one a second; it is
-    /// called on the thread.
+    /// that comes or goes and about one that is refused, at most one of each a second; it is called
+    /// on the thread.
     public init(
         address: String, files: TLSFiles, link: LinkListener,
         note: @escaping @Sendable (String) -> Void
@@ -76,7 +76,8 @@ private final class RemoteGatewayLoop {
     private var strangers: [RemoteGateway] = []
     private var gateways: [RemoteGateway] = []
     private var acceptAt: Int64 = 0
-    private var notedAt: Int64 = .min
+    /// When a refusal was noted last, and that a gateway came or went.
+    private var (refusedAt, movedAt): (Int64, Int64) = (.min, .min)
 
     /// Newcomers that are taken before those that are connected have their turn.
     private static let acceptsMax = 16
@@ -178,14 +179,14 @@ private final class RemoteGatewayLoop {
         if let before { gateways.remove(at: before) }
         gateways.append(one)
         publish()
-        note("the gateway \(one.name) is connected from \(one.address)")
+        sayMoved("the gateway \(one.name) is connected from \(one.address)")
     }
 
     private func serve(_ now: Int64) {
         let count = gateways.count
         gateways.removeAll { one in
             guard let end = one.serve(now) else { return false }
-            note("the gateway \(one.name) is no longer connected: \(end)")
+            sayMoved("the gateway \(one.name) is no longer connected: \(end)")
             return true
         }
         if gateways.count != count { publish() }
@@ -197,7 +198,12 @@ private final class RemoteGatewayLoop {
     }
 
     /// Notes a refusal.
-    private func say(_ line: String) {
+    private func say(_ line: String) { limited(line, &refusedAt) }
+
+    /// Notes that a gateway came or went.
+    private func sayMoved(_ line: String) { limited(line, &movedAt) }
+
+    private func limited(_ line: String, _ notedAt: inout Int64) {
         let now = Clock.monotonicNanos()
         guard notedAt == .min || now - notedAt >= 1_000_000_000 else { return }
         notedAt = now

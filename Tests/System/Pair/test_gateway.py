@@ -152,6 +152,7 @@ def test_who_may_be_a_gateways_host(trio, remote):
     with pytest.raises(Refused, match="has no h in its cluster"):
         trio.invited("h", "a", lambda token: trio.ctl(
             "g", "cluster", "join", token, "--host", "h", "--address", "127.0.0.9"), "--gateway")
+    assert "has a gateway alone" in trio.refusal("g", "cluster", "status")
     # A host of the exchange does not become a gateway's.
     with pytest.raises(Refused, match="no host for a gateway alone"):
         trio.invited("h", "a", lambda token: trio.ctl(

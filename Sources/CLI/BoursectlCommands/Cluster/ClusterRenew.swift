@@ -88,8 +88,7 @@ extension ClusterSetup {
     /// The gateway that this host is for alone, of which only the name is known; nil: it is a host
     /// of the cluster.
     func gateway() throws(CommandError) -> ClusterPlan.Member? {
-        guard let text = try TextFile.read(files.gateway) else { return nil }
-        return ClusterPlan.Member(name: String(text.prefix { $0 != "\n" }), address: "")
+        try files.readGateway().map { ClusterPlan.Member(name: $0, address: "") }
     }
 
     /// Which host of the plan this is: the member's settings say it.
