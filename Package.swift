@@ -182,9 +182,9 @@ let package = Package(
         wing(
             "CLI", "BoursectlCommands",
             [
-                "Terms", "JSON", "Wire", "Engine", "Bench", "Journal", "Link", "Platform",
-                "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration", "Secrets",
-                "Presentation", arguments, histogram,
+                "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
+                "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
+                "Secrets", "Presentation", arguments, histogram,
             ]),
         // Daemons: compose only.
         daemon(
@@ -207,8 +207,9 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Secrets", "Failover", "Coordination", "AgentAPI",
-                "HelperAPI", "Checks", "Configuration", "DaemonKit", "Agent", "Link", logging,
+                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control", "Coordination",
+                "AgentAPI", "HelperAPI", "Checks", "Configuration", "DaemonKit", "Agent", "Link",
+                logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -246,7 +247,7 @@ let package = Package(
         tests(
             "CoordinationTests",
             [
-                "Terms", "JSON", "Platform", "Secrets", "Failover", "Coordination",
+                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control", "Coordination",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

@@ -1,6 +1,7 @@
 // Goal: against a real etcd that is killed, stopped, cut, wiped and written to by others, each
 // request is answered by what is so, or by nothing: never by what may not be so.
 
+import Control
 import Coordination
 import Failover
 import Glibc

@@ -1,6 +1,7 @@
 // Goal: two shells around a real etcd and two scripted matchds do what the core decides, in its
 // order, through faults of hosts, link and etcd; and show why.
 
+import Control
 import Coordination
 import Failover
 import Synchronization

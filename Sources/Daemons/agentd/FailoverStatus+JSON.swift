@@ -1,5 +1,6 @@
 // The cluster document, and the verbs by their names.
 
+import Control
 import Coordination
 import Failover
 import JSON
@@ -34,6 +35,7 @@ extension FailoverStatus {
             "primary": .orNull(record?.primary.text),
             "inSync": .strings(record?.inSync.map(\.host.text) ?? []),
             "recordEpoch": .orNull(record.map { Int64($0.epoch) }), "floor": .number(floor),
+            "record": .orNull(record?.text),
             "etcdCluster": .orNull(report.map { $0.cluster.hexText }),
             "lagRecords": .orNull(lagRecords.map { Int64(clamping: $0) }),
             "lagNanos": .orNull(lagNanos),

@@ -31,7 +31,7 @@ extension JSONValue {
         }
         return UInt64(text, radix: 16)
     }
-    var epoch: UInt32? { count.flatMap(UInt32.init(exactly:)) }
+    package var epoch: UInt32? { count.flatMap(UInt32.init(exactly:)) }
     var replica: ReplicaID? { text.flatMap(ReplicaID.init(_:)) }
     var moment: BootTime? { whole.map(BootTime.init(nanos:)) }
 

@@ -5,6 +5,7 @@
 // needs a majority and sees all that came before. There are no leases, watches,
 // deletes, revisions or plain reads.
 
+internal import Control
 public import Failover
 internal import JSON
 internal import NIOCore

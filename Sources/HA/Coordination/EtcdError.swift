@@ -1,3 +1,4 @@
+public import Control
 internal import Terms
 
 /// Why etcd gave no definite answer.

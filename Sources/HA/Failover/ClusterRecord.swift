@@ -44,6 +44,14 @@ public struct ForcedStart: Hashable, Sendable {
     public let from: UInt64
     /// That start.
     public init(epoch: UInt32, from: UInt64) { (self.epoch, self.from) = (epoch, from) }
+
+    /// The start of a host that knows of `released`, and whose last record is of `endEpoch`. Where
+    /// it has not followed since an `earlier` one, it counts what that gave up as well.
+    public init(epoch: UInt32, released: UInt64, endEpoch: UInt32, earlier: ForcedStart?) {
+        var from = min(released, .max - 1) + 1
+        if let earlier, endEpoch < earlier.epoch { from = min(from, earlier.from) }
+        self.init(epoch: epoch, from: from)
+    }
 }
 
 /// The record.

@@ -214,19 +214,13 @@ extension FailoverCore {
             .claim, comparing: record, epoch: claim.epoch,
             inSync: keepsSet ? record.inSync : [own],
             forced: isForced
-                ? ForcedStart(epoch: claim.epoch, from: givenUp(record, report)) : record.forced,
+                ? ForcedStart(
+                    epoch: claim.epoch, released: report.commitPoint, endEpoch: report.endEpoch,
+                    earlier: record.forced) : record.forced,
             floor: isForced ? report.end : nil, &effects)
         phase = .claiming(claim)
         effects.transitions.append(isForced ? .forced : .claimed)
         return .claiming(claim.epoch, claim.cause)
-    }
-
-    /// What a forced claim gives up begins here: behind what this host knows to be released; and
-    /// where it has not followed since an earlier forced failover, that may have been given up too.
-    private func givenUp(_ record: ClusterRecord, _ report: MatchdReport) -> UInt64 {
-        let next = report.commitPoint + 1
-        guard let forced = record.forced, report.endEpoch < forced.epoch else { return next }
-        return min(forced.from, next)
     }
 
     mutating func lose(

@@ -72,6 +72,8 @@ public struct ClusterDocument: Hashable, Sendable {
     public var inSync: [String]
     /// The record's epoch.
     public var recordEpoch: UInt32?
+    /// The record as etcd's text; nil: it is not known.
+    public var record: String?
     /// When this agent last saw the set in sync change, nanoseconds since 1970; nil: not since it
     /// began.
     public var setChangedAt: Int64?
@@ -143,6 +145,7 @@ public struct ClusterDocument: Hashable, Sendable {
         peer = json["peer"]?.text
         primary = json["primary"]?.text
         recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))
+        record = json["record"]?.text
         setChangedAt = json["setChanged"]?.whole
         atRiskRecords = json["atRiskRecords"]?.count
         etcd = json["etcd"]?.rows(ClusterArbiter.init) ?? []

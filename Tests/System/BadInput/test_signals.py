@@ -177,7 +177,7 @@ def test_no_unit_takes_matching_with_it():
         assert key not in found
     assert found["PartOf"] == ["bourse.target"]  # which nothing but a person stops
     assert "Requires" not in unit("bourse.target") and "BindsTo" not in unit("bourse.target")
-    # Neither gives up, however often the gateway, or a command, ends its daemon.
-    for name in ("matchd", "gatewayd"):
+    # None gives up, however often the gateway, a command or a fault of the host ends its daemon.
+    for name in ("matchd", "gatewayd", "agentd", "helper"):
         limit = unit(f"bourse-{name}.service")
         assert limit["StartLimitIntervalSec"] == ["0"] and "StartLimitBurst" not in limit

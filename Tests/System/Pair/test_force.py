@@ -88,21 +88,44 @@ def test_forced_it_wants_proof_and_lists_what_it_lost(trio):
     trader.check(a)
 
 
-def test_a_host_that_would_cut_what_was_released_rejoins(trio):
-    trader = Trader(trio)
+def made_anew(trio, trader, forgets):
+    """A host is given up by force, then etcd is lost and made anew: by an agent that knows the last
+    record, or one that began after it was lost. Gives the host that was given up, the other one,
+    and what only the first has."""
     a, b = trio.roles()
     trader.first(a)
     lost = goes_on_alone(trio, trader, a, b)
     trio.ctl(b, "failover", b, "--peer-is-off", "--yes-name", b)
     trader.first(b)
-    # etcd is lost and made anew: the record does not say any more that a's records were given up.
+    if forgets:
+        trio.hosts[b].kill("agentd")
     lose_etcd(trio, "w", b)
-    await_true("b goes on", lambda: trio.document(b)["etcdFault"])
+    if forgets:
+        trio.hosts[b].spawn("agentd")
+    await_true("b goes on", lambda: (found := trio.document(b)) and (
+        found["role"] == "primary" and found["etcdFault"]))
     trio.ctl(b, "standby", "remove", "--force", "--peer-is-off", "--yes-name", b)
     trader.first(b)
     trio.bring_key(b)
     trio.rejoin(("w", a), b)
     trio.power(a)
+    return a, b, lost
+
+
+def test_what_was_given_up_stays_so_where_etcd_is_made_anew(trio):
+    trader = Trader(trio)
+    a, b, lost = made_anew(trio, trader, forgets=False)
+    trio.in_sync(b)
+    listed = orders(trio.ctl(a, "--output", "json", "journal", "lost", "--records").stdout)
+    assert listed == lost, (listed, lost)
+    trio.gateway(a)
+    trader.check(a)
+
+
+def test_a_host_that_would_cut_what_was_released_rejoins(trio):
+    trader = Trader(trio)
+    # The record does not say any more that a's records were given up.
+    a, b, lost = made_anew(trio, trader, forgets=True)
 
     def stops():
         found = trio.document(a)

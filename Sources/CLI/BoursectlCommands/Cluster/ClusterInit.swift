@@ -2,12 +2,15 @@
 
 import ArgumentParser
 import Configuration
+import Control
+import Failover
 import Glibc
 import JSON
 import Journal
 import Link
 import Platform
 import Presentation
+import Secrets
 import Terms
 
 struct ClusterInitCommand: ParsableCommand {
@@ -157,16 +160,11 @@ struct ClusterInitCommand: ParsableCommand {
         let released =
             try (try? Exchange(settings: settings).status().released)
             ?? Journal.floor(JournalPlace(settings))
-        let first = FirstRecord(
-            epoch: max(1, replica.promise), host: plan.founder.name, replica: "\(replica.replica)",
-            replaces: replica.cluster)
-        let found = try etcd.begin(
-            record: first.json.compact, floor: FirstRecord.floor(released))
-        guard RecordedLeader(JSONValue(parsing: found.utf8)) != nil else {
-            throw CommandError(
-                "etcd has a record that is damaged, or of a newer version: \(found)",
-                repair: "no host leads by it; keep it for support")
-        }
+        let first = try ClusterRecord(
+            founder: plan.founder.name, epoch: max(1, replica.promise),
+            replica: "\(replica.replica)", replaces: replica.cluster)
+        let found = try etcd.begin(record: first.text, floor: FloorText.text(released))
+        _ = try ClusterRecord(etcd: found)
         return found
     }
 
@@ -190,51 +188,31 @@ struct ClusterInitCommand: ParsableCommand {
     }
 }
 
-/// The record that a cluster begins with.
-struct FirstRecord: Hashable {
-    /// The epoch in which the journal was written so far.
-    let epoch: UInt32
-    /// The first host.
-    let host: String
-    /// Its replica.
-    let replica: String
-
-    /// The first sequence that may be cut on another host for it; nil: none.
-    var forcedFrom: UInt64?
-    /// The etcd cluster in whose place this one is made; 0: none.
-    var replaces: UInt64
-
-    /// A record of these values.
+extension ClusterRecord {
+    /// A record that nobody swapped for another: this host alone leads and is in sync.
     init(
-        epoch: UInt32, host: String, replica: String, forcedFrom: UInt64? = nil, replaces: UInt64
-    ) {
-        (self.epoch, self.host, self.replica) = (epoch, host, replica)
-        (self.forcedFrom, self.replaces) = (forcedFrom, replaces)
+        founder: String, epoch: UInt32, replica: String, forced: ForcedStart? = nil,
+        replaces: UInt64
+    ) throws(CommandError) {
+        guard let replica = ReplicaID(replica) else {
+            throw CommandError("the replica of \(founder) is no id: \(replica)")
+        }
+        let host = HostName(founder)
+        let run = SystemRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        self.init(
+            epoch: epoch, primary: host, inSync: [InSyncReplica(host: host, replica: replica)],
+            attempt: SwapAttempt(run: run, number: 1), forced: forced,
+            replaces: replaces == 0 ? nil : replaces)
     }
 
-    /// A floor as the agent writes it: 20 digits, as etcd compares texts.
-    static func floor(_ sequence: UInt64) -> String {
-        let digits = "\(sequence)"
-        return String(repeating: "0", count: 20 - digits.utf8.count) + digits
-    }
-
-    /// As it stands in etcd.
-    var json: JSONValue {
-        var members: [JSONValue.Member] = [
-            .init("version", .number(1)), .init("epoch", .number(epoch)),
-            .init("primary", .string(host)),
-            .init("insync", .array([["host": .string(host), "replica": .string(replica)]])),
-            .init(
-                "attempt",
-                ["run": .string(hexadecimal(SystemRandom.bytes(8))), "number": .number(1)]),
-        ]
-        if let forcedFrom {
-            members.append(
-                .init("forced", ["epoch": .number(epoch), "from": .number(forcedFrom)]))
+    /// The record of etcd's text; throws where no agent follows it.
+    init(etcd text: String) throws(CommandError) {
+        do throws(RecordError) { try self.init(parsing: Array(text.utf8)) } catch {
+            let repair =
+                if case .newerVersion = error { "install that release here" } else {
+                    "on the primary: sudo boursectl cluster seed; it was: \(text)"
+                }
+            throw CommandError("nobody leads by the record in etcd: \(error)", repair: repair)
         }
-        if replaces != 0 {
-            members.append(.init("replaces", .string(replaces.hexText)))
-        }
-        return .object(members)
     }
 }

@@ -3,6 +3,8 @@
 import AgentAPI
 import Checks
 import Configuration
+import Control
+import Failover
 import JSON
 import Platform
 import Presentation
@@ -131,18 +133,22 @@ struct ClusterView {
                             ? "the new etcd has no record: what made it was interrupted; give it "
                                 + "again"
                             : Directory.exists(place.files.etcdBegun)
-                            ? "etcd has lost its record: nobody changes roles; sudo boursectl "
-                                + "cluster seed, on the primary"
-                            : "there is no record yet: `sudo boursectl cluster init` on "
-                                + "\(plan.founder.name) ends with it")
+                                ? "etcd has lost its record: nobody changes roles; sudo boursectl "
+                                    + "cluster seed, on the primary"
+                                : "there is no record yet: `sudo boursectl cluster init` on "
+                                    + "\(plan.founder.name) ends with it")
                 }
                 return !isLocal
             }
-            record = RecordedLeader(JSONValue(parsing: text.utf8))
-            if record == nil {
+            do throws(RecordError) {
+                let found = try ClusterRecord(parsing: Array(text.utf8))
+                record = RecordedLeader(
+                    epoch: found.epoch, primary: found.primary.text,
+                    inSync: found.inSync.map(\.host.text))
+            } catch {
                 problems.append(
-                    "the record is damaged, or of a newer version: nobody changes roles; where it "
-                        + "is damaged: sudo boursectl cluster seed, on the primary")
+                    "nobody changes roles by the record, for \(error); where it is damaged: sudo "
+                        + "boursectl cluster seed, on the primary")
             }
             floor = try etcd.value(EtcdProgram.Key.floor, isLocal: isLocal).flatMap { UInt64($0) }
             return true
@@ -255,16 +261,6 @@ struct RecordedLeader {
     let inSync: [String]
 
     init(epoch: UInt32, primary: String, inSync: [String]) {
-        (self.epoch, self.primary, self.inSync) = (epoch, primary, inSync)
-    }
-
-    /// Reads it; nil where it is none.
-    init?(_ json: JSONValue?) {
-        guard json?["version"]?.whole == 1,
-            let epoch = json?["epoch"]?.whole.flatMap(UInt32.init(exactly:)),
-            let primary = json?["primary"]?.text,
-            let inSync = json?["insync"]?.rows({ $0["host"]?.text })
-        else { return nil }
         (self.epoch, self.primary, self.inSync) = (epoch, primary, inSync)
     }
 }

@@ -8,6 +8,8 @@
 // and the verb given again goes on with it.
 
 import AgentAPI
+import Control
+import Failover
 import Glibc
 import JSON
 import Platform
@@ -47,7 +49,7 @@ struct EtcdRemake {
         }
         do throws(CommandError) {
             let record = try etcd.value(EtcdProgram.Key.record)
-            return record.flatMap { RecordedLeader(JSONValue(parsing: $0.utf8)) } == nil
+            return record.flatMap { try? ClusterRecord(etcd: $0) } == nil
         } catch { return false }
     }
 
@@ -92,11 +94,9 @@ struct EtcdRemake {
             found = kept
         } else {
             let (record, floor) = try firstRecord()
-            found = try etcd.begin(record: record.json.compact, floor: FirstRecord.floor(floor))
+            found = try etcd.begin(record: record.text, floor: FloorText.text(floor))
         }
-        guard let record = RecordedLeader(JSONValue(parsing: found.utf8)) else {
-            throw CommandError("the new etcd has a damaged record: \(found)")
-        }
+        let record = try ClusterRecord(etcd: found)
         try CommandError.wrapping { () throws(SystemError) in
             try Directory.remove(place.files.etcdRemake)
         }
@@ -122,21 +122,26 @@ struct EtcdRemake {
     }
 
     /// The record that the new etcd begins with, and its floor.
-    private func firstRecord() throws(CommandError) -> (FirstRecord, floor: UInt64) {
-        guard let end = document.end, let released = document.released,
-            let replica = document.replica
+    private func firstRecord() throws(CommandError) -> (ClusterRecord, floor: UInt64) {
+        guard let end = document.end, let endEpoch = document.endEpoch,
+            let released = document.released, let replica = document.replica
         else {
             throw CommandError(
                 "matchd here gives no report: \(document.matchdFault ?? "not yet")",
                 repair: "start it: systemctl start bourse-matchd")
         }
-        let last = max(document.recordEpoch ?? 0, document.epoch)
-        return (
-            FirstRecord(
-                epoch: last + Self.epochStep, host: own.name, replica: replica,
-                forcedFrom: isForced ? released + 1 : nil,
-                replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0), end
-        )
+        let last = document.record.flatMap { try? ClusterRecord(etcd: $0) }
+        let epoch = max(document.recordEpoch ?? 0, document.epoch) + Self.epochStep
+        // What an earlier forced failover gave up stays so: its host cuts it by this record too.
+        let forced =
+            isForced
+            ? ForcedStart(
+                epoch: epoch, released: released, endEpoch: endEpoch, earlier: last?.forced)
+            : last?.forced
+        let record = try ClusterRecord(
+            founder: own.name, epoch: epoch, replica: replica, forced: forced,
+            replaces: document.etcdCluster.flatMap { UInt64($0, radix: 16) } ?? 0)
+        return (record, end)
     }
 
     private func awaitHealth(_ etcd: EtcdProgram) throws(CommandError) {

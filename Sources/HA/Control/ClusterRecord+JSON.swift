@@ -49,10 +49,7 @@ extension ClusterRecord {
                 "attempt",
                 ["run": .string(attempt.run.hexText), "number": .number(attempt.number)]),
         ]
-        if let forced {
-            let value: JSONValue = ["epoch": .number(forced.epoch), "from": .number(forced.from)]
-            record.append(.init("forced", value))
-        }
+        if let forced { record.append(.init("forced", forced.json)) }
         if let replaces { record.append(.init("replaces", .string(replaces.hexText))) }
         return JSONValue.object(record).compact
     }
@@ -111,10 +108,8 @@ extension JSONValue {
         if case .numeral(let text) = self { UInt64(text) } else { nil }
     }
 
-    var epoch: UInt32? { unsigned.flatMap(UInt32.init(exactly:)) }
-
     /// A host's name: 1 to 253 letters, digits, hyphens and dots.
-    var host: HostName? {
+    package var host: HostName? {
         guard let text, 1...253 ~= text.utf8.count,
             text.utf8.allSatisfy({ byte in
                 UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
@@ -135,7 +130,7 @@ extension JSONValue {
 
 /// The floor as a text: 20 digits, so that etcd's order of texts is that of numbers.
 package enum FloorText {
-    static let digits = 20
+    private static let digits = 20
 
     package static func text(_ floor: UInt64) -> String {
         let text = String(floor)

@@ -1,7 +1,7 @@
 // Goal: the record's and the floor's texts are read exactly as they are written; what is garbled,
 // too long or of a newer version is refused with its reason.
 
-import Coordination
+import Control
 import Failover
 import Terms
 import Testing
