@@ -237,8 +237,9 @@ struct SettingsKey {
             .text(
                 "gatewayd", "hosts", "\"\"",
                 "On a host without matchd: the two hosts of the exchange, whose matchd it "
-                    + "follows\nby TLS, as \"a=10.0.0.1:7415 b=10.0.0.2:7415\", with the files in "
-                    + "[cluster]\ndirectory; `boursectl cluster join` writes this. Empty: this host's matchd."
+                    + "follows\nby TLS, as \"a=10.0.0.1:7415 b=10.0.0.2:7415\", with the files "
+                    + "in [cluster]\ndirectory; `boursectl cluster join` writes this. Empty: this "
+                    + "host's matchd."
             ) {
                 let words = $1.split(separator: " ").map(String.init)
                 let hosts = words.compactMap(Settings.Gatewayd.Host.init)
