@@ -51,6 +51,11 @@ extension SettingsKey {
                 "Address where this host's agent listens for the peer's, as \"10.0.0.1:7411\".",
                 \.agent),
             place("peer_agent", "Address of the peer's agent.", \.peerAgent),
+            place(
+                "link",
+                "Address where this host's matchd takes gateways on other hosts, by TLS, as\n"
+                    + "\"10.0.0.1:7415\"; empty: none.",
+                \.link),
             .text(
                 "cluster", "service_address", "\"\"",
                 "The clients' address with its prefix length, as \"10.0.0.9/24\":\n"
@@ -178,6 +183,8 @@ extension Settings {
         public var agent = ListenAddress(host: "", port: 0)
         /// Address of the peer's agent.
         public var peerAgent = ListenAddress(host: "", port: 0)
+        /// Where this host's matchd takes gateways of other hosts; an empty host: nowhere.
+        public var link = ListenAddress(host: "", port: 0)
         /// The address that clients use, which the primary has; nil: none.
         public var serviceAddress: InterfaceAddress?
         /// The network interface that has it; empty where there is none.
@@ -232,7 +239,7 @@ extension Settings {
             let isService = serviceAddress != nil
             guard
                 fields.contains(where: \.isSet) || isService || !serviceInterface.isEmpty
-                    || fencing != nil
+                    || fencing != nil || !link.host.isEmpty
             else { return [] }
             var found = fields.filter { !$0.isSet }.map {
                 (
@@ -273,4 +280,12 @@ extension Settings {
 
     /// The cluster that this host is in, or nil: a standalone exchange.
     public var cluster: Cluster? { clusterSection.host.isEmpty ? nil : clusterSection }
+
+    /// The authority, the certificate and the key of a gateway on a host of its own; nil: it is on
+    /// a host of the exchange, and needs none.
+    public var gatewayFiles: (authority: String, certificate: String, key: String)? {
+        let files = clusterSection
+        guard !gatewayd.hosts.isEmpty else { return nil }
+        return (files.authorityFile, files.certificateFile, files.keyFile)
+    }
 }
