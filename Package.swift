@@ -80,7 +80,8 @@ let package = Package(
     dependencies: [
         // The gateway's sockets, HTTP/1.1 and WebSocket framing.
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
-        // TLS with both sides' certificates on NIO's sockets: to etcd.
+        // TLS with both sides' certificates on NIO's sockets: to etcd, and from a gateway on a host
+        // of its own to matchd.
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         // Command lines with help and completion.
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -174,6 +175,7 @@ let package = Package(
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
                 "Secrets", "Platform", logging, webSocket,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
         wing("CLI", "Presentation", ["Terms", "JSON", "Wire", "Platform"]),

@@ -99,6 +99,8 @@ private func plan() -> ClusterPlan {
         #expect(cluster.replication == ListenAddress(host: "10.0.0.2", port: 7410))
         #expect(cluster.peerReplication == ListenAddress(host: "10.0.0.1", port: 7410))
         #expect(cluster.agent == ListenAddress(host: "10.0.0.2", port: 7411))
+        #expect(cluster.link == ListenAddress(host: "10.0.0.2", port: 7415))
+        #expect(plan().gatewayHosts.hasPrefix("a=10.0.0.1:7415 b=10.0.0.2:7415"))
         #expect(cluster.serviceAddress?.description == "10.0.0.9/24")
         // Once more, and in a file that has every key.
         #expect(

@@ -105,8 +105,9 @@ final class RunningPipeline {
     var fault: SinkError? { faults.last.withLock { $0 } }
 
     init(
-        _ place: PipelinePlace, tcpKey: LinkKey? = nil, follows: Bool = false,
-        rulesKnown: UInt32 = SetRules.current, _ change: (inout PipelineOptions) -> Void = { _ in }
+        _ place: PipelinePlace, tcpKey: LinkKey? = nil, passed: LinkListener? = nil,
+        follows: Bool = false, rulesKnown: UInt32 = SetRules.current,
+        _ change: (inout PipelineOptions) -> Void = { _ in }
     ) throws {
         self.place = place
         let snapshots = SnapshotStore(directory: place.path + "/snapshots")
@@ -143,6 +144,7 @@ final class RunningPipeline {
         sink = FaultySink(inner)
         var all = [try LinkListener.unix(place.socket)]
         if let tcpKey { all.append(try LinkListener.tcp(host: "127.0.0.1", port: 0, key: tcpKey)) }
+        if let passed { all.append(passed) }
         listeners = all
         var pipelineOptions = PipelineOptions()
         pipelineOptions.ringBytes = 1 << 20

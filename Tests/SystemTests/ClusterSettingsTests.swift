@@ -10,7 +10,7 @@ private let whole = [
     ("etcd", "https://10.0.0.1:7413  https://10.0.0.2:7413 https://[fd00::3]:7413"),
     ("replication", "10.0.0.1:7410"), ("peer_replication", "[fd00::2]:7410"),
     ("agent", "10.0.0.1:7411"), ("peer_agent", "10.0.0.2:7411"),
-    ("service_address", "10.0.0.9/24"), ("service_interface", "eth0"),
+    ("link", "10.0.0.1:7415"), ("service_address", "10.0.0.9/24"), ("service_interface", "eth0"),
 ]
 
 /// The section with one key set to something else, or left out.
@@ -47,9 +47,30 @@ private func problems(_ text: String) -> [String] {
         #expect(cluster.peerReplication == ListenAddress(host: "fd00::2", port: 7410))
         #expect(cluster.agent == ListenAddress(host: "10.0.0.1", port: 7411))
         #expect(cluster.peerAgent == ListenAddress(host: "10.0.0.2", port: 7411))
+        #expect(cluster.link == ListenAddress(host: "10.0.0.1", port: 7415))
         #expect(cluster.serviceAddress?.description == "10.0.0.9/24")
         #expect(cluster.serviceAddress?.isIPv6 == false)
         #expect(cluster.serviceInterface == "eth0")
+    }
+
+    @Test func `a gateway on a host of its own names the hosts of the exchange`() throws {
+        let hosts = "[gatewayd]\nhosts = \"a=10.0.0.1:7415 b.example=[fd00::2]:7415\"\n"
+        let settings = try Settings.parse(Array(hosts.utf8), file: "/etc/bourse/bourse.toml")
+        #expect(settings.cluster == nil)
+        #expect(settings.gatewayd.hosts.map(\.name) == ["a", "b.example"])
+        #expect(settings.gatewayd.hosts[1].link == ListenAddress(host: "fd00::2", port: 7415))
+        #expect(settings.gatewayFiles?.key == "/etc/bourse/cluster/host.key")
+        #expect(Settings.defaults(state: "/etc/bourse").gatewayFiles == nil)
+        for wrong in [
+            "a", "a=b:7415", "a=10.0.0.1:0", "a=10.0.0.1:1 a=10.0.0.2:1", "A=10.0.0.1:1",
+            "a=10.0.0.1:1 b=10.0.0.2:1 c=10.0.0.3:1", "_gateway=10.0.0.1:1",
+        ] {
+            #expect(
+                problems("[gatewayd]\nhosts = \"\(wrong)\"").first?.contains("expected two hosts")
+                    == true, "\(wrong)")
+        }
+        #expect(problems(section() + hosts).first?.contains("on a host of its own") == true)
+        #expect(!problems("[cluster]\nlink = \"10.0.0.1:7415\"").isEmpty)
     }
 
     @Test func `no section, or one of empty keys, is a standalone exchange`() throws {
@@ -133,6 +154,48 @@ private func problems(_ text: String) -> [String] {
     func `what a cluster cannot have is refused`(key: String, value: String, expected: String) {
         let found = problems(section(key, value))
         #expect(found.contains { $0.hasPrefix("cluster.\(key): \(expected)") }, "\(found)")
+    }
+
+    @Test func `a fencing command is a path, arguments and parameters`() throws {
+        let words = "/usr/sbin/fence_x  ip=10.0.0.7 --verbose password_script=/etc/a=b -o=c plug=3"
+        let text = section() + "fence_command = \"\(words)\"\nfence_seconds = 7\n"
+        let cluster = try #require(try Settings.parse(Array(text.utf8), file: "/f").cluster)
+        let command = try #require(cluster.fencing)
+        #expect(command.path == "/usr/sbin/fence_x" && cluster.fenceSeconds == 7)
+        #expect(command.parameters == ["ip=10.0.0.7", "password_script=/etc/a=b", "plug=3"])
+        #expect(command.arguments == ["--verbose", "-o=c"])
+        #expect(try Settings.parse(Array(section().utf8), file: "/f").cluster?.fencing == nil)
+    }
+
+    @Test(arguments: [
+        "fence_x", "./fence_x", "/usr/../fence_x", "/usr/sbin/", " ip=1", "/f action=on",
+        "/f option=reboot", "/f \u{7F}", "/f é", "/" + String(repeating: "f", count: 1_024),
+    ])
+    func `a fencing command that cannot be one is refused`(words: String) {
+        let found = problems(section() + "fence_command = \"\(words)\"\n")
+        #expect(
+            found.contains { $0.hasPrefix("cluster.fence_command: expected an absolute path") }
+                || found.contains { $0.contains("control") }, "\(found)")
+    }
+
+    @Test func `a watchdog is armed, required or left as it is`() throws {
+        typealias Policy = Settings.Cluster.WatchdogPolicy
+        func policy(_ line: String) throws -> Policy? {
+            try Settings.parse(Array((section() + line).utf8), file: "/f").cluster?.watchdog
+        }
+        #expect(try policy("") == .auto)
+        for value in Policy.allCases {
+            #expect(try policy("watchdog = \"\(value.rawValue)\"\n") == value)
+        }
+        #expect(
+            problems(section() + "watchdog = \"on\"\n") == [
+                "cluster.watchdog: expected auto, required or off"
+            ])
+    }
+
+    @Test func `a fencing command alone is no cluster`() {
+        let found = problems("[cluster]\nfence_command = \"/usr/sbin/fence_x\"\n")
+        #expect(found.contains { $0.hasPrefix("cluster.host: is missing") }, "\(found)")
     }
 
     @Test func `an address of the service is read as it is printed`() {

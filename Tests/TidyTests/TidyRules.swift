@@ -48,7 +48,7 @@ enum TidyRules {
         "NIOPosix": ["Gateway", "gatewayd", "Agent", "Coordination"],
         "NIOHTTP1": ["Gateway", "gatewayd", "Agent", "Coordination"],
         "NIOWebSocket": ["Gateway", "gatewayd"],
-        "NIOSSL": ["Coordination"],
+        "NIOSSL": ["Gateway", "Coordination"],
         "Logging": [
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],

@@ -51,6 +51,7 @@ extension FailoverStatus {
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
             "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
             "peerOut": .bool(isPeerOut),
+            "watchdog": .string(watchdog.rawValue), "barred": .bool(isBarred),
             "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
             "primaryChanges": primaryChanges.json,
             "changes": .array(
@@ -112,6 +113,12 @@ extension VerbRefusal {
             "this host is not in sync: what only the other one has would be lost; switch the other "
                 + "one's power off first, then say so"
         case .standalone: "this exchange has no second host"
+        case .noWatchdog:
+            "this host's watchdog is not armed, and its [cluster] watchdog is required: see "
+                + "`boursectl explain kernel.watchdog`, or set it to auto and restart bourse-agentd"
+        case .peerNoWatchdog:
+            "the other host's watchdog is not armed, and its [cluster] watchdog is required: it "
+                + "would not take over; see there: `boursectl explain kernel.watchdog`"
         }
     }
 }

@@ -48,6 +48,12 @@ struct GatewayDaemon {
             host: settings.gatewayd.listen.host, port: Int(settings.gatewayd.listen.port),
             linkSocket: settings.matchd.socket, name: settings.gatewayd.name,
             sealKeyFile: sealKeyFile)
+        options.linkHosts = settings.gatewayd.hosts.map {
+            LinkHost(name: $0.name, address: $0.link.host, port: $0.link.port)
+        }
+        options.linkFiles = settings.gatewayFiles.map {
+            TLSFiles(authority: $0.authority, certificate: $0.certificate, key: $0.key)
+        }
         options.connectionsMax = settings.gatewayd.connections
         options.connectionsPerAddressMax = settings.gatewayd.connectionsPerAddress
         options.clientBytesMax = settings.gatewayd.clientMemoryBytes

@@ -24,6 +24,8 @@ final class MatchingDaemon {
     let writer: JournalWriter
     /// Carries out the agent's orders; nil: no cluster.
     private let controller: ReplicaController?
+    /// Takes gateways on other hosts; nil: none are wanted.
+    private let remote: RemoteGateways?
 
     /// Recovers the journal and starts to serve.
     ///
@@ -54,7 +56,10 @@ final class MatchingDaemon {
         writer = start.writer
         let identity = writer.identity
         sink = try JournalSink(writer)
-        let listeners = try LinkListener.all(settings)
+        let passed = try settings.linkAddress.map { address throws(LinkError) in
+            try LinkListener.passed(address: "\(address)")
+        }
+        let listeners = try LinkListener.all(settings) + [passed].compactMap { $0 }
         var options = try PipelineOptions(settings)
         options.journal = (identity.high, identity.low)
         options.voids = start.voided
@@ -74,6 +79,7 @@ final class MatchingDaemon {
             options: options
         ) { Self.end(after: $0, place, log) }
         controller = try pair?.run(pipeline, writer, history, log)
+        remote = try passed.flatMap { try PairStart.takeGateways(settings, $0, log) }
         for listener in listeners { log.notice("the Link listens at \(listener.address)") }
     }
 
@@ -102,6 +108,7 @@ final class MatchingDaemon {
         work.begin(
             "draining", unit: "records", from: pipeline.durable, to: pipeline.applied)
         let engine = pipeline.stop { work.advance(to: $0) }
+        remote?.stop()
         controller?.stop()
         memory?.end()
         reporter?.end()

@@ -50,6 +50,8 @@ struct PairStart {
         options.role = .standby
         options.tail = tail
         options.process = process.number
+        // Gateways on other hosts have no other sign that this one is gone.
+        options.heartbeatNanos = 250_000_000
         // Twice the tail: where the ring's end is passed over, some of it is lost.
         while options.ringBytes < 2 * tail.count { options.ringBytes *= 2 }
     }
@@ -58,9 +60,7 @@ struct PairStart {
     func run(
         _ pipeline: Pipeline, _ writer: JournalWriter, _ history: JournalHistory, _ log: Logger
     ) throws -> ReplicaController {
-        let files = TLSFiles(
-            authority: cluster.authorityFile, certificate: cluster.certificateFile,
-            key: cluster.keyFile)
+        let files = TLSFiles(cluster)
         let parts = ReplicaParts(
             pipeline: pipeline, set: set, writer: writer, place: place, history: history,
             last: last, lastTimestamp: lastTimestamp, released: released)
@@ -80,5 +80,33 @@ struct PairStart {
         }
         log.notice("process \(process.number) waits for orders at \(socket)")
         return controller
+    }
+}
+
+extension PairStart {
+    /// Takes gateways on other hosts, and passes them to the Link.
+    static func takeGateways(
+        _ settings: Settings, _ link: LinkListener, _ log: Logger
+    ) throws -> RemoteGateways? {
+        try settings.cluster.map { cluster in
+            try RemoteGateways(
+                address: link.address, files: TLSFiles(cluster), link: link,
+                note: log.reporting(.notice))
+        }
+    }
+}
+
+extension Settings {
+    /// Where gateways on other hosts are taken; nil: nowhere.
+    var linkAddress: ListenAddress? {
+        cluster.flatMap { $0.link.host.isEmpty ? nil : $0.link }
+    }
+}
+
+extension TLSFiles {
+    fileprivate init(_ cluster: Settings.Cluster) {
+        self.init(
+            authority: cluster.authorityFile, certificate: cluster.certificateFile,
+            key: cluster.keyFile)
     }
 }

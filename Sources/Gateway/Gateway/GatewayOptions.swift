@@ -1,5 +1,6 @@
 // How a gateway runs, and every bound it keeps.
 
+public import Secrets
 public import SpotAPI
 public import Terms
 
@@ -11,6 +12,10 @@ public struct GatewayOptions: Sendable {
     public var port: Int
     /// matchd's Unix socket.
     public var linkSocket: String
+    /// The hosts whose matchd it follows by TLS; empty: the one at `linkSocket`.
+    public var linkHosts: [LinkHost] = []
+    /// The authority of those hosts, and this gateway's certificate and key; nil without hosts.
+    public var linkFiles: TLSFiles?
     /// The writer's name in the log: one gateway, one name.
     public var name: Text40
     /// File of the key that seals API secrets.

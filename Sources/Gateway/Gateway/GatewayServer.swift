@@ -38,7 +38,7 @@ public final class GatewayServer: Sendable {
             dispatcher = FrameDispatcher(
                 session: session, front: front, log: log, openHistory: openHistory)
             connector = LinkConnector(
-                socket: options.linkSocket, session: session, dispatcher: dispatcher,
+                places: LinkPlace.all(options), session: session, dispatcher: dispatcher,
                 eventLoop: eventLoop, log: log, fail: fail)
             self.fail = fail
         }

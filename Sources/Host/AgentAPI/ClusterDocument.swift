@@ -110,6 +110,10 @@ public struct ClusterDocument: Hashable, Sendable {
     public var isPaused: Bool
     /// The agent adds the standby only when an operator asks.
     public var isPeerOut: Bool
+    /// This machine's hardware watchdog: unknown, absent, inactive or armed; nil: not reported.
+    public var watchdog: String?
+    /// The agent makes no claim, as its owner requires an armed watchdog.
+    public var isBarred: Bool
     /// Why etcd gives no answer; nil: it does.
     public var etcdFault: String?
     /// Why matchd gives no reports; nil: it does.
@@ -151,6 +155,7 @@ public struct ClusterDocument: Hashable, Sendable {
         (self.host, self.role, self.epoch, self.sentence) = (host, role, epoch, sentence)
         (self.inSync, self.floor, self.changes) = (inSync, floor, changes)
         (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
+        (watchdog, isBarred) = (json["watchdog"]?.text, json["barred"]?.flag ?? false)
         peer = json["peer"]?.text
         primary = json["primary"]?.text
         recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))
@@ -258,6 +263,8 @@ public enum ClusterVerb: String, Hashable, Sendable {
     case pause
     /// Make claims again.
     case resume
+    /// Nothing by itself: the proof that the other host is off is given.
+    case peerOff = "peer-off"
 }
 
 extension AgentClient {
@@ -269,13 +276,14 @@ extension AgentClient {
         return document
     }
 
-    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown.
+    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. `proof`
+    /// goes with `peerOff`.
     public func obey(
-        _ verb: ClusterVerb, isPeerOff: Bool = false, by user: String
+        _ verb: ClusterVerb, isPeerOff: Bool = false, proof: String? = nil, by user: String
     ) throws(AgentError) -> ClusterDocument {
         let request: JSONValue = [
             "verb": .string(verb.rawValue), "peerIsOff": .bool(isPeerOff),
-            "operator": .string(user),
+            "proof": .orNull(proof), "operator": .string(user),
         ]
         guard let document = ClusterDocument(try post("/v1/cluster", request)) else {
             throw .malformed("cluster's members")

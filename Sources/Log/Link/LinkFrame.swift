@@ -67,6 +67,9 @@ public enum LinkProtocol {
     public static var operatorPrefix: String { OpenSession.operatorPrefix }
     /// The prefix of wallets' session names; only wallets and operators may open them.
     public static var walletPrefix: String { "wallet/" }
+    /// What a gateway's name in its certificate ends with. No host's name ends so, for none has
+    /// an underscore.
+    public static var gatewaySuffix: String { "._gateway" }
     /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }

@@ -49,22 +49,6 @@ enum LinkSocket {
         }
         return nil
     }
-
-    /// The port that a socket is bound to.
-    static func port(_ descriptor: Int32) -> UInt16 {
-        var storage = sockaddr_storage()
-        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let got = unsafe withUnsafeMutablePointer(to: &storage) {
-            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe getsockname(descriptor, $0, &size)
-            }
-        }
-        guard got == 0 else { return 0 }
-        // Both families have the port in bytes 2 and 3, in network order (RFC 3493).
-        return unsafe withUnsafeBytes(of: &storage) {
-            unsafe UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))
-        }
-    }
 }
 
 /// A socket that listens for Link connections.
@@ -78,16 +62,49 @@ public final class LinkListener: Sendable {
     /// The TCP port; 0 for a Unix socket.
     public let port: UInt16
     private let path: String?
+    /// Where `pass` writes the sockets that `accept` reads; nil: connections come from elsewhere.
+    private let passing: Int32?
 
-    private init(_ descriptor: Int32, key: LinkKey?, address: String, path: String?) {
+    private init(
+        _ descriptor: Int32, key: LinkKey?, address: String, path: String?, passing: Int32? = nil
+    ) {
         LinkSocket.prepare(descriptor)
         (self.descriptor, self.key, self.address, self.path) = (descriptor, key, address, path)
-        port = path == nil ? LinkSocket.port(descriptor) : 0
+        self.passing = passing
+        port = path == nil && passing == nil ? TCPSocket.port(of: descriptor) : 0
     }
 
     deinit {
+        if let passing {
+            while let socket = nextPassed() { close(socket) }
+            close(passing)
+        }
         close(descriptor)
         if let path { unsafe unlink(path) }
+    }
+
+    /// Takes the sockets that this process passes to it: each is a gateway's, which has proved on
+    /// its way here who it is. `address` is where it came in, for people.
+    public static func passed(address: String) throws(LinkError) -> LinkListener {
+        var ends = [Int32](repeating: -1, count: 2)
+        guard unsafe pipe(&ends) == 0 else { throw .system(.last("make", "a pipe")) }
+        LinkSocket.prepare(ends[1])
+        return LinkListener(ends[0], key: nil, address: address, path: nil, passing: ends[1])
+    }
+
+    /// Passes a connected socket, which belongs to the listener from then on; false, and it is
+    /// still the caller's, where many wait already. Any thread.
+    public func pass(_ socket: Int32) -> Bool {
+        guard let passing else { return false }
+        var number = socket
+        // Whole or not at all: it is shorter than PIPE_BUF, see pipe(7).
+        return unsafe write(passing, &number, MemoryLayout<Int32>.size) > 0
+    }
+
+    private func nextPassed() -> Int32? {
+        var number: Int32 = -1
+        let size = MemoryLayout<Int32>.size
+        return unsafe read(descriptor, &number, size) == size ? number : nil
     }
 
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
@@ -127,6 +144,11 @@ public final class LinkListener: Sendable {
 
     /// The next connection that waits, or nil.
     public func accept() -> Int32? {
+        if passing != nil {
+            let peer = nextPassed()
+            if let peer { LinkSocket.prepare(peer) }
+            return peer
+        }
         let peer = Glibc.accept(descriptor, nil, nil)
         guard peer >= 0 else { return nil }
         LinkSocket.prepare(peer)
@@ -138,10 +160,11 @@ public final class LinkListener: Sendable {
         return peer
     }
 
-    /// The role of a connection that was accepted here, or nil where it may not be: over TCP a
-    /// gateway's, once it has proved that it knows the key; else its user's, as the kernel says.
+    /// The role of a connection that was accepted here, or nil where it may not be: a gateway's,
+    /// once it has proved that it knows the key, or as it was passed; else its user's, as the
+    /// kernel says.
     public func role(of peer: Int32, _ users: LinkUsers) -> LinkRole? {
-        if key != nil { return .gateway }
+        if key != nil || passing != nil { return .gateway }
         guard path != nil, let credentials = try? PeerCredentials(socket: peer),
             let groups = try? PeerCredentials.groups(socket: peer)
         else { return nil }

@@ -155,6 +155,12 @@ void *bourse_tls_new(void *context, int socket, int isServer, const char *names)
     if (isServer) {
         SSL_set_accept_state(ssl);
         if (!*names) SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+        // Whose certificate has a name of a role is a client of this server's and of no other's.
+        if (*names == '.' && SSL_set_purpose(ssl, X509_PURPOSE_ANY) != 1) {
+            SSL_free(ssl);
+            OPENSSL_free(made);
+            return NULL;
+        }
     } else {
         SSL_set_connect_state(ssl);
         // The server may have several certificates and picks by this.

@@ -132,6 +132,12 @@ extension Settings {
                 "matchd.listen",
                 "TCP clients need a key to authenticate: set matchd.link_key to its file")
         }
+        if cluster != nil, !gatewayd.hosts.isEmpty {
+            refuse(
+                "gatewayd.hosts",
+                "is for a gateway on a host of its own, and this one is in [cluster]: leave it "
+                    + "empty")
+        }
         // A balance takes 32 bytes: this is 8 GiB of them.
         let balances = UInt64(limits.accounts) * UInt64(limits.assets)
         if balances > 1 << 28 {

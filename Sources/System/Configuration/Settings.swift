@@ -76,6 +76,8 @@ public struct Settings: Hashable, Sendable {
         public var name: Text40
         /// The gateway's own directory: its lock and its history.
         public var state: String
+        /// The hosts whose matchd it follows by TLS; empty: this host's, by its socket.
+        public var hosts: [Host] = []
         /// Maximum client connections.
         public var connections: Int
         /// Maximum client connections from one address.
@@ -88,6 +90,27 @@ public struct Settings: Hashable, Sendable {
         public var ordersPer10Seconds: Int
         /// New orders per account in a day.
         public var ordersPerDay: Int
+
+        /// A host of the exchange, as `a=10.0.0.1:7415`.
+        public struct Host: Hashable, Sendable {
+            /// Its name in the cluster.
+            public var name: String
+            /// Where its matchd takes gateways.
+            public var link: ListenAddress
+
+            /// A host of this name and address.
+            public init(name: String, link: ListenAddress) { (self.name, self.link) = (name, link) }
+
+            /// Reads `NAME=ADDRESS:PORT`; nil for anything else.
+            public init?(_ text: String) {
+                guard let equals = text.firstIndex(of: "="),
+                    let link = ListenAddress(String(text[text.index(after: equals)...])),
+                    link.port > 0, NetworkAddress.isAddress(link.host),
+                    Cluster.isHostName(String(text[..<equals]))
+                else { return nil }
+                self.init(name: String(text[..<equals]), link: link)
+            }
+        }
     }
 
     /// Settings of `bourse-agentd`.

@@ -94,8 +94,8 @@ struct SettingsKey {
             },
             .text(
                 "matchd", "listen", "\"\"",
-                "TCP address of the Link for gateways on other hosts, as \"10.0.0.1:7400\";\n"
-                    + "empty: none."
+                "TCP address of the Link for programs that have link_key, as \"10.0.0.1:7400\",\n"
+                    + "in the clear; empty: none. For gateways on other hosts: [cluster] link."
             ) {
                 guard !$1.isEmpty else { return nil }
                 guard let address = ListenAddress($1) else { return addressExpected }
@@ -232,6 +232,24 @@ struct SettingsKey {
             .text("gatewayd", "state", "\".\"", "The gateway's own directory: lock and history.") {
                 guard !$1.isEmpty else { return "expected a directory" }
                 $0.gatewayd.state = $1
+                return nil
+            },
+            .text(
+                "gatewayd", "hosts", "\"\"",
+                "On a host without matchd: the two hosts of the exchange, whose matchd it "
+                    + "follows\nby TLS, as \"a=10.0.0.1:7415 b=10.0.0.2:7415\", with the files "
+                    + "in [cluster]\ndirectory; `boursectl cluster join` writes this. Empty: this "
+                    + "host's matchd."
+            ) {
+                let words = $1.split(separator: " ").map(String.init)
+                let hosts = words.compactMap(Settings.Gatewayd.Host.init)
+                guard hosts.count == words.count, hosts.count <= 2,
+                    Set(hosts.map(\.name)).count == hosts.count
+                else {
+                    return "expected two hosts with their addresses, as \"a=10.0.0.1:7415 "
+                        + "b=10.0.0.2:7415\""
+                }
+                $0.gatewayd.hosts = hosts
                 return nil
             },
             .integer(

@@ -64,6 +64,54 @@ public enum TCPSocket {
         }
     }
 
+    /// Ends a connection whose peer is gone without a word: one that acknowledges nothing for
+    /// `seconds`, or answers no probe. See tcp(7), TCP_USER_TIMEOUT.
+    public static func limitSilence(_ descriptor: Int32, seconds: Int32) {
+        func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+            var value = value
+            let size = socklen_t(MemoryLayout<Int32>.size)
+            _ = unsafe setsockopt(descriptor, level, option, &value, size)
+        }
+        set(SOL_SOCKET, SO_KEEPALIVE, 1)
+        set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, max(1, seconds / 3))
+        set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, max(1, seconds / 3))
+        set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, seconds * 1000)
+    }
+
+    /// The port that a socket is bound to; 0 where it is none.
+    public static func port(of descriptor: Int32) -> UInt16 {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let got = unsafe withUnsafeMutablePointer(to: &storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(descriptor, $0, &size)
+            }
+        }
+        guard got == 0 else { return 0 }
+        // Both families have the port in bytes 2 and 3, in network order (RFC 3493).
+        return unsafe withUnsafeBytes(of: &storage) {
+            unsafe UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+
+    /// The address of the peer of a connected socket, numeric, without its port; empty where there
+    /// is none any more.
+    public static func peer(of descriptor: Int32) -> String {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        let code = unsafe withUnsafeMutablePointer(to: &storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard unsafe getpeername(descriptor, address, &size) == 0 else { return EAI_FAIL }
+                return unsafe getnameinfo(
+                    address, size, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST)
+            }
+        }
+        guard code == 0 else { return "" }
+        return String(
+            decoding: host.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     /// Waits until a descriptor is ready for some of the events of poll(2), or failed; false when
     /// the deadline, by the monotonic clock, came first.
     public static func wait(_ descriptor: Int32, _ events: Int16, deadline: Int64) -> Bool {

@@ -26,7 +26,8 @@ public struct TLSFiles: Hashable, Sendable {
 }
 
 /// A stream of bytes to a peer that has shown a certificate by the cluster's authority for one of
-/// the expected names, as a DNS name of its subject's alternatives.
+/// the expected names, as a DNS name of its subject's alternatives. An expected name that begins
+/// with a dot is the end of names: `peerName` is then the whole one.
 ///
 /// One thread uses it. Its socket does not block: what can't be done at once says what it waits for
 /// (`Progress.wait`), or has a deadline by the monotonic clock in nanoseconds. After an error there

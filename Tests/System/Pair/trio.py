@@ -36,12 +36,12 @@ exit 0
 
 
 def free_ports():
-    """The first of five ports in a row that nobody has on any of the addresses."""
+    """The first of six ports in a row that nobody has on any of the addresses."""
     while True:
         first = random.randrange(21_000, 21_990)
         taken = False
         for address in ADDRESSES.values():
-            for port in range(first, first + 5):
+            for port in range(first, first + 6):
                 with socket.socket() as probe:
                     try:
                         probe.bind((address, port))
@@ -97,6 +97,7 @@ class Trio(Pair):
             "peer_replication": f"{ADDRESSES[peer]}:{self.first}",
             "agent": f"{ADDRESSES[name]}:{self.first + 1}",
             "peer_agent": f"{ADDRESSES[peer]}:{self.first + 1}",
+            "link": f"{ADDRESSES[name]}:{self.first + 5}",
         }.items():
             host.set("cluster", key, value)
         for key in ("state", "socket"):
@@ -293,10 +294,23 @@ class Trio(Pair):
 
     def join(self, name, by, *options):
         """`cluster invite` on one host, the join that it prints on the other."""
+        self.invited(name, by, lambda token: self.ctl(
+            name, "cluster", "join", token, "--host", name, "--address", ADDRESSES[name],
+            *options))
+        # The certificate that was signed is right for a host of its own. On loopback a connection
+        # comes from 127.0.0.1, which etcd compares: the bench's certificate has it as well.
+        for file in ("host.crt", "host.key"):
+            shutil.copy(self.folder / "pki" / name / file, self.cluster(name) / file)
+        self.systemctl(name, "stop")
+        self.systemctl(name, "start")
+
+    def invited(self, name, by, use, *options):
+        """`cluster invite` on one host; `use` gets the token that it prints."""
         config = self.state(by) / "bourse.toml"
         with open(self.folder / f"invite-{name}.log", "wb") as log:
             inviting = subprocess.Popen(
-                [str(BIN / "boursectl"), "--config", str(config), "cluster", "invite", name],
+                [str(BIN / "boursectl"), "--config", str(config), "cluster", "invite", name,
+                 *options],
                 env=os.environ | {"BOURSE_PROGRAMS": str(self.programs(by))}, stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL)
         try:
@@ -306,20 +320,13 @@ class Trio(Pair):
                     raise ExchangeFault(text)
                 return next((word for word in text.split() if word.startswith("bourse1.")), None)
             found = await_true("a token is printed", token)
-            self.ctl(name, "cluster", "join", found, "--host", name, "--address",
-                     ADDRESSES[name], *options)
+            use(found)
             if inviting.wait(60) != 0:
                 raise ExchangeFault((self.folder / f"invite-{name}.log").read_text())
         finally:
             if inviting.poll() is None:
                 inviting.send_signal(signal.SIGINT)
                 inviting.wait(30)
-        # The certificate that was signed is right for a host of its own. On loopback a connection
-        # comes from 127.0.0.1, which etcd compares: the bench's certificate has it as well.
-        for file in ("host.crt", "host.key"):
-            shutil.copy(self.folder / "pki" / name / file, self.cluster(name) / file)
-        self.systemctl(name, "stop")
-        self.systemctl(name, "start")
 
     def blank(self, name):
         """A new disk: of the host only its settings and the key that seals secrets are there, as

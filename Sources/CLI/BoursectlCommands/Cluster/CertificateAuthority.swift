@@ -3,6 +3,7 @@
 import Checks
 import Configuration
 import Glibc
+import Link
 import Platform
 import Presentation
 import Secrets
@@ -27,6 +28,8 @@ struct ClusterFiles: Hashable {
     var request: String { path("host.csr") }
     /// The plan.
     var plan: String { path("hosts.json") }
+    /// The name of the gateway that this host is, on a host of a gateway alone.
+    var gateway: String { path("gateway") }
     /// The journal's first record, for root's eyes only: what this host's copy begins with, should
     /// the journal's own volume be lost.
     var firstRecord: String { path("first.record") }
@@ -163,13 +166,31 @@ struct CertificateAuthority {
     func sign(
         request: String, for member: ClusterPlan.Member
     ) throws(CommandError) -> String {
+        try sign(
+            request: request, usage: "serverAuth, clientAuth",
+            names: "DNS:\(member.name), IP:\(member.address)")
+    }
+
+    /// A certificate for a gateway, PEM. Its use is none that etcd or a host's daemons accept, and
+    /// its name none that a host has: it is good for matchd's Link alone.
+    func sign(request: String, forGateway name: String) throws(CommandError) -> String {
+        try sign(
+            request: request, usage: Self.gatewayUsage,
+            names: "DNS:\(name)\(LinkProtocol.gatewaySuffix)")
+    }
+
+    private static let gatewayUsage = "1.3.6.1.4.1.32473.2"
+
+    private func sign(
+        request: String, usage: String, names: String
+    ) throws(CommandError) -> String {
         let extensions = """
             basicConstraints = critical, CA:FALSE
             keyUsage = critical, digitalSignature
-            extendedKeyUsage = serverAuth, clientAuth
+            extendedKeyUsage = \(usage)
             subjectKeyIdentifier = hash
             authorityKeyIdentifier = keyid
-            subjectAltName = DNS:\(member.name), IP:\(member.address)
+            subjectAltName = \(names)
             """
         return try withText(extensions, "extensions.cnf") { (path) throws(CommandError) in
             try Self.run(
@@ -182,12 +203,11 @@ struct CertificateAuthority {
     }
 
     /// Puts this host's certificate in place.
-    func store(certificate: String) throws(CommandError) {
+    func store(certificate: String, isGateway: Bool = false) throws(CommandError) {
         let made = files.certificate + ".new"
         try TextFile.write(certificate, to: made, mode: 0o644)
-        try Self.run([
-            "verify", "-CAfile", files.authority, "-purpose", "sslserver", made,
-        ])
+        let purpose = isGateway ? "any" : "sslserver"
+        try Self.run(["verify", "-CAfile", files.authority, "-purpose", purpose, made])
         try Self.putInPlace(made, files.certificate, mode: 0o644)
         try CommandError.wrapping { () throws(SystemError) in try Directory.remove(files.request) }
     }

@@ -25,7 +25,8 @@ struct ClusterInitCommand: ParsableCommand {
             command without options goes on where it was, and changes nothing where all is done.
 
             The authority's key (ca.key in /etc/bourse/cluster) stays on this host: keep a copy \
-            apart. Between the hosts five TCP ports have to be open, 7410 to 7414.
+            apart. Between the hosts five TCP ports have to be open, 7410 to 7414,
+            and 7415 for gateways on hosts of their own.
 
             JSON: {"host", "cluster", "joined", "record"}.
 
@@ -47,7 +48,7 @@ struct ClusterInitCommand: ParsableCommand {
             "The address that clients use, which the primary has.", valueName: "address/length"))
     var serviceAddress: String?
     @Option(help: "The network interface that has it.") var interface: String?
-    @Option(help: "The first of the five ports between the hosts; default: 7410.")
+    @Option(help: "The first of the six ports between the hosts; default: 7410.")
     var port: UInt16?
 
     func run() throws {

@@ -13,26 +13,27 @@ struct ClusterInviteCommand: ParsableCommand {
         discussion: """
             Run it on the first host of the cluster, which has the authority's key. The token is \
             good for one host and an hour; the one before, if any, is good no more. The host uses \
-            it with `cluster join`, or with `cluster renew` for a new certificate.
+            it with `cluster join`, or with `cluster renew` for a new certificate. With --gateway \
+            it is for a host that has a gateway alone, of any new name: the host gets a \
+            certificate that is good for a gateway's part in the exchange and nothing more, and \
+            the key that seals API secrets.
 
             JSON: {"host", "joined"}.
 
             EXAMPLE
               sudo boursectl cluster invite b
+              sudo boursectl cluster invite g1 --gateway
             """)
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "The host's name in the cluster.") var host: String
+    @Flag(help: "It is a host for a gateway alone.") var gateway = false
 
     func run() throws {
         let setup = try ClusterSetup(common, verb: "invite")
         guard var plan = try setup.plan() else { throw CommandError.noCluster }
         try takeJoins(&plan, setup)
-        guard let member = plan.member(host), member != plan.founder else {
-            throw CommandError(
-                "\(host) is no other host of the cluster",
-                repair: "they are \(plan.peer.name) and \(plan.witness.name)", code: .usage)
-        }
+        let member = try gateway ? gateway(plan, setup) : member(plan)
         guard Directory.exists(setup.files.authorityKey) else {
             throw CommandError(
                 "this host does not have the authority's key",
@@ -42,6 +43,42 @@ struct ClusterInviteCommand: ParsableCommand {
         try ClusterJoins(setup: setup, plan: plan).take(member)
         common.out.give(
             ["host": .string(host), "joined": .bool(true)], text: ["\(host) has what it needs."])
+    }
+
+    private func member(_ plan: ClusterPlan) throws -> ClusterPlan.Member {
+        guard let member = plan.member(host), member != plan.founder else {
+            throw CommandError(
+                "\(host) is no other host of the cluster",
+                repair: "they are \(plan.peer.name) and \(plan.witness.name); a host for a gateway "
+                    + "alone is invited with --gateway", code: .usage)
+        }
+        return member
+    }
+
+    /// A new host for a gateway alone, of which only the name is known.
+    private func gateway(
+        _ plan: ClusterPlan, _ setup: ClusterSetup
+    ) throws -> ClusterPlan.Member {
+        guard Settings.Cluster.isHostName(host) else {
+            throw CommandError(
+                "\(host) is no host's name", repair: Settings.Cluster.hostNameExpected,
+                code: .usage)
+        }
+        guard plan.member(host) == nil else {
+            throw CommandError(
+                "\(host) is a host of the cluster already",
+                repair: "give the gateway's host a name of its own", code: .usage)
+        }
+        let settings = try CommonOptions.settings(in: setup.configuration)
+        guard settings.cluster?.link.host.isEmpty == false else {
+            throw CommandError(
+                "this host's matchd takes no gateways of other hosts",
+                repair: "give both hosts [cluster] link, here as "
+                    + "\"\(ClusterPlan.place(plan.founder, plan.ports.link))\", on "
+                    + "\(plan.peer.name) as \"\(ClusterPlan.place(plan.peer, plan.ports.link))\", "
+                    + "and restart bourse-matchd on each", code: .configuration)
+        }
+        return ClusterPlan.Member(name: host, address: "")
     }
 
     /// Takes joins here from now on, where the owner has put the authority's key on this host.
@@ -110,6 +147,12 @@ struct ClusterJoins {
             place: ClusterPlan.place(plan.founder, plan.ports.join),
             fingerprint: CertificateAuthority.fingerprint(
                 try CertificateAuthority.certificate(setup.files.authority)), secret: secret)
+        guard plan.member(member.name) != nil else {
+            return Terminal.warn(
+                "On \(member.name), with the packages bourse-gateway and boursectl, within an "
+                    + "hour:\n  sudo boursectl cluster join \(token.text) --host \(member.name) "
+                    + "--gateway")
+        }
         let package = member == plan.witness ? "bourse-witness" : "bourse and bourse-etcd"
         Terminal.warn(
             "On \(member.name) (\(member.address)), with the package \(package), within an hour:\n"

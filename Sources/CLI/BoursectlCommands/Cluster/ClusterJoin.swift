@@ -10,24 +10,30 @@ import Presentation
 
 struct ClusterJoinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "join", abstract: "Makes this host the second of a cluster, or its witness.",
+        commandName: "join",
+        abstract: "Makes this host the second of a cluster, its witness, or a gateway's.",
         discussion: """
             `cluster init` on the first host prints the whole command. This host's key is made \
             here and stays here; the first host signs a certificate for it. The second host gets \
             the exchange's settings (unless it has a bourse.toml), its journal's identity and the \
             key that seals API secrets; it starts as a standby. The witness gets a member of etcd \
-            and nothing of the exchange. The command can be repeated.
+            and nothing of the exchange. A host for a gateway alone gets a certificate for that \
+            gateway, the key that seals API secrets, and a bourse.toml that names the two hosts. \
+            The command can be repeated.
 
             JSON: {"host", "role", "cluster"}.
 
             EXAMPLE
               sudo boursectl cluster join TOKEN --host b --address 10.0.0.2
+              sudo boursectl cluster join TOKEN --host g1 --gateway
             """)
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "The token that the first host printed.") var token: String
     @Option(help: "This host's name in the cluster.") var host: String
-    @Option(help: "This host's IP address on the network between the hosts.") var address: String
+    @Option(help: "This host's IP address on the network between the hosts.")
+    var address: String?
+    @Flag(help: "This host is for a gateway alone.") var gateway = false
     @Flag(help: "Begin this host's member of etcd anew: its data is old, as of a restored disk.")
     var replaceMember = false
 
@@ -40,13 +46,24 @@ struct ClusterJoinCommand: ParsableCommand {
         }
         try checkOther(token, setup)
         try setup.files.make()
+        if gateway {
+            let joined = try GatewayJoin(setup: setup, token: token, host: host).run()
+            return common.out.give(joined.json, text: joined.text)
+        }
+        guard let address else {
+            throw CommandError(
+                "this host's address is missing",
+                repair: "give --address, or --gateway on a host for a gateway alone", code: .usage)
+        }
         let authority = CertificateAuthority(setup.files)
         let plan: ClusterPlan
         do throws(CommandError) {
-            plan = try ask(token, setup, authority)
+            plan = try ask(token, address, setup, authority)
         } catch {
             // The first host may have ended its waiting; what it had to give may be here already.
-            guard error.code == .notRunning, let kept = try joined(setup) else { throw error }
+            guard error.code == .notRunning, let kept = try joined(setup, address) else {
+                throw error
+            }
             plan = kept
         }
         guard let own = plan.member(host) else {
@@ -77,7 +94,8 @@ struct ClusterJoinCommand: ParsableCommand {
 
     /// Gets everything from the first host, and puts it into this one's files.
     private func ask(
-        _ token: JoinToken, _ setup: ClusterSetup, _ authority: CertificateAuthority
+        _ token: JoinToken, _ address: String, _ setup: ClusterSetup,
+        _ authority: CertificateAuthority
     ) throws(CommandError) -> ClusterPlan {
         let client = try JoinClient(token, files: setup.files)
         var request = JoinRequest(
@@ -105,7 +123,7 @@ struct ClusterJoinCommand: ParsableCommand {
     }
 
     /// The plan of a host that has everything; nil where something lacks.
-    private func joined(_ setup: ClusterSetup) throws -> ClusterPlan? {
+    private func joined(_ setup: ClusterSetup, _ address: String) throws -> ClusterPlan? {
         guard let plan = try setup.plan(), plan.member(host)?.address == address,
             Directory.exists(setup.files.certificate)
         else { return nil }

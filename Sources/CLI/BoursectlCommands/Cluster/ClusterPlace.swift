@@ -29,6 +29,12 @@ struct ClusterPlace {
         guard let plan = try files.readPlan() else {
             throw settings?.cluster.map { CommandError.lostDisk($0) } ?? .noCluster
         }
+        if let gateway = try files.readGateway() {
+            throw CommandError(
+                "this host, \(gateway), has a gateway alone and no part in who leads",
+                repair: "give the command on \(plan.founder.name) or \(plan.peer.name); what the "
+                    + "gateway does here: journalctl -u bourse-gatewayd", code: .usage)
+        }
         self.plan = plan
         let named: String?
         if let name = settings?.cluster?.host {
@@ -105,6 +111,11 @@ extension ClusterFiles {
                 repair: "restore it from another host of the cluster, where it is the same")
         }
         return plan
+    }
+
+    /// The name of the gateway that this host is for alone; nil: it is a host of the cluster.
+    func readGateway() throws(CommandError) -> String? {
+        try TextFile.read(gateway).map { String($0.prefix { $0 != "\n" }) }
     }
 
     /// The name of this host, by the settings of its member of etcd; nil: they are missing.

@@ -18,7 +18,7 @@ package struct ClusterPlan: Hashable {
         package init(name: String, address: String) { (self.name, self.address) = (name, address) }
     }
 
-    /// Ports between the hosts, in order: replication, agents, joining, and etcd's two.
+    /// Ports between the hosts, in order: replication, agents, joining, etcd's two, and gateways.
     package struct Ports: Hashable {
         /// The first of them.
         package var first: UInt16 = 7_410
@@ -32,8 +32,10 @@ package struct ClusterPlan: Hashable {
         package var etcdClients: UInt16 { first + 3 }
         /// etcd's between its members.
         package var etcdPeers: UInt16 { first + 4 }
+        /// matchd's for gateways on hosts of their own.
+        package var link: UInt16 { first + 5 }
         /// The highest first one.
-        package static let firstMax: UInt16 = .max - 4
+        package static let firstMax: UInt16 = .max - 5
     }
 
     /// The cluster's identity: etcd's token, 32 hexadecimal digits.
@@ -110,6 +112,11 @@ package struct ClusterPlan: Hashable {
     /// Where a member of etcd listens for the others.
     package func peerURL(_ member: Member) -> String {
         "https://\(Self.place(member, ports.etcdPeers))"
+    }
+
+    /// The two hosts of the exchange as a gateway on another one finds them: `[gatewayd] hosts`.
+    package var gatewayHosts: String {
+        [founder, peer].map { "\($0.name)=\(Self.place($0, ports.link))" }.joined(separator: " ")
     }
 
     /// The other host with the exchange; nil on the witness.

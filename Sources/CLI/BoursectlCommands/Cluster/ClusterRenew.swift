@@ -48,13 +48,17 @@ struct ClusterRenewCommand: ParsableCommand {
     private func renewByToken(
         _ plan: ClusterPlan, _ setup: ClusterSetup, _ authority: CertificateAuthority
     ) throws -> ClusterPlan.Member {
-        guard let own = try setup.own(plan) else {
+        let gateway = try setup.gateway()
+        guard let own = try gateway ?? setup.own(plan) else {
             throw CommandError("\(setup.files.etcd) does not say which host this is")
         }
+        let invite =
+            "sudo boursectl cluster invite \(own.name)"
+            + (gateway == nil ? "" : " --gateway")
         guard let text = token else {
             throw CommandError(
                 "a token is needed: \(plan.founder.name) has the authority's key",
-                repair: "there: sudo boursectl cluster invite \(own.name); then here: "
+                repair: "there: \(invite); then here: "
                     + "sudo boursectl cluster renew TOKEN", code: .usage)
         }
         guard let token = JoinToken(text) else {
@@ -66,21 +70,27 @@ struct ClusterRenewCommand: ParsableCommand {
         guard CertificateAuthority.fingerprint(kept) == token.fingerprint else {
             throw CommandError(
                 "the token is another cluster's",
-                repair: "get one on \(plan.founder.name): sudo boursectl cluster invite \(own.name)"
-            )
+                repair: "get one on \(plan.founder.name): \(invite)")
         }
         let client = try JoinClient(token, files: setup.files)
         var request = JoinRequest(
             secret: token.secret, host: own.name, address: own.address,
             request: try authority.makeRequest(own.name))
         request.isRenewal = true
-        try authority.store(certificate: client.ask(request).certificate)
+        try authority.store(
+            certificate: client.ask(request).certificate, isGateway: gateway != nil)
         client.finish()
         return own
     }
 }
 
 extension ClusterSetup {
+    /// The gateway that this host is for alone, of which only the name is known; nil: it is a host
+    /// of the cluster.
+    func gateway() throws(CommandError) -> ClusterPlan.Member? {
+        try files.readGateway().map { ClusterPlan.Member(name: $0, address: "") }
+    }
+
     /// Which host of the plan this is: the member's settings say it.
     func own(_ plan: ClusterPlan) throws(CommandError) -> ClusterPlan.Member? {
         try files.readHostName().flatMap { plan.member($0) }

@@ -63,7 +63,10 @@ struct ClusterSetup {
         let wanted = try Self.parsed(
             ClusterSection.set(in: text, plan, host: host, directory: files.directory),
             configuration)
-        guard found == wanted.cluster else {
+        var expected = wanted.cluster
+        // A cluster of an earlier version has none yet.
+        if found.link.host.isEmpty { expected?.link = found.link }
+        guard found == expected else {
             throw CommandError(
                 "\(configuration) has a [cluster] with other values: \(found.host) with "
                     + "\(found.peer) at \(found.peerReplication)",
@@ -164,6 +167,7 @@ package enum ClusterSection {
             ("peer_replication", ClusterPlan.place(peer, plan.ports.replication)),
             ("agent", ClusterPlan.place(own, plan.ports.agent)),
             ("peer_agent", ClusterPlan.place(peer, plan.ports.agent)),
+            ("link", ClusterPlan.place(own, plan.ports.link)),
         ]
         if !plan.serviceAddress.isEmpty {
             values.append(("service_address", plan.serviceAddress))

@@ -211,6 +211,13 @@ struct ClusterView {
     // MARK: Judging
 
     private mutating func judgeRoles() {
+        for known in [document, document?.peerDocument] {
+            guard let known, known.isBarred else { continue }
+            problems.append(
+                "\(known.host) claims nothing, as its [cluster] watchdog is required and the "
+                    + "machine's is \(known.watchdog ?? "unknown"); there: sudo boursectl explain "
+                    + "kernel.watchdog")
+        }
         if let document {
             if let fault = document.matchdFault { problems.append("matchd here: \(fault)") }
             if let fault = document.etcdFault {

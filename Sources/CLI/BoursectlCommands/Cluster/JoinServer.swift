@@ -122,7 +122,6 @@ struct JoinServer {
     /// Signs a host's request, if it was invited.
     func admit(_ request: JoinRequest) throws(CommandError) -> JoinReply {
         let now = Clock.realtimeNanos() / 1_000_000_000
-        let key = try authority.keyHash(request: request.request)
         var invitations: Invitations
         do { invitations = try Invitations(file: files.invitations) } catch {
             throw CommandError(error)
@@ -130,8 +129,14 @@ struct JoinServer {
         guard var invitation = invitations.find(request.secret) else {
             throw Self.refused(.unknown, request)
         }
+        // What strangers send is not given to openssl.
+        let key = try authority.keyHash(request: request.request)
         if let refusal = invitation.refusal(of: request.host, key: key, now: now) {
             throw Self.refused(refusal, request)
+        }
+        // Only `invite --gateway` invites who is not in the plan.
+        if plan.member(request.host) == nil {
+            return try admitGateway(request, &invitation, key: key, now: now)
         }
         guard let member = plan.member(request.host), member.address == request.address else {
             throw CommandError(
@@ -160,6 +165,27 @@ struct JoinServer {
             (reply.journal, reply.configuration) = (gifts.journal, gifts.configuration)
             (reply.firstRecord, reply.sealKey) = (gifts.firstRecord, gifts.sealKey)
         }
+        return reply
+    }
+
+    /// Signs the request of a gateway's host, which was invited.
+    private func admitGateway(
+        _ request: JoinRequest, _ invitation: inout Invitation, key: [UInt8], now: Int64
+    ) throws(CommandError) -> JoinReply {
+        guard request.journal.isEmpty else {
+            throw CommandError(
+                "\(request.host) has an exchange's journal: it is no host for a gateway alone",
+                repair: "join from another host, or remove bourse-matchd and its files there")
+        }
+        invitation.usedBy = key
+        do {
+            var invitations = try Invitations(file: files.invitations)
+            try invitations.put(invitation)
+        } catch { throw CommandError(error) }
+        var reply = JoinReply(
+            certificate: try authority.sign(
+                request: request.request, forGateway: request.host), plan: plan, time: now)
+        if !request.isRenewal { reply.sealKey = gifts.sealKey }
         return reply
     }
 

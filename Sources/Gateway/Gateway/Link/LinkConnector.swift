@@ -4,11 +4,18 @@ import Follower
 import Link
 import Logging
 import NIOCore
-import NIOPosix
 
 /// Connects, and reconnects with a growing pause after a loss.
+///
+/// Of two hosts it stays with the one that leads. After a loss the other one is next, unless only a
+/// new term has begun; a host that does not lead is left at once where another was not tried yet,
+/// and otherwise followed for a second, as it may be about to lead.
 final class LinkConnector {
-    private let socket: String
+    private let places: [LinkPlace]
+    /// Which place is connected to, or is next.
+    private var current = 0
+    /// Places that were tried since one led, that one included.
+    private var tried = 0
     private let session: MatchdSession
     private let dispatcher: FrameDispatcher
     private let eventLoop: any EventLoop
@@ -18,17 +25,18 @@ final class LinkConnector {
     private var channel: (any Channel)?
     private var pauseMilliseconds: Int64 = 0
     private var isStopped = false
-    /// The last logged reason, so that a matchd that stays away does not fill the log.
-    private var lastReason = ""
+    /// The reasons logged since a connection worked, so that a matchd that stays away does not
+    /// fill the log.
+    private var reasons: Set<String> = []
 
     /// The longest pause between two attempts.
     private static var pauseMillisecondsMax: Int64 { 1_000 }
 
     init(
-        socket: String, session: MatchdSession, dispatcher: FrameDispatcher,
+        places: [LinkPlace], session: MatchdSession, dispatcher: FrameDispatcher,
         eventLoop: any EventLoop, log: Logger, fail: @escaping (String) -> Void
     ) {
-        (self.socket, self.session, self.dispatcher) = (socket, session, dispatcher)
+        (self.places, self.session, self.dispatcher) = (places, session, dispatcher)
         (self.eventLoop, self.log, self.fail) = (eventLoop, log, fail)
     }
 
@@ -43,18 +51,21 @@ final class LinkConnector {
 
     private func connect() {
         guard !isStopped else { return }
-        let handler = LinkHandler(session: session, dispatcher: dispatcher)
-        let bound = NIOLoopBound(handler, eventLoop: eventLoop)
-        let attempt = ClientBootstrap(group: eventLoop).connectTimeout(.seconds(2))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }.connect(unixDomainSocketPath: socket)
+        let place = places[current]
+        tried = min(tried + 1, places.count)
+        let patience = tried < places.count ? TimeAmount.zero : .seconds(1)
+        let handler = LinkHandler(
+            session: session, dispatcher: dispatcher,
+            watch: place.isRemote ? LinkWatch(host: place.name, patience: patience) : nil)
+        let attempt: EventLoopFuture<any Channel>
+        do { attempt = try place.connect(eventLoop, handler) } catch {
+            return lost("this gateway's certificates cannot be used: \(error)")
+        }
         attempt.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure(let error):
-                lost("cannot reach matchd at \(socket): \(error)")
+                current = (current + 1) % places.count
+                lost("cannot reach matchd at \(place.name): \(error)")
             case .success(let channel):
                 self.channel = channel
                 channel.closeFuture.assumeIsolated().whenComplete { [self] _ in closed(handler) }
@@ -68,8 +79,9 @@ final class LinkConnector {
         if handler.isWelcomed {
             // The connection had worked: this loss is a new one.
             pauseMilliseconds = 0
-            lastReason = ""
+            if handler.watch?.isLeading ?? true { reasons = [] }
         }
+        choose(after: handler.watch)
         switch handler.error {
         case .fatal(let text): fail(text)
         case .reconnect(let text): lost(text)
@@ -77,11 +89,22 @@ final class LinkConnector {
         }
     }
 
+    /// Chooses where to connect next.
+    private func choose(after watch: LinkWatch?) {
+        guard let watch else { return }
+        if watch.hasTermChanged {
+            // This host may lead the new term.
+            tried = 0
+        } else {
+            if watch.isLeading == true { tried = 1 }
+            current = (current + 1) % places.count
+        }
+    }
+
     private func lost(_ reason: String) {
         guard !isStopped else { return }
-        if reason != lastReason {
+        if reasons.count < 16, reasons.insert(reason).inserted {
             log.warning("\(reason); trying again")
-            lastReason = reason
         }
         session.closed()
         pauseMilliseconds = min(max(50, pauseMilliseconds * 2), Self.pauseMillisecondsMax)

@@ -10,6 +10,8 @@ final class LinkHandler: ChannelInboundHandler {
 
     private let session: MatchdSession
     private let dispatcher: FrameDispatcher
+    /// Of a host that may not be the one to follow; nil: there is only this one.
+    private(set) var watch: LinkWatch?
     private var decoder = LinkDecoder()
     private var isActive = false
     private var isHeldBack = false
@@ -18,13 +20,14 @@ final class LinkHandler: ChannelInboundHandler {
     /// Why the connection was closed from here.
     private(set) var error: MatchdSessionError?
 
-    init(session: MatchdSession, dispatcher: FrameDispatcher) {
-        (self.session, self.dispatcher) = (session, dispatcher)
+    init(session: MatchdSession, dispatcher: FrameDispatcher, watch: LinkWatch?) {
+        (self.session, self.dispatcher, self.watch) = (session, dispatcher, watch)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         isActive = true
         session.opened(context.channel)
+        if watch != nil { keepWatch(context) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -35,6 +38,7 @@ final class LinkHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
+        watch?.heard()
         unsafe buffer.withUnsafeReadableBytes { unsafe decoder.receive($0) }
         drain(context)
     }
@@ -48,8 +52,9 @@ final class LinkHandler: ChannelInboundHandler {
         guard error == nil, !isHeldBack else { return }
         do {
             while let frame = try decoder.next() {
+                try watch?.receive(frame)
                 try dispatcher.receive(frame)
-                if case .welcome = frame { isWelcomed = true }
+                if case .welcome = frame { welcomed(context) }
                 if let replica = dispatcher.replica, replica.isBackedUp {
                     holdBack(replica, context)
                     break
@@ -59,6 +64,26 @@ final class LinkHandler: ChannelInboundHandler {
             stop(error, context)
         } catch { stop(.reconnect("\(error)"), context) }
         session.flush()
+    }
+
+    private func welcomed(_ context: ChannelHandlerContext) {
+        isWelcomed = true
+        guard let watch, watch.isLeading == false else { return }
+        context.eventLoop.assumeIsolated().scheduleTask(in: watch.patience) { [self] in
+            if isActive { stop(watch.doesNotLead, context) }
+        }
+    }
+
+    /// Looks for silence from time to time while the connection is there.
+    private func keepWatch(_ context: ChannelHandlerContext) {
+        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(250)) { [self] in
+            guard isActive, error == nil else { return }
+            if isHeldBack { watch?.heard() }
+            do throws(MatchdSessionError) { try watch?.checkSilence() } catch {
+                return stop(error, context)
+            }
+            keepWatch(context)
+        }
     }
 
     private func holdBack(_ replica: GatewayReplica, _ context: ChannelHandlerContext) {

@@ -26,6 +26,8 @@ extension HostPlan {
         devices = settings.snmp.targets.map {
             Devices(targets: $0, readings: settings.snmp.readings)
         }
-        certificate = settings.cluster?.certificateFile
+        certificate = settings.cluster?.certificateFile ?? settings.gatewayFiles?.certificate
+        requiresWatchdog = settings.cluster?.watchdog == .required
+        fencing = settings.cluster?.fencing?.path
     }
 }

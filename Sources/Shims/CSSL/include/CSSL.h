@@ -17,7 +17,8 @@ void bourse_tls_context_free(void *_Nonnull context);
 
 /// A connection over a stream socket that does not block; null without memory. Each of the `names`,
 /// one after the other with a zero byte behind each, is a DNS name that the peer's certificate may
-/// have. A server without names asks the client for no certificate.
+/// have; one that begins with a dot is the end of names. A server without names asks the client for
+/// no certificate; one whose first name begins with a dot takes certificates for any purpose.
 void *_Nullable bourse_tls_new(
     void *_Nonnull context, int socket, int isServer, const char *_Nonnull names);
 /// Frees the connection; the socket stays open.

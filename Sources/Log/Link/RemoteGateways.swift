@@ -1,0 +1,212 @@
+// Gateways on other hosts: TLS towards them, a socket towards the Link.
+
+internal import Glibc
+public import Platform
+public import Secrets
+internal import Synchronization
+
+/// Takes the connections of gateways on other hosts, by TLS 1.3 with certificates on both sides,
+/// and passes their bytes to the Link and back.
+///
+/// A gateway's certificate is by the cluster's authority and has a name that ends with
+/// `LinkProtocol.gatewaySuffix`; no other host's has. To the Link its connection is one of a
+/// gateway, whatever it sends. One thread serves all of them, so that nothing here holds up the
+/// Link's: a handshake costs only this thread, and what a gateway does not take fills its two
+/// buffers, after which the Link treats it as any connection that is not read.
+///
+/// Bounds: `strangersMax` connections that have not proved themselves, each for `proofNanosMax`;
+/// the oldest gives way to a newcomer. One connection a gateway, the newest, and `gatewaysMax`
+/// gateways.
+public final class RemoteGateways: Sendable {
+    private let shared = Shared()
+    private let thread: PinnedThread
+
+    /// Connections that have not shown a certificate, at most.
+    public static var strangersMax: Int { 16 }
+    /// How long one of them has, ns.
+    public static var proofNanosMax: Int64 { 5_000_000_000 }
+    /// Gateways that are connected, at most.
+    public static var gatewaysMax: Int { 16 }
+
+    /// What the thread and its owner share.
+    final class Shared: Sendable {
+        let isStopping = Atomic<Bool>(false)
+        let names = Mutex<[String]>([])
+    }
+
+    /// Listens at `address` (numeric, as `10.0.0.1:7415`) with this host's `files`, which are read
+    /// at each connection, and passes what comes to `link`. `note` gets a line about a gateway
+    /// that comes or goes and about one that is refused, at most one of each a second; it is called
+    /// on the thread.
+    public init(
+        address: String, files: TLSFiles, link: LinkListener,
+        note: @escaping @Sendable (String) -> Void
+    ) throws(SystemError) {
+        let listener = try TCPSocket.listen(address, backlog: 16)
+        let shared = shared
+        do throws(SystemError) {
+            thread = try PinnedThread.start(name: "gateways") {
+                RemoteGatewayLoop(listener, files, link, shared, note).run()
+                _ = close(listener)
+            }
+        } catch {
+            _ = close(listener)
+            throw error
+        }
+    }
+
+    /// The names of the gateways that are connected, in order.
+    public var names: [String] { shared.names.withLock { $0 } }
+
+    /// Ends the connections and the thread, within about a tenth of a second. Call it once, after
+    /// the Link has ended.
+    public func stop() {
+        shared.isStopping.store(true, ordering: .releasing)
+        thread.join()
+    }
+}
+
+/// The thread.
+private final class RemoteGatewayLoop {
+    private let listener: Int32
+    private let files: TLSFiles
+    private let link: LinkListener
+    private let shared: RemoteGateways.Shared
+    private let note: @Sendable (String) -> Void
+    private var strangers: [RemoteGateway] = []
+    private var gateways: [RemoteGateway] = []
+    private var acceptAt: Int64 = 0
+    /// When a refusal was noted last, and that a gateway came or went.
+    private var (refusedAt, movedAt): (Int64, Int64) = (.min, .min)
+
+    /// Newcomers that are taken before those that are connected have their turn.
+    private static let acceptsMax = 16
+    private static let waitMillis: Int32 = 100
+
+    init(
+        _ listener: Int32, _ files: TLSFiles, _ link: LinkListener,
+        _ shared: RemoteGateways.Shared, _ note: @escaping @Sendable (String) -> Void
+    ) {
+        (self.listener, self.files, self.link) = (listener, files, link)
+        (self.shared, self.note) = (shared, note)
+    }
+
+    func run() {
+        while !shared.isStopping.load(ordering: .acquiring) {
+            let now = Clock.monotonicNanos()
+            accept(now)
+            greet(now)
+            serve(now)
+            wait(now)
+        }
+    }
+
+    private func wait(_ now: Int64) {
+        let all = strangers + gateways
+        var entries = all.flatMap(\.awaited)
+        if now >= acceptAt {
+            entries.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
+        }
+        let isBusy = all.contains(where: \.hasMore)
+        _ = unsafe poll(&entries, UInt(entries.count), isBusy ? 0 : Self.waitMillis)
+        for entry in entries where entry.revents & Int16(POLLERR | POLLHUP) != 0 {
+            for one in all { one.hungUp(entry.fd) }
+        }
+    }
+
+    private func accept(_ now: Int64) {
+        guard now >= acceptAt else { return }
+        for _ in 0..<Self.acceptsMax {
+            do throws(SystemError) {
+                guard let socket = try TCPSocket.accept(listener) else { return }
+                // A flood of strangers must not keep out one that can prove itself at once.
+                if strangers.count == RemoteGateways.strangersMax { strangers.removeFirst() }
+                TCPSocket.limitSilence(socket, seconds: 10)
+                if let one = stranger(socket, now) { strangers.append(one) }
+            } catch {
+                // Such as EMFILE: trying again at once would only spin.
+                acceptAt = now + 100_000_000
+                say("a connection could not be taken: \(error)")
+                return
+            }
+        }
+    }
+
+    private func stranger(_ socket: Int32, _ now: Int64) -> RemoteGateway? {
+        let address = TCPSocket.peer(of: socket)
+        do throws(TLSError) {
+            return RemoteGateway(
+                try TLSStream(
+                    socket, isServer: true, address: address, files: files,
+                    expecting: [LinkProtocol.gatewaySuffix]),
+                address, deadline: now + RemoteGateways.proofNanosMax)
+        } catch {
+            say(error.description)
+            return nil
+        }
+    }
+
+    /// Continues with the strangers; who has proved itself is passed to the Link.
+    private func greet(_ now: Int64) {
+        var remaining: [RemoteGateway] = []
+        for one in strangers {
+            do throws(TLSError) {
+                if try one.shakeHands() {
+                    admit(one)
+                } else if now < one.deadline {
+                    remaining.append(one)
+                } else {
+                    throw .timedOut(peer: one.address, during: "show its certificate")
+                }
+            } catch { say("a connection to the Link was refused: \(error)") }
+        }
+        strangers = remaining
+    }
+
+    private func admit(_ one: RemoteGateway) {
+        let before = gateways.firstIndex { $0.name == one.name }
+        guard before != nil || gateways.count < RemoteGateways.gatewaysMax else {
+            say(
+                "the gateway \(one.name) at \(one.address) was refused: "
+                    + "\(RemoteGateways.gatewaysMax) gateways are connected already")
+            return
+        }
+        guard one.open(link) else {
+            say("the gateway \(one.name) was refused: many connections wait for the Link")
+            return
+        }
+        // The one before may be what its host's power failure has left.
+        if let before { gateways.remove(at: before) }
+        gateways.append(one)
+        publish()
+        sayMoved("the gateway \(one.name) is connected from \(one.address)")
+    }
+
+    private func serve(_ now: Int64) {
+        let count = gateways.count
+        gateways.removeAll { one in
+            guard let end = one.serve(now) else { return false }
+            sayMoved("the gateway \(one.name) is no longer connected: \(end)")
+            return true
+        }
+        if gateways.count != count { publish() }
+    }
+
+    private func publish() {
+        let names = gateways.map(\.name).sorted()
+        shared.names.withLock { $0 = names }
+    }
+
+    /// Notes a refusal.
+    private func say(_ line: String) { limited(line, &refusedAt) }
+
+    /// Notes that a gateway came or went.
+    private func sayMoved(_ line: String) { limited(line, &movedAt) }
+
+    private func limited(_ line: String, _ notedAt: inout Int64) {
+        let now = Clock.monotonicNanos()
+        guard notedAt == .min || now - notedAt >= 1_000_000_000 else { return }
+        notedAt = now
+        note(line)
+    }
+}

@@ -1,0 +1,331 @@
+// Goal: over TLS only a gateway of the cluster comes in, as a gateway and nothing more, and neither
+// strangers nor gateways that misbehave hold up anybody else.
+
+import Glibc
+import Link
+import Pipeline
+import Platform
+import Secrets
+import Synchronization
+import Terms
+import Testing
+import Wire
+
+private let second: Int64 = 1_000_000_000
+
+/// A pipeline that gateways of other hosts reach.
+private final class RemotePlace {
+    let authority: LinkAuthority
+    let running: RunningPipeline
+    let remote: RemoteGateways
+    let address: String
+    let notes = Notes()
+
+    final class Notes: Sendable {
+        private let lines = Mutex<[String]>([])
+        var all: [String] { lines.withLock { $0 } }
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+    }
+
+    init(_ change: (inout PipelineOptions) -> Void = { _ in }) throws {
+        let authority = try LinkAuthority()
+        self.authority = authority
+        let probe = try TCPSocket.listen("127.0.0.1:0", backlog: 1)
+        address = "127.0.0.1:\(TCPSocket.port(of: probe))"
+        close(probe)
+        let link = try LinkListener.passed(address: address)
+        running = try RunningPipeline(try PipelinePlace(), passed: link, change)
+        let notes = notes
+        remote = try RemoteGateways(
+            address: address, files: try authority.host("alpha"), link: link
+        ) { notes.add($0) }
+    }
+
+    func connect(_ files: TLSFiles) throws -> RemoteClient {
+        RemoteClient(
+            try TLSStream.connect(
+                to: address, files: files, expecting: ["alpha"],
+                deadline: Clock.monotonicNanos() + 10 * second))
+    }
+
+    /// Waits until that many gateways are connected.
+    func await(_ names: [String]) -> Bool {
+        for _ in 0..<1_000 {
+            if remote.names == names { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+
+    func stop() throws {
+        try running.stop()
+        remote.stop()
+    }
+}
+
+/// A gateway's end: frames over TLS.
+private final class RemoteClient {
+    let stream: TLSStream
+    private var decoder = LinkDecoder()
+
+    init(_ stream: TLSStream) { self.stream = stream }
+
+    func send(_ bytes: [UInt8]) throws {
+        var failure: TLSError?
+        unsafe bytes.withUnsafeBytes { bytes in
+            do throws(TLSError) {
+                try unsafe stream.writeAll(bytes, deadline: Clock.monotonicNanos() + 10 * second)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    func send(_ frames: LinkFrame...) throws {
+        var encoder = LinkEncoder()
+        for frame in frames { encoder.append(frame) }
+        try send(encoder.take())
+    }
+
+    /// The next frame; nil at the end of the stream.
+    func next() throws -> LinkFrame? {
+        var room = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            if let frame = try decoder.next() { return frame }
+            var (count, failure): (Int, TLSError?) = (0, nil)
+            unsafe room.withUnsafeMutableBytes { room in
+                do throws(TLSError) {
+                    count = try unsafe stream.read(
+                        into: room, deadline: Clock.monotonicNanos() + 10 * second)
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
+            if count == 0 { return nil }
+            unsafe room.withUnsafeBytes {
+                unsafe decoder.receive(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
+        }
+    }
+
+    func greet(_ name: String) throws {
+        try send(.hello(LinkHello(wantsAcks: true, name: try #require(Text40(name)))))
+        guard case .welcome = try next() else {
+            Issue.record("a welcome was due")
+            return
+        }
+    }
+
+    func submit(
+        _ command: some CommandPayload, session: UInt32, number: UInt64
+    ) throws -> LinkAck? {
+        var encoder = LinkEncoder()
+        encoder.submit(session: SessionID(session), number: number, command)
+        try send(encoder.take())
+        while let frame = try next() {
+            switch frame {
+            case .acks(let acks): return acks.first
+            case .error(let refusal): throw LinkError.refused(refusal)
+            default: break
+            }
+        }
+        return nil
+    }
+
+    func openSession(_ name: String) throws -> UInt32 {
+        let open = OpenSession(name: try #require(Text40(name)))
+        let ack = try #require(try submit(open, session: 0, number: 1))
+        #expect(ack.refusal == .none)
+        return UInt32(ack.id)
+    }
+}
+
+@Suite(.serialized) struct RemoteGatewaysTests {
+    @Test func `a gateway trades over TLS, and is no more than a gateway`() throws {
+        let place = try RemotePlace()
+        var own = try TestDesk(place.running.connect(), "operator/own")
+        try own.prepare()
+        let client = try place.connect(place.authority.gateway("g1"))
+        try client.greet("gateway/g1")
+        #expect(place.await(["g1"]))
+        let session = try client.openSession("gateway/g1")
+        for number in 1...300 as ClosedRange<UInt64> {
+            let ack = try client.submit(
+                TestDesk.place(Int64(number)), session: session, number: number)
+            #expect(ack?.refusal == Refusal.none)
+        }
+        // Not an operator's session, nor one of its own that is named so.
+        let thief = try place.connect(place.authority.gateway("g2"))
+        try thief.greet("gateway/g2")
+        #expect(place.await(["g1", "g2"]))
+        #expect(throws: LinkError.self) {
+            _ = try thief.submit(
+                OpenSession(name: try #require(Text40("operator/g2"))), session: 0, number: 1)
+        }
+        let other = try place.connect(place.authority.gateway("g2"))
+        try other.greet("gateway/g2")
+        let kill = SetKillSwitch(
+            account: AccountID(0), isOn: true,
+            audit: Audit(operatorName: try #require(Text40("op")), reason: "stop"))
+        #expect(throws: LinkError.self) {
+            _ = try other.submit(kill, session: session, number: 400)
+        }
+        #expect(try own.submit(TestDesk.place(5)).refusal == .none)
+        #expect(place.notes.all.contains { $0.contains("gateway g1 is connected from 127.0.0.1") })
+        try place.stop()
+    }
+
+    @Test func `strangers do not get in, whatever they show`() throws {
+        let place = try RemotePlace()
+        let authority = place.authority
+        let other = try LinkAuthority()
+        let foreign = try other.gateway("g1")
+        let good = try authority.gateway("g1")
+        let hostile: [(String, TLSFiles)] = [
+            (
+                "another authority's",
+                TLSFiles(
+                    authority: good.authority, certificate: foreign.certificate, key: foreign.key)
+            ),
+            ("a host's", try authority.host("beta")),
+            ("one that is named as a gateway's in part", try authority.host("_gateway")),
+            ("one whose name has more behind", try authority.host("g1._gateway.example")),
+            ("expired", try authority.gateway("old", days: -1)),
+            ("none", TLSFiles(authority: good.authority)),
+        ]
+        for (what, files) in hostile {
+            #expect(throws: (any Error).self, "\(what)") {
+                // With TLS 1.3 a client's handshake ends before the server's.
+                let client = try place.connect(files)
+                try client.greet("gateway/g1")
+            }
+            #expect(place.remote.names.isEmpty, "\(what)")
+        }
+        // A gateway's certificate is no host's: nothing that trusts the authority takes it.
+        let raw = try TCPSocket.connect(place.address, timeoutNanos: second)
+        close(raw)
+        #expect(place.notes.all.contains { $0.contains("was refused") })
+        let client = try place.connect(good)
+        try client.greet("gateway/g1")
+        #expect(try place.running.connect().status().connections == 2)
+        try place.stop()
+    }
+
+    @Test func `connections that never prove themselves are bounded and end`() throws {
+        let place = try RemotePlace()
+        let port = try #require(UInt16(place.address.split(separator: ":")[1]))
+        let began = Clock.monotonicNanos()
+        let silent = try (0..<40).map { _ in try RawLink(port: port) }
+        for (number, one) in silent.enumerated() {
+            switch number % 3 {
+            case 0: one.send([22, 3, 1, 2, 0, 1, 0, 1])
+            case 1: one.send([UInt8](repeating: 0x41, count: 5_000))
+            default: break
+            }
+        }
+        // Meanwhile a gateway gets in at once, and trades.
+        let client = try place.connect(place.authority.gateway("g1"))
+        try client.greet("gateway/g1")
+        var own = try TestDesk(place.running.connect(), "operator/own")
+        try own.prepare()
+        let session = try client.openSession("gateway/g1")
+        #expect(
+            try client.submit(TestDesk.place(1), session: session, number: 1)?.refusal
+                == Refusal.none)
+        #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax)
+        // Those beyond the bound are gone already, the others within their time.
+        usleep(300_000)
+        #expect(silent.count { $0.isOpen } <= RemoteGateways.strangersMax)
+        for one in silent { #expect(one.readToEnd()) }
+        #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax + 4 * second)
+        #expect(place.remote.names == ["g1"])
+        try place.stop()
+    }
+
+    @Test func `of one gateway the newest connection counts, and there are not too many gateways`()
+        throws
+    {
+        let place = try RemotePlace()
+        let files = try place.authority.gateway("g")
+        let first = try place.connect(files)
+        try first.greet("gateway/g")
+        let second = try place.connect(files)
+        try second.greet("gateway/g")
+        #expect(place.await(["g"]))
+        #expect(throws: (any Error).self) {
+            while try first.next() != nil {}
+            throw LinkError.timedOut
+        }
+        var all = [second]
+        for number in 1..<RemoteGateways.gatewaysMax {
+            all.append(try place.connect(place.authority.gateway("g\(number)")))
+            try all[number].greet("gateway/g\(number)")
+        }
+        #expect(throws: (any Error).self) {
+            let late = try place.connect(place.authority.gateway("late"))
+            try late.greet("gateway/late")
+        }
+        #expect(place.remote.names.count == RemoteGateways.gatewaysMax)
+        withExtendedLifetime(all) {}
+        try place.stop()
+    }
+
+    @Test func `nonsense from a gateway ends its connection alone`() throws {
+        let place = try RemotePlace()
+        let good = try place.connect(place.authority.gateway("good"))
+        try good.greet("gateway/good")
+        let files = try place.authority.gateway("bad")
+        var random = LinkFuzz()
+        for _ in 0..<50 {
+            let bad = try place.connect(files)
+            if random.below(2) == 0 { try bad.greet("gateway/bad") }
+            var encoder = LinkEncoder()
+            encoder.append(.askStatus)
+            encoder.append(.query(try #require(Text40("gateway/bad"))))
+            var bytes = encoder.take()
+            for _ in 0..<1 + random.below(8) {
+                bytes[random.below(bytes.count)] = UInt8(random.below(256))
+            }
+            if random.below(3) == 0 { bytes += (0..<random.below(70_000)).map { UInt8($0 & 255) } }
+            // It may be closed while this is sent.
+            try? bad.send(bytes)
+            try? bad.stream.end(deadline: Clock.monotonicNanos() + second)
+        }
+        #expect(place.await(["good"]), "\(random.replay)")
+        try good.send(.askStatus)
+        guard case .status = try good.next() else {
+            Issue.record("a status was due")
+            return
+        }
+        try place.stop()
+    }
+
+    @Test func `a gateway that reads nothing is closed, and the others trade on`() throws {
+        let place = try RemotePlace { $0.stallNanos = 2 * second }
+        var own = try TestDesk(place.running.connect(), "operator/own")
+        try own.prepare()
+        let slow = try place.connect(place.authority.gateway("slow"))
+        try slow.greet("gateway/slow")
+        #expect(place.await(["slow"]))
+        let questions = [LinkFrame](repeating: .askStatus, count: 1_024)
+        var encoder = LinkEncoder()
+        for frame in questions { encoder.append(frame) }
+        let bytes = encoder.take()
+        // It asks until nothing more is taken, and reads no answer.
+        #expect(throws: TLSError.self) {
+            for _ in 0..<100_000 {
+                var failure: TLSError?
+                unsafe bytes.withUnsafeBytes { bytes in
+                    do throws(TLSError) {
+                        try unsafe slow.stream.writeAll(
+                            bytes, deadline: Clock.monotonicNanos() + second)
+                    } catch { failure = error }
+                }
+                if let failure { throw failure }
+            }
+        }
+        for price in 1...50 {
+            #expect(try own.submit(TestDesk.place(Int64(price))).refusal == .none)
+        }
+        #expect(place.await([]))
+        try place.stop()
+    }
+}

@@ -1,0 +1,159 @@
+"""A gateway on a host of its own: it joins by an invitation, follows whichever host leads, and its
+certificate is good for nothing else."""
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from exchange import Exchange, Refused
+from pair import ETCD, await_true
+from spot import Spot, Unknown
+
+
+class Remote:
+    """The host g, which has a gateway alone, and who trades by it."""
+
+    def __init__(self, trio):
+        self.trio = trio
+        self.primary, self.standby = trio.roles()
+        self.host = Exchange(trio.folder / "g")
+        self.host.logs.mkdir(parents=True)
+        self.host.state.mkdir()
+        self.host.set("gatewayd", "listen", f"127.0.0.1:{self.host.port}")
+        # The key that seals API secrets comes by the join, for systemd on an installed host.
+        (self.host.state / "secrets").mkdir(mode=0o700)
+        shutil.copy(trio.hosts["a"].state / "secrets" / "seal.key",
+                    self.host.state / "secrets" / "seal.key")
+        self.trio.invited("g", "a", lambda token: self.join(token), "--gateway")
+        self.account = trio.hosts[self.primary].demo()["accounts"][0]
+        self.acknowledged, self.number = set(), 0
+        self.ends = threading.Event()
+
+    def join(self, token):
+        print(self.trio.ctl("g", "cluster", "join", token, "--host", "g", "--gateway").stdout)
+
+    def start(self):
+        self.host.spawn("gatewayd")
+        self.host.await_ready("gatewayd")
+        self.client = Spot(self.host.port, self.account["keyID"], self.account["secret"],
+                           seconds_max=3)
+
+    def place(self):
+        """One order; whether it was acknowledged."""
+        self.number += 1
+        text = f"remote-{self.number}"
+        try:
+            self.client.place(
+                symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.001",
+                price="50000", newClientOrderId=text, recvWindow=2000)
+        except Unknown:
+            return False
+        self.acknowledged.add(text)
+        return True
+
+    def trade(self):
+        while not self.ends.wait(0.01):
+            self.place()
+
+    def shown(self):
+        return [row["clientOrderId"] for row in self.client.get_signed(
+            "/api/v3/openOrders", symbol="BTCUSDT")]
+
+    def goes_on(self, what):
+        """Waits until orders that are sent from now on are acknowledged."""
+        began, before = time.monotonic(), len(self.acknowledged)
+        await_true(what, lambda: len(self.acknowledged) > before)
+        print(f"{what}: {time.monotonic() - began:.2f} s to the next acknowledgement")
+
+
+@pytest.fixture
+def remote(trio):
+    made = Remote(trio)
+    try:
+        yield made
+    finally:
+        made.ends.set()
+        made.host.end()
+
+
+def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_host(trio, remote):
+    remote.start()
+    process = remote.host.running["gatewayd"]
+    for _ in range(20):
+        assert remote.place()
+    trader = threading.Thread(target=remote.trade)
+    trader.start()
+    try:
+        primary, standby = trio.roles()
+        status, answer = trio.obey(primary, "switchover")
+        assert status == 200, answer
+        await_true("the other host leads", lambda: (
+            trio.document(standby) or {}).get("role") == "primary")
+        remote.goes_on("switchover")
+        # The host that leads says nothing more, and closes nothing.
+        primary, standby = trio.roles()
+        stopped = trio.hosts[primary].running["matchd"]
+        stopped.send_signal(signal.SIGSTOP)
+        await_true("the other host leads", lambda: (
+            trio.document(standby) or {}).get("role") == "primary")
+        remote.goes_on("hang")
+        stopped.send_signal(signal.SIGCONT)
+        primary, standby = trio.roles()
+        trio.lose(primary)
+        await_true("the other host leads", lambda: (
+            trio.document(standby) or {}).get("role") == "primary")
+        remote.goes_on("lost host")
+    finally:
+        remote.ends.set()
+        trader.join()
+    assert remote.place()
+    shown = remote.shown()
+    assert len(shown) == len(set(shown))
+    missing = remote.acknowledged - set(shown)
+    assert not missing, missing
+    assert process.poll() is None, "the gateway goes on by itself"
+
+
+def test_its_certificate_is_good_for_the_link_alone(trio, remote):
+    place = remote.host.state / "cluster"
+
+    def etcdctl(certificates):
+        return subprocess.run(
+            [str(ETCD.parent / "etcdctl"), f"--endpoints={trio.url('a', 3)}",
+             f"--cacert={place / 'ca.crt'}", f"--cert={certificates / 'host.crt'}",
+             f"--key={certificates / 'host.key'}", "get", "/bourse/record"],
+            env=os.environ | {"ETCDCTL_API": "3"}, capture_output=True, text=True, timeout=30)
+
+    assert '"primary"' in etcdctl(trio.cluster("w")).stdout
+    refused = etcdctl(place)
+    assert refused.returncode != 0 and not refused.stdout, refused.stdout
+    assert (place / "host.key").stat().st_mode & 0o777 in (0o600, 0o640)
+    # Renewed by a new invitation; the key stays.
+    remote.start()
+    before, key = (place / "host.crt").read_bytes(), (place / "host.key").read_bytes()
+    trio.invited("g", "a", lambda token: trio.ctl("g", "cluster", "renew", token), "--gateway")
+    assert (place / "host.crt").read_bytes() != before
+    assert (place / "host.key").read_bytes() == key
+    trio.hosts[trio.roles()[0]].kill("matchd")
+    await_true("orders are taken with it", remote.place)
+
+
+def test_who_may_be_a_gateways_host(trio, remote):
+    assert "is a host of the cluster already" in trio.refusal(
+        "a", "cluster", "invite", "b", "--gateway")
+    assert "with --gateway" in trio.refusal("a", "cluster", "invite", "h")
+    # A token for a host of the cluster is none for a gateway, and the other way round.
+    with pytest.raises(Refused, match="by another address"):
+        trio.invited("b", "a", lambda token: trio.ctl(
+            "g", "cluster", "join", token, "--host", "b", "--gateway"))
+    with pytest.raises(Refused, match="has no h in its cluster"):
+        trio.invited("h", "a", lambda token: trio.ctl(
+            "g", "cluster", "join", token, "--host", "h", "--address", "127.0.0.9"), "--gateway")
+    assert "has a gateway alone" in trio.refusal("g", "cluster", "status")
+    # A host of the exchange does not become a gateway's.
+    with pytest.raises(Refused, match="no host for a gateway alone"):
+        trio.invited("h", "a", lambda token: trio.ctl(
+            "b", "cluster", "join", token, "--host", "h", "--gateway"), "--gateway")
