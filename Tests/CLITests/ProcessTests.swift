@@ -145,6 +145,61 @@ final class OperatedExchange {
         #expect(try exchange.run("status").status == 78)
     }
 
+    @Test func `a backup of a running exchange starts as another replica, with what was there`()
+        throws
+    {
+        let exchange = try OperatedExchange()
+        try exchange.start()
+        #expect(try exchange.run("demo").status == 0)
+        let released = try #require(
+            try exchange.run("status", "--output", "json").json()["released"] as? Int)
+        let backup = exchange.state + "/backup"
+        // Left by one that was interrupted.
+        try FileManager.default.createDirectory(
+            atPath: backup + ".partial/journal", withIntermediateDirectories: true)
+        try Data([1]).write(to: URL(fileURLWithPath: backup + ".partial/journal/1.seg"))
+        // The mark that says what is released comes a moment later.
+        var last = 0
+        for _ in 0..<100 where last < released {
+            try? FileManager.default.removeItem(atPath: backup)
+            last = try #require(
+                try exchange.run("backup", backup, "--output", "json").json()["last"] as? Int)
+        }
+        #expect(last >= released)
+        #expect(!FileManager.default.fileExists(atPath: backup + ".partial"))
+        let again = try exchange.run("backup", backup)
+        #expect(again.status == 1 && again.err.contains("exists already"))
+        #expect(try exchange.run("account", "open", "later").status == 0)
+        try exchange.stop()
+        func bytes(_ path: String) throws -> Data {
+            try Data(contentsOf: URL(fileURLWithPath: path))
+        }
+        #expect(try bytes(backup + "/replica") != bytes(exchange.state + "/replica"))
+        for name in ["journal", "snapshots", "replica", "floor", "journal.id"] {
+            try FileManager.default.removeItem(atPath: "\(exchange.state)/\(name)")
+            try FileManager.default.moveItem(
+                atPath: "\(backup)/\(name)", toPath: "\(exchange.state)/\(name)")
+        }
+        try exchange.start()
+        #expect(try exchange.total("demo1", "USDT") == "100000000.00000000")
+        #expect(try exchange.run("account", "show", "later").status == 1)
+        // A record that is damaged is not backed up.
+        try exchange.stop(SIGKILL)
+        let name = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: exchange.state + "/journal")
+                .first { $0.hasSuffix(".seg") })
+        let segment = try FileHandle(
+            forUpdating: URL(
+                fileURLWithPath: "\(exchange.state)/journal/\(name)"))
+        try segment.seek(toOffset: 4_200)
+        let byte = try #require(try segment.read(upToCount: 1)?.first)
+        try segment.seek(toOffset: 4_200)
+        try segment.write(contentsOf: [byte ^ 1])
+        let refused = try exchange.run("backup", backup + "-2")
+        #expect(refused.status == 1)
+        #expect(!FileManager.default.fileExists(atPath: backup + "-2"))
+    }
+
     @Test func `keeps an API secret out of the journal`() throws {
         let exchange = try OperatedExchange()
         try exchange.start()

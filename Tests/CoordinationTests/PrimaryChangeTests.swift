@@ -88,6 +88,22 @@ import Testing
         #expect(change?.from == a && change?.cause == .alone && change?.pauseNanos == 500_000_000)
     }
 
+    @Test func `what proved that the former primary was off is part of the reason`() throws {
+        var watch = HandoverWatch()
+        watch.claimed(.forced, from: a, proof: "the power of a is off: /sbin/f, status off")
+        watch.claimed(.alone, from: b)
+        let opened = watch.opened(by: b, epoch: 3, at: at(1), realtimeNanos: 5)
+        var history = PrimaryHistory()
+        history.add(try #require(opened))
+        let why = history.json.rows { $0["why"]?.text }
+        #expect(
+            why == ["its own matchd had ended; the power of a is off: /sbin/f, status off"])
+        #expect(PrimaryHistory(history.json) == history)
+        watch.claimed(.forced, from: a)
+        let next = watch.opened(by: b, epoch: 4, at: at(2), realtimeNanos: 5)
+        #expect(next?.proof == nil)
+    }
+
     @Test func `without a sign of the former primary the pause is not known`() {
         var watch = HandoverWatch()
         watch.claimed(.forced, from: a)

@@ -34,7 +34,10 @@ import Testing
         report.requirement = ReplicaID(high: 3, low: 4)
         report.peer = PeerReport(
             replica: ReplicaID(high: 3, low: 4), echoedAt: BootTime(nanos: 6), matched: 9,
-            waitingSince: nil, promise: 8, lacksAcknowledged: true)
+            waitingSince: nil, promise: 8, lacksAcknowledged: true,
+            level: LogLevel(format: 2, rules: .max))
+        (report.version, report.level) = ("1.2.0", LogLevel(format: .max, rules: 3))
+        report.logLevel = LogLevel(format: 2, rules: 1)
         return report
     }
 

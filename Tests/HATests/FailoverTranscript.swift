@@ -3,6 +3,7 @@
 //
 //      host b                                 this host; its peer is the other of a and b
 //      silent                                 the peer's agent does not report
+//      requires watchdog                      no claim without an armed one; none is known yet
 //      0 | matchd 1 end 90 promise 5 epoch 5     a process has recovered; last epoch 5
 //      0 | matchd obeys                          it carries out its orders and reports
 //      0 | matchd KEY VALUE …                    a report with these values changed
@@ -11,6 +12,8 @@
 //      0 | done, unknown, not done 6 b b2        etcd answers the swap
 //      0 | floor done                            etcd answers the floor
 //      0 | peer of 2 epoch 6                     the peer's agent reports: etcd cluster 2, epoch 6
+//      0 | watchdog armed                        this machine's; also absent, inactive, unknown
+//      0 | peer barred, peer free                the peer would claim nothing, or would
 //      0 | beacons on, echoes off                from here on, each 50 ms
 //      0 | until                                 ticks up to this time
 
@@ -55,6 +58,11 @@ struct FailoverTranscript {
 
     private mutating func begin(_ words: [String]) {
         if words.first == "silent" { (isPeerSilent, isPeerMet) = (true, true) }
+        if words == ["requires", "watchdog"] {
+            var settings = core.settings
+            settings.requiresWatchdog = true
+            core = FailoverCore(settings, run: 1)
+        }
         guard words.first == "host" else { return }
         host = words[1]
         let peer = words.count > 2 ? nil : HostName(host == "a" ? "b" : "a")
@@ -124,6 +132,9 @@ struct FailoverTranscript {
         case ("floor", _):
             step(event, .floorAnswered(.notDone(record(Array(words[3...])))))
         case ("reaped", let epoch): step(event, .peerReaped(epoch: UInt32(epoch)!))
+        case ("watchdog", let state): step(event, .watchdog(WatchdogState(rawValue: state)!))
+        case ("peer", "barred"): step(event, .peerBarred(true))
+        case ("peer", "free"): step(event, .peerBarred(false))
         case ("peer", _):
             step(event, .peerReported(cluster: UInt64(words[2])!, epoch: UInt32(words[4])!))
         case ("wallet", _): step(event, .walletReconciled(epoch: report!.epoch))

@@ -13,7 +13,7 @@ import Testing
         "full-disk", "switchover", "switchover-early", "alone-and-lost", "standalone", "raise",
         "lost-claim", "lost-again", "add", "verbs",
         "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
-        "etcd-refuses",
+        "etcd-refuses", "watchdog", "watchdog-lost",
     ]
 
     @Test(arguments: stories)

@@ -90,6 +90,15 @@ import Testing
         }
     }
 
+    @Test func `without a watchdog a host is in alarm, and critical where one is required`() {
+        for (isRequired, state) in [(false, CheckState.warning), (true, .critical)] {
+            var machine = Machine.vm
+            machine.plan.requiresWatchdog = isRequired
+            let found = machine.findings.first { $0.kind.name == "kernel.watchdog" }
+            #expect(found?.state == state)
+        }
+    }
+
     @Test func `every kind is in alarm on some machine, and no two share a group's name`() {
         var alarms = Set(Machine.vm.findings.filter(\.state.isAlarm).map(\.kind.name))
         for fault in Fault.all {

@@ -145,6 +145,29 @@ private final class HostTree {
         }
     }
 
+    @Test func `a watchdog that is armed, or not there, is left as it is`() throws {
+        func answer(_ files: [String: String]) throws -> [String] {
+            let tree = try HostTree(files)
+            let done = try HostChanger(root: tree.root).perform(.armWatchdog)
+            #expect(done.undo == nil)
+            return done.lines
+        }
+        let one = "/sys/class/watchdog/watchdog0"
+        #expect(try answer([:]) == ["absent"])
+        #expect(
+            try answer(["\(one)/state": "active\n", "\(one)/identity": "iTCO_wdt\n"]) == ["armed"])
+        // In software it hangs with its kernel.
+        let soft = ["\(one)/state": "active\n", "\(one)/identity": "Software Watchdog\n"]
+        #expect(try answer(soft) == ["absent"])
+        let second = "/sys/class/watchdog/watchdog1"
+        let both = ["\(second)/state": "active\n", "\(second)/identity": "iTCO_wdt\n"]
+        #expect(try answer(soft.merging(both) { $1 }) == ["armed"])
+        #expect(try answer(["\(one)/identity": "iTCO_wdt\n"]) == ["unknown"])
+        // A container shows the machine's, and has no device to arm.
+        #expect(
+            try answer(["\(one)/state": "inactive\n", "\(one)/identity": "x\n"]) == ["inactive"])
+    }
+
     @Test func `a program's output, status and time are bounded`() throws {
         let echo = try Program.run("/bin/cat", [], input: Array("abc".utf8), secondsMax: 5)
         #expect((echo.status, echo.output, echo.errors) == (0, "abc", ""))
@@ -158,8 +181,31 @@ private final class HostTree {
         #expect(loud.errors == "no\n")
         let slow = try Program.run("/bin/sleep", ["60"], secondsMax: 1)
         #expect(slow.status == 137)
+        // One that reads nothing of its input ends nobody by SIGPIPE.
+        for _ in 0..<20 {
+            let unread = try Program.run("/bin/true", [], input: [0x61], secondsMax: 10)
+            #expect(unread.status == 0)
+        }
         #expect(throws: SystemError.self) {
             try Program.run("/bin/bourse-none", [], secondsMax: 1)
         }
+    }
+
+    @Test func `what a program started is killed with it, where it has a group`() throws {
+        // The sleep's number is printed; the shell waits for it.
+        let words = ["-c", "sleep 60 & echo $!; wait"]
+        let done = try Program.run("/bin/sh", words, secondsMax: 1, isGroup: true)
+        #expect(done.status == 137)
+        let child = try #require(Int32(done.output.split(separator: "\n").first ?? ""))
+        let deadline = Clock.monotonicNanos() + 10_000_000_000
+        // Whoever takes over orphans collects it, if anybody does.
+        func isGone() -> Bool {
+            guard let stat = try? File("/proc/\(child)/stat", .read).read(count: 512) else {
+                return true
+            }
+            return String(decoding: stat, as: UTF8.self).contains(") Z ")
+        }
+        while !isGone(), Clock.monotonicNanos() < deadline { Clock.sleep(nanos: 1_000_000) }
+        #expect(isGone())
     }
 }

@@ -11,7 +11,8 @@ import Testing
         "energy 3 balance_performance", "wakeup-latency 0", "wakeup-latency release",
         "parameter vm.swappiness 1", "workqueue 0-1", "huge-pages never",
         "service-address add 10.0.0.5/24 eth0", "service-address remove fd00::5/64 eth0",
-        "health nvme0n1", "unit start bourse-matchd.service", "unit stop bourse-snmp.service",
+        "watchdog arm", "health nvme0n1", "unit start bourse-matchd.service",
+        "unit stop bourse-snmp.service",
         "unit restart bourse-auditd.service",
     ]
 
@@ -28,7 +29,8 @@ import Testing
         "channels eth0 0", "thread-affinity 1 1 0", "thread-affinity 0 5 0", "governor 0 Perf",
         "governor 0 a/b", "governor 0 performance\n", "wakeup-latency -1",
         "parameter kernel.panic 1", "parameter vm.swappiness 101", "parameter vm.stat_interval 0",
-        "huge-pages sometimes", "service-address add 10.0.0.5 eth0",
+        "watchdog", "watchdog disarm", "watchdog arm 15", "huge-pages sometimes",
+        "service-address add 10.0.0.5 eth0",
         "service-address add 10.0.0.5/24;x eth0", "service-address move 10.0.0.5/24 eth0",
         "health ../../etc", "reboot", "unit start bourse-agentd.service",
         "unit start bourse-matchd", "unit start sshd.service",

@@ -82,7 +82,7 @@ extension Machine {
             now["/sys/devices/virtual/workqueue/cpumask"] = cpus.mask + "\n"
         case .hugePages(let mode):
             now["/sys/kernel/mm/transparent_hugepage/enabled"] = "always [\(mode)] never\n"
-        case .serviceAddress, .health: Issue.record("\(request.line) is no tuning")
+        case .serviceAddress, .armWatchdog, .health: Issue.record("\(request.line) is no tuning")
         }
     }
 }

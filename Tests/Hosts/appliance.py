@@ -1,12 +1,13 @@
 """An exchange on a host of the bench: its packages, and what every test of it asks."""
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
 
 from base import ROOT, run
-from bench import SUBNET, await_true
+from bench import SUBNET, BenchFault, await_true
 from spot import NotSent, Refusal, Spot, Unknown
 
 DEBS = ROOT / "build" / "deb"
@@ -29,6 +30,26 @@ def make_debs():
     if not made or min(deb.stat().st_mtime for deb in made) < newest:
         run(ROOT / "packaging" / "deb", BIN, seconds_max=DEB_SECONDS_MAX)
         made = sorted(DEBS.glob("*.deb"))
+    return made
+
+
+def as_release(debs, version, folder):
+    """The same packages as those of another release: its number stands in their control files,
+    their scripts and their programs, which do nothing else than those of this one."""
+    old = debs[0].name.split("_")[1]
+    if len(version) != len(old):
+        raise BenchFault(f"{version} does not fit in the place of {old}")
+    made = []
+    for deb in debs:
+        tree = folder / "tree"
+        run("dpkg-deb", "-R", deb, tree)
+        scripts = [path for path in (tree / "DEBIAN").iterdir() if path.name != "md5sums"]
+        own = [path for place in ("usr/sbin", "usr/bin") for path in (tree / place).glob("bourse*")]
+        for path in (*scripts, *own):
+            path.write_bytes(path.read_bytes().replace(old.encode(), version.encode()))
+        made.append(folder / deb.name.replace(f"_{old}_", f"_{version}_"))
+        run("dpkg-deb", "-b", "-Znone", tree, made[-1])
+        shutil.rmtree(tree)
     return made
 
 

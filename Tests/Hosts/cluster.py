@@ -59,10 +59,10 @@ class Cluster:
         set_up(self.a, *SETTINGS)
         self.a.exec("systemctl", "start", "bourse.target")
         await_serving(bench, self.a)
-        for host in self.pair:
-            host.install_deb(*debs, *etcd)
         small = [deb for deb in debs if deb.name.split("_")[0] in WITNESS]
-        self.w.install_deb(*small, *extra)
+        self.debs = {self.a: [*debs, *etcd], self.b: [*debs, *etcd], self.w: [*small, *extra]}
+        for host, own in self.debs.items():
+            host.install_deb(*own)
         self.keys = json.loads(
             self.a.exec("boursectl", "--output", "json", "demo").stdout)["accounts"]
         self._join()

@@ -357,6 +357,47 @@ def serial(host):
                      "-serial").stdout.strip()
 
 
+def test_systemd_arms_the_watchdog_of_a_host_that_has_one(hosts):
+    """The kernel's view is made up, the service manager and its answer are real."""
+    b = hosts[1]
+
+    def period():
+        return b.exec("systemctl", "show", "-PRuntimeWatchdogUSec").stdout.strip()
+
+    def logged(unit):
+        return b.exec("journalctl", "-u", unit, "--since", f"@{began}", "-o", "cat").stdout
+
+    began = int(time.time())
+    device = "/run/watchdog/watchdog0"
+    b.exec("sh", "-c", f"mkdir -p {device} && echo inactive >{device}/state && "
+           f"echo iTCO_wdt >{device}/identity && mount --bind /run/watchdog /sys/class/watchdog")
+    try:
+        # What a container shows of its machine cannot be armed in it.
+        assert period() in ("0", "infinity")
+        b.exec("systemctl", "restart", "bourse-helper", "bourse-agentd")
+        await_true("the agent says so", 30, lambda: (
+            "watchdog is not armed" in logged("bourse-agentd")))
+        assert period() in ("0", "infinity") and "watchdog arm" in logged("bourse-helper")
+        b.exec("touch", "/dev/watchdog0")
+        b.exec("systemctl", "restart", "bourse-agentd")
+        await_true("systemd is to arm it", 30, lambda: period() == "15s")
+        # An owner's own time stays.
+        b.exec("busctl", "set-property", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+               "org.freedesktop.systemd1.Manager", "RuntimeWatchdogUSec", "t", "40000000")
+        b.exec("systemctl", "restart", "bourse-agentd")
+        await_true("it was asked again", 30, lambda: (
+            logged("bourse-helper").count("watchdog arm") >= 3))
+        assert period() == "40s"
+        b.exec("sh", "-c", f"echo active >{device}/state")
+        await_true("the agent sees it", 30, lambda: (
+            "this machine's watchdog is armed" in logged("bourse-agentd")))
+    finally:
+        b.exec("sh", "-c", "umount /sys/class/watchdog; rm -rf /dev/watchdog0 /run/watchdog; "
+               "busctl set-property org.freedesktop.systemd1 /org/freedesktop/systemd1 "
+               "org.freedesktop.systemd1.Manager RuntimeWatchdogUSec t 0", check=False)
+        b.exec("systemctl", "restart", "bourse-agentd")
+
+
 def test_one_member_lost_leaves_it_writable(hosts):
     a, b, w, _ = hosts
     w.power_cut()

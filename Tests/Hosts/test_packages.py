@@ -9,7 +9,8 @@ import time
 
 import pytest
 from appliance import (
-    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, await_serving, ctl, main_pids, set_up, state,
+    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, as_release, await_serving, ctl, main_pids, set_up,
+    state,
 )
 from base import ROOT, run
 from bench import SUBNET, await_true
@@ -225,13 +226,8 @@ def test_an_upgrade_stops_and_starts_nothing(bench, host, debs):
 def test_going_back_to_an_older_version_is_refused(bench, host, debs, tmp_path):
     """The same package as one of a version before: it says why, and how it may be tried."""
     deb, = [deb for deb in debs if deb.name.startswith("bourse-matchd_")]
-    tree = tmp_path / "tree"
-    run("dpkg-deb", "-R", deb, tree)
-    for name in ("control", "preinst"):
-        path = tree / "DEBIAN" / name
-        path.write_text(path.read_text().replace("0.1.0", "0.0.9"))
-    run("dpkg-deb", "-b", "-Znone", tree, tmp_path / "old.deb")
-    shutil.copy(tmp_path / "old.deb", host.inside("/var/tmp/old.deb"))
+    old, = as_release([deb], "0.0.9", tmp_path)
+    shutil.copy(old, host.inside("/var/tmp/old.deb"))
     before = main_pids(host)
     refused = host.exec("dpkg", "-i", "/var/tmp/old.deb", check=False)
     assert refused.returncode != 0

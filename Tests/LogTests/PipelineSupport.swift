@@ -106,7 +106,7 @@ final class RunningPipeline {
 
     init(
         _ place: PipelinePlace, tcpKey: LinkKey? = nil, passed: LinkListener? = nil,
-        follows: Bool = false,
+        follows: Bool = false, rulesKnown: UInt32 = SetRules.current,
         _ change: (inout PipelineOptions) -> Void = { _ in }
     ) throws {
         self.place = place
@@ -120,10 +120,10 @@ final class RunningPipeline {
         identity = writer.identity
         var engine =
             recovered.isEmpty
-            ? Engine(limits: .small)
+            ? Engine(limits: .small, rulesKnown: rulesKnown)
             : try Journal.restore(
                 recovered, snapshots: snapshots,
-                through: follows ? max(1, recovered.commitPoint) : .max)
+                through: follows ? max(1, recovered.commitPoint) : .max, rulesKnown: rulesKnown)
         if recovered.isEmpty {
             var record = Genesis(
                 limits: .small, journalHigh: identity.high, journalLow: identity.low,

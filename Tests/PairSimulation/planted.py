@@ -159,6 +159,14 @@ PLANTED = [
     ("commands are not sent again", "exactly once", [
         ("Log/Follower/WriterSession.swift",
          "case .open: resend(&out)", "case .open: if !($) { resend(&out) }")]),
+    ("the rules rise before the peer knows them", "level", [
+        ("Log/Replica/ReplicaLoop+Orders.swift",
+         "parts.pipeline.raiseRules(to: knownToBoth(peer.level).rules)",
+         "parts.pipeline.raiseRules(to: $ ? .max : knownToBoth(peer.level).rules)")]),
+    ("the rules never rise", "level", [
+        ("Log/Replica/ReplicaLoop+Orders.swift",
+         "if let peer = server?.peer, peer.replica == parts.set.requirement {",
+         "if let peer = server?.peer, peer.replica == parts.set.requirement, !($) {")]),
     ("an append is half taken", "hashes", [
         ("Log/Pipeline/StandbyIntake.swift",
          "if let next { (end, timestamp) = (LogPoint(next), next.timestamp) }",

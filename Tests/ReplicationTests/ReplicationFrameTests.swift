@@ -33,8 +33,9 @@ let frameSamples: [(frame: [UInt8], tail: Int)] = [
         FrameBytes(
             1,
             [
-                UInt32(2), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
+                UInt32(3), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
                 UInt64(6), UInt64(90), UInt64(1), UInt64(100), UInt32(6), UInt32(0xABCD),
+                UInt32(2), UInt32(9),
             ]
         ).bytes(), 0
     ),
@@ -42,8 +43,8 @@ let frameSamples: [(frame: [UInt8], tail: Int)] = [
         FrameBytes(
             2,
             [
-                UInt32(2), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
-                UInt64(90), UInt64(80), UInt32(6),
+                UInt32(3), UInt32(7), UInt64(1), UInt64(2), UInt64(3), UInt64(4), UInt64(5),
+                UInt64(90), UInt64(80), UInt32(6), UInt32(2), UInt32(9),
             ]
         ).bytes(), 0
     ),

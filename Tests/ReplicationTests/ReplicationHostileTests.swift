@@ -42,10 +42,10 @@ import Testing
         let join = FrameBytes(
             1,
             [
-                UInt32(2), UInt32(7), ReplicaDisk.identity.high, ReplicaDisk.identity.low,
+                UInt32(3), UInt32(7), ReplicaDisk.identity.high, ReplicaDisk.identity.low,
                 UInt64(3), UInt64(4), UInt64(5), UInt64(0), UInt64(90), UInt64(1), UInt64(100),
                 UInt32(1),
-                UInt32(2),
+                UInt32(2), UInt32(2), UInt32(1),
             ]
         ).bytes()
         let extremes: [[UInt8]] = [

@@ -433,6 +433,43 @@ import Testing
         primary.server.stop()
     }
 
+    @Test func `each side hears what the other's release knows of logs`() throws {
+        let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
+        for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }
+        let primary = try PrimaryHost(try TestPrimaryLog(a, epoch: 2, commit: 10)) {
+            $0.level = LogLevel(format: 5, rules: 6)
+        }
+        let standby = try StandbyHost(TestStandbyLog(b), to: primary.address) {
+            $0.level = LogLevel(format: 7, rules: 8)
+        }
+        try standby.follow()
+        eventually { primary.server.peer?.level == LogLevel(format: 7, rules: 8) }
+        eventually { standby.client.status.primaryLevel == LogLevel(format: 5, rules: 6) }
+        standby.stop()
+        primary.server.stop()
+    }
+
+    @Test(arguments: [LogLevel(format: 2, rules: 1), LogLevel(format: 1, rules: 2)])
+    func `a standby whose release does not know what the log uses is rejected with the way out`(
+        known: LogLevel
+    ) throws {
+        let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
+        for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }
+        let log = try TestPrimaryLog(a, epoch: 2, commit: 10)
+        log.set { $0.level = LogLevel(format: 2, rules: 2) }
+        let primary = try PrimaryHost(log)
+        let standby = try StandbyHost(TestStandbyLog(b), to: primary.address) { $0.level = known }
+        try standby.follow()
+        eventually {
+            standby.notes.all.contains {
+                $0.contains("knows logs of \(known), and this one uses format 2, rules 2: install")
+            }
+        }
+        #expect(primary.server.peer == nil)
+        standby.stop()
+        primary.server.stop()
+    }
+
     @Test func `a standby of another etcd cluster is rejected, one of none is not`() throws {
         for (own, other, isTaken) in [(UInt64(1), UInt64(2), false), (1, 1, true), (1, 0, true)] {
             let (a, b) = (try ReplicaDisk(cluster: own), try ReplicaDisk(cluster: other))

@@ -156,6 +156,48 @@ private func problems(_ text: String) -> [String] {
         #expect(found.contains { $0.hasPrefix("cluster.\(key): \(expected)") }, "\(found)")
     }
 
+    @Test func `a fencing command is a path, arguments and parameters`() throws {
+        let words = "/usr/sbin/fence_x  ip=10.0.0.7 --verbose password_script=/etc/a=b -o=c plug=3"
+        let text = section() + "fence_command = \"\(words)\"\nfence_seconds = 7\n"
+        let cluster = try #require(try Settings.parse(Array(text.utf8), file: "/f").cluster)
+        let command = try #require(cluster.fencing)
+        #expect(command.path == "/usr/sbin/fence_x" && cluster.fenceSeconds == 7)
+        #expect(command.parameters == ["ip=10.0.0.7", "password_script=/etc/a=b", "plug=3"])
+        #expect(command.arguments == ["--verbose", "-o=c"])
+        #expect(try Settings.parse(Array(section().utf8), file: "/f").cluster?.fencing == nil)
+    }
+
+    @Test(arguments: [
+        "fence_x", "./fence_x", "/usr/../fence_x", "/usr/sbin/", " ip=1", "/f action=on",
+        "/f option=reboot", "/f \u{7F}", "/f é", "/" + String(repeating: "f", count: 1_024),
+    ])
+    func `a fencing command that cannot be one is refused`(words: String) {
+        let found = problems(section() + "fence_command = \"\(words)\"\n")
+        #expect(
+            found.contains { $0.hasPrefix("cluster.fence_command: expected an absolute path") }
+                || found.contains { $0.contains("control") }, "\(found)")
+    }
+
+    @Test func `a watchdog is armed, required or left as it is`() throws {
+        typealias Policy = Settings.Cluster.WatchdogPolicy
+        func policy(_ line: String) throws -> Policy? {
+            try Settings.parse(Array((section() + line).utf8), file: "/f").cluster?.watchdog
+        }
+        #expect(try policy("") == .auto)
+        for value in Policy.allCases {
+            #expect(try policy("watchdog = \"\(value.rawValue)\"\n") == value)
+        }
+        #expect(
+            problems(section() + "watchdog = \"on\"\n") == [
+                "cluster.watchdog: expected auto, required or off"
+            ])
+    }
+
+    @Test func `a fencing command alone is no cluster`() {
+        let found = problems("[cluster]\nfence_command = \"/usr/sbin/fence_x\"\n")
+        #expect(found.contains { $0.hasPrefix("cluster.host: is missing") }, "\(found)")
+    }
+
     @Test func `an address of the service is read as it is printed`() {
         for text in ["10.0.0.9/24", "10.0.0.9/32", "fd00::9/64", "::1/128"] {
             #expect(InterfaceAddress(text)?.description == text)

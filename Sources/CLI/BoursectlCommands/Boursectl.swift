@@ -75,7 +75,9 @@ struct BoursectlCommand: ParsableCommand {
                 ]),
             CommandGroup(
                 name: "The log",
-                subcommands: [JournalGroup.self, SnapshotGroup.self, VoidCommand.self]),
+                subcommands: [
+                    JournalGroup.self, SnapshotGroup.self, BackupCommand.self, VoidCommand.self,
+                ]),
             CommandGroup(
                 name: "This host",
                 subcommands: [

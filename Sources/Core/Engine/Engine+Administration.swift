@@ -22,7 +22,7 @@ extension Engine {
         if c.limits != limits || sequence != 1 { return .refused(.termsInvalid) }
         hashKey = (c.hashKeyHigh, c.hashKeyLow)
         orders.setHashKey(c.hashKeyHigh, c.hashKeyLow)
-        if c.format == Genesis.currentFormat, Self.isKnown(rules: c.rules) {
+        if c.format == Genesis.currentFormat, isKnown(rules: c.rules) {
             rules = c.rules
         } else {
             hasDiverged = true
@@ -32,11 +32,11 @@ extension Engine {
 
     mutating func setRules(_ c: SetRules) -> Outcome {
         if c.version <= rules { return .refused(.termsInvalid) }
-        if Self.isKnown(rules: c.version) { rules = c.version } else { hasDiverged = true }
+        if isKnown(rules: c.version) { rules = c.version } else { hasDiverged = true }
         return Outcome()
     }
 
-    static func isKnown(rules: UInt32) -> Bool { rules >= 1 && rules <= SetRules.current }
+    func isKnown(rules: UInt32) -> Bool { rules >= 1 && rules <= rulesKnown }
 
     mutating func voidSequence(_ c: VoidSequence) -> Outcome {
         if c.sequence == 0 || c.sequence >= sequence || voids.contains(c.sequence) {

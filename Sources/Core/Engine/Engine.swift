@@ -52,6 +52,8 @@ public struct Engine: ~Copyable {
     var hashKey: (high: UInt64, low: UInt64) = (0, 0)
     /// The version of the rules in force.
     public internal(set) var rules: UInt32 = SetRules.current
+    /// The newest version that this engine executes.
+    public let rulesKnown: UInt32
     /// Sequences voided by operators, in the order of the log.
     public internal(set) var voids: [UInt64] = []
     /// Instruments with a flight, in the order in which the flights began.
@@ -72,10 +74,13 @@ public struct Engine: ~Copyable {
     var looksMax: Int { 4 * Int(limits.turnSteps) }
 
     /// An empty engine. Without events kept it has the same state and hashes, but `withEvents` has
-    /// trades only: for matchd, whose events nobody reads.
-    public init(limits: EngineLimits, keepsEvents: Bool = true) {
+    /// trades only: for matchd, whose events nobody reads. `rulesKnown` is below this code's where
+    /// it stands for an earlier release, above for a later one, which then has this one's effects.
+    public init(
+        limits: EngineLimits, keepsEvents: Bool = true, rulesKnown: UInt32 = SetRules.current
+    ) {
         precondition(limits.isReasonable, "limits that an engine can be made with")
-        self.limits = limits
+        (self.limits, self.rulesKnown) = (limits, rulesKnown)
         orders = Orders(capacity: Int(limits.openOrders), accounts: Int(limits.accounts))
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))

@@ -107,7 +107,7 @@ extension Engine {
         hasDiverged = r.flag()
         r.endPart()
         // No log reaches 2^62 records, orders or trades; so no counter overflows.
-        guard Self.isKnown(rules: rules), sequence < 1 << 62, lastOrder < 1 << 62,
+        guard isKnown(rules: rules), sequence < 1 << 62, lastOrder < 1 << 62,
             timestamp >= 0, let count = r.count(most: Limits.voidsMax)
         else { return false }
         for _ in 0..<count { voids.append(r.integer()) }

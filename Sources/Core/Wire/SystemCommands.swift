@@ -74,6 +74,15 @@ extension Genesis {
     }
 }
 
+extension LogLevel {
+    /// What this code knows.
+    public static var current: LogLevel {
+        LogLevel(format: Genesis.currentFormat, rules: SetRules.current)
+    }
+    /// What any log that this code reads may use.
+    public static var oldest: LogLevel { LogLevel(format: 2, rules: 1) }
+}
+
 extension EngineLimits {
     /// Writes the limits: ten u32 in the order of the fields.
     public func encode(into w: inout WireWriter) {
@@ -146,7 +155,7 @@ public struct HashMark: CommandPayload {
 ///     24  u64 × 2 attempt        of the swap that made it primary; zero without a cluster
 ///     40  u64     commitPoint    the last sequence known to be released
 ///     48  u64     eventHash      after the record before this one
-///     56  u32     formatLevel    the lower of the two hosts'
+///     56  u32     formatLevel    the lower of the two hosts'; the oldest if one is not known
 ///     60  4       reserved
 public struct EpochMark: CommandPayload {
     public static var kind: CommandKind { .epochMark }
@@ -166,7 +175,7 @@ public struct EpochMark: CommandPayload {
     public var commitPoint: UInt64
     /// The hash over all events before this record.
     public var eventHash: UInt64
-    /// The format level that every host of the cluster can read from here on.
+    /// The format that every host of the cluster can read: the term uses no later one.
     public var formatLevel: UInt32
 
     /// A mark of these values.
@@ -211,6 +220,8 @@ public struct EpochMark: CommandPayload {
 
 /// Sets the engine's rules from the next record on. Replaying an old log gives the old hashes: a
 /// release that changes a command's effect has both versions until no supported log needs the old.
+/// A matchd without a peer writes it as it starts, one of two once the other one, in sync, knows
+/// the version as well: until then the exchange can go back to the release before.
 ///
 ///      0  u32  version
 ///      4  4    reserved

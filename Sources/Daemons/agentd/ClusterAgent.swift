@@ -21,6 +21,7 @@ final class ClusterAgent: ClusterRole {
     private let peer: PeerAgent
     private let etcd: EtcdWatch
     private let address: InterfaceAddress?
+    private let log: Logger
 
     /// Begins to decide for this host.
     init(_ cluster: Settings.Cluster, _ settings: Settings, _ log: Logger) throws {
@@ -34,7 +35,7 @@ final class ClusterAgent: ClusterRole {
         let etcd = EtcdWatch(client)
         self.etcd = etcd
         let address = cluster.serviceAddress
-        self.address = address
+        (self.address, self.log) = (address, log)
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
         let peer = try PeerAgent(
@@ -44,12 +45,16 @@ final class ClusterAgent: ClusterRole {
         let host = ClusterHost(
             control, peer, log, address: address.map { "\($0)" },
             nic: cluster.serviceInterface, helper: settings.agent.helper)
+        var failover = FailoverSettings(
+            host: HostName(cluster.host), peer: HostName(cluster.peer))
+        failover.requiresWatchdog = cluster.watchdog == .required
         shell = FailoverShell(
-            FailoverSettings(host: HostName(cluster.host), peer: HostName(cluster.peer)),
-            run: SystemRandom.number(), start: peer.start, changes: peer.primaryChanges,
+            failover, run: SystemRandom.number(), start: peer.start, changes: peer.primaryChanges,
             store: client, host: host)
         control.start(feeding: shell)
         shell.start()
+        try WatchdogKeeper.start(
+            cluster.watchdog, feeding: shell, by: HelperClient(socket: settings.agent.helper), log)
         try peer.start(
             PeerLinkOptions(
                 host: cluster.host, peer: cluster.peer, address: "\(cluster.agent)",
@@ -120,9 +125,15 @@ final class ClusterAgent: ClusterRole {
     }
 
     func obey(
-        _ verb: String, isPeerOff: Bool, by user: String,
+        _ verb: String, isPeerOff: Bool, proof: String?, by user: String,
         _ done: @escaping @Sendable (String?) -> Void
     ) {
+        if verb == "peer-off" {
+            guard let proof else { return done("the proof is missing") }
+            log.notice("\(user): \(proof)")
+            shell.note(proof: proof)
+            return done(nil)
+        }
         guard let verb = FailoverVerb(verb, isPeerOff: isPeerOff) else {
             return done("there is no verb \(verb)")
         }

@@ -44,10 +44,14 @@ extension FailoverStatus {
             "endEpoch": .orNull(report.map { Int64($0.endEpoch) }),
             "setChanged": .orNull(setChangedAtRealtime),
             "atRiskRecords": .orNull(atRiskRecords.map { Int64(clamping: $0) }),
+            "process": .orNull(report.map { Int64(clamping: $0.process.number) }),
+            "version": .orNull(report?.version), "level": Self.json(report?.level),
+            "logLevel": Self.json(report?.logLevel),
             "replica": .orNull(report.map { "\($0.replica)" }),
             "released": .orNull(report.map { Int64(clamping: $0.commitPoint) }),
             "paused": .bool(isPaused), "pauseOrderedAt": .number(pauseOrderedAt),
             "peerOut": .bool(isPeerOut),
+            "watchdog": .string(watchdog.rawValue), "barred": .bool(isBarred),
             "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
             "primaryChanges": primaryChanges.json,
             "changes": .array(
@@ -60,6 +64,10 @@ extension FailoverStatus {
         ]
         guard case .object(let members) = json else { return [] }
         return members
+    }
+
+    private static func json(_ level: LogLevel?) -> JSONValue {
+        level.map { ["format": .number($0.format), "rules": .number($0.rules)] } ?? .null
     }
 }
 
@@ -105,6 +113,12 @@ extension VerbRefusal {
             "this host is not in sync: what only the other one has would be lost; switch the other "
                 + "one's power off first, then say so"
         case .standalone: "this exchange has no second host"
+        case .noWatchdog:
+            "this host's watchdog is not armed, and its [cluster] watchdog is required: see "
+                + "`boursectl explain kernel.watchdog`, or set it to auto and restart bourse-agentd"
+        case .peerNoWatchdog:
+            "the other host's watchdog is not armed, and its [cluster] watchdog is required: it "
+                + "would not take over; see there: `boursectl explain kernel.watchdog`"
         }
     }
 }

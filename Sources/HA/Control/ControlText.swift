@@ -3,7 +3,7 @@
 
 public import Failover
 public import JSON
-internal import Terms
+public import Terms
 
 /// The lines of the control socket: matchd sends a `MatchdReport` in each, the agent a
 /// `MatchdOrder`.
@@ -44,6 +44,19 @@ extension JSONValue {
             return nil
         }
         return result
+    }
+}
+
+extension LogLevel {
+    /// As JSON.
+    public var json: JSONValue { ["format": .number(format), "rules": .number(rules)] }
+
+    /// Reads `json`; nil for anything else.
+    public init?(_ json: JSONValue) {
+        guard let format = json["format"]?.epoch, let rules = json["rules"]?.epoch else {
+            return nil
+        }
+        self.init(format: format, rules: rules)
     }
 }
 

@@ -2,6 +2,7 @@
 
 public import Failover
 public import JSON
+internal import Terms
 
 extension MatchdState {
     var text: String {
@@ -36,6 +37,7 @@ extension PeerReport {
             "replica": .replica(replica), "echoedAt": .moment(echoedAt),
             "matched": .number(matched), "waitingSince": .moment(waitingSince),
             "promise": .number(promise), "lacksAcknowledged": .bool(lacksAcknowledged),
+            "level": level?.json ?? .null,
         ]
     }
 
@@ -47,7 +49,8 @@ extension PeerReport {
         self.init(
             replica: replica, echoedAt: json.optional("echoedAt", &isWrong, \.moment),
             matched: matched, waitingSince: json.optional("waitingSince", &isWrong, \.moment),
-            promise: promise, lacksAcknowledged: lacks)
+            promise: promise, lacksAcknowledged: lacks,
+            level: json.optional("level", &isWrong, LogLevel.init(_:)))
         if isWrong { return nil }
     }
 }
@@ -70,6 +73,8 @@ extension MatchdReport {
             "epochStart": .number(epochStart), "requirement": .replica(requirement),
             "holdsLease": .bool(holdsLease), "isLinkOpen": .bool(isLinkOpen),
             "isIntakeHeld": .bool(isIntakeHeld), "peer": peer?.json ?? .null,
+            "version": .orNull(version), "level": level?.json ?? .null,
+            "logLevel": logLevel?.json ?? .null,
         ]
     }
 
@@ -104,6 +109,9 @@ extension MatchdReport {
         (self.holdsLease, self.isLinkOpen) = (holdsLease, isLinkOpen)
         self.isIntakeHeld = isIntakeHeld
         peer = json.optional("peer", &isWrong, PeerReport.init(_:))
+        version = json.optional("version", &isWrong, \.text)
+        level = json.optional("level", &isWrong, LogLevel.init(_:))
+        logLevel = json.optional("logLevel", &isWrong, LogLevel.init(_:))
         if isWrong { return nil }
     }
 }

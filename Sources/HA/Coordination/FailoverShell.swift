@@ -15,6 +15,8 @@ public final class FailoverShell: Sendable {
         var core: FailoverCore
         var status: FailoverStatus
         var watch = HandoverWatch()
+        /// The proof that the peer is off, and when it was given.
+        var proof: (text: String, at: BootTime)?
         var tick: RepeatedTask?
         var isStopped = false
     }
@@ -46,6 +48,8 @@ public final class FailoverShell: Sendable {
         shown = Mutex(status)
     }
 
+    /// For so long a proof is one of the next claim, ns.
+    private static var proofNanos: Int64 { 300_000_000_000 }
     private static var now: BootTime { BootTime(nanos: Clock.monotonicNanos()) }
 
     /// Starts: a cycle now, then at least one every `beaconNanos`.
@@ -84,6 +88,11 @@ public final class FailoverShell: Sendable {
             let all = state.value.status.primaryChanges
             shown.withLock { $0.primaryChanges = all }
         }
+    }
+
+    /// Takes the proof that the peer is off: the claim that follows names it as a reason.
+    public func note(proof: String) {
+        loop.execute { [self] in state.value.proof = (proof, Self.now) }
     }
 
     /// Passes an operator's verb to the core; returns why it is refused, or nil.
@@ -184,17 +193,25 @@ public final class FailoverShell: Sendable {
         if let change { status.primaryChanges.add(change) }
         status.servedAt = state.value.watch.servedAt
         status.take(core.view.record, at: Clock.realtimeNanos())
+        (status.watchdog, status.isBarred) = (core.view.watchdog, core.isBarred)
         (status.isPaused, status.isPeerOut) = (core.view.isPaused, core.view.isPeerOut)
         status.answeredAt = core.view.answeredAt
         let changes = effects.transitions.map { transition in
-            FailoverChange(
+            let isClaim = transition == .claimed || transition == .forced
+            let proof = isClaim ? self.proof(at: now).map { "; \($0)" } : nil
+            return FailoverChange(
                 realtimeNanos: Clock.realtimeNanos(), at: now, transition: transition,
-                epoch: core.epoch, sentence: status.sentence)
+                epoch: core.epoch, sentence: status.sentence + (proof ?? ""))
         }
         for change in changes { status.note(change) }
         state.value.status = status
         shown.withLock { $0 = status }
         return changes
+    }
+
+    /// The proof that the peer is off, while it is new.
+    private func proof(at now: BootTime) -> String? {
+        state.value.proof.flatMap { now.since($0.at) < Self.proofNanos ? $0.text : nil }
     }
 
     /// The change of the primary that this cycle completes, if any; `primary` led by the record
@@ -207,9 +224,12 @@ public final class FailoverShell: Sendable {
         watch.note(core.view.report, at: core.view.reportedAt)
         if effects.transitions.contains(.demoted) { watch.demoted() }
         for order in effects.orders {
-            if case .lead(let terms) = order.action { watch.claimed(terms.cause, from: primary) }
+            if case .lead(let terms) = order.action {
+                watch.claimed(terms.cause, from: primary, proof: proof(at: now))
+            }
         }
         guard effects.transitions.contains(.opened) else { return nil }
+        state.value.proof = nil
         return watch.opened(
             by: settings.host, epoch: core.epoch, at: now, realtimeNanos: Clock.realtimeNanos())
     }

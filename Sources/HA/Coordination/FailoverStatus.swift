@@ -54,6 +54,10 @@ public struct FailoverStatus: Hashable, Sendable {
     public internal(set) var isPaused = false
     /// The peer is not added until an operator asks.
     public internal(set) var isPeerOut = false
+    /// This machine's watchdog.
+    public internal(set) var watchdog = WatchdogState.unknown
+    /// It claims nothing, for want of a watchdog.
+    public internal(set) var isBarred = false
     /// When etcd last gave a definite answer.
     public internal(set) var answeredAt: BootTime?
     /// Why etcd's last request got no definite answer; nil: it got one.

@@ -195,6 +195,7 @@ public final class PeerAgent: Sendable {
                 isPeerMute: role == .handingOver || role == .promoting,
                 muteNanos: message.document["muteNanos"]?.whole)
             state.shell?.take(.peerReported(cluster: message.etcdCluster, epoch: message.epoch))
+            state.shell?.take(.peerBarred(message.document["barred"]?.flag ?? false))
             guard message.hold.isNewer(than: state.kept.hold) else { return false }
             state.kept.hold = message.hold
             state.shell?.take(.verb(message.hold.isPaused ? .pause : .resume))

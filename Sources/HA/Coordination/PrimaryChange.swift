@@ -20,6 +20,8 @@ public struct PrimaryChange: Hashable, Sendable {
     public var epoch: UInt32
     /// Why; nil: the agent did not run when the claim was made.
     public var cause: ClaimCause?
+    /// What showed that the former primary was off; nil: nothing had to.
+    public var proof: String?
     /// How long no command was acknowledged, as the new primary's agent saw it: from the last sign
     /// that the former one could to the opening of the Link. `HandoverWatch` says what a sign is.
     /// Nil: no sign came in this run of the agent.
@@ -30,17 +32,18 @@ public struct PrimaryChange: Hashable, Sendable {
         [
             "number": .number(number), "time": .number(realtimeNanos), "from": .orNull(from?.text),
             "to": .string(to.text), "epoch": .number(epoch), "cause": .orNull(cause?.text),
-            "why": .orNull(cause?.words), "pauseNanos": .orNull(pauseNanos),
+            "why": .orNull(cause.map { $0.words + (proof.map { "; \($0)" } ?? "") }),
+            "proof": .orNull(proof), "pauseNanos": .orNull(pauseNanos),
         ]
     }
 
     init(
         number: UInt32, realtimeNanos: Int64, from: HostName?, to: HostName, epoch: UInt32,
-        cause: ClaimCause?, pauseNanos: Int64?
+        cause: ClaimCause?, proof: String? = nil, pauseNanos: Int64?
     ) {
         (self.number, self.realtimeNanos) = (number, realtimeNanos)
         (self.from, self.to, self.epoch) = (from, to, epoch)
-        (self.cause, self.pauseNanos) = (cause, pauseNanos)
+        (self.cause, self.proof, self.pauseNanos) = (cause, proof, pauseNanos)
     }
 
     /// Reads `json`; nil for anything else. A cause of a newer version is not known.
@@ -52,6 +55,7 @@ public struct PrimaryChange: Hashable, Sendable {
         self.init(
             number: number, realtimeNanos: time, from: json["from"]?.host, to: to, epoch: epoch,
             cause: json["cause"]?.text.flatMap(ClaimCause.init(text:)),
+            proof: json["proof"]?.text.map { String($0.prefix(300)) },
             pauseNanos: json["pauseNanos"]?.whole)
     }
 }
@@ -108,6 +112,7 @@ package struct HandoverWatch: Hashable, Sendable {
     private struct Claim: Hashable, Sendable {
         var cause: ClaimCause
         var from: HostName?
+        var proof: String?
     }
 
     /// The last sign.
@@ -142,9 +147,12 @@ package struct HandoverWatch: Hashable, Sendable {
     }
 
     /// The host's claim was done; `primary` is who led by the record before it.
-    package mutating func claimed(_ cause: ClaimCause, from primary: HostName?) {
+    package mutating func claimed(
+        _ cause: ClaimCause, from primary: HostName?, proof: String? = nil
+    ) {
         // A claim after one that never opened its Link goes on with that one's change.
-        claim = Claim(cause: cause, from: claim == nil ? primary : claim?.from)
+        claim = Claim(
+            cause: cause, from: claim == nil ? primary : claim?.from, proof: proof ?? claim?.proof)
     }
 
     /// Another host leads.
@@ -158,7 +166,8 @@ package struct HandoverWatch: Hashable, Sendable {
         guard let claim, claim.from != host else { return nil }
         return PrimaryChange(
             number: 1, realtimeNanos: realtimeNanos, from: claim.from, to: host, epoch: epoch,
-            cause: claim.cause, pauseNanos: servedAt.map { max(0, now.since($0)) })
+            cause: claim.cause, proof: claim.proof,
+            pauseNanos: servedAt.map { max(0, now.since($0)) })
     }
 }
 

@@ -110,6 +110,10 @@ extension FailoverCore {
             return isInSync
                 ? .following(record.primary, record.epoch) : .learning(record.primary, record.epoch)
         }
+        if isBarred {
+            asked = nil
+            return .barred(view.watchdog)
+        }
         if view.isPaused, asked == nil { return .paused }
         if isSuperseded(record, report) { return superseded }
         // A record that cannot be claimed, as one with a lower epoch than before, is not tried for
@@ -162,6 +166,10 @@ extension FailoverCore {
         guard now.since(heard) >= timing.graceNanos else { return nil }
         return (isOwn ? .restart : .grace, heard.after(timing.graceNanos))
     }
+
+    /// The owner wants a watchdog behind whoever leads, and here is none. It bars claims only: a
+    /// host that leads goes on, as its loss of a role would help nobody.
+    public var isBarred: Bool { settings.requiresWatchdog && view.watchdog != .armed }
 
     private func stopped(_ report: MatchdReport) -> FailoverExplanation {
         .stopped(report.reason ?? "matchd stopped")

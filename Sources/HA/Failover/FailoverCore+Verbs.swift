@@ -29,6 +29,7 @@ extension FailoverCore {
             report.isPrimary
         else { return .notPrimary }
         guard !view.isPaused else { return .paused }
+        guard !view.isPeerBarred else { return .peerNoWatchdog }
         guard let replica = record.replica(of: peer) else { return .peerNotInSync }
         guard pending == nil else { return .swapPending }
         guard hasArbiter(at: now) else { return .noArbiter }
@@ -46,6 +47,7 @@ extension FailoverCore {
         guard case .following = phase, isCurrent, let report = view.report,
             let record = view.record, report.state != .stopped
         else { return .notFollowing }
+        if isBarred { return .noWatchdog }
         if record.replica(of: settings.host) == report.replica {
             asked = (.failover, now)
         } else {

@@ -147,6 +147,8 @@ public struct FailoverCore: Sendable {
         case .peerReaped(let epoch):
             if epoch > view.reaped?.epoch ?? 0 { view.reaped = (epoch, now) }
         case .peerReported(let cluster, let epoch): view.peer = (cluster, epoch)
+        case .peerBarred(let isBarred): view.isPeerBarred = isBarred
+        case .watchdog(let state): view.watchdog = state
         case .walletReconciled(let epoch):
             if phase == .reconciling, epoch == term?.epoch { openLink(&effects) }
         case .verb(let verb): effects.refusal = obey(verb, at: now, &effects)

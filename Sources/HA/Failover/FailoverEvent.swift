@@ -58,6 +58,10 @@ public enum VerbRefusal: Hashable, Sendable, CaseIterable {
     case paused
     /// There is no peer.
     case standalone
+    /// `watchdog = required`, and this host's is not armed.
+    case noWatchdog
+    /// The same of the peer.
+    case peerNoWatchdog
 }
 
 /// A reading of record and floor in one transaction. At a start it must also write a key of its
@@ -120,6 +124,10 @@ public enum FailoverEvent: Hashable, Sendable {
     /// The peer's agent reports: its etcd cluster's id, 0 if not known, and the epoch of the record
     /// there.
     case peerReported(cluster: UInt64, epoch: UInt32)
+    /// The peer's agent reports whether it would claim nothing, for want of a watchdog.
+    case peerBarred(Bool)
+    /// The agent looked at the machine's watchdog.
+    case watchdog(WatchdogState)
     /// The wallet's outbox is reconciled with the log of this epoch.
     case walletReconciled(epoch: UInt32)
     /// An operator asks for something.

@@ -50,6 +50,8 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
     case unconfirmed
     /// It would claim, but for the pause.
     case paused
+    /// It would claim, but has no armed watchdog, which its owner requires.
+    case barred(WatchdogState)
     /// It is in sync and waits: its own process led.
     case waitingGrace(UInt32)
     /// It led, and its journal is no longer the one that was in sync.
@@ -117,6 +119,9 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .learning(let host, let epoch): "follows \(host) in epoch \(epoch), not in sync"
         case .unconfirmed: "follows unconfirmed: etcd gives no answer"
         case .paused: "does not claim: paused"
+        case .barred(let state):
+            "does not claim: \(state.text), and watchdog = required; arm it (boursectl explain "
+                + "kernel.watchdog), or set [cluster] watchdog = auto and restart bourse-agentd"
         case .waitingGrace(let epoch):
             "led epoch \(epoch) until its process ended; waits for the peer to claim"
         case .lostJournal(let epoch):
@@ -147,6 +152,18 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
         case .sealed(let host): "hands over to \(host): sealed"
         case .demoted(let host, let epoch): "ends its role: \(host) leads epoch \(epoch)"
         case .ordering(let epoch): "waits for matchd to carry out an order of epoch \(epoch)"
+        }
+    }
+}
+
+extension WatchdogState {
+    /// How it is, for people.
+    public var text: String {
+        switch self {
+        case .unknown: "how this machine's watchdog is, is not known"
+        case .absent: "this machine has no hardware watchdog"
+        case .inactive: "this machine's watchdog is not armed"
+        case .armed: "this machine's watchdog is armed"
         }
     }
 }

@@ -65,6 +65,8 @@ public struct FailoverSettings: Hashable, Sendable {
     public var peer: HostName?
     /// The times of failover.
     public var timing: FailoverTiming
+    /// No claim without an armed watchdog.
+    public var requiresWatchdog = false
 
     /// These settings.
     public init(host: HostName, peer: HostName?, timing: FailoverTiming = FailoverTiming()) {
@@ -72,4 +74,16 @@ public struct FailoverSettings: Hashable, Sendable {
         self.peer = peer
         self.timing = timing
     }
+}
+
+/// The machine's hardware watchdog, which reboots a machine whose kernel or first process hangs.
+public enum WatchdogState: String, Hashable, Sendable, CaseIterable {
+    /// Not looked at yet, or it cannot be.
+    case unknown
+    /// The machine has none.
+    case absent
+    /// There is one, and it is not armed.
+    case inactive
+    /// It is armed.
+    case armed
 }

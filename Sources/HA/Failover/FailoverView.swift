@@ -26,6 +26,10 @@ public struct FailoverView: Sendable {
     public internal(set) var cluster: UInt64 = 0
     /// What the peer's agent reported last: its etcd cluster's id, and the record's epoch there.
     public internal(set) var peer: (cluster: UInt64, epoch: UInt32)?
+    /// This machine's watchdog.
+    public internal(set) var watchdog = WatchdogState.unknown
+    /// The peer's agent says that it would make no claim, for want of a watchdog.
+    public internal(set) var isPeerBarred = false
     /// When the peer was removed, within `removalSpanNanos`.
     public internal(set) var removals: [BootTime] = []
 

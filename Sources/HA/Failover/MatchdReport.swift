@@ -45,11 +45,14 @@ public struct PeerReport: Hashable, Sendable {
     public var promise: UInt32
     /// It came back without something that it had acknowledged.
     public var lacksAcknowledged: Bool
+    /// What its program knows of logs; nil: not known.
+    public var level: LogLevel?
 
     /// That peer.
     public init(
         replica: ReplicaID, echoedAt: BootTime? = nil, matched: UInt64 = 0,
-        waitingSince: BootTime? = nil, promise: UInt32 = 0, lacksAcknowledged: Bool = false
+        waitingSince: BootTime? = nil, promise: UInt32 = 0, lacksAcknowledged: Bool = false,
+        level: LogLevel? = nil
     ) {
         self.replica = replica
         self.echoedAt = echoedAt
@@ -57,6 +60,7 @@ public struct PeerReport: Hashable, Sendable {
         self.waitingSince = waitingSince
         self.promise = promise
         self.lacksAcknowledged = lacksAcknowledged
+        self.level = level
     }
 }
 
@@ -78,6 +82,12 @@ public struct MatchdReport: Hashable, Sendable {
     public var promise: UInt32
     /// etcd's cluster id in its replica file; 0: none yet.
     public var cluster: UInt64 = 0
+    /// The release of its program; nil: not known.
+    public var version: String?
+    /// What that knows of logs; nil: not known.
+    public var level: LogLevel?
+    /// What the log uses; nil: not known.
+    public var logLevel: LogLevel?
     /// Its journal's last record.
     public var end: UInt64
     /// That record's epoch.

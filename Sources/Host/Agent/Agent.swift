@@ -79,7 +79,7 @@ extension HostReader {
         _ plan: HostPlan, changed: @escaping @Sendable () -> Void = {}
     ) throws(SystemError) -> [any HostProbe] {
         [
-            ClockProbe(), EthernetProbe(),
+            ClockProbe(), EthernetProbe(), FencingProbe(program: plan.fencing),
             FileSystemProbe(directories: plan.directories.map(\.path)),
             // irqbalance moves interrupts: the checks look for it.
             try UnitWatcher(plan.units + ["irqbalance.service"], changed: changed),

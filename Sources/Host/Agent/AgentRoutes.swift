@@ -150,7 +150,13 @@ extension AgentCore {
     ) {
         guard let cluster else { return done(.refusal(404, Self.noCluster)) }
         guard let verb = json["verb"]?.text else { return done(.refusal(400, "a verb is missing")) }
-        cluster.obey(verb, isPeerOff: json["peerIsOff"]?.flag ?? false, by: user) { refusal in
+        let proof = json["proof"]?.text
+        guard (proof ?? "-").utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
+            1...300 ~= (proof ?? "-").utf8.count
+        else { return done(.refusal(400, "a proof has 1 to 300 printable characters")) }
+        cluster.obey(
+            verb, isPeerOff: json["peerIsOff"]?.flag ?? false, proof: proof, by: user
+        ) { refusal in
             done(refusal.map { .refusal(409, $0) } ?? .json(cluster.document))
         }
     }

@@ -69,6 +69,20 @@ struct FileSystemProbe: HostProbe {
     }
 }
 
+/// The program that switches the other host's power off: `/probe/fencing`.
+struct FencingProbe: HostProbe {
+    let program: String?
+    var places: [String] { [FencingReading.path] }
+
+    func text(_ path: String) -> String? {
+        guard let program else { return nil }
+        do throws(SystemError) {
+            let fault = try TrustedProgram.fault(program)
+            return (fault.map { FencingReading.fault($0) } ?? .trusted).text
+        } catch { return nil }
+    }
+}
+
 /// What network interfaces say of themselves: `/probe/ethtool/NIC/TOPIC`.
 struct EthernetProbe: HostProbe {
     var places: [String] { ["/probe/ethtool"] }

@@ -1,6 +1,7 @@
 // The agent's part in a cluster, as GET /v1/cluster gives it.
 
 public import JSON
+public import Terms
 
 /// A change of a host's role.
 public struct ClusterChange: Hashable, Sendable {
@@ -97,10 +98,22 @@ public struct ClusterDocument: Hashable, Sendable {
     /// etcd's cluster id that the replica belongs to, 16 hexadecimal digits, 0 where it belongs to
     /// none yet; nil: matchd gives no report.
     public var etcdCluster: String?
+    /// The number of matchd's process, which rises with each start; nil: matchd gives no report.
+    public var process: UInt64?
+    /// The release that this host's matchd is of; nil: matchd gives no report.
+    public var version: String?
+    /// What that knows of logs; nil: matchd gives no report.
+    public var level: LogLevel?
+    /// What the log uses; nil: this host does not lead.
+    public var logLevel: LogLevel?
     /// The agent makes no claims.
     public var isPaused: Bool
     /// The agent adds the standby only when an operator asks.
     public var isPeerOut: Bool
+    /// This machine's hardware watchdog: unknown, absent, inactive or armed; nil: not reported.
+    public var watchdog: String?
+    /// The agent makes no claim, as its owner requires an armed watchdog.
+    public var isBarred: Bool
     /// Why etcd gives no answer; nil: it does.
     public var etcdFault: String?
     /// Why matchd gives no reports; nil: it does.
@@ -142,6 +155,7 @@ public struct ClusterDocument: Hashable, Sendable {
         (self.host, self.role, self.epoch, self.sentence) = (host, role, epoch, sentence)
         (self.inSync, self.floor, self.changes) = (inSync, floor, changes)
         (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
+        (watchdog, isBarred) = (json["watchdog"]?.text, json["barred"]?.flag ?? false)
         peer = json["peer"]?.text
         primary = json["primary"]?.text
         recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))
@@ -159,6 +173,10 @@ public struct ClusterDocument: Hashable, Sendable {
         released = json["released"]?.count
         replica = json["replica"]?.text
         etcdCluster = json["etcdCluster"]?.text
+        process = json["process"]?.count
+        version = json["version"]?.text
+        level = json["level"].flatMap(LogLevel.init(cluster:))
+        logLevel = json["logLevel"].flatMap(LogLevel.init(cluster:))
         etcdFault = json["etcdFault"]?.text
         matchdFault = json["matchdFault"]?.text
         isPeerReachable = json["peerAgent"]?["reachable"]?.flag
@@ -184,6 +202,16 @@ public struct ClusterDocument: Hashable, Sendable {
 
     /// Whether both hosts are in sync.
     public var isPairInSync: Bool { inSync.count == 2 }
+}
+
+extension LogLevel {
+    /// Reads what `json` gives; nil for anything else.
+    fileprivate init?(cluster json: JSONValue) {
+        guard let format = json["format"]?.whole.flatMap(UInt32.init(exactly:)),
+            let rules = json["rules"]?.whole.flatMap(UInt32.init(exactly:))
+        else { return nil }
+        self.init(format: format, rules: rules)
+    }
 }
 
 extension ClusterHandover {
@@ -235,6 +263,8 @@ public enum ClusterVerb: String, Hashable, Sendable {
     case pause
     /// Make claims again.
     case resume
+    /// Nothing by itself: the proof that the other host is off is given.
+    case peerOff = "peer-off"
 }
 
 extension AgentClient {
@@ -246,13 +276,14 @@ extension AgentClient {
         return document
     }
 
-    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown.
+    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. `proof`
+    /// goes with `peerOff`.
     public func obey(
-        _ verb: ClusterVerb, isPeerOff: Bool = false, by user: String
+        _ verb: ClusterVerb, isPeerOff: Bool = false, proof: String? = nil, by user: String
     ) throws(AgentError) -> ClusterDocument {
         let request: JSONValue = [
             "verb": .string(verb.rawValue), "peerIsOff": .bool(isPeerOff),
-            "operator": .string(user),
+            "proof": .orNull(proof), "operator": .string(user),
         ]
         guard let document = ClusterDocument(try post("/v1/cluster", request)) else {
             throw .malformed("cluster's members")

@@ -125,7 +125,9 @@ public final class HelperServer {
             // The service address is renewed twice a second.
             let isRenewal = if case .serviceAddress = request { done.undo == nil } else { false }
             if request.isChange, !isRenewal {
-                let undo = done.undo.map { "; undo: \($0.line)" } ?? "; no change"
+                let undo =
+                    done.undo.map { "; undo: \($0.line)" }
+                    ?? "; \(done.lines.first ?? "no change")"
                 report(false, "user \(who.userID): \(request.line)\(undo)")
             }
             let first = done.undo.map { "ok \($0.line)" } ?? "ok"

@@ -32,7 +32,7 @@ public struct HelperAnswer: Hashable, Sendable {
 /// Changes settings of the running kernel. Nothing it does outlives a reboot.
 public final class HostChanger {
     /// Where `/proc` and `/sys` begin: empty on a real host, a directory in tests.
-    private let root: String
+    let root: String
     /// Open for as long as the latency bound holds: the kernel drops it on close.
     private var wakeupLatency: (file: File, micros: Int)?
     private var serviceAddress = ServiceAddress()
@@ -92,6 +92,7 @@ public final class HostChanger {
         case .wakeupLatency(let micros): return try holdLatency(micros)
         case .serviceAddress(let adds, let address, let nic):
             return try serviceAddress.set(adds: adds, address, nic)
+        case .armWatchdog: return try armWatchdog()
         case .health(let disk): return try Self.health(of: disk)
         case .unit:
             throw .refused("daemons are controlled by the service manager, not by the helper")

@@ -29,6 +29,9 @@ public enum HelperRequest: Hashable, Sendable {
     /// Adds or removes the exchange's service address:
     /// `service-address add|remove ADDRESS/BITS NIC`.
     case serviceAddress(adds: Bool, address: String, nic: String)
+    /// Arms the machine's hardware watchdog by the service manager: `watchdog arm`. Nothing here
+    /// disarms it.
+    case armWatchdog
     /// Reads a disk's health: `health DISK`.
     case health(disk: String)
     /// Starts, stops or restarts a daemon of the exchange, as `unit start bourse-snmp.service`. The
@@ -66,8 +69,8 @@ public enum HelperRequest: Hashable, Sendable {
     public static var verbs: [String] {
         [
             "irq-affinity", "rps", "xps", "channels", "thread-affinity", "governor", "energy",
-            "wakeup-latency", "parameter", "workqueue", "huge-pages", "service-address", "health",
-            "unit",
+            "wakeup-latency", "parameter", "workqueue", "huge-pages", "service-address",
+            "watchdog", "health", "unit",
         ]
     }
 
@@ -126,6 +129,7 @@ public enum HelperRequest: Hashable, Sendable {
                 return nil
             }
             return .serviceAddress(adds: a[0] == "add", address: a[1], nic: a[2])
+        case ("watchdog", 1): return a[0] == "arm" ? .armWatchdog : nil
         case ("health", 1): return isName(a[0]) ? .health(disk: a[0]) : nil
         case ("unit", 2):
             guard let verb = UnitVerb(rawValue: a[0]), units.contains(a[1]) else { return nil }
@@ -154,6 +158,7 @@ public enum HelperRequest: Hashable, Sendable {
         case .hugePages(let mode): "huge-pages \(mode)"
         case .serviceAddress(let adds, let address, let nic):
             "service-address \(adds ? "add" : "remove") \(address) \(nic)"
+        case .armWatchdog: "watchdog arm"
         case .health(let disk): "health \(disk)"
         case .unit(let verb, let name): "unit \(verb.rawValue) \(name)"
         }

@@ -97,9 +97,12 @@ public struct Follower: ~Copyable {
 
     /// An empty replica. It begins with the newest snapshot of at most `snapshotAtMost` and the log
     /// from there; without one, with the whole log. Its limits are those of the snapshot, or of the
-    /// log's first record.
-    public init(_ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max) {
-        engine = Engine(limits: .small)
+    /// log's first record. `rulesKnown`: see `Engine`.
+    public init(
+        _ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max,
+        rulesKnown: UInt32 = SetRules.current
+    ) {
+        engine = Engine(limits: .small, rulesKnown: rulesKnown)
         journalHigh = welcome.journalHigh
         journalLow = welcome.journalLow
         released = welcome.released
@@ -230,7 +233,7 @@ public struct Follower: ~Copyable {
             guard let genesis = unsafe Genesis(record: bytes),
                 genesis.format == Genesis.currentFormat
             else { throw .genesis }
-            engine = Engine(limits: genesis.limits)
+            engine = Engine(limits: genesis.limits, rulesKnown: engine.rulesKnown)
         }
         let outcome =
             if voids.contains(header.sequence) {

@@ -1,6 +1,7 @@
 // Faults of a journal, and what to do about them.
 
 public import Platform
+public import Terms
 
 /// A fault of the journal or of a snapshot. Its description is one line that an operator can act
 /// on.
@@ -17,6 +18,8 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
     case foreign(file: String, found: JournalIdentity, expected: JournalIdentity)
     /// A file of an unknown format.
     case newer(file: String, version: UInt32, known: UInt32)
+    /// The log uses what only a later release knows.
+    case newerLevel(directory: String, level: LogLevel, known: LogLevel)
     /// A snapshot that can't be used.
     case snapshot(file: String, detail: String)
     /// A snapshot is of a later sequence than the journal's last record.
@@ -99,6 +102,10 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .newer(let file, let version, let known):
             return "\(file) has format \(version), this version reads format \(known): install "
                 + "the version that wrote it, or a later one"
+        case .newerLevel(let directory, let level, let known):
+            return
+                "the log in \(directory) uses \(level), this version knows \(known): install the "
+                + "version that wrote it, or a later one; there is no way back to this one"
         case .snapshot(let file, let detail): return "snapshot \(file) can't be used: \(detail)"
         case .snapshotAhead(let file, let sequence, let lastGood):
             return

@@ -3,6 +3,7 @@
 public import Engine
 public import Platform
 public import Terms
+public import Wire
 
 /// An opened, recovered and executed journal: its writer, and the engine at its end, or at the last
 /// record known to be released if this process is to follow.
@@ -23,11 +24,12 @@ public final class JournalStart {
 
     /// Opens the journal of a place, whose state this process has locked: checks its identity and
     /// that all durable records are there, and cuts an incomplete last write. Throws what stops a
-    /// start. `follows`: records that may be unreleased are not applied. `report` gets a line about
-    /// anything else that an operator should know.
+    /// start. `follows`: records that may be unreleased are not applied. `rulesKnown` is the
+    /// engine's. `report` gets a line about anything else that an operator should know.
     public init(
         _ place: JournalPlace, snapshots: SnapshotStore, options: JournalOptions,
-        follows: Bool = false, work: WorkProgress, report: (String) -> Void
+        follows: Bool = false, rulesKnown: UInt32 = SetRules.current, work: WorkProgress,
+        report: (String) -> Void
     ) throws(JournalError) {
         work.begin("checking the journal", unit: "bytes", from: 0, to: 0)
         let opened = try Journal.open(place, snapshots: snapshots) { done, all in
@@ -39,7 +41,8 @@ public final class JournalStart {
         let restored = try Journal.restore(
             recovered, snapshots: snapshots,
             through: follows ? max(1, recovered.commitPoint) : .max,
-            mark: Directory.join(place.state, "recovery.mark"), report: report, work: work)
+            mark: Directory.join(place.state, "recovery.mark"), rulesKnown: rulesKnown,
+            report: report, work: work)
         limits = restored.limits
         // The state has those whose records precede the scanned part.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()

@@ -270,6 +270,17 @@ extension RecoveredJournal {
     /// Collects what start-up needs of a record.
     mutating func note(_ header: RecordHeader, _ record: UnsafeRawBufferPointer) {
         unsafe voided.note(header, record)
+        switch header.kind {
+        case CommandKind.epochMark.rawValue, CommandKind.setRules.rawValue:
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
+            guard let kind = CommandKind(rawValue: header.kind) else { return }
+            switch unsafe Command(kind: kind, payload: payload) {
+            case .epochMark(let mark): level.format = max(level.format, mark.formatLevel)
+            case .setRules(let set): level.rules = max(level.rules, set.version)
+            default: break
+            }
+        default: break
+        }
     }
 }
 

@@ -56,6 +56,8 @@ public struct RecoveredJournal: Sendable {
     public internal(set) var cut: TornTail?
     /// Sequences that a `VoidSequence` among the records scanned voids.
     public internal(set) var voided = VoidedSequences()
+    /// What the records scanned use, as their EPOCH and rules records say.
+    public internal(set) var level = LogLevel.oldest
     /// Whether it was recovered, so that all of it is durable, or only inspected.
     var isRepaired = false
     /// Whether a sync mark is the last item.

@@ -2,6 +2,7 @@
 
 public import Engine
 public import Platform
+internal import Terms
 public import Wire
 
 /// The progress of a replay.
@@ -31,6 +32,10 @@ extension Journal {
         each: ((RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void)? = nil
     ) throws(JournalError) {
         let last = min(through, journal.lastSequence)
+        let known = LogLevel(format: Genesis.currentFormat, rules: engine.rulesKnown)
+        guard known.covers(journal.level) else {
+            throw .newerLevel(directory: journal.directory, level: journal.level, known: known)
+        }
         guard engine.sequence < last else { return }
         guard journal.firstSequence <= engine.sequence + 1 else {
             throw .noSnapshot(directory: journal.directory, first: journal.firstSequence)
@@ -93,7 +98,8 @@ extension Journal {
     /// for `replay`.
     public static func restore(
         _ journal: RecoveredJournal, snapshots: SnapshotStore, through: UInt64 = .max,
-        mark: String? = nil, report: (String) -> Void = { _ in }, work: WorkProgress? = nil
+        mark: String? = nil, rulesKnown: UInt32 = SetRules.current,
+        report: (String) -> Void = { _ in }, work: WorkProgress? = nil
     ) throws(JournalError) -> Engine {
         if let ahead = try snapshots.sequences().first, ahead > journal.lastSequence {
             throw .snapshotAhead(
@@ -112,7 +118,8 @@ extension Journal {
                 throw .noSnapshot(directory: journal.directory, first: journal.firstSequence)
             }
             // Nobody reads events here.
-            engine = Engine(limits: genesis.limits, keepsEvents: false)
+            engine = Engine(
+                limits: genesis.limits, keepsEvents: false, rulesKnown: rulesKnown)
         }
         // Older than expected: its later voided records are not yet known.
         let isScanned = engine.sequence + 1 >= journal.scannedFrom

@@ -80,8 +80,8 @@ public final class Pipeline: Sendable {
         let stages = try Stages(
             requestBytes: options.requestBytes, logBytes: options.ringBytes,
             answerBytes: 1 << 24, connections: options.connectionsMax, sequence: engine.sequence,
-            epoch: engine.epoch, role: options.role, isFollowing: options.tail != nil,
-            trace: options.trace, onFault: onFault)
+            epoch: engine.epoch, rules: engine.rules, role: options.role,
+            isFollowing: options.tail != nil, trace: options.trace, onFault: onFault)
         if let tail = options.tail { stages.preload(tail) }
         options.inSync.attach(stages.linkBell)
         let server = try LinkServer(
@@ -152,6 +152,17 @@ public final class Pipeline: Sendable {
             Clock.sleep(nanos: 50_000)
         }
         return stages.epoch.now == UInt64(epoch)
+    }
+
+    /// The version of the engine's rules in force.
+    public var rules: UInt32 { UInt32(truncatingIfNeeded: stages.rules.now) }
+
+    /// Lets the engine thread, where this process leads, raise the rules in force to a version that
+    /// its engine knows, by a `SetRules` record. It never lowers them.
+    public func raiseRules(to version: UInt32) {
+        guard stages.rulesWanted.load(ordering: .relaxed) != version else { return }
+        stages.rulesWanted.store(version, ordering: .releasing)
+        stages.sequencerPark.unpark()
     }
 
     /// Ends following and begins the term `epoch`: the records that came and are not applied yet

@@ -18,13 +18,15 @@ public struct TermStart: Hashable, Sendable {
     /// The swap that made it primary; zero without a cluster.
     public var attempt: (run: UInt64, number: UInt64) { (attemptRun, attemptNumber) }
     private var attemptRun, attemptNumber: UInt64
+    /// The newest format that the term may use.
+    public var format: UInt32
 
     /// A start of these values.
     public init(
         cause: EpochCause = .raise, replica: (high: UInt64, low: UInt64) = (0, 0),
-        attempt: (run: UInt64, number: UInt64) = (0, 0)
+        attempt: (run: UInt64, number: UInt64) = (0, 0), format: UInt32 = Genesis.currentFormat
     ) {
-        self.cause = cause
+        (self.cause, self.format) = (cause, format)
         (replicaHigh, replicaLow) = replica
         (attemptRun, attemptNumber) = attempt
     }
@@ -62,6 +64,7 @@ extension Sequencer {
         stages.enginePosition.advance(to: position)
         if engine.sequence != before { stages.sealedBell.ring() }
         stages.epoch.advance(to: UInt64(engine.epoch))
+        stages.rules.advance(to: UInt64(engine.rules))
         if isLast, position == head { beginLeading() }
         return engine.sequence != before || isLast
     }
@@ -127,7 +130,7 @@ extension Sequencer {
             priorEpoch: engine.epoch, cause: term.cause, replicaHigh: term.replica.high,
             replicaLow: term.replica.low, attemptHigh: term.attempt.run,
             attemptLow: term.attempt.number, commitPoint: stages.released.now,
-            eventHash: engine.eventHash)
+            eventHash: engine.eventHash, formatLevel: term.format)
         let payload = mark.payloadBytes()
         unsafe payload.withUnsafeBytes { bytes in
             _ = unsafe append(
@@ -136,6 +139,19 @@ extension Sequencer {
         }
         stages.termStart.advance(to: engine.sequence)
         stages.epoch.advance(to: UInt64(wanted))
+    }
+
+    /// Raises the rules to the version that the owner wants, as far as this engine knows it.
+    mutating func raiseRules() {
+        let wanted = min(stages.rulesWanted.load(ordering: .acquiring), engine.rulesKnown)
+        guard wanted > engine.rules else { return }
+        let payload = SetRules(version: wanted).payloadBytes()
+        unsafe payload.withUnsafeBytes { bytes in
+            _ = unsafe append(
+                kind: CommandKind.setRules.rawValue, revision: 0, session: SessionID(0), number: 0,
+                payload: bytes)
+        }
+        stages.rules.advance(to: UInt64(engine.rules))
     }
 
     // MARK: Holding

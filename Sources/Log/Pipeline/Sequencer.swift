@@ -104,6 +104,7 @@ struct Sequencer: ~Copyable {
         let before = position
         readClock()
         raiseEpoch()
+        raiseRules()
         let isWorking = fireTimer()
         var didWork = isWorking
         if !held.isEmpty, retryHeld() { didWork = true }

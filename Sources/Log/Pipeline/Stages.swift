@@ -46,6 +46,10 @@ final class Stages: Sendable {
     let epoch: Cursor
     /// The epoch that the owner wants.
     let epochWanted = Atomic<UInt32>(0)
+    /// The version of the rules in force. By the engine thread.
+    let rules: Cursor
+    /// The newest that the owner wants in force.
+    let rulesWanted: Atomic<UInt32>
     /// How its first record is to be.
     let termWanted = Mutex(TermStart())
     /// The first record of the newest term that this process has begun; 0: none. By the engine
@@ -117,7 +121,8 @@ final class Stages: Sendable {
 
     init(
         requestBytes: Int, logBytes: Int, answerBytes: Int, connections: Int, sequence: UInt64,
-        epoch: UInt32, role: LinkServerRole, isFollowing: Bool, trace: LatencyTrace?,
+        epoch: UInt32, rules: UInt32, role: LinkServerRole, isFollowing: Bool,
+        trace: LatencyTrace?,
         onFault: @escaping @Sendable (SinkError) -> Void
     ) throws(SystemError) {
         self.onFault = onFault
@@ -134,6 +139,9 @@ final class Stages: Sendable {
         released = Cursor(sequence)
         self.isFollowing = Atomic(isFollowing)
         self.epoch = Cursor(UInt64(epoch))
+        self.rules = Cursor(UInt64(rules))
+        // Without a peer all that the engine knows.
+        rulesWanted = Atomic(isFollowing ? 0 : .max)
         self.role = Atomic(role.rawValue)
         held = (0..<connections).map { _ in HeldFlag() }
     }

@@ -137,11 +137,13 @@ extension ReplicaLoop {
         let term = TermStart(
             cause: terms.cause.epochCause,
             replica: (standby.file.replica.high, standby.file.replica.low),
-            attempt: (terms.attempt.run, terms.attempt.number))
+            attempt: (terms.attempt.run, terms.attempt.number),
+            format: knownToBoth(client.status.primaryLevel).format)
+        var ownTerm = PrimaryTerm(
+            epoch: order.epoch, forced: terms.forced, requirement: terms.requirement)
+        ownTerm.level = LogLevel(format: term.format, rules: parts.pipeline.rules)
         let primary = PipelinePrimaryLog(
-            parts, standby.file, process: process, work: work,
-            term: PrimaryTerm(
-                epoch: order.epoch, forced: terms.forced, requirement: terms.requirement))
+            parts, standby.file, process: process, work: work, term: ownTerm)
         self.primary = primary
         _ = parts.pipeline.lead(epoch: order.epoch, term, timeoutNanos: 0)
     }
@@ -176,6 +178,7 @@ extension ReplicaLoop {
         parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)
         var term = primary.term
         (term.epoch, term.sealedEnd) = (order.epoch, 0)
+        term.level.format = knownToBoth(server?.peer?.level).format
         primary.term = term
         lead = .leading
         holdIntake(false)
@@ -185,7 +188,27 @@ extension ReplicaLoop {
             epoch: order.epoch,
             TermStart(
                 cause: .raise, replica: (file.replica.high, file.replica.low),
-                attempt: (attempt.run, attempt.number)), timeoutNanos: 0)
+                attempt: (attempt.run, attempt.number), format: term.level.format),
+            timeoutNanos: 0)
+    }
+
+    // MARK: The log's level
+
+    /// What the programs of both hosts know of logs, as far as that is known.
+    private func knownToBoth(_ peer: LogLevel?) -> LogLevel {
+        options.primary.level.common(peer ?? .oldest)
+    }
+
+    /// Lets the log use the rules that both hosts know, once the gate requires the peer: from then
+    /// on neither host can go back to a release that does not know them. The format rises with the
+    /// next term.
+    func raiseLevel() {
+        guard lead == .leading, let primary else { return }
+        if let peer = server?.peer, peer.replica == parts.set.requirement {
+            parts.pipeline.raiseRules(to: knownToBoth(peer.level).rules)
+        }
+        let rules = parts.pipeline.rules
+        if primary.term.level.rules != rules { primary.term.level.rules = rules }
     }
 
     private func holdIntake(_ isHeld: Bool) {

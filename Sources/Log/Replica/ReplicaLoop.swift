@@ -74,6 +74,7 @@ final class ReplicaLoop {
             }
             work.look(parts.pipeline.work, at: Clock.monotonicNanos())
             obey()
+            raiseLevel()
             report()
         }
         standby.close()
@@ -129,6 +130,8 @@ final class ReplicaLoop {
             endEpoch: isPrimary ? pipeline.epoch : last.epoch, durable: pipeline.durable,
             commitPoint: isPrimary ? pipeline.released : status.position.released)
         report.cluster = standby.file.cluster
+        (report.version, report.level) = (Release.version, options.primary.level)
+        report.logLevel = primary?.term.level
         (report.ordersRun, report.ordersDone) = done
         report.oldestWaiting = work.oldestWaiting
         report.heardAt = status.heardAt

@@ -68,6 +68,12 @@ final class PeerSession {
                     + "earlier one: it has to join this one, by cluster invite here and cluster "
                     + "join there")
         }
+        let level = log.term.level
+        guard join.level.covers(level) else {
+            throw .rejected(
+                "that host's version knows logs of \(join.level), and this one uses \(level): "
+                    + "install this host's version there, then `boursectl upgrade`")
+        }
         guard join.released <= join.last.sequence, join.first > 0,
             join.promise <= ClusterRecord.epochMax
         else { throw .malformed }
@@ -84,13 +90,15 @@ final class PeerSession {
         self.counted = counted
         (replica, process, epoch) = (join.replica, join.process, term.epoch)
         report = prior ?? PeerReport(replica: join.replica)
+        report.level = join.level
         phase = join.promise > term.epoch ? .refused : .matching
         if join.promise > term.epoch { report.promise = join.promise }
         try connection.queue(
             .welcome(
                 ReplicationWelcome(
                     identity: log.identity, replica: log.replica, process: log.process,
-                    epoch: term.epoch, commitPoint: log.commitPoint, forced: term.forced)))
+                    level: options.level, epoch: term.epoch, commitPoint: log.commitPoint,
+                    forced: term.forced)))
     }
 
     /// The highest promise that this primary would raise its epoch to.

@@ -5,6 +5,7 @@ public import Journal
 public import Pipeline
 public import Platform
 public import Terms
+internal import Wire
 
 /// A primary's term, as replication needs it.
 public struct PrimaryTerm: Hashable, Sendable {
@@ -16,6 +17,8 @@ public struct PrimaryTerm: Hashable, Sendable {
     public var requirement: ReplicaID?
     /// The last record of a primary that is sealed; 0: it is not.
     public var sealedEnd: UInt64
+    /// What the log uses: who knows less of logs cannot follow.
+    public var level = LogLevel.oldest
 
     /// That term.
     public init(

@@ -29,7 +29,7 @@ internal import Wire
 
 /// Bounds of the protocol.
 package enum ReplicationProtocol {
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
     static let headBytes = 8
     /// Bytes of records or of a snapshot in one frame: room for the longest record.
     package static let payloadBytesMax = 1 << 20
@@ -50,6 +50,8 @@ package struct ReplicationJoin: Hashable, Sendable {
     var process: ProcessNumber
     /// The etcd cluster that it belongs to; 0: not known.
     var cluster: UInt64
+    /// What its program knows of logs.
+    var level: LogLevel
     /// The lowest epoch that it does not refuse.
     var promise: UInt32
     /// The last record of its journal that it knows to be released.
@@ -64,6 +66,8 @@ package struct ReplicationWelcome: Hashable, Sendable {
     var identity: JournalIdentity
     var replica: ReplicaID
     var process: ProcessNumber
+    /// What its program knows of logs.
+    var level: LogLevel
     var epoch: UInt32
     var commitPoint: UInt64
     /// The last forced failover; its epoch 0: none.
@@ -178,6 +182,7 @@ package enum ReplicationFrame: Hashable, Sendable {
             w.integer(join.released)
             w.integer(join.first)
             w.point(join.last)
+            w.level(join.level)
         case .welcome(let welcome):
             w.integer(ReplicationProtocol.version)
             w.integer(welcome.epoch)
@@ -187,6 +192,7 @@ package enum ReplicationFrame: Hashable, Sendable {
             w.integer(welcome.commitPoint)
             w.integer(welcome.forced?.from ?? 0)
             w.integer(welcome.forced?.epoch ?? 0)
+            w.level(welcome.level)
         case .points(let points):
             w.integer(points.points.first?.sequence ?? 0)
             w.integer(UInt32(points.points.count))
@@ -240,12 +246,16 @@ package enum ReplicationFrame: Hashable, Sendable {
         case 1:
             guard r.version() else { return nil }
             let promise: UInt32 = r.integer()
+            let (identity, replica, process) =
+                (r.identity(), r.replica(), ProcessNumber(r.integer()))
+            let (cluster, released, first): (UInt64, UInt64, UInt64) =
+                (r.integer(), r.integer(), r.integer())
+            let last = r.point()
             self = .join(
                 ReplicationJoin(
-                    identity: r.identity(), replica: r.replica(),
-                    process: ProcessNumber(r.integer()), cluster: r.integer(), promise: promise,
-                    released: r.integer(),
-                    first: r.integer(), last: r.point()))
+                    identity: identity, replica: replica, process: process, cluster: cluster,
+                    level: r.level(), promise: promise, released: released, first: first,
+                    last: last))
         case 2:
             guard r.version() else { return nil }
             let epoch: UInt32 = r.integer()
@@ -255,8 +265,8 @@ package enum ReplicationFrame: Hashable, Sendable {
                 (r.integer(), r.integer(), r.integer())
             self = .welcome(
                 ReplicationWelcome(
-                    identity: identity, replica: replica, process: process, epoch: epoch,
-                    commitPoint: commitPoint,
+                    identity: identity, replica: replica, process: process, level: r.level(),
+                    epoch: epoch, commitPoint: commitPoint,
                     forced: forced == 0 ? nil : ForcedStart(epoch: forced, from: from)))
         case 3:
             guard let points = r.points() else { return nil }
@@ -311,6 +321,11 @@ extension WireWriter {
         integer(replica.low)
     }
 
+    fileprivate mutating func level(_ level: LogLevel) {
+        integer(level.format)
+        integer(level.rules)
+    }
+
     fileprivate mutating func point(_ point: LogPoint) {
         integer(point.sequence)
         integer(point.epoch)
@@ -337,6 +352,10 @@ extension WireReader {
 
     fileprivate mutating func replica() -> ReplicaID {
         ReplicaID(high: integer(), low: integer())
+    }
+
+    fileprivate mutating func level() -> LogLevel {
+        LogLevel(format: integer(), rules: integer())
     }
 
     fileprivate mutating func point() -> LogPoint {

@@ -2,6 +2,8 @@
 
 public import Failover
 public import Secrets
+public import Terms
+internal import Wire
 
 /// The settings of both sides.
 public struct ReplicationOptions: Sendable {
@@ -11,6 +13,8 @@ public struct ReplicationOptions: Sendable {
     public var files: TLSFiles
     /// The peer's name in its certificate.
     public var peer: String
+    /// What this program knows of logs.
+    public var level = LogLevel.current
     /// The times of failover.
     public var timing = FailoverTiming()
     /// Bytes of records that may be on their way, sent and not acknowledged.

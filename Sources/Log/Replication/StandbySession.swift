@@ -80,7 +80,7 @@ final class StandbySession {
             orders = state.orders
             return ReplicationJoin(
                 identity: identity, replica: state.status.replica, process: state.process,
-                cluster: cluster, promise: state.keeper.least,
+                cluster: cluster, level: options.level, promise: state.keeper.least,
                 released: min(state.status.position.released, last.sequence), first: first,
                 last: last)
         }
@@ -182,6 +182,7 @@ final class StandbySession {
                 try ReplicationClient.promise(welcome.epoch, &state, log)
             } catch { return .failure(error) }
             state.begin(welcome.epoch, forced: welcome.forced)
+            state.status.primaryLevel = welcome.level
             return .success(verdict)
         }
         return try onLog { () throws(SinkError) in try result.get() }

@@ -44,6 +44,8 @@ public struct StandbyStatus: Hashable, Sendable {
     public var sealedEnd: UInt64?
     /// The last forced failover that it knows of.
     public var forced: ForcedStart?
+    /// What the program of the last primary that was followed knows of logs; nil: none was.
+    public var primaryLevel: LogLevel?
 
     /// Whether it holds all of a primary of `epoch` that is sealed.
     public var isHandedOver: Bool {

@@ -99,6 +99,18 @@ int bourse_bus_number(
     return r;
 }
 
+int bourse_bus_manager_number(void *bus, const char *property, uint64_t *number) {
+    struct connection *connection = bus;
+    return sd_bus_get_property_trivial(
+        connection->bus, manager, managerPath, managerInterface, property, NULL, 't', number);
+}
+
+int bourse_bus_set_manager_number(void *bus, const char *property, uint64_t number) {
+    struct connection *connection = bus;
+    return sd_bus_set_property(
+        connection->bus, manager, managerPath, managerInterface, property, NULL, "t", number);
+}
+
 static int onChange(sd_bus_message *message, void *data, sd_bus_error *error) {
     (void)message, (void)error;
     struct watch *watch = data;

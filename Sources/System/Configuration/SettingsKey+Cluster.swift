@@ -1,7 +1,7 @@
 // The keys of `[cluster]`: two hosts that carry the exchange, and a witness.
 
 extension SettingsKey {
-    static var cluster: [SettingsKey] { clusterHosts + clusterAddresses }
+    static var cluster: [SettingsKey] { clusterHosts + clusterAddresses + clusterFencing }
 
     private static var clusterHosts: [SettingsKey] {
         [
@@ -82,6 +82,44 @@ extension SettingsKey {
         ]
     }
 
+    private static var clusterFencing: [SettingsKey] {
+        [
+            .text(
+                "cluster", "fence_command", "\"\"",
+                """
+                Program that switches the other host's power off, as "/usr/sbin/fence_ipmilan
+                ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi": words name=value
+                are lines of its standard input, as fence-agents take them, others its
+                arguments. A forced failover runs it first; `boursectl cluster test-fencing`
+                tests it. Empty: the operator states that the power is off.
+                """
+            ) {
+                $0.clusterSection.fencing = nil
+                guard !$1.isEmpty else { return nil }
+                $0.clusterSection.fencing = FenceCommand($1)
+                return $0.clusterSection.fencing == nil ? FenceCommand.expected : nil
+            },
+            .integer(
+                "cluster", "fence_seconds", 60, in: 5...600,
+                "Maximum seconds until the program has switched the power off."
+            ) { $0.clusterSection.fenceSeconds = Int($1) },
+            .text(
+                "cluster", "watchdog", "\"auto\"",
+                """
+                The machine's hardware watchdog, by which systemd reboots a machine that hangs:
+                auto: the agent has it armed where there is one; required: without an armed
+                one this host takes no lead; off: it is left as it is.
+                """
+            ) {
+                guard let policy = Settings.Cluster.WatchdogPolicy(rawValue: $1) else {
+                    return "expected auto, required or off"
+                }
+                $0.clusterSection.watchdog = policy
+                return nil
+            },
+        ]
+    }
+
     /// A key that holds an address with a port; empty: none.
     private static func place(
         _ field: String, _ note: String,
@@ -117,8 +155,18 @@ extension SettingsKey {
 extension Settings {
     /// Settings of a host that is one of two with the exchange.
     ///
-    /// Every field has a value, but for the service address.
+    /// Every field has a value, but for the service address and the fencing.
     public struct Cluster: Hashable, Sendable {
+        /// What is wanted of the machine's hardware watchdog.
+        public enum WatchdogPolicy: String, Hashable, Sendable, CaseIterable {
+            /// Armed where there is one.
+            case auto
+            /// Armed, or this host takes no lead.
+            case required
+            /// Left as it is.
+            case off
+        }
+
         /// This host's name in the cluster.
         public var host = ""
         /// The other host's name.
@@ -141,6 +189,12 @@ extension Settings {
         public var serviceAddress: InterfaceAddress?
         /// The network interface that has it; empty where there is none.
         public var serviceInterface = ""
+        /// What switches the other host's power off; nil: the operator does.
+        public var fencing: FenceCommand?
+        /// Maximum seconds that this may take.
+        public var fenceSeconds = 60
+        /// What the agent does with the machine's hardware watchdog.
+        public var watchdog = WatchdogPolicy.auto
 
         /// The cluster's certificate authority, PEM.
         public var authorityFile: String { Path.join(directory, "ca.crt") }
@@ -185,7 +239,7 @@ extension Settings {
             let isService = serviceAddress != nil
             guard
                 fields.contains(where: \.isSet) || isService || !serviceInterface.isEmpty
-                    || !link.host.isEmpty
+                    || fencing != nil || !link.host.isEmpty
             else { return [] }
             var found = fields.filter { !$0.isSet }.map {
                 (

@@ -19,11 +19,13 @@ public enum Program {
     public static var outputBytesMax: Int { 1 << 20 }
 
     /// Runs the program at `path` with an environment of its own (`PATH`, `LC_ALL=C`) and `input`
-    /// on standard input; kills it after `secondsMax`: then its status is 137.
+    /// on standard input; kills it after `secondsMax`: then its status is 137. `isGroup`: what it
+    /// started itself is killed with it, and signals of the terminal do not reach it.
     ///
     /// Throws if it cannot be started.
     public static func run(
-        _ path: String, _ arguments: [String], input: [UInt8] = [], secondsMax: Int
+        _ path: String, _ arguments: [String], input: [UInt8] = [], secondsMax: Int,
+        isGroup: Bool = false
     ) throws(SystemError) -> Result {
         var pipes: [Int32] = []
         defer { for end in pipes where end >= 0 { _ = close(end) } }
@@ -32,7 +34,10 @@ public enum Program {
             _ = try checked(unsafe bourse_pipe(&reading, &writing), "make", "a pipe")
             pipes += [reading, writing]
         }
-        let child = try spawn(path, arguments, [pipes[0], pipes[3], pipes[5]])
+        var rest = input[...]
+        // What a pipe holds goes in before: a program that ends unread would raise SIGPIPE here.
+        give(&pipes[1], &rest)
+        let child = try spawn(path, arguments, [pipes[0], pipes[3], pipes[5]], isGroup)
         for end in [0, 3, 5] {
             _ = close(pipes[end])
             pipes[end] = -1
@@ -40,7 +45,6 @@ public enum Program {
         let deadline = Clock.monotonicNanos() + Int64(secondsMax) * 1_000_000_000
         var output: [UInt8] = []
         var errors: [UInt8] = []
-        var rest = input[...]
         while pipes[2] >= 0 || pipes[4] >= 0 {
             let left = deadline - Clock.monotonicNanos()
             guard left > 0 else { break }
@@ -57,14 +61,19 @@ public enum Program {
             if waiting[2].revents != 0 { give(&pipes[1], &rest) }
         }
         return Result(
-            status: status(of: child, by: deadline),
+            status: status(of: child, by: deadline, isGroup),
             output: String(decoding: output, as: UTF8.self),
             errors: String(decoding: errors, as: UTF8.self))
     }
 
     private static func spawn(
-        _ path: String, _ arguments: [String], _ ends: [Int32]
+        _ path: String, _ arguments: [String], _ ends: [Int32], _ isGroup: Bool
     ) throws(SystemError) -> pid_t {
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        // A group of its own number.
+        if isGroup { unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP)) }
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -84,7 +93,7 @@ public enum Program {
             for unsafe word in unsafe environment { unsafe free(word) }
         }
         var child: pid_t = 0
-        let failed = unsafe posix_spawn(&child, path, &actions, nil, &words, &environment)
+        let failed = unsafe posix_spawn(&child, path, &actions, &attributes, &words, &environment)
         guard failed == 0 else { throw SystemError(code: failed, operation: "run", path: path) }
         return child
     }
@@ -110,11 +119,11 @@ public enum Program {
         end = -1
     }
 
-    private static func status(of child: pid_t, by deadline: Int64) -> Int32 {
+    private static func status(of child: pid_t, by deadline: Int64, _ isGroup: Bool) -> Int32 {
         var status: Int32 = 0
         while true {
             let isLate = Clock.monotonicNanos() >= deadline
-            if isLate { _ = kill(child, SIGKILL) }
+            if isLate { _ = kill(isGroup ? -child : child, SIGKILL) }
             let done = retryingInterrupts {
                 unsafe waitpid(child, &status, isLate ? 0 : WNOHANG)
             }

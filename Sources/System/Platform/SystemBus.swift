@@ -61,6 +61,20 @@ internal import CSystemd
         return number
     }
 
+    /// A number of 64 bits among the service manager's own properties.
+    public func managerNumber(_ property: String) throws(SystemError) -> UInt64 {
+        var number: UInt64 = 0
+        let result = unsafe bourse_bus_manager_number(handle, property, &number)
+        _ = try checked(result, "ask the service manager for", property)
+        return number
+    }
+
+    /// Sets one of those, until the next boot.
+    public func setManagerNumber(_ property: String, _ number: UInt64) throws(SystemError) {
+        let result = unsafe bourse_bus_set_manager_number(handle, property, number)
+        _ = try checked(result, "set of the service manager", property)
+    }
+
     /// Watches these units, at most `watchedMax`; see `changes`.
     public func watch(_ units: [String]) throws(SystemError) {
         for unit in units { _ = try checked(unsafe bourse_bus_watch(handle, unit), "watch", unit) }

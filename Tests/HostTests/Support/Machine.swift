@@ -98,6 +98,7 @@ extension Machine {
         plan.devices = HostPlan.Devices(
             targets: "/etc/bourse/targets", readings: "/run/bourse-snmp/targets")
         plan.certificate = "/etc/bourse/cluster/host.crt"
+        plan.fencing = "/usr/sbin/fence_ipmilan"
         plan.units = ["matchd", "gatewayd", "walletd", "auditd"].map { "bourse-\($0).service" }
         return Machine("metal", plan)
     }()

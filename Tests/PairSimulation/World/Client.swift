@@ -40,7 +40,9 @@ final class Client {
 
     private final class Box {
         var follower: Follower
-        init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
+        init(_ welcome: LinkWelcome) {
+            follower = Follower(welcome, rulesKnown: SimulatedHost.nextRules)
+        }
     }
 
     private func serve(_ host: Int) throws(LinkError) {

@@ -135,6 +135,7 @@ final class Judge {
     func compare(_ places: [HostPlaces]) {
         if violation != nil { return showTails(places) }
         var logs: [[RecordHeader]] = []
+        var raises = 0
         var counts: [Int: Int] = [:]
         for (host, place) in places.enumerated() {
             var headers: [RecordHeader] = []
@@ -145,6 +146,9 @@ final class Judge {
                     { records in
                         _ = LinkRecords.forEachRecord(records) { header, record in
                             headers.append(header)
+                            if host == 0, header.kind == CommandKind.setRules.rawValue {
+                                raises += 1
+                            }
                             guard host == 0, let number = Self.command(header, record) else {
                                 return
                             }
@@ -161,6 +165,10 @@ final class Judge {
         }
         guard both >= Int(seenLast) else {
             return accuse("a journal ends at \(both), and record \(seenLast) was seen")
+        }
+        let isUpgraded = world.hosts.allSatisfy { $0.rules == SimulatedHost.nextRules }
+        guard raises == (isUpgraded ? 1 : 0) else {
+            return accuse("the log's rules were raised \(raises) times: \(isUpgraded)")
         }
         var hostOfEpoch: [UInt32: Int] = [:]
         for header in logs[0][..<both] {

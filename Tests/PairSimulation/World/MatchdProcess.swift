@@ -46,7 +46,7 @@ final class MatchdProcess {
         let place = places.place
         let start = try JournalStart(
             place, snapshots: snapshots, options: HostPlaces.options, follows: true,
-            work: WorkProgress()
+            rulesKnown: world.hosts[host].rules, work: WorkProgress()
         ) { world.trace("\(world.hosts[host].name): \($0)") }
         let writer = start.writer
         let identity = writer.identity
@@ -85,6 +85,8 @@ final class MatchdProcess {
         var standby = ReplicationOptions(
             address: "10.0.0.\(2 - host):7001", files: files, peer: names[1 - host])
         (primary.timing, standby.timing) = (world.timing, world.timing)
+        (primary.level.rules, standby.level.rules) =
+            (world.hosts[host].rules, world.hosts[host].rules)
         controller = try ReplicaController(
             ReplicaParts(
                 pipeline: pipeline, set: set, writer: writer, place: place, history: history,

@@ -28,6 +28,10 @@ struct SimulatedHost {
     var isFlipped = false
     /// Starts that failed, one after the other.
     var startFailures = 0
+    /// Starts until the next release is installed, and the rules that the one there is knows.
+    var startsBeforeUpgrade: UInt64 = 0
+    var rules: UInt32 = 1
+    static let nextRules: UInt32 = 2
 }
 
 /// The world of one seed.
@@ -69,6 +73,9 @@ final class World {
         began = machine_now()
         plan = Plan()
         hosts = ["a", "b"].map { SimulatedHost(name: HostName($0)) }
+        for host in hosts.indices {
+            hosts[host].startsBeforeUpgrade = seed / (host == 0 ? 1 : 5) % 5
+        }
         etcd = SimulatedEtcd()
     }
 
@@ -154,6 +161,11 @@ final class World {
         processes += 1
         let process = processes
         hosts[host].process = process
+        if hosts[host].startsBeforeUpgrade > 0 {
+            hosts[host].startsBeforeUpgrade -= 1
+        } else {
+            hosts[host].rules = SimulatedHost.nextRules
+        }
         let context = UnsafeMutableRawPointer(bitPattern: host + 1)
         machine_spawn(
             process, Int32(host),

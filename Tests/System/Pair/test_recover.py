@@ -38,9 +38,12 @@ class Walk:
         if self.is_whole and (self.token == token or not needs_images):
             return
         self.token = token
-        leads, _ = self.trio.roles()
+        leads, follows = self.trio.roles()
         for _ in range(3):
             self.trader.first(leads)
+        said = self.trio.refusal(leads, "backup", self.trio.folder / "images" / "refused")
+        assert f"on {follows}: sudo boursectl backup" in said and "--here" in said
+        self.trio.back_up(follows, self.trio.document(leads)["released"])
         for name in ADDRESSES:
             self.trio.lose(name)
         for name in ADDRESSES:
@@ -188,7 +191,7 @@ def from_backup(walk, leads, follows, gone):
         assert "Where no host has it, restore a backup" in said, said
     for name in gone:
         trio.lose(name)
-    trio.restore(leads, etcd=False)
+    trio.restore_backup(leads)
     began = time.monotonic()
     trio.power(leads)
     await_true("it waits", lambda: (found := trio.document(leads)) and found["etcdFault"]

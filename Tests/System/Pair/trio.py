@@ -345,12 +345,32 @@ class Trio(Pair):
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(self.state(name), target, ignore=shutil.ignore_patterns("*.sock", "*socket"))
 
-    def restore(self, name, etcd=True):
-        """Puts the old disk back; or, without its member of etcd, a backup of the host."""
+    def restore(self, name):
+        """Puts the old disk back."""
         shutil.rmtree(self.state(name))
         shutil.copytree(self.folder / "images" / name, self.state(name))
-        if not etcd:
-            shutil.rmtree(self.cluster(name) / "etcd")
+
+    def back_up(self, name, least):
+        """A backup by `boursectl backup`, which has at least all up to a record that was released;
+        the mark that says so comes a moment later."""
+        backup = self.folder / "images" / "backup"
+        backup.parent.mkdir(exist_ok=True)
+
+        def is_whole():
+            shutil.rmtree(backup, ignore_errors=True)
+            made = self.ctl_json(name, "backup", backup)
+            return made["last"] >= least
+
+        await_true("the backup has what was released", is_whole)
+
+    def restore_backup(self, name):
+        """Puts the backup on a blank disk, with the owner's copies of settings and certificates."""
+        self.blank(name)
+        shutil.copytree(self.folder / "images" / name / self.cluster(name).name,
+                        self.cluster(name), ignore=shutil.ignore_patterns("etcd"),
+                        dirs_exist_ok=True)
+        shutil.copytree(self.folder / "images" / "backup", self.state(name), dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("bourse.toml"))
 
     def plan_of(self, name):
         """The plan as a host has it."""

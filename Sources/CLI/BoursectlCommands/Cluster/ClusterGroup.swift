@@ -9,5 +9,6 @@ struct ClusterGroup: ParsableCommand {
             ClusterInitCommand.self, ClusterInviteCommand.self, ClusterJoinCommand.self,
             ClusterStatusCommand.self, ClusterRenewCommand.self,
             ClusterPauseCommand.self, ClusterResumeCommand.self, ClusterSeedCommand.self,
+            ClusterTestFencingCommand.self,
         ])
 }

@@ -51,6 +51,16 @@ struct ClusterOrder {
         }
     }
 
+    /// Gives the agent the proof that the other host is off, which the reason of the next claim
+    /// then names. An agent that does not take it is no reason to leave the exchange closed.
+    func note(proof: String) {
+        do throws(CommandError) {
+            _ = try agent.ask { (agent) throws(AgentError) in
+                try agent.obey(.peerOff, proof: proof, by: user)
+            }
+        } catch { Terminal.warn("The agent here did not note the proof: \(error.problem)") }
+    }
+
     /// Throws unless this host leads, by naming the one that does.
     func checkPrimary(_ document: ClusterDocument, _ verb: String) throws(CommandError) {
         guard !document.leads else { return }
@@ -62,6 +72,16 @@ struct ClusterOrder {
         throw CommandError(
             "\(document.host) does not lead epoch \(document.recordEpoch ?? 0): \(primary) does",
             repair: "there: sudo boursectl \(verb)")
+    }
+
+    /// Throws where this host would not claim what a verb has it claim.
+    func checkMayClaim(_ document: ClusterDocument) throws(CommandError) {
+        guard document.isBarred else { return }
+        throw CommandError(
+            "\(document.host) would claim nothing: its [cluster] watchdog is required, and the "
+                + "machine's is \(document.watchdog ?? "unknown")",
+            repair: "arm it (sudo boursectl explain kernel.watchdog), or set it to \"auto\" in "
+                + "\(settings.file) and sudo systemctl restart bourse-agentd")
     }
 
     /// Looks at the document until `isDone` gives a value, and returns that; `isDone` may throw.

@@ -33,6 +33,7 @@ struct ClusterSeedCommand: ParsableCommand {
                 "a majority of etcd answers: it is not lost",
                 repair: "see: sudo boursectl cluster status")
         }
+        try order.checkMayClaim(before)
         try check(before)
         try remake.checkMembers()
         for line in remake.statement { Terminal.warn(line) }

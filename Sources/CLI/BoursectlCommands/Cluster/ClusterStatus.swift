@@ -9,20 +9,23 @@ struct ClusterStatusCommand: ParsableCommand {
         discussion: """
             It asks this host's agent, etcd and the files here; what does not answer is shown as \
             unknown, with its reason. Exit status 0: everything is as it should be; 1: something \
-            is lost or unknown, as the lines `degraded` say.
+            is lost or unknown, as the lines `degraded` say. While the hosts run different \
+            versions, these are shown, with what each knows of the log's format and rules and \
+            what the log uses.
 
             JSON: {"host", "cluster", "epoch", "primary", "inSync", "recordSource", "floor", \
-            "hosts", "agent", "changes", "lastChange", "serviceAddress", "serviceInterface", \
-            "serviceHere", "certificateExpires", "authorityExpires", "reopening", "problems"}; a \
-            host is {"name", "address", "role", "inSync", "etcd", "etcdLeader", "lagRecords", \
-            "lagMilliseconds"}, the agent {"role", "epoch", "sentence", "paused", "peerOut", \
-            "end", "released", "etcdFault", "matchdFault"}, a change {"time", "epoch", "what", \
-            "why"}, lastChange, of the primary, {"number", "time", "from", "to", "epoch", \
-            "cause", "why", "pauseMilliseconds"}. A role is primary, standby, learner or \
-            witness; etcd is healthy or unhealthy; recordSource is etcd, agent (as it last knew \
-            it) or member (as this host's member of etcd last knew it); reopening is {"verb", \
-            "loses"} where nobody acknowledges commands and an operator has to decide. Unknown \
-            values are null.
+            "logLevel", "hosts", "agent", "changes", "lastChange", "serviceAddress", \
+            "serviceInterface", "serviceHere", "certificateExpires", "authorityExpires", \
+            "reopening", "problems"}; a host is {"name", "address", "role", \
+            "inSync", "etcd", "etcdLeader", "lagRecords", "lagMilliseconds", "version", "level"}, \
+            a level {"format", "rules"}, the agent \
+            {"role", "epoch", "sentence", "paused", "peerOut", "end", "released", "etcdFault", \
+            "matchdFault"}, a change {"time", "epoch", "what", "why"}, lastChange, of \
+            the primary, {"number", "time", "from", "to", "epoch", "cause", "why", \
+            "pauseMilliseconds"}. A role is primary, standby, learner or witness; etcd is healthy \
+            or unhealthy; recordSource is etcd, agent (as it last knew it) or member (as this \
+            host's member of etcd last knew it); reopening is {"verb", "loses"} where nobody \
+            acknowledges commands and an operator has to decide. Unknown values are null.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -4,6 +4,7 @@ import AgentAPI
 import JSON
 import Platform
 import Presentation
+import Terms
 
 extension ClusterView {
     /// Changes that are shown, the last of all that the agent keeps.
@@ -23,6 +24,8 @@ extension ClusterView {
                 "etcdLeader": row.etcd.isLeader.map { .bool($0) } ?? .null,
                 "lagRecords": row.lagRecords.map { .number($0) } ?? .null,
                 "lagMilliseconds": .orNull(row.lagMilliseconds),
+                "version": .orNull(known(row.member.name)?.version),
+                "level": Self.json(known(row.member.name)?.level),
             ]
         }
         return [
@@ -32,6 +35,7 @@ extension ClusterView {
             "inSync": record.map { .strings($0.inSync) } ?? .null,
             "recordSource": .orNull(source?.rawValue),
             "floor": floor.map { .number($0) } ?? .null,
+            "logLevel": Self.json(logLevel),
             "hosts": .array(hosts), "agent": document.map(Self.json) ?? .null,
             "changes": .array(
                 (document?.changes ?? []).map { change -> JSONValue in
@@ -52,6 +56,10 @@ extension ClusterView {
             } ?? .null,
             "problems": .strings(problems),
         ]
+    }
+
+    private static func json(_ level: LogLevel?) -> JSONValue {
+        level.map { ["format": .number($0.format), "rules": .number($0.rules)] } ?? .null
     }
 
     private static func json(_ change: ClusterHandover) -> JSONValue {
@@ -128,6 +136,7 @@ extension ClusterView {
         if !place.isWitness {
             facts.add("here", document.map { "\($0.role): \($0.sentence)" } ?? "unknown")
         }
+        if let versions { facts.add("versions", versions) }
         if let lastChange {
             facts.add(
                 "last change", "\(Readable.time(lastChange.time, digits: 0)), \(lastChange.text)")

@@ -8,6 +8,7 @@ import Failover
 import JSON
 import Platform
 import Presentation
+package import Terms
 
 /// What `cluster status` knows.
 struct ClusterView {
@@ -47,8 +48,28 @@ struct ClusterView {
 
     /// The last change of the primary that either agent knows.
     var lastChange: ClusterHandover? {
-        [document, document?.peerDocument].compactMap { $0?.primaryChanges.last }
+        documents.compactMap(\.primaryChanges.last)
             .max { $0.epoch < $1.epoch }
+    }
+
+    /// What the agents of the hosts with the exchange say, as far as they answer.
+    private var documents: [ClusterDocument] {
+        [document, document?.peerDocument].compactMap { $0 }
+    }
+
+    /// What that host's agent says.
+    func known(_ host: String) -> ClusterDocument? { documents.first { $0.host == host } }
+
+    /// What the log uses, as the host that leads says.
+    var logLevel: LogLevel? { documents.lazy.compactMap(\.logLevel).first }
+
+    /// The releases of both hosts, where they differ; nil: they are the same.
+    var versions: String? {
+        HostRelease.text(
+            documents.compactMap { document in
+                guard let version = document.version, let level = document.level else { return nil }
+                return HostRelease(host: document.host, version: version, level: level)
+            }, log: logLevel)
     }
 
     private static let daySeconds: Int64 = 86_400
@@ -190,6 +211,13 @@ struct ClusterView {
     // MARK: Judging
 
     private mutating func judgeRoles() {
+        for known in [document, document?.peerDocument] {
+            guard let known, known.isBarred else { continue }
+            problems.append(
+                "\(known.host) claims nothing, as its [cluster] watchdog is required and the "
+                    + "machine's is \(known.watchdog ?? "unknown"); there: sudo boursectl explain "
+                    + "kernel.watchdog")
+        }
         if let document {
             if let fault = document.matchdFault { problems.append("matchd here: \(fault)") }
             if let fault = document.etcdFault {
@@ -248,6 +276,29 @@ struct ClusterView {
                 secondsMax: 5), done.status == 0
         else { return nil }
         return done.output.split(separator: " ").contains { $0.hasPrefix("\(address)/") }
+    }
+}
+
+/// The release that a host runs, with what it knows of logs.
+package struct HostRelease: Hashable {
+    package var host, version: String
+    package var level: LogLevel
+
+    package init(host: String, version: String, level: LogLevel) {
+        (self.host, self.version, self.level) = (host, version, level)
+    }
+
+    /// Both releases, and what the log uses; nil: there is nothing to show, as both are the same
+    /// and the log uses all that they know, or they are not known.
+    package static func text(_ hosts: [HostRelease], log: LogLevel?) -> String? {
+        guard hosts.count == 2 else { return nil }
+        let (first, second) = (hosts[0], hosts[1])
+        let lags = log.map { $0 != first.level.common(second.level) } ?? false
+        guard first.version != second.version || first.level != second.level || lags else {
+            return nil
+        }
+        let words = hosts.map { "\($0.host) \($0.version) (\($0.level))" }
+        return words.joined(separator: ", ") + (log.map { "; the log: \($0)" } ?? "")
     }
 }
 

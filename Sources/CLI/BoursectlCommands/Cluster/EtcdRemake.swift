@@ -63,9 +63,10 @@ struct EtcdRemake {
         ]
     }
 
-    /// The other members of etcd that answer at all: they have to be stopped first.
-    func checkMembers() throws(CommandError) {
-        for member in place.plan.members where member != own {
+    /// The other members of etcd that answer at all: they have to be stopped first. `sparesPeer`:
+    /// the peer's is not looked at, as its power will be switched off.
+    func checkMembers(sparesPeer: Bool = false) throws(CommandError) {
+        for member in place.plan.members where member != own && !(sparesPeer && member == peer) {
             let address = ClusterPlan.place(member, place.plan.ports.etcdPeers)
             guard let socket = try? TCPSocket.connect(address, timeoutNanos: 1_000_000_000) else {
                 continue

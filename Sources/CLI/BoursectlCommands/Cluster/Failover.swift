@@ -60,7 +60,7 @@ struct FailoverCommand: ParsableCommand {
         let isForced = !(before.role == "standby" && before.inSync.contains(host))
         if remake.isNeeded { return try makeAnew(order, before, remake) }
         if isForced {
-            try proof.check(before, order.settings, statement: ForcedLoss(before).lines)
+            try proof.check(before, order, statement: ForcedLoss(before).lines)
         }
         let begin = Clock.monotonicNanos()
         try order.give(.failover, isPeerOff: isForced)
@@ -72,9 +72,8 @@ struct FailoverCommand: ParsableCommand {
     private func makeAnew(
         _ order: ClusterOrder, _ before: ClusterDocument, _ remake: EtcdRemake
     ) throws {
-        try remake.checkMembers()
-        try proof.check(
-            before, order.settings, statement: ForcedLoss(before).lines + remake.statement)
+        let lines = ForcedLoss(before).lines + remake.statement
+        try proof.check(before, order, remake, statement: lines)
         let begin = Clock.monotonicNanos()
         let done = try remake.awaitLead(order, "Taking over", by: remake.run())
         give(before, done, true, Clock.monotonicNanos() - begin, isNew: true)
@@ -136,49 +135,5 @@ struct ForcedLoss {
             ? "lost: the records \(Readable.count(end + 1)) to \(Readable.count(document.floor)), "
                 + "and what was acknowledged after them"
             : "may be lost: what was acknowledged after record \(Readable.count(end))"
-    }
-}
-
-/// The operator's proof that the other host is off.
-struct ProofOptions: ParsableArguments {
-    @Flag(help: "States that the other host's power is off, with --yes-name.") var peerIsOff = false
-    @Option(help: ArgumentHelp("This host's name again, in place of typing it.", valueName: "name"))
-    var yesName: String?
-
-    /// Throws where the peer answers, or the operator does not state that it is off.
-    func check(
-        _ document: ClusterDocument, _ settings: Settings, statement: [String]
-    ) throws(CommandError) {
-        let peer = document.peer ?? "the other host"
-        try Self.checkSilent(settings, peer)
-        for line in statement { Terminal.warn(line) }
-        let isGiven = try HostNameConfirmation.check(
-            document.host, given: yesName,
-            asking: "By typing this host's name, \(document.host), you state that the power of "
-                + "\(peer) is off: ",
-            without: CommandError(
-                "this needs a terminal: what only \(peer) has would be lost",
-                repair: "switch its power off, then add --peer-is-off --yes-name \(document.host)",
-                code: .usage))
-        guard peerIsOff || !isGiven else {
-            throw CommandError(
-                "what only \(peer) has would be lost, and nothing says that it is off",
-                repair: "switch its power off, then add --peer-is-off", code: .usage)
-        }
-    }
-
-    /// Throws where something answers at the other host's places.
-    private static func checkSilent(_ settings: Settings, _ peer: String) throws(CommandError) {
-        guard let cluster = settings.cluster else { return }
-        for place in ["\(cluster.peerReplication)", "\(cluster.peerAgent)"] {
-            guard let socket = try? TCPSocket.connect(place, timeoutNanos: 1_000_000_000) else {
-                continue
-            }
-            _ = close(socket)
-            throw CommandError(
-                "\(peer) answers at \(place): it is not off",
-                repair: "switch its power off; or, if it is to lead no more, there: "
-                    + "systemctl stop bourse.target")
-        }
     }
 }

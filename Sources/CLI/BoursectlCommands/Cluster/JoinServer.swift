@@ -122,7 +122,6 @@ struct JoinServer {
     /// Signs a host's request, if it was invited.
     func admit(_ request: JoinRequest) throws(CommandError) -> JoinReply {
         let now = Clock.realtimeNanos() / 1_000_000_000
-        let key = try authority.keyHash(request: request.request)
         var invitations: Invitations
         do { invitations = try Invitations(file: files.invitations) } catch {
             throw CommandError(error)
@@ -130,6 +129,8 @@ struct JoinServer {
         guard var invitation = invitations.find(request.secret) else {
             throw Self.refused(.unknown, request)
         }
+        // What strangers send is not given to openssl.
+        let key = try authority.keyHash(request: request.request)
         if let refusal = invitation.refusal(of: request.host, key: key, now: now) {
             throw Self.refused(refusal, request)
         }

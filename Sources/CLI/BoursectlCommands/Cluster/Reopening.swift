@@ -75,6 +75,13 @@ struct Reopening: Hashable {
             return
         }
         guard !facts.isPrimaryThere else { return nil }
+        if document.isBarred {
+            self.init(
+                "on \(host): arm its watchdog (sudo boursectl explain kernel.watchdog), or set "
+                    + "[cluster] watchdog = \"auto\" and sudo systemctl restart bourse-agentd; "
+                    + "then look again", "nothing")
+            return
+        }
         if let seeds = facts.seeds {
             self.init(
                 "start etcd again on two hosts; where the data of two members is lost, on "

@@ -64,7 +64,7 @@ struct StandbyRemoveCommand: ParsableCommand {
 
             Without a majority of etcd nothing is removed, as nobody could say that the other \
             host does not lead. --force makes etcd anew, of this host alone, with the same proof \
-            as `failover`; the other hosts then join again.
+            as `failover`, [cluster] fence_command included; the other hosts then join again.
 
             JSON: {"host", "inSync", "milliseconds"}.
             """)
@@ -104,8 +104,7 @@ struct StandbyRemoveCommand: ParsableCommand {
                 repair: "start its members again; where they are lost, with their hosts off: "
                     + "sudo boursectl standby remove --force")
         }
-        try remake.checkMembers()
-        try proof.check(before, order.settings, statement: remake.statement)
+        try proof.check(before, order, remake, statement: remake.statement)
         let begin = Clock.monotonicNanos()
         let done = try remake.awaitLead(order, "Going on alone", by: remake.run())
         StandbyAddCommand.give(

@@ -1,6 +1,8 @@
 // upgrade
 
+import AgentAPI
 import ArgumentParser
+import Configuration
 import Glibc
 import JSON
 import Platform
@@ -15,19 +17,32 @@ struct UpgradeCommand: ParsableCommand {
             which drains and leaves a snapshot; rehearses again, to verify that the new version \
             has reached the state the old one left; then restarts the auditor, the gateway, the \
             agent and bourse-snmp. Trading pauses only while matchd restarts. A difference ends \
-            the upgrade with exit status 1 before anything is stopped.
+            the upgrade with exit status 1 before anything is stopped. One that was interrupted \
+            goes on when it is given again.
 
-            JSON: {"upgraded", "last", "stateHash"}; "upgraded" is false where there is nothing to \
-            do.
+            Of two hosts the standby comes first, then `boursectl switchover`, then the other: \
+            give it on each host after its packages are installed; it names the next step, and is \
+            refused on a host whose turn it is not. Until both run the new version, its new rules \
+            are not in force and the hosts can go back; from then on the older version reads the \
+            log no more.
+
+            JSON: {"upgraded", "last", "stateHash", "next"}; "upgraded" is false where there is \
+            nothing to do; "next" is what is to be done then, null on a single host.
 
             EXAMPLE
               sudo apt-get install ./bourse*.deb && sudo boursectl upgrade
             """)
 
     private static let matchd = "bourse-matchd.service"
+    /// How long a matchd that was restarted may take until both hosts are in sync.
+    private static let syncNanosMax: Int64 = 600_000_000_000
 
     @OptionGroup var common: CommonOptions
-    @Flag(help: "Upgrades even where the installed version is running already.")
+    @Flag(
+        help: """
+            Upgrades even where the installed version is running already, or it is not this host's \
+            turn.
+            """)
     var force = false
 
     func run() throws {
@@ -35,27 +50,68 @@ struct UpgradeCommand: ParsableCommand {
             throw CommandError("only root restarts daemons", repair: "sudo boursectl upgrade")
         }
         let settings = try common.settings()
-        let process = try Systemctl.run(["show", "--property=MainPID", "--value", Self.matchd])
-        guard let process = Int32(process), process > 0 else {
+        guard try Self.process(Self.matchd) != nil else {
             throw CommandError(
                 "matchd is not running, so there is nothing to upgrade",
                 repair: "systemctl start bourse.target starts the installed version")
         }
-        let exchange = Exchange(settings: settings)
-        guard force || Self.isReplaced(process) else {
-            common.out.give(
-                ["upgraded": .bool(false), "last": .null, "stateHash": .null],
-                text: ["The installed version is running already; nothing was done."])
-            return
+        let isMatchdOld = try force || Self.isReplaced(Self.matchd)
+        let old = try UpgradedUnits.all.filter { try isMatchdOld || Self.isReplaced($0) }
+        let order = settings.cluster.map { _ in
+            ClusterOrder(
+                settings: settings, agent: HostAgent(socket: settings.agent.socket), user: "root",
+                waitNanos: Self.syncNanosMax)
         }
+        let before = try order?.document()
+        if let before {
+            switch PairUpgrade(before, isOld: isMatchdOld || !old.isEmpty).step {
+            case .here: break
+            case .nothing(let next): return give(nil, next: next ?? "", isUpgraded: false)
+            case .refused(let problem, let repair):
+                guard force else { throw CommandError(problem, repair: repair) }
+            }
+        } else if old.isEmpty {
+            return give(nil, next: nil, isUpgraded: false)
+        }
+        let report = isMatchdOld ? try restartMatchd(settings, order, before) : nil
+        try restart(old)
+        var next: String?
+        if let order {
+            // The agent, which was restarted, has heard of the other host's again.
+            let now = try order.await("Asking both agents") { now in
+                now.isPeerReachable == true || before?.isPeerReachable != true ? now : nil
+            }
+            if case .nothing(let words) = PairUpgrade(now, isOld: false).step { next = words ?? "" }
+        }
+        give(report, next: next, isUpgraded: true)
+    }
+
+    /// Rehearses, restarts matchd, and compares the state that it reached.
+    private func restartMatchd(
+        _ settings: Settings, _ order: ClusterOrder?, _ before: ClusterDocument?
+    ) throws -> Rehearsal.Report {
         announce("rehearsing the journal with the installed version")
         _ = try Rehearsal(settings: settings).run()
         announce("restarting matchd")
         _ = try Systemctl.run(["restart", Self.matchd])
-        _ = try exchange.status()
+        if let order, let before {
+            try order.await("Waiting until both hosts are in sync") { now -> Void? in
+                guard let process = now.process, process != before.process,
+                    ["standby", "primary"].contains(now.role) || !before.isPairInSync,
+                    now.isPairInSync || !before.isPairInSync
+                else { return nil }
+                return ()
+            }
+        } else {
+            _ = try Exchange(settings: settings).status()
+        }
         announce("comparing the state it reached")
-        let report = try Rehearsal(settings: settings).run()
-        for unit in UpgradedUnits.all {
+        return try Rehearsal(settings: settings).run()
+    }
+
+    /// Restarts those of these units that are started.
+    private func restart(_ units: [String]) throws {
+        for unit in units {
             let state = try Systemctl.run(["show", "--property=ActiveState", "--value", unit])
             let isStarted = UpgradedUnits.isStarted(unit, state) {
                 try? Systemctl.run(["is-enabled", unit])
@@ -64,17 +120,41 @@ struct UpgradeCommand: ParsableCommand {
             announce("restarting \(unit.prefix { $0 != "." })")
             _ = try Systemctl.run(["restart", unit])
         }
+    }
+
+    /// `next` is empty where both hosts run this version, nil on a single host.
+    private func give(_ report: Rehearsal.Report?, next: String?, isUpgraded: Bool) {
+        var text = [
+            isUpgraded
+                ? report == nil
+                    ? "The installed version is running: what an upgrade had left was restarted."
+                    : "The installed version is running, in the state the old one left."
+                : "The installed version is running already; nothing was done."
+        ]
+        switch next {
+        case nil: break
+        case "": text.append("Both hosts run \(Release.version).")
+        case .some(let next): text.append("Next: \(next)")
+        }
         common.out.give(
             [
-                "upgraded": .bool(true), "last": .number(report.last),
-                "stateHash": .string(Readable.hex(report.stateHash)),
-            ], text: ["The installed version is running, in the state the old one left."])
+                "upgraded": .bool(isUpgraded), "last": .orNull(report.map { Int64($0.last) }),
+                "stateHash": .orNull(report.map { Readable.hex($0.stateHash) }),
+                "next": next == "" ? .null : .orNull(next),
+            ], text: text)
     }
 
     private func announce(_ step: String) { Terminal.warn("boursectl: \(step)") }
 
-    /// Whether the running program is no longer the one on disk: proc_pid_exe(5).
-    private static func isReplaced(_ process: Int32) -> Bool {
+    /// The main process of a unit; nil: it has none.
+    private static func process(_ unit: String) throws -> Int32? {
+        let text = try Systemctl.run(["show", "--property=MainPID", "--value", unit])
+        return Int32(text).flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    /// Whether a unit's running program is no longer the one on disk: proc_pid_exe(5).
+    private static func isReplaced(_ unit: String) throws -> Bool {
+        guard let process = try process(unit) else { return false }
         var text = [CChar](repeating: 0, count: 4_096)
         let count = unsafe readlink("/proc/\(process)/exe", &text, text.count)
         guard count > 0 else { return true }

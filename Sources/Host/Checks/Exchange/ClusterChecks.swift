@@ -23,6 +23,9 @@ extension CheckKind {
         646, "cluster.pause", why: "While claims are paused, no host takes over by itself.")
     static let clusterPrimary = CheckKind(
         647, "cluster.primary", why: "Without a primary no host acknowledges commands.")
+    static let clusterFencing = CheckKind(
+        648, "cluster.fencing",
+        why: "A forced failover stops where the command that switches the other host off does.")
 
     /// What only an agent that takes part in the cluster knows.
     package static let clusterRoles: [CheckKind] = [
@@ -34,11 +37,36 @@ extension CheckGroup {
     /// This host in its cluster: its certificate, and what its agent knows.
     static let cluster = CheckGroup(
         "cluster", seconds: 5,
-        kinds: [.clusterCertificate] + CheckKind.clusterRoles,
-        sources: ["{certificate}", ClockReading.path, ClusterReading.path]
+        kinds: [.clusterCertificate] + CheckKind.clusterRoles + [.clusterFencing],
+        sources: [
+            "{certificate}", ClockReading.path, ClusterReading.path, FencingReading.path,
+        ]
     ) { input in
         guard let path = input.plan.certificate else { return [] }
-        return certificate(input, path) + state(input)
+        return certificate(input, path) + state(input) + fencing(input)
+    }
+
+    private static func fencing(_ input: CheckInput) -> [Finding] {
+        guard input.plan.fencing != nil else { return [] }
+        let source = FencingReading.path
+        switch FencingReading(input.now.text(source) ?? "") {
+        case nil: return [input.unknown(.clusterFencing, source: source)]
+        case .trusted:
+            return [
+                Finding(
+                    .clusterFencing, "", .ok, "fence_command is root's alone", source: source)
+            ]
+        case .fault(let reason):
+            return [
+                Finding(
+                    .clusterFencing, "", .warning, "fence_command is not run: \(reason)",
+                    source: source,
+                    fix: .advice([
+                        "correct [cluster] fence_command, or the program's owner and mode",
+                        "sudo boursectl cluster test-fencing",
+                    ]))
+            ]
+        }
     }
 
     private static func certificate(_ input: CheckInput, _ path: String) -> [Finding] {

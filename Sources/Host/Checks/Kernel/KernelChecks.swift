@@ -163,10 +163,12 @@ extension CheckInput {
         let arm = Fix.advice([
             "in /etc/systemd/system.conf: RuntimeWatchdogSec=15s", "systemctl daemon-reexec",
         ])
+        // Where the owner requires one, this host takes no lead without it.
+        let state = plan.requiresWatchdog ? CheckState.critical : .warning
         guard now.names(folder) != nil else { return unknown(.hardwareWatchdog, source: folder) }
         guard !devices.isEmpty else {
             return Finding(
-                .hardwareWatchdog, "", .warning, "there is no hardware watchdog", source: folder,
+                .hardwareWatchdog, "", state, "there is no hardware watchdog", source: folder,
                 fix: .advice([Self.drivers]))
         }
         for device in devices {
@@ -175,7 +177,7 @@ extension CheckInput {
             switch now.text(path)?.trimming {
             case "active" where identity == "Software Watchdog":
                 return Finding(
-                    .hardwareWatchdog, "", .warning,
+                    .hardwareWatchdog, "", state,
                     "the watchdog is software in the kernel that it should watch", source: path,
                     fix: .advice(["rmmod softdog", Self.drivers]))
             case "active":
@@ -186,7 +188,7 @@ extension CheckInput {
             }
         }
         return Finding(
-            .hardwareWatchdog, "", .warning, "the hardware watchdog is not armed",
+            .hardwareWatchdog, "", state, "the hardware watchdog is not armed",
             source: "\(folder)/\(devices[0])/state", fix: arm)
     }
 

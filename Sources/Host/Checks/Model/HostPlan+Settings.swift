@@ -27,5 +27,7 @@ extension HostPlan {
             Devices(targets: $0, readings: settings.snmp.readings)
         }
         certificate = settings.cluster?.certificateFile ?? settings.gatewayFiles?.certificate
+        requiresWatchdog = settings.cluster?.watchdog == .required
+        fencing = settings.cluster?.fencing?.path
     }
 }

@@ -77,6 +77,11 @@ public struct HostPlan: Hashable, Sendable {
     public var devices: Devices?
     /// This host's certificate in its cluster, a PEM file; nil: it is in none.
     public var certificate: String?
+    /// The program that switches the other host's power off; nil: there is none.
+    public var fencing: String?
+
+    /// Without an armed hardware watchdog this host takes no lead.
+    public var requiresWatchdog = false
 
     private var named: [NamedPath] = []
 

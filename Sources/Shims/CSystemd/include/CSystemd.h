@@ -32,6 +32,13 @@ int bourse_bus_number(
     void *_Nonnull bus, const char *_Nonnull unit, int isService, const char *_Nonnull property,
     char type, uint64_t *_Nonnull number);
 
+/// A property of the manager itself that is a number of 64 bits.
+int bourse_bus_manager_number(
+    void *_Nonnull bus, const char *_Nonnull property, uint64_t *_Nonnull number);
+/// Sets one.
+int bourse_bus_set_manager_number(
+    void *_Nonnull bus, const char *_Nonnull property, uint64_t number);
+
 /// Has the manager send signals: once a connection.
 int bourse_bus_subscribe(void *_Nonnull bus);
 /// Reports changes of a unit through `changed`; at most 64 units.

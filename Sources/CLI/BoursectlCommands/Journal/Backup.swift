@@ -1,0 +1,107 @@
+// backup
+
+import AgentAPI
+import ArgumentParser
+import Configuration
+import JSON
+import Journal
+import Platform
+import Presentation
+
+struct BackupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Copies the journal, beside the running exchange.",
+        discussion: """
+            DIRECTORY, which must not exist, appears whole and durable, or not at all: the journal \
+            up to the last record that is known to be released, the newest snapshot, guards of \
+            their own, and beside them journal.id and bourse.toml. Every record of the copy is \
+            read back. It is a state directory that can be started: see README, Recovering the \
+            journal.
+
+            Keys are not in it: keep a copy of the key that seals API secrets, and of a cluster's \
+            certificates, apart from the journal.
+
+            Of two hosts the standby is the one that copies: on a primary it is refused while the \
+            other host is in sync.
+
+            JSON: {"directory", "journal", "first", "last", "lastTime", "snapshot", "bytes", \
+            "seconds"}; snapshot is its last record, or null.
+
+            EXAMPLE
+              sudo boursectl backup /srv/backup/2027-01-31
+            """)
+
+    @Argument(help: "Where the backup is to be.") var directory: String
+    @OptionGroup var common: CommonOptions
+    @Option(
+        help: ArgumentHelp("Maximum mebibytes a second that are copied.", valueName: "mebibytes"))
+    var rate = 50
+    @Flag(help: "Copies on a primary as well, beside its trading.") var here = false
+
+    func validate() throws {
+        if !(1...100_000 ~= rate) { throw ValidationError("--rate is 1 … 100000.") }
+    }
+
+    func run() throws {
+        let settings = try common.settings()
+        guard !Directory.exists(directory) else {
+            throw CommandError("\(directory) exists already", repair: "name another directory")
+        }
+        if settings.cluster != nil, !here { try checkTurn(settings) }
+        let place = JournalPlace(settings)
+        let store = SnapshotStore(directory: settings.snapshotsDirectory)
+        var meter = ProgressMeter("Copying", unit: "bytes")
+        defer { meter.clear() }
+        let made = try CommandError.wrapping { () throws(JournalError) in
+            try JournalBackup.write(
+                place, snapshots: store, to: directory, bytesPerSecond: rate << 20
+            ) { done, total in meter.draw(done: UInt64(done), total: UInt64(total)) }
+        }
+        try CommandError.wrapping { () throws(SystemError) in
+            let file = try File(settings.file, .read)
+            try File.replace(
+                Directory.join(directory, "bourse.toml"),
+                with: try file.read(count: try file.size()))
+        }
+        meter.clear()
+        give(made, meter.elapsedNanos)
+    }
+
+    /// Throws where the other host is the one to copy.
+    private func checkTurn(_ settings: Settings) throws(CommandError) {
+        let agent = HostAgent(socket: settings.agent.socket)
+        let document: ClusterDocument
+        do throws(CommandError) {
+            document = try agent.ask { (agent) throws(AgentError) in try agent.cluster() }
+        } catch {
+            throw CommandError(
+                "whether this host leads is not known: \(error.problem)",
+                repair: "start its agent; or, to copy here all the same: --here")
+        }
+        guard document.leads, document.isPairInSync, let peer = document.peer else { return }
+        throw CommandError(
+            "\(document.host) leads, and \(peer), which is in sync, is the one to copy",
+            repair: "on \(peer): sudo boursectl backup \(directory); or here all the same: --here")
+    }
+
+    private func give(_ made: JournalBackup, _ nanos: Int64) {
+        var facts = Facts()
+        facts.add("journal", "\(made.identity)")
+        facts.add(
+            "records",
+            "\(made.first) to \(made.last.sequence), \(Readable.time(made.lastTimestamp))")
+        facts.add("snapshot", made.snapshot.map { "of record \($0)" } ?? "none yet")
+        facts.add("copied", "\(Readable.bytes(made.bytes)) in \(Readable.duration(nanos: nanos))")
+        let ink = common.out.ink
+        common.out.give(
+            [
+                "directory": .string(directory), "journal": .string("\(made.identity)"),
+                "first": .number(made.first), "last": .number(made.last.sequence),
+                "lastTime": .string(Readable.time(made.lastTimestamp)),
+                "snapshot": .orNull(made.snapshot.map { Int64($0) }), "bytes": .number(made.bytes),
+                "seconds": .string(
+                    DecimalNumber(units: Int128(nanos / 1_000_000), scale: 3).text(decimals: 3)),
+            ],
+            text: [ink.good("\(directory) is whole; keys are not in it.")] + facts.lines(ink))
+    }
+}

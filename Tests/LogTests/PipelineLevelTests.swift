@@ -1,0 +1,98 @@
+// Goal: the log uses what a release brings only once all that execute the log know it; a release
+// that does not know what a log uses does not start on it, and says what to do.
+
+import Engine
+import Journal
+import Link
+import Pipeline
+import Platform
+import Terms
+import Testing
+import Wire
+
+@Suite(.serialized) struct PipelineLevelTests {
+    /// The kinds of a journal's records.
+    private static func kinds(_ place: PipelinePlace) throws -> [CommandKind?] {
+        let reader = JournalReader(directory: place.path + "/journal", from: 1)
+        var kinds: [CommandKind?] = []
+        while try unsafe reader.next(
+            upTo: .max,
+            { run in
+                unsafe Records.forEach(run) { header, _ in
+                    kinds.append(CommandKind(rawValue: header.kind))
+                }
+            })
+        {}
+        return kinds
+    }
+
+    private static func wait(_ isTrue: () -> Bool) {
+        for _ in 0..<20_000 where !isTrue() { Clock.sleep(nanos: 1_000_000) }
+        #expect(isTrue())
+    }
+
+    /// What a start by a release that knows only rules 1 says.
+    private static func refusal(_ place: PipelinePlace) -> String? {
+        do {
+            _ = try RunningPipeline(place, rulesKnown: 1)
+            return nil
+        } catch { return "\(error)" }
+    }
+
+    @Test func `without a peer the rules rise at the start, once`() throws {
+        let place = try PipelinePlace()
+        try RunningPipeline(place, rulesKnown: 1).stop()
+        #expect(!(try Self.kinds(place).contains(.setRules)))
+        for _ in 0..<2 {
+            let running = try RunningPipeline(place, rulesKnown: 2)
+            Self.wait { running.pipeline.rules == 2 }
+            var desk = try TestDesk(running.connect(), "desk")
+            try desk.submit(TestDesk.place(1))
+            try running.stop()
+        }
+        #expect(try Self.kinds(place).filter { $0 == .setRules }.count == 1)
+    }
+
+    @Test func `an earlier release does not start on a log that uses more than it knows`() throws {
+        let place = try PipelinePlace()
+        var running = try RunningPipeline(place, rulesKnown: 2)
+        Self.wait { running.pipeline.rules == 2 }
+        try running.stop()
+        let said = try #require(Self.refusal(place))
+        #expect(
+            said.contains("uses format 2, rules 2, this version knows format 2, rules 1: install"))
+        // Nor where a snapshot stands for the record that says so.
+        running = try RunningPipeline(place, rulesKnown: 2)
+        try running.stop(snapshot: true)
+        #expect(Self.refusal(place)?.contains("this version knows format 2, rules 1") == true)
+    }
+
+    @Test func `a later format in a term's first record stops an earlier release as well`() throws {
+        let place = try PipelinePlace()
+        let running = try RunningPipeline(place)
+        #expect(running.pipeline.raise(epoch: 5, TermStart(format: 3)))
+        try running.stop()
+        #expect(Self.refusal(place)?.contains("uses format 3, rules 1") == true)
+    }
+
+    @Test func `one of two raises the rules only as far as its owner says`() throws {
+        let place = try PipelinePlace()
+        try RunningPipeline(place, rulesKnown: 1).stop()
+        let running = try RunningPipeline(place, follows: true, rulesKnown: 3)
+        #expect(running.pipeline.lead(epoch: 9, TermStart(cause: .failover)))
+        running.pipeline.setRole(.primary)
+        // Several turns by time.
+        Clock.sleep(nanos: 1_200_000_000)
+        #expect(running.pipeline.rules == 1)
+        running.pipeline.raiseRules(to: 1)
+        running.pipeline.raiseRules(to: 2)
+        Self.wait { running.pipeline.rules == 2 }
+        // It never goes back, and not beyond what the engine knows.
+        running.pipeline.raiseRules(to: 1)
+        running.pipeline.raiseRules(to: 7)
+        Self.wait { running.pipeline.rules == 3 }
+        try running.stop()
+        let kinds = try Self.kinds(place).filter { $0 == .setRules || $0 == .epochMark }
+        #expect(kinds.suffix(3) == [.epochMark, .setRules, .setRules])
+    }
+}
