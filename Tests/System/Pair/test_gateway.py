@@ -9,7 +9,7 @@ import time
 
 import pytest
 from exchange import Exchange, Refused
-from pair import ETCD, await_true
+from pair import ETCD, await_true, openssl
 from spot import Spot, Unknown
 
 
@@ -117,7 +117,7 @@ def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_h
     assert process.poll() is None, "the gateway goes on by itself"
 
 
-def test_its_certificate_is_good_for_the_link_alone(trio, remote):
+def test_its_certificate_is_good_for_the_link_alone(trio, remote, tmp_path):
     place = remote.host.state / "cluster"
 
     def etcdctl(certificates):
@@ -130,6 +130,16 @@ def test_its_certificate_is_good_for_the_link_alone(trio, remote):
     assert '"primary"' in etcdctl(trio.cluster("w")).stdout
     refused = etcdctl(place)
     assert refused.returncode != 0 and not refused.stdout, refused.stdout
+    # It is its use that etcd refuses: the same name and key with a client's use would get in.
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(place / "host.key", other / "host.key")
+    (other / "use").write_text("subjectAltName=DNS:g._gateway\nextendedKeyUsage=clientAuth\n")
+    openssl("req", "-new", "-key", other / "host.key", "-subj", "/CN=g", "-out", other / "host.csr")
+    openssl("x509", "-req", "-in", other / "host.csr", "-CA", trio.cluster("a") / "ca.crt",
+            "-CAkey", trio.cluster("a") / "ca.key", "-CAcreateserial", "-days", "2", "-extfile",
+            other / "use", "-out", other / "host.crt")
+    assert '"primary"' in etcdctl(other).stdout
     assert (place / "host.key").stat().st_mode & 0o777 in (0o600, 0o640)
     # Renewed by a new invitation; the key stays.
     remote.start()
