@@ -36,7 +36,7 @@ final class OperatedExchange {
     }
 
     /// The program of this name, beside the tests.
-    private static func program(_ name: String) throws -> URL {
+    fileprivate static func program(_ name: String) throws -> URL {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let url = URL(fileURLWithPath: tests).deletingLastPathComponent()
             .appendingPathComponent(name)
@@ -154,16 +154,23 @@ final class OperatedExchange {
         let released = try #require(
             try exchange.run("status", "--output", "json").json()["released"] as? Int)
         let backup = exchange.state + "/backup"
-        // Left by one that was interrupted.
+        // Left by one that was interrupted, or of one that runs, or of somebody else.
         try FileManager.default.createDirectory(
-            atPath: backup + ".partial/journal", withIntermediateDirectories: true)
-        try Data([1]).write(to: URL(fileURLWithPath: backup + ".partial/journal/1.seg"))
+            atPath: backup + ".partial", withIntermediateDirectories: false)
+        try Data([1]).write(to: URL(fileURLWithPath: backup + ".partial/journal"))
+        let interrupted = try exchange.run("backup", backup + "/")
+        #expect(interrupted.status == 1 && interrupted.err.contains("rm -r \(backup).partial"))
+        #expect(FileManager.default.fileExists(atPath: backup + ".partial/journal"))
+        try FileManager.default.removeItem(atPath: backup + ".partial")
+        // A disk that is not mounted is not made up for.
+        let missing = try exchange.run("backup", exchange.state + "/disk/today")
+        #expect(missing.status == 1 && missing.err.contains("there is no \(exchange.state)/disk"))
         // The mark that says what is released comes a moment later.
         var last = 0
         for _ in 0..<100 where last < released {
             try? FileManager.default.removeItem(atPath: backup)
             last = try #require(
-                try exchange.run("backup", backup, "--output", "json").json()["last"] as? Int)
+                try exchange.run("backup", backup + "/", "--output", "json").json()["last"] as? Int)
         }
         #expect(last >= released)
         #expect(!FileManager.default.fileExists(atPath: backup + ".partial"))
@@ -198,6 +205,29 @@ final class OperatedExchange {
         let refused = try exchange.run("backup", backup + "-2")
         #expect(refused.status == 1)
         #expect(!FileManager.default.fileExists(atPath: backup + "-2"))
+    }
+
+    @Test func `a journal that is written to meanwhile is backed up, and not called damaged`()
+        throws
+    {
+        let exchange = try OperatedExchange()
+        try exchange.start()
+        let load = Process()
+        load.executableURL = try OperatedExchange.program("boursectl")
+        load.arguments = [
+            "bench", "durable", "--socket", exchange.state + "/run/match.sock", "--pairs", "0",
+            "--rates", "none", "--seconds", "5", "--directory", exchange.state,
+        ]
+        load.standardOutput = FileHandle.nullDevice
+        try load.run()
+        usleep(3_500_000)  // the bare disk is measured first
+        for count in 0..<12 {
+            let made = try exchange.run(
+                "backup", exchange.state + "/copy-\(count)", "--rate", "1000")
+            #expect(made.status == 0, "\(made.err)")
+        }
+        load.waitUntilExit()
+        #expect(load.terminationStatus == 0)
     }
 
     @Test func `keeps an API secret out of the journal`() throws {

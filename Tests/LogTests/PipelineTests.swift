@@ -515,11 +515,17 @@ final class RawLink {
         limitReading()
     }
 
-    /// Over TCP to a port of this host.
-    init(port: UInt16) throws {
+    /// Over TCP to a port of this host, from 127.0.0.`source`.
+    init(port: UInt16, source: UInt32 = 1) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0000 + source).bigEndian
+        _ = unsafe withUnsafePointer(to: &address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let connected = unsafe withUnsafePointer(to: &address) {

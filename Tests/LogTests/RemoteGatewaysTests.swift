@@ -213,7 +213,7 @@ private final class RemoteClient {
         let place = try RemotePlace()
         let port = try #require(UInt16(place.address.split(separator: ":")[1]))
         let began = Clock.monotonicNanos()
-        let silent = try (0..<40).map { _ in try RawLink(port: port) }
+        let silent = try (0..<40).map { _ in try RawLink(port: port, source: 9) }
         for (number, one) in silent.enumerated() {
             switch number % 3 {
             case 0: one.send([22, 3, 1, 2, 0, 1, 0, 1])
@@ -221,7 +221,14 @@ private final class RemoteClient {
             default: break
             }
         }
-        // Meanwhile a gateway gets in at once, and trades.
+        // Meanwhile, and though more are opened all the time, a gateway gets in and trades.
+        let isOver = Atomic(false)
+        let flood = try PinnedThread.start(name: "flood") {
+            while !isOver.load(ordering: .acquiring) {
+                _ = try? RawLink(port: port, source: 9)
+                usleep(200)
+            }
+        }
         let client = try place.connect(place.authority.gateway("g1"))
         try client.greet("gateway/g1")
         var own = try TestDesk(place.running.connect(), "operator/own")
@@ -231,6 +238,8 @@ private final class RemoteClient {
             try client.submit(TestDesk.place(1), session: session, number: 1)?.refusal
                 == Refusal.none)
         #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax)
+        isOver.store(true, ordering: .releasing)
+        flood.join()
         // Those beyond the bound are gone already, the others within their time.
         usleep(300_000)
         #expect(silent.count { $0.isOpen } <= RemoteGateways.strangersMax)

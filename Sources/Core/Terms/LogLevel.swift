@@ -16,11 +16,6 @@ public struct LogLevel: Hashable, Sendable, CustomStringConvertible {
         LogLevel(format: min(format, other.format), rules: min(rules, other.rules))
     }
 
-    /// What a log needs that uses both.
-    public func highest(_ other: LogLevel) -> LogLevel {
-        LogLevel(format: max(format, other.format), rules: max(rules, other.rules))
-    }
-
     /// Whether a program that knows this can execute a log that uses `other`.
     public func covers(_ other: LogLevel) -> Bool {
         format >= other.format && rules >= other.rules

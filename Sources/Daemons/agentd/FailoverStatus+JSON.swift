@@ -1,5 +1,6 @@
 // The cluster document, and the verbs by their names.
 
+import AgentAPI
 import Control
 import Coordination
 import Failover
@@ -109,9 +110,7 @@ extension VerbRefusal {
         case .isPrimary: "this host leads already"
         case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
         case .paused: "claims are paused, on both hosts: `boursectl cluster resume` first"
-        case .peerNotProvenOff:
-            "this host is not in sync: what only the other one has would be lost; switch the other "
-                + "one's power off first, then say so"
+        case .peerNotProvenOff: ClusterVerb.notProvenOff
         case .standalone: "this exchange has no second host"
         case .noWatchdog:
             "this host's watchdog is not armed, and its [cluster] watchdog is required: see "

@@ -23,6 +23,7 @@ struct PairStart {
     private let set: InSyncSet
     private let last: LogPoint
     private let lastTimestamp: Int64
+    private let format: UInt32
     private let released: UInt64
 
     /// Of a journal that was opened to follow; `released` is where its engine stands.
@@ -41,7 +42,7 @@ struct PairStart {
         tail = start.tail ?? []
         set = InSyncSet(following: cluster.peer, released: released, timing: FailoverTiming())
         (last, lastTimestamp) = (start.writer.last, start.writer.lastTimestamp)
-        self.released = released
+        (self.released, format) = (released, start.format)
     }
 
     /// The pipeline's options of a host that follows at first.
@@ -63,7 +64,8 @@ struct PairStart {
         let files = TLSFiles(cluster)
         let parts = ReplicaParts(
             pipeline: pipeline, set: set, writer: writer, place: place, history: history,
-            last: last, lastTimestamp: lastTimestamp, released: released)
+            last: last, lastTimestamp: lastTimestamp, released: released,
+            format: format)
         let options = ReplicaOptions(
             socket: socket, agentUsers: [Host.userID(named: Settings.agentUser)].compactMap { $0 },
             primary: ReplicationOptions(

@@ -267,6 +267,15 @@ public enum ClusterVerb: String, Hashable, Sendable {
     case peerOff = "peer-off"
 }
 
+extension ClusterVerb {
+    /// What the agent answers to a failover where it would lead if only the other host were proven
+    /// off.
+    public static var notProvenOff: String {
+        "this host is not in sync: what only the other one has would be lost; switch the other "
+            + "one's power off first, then say so"
+    }
+}
+
 extension AgentClient {
     /// The host's part in its cluster.
     public func cluster() throws(AgentError) -> ClusterDocument {

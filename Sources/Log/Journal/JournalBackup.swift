@@ -25,18 +25,24 @@ public struct JournalBackup: Hashable, Sendable {
     public let bytes: Int
 
     /// Copies the journal of `place` to `directory`, which must not exist and appears whole and
-    /// durable, or not at all; what an interrupted call left aside is replaced. It reads and writes
-    /// at most `bytesPerSecond` each, and then reads every record of the copy back. `progress` gets
-    /// the bytes copied and their total.
+    /// durable, or not at all. What an interrupted call left is beside it as `.partial`, and the
+    /// caller's to remove. It leaves `keepFree` bytes free on the disk. It reads and writes at most
+    /// `bytesPerSecond` each, and then reads every record of the copy back. `configuration` is
+    /// bourse.toml. `progress` gets the bytes copied and their total.
     public static func write(
-        _ place: JournalPlace, snapshots: SnapshotStore, to directory: String, bytesPerSecond: Int,
-        progress: (Int, Int) -> Void
+        _ place: JournalPlace, snapshots: SnapshotStore, configuration: [UInt8],
+        to directory: String, bytesPerSecond: Int, keepFree: Int, progress: (Int, Int) -> Void
     ) throws(JournalError) -> JournalBackup {
         let aside = directory + ".partial"
-        try onDisk { () throws(SystemError) in try remove(aside) }
+        // Not `Directory.create`: what is there may be another's, or of a call that runs, and a
+        // folder above that is missing may be a disk that is not mounted.
+        try onDisk { () throws(SystemError) in
+            guard unsafe mkdir(aside, 0o700) == 0 else { throw .last("make", aside) }
+        }
         do throws(JournalError) {
-            var copy = BackupCopy(aside: aside, bytesPerSecond: bytesPerSecond)
-            let made = try copy.run(place, snapshots, progress)
+            var copy = BackupCopy(
+                aside: aside, bytesPerSecond: bytesPerSecond, keepFree: keepFree)
+            let made = try copy.run(place, snapshots, configuration, progress)
             try onDisk { () throws(SystemError) in
                 guard !Directory.exists(directory) else {
                     throw SystemError(code: EEXIST, operation: "make", path: directory)
@@ -72,25 +78,31 @@ public struct JournalBackup: Hashable, Sendable {
 private struct BackupCopy {
     let aside: String
     let bytesPerSecond: Int
+    let keepFree: Int
     var bytes = 0
     private let begin = Clock.monotonicNanos()
     private static let pieceBytes = 1 << 20
 
-    init(aside: String, bytesPerSecond: Int) {
-        (self.aside, self.bytesPerSecond) = (aside, bytesPerSecond)
+    init(aside: String, bytesPerSecond: Int, keepFree: Int) {
+        (self.aside, self.bytesPerSecond, self.keepFree) = (aside, bytesPerSecond, keepFree)
     }
 
     mutating func run(
-        _ place: JournalPlace, _ snapshots: SnapshotStore, _ progress: (Int, Int) -> Void
+        _ place: JournalPlace, _ snapshots: SnapshotStore, _ configuration: [UInt8],
+        _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> JournalBackup {
         let replica = try ReplicaFile(place.replicaFile)
-        let found = try Journal.inspect(
-            directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
+        let found = try Self.inspect(place, snapshots)
         guard let replica, let identity = found.identity, found.commitPoint >= found.firstSequence
         else {
             throw .refused(
                 sequence: found.commitPoint,
                 detail: "nothing of the journal is known to be released")
+        }
+        guard replica.cut == nil else {
+            throw .refused(
+                sequence: found.commitPoint,
+                detail: "a cut of the journal is under way: its daemon has to start first")
         }
         let last = found.commitPoint
         let copied = JournalPlace(
@@ -98,10 +110,15 @@ private struct BackupCopy {
             configuration: Directory.join(aside, "bourse.toml"))
         let store = SnapshotStore(directory: Directory.join(aside, "snapshots"))
         try onDisk { () throws(SystemError) in
-            for path in [aside, copied.directory, store.directory] { try Directory.create(path) }
+            for path in [copied.directory, store.directory] { try Directory.create(path) }
         }
         let segments = try SegmentName.list(place.directory).filter { $0.firstSequence <= last }
         let snapshot = try snapshots.newest(atMost: last, identity: identity)?.info.sequence
+        guard snapshot != nil || found.firstSequence == 1 else {
+            throw .refused(
+                sequence: found.firstSequence,
+                detail: "the journal begins there, and no snapshot stands for what was before")
+        }
         var ends: [(source: SegmentName, end: Int, size: Int)] = []
         for (index, segment) in segments.enumerated() {
             let cursor = try segment.open(identity: identity)
@@ -109,18 +126,22 @@ private struct BackupCopy {
             ends.append(
                 (segment, index + 1 == segments.count ? cursor.offset : cursor.size, cursor.size))
         }
-        let total = ends.reduce(0) { $0 + $1.end }
-        for (source, end, size) in ends {
-            let target = SegmentName(copied.directory, source.firstSequence).path
-            try copy(source.path, to: target, end, size: size) { progress($0, total) }
-        }
+        var total = ends.reduce(0) { $0 + $1.end }
+        // First: the auditor removes old snapshots.
         if let snapshot {
             let size = try onDisk { () throws(SystemError) in
                 try File(snapshots.path(snapshot), .read).size()
             }
+            total += size
+            try checkSpace(for: total)
             try copy(snapshots.path(snapshot), to: store.path(snapshot), size, size: size) {
-                progress($0, total + size)
+                progress($0, total)
             }
+        }
+        for (source, end, size) in ends {
+            try checkSpace(for: total - bytes)
+            let target = SegmentName(copied.directory, source.firstSequence).path
+            try copy(source.path, to: target, end, size: size) { progress($0, total) }
         }
         // In a replica's place it comes with what that had promised, and acknowledged nothing.
         try ReplicaFile(
@@ -130,9 +151,37 @@ private struct BackupCopy {
         _ = try DurableFloor(copied.floorFile, identity: identity, sequence: last)
         try copied.keep(identity)
         try onDisk { () throws(SystemError) in
+            try File.replace(Directory.join(aside, "bourse.toml"), with: configuration)
             for path in [copied.directory, store.directory, aside] { try Directory.sync(path) }
         }
         return try verify(copied, identity, last, snapshot)
+    }
+
+    /// Inspects a journal that may be written to: a write in progress can look like damage for a
+    /// moment, so damage is confirmed by other looks.
+    private static func inspect(
+        _ place: JournalPlace, _ snapshots: SnapshotStore
+    ) throws(JournalError) -> RecoveredJournal {
+        for _ in 0..<5 {
+            do throws(JournalError) {
+                return try Journal.inspect(
+                    directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
+            } catch {
+                guard case .damaged = error else { throw error }
+                Clock.sleep(nanos: 200_000_000)
+            }
+        }
+        return try Journal.inspect(
+            directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
+    }
+
+    /// Throws where the disk has no room for so many bytes more: the exchange may be on it.
+    private func checkSpace(for more: Int) throws(JournalError) {
+        try onDisk { () throws(SystemError) in
+            guard try Directory.freeBytes(aside) >= more + keepFree else {
+                throw SystemError(code: ENOSPC, operation: "copy \(more) bytes to", path: aside)
+            }
+        }
     }
 
     /// Reads every record of the copy.

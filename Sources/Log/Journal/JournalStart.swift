@@ -14,6 +14,8 @@ public final class JournalStart {
     public let voided: [UInt64]
     /// The limits in the journal.
     public let limits: EngineLimits
+    /// The format of the log that the records read at this start use.
+    public let format: UInt32
     /// The whole records after the engine's; nil unless this process is to follow. They may have to
     /// be cut.
     public let tail: [UInt8]?
@@ -43,7 +45,7 @@ public final class JournalStart {
             through: follows ? max(1, recovered.commitPoint) : .max,
             mark: Directory.join(place.state, "recovery.mark"), rulesKnown: rulesKnown,
             report: report, work: work)
-        limits = restored.limits
+        (limits, format) = (restored.limits, recovered.level.format)
         // The state has those whose records precede the scanned part.
         voided = Array(Set(recovered.voided.all).union(restored.voids)).sorted()
         writer = try JournalWriter(

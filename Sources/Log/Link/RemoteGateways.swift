@@ -15,14 +15,18 @@ internal import Synchronization
 /// buffers, after which the Link treats it as any connection that is not read.
 ///
 /// Bounds: `strangersMax` connections that have not proved themselves, each for `proofNanosMax`;
-/// the oldest gives way to a newcomer. One connection a gateway, the newest, and `gatewaysMax`
-/// gateways.
+/// of one address `strangersOfOneMax`, and `newcomersOfOneMax` a second, so that no address keeps
+/// out another. One connection a gateway, the newest, and `gatewaysMax` gateways.
 public final class RemoteGateways: Sendable {
     private let shared = Shared()
     private let thread: PinnedThread
 
     /// Connections that have not shown a certificate, at most.
     public static var strangersMax: Int { 16 }
+    /// The same, of one address.
+    public static var strangersOfOneMax: Int { 8 }
+    /// Connections of one address that are taken in a second, at most.
+    public static var newcomersOfOneMax: Int { 100 }
     /// How long one of them has, ns.
     public static var proofNanosMax: Int64 { 5_000_000_000 }
     /// Gateways that are connected, at most.
@@ -76,10 +80,11 @@ private final class RemoteGatewayLoop {
     private var strangers: [RemoteGateway] = []
     private var gateways: [RemoteGateway] = []
     private var acceptAt: Int64 = 0
+    private var newcomers = NewcomerCount()
     /// When a refusal was noted last, and that a gateway came or went.
     private var (refusedAt, movedAt): (Int64, Int64) = (.min, .min)
 
-    /// Newcomers that are taken before those that are connected have their turn.
+    /// Connections that are taken, or ended at once, before the others have their turn.
     private static let acceptsMax = 16
     private static let waitMillis: Int32 = 100
 
@@ -94,9 +99,9 @@ private final class RemoteGatewayLoop {
     func run() {
         while !shared.isStopping.load(ordering: .acquiring) {
             let now = Clock.monotonicNanos()
-            accept(now)
-            greet(now)
             serve(now)
+            greet(now)
+            accept(now)
             wait(now)
         }
     }
@@ -119,10 +124,14 @@ private final class RemoteGatewayLoop {
         for _ in 0..<Self.acceptsMax {
             do throws(SystemError) {
                 guard let socket = try TCPSocket.accept(listener) else { return }
-                // A flood of strangers must not keep out one that can prove itself at once.
-                if strangers.count == RemoteGateways.strangersMax { strangers.removeFirst() }
+                let address = TCPSocket.peer(of: socket)
+                guard makeRoom(for: address, now) else {
+                    _ = close(socket)
+                    say("connections of \(address) to the Link are refused: it opens too many")
+                    continue
+                }
                 TCPSocket.limitSilence(socket, seconds: 10)
-                if let one = stranger(socket, now) { strangers.append(one) }
+                if let one = stranger(socket, address, now) { strangers.append(one) }
             } catch {
                 // Such as EMFILE: trying again at once would only spin.
                 acceptAt = now + 100_000_000
@@ -132,8 +141,22 @@ private final class RemoteGatewayLoop {
         }
     }
 
-    private func stranger(_ socket: Int32, _ now: Int64) -> RemoteGateway? {
-        let address = TCPSocket.peer(of: socket)
+    /// Whether a connection of this address is taken: what it costs is paid by its address alone.
+    private func makeRoom(for address: String, _ now: Int64) -> Bool {
+        func count(_ address: String) -> Int { strangers.count { $0.address == address } }
+        guard newcomers.add(address, at: now), count(address) < RemoteGateways.strangersOfOneMax
+        else { return false }
+        guard strangers.count == RemoteGateways.strangersMax else { return true }
+        // The oldest of the address that has most.
+        guard let most = strangers.map(\.address).max(by: { count($0) < count($1) }),
+            count(most) > count(address) + 1,
+            let first = strangers.firstIndex(where: { $0.address == most })
+        else { return false }
+        strangers.remove(at: first)
+        return true
+    }
+
+    private func stranger(_ socket: Int32, _ address: String, _ now: Int64) -> RemoteGateway? {
         do throws(TLSError) {
             return RemoteGateway(
                 try TLSStream(
@@ -208,5 +231,20 @@ private final class RemoteGatewayLoop {
         guard notedAt == .min || now - notedAt >= 1_000_000_000 else { return }
         notedAt = now
         note(line)
+    }
+}
+
+/// How many connections each address opened within this second.
+private struct NewcomerCount {
+    private var counts: [String: Int] = [:]
+    private var since: Int64 = .min
+    private static let addressesMax = 1_024
+
+    /// Counts one; whether it is within the bounds.
+    mutating func add(_ address: String, at now: Int64) -> Bool {
+        if since == .min || now - since >= 1_000_000_000 { (counts, since) = ([:], now) }
+        guard counts[address] != nil || counts.count < Self.addressesMax else { return false }
+        counts[address, default: 0] += 1
+        return counts[address, default: 0] <= RemoteGateways.newcomersOfOneMax
     }
 }

@@ -190,6 +190,8 @@ public final class Pipeline: Sendable {
             Clock.sleep(nanos: 50_000)
         }
         stages.isIntakeHeld.store(false, ordering: .releasing)
+        // What the peer knew then says nothing about the one of the next term.
+        stages.rulesWanted.store(0, ordering: .releasing)
         return true
     }
 

@@ -138,7 +138,7 @@ extension ReplicaLoop {
             cause: terms.cause.epochCause,
             replica: (standby.file.replica.high, standby.file.replica.low),
             attempt: (terms.attempt.run, terms.attempt.number),
-            format: knownToBoth(client.status.primaryLevel).format)
+            format: format(client.status.primaryLevel))
         var ownTerm = PrimaryTerm(
             epoch: order.epoch, forced: terms.forced, requirement: terms.requirement)
         ownTerm.level = LogLevel(format: term.format, rules: parts.pipeline.rules)
@@ -178,7 +178,7 @@ extension ReplicaLoop {
         parts.set.begin(epoch: order.epoch, requiring: parts.set.requirement)
         var term = primary.term
         (term.epoch, term.sealedEnd) = (order.epoch, 0)
-        term.level.format = knownToBoth(server?.peer?.level).format
+        term.level.format = max(term.level.format, format(server?.peer?.level))
         primary.term = term
         lead = .leading
         holdIntake(false)
@@ -197,6 +197,11 @@ extension ReplicaLoop {
     /// What the programs of both hosts know of logs, as far as that is known.
     private func knownToBoth(_ peer: LogLevel?) -> LogLevel {
         options.primary.level.common(peer ?? .oldest)
+    }
+
+    /// The format of a term: what both know, and never below what the log uses.
+    private func format(_ peer: LogLevel?) -> UInt32 {
+        max(parts.format, knownToBoth(peer).format)
     }
 
     /// Lets the log use the rules that both hosts know, once the gate requires the peer: from then

@@ -47,11 +47,14 @@ public struct ReplicaParts: Sendable {
     public var lastTimestamp: Int64
     /// The last record that was known to be released then.
     public var released: UInt64
+    /// The format that the log used then.
+    public var format: UInt32
 
     /// These parts.
     public init(
         pipeline: Pipeline, set: InSyncSet, writer: JournalWriter, place: JournalPlace,
-        history: JournalHistory, last: LogPoint, lastTimestamp: Int64, released: UInt64
+        history: JournalHistory, last: LogPoint, lastTimestamp: Int64, released: UInt64,
+        format: UInt32
     ) {
         self.pipeline = pipeline
         self.set = set
@@ -60,7 +63,7 @@ public struct ReplicaParts: Sendable {
         self.history = history
         self.last = last
         self.lastTimestamp = lastTimestamp
-        self.released = released
+        (self.released, self.format) = (released, format)
     }
 }
 

@@ -1,11 +1,12 @@
 // The owner's command that switches the other host's power off, as one setting has it.
 
 /// A fencing program with what its owner wants it to get. There are no quotes: a space ends a word.
+///
+/// It gets no arguments: programs of fence-agents read no standard input where they are given any,
+/// and without an action there they reboot.
 public struct FenceCommand: Hashable, Sendable {
     /// The program, an absolute path.
     public let path: String
-    /// Its arguments. Programs of fence-agents read no parameters where they are given any.
-    public let arguments: [String]
     /// Lines `name=value` for its standard input.
     public let parameters: [String]
 
@@ -19,11 +20,11 @@ public struct FenceCommand: Hashable, Sendable {
             let path = words.first, path.hasPrefix("/"), !path.hasSuffix("/"),
             !path.split(separator: "/").contains("..")
         else { return nil }
-        let rest = words.dropFirst()
-        (self.path, parameters) = (path, rest.filter(Self.isParameter))
-        arguments = rest.filter { !Self.isParameter($0) }
+        (self.path, parameters) = (path, Array(words.dropFirst()))
         let given = parameters.map { $0.prefix { $0 != "=" } }
-        guard !given.contains("action"), !given.contains("option") else { return nil }
+        guard parameters.allSatisfy(Self.isParameter), !given.contains("action"),
+            !given.contains("option")
+        else { return nil }
     }
 
     /// Whether it is `name=value`, with a name as the FenceAgentAPI has it.
@@ -40,7 +41,7 @@ public struct FenceCommand: Hashable, Sendable {
 
     /// What it has to be, for messages.
     static var expected: String {
-        "expected an absolute path and words behind it, at most 1024 printable characters, and no "
-            + "action=: each run has its own"
+        "expected an absolute path and words name=value behind it (not --name=value), at most 1024 "
+            + "printable characters, and no action=: each run has its own"
     }
 }

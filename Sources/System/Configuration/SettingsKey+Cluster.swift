@@ -88,10 +88,10 @@ extension SettingsKey {
                 "cluster", "fence_command", "\"\"",
                 """
                 Program that switches the other host's power off, as "/usr/sbin/fence_ipmilan
-                ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi": words name=value
-                are lines of its standard input, as fence-agents take them, others its
-                arguments. A forced failover runs it first; `boursectl cluster test-fencing`
-                tests it. Empty: the operator states that the power is off.
+                ip=10.0.1.2 username=bourse password_script=/etc/bourse/ipmi": its words
+                name=value are lines of its standard input, as fence-agents take them. A
+                forced failover runs it first; `boursectl cluster test-fencing` tests it.
+                Empty: the operator states that the power is off.
                 """
             ) {
                 $0.clusterSection.fencing = nil

@@ -90,7 +90,8 @@ final class MatchdProcess {
         controller = try ReplicaController(
             ReplicaParts(
                 pipeline: pipeline, set: set, writer: writer, place: place, history: history,
-                last: writer.last, lastTimestamp: writer.lastTimestamp, released: released),
+                last: writer.last, lastTimestamp: writer.lastTimestamp, released: released,
+                format: start.format),
             file, process: number,
             ReplicaOptions(
                 socket: places.control, agentUsers: [], primary: primary, standby: standby),

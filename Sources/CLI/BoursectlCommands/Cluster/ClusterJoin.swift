@@ -50,6 +50,12 @@ struct ClusterJoinCommand: ParsableCommand {
             let joined = try GatewayJoin(setup: setup, token: token, host: host).run()
             return common.out.give(joined.json, text: joined.text)
         }
+        if let name = try setup.files.readGateway() {
+            throw CommandError(
+                "this host, \(name), has a gateway alone",
+                repair: "join from another host; or, where the gateway is given up: "
+                    + "mv \(setup.files.directory) \(setup.files.directory).old")
+        }
         guard let address else {
             throw CommandError(
                 "this host's address is missing",

@@ -51,6 +51,18 @@ struct ClusterOrder {
         }
     }
 
+    /// Gives the failover; returns whether it needs the proof that the other host is off. Throws
+    /// where the agent would not lead whatever is proven.
+    func needsProof() throws(CommandError) -> Bool {
+        do throws(CommandError) {
+            try give(.failover)
+            return false
+        } catch {
+            guard error.problem.contains(ClusterVerb.notProvenOff) else { throw error }
+            return true
+        }
+    }
+
     /// Gives the agent the proof that the other host is off, which the reason of the next claim
     /// then names. An agent that does not take it is no reason to leave the exchange closed.
     func note(proof: String) {

@@ -47,9 +47,14 @@ struct EtcdRemake {
         guard etcd.healths(urls).values.contains(where: \.isHealthy) else {
             return document.etcdFault != nil
         }
-        do throws(CommandError) {
-            let record = try etcd.value(EtcdProgram.Key.record)
-            return record.flatMap { try? ClusterRecord(etcd: $0) } == nil
+        do {
+            guard let text = try etcd.value(EtcdProgram.Key.record) else { return true }
+            _ = try ClusterRecord(parsing: Array(text.utf8))
+            return false
+        } catch let error as RecordError {
+            // One of a newer release is lost to this one alone.
+            if case .newerVersion = error { return false }
+            return true
         } catch { return false }
     }
 

@@ -57,15 +57,16 @@ struct FailoverCommand: ParsableCommand {
                     + "bourse-matchd")
         }
         try ClusterPlace(options.common).checkJournal(order.settings)
-        let isForced = !(before.role == "standby" && before.inSync.contains(host))
         if remake.isNeeded { return try makeAnew(order, before, remake) }
-        if isForced {
+        // Nobody is switched off for a host that would not lead then.
+        let needsProof = try order.needsProof()
+        if needsProof {
             try proof.check(before, order, statement: ForcedLoss(before).lines)
         }
         let begin = Clock.monotonicNanos()
-        try order.give(.failover, isPeerOff: isForced)
+        if needsProof { try order.give(.failover, isPeerOff: true) }
         let done = try order.await("Taking over") { now in now.role == "primary" ? now : nil }
-        give(before, done, isForced, Clock.monotonicNanos() - begin)
+        give(before, done, needsProof, Clock.monotonicNanos() - begin)
     }
 
     /// Takes over by a new etcd.

@@ -21,13 +21,13 @@ struct GatewayJoin {
                 "\(host) is no host's name", repair: Settings.Cluster.hostNameExpected,
                 code: .usage)
         }
-        let settings = try own()
+        try checkRole()
         let authority = CertificateAuthority(setup.files)
         let client = try JoinClient(token, files: setup.files)
         var request = JoinRequest(
             secret: token.secret, host: host, address: "",
             request: try authority.makeRequest(host))
-        request.journal = settings == nil ? "" : try journal()
+        request.journal = try journal()
         let reply = try client.ask(request)
         guard reply.plan.member(host) == nil else {
             throw CommandError(
@@ -55,16 +55,22 @@ struct GatewayJoin {
         )
     }
 
-    /// The settings of this host; nil: it has none yet. Throws where they are another role's.
-    private func own() throws(CommandError) -> Settings? {
-        guard try TextFile.read(setup.configuration) != nil else { return nil }
-        let settings = try CommonOptions.settings(in: setup.configuration)
-        if let cluster = settings.cluster {
-            throw CommandError(
-                "this host is \(cluster.host) of a cluster, and no host for a gateway alone",
-                repair: "join from another host")
+    /// Throws where this host has another part in a cluster: its certificate, which etcd uses too,
+    /// would be replaced by one that is good for a gateway alone.
+    private func checkRole() throws(CommandError) {
+        let files = setup.files
+        var name: String?
+        if try TextFile.read(setup.configuration) != nil {
+            name = try CommonOptions.settings(in: setup.configuration).cluster?.host
         }
-        return settings
+        if name == nil { name = try files.readHostName() }
+        if name == nil, Directory.exists(files.etcdBegun) || Directory.exists(files.authorityKey) {
+            name = "a host"
+        }
+        guard let name else { return }
+        throw CommandError(
+            "this host is \(name) of a cluster, and no host for a gateway alone",
+            repair: "join from another host")
     }
 
     private func journal() throws(CommandError) -> String {

@@ -121,7 +121,7 @@ struct PeerFencing {
         let done: Program.Result
         do throws(SystemError) {
             done = try Program.run(
-                command.path, command.arguments,
+                command.path, [],
                 input: Array(lines.map { "\($0)\n" }.joined().utf8), secondsMax: seconds,
                 isGroup: true)
         } catch { throw FencingError("\(command.path) cannot be run: \(error.reason)") }

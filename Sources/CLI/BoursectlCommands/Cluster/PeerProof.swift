@@ -63,6 +63,9 @@ struct ProofOptions: ParsableArguments {
         _ statement: [String]
     ) throws(CommandError) -> String {
         let (host, peer) = (document.host, fencing.peer)
+        guard geteuid() == 0 else {
+            throw CommandError("only root runs \(fencing.command.path)", repair: "use sudo")
+        }
         for line in statement { Terminal.warn(line) }
         if let place = Self.answering(settings) {
             Terminal.warn("\(peer) answers at \(place): it runs.")

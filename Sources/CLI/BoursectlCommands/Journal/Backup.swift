@@ -44,27 +44,40 @@ struct BackupCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
+        var directory = directory
+        while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
         guard !Directory.exists(directory) else {
             throw CommandError("\(directory) exists already", repair: "name another directory")
+        }
+        let parent = Directory.parent(of: directory) ?? "."
+        guard Directory.isDirectory(parent) else {
+            throw CommandError(
+                "there is no \(parent)",
+                repair: "make it first, or mount the disk that is to be there")
+        }
+        let aside = directory + ".partial"
+        guard !Directory.exists(aside) else {
+            throw CommandError(
+                "\(aside) is there: another backup runs, or one was interrupted",
+                repair: "where none runs: sudo rm -r \(aside)")
         }
         if settings.cluster != nil, !here { try checkTurn(settings) }
         let place = JournalPlace(settings)
         let store = SnapshotStore(directory: settings.snapshotsDirectory)
         var meter = ProgressMeter("Copying", unit: "bytes")
         defer { meter.clear() }
+        let configuration = try CommandError.wrapping { () throws(SystemError) in
+            let file = try File(settings.file, .read)
+            return try file.read(count: try file.size())
+        }
         let made = try CommandError.wrapping { () throws(JournalError) in
             try JournalBackup.write(
-                place, snapshots: store, to: directory, bytesPerSecond: rate << 20
+                place, snapshots: store, configuration: configuration, to: directory,
+                bytesPerSecond: rate << 20, keepFree: settings.matchd.reserveBytes
             ) { done, total in meter.draw(done: UInt64(done), total: UInt64(total)) }
         }
-        try CommandError.wrapping { () throws(SystemError) in
-            let file = try File(settings.file, .read)
-            try File.replace(
-                Directory.join(directory, "bourse.toml"),
-                with: try file.read(count: try file.size()))
-        }
         meter.clear()
-        give(made, meter.elapsedNanos)
+        give(made, directory, meter.elapsedNanos)
     }
 
     /// Throws where the other host is the one to copy.
@@ -84,7 +97,7 @@ struct BackupCommand: ParsableCommand {
             repair: "on \(peer): sudo boursectl backup \(directory); or here all the same: --here")
     }
 
-    private func give(_ made: JournalBackup, _ nanos: Int64) {
+    private func give(_ made: JournalBackup, _ directory: String, _ nanos: Int64) {
         var facts = Facts()
         facts.add("journal", "\(made.identity)")
         facts.add(

@@ -50,6 +50,7 @@ struct UpgradeCommand: ParsableCommand {
             throw CommandError("only root restarts daemons", repair: "sudo boursectl upgrade")
         }
         let settings = try common.settings()
+        if settings.gatewayFiles != nil { return try upgradeGateway() }
         guard try Self.process(Self.matchd) != nil else {
             throw CommandError(
                 "matchd is not running, so there is nothing to upgrade",
@@ -64,9 +65,11 @@ struct UpgradeCommand: ParsableCommand {
         }
         let before = try order?.document()
         if let before {
-            switch PairUpgrade(before, isOld: isMatchdOld || !old.isEmpty).step {
+            // What an interrupted upgrade left is restarted on either host.
+            switch PairUpgrade(before, isOld: isMatchdOld).step {
             case .here: break
-            case .nothing(let next): return give(nil, next: next ?? "", isUpgraded: false)
+            case .nothing(let next):
+                guard !old.isEmpty else { return give(nil, next: next ?? "", isUpgraded: false) }
             case .refused(let problem, let repair):
                 guard force else { throw CommandError(problem, repair: repair) }
             }
@@ -84,6 +87,13 @@ struct UpgradeCommand: ParsableCommand {
             if case .nothing(let words) = PairUpgrade(now, isOld: false).step { next = words ?? "" }
         }
         give(report, next: next, isUpgraded: true)
+    }
+
+    /// Restarts what is old on a host that has a gateway alone.
+    private func upgradeGateway() throws {
+        let old = try UpgradedUnits.all.filter { try force || Self.isReplaced($0) }
+        try restart(old)
+        give(nil, next: nil, isUpgraded: !old.isEmpty)
     }
 
     /// Rehearses, restarts matchd, and compares the state that it reached.

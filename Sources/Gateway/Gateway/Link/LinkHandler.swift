@@ -44,7 +44,7 @@ final class LinkHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        stop(.reconnect("\(error)"), context)
+        stop(.reconnect(LinkPlace.words(error)), context)
     }
 
     /// Takes frames while the history keeps up; else waits and reads no more from matchd.

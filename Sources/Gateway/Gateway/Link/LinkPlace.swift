@@ -75,6 +75,14 @@ enum LinkPlace {
         }
     }
 
+    /// Why a connection broke, with what to do where that is its TLS.
+    static func words(_ error: any Error) -> String {
+        guard error is NIOSSLError || error is BoringSSLError else { return "\(error)" }
+        return "that host and this gateway do not take each other's certificate (expired, of "
+            + "another cluster, or a clock is wrong; renew: sudo boursectl cluster renew, with a "
+            + "token of cluster invite NAME --gateway): \(error)"
+    }
+
     private static func context(_ files: TLSFiles) throws -> NIOSSLContext {
         var settings = TLSConfiguration.makeClientConfiguration()
         settings.minimumTLSVersion = .tlsv13

@@ -43,7 +43,8 @@ extension CheckGroup {
         ]
     ) { input in
         guard let path = input.plan.certificate else { return [] }
-        return certificate(input, path) + state(input) + fencing(input)
+        let part = input.plan.hasGatewayAlone ? [] : state(input) + fencing(input)
+        return certificate(input, path) + part
     }
 
     private static func fencing(_ input: CheckInput) -> [Finding] {
@@ -85,8 +86,8 @@ extension CheckGroup {
             input.finding(
                 .clusterCertificate, value: days, words, source: path,
                 fix: .advice([
-                    "sudo boursectl cluster renew; on another host than the first one, which it "
-                        + "says, with a token"
+                    "sudo boursectl cluster renew; on another host than the first one with a token "
+                        + "of cluster invite NAME there, of a gateway's host with --gateway"
                 ]))
         ]
     }

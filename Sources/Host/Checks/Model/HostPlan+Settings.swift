@@ -26,6 +26,7 @@ extension HostPlan {
         devices = settings.snmp.targets.map {
             Devices(targets: $0, readings: settings.snmp.readings)
         }
+        hasGatewayAlone = settings.gatewayFiles != nil
         certificate = settings.cluster?.certificateFile ?? settings.gatewayFiles?.certificate
         requiresWatchdog = settings.cluster?.watchdog == .required
         fencing = settings.cluster?.fencing?.path

@@ -77,6 +77,8 @@ public struct HostPlan: Hashable, Sendable {
     public var devices: Devices?
     /// This host's certificate in its cluster, a PEM file; nil: it is in none.
     public var certificate: String?
+    /// This host has a gateway alone of a cluster, and no part in who leads.
+    public var hasGatewayAlone = false
     /// The program that switches the other host's power off; nil: there is none.
     public var fencing: String?
 
