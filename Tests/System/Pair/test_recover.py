@@ -43,7 +43,7 @@ class Walk:
             self.trader.first(leads)
         said = self.trio.refusal(leads, "backup", self.trio.folder / "images" / "refused")
         assert f"on {follows}: sudo boursectl backup" in said and "--here" in said
-        self.trio.back_up(follows, self.trio.document(leads)["released"])
+        self.trio.back_up(follows, self.trio.ctl_json(leads, "status")["released"])
         for name in ADDRESSES:
             self.trio.lose(name)
         for name in ADDRESSES:

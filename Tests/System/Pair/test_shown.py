@@ -128,7 +128,9 @@ def test_both_hosts_show_both_and_the_last_change(trio):
     connected(trio)
     trio.in_sync("b")
 
-    # The other host is lost: what is known of it is as of then, and the loss is counted.
+    # The other host is lost: what is known of it is as of then, and the loss is counted. Its agent
+    # goes first, or it would still see its matchd end.
+    trio.hosts["b"].kill("agentd")
     trio.lose("b")
     await_true("a leads", lambda: trio.document("a")["role"] == "primary", SECONDS_MAX)
     await_true("b is known to be away", lambda: not trio.document("a")["peerAgent"]["reachable"])
