@@ -44,6 +44,7 @@ struct BackupCommand: ParsableCommand {
 
     func run() throws {
         let settings = try common.settings()
+        if settings.cluster != nil, !here { try checkTurn(settings) }
         var directory = directory
         while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
         guard !Directory.exists(directory) else {
@@ -61,7 +62,6 @@ struct BackupCommand: ParsableCommand {
                 "\(aside) is there: another backup runs, or one was interrupted",
                 repair: "where none runs: sudo rm -r \(aside)")
         }
-        if settings.cluster != nil, !here { try checkTurn(settings) }
         let place = JournalPlace(settings)
         let store = SnapshotStore(directory: settings.snapshotsDirectory)
         var meter = ProgressMeter("Copying", unit: "bytes")
