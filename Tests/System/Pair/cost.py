@@ -27,12 +27,12 @@ ROUND_TRIPS = 5000
 THROUGHPUT_PART_MIN = 0.6
 
 
-def load(link, directory, seconds):
+def load(link, directory, seconds, is_first):
     """`bench durable` on a matchd that runs; the rows that it prints, in microseconds."""
     said = subprocess.run(
         [str(BIN / "boursectl"), "bench", "durable", "--socket", str(link), "--pairs", "0",
          "--seconds", str(seconds), "--rates", ",".join(map(str, RATES)), "--directory",
-         str(directory)],
+         str(directory), *([] if is_first else ["--has-market"])],
         capture_output=True, text=True, check=True, timeout=600).stdout
     assert "refused" not in said, said
     rows = {name.strip(): (float(p50), float(p99)) for name, p50, p99 in re.findall(
@@ -86,7 +86,7 @@ def main():
             rounds = []
             for number in range(given.rounds):
                 sides = {"alone": alone.state, "pair": pair.hosts["a"].state}
-                found = {name: load(state / "run" / "match.sock", place, given.seconds)
+                found = {name: load(state / "run" / "match.sock", place, given.seconds, number == 0)
                          for name, state in (
                              sides.items() if number % 2 else reversed(sides.items()))}
                 found["trip"] = round_trips()

@@ -50,6 +50,7 @@ struct BenchDurableCommand: ParsableCommand {
     var matchd: String?
     // For the pair's benchmark: a matchd that runs, whose log the market and accounts go into.
     @Option(help: .hidden) var socket: String?
+    @Flag(help: .hidden) var hasMarket = false
     @Option(help: .hidden) var loadSocket: String?
     @Option(help: .hidden) var loadTrace = ""
     @Option(help: .hidden) var loadIndex = 0
@@ -95,7 +96,7 @@ struct BenchDurableCommand: ParsableCommand {
             try self.socket.map { BenchServer(running: $0) }
             ?? BenchServer(place, matchd: matchd, idle: idle)
         defer { server.stop() }
-        try server.prepare(accounts: clients)
+        if !hasMarket { try server.prepare(accounts: clients) }
         if pairs > 0 { try runPairs(disk, server) }
         let full = try load(server, rate: 0, seconds)
         let perSecond = Int64(full.acked) * 1_000_000_000 / max(1, full.nanos)
