@@ -92,7 +92,10 @@ private struct BackupCopy {
         _ progress: (Int, Int) -> Void
     ) throws(JournalError) -> JournalBackup {
         let replica = try ReplicaFile(place.replicaFile)
-        let found = try Self.inspect(place, snapshots)
+        let found = try Journal.confirmingDamage { () throws(JournalError) in
+            try Journal.inspect(
+                directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
+        }
         guard let replica, let identity = found.identity, found.commitPoint >= found.firstSequence
         else {
             throw .refused(
@@ -157,24 +160,6 @@ private struct BackupCopy {
         return try verify(copied, identity, last, snapshot)
     }
 
-    /// Inspects a journal that may be written to: a write in progress can look like damage for a
-    /// moment, so damage is confirmed by other looks.
-    private static func inspect(
-        _ place: JournalPlace, _ snapshots: SnapshotStore
-    ) throws(JournalError) -> RecoveredJournal {
-        for _ in 0..<5 {
-            do throws(JournalError) {
-                return try Journal.inspect(
-                    directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
-            } catch {
-                guard case .damaged = error else { throw error }
-                Clock.sleep(nanos: 200_000_000)
-            }
-        }
-        return try Journal.inspect(
-            directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
-    }
-
     /// Throws where the disk has no room for so many bytes more: the exchange may be on it.
     private func checkSpace(for more: Int) throws(JournalError) {
         try onDisk { () throws(SystemError) in
@@ -229,5 +214,21 @@ private struct BackupCopy {
         let due = Int64(seconds * 1_000 + rest * 1_000 / bytesPerSecond) * 1_000_000
         let left = due - (Clock.monotonicNanos() - begin)
         if left > 0 { Clock.sleep(nanos: left) }
+    }
+}
+
+extension Journal {
+    /// The result of `look` at a journal that may be written to. A write in progress can look like
+    /// damage for a moment, so damage is confirmed by five more looks, 0.2 s apart.
+    public static func confirmingDamage<R>(
+        _ look: () throws(JournalError) -> R
+    ) throws(JournalError) -> R {
+        for _ in 0..<5 {
+            do throws(JournalError) { return try look() } catch {
+                guard case .damaged = error else { throw error }
+                Clock.sleep(nanos: 200_000_000)
+            }
+        }
+        return try look()
     }
 }

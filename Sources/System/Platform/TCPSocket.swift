@@ -64,8 +64,8 @@ public enum TCPSocket {
         }
     }
 
-    /// Ends a connection whose peer is gone without a word: one that acknowledges nothing for
-    /// `seconds`, or answers no probe. See tcp(7), TCP_USER_TIMEOUT.
+    /// Ends a connection whose peer is gone without a word, or takes nothing: after `seconds`
+    /// without an acknowledged byte or an answered probe. See tcp(7), TCP_USER_TIMEOUT.
     public static func limitSilence(_ descriptor: Int32, seconds: Int32) {
         func set(_ level: Int32, _ option: Int32, _ value: Int32) {
             var value = value

@@ -26,29 +26,16 @@ struct JournalGroup: ParsableCommand {
 
 /// The journal, also while matchd writes to it.
 enum JournalOnDisk {
-    /// Inspects it. A write in progress can look like damage for a moment, so damage is confirmed
-    /// by another look.
+    /// Inspects it.
     static func inspect(
         _ settings: Settings, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
-        for _ in 0..<3 {
-            do throws(JournalError) {
-                return try inspectOnce(settings, progress)
-            } catch {
-                guard case .damaged = error else { throw error }
-                Clock.sleep(nanos: 200_000_000)
-            }
+        try Journal.confirmingDamage { () throws(JournalError) in
+            // Read first: a running matchd may write on before the journal is read.
+            let floor = try Journal.floor(JournalPlace(settings))
+            return try Journal.inspect(
+                directory: settings.journalDirectory, floor: floor, progress: progress)
         }
-        return try inspectOnce(settings, progress)
-    }
-
-    private static func inspectOnce(
-        _ settings: Settings, _ progress: (Int, Int) -> Void
-    ) throws(JournalError) -> RecoveredJournal {
-        // Read first: a running matchd may write on before the journal is read.
-        let floor = try Journal.floor(JournalPlace(settings))
-        return try Journal.inspect(
-            directory: settings.journalDirectory, floor: floor, progress: progress)
     }
 }
 
