@@ -208,6 +208,8 @@ def read_segment(data):
         mark = mark_at(data, at)
         if mark is not None:
             length, following = mark
+            if following != expected:
+                break  # whole, but of another place
             items.append(Item(at, length, None, following))
             at += length
             continue
