@@ -118,7 +118,7 @@ import Testing
         #expect(primary.calls.contains { $0.hasPrefix("report reaped ") })
         let first = world.status(of: standby).changes.last { $0.transition == .promised }
         #expect(first?.sentence.contains("the primary's process ended") == true)
-        let drop = try #require(primary.calls.lastIndex(of: "drop address"))
+        let drop = try #require(primary.calls.lastIndex(of: "leave address"))
         let report = try #require(primary.calls.lastIndex { $0.hasPrefix("report reaped") })
         #expect(drop < report, "what gives up a role goes first")
         await world.stop()

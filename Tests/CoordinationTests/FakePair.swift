@@ -67,6 +67,7 @@ final class FakeHost: FailoverHost {
     // MARK: FailoverHost
 
     func dropAddress() { call("drop address") { $0.hasAddress = false } }
+    func leaveAddress() { call("leave address") { $0.hasAddress = false } }
 
     func takeAddress() { call("take address") { $0.hasAddress = true } }
 

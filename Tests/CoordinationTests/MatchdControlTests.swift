@@ -136,6 +136,7 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
     }
 
     func dropAddress() {}
+    func leaveAddress() {}
     func takeAddress() {}
     func send(_ order: MatchdOrder) { control.send(order) }
     func reportReaped(epoch: UInt32) {}

@@ -364,6 +364,7 @@ final class TestPeer: FailoverHost {
     }
 
     func dropAddress() {}
+    func leaveAddress() {}
     func send(_ order: MatchdOrder) {}
     func reportReaped(epoch: UInt32) {}
     func takeAddress() {}

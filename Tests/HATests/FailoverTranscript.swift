@@ -297,6 +297,7 @@ struct FailoverTranscript {
     private func text(_ effects: FailoverEffects) -> String {
         var words: [String] = []
         if effects.dropsAddress { words.append("drop address") }
+        if effects.leavesAddress { words.append("leave address") }
         words += effects.orders.map(text)
         if let epoch = effects.reapedEpoch { words.append("report reaped \(epoch)") }
         if let swap = effects.swap {

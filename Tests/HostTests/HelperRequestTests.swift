@@ -11,6 +11,7 @@ import Testing
         "energy 3 balance_performance", "wakeup-latency 0", "wakeup-latency release",
         "parameter vm.swappiness 1", "workqueue 0-1", "huge-pages never",
         "service-address add 10.0.0.5/24 eth0", "service-address remove fd00::5/64 eth0",
+        "service-address leave 10.0.0.5/24 eth0",
         "watchdog arm", "health nvme0n1", "unit start bourse-matchd.service",
         "unit stop bourse-snmp.service",
         "unit restart bourse-auditd.service",

@@ -145,6 +145,11 @@ final class ClusterAgent: ClusterRole {
 
 /// What the shell drives.
 private final class ClusterHost: FailoverHost {
+    /// How long the address waits for the peer to have it, less than it lives, and how often it
+    /// looks.
+    private static let leaveNanosMax: Int64 = 1_000_000_000
+    private static let leaveTurnMicros: UInt32 = 2_000
+
     private let control: MatchdControlClient
     private let peer: PeerAgent
     private let log: Logger
@@ -166,14 +171,37 @@ private final class ClusterHost: FailoverHost {
         self.helper = HelperClient(socket: helper)
     }
 
-    func send(_ order: MatchdOrder) { control.send(order) }
     func log(_ change: FailoverChange) {
         log.notice("\(change.text)")
         keeping.async { [peer] in peer.save() }
         peer.changed()
     }
-    func dropAddress() { set(false) }
-    func takeAddress() { set(true) }
+    func dropAddress() { change(.remove) }
+    func takeAddress() { change(.add) }
+
+    /// A host that promises makes sure that it does not have the address, which starts the helper:
+    /// it will be asked in a moment.
+    func send(_ order: MatchdOrder) {
+        if case .promise = order.action { change(.remove) }
+        control.send(order)
+    }
+
+    /// The address stays until the peer has it, and within its lifetime: then its clients learn at
+    /// once to call again, and find the peer.
+    func leaveAddress() {
+        guard address != nil else { return }
+        let wish = wishes.next()
+        queue.async { [self] in
+            let deadline = Clock.monotonicNanos() + Self.leaveNanosMax
+            while wishes.isNewest(wish) {
+                let isThere = peer.hasServiceAddress
+                if isThere || Clock.monotonicNanos() > deadline {
+                    return ask(isThere ? .leave : .remove)
+                }
+                usleep(Self.leaveTurnMicros)
+            }
+        }
+    }
 
     func reportReaped(epoch: UInt32) {
         log.notice("matchd, which led epoch \(epoch), has ended")
@@ -183,25 +211,33 @@ private final class ClusterHost: FailoverHost {
     /// There is no wallet.
     func reconcileWallet(epoch: UInt32) async {}
 
-    private func set(_ adds: Bool) {
-        guard let address else { return }
+    private func change(_ change: HelperRequest.AddressChange) {
         let wish = wishes.next()
         queue.async { [self] in
             // Only the newest counts, so that nothing queues up behind a helper that hangs.
             guard wishes.isNewest(wish) else { return }
-            var fault: String?
-            do throws(HelperClientError) {
-                _ = try helper.ask(.serviceAddress(adds: adds, address: address, nic: nic))
-            } catch {
-                fault = "\(adds ? "taken" : "given up"): \(error)"
-            }
-            // It is renewed twice a second.
-            guard wishes.isNews(fault) else { return }
-            if let fault {
-                log.error("the service address \(address) was not \(fault)")
-            } else {
-                log.notice("the service address \(address) is changed again")
-            }
+            ask(change)
+        }
+    }
+
+    private func ask(_ change: HelperRequest.AddressChange) {
+        guard let address else { return }
+        var fault: String?
+        do throws(HelperClientError) {
+            let (undo, lines) = try helper.ask(
+                .serviceAddress(change, address: address, nic: nic))
+            // The peer waits for it.
+            if !undo.isEmpty { peer.changed() }
+            if let ended = lines.first { log.notice("the service address \(address) is left: \(ended)") }
+        } catch {
+            fault = "\(change == .add ? "taken" : "given up"): \(error)"
+        }
+        // It is renewed twice a second.
+        guard wishes.isNews(fault) else { return }
+        if let fault {
+            log.error("the service address \(address) was not \(fault)")
+        } else {
+            log.notice("the service address \(address) is changed again")
         }
     }
 }

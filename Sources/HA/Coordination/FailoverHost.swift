@@ -24,6 +24,8 @@ extension EtcdClient: RecordStore {}
 public protocol FailoverHost: Sendable {
     /// Removes the service address.
     func dropAddress()
+    /// Removes the service address once the peer has it, or after a while.
+    func leaveAddress()
     /// Sends an order to matchd.
     func send(_ order: MatchdOrder)
     /// Reports to the peer's agent that the process that led this epoch has ended.

@@ -127,6 +127,7 @@ public final class FailoverShell: Sendable {
 
     private func carryOut(_ effects: FailoverEffects) {
         if effects.dropsAddress { host.dropAddress() }
+        if effects.leavesAddress { host.leaveAddress() }
         for order in effects.orders { host.send(order) }
         if let epoch = effects.reapedEpoch { host.reportReaped(epoch: epoch) }
         if let swap = effects.swap {

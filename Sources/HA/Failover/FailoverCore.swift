@@ -198,7 +198,9 @@ public struct FailoverCore: Sendable {
 
     /// Gives up the role and starts over.
     mutating func giveUpRole(_ effects: inout FailoverEffects) {
-        if hasAddress { effects.dropsAddress = true }
+        // One that went already must not come back, which leaving it would not hinder.
+        if hasAddress, addressAt == nil { effects.dropsAddress = true }
+        if hasAddress, addressAt != nil { effects.leavesAddress = true }
         hasAddress = false
         addressAt = nil
         phase = .starting

@@ -90,8 +90,8 @@ public final class HostChanger {
         case .threadAffinity(let process, let thread, let cpus):
             return try moveThread(process, thread, cpus)
         case .wakeupLatency(let micros): return try holdLatency(micros)
-        case .serviceAddress(let adds, let address, let nic):
-            return try serviceAddress.set(adds: adds, address, nic)
+        case .serviceAddress(let change, let address, let nic):
+            return try serviceAddress.make(change, address, nic)
         case .armWatchdog: return try armWatchdog()
         case .health(let disk): return try Self.health(of: disk)
         case .unit:

@@ -11,28 +11,54 @@ struct ServiceAddress {
     /// Announcements go on for this long after it came: one may be lost.
     private static let announceNanos: Int64 = 3_000_000_000
 
+    /// Milliseconds that its connections are ended for, and how often: clients call again at once,
+    /// and one that does so before it goes would wait for its own time-out.
+    private static let endMillisMax: UInt32 = 100
+    private static let endRounds = 3
+
     /// When it came.
     private var addedAt: Int64?
 
-    /// Adds or renews it, or removes it.
-    mutating func set(
-        adds: Bool, _ text: String, _ nic: String
+    /// Adds or renews it, removes it, or leaves it, which says how many connections it ended.
+    mutating func make(
+        _ change: HelperRequest.AddressChange, _ text: String, _ nic: String
     ) throws(HelperError) -> HelperAnswer {
         let parts = text.split(separator: "/")
         guard parts.count == 2, let prefix = Int(parts[1]) else {
             throw .refused("\(text) is no address with the length of its network")
         }
         let address = String(parts[0])
+        var answer = HelperAnswer()
         do throws(SystemError) {
-            let isChanged =
-                adds
-                ? try Host.addAddress(
+            let isChanged: Bool
+            switch change {
+            case .add:
+                isChanged = try Host.addAddress(
                     address, prefix: prefix, to: nic, seconds: Self.lifeSeconds)
-                : try Host.removeAddress(address, prefix: prefix, from: nic)
-            if adds { try announce(address, nic, isNew: isChanged) } else { addedAt = nil }
-            guard isChanged else { return HelperAnswer() }
-            return HelperAnswer(undo: .serviceAddress(adds: !adds, address: text, nic: nic))
+                try announce(address, nic, isNew: isChanged)
+            case .leave, .remove:
+                if change == .leave { answer.lines = [Self.endConnections(address)] }
+                isChanged = try Host.removeAddress(address, prefix: prefix, from: nic)
+                addedAt = nil
+            }
+            guard isChanged else { return answer }
+            answer.undo = .serviceAddress(
+                change == .add ? .remove : .add, address: text, nic: nic)
+            return answer
         } catch { throw .failed(error.description) }
+    }
+
+    /// Ends its connections; gives in words how many. That it can't does not keep the address here.
+    private static func endConnections(_ address: String) -> String {
+        var count = 0
+        do throws(SystemError) {
+            for _ in 0..<endRounds {
+                let ended = try Host.endConnections(from: address, milliseconds: endMillisMax)
+                count += ended
+                if ended == 0 { break }
+            }
+            return "connections \(count)"
+        } catch { return "connections not ended: \(error)" }
     }
 
     private mutating func announce(

@@ -26,9 +26,9 @@ public enum HelperRequest: Hashable, Sendable {
     case workqueue(cpus: CPUSet)
     /// Sets the mode of transparent huge pages: `huge-pages always|madvise|never`.
     case hugePages(mode: String)
-    /// Adds or removes the exchange's service address:
-    /// `service-address add|remove ADDRESS/BITS NIC`.
-    case serviceAddress(adds: Bool, address: String, nic: String)
+    /// Adds the exchange's service address, removes it, or leaves it to the host that has it now:
+    /// `service-address add|remove|leave ADDRESS/BITS NIC`.
+    case serviceAddress(AddressChange, address: String, nic: String)
     /// Arms the machine's hardware watchdog by the service manager: `watchdog arm`. Nothing here
     /// disarms it.
     case armWatchdog
@@ -37,6 +37,16 @@ public enum HelperRequest: Hashable, Sendable {
     /// Starts, stops or restarts a daemon of the exchange, as `unit start bourse-snmp.service`. The
     /// agent asks the service manager itself; the helper refuses it.
     case unit(UnitVerb, name: String)
+
+    /// What can be done with the service address.
+    public enum AddressChange: String, CaseIterable, Sendable {
+        /// Adds or renews it; it ends by itself.
+        case add
+        /// Removes it.
+        case remove
+        /// Ends its connections, so that clients call again, and removes it.
+        case leave
+    }
 
     /// What can be done with a daemon.
     public enum UnitVerb: String, CaseIterable, Sendable {
@@ -125,10 +135,10 @@ public enum HelperRequest: Hashable, Sendable {
         case ("huge-pages", 1):
             return ["always", "madvise", "never"].contains(a[0]) ? .hugePages(mode: a[0]) : nil
         case ("service-address", 3):
-            guard ["add", "remove"].contains(a[0]), isAddress(a[1]), isName(a[2]) else {
+            guard let change = AddressChange(rawValue: a[0]), isAddress(a[1]), isName(a[2]) else {
                 return nil
             }
-            return .serviceAddress(adds: a[0] == "add", address: a[1], nic: a[2])
+            return .serviceAddress(change, address: a[1], nic: a[2])
         case ("watchdog", 1): return a[0] == "arm" ? .armWatchdog : nil
         case ("health", 1): return isName(a[0]) ? .health(disk: a[0]) : nil
         case ("unit", 2):
@@ -156,8 +166,8 @@ public enum HelperRequest: Hashable, Sendable {
         case .parameter(let name, let value): "parameter \(name) \(value)"
         case .workqueue(let cpus): "workqueue \(cpus)"
         case .hugePages(let mode): "huge-pages \(mode)"
-        case .serviceAddress(let adds, let address, let nic):
-            "service-address \(adds ? "add" : "remove") \(address) \(nic)"
+        case .serviceAddress(let change, let address, let nic):
+            "service-address \(change.rawValue) \(address) \(nic)"
         case .armWatchdog: "watchdog arm"
         case .health(let disk): "health \(disk)"
         case .unit(let verb, let name): "unit \(verb.rawValue) \(name)"

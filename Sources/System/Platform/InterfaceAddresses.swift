@@ -20,6 +20,18 @@ extension Host {
         return try checked(result, "take \(address)/\(prefix) from", interface) == 1
     }
 
+    /// Ends the TCP connections that this host has from `address`, by resets that their peers get, for
+    /// at most `milliseconds`; how many. Needs CAP_NET_ADMIN. Throws EINVAL for what is no address,
+    /// EOPNOTSUPP where the kernel has no SOCK_DESTROY.
+    public static func endConnections(
+        from address: String, milliseconds: UInt32
+    ) throws(SystemError) -> Int {
+        Int(
+            try checked(
+                unsafe bourse_connections_end(address, milliseconds), "end connections from",
+                address))
+    }
+
     /// Announces to the network of `interface` that it has `address`, so that nobody sends to the
     /// host that had it before: gratuitous ARP, or an unsolicited neighbour advertisement. Needs
     /// CAP_NET_RAW.

@@ -4,6 +4,7 @@ suite rests on finds what is planted."""
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -199,6 +200,17 @@ def test_a_balance_that_is_off_by_a_unit_is_found(runner, world):
     model.orders.pop(next(iter(model.orders)))
     with pytest.raises(Finding, match="^state: "):
         verdict.check_accounts(world, model, ACCOUNTS)
+
+
+def test_a_whole_mark_of_another_place_ends_the_good_records(world):
+    name, data = next((name, data) for name, data in sorted(world.files().items())
+                      if name.endswith(".seg"))
+    mark = next(item for item in wire.read_segment(data).items if item.record is None)
+    start, end = mark.offset, mark.offset + mark.length
+    body = struct.pack("<Q", mark.next + 1) + data[start + 16:end]
+    moved = data[:start] + struct.pack("<4sI", data[start:start + 4], wire.Checksum.of(body)) + body
+    assert wire.mark_at(moved, start) == (mark.length, mark.next + 1), name
+    assert wire.read_segment(moved + data[end:]).end == start
 
 
 @pytest.mark.parametrize("code, text, kind", [
