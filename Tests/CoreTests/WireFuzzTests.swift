@@ -22,6 +22,35 @@ import Wire
         "BOURSE_SEED=\(seed) BOURSE_FUZZ_ITERATIONS=1 swift test -c release --filter WireFuzz"
     }
 
+    /// Byte by byte: printable ASCII, then nothing but zero bytes.
+    private static func isWellFormed(_ bytes: [UInt8]) -> Bool {
+        let text = bytes.prefix { $0 != 0 }
+        return text.allSatisfy { 0x20...0x7E ~= $0 }
+            && bytes.dropFirst(text.count).allSatisfy { $0 == 0 }
+    }
+
+    @Test func `a text is well formed exactly where each byte is`() {
+        var random = SystemRandomNumberGenerator()
+        let edges: [UInt8] = [0, 1, 0x1F, 0x20, 0x7E, 0x7F, 0x80, 0x9F, 0xA0, 0xDF, 0xE0, 0xFF]
+        var found = (good: 0, bad: 0)
+        for round in 0..<200_000 {
+            var bytes = [UInt8](repeating: 0, count: Text40.capacity)
+            for at in 0..<Int.random(in: 0...40, using: &random) {
+                bytes[at] = UInt8.random(in: 0x20...0x7E, using: &random)
+            }
+            for _ in 0..<round % 3 {
+                bytes[Int.random(in: 0..<40, using: &random)] =
+                    edges.randomElement(using: &random) ?? 0
+            }
+            var text = Text40()
+            unsafe withUnsafeMutableBytes(of: &text) { unsafe $0.copyBytes(from: bytes) }
+            let isGood = Self.isWellFormed(bytes)
+            #expect(text.isWellFormed == isGood, "\(bytes)")
+            if isGood { found.good += 1 } else { found.bad += 1 }
+        }
+        #expect(found.good > 1_000 && found.bad > 1_000)
+    }
+
     @Test func `every command decodes to what was encoded`() {
         for seed in firstSeed..<firstSeed + UInt64(max(1, rounds / 30)) {
             let samples = WireSamples.random(seed: seed)

@@ -66,6 +66,39 @@ import Testing
         poller.remove(bell.descriptor)
     }
 
+    /// The sleeper takes the processor in the middle of the ring.
+    @Test func `a doorbell that is rung on the sleeper's own processor wakes it once`() throws {
+        final class Shared: Sendable {
+            let isOver = Atomic<Bool>(false)
+            let turns = Atomic<Int>(0)
+        }
+        let (rings, shared) = (3_000, Shared())
+        let (bell, poller) = (try Doorbell(), try Poller())
+        try poller.add(bell.descriptor, .readable, token: 1)
+        let sleeper = try PinnedThread.start(name: "sleeper", cpu: 0) {
+            while !shared.isOver.load(ordering: .acquiring) {
+                bell.arm()
+                _ = try? poller.wait(milliseconds: 10_000) { _, _ in }
+                bell.disarm()
+                shared.turns.add(1, ordering: .relaxed)
+            }
+        }
+        let ringer = try PinnedThread.start(name: "ringer", cpu: 0) {
+            for _ in 0..<rings {
+                let until = Clock.monotonicNanos() + 20_000
+                while Clock.monotonicNanos() < until {}
+                bell.ring()
+            }
+            shared.isOver.store(true, ordering: .releasing)
+            bell.ring()
+        }
+        ringer.join()
+        sleeper.join()
+        let turns = shared.turns.load(ordering: .relaxed)
+        #expect(turns <= 2 * rings, "\(turns) turns for \(rings) rings")
+        poller.remove(bell.descriptor)
+    }
+
     @Test func `a thread can't be pinned to a processor that is not there`() throws {
         #expect(throws: SystemError.self) {
             _ = try PinnedThread.start(name: "nowhere", cpu: Host.processorCount) {}

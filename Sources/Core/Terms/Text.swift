@@ -104,15 +104,33 @@ extension FixedText {
 
     /// Whether it is printable ASCII followed by nothing but zero bytes: true of every text that
     /// was made by `init?`, checked of those that come from outside.
-    public var isWellFormed: Bool {
-        let n = count
-        return unsafe withUnsafeBytes(of: self) { bytes in
-            for i in 0..<n {
-                let byte = unsafe bytes[i]
-                guard byte >= 0x20, byte < 0x7F else { return false }
+    @inlinable public var isWellFormed: Bool {
+        unsafe withUnsafeBytes(of: self) { bytes in
+            var offset = 0
+            var hasEnded = false
+            while offset < bytes.count {
+                let word = UInt64(
+                    littleEndian: unsafe bytes.load(fromByteOffset: offset, as: UInt64.self))
+                offset += 8
+                if word == 0 {
+                    hasEnded = true
+                    continue
+                }
+                // Spaces in place of the padding, which begins in this word or behind it.
+                let padding = word.leadingZeroBitCount & ~7
+                let spaces = ~(UInt64.max >> UInt64(padding)) & 0x2020_2020_2020_2020
+                guard !hasEnded, Self.isPrintable(word | spaces) else { return false }
+                hasEnded = padding > 0
             }
             return true
         }
+    }
+
+    /// Whether each of eight bytes is one of 0x20 … 0x7E: no addition carries into the next byte.
+    @inlinable static func isPrintable(_ word: UInt64) -> Bool {
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        return word & tops == 0 && (word &+ 0x6060_6060_6060_6060) & tops == tops
+            && (word &+ 0x0101_0101_0101_0101) & tops == 0
     }
 
     /// Whether there is no byte in it.

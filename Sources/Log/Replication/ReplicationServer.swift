@@ -76,6 +76,10 @@ private final class ServerLoop {
     private var counted: (replica: ReplicaID, sequence: UInt64)?
     private var notedAt: Int64 = .min
     private var acceptAt: Int64 = 0
+    /// Whether the listener was seen to have a connection; while the thread never waits, it looks
+    /// without being asked once in a beacon's time, as that costs more than a batch.
+    private var hasCaller = true
+    private var lookedAt: Int64 = 0
 
     /// Connections that have not joined, at most.
     private static let newcomersMax = 16
@@ -131,12 +135,16 @@ private final class ServerLoop {
             entries.append(
                 (session.connection.descriptor, session.connection.events(reads: session.reads)))
         }
-        ReplicationWait.wait(entries, nanos: min(nanos, options.timing.beaconNanos))
+        let ready = ReplicationWait.wait(
+            entries, nanos: min(nanos, options.timing.beaconNanos))
+        hasCaller = ready.contains(listener)
     }
 
     // MARK: Newcomers
 
     private func accept(_ now: Int64) {
+        guard hasCaller || now - lookedAt >= options.timing.beaconNanos else { return }
+        (hasCaller, lookedAt) = (false, now)
         while newcomers.count < Self.newcomersMax, now >= acceptAt {
             do throws(SystemError) {
                 guard let socket = try TCPSocket.accept(listener) else { return }

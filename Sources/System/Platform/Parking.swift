@@ -86,9 +86,12 @@ public final class Doorbell: Sendable {
     /// Wakes the waiting thread if the bell is armed. Any thread; publish the work first.
     public func ring() {
         if isArmed.exchange(false, ordering: .sequentiallyConsistent) {
+            // Before: the write often has the sleeper take this thread's core at once, and it would
+            // turn without end until this thread ran again. And behind it: a `disarm` in between has
+            // found nothing to read, so the next one does.
+            hasRung.store(true, ordering: .sequentiallyConsistent)
             var one: UInt64 = 1
             _ = unsafe write(descriptor, &one, 8)
-            // In this order: a ring that is discarded too early is discarded by the next `disarm`.
             hasRung.store(true, ordering: .sequentiallyConsistent)
         }
     }
