@@ -97,8 +97,7 @@ class Bench:
         mark = os.stat(home)
         self.prefix = f"bourse-hosts-{mark.st_dev:x}-{mark.st_ino:x}-"
         (home / "run").mkdir(exist_ok=True)
-        with open(home / "lock", "w") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
+        with self._turn():
             self._sweep()
             self.folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home / "run"))
             self.lock = open(self.folder / "lock", "w")
@@ -118,6 +117,13 @@ class Bench:
 
     def __exit__(self, *_):
         self.close()
+
+    @contextlib.contextmanager
+    def _turn(self):
+        """One bench of this checkout at a time makes or removes its folder."""
+        with open(self.base.home / "lock", "w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def _sweep(self):
         """Removes the leftovers of killed benches of this checkout."""
@@ -227,8 +233,9 @@ class Bench:
         for process in (self.switch, self.client):
             end(process)
         remove_cgroup(self.cgroup)
-        self.lock.close()
-        shutil.rmtree(self.folder)
+        with self._turn():
+            shutil.rmtree(self.folder)
+            self.lock.close()
 
 
 class Host:
