@@ -2,6 +2,7 @@
 loses nothing, each step can be repeated, and whoever was not invited gets nothing."""
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -82,6 +83,13 @@ class Init:
         found = re.findall(rf"sudo (boursectl cluster join \S+ --host {name} --address \S+)",
                            self.read())
         return found[-1].split()
+
+
+def in_sync(primary, seconds_max=120):
+    def holds():
+        shown, _ = status(primary)
+        return all(one["inSync"] for one in shown["hosts"] if one["role"] != "witness")
+    await_true("both are in sync", seconds_max, holds)
 
 
 @pytest.fixture(scope="module")
@@ -449,12 +457,6 @@ def test_the_standby_takes_over_when_the_primary_s_power_is_cut(bench, hosts, cl
     a.exec("systemctl", "restart", "bourse.target")
     b.exec("systemctl", "start", "bourse.target")
 
-    def in_sync(primary, seconds_max=120):
-        def holds():
-            shown, _ = status(primary)
-            return all(one["inSync"] for one in shown["hosts"] if one["role"] != "witness")
-        await_true("both are in sync", seconds_max, holds)
-
     in_sync(a)
     with bench.network():
         kept = client.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)["id"]
@@ -530,3 +532,44 @@ def test_the_service_address_moves_from_a_host_that_hangs_and_clients_follow(ben
     await_true("b follows", 120, lambda: all(
         one["inSync"] for one in status(a)[0]["hosts"] if one["role"] != "witness"))
     assert not has(b) and primary(b) == "503" and primary(a) == "200"
+
+
+def test_a_switchover_resets_idle_connections_so_that_the_next_request_is_answered(
+        bench, hosts, client):
+    a, b, _, _ = hosts
+    service = f"{a.address.rsplit('.', 1)[0]}.99"
+
+    class Service:
+        url = f"http://{service}:8080"
+
+        def key(self, _):
+            return client.apiKey, client.secret
+
+    def is_reset(connection):
+        try:
+            connection.recv(1, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+        raise AssertionError("the gateway spoke or closed it")
+
+    def has(host):
+        return f" {service}/24 " in host.exec("ip", "-o", "address", "show", "dev", "eth0").stdout
+
+    in_sync(a)
+    pooled = pointed(ccxt.binance, Service(), "the same")
+    with bench.network():
+        idle = [socket.create_connection((service, 8080), timeout=5) for _ in range(20)]
+        pooled.fetch_time()
+    a.exec("boursectl", "switchover")
+    await_true("all are reset", 10, lambda: all(map(is_reset, idle)))
+    with bench.network():
+        # By the connection that it kept, if it did not know better.
+        placed = pooled.create_order("BTC/USDT", "limit", "buy", 0.01, 41000)
+        assert pooled.fetch_order(placed["id"], "BTC/USDT")["status"] == "open"
+    assert has(b) and not has(a)
+    for connection in idle:
+        connection.close()
+    ended = a.exec("journalctl", "-u", "bourse-agentd", "-o", "cat", "--grep", "is left").stdout
+    assert "connections" in ended and "not ended" not in ended, ended
