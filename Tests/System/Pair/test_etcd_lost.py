@@ -168,7 +168,7 @@ def test_an_old_etcd_that_comes_back_leads_nobody(trio):
     for name in ("w", a):
         trio.join(name, b)
         trio.power(name)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+        trio.takes_part(name)
     trio.in_sync(b)
     trio.gateway(a)
     trader.check(a)

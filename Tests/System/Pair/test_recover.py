@@ -226,4 +226,4 @@ def come_back(trio, leads, gone, disk):
             trio.bring_key(by)
             trio.join(name, by, *(["--replace-member"] if disk == "old" else []))
         trio.power(name)
-        await_true(f"etcd on {name} takes part", lambda name=name: trio.healthy(name))
+        trio.takes_part(name)

@@ -24,7 +24,14 @@ SYSTEMCTL = """#!/bin/sh
 # Of systemctl what boursectl needs of one unit here: {name}'s member of etcd.
 cd {folder} || exit 1
 case "$1" in
-stop|disable) if [ -f pid ]; then kill -9 "$(cat pid)" 2>/dev/null; rm -f pid; fi ;;
+stop|disable)
+    if [ -f pid ]; then
+        read -r pid <pid
+        kill -9 "$pid" 2>/dev/null
+        # It has ended when its ports are free, and not before.
+        while grep -qs '^State:[[:space:]]*[^XZ]' "/proc/$pid/status"; do sleep 0.01; done
+        rm -f pid
+    fi ;;
 start) [ -f pid ] && kill -0 "$(cat pid)" 2>/dev/null && exit 0
     [ -d {data} ] || exit 1
     set -a; . {conf}; set +a
@@ -290,7 +297,15 @@ class Trio(Pair):
         """Hosts join again whose members of etcd were lost, or are of an etcd that is no more."""
         for name in names:
             self.join(name, by)
-            await_true(f"etcd on {name} takes part", lambda name=name: self.healthy(name))
+            self.takes_part(name)
+
+    def takes_part(self, name):
+        """Waits until a majority of etcd answers by this host's member."""
+        try:
+            await_true(f"etcd on {name} takes part", lambda: self.healthy(name))
+        except ExchangeFault as fault:
+            log = (self.programs(name) / "log").read_text(errors="replace")[-3000:]
+            raise ExchangeFault(f"{fault}: {log}") from None
 
     def join(self, name, by, *options):
         """`cluster invite` on one host, the join that it prints on the other."""
