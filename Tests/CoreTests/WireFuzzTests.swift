@@ -29,26 +29,34 @@ import Wire
             && bytes.dropFirst(text.count).allSatisfy { $0 == 0 }
     }
 
+    private func isWellFormed<Text: FixedText>(_ type: Text.Type, _ bytes: [UInt8]) -> Bool {
+        var text = Text()
+        unsafe withUnsafeMutableBytes(of: &text) { unsafe $0.copyBytes(from: bytes) }
+        return text.isWellFormed
+    }
+
     @Test func `a text is well formed exactly where each byte is`() {
-        var random = SystemRandomNumberGenerator()
-        let edges: [UInt8] = [0, 1, 0x1F, 0x20, 0x7E, 0x7F, 0x80, 0x9F, 0xA0, 0xDF, 0xE0, 0xFF]
-        var found = (good: 0, bad: 0)
-        for round in 0..<200_000 {
-            var bytes = [UInt8](repeating: 0, count: Text40.capacity)
-            for at in 0..<Int.random(in: 0...40, using: &random) {
-                bytes[at] = UInt8.random(in: 0x20...0x7E, using: &random)
+        func check<Text: FixedText>(_ type: Text.Type, _ seed: UInt64) {
+            var random = SplitMix64(seed: seed)
+            let count = Int.random(in: 0...Text.capacity, using: &random)
+            var bytes = [UInt8](repeating: 0, count: Text.capacity)
+            for at in 0..<count { bytes[at] = UInt8.random(in: 0x20...0x7E, using: &random) }
+            // Every byte at every place, beside good ones.
+            for at in 0..<Text.capacity {
+                let kept = bytes[at]
+                for byte in UInt8.min...UInt8.max {
+                    bytes[at] = byte
+                    #expect(
+                        isWellFormed(type, bytes) == Self.isWellFormed(bytes), "\(bytes) \(seed)")
+                }
+                bytes[at] = kept
             }
-            for _ in 0..<round % 3 {
-                bytes[Int.random(in: 0..<40, using: &random)] =
-                    edges.randomElement(using: &random) ?? 0
-            }
-            var text = Text40()
-            unsafe withUnsafeMutableBytes(of: &text) { unsafe $0.copyBytes(from: bytes) }
-            let isGood = Self.isWellFormed(bytes)
-            #expect(text.isWellFormed == isGood, "\(bytes)")
-            if isGood { found.good += 1 } else { found.bad += 1 }
         }
-        #expect(found.good > 1_000 && found.bad > 1_000)
+        for seed in firstSeed..<firstSeed + 8 {
+            check(Text16.self, seed)
+            check(Text40.self, seed)
+            check(Text64.self, seed)
+        }
     }
 
     @Test func `every command decodes to what was encoded`() {

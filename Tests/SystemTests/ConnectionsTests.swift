@@ -5,7 +5,7 @@ import Platform
 import Testing
 
 @Suite struct ConnectionsTests {
-    /// A connection to a listener, and whether a reset has come.
+    /// Whether a reset has come.
     private static func isReset(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
         guard unsafe recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) < 0 else { return false }
@@ -51,6 +51,15 @@ import Testing
         // The listener is none of them.
         let more = try TCPSocket.connect("\(ended):\(port)", timeoutNanos: 1_000_000_000)
         _ = close(more)
+    }
+
+    @Test func `an address is here or not, whatever sockets may be bound to`() throws {
+        #expect(try Host.hasAddress("127.0.0.1"))
+        #expect(try Host.hasAddress("::1"))
+        // Of the loopback's network, so that a socket can be bound to it.
+        #expect(try !Host.hasAddress("127.0.0.9"))
+        #expect(try !Host.hasAddress("203.0.113.9"))
+        #expect(try !Host.hasAddress("2001:db8::9"))
     }
 
     @Test func `what is no address is refused`() {

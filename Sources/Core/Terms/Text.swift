@@ -57,7 +57,8 @@
     }
 }
 
-/// A text of fixed size: printable ASCII (0x21 … 0x7E and space), padded with zero bytes.
+/// A text of fixed size: printable ASCII (0x21 … 0x7E and space), padded with zero bytes. It
+/// consists of words of eight bytes.
 public protocol FixedText: Hashable, BitwiseCopyable, Sendable, CustomStringConvertible {
     /// The most bytes it holds.
     static var capacity: Int { get }

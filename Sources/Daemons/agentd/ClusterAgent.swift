@@ -98,15 +98,9 @@ final class ClusterAgent: ClusterRole {
         ]
     }
 
-    /// Whether this host has an address: a socket can be bound to no other. Nil: that is not known.
+    /// Whether this host has an address. Nil: that is not known.
     private static func isHere(_ address: InterfaceAddress) -> Bool? {
-        let host = address.isIPv6 ? "[\(address.address)]" : address.address
-        do throws(SystemError) {
-            _ = close(try TCPSocket.listen("\(host):0", backlog: 1))
-            return true
-        } catch {
-            return error.code == EADDRNOTAVAIL ? false : nil
-        }
+        do throws(SystemError) { return try Host.hasAddress(address.address) } catch { return nil }
     }
 
     func lacks(_ health: HealthQuestion) -> String? {
@@ -179,20 +173,28 @@ private final class ClusterHost: FailoverHost {
     func dropAddress() { change(.remove) }
     func takeAddress() { change(.add) }
 
-    /// A host that promises makes sure that it does not have the address, which starts the helper:
-    /// it will be asked in a moment.
+    /// A claim needs the helper in a moment: it is started by removing what an earlier term may
+    /// have left. Not while the address is here, where the helper runs, and may be about to leave.
     func send(_ order: MatchdOrder) {
-        if case .promise = order.action { change(.remove) }
+        if case .promise = order.action, let address, !hasAddress(address) {
+            queue.async { [self] in ask(.remove) }
+        }
         control.send(order)
     }
 
+    private func hasAddress(_ text: String) -> Bool {
+        let address = text.prefix { $0 != "/" }
+        return (try? Host.hasAddress(String(address))) ?? false
+    }
+
     /// The address stays until the peer has it, and within its lifetime: then its clients learn at
-    /// once to call again, and find the peer.
+    /// once to call again, and find the peer. Where nobody takes it, it is removed, and they go on
+    /// trying by the connections that they have, which a host that takes it resets.
     func leaveAddress() {
         guard address != nil else { return }
         let wish = wishes.next()
+        let deadline = Clock.monotonicNanos() + Self.leaveNanosMax
         queue.async { [self] in
-            let deadline = Clock.monotonicNanos() + Self.leaveNanosMax
             while wishes.isNewest(wish) {
                 let isThere = peer.hasServiceAddress
                 if isThere || Clock.monotonicNanos() > deadline {
@@ -228,10 +230,16 @@ private final class ClusterHost: FailoverHost {
                 .serviceAddress(change, address: address, nic: nic))
             // The peer waits for it.
             if !undo.isEmpty { peer.changed() }
-            if let ended = lines.first { log.notice("the service address \(address) is left: \(ended)") }
+            if let ended = lines.first {
+                let isDone = ended.hasPrefix("connections reset")
+                log.report(
+                    isDone ? .notice : .warning, "the service address \(address) is left: \(ended)")
+            }
         } catch {
             fault = "\(change == .add ? "taken" : "given up"): \(error)"
         }
+        // A helper of an older release knows no other word.
+        if change == .leave, fault != nil { return ask(.remove) }
         // It is renewed twice a second.
         guard wishes.isNews(fault) else { return }
         if let fault {

@@ -24,7 +24,7 @@ extension EtcdClient: RecordStore {}
 public protocol FailoverHost: Sendable {
     /// Removes the service address.
     func dropAddress()
-    /// Removes the service address once the peer has it, or after a while.
+    /// Removes the service address once the peer has it, or after a second.
     func leaveAddress()
     /// Sends an order to matchd.
     func send(_ order: MatchdOrder)

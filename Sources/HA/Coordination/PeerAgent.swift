@@ -176,9 +176,11 @@ public final class PeerAgent: Sendable {
         }
     }
 
-    /// Whether the peer showed last that it has the service address.
+    /// Whether the peer, which is reachable, shows that it has the service address.
     public var hasServiceAddress: Bool {
-        state.withLock { $0.document?["serviceHere"]?.flag ?? false }
+        state.withLock {
+            $0.link?.status.isReachable ?? false && $0.document?["serviceHere"]?.flag ?? false
+        }
     }
 
     /// When claims were paused or resumed last, nanoseconds since 1970; 0: never.

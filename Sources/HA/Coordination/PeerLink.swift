@@ -128,8 +128,7 @@ private final class PeerLoop {
         while !shared.isStopping.load(ordering: .acquiring) {
             shared.bell.arm()
             turn(Clock.monotonicNanos())
-            wait()
-            shared.bell.disarm()
+            shared.bell.disarm(isReadable: wait())
         }
         session?.end()
         if listener >= 0 { _ = close(listener) }
@@ -145,7 +144,8 @@ private final class PeerLoop {
         serve(Clock.monotonicNanos())
     }
 
-    private func wait() {
+    /// Whether the bell rang.
+    private func wait() -> Bool {
         var entries = [pollfd(fd: shared.bell.descriptor, events: Int16(POLLIN), revents: 0)]
         if listener >= 0, newcomers.count < Self.newcomersMax {
             entries.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
@@ -153,8 +153,8 @@ private final class PeerLoop {
         for stream in newcomers + [session].compactMap(\.self) {
             entries.append(pollfd(fd: stream.descriptor, events: stream.events, revents: 0))
         }
-        let isPending = session?.hasPending ?? false
-        _ = unsafe poll(&entries, nfds_t(entries.count), isPending ? 0 : Self.turnMillisMax)
+        let millis = session?.hasMore ?? false ? 0 : Self.turnMillisMax
+        return unsafe poll(&entries, nfds_t(entries.count), millis) > 0 && entries[0].revents != 0
     }
 
     // MARK: Making a connection

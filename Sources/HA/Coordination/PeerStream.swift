@@ -58,8 +58,8 @@ final class PeerStream {
     var events: Int16 { waitsFor | (outgoing.isEmpty ? 0 : Int16(POLLOUT)) }
     /// Whether all that was to be sent is with the kernel.
     var isFlushed: Bool { outgoing.isEmpty }
-    /// Whether there may be more to read without the socket being readable.
-    var hasPending: Bool { isReady && stream.hasPending }
+    /// Whether reading stopped before there was nothing left: it need not make the socket readable.
+    private(set) var hasMore = false
 
     /// Goes on with the handshake; whether the peer has proved its name.
     func shakeHands() throws(PeerLinkError) -> Bool {
@@ -80,6 +80,7 @@ final class PeerStream {
     ) throws(PeerLinkError) {
         var room = [UInt8](repeating: 0, count: 16_384)
         var taken = 0
+        hasMore = false
         while taken < Self.turnBytesMax {
             let progress = try step { () throws(TLSError) in
                 var result: Result<TLSStream.Progress, TLSError> = .success(.ended)
@@ -98,6 +99,7 @@ final class PeerStream {
                 for byte in room[..<count] { try add(byte, at: now, take) }
             }
         }
+        hasMore = true
     }
 
     private func add(

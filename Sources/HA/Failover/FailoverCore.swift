@@ -198,7 +198,8 @@ public struct FailoverCore: Sendable {
 
     /// Gives up the role and starts over.
     mutating func giveUpRole(_ effects: inout FailoverEffects) {
-        // One that went already must not come back, which leaving it would not hinder.
+        // Dropped for want of a lease: once more, as a leave would take the place of a removal that
+        // is not carried out yet.
         if hasAddress, addressAt == nil { effects.dropsAddress = true }
         if hasAddress, addressAt != nil { effects.leavesAddress = true }
         hasAddress = false

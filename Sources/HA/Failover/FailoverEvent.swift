@@ -139,8 +139,8 @@ public enum FailoverEvent: Hashable, Sendable {
 public struct FailoverEffects: Sendable {
     /// 1. Remove the service address.
     public internal(set) var dropsAddress = false
-    /// 1. Leave the service address to whoever leads next: it goes once that host has it, and within
-    /// its lifetime anyhow. Clients who call meanwhile wait instead of finding nobody.
+    /// 1. Leave the service address to whoever leads next: it goes once that host has it, and
+    /// within its lifetime anyhow. Clients who call meanwhile wait instead of finding nobody.
     public internal(set) var leavesAddress = false
     /// 2. Orders to matchd.
     public internal(set) var orders: [MatchdOrder] = []

@@ -36,6 +36,8 @@ struct ServiceAddress {
                 isChanged = try Host.addAddress(
                     address, prefix: prefix, to: nic, seconds: Self.lifeSeconds)
                 try announce(address, nic, isNew: isChanged)
+                // The kernel loads what that takes now, and not when there is hurry.
+                if isChanged { _ = try? Host.endConnections(from: address, milliseconds: 0) }
             case .leave, .remove:
                 if change == .leave { answer.lines = [Self.endConnections(address)] }
                 isChanged = try Host.removeAddress(address, prefix: prefix, from: nic)
@@ -57,8 +59,8 @@ struct ServiceAddress {
                 count += ended
                 if ended == 0 { break }
             }
-            return "connections \(count)"
-        } catch { return "connections not ended: \(error)" }
+            return "connections reset: \(count)"
+        } catch { return "connections not reset: \(error)" }
     }
 
     private mutating func announce(

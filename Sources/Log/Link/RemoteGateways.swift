@@ -99,9 +99,10 @@ private final class RemoteGatewayLoop {
     func run() {
         while !shared.isStopping.load(ordering: .acquiring) {
             let now = Clock.monotonicNanos()
-            serve(now)
-            greet(now)
+            // In this order: what came behind a handshake may be in memory, where no wait sees it.
             accept(now)
+            greet(now)
+            serve(now)
             wait(now)
         }
     }

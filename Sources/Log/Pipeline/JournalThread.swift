@@ -95,7 +95,7 @@ struct JournalThread: ~Copyable {
             let count = unsafe seal(bytes, Self.commitBytesMax - taken, &last)
             // The peer gets them while they are written here.
             stages.sealedPosition.advance(to: start + UInt64(count))
-            stages.sealedBell.ring()
+            stages.wakeReplication()
             unsafe try sink.append(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
             position = start + UInt64(count)
             taken += count
@@ -111,7 +111,7 @@ struct JournalThread: ~Copyable {
         prior = times
         stages.durable.advance(to: RingPoint(sequence: last, position: position))
         stages.linkBell.ring()
-        stages.sealedBell.ring()
+        stages.wakeReplication()
         recorder.record(nanos: UInt64(max(0, now - began)), at: now)
         committed = now
         isSettled = false

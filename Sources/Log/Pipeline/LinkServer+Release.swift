@@ -20,7 +20,7 @@ extension LinkServer {
         if gate.point.position != before {
             index.append(before)
             stages.released.advance(to: released)
-            stages.sealedBell.ring()
+            stages.wakeReplication()
             if stages.isFollowing.load(ordering: .relaxed) { stages.sequencerPark.unpark() }
             stages.trace?.release(gate.point.position)
         }
@@ -113,7 +113,7 @@ extension LinkServer {
         placeSender()
         index.forget(before: keep)
         if keep > stages.retained.now, stages.isFollowing.load(ordering: .relaxed) {
-            stages.sealedBell.ring()
+            stages.wakeReplication()
         }
         stages.retained.advance(to: keep)
     }

@@ -153,11 +153,13 @@ final class LinkServer {
         let isStopping = stages.intakeClosed.load(ordering: .relaxed)
         let blockedPause: Int32 = role == .standby ? 20 : 1
         let pause: Int32 = hasWork ? 0 : isBlocked ? blockedPause : isStopping ? 10 : 250
+        var hasRung = false
         do throws(SystemError) {
             _ = try poller.wait(milliseconds: pause) { token, events in
                 self.now = Clock.monotonicNanos()
-                if token == Self.bellToken { return }
-                if token >= Self.listenerToken {
+                if token == Self.bellToken {
+                    hasRung = true
+                } else if token >= Self.listenerToken {
                     self.accept(self.listeners[Int(token - Self.listenerToken)])
                 } else if let connection = self.connections[Int(token)] {
                     self.ready(connection, events)
@@ -167,7 +169,7 @@ final class LinkServer {
             // Without a wait this loop would spin for ever.
             stages.fail(SinkError("\(error)"))
         }
-        stages.linkBell.disarm()
+        stages.linkBell.disarm(isReadable: hasRung)
     }
 
     /// Whether the next answer has passed the gate already.

@@ -62,7 +62,7 @@ extension Sequencer {
         }
         stages.applied.advance(to: engine.sequence)
         stages.enginePosition.advance(to: position)
-        if engine.sequence != before { stages.sealedBell.ring() }
+        if engine.sequence != before { stages.wakeReplication() }
         stages.epoch.advance(to: UInt64(engine.epoch))
         stages.rules.advance(to: UInt64(engine.rules))
         if isLast, position == head { beginLeading() }

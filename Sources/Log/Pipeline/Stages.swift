@@ -92,8 +92,10 @@ final class Stages: Sendable {
     let journalPark = Parking()
     /// Wakes the Link thread: something became durable, or may be answered.
     let linkBell: Doorbell
-    /// Wakes replication: more is sealed, durable, released or applied.
+    /// Wake replication to a standby, and from a primary: more is sealed, durable, released or
+    /// applied. Both threads run all the time.
     let sealedBell: Doorbell
+    let standbyBell: Doorbell
 
     /// Set by the journal thread: free space is below the reserve.
     let isBelowReserve = Atomic<Bool>(false)
@@ -131,6 +133,7 @@ final class Stages: Sendable {
         self.trace = trace
         linkBell = try Doorbell()
         sealedBell = try Doorbell()
+        standbyBell = try Doorbell()
         requests = ByteRing(size: requestBytes)
         log = ByteRing(size: logBytes)
         answers = ByteRing(size: answerBytes)
@@ -146,12 +149,18 @@ final class Stages: Sendable {
         held = (0..<connections).map { _ in HeldFlag() }
     }
 
+    /// Wakes replication in both directions.
+    func wakeReplication() {
+        sealedBell.ring()
+        standbyBell.ring()
+    }
+
     /// Ends the pipeline after a fault, and gives the first one to the owner. Any thread.
     func fail(_ fault: SinkError) {
         guard !hasFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         onFault(fault)
         linkBell.ring()
-        sealedBell.ring()
+        wakeReplication()
         sequencerPark.unpark()
     }
 }

@@ -50,7 +50,7 @@ public final class StandbyIntake: @unchecked Sendable {
     }
 
     /// Rings when more is durable, when room came free and after a fault.
-    public var bell: Doorbell { stages.sealedBell }
+    public var bell: Doorbell { stages.standbyBell }
 
     /// The ring's head behind these records, and the last of them.
     private func check(

@@ -206,11 +206,10 @@ private final class ClientLoop {
         let leads = shared.state.withLock { $0.leads }
         let bells = leads ? [shared.bell] : [shared.bell, log.bell]
         for bell in bells { bell.arm() }
-        if !shared.isStopping.load(ordering: .acquiring) {
-            ReplicationWait.wait(
-                bells.map { ($0.descriptor, ReplicationWait.readable) }, nanos: nanos)
-        }
-        for bell in bells { bell.disarm() }
+        let isOver = shared.isStopping.load(ordering: .acquiring)
+        let ready = ReplicationWait.wait(
+            bells.map { ($0.descriptor, ReplicationWait.readable) }, nanos: isOver ? 0 : nanos)
+        for bell in bells { bell.disarm(isReadable: ready.contains(bell.descriptor)) }
     }
 
     private func say(_ line: String) {

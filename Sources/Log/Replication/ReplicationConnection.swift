@@ -193,7 +193,6 @@ final class ReplicationConnection {
 /// Waits for descriptors: poll(2).
 enum ReplicationWait {
     /// Waits until one of them has its events, or `nanos` have passed; gives those that have.
-    @discardableResult
     static func wait(_ entries: [(descriptor: Int32, events: Int16)], nanos: Int64) -> [Int32] {
         var list = entries.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
         let millis = Int32(clamping: (max(0, nanos) + 999_999) / 1_000_000)

@@ -76,8 +76,8 @@ private final class ServerLoop {
     private var counted: (replica: ReplicaID, sequence: UInt64)?
     private var notedAt: Int64 = .min
     private var acceptAt: Int64 = 0
-    /// Whether the listener was seen to have a connection; while the thread never waits, it looks
-    /// without being asked once in a beacon's time, as that costs more than a batch.
+    /// Whether the listener was seen to have a connection. A thread that never waits looks once in a
+    /// beacon's time: accept(2) costs more than sending a batch.
     private var hasCaller = true
     private var lookedAt: Int64 = 0
 
@@ -102,8 +102,8 @@ private final class ServerLoop {
             if pause > 0 {
                 bell.arm()
                 // Again, for what came before the bell was armed.
-                if turn() > 0 { wait(pause, bell) }
-                bell.disarm()
+                let hasRung = turn() > 0 && wait(pause, bell)
+                bell.disarm(isReadable: hasRung)
             }
             pause = turn()
         }
@@ -122,7 +122,8 @@ private final class ServerLoop {
         return pause
     }
 
-    private func wait(_ nanos: Int64, _ bell: Doorbell) {
+    /// Whether the bell rang.
+    private func wait(_ nanos: Int64, _ bell: Doorbell) -> Bool {
         var entries = [(bell.descriptor, ReplicationWait.readable)]
         if newcomers.count < Self.newcomersMax, Clock.monotonicNanos() >= acceptAt {
             entries.append((listener, ReplicationWait.readable))
@@ -138,6 +139,7 @@ private final class ServerLoop {
         let ready = ReplicationWait.wait(
             entries, nanos: min(nanos, options.timing.beaconNanos))
         hasCaller = ready.contains(listener)
+        return ready.contains(bell.descriptor)
     }
 
     // MARK: Newcomers

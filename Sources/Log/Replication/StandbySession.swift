@@ -54,15 +54,15 @@ final class StandbySession {
                 log.bell.arm()
                 // Again, for what came before the bell was armed.
                 try turn()
-                ReplicationWait.wait(
+                let ready = ReplicationWait.wait(
                     [
                         (log.bell.descriptor, ReplicationWait.readable),
                         (connection.descriptor, connection.events(reads: waiting == nil)),
                     ], nanos: isOffering ? 0 : options.timing.beaconNanos)
-                log.bell.disarm()
+                log.bell.disarm(isReadable: ready.contains(log.bell.descriptor))
             }
         } catch {
-            log.bell.disarm()
+            log.bell.disarm(isReadable: false)
             if case .rejected(let reason) = error { connection.reject(reason) }
             return error
         }

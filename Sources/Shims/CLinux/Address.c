@@ -125,6 +125,39 @@ int bourse_address_remove(const char *interface, const char *text, int prefix) {
     return status == -EADDRNOTAVAIL ? 0 : status;
 }
 
+/// netdevice(7). A socket can be bound to any address where net.ipv4.ip_nonlocal_bind is set, as load
+/// balancers want it.
+static int isListed(int fd, const struct address *address) {
+    struct ifreq found[256];
+    struct ifconf list = {.ifc_len = sizeof found, .ifc_req = found};
+    if (ioctl(fd, SIOCGIFCONF, &list) < 0) return -errno;
+    for (size_t i = 0; i < (size_t)list.ifc_len / sizeof *found; i++) {
+        const struct sockaddr_in *one = (const struct sockaddr_in *)&found[i].ifr_addr;
+        if (memcmp(&one->sin_addr, address->bytes, 4) == 0) return 1;
+    }
+    return 0;
+}
+
+int bourse_address_exists(const char *text) {
+    struct address address;
+    int status = parse(text, &address);
+    if (status < 0) return status;
+    int fd = socket(address.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (address.family == AF_INET) {
+        status = isListed(fd, &address);
+    } else {
+        struct sockaddr_in6 name = {.sin6_family = AF_INET6};
+        memcpy(&name.sin6_addr, address.bytes, 16);
+        if (bind(fd, (struct sockaddr *)&name, sizeof name) == 0)
+            status = 1;
+        else
+            status = errno == EADDRNOTAVAIL ? 0 : -errno;
+    }
+    close(fd);
+    return status;
+}
+
 /// RFC 5227, 2.3: an announcement that asks for the address itself.
 static size_t arp(unsigned char *packet, const unsigned char *mac, const struct address *address) {
     static const unsigned char head[8] = {0, 1, 8, 0, 6, 4, 0, 1};

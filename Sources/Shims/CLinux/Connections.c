@@ -15,10 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/// States of a connection that somebody may still send on; a listener is none.
-#define CONNECTED                                                                              \
-    (1u << TCP_ESTABLISHED | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |    \
-     1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)
+/// States in which this host's side still has something to say: in others there is nothing to end,
+/// or the kernel has the socket for itself.
+#define CONNECTED (1u << TCP_ESTABLISHED | 1u << TCP_SYN_RECV | 1u << TCP_CLOSE_WAIT)
 
 struct list {
     struct nlmsghdr header;
@@ -76,31 +75,44 @@ static int end(int fd, const struct inet_diag_msg *found) {
     return reply.error.error == -ENOENT ? 0 : reply.error.error;
 }
 
-/// Ends what one reply lists: how many it ended, or -errno; `*isLast` at the list's end.
-static int endListed(int fd, unsigned char *reply, ssize_t size, int *isLast) {
-    int count = 0;
-    for (struct nlmsghdr *item = (struct nlmsghdr *)reply; NLMSG_OK(item, (size_t)size);
+/// What was ended, and what hindered that first.
+struct result {
+    int count;
+    int error;
+};
+
+/// Ends what one reply lists; whether the list goes on.
+static int endListed(int fd, unsigned char *reply, ssize_t size, struct result *result) {
+    for (struct nlmsghdr *item = (struct nlmsghdr *)reply; NLMSG_OK(item, (int)size);
          item = NLMSG_NEXT(item, size)) {
-        if (item->nlmsg_type == NLMSG_DONE) {
-            *isLast = 1;
-            return count;
-        }
+        int status;
+        if (item->nlmsg_type == NLMSG_DONE) return 0;
         if (item->nlmsg_type == NLMSG_ERROR) {
             struct nlmsgerr *error = NLMSG_DATA(item);
-            return item->nlmsg_len < NLMSG_LENGTH(sizeof *error) || error->error == 0
-                ? -EPROTO : error->error;
+            int isWhole = item->nlmsg_len >= NLMSG_LENGTH(sizeof *error);
+            if (!result->error) result->error = isWhole ? error->error : -EPROTO;
+            return 0;
         }
-        if (item->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) return -EPROTO;
-        int status = end(fd, NLMSG_DATA(item));
-        if (status < 0) return status;
-        count += status;
+        if (item->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+            status = -EPROTO;
+        else
+            status = end(fd, NLMSG_DATA(item));
+        if (status > 0) result->count += status;
+        if (status < 0 && !result->error) result->error = status;
     }
-    return count;
+    return 1;
 }
 
-/// Ends the connections that sockets of `family` have from an address: how many, or -errno.
-static int endAll(
-    int family, const unsigned char *address, unsigned char size, const struct timespec *deadline) {
+static int64_t milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/// Ends the connections that sockets of `family` have from an address, about until the deadline.
+static void endAll(
+    int family, const unsigned char *address, unsigned char size, int64_t deadline,
+    struct result *result) {
     const struct inet_diag_hostcond condition = {
         .family = size == 16 ? AF_INET6 : AF_INET, .prefix_len = (unsigned char)(8 * size),
         .port = -1};
@@ -113,44 +125,42 @@ static int endAll(
             .sdiag_family = (unsigned char)family, .sdiag_protocol = IPPROTO_TCP,
             .idiag_states = CONNECTED},
         .attribute = {
-            .nla_type = INET_DIAG_REQ_BYTECODE, .nla_len = (unsigned short)(NLA_HDRLEN + length)},
-        // Where to go on from here: behind the condition, which takes the socket, or beyond the end.
+            .nla_type = INET_DIAG_REQ_BYTECODE,
+            .nla_len = (unsigned short)(NLA_HDRLEN + length)},
+        // Where to go on from here: behind the condition, which takes the socket, or beyond.
         .op = {
             .code = INET_DIAG_BC_S_COND, .yes = (unsigned char)length,
             .no = (unsigned short)(length + 4)}};
     memcpy(request.condition, &condition, sizeof condition);
     memcpy(request.condition + sizeof condition, address, size);
     _Alignas(struct nlmsghdr) unsigned char reply[32768];
-    int listing = diagnosis(), ending = diagnosis(), count = 0, isLast = 0;
-    if (listing < 0 || ending < 0 || send(listing, &request, request.header.nlmsg_len, 0) < 0)
-        count = -errno;
-    while (count >= 0 && !isLast) {
+    int listing = diagnosis(), ending = diagnosis(), goesOn = 1;
+    if (listing < 0 || ending < 0 || send(listing, &request, request.header.nlmsg_len, 0) < 0) {
+        result->error = -errno;
+        goesOn = 0;
+    }
+    while (goesOn && milliseconds() < deadline) {
         ssize_t n = receive(listing, reply, sizeof reply);
-        int status = n < 0 ? -errno : endListed(ending, reply, n, &isLast);
-        count = status < 0 ? status : count + status;
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec > deadline->tv_sec ||
-            (now.tv_sec == deadline->tv_sec && now.tv_nsec > deadline->tv_nsec))
+        if (n < 0) {
+            if (!result->error) result->error = -errno;
             break;
+        }
+        goesOn = endListed(ending, reply, n, result);
     }
     if (listing >= 0) close(listing);
     if (ending >= 0) close(ending);
-    return count;
 }
 
-int bourse_connections_end(const char *text, uint32_t milliseconds) {
+int bourse_connections_end(const char *text, uint32_t limit) {
     unsigned char address[16];
     int isIPv6 = strchr(text, ':') != NULL;
     if (inet_pton(isIPv6 ? AF_INET6 : AF_INET, text, address) != 1) return -EINVAL;
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_nsec += (long)milliseconds * 1000000;
-    deadline.tv_sec += deadline.tv_nsec / 1000000000;
-    deadline.tv_nsec %= 1000000000;
-    // A listener for both families has connections of IPv4 as well.
-    int count = endAll(AF_INET6, address, isIPv6 ? 16 : 4, &deadline);
-    if (count < 0 || isIPv6) return count;
-    int more = endAll(AF_INET, address, 4, &deadline);
-    return more < 0 ? more : count + more;
+    int64_t deadline = milliseconds() + limit;
+    struct result own = {0}, both = {0};
+    if (!isIPv6) endAll(AF_INET, address, 4, deadline, &own);
+    // A listener for both families has connections of IPv4 as well. A host may have no IPv6.
+    endAll(AF_INET6, address, isIPv6 ? 16 : 4, deadline, &both);
+    if (!isIPv6 && both.error == -ENOENT) both.error = 0;
+    int count = own.count + both.count, error = own.error ? own.error : both.error;
+    return count == 0 && error ? error : count;
 }

@@ -231,10 +231,6 @@ int bourse_tls_end(void *tls) {
     return status(tls, result >= 0 ? 1 : result, errno);
 }
 
-int bourse_tls_has_pending(void *tls) {
-    return SSL_has_pending(((struct connection *)tls)->ssl);
-}
-
 void bourse_tls_reason(void *tls, int *check, int *alert, char *reason, size_t reasonSize) {
     struct connection *connection = tls;
     long result = SSL_get_verify_result(connection->ssl);

@@ -20,9 +20,14 @@ extension Host {
         return try checked(result, "take \(address)/\(prefix) from", interface) == 1
     }
 
-    /// Ends the TCP connections that this host has from `address`, by resets that their peers get, for
-    /// at most `milliseconds`; how many. Needs CAP_NET_ADMIN. Throws EINVAL for what is no address,
-    /// EOPNOTSUPP where the kernel has no SOCK_DESTROY.
+    /// Whether an interface of this host has `address`. Throws EINVAL for what is no address.
+    public static func hasAddress(_ address: String) throws(SystemError) -> Bool {
+        try checked(unsafe bourse_address_exists(address), "look for", address) == 1
+    }
+
+    /// Ends the TCP connections that are open here from `address` by resets to their peers, for
+    /// about `milliseconds` at most; how many. Needs CAP_NET_ADMIN. Throws EINVAL for what is no
+    /// address, EOPNOTSUPP where the kernel has no SOCK_DESTROY.
     public static func endConnections(
         from address: String, milliseconds: UInt32
     ) throws(SystemError) -> Int {

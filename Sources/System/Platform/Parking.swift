@@ -52,16 +52,15 @@ public final class Parking: Sendable {
     }
 }
 
-/// A wake-up for a thread that waits in `Poller`, by eventfd(2).
+/// A wake-up for one thread that waits for descriptors, by eventfd(2).
 ///
 /// `ring` is one atomic exchange while the bell is not armed. The waiting thread calls `arm`, looks
-/// for work once more, waits, then calls `disarm`.
+/// for work once more, waits, then calls `disarm`. A second thread has a bell of its own: it would
+/// be disarmed by the first.
 public final class Doorbell: Sendable {
     /// The descriptor to wait for: readable when the bell was rung.
     public let descriptor: Int32
     private let isArmed = Atomic<Bool>(false)
-    /// Whether the descriptor may be readable.
-    private let hasRung = Atomic<Bool>(false)
 
     /// A bell that is not armed.
     public init() throws(SystemError) {
@@ -73,26 +72,21 @@ public final class Doorbell: Sendable {
     /// Until `disarm`, a ring makes the descriptor readable.
     public func arm() { _ = isArmed.exchange(true, ordering: .sequentiallyConsistent) }
 
-    /// Disarms the bell and discards earlier rings. By what was rung, not by what was armed:
-    /// another thread that waits here as well may have armed it since.
-    public func disarm() {
+    /// Disarms the bell. `isReadable`: whether the wait found its descriptor readable, so that it
+    /// is read. No flag of the thread that rings can say that: its write often has this thread
+    /// take its core in the middle of the ring.
+    public func disarm(isReadable: Bool) {
         isArmed.store(false, ordering: .sequentiallyConsistent)
-        if hasRung.exchange(false, ordering: .sequentiallyConsistent) {
-            var count: UInt64 = 0
-            _ = unsafe read(descriptor, &count, 8)
-        }
+        guard isReadable else { return }
+        var count: UInt64 = 0
+        _ = unsafe read(descriptor, &count, 8)
     }
 
     /// Wakes the waiting thread if the bell is armed. Any thread; publish the work first.
     public func ring() {
         if isArmed.exchange(false, ordering: .sequentiallyConsistent) {
-            // Before: the write often has the sleeper take this thread's core at once, and it would
-            // turn without end until this thread ran again. And behind it: a `disarm` in between has
-            // found nothing to read, so the next one does.
-            hasRung.store(true, ordering: .sequentiallyConsistent)
             var one: UInt64 = 1
             _ = unsafe write(descriptor, &one, 8)
-            hasRung.store(true, ordering: .sequentiallyConsistent)
         }
     }
 }

@@ -136,7 +136,8 @@ public struct TLSFiles: Hashable, Sendable {
         return progress
     }
 
-    /// Reads what there is, at most as much as `room` holds, which is not empty.
+    /// Reads what there is, at most as much as `room` holds, which is not empty. After a handshake
+    /// and after bytes, more may be in memory: wait for the socket only once this says `wait`.
     public func read(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> Progress {
         precondition(isReady, "the handshake is done")
         guard let start = room.baseAddress, room.count > 0 else {
@@ -164,9 +165,6 @@ public struct TLSFiles: Hashable, Sendable {
         precondition(isReady, "the handshake is done")
         return try progress(unsafe bourse_tls_end(tls), 0, "write to")
     }
-
-    /// Whether `read` may have more without the socket being readable.
-    public var hasPending: Bool { unsafe bourse_tls_has_pending(tls) != 0 }
 
     // MARK: With deadlines
 

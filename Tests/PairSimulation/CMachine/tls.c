@@ -13,6 +13,7 @@ uint64_t SSL_CTX_set_options(SSL_CTX *c, uint64_t options) { (void)c; return opt
 long SSL_CTX_ctrl(SSL_CTX *c, int command, long l, void *p) { (void)c, (void)command, (void)l, (void)p; return 1; }
 void SSL_CTX_set_verify(SSL_CTX *c, int mode, SSL_verify_cb callback) { (void)c, (void)mode, (void)callback; }
 void SSL_CTX_set_default_passwd_cb(SSL_CTX *c, pem_password_cb *callback) { (void)c, (void)callback; }
+void SSL_CTX_set_default_read_buffer_len(SSL_CTX *c, size_t count) { (void)c, (void)count; }
 int SSL_CTX_set_num_tickets(SSL_CTX *c, size_t count) { (void)c, (void)count; return 1; }
 int SSL_CTX_set_max_early_data(SSL_CTX *c, uint32_t count) { (void)c, (void)count; return 1; }
 int SSL_CTX_load_verify_file(SSL_CTX *c, const char *path) { (void)c, (void)path; return 1; }
@@ -34,7 +35,6 @@ void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback) { (void)ssl, (vo
 long SSL_ctrl(SSL *ssl, int command, long l, void *p) { (void)ssl, (void)command, (void)l, (void)p; return 1; }
 int SSL_do_handshake(SSL *ssl) { (void)ssl; return 1; }
 int SSL_get_error(const SSL *ssl, int result) { return result > 0 ? SSL_ERROR_NONE : ssl->error; }
-int SSL_has_pending(const SSL *ssl) { (void)ssl; return 0; }
 long SSL_get_verify_result(const SSL *ssl) { (void)ssl; return X509_V_OK; }
 const char *SSL_get0_peername(SSL *ssl) { return ssl->peer; }
 int SSL_shutdown(SSL *ssl) { (void)ssl; return 1; }

@@ -122,9 +122,11 @@ int bourse_address_add(
 /// Takes it from the interface: 1, or 0 where it has none.
 int bourse_address_remove(
     const char *_Nonnull interface, const char *_Nonnull address, int prefix);
-/// Ends the TCP connections that this host has from an address, each by a reset that its peer gets,
-/// for at most so long: how many.
+/// Ends the TCP connections that this host has open from an address by resets to their peers, for
+/// about so long at most: how many; -errno where none could be ended.
 int bourse_connections_end(const char *_Nonnull address, uint32_t milliseconds);
+/// Whether an interface of this host has an address: 1 or 0.
+int bourse_address_exists(const char *_Nonnull address);
 /// Announces to the network that this interface has an address: gratuitous ARP (RFC 5227) or an
 /// unsolicited neighbour advertisement (RFC 4861). Nothing where it is no Ethernet.
 int bourse_address_announce(const char *_Nonnull interface, const char *_Nonnull address);

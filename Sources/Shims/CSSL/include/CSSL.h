@@ -52,8 +52,6 @@ int bourse_tls_write(
     void *_Nonnull tls, const void *_Nonnull bytes, size_t count, size_t *_Nonnull taken);
 /// Ends the stream: nothing more will be written.
 int bourse_tls_end(void *_Nonnull tls);
-/// Whether received bytes wait in memory (SSL_has_pending(3)).
-int bourse_tls_has_pending(void *_Nonnull tls);
 
 /// Why the last call failed: the code of the certificate's check (X509_V_ERR_…; 0: passed), the
 /// alert that came from the peer (RFC 8446, 6; -1: none), and words.
