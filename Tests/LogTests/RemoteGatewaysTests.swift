@@ -20,6 +20,7 @@ private final class RemotePlace {
     let remote: RemoteGateways
     let address: String
     let notes = Notes()
+    private let key: LinkKey
 
     final class Notes: Sendable {
         private let lines = Mutex<[String]>([])
@@ -28,17 +29,26 @@ private final class RemotePlace {
     }
 
     init(_ change: (inout PipelineOptions) -> Void = { _ in }) throws {
+        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
+        self.key = key
         let authority = try LinkAuthority()
         self.authority = authority
         let probe = try TCPSocket.listen("127.0.0.1:0", backlog: 1)
         address = "127.0.0.1:\(TCPSocket.port(of: probe))"
         close(probe)
         let link = try LinkListener.passed(address: address)
-        running = try RunningPipeline(try PipelinePlace(), passed: link, change)
+        running = try RunningPipeline(try PipelinePlace(), tcpKey: key, passed: link, change)
         let notes = notes
         remote = try RemoteGateways(
             address: address, files: try authority.host("alpha"), link: link
         ) { notes.add($0) }
+    }
+
+    /// A gateway that is bound to no name, as on this host.
+    func local() throws -> LinkClient {
+        try LinkClient.connect(
+            host: "127.0.0.1", port: running.listeners[1].port, key: key,
+            name: try #require(Text40("local")))
     }
 
     func connect(_ files: TLSFiles) throws -> RemoteClient {
@@ -170,6 +180,65 @@ private final class RemoteClient {
         }
         #expect(try own.submit(TestDesk.place(5)).refusal == .none)
         #expect(place.notes.all.contains { $0.contains("gateway g1 is connected from 127.0.0.1") })
+        try place.stop()
+    }
+
+    @Test func `a gateway has the sessions of its own name alone`() throws {
+        let place = try RemotePlace()
+        var own = try TestDesk(place.running.connect(), "operator/own")
+        try own.prepare()
+        var local = try TestDesk(place.local(), "gateway/local")
+        let client = try place.connect(place.authority.gateway("g1"))
+        try client.greet("gateway/g1")
+        let session = try client.openSession("gateway/g1")
+        let lane = try client.openSession("gateway/g1#2")
+        #expect(try client.submit(TestDesk.place(1), session: session, number: 1)?.isLogged == true)
+        let files = try place.authority.gateway("g2")
+        func thief() throws -> RemoteClient {
+            let made = try place.connect(files)
+            try made.greet("gateway/g2")
+            return made
+        }
+        let others = ["gateway/g1", "gateway/g1#2", "gateway/local", "gateway/g2x", "g2", "new"]
+        for name in others + ["operator/g2", "wallet/g2"] {
+            let thief = try thief()
+            let open = OpenSession(name: try #require(Text40(name)))
+            #expect(throws: LinkError.self, "\(name)") {
+                _ = try thief.submit(open, session: 0, number: 1)
+            }
+            // Nor as one of that name from the start.
+            let named = try place.connect(files)
+            try named.send(.hello(LinkHello(wantsAcks: true, name: try #require(Text40(name)))))
+            guard case .error(let refusal) = try named.next() else {
+                Issue.record("a refusal was due for \(name)")
+                continue
+            }
+            #expect(refusal.code == .access && refusal.text.contains("gateway/g2"))
+        }
+        // To it the sessions of others are unknown, and whose they are goes on.
+        let second = try thief()
+        for stolen in [session, lane, local.session.number] {
+            let ack = try second.submit(TestDesk.place(2), session: stolen, number: 2)
+            #expect(ack?.refusal == .sessionUnknown && ack?.isLogged == false)
+            let end = CloseSession(session: SessionID(stolen))
+            #expect(try second.submit(end, session: 0, number: 3)?.refusal == .sessionUnknown)
+        }
+        let last = try thief()
+        #expect(throws: LinkError.self) {
+            _ = try last.submit(TestDesk.place(2), session: own.session.number, number: 90)
+        }
+        #expect(try client.submit(TestDesk.place(3), session: session, number: 2)?.isLogged == true)
+        #expect(try client.submit(TestDesk.place(3), session: lane, number: 1)?.isLogged == true)
+        #expect(try local.submit(TestDesk.place(4)).isLogged)
+        #expect(try own.submit(TestDesk.place(5)).isLogged)
+        // Its own it goes on with after a loss, and ends.
+        let before = try thief()
+        let mine = try before.openSession("gateway/g2")
+        #expect(try before.submit(TestDesk.place(6), session: mine, number: 1)?.isLogged == true)
+        let third = try thief()
+        #expect(try third.submit(TestDesk.place(7), session: mine, number: 2)?.isLogged == true)
+        let end = CloseSession(session: SessionID(mine))
+        #expect(try third.submit(end, session: 0, number: 1)?.refusal == Refusal.none)
         try place.stop()
     }
 

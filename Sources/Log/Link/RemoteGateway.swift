@@ -3,6 +3,7 @@
 internal import Glibc
 internal import Platform
 internal import Secrets
+internal import Terms
 
 /// A connection from outside and its socket to the Link. One thread uses it.
 final class RemoteGateway {
@@ -77,12 +78,13 @@ final class RemoteGateway {
         return false
     }
 
-    /// Passes one end of a new pair of sockets to the Link; false where that is not possible now.
-    func open(_ link: LinkListener) -> Bool {
+    /// Passes one end of a new pair of sockets to the Link, as the gateway's whose sessions are
+    /// called `writer`; false where that is not possible now.
+    func open(_ link: LinkListener, as writer: Text40) -> Bool {
         var ends = [Int32](repeating: -1, count: 2)
         let type = Int32(SOCK_STREAM.rawValue)
         guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { return false }
-        guard link.pass(ends[1]) else {
+        guard link.pass(ends[1], of: writer) else {
             close(ends[0])
             close(ends[1])
             return false

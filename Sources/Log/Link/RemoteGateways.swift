@@ -10,9 +10,10 @@ internal import Synchronization
 ///
 /// A gateway's certificate is by the cluster's authority and has a name that ends with
 /// `LinkProtocol.gatewaySuffix`; no other host's has. To the Link its connection is one of a
-/// gateway, whatever it sends. One thread serves all of them, so that nothing here holds up the
-/// Link's: a handshake costs only this thread, and what a gateway does not take fills its two
-/// buffers, after which the Link treats it as any connection that is not read.
+/// gateway, whatever it sends, and has the sessions of its name alone. One thread serves all of
+/// them, so that nothing here holds up the Link's: a handshake costs only this thread, and what a
+/// gateway does not take fills its two buffers, after which the Link treats it as any connection
+/// that is not read.
 ///
 /// Bounds: `strangersMax` connections that have not proved themselves, each for `proofNanosMax`;
 /// of one address `strangersOfOneMax`, and `newcomersOfOneMax` a second, so that no address keeps
@@ -194,7 +195,11 @@ private final class RemoteGatewayLoop {
                     + "\(RemoteGateways.gatewaysMax) gateways are connected already")
             return
         }
-        guard one.open(link) else {
+        guard let writer = LinkProtocol.writer(ofGateway: one.name) else {
+            say("the gateway at \(one.address) was refused: \(one.name) is no gateway's name")
+            return
+        }
+        guard one.open(link, as: writer) else {
             say("the gateway \(one.name) was refused: many connections wait for the Link")
             return
         }

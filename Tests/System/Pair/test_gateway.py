@@ -41,6 +41,9 @@ class Remote:
         self.client = Spot(self.host.port, self.account["keyID"], self.account["secret"],
                            seconds_max=3)
 
+    def log(self):
+        return (self.host.logs / "gatewayd.log").read_text()
+
     def place(self):
         """One order; whether it was acknowledged."""
         self.number += 1
@@ -149,6 +152,36 @@ def test_its_certificate_is_good_for_the_link_alone(trio, remote, tmp_path):
     assert (place / "host.key").read_bytes() == key
     trio.hosts[trio.roles()[0]].kill("matchd")
     await_true("orders are taken with it", remote.place)
+
+
+def test_it_has_the_sessions_of_its_own_name_alone(trio, remote):
+    primary = trio.roles()[0]
+    trio.gateway(primary)
+    host = trio.hosts[primary]
+    own = Spot(host.port, remote.account["keyID"], remote.account["secret"], seconds_max=10)
+
+    def place():
+        try:
+            return own.place(symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC",
+                             quantity="0.001", price="50000")
+        except Unknown:
+            return None
+
+    await_true("the host's own gateway trades", place)
+    process = host.running["gatewayd"]
+    # Its settings name the session of the host's own gateway, and that of another one.
+    for name in (primary, "gateway/g2"):
+        remote.host.set("gatewayd", "name", name)
+        remote.host.spawn("gatewayd")
+        await_true("it says why", lambda: "by its certificate this gateway may use the sessions "
+                   "gateway/g and gateway/g#… alone" in remote.log())
+        assert not remote.host.is_ready("gatewayd")
+        remote.host.kill("gatewayd")
+        (remote.host.logs / "gatewayd.log").unlink()
+    assert place() and process.poll() is None and host.running["gatewayd"] is process
+    remote.host.set("gatewayd", "name", "gateway/g")
+    remote.start()
+    assert remote.place()
 
 
 def test_who_may_be_a_gateways_host(trio, remote):
