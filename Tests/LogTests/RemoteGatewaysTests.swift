@@ -90,7 +90,9 @@ private final class RemoteClient {
         if let failure { throw failure }
     }
 
-    func send(_ frames: LinkFrame...) throws {
+    func send(_ frames: LinkFrame...) throws { try send(frames) }
+
+    func send(_ frames: [LinkFrame]) throws {
         var encoder = LinkEncoder()
         for frame in frames { encoder.append(frame) }
         try send(encoder.take())
@@ -268,6 +270,17 @@ private final class RemoteClient {
             }
             #expect(place.remote.names.isEmpty, "\(what)")
         }
+        // One whose certificate is refused learns why.
+        let expired = try authority.gateway("old", days: -1)
+        for _ in 0..<2 * RemoteGateways.refusedMax {
+            do {
+                let client = try place.connect(expired)
+                try client.greet("gateway/old")
+                Issue.record("a refusal was due")
+            } catch let error as TLSError {
+                guard case .refused(_, alert: 45) = error else { throw error }
+            }
+        }
         // A gateway's certificate is no host's: nothing that trusts the authority takes it.
         let raw = try TCPSocket.connect(place.address, timeoutNanos: second)
         close(raw)
@@ -337,9 +350,17 @@ private final class RemoteClient {
             all.append(try place.connect(place.authority.gateway("g\(number)")))
             try all[number].greet("gateway/g\(number)")
         }
-        #expect(throws: (any Error).self) {
-            let late = try place.connect(place.authority.gateway("late"))
-            try late.greet("gateway/late")
+        // One too many is told why, and whatever it has sent meanwhile does not take that from it.
+        let files17 = try place.authority.gateway("late")
+        for _ in 0..<2 * RemoteGateways.refusedMax {
+            let late = try place.connect(files17)
+            try late.send([LinkFrame](repeating: .askStatus, count: 100))
+            guard case .error(let refusal) = try late.next() else {
+                Issue.record("a refusal was due")
+                break
+            }
+            #expect(refusal.code == .limit && refusal.text.contains("16 gateways"))
+            #expect(try late.next() == nil)
         }
         #expect(place.remote.names.count == RemoteGateways.gatewaysMax)
         withExtendedLifetime(all) {}

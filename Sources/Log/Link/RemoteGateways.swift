@@ -17,7 +17,8 @@ internal import Synchronization
 ///
 /// Bounds: `strangersMax` connections that have not proved themselves, each for `proofNanosMax`;
 /// of one address `strangersOfOneMax`, and `newcomersOfOneMax` a second, so that no address keeps
-/// out another. One connection a gateway, the newest, and `gatewaysMax` gateways.
+/// out another. One connection a gateway, the newest, and `gatewaysMax` gateways. A gateway that is
+/// refused is told why, at most `refusedMax` at a time.
 public final class RemoteGateways: Sendable {
     private let shared = Shared()
     private let thread: PinnedThread
@@ -30,6 +31,8 @@ public final class RemoteGateways: Sendable {
     public static var newcomersOfOneMax: Int { 100 }
     /// How long one of them has, ns.
     public static var proofNanosMax: Int64 { 5_000_000_000 }
+    /// Gateways that are refused and still read why, at most.
+    public static var refusedMax: Int { 16 }
     /// Gateways that are connected, at most.
     public static var gatewaysMax: Int { 16 }
 
@@ -80,6 +83,8 @@ private final class RemoteGatewayLoop {
     private let note: @Sendable (String) -> Void
     private var strangers: [RemoteGateway] = []
     private var gateways: [RemoteGateway] = []
+    /// Those that are refused and still read why, the oldest first.
+    private var refused: [RemoteGateway] = []
     private var acceptAt: Int64 = 0
     private var newcomers = NewcomerCount()
     /// When a refusal was noted last, and that a gateway came or went.
@@ -102,13 +107,14 @@ private final class RemoteGatewayLoop {
             let now = Clock.monotonicNanos()
             serve(now)
             greet(now)
+            refused.removeAll { $0.isGone(now) }
             accept(now)
             wait(now)
         }
     }
 
     private func wait(_ now: Int64) {
-        let all = strangers + gateways
+        let all = strangers + gateways + refused
         var entries = all.flatMap(\.awaited)
         if now >= acceptAt {
             entries.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
@@ -182,26 +188,39 @@ private final class RemoteGatewayLoop {
                 } else {
                     throw .timedOut(peer: one.address, during: "show its certificate")
                 }
-            } catch { say("a connection to the Link was refused: \(error)") }
+            } catch {
+                say("a connection to the Link was refused: \(error)")
+                if case .certificate = error { part(one, nil) }
+            }
         }
         strangers = remaining
     }
 
+    /// Lets a gateway go that is refused, once it has read why; nil: TLS has told it already.
+    private func part(_ one: RemoteGateway, _ refusal: LinkRefusal?) {
+        if refused.count == RemoteGateways.refusedMax { refused.removeFirst() }
+        one.refuse(refusal)
+        refused.append(one)
+    }
+
+    private func refuse(_ one: RemoteGateway, _ code: LinkRefusal.Code, _ why: String) {
+        say("the gateway \(one.name) at \(one.address) was refused: \(why)")
+        part(one, LinkRefusal(code, "this gateway is refused: \(why)"))
+    }
+
     private func admit(_ one: RemoteGateway) {
+        guard let writer = LinkProtocol.writer(ofGateway: one.name) else {
+            return refuse(one, .access, "\(one.name) in its certificate is no gateway's name")
+        }
         let before = gateways.firstIndex { $0.name == one.name }
         guard before != nil || gateways.count < RemoteGateways.gatewaysMax else {
-            say(
-                "the gateway \(one.name) at \(one.address) was refused: "
-                    + "\(RemoteGateways.gatewaysMax) gateways are connected already")
-            return
-        }
-        guard let writer = LinkProtocol.writer(ofGateway: one.name) else {
-            say("the gateway at \(one.address) was refused: \(one.name) is no gateway's name")
-            return
+            return refuse(
+                one, .limit,
+                "\(RemoteGateways.gatewaysMax) gateways on hosts of their own are connected, the "
+                    + "most that a host takes; stop one that is not needed")
         }
         guard one.open(link, as: writer) else {
-            say("the gateway \(one.name) was refused: many connections wait for the Link")
-            return
+            return refuse(one, .limit, "many connections wait for the Link")
         }
         // The one before may be what its host's power failure has left.
         if let before { gateways.remove(at: before) }

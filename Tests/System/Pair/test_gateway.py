@@ -3,6 +3,9 @@ certificate is good for nothing else."""
 import os
 import shutil
 import signal
+import socket
+import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -11,6 +14,7 @@ import pytest
 from exchange import Exchange, Refused
 from pair import ETCD, await_true, openssl
 from spot import Spot, Unknown
+from trio import ADDRESSES
 
 
 class Remote:
@@ -180,6 +184,92 @@ def test_it_has_the_sessions_of_its_own_name_alone(trio, remote):
         (remote.host.logs / "gatewayd.log").unlink()
     assert place() and process.poll() is None and host.running["gatewayd"] is process
     remote.host.set("gatewayd", "name", "gateway/g")
+    remote.start()
+    assert remote.place()
+
+
+class Status:
+    """Stands for systemd: keeps the last STATUS= of a daemon that is started within it."""
+
+    def __init__(self, folder, monkeypatch):
+        self.path, self.last = folder / "notify", ""
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(self.path))
+
+    def text(self):
+        while True:
+            try:
+                words = self.socket.recv(65_536).decode()
+            except BlockingIOError:
+                return self.last
+            for line in words.splitlines():
+                self.last = line[7:] if line.startswith("STATUS=") else self.last
+
+
+def issue(authority, folder, name, days=2):
+    """A gateway's certificate by the authority in a directory; its key and certificate."""
+    key, use = folder / f"{name}.key", folder / f"{name}.use"
+    request, certificate = folder / f"{name}.csr", folder / f"{name}.crt"
+    use.write_text(f"subjectAltName=DNS:{name}._gateway\nextendedKeyUsage=1.3.6.1.4.1.32473.2\n")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+            key, "-subj", f"/CN={name}", "-out", request)
+    openssl("x509", "-req", "-in", request, "-CA", authority / "ca.crt", "-CAkey",
+            authority / "ca.key", "-CAcreateserial", "-days", str(days), "-extfile", use, "-out",
+            certificate)
+    return key, certificate
+
+
+def connected(trio, host, name, key, certificate):
+    """A connection to a host's Link by TLS that has greeted as this gateway."""
+    context = ssl.create_default_context(cafile=trio.cluster(host) / "ca.crt")
+    context.load_cert_chain(certificate, key)
+    raw = socket.create_connection((ADDRESSES[host], trio.first + 5), timeout=10)
+    stream = context.wrap_socket(raw, server_hostname=host)
+    body = struct.pack("<II40sIIQ", 2, 1, f"gateway/{name}".encode(), 0, 3, 1)
+    stream.sendall(struct.pack("<IHH", 8 + len(body), 1, 0) + body)
+    assert struct.unpack("<IHH", stream.recv(8))[1] == 65, "it is welcomed"
+    return stream
+
+
+def test_a_gateway_that_is_refused_says_why(trio, remote, tmp_path, monkeypatch):
+    status = Status(tmp_path, monkeypatch)
+    place = remote.host.state / "cluster"
+    many = {}
+    for number in range(16):
+        name = f"many{number}"
+        files = issue(trio.cluster("a"), tmp_path, name)
+        for host in "ab":
+            many[host, number] = connected(trio, host, name, *files)
+    remote.host.spawn("gatewayd")
+    why = "16 gateways on hosts of their own are connected"
+    await_true("its log says it", lambda: why in remote.log())
+    await_true("its status says it", lambda: status.text().count(why) == 2)
+    assert status.text().startswith("matchd is away"), status.text()
+    for host in "ab":
+        many[host, 0].close()
+    remote.host.await_ready("gatewayd")
+    await_true("its status says so", lambda: status.text() == "serving")
+    remote.host.kill("gatewayd")
+    # Certificates that the hosts do not take: one that has expired, and another authority's.
+    good = (place / "host.key").read_bytes(), (place / "host.crt").read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", other / "ca.key", "-out", other / "ca.crt", "-days", "2", "-subj", "/CN=o")
+    for authority, folder, days in ((trio.cluster("a"), tmp_path, -1), (other, other, 2)):
+        key, certificate = issue(authority, folder, "g", days)
+        (place / "host.key").write_bytes(key.read_bytes())
+        (place / "host.crt").write_bytes(certificate.read_bytes())
+        (remote.host.logs / "gatewayd.log").unlink()
+        remote.host.spawn("gatewayd")
+        why = "do not take each other's certificate"
+        await_true("its log says it", lambda: why in remote.log())
+        await_true("its status says it", lambda: why in status.text())
+        remote.host.kill("gatewayd")
+    (place / "host.key").write_bytes(good[0])
+    (place / "host.crt").write_bytes(good[1])
     remote.start()
     assert remote.place()
 
