@@ -21,6 +21,8 @@ private final class RemotePlace {
     let address: String
     let notes = Notes()
     private let key: LinkKey
+    private let directory: PipelinePlace
+    private let removed: String
 
     final class Notes: Sendable {
         private let lines = Mutex<[String]>([])
@@ -31,6 +33,8 @@ private final class RemotePlace {
     init(_ change: (inout PipelineOptions) -> Void = { _ in }) throws {
         let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
         self.key = key
+        directory = try PipelinePlace()
+        removed = directory.path + "/gateways.removed"
         let authority = try LinkAuthority()
         self.authority = authority
         let probe = try TCPSocket.listen("127.0.0.1:0", backlog: 1)
@@ -40,8 +44,13 @@ private final class RemotePlace {
         running = try RunningPipeline(try PipelinePlace(), tcpKey: key, passed: link, change)
         let notes = notes
         remote = try RemoteGateways(
-            address: address, files: try authority.host("alpha"), link: link
+            address: address, files: try authority.host("alpha"), removed: removed, link: link
         ) { notes.add($0) }
+    }
+
+    /// Writes the list of removed gateways.
+    func remove(_ text: String) throws {
+        try File.replace(removed, with: Array(text.utf8))
     }
 
     /// A gateway that is bound to no name, as on this host.
@@ -351,9 +360,9 @@ private final class RemoteClient {
             try all[number].greet("gateway/g\(number)")
         }
         // One too many is told why, and whatever it has sent meanwhile does not take that from it.
-        let files17 = try place.authority.gateway("late")
+        let lateFiles = try place.authority.gateway("late")
         for _ in 0..<2 * RemoteGateways.refusedMax {
-            let late = try place.connect(files17)
+            let late = try place.connect(lateFiles)
             try late.send([LinkFrame](repeating: .askStatus, count: 100))
             guard case .error(let refusal) = try late.next() else {
                 Issue.record("a refusal was due")
@@ -364,6 +373,46 @@ private final class RemoteClient {
         }
         #expect(place.remote.names.count == RemoteGateways.gatewaysMax)
         withExtendedLifetime(all) {}
+        try place.stop()
+    }
+
+    @Test func `a gateway that was removed reaches nothing until it is certified anew`() throws {
+        let place = try RemotePlace()
+        let old = try place.authority.gateway("g1")
+        let client = try place.connect(old)
+        try client.greet("gateway/g1")
+        let other = try place.connect(place.authority.gateway("g2"))
+        try other.greet("gateway/g2")
+        #expect(place.await(["g1", "g2"]))
+        try place.remove("g1 \(Clock.realtimeNanos() / second)\n")
+        #expect(place.await(["g2"]))
+        #expect(throws: (any Error).self) {
+            while try client.next() != nil {}
+            throw LinkError.closed
+        }
+        func refusal(_ files: TLSFiles) throws -> LinkRefusal? {
+            guard case .error(let refusal) = try place.connect(files).next() else { return nil }
+            return refusal
+        }
+        let found = try #require(try refusal(old))
+        #expect(found.code == .access && found.text.contains("removed from the cluster"))
+        usleep(1_100_000)
+        let anew = try place.connect(place.authority.gateway("g1", days: 3))
+        try anew.greet("gateway/g1")
+        #expect(try refusal(old)?.code == .access)
+        #expect(place.await(["g1", "g2"]))
+        // Of a damaged list nobody knows whom it named; who is in stays.
+        for text in ["g1\n", "g1 soon\n", String(repeating: "g 1\n", count: 9_999)] {
+            try place.remove(text)
+            #expect(try refusal(old)?.code == .unavailable, "\(text.prefix(20))")
+        }
+        usleep(300_000)
+        #expect(place.remote.names == ["g1", "g2"])
+        try anew.send(.askStatus)
+        guard case .status = try anew.next() else {
+            Issue.record("a status was due")
+            return
+        }
         try place.stop()
     }
 

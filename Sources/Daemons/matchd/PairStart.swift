@@ -92,8 +92,8 @@ extension PairStart {
     ) throws -> RemoteGateways? {
         try settings.cluster.map { cluster in
             try RemoteGateways(
-                address: link.address, files: TLSFiles(cluster), link: link,
-                note: log.reporting(.notice))
+                address: link.address, files: TLSFiles(cluster),
+                removed: cluster.removedGatewaysFile, link: link, note: log.reporting(.notice))
         }
     }
 }

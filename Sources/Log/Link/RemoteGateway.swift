@@ -45,6 +45,9 @@ final class RemoteGateway {
     /// The gateway's name, once it has proved it.
     var name: String { String(stream.peerName.dropLast(LinkProtocol.gatewaySuffix.count)) }
 
+    /// When its certificate was made, seconds since 1970.
+    var made: Int64 { stream.peerMade }
+
     /// What to wait for.
     var awaited: [pollfd] {
         if let farewell {

@@ -43,18 +43,20 @@ public final class RemoteGateways: Sendable {
     }
 
     /// Listens at `address` (numeric, as `10.0.0.1:7415`) with this host's `files`, which are read
-    /// at each connection, and passes what comes to `link`. `note` gets a line about a gateway
+    /// at each connection, and passes what comes to `link`. What `removed` names, a file as
+    /// `RemovedGateways` has it, is refused, and ended within about 0.2 s; while the file cannot be
+    /// read nobody comes in. `note` gets a line about a gateway
     /// that comes or goes and about one that is refused, at most one of each a second; it is called
     /// on the thread.
     public init(
-        address: String, files: TLSFiles, link: LinkListener,
+        address: String, files: TLSFiles, removed: String, link: LinkListener,
         note: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         let listener = try TCPSocket.listen(address, backlog: 16)
         let shared = shared
         do throws(SystemError) {
             thread = try PinnedThread.start(name: "gateways") {
-                RemoteGatewayLoop(listener, files, link, shared, note).run()
+                RemoteGatewayLoop(listener, files, removed, link, shared, note).run()
                 _ = close(listener)
             }
         } catch {
@@ -78,6 +80,8 @@ public final class RemoteGateways: Sendable {
 private final class RemoteGatewayLoop {
     private let listener: Int32
     private let files: TLSFiles
+    private let removedFile: String
+    private var removedReadAt: Int64 = 0
     private let link: LinkListener
     private let shared: RemoteGateways.Shared
     private let note: @Sendable (String) -> Void
@@ -93,12 +97,15 @@ private final class RemoteGatewayLoop {
     /// Connections that are taken, or ended at once, before the others have their turn.
     private static let acceptsMax = 16
     private static let waitMillis: Int32 = 100
+    /// How often the list of removed gateways is read while there are gateways, ns.
+    private static let removedReadNanos: Int64 = 100_000_000
 
     init(
-        _ listener: Int32, _ files: TLSFiles, _ link: LinkListener,
+        _ listener: Int32, _ files: TLSFiles, _ removed: String, _ link: LinkListener,
         _ shared: RemoteGateways.Shared, _ note: @escaping @Sendable (String) -> Void
     ) {
         (self.listener, self.files, self.link) = (listener, files, link)
+        removedFile = removed
         (self.shared, self.note) = (shared, note)
     }
 
@@ -108,6 +115,7 @@ private final class RemoteGatewayLoop {
             serve(now)
             greet(now)
             refused.removeAll { $0.isGone(now) }
+            endRemoved(now)
             accept(now)
             wait(now)
         }
@@ -212,6 +220,16 @@ private final class RemoteGatewayLoop {
         guard let writer = LinkProtocol.writer(ofGateway: one.name) else {
             return refuse(one, .access, "\(one.name) in its certificate is no gateway's name")
         }
+        do throws(SystemError) {
+            guard try !RemovedGateways(file: removedFile).refuses(one.name, made: one.made) else {
+                return refuse(
+                    one, .access,
+                    "it was removed from the cluster; sudo boursectl cluster invite \(one.name) "
+                        + "--gateway gives it a new certificate")
+            }
+        } catch {
+            return refuse(one, .unavailable, "the list of removed gateways is not known: \(error)")
+        }
         let before = gateways.firstIndex { $0.name == one.name }
         guard before != nil || gateways.count < RemoteGateways.gatewaysMax else {
             return refuse(
@@ -234,6 +252,23 @@ private final class RemoteGatewayLoop {
         gateways.removeAll { one in
             guard let end = one.serve(now) else { return false }
             sayMoved("the gateway \(one.name) is no longer connected: \(end)")
+            return true
+        }
+        if gateways.count != count { publish() }
+    }
+
+    /// Ends the connections of gateways that were removed meanwhile.
+    private func endRemoved(_ now: Int64) {
+        guard !gateways.isEmpty, now >= removedReadAt + Self.removedReadNanos else { return }
+        removedReadAt = now
+        let removed: RemovedGateways
+        do throws(SystemError) { removed = try RemovedGateways(file: removedFile) } catch {
+            return say("the list of removed gateways is not known: \(error)")
+        }
+        let count = gateways.count
+        gateways.removeAll { one in
+            guard removed.refuses(one.name, made: one.made) else { return false }
+            sayMoved("the gateway \(one.name) is no longer connected: it was removed")
             return true
         }
         if gateways.count != count { publish() }

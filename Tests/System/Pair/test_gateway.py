@@ -13,7 +13,7 @@ import time
 import pytest
 from exchange import Exchange, Refused
 from pair import ETCD, await_true, openssl
-from spot import Spot, Unknown
+from spot import Refusal, Spot, Unknown
 from trio import ADDRESSES
 
 
@@ -188,6 +188,10 @@ def test_it_has_the_sessions_of_its_own_name_alone(trio, remote):
     assert remote.place()
 
 
+class Removed(Exception):
+    """Ends an invitation whose host was removed meanwhile."""
+
+
 class Status:
     """Stands for systemd: keeps the last STATUS= of a daemon that is started within it."""
 
@@ -272,6 +276,79 @@ def test_a_gateway_that_is_refused_says_why(trio, remote, tmp_path, monkeypatch)
     (place / "host.crt").write_bytes(good[1])
     remote.start()
     assert remote.place()
+
+
+def test_a_gateway_that_is_removed_reaches_nothing_on_either_host(trio, remote):
+    remote.start()
+    assert remote.place()
+    primary = trio.roles()[0]
+
+    # An invitation that was not used goes with it.
+    def withdrawn(token):
+        removed = trio.ctl_json("a", "cluster", "remove-gateway", "g")
+        assert trio.ctl_json("b", *removed["elsewhere"].split()[2:])["time"] == removed["time"]
+        with pytest.raises(Refused, match="does not know this token"):
+            trio.ctl("g", "cluster", "renew", token)
+        raise Removed
+
+    began = time.monotonic()
+    with pytest.raises(Removed):
+        trio.invited("g", "a", withdrawn, "--gateway")
+    assert (trio.cluster("a") / "gateways.removed").read_text() == (
+        trio.cluster("b") / "gateways.removed").read_text()
+    why = "it was removed from the cluster"
+    await_true("it says why", lambda: why in remote.log())
+    print(f"removed and refused after {time.monotonic() - began:.2f} s")
+
+    def is_out():
+        try:
+            assert not remote.place()
+        except Refusal as refusal:
+            assert refusal.status == 503, refusal
+        listed = [line for name in "ab" for line in
+                  (trio.hosts[name].logs / "matchd.log").read_text().splitlines()
+                  if "the gateway g is connected" in line]
+        return len(listed)
+
+    before = is_out()
+    # Over restarts of matchd, and once the other host leads.
+    trio.hosts[primary].kill("matchd")
+    trio.power(primary)
+    trio.roles()
+    assert is_out() == before
+    status, answer = trio.obey(trio.roles()[0], "switchover")
+    assert status == 200, answer
+    await_true("roles are settled", trio.roles)
+    time.sleep(3)
+    assert is_out() == before
+    # With a new certificate it is good again, and the old one is not.
+    place = remote.host.state / "cluster"
+    old = tuple((place / file).read_bytes() for file in ("host.key", "host.crt"))
+    trio.invited("g", "a", lambda token: trio.ctl("g", "cluster", "renew", token), "--gateway")
+    await_true("orders are taken with it", remote.place)
+    remote.host.kill("gatewayd")
+    (remote.host.logs / "gatewayd.log").unlink()
+    for file, text in zip(("host.key", "host.crt"), old, strict=True):
+        (place / file).write_bytes(text)
+    remote.host.spawn("gatewayd")
+    await_true("it says why", lambda: why in remote.log())
+
+
+def test_who_may_be_removed(trio, remote):
+    assert "is a host of the cluster" in trio.refusal("a", "cluster", "remove-gateway", "b")
+    assert "is no host's name" in trio.refusal("a", "cluster", "remove-gateway", "G 1")
+    assert "takes no gateways" in trio.refusal("w", "cluster", "remove-gateway", "g")
+    assert "takes no gateways" in trio.refusal("g", "cluster", "remove-gateway", "g")
+    late = int(time.time()) + 3_600
+    assert "is no time that has passed" in trio.refusal(
+        "a", "cluster", "remove-gateway", "g", "--time", late)
+    # A host that joins with a new disk has the list as well.
+    trio.ctl("a", "cluster", "remove-gateway", "old")
+    kept = (trio.cluster("a") / "gateways.removed").read_text()
+    trio.lose("b")
+    trio.blank("b")
+    trio.join("b", "a")
+    assert (trio.cluster("b") / "gateways.removed").read_text() == kept
 
 
 def test_who_may_be_a_gateways_host(trio, remote):
