@@ -70,7 +70,7 @@ private final class RemotePlace {
     /// Waits until that many gateways are connected.
     func await(_ names: [String]) -> Bool {
         for _ in 0..<1_000 {
-            if remote.names == names { return true }
+            if remote.connected.map(\.name) == names { return true }
             usleep(10_000)
         }
         return false
@@ -277,7 +277,7 @@ private final class RemoteClient {
                 let client = try place.connect(files)
                 try client.greet("gateway/g1")
             }
-            #expect(place.remote.names.isEmpty, "\(what)")
+            #expect(place.remote.connected.isEmpty, "\(what)")
         }
         // One whose certificate is refused learns why.
         let expired = try authority.gateway("old", days: -1)
@@ -336,7 +336,7 @@ private final class RemoteClient {
         #expect(silent.count { $0.isOpen } <= RemoteGateways.strangersMax)
         for one in silent { #expect(one.readToEnd()) }
         #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax + 4 * second)
-        #expect(place.remote.names == ["g1"])
+        #expect(place.remote.connected.map(\.name) == ["g1"])
         try place.stop()
     }
 
@@ -371,7 +371,7 @@ private final class RemoteClient {
             #expect(refusal.code == .limit && refusal.text.contains("16 gateways"))
             #expect(try late.next() == nil)
         }
-        #expect(place.remote.names.count == RemoteGateways.gatewaysMax)
+        #expect(place.remote.connected.count == RemoteGateways.gatewaysMax)
         withExtendedLifetime(all) {}
         try place.stop()
     }
@@ -407,7 +407,7 @@ private final class RemoteClient {
             #expect(try refusal(old)?.code == .unavailable, "\(text.prefix(20))")
         }
         usleep(300_000)
-        #expect(place.remote.names == ["g1", "g2"])
+        #expect(place.remote.connected.map(\.name) == ["g1", "g2"])
         try anew.send(.askStatus)
         guard case .status = try anew.next() else {
             Issue.record("a status was due")

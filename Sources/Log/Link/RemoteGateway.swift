@@ -11,6 +11,8 @@ final class RemoteGateway {
     let address: String
     /// When it must have proved itself, or gone once it is refused.
     private(set) var deadline: Int64
+    /// When its connection was taken, by the host's clock, nanoseconds since 1970.
+    private let since = Clock.realtimeNanos()
     private let stream: TLSStream
     /// What the handshake or a write waits for, events of poll(2).
     private var waits = Int16(POLLIN)
@@ -44,6 +46,9 @@ final class RemoteGateway {
 
     /// The gateway's name, once it has proved it.
     var name: String { String(stream.peerName.dropLast(LinkProtocol.gatewaySuffix.count)) }
+
+    /// As it is shown once it is connected.
+    var connected: ConnectedGateway { ConnectedGateway(name: name, address: address, since: since) }
 
     /// When its certificate was made, seconds since 1970.
     var made: Int64 { stream.peerMade }

@@ -39,7 +39,7 @@ public final class RemoteGateways: Sendable {
     /// What the thread and its owner share.
     final class Shared: Sendable {
         let isStopping = Atomic<Bool>(false)
-        let names = Mutex<[String]>([])
+        let connected = Mutex<[ConnectedGateway]>([])
     }
 
     /// Listens at `address` (numeric, as `10.0.0.1:7415`) with this host's `files`, which are read
@@ -65,8 +65,8 @@ public final class RemoteGateways: Sendable {
         }
     }
 
-    /// The names of the gateways that are connected, in order.
-    public var names: [String] { shared.names.withLock { $0 } }
+    /// The gateways that are connected, by name.
+    public var connected: [ConnectedGateway] { shared.connected.withLock { $0 } }
 
     /// Ends the connections and the thread, within about a tenth of a second. Call it once, after
     /// the Link has ended.
@@ -74,6 +74,16 @@ public final class RemoteGateways: Sendable {
         shared.isStopping.store(true, ordering: .releasing)
         thread.join()
     }
+}
+
+/// A gateway that is connected.
+public struct ConnectedGateway: Hashable, Sendable {
+    /// Its name, by its certificate.
+    public var name: String
+    /// The address that it comes from.
+    public var address: String
+    /// Since when, by the host's clock, nanoseconds since 1970.
+    public var since: Int64
 }
 
 /// The thread.
@@ -275,8 +285,8 @@ private final class RemoteGatewayLoop {
     }
 
     private func publish() {
-        let names = gateways.map(\.name).sorted()
-        shared.names.withLock { $0 = names }
+        let connected = gateways.map(\.connected).sorted { $0.name < $1.name }
+        shared.connected.withLock { $0 = connected }
     }
 
     /// Notes a refusal.

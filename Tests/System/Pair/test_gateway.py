@@ -1,5 +1,6 @@
 """A gateway on a host of its own: it joins by an invitation, follows whichever host leads, and its
 certificate is good for nothing else."""
+import datetime
 import os
 import shutil
 import signal
@@ -332,6 +333,33 @@ def test_a_gateway_that_is_removed_reaches_nothing_on_either_host(trio, remote):
         (place / file).write_bytes(text)
     remote.host.spawn("gatewayd")
     await_true("it says why", lambda: why in remote.log())
+
+
+def test_status_shows_gateways_and_whom_the_other_host_has_not_removed(trio, remote):
+    began = time.time()
+    remote.start()
+    primary = trio.roles()[0]
+
+    def shown(name):
+        return [row for row in trio.status(name)["gateways"] if row["host"] == primary]
+
+    # Both hosts show it, with the one that it follows.
+    for name in "ab":
+        (row,) = await_true("it is shown", lambda name=name: shown(name))
+        assert row["name"] == "g" and row["address"] == "127.0.0.1", row
+        since = datetime.datetime.fromisoformat(row["since"]).timestamp()
+        assert began - 1 < since < time.time() + 1
+    text = trio.ctl(primary, "cluster", "status", check=False).stdout
+    assert "CONNECTED TO" in text, text
+    command = trio.ctl_json("a", "cluster", "remove-gateway", "g")["elsewhere"]
+    problem = f"g is removed on a and not on b; there: {command}"
+    for name in "ab":
+        await_true("it says so", lambda name=name: problem in trio.status(name)["problems"])
+    trio.ctl("b", *command.split()[2:])
+    for name in "ab":
+        await_true("all is well", lambda name=name: problem not in trio.status(name)["problems"])
+        await_true("it is not shown", lambda name=name: not trio.status(name)["gateways"])
+    assert "CONNECTED TO" not in trio.ctl(primary, "cluster", "status", check=False).stdout
 
 
 def test_who_may_be_removed(trio, remote):
