@@ -38,6 +38,11 @@ import Testing
             level: LogLevel(format: 2, rules: .max))
         (report.version, report.level) = ("1.2.0", LogLevel(format: .max, rules: 3))
         report.logLevel = LogLevel(format: 2, rules: 1)
+        report.gateways = (1...16).map { number in
+            GatewayReport(
+                name: String(repeating: "g", count: 26 + number / 10) + "\(number)",
+                address: "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535", since: .max)
+        }
         return report
     }
 

@@ -20,6 +20,9 @@ private final class RemotePlace {
     let remote: RemoteGateways
     let address: String
     let notes = Notes()
+    private let key: LinkKey
+    private let directory: PipelinePlace
+    private let removed: String
 
     final class Notes: Sendable {
         private let lines = Mutex<[String]>([])
@@ -28,17 +31,33 @@ private final class RemotePlace {
     }
 
     init(_ change: (inout PipelineOptions) -> Void = { _ in }) throws {
+        let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
+        self.key = key
+        directory = try PipelinePlace()
+        removed = directory.path + "/gateways.removed"
         let authority = try LinkAuthority()
         self.authority = authority
         let probe = try TCPSocket.listen("127.0.0.1:0", backlog: 1)
         address = "127.0.0.1:\(TCPSocket.port(of: probe))"
         close(probe)
         let link = try LinkListener.passed(address: address)
-        running = try RunningPipeline(try PipelinePlace(), passed: link, change)
+        running = try RunningPipeline(try PipelinePlace(), tcpKey: key, passed: link, change)
         let notes = notes
         remote = try RemoteGateways(
-            address: address, files: try authority.host("alpha"), link: link
+            address: address, files: try authority.host("alpha"), removed: removed, link: link
         ) { notes.add($0) }
+    }
+
+    /// Writes the list of removed gateways.
+    func remove(_ text: String) throws {
+        try File.replace(removed, with: Array(text.utf8))
+    }
+
+    /// A gateway that is bound to no name, as on this host.
+    func local() throws -> LinkClient {
+        try LinkClient.connect(
+            host: "127.0.0.1", port: running.listeners[1].port, key: key,
+            name: try #require(Text40("local")))
     }
 
     func connect(_ files: TLSFiles) throws -> RemoteClient {
@@ -51,7 +70,7 @@ private final class RemotePlace {
     /// Waits until that many gateways are connected.
     func await(_ names: [String]) -> Bool {
         for _ in 0..<1_000 {
-            if remote.names == names { return true }
+            if remote.connected.map(\.name) == names { return true }
             usleep(10_000)
         }
         return false
@@ -80,7 +99,9 @@ private final class RemoteClient {
         if let failure { throw failure }
     }
 
-    func send(_ frames: LinkFrame...) throws {
+    func send(_ frames: LinkFrame...) throws { try send(frames) }
+
+    func send(_ frames: [LinkFrame]) throws {
         var encoder = LinkEncoder()
         for frame in frames { encoder.append(frame) }
         try send(encoder.take())
@@ -173,6 +194,65 @@ private final class RemoteClient {
         try place.stop()
     }
 
+    @Test func `a gateway has the sessions of its own name alone`() throws {
+        let place = try RemotePlace()
+        var own = try TestDesk(place.running.connect(), "operator/own")
+        try own.prepare()
+        var local = try TestDesk(place.local(), "gateway/local")
+        let client = try place.connect(place.authority.gateway("g1"))
+        try client.greet("gateway/g1")
+        let session = try client.openSession("gateway/g1")
+        let lane = try client.openSession("gateway/g1#2")
+        #expect(try client.submit(TestDesk.place(1), session: session, number: 1)?.isLogged == true)
+        let files = try place.authority.gateway("g2")
+        func thief() throws -> RemoteClient {
+            let made = try place.connect(files)
+            try made.greet("gateway/g2")
+            return made
+        }
+        let others = ["gateway/g1", "gateway/g1#2", "gateway/local", "gateway/g2x", "g2", "new"]
+        for name in others + ["operator/g2", "wallet/g2"] {
+            let thief = try thief()
+            let open = OpenSession(name: try #require(Text40(name)))
+            #expect(throws: LinkError.self, "\(name)") {
+                _ = try thief.submit(open, session: 0, number: 1)
+            }
+            // Nor as one of that name from the start.
+            let named = try place.connect(files)
+            try named.send(.hello(LinkHello(wantsAcks: true, name: try #require(Text40(name)))))
+            guard case .error(let refusal) = try named.next() else {
+                Issue.record("a refusal was due for \(name)")
+                continue
+            }
+            #expect(refusal.code == .access && refusal.text.contains("gateway/g2"))
+        }
+        // To it the sessions of others are unknown, and whose they are goes on.
+        let second = try thief()
+        for stolen in [session, lane, local.session.number] {
+            let ack = try second.submit(TestDesk.place(2), session: stolen, number: 2)
+            #expect(ack?.refusal == .sessionUnknown && ack?.isLogged == false)
+            let end = CloseSession(session: SessionID(stolen))
+            #expect(try second.submit(end, session: 0, number: 3)?.refusal == .sessionUnknown)
+        }
+        let last = try thief()
+        #expect(throws: LinkError.self) {
+            _ = try last.submit(TestDesk.place(2), session: own.session.number, number: 90)
+        }
+        #expect(try client.submit(TestDesk.place(3), session: session, number: 2)?.isLogged == true)
+        #expect(try client.submit(TestDesk.place(3), session: lane, number: 1)?.isLogged == true)
+        #expect(try local.submit(TestDesk.place(4)).isLogged)
+        #expect(try own.submit(TestDesk.place(5)).isLogged)
+        // Its own it goes on with after a loss, and ends.
+        let before = try thief()
+        let mine = try before.openSession("gateway/g2")
+        #expect(try before.submit(TestDesk.place(6), session: mine, number: 1)?.isLogged == true)
+        let third = try thief()
+        #expect(try third.submit(TestDesk.place(7), session: mine, number: 2)?.isLogged == true)
+        let end = CloseSession(session: SessionID(mine))
+        #expect(try third.submit(end, session: 0, number: 1)?.refusal == Refusal.none)
+        try place.stop()
+    }
+
     @Test func `strangers do not get in, whatever they show`() throws {
         let place = try RemotePlace()
         let authority = place.authority
@@ -197,7 +277,18 @@ private final class RemoteClient {
                 let client = try place.connect(files)
                 try client.greet("gateway/g1")
             }
-            #expect(place.remote.names.isEmpty, "\(what)")
+            #expect(place.remote.connected.isEmpty, "\(what)")
+        }
+        // One whose certificate is refused learns why.
+        let expired = try authority.gateway("old", days: -1)
+        for _ in 0..<2 * RemoteGateways.refusedMax {
+            do {
+                let client = try place.connect(expired)
+                try client.greet("gateway/old")
+                Issue.record("a refusal was due")
+            } catch let error as TLSError {
+                guard case .refused(_, alert: 45) = error else { throw error }
+            }
         }
         // A gateway's certificate is no host's: nothing that trusts the authority takes it.
         let raw = try TCPSocket.connect(place.address, timeoutNanos: second)
@@ -245,7 +336,7 @@ private final class RemoteClient {
         #expect(silent.count { $0.isOpen } <= RemoteGateways.strangersMax)
         for one in silent { #expect(one.readToEnd()) }
         #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax + 4 * second)
-        #expect(place.remote.names == ["g1"])
+        #expect(place.remote.connected.map(\.name) == ["g1"])
         try place.stop()
     }
 
@@ -268,12 +359,60 @@ private final class RemoteClient {
             all.append(try place.connect(place.authority.gateway("g\(number)")))
             try all[number].greet("gateway/g\(number)")
         }
-        #expect(throws: (any Error).self) {
-            let late = try place.connect(place.authority.gateway("late"))
-            try late.greet("gateway/late")
+        // One too many is told why, and whatever it has sent meanwhile does not take that from it.
+        let lateFiles = try place.authority.gateway("late")
+        for _ in 0..<2 * RemoteGateways.refusedMax {
+            let late = try place.connect(lateFiles)
+            try late.send([LinkFrame](repeating: .askStatus, count: 100))
+            guard case .error(let refusal) = try late.next() else {
+                Issue.record("a refusal was due")
+                break
+            }
+            #expect(refusal.code == .limit && refusal.text.contains("16 gateways"))
+            #expect(try late.next() == nil)
         }
-        #expect(place.remote.names.count == RemoteGateways.gatewaysMax)
+        #expect(place.remote.connected.count == RemoteGateways.gatewaysMax)
         withExtendedLifetime(all) {}
+        try place.stop()
+    }
+
+    @Test func `a gateway that was removed reaches nothing until it is certified anew`() throws {
+        let place = try RemotePlace()
+        let old = try place.authority.gateway("g1")
+        let client = try place.connect(old)
+        try client.greet("gateway/g1")
+        let other = try place.connect(place.authority.gateway("g2"))
+        try other.greet("gateway/g2")
+        #expect(place.await(["g1", "g2"]))
+        try place.remove("g1 \(Clock.realtimeNanos() / second)\n")
+        #expect(place.await(["g2"]))
+        #expect(throws: (any Error).self) {
+            while try client.next() != nil {}
+            throw LinkError.closed
+        }
+        func refusal(_ files: TLSFiles) throws -> LinkRefusal? {
+            guard case .error(let refusal) = try place.connect(files).next() else { return nil }
+            return refusal
+        }
+        let found = try #require(try refusal(old))
+        #expect(found.code == .access && found.text.contains("removed from the cluster"))
+        usleep(1_100_000)
+        let anew = try place.connect(place.authority.gateway("g1", days: 3))
+        try anew.greet("gateway/g1")
+        #expect(try refusal(old)?.code == .access)
+        #expect(place.await(["g1", "g2"]))
+        // Of a damaged list nobody knows whom it named; who is in stays.
+        for text in ["g1\n", "g1 soon\n", String(repeating: "g 1\n", count: 9_999)] {
+            try place.remove(text)
+            #expect(try refusal(old)?.code == .unavailable, "\(text.prefix(20))")
+        }
+        usleep(300_000)
+        #expect(place.remote.connected.map(\.name) == ["g1", "g2"])
+        try anew.send(.askStatus)
+        guard case .status = try anew.next() else {
+            Issue.record("a status was due")
+            return
+        }
         try place.stop()
     }
 

@@ -10,6 +10,7 @@ import Failover
 import Glibc
 import HelperAPI
 import JSON
+import Link
 import Logging
 import Platform
 import Secrets
@@ -21,6 +22,7 @@ final class ClusterAgent: ClusterRole {
     private let peer: PeerAgent
     private let etcd: EtcdWatch
     private let address: InterfaceAddress?
+    private let removedFile: String
     private let log: Logger
 
     /// Begins to decide for this host.
@@ -36,6 +38,8 @@ final class ClusterAgent: ClusterRole {
         self.etcd = etcd
         let address = cluster.serviceAddress
         (self.address, self.log) = (address, log)
+        let removedFile = cluster.removedGatewaysFile
+        self.removedFile = removedFile
         let control = MatchdControlClient(path: settings.controlSocket)
         self.control = control
         let peer = try PeerAgent(
@@ -63,7 +67,9 @@ final class ClusterAgent: ClusterRole {
                     authority: cluster.authorityFile, certificate: cluster.certificateFile,
                     key: cluster.keyFile)),
             feeding: shell
-        ) { [shell, peer] in .object(Self.members(shell, peer, etcd, address)) }
+        ) { [shell, peer] in 
+            .object(Self.members(shell, peer, etcd, address, removedFile))
+        }
         etcd.start()
     }
 
@@ -82,20 +88,32 @@ final class ClusterAgent: ClusterRole {
 
     /// Of this host, and as its peer's agent sent it, of the other.
     var document: JSONValue {
-        let own = Self.members(shell, peer, etcd, address)
+        let own = Self.members(shell, peer, etcd, address, removedFile)
         return .object(own + [JSONValue.Member("peerAgent", peer.json)])
     }
 
     /// This host's part, as both agents show it.
     private static func members(
-        _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch, _ address: InterfaceAddress?
+        _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch,
+        _ address: InterfaceAddress?, _ removedFile: String
     ) -> [JSONValue.Member] {
         let isHere = address.flatMap(Self.isHere)
         return shell.status.members(pauseOrderedAt: peer.pauseOrderedAt) + [
             JSONValue.Member("etcd", .array(etcd.members.map(\.json))),
             JSONValue.Member("serviceAddress", .orNull(address.map { "\($0)" })),
+            JSONValue.Member("removedGateways", Self.removedGateways(removedFile)),
             JSONValue.Member("serviceHere", isHere.map { .bool($0) } ?? .null),
         ]
+    }
+
+    /// The gateways that were removed here, with seconds since 1970. Null: the list cannot be read,
+    /// and matchd, which takes no gateway then, says why.
+    private static func removedGateways(_ file: String) -> JSONValue {
+        guard let removed = try? RemovedGateways(file: file) else { return .null }
+        return .array(
+            removed.times.sorted { $0.key < $1.key }.map {
+                ["name": .string($0.key), "time": .number($0.value)]
+            })
     }
 
     /// Whether this host has an address. Nil: that is not known.

@@ -54,6 +54,13 @@ extension FailoverStatus {
             "peerOut": .bool(isPeerOut),
             "watchdog": .string(watchdog.rawValue), "barred": .bool(isBarred),
             "etcdFault": .orNull(etcdFault), "matchdFault": .orNull(controlFault),
+            "gateways": .array(
+                (controlFault == nil ? report?.gateways ?? [] : []).map {
+                    [
+                        "name": .string($0.name), "address": .string($0.address),
+                        "since": .number($0.since),
+                    ]
+                }),
             "primaryChanges": primaryChanges.json,
             "changes": .array(
                 changes.map {

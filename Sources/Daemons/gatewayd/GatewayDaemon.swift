@@ -93,6 +93,7 @@ struct GatewayDaemon {
                 now.isConnected
                 ? now.isCaughtUp ? "serving" : "reading the log, at record \(now.sequence)"
                 : "matchd is away; requests that need it get 503"
+                    + (now.lossText.isEmpty ? "" : " (\(now.lossText))")
             if status != lastStatus { ServiceManager.status(status) }
             lastStatus = status
             return fault.text == nil

@@ -78,8 +78,8 @@ final class MatchingDaemon {
             engine: engine, sink: sink, history: history, listeners: listeners,
             options: options
         ) { Self.end(after: $0, place, log) }
-        controller = try pair?.run(pipeline, writer, history, log)
         remote = try passed.flatMap { try PairStart.takeGateways(settings, $0, log) }
+        controller = try pair?.run(pipeline, writer, history, remote, log)
         for listener in listeners { log.notice("the Link listens at \(listener.address)") }
     }
 

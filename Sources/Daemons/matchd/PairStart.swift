@@ -59,7 +59,8 @@ struct PairStart {
 
     /// Starts to take orders for a running pipeline.
     func run(
-        _ pipeline: Pipeline, _ writer: JournalWriter, _ history: JournalHistory, _ log: Logger
+        _ pipeline: Pipeline, _ writer: JournalWriter, _ history: JournalHistory,
+        _ remote: RemoteGateways?, _ log: Logger
     ) throws -> ReplicaController {
         let files = TLSFiles(cluster)
         let parts = ReplicaParts(
@@ -71,7 +72,12 @@ struct PairStart {
             primary: ReplicationOptions(
                 address: "\(cluster.replication)", files: files, peer: cluster.peer),
             standby: ReplicationOptions(
-                address: "\(cluster.peerReplication)", files: files, peer: cluster.peer))
+                address: "\(cluster.peerReplication)", files: files, peer: cluster.peer)
+        ) {
+            (remote?.connected ?? []).map {
+                GatewayReport(name: $0.name, address: $0.address, since: $0.since)
+            }
+        }
         let controller = try ReplicaController(
             parts, file, process: process, options, note: log.reporting(.notice)
         ) { reason in
@@ -92,8 +98,8 @@ extension PairStart {
     ) throws -> RemoteGateways? {
         try settings.cluster.map { cluster in
             try RemoteGateways(
-                address: link.address, files: TLSFiles(cluster), link: link,
-                note: log.reporting(.notice))
+                address: link.address, files: TLSFiles(cluster),
+                removed: cluster.removedGatewaysFile, link: link, note: log.reporting(.notice))
         }
     }
 }

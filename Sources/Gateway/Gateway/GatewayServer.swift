@@ -108,15 +108,28 @@ public final class GatewayServer: Sendable {
         if let fault { throw fault }
     }
 
-    /// The sequence of the replica, whether it has caught up, and whether commands can be sent.
-    public func status() -> (sequence: UInt64, isCaughtUp: Bool, isConnected: Bool) {
+    /// How a gateway is.
+    public struct Status: Sendable {
+        /// The sequence of the replica.
+        public var sequence: UInt64 = 0
+        /// Whether it has caught up.
+        public var isCaughtUp = false
+        /// Whether commands can be sent.
+        public var isConnected = false
+        /// Why the last connections to matchd failed or ended, for people; empty: none has.
+        public var lossText = ""
+    }
+
+    /// How it is now.
+    public func status() -> Status {
         let core = core
-        let status = core.eventLoop.submit { () -> (UInt64, Bool, Bool) in
+        let status = core.eventLoop.submit { () -> Status in
             let (replica, session) = (core.value.dispatcher.replica, core.value.session)
-            return (replica?.engine.sequence ?? 0, replica?.isCaughtUp ?? false, session.isOpen)
+            return Status(
+                sequence: replica?.engine.sequence ?? 0, isCaughtUp: replica?.isCaughtUp ?? false,
+                isConnected: session.isOpen, lossText: core.value.connector.lossText)
         }
-        guard let value = try? status.wait() else { return (0, false, false) }
-        return (sequence: value.0, isCaughtUp: value.1, isConnected: value.2)
+        return (try? status.wait()) ?? Status()
     }
 
     private static func drain(

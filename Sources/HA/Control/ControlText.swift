@@ -9,7 +9,7 @@ public import Terms
 /// `MatchdOrder`.
 public enum ControlLine {
     /// Longest line, bytes; who sends a longer one is disconnected.
-    public static var bytesMax: Int { 4_096 }
+    public static var bytesMax: Int { 8_192 }
 
     /// The value in a line without its end; nil where it is no JSON object.
     public static func json(_ line: some Sequence<UInt8>) -> JSONValue? {

@@ -55,6 +55,19 @@ extension PeerReport {
     }
 }
 
+extension GatewayReport {
+    var json: JSONValue {
+        ["name": .string(name), "address": .string(address), "since": .number(since)]
+    }
+
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.text, let address = json["address"]?.text,
+            let since = json["since"]?.whole
+        else { return nil }
+        self.init(name: name, address: address, since: since)
+    }
+}
+
 extension MatchdReport {
     /// Maximum length of a reason in a line, in characters.
     private static let reasonMax = 500
@@ -74,7 +87,7 @@ extension MatchdReport {
             "holdsLease": .bool(holdsLease), "isLinkOpen": .bool(isLinkOpen),
             "isIntakeHeld": .bool(isIntakeHeld), "peer": peer?.json ?? .null,
             "version": .orNull(version), "level": level?.json ?? .null,
-            "logLevel": logLevel?.json ?? .null,
+            "logLevel": logLevel?.json ?? .null, "gateways": .array(gateways.map(\.json)),
         ]
     }
 
@@ -112,6 +125,8 @@ extension MatchdReport {
         version = json.optional("version", &isWrong, \.text)
         level = json.optional("level", &isWrong, LogLevel.init(_:))
         logLevel = json.optional("logLevel", &isWrong, LogLevel.init(_:))
+        // An earlier version has none.
+        gateways = json.optional("gateways", &isWrong) { $0.rows(GatewayReport.init(_:)) } ?? []
         if isWrong { return nil }
     }
 }

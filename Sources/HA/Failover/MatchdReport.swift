@@ -64,6 +64,21 @@ public struct PeerReport: Hashable, Sendable {
     }
 }
 
+/// A gateway on a host of its own that is connected.
+public struct GatewayReport: Hashable, Sendable {
+    /// Its name, by its certificate.
+    public var name: String
+    /// The address that it comes from.
+    public var address: String
+    /// Since when, by the host's clock, nanoseconds since 1970.
+    public var since: Int64
+
+    /// A gateway of these values.
+    public init(name: String, address: String, since: Int64) {
+        (self.name, self.address, self.since) = (name, address, since)
+    }
+}
+
 /// What one process reports.
 public struct MatchdReport: Hashable, Sendable {
     /// Which process.
@@ -116,6 +131,8 @@ public struct MatchdReport: Hashable, Sendable {
     public var isIntakeHeld = false
     /// Primary: the peer that has joined.
     public var peer: PeerReport?
+    /// The gateways on hosts of their own that are connected; only shown.
+    public var gateways: [GatewayReport] = []
 
     /// A report of a recovered process.
     public init(

@@ -55,6 +55,24 @@ public struct ClusterArbiter: Hashable, Sendable {
     public var since: Int64
 }
 
+/// A gateway on a host of its own that is connected to a host's matchd.
+public struct ClusterGateway: Hashable, Sendable {
+    /// Its name, by its certificate.
+    public var name: String
+    /// The address that it comes from.
+    public var address: String
+    /// Since when, nanoseconds since 1970.
+    public var since: Int64
+}
+
+/// A gateway that was removed on a host.
+public struct RemovedGateway: Hashable, Sendable {
+    /// Its name.
+    public var name: String
+    /// Certificates that were made until then are refused, seconds since 1970.
+    public var time: Int64
+}
+
 /// One host's part in its cluster, as its agent knows it.
 public struct ClusterDocument: Hashable, Sendable {
     /// This host.
@@ -120,6 +138,10 @@ public struct ClusterDocument: Hashable, Sendable {
     public var matchdFault: String?
     /// The members of etcd; none: they have not been asked yet.
     public var etcd: [ClusterArbiter]
+    /// The gateways on hosts of their own that are connected to its matchd.
+    public var gateways: [ClusterGateway]
+    /// The gateways that were removed here; nil: that is not known.
+    public var removedGateways: [RemovedGateway]?
     /// The service address with its prefix length; nil: there is none.
     public var serviceAddress: String?
     /// Whether this host has it; nil: there is none, or that is not known.
@@ -163,6 +185,8 @@ public struct ClusterDocument: Hashable, Sendable {
         setChangedAt = json["setChanged"]?.whole
         atRiskRecords = json["atRiskRecords"]?.count
         etcd = json["etcd"]?.rows(ClusterArbiter.init) ?? []
+        gateways = json["gateways"]?.rows(ClusterGateway.init) ?? []
+        removedGateways = json["removedGateways"]?.rows(RemovedGateway.init)
         primaryChanges = json["primaryChanges"]?.rows(ClusterHandover.init) ?? []
         serviceAddress = json["serviceAddress"]?.text
         isServiceHere = json["serviceHere"]?.flag
@@ -235,6 +259,24 @@ extension ClusterArbiter {
         else { return nil }
         (self.name, self.leads, self.since) = (name, leads, since)
         fault = json["fault"]?.text
+    }
+}
+
+extension ClusterGateway {
+    /// Reads what `json` gives; nil for anything else.
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.text, let address = json["address"]?.text,
+            let since = json["since"]?.whole
+        else { return nil }
+        (self.name, self.address, self.since) = (name, address, since)
+    }
+}
+
+extension RemovedGateway {
+    /// Reads what `json` gives; nil for anything else.
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.text, let time = json["time"]?.whole else { return nil }
+        (self.name, self.time) = (name, time)
     }
 }
 

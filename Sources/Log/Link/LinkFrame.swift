@@ -70,6 +70,18 @@ public enum LinkProtocol {
     /// What a gateway's name in its certificate ends with. No host's name ends so, for none has
     /// an underscore.
     public static var gatewaySuffix: String { "._gateway" }
+    /// What the sessions of the gateway on a host of its own are called, by its certificate's name
+    /// without the suffix: this, and this with `#` and more behind. Nil: it is no such name.
+    public static func writer(ofGateway name: String) -> Text40? {
+        guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "#")) else { return nil }
+        return Text40("gateway/\(name)")
+    }
+
+    /// Whether a session's name is one of this gateway's.
+    public static func isSession(_ name: Text40, of writer: Text40) -> Bool {
+        name == writer || name.description.hasPrefix("\(writer)#")
+    }
+
     /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }
 }

@@ -2,6 +2,7 @@
 
 import Glibc
 import Platform
+public import Terms
 
 /// System calls on stream sockets.
 enum LinkSocket {
@@ -51,6 +52,15 @@ enum LinkSocket {
     }
 }
 
+/// A connection that was accepted.
+public struct LinkNewcomer {
+    /// Its socket, the receiver's to close.
+    public var socket: Int32
+    /// What the sessions of the gateway are called that proved its name; nil: sessions are not
+    /// bound to a name.
+    public var writer: Text40?
+}
+
 /// A socket that listens for Link connections.
 public final class LinkListener: Sendable {
     /// The descriptor; it does not block.
@@ -76,15 +86,16 @@ public final class LinkListener: Sendable {
 
     deinit {
         if let passing {
-            while let socket = nextPassed() { close(socket) }
+            while let passed = nextPassed() { close(passed.socket) }
             close(passing)
         }
         close(descriptor)
         if let path { unsafe unlink(path) }
     }
 
-    /// Takes the sockets that this process passes to it: each is a gateway's, which has proved on
-    /// its way here who it is. `address` is where it came in, for people.
+    /// Takes the sockets that this process passes to it: each is a gateway's, which has proved its
+    /// name on its way here and gets no session of another name. `address` is where it came in, for
+    /// people.
     public static func passed(address: String) throws(LinkError) -> LinkListener {
         var ends = [Int32](repeating: -1, count: 2)
         guard unsafe pipe(&ends) == 0 else { throw .system(.last("make", "a pipe")) }
@@ -92,19 +103,26 @@ public final class LinkListener: Sendable {
         return LinkListener(ends[0], key: nil, address: address, path: nil, passing: ends[1])
     }
 
-    /// Passes a connected socket, which belongs to the listener from then on; false, and it is
-    /// still the caller's, where many wait already. Any thread.
-    public func pass(_ socket: Int32) -> Bool {
+    /// Passes the connected socket of the gateway whose sessions are called `writer`. It belongs to
+    /// the listener from then on; false, and it is still the caller's, where many wait already. Any
+    /// thread.
+    public func pass(_ socket: Int32, of writer: Text40) -> Bool {
         guard let passing else { return false }
-        var number = socket
+        var passed = Passed(writer: writer, socket: socket)
         // Whole or not at all: it is shorter than PIPE_BUF, see pipe(7).
-        return unsafe write(passing, &number, MemoryLayout<Int32>.size) > 0
+        return unsafe write(passing, &passed, MemoryLayout<Passed>.size) > 0
     }
 
-    private func nextPassed() -> Int32? {
-        var number: Int32 = -1
-        let size = MemoryLayout<Int32>.size
-        return unsafe read(descriptor, &number, size) == size ? number : nil
+    /// What goes through the pipe.
+    private struct Passed: BitwiseCopyable {
+        var writer = Text40()
+        var socket: Int32 = -1
+    }
+
+    private func nextPassed() -> Passed? {
+        var passed = Passed()
+        let size = MemoryLayout<Passed>.size
+        return unsafe read(descriptor, &passed, size) == size ? passed : nil
     }
 
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; one
@@ -143,11 +161,11 @@ public final class LinkListener: Sendable {
     }
 
     /// The next connection that waits, or nil.
-    public func accept() -> Int32? {
+    public func accept() -> LinkNewcomer? {
         if passing != nil {
-            let peer = nextPassed()
-            if let peer { LinkSocket.prepare(peer) }
-            return peer
+            guard let passed = nextPassed() else { return nil }
+            LinkSocket.prepare(passed.socket)
+            return LinkNewcomer(socket: passed.socket, writer: passed.writer)
         }
         let peer = Glibc.accept(descriptor, nil, nil)
         guard peer >= 0 else { return nil }
@@ -157,7 +175,7 @@ public final class LinkListener: Sendable {
             LinkSocket.set(peer, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
             LinkSocket.set(peer, SOL_SOCKET, SO_KEEPALIVE, 1)
         }
-        return peer
+        return LinkNewcomer(socket: peer)
     }
 
     /// The role of a connection that was accepted here, or nil where it may not be: a gateway's,

@@ -3,13 +3,16 @@
 internal import Glibc
 internal import Platform
 internal import Secrets
+internal import Terms
 
 /// A connection from outside and its socket to the Link. One thread uses it.
 final class RemoteGateway {
     /// Where it comes from.
     let address: String
-    /// When it must have proved itself.
-    let deadline: Int64
+    /// When it must have proved itself, or gone once it is refused.
+    private(set) var deadline: Int64
+    /// When its connection was taken, by the host's clock, nanoseconds since 1970.
+    private let since = Clock.realtimeNanos()
     private let stream: TLSStream
     /// What the handshake or a write waits for, events of poll(2).
     private var waits = Int16(POLLIN)
@@ -21,6 +24,8 @@ final class RemoteGateway {
     private var hasInnerEnded = false
     /// When the Link was first seen to have closed its end.
     private var innerEndAt: Int64?
+    /// What is still to be sent once it is refused; nil: it is not.
+    private var farewell: [UInt8]?
     /// Whether the connection broke while nothing is read from it.
     private var isBroken = false
     /// Whether it may have more to do at once.
@@ -28,6 +33,8 @@ final class RemoteGateway {
 
     /// How long what the Link sent last may take to leave, ns.
     private static let leaveNanosMax: Int64 = 2_000_000_000
+    /// How long a gateway that is refused may take to read why and to close, ns.
+    private static let farewellNanosMax: Int64 = 2_000_000_000
     /// Steps of one turn, so that a busy gateway does not keep the others waiting.
     private static let stepsMax = 16
 
@@ -40,8 +47,18 @@ final class RemoteGateway {
     /// The gateway's name, once it has proved it.
     var name: String { String(stream.peerName.dropLast(LinkProtocol.gatewaySuffix.count)) }
 
+    /// As it is shown once it is connected.
+    var connected: ConnectedGateway { ConnectedGateway(name: name, address: address, since: since) }
+
+    /// When its certificate was made, seconds since 1970.
+    var made: Int64 { stream.peerMade }
+
     /// What to wait for.
     var awaited: [pollfd] {
+        if let farewell {
+            let events = Int16(POLLIN) | (farewell.isEmpty ? 0 : waits)
+            return [pollfd(fd: stream.descriptor, events: events, revents: 0)]
+        }
         guard inner >= 0 else { return [pollfd(fd: stream.descriptor, events: waits, revents: 0)] }
         var entries: [pollfd] = []
         if !hasStreamEnded || !outbound.isEmpty {
@@ -77,12 +94,13 @@ final class RemoteGateway {
         return false
     }
 
-    /// Passes one end of a new pair of sockets to the Link; false where that is not possible now.
-    func open(_ link: LinkListener) -> Bool {
+    /// Passes one end of a new pair of sockets to the Link, as the gateway's whose sessions are
+    /// called `writer`; false where that is not possible now.
+    func open(_ link: LinkListener, as writer: Text40) -> Bool {
         var ends = [Int32](repeating: -1, count: 2)
         let type = Int32(SOCK_STREAM.rawValue)
         guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { return false }
-        guard link.pass(ends[1]) else {
+        guard link.pass(ends[1], of: writer) else {
             close(ends[0])
             close(ends[1])
             return false
@@ -92,6 +110,44 @@ final class RemoteGateway {
         inbound.allocate()
         outbound.allocate()
         return true
+    }
+
+    /// Is refused from now on, with a reason that goes to the gateway and into its log; nil: TLS
+    /// has told it already.
+    func refuse(_ refusal: LinkRefusal?) {
+        var encoder = LinkEncoder()
+        if let refusal { encoder.append(.error(refusal)) }
+        (farewell, waits) = (encoder.take(), Int16(POLLOUT))
+        deadline = Clock.monotonicNanos() + Self.farewellNanosMax
+        if refusal == nil { shutdown(stream.descriptor, Int32(SHUT_WR)) }
+    }
+
+    /// Says why it is refused; whether it is over. What the gateway sends meanwhile is read and
+    /// dropped: to close before that could take the reason from it.
+    func isGone(_ now: Int64) -> Bool {
+        guard now < deadline, let bytes = farewell else { return true }
+        if !bytes.isEmpty {
+            var (sent, failure): (Int, TLSError?) = (0, nil)
+            unsafe bytes.withUnsafeBytes { bytes in
+                do throws(TLSError) {
+                    switch unsafe try stream.write(bytes) {
+                    case .done(let count): sent = count
+                    case .wait(let events): waits = events
+                    case .ended: failure = .cut(peer: address)
+                    }
+                } catch { failure = error }
+            }
+            guard failure == nil else { return true }
+            farewell?.removeFirst(sent)
+            guard farewell?.isEmpty == true else { return false }
+            _ = try? stream.end()
+            shutdown(stream.descriptor, Int32(SHUT_WR))
+        }
+        var room = [UInt8](repeating: 0, count: 16_384)
+        let got = retryingInterrupts {
+            unsafe recv(stream.descriptor, &room, room.count, 0)
+        }
+        return got == 0 || got < 0 && errno != EAGAIN
     }
 
     /// Moves bytes both ways; why it is over, or nil.

@@ -10,13 +10,15 @@ internal import Synchronization
 ///
 /// A gateway's certificate is by the cluster's authority and has a name that ends with
 /// `LinkProtocol.gatewaySuffix`; no other host's has. To the Link its connection is one of a
-/// gateway, whatever it sends. One thread serves all of them, so that nothing here holds up the
-/// Link's: a handshake costs only this thread, and what a gateway does not take fills its two
-/// buffers, after which the Link treats it as any connection that is not read.
+/// gateway, whatever it sends, and has the sessions of its name alone. One thread serves all of
+/// them, so that nothing here holds up the Link's: a handshake costs only this thread, and what a
+/// gateway does not take fills its two buffers, after which the Link treats it as any connection
+/// that is not read.
 ///
 /// Bounds: `strangersMax` connections that have not proved themselves, each for `proofNanosMax`;
 /// of one address `strangersOfOneMax`, and `newcomersOfOneMax` a second, so that no address keeps
-/// out another. One connection a gateway, the newest, and `gatewaysMax` gateways.
+/// out another. One connection a gateway, the newest, and `gatewaysMax` gateways. A gateway that is
+/// refused is told why, at most `refusedMax` at a time.
 public final class RemoteGateways: Sendable {
     private let shared = Shared()
     private let thread: PinnedThread
@@ -29,28 +31,32 @@ public final class RemoteGateways: Sendable {
     public static var newcomersOfOneMax: Int { 100 }
     /// How long one of them has, ns.
     public static var proofNanosMax: Int64 { 5_000_000_000 }
+    /// Gateways that are refused and still read why, at most.
+    public static var refusedMax: Int { 16 }
     /// Gateways that are connected, at most.
     public static var gatewaysMax: Int { 16 }
 
     /// What the thread and its owner share.
     final class Shared: Sendable {
         let isStopping = Atomic<Bool>(false)
-        let names = Mutex<[String]>([])
+        let connected = Mutex<[ConnectedGateway]>([])
     }
 
     /// Listens at `address` (numeric, as `10.0.0.1:7415`) with this host's `files`, which are read
-    /// at each connection, and passes what comes to `link`. `note` gets a line about a gateway
+    /// at each connection, and passes what comes to `link`. What `removed` names, a file as
+    /// `RemovedGateways` has it, is refused, and ended within about 0.2 s; while the file cannot be
+    /// read nobody comes in. `note` gets a line about a gateway
     /// that comes or goes and about one that is refused, at most one of each a second; it is called
     /// on the thread.
     public init(
-        address: String, files: TLSFiles, link: LinkListener,
+        address: String, files: TLSFiles, removed: String, link: LinkListener,
         note: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         let listener = try TCPSocket.listen(address, backlog: 16)
         let shared = shared
         do throws(SystemError) {
             thread = try PinnedThread.start(name: "gateways") {
-                RemoteGatewayLoop(listener, files, link, shared, note).run()
+                RemoteGatewayLoop(listener, files, removed, link, shared, note).run()
                 _ = close(listener)
             }
         } catch {
@@ -59,8 +65,8 @@ public final class RemoteGateways: Sendable {
         }
     }
 
-    /// The names of the gateways that are connected, in order.
-    public var names: [String] { shared.names.withLock { $0 } }
+    /// The gateways that are connected, by name.
+    public var connected: [ConnectedGateway] { shared.connected.withLock { $0 } }
 
     /// Ends the connections and the thread, within about a tenth of a second. Call it once, after
     /// the Link has ended.
@@ -70,15 +76,29 @@ public final class RemoteGateways: Sendable {
     }
 }
 
+/// A gateway that is connected.
+public struct ConnectedGateway: Hashable, Sendable {
+    /// Its name, by its certificate.
+    public var name: String
+    /// The address that it comes from.
+    public var address: String
+    /// Since when, by the host's clock, nanoseconds since 1970.
+    public var since: Int64
+}
+
 /// The thread.
 private final class RemoteGatewayLoop {
     private let listener: Int32
     private let files: TLSFiles
+    private let removedFile: String
+    private var removedReadAt: Int64 = 0
     private let link: LinkListener
     private let shared: RemoteGateways.Shared
     private let note: @Sendable (String) -> Void
     private var strangers: [RemoteGateway] = []
     private var gateways: [RemoteGateway] = []
+    /// Those that are refused and still read why, the oldest first.
+    private var refused: [RemoteGateway] = []
     private var acceptAt: Int64 = 0
     private var newcomers = NewcomerCount()
     /// When a refusal was noted last, and that a gateway came or went.
@@ -87,18 +107,23 @@ private final class RemoteGatewayLoop {
     /// Connections that are taken, or ended at once, before the others have their turn.
     private static let acceptsMax = 16
     private static let waitMillis: Int32 = 100
+    /// How often the list of removed gateways is read while there are gateways, ns.
+    private static let removedReadNanos: Int64 = 100_000_000
 
     init(
-        _ listener: Int32, _ files: TLSFiles, _ link: LinkListener,
+        _ listener: Int32, _ files: TLSFiles, _ removed: String, _ link: LinkListener,
         _ shared: RemoteGateways.Shared, _ note: @escaping @Sendable (String) -> Void
     ) {
         (self.listener, self.files, self.link) = (listener, files, link)
+        removedFile = removed
         (self.shared, self.note) = (shared, note)
     }
 
     func run() {
         while !shared.isStopping.load(ordering: .acquiring) {
             let now = Clock.monotonicNanos()
+            refused.removeAll { $0.isGone(now) }
+            endRemoved(now)
             // In this order: what came behind a handshake may be in memory, where no wait sees it.
             accept(now)
             greet(now)
@@ -108,7 +133,7 @@ private final class RemoteGatewayLoop {
     }
 
     private func wait(_ now: Int64) {
-        let all = strangers + gateways
+        let all = strangers + gateways + refused
         var entries = all.flatMap(\.awaited)
         if now >= acceptAt {
             entries.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
@@ -182,22 +207,49 @@ private final class RemoteGatewayLoop {
                 } else {
                     throw .timedOut(peer: one.address, during: "show its certificate")
                 }
-            } catch { say("a connection to the Link was refused: \(error)") }
+            } catch {
+                say("a connection to the Link was refused: \(error)")
+                if case .certificate = error { part(one, nil) }
+            }
         }
         strangers = remaining
     }
 
+    /// Lets a gateway go that is refused, once it has read why; nil: TLS has told it already.
+    private func part(_ one: RemoteGateway, _ refusal: LinkRefusal?) {
+        if refused.count == RemoteGateways.refusedMax { refused.removeFirst() }
+        one.refuse(refusal)
+        refused.append(one)
+    }
+
+    private func refuse(_ one: RemoteGateway, _ code: LinkRefusal.Code, _ why: String) {
+        say("the gateway \(one.name) at \(one.address) was refused: \(why)")
+        part(one, LinkRefusal(code, "this gateway is refused: \(why)"))
+    }
+
     private func admit(_ one: RemoteGateway) {
+        guard let writer = LinkProtocol.writer(ofGateway: one.name) else {
+            return refuse(one, .access, "\(one.name) in its certificate is no gateway's name")
+        }
+        do throws(SystemError) {
+            guard try !RemovedGateways(file: removedFile).refuses(one.name, made: one.made) else {
+                return refuse(
+                    one, .access,
+                    "it was removed from the cluster; sudo boursectl cluster invite \(one.name) "
+                        + "--gateway gives it a new certificate")
+            }
+        } catch {
+            return refuse(one, .unavailable, "the list of removed gateways is not known: \(error)")
+        }
         let before = gateways.firstIndex { $0.name == one.name }
         guard before != nil || gateways.count < RemoteGateways.gatewaysMax else {
-            say(
-                "the gateway \(one.name) at \(one.address) was refused: "
-                    + "\(RemoteGateways.gatewaysMax) gateways are connected already")
-            return
+            return refuse(
+                one, .limit,
+                "\(RemoteGateways.gatewaysMax) gateways on hosts of their own are connected, the "
+                    + "most that a host takes; stop one that is not needed")
         }
-        guard one.open(link) else {
-            say("the gateway \(one.name) was refused: many connections wait for the Link")
-            return
+        guard one.open(link, as: writer) else {
+            return refuse(one, .limit, "many connections wait for the Link")
         }
         // The one before may be what its host's power failure has left.
         if let before { gateways.remove(at: before) }
@@ -216,9 +268,26 @@ private final class RemoteGatewayLoop {
         if gateways.count != count { publish() }
     }
 
+    /// Ends the connections of gateways that were removed meanwhile.
+    private func endRemoved(_ now: Int64) {
+        guard !gateways.isEmpty, now >= removedReadAt + Self.removedReadNanos else { return }
+        removedReadAt = now
+        let removed: RemovedGateways
+        do throws(SystemError) { removed = try RemovedGateways(file: removedFile) } catch {
+            return say("the list of removed gateways is not known: \(error)")
+        }
+        let count = gateways.count
+        gateways.removeAll { one in
+            guard removed.refuses(one.name, made: one.made) else { return false }
+            sayMoved("the gateway \(one.name) is no longer connected: it was removed")
+            return true
+        }
+        if gateways.count != count { publish() }
+    }
+
     private func publish() {
-        let names = gateways.map(\.name).sorted()
-        shared.names.withLock { $0 = names }
+        let connected = gateways.map(\.connected).sorted { $0.name < $1.name }
+        shared.connected.withLock { $0 = connected }
     }
 
     /// Notes a refusal.

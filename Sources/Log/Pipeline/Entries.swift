@@ -10,7 +10,7 @@ import Wire
 ///      0  u32  length, of all           16  u64  number
 ///      4  u32  `Caller`                 24  u16  the command's kind
 ///      8  u32  `Purpose`                26  u16  its revision
-///     12  u32  session                  28  4    unused
+///     12  u32  session                  28  u32  the sender's number in `GatewayNames`; 0: none
 struct RequestHeader: BitwiseCopyable {
     var length: Int
     var caller: Caller
@@ -19,6 +19,7 @@ struct RequestHeader: BitwiseCopyable {
     var number: UInt64 = 0
     var kind: UInt16 = 0
     var revision: UInt16 = 0
+    var gateway: UInt32 = 0
 
     /// What is wanted.
     enum Purpose: UInt32 {
@@ -38,6 +39,7 @@ struct RequestHeader: BitwiseCopyable {
         unsafe room.storeBytes(of: number, toByteOffset: 16, as: UInt64.self)
         unsafe room.storeBytes(of: kind, toByteOffset: 24, as: UInt16.self)
         unsafe room.storeBytes(of: revision, toByteOffset: 26, as: UInt16.self)
+        unsafe room.storeBytes(of: gateway, toByteOffset: 28, as: UInt32.self)
     }
 }
 
@@ -51,6 +53,7 @@ extension RequestHeader {
         unsafe number = bytes.load(fromByteOffset: 16, as: UInt64.self)
         unsafe kind = bytes.load(fromByteOffset: 24, as: UInt16.self)
         unsafe revision = bytes.load(fromByteOffset: 26, as: UInt16.self)
+        unsafe gateway = bytes.load(fromByteOffset: 28, as: UInt32.self)
     }
 }
 

@@ -38,6 +38,9 @@ final class LinkConnection {
     let use: UInt32
     let key: LinkKey?
     let role: LinkRole
+    /// What its sessions are called where it is bound to a name, and its number in `GatewayNames`.
+    let writer: Text40?
+    let gateway: UInt32
     var stage = Stage.greeting
     var feed = Feed.none
     var hello: LinkHello?
@@ -66,10 +69,11 @@ final class LinkConnection {
     static var queriesMax: Int { 16 }
 
     init(
-        _ descriptor: Int32, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole, now: Int64,
-        deadline: Int64
+        _ newcomer: LinkNewcomer, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole,
+        gateway: UInt32, now: Int64, deadline: Int64
     ) {
-        (self.descriptor, self.slot, self.use) = (descriptor, slot, use)
+        (descriptor, writer, self.gateway) = (newcomer.socket, newcomer.writer, gateway)
+        (self.slot, self.use) = (slot, use)
         (self.key, self.role, self.deadline) = (key, role, deadline)
         (lastUsed, lastTaken) = (now, now)
     }

@@ -26,14 +26,27 @@ package enum LinkPolicy {
         account: AccountID(1), instrument: InstrumentID(1), order: OrderID(1)
     ).payloadBytes().count
 
+    /// The refusal of a gateway that is bound to its name and goes by another.
+    static func refusal(ofOther writer: Text40) -> LinkRefusal {
+        LinkRefusal(
+            .access,
+            """
+            by its certificate this gateway may use the sessions \(writer) and \(writer)#… alone: \
+            set [gatewayd] name = "\(writer)" in its bourse.toml
+            """)
+    }
+
     /// The refusal of a command that is not taken.
-    static func refusal(_ verdict: Verdict, _ role: LinkRole) -> LinkRefusal {
+    static func refusal(
+        _ verdict: Verdict, _ role: LinkRole, _ writer: Text40? = nil
+    ) -> LinkRefusal {
         guard verdict == .denied else {
             return LinkRefusal(
                 .malformed,
                 "a command that is not well formed, or not one for writers; are both sides of the "
                     + "same version?")
         }
+        if let writer { return refusal(ofOther: writer) }
         return LinkRefusal(
             .access,
             """
@@ -43,12 +56,13 @@ package enum LinkPolicy {
             """)
     }
 
-    /// Judges a command by its kind, its layout and the role of who sent it. Orders are checked by
+    /// Judges a command by its kind, its layout and the role of who sent it; `writer` is what the
+    /// sessions of a gateway are called that is bound to its name. Orders are checked by
     /// their length here and by the engine, which decodes them anyway; all others are decoded.
     @inline(__always)
     static func judge(
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: [UInt32],
-        _ role: LinkRole
+        _ role: LinkRole, _ writer: Text40? = nil
     ) -> Verdict {
         guard role >= .gateway else { return .denied }
         guard entry.revision == 0 else { return .malformed }
@@ -59,7 +73,7 @@ package enum LinkPolicy {
         case CommandKind.place.rawValue: bytes = placeBytes
         case CommandKind.cancel.rawValue: bytes = cancelBytes
         case CommandKind.amend.rawValue: bytes = amendBytes
-        default: return unsafe judgeRare(entry, payload, session: session, own: own, role)
+        default: return unsafe judgeRare(entry, payload, session: session, own: own, role, writer)
         }
         return session != 0 && entry.payloadBytes == bytes ? .taken : .malformed
     }
@@ -67,7 +81,7 @@ package enum LinkPolicy {
     @inline(never)
     private static func judgeRare(
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, session: UInt32, own: [UInt32],
-        _ role: LinkRole
+        _ role: LinkRole, _ writer: Text40? = nil
     ) -> Verdict {
         guard let kind = CommandKind(rawValue: entry.kind) else { return .malformed }
         switch kind {
@@ -81,6 +95,11 @@ package enum LinkPolicy {
         // A writer ends its own session, an operator any.
         if case .closeSession(let close) = command, role > .observer, role < .operator {
             return own.contains(close.session.number) ? .taken : .denied
+        }
+        if let writer, case .openSession(let open) = command,
+            !LinkProtocol.isSession(open.name, of: writer)
+        {
+            return .denied
         }
         let isAllowed =
             switch role {

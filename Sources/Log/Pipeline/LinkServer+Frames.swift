@@ -85,6 +85,10 @@ extension LinkServer {
                     """))
             return
         }
+        if let writer = connection.writer, hello.name != writer {
+            connection.refuse(LinkPolicy.refusal(ofOther: writer))
+            return
+        }
         connection.hello = hello
         if connection.key == nil {
             welcome(connection)
@@ -139,15 +143,16 @@ extension LinkServer {
         guard hasRoom(for: connection, most) else { return false }
         let caller = connection.caller
         let session = unsafe body.count >= 8 ? body.loadUnaligned(as: UInt32.self) : 0
-        let (role, own) = (connection.role, connection.sessions)
+        let (role, own, writer) = (connection.role, connection.sessions, connection.writer)
         var position = requestPosition
         var last: UInt64 = 0
         var verdict = LinkPolicy.Verdict.taken
         let walked = unsafe LinkSubmit.forEachEntry(body) { entry, payload in
             guard verdict == .taken else { return }
-            verdict = unsafe LinkPolicy.judge(entry, payload, session: session, own: own, role)
+            verdict = unsafe LinkPolicy.judge(
+                entry, payload, session: session, own: own, role, writer)
             if verdict == .taken {
-                unsafe put(entry, payload, session, caller, &position)
+                unsafe put(entry, payload, session, caller, connection.gateway, &position)
                 last = entry.number
             }
         }
@@ -155,7 +160,7 @@ extension LinkServer {
             connection.refuse(
                 walked == nil
                     ? LinkRefusal(.malformed, "a submit frame is not well formed")
-                    : LinkPolicy.refusal(verdict, role))
+                    : LinkPolicy.refusal(verdict, role, writer))
             return true
         }
         if claim(connection, session) {
@@ -204,13 +209,13 @@ extension LinkServer {
     /// Writes one request behind `position`.
     @inline(__always) func put(
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer, _ session: UInt32,
-        _ caller: Caller, _ position: inout UInt64
+        _ caller: Caller, _ gateway: UInt32, _ position: inout UInt64
     ) {
         let length = RequestHeader.size + entry.payloadBytes
         let room = unsafe stages.requests.room(position, length)
         let header = RequestHeader(
             length: length, caller: caller, purpose: .command, session: SessionID(session),
-            number: entry.number, kind: entry.kind, revision: entry.revision)
+            number: entry.number, kind: entry.kind, revision: entry.revision, gateway: gateway)
         unsafe header.write(to: room)
         unsafe UnsafeMutableRawBufferPointer(rebasing: room[RequestHeader.size...])
             .copyMemory(from: payload)
@@ -221,19 +226,22 @@ extension LinkServer {
     /// nothing of it can arrive behind what this one sends.
     ///
     /// A connection that submits in a session of another role is refused by the engine thread, so
-    /// it does not displace anyone here; but an operator may submit in any session.
+    /// it does not displace anyone here; nor does a gateway that is bound to its name displace
+    /// another. But an operator may submit in any session, and a gateway of this host in any
+    /// gateway's.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
-        let role = connection.role
+        let (role, gateway) = (connection.role, connection.gateway)
         if session == 0 { return true }
-        if role != .operator, owners[SessionOwner(session, .operator)] != nil {
+        if role != .operator, owners[SessionOwner(session, .operator, 0)] != nil {
             connection.refuse(LinkPolicy.refusal(.denied, role))
             return false
         }
-        if owners[SessionOwner(session, role)] == connection.slot { return true }
-        for other in role == .operator ? [.gateway, .wallet, .operator] : [role] as [LinkRole] {
-            if let slot = owners[SessionOwner(session, other)], let before = connections[slot] {
-                drop(before)
-            }
+        if owners[SessionOwner(session, role, gateway)] == connection.slot { return true }
+        for (owner, slot) in owners
+        where owner.session == session && (role == .operator || owner.role == role)
+            && (gateway == 0 || owner.gateway == gateway)
+        {
+            if let before = connections[slot] { drop(before) }
         }
         own(connection, session)
         return true
@@ -242,11 +250,11 @@ extension LinkServer {
     /// Notes that a connection submits in a session; beyond `sessionsMax` it loses the one that it
     /// took first.
     func own(_ connection: LinkConnection, _ session: UInt32) {
-        owners[SessionOwner(session, connection.role)] = connection.slot
+        owners[SessionOwner(session, connection.role, connection.gateway)] = connection.slot
         connection.sessions.removeAll { $0 == session }
         if connection.sessions.count == LinkConnection.sessionsMax {
             let first = connection.sessions.removeFirst()
-            let owner = SessionOwner(first, connection.role)
+            let owner = SessionOwner(first, connection.role, connection.gateway)
             if owners[owner] == connection.slot { owners[owner] = nil }
         }
         connection.sessions.append(session)

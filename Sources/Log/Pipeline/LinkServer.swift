@@ -8,12 +8,15 @@ import Synchronization
 import Terms
 import Wire
 
-/// Connections of a role that submit in a session.
+/// Connections of a role that submit in a session, or those of a gateway that is bound to its name.
 struct SessionOwner: Hashable {
     let session: UInt32
     let role: LinkRole
+    let gateway: UInt32
 
-    init(_ session: UInt32, _ role: LinkRole) { (self.session, self.role) = (session, role) }
+    init(_ session: UInt32, _ role: LinkRole, _ gateway: UInt32) {
+        (self.session, self.role, self.gateway) = (session, role, gateway)
+    }
 }
 
 /// Takes commands from connections into the ring, and sends them what has passed the release gate.
@@ -40,8 +43,8 @@ final class LinkServer {
     /// Connections closed because they took too little or another needed their place.
     var evicted: UInt64 = 0
     var uses: [UInt32]
-    /// Which connection submits in a session: at most one of each role. The engine thread admits
-    /// only the roles that may submit in it.
+    /// Which connection submits in a session: at most one of each role, and of each gateway that
+    /// is bound to its name. The engine thread admits only those that may submit in it.
     var owners: [SessionOwner: Int] = [:]
     /// Where the next request goes.
     var requestPosition: UInt64 = 0
@@ -193,7 +196,8 @@ final class LinkServer {
     func accept(_ listener: LinkListener) {
         // A limit, so that a flood of newcomers does not delay the connections that are open.
         for _ in 0..<Self.acceptsMax {
-            guard let descriptor = listener.accept() else { return }
+            guard let newcomer = listener.accept() else { return }
+            let descriptor = newcomer.socket
             guard !stages.intakeClosed.load(ordering: .relaxed) else {
                 turnAway(descriptor, LinkRefusal(.stopping, "matchd stops; connect again later"))
                 continue
@@ -224,11 +228,18 @@ final class LinkServer {
                         .limit, "matchd has no free connection for \(role)s: all are in use"))
                 continue
             }
+            let gateway = newcomer.writer.map { stages.gateways.number(of: $0) } ?? 0
+            guard let gateway else {
+                turnAway(
+                    descriptor,
+                    LinkRefusal(.limit, "matchd has had too many gateways: restart bourse-matchd"))
+                continue
+            }
             // Never 0, so that no caller is 0.
             uses[slot] = uses[slot] % 0x7FFF + 1
             let connection = LinkConnection(
-                descriptor, slot: slot, use: uses[slot], key: listener.key, role: role, now: now,
-                deadline: now + Self.greetNanosMax)
+                newcomer, slot: slot, use: uses[slot], key: listener.key, role: role,
+                gateway: gateway, now: now, deadline: now + Self.greetNanosMax)
             do throws(SystemError) {
                 try poller.add(descriptor, .readable, token: UInt64(slot))
                 connections[slot] = connection

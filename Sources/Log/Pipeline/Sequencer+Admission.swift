@@ -17,7 +17,8 @@ extension Sequencer {
             // A caller that may not submit in a session must not learn its numbers: it is unknown
             // to it.
             guard let (last, owner) = lastNumber(header.session),
-                LinkPolicy.maySubmit(caller.role, in: owner)
+                LinkPolicy.maySubmit(caller.role, in: owner),
+                isSession(header.session, of: header.gateway)
             else { return .sessionUnknown }
             if header.number <= last { return .duplicateCommand }
             isGap = header.number > last + 1
@@ -27,7 +28,8 @@ extension Sequencer {
                 case .closeSession(let close) = unsafe Command(
                     kind: .closeSession, payload: payload),
                 let view = engine.session(close.session),
-                LinkPolicy.maySubmit(caller.role, in: LinkPolicy.role(of: view.name))
+                LinkPolicy.maySubmit(caller.role, in: LinkPolicy.role(of: view.name)),
+                isSession(close.session, of: header.gateway)
             else { return .sessionUnknown }
         }
         if header.kind == CommandKind.openSession.rawValue, caller.role != .operator,
@@ -72,6 +74,16 @@ extension Sequencer {
         case CommandKind.massCancel.rawValue: if outcome.id == 0 { reserveSpent += 1 }
         default: break
         }
+    }
+
+    /// Whether a session is one of this gateway's, which is bound to its name; 0: it is not bound.
+    mutating func isSession(_ session: SessionID, of gateway: UInt32) -> Bool {
+        if gateway == 0 || sessions.gateway(of: session) == gateway { return true }
+        guard let writer = stages.gateways.writer(gateway), let view = engine.session(session),
+            LinkProtocol.isSession(view.name, of: writer)
+        else { return false }
+        sessions.set(session, gateway: gateway)
+        return true
     }
 
     mutating func lastNumber(_ session: SessionID) -> (number: UInt64, owner: LinkRole)? {

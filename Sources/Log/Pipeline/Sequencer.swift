@@ -359,6 +359,7 @@ struct SessionCache {
     private var ids = InlineArray<16, UInt32>(repeating: 0)
     private var numbers = InlineArray<16, UInt64>(repeating: 0)
     private var owners = InlineArray<16, LinkRole>(repeating: .observer)
+    private var gateways = InlineArray<16, UInt32>(repeating: 0)
 
     /// The last number of a session and whose it is, where that is known here.
     func last(_ session: SessionID) -> (number: UInt64, owner: LinkRole)? {
@@ -370,6 +371,19 @@ struct SessionCache {
     mutating func set(_ session: SessionID, _ number: UInt64, _ owner: LinkRole) {
         let place = Int(session.number & 15)
         (ids[place], numbers[place], owners[place]) = (session.number, number, owner)
+        gateways[place] = 0
+    }
+
+    /// The gateway that is bound to its name and has this session; 0: none is known here.
+    func gateway(of session: SessionID) -> UInt32 {
+        let place = Int(session.number & 15)
+        return ids[place] == session.number ? gateways[place] : 0
+    }
+
+    /// Takes which gateway has a session that is known here.
+    mutating func set(_ session: SessionID, gateway: UInt32) {
+        let place = Int(session.number & 15)
+        if ids[place] == session.number { gateways[place] = gateway }
     }
 
     /// Takes the next number of a session that is known here.

@@ -73,6 +73,8 @@ final class Stages: Sendable {
     let role: Atomic<UInt32>
     /// Connections that have a command held back, by slot. By the engine thread.
     let held: [HeldFlag]
+    /// Gateways that are bound to their names. By the Link thread.
+    let gateways = GatewayNames()
     /// Bytes of the commands that are held back. By the engine thread.
     let heldBytes = Cursor()
     /// The host's clock compared with the log's.

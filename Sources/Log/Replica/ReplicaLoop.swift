@@ -135,6 +135,7 @@ final class ReplicaLoop {
         (report.ordersRun, report.ordersDone) = done
         report.oldestWaiting = work.oldestWaiting
         report.heardAt = status.heardAt
+        report.gateways = options.gateways()
         guard isPrimary else {
             report.isHandedOver = status.isHandedOver
             report.reason = status.reason

@@ -16,16 +16,19 @@ public struct ReplicaOptions: Sendable {
     public var primary: ReplicationOptions
     /// This host as a standby: where its peer listens.
     public var standby: ReplicationOptions
+    /// The gateways on hosts of their own that are connected, as reports show them.
+    public var gateways: @Sendable () -> [GatewayReport]
 
     /// These options.
     public init(
         socket: String, agentUsers: [UInt32], primary: ReplicationOptions,
-        standby: ReplicationOptions
+        standby: ReplicationOptions, gateways: @escaping @Sendable () -> [GatewayReport] = { [] }
     ) {
         self.socket = socket
         self.agentUsers = agentUsers
         self.primary = primary
         self.standby = standby
+        self.gateways = gateways
     }
 }
 

@@ -76,8 +76,8 @@ private final class ServerLoop {
     private var counted: (replica: ReplicaID, sequence: UInt64)?
     private var notedAt: Int64 = .min
     private var acceptAt: Int64 = 0
-    /// Whether the listener was seen to have a connection. A thread that never waits looks once in a
-    /// beacon's time: accept(2) costs more than sending a batch.
+    /// Whether the listener was seen to have a connection. A thread that never waits looks once
+    /// in a beacon's time: accept(2) costs more than sending a batch.
     private var hasCaller = true
     private var lookedAt: Int64 = 0
 

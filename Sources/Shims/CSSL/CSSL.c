@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /// An SSL, and why its last call failed.
@@ -239,6 +240,13 @@ void bourse_tls_reason(void *tls, int *check, int *alert, char *reason, size_t r
     snprintf(
         reason, reasonSize, "%s",
         result == X509_V_OK ? connection->reason : X509_verify_cert_error_string(result));
+}
+
+int64_t bourse_tls_peer_made(void *tls) {
+    X509 *peer = SSL_get0_peer_certificate(((struct connection *)tls)->ssl);
+    struct tm time = {0};
+    if (!peer || ASN1_TIME_to_tm(X509_get0_notBefore(peer), &time) != 1) return INT64_MIN;
+    return timegm(&time);
 }
 
 void bourse_tls_peer(void *tls, char *name, size_t nameSize) {

@@ -202,6 +202,8 @@ extension Settings {
         public var certificateFile: String { Path.join(directory, "host.crt") }
         /// This host's private key, PEM.
         public var keyFile: String { Path.join(directory, "host.key") }
+        /// The gateways on hosts of their own that were removed.
+        public var removedGatewaysFile: String { Path.join(directory, "gateways.removed") }
         /// What `boursectl cluster` knows of the three hosts, JSON.
         public var hostsFile: String { Path.join(directory, "hosts.json") }
 

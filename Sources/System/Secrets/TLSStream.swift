@@ -48,6 +48,9 @@ public struct TLSFiles: Hashable, Sendable {
     public let descriptor: Int32
     /// The peer's name, one of those that were expected; empty before the handshake is done.
     public private(set) var peerName = ""
+    /// When the peer's certificate was made, seconds since 1970; before all times where that is not
+    /// known or the handshake is not done.
+    public private(set) var peerMade = Int64.min
     private let tls: UnsafeMutableRawPointer
     private let address: String
     private let expected: [String]
@@ -131,6 +134,7 @@ public struct TLSFiles: Hashable, Sendable {
         var name = [CChar](repeating: 0, count: 256)
         unsafe bourse_tls_peer(tls, &name, name.count)
         peerName = Self.text(name)
+        peerMade = unsafe bourse_tls_peer_made(tls)
         precondition(expected.isEmpty || !peerName.isEmpty, "a peer that was accepted has a name")
         isReady = true
         return progress

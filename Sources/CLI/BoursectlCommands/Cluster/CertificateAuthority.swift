@@ -35,6 +35,8 @@ struct ClusterFiles: Hashable {
     var firstRecord: String { path("first.record") }
     /// The invitations, on the first host alone.
     var invitations: String { path("invitations.json") }
+    /// The gateways on hosts of their own that were removed.
+    var removedGateways: String { path("gateways.removed") }
     /// The settings of this host's member of etcd.
     var etcd: String { path("etcd.conf") }
     /// That this host's member has begun: its data may never be missing again.

@@ -8,6 +8,7 @@ struct ClusterGroup: ParsableCommand {
         subcommands: [
             ClusterInitCommand.self, ClusterInviteCommand.self, ClusterJoinCommand.self,
             ClusterStatusCommand.self, ClusterRenewCommand.self,
+            ClusterRemoveGatewayCommand.self,
             ClusterPauseCommand.self, ClusterResumeCommand.self, ClusterSeedCommand.self,
             ClusterTestFencingCommand.self,
         ])

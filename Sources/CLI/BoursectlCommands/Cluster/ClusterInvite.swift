@@ -4,6 +4,7 @@ import ArgumentParser
 import Configuration
 import JSON
 import Journal
+import Link
 import Platform
 import Presentation
 
@@ -70,6 +71,11 @@ struct ClusterInviteCommand: ParsableCommand {
                 repair: "give the gateway's host a name of its own", code: .usage)
         }
         let settings = try CommonOptions.settings(in: setup.configuration)
+        guard settings.gatewayd.name != LinkProtocol.writer(ofGateway: host) else {
+            throw CommandError(
+                "\(settings.gatewayd.name) is the name of this host's own gateway",
+                repair: "give the gateway's host another name", code: .usage)
+        }
         guard settings.cluster?.link.host.isEmpty == false else {
             throw CommandError(
                 "this host's matchd takes no gateways of other hosts",

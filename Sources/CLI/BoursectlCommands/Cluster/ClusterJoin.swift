@@ -5,6 +5,7 @@ import Configuration
 import Glibc
 import JSON
 import Journal
+import Link
 import Platform
 import Presentation
 
@@ -176,6 +177,10 @@ struct ClusterJoinCommand: ParsableCommand {
                     repair: "keep \(key.encrypted) elsewhere, and join again")
             }
         }
+        guard let removed = RemovedGateways(text: reply.removedGateways) else {
+            throw CommandError("the first host's list of removed gateways is damaged")
+        }
+        try setup.files.keep(setup.files.readRemovedGateways(), adding: removed.times)
         try setup.keep(firstRecord: reply.firstRecord)
         try setup.beginStandby(reply.firstRecord)
     }

@@ -11,10 +11,11 @@ struct ClusterStatusCommand: ParsableCommand {
             unknown, with its reason. Exit status 0: everything is as it should be; 1: something \
             is lost or unknown, as the lines `degraded` say. While the hosts run different \
             versions, these are shown, with what each knows of the log's format and rules and \
-            what the log uses.
+            what the log uses. Gateways on hosts of their own are shown while they are connected, \
+            with the host that they follow.
 
             JSON: {"host", "cluster", "epoch", "primary", "inSync", "recordSource", "floor", \
-            "logLevel", "hosts", "agent", "changes", "lastChange", "serviceAddress", \
+            "logLevel", "hosts", "agent", "changes", "lastChange", "gateways", "serviceAddress", \
             "serviceInterface", "serviceHere", "certificateExpires", "authorityExpires", \
             "reopening", "problems"}; a host is {"name", "address", "role", \
             "inSync", "etcd", "etcdLeader", "lagRecords", "lagMilliseconds", "version", "level"}, \
@@ -22,9 +23,10 @@ struct ClusterStatusCommand: ParsableCommand {
             {"role", "epoch", "sentence", "paused", "peerOut", "end", "released", "etcdFault", \
             "matchdFault"}, a change {"time", "epoch", "what", "why"}, lastChange, of \
             the primary, {"number", "time", "from", "to", "epoch", "cause", "why", \
-            "pauseMilliseconds"}. A role is primary, standby, learner or witness; etcd is healthy \
-            or unhealthy; recordSource is etcd, agent (as it last knew it) or member (as this \
-            host's member of etcd last knew it); reopening is {"verb", "loses"} where nobody \
+            "pauseMilliseconds"}, a gateway {"name", "address", "host", "since"}. A role is \
+            primary, standby, learner or witness; etcd is healthy or unhealthy; recordSource is \
+            etcd, agent (as it last knew it) or member (as this host's member of etcd last knew \
+            it); reopening is {"verb", "loses"} where nobody \
             acknowledges commands and an operator has to decide. Unknown values are null.
             """)
 

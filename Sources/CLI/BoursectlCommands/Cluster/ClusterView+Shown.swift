@@ -46,6 +46,13 @@ extension ClusterView {
                     ]
                 }),
             "lastChange": lastChange.map(Self.json) ?? .null,
+            "gateways": .array(
+                gateways.map { gateway, host -> JSONValue in
+                    [
+                        "name": .string(gateway.name), "address": .string(gateway.address),
+                        "host": .string(host), "since": .string(Readable.time(gateway.since)),
+                    ]
+                }),
             "serviceAddress": .string(plan.serviceAddress),
             "serviceInterface": .string(plan.serviceInterface),
             "serviceHere": isServiceHere.map { .bool($0) } ?? .null,
@@ -86,6 +93,7 @@ extension ClusterView {
     /// For people: what is wrong stands above the changes, which a small terminal has no room for.
     func text(_ ink: Ink) -> [String] {
         var lines = hosts.lines(ink) + [""] + facts.lines(ink)
+        if !gateways.isEmpty { lines += [""] + gatewayTable.lines(ink) }
         if !problems.isEmpty { lines.append("") }
         lines += problems.map { "\(ink.bad("degraded:")) \(Table.printable($0))" }
         guard let document, !document.changes.isEmpty else { return lines }
@@ -116,6 +124,18 @@ extension ClusterView {
                 name, row.member.address, row.role ?? "unknown",
                 isWitness ? "-" : row.isInSync.map { $0 ? "yes" : "no" } ?? "unknown",
                 isWitness || isPrimary ? "-" : Self.lag(row), etcd,
+            ])
+        }
+        return table
+    }
+
+    private var gatewayTable: Table {
+        var table = Table([
+            .words("GATEWAY"), .words("ADDRESS"), .words("CONNECTED TO"), .words("SINCE"),
+        ])
+        for (gateway, host) in gateways {
+            table.add([
+                gateway.name, gateway.address, host, Readable.time(gateway.since, digits: 0),
             ])
         }
         return table

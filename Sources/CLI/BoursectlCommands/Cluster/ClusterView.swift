@@ -57,6 +57,14 @@ struct ClusterView {
         [document, document?.peerDocument].compactMap { $0 }
     }
 
+    /// The gateways on hosts of their own, and which host each is connected to, of those hosts that
+    /// answer.
+    var gateways: [(gateway: ClusterGateway, host: String)] {
+        documents.filter { $0.host == document?.host || document?.isPeerReachable == true }
+            .flatMap { document in document.gateways.map { ($0, document.host) } }
+            .sorted { ($0.0.name, $0.1) < ($1.0.name, $1.1) }
+    }
+
     /// What that host's agent says.
     func known(_ host: String) -> ClusterDocument? { documents.first { $0.host == host } }
 
@@ -90,6 +98,7 @@ struct ClusterView {
         isServiceHere = Self.hasService(plan)
         judgeRoles()
         judgeCertificates()
+        judgeRemoved()
         reopening = Reopening(
             Reopening.Facts(
                 host: place.own?.name, isWitness: place.isWitness, document: document,
@@ -248,6 +257,21 @@ struct ClusterView {
             problems.append(
                 "\(document.host) is the primary by the record, and does not lead: it "
                     + document.sentence)
+        }
+    }
+
+    /// A gateway that is removed on one host alone may connect to the other.
+    private mutating func judgeRemoved() {
+        for here in documents {
+            guard let other = documents.first(where: { $0.host != here.host }),
+                let known = other.removedGateways
+            else { continue }
+            for one in here.removedGateways ?? []
+            where !known.contains(where: { $0.name == one.name && $0.time >= one.time }) {
+                problems.append(
+                    "\(one.name) is removed on \(here.host) and not on \(other.host); there: sudo "
+                        + "boursectl cluster remove-gateway \(one.name) --time \(one.time)")
+            }
         }
     }
 

@@ -94,6 +94,8 @@ struct JoinReply: Hashable {
     var configuration = ""
     /// The key that seals API secrets; empty for the witness.
     var sealKey: [UInt8] = []
+    /// The gateways that were removed, as `RemovedGateways` has them; empty for the witness.
+    var removedGateways = ""
 
     /// As JSON.
     var json: JSONValue {
@@ -104,6 +106,7 @@ struct JoinReply: Hashable {
             "configuration": .string(configuration),
             "firstRecord": .string(hexadecimal(firstRecord)),
             "sealKey": .string(hexadecimal(sealKey)),
+            "removedGateways": .string(removedGateways),
         ]
     }
 
@@ -123,6 +126,8 @@ struct JoinReply: Hashable {
         (self.isAdded, self.etcdMembers, self.journal) = (isAdded, etcdMembers, journal)
         (self.firstRecord, self.configuration) = (firstRecord, configuration)
         self.sealKey = sealKey
+        // An earlier version has none.
+        removedGateways = json["removedGateways"]?.text ?? ""
     }
 }
 

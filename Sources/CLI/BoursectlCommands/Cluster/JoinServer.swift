@@ -2,6 +2,7 @@
 
 import Glibc
 import JSON
+import Link
 import Platform
 import Secrets
 
@@ -162,6 +163,7 @@ struct JoinServer {
             reply.isAdded = true
         }
         if !isWitness, !request.isRenewal {
+            reply.removedGateways = try files.readRemovedGateways().text
             (reply.journal, reply.configuration) = (gifts.journal, gifts.configuration)
             (reply.firstRecord, reply.sealKey) = (gifts.firstRecord, gifts.sealKey)
         }
@@ -176,6 +178,12 @@ struct JoinServer {
             throw CommandError(
                 "\(request.host) has an exchange's journal: it is no host for a gateway alone",
                 repair: "join from another host, or remove bourse-matchd and its files there")
+        }
+        // A certificate of that second would be refused as well.
+        guard try !files.readRemovedGateways().refuses(request.host, made: now) else {
+            throw CommandError(
+                "\(request.host) was removed at this moment, by the first host's clock",
+                repair: "repeat the same command")
         }
         invitation.usedBy = key
         do {

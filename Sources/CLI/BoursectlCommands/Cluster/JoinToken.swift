@@ -133,6 +133,10 @@ package struct Invitations {
     package mutating func put(_ invitation: Invitation) throws {
         all.removeAll { $0.host == invitation.host }
         all.append(invitation)
+        try write()
+    }
+
+    private func write() throws {
         let rows = all.map { one -> JSONValue in
             [
                 "host": .string(one.host), "hash": .string(hexadecimal(one.hash)),
@@ -141,6 +145,13 @@ package struct Invitations {
             ]
         }
         try TextFile.write(JSONValue.array(rows).pretty + "\n", to: file, mode: 0o600)
+    }
+
+    /// Takes back the one of a host, and makes that durable.
+    package mutating func withdraw(_ host: String) throws {
+        guard all.contains(where: { $0.host == host }) else { return }
+        all.removeAll { $0.host == host }
+        try write()
     }
 
     /// The one with this secret; each is compared in the same time.

@@ -25,6 +25,8 @@ final class LinkConnector {
     private var channel: (any Channel)?
     private var pauseMilliseconds: Int64 = 0
     private var isStopped = false
+    /// Why the last connection to each place failed or ended.
+    private var losses: [String?]
     /// The reasons logged since a connection worked, so that a matchd that stays away does not
     /// fill the log.
     private var reasons: Set<String> = []
@@ -38,6 +40,14 @@ final class LinkConnector {
     ) {
         (self.places, self.session, self.dispatcher) = (places, session, dispatcher)
         (self.eventLoop, self.log, self.fail) = (eventLoop, log, fail)
+        losses = places.map { _ in nil }
+    }
+
+    /// Why there is no connection, of each place that was tried, for people.
+    var lossText: String {
+        zip(places, losses).compactMap { place, loss in
+            loss.map { places.count > 1 ? "\(place.name): \($0)" : $0 }
+        }.joined(separator: "; ")
     }
 
     /// Starts to connect.
@@ -51,7 +61,7 @@ final class LinkConnector {
 
     private func connect() {
         guard !isStopped else { return }
-        let place = places[current]
+        let (place, number) = (places[current], current)
         tried = min(tried + 1, places.count)
         let patience = tried < places.count ? TimeAmount.zero : .seconds(1)
         let handler = LinkHandler(
@@ -59,22 +69,24 @@ final class LinkConnector {
             watch: place.isRemote ? LinkWatch(host: place.name, patience: patience) : nil)
         let attempt: EventLoopFuture<any Channel>
         do { attempt = try place.connect(eventLoop, handler) } catch {
-            return lost("this gateway's certificates cannot be used: \(error)")
+            return lost("this gateway's certificates cannot be used: \(error)", at: number)
         }
         attempt.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure(let error):
                 current = (current + 1) % places.count
-                lost("cannot reach matchd at \(place.name): \(error)")
+                lost("cannot reach matchd at \(place.name): \(error)", at: number)
             case .success(let channel):
                 self.channel = channel
-                channel.closeFuture.assumeIsolated().whenComplete { [self] _ in closed(handler) }
+                channel.closeFuture.assumeIsolated().whenComplete { [self] _ in
+                    closed(handler, at: number)
+                }
                 if isStopped { channel.close(promise: nil) }
             }
         }
     }
 
-    private func closed(_ handler: LinkHandler) {
+    private func closed(_ handler: LinkHandler, at number: Int) {
         channel = nil
         if handler.isWelcomed {
             // The connection had worked: this loss is a new one.
@@ -84,8 +96,8 @@ final class LinkConnector {
         choose(after: handler.watch)
         switch handler.error {
         case .fatal(let text): fail(text)
-        case .reconnect(let text): lost(text)
-        case nil: lost("matchd closed the connection")
+        case .reconnect(let text): lost(text, at: number)
+        case nil: lost("matchd closed the connection", at: number)
         }
     }
 
@@ -101,8 +113,9 @@ final class LinkConnector {
         }
     }
 
-    private func lost(_ reason: String) {
+    private func lost(_ reason: String, at number: Int) {
         guard !isStopped else { return }
+        losses[number] = reason
         if reasons.count < 16, reasons.insert(reason).inserted {
             log.warning("\(reason); trying again")
         }

@@ -58,6 +58,8 @@ int bourse_tls_end(void *_Nonnull tls);
 void bourse_tls_reason(
     void *_Nonnull tls, int *_Nonnull check, int *_Nonnull alert, char *_Nonnull reason,
     size_t reasonSize);
+/// When the peer's certificate begins to be valid, seconds since 1970; INT64_MIN: not known.
+int64_t bourse_tls_peer_made(void *_Nonnull tls);
 /// The one of the names that the peer's certificate has; empty before the handshake is done.
 void bourse_tls_peer(void *_Nonnull tls, char *_Nonnull name, size_t nameSize);
 

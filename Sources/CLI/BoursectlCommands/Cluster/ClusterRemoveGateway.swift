@@ -1,0 +1,108 @@
+// cluster remove-gateway
+
+import ArgumentParser
+import Configuration
+import JSON
+import Link
+import Platform
+import Presentation
+
+struct ClusterRemoveGatewayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove-gateway",
+        abstract: "Refuses a gateway on a host of its own from now on.",
+        discussion: """
+            Give it on both hosts of the exchange, also where one of them, etcd or the gateway is \
+            away: each keeps a list of its own, in /etc/bourse/cluster/gateways.removed, and on \
+            this one the gateway's connection ends at once. It prints the command for the other \
+            host. All certificates of that name that were made until now are refused, over \
+            restarts and failovers; nothing is restarted. An invitation that was not used yet is \
+            good no more. `cluster invite NAME --gateway` gives a new certificate, which is good. \
+            The gateway's host keeps the key that seals API secrets: where it was broken into, \
+            clients need new ones.
+
+            JSON: {"gateway", "time", "elsewhere"}.
+
+            EXAMPLE
+              sudo boursectl cluster remove-gateway g1
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: "The gateway's name, as it was invited.") var name: String
+    @Option(
+        help: ArgumentHelp(
+            "When it was removed on the other host, in seconds since 1970; without it: now.",
+            valueName: "seconds"))
+    var time: Int64?
+
+    func run() throws {
+        let setup = try ClusterSetup(common, verb: "remove-gateway")
+        guard let plan = try setup.plan() else { throw CommandError.noCluster }
+        guard let own = try setup.own(plan), let other = plan.peer(of: own.name) else {
+            throw CommandError(
+                "this host takes no gateways",
+                repair: "give it on \(plan.founder.name) and on \(plan.peer.name)", code: .usage)
+        }
+        let now = Clock.realtimeNanos() / 1_000_000_000
+        try check(plan, now)
+        let time = time ?? now
+        try keep(time, now, setup.files)
+        var invitations = try Invitations(file: setup.files.invitations)
+        try invitations.withdraw(name)
+        let elsewhere = "sudo boursectl cluster remove-gateway \(name) --time \(time)"
+        common.out.give(
+            [
+                "gateway": .string(name), "time": .number(time), "elsewhere": .string(elsewhere),
+            ],
+            text: [
+                "\(own.name) refuses certificates of \(name) that were made until "
+                    + "\(CertificateAuthority.time(time)).",
+                "On \(other.name) as well:", "  \(elsewhere)",
+            ])
+    }
+
+    private func check(_ plan: ClusterPlan, _ now: Int64) throws(CommandError) {
+        guard Settings.Cluster.isHostName(name) else {
+            throw CommandError(
+                "\(name) is no host's name", repair: Settings.Cluster.hostNameExpected,
+                code: .usage)
+        }
+        guard plan.member(name) == nil else {
+            throw CommandError(
+                "\(name) is a host of the cluster, and no host for a gateway alone", code: .usage)
+        }
+        if let time, !(0...now).contains(time) {
+            throw CommandError(
+                "\(time) is no time that has passed, by this host's clock",
+                repair: "give the seconds that the other host printed; or set the clock",
+                code: .usage)
+        }
+    }
+
+    private func keep(_ time: Int64, _ now: Int64, _ files: ClusterFiles) throws(CommandError) {
+        var removed = try files.readRemovedGateways()
+        // What was made before then has expired by itself.
+        removed.forget(before: now - Int64(CertificateAuthority.hostDays + 1) * 86_400)
+        try files.keep(removed, adding: [name: time])
+    }
+}
+
+extension ClusterFiles {
+    /// The gateways that were removed here.
+    func readRemovedGateways() throws(CommandError) -> RemovedGateways {
+        try CommandError.wrapping { () throws(SystemError) in
+            try RemovedGateways(file: removedGateways)
+        }
+    }
+
+    /// Adds names, with the times until which their certificates are refused, and keeps all.
+    func keep(_ removed: RemovedGateways, adding times: [String: Int64]) throws(CommandError) {
+        var removed = removed
+        for (name, time) in times where !removed.add(name, at: time) {
+            throw CommandError(
+                "\(RemovedGateways.countMax) gateways were removed, the most that are kept",
+                repair: "take out of \(removedGateways) those whose certificates have ended")
+        }
+        try TextFile.write(removed.text, to: removedGateways, mode: 0o644)
+    }
+}
