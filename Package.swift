@@ -235,7 +235,7 @@ let package = Package(
             "LogTests",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Pipeline",
-                "Follower", "Audit", "Platform", "Secrets",
+                "Replica", "Follower", "Audit", "Platform", "Secrets",
             ], exclude: ["Fixtures"]),
         tests(
             "ReplicationTests",

@@ -5,10 +5,13 @@ A row is a generator: it breaks something and yields what is to come of that; wh
 """
 import contextlib
 import json
+import os
 import random
+import signal
 import threading
 import time
 
+from base import run
 from bench import BenchFault, await_true
 from cluster import STATE
 from evidence import ACKED, REFUSED
@@ -19,6 +22,8 @@ QUIET_SECONDS = 3       # so long nothing may change where nothing is to change
 BEFORE_SECONDS = 1.5    # of steady trade before a fault
 SLOW_SECONDS = 3        # longer than an acknowledgement may take
 SPARE_BYTES = 1 << 20
+PAGE = 4096
+NO_SPACE = "No space left on device"
 JOURNAL_STATUS = 76     # of a daemon whose journal needs an operator
 WIPE = f"find {STATE} -mindepth 1 -not -path '{STATE}/lost+found*' -delete"
 SWITCHOVER_SECONDS = 3
@@ -433,23 +438,51 @@ def primary_disk_full(scene):
         yield Outcome("cancels only, and an alarm", holds, served=False)
 
 
+@row("the primary's journal is full to the last byte")
+def primary_journal_full(scene):
+    host, unit = scene.primary, "bourse-matchd"
+    before = len(host.journal(unit))
+    with full(host):
+        use_up(host)
+        yield scene.promotes()
+        if NO_SPACE not in host.journal(unit)[before:]:
+            raise BenchFault("the primary does not say that its journal is full")
+
+
 @row("the standby's disk is full")
 def standby_disk_full(scene):
-    """It has what it needs allocated ahead, until it has to write another file: as at a start."""
     host, unit = scene.standby, "bourse-matchd"
     before = len(host.journal(unit))
     with full(host):
-        scene.cluster.kill(host, unit)
+        use_up(host)
         yield Outcome("it says so, and the primary leads alone", lambda: (
             scene.removes().holds() and is_bad(host, "disk.space")
-            and "No space left on device" in host.journal(unit)[before:]))
-    # It starts by itself once there is space: `carry_out` waits for it.
+            and NO_SPACE in host.journal(unit)[before:]))
+    # It follows by itself once there is space: `carry_out` waits for it.
+
+
+def use_up(host):
+    """On a full volume, takes what the journal's newest segment has allocated ahead as well: the
+    next page that is written finds no space."""
+    unit = next(host.cgroup.rglob("bourse-matchd.service"))
+    matchd = int((unit / "cgroup.procs").read_text().split()[0])
+    os.kill(matchd, signal.SIGSTOP)
+    try:
+        segment = max(host.inside(f"{STATE}/journal").glob("*.seg"))
+        data = segment.read_bytes()
+        end = -(-len(data.rstrip(b"\0")) // PAGE) * PAGE
+        run("fallocate", "--punch-hole", "-o", end, "-l", len(data) - end, segment)
+    finally:
+        os.kill(matchd, signal.SIGCONT)
+    # Freed space can be taken once that is on the disk.
+    host.exec("sync", "-f", STATE)
+    host.exec("dd", "if=/dev/zero", f"of={STATE}/lost+found/ahead", "bs=4k", check=False)
 
 
 @contextlib.contextmanager
 def full(host):
     """Fills the state volume meanwhile; what was allocated ahead stays usable."""
-    files = [f"{STATE}/lost+found/{name}" for name in ("filler", "rest")]
+    files = [f"{STATE}/lost+found/{name}" for name in ("filler", "rest", "ahead")]
     try:
         blocks, size = map(int, host.exec("stat", "-f", "-c", "%a %S", STATE).stdout.split())
         host.exec("fallocate", "-l", str(blocks * size - SPARE_BYTES), files[0])

@@ -1,9 +1,11 @@
 // Goal: the writer's faults are final and say what to do; a live reader follows it; full and
 // read-only disks lose nothing.
 
+import Failover
 import Glibc
 import Journal
 import Platform
+import Replica
 import Terms
 import Testing
 import Wire
@@ -274,6 +276,19 @@ final class JournalDisk {
         guard result == 0 else { throw SystemError.last("remount", scratch.path) }
     }
 
+    /// Takes all of its space.
+    func fill() throws {
+        let file = try File(scratch.file("other-data"), .create)
+        var offset = 0
+        do throws(SystemError) {
+            while true {
+                try file.write([UInt8](repeating: 1, count: 4096), at: offset)
+                offset += 4096
+            }
+        } catch { #expect(error.isFull) }
+        #expect(try Directory.freeBytes(path) == 0)
+    }
+
     deinit { _ = unsafe umount2(scratch.path, Int32(MNT_DETACH)) }
 }
 
@@ -311,6 +326,56 @@ final class JournalDisk {
         #expect(journalError { try writer.sync() } == .stopped)
         let recovered = try Journal.recover(directory: disk.path)
         #expect(recovered.lastSequence == UInt64(durable))
+    }
+
+    @Test func `on a full disk a torn end is kept in the place of a prepared segment`() throws {
+        let disk = try JournalDisk(bytes: 512 << 10)
+        func ready() throws -> [String] {
+            try Directory.names(in: disk.path).filter { $0.hasPrefix("ready") }
+        }
+        let writer = try JournalWriter(
+            recovered: Journal.recover(directory: disk.path), identity: JournalSample.identity,
+            options: JournalLab.options)
+        while try writer.prepareNext() {}
+        #expect(try ready() == ["ready-a", "ready-b"])
+        let image = try JournalRecoveryTests.Image(60, batch: 60)
+        let (torn, index) = try image.torn()
+        try disk.scratch.put(torn, disk.scratch.segment(1))
+        try disk.fill()
+        let recovered = try Journal.recover(directory: disk.path)
+        #expect(recovered.lastSequence == UInt64(index))
+        let cut = try #require(recovered.cut)
+        let kept = try #require(try CutTail.list(disk.path).first)
+        #expect(kept.first == UInt64(index + 1))
+        #expect(
+            try disk.scratch.bytes(kept.path).dropFirst(512)
+                == torn[cut.offset..<cut.offset + cut.bytes])
+        #expect(try ready() == ["ready-a"])
+        // And it goes on.
+        let next = try JournalWriter(recovered: recovered, options: JournalLab.options)
+        try next.append(image.sample.bytes(index + 1...60))
+        try next.sync()
+        #expect(try Journal.recover(directory: disk.path).lastSequence == 60)
+    }
+
+    @Test func `what a start writes over takes no space, and is whole`() throws {
+        let disk = try JournalDisk(bytes: 64 << 10)
+        let (process, replica) = (disk.scratch.file("process"), disk.scratch.file("replica"))
+        var file = ReplicaFile(identity: JournalSample.identity)
+        try file.store(replica)
+        file.promise = 1
+        try file.store(replica)
+        let first = try ProcessNumber.next(process)
+        withExtendedLifetime(try StateLock(directory: disk.path)) {}
+        try disk.fill()
+        for count in 1...20 {
+            withExtendedLifetime(try StateLock(directory: disk.path)) {}
+            #expect(try ProcessNumber.next(process).number == first.number + UInt64(count))
+            file.promise += 1
+            try file.store(replica)
+            #expect(try ReplicaFile(replica) == file)
+        }
+        #expect(try Directory.freeBytes(disk.path) == 0)
     }
 
     @Test func `a disk without room for the first segment is reported`() throws {

@@ -59,6 +59,42 @@ import Testing
         #expect(try File(path, .read).owner() == 0)
     }
 
+    @Test func `a file and its spare exchange names, whatever was there in its place`() throws {
+        try File.replace(path, with: Array("one".utf8), mode: 0o640)
+        try File.exchange(path, with: Array("the second".utf8))
+        #expect(try content() == "the second")
+        #expect(try Directory.names(in: place.path) == ["a", "a.spare"])
+        let spare = path + ".spare"
+        #expect(try File(spare, .read).read(count: 9) == Array("one".utf8))
+        try File.exchange(path, with: Array("3".utf8))
+        #expect(try content() == "3")
+        #expect(try File(path, .read).permissions() == 0o640)
+        // A link is not followed.
+        let outside = place.file("outside")
+        try File(outside, .create).write([7])
+        try Directory.remove(spare)
+        #expect(unsafe symlink(outside, spare) == 0)
+        try File.exchange(path, with: Array("four".utf8))
+        #expect(try content() == "four")
+        #expect(try File(outside, .read).read(count: 9) == [7])
+        try Directory.remove(spare)
+        #expect(unsafe mkfifo(spare, 0o600) == 0)
+        try File.exchange(path, with: Array("five".utf8))
+        #expect(try content() == "five")
+        // A file that is not there is made, without a spare of it.
+        try File.exchange(place.file("b"), with: [1])
+        #expect(try Directory.names(in: place.path) == ["a", "a.spare", "b", "outside"])
+    }
+
+    @Test(.enabled(if: Host.userID == 0))
+    func `a file with a spare keeps its owner`() throws {
+        try File(path, .create).setOwner(7, group: 7)
+        for byte in 1...3 {
+            try File.exchange(path, with: [UInt8(byte)])
+            #expect(try File(path, .read).owner() == 7)
+        }
+    }
+
     @Test func `a pipe is read to its end, and not far beyond what it may hold`() throws {
         var ends: [Int32] = [0, 0]
         #expect(unsafe pipe(&ends) == 0)

@@ -226,7 +226,7 @@ public final class PeerAgent: Sendable {
             guard let kept else { return nil }
             let fault: String?
             do throws(SystemError) {
-                try File.replace(path, with: Array("\(kept.json.compact)\n".utf8))
+                try File.exchange(path, with: Array("\(kept.json.compact)\n".utf8))
                 fault = nil
             } catch { fault = error.description }
             state.withLock { state in

@@ -33,51 +33,85 @@ struct CutFile {
 
     init(_ journal: String) { directory = Directory.join(journal, "cut") }
 
-    /// Keeps the bytes `range` of a segment, if not empty. Durable when it returns.
+    /// Keeps the bytes `range` of a segment, if not empty. Durable when it returns. On a full disk
+    /// they take the place of a prepared segment.
     func keep(
         _ segment: SegmentCursor, _ range: Range<Int>, sequence: UInt64, epoch: UInt32,
         reason: String
     ) throws(JournalError) {
         guard !range.isEmpty else { return }
         let now = Clock.realtimeNanos()
-        let name = NumberedName.name(sequence, "-\(now).cut")
+        let path = Directory.join(directory, NumberedName.name(sequence, "-\(now).cut"))
         let directory = directory
+        func fill(_ file: File) throws(SystemError) {
+            let crc = try copy(segment.file, range, to: file)
+            try file.write(
+                header(segment, range, sequence, epoch: epoch, crc: crc, time: now, reason))
+        }
         try onDisk { () throws(SystemError) in
-            try Directory.create(directory)
-            let path = Directory.join(directory, name)
-            try File.replace(path) { file throws(SystemError) in
-                var (crc, at) = (UInt32(0), range.lowerBound)
-                while at < range.upperBound {
-                    let piece = try segment.file.read(
-                        count: min(1 << 20, range.upperBound - at), at: at)
-                    guard !piece.isEmpty else { break }
-                    unsafe piece.withUnsafeBytes { unsafe crc = CRC32C.checksum($0, from: crc) }
-                    try file.write(piece, at: Self.headerBytes + at - range.lowerBound)
-                    at += piece.count
-                }
-                var header = [UInt8](repeating: 0, count: Self.headerBytes)
-                unsafe header.withUnsafeMutableBytes { raw in
-                    var w = unsafe WireWriter(raw)
-                    w.integer(Self.magic)
-                    w.integer(UInt32(1))
-                    w.integer(UInt32(Self.headerBytes))
-                    w.integer(segment.header.identity.high)
-                    w.integer(segment.header.identity.low)
-                    w.integer(sequence)
-                    w.integer(epoch)
-                    w.integer(crc)
-                    w.integer(segment.header.firstSequence)
-                    w.integer(UInt64(range.lowerBound))
-                    w.integer(UInt64(range.count))
-                    w.integer(now)
-                    for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
-                        unsafe raw[80 + index] = byte
-                    }
-                    unsafe TrailingCRC.seal(raw, Self.headerBytes - 4)
-                }
-                try file.write(header)
+            do throws(SystemError) {
+                try Directory.create(directory)
+                try File.replace(path, fill: fill)
+            } catch {
+                guard error.isFull, let ready = prepared else { throw error }
+                let file = try File(ready, .write)
+                // Gives back what is over first: the directory may need some of it.
+                try file.truncate(to: Self.headerBytes + range.count)
+                try Directory.create(directory)
+                try fill(file)
+                try file.sync()
+                try Directory.rename(ready, to: path)
+                try Directory.sync(Directory.parent(of: ready) ?? ".")
             }
         }
+    }
+
+    /// One of the prepared segments, if there is any.
+    private var prepared: String? {
+        let journal = Directory.parent(of: directory) ?? "."
+        return SegmentSupply.names.map { Directory.join(journal, $0) }.last(where: Directory.exists)
+    }
+
+    /// Copies the bytes to their place behind the header; gives their CRC32C.
+    private func copy(
+        _ source: File, _ range: Range<Int>, to file: File
+    ) throws(SystemError) -> UInt32 {
+        var (crc, at) = (UInt32(0), range.lowerBound)
+        while at < range.upperBound {
+            let piece = try source.read(count: min(1 << 20, range.upperBound - at), at: at)
+            guard !piece.isEmpty else { break }
+            unsafe piece.withUnsafeBytes { unsafe crc = CRC32C.checksum($0, from: crc) }
+            try file.write(piece, at: Self.headerBytes + at - range.lowerBound)
+            at += piece.count
+        }
+        return crc
+    }
+
+    private func header(
+        _ segment: SegmentCursor, _ range: Range<Int>, _ sequence: UInt64, epoch: UInt32,
+        crc: UInt32, time: Int64, _ reason: String
+    ) -> [UInt8] {
+        var header = [UInt8](repeating: 0, count: Self.headerBytes)
+        unsafe header.withUnsafeMutableBytes { raw in
+            var w = unsafe WireWriter(raw)
+            w.integer(Self.magic)
+            w.integer(UInt32(1))
+            w.integer(UInt32(Self.headerBytes))
+            w.integer(segment.header.identity.high)
+            w.integer(segment.header.identity.low)
+            w.integer(sequence)
+            w.integer(epoch)
+            w.integer(crc)
+            w.integer(segment.header.firstSequence)
+            w.integer(UInt64(range.lowerBound))
+            w.integer(UInt64(range.count))
+            w.integer(time)
+            for (index, byte) in reason.utf8.prefix(Self.reasonBytesMax).enumerated() {
+                unsafe raw[80 + index] = byte
+            }
+            unsafe TrailingCRC.seal(raw, Self.headerBytes - 4)
+        }
+        return header
     }
 
     /// Moves a file there unchanged.

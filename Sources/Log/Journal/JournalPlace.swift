@@ -167,7 +167,7 @@ extension JournalIdentity {
 ///     88  36   zero
 ///    124  u32  CRC32C of bytes 0 ..< 124
 ///
-/// Replaced atomically.
+/// Replaced atomically, on a full disk as well: `replica.spare` is the one before, of no meaning.
 public struct ReplicaFile: Hashable, Sendable {
     /// Which journal.
     public var identity: JournalIdentity
@@ -258,8 +258,6 @@ public struct ReplicaFile: Hashable, Sendable {
             unsafe TrailingCRC.seal(raw, Self.bytes - 4)
         }
         let content = bytes
-        try onDisk { () throws(SystemError) in
-            try File.replace(path, with: content, keepsOwner: true)
-        }
+        try onDisk { () throws(SystemError) in try File.exchange(path, with: content) }
     }
 }

@@ -71,9 +71,12 @@ final class SegmentSupply: Sendable {
 
     /// An empty segment: a prepared one, else one made now, without zeros on the disk.
     func take() throws(JournalError) -> (file: File, isZeroed: Bool) {
-        if let file = ready.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
-            return (file, true)
+        let file = ready.withLock { files -> File? in
+            // One that a cut took on a full disk is gone.
+            files.removeAll { !Directory.exists($0.path) }
+            return files.isEmpty ? nil : files.removeFirst()
         }
+        if let file { return (file, true) }
         return try onDisk { () throws(SystemError) in
             let path = Directory.join(directory, "ready-now")
             let file = try File(path, .replace)

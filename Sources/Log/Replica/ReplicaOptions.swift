@@ -71,8 +71,9 @@ public struct ReplicaParts: Sendable {
 }
 
 extension ProcessNumber {
-    /// The number of this process: one above the last in `file`, durable before it is used. Without
-    /// a readable file it starts at the time in seconds, which is above any number counted so far.
+    /// The number of this process: one above the last in `file`, durable before it is used, on a
+    /// full disk as well. Without a readable file it starts at the time in seconds, which is above
+    /// any number counted so far.
     public static func next(_ file: String) throws(SystemError) -> ProcessNumber {
         let bytes = (try? File(file, .read).read(count: 32)) ?? []
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
@@ -81,7 +82,9 @@ extension ProcessNumber {
         guard !isOver, number < UInt64(Int64.max) else {
             throw SystemError(code: 34, operation: "count up", path: file)  // ERANGE
         }
-        try File.replace(file, with: Array("\(number)\n".utf8), keepsOwner: true)
+        // The first process makes the file's spare for the next one.
+        if bytes.isEmpty { try File.exchange(file, with: Array("\(last)\n".utf8)) }
+        try File.exchange(file, with: Array("\(number)\n".utf8))
         return ProcessNumber(number)
     }
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -80,6 +81,10 @@ int bourse_sync_data(int fd) { return result(fdatasync(fd)); }
 
 int bourse_open_direct(const char *path) {
     return result(open(path, O_RDONLY | O_CLOEXEC | O_DIRECT));
+}
+
+int bourse_exchange(const char *one, const char *other) {
+    return result(renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE));
 }
 
 int64_t bourse_write_two(

@@ -69,6 +69,15 @@ public enum Directory {
         try sync(parent(of: new) ?? ".")
     }
 
+    /// Gives two files each other's name, atomically, and makes the names durable. Where the file
+    /// system can't, `one` replaces `other`.
+    public static func exchange(_ one: String, with other: String) throws(SystemError) {
+        let result = unsafe bourse_exchange(one, other)
+        if result == -EINVAL || result == -ENOSYS { return try rename(one, to: other) }
+        _ = try checked(result, "rename", one)
+        try sync(parent(of: other) ?? ".")
+    }
+
     /// Removes a file and makes that durable; a missing one is no error.
     public static func remove(_ path: String) throws(SystemError) {
         guard unsafe unlink(path) == 0 else {

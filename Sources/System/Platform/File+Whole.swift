@@ -58,4 +58,30 @@ extension File {
             file throws(SystemError) in try file.write(bytes)
         }
     }
+
+    /// Replaces a small file as `replace` does, mode and owner kept, and on a full disk as well:
+    /// the bytes go into its spare, `path.spare`, in place, and the two exchange their names. The
+    /// file that was replaced is the next spare; so the first two calls take space, and later ones
+    /// none while the bytes fit into the spare's blocks.
+    public static func exchange(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        guard let old = try? File(path, .read) else {
+            try replace(path, with: bytes)
+            return
+        }
+        let name = path + ".spare"
+        let spare = try spare(name)
+        try spare.setOwner(like: old)
+        try spare.setPermissions(old.permissions())
+        try spare.write(bytes)
+        try spare.truncate(to: bytes.count)
+        try spare.sync()
+        try Directory.exchange(name, with: path)
+    }
+
+    /// The spare there is, or a new one: of another user, no ordinary file or a link it is none.
+    private static func spare(_ path: String) throws(SystemError) -> File {
+        if let file = try? File(path, .writeNoLink), try file.isRegular() { return file }
+        _ = unsafe unlink(path)
+        return try File(path, .createNew)
+    }
 }

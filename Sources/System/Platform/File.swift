@@ -16,6 +16,8 @@ public final class File: Sendable {
         case read
         /// For reading and writing; it must exist.
         case write
+        /// The same; a symbolic link is not followed.
+        case writeNoLink
         /// For reading and writing; made with mode 0600 if it does not exist.
         case create
         /// For reading and writing; made with mode 0600, and it must not exist.
@@ -30,6 +32,7 @@ public final class File: Sendable {
             switch mode {
             case .read: O_RDONLY
             case .write: O_RDWR
+            case .writeNoLink: O_RDWR | O_NOFOLLOW
             case .create: O_RDWR | O_CREAT
             case .createNew: O_RDWR | O_CREAT | O_EXCL
             case .replace: O_RDWR | O_CREAT | O_TRUNC

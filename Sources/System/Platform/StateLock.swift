@@ -38,8 +38,9 @@ public final class StateLock: Sendable {
                     code: EWOULDBLOCK, operation: digits.map(String.init) ?? "", path: path)
             }
             let pid = Array("\(getpid())\n".utf8)
-            try file.truncate(to: 0)
+            // In this order it takes no space on a full disk.
             try file.write(pid)
+            try file.truncate(to: pid.count)
         } catch {
             if error.code == EWOULDBLOCK { throw .held(path: path, pid: Int32(error.operation)) }
             throw .system(error)

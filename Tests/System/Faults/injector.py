@@ -21,7 +21,7 @@ RULES = 8
 ENTRY = struct.Struct("<IIQQqqqII")
 MAGIC = 0x544C4146
 (N_WRITE, N_RESIZE, N_SYNC_BEGIN, N_SYNC_END, N_SYNC_FAILED, N_CREATE, N_RENAME, N_UNLINK, N_EVICT,
- N_LOST, N_MAPPED) = range(1, 12)
+ N_LOST, N_MAPPED, N_EXCHANGE) = range(1, 13)
 
 SECTOR, PAGE = 512, 4096
 FOREVER = 1 << 60
@@ -218,7 +218,7 @@ class Pending:
                 self.mapped[inode] = (offset, payload)
             elif what == N_CREATE:
                 self.names.append(Naming(what, inode, (count,), [payload.decode()]))
-            elif what == N_RENAME:
+            elif what in (N_RENAME, N_EXCHANGE):
                 self.names.append(
                     Naming(what, inode, (offset, count), payload.decode().split("\n")))
             elif what == N_UNLINK:
@@ -358,6 +358,13 @@ class PowerCut:
             path, kept = naming.paths
             if kept and os.path.exists(kept) and not os.path.exists(path):
                 os.link(kept, path)
+        elif naming.what == N_EXCHANGE:
+            one, other = naming.paths
+            if os.path.exists(other) and os.stat(other).st_ino == naming.inode:
+                aside = one + ".aside"
+                os.rename(one, aside)
+                os.rename(other, one)
+                os.rename(aside, other)
         else:
             old, new, kept = naming.paths
             if os.path.exists(new) and os.stat(new).st_ino == naming.inode:

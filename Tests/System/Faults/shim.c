@@ -71,7 +71,7 @@ struct control {
 enum note {
     N_WRITE = 1, N_RESIZE, N_SYNC_BEGIN, N_SYNC_END, N_SYNC_FAILED, N_CREATE, N_RENAME, N_UNLINK,
     N_EVICT,
-    N_LOST, N_MAPPED,
+    N_LOST, N_MAPPED, N_EXCHANGE,
 };
 
 struct entry {
@@ -109,6 +109,7 @@ REAL(pread, ssize_t, int, void *, size_t, off_t)
 REAL(ftruncate, int, int, off_t)
 REAL(fallocate, int, int, int, off_t, off_t)
 REAL(renameat, int, int, const char *, int, const char *)
+REAL(renameat2, int, int, const char *, int, const char *, unsigned)
 REAL(unlinkat, int, int, const char *, int)
 REAL(mmap, void *, void *, size_t, int, int, int, off_t)
 REAL(munmap, int, void *, size_t)
@@ -120,8 +121,8 @@ static void find_all(void) {
     static _Atomic int done;
     if (atomic_load(&done)) return;
     find_openat(); find_close(); find_pwrite(); find_write(); find_pread(); find_ftruncate();
-    find_fallocate(); find_renameat(); find_unlinkat(); find_mmap(); find_munmap();
-    find_clock_gettime(); find_opendir(); find_fcntl();
+    find_fallocate(); find_renameat(); find_renameat2(); find_unlinkat(); find_mmap();
+    find_munmap(); find_clock_gettime(); find_opendir(); find_fcntl();
     atomic_store(&done, 1);
 }
 
@@ -584,8 +585,27 @@ int renameat(int from, const char *old, int to, const char *new) {
     find_all();
     return real_renameat(from, old, to, new);
 }
+static int exchange(const char *one, const char *other) {
+    find_all();
+    uint32_t kind = control ? kind_of(one) | kind_of(other) : 0;
+    struct rule *rule = kind ? met(RENAME, kind) : NULL;
+    if (fails(rule)) return -1;
+    pthread_mutex_lock(&lock);
+    char both[1200];
+    int length = snprintf(both, sizeof both, "%s\n%s", one, other);
+    if (kind)
+        note(N_EXCHANGE, inode_of(one), 0, (int64_t)inode_above(one), (int64_t)inode_above(other),
+             0, 0, both, (size_t)length);
+    int result = real_renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+    int code = errno;
+    pthread_mutex_unlock(&lock);
+    dies(rule);
+    errno = code;
+    return result;
+}
 int renameat2(int from, const char *old, int to, const char *new, unsigned flags) {
     (void)from, (void)to;
+    if (flags & RENAME_EXCHANGE) return exchange(old, new);
     if ((flags & RENAME_NOREPLACE) && !access(new, F_OK)) {
         errno = EEXIST;
         return -1;

@@ -91,6 +91,24 @@ def test_what_was_synced_survives(campaign, tmp_path):
     assert (journal / "z").exists()
 
 
+def test_names_that_were_exchanged_go_back_until_that_is_synced(campaign, tmp_path):
+    more = """
+import ctypes
+with open(sys.argv[1] + "/journal/q", "w") as file: file.write("q")
+os.fsync(top)
+pair = [(sys.argv[1] + "/journal/" + name).encode() for name in ("q", "z")]
+assert ctypes.CDLL(None).renameat2(-100, pair[0], -100, pair[1], 2) == 0
+"""
+    disk, journal, done = written(campaign, tmp_path, more)
+    assert ((journal / "z").read_text(), (journal / "q").read_text()) == ("q", "y"), done.stderr
+    disk.cut_power(random.Random(1), "nothing survives")
+    assert (journal / "z").exists() and (journal / "q").exists()
+    (tmp_path / "synced").mkdir()
+    disk, journal, done = written(campaign, tmp_path / "synced", more + "os.fsync(top)")
+    disk.cut_power(random.Random(1), "nothing survives")
+    assert (journal / "z").stat().st_size == 0 or (journal / "z").read_text() == "q", done.stderr
+
+
 def test_a_write_is_torn_by_sectors(campaign, tmp_path):
     disk, journal, _ = written(campaign, tmp_path)
     disk.cut_power(random.Random(3), "sectors")

@@ -223,14 +223,14 @@ class Orders:
 class Pair:
     """Hosts `a` and `b`; b's journal is a copy of a's first record."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, settings=None):
         self.folder = Path(folder)
         certificates(self.folder / "pki", ("a", "b", "w"))
         self.etcd = Etcd(self.folder / "etcd", self.folder / "pki")
         ports = {name: (free_port(), free_port()) for name in ("a", "b")}
         self.hosts, self.orders = {}, {}
         for name, peer in (("a", "b"), ("b", "a")):
-            host = Exchange(self.folder / name)
+            host = Exchange(self.folder / name, settings=settings)
             if name == "a":
                 host.init()
             else:

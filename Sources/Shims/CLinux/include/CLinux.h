@@ -41,6 +41,8 @@ int bourse_allocate(int fd, int keepSize, int64_t offset, int64_t count);
 int bourse_sync_data(int fd);
 /// open(2) for reading with O_DIRECT, closed on exec.
 int bourse_open_direct(const char *_Nonnull path);
+/// renameat2(2) with RENAME_EXCHANGE.
+int bourse_exchange(const char *_Nonnull one, const char *_Nonnull other);
 /// pwritev(2) of two pieces, as far as the kernel took them in one call.
 int64_t bourse_write_two(
     int fd, const void *_Nullable first, size_t firstCount, const void *_Nullable second,
