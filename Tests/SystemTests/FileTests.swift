@@ -81,6 +81,13 @@ import Testing
         #expect(unsafe mkfifo(spare, 0o600) == 0)
         try File.exchange(path, with: Array("five".utf8))
         #expect(try content() == "five")
+        // Nor is what another name stands for written to, as in a copy by hard links.
+        #expect(unsafe link(spare, place.file("copied")) == 0)
+        try File.exchange(path, with: Array("six".utf8))
+        #expect(try content() == "six")
+        let copied = try File(place.file("copied"), .read)
+        #expect(try copied.read(count: 9) == Array("four".utf8))
+        try Directory.remove(place.file("copied"))
         // A file that is not there is made, without a spare of it.
         try File.exchange(place.file("b"), with: [1])
         #expect(try Directory.names(in: place.path) == ["a", "a.spare", "b", "outside"])

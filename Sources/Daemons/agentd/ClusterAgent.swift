@@ -67,7 +67,7 @@ final class ClusterAgent: ClusterRole {
                     authority: cluster.authorityFile, certificate: cluster.certificateFile,
                     key: cluster.keyFile)),
             feeding: shell
-        ) { [shell, peer] in 
+        ) { [shell, peer] in
             .object(Self.members(shell, peer, etcd, address, removedFile))
         }
         etcd.start()

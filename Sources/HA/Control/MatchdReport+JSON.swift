@@ -69,7 +69,7 @@ extension GatewayReport {
 }
 
 extension MatchdReport {
-    /// Maximum length of a reason in a line, in characters.
+    /// Maximum length of a reason in a line, in bytes.
     private static let reasonMax = 500
 
     /// As JSON.
@@ -82,7 +82,8 @@ extension MatchdReport {
             "durable": .number(durable),
             "commitPoint": .number(commitPoint), "oldestWaiting": .moment(oldestWaiting),
             "heardAt": .moment(heardAt), "isHandedOver": .bool(isHandedOver),
-            "reason": reason.map { .string(String($0.prefix(Self.reasonMax))) } ?? .null,
+            "reason": .orNull(
+                reason.map { String(decoding: $0.utf8.prefix(Self.reasonMax), as: UTF8.self) }),
             "epochStart": .number(epochStart), "requirement": .replica(requirement),
             "holdsLease": .bool(holdsLease), "isLinkOpen": .bool(isLinkOpen),
             "isIntakeHeld": .bool(isIntakeHeld), "peer": peer?.json ?? .null,

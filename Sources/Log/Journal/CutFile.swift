@@ -119,7 +119,11 @@ struct CutFile {
         let target = Directory.join(directory, "\(name)-\(Clock.realtimeNanos())")
         let directory = directory
         try onDisk { () throws(SystemError) in
-            try Directory.create(directory)
+            do throws(SystemError) { try Directory.create(directory) } catch {
+                guard error.isFull, let ready = prepared else { throw error }
+                try Directory.remove(ready)
+                try Directory.create(directory)
+            }
             try Directory.rename(path, to: target)
             try Directory.sync(Directory.parent(of: path) ?? ".")
         }

@@ -71,7 +71,7 @@ public enum LinkProtocol {
     /// an underscore.
     public static var gatewaySuffix: String { "._gateway" }
     /// What the sessions of the gateway on a host of its own are called, by its certificate's name
-    /// without the suffix: this, and this with `#` and more behind. Nil: it is no such name.
+    /// without the suffix: this, and this with `#2` and so on. Nil: it is no such name.
     public static func writer(ofGateway name: String) -> Text40? {
         guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "#")) else { return nil }
         return Text40("gateway/\(name)")
@@ -79,8 +79,14 @@ public enum LinkProtocol {
 
     /// Whether a session's name is one of this gateway's.
     public static func isSession(_ name: Text40, of writer: Text40) -> Bool {
-        name == writer || name.description.hasPrefix("\(writer)#")
+        if name == writer { return true }
+        let words = name.description.split(separator: "#", omittingEmptySubsequences: false)
+        return words.count == 2 && words[0] == writer.description
+            && (2...lanesMax).contains { words[1] == "\($0)" }
     }
+
+    /// Maximum number of a gateway's sessions.
+    public static var lanesMax: Int { 16 }
 
     /// Maximum bytes of a snapshot in one chunk.
     public static var chunkBytesMax: Int { 1 << 17 }

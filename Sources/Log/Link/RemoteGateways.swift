@@ -101,6 +101,7 @@ private final class RemoteGatewayLoop {
     private var refused: [RemoteGateway] = []
     private var acceptAt: Int64 = 0
     private var newcomers = NewcomerCount()
+    private var isListDamaged = false
     /// When a refusal was noted last, and that a gateway came or went.
     private var (refusedAt, movedAt): (Int64, Int64) = (.min, .min)
 
@@ -274,12 +275,17 @@ private final class RemoteGatewayLoop {
         removedReadAt = now
         let removed: RemovedGateways
         do throws(SystemError) { removed = try RemovedGateways(file: removedFile) } catch {
-            return say("the list of removed gateways is not known: \(error)")
+            if !isListDamaged {
+                note("the list of removed gateways cannot be read, so none comes in: \(error)")
+            }
+            isListDamaged = true
+            return
         }
+        isListDamaged = false
         let count = gateways.count
         gateways.removeAll { one in
             guard removed.refuses(one.name, made: one.made) else { return false }
-            sayMoved("the gateway \(one.name) is no longer connected: it was removed")
+            note("the gateway \(one.name) is no longer connected: it was removed")
             return true
         }
         if gateways.count != count { publish() }

@@ -43,7 +43,7 @@ public struct RemovedGateways: Hashable, Sendable {
             guard words.count == 2, let time = Int64(words[1]), times.count < Self.countMax else {
                 return nil
             }
-            times[String(words[0])] = time
+            times[String(words[0])] = max(time, times[String(words[0])] ?? .min)
         }
     }
 

@@ -31,8 +31,9 @@ package enum LinkPolicy {
         LinkRefusal(
             .access,
             """
-            by its certificate this gateway may use the sessions \(writer) and \(writer)#… alone: \
-            set [gatewayd] name = "\(writer)" in its bourse.toml
+            by its certificate this gateway may use the sessions \(writer) to \
+            \(writer)#\(LinkProtocol.lanesMax) alone, and submit what its clients may: look at \
+            [gatewayd] name in its bourse.toml
             """)
     }
 

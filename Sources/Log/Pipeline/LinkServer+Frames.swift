@@ -233,7 +233,7 @@ extension LinkServer {
         let (role, gateway) = (connection.role, connection.gateway)
         if session == 0 { return true }
         if role != .operator, owners[SessionOwner(session, .operator, 0)] != nil {
-            connection.refuse(LinkPolicy.refusal(.denied, role))
+            connection.refuse(LinkPolicy.refusal(.denied, role, connection.writer))
             return false
         }
         if owners[SessionOwner(session, role, gateway)] == connection.slot { return true }

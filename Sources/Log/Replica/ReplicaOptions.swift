@@ -72,12 +72,16 @@ public struct ReplicaParts: Sendable {
 
 extension ProcessNumber {
     /// The number of this process: one above the last in `file`, durable before it is used, on a
-    /// full disk as well. Without a readable file it starts at the time in seconds, which is above
-    /// any number counted so far.
+    /// full disk as well. Where there is no file, or no number in it, it starts at the time in
+    /// seconds, which is above any number counted so far.
     public static func next(_ file: String) throws(SystemError) -> ProcessNumber {
-        let bytes = (try? File(file, .read).read(count: 32)) ?? []
-        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-        let last = UInt64(text) ?? UInt64(max(0, Clock.realtimeNanos() / 1_000_000_000))
+        var bytes: [UInt8] = []
+        do throws(SystemError) { bytes = try File(file, .read).read(count: 32) } catch {
+            guard error.isMissing else { throw error }
+        }
+        let end = bytes.firstIndex(of: 0x0A)  // without which digits may be missing
+        let counted = end.flatMap { UInt64(String(decoding: bytes[..<$0], as: UTF8.self)) }
+        let last = counted ?? UInt64(max(0, Clock.realtimeNanos() / 1_000_000_000))
         let (number, isOver) = last.addingReportingOverflow(1)
         guard !isOver, number < UInt64(Int64.max) else {
             throw SystemError(code: 34, operation: "count up", path: file)  // ERANGE

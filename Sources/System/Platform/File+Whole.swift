@@ -62,15 +62,22 @@ extension File {
     /// Replaces a small file as `replace` does, mode and owner kept, and on a full disk as well:
     /// the bytes go into its spare, `path.spare`, in place, and the two exchange their names. The
     /// file that was replaced is the next spare; so the first two calls take space, and later ones
-    /// none while the bytes fit into the spare's blocks.
+    /// none while the bytes fit into the spare's blocks. Whoever opened the file before may read
+    /// what a later call writes.
     public static func exchange(_ path: String, with bytes: [UInt8]) throws(SystemError) {
-        guard let old = try? File(path, .read) else {
+        let old: File
+        do throws(SystemError) { old = try File(path, .read) } catch {
+            guard error.isMissing else { throw error }
             try replace(path, with: bytes)
             return
         }
+        // Where a crash cut off the last exchange, the spare may be the file itself after a power
+        // cut: it is written only once the names are durable.
+        try Directory.sync(Directory.parent(of: path) ?? ".")
         let name = path + ".spare"
         let spare = try spare(name)
-        try spare.setOwner(like: old)
+        // A daemon's file is its own from now on, whoever copied it there.
+        if geteuid() == 0 { try spare.setOwner(like: old) }
         try spare.setPermissions(old.permissions())
         try spare.write(bytes)
         try spare.truncate(to: bytes.count)
@@ -78,9 +85,12 @@ extension File {
         try Directory.exchange(name, with: path)
     }
 
-    /// The spare there is, or a new one: of another user, no ordinary file or a link it is none.
+    /// The spare there is, or a new one: of another user, no ordinary file, a link, or with another
+    /// name as well, as a copy by hard links has it, it is none.
     private static func spare(_ path: String) throws(SystemError) -> File {
-        if let file = try? File(path, .writeNoLink), try file.isRegular() { return file }
+        if let file = try? File(path, .writeNoLink), try file.isRegular(), try file.hasOneName() {
+            return file
+        }
         _ = unsafe unlink(path)
         return try File(path, .createNew)
     }

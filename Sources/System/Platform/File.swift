@@ -65,8 +65,8 @@ public final class File: Sendable {
     /// The user that owns it.
     public func owner() throws(SystemError) -> UInt32 { try status().st_uid }
 
-    /// Sets the owner and group of another file (fchown(2)). Without the right to do so it keeps
-    /// this process's, which is no error if both are the same.
+    /// Sets the owner and group of another file (fchown(2)), where they differ. Throws EPERM
+    /// without the right to do so.
     public func setOwner(like other: File) throws(SystemError) {
         let (own, wanted) = (try status(), try other.status())
         guard own.st_uid != wanted.st_uid || own.st_gid != wanted.st_gid else { return }
@@ -80,6 +80,9 @@ public final class File: Sendable {
 
     /// Whether it is an ordinary file, not a device, directory or pipe.
     public func isRegular() throws(SystemError) -> Bool { try status().st_mode & S_IFMT == S_IFREG }
+
+    /// Whether no other name is a link to it.
+    public func hasOneName() throws(SystemError) -> Bool { try status().st_nlink == 1 }
 
     private func status() throws(SystemError) -> stat {
         var status = stat()

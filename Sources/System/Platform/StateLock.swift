@@ -38,9 +38,14 @@ public final class StateLock: Sendable {
                     code: EWOULDBLOCK, operation: digits.map(String.init) ?? "", path: path)
             }
             let pid = Array("\(getpid())\n".utf8)
-            // In this order it takes no space on a full disk.
-            try file.write(pid)
-            try file.truncate(to: pid.count)
+            do throws(SystemError) {
+                // In this order it takes no space on a full disk, where it has any.
+                try file.write(pid)
+                try file.truncate(to: pid.count)
+            } catch {
+                // Only whoever finds it locked wants to know.
+                guard error.isFull else { throw error }
+            }
         } catch {
             if error.code == EWOULDBLOCK { throw .held(path: path, pid: Int32(error.operation)) }
             throw .system(error)

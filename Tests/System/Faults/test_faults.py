@@ -101,8 +101,9 @@ assert ctypes.CDLL(None).renameat2(-100, pair[0], -100, pair[1], 2) == 0
 """
     disk, journal, done = written(campaign, tmp_path, more)
     assert ((journal / "z").read_text(), (journal / "q").read_text()) == ("q", "y"), done.stderr
+    files = [(journal / name).stat().st_ino for name in ("q", "z")]
     disk.cut_power(random.Random(1), "nothing survives")
-    assert (journal / "z").exists() and (journal / "q").exists()
+    assert [(journal / name).stat().st_ino for name in ("z", "q")] == files
     (tmp_path / "synced").mkdir()
     disk, journal, done = written(campaign, tmp_path / "synced", more + "os.fsync(top)")
     disk.cut_power(random.Random(1), "nothing survives")

@@ -16,8 +16,9 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
             away: each keeps a list of its own, in /etc/bourse/cluster/gateways.removed, and on \
             this one the gateway's connection ends at once. It prints the command for the other \
             host. All certificates of that name that were made until now are refused, over \
-            restarts and failovers; nothing is restarted. An invitation that was not used yet is \
-            good no more. `cluster invite NAME --gateway` gives a new certificate, which is good. \
+            restarts and failovers; nothing is restarted. Its clients' orders stay. An invitation \
+            that was not used yet is no longer valid, where this is the first host. `cluster \
+            invite NAME --gateway` gives a new certificate, which is good. \
             The gateway's host keeps the key that seals API secrets: where it was broken into, \
             clients need new ones.
 
@@ -45,10 +46,7 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
         }
         let now = Clock.realtimeNanos() / 1_000_000_000
         try check(plan, now)
-        let time = time ?? now
-        try keep(time, now, setup.files)
-        var invitations = try Invitations(file: setup.files.invitations)
-        try invitations.withdraw(name)
+        let time = try keep(time ?? now + Self.clockSeconds, now, setup.files)
         let elsewhere = "sudo boursectl cluster remove-gateway \(name) --time \(time)"
         common.out.give(
             [
@@ -59,7 +57,16 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
                     + "\(CertificateAuthority.time(time)).",
                 "On \(other.name) as well:", "  \(elsewhere)",
             ])
+        // The other host's command is printed by now, whatever becomes of this.
+        var invitations = try Invitations(file: setup.files.invitations)
+        try invitations.withdraw(name)
     }
+
+    /// The clocks of the hosts may differ by so much: a certificate that the first host signed a
+    /// moment ago, by its clock, is refused as well.
+    private static let clockSeconds: Int64 = 5
+    /// And so far ahead of this host's the other's may be when its command is given here.
+    private static let aheadSecondsMax: Int64 = 300
 
     private func check(_ plan: ClusterPlan, _ now: Int64) throws(CommandError) {
         guard Settings.Cluster.isHostName(name) else {
@@ -71,27 +78,36 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
             throw CommandError(
                 "\(name) is a host of the cluster, and no host for a gateway alone", code: .usage)
         }
-        if let time, !(0...now).contains(time) {
+        if let time, !(0...now + Self.aheadSecondsMax).contains(time) {
             throw CommandError(
-                "\(time) is no time that has passed, by this host's clock",
+                "\(time) is no time that has passed, nor near, by this host's clock",
                 repair: "give the seconds that the other host printed; or set the clock",
                 code: .usage)
         }
     }
 
-    private func keep(_ time: Int64, _ now: Int64, _ files: ClusterFiles) throws(CommandError) {
+    /// Gives the time that counts: an earlier removal may have a later one.
+    private func keep(
+        _ time: Int64, _ now: Int64, _ files: ClusterFiles
+    ) throws(CommandError) -> Int64 {
         var removed = try files.readRemovedGateways()
-        // What was made before then has expired by itself.
-        removed.forget(before: now - Int64(CertificateAuthority.hostDays + 1) * 86_400)
+        if removed.times.count >= RemovedGateways.countMax {
+            // What was made before then has expired by itself.
+            removed.forget(before: now - Int64(CertificateAuthority.hostDays + 1) * 86_400)
+        }
         try files.keep(removed, adding: [name: time])
+        return max(time, removed.times[name] ?? time)
     }
 }
 
 extension ClusterFiles {
     /// The gateways that were removed here.
     func readRemovedGateways() throws(CommandError) -> RemovedGateways {
-        try CommandError.wrapping { () throws(SystemError) in
-            try RemovedGateways(file: removedGateways)
+        do throws(SystemError) { return try RemovedGateways(file: removedGateways) } catch {
+            throw CommandError(
+                "the list of removed gateways cannot be read: \(error)",
+                repair: "copy \(removedGateways) from the other host: until then no gateway comes "
+                    + "in")
         }
     }
 

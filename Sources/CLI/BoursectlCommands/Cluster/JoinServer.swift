@@ -179,11 +179,12 @@ struct JoinServer {
                 "\(request.host) has an exchange's journal: it is no host for a gateway alone",
                 repair: "join from another host, or remove bourse-matchd and its files there")
         }
-        // A certificate of that second would be refused as well.
-        guard try !files.readRemovedGateways().refuses(request.host, made: now) else {
+        if let removed = try files.readRemovedGateways().times[request.host], now <= removed {
             throw CommandError(
-                "\(request.host) was removed at this moment, by the first host's clock",
-                repair: "repeat the same command")
+                "\(request.host) was removed: its certificates are refused that are made until "
+                    + "\(CertificateAuthority.time(removed)), and it is "
+                    + "\(CertificateAuthority.time(now)) on the first host",
+                repair: "repeat the same command after that; if it is far off, set the clock")
         }
         invitation.usedBy = key
         do {

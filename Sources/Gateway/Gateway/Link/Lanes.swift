@@ -25,18 +25,15 @@ extension CancelReplace: InstrumentCommand {
 /// matchd lets a command wait while its instrument is busy with a large order that fills over
 /// many turns or with a cascade of stops, and with it all commands behind it in its session, for
 /// they are numbered in order. Commands for one instrument stay in their order; those for other
-/// instruments proceed in other lanes. There are as many lanes as instruments, up to `lanesMax`. A
-/// lane that matchd refuses is retried at the next connection; until then the first one serves
-/// its instruments.
+/// instruments proceed in other lanes. There are as many lanes as instruments, up to
+/// `LinkProtocol.lanesMax`. A lane that matchd refuses is retried at the next connection; until
+/// then the first one serves its instruments.
 struct Lanes {
     typealias Resolved = WriterSession<UInt64>.Resolved
 
     private let name: Text40
     private let capacity: Int
     private var sessions: [WriterSession<UInt64>]
-
-    /// Maximum number of lanes.
-    static var lanesMax: Int { 16 }
 
     /// One lane. At most `capacity` commands may be in flight, over all lanes.
     init(name: Text40, capacity: Int) {
@@ -57,7 +54,7 @@ struct Lanes {
 
     /// Adds lanes for so many instruments.
     mutating func open(_ instruments: Int, _ out: inout LinkEncoder) {
-        while sessions.count < min(instruments, Self.lanesMax) {
+        while sessions.count < min(instruments, LinkProtocol.lanesMax) {
             var session = session(sessions.count)
             if isConnected { session.connected(&out) }
             sessions.append(session)
@@ -70,7 +67,7 @@ struct Lanes {
         _ payload: some InstrumentCommand, tag: UInt64, _ out: inout LinkEncoder
     ) throws(APIError) {
         let number = max(1, Int(payload.instrument.number)) - 1
-        guard let lane = lane(at: min(number % Self.lanesMax, sessions.count - 1)) else {
+        guard let lane = lane(at: min(number % LinkProtocol.lanesMax, sessions.count - 1)) else {
             throw .matchingUnavailable
         }
         let own = sessions[lane].inFlight

@@ -91,6 +91,7 @@ final class LinkConnector {
         if handler.isWelcomed {
             // The connection had worked: this loss is a new one.
             pauseMilliseconds = 0
+            losses = places.map { _ in nil }
             if handler.watch?.isLeading ?? true { reasons = [] }
         }
         choose(after: handler.watch)
