@@ -124,9 +124,11 @@ extension FailoverCore {
         effects.transitions.append(.raised)
     }
 
-    /// Three removals in 10 min: out until an operator adds it.
+    /// Three removals in 10 min: out until an operator adds it. One at a term's start is not
+    /// counted: the host that led before comes back from that.
     mutating func noteRemoval(at now: BootTime) {
         operatorRemoves = false
+        if let term, now.since(term.since) < timing.handoverNanos { return }
         let span = timing.removalSpanNanos
         view.removals.removeAll { now.since($0) >= span }
         view.removals.append(now)

@@ -150,6 +150,9 @@ extension AgentCore {
     ) {
         guard let cluster else { return done(.refusal(404, Self.noCluster)) }
         guard let verb = json["verb"]?.text else { return done(.refusal(400, "a verb is missing")) }
+        if let until = json["until"]?.whole, Clock.monotonicNanos() > until {
+            return done(.refusal(409, "nobody waits for \(verb) any more: give it again"))
+        }
         let proof = json["proof"]?.text
         guard (proof ?? "-").utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
             1...300 ~= (proof ?? "-").utf8.count

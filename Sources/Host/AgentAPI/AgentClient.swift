@@ -14,9 +14,15 @@ public struct AgentError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The agent's reason for a refusal; nil: it refused nothing.
     public let refusal: String?
+    /// Whether it gave no reply in time.
+    public let isSilent: Bool
 
-    init(_ description: String, isAbsent: Bool = false, refusal: String? = nil) {
+    init(
+        _ description: String, isAbsent: Bool = false, refusal: String? = nil,
+        isSilent: Bool = false
+    ) {
         (self.description, self.isAbsent, self.refusal) = (description, isAbsent, refusal)
+        self.isSilent = isSilent
     }
 
     /// The reply lacks a member, or has one of another kind.
@@ -113,7 +119,7 @@ public struct AgentClient: Sendable {
         } catch {
             throw error.isMissing || error.code == ECONNREFUSED
                 ? AgentError("the agent does not run: nobody listens at \(socket)", isAbsent: true)
-                : AgentError("the agent: \(error)")
+                : AgentError("the agent: \(error)", isSilent: error.code == ETIMEDOUT)
         }
         guard let reply = HTTPReply(bytes) else {
             throw AgentError("the agent's reply is not complete HTTP")

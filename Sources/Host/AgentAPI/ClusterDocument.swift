@@ -1,6 +1,7 @@
 // The agent's part in a cluster, as GET /v1/cluster gives it.
 
 public import JSON
+internal import Platform
 public import Terms
 
 /// A change of a host's role.
@@ -335,6 +336,8 @@ extension AgentClient {
         let request: JSONValue = [
             "verb": .string(verb.rawValue), "peerIsOff": .bool(isPeerOff),
             "proof": .orNull(proof), "operator": .string(user),
+            // Once nobody waits for the reply, who asked was told that nothing was done.
+            "until": .number(Clock.monotonicNanos() + timeoutNanos),
         ]
         guard let document = ClusterDocument(try post("/v1/cluster", request)) else {
             throw .malformed("cluster's members")

@@ -352,6 +352,7 @@ def test_a_support_bundle_has_no_secret(exchange, tmp_path, archive):
     exchange.ctl("support-bundle", target)
     if archive:
         assert not (tmp_path / "bundle").exists()
+        assert target.stat().st_mode & 0o777 == 0o600
         with tarfile.open(target) as packed:
             packed.extractall(tmp_path, filter="data")
     files = {f.name: f.read_bytes() for f in (tmp_path / "bundle").iterdir()}

@@ -227,3 +227,15 @@ def test_a_primary_at_work_is_not_switched_off(trio, tmp_path):
     trader.first(b)
     assert trio.document(b)["primaryChanges"][-1]["why"].endswith(
         f"as the operator states; {device.program} could not say so")
+
+
+def test_a_support_bundle_has_of_the_command_only_its_program(trio, tmp_path):
+    device = Device(trio, "a", tmp_path)
+    secret = "password-of-the-power-switch"
+    trio.hosts["a"].set("cluster", "fence_command",
+                        f"{device.program} ip=10.9.8.7 password={secret}")
+    trio.ctl("a", "support-bundle", tmp_path / "bundle")
+    files = {path.name: path.read_text(errors="replace")
+             for path in (tmp_path / "bundle").iterdir()}
+    assert f'fence_command = "{device.program} …"' in files["bourse.toml"]
+    assert not [name for name, text in files.items() if secret in text]

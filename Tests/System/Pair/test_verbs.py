@@ -189,3 +189,10 @@ def test_a_drill_passes_and_reports_both_ways(trio):
     trio.lose("b")
     await_true("a is alone", lambda: trio.document("a")["inSync"] == ["a"])
     assert "a drill begins with a healthy cluster" in trio.refusal("a", "drill")
+
+
+def test_a_verb_that_nobody_waits_for_any_more_is_not_carried_out(trio):
+    a, _ = trio.roles()
+    status, answer = trio.obey(a, "pause", until=1)
+    assert status == 409 and "nobody waits" in json.dumps(answer), answer
+    assert not trio.document(a)["paused"]

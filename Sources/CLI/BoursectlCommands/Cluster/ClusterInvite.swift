@@ -14,8 +14,8 @@ struct ClusterInviteCommand: ParsableCommand {
         discussion: """
             Run it on the first host of the cluster, which has the authority's key. The token is \
             good for one host and an hour; the one before, if any, is no longer valid. The host \
-            uses it with `cluster join`, or with `cluster renew` for a new certificate. With --gateway \
-            it is for a host that has a gateway alone, of any new name: the host gets a \
+            uses it with `cluster join`, or with `cluster renew` for a new certificate. With \
+            --gateway it is for a host that has a gateway alone, of any new name: the host gets a \
             certificate that is good for a gateway's part in the exchange and nothing more, and \
             the key that seals API secrets.
 

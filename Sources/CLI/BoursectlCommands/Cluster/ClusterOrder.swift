@@ -23,9 +23,13 @@ struct ClusterOrderOptions: ParsableArguments {
     func order() throws(CommandError) -> ClusterOrder {
         _ = try ClusterPlace(common).member()
         let settings = try common.settings()
+        let waitNanos = Int64(wait) * 1_000_000_000
         return ClusterOrder(
-            settings: settings, agent: HostAgent(socket: settings.agent.socket),
-            user: "\(try who.text())", waitNanos: Int64(wait) * 1_000_000_000)
+            settings: settings,
+            agent: HostAgent(
+                socket: settings.agent.socket,
+                nanosMax: min(waitNanos, HostAgent.clusterNanosMax)),
+            user: "\(try who.text())", waitNanos: waitNanos)
     }
 }
 

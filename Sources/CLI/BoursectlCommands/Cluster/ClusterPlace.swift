@@ -49,7 +49,11 @@ struct ClusterPlace {
     var isWitness: Bool { own == plan.witness }
 
     /// This host's agent; nil where none runs: the witness has none.
-    var agent: HostAgent? { settings.map { HostAgent(socket: $0.agent.socket) } }
+    var agent: HostAgent? {
+        settings.map {
+            HostAgent(socket: $0.agent.socket, nanosMax: HostAgent.clusterNanosMax)
+        }
+    }
 
     /// Throws on the witness, which has no part in the exchange.
     func member() throws(CommandError) -> (own: ClusterPlan.Member, peer: ClusterPlan.Member) {

@@ -10,10 +10,12 @@ struct HostAgent {
 
     /// How long a reply may take, in nanoseconds: the helper may have much to do.
     private static let replyNanosMax: Int64 = 60_000_000_000
+    /// And one about the cluster: the agent gives an order up after ten seconds.
+    static let clusterNanosMax: Int64 = 15_000_000_000
 
     /// The agent at this socket.
-    init(socket: String) {
-        var client = AgentClient(socket: socket, timeoutNanos: Self.replyNanosMax)
+    init(socket: String, nanosMax: Int64 = replyNanosMax) {
+        var client = AgentClient(socket: socket, timeoutNanos: nanosMax)
         // The observation of a large host is the longest reply.
         client.replyBytesMax = 64 << 20
         client.valuesMax = 1 << 20
@@ -35,7 +37,12 @@ struct HostAgent {
             throw error.isAbsent
                 ? CommandError(
                     error.description, repair: "start it: systemctl start bourse-agentd",
-                    code: .notRunning) : CommandError(error.description)
+                    code: .notRunning)
+                : CommandError(
+                    error.description,
+                    repair: error.isSilent
+                        ? "it hangs: sudo systemctl restart bourse-agentd; the exchange goes on "
+                            + "meanwhile" : "")
         }
     }
 }

@@ -35,7 +35,7 @@ struct SupportFiles {
             "time": .string(Readable.time(Clock.realtimeNanos())),
         ]
         try add("about.json", about.pretty)
-        try add("bourse.toml", TOMLEdit.withoutComments(try TextFile.read(settings.file) ?? ""))
+        try add("bourse.toml", Self.configuration(try TextFile.read(settings.file) ?? ""))
         try add("files.txt", Self.names(in: settings.state))
         try attempt("status.json", status)
         let agent = HostAgent(socket: settings.agent.socket)
@@ -48,15 +48,29 @@ struct SupportFiles {
         for unit in settings.agent.units { try addLog(unit, settings) }
     }
 
+    /// Without comments, and of the fencing command its program only: its words may have a
+    /// password.
+    private static func configuration(_ text: String) -> String {
+        TOMLEdit.withoutComments(text).split(separator: "\n", omittingEmptySubsequences: false)
+            .map { line in
+                let words = line.split(separator: " ")
+                guard words.first == "fence_command", words.count > 3 else { return String(line) }
+                return words[..<3].joined(separator: " ") + " …\""
+            }.joined(separator: "\n")
+    }
+
     /// Packs the files and removes them.
     mutating func pack(into target: String) throws(CommandError) {
         let parent = Directory.parent(of: folder) ?? "."
         let name = folder.split(separator: "/").last.map(String.init) ?? folder
         let done = try CommandError.wrapping { () throws(SystemError) in
-            try Program.run(
+            // Whose it is may read it.
+            _ = try File(target, .createNew)
+            return try Program.run(
                 "/bin/tar", ["-czf", target, "-C", parent, "--", name], secondsMax: Self.secondsMax)
         }
         guard done.status == 0 else {
+            try? Directory.remove(target)
             throw CommandError("tar could not write \(target): \(done.errors)")
         }
         remove()

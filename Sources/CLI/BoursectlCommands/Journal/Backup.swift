@@ -82,7 +82,8 @@ struct BackupCommand: ParsableCommand {
 
     /// Throws where the other host is the one to copy.
     private func checkTurn(_ settings: Settings) throws(CommandError) {
-        let agent = HostAgent(socket: settings.agent.socket)
+        let agent = HostAgent(
+            socket: settings.agent.socket, nanosMax: HostAgent.clusterNanosMax)
         let document: ClusterDocument
         do throws(CommandError) {
             document = try agent.ask { (agent) throws(AgentError) in try agent.cluster() }
