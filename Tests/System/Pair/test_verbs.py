@@ -1,7 +1,9 @@
 """What an operator of a cluster types, against real daemons and a real etcd: each verb is done and
 says so, or is refused with a reason and the way out."""
 import json
+import signal
 import threading
+import time
 
 from pair import await_true
 from test_failover import Trader
@@ -195,4 +197,23 @@ def test_a_verb_that_nobody_waits_for_any_more_is_not_carried_out(trio):
     a, _ = trio.roles()
     status, answer = trio.obey(a, "pause", until=1)
     assert status == 409 and "nobody waits" in json.dumps(answer), answer
+    assert not trio.document(a)["paused"]
+
+
+def test_an_agent_that_hangs_keeps_nobody_waiting_and_is_not_taken_for_an_outage(trio):
+    a, _ = trio.roles()
+    agent = trio.hosts[a].running["agentd"]
+    agent.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        said = trio.refusal(a, "cluster", "pause", "--wait", "2")
+        assert time.monotonic() - began < 30, "a minute, before"
+        assert "systemctl restart bourse-agentd" in said, said
+        found = trio.status(a)
+        assert found["reopening"] is None, found["reopening"]
+        assert any("bourse-agentd" in problem for problem in found["problems"]), found
+    finally:
+        agent.send_signal(signal.SIGCONT)
+    # Nor does what it was asked for happen later.
+    time.sleep(2)
     assert not trio.document(a)["paused"]

@@ -111,9 +111,12 @@ struct ClusterView {
         }
     }
 
-    /// Whether another host takes its peer's connections: it leads, whoever else can be reached.
+    /// Whether a host takes its peer's connections: it leads, whoever else can be reached. Of this
+    /// one its agent says it, if that answers.
     private func isPrimaryThere() -> Bool {
-        [plan.founder, plan.peer].contains { $0 != place.own && plan.takesPeer($0) }
+        [plan.founder, plan.peer].contains {
+            ($0 != place.own || document == nil) && plan.takesPeer($0)
+        }
     }
 
     // MARK: Asking
