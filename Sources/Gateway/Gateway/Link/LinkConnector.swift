@@ -9,13 +9,10 @@ import NIOCore
 ///
 /// Of two hosts it stays with the one that leads. After a loss the other one is next, unless only a
 /// new term has begun; a host that does not lead is left at once where another was not tried yet,
-/// and otherwise followed for a second, as it may be about to lead.
+/// and otherwise followed for a second, as it may be about to lead, and then asked once more.
 final class LinkConnector {
     private let places: [LinkPlace]
-    /// Which place is connected to, or is next.
-    private var current = 0
-    /// Places that were tried since one led, that one included.
-    private var tried = 0
+    private var choice: PlaceChoice
     private let session: MatchdSession
     private let dispatcher: FrameDispatcher
     private let eventLoop: any EventLoop
@@ -41,6 +38,7 @@ final class LinkConnector {
         (self.places, self.session, self.dispatcher) = (places, session, dispatcher)
         (self.eventLoop, self.log, self.fail) = (eventLoop, log, fail)
         losses = places.map { _ in nil }
+        choice = PlaceChoice(count: places.count)
     }
 
     /// Why there is no connection, of each place that was tried, for people.
@@ -61,9 +59,8 @@ final class LinkConnector {
 
     private func connect() {
         guard !isStopped else { return }
-        let (place, number) = (places[current], current)
-        tried = min(tried + 1, places.count)
-        let patience = tried < places.count ? TimeAmount.zero : .seconds(1)
+        let number = choice.current
+        let (place, patience) = (places[number], choice.attempt())
         let handler = LinkHandler(
             session: session, dispatcher: dispatcher,
             watch: place.isRemote ? LinkWatch(host: place.name, patience: patience) : nil)
@@ -74,7 +71,7 @@ final class LinkConnector {
         attempt.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .failure(let error):
-                current = (current + 1) % places.count
+                choice.skip()
                 lost("cannot reach matchd at \(place.name): \(error)", at: number)
             case .success(let channel):
                 self.channel = channel
@@ -94,23 +91,11 @@ final class LinkConnector {
             losses = places.map { _ in nil }
             if handler.watch?.isLeading ?? true { reasons = [] }
         }
-        choose(after: handler.watch)
+        if let watch = handler.watch { choice.leave(watch) }
         switch handler.error {
         case .fatal(let text): fail(text)
         case .reconnect(let text): lost(text, at: number)
         case nil: lost("matchd closed the connection", at: number)
-        }
-    }
-
-    /// Chooses where to connect next.
-    private func choose(after watch: LinkWatch?) {
-        guard let watch else { return }
-        if watch.hasTermChanged {
-            // This host may lead the new term.
-            tried = 0
-        } else {
-            if watch.isLeading == true { tried = 1 }
-            current = (current + 1) % places.count
         }
     }
 

@@ -70,7 +70,7 @@ final class LinkHandler: ChannelInboundHandler {
         isWelcomed = true
         guard let watch, watch.isLeading == false else { return }
         context.eventLoop.assumeIsolated().scheduleTask(in: watch.patience) { [self] in
-            if isActive { stop(watch.doesNotLead, context) }
+            if isActive, self.watch?.isLeading == false { stop(watch.doesNotLead, context) }
         }
     }
 

@@ -1,18 +1,19 @@
 // Whether the host that a gateway is connected to is the one to follow.
 
-import Link
-import NIOCore
+package import Link
+package import NIOCore
 
 /// Watches a connection to one of several hosts of the exchange: it ends when the host does not
 /// lead, when its term is over, and when nothing comes any more, as after a power failure.
-struct LinkWatch {
+package struct LinkWatch {
     /// The host, for people.
     let host: String
     /// How long a host that does not lead is followed before another one is tried. While a host
     /// that will lead soon is followed, commands wait there.
-    let patience: TimeAmount
-    /// Whether it led when it greeted; nil: it has not greeted.
-    private(set) var isLeading: Bool?
+    package let patience: TimeAmount
+    /// Whether it led when it greeted, or leads since, as an acknowledgement shows; nil: it has not
+    /// greeted.
+    package private(set) var isLeading: Bool?
     /// Whether another term began meanwhile.
     private(set) var hasTermChanged = false
     private var epoch: UInt32 = 0
@@ -26,7 +27,7 @@ struct LinkWatch {
     private static var startMax: TimeAmount { .seconds(15) }
 
     /// Of a host that is connected to now.
-    init(host: String, patience: TimeAmount) { (self.host, self.patience) = (host, patience) }
+    package init(host: String, patience: TimeAmount) { (self.host, self.patience) = (host, patience) }
 
     /// Bytes came, or none are wanted.
     mutating func heard() { heardAt = .now() }
@@ -40,7 +41,7 @@ struct LinkWatch {
     }
 
     /// Takes a frame before it has an effect.
-    mutating func receive(_ frame: LinkFrame) throws(MatchdSessionError) {
+    package mutating func receive(_ frame: LinkFrame) throws(MatchdSessionError) {
         switch frame {
         case .welcome(let welcome):
             (isLeading, epoch) = (welcome.role.takesCommands, welcome.epoch)
@@ -51,10 +52,45 @@ struct LinkWatch {
                 hasTermChanged = true
                 throw .reconnect("another term has begun")
             }
+        case .acks: isLeading = true
         default: break
         }
     }
 
     /// The end of patience.
     var doesNotLead: MatchdSessionError { .reconnect("matchd on \(host) does not lead") }
+}
+
+/// Which of several hosts a gateway connects to next.
+package struct PlaceChoice {
+    /// How many there are.
+    let count: Int
+    /// Which is connected to, or is next.
+    package private(set) var current = 0
+    /// Places that were tried since one led, that one included.
+    private var tried = 0
+
+    package init(count: Int) { self.count = count }
+
+    /// Counts an attempt; gives how long a host that does not lead is followed.
+    package mutating func attempt() -> TimeAmount {
+        tried = min(tried + 1, count)
+        return tried < count ? .zero : .seconds(1)
+    }
+
+    /// There is nobody.
+    mutating func skip() { current = (current + 1) % count }
+
+    /// The connection has ended.
+    package mutating func leave(_ watch: LinkWatch) {
+        // The host may lead by now: in the new term, or in the one that it was about to begin, of
+        // which nothing says so to who was there before.
+        let mayLead = watch.hasTermChanged || watch.isLeading == false && watch.patience > .zero
+        if mayLead {
+            tried = 0
+        } else {
+            if watch.isLeading == true { tried = 1 }
+            skip()
+        }
+    }
 }
