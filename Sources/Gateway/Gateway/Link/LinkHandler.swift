@@ -69,7 +69,8 @@ final class LinkHandler: ChannelInboundHandler {
     private func welcomed(_ context: ChannelHandlerContext) {
         isWelcomed = true
         guard let watch, watch.isLeading == false else { return }
-        context.eventLoop.assumeIsolated().scheduleTask(in: watch.patience) { [self] in
+        let patience = TimeAmount.milliseconds(watch.patience)
+        context.eventLoop.assumeIsolated().scheduleTask(in: patience) { [self] in
             if isActive, self.watch?.isLeading == false { stop(watch.doesNotLead, context) }
         }
     }

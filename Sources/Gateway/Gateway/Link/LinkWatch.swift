@@ -1,16 +1,16 @@
 // Whether the host that a gateway is connected to is the one to follow.
 
 package import Link
-package import NIOCore
+import NIOCore
 
 /// Watches a connection to one of several hosts of the exchange: it ends when the host does not
 /// lead, when its term is over, and when nothing comes any more, as after a power failure.
 package struct LinkWatch {
     /// The host, for people.
     let host: String
-    /// How long a host that does not lead is followed before another one is tried. While a host
-    /// that will lead soon is followed, commands wait there.
-    package let patience: TimeAmount
+    /// Milliseconds that a host that does not lead is followed before another one is tried. While a
+    /// host that will lead soon is followed, commands wait there.
+    package let patience: Int64
     /// Whether it led when it greeted, or leads since, as an acknowledgement shows; nil: it has not
     /// greeted.
     package private(set) var isLeading: Bool?
@@ -27,7 +27,9 @@ package struct LinkWatch {
     private static var startMax: TimeAmount { .seconds(15) }
 
     /// Of a host that is connected to now.
-    package init(host: String, patience: TimeAmount) { (self.host, self.patience) = (host, patience) }
+    package init(host: String, patience: Int64) {
+        (self.host, self.patience) = (host, patience)
+    }
 
     /// Bytes came, or none are wanted.
     mutating func heard() { heardAt = .now() }
@@ -45,7 +47,7 @@ package struct LinkWatch {
         switch frame {
         case .welcome(let welcome):
             (isLeading, epoch) = (welcome.role.takesCommands, welcome.epoch)
-            if isLeading == false, patience <= .zero { throw doesNotLead }
+            if isLeading == false, patience == 0 { throw doesNotLead }
         case .position(_, _, let epoch):
             isLive = true
             if epoch != self.epoch {
@@ -72,10 +74,10 @@ package struct PlaceChoice {
 
     package init(count: Int) { self.count = count }
 
-    /// Counts an attempt; gives how long a host that does not lead is followed.
-    package mutating func attempt() -> TimeAmount {
+    /// Counts an attempt; gives for how many milliseconds a host that does not lead is followed.
+    package mutating func attempt() -> Int64 {
         tried = min(tried + 1, count)
-        return tried < count ? .zero : .seconds(1)
+        return tried < count ? 0 : 1_000
     }
 
     /// There is nobody.
@@ -85,7 +87,7 @@ package struct PlaceChoice {
     package mutating func leave(_ watch: LinkWatch) {
         // The host may lead by now: in the new term, or in the one that it was about to begin, of
         // which nothing says so to who was there before.
-        let mayLead = watch.hasTermChanged || watch.isLeading == false && watch.patience > .zero
+        let mayLead = watch.hasTermChanged || watch.isLeading == false && watch.patience > 0
         if mayLead {
             tried = 0
         } else {
