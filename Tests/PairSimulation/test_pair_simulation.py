@@ -19,6 +19,14 @@ def run(*arguments, **options):
         **options)
 
 
+def test_tls_is_the_machine_s_own():
+    """The real library would take the machine's connections for its own, and write into them."""
+    names = run("nm", "-D", "--undefined-only", PROGRAM)
+    assert names.returncode == 0, names.stdout
+    real = re.findall(r" (SSL_\w+)", names.stdout)
+    assert not real, f"CMachine/tls.c lacks {real}"
+
+
 def test_nothing_acknowledged_is_lost_over_thousands_of_seeds(capsys):
     seeds = int(os.environ.get("BOURSE_SEEDS", "10000"))
     result = run(PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"), "--seeds", seeds,
