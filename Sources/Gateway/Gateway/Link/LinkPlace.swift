@@ -77,6 +77,7 @@ enum LinkPlace {
 
     /// Why a connection broke, with what to do where that is its TLS.
     static func words(_ error: any Error) -> String {
+        if case .uncleanShutdown? = error as? NIOSSLError { return "the connection was cut" }
         guard error is NIOSSLError || error is BoringSSLError else { return "\(error)" }
         return "that host and this gateway do not take each other's certificate (expired, of "
             + "another cluster, or a clock is wrong; renew: sudo boursectl cluster renew, with a "
