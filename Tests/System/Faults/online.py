@@ -6,7 +6,7 @@ import time
 import injector as disk
 import linkwire as wire
 from verdict import Finding, check_latched, check_log, check_refusal
-from world import Dead
+from world import Dead, Short
 
 NANOS = 10**9
 # A stamp moves with the host's monotonic clock, so never by much more than the time that passed.
@@ -75,6 +75,9 @@ class Online:
         except (Dead, wire.Closed) as dead:
             self.say(f"matchd ended: {dead}")
             return False
+        except Short as short:
+            self.say(f"below the disk reserve: {short}")
+            return True
 
     def leave_in_flight(self):
         """Commands of which nothing is known when it is killed."""
@@ -82,8 +85,8 @@ class Online:
             for _ in range(self.dice.randint(1, 4)):
                 self.world.send(self.dice, self.dice.choice((1, 3, 20, 80)))
                 self.world.take_acks(self.dice.choice((0, 0, 0.001, 0.003)))
-        except Dead as dead:
-            self.say(f"matchd ended: {dead}")
+        except (Dead, Short) as end:
+            self.say(f"matchd ended, or is below the disk reserve: {end}")
 
     def kill(self):
         self.say(f"{len(self.world.ledger.acked)} acknowledged, kill -9")

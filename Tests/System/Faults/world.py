@@ -67,8 +67,15 @@ class Ledger:
                 self.seen.setdefault(record.sequence, record.data)
 
 
+DISK_RESERVE = 5  # the refusal of what is no cancel while space is below the reserve
+
+
 class Dead(Exception):
     """matchd ended during a conversation."""
+
+
+class Short(Exception):
+    """matchd runs, and takes only cancels: the disk gave it no space ahead."""
 
 
 class World:
@@ -217,6 +224,8 @@ class World:
     def open_session(self):
         self.ledger.opened[SESSION_NAME] += 1
         _, _, sequence, identity, refusal, _ = self.link.open(SESSION_NAME)
+        if refusal == DISK_RESERVE:
+            raise Short("the session was refused")
         if refusal or not sequence:
             raise wire.Closed(f"the session was refused with {refusal}")
         self.session, self.number = identity, 0
@@ -267,6 +276,8 @@ class World:
         except wire.Closed as closed:
             raise Dead(str(closed)) from None
         for session, number, sequence, _, refusal, _ in acks:
+            if sequence == 0 and refusal == DISK_RESERVE:
+                raise Short(f"command {number} was refused")
             if sequence == 0:
                 raise Dead(f"command {number} was refused with {refusal} and not logged")
             # An order may be gone with a power cut before it was acknowledged, its cancel not.
