@@ -30,7 +30,7 @@ import linkwire as wire  # noqa: E402
 import online  # noqa: E402
 import verdict  # noqa: E402
 from verdict import Finding  # noqa: E402
-from world import ACCOUNTS, Dead, Hung, Templates  # noqa: E402
+from world import ACCOUNTS, Dead, Hung, Short, Templates  # noqa: E402
 
 # A fault waits for daemons about as long as it computes.
 WORKERS = 2 * max(1, min(4, os.cpu_count() or 1))
@@ -217,6 +217,8 @@ class Runner:
         except (Dead, wire.Closed) as dead:
             code = world.wait()
             raise Finding("stopped", f"{dead}; it ended with {code}:\n{world.text()}") from None
+        except Short as short:
+            raise Finding("short", f"there is space, and {short}:\n{world.text()}") from None
 
     def added(self, world):
         reader = wire.Link(world.socket, "operator/reader")
