@@ -145,8 +145,9 @@ struct FailoverTranscript {
     private func verb(_ words: [String]) -> FailoverVerb {
         switch words.joined(separator: " ") {
         case "switchover": .switchover
-        case "failover": .failover(peerIsOff: false)
-        case "failover, peer is off": .failover(peerIsOff: true)
+        case "failover": .failover(peerOffInEpoch: nil)
+        case "failover, peer is off": .failover(peerOffInEpoch: core.view.record?.epoch)
+        case "failover, peer was off before": .failover(peerOffInEpoch: 1)
         case "standby add": .standbyAdd
         case "standby remove": .standbyRemove
         case "pause": .pause

@@ -11,7 +11,7 @@ import Testing
         "primary-lost", "matchd-crash", "hang", "link-cut", "cut-from-both", "agent-restart",
         "etcd-down", "witness-and-host", "power-lost", "old-image", "slow-standby", "slow-learner",
         "full-disk", "switchover", "switchover-early", "alone-and-lost", "standalone", "raise",
-        "lost-claim", "lost-again", "add", "verbs",
+        "lost-claim", "lost-again", "add", "verbs", "forced-too-late",
         "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
         "etcd-refuses", "watchdog", "watchdog-lost",
     ]

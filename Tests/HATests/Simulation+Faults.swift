@@ -221,7 +221,12 @@ extension Simulation {
             powerOff(off)
             add(.powerOn(off, token: hosts[off].token), after: random.millis(1_500, 3_000))
         }
-        step(on, .verb(.failover(peerIsOff: true)))
+        step(on, .verb(failover(on)))
+    }
+
+    /// A failover, forced where need be, of an operator who looked at the host's agent before.
+    private func failover(_ host: Int) -> FailoverVerb {
+        .failover(peerOffInEpoch: hosts[host].core?.view.record?.epoch)
     }
 
     // MARK: Healing
@@ -253,7 +258,7 @@ extension Simulation {
         }
         if isWell { return finish() }
         if let forcing, !isOpen(forcing), !hosts[1 - forcing].isUp, hosts[forcing].core != nil {
-            step(forcing, .verb(.failover(peerIsOff: true)))
+            step(forcing, .verb(failover(forcing)))
         }
         let isLost = !(0..<2).contains { host in
             etcd.record.replica(of: hosts[host].name) == hosts[host].disk.replica

@@ -99,6 +99,13 @@ PLANTED = [
         ("HA/Failover/StandbyPosition.swift",
          "return forced.epoch > epoch && first >= forced.from",
          "return forced.epoch > epoch && first >= forced.from && !($)")]),
+    ("a forced claim takes a record that is newer than the proof", "forced", [
+        ("HA/Failover/FailoverCore+Following.swift",
+         "|| asked.cause == .forced && asked.record != record\n",
+         "|| asked.cause == .forced && asked.record != record && !($)\n"),
+        ("HA/Failover/FailoverCore+Following.swift",
+         "|| !claim.isProven(with: record)\n",
+         "|| !claim.isProven(with: record) && !($)\n")]),
     ("a standby shows what it has", "I8", [
         ("Log/Replication/StandbySession.swift",
          "log.show(visible: position.visible,",

@@ -137,7 +137,7 @@ final class ClusterAgent: ClusterRole {
     }
 
     func obey(
-        _ verb: String, isPeerOff: Bool, proof: String?, by user: String,
+        _ verb: String, peerOffInEpoch: UInt32?, proof: String?, by user: String,
         _ done: @escaping @Sendable (String?) -> Void
     ) {
         if verb == "peer-off" {
@@ -146,7 +146,7 @@ final class ClusterAgent: ClusterRole {
             shell.note(proof: proof)
             return done(nil)
         }
-        guard let verb = FailoverVerb(verb, isPeerOff: isPeerOff) else {
+        guard let verb = FailoverVerb(verb, peerOffInEpoch: peerOffInEpoch) else {
             return done("there is no verb \(verb)")
         }
         Task { [shell, peer] in

@@ -91,10 +91,10 @@ extension EtcdMemberView {
 
 extension FailoverVerb {
     /// The verb of that name.
-    init?(_ name: String, isPeerOff: Bool) {
+    init?(_ name: String, peerOffInEpoch: UInt32?) {
         switch name {
         case "switchover": self = .switchover
-        case "failover": self = .failover(peerIsOff: isPeerOff)
+        case "failover": self = .failover(peerOffInEpoch: peerOffInEpoch)
         case "standby-add": self = .standbyAdd
         case "standby-remove": self = .standbyRemove
         case "pause": self = .pause
@@ -118,6 +118,9 @@ extension VerbRefusal {
         case .notFollowing: "this host's matchd does not follow, or is not confirmed: try again"
         case .paused: "claims are paused, on both hosts: `boursectl cluster resume` first"
         case .peerNotProvenOff: ClusterVerb.notProvenOff
+        case .peerWorkedSince:
+            "etcd has another record than before the proof: the other host was at work since, and "
+                + "may be; see `boursectl cluster status`"
         case .standalone: "this exchange has no second host"
         case .noWatchdog:
             "this host's watchdog is not armed, and its [cluster] watchdog is required: see "

@@ -96,7 +96,9 @@ extension FailoverCore {
         guard isCurrent else { return .ordering(record.epoch) }
         let isInSync = record.replica(of: settings.host) == report.replica
         if let asked,
-            asked.cause == .failover && !isInSync || now.since(asked.at) >= timing.verbNanos
+            asked.cause == .failover && !isInSync
+                || asked.cause == .forced && asked.record != record
+                || now.since(asked.at) >= timing.verbNanos
         {
             self.asked = nil
         }
@@ -133,10 +135,13 @@ extension FailoverCore {
             ask(at: now, &effects)
             return .asking(cause)
         }
+        let proven = asked?.cause == .forced ? asked?.record : nil
         let highest = max(record.epoch, report.promise, report.endEpoch)
         let epoch = min(highest, ClusterRecord.epochMax) + 1
         asked = nil
-        phase = .promising(FailoverClaim(epoch: epoch, cause: cause, process: report.process))
+        phase = .promising(
+            FailoverClaim(
+                epoch: epoch, cause: cause, process: report.process, proven: proven))
         order(.promise, epoch: epoch, &effects)
         effects.transitions.append(.promised)
         return .promising(epoch, cause)
@@ -203,6 +208,7 @@ extension FailoverCore {
         let isListed =
             claim.cause == .forced || record.replica(of: settings.host) == report.replica
         if record.epoch >= claim.epoch || !isListed
+            || !claim.isProven(with: record)
             || isSuperseded(record, report)
             || isCurrent && (report.state != .promised || report.promise != claim.epoch)
         {

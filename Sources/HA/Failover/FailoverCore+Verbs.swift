@@ -15,7 +15,7 @@ extension FailoverCore {
             guard term != nil else { return .notPrimary }
             (view.isPeerOut, operatorRemoves) = (true, true)
         case .switchover: return handOver(at: now, &effects)
-        case .failover(let peerIsOff): return claim(peerIsOff: peerIsOff, at: now)
+        case .failover(let epoch): return claim(peerOffInEpoch: epoch, at: now)
         }
         return nil
     }
@@ -42,17 +42,18 @@ extension FailoverCore {
         return nil
     }
 
-    private mutating func claim(peerIsOff: Bool, at now: BootTime) -> VerbRefusal? {
+    private mutating func claim(peerOffInEpoch: UInt32?, at now: BootTime) -> VerbRefusal? {
         if term != nil { return .isPrimary }
         guard case .following = phase, isCurrent, let report = view.report,
             let record = view.record, report.state != .stopped
         else { return .notFollowing }
         if isBarred { return .noWatchdog }
         if record.replica(of: settings.host) == report.replica {
-            asked = (.failover, now)
+            asked = OperatorClaim(cause: .failover, at: now, record: record)
         } else {
-            guard peerIsOff else { return .peerNotProvenOff }
-            asked = (.forced, now)
+            guard let peerOffInEpoch else { return .peerNotProvenOff }
+            guard record.epoch == peerOffInEpoch else { return .peerWorkedSince }
+            asked = OperatorClaim(cause: .forced, at: now, record: record)
         }
         return nil
     }

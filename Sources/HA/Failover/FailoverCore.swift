@@ -11,6 +11,19 @@ struct FailoverClaim: Hashable, Sendable {
     let epoch: UInt32
     let cause: ClaimCause
     let process: ProcessNumber
+    /// What a forced claim compares: the record as it was when the peer was proven to be off. Any
+    /// other one shows that the peer was at work since.
+    let proven: ClusterRecord?
+
+    func isProven(with record: ClusterRecord) -> Bool { proven == nil || proven == record }
+}
+
+/// A claim that an operator asked for.
+struct OperatorClaim {
+    let cause: ClaimCause
+    let at: BootTime
+    /// The record as it was then.
+    let record: ClusterRecord
 }
 
 /// What a host leads.
@@ -80,8 +93,8 @@ public struct FailoverCore: Sendable {
     var processSeenAt = BootTime(nanos: 0)
     /// A primary at work was found at start: an earlier run may have left a swap under way.
     var mayHaveOrphan = false
-    /// An operator's claim that waits for its reading, and since when.
-    var asked: (cause: ClaimCause, at: BootTime)?
+    /// An operator's claim that waits for its reading.
+    var asked: OperatorClaim?
     /// The last claim that was lost, and when.
     var lostClaim: (epoch: UInt32, at: BootTime)?
     /// When this host first knew of the handover.

@@ -24,8 +24,9 @@ public enum ClaimCause: Hashable, Sendable, CaseIterable {
 public enum FailoverVerb: Hashable, Sendable {
     /// Hand the exchange over to the peer; healthy only.
     case switchover
-    /// Claim here; forced where this host is not in sync, which takes proof that the peer is off.
-    case failover(peerIsOff: Bool)
+    /// Claim here; forced where this host is not in sync, which takes proof that the peer is off,
+    /// given with the record's epoch that was known before the peer was seen to be off.
+    case failover(peerOffInEpoch: UInt32?)
     /// Let the peer in again.
     case standbyAdd
     /// Go on without the peer until an operator adds it.
@@ -54,6 +55,8 @@ public enum VerbRefusal: Hashable, Sendable, CaseIterable {
     case notFollowing
     /// This host is not in sync, and nothing proves that the peer is off.
     case peerNotProvenOff
+    /// The record is of another epoch than before the proof: the peer was at work since.
+    case peerWorkedSince
     /// Claims are paused, so the other host would not take the lead.
     case paused
     /// There is no peer.

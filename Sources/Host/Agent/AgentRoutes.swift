@@ -158,7 +158,8 @@ extension AgentCore {
             1...300 ~= (proof ?? "-").utf8.count
         else { return done(.refusal(400, "a proof has 1 to 300 printable characters")) }
         cluster.obey(
-            verb, isPeerOff: json["peerIsOff"]?.flag ?? false, proof: proof, by: user
+            verb, peerOffInEpoch: json["peerOffInEpoch"]?.whole.flatMap { UInt32(exactly: $0) },
+            proof: proof, by: user
         ) { refusal in
             done(refusal.map { .refusal(409, $0) } ?? .json(cluster.document))
         }

@@ -9,9 +9,10 @@ public protocol ClusterRole: Sendable {
     /// Why this host is not what a load balancer asks for; nil: it is.
     func lacks(_ health: HealthQuestion) -> String?
     /// Carries an operator's verb out; `done` is called once with the reason for a refusal, or nil.
-    /// `proof` is what shows that the peer is off, printable.
+    /// `peerOffInEpoch` states that the peer is off since the record was of that epoch; `proof` is
+    /// what shows it, printable.
     func obey(
-        _ verb: String, isPeerOff: Bool, proof: String?, by user: String,
+        _ verb: String, peerOffInEpoch: UInt32?, proof: String?, by user: String,
         _ done: @escaping @Sendable (String?) -> Void)
 }
 

@@ -328,13 +328,15 @@ extension AgentClient {
         return document
     }
 
-    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. `proof`
-    /// goes with `peerOff`.
+    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. A
+    /// forced failover has the record's epoch as it was before the other host was proven off;
+    /// `proof` goes with `peerOff`.
     public func obey(
-        _ verb: ClusterVerb, isPeerOff: Bool = false, proof: String? = nil, by user: String
+        _ verb: ClusterVerb, peerOffInEpoch: UInt32? = nil, proof: String? = nil,
+        by user: String
     ) throws(AgentError) -> ClusterDocument {
         let request: JSONValue = [
-            "verb": .string(verb.rawValue), "peerIsOff": .bool(isPeerOff),
+            "verb": .string(verb.rawValue), "peerOffInEpoch": .orNull(peerOffInEpoch.map { Int64($0) }),
             "proof": .orNull(proof), "operator": .string(user),
             // Once nobody waits for the reply, who asked was told that nothing was done.
             "until": .number(Clock.monotonicNanos() + timeoutNanos),

@@ -11,7 +11,7 @@ import Terms
 final class Agent {
     let host: Int
     let process: Int32
-    private var core: FailoverCore
+    private(set) var core: FailoverCore
     private var connection: Int32 = -1
     private var input: [UInt8] = []
     private(set) var state: MatchdState?

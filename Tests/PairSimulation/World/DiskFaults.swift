@@ -124,11 +124,13 @@ extension World {
         add(after: after) {
             guard self.primary() == host, !self.isHealed else { return self.isForcing = false }
             self.powerOff(host)
+            // It may be back before the claim, which has to see that then.
+            if self.oneIn(3) { self.comesBack(host, self.millis(0, 400)) }
             self.force(1 - host, until: self.now + 5_000 * Self.milli)
         }
     }
 
-    /// The other host stays off meanwhile.
+    /// Asks again while the other host is off.
     private func force(_ host: Int, until: Int64) {
         guard primary() != host, now < until, !hosts[1 - host].isUp else {
             let token = hosts[1 - host].token
@@ -138,7 +140,9 @@ extension World {
             }
             return
         }
-        hosts[host].agent?.hear(.verb(.failover(peerIsOff: true)))
+        if let agent = hosts[host].agent {
+            agent.hear(.verb(.failover(peerOffInEpoch: agent.core.view.record?.epoch)))
+        }
         add(after: 50 * Self.milli) { self.force(host, until: until) }
     }
 }

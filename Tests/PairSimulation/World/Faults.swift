@@ -183,7 +183,7 @@ extension World {
         }
     }
 
-    private func comesBack(_ host: Int, _ after: Int64) {
+    func comesBack(_ host: Int, _ after: Int64) {
         let token = hosts[host].token
         add(after: after) { if self.hosts[host].token == token { self.powerOn(host) } }
     }

@@ -88,6 +88,37 @@ def test_forced_it_wants_proof_and_lists_what_it_lost(trio):
     trader.check(a)
 
 
+def test_forced_while_the_other_host_is_back(trio):
+    """An operator looks, the host that was off claims anew and trades, and is off again before the
+    name is typed: what it acknowledged since was in no statement."""
+    trader = Trader(trio)
+    a, b = trio.roles()
+    trader.first(a)
+    trader.acknowledged |= goes_on_alone(trio, trader, a, b)
+    before = trio.document(b)["recordEpoch"]
+    ours, theirs = os.openpty()
+    asking = trio.start_ctl(b, "failover", b, stdin=theirs, stderr=theirs)
+    said = b""
+    while b"is off: " not in said:
+        said += os.read(ours, 4_096)
+    trio.power(a)
+    trio.in_sync(a)
+    # b is behind again by what nobody told its operator of.
+    trader.acknowledged |= goes_on_alone(trio, trader, a, b)
+    await_true("b's agent knows", lambda: (found := trio.document(b)) and (
+        found["recordEpoch"] or 0) > before)
+    os.write(ours, b.encode() + b"\n")
+    assert asking.wait(60) == 1
+    said = os.read(ours, 16_384).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert "the other host was at work since" in said, said
+    assert trio.document(b)["role"] == "learner"
+    trio.power(a)
+    trio.in_sync(a)
+    trader.check(a)
+
+
 def made_anew(trio, trader, forgets):
     """A host is given up by force, then etcd is lost and made anew: by an agent that knows the last
     record, or one that began after it was lost. Gives the host that was given up, the other one,

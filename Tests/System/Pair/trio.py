@@ -165,14 +165,22 @@ class Trio(Pair):
 
     def ctl(self, name, *arguments, check=True, seconds_max=120, stdin=subprocess.DEVNULL):
         """boursectl on a host, with its own programs."""
-        config = self.state(name) / "bourse.toml"
         done = subprocess.run(
-            [str(BIN / "boursectl"), "--config", str(config), *map(str, arguments)],
-            env=os.environ | {"BOURSE_PROGRAMS": str(self.programs(name))}, capture_output=True,
-            text=True, timeout=seconds_max, stdin=stdin)
+            **self._boursectl(name, arguments), capture_output=True, text=True,
+            timeout=seconds_max, stdin=stdin)
         if check and done.returncode != 0:
             raise Refused(list(map(str, arguments)), done.returncode, done.stderr + done.stdout)
         return done
+
+    def start_ctl(self, name, *arguments, **streams):
+        """boursectl on a host, begun and not waited for."""
+        return subprocess.Popen(**self._boursectl(name, arguments), **streams)
+
+    def _boursectl(self, name, arguments):
+        config = self.state(name) / "bourse.toml"
+        return {
+            "args": [str(BIN / "boursectl"), "--config", str(config), *map(str, arguments)],
+            "env": os.environ | {"BOURSE_PROGRAMS": str(self.programs(name))}}
 
     def ctl_json(self, name, *arguments, **options):
         return json.loads(self.ctl(name, "--output", "json", *arguments, **options).stdout)

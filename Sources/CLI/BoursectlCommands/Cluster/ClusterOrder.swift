@@ -48,10 +48,11 @@ struct ClusterOrder {
         try agent.ask { (agent) throws(AgentError) in try agent.cluster() }
     }
 
-    /// Gives the verb; throws the agent's refusal with the way out.
-    func give(_ verb: ClusterVerb, isPeerOff: Bool = false) throws(CommandError) {
+    /// Gives the verb; throws the agent's refusal with the way out. `peerOffInEpoch` is the
+    /// record's epoch as it was before the other host was proven off.
+    func give(_ verb: ClusterVerb, peerOffInEpoch: UInt32? = nil) throws(CommandError) {
         _ = try agent.ask { (agent) throws(AgentError) in
-            try agent.obey(verb, isPeerOff: isPeerOff, by: user)
+            try agent.obey(verb, peerOffInEpoch: peerOffInEpoch, by: user)
         }
     }
 

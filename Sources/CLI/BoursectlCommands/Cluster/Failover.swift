@@ -64,8 +64,18 @@ struct FailoverCommand: ParsableCommand {
             try proof.check(before, order, statement: ForcedLoss(before).lines)
         }
         let begin = Clock.monotonicNanos()
-        if needsProof { try order.give(.failover, isPeerOff: true) }
-        let done = try order.await("Taking over") { now in now.role == "primary" ? now : nil }
+        if needsProof { try order.give(.failover, peerOffInEpoch: before.recordEpoch ?? 0) }
+        let done = try order.await("Taking over") { (now) throws(CommandError) in
+            if let primary = now.primary, primary != host, let epoch = now.recordEpoch,
+                epoch > before.recordEpoch ?? 0
+            {
+                throw CommandError(
+                    "\(primary) took epoch \(epoch) meanwhile: it is not off, and \(host) leaves "
+                        + "it the lead; nothing was given up",
+                    repair: "see: sudo boursectl cluster status")
+            }
+            return now.role == "primary" ? now : nil
+        }
         give(before, done, needsProof, Clock.monotonicNanos() - begin)
     }
 
