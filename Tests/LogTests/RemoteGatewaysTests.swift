@@ -1,6 +1,7 @@
 // Goal: over TLS only a gateway of the cluster comes in, as a gateway and nothing more, and neither
 // strangers nor gateways that misbehave hold up anybody else.
 
+import Failover
 import Glibc
 import Link
 import Pipeline
@@ -250,6 +251,50 @@ private final class RemoteClient {
         #expect(try third.submit(TestDesk.place(7), session: mine, number: 2)?.isLogged == true)
         let end = CloseSession(session: SessionID(mine))
         #expect(try third.submit(end, session: 0, number: 1)?.refusal == Refusal.none)
+        try place.stop()
+    }
+
+    /// Cut off from the peer and from etcd, it cannot know that the other host leads.
+    @Test func `out of its lease it is silent to gateways of other hosts`() throws {
+        var timing = FailoverTiming()
+        timing.leaseNanos = .max / 4
+        let set = InSyncSet(following: "standby", released: 0, timing: timing)
+        set.begin(epoch: 1, requiring: nil)
+        let place = try RemotePlace {
+            ($0.inSync, $0.heartbeatNanos) = (set, 5_000_000)
+        }
+        func greeted(_ gateway: String) throws -> (client: RemoteClient, role: LinkServerRole?) {
+            let client = try place.connect(place.authority.gateway(gateway))
+            let name = try #require(Text40("gateway/\(gateway)"))
+            try client.send(
+                .hello(LinkHello(wantsAcks: false, name: name)))
+            guard case .welcome(let welcome) = try client.next() else { return (client, nil) }
+            return (client, welcome.role)
+        }
+        let follower = try greeted("g1")
+        #expect(follower.role == .standalone)
+        try follower.client.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
+        func nextBeat() throws -> Int64 {
+            while let frame = try follower.client.next() {
+                if case .position(_, let time, _) = frame { return time }
+            }
+            throw LinkError.closed
+        }
+        var (last, longest) = (0 as Int64, 0 as Int64)
+        for _ in 0..<20 { last = try nextBeat() }
+        _ = set.require(PipelineSetTests.replica)
+        let silence: Int64 = 300_000_000
+        Clock.sleep(nanos: silence)
+        #expect(try greeted("g2").role == .standby)
+        #expect(try place.local().welcome.role == .standalone)
+        set.echoed(sentAt: BootTime(nanos: Clock.monotonicNanos()))
+        let heldAgain = Clock.realtimeNanos()
+        while last < heldAgain {
+            let time = try nextBeat()
+            (last, longest) = (time, max(longest, time - last))
+        }
+        #expect(longest >= silence - 20_000_000)
+        #expect(try greeted("g2").role == .standalone)
         try place.stop()
     }
 

@@ -145,6 +145,15 @@ public final class InSyncSet: Sendable {
         }
     }
 
+    /// Whether this host leads, and may release nothing for want of the peer's echo: the other host
+    /// may lead already.
+    func isOutOfLease(at now: BootTime) -> Bool {
+        state.withLock { state in
+            guard case .leading = state.rule else { return false }
+            return !state.lease.isHeld(at: now, isPeerRequired: state.requirement.replica != nil)
+        }
+    }
+
     /// What the required peer has; nil where none is required.
     var matched: UInt64? {
         state.withLock { state in

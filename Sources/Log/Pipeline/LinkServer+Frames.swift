@@ -1,5 +1,6 @@
 // What connections send.
 
+import Failover
 import Glibc
 import Link
 import Platform
@@ -104,10 +105,16 @@ extension LinkServer {
         var welcome = LinkWelcome(
             epoch: epoch, journalHigh: options.journal.high, journalLow: options.journal.low,
             released: gate.point.sequence, time: logTime)
-        welcome.role = role
+        welcome.role = isHeldBack(connection) ? .standby : role
         welcome.process = options.process
         (welcome.forcedEpoch, welcome.forcedFrom) = options.forced
         send(connection, .welcome(welcome))
+    }
+
+    /// Whether a gateway of another host is to look for the other matchd, as this one may lead no
+    /// more: cut off from the peer it could not know.
+    func isHeldBack(_ connection: LinkConnection) -> Bool {
+        connection.gateway != 0 && options.inSync.isOutOfLease(at: BootTime(nanos: now))
     }
 
     /// The role of this matchd now.

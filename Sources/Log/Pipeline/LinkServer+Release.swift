@@ -81,7 +81,9 @@ extension LinkServer {
     }
 
     /// Sends followers the released records that they lack, from the ring while it still has them,
-    /// and frees the part of the ring that nobody needs (`retained`).
+    /// and frees the part of the ring that nobody needs (`retained`). Who has all gets the position
+    /// from time to time, but for gateways of other hosts while this one is out of its lease: by the
+    /// silence they leave it.
     func feed() {
         let size = UInt64(stages.log.size)
         let isBeat = now > heartbeat
@@ -99,7 +101,8 @@ extension LinkServer {
             case .live(let position):
                 // A follower that has just gone live gets the position at once, for which it may
                 // wait, and its records before `retained` lets the ring overwrite them.
-                let next = feed(connection, position, isBeat || isNew)
+                let next = feed(
+                    connection, position, isNew || isBeat && !isHeldBack(connection))
                 if next + size / 2 < gate.point.position {
                     // Too slow for the ring: it continues from the disk.
                     connection.feed = .waiting(unchecked(from: sequence(at: next)), since: now)
