@@ -336,7 +336,8 @@ extension AgentClient {
         by user: String
     ) throws(AgentError) -> ClusterDocument {
         let request: JSONValue = [
-            "verb": .string(verb.rawValue), "peerOffInEpoch": .orNull(peerOffInEpoch.map { Int64($0) }),
+            "verb": .string(verb.rawValue),
+            "peerOffInEpoch": .orNull(peerOffInEpoch.map { Int64($0) }),
             "proof": .orNull(proof), "operator": .string(user),
             // Once nobody waits for the reply, who asked was told that nothing was done.
             "until": .number(Clock.monotonicNanos() + timeoutNanos),

@@ -82,7 +82,7 @@ extension LinkServer {
 
     /// Sends followers the released records that they lack, from the ring while it still has them,
     /// and frees the part of the ring that nobody needs (`retained`). Who has all gets the position
-    /// from time to time, but for gateways of other hosts while this one is out of its lease: by the
+    /// now and then, but for gateways of other hosts while this one is out of its lease: by the
     /// silence they leave it.
     func feed() {
         let size = UInt64(stages.log.size)
