@@ -102,6 +102,7 @@ def test_forced_while_the_other_host_is_back(trio):
     while b"is off: " not in said:
         said += os.read(ours, 4_096)
     trio.power(a)
+    trio.gateway(a)
     trio.in_sync(a)
     # b is behind again by what nobody told its operator of.
     trader.acknowledged |= goes_on_alone(trio, trader, a, b)
@@ -115,6 +116,7 @@ def test_forced_while_the_other_host_is_back(trio):
     assert "the other host was at work since" in said, said
     assert trio.document(b)["role"] == "learner"
     trio.power(a)
+    trio.gateway(a)
     trio.in_sync(a)
     trader.check(a)
 
