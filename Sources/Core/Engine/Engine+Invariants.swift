@@ -9,7 +9,7 @@ extension Engine {
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
         checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
-            ?? checkIndices() ?? checkLists() ?? checkMassCancels()
+            ?? checkIndices() ?? checkLists() ?? checkMassCancels() ?? checkCustody()
     }
 
     // MARK: Money

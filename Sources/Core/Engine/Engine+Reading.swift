@@ -295,3 +295,54 @@ extension Engine {
             strategyID: cold.strategyID, strategyType: cold.strategyType)
     }
 }
+
+// MARK: Custody
+
+extension Engine {
+    /// An asset's network.
+    public borrowing func network(_ asset: AssetID, _ network: NetworkID) -> NetworkView? {
+        custody.networks[NetworkKey(asset: asset.number, network: network.number)]
+    }
+
+    /// Each asset's networks, in the order of both.
+    public borrowing func forEachNetwork(_ body: (NetworkView) -> Void) {
+        for network in custody.networks.sorted(by: { $0.key < $1.key }) { body(network.value) }
+    }
+
+    /// Whether withdrawals of an asset are stopped.
+    public borrowing func isWithdrawalStopped(_ asset: AssetID) -> Bool {
+        custody.stopped.contains(asset.number)
+    }
+
+    /// The index of an account's deposit address on a chain; nil: it has none.
+    public borrowing func addressIndex(_ account: AccountID, _ network: NetworkID) -> UInt32? {
+        custody.addressIndex(account.number, network.number)
+    }
+
+    /// The accounts with a deposit address on a chain, in the order of their indices, from 1.
+    public borrowing func addressees(_ network: NetworkID) -> [AccountID] {
+        (custody.addresses[network.number] ?? []).map { AccountID($0) }
+    }
+
+    /// An open withdrawal.
+    public borrowing func withdrawal(_ id: WithdrawalID) -> WithdrawalView? {
+        custody.withdrawals[id.number]
+    }
+
+    /// All open withdrawals, by id. O(withdrawals × log).
+    public borrowing func forEachWithdrawal(_ body: (WithdrawalView) -> Void) {
+        for withdrawal in custody.withdrawals.values.sorted(by: { $0.id < $1.id }) {
+            body(withdrawal)
+        }
+    }
+
+    /// A signed transaction that is not settled.
+    public borrowing func payment(_ id: TransactionID) -> PaymentView? { custody.payments[id] }
+
+    /// All signed transactions that are not settled, in the order of the log.
+    public borrowing func forEachPayment(_ body: (PaymentView) -> Void) {
+        for payment in custody.payments.values.sorted(by: { $0.sequence < $1.sequence }) {
+            body(payment)
+        }
+    }
+}

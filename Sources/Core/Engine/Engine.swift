@@ -42,6 +42,7 @@ public struct Engine: ~Copyable {
     var sessions: Sessions
     var keys: APIKeys
     var references: References
+    var custody = Custody()
     var events: EventLog
     var lastOrder: UInt64 = 0
     /// `timestamp` in whole seconds.
@@ -151,7 +152,10 @@ public struct Engine: ~Copyable {
     /// Applies a decoded command; equivalent to applying its record.
     public mutating func apply(_ header: RecordHeader, _ command: Command) -> Outcome {
         var outcome = begin(header)
-        if outcome.refusal == .none { outcome = execute(command) }
+        if outcome.refusal == .none {
+            let isKnown = (CommandKind(rawValue: header.kind)?.rules ?? 1) <= rules
+            outcome = isKnown ? execute(command) : .refused(.malformed)
+        }
         events.fold(outcome)
         return outcome
     }
@@ -219,7 +223,7 @@ public struct Engine: ~Copyable {
             reader.finish()
             return reader.isValid ? amend(command) : .refused(.malformed)
         default:
-            guard let kind = CommandKind(rawValue: kind),
+            guard let kind = CommandKind(rawValue: kind), kind.rules <= rules,
                 let command = unsafe Command(kind: kind, payload: payload)
             else { return .refused(.malformed) }
             return execute(command)
@@ -257,6 +261,17 @@ public struct Engine: ~Copyable {
         case .raiseLimits(let c): raiseLimits(c)
         case .addAPIKey(let c): addAPIKey(c)
         case .revokeAPIKey(let c): revokeAPIKey(c)
+        case .setNetwork(let c): setNetwork(c)
+        case .decideWithdrawal(let c): decideWithdrawal(c)
+        case .resumeWithdrawals(let c): resumeWithdrawals(c)
+        case .assignAddress(let c): assignAddress(c)
+        case .requestWithdrawal(let c): requestWithdrawal(c)
+        case .cancelWithdrawal(let c): cancelWithdrawal(c)
+        case .noteDeposit(let c): noteDeposit(c)
+        case .signWithdrawals(let c): signWithdrawals(c)
+        case .settleTransaction(let c): settleTransaction(c)
+        case .dropTransaction(let c): dropTransaction(c)
+        case .stopWithdrawals(let c): stopWithdrawals(c)
         }
     }
 }

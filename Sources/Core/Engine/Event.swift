@@ -26,6 +26,22 @@ public import Terms
     case feesTransferred(account: AccountID, asset: AssetID, amount: Amount)
     /// A transaction's output was credited.
     case depositCredited(account: AccountID, asset: AssetID, amount: Amount)
+    /// What is seen of a deposit that is not credited.
+    case depositNoted(DepositNoted)
+    /// An account got its deposit address on a chain.
+    case addressAssigned(account: AccountID, network: NetworkID, index: UInt32)
+    /// A withdrawal was requested, approved, refused or cancelled.
+    case withdrawalChanged(WithdrawalID, WithdrawalStatus)
+    /// A transaction was signed that pays withdrawals.
+    case transactionSigned(TransactionID)
+    /// A transaction is final: what it pays is settled, and those that it replaced have ended.
+    case transactionSettled(TransactionID)
+    /// A transaction has ended without payment.
+    case transactionDropped(TransactionID)
+    /// A network was created or its terms changed.
+    case networkChanged(AssetID, NetworkID)
+    /// Withdrawals of an asset were stopped or resumed.
+    case withdrawalsStopped(AssetID, isStopped: Bool)
     /// An asset was created.
     case assetChanged(AssetID)
     /// An instrument was created, its limits or state changed.
@@ -40,6 +56,26 @@ public import Terms
     case sessionOpened(SessionID)
     /// A writer closed its session.
     case sessionClosed(SessionID)
+}
+
+/// What is seen of a deposit that is not credited.
+@frozen public struct DepositNoted: BitwiseCopyable, Sendable {
+    /// The account.
+    public var account: AccountID
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// Whether it is still there.
+    public var status: DepositStatus
+    /// The output's index in the transaction.
+    public var output: UInt32
+    /// How many it has.
+    public var confirmations: UInt32
+    /// The transaction.
+    public var transaction: TransactionID
+    /// The amount.
+    public var amount: Amount
 }
 
 /// A refused order.

@@ -116,6 +116,11 @@ struct EventLog: ~Copyable {
         UInt64(truncatingIfNeeded: value.units) ^ UInt64(truncatingIfNeeded: value.units >> 64)
     }
 
+    private static func low(_ value: TransactionID) -> UInt64 {
+        UInt64(truncatingIfNeeded: value.high ^ value.low)
+            ^ UInt64(truncatingIfNeeded: (value.high ^ value.low) >> 64)
+    }
+
     private static func mix(_ h: inout UInt64, _ event: Event) {
         switch event {
         case .orderAccepted, .orderRefused, .trade, .orderEnded, .orderAmended, .orderTriggered:
@@ -134,6 +139,19 @@ struct EventLog: ~Copyable {
             mix(&h, 16, UInt64(account.number), UInt64(asset.number), low(amount))
         case .depositCredited(let account, let asset, let amount):
             mix(&h, 17, UInt64(account.number), UInt64(asset.number), low(amount))
+        case .depositNoted(let e):
+            mix(&h, 18, UInt64(e.account.number), low(e.transaction), low(e.amount))
+        case .addressAssigned(let account, let network, let index):
+            mix(&h, 19, UInt64(account.number), UInt64(network.number), UInt64(index))
+        case .withdrawalChanged(let id, let status):
+            mix(&h, 20, id.number, UInt64(status.rawValue), 0)
+        case .transactionSigned(let id): mix(&h, 21, low(id), 0, 0)
+        case .transactionSettled(let id): mix(&h, 22, low(id), 0, 0)
+        case .transactionDropped(let id): mix(&h, 23, low(id), 0, 0)
+        case .networkChanged(let asset, let network):
+            mix(&h, 24, UInt64(asset.number), UInt64(network.number), 0)
+        case .withdrawalsStopped(let asset, let isStopped):
+            mix(&h, 25, UInt64(asset.number), isStopped ? 1 : 0, 0)
         }
     }
 }

@@ -178,6 +178,37 @@ struct Ledger: ~Copyable {
         balances[index(account, asset)].available.units += units
     }
 
+    /// Holds for a withdrawal, or gives back if negative. The caller has checked the funds.
+    mutating func withdraw(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
+        let i = index(account, asset)
+        balances[i].available.units -= units
+        withdrawing[i] += units
+        precondition(balances[i].available.units | withdrawing[i] >= 0, "what is held is there")
+    }
+
+    /// A signed transaction pays what is held for a withdrawal, or no longer does if negative.
+    mutating func transit(_ account: UInt32, _ asset: UInt16, _ units: Int128) {
+        let i = index(account, asset)
+        withdrawing[i] -= units
+        house[Int(asset)].inTransit.units += units
+        precondition(
+            withdrawing[i] | house[Int(asset)].inTransit.units >= 0, "what is signed was held")
+    }
+
+    /// A withdrawal is final: its amount is outside, its charge the house's.
+    mutating func settle(_ asset: UInt16, amount: Int128, fee: Int128) {
+        house[Int(asset)].inTransit.units -= amount + fee
+        house[Int(asset)].external.units += amount
+        house[Int(asset)].fees.units += fee
+        precondition(house[Int(asset)].inTransit.units >= 0, "what is settled was in transit")
+    }
+
+    /// The chain's cost goes outside, at the house's expense. The caller has checked the range.
+    mutating func payChain(_ asset: UInt16, _ units: Int128) {
+        house[Int(asset)].external.units += units
+        house[Int(asset)].chain.units -= units
+    }
+
     /// Whether an account has nothing of an asset; snapshots omit such a balance.
     func isEmpty(_ account: UInt32, _ asset: UInt16) -> Bool {
         let i = index(account, asset)

@@ -30,6 +30,13 @@ struct ReferenceHash: Hashable, BitwiseCopyable {
             ], key)
     }
 
+    /// The hash of a customer's own id of a withdrawal.
+    static func of(
+        account: AccountID, withdrawal id: Text40, _ key: (high: UInt64, low: UInt64)
+    ) -> ReferenceHash {
+        of([3, UInt64(account.number), id.w0, id.w1, id.w2, id.w3, id.w4, 0, 0], key)
+    }
+
     private static func of(
         _ words: InlineArray<9, UInt64>, _ key: (high: UInt64, low: UInt64)
     ) -> ReferenceHash {

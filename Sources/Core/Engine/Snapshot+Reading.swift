@@ -9,12 +9,6 @@ extension WireReader {
     /// Skips the padding that ends a part.
     mutating func endPart() { reserved((8 - offset & 7) & 7) }
 
-    mutating func flag() -> Bool {
-        let raw: UInt8 = integer()
-        if raw > 1 { invalidate() }
-        return raw == 1
-    }
-
     /// The number of items that follow; nil when more than `most`.
     mutating func count(most: Int) -> Int? {
         let value: UInt64 = integer()
@@ -51,7 +45,7 @@ extension Engine {
         self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
-            readElections(&r), readKills(&r), readMassCancels(&r)
+            readElections(&r), readKills(&r), readMassCancels(&r), rules < 2 || readCustody(&r)
         else { return nil }
         let end: UInt64 = r.integer()
         guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(), unsafe isCanonical(bytes)
@@ -90,7 +84,7 @@ extension Engine {
                 if deferredStates[Int(number)] != 0, !hasFlight(number) { return false }
             }
         }
-        return checkConservation() == nil && checkHolds() == nil
+        return checkConservation() == nil && checkHolds() == nil && checkCustody() == nil
     }
 
     private mutating func readHead(_ r: inout WireReader) -> Bool {

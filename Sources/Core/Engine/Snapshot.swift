@@ -4,7 +4,7 @@
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,
 // references, orders ladder by ladder in order of priority, flights, elections, kill switches, mass
-// cancels, end mark.
+// cancels, custody (from rules 2 on), end mark.
 
 internal import Slabs
 internal import Terms
@@ -16,7 +16,7 @@ let snapshotVersion: UInt64 = 2
 let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
 
 /// Passes a state on in pieces of bounded size.
-@safe private struct SnapshotSink: ~Copyable {
+@safe struct SnapshotSink: ~Copyable {
     private let chunk: UnsafeMutableRawBufferPointer
     var writer: WireWriter
     private let sink: (UnsafeRawBufferPointer) -> Void
@@ -40,7 +40,7 @@ let snapshotEnd: UInt64 = 0x444E_4550_414E_5342
         if writer.offset > Self.chunkBytes - Self.partBytes { flush() }
     }
 
-    mutating func flag(_ value: Bool) { writer.integer(UInt8(value ? 1 : 0)) }
+    mutating func flag(_ value: Bool) { writer.flag(value) }
 
     /// A part with the number of items that follow.
     mutating func count(_ value: Int) {
@@ -67,6 +67,7 @@ extension Engine {
             writeReferences(&out)
             writeOrders(&out)
             writeWork(&out)
+            if rules >= 2 { writeCustody(&out) }
             out.writer.integer(snapshotEnd)
             out.flush()
         }

@@ -1,6 +1,7 @@
 // Values read from the engine: copies, never references into its memory.
 
 public import Terms
+package import Wire
 
 /// An account's balance of one asset. No part is ever negative.
 @frozen public struct Balance: Hashable, BitwiseCopyable, Sendable {
@@ -38,6 +39,100 @@ public import Terms
         (self.external, self.fees, self.rounding) = (external, fees, rounding)
         (self.inTransit, self.chain) = (inTransit, chain)
     }
+}
+
+/// An asset's network. See `SetNetwork`.
+@frozen public struct NetworkView: Hashable, BitwiseCopyable, Sendable {
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// Whether deposits are credited.
+    public var takesDeposits: Bool
+    /// Whether withdrawals are accepted and signed.
+    public var takesWithdrawals: Bool
+    /// Approvals that a withdrawal above `approvalsAbove` needs.
+    public var approvals: UInt8
+    /// Confirmations after which it is final.
+    public var confirmations: UInt32
+    /// The smallest withdrawal.
+    public var minimum: Amount
+    /// The charge for one.
+    public var fee: Amount
+    /// A withdrawal of more needs the approvals.
+    public var approvalsAbove: Amount
+    /// The chain's name.
+    public var name: Text16
+
+    /// The terms of the command.
+    package init(_ c: SetNetwork) {
+        (asset, network, takesDeposits) = (c.asset, c.network, c.takesDeposits)
+        (takesWithdrawals, approvals) = (c.takesWithdrawals, c.approvals)
+        (confirmations, minimum, fee) = (c.confirmations, c.minimum, c.fee)
+        (approvalsAbove, name) = (c.approvalsAbove, c.name)
+    }
+}
+
+/// An open withdrawal.
+public struct WithdrawalView: Hashable, Sendable {
+    /// Its id.
+    public var id: WithdrawalID
+    /// Its account.
+    public var account: AccountID
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// Its status: requested, approved or signed.
+    public var status: WithdrawalStatus
+    /// The approvals that it needs.
+    public var approvals: UInt8
+    /// What arrives.
+    public var amount: Amount
+    /// The exchange's charge.
+    public var fee: Amount
+    /// Where it goes.
+    public var address: Text64
+    /// The destination's tag, or empty.
+    public var tag: Text40
+    /// The customer's own id, or empty.
+    public var clientID: Text40
+    /// The operator who asked for it; empty: the customer.
+    public var requester: Text40
+    /// Who approved it, in the order of the log.
+    public var approvers: [Text40]
+    /// When it was requested, on the log's clock.
+    public var createdTime: Int64
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        id: WithdrawalID, _ c: RequestWithdrawal, status: WithdrawalStatus, approvals: UInt8,
+        fee: Amount, createdTime: Int64
+    ) {
+        (self.id, account, asset, network) = (id, c.account, c.asset, c.network)
+        (self.status, self.approvals, amount, self.fee) = (status, approvals, c.amount, fee)
+        (address, tag, clientID, requester) = (c.address, c.tag, c.clientID, c.requester)
+        (approvers, self.createdTime) = ([], createdTime)
+    }
+
+    /// What is held for it.
+    public var total: Amount { Amount(units: amount.units + fee.units) }
+}
+
+/// A signed transaction that is not settled.
+public struct PaymentView: Hashable, Sendable {
+    /// The transaction.
+    public var id: TransactionID
+    /// The asset of what it pays.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// The transaction that it replaces, or none.
+    public var replaces: TransactionID
+    /// The record of the log that has its bytes.
+    public var sequence: UInt64
+    /// What it pays, ascending.
+    public var withdrawals: [WithdrawalID]
 }
 
 /// An asset.

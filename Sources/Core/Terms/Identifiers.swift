@@ -1,4 +1,4 @@
-// Identifiers given by the engine, in the order of the log, and never used again.
+// Identifiers. The engine gives its own in the order of the log, and never gives one again.
 
 /// An asset: 1 … `EngineLimits.assets`, in the order of creation. 0 is none.
 @frozen public struct AssetID: Hashable, Comparable, BitwiseCopyable, Sendable {
@@ -60,4 +60,42 @@
     @inlinable public init(_ number: UInt32) { self.number = number }
     /// Orders by number.
     @inlinable public static func < (a: SessionID, b: SessionID) -> Bool { a.number < b.number }
+}
+
+/// A withdrawal, from 1. 0 is none.
+@frozen public struct WithdrawalID: Hashable, Comparable, BitwiseCopyable, Sendable {
+    /// The number.
+    public var number: UInt64
+    /// The withdrawal of that number.
+    @inlinable public init(_ number: UInt64) { self.number = number }
+    /// Orders by number.
+    @inlinable public static func < (a: WithdrawalID, b: WithdrawalID) -> Bool {
+        a.number < b.number
+    }
+}
+
+/// A chain, as the operators number them, from 1. 0 is none.
+@frozen public struct NetworkID: Hashable, Comparable, BitwiseCopyable, Sendable {
+    /// The number.
+    public var number: UInt16
+    /// The chain of that number.
+    @inlinable public init(_ number: UInt16) { self.number = number }
+    /// Orders by number.
+    @inlinable public static func < (a: NetworkID, b: NetworkID) -> Bool { a.number < b.number }
+}
+
+/// A transaction on a chain: 32 bytes, as its nodes write them. All zero is none.
+@frozen public struct TransactionID: Hashable, Comparable, BitwiseCopyable, Sendable {
+    /// Bytes 0–15.
+    public var high: UInt128
+    /// Bytes 16–31.
+    public var low: UInt128
+    /// The transaction of these bytes.
+    @inlinable public init(high: UInt128, low: UInt128) { (self.high, self.low) = (high, low) }
+    /// None.
+    @inlinable public static var none: TransactionID { TransactionID(high: 0, low: 0) }
+    /// Orders by the halves' values.
+    @inlinable public static func < (a: TransactionID, b: TransactionID) -> Bool {
+        (a.high, a.low) < (b.high, b.low)
+    }
 }

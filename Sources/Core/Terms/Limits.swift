@@ -28,6 +28,22 @@ public enum Limits {
     @inlinable public static var sessionIdleNanos: Int64 { 3_600_000_000_000 }
     /// Maximum sequences that operators may void over the life of a log.
     @inlinable public static var voidsMax: Int { 1_024 }
+    /// Maximum networks of assets: pairs of an asset and a chain.
+    @inlinable public static var networksMax: Int { 256 }
+    /// Maximum deposit addresses: pairs of an account and a chain.
+    @inlinable public static var addressesMax: Int { 1 << 20 }
+    /// Maximum open withdrawals.
+    @inlinable public static var withdrawalsMax: Int { 16_384 }
+    /// Maximum open withdrawals of one account.
+    @inlinable public static var withdrawalsOfAccountMax: Int { 64 }
+    /// Maximum approvals that a withdrawal can need.
+    @inlinable public static var approvalsMax: UInt8 { 8 }
+    /// Maximum transactions that are signed and not settled.
+    @inlinable public static var transactionsMax: Int { 4_096 }
+    /// Maximum withdrawals that one transaction pays.
+    @inlinable public static var payeesMax: Int { 200 }
+    /// Maximum bytes of a signed transaction.
+    @inlinable public static var transactionBytesMax: Int { 100_000 }
     /// Maximum bytes of a sealed API key secret.
     @inlinable public static var sealedSecretBytesMax: Int { 1024 }
     /// Maximum bytes of an operator's reason.

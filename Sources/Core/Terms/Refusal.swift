@@ -113,4 +113,18 @@
     case referenceDuplicate = 67
     /// The house's fees of the asset are insufficient.
     case feesInsufficient = 68
+
+    // Custody.
+    /// The asset has no such network.
+    case networkUnknown = 70
+    /// No open withdrawal of that id, or not in that account.
+    case withdrawalUnknown = 71
+    /// No open transaction of that id.
+    case transactionUnknown = 72
+    /// An empty address.
+    case addressInvalid = 73
+    /// Withdrawals of the asset are stopped, or the network is closed for them.
+    case withdrawalsStopped = 74
+    /// The approval of the one who asked for it, or a second one by the same operator.
+    case approvalInvalid = 75
 }

@@ -56,6 +56,12 @@ internal import Terms
     case raiseLimits = 34
     /// Sets an account's limits of one order in an instrument.
     case setOrderLimits = 35
+    /// Creates an asset's network or changes its terms.
+    case setNetwork = 36
+    /// Approves or refuses a withdrawal.
+    case decideWithdrawal = 37
+    /// Ends a stop of an asset's withdrawals.
+    case resumeWithdrawals = 38
 
     // By traders, through a gateway.
     /// A new order.
@@ -68,16 +74,47 @@ internal import Terms
     case cancelReplace = 43
     /// Cancels many orders.
     case massCancel = 44
+    /// Asks for a withdrawal.
+    case requestWithdrawal = 45
+    /// Cancels a withdrawal that is not signed.
+    case cancelWithdrawal = 46
+    /// Assigns an account its deposit address on a chain.
+    case assignAddress = 47
 
     // By the wallet.
     /// Credits a deposit on a chain, once per output.
     case creditDeposit = 50
+    /// States what is seen of a deposit before it is credited.
+    case noteDeposit = 51
+    /// A signed transaction that pays withdrawals.
+    case signWithdrawals = 52
+    /// A signed transaction is final on its chain.
+    case settleTransaction = 53
+    /// A signed transaction can never be final.
+    case dropTransaction = 54
+    /// Stops an asset's withdrawals.
+    case stopWithdrawals = 55
+}
+
+extension CommandKind {
+    /// The version of the engine's rules that brought it: under older ones it is unknown.
+    public var rules: UInt32 {
+        switch self {
+        case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .requestWithdrawal,
+            .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
+            .dropTransaction, .stopWithdrawals:
+            2
+        default: 1
+        }
+    }
 }
 
 /// A command's payload: its kind and its bytes.
 public protocol CommandPayload: Hashable, Sendable {
     /// The kind in the record's header.
     static var kind: CommandKind { get }
+    /// Maximum bytes of a whole record of it.
+    static var recordBytesMax: Int { get }
     /// Writes the fields in the order of the layout.
     func encode(into writer: inout WireWriter)
     /// Reads the fields; the reader becomes invalid if they are malformed.
@@ -144,6 +181,28 @@ public enum Command: Hashable, Sendable {
     case massCancel(MassCancel)
     /// See `CreditDeposit`.
     case creditDeposit(CreditDeposit)
+    /// See `SetNetwork`.
+    case setNetwork(SetNetwork)
+    /// See `DecideWithdrawal`.
+    case decideWithdrawal(DecideWithdrawal)
+    /// See `ResumeWithdrawals`.
+    case resumeWithdrawals(ResumeWithdrawals)
+    /// See `RequestWithdrawal`.
+    case requestWithdrawal(RequestWithdrawal)
+    /// See `CancelWithdrawal`.
+    case cancelWithdrawal(CancelWithdrawal)
+    /// See `AssignAddress`.
+    case assignAddress(AssignAddress)
+    /// See `NoteDeposit`.
+    case noteDeposit(NoteDeposit)
+    /// See `SignWithdrawals`.
+    case signWithdrawals(SignWithdrawals)
+    /// See `SettleTransaction`.
+    case settleTransaction(SettleTransaction)
+    /// See `DropTransaction`.
+    case dropTransaction(DropTransaction)
+    /// See `StopWithdrawals`.
+    case stopWithdrawals(StopWithdrawals)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -177,6 +236,17 @@ public enum Command: Hashable, Sendable {
         case .cancelReplace(let p): p
         case .massCancel(let p): p
         case .creditDeposit(let p): p
+        case .setNetwork(let p): p
+        case .decideWithdrawal(let p): p
+        case .resumeWithdrawals(let p): p
+        case .requestWithdrawal(let p): p
+        case .cancelWithdrawal(let p): p
+        case .assignAddress(let p): p
+        case .noteDeposit(let p): p
+        case .signWithdrawals(let p): p
+        case .settleTransaction(let p): p
+        case .dropTransaction(let p): p
+        case .stopWithdrawals(let p): p
         }
     }
 
@@ -216,6 +286,17 @@ public enum Command: Hashable, Sendable {
         case .cancelReplace: self = .cancelReplace(CancelReplace(from: &r))
         case .massCancel: self = .massCancel(MassCancel(from: &r))
         case .creditDeposit: self = .creditDeposit(CreditDeposit(from: &r))
+        case .setNetwork: self = .setNetwork(SetNetwork(from: &r))
+        case .decideWithdrawal: self = .decideWithdrawal(DecideWithdrawal(from: &r))
+        case .resumeWithdrawals: self = .resumeWithdrawals(ResumeWithdrawals(from: &r))
+        case .requestWithdrawal: self = .requestWithdrawal(RequestWithdrawal(from: &r))
+        case .cancelWithdrawal: self = .cancelWithdrawal(CancelWithdrawal(from: &r))
+        case .assignAddress: self = .assignAddress(AssignAddress(from: &r))
+        case .noteDeposit: self = .noteDeposit(NoteDeposit(from: &r))
+        case .signWithdrawals: self = .signWithdrawals(SignWithdrawals(from: &r))
+        case .settleTransaction: self = .settleTransaction(SettleTransaction(from: &r))
+        case .dropTransaction: self = .dropTransaction(DropTransaction(from: &r))
+        case .stopWithdrawals: self = .stopWithdrawals(StopWithdrawals(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }
@@ -231,9 +312,12 @@ extension WireReader {
 }
 
 extension CommandPayload {
+    /// What all commands but signed transactions keep to.
+    public static var recordBytesMax: Int { Limits.commandBytesMax }
+
     /// Writes a whole record of this payload, without its CRC; returns its length.
     ///
-    /// `bytes` holds at least `Limits.commandBytesMax`, aligned to 8.
+    /// `bytes` holds at least `recordBytesMax`, aligned to 8.
     public func write(_ header: RecordHeader, to bytes: UnsafeMutableRawBufferPointer) -> Int {
         var writer = unsafe WireWriter(
             UnsafeMutableRawBufferPointer(rebasing: bytes[RecordHeader.size...]))
@@ -248,7 +332,7 @@ extension CommandPayload {
 
     /// The payload's bytes, padded to a multiple of 8.
     public func payloadBytes() -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: Limits.commandBytesMax) { buffer, count in
+        unsafe [UInt8](unsafeUninitializedCapacity: Self.recordBytesMax) { buffer, count in
             var writer = unsafe WireWriter(UnsafeMutableRawBufferPointer(buffer))
             encode(into: &writer)
             writer.pad()
@@ -258,7 +342,7 @@ extension CommandPayload {
 
     /// A whole record of this payload as bytes, without its CRC.
     public func recordBytes(_ header: RecordHeader) -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: Limits.commandBytesMax) { buffer, count in
+        unsafe [UInt8](unsafeUninitializedCapacity: Self.recordBytesMax) { buffer, count in
             count = unsafe write(header, to: UnsafeMutableRawBufferPointer(buffer))
         }
     }

@@ -228,7 +228,7 @@ public struct EpochMark: CommandPayload {
 public struct SetRules: CommandPayload {
     public static var kind: CommandKind { .setRules }
     /// The newest version that this code knows.
-    public static var current: UInt32 { 1 }
+    public static var current: UInt32 { 2 }
     /// The version from the next record on.
     public var version: UInt32
     /// The rules of this version.

@@ -46,6 +46,13 @@ public import Terms
         return fallback
     }
 
+    /// The next flag, a byte of 0 or 1; invalid when it is another.
+    public mutating func flag() -> Bool {
+        let raw: UInt8 = integer()
+        if raw > 1 { invalidate() }
+        return raw == 1
+    }
+
     /// The next text; invalid when it is not printable ASCII padded with zeros.
     @inline(__always)
     public mutating func text<T: FixedText>(_: T.Type = T.self) -> T {
@@ -62,7 +69,11 @@ public import Terms
 
     /// The next bytes, preceded by their 16-bit count; invalid when more than `most`.
     public mutating func blob(most: Int) -> [UInt8] {
-        let count = Int(integer(UInt16.self))
+        bytes(count: Int(integer(UInt16.self)), most: most)
+    }
+
+    /// The next `count` bytes; invalid when more than `most`.
+    public mutating func bytes(count: Int, most: Int) -> [UInt8] {
         guard count <= most, unsafe bytes.count - offset >= count else {
             isValid = false
             return []
@@ -116,6 +127,9 @@ public import Terms
     public mutating func choice<E: RawRepresentable>(_ value: E) where E.RawValue == UInt8 {
         integer(value.rawValue)
     }
+
+    /// Writes a flag as a byte of 0 or 1.
+    public mutating func flag(_ value: Bool) { integer(UInt8(value ? 1 : 0)) }
 
     /// Writes a text with its padding.
     @inline(__always)

@@ -1,0 +1,115 @@
+// Custody's tables: networks, deposit addresses, open withdrawals and what pays them.
+
+internal import Terms
+
+/// An asset's network.
+struct NetworkKey: Hashable, Comparable {
+    let asset: UInt16
+    let network: UInt16
+
+    static func < (a: NetworkKey, b: NetworkKey) -> Bool {
+        (a.asset, a.network) < (b.asset, b.network)
+    }
+}
+
+/// An account on a chain.
+struct AddressKey: Hashable {
+    let account: UInt32
+    let network: UInt16
+}
+
+/// Everything that custody keeps beside the ledger. Bounded by `Limits`; rules 2.
+struct Custody: ~Copyable {
+    var networks: [NetworkKey: NetworkView] = [:]
+    /// Assets whose withdrawals are stopped.
+    var stopped: Set<UInt16> = []
+    var lastWithdrawal: UInt64 = 0
+    private(set) var withdrawals: [UInt64: WithdrawalView] = [:]
+    /// Open withdrawals of each account that has any.
+    private var counts: [UInt32: Int] = [:]
+    private(set) var payments: [TransactionID: PaymentView] = [:]
+    /// The transactions that pay a signed withdrawal, by its id.
+    private var payers: [UInt64: [TransactionID]] = [:]
+    /// Deposit addresses: each chain's accounts in the order of their indices, from 1.
+    private(set) var addresses: [UInt16: [UInt32]] = [:]
+    private var indices: [AddressKey: UInt32] = [:]
+
+    /// Takes the memory of withdrawals and payments, with the first network, so that no table grows
+    /// in the middle of a turn.
+    mutating func reserve() {
+        withdrawals.reserveCapacity(Limits.withdrawalsMax)
+        counts.reserveCapacity(Limits.withdrawalsMax)
+        payers.reserveCapacity(Limits.withdrawalsMax)
+        payments.reserveCapacity(Limits.transactionsMax)
+        indices.reserveCapacity(Limits.addressesMax)
+    }
+
+    /// Whether the chain is one of some asset's.
+    func hasNetwork(_ network: UInt16) -> Bool {
+        networks.contains { $0.key.network == network }
+    }
+
+    // MARK: Addresses
+
+    var addressCount: Int { indices.count }
+
+    func addressIndex(_ account: UInt32, _ network: UInt16) -> UInt32? {
+        indices[AddressKey(account: account, network: network)]
+    }
+
+    /// Gives the next index. The caller has checked that there is room and none yet.
+    mutating func assign(_ account: UInt32, _ network: UInt16) -> UInt32 {
+        addresses[network, default: []].append(account)
+        let index = UInt32(addresses[network, default: []].count)
+        indices[AddressKey(account: account, network: network)] = index
+        return index
+    }
+
+    // MARK: Withdrawals
+
+    func openCount(_ account: UInt32) -> Int { counts[account] ?? 0 }
+
+    mutating func open(_ withdrawal: WithdrawalView) {
+        withdrawals[withdrawal.id.number] = withdrawal
+        counts[withdrawal.account.number, default: 0] += 1
+    }
+
+    mutating func change(_ id: UInt64, _ body: (inout WithdrawalView) -> Void) {
+        if var withdrawal = withdrawals[id] {
+            body(&withdrawal)
+            withdrawals[id] = withdrawal
+        }
+    }
+
+    mutating func close(_ id: UInt64) {
+        guard let withdrawal = withdrawals.removeValue(forKey: id) else { return }
+        let account = withdrawal.account.number
+        let left = openCount(account) - 1
+        counts[account] = left == 0 ? nil : left
+        payers[id] = nil
+    }
+
+    // MARK: Payments
+
+    /// The transactions that pay a withdrawal: the first one and its replacements.
+    func payers(_ id: UInt64) -> [TransactionID] { payers[id] ?? [] }
+
+    mutating func pay(_ payment: PaymentView) {
+        payments[payment.id] = payment
+        for withdrawal in payment.withdrawals {
+            payers[withdrawal.number, default: []].append(payment.id)
+        }
+    }
+
+    /// Ends a transaction; gives the withdrawals that nothing pays any more.
+    mutating func drop(_ id: TransactionID) -> [WithdrawalID] {
+        guard let payment = payments.removeValue(forKey: id) else { return [] }
+        var unpaid: [WithdrawalID] = []
+        for withdrawal in payment.withdrawals {
+            let left = payers(withdrawal.number).filter { $0 != id }
+            payers[withdrawal.number] = left.isEmpty ? nil : left
+            if left.isEmpty { unpaid.append(withdrawal) }
+        }
+        return unpaid
+    }
+}

@@ -1,0 +1,200 @@
+// Custody's part of the state, in canonical form: last withdrawal; networks by asset and chain; assets
+// that are stopped; addresses by chain and index; withdrawals by id; payments by the log's record.
+
+internal import Terms
+internal import Wire
+
+extension Engine {
+    func writeCustody(_ out: inout SnapshotSink) {
+        out.writer.integer(custody.lastWithdrawal)
+        out.count(custody.networks.count)
+        for network in custody.networks.sorted(by: { $0.key < $1.key }).map(\.value) {
+            write(network, &out)
+        }
+        out.count(custody.stopped.count)
+        for asset in custody.stopped.sorted() {
+            out.writer.integer(asset)
+            out.endPart()
+        }
+        let chains = custody.addresses.sorted { $0.key < $1.key }
+        out.count(chains.count)
+        for (network, accounts) in chains {
+            out.writer.integer(UInt64(network))
+            out.count(accounts.count)
+            for account in accounts {
+                out.writer.integer(account)
+                out.endPart()
+            }
+        }
+        out.count(custody.withdrawals.count)
+        for withdrawal in custody.withdrawals.values.sorted(by: { $0.id < $1.id }) {
+            write(withdrawal, &out)
+        }
+        out.count(custody.payments.count)
+        for payment in custody.payments.values.sorted(by: { $0.sequence < $1.sequence }) {
+            write(payment, &out)
+        }
+    }
+
+    private func write(_ v: NetworkView, _ out: inout SnapshotSink) {
+        out.writer.integer(v.asset.number)
+        out.writer.integer(v.network.number)
+        out.flag(v.takesDeposits)
+        out.flag(v.takesWithdrawals)
+        out.writer.integer(v.approvals)
+        out.writer.reserved(1)
+        out.writer.integer(UInt64(v.confirmations))
+        out.writer.integer(v.minimum.units)
+        out.writer.integer(v.fee.units)
+        out.writer.integer(v.approvalsAbove.units)
+        out.writer.text(v.name)
+        out.endPart()
+    }
+
+    private func write(_ v: WithdrawalView, _ out: inout SnapshotSink) {
+        out.writer.integer(v.id.number)
+        out.writer.integer(v.account.number)
+        out.writer.integer(v.asset.number)
+        out.writer.integer(v.network.number)
+        out.writer.choice(v.status)
+        out.writer.integer(v.approvals)
+        out.writer.integer(UInt16(v.approvers.count))
+        out.writer.reserved(4)
+        out.writer.integer(v.amount.units)
+        out.writer.integer(v.fee.units)
+        out.writer.text(v.address)
+        out.writer.text(v.tag)
+        out.writer.text(v.clientID)
+        out.writer.text(v.requester)
+        out.writer.integer(v.createdTime)
+        for name in v.approvers { out.writer.text(name) }
+        out.endPart()
+    }
+
+    private func write(_ v: PaymentView, _ out: inout SnapshotSink) {
+        out.writer.transaction(v.id)
+        out.writer.transaction(v.replaces)
+        out.writer.integer(v.sequence)
+        out.writer.integer(v.asset.number)
+        out.writer.integer(v.network.number)
+        out.writer.integer(UInt32(v.withdrawals.count))
+        for id in v.withdrawals { out.writer.integer(id.number) }
+        out.endPart()
+    }
+
+    mutating func readCustody(_ r: inout WireReader) -> Bool {
+        custody.lastWithdrawal = r.integer()
+        guard custody.lastWithdrawal <= sequence, let networks = r.count(most: Limits.networksMax)
+        else { return false }
+        if networks > 0 { custody.reserve() }
+        for _ in 0..<networks where !readNetwork(&r) { return false }
+        guard let stopped = r.count(most: Int(assetsUsed)) else { return false }
+        for _ in 0..<stopped {
+            let number: UInt16 = r.integer()
+            r.endPart()
+            guard r.isValid, asset(AssetID(number)) != nil else { return false }
+            custody.stopped.insert(number)
+        }
+        guard let chains = r.count(most: Limits.networksMax) else { return false }
+        for _ in 0..<chains where !readAddresses(&r) { return false }
+        guard let withdrawals = r.count(most: Limits.withdrawalsMax) else { return false }
+        for _ in 0..<withdrawals where !readWithdrawal(&r) { return false }
+        guard let payments = r.count(most: Limits.transactionsMax) else { return false }
+        for _ in 0..<payments where !readPayment(&r) { return false }
+        return r.isValid
+    }
+
+    private mutating func readNetwork(_ r: inout WireReader) -> Bool {
+        let asset = AssetID(r.integer())
+        let network = NetworkID(r.integer())
+        let (takesDeposits, takesWithdrawals) = (r.flag(), r.flag())
+        let approvals: UInt8 = r.integer()
+        r.reserved(1)
+        let confirmations = UInt32(clamping: r.integer(UInt64.self))
+        let terms = SetNetwork(
+            asset: asset, network: network, takesDeposits: takesDeposits,
+            takesWithdrawals: takesWithdrawals, approvals: approvals,
+            confirmations: confirmations, minimum: r.owned(), fee: r.owned(),
+            approvalsAbove: r.owned(), name: r.text(),
+            audit: Audit(operatorName: Text40(), reason: ""))
+        r.endPart()
+        guard r.isValid, self.asset(asset) != nil, areTermsValid(terms) else { return false }
+        custody.networks[NetworkKey(asset: asset.number, network: network.number)] =
+            NetworkView(terms)
+        return true
+    }
+
+    private mutating func readAddresses(_ r: inout WireReader) -> Bool {
+        let network: UInt64 = r.integer()
+        guard let network = UInt16(exactly: network), custody.hasNetwork(network),
+            let count = r.count(most: Limits.addressesMax - custody.addressCount), count > 0
+        else { return false }
+        for _ in 0..<count {
+            let account: UInt32 = r.integer()
+            r.endPart()
+            guard r.isValid, hasAccount(AccountID(account)),
+                custody.addressIndex(account, network) == nil
+            else { return false }
+            _ = custody.assign(account, network)
+        }
+        return true
+    }
+
+    private mutating func readWithdrawal(_ r: inout WireReader) -> Bool {
+        let id: UInt64 = r.integer()
+        let account = AccountID(r.integer())
+        let (asset, network) = (AssetID(r.integer()), NetworkID(r.integer()))
+        let status = r.choice(WithdrawalStatus.requested)
+        let approvals: UInt8 = r.integer()
+        let approvers: UInt16 = r.integer()
+        r.reserved(4)
+        let (amount, fee) = (r.owned(), r.owned())
+        let request = RequestWithdrawal(
+            account: account, asset: asset, network: network, amount: amount, address: r.text(),
+            tag: r.text(), clientID: r.text(), requester: r.text())
+        var view = WithdrawalView(
+            id: WithdrawalID(id), request, status: status, approvals: approvals, fee: fee,
+            createdTime: r.integer())
+        guard r.isValid, approvers <= approvals, approvals <= Limits.approvalsMax else {
+            return false
+        }
+        for _ in 0..<approvers { view.approvers.append(r.text()) }
+        r.endPart()
+        let names = Set(view.approvers + [view.requester])
+        guard r.isValid, hasAccount(account), 1...custody.lastWithdrawal ~= id,
+            custody.withdrawals[id] == nil, status.rawValue <= WithdrawalStatus.signed.rawValue,
+            (approvers < approvals) == (status == .requested), !view.address.isEmpty,
+            custody.networks[NetworkKey(asset: asset.number, network: network.number)] != nil,
+            custody.openCount(account.number) < Limits.withdrawalsOfAccountMax,
+            names.count == view.approvers.count + 1, 0...timestamp ~= view.createdTime,
+            amount.units > 0
+        else { return false }
+        custody.open(view)
+        return true
+    }
+
+    private mutating func readPayment(_ r: inout WireReader) -> Bool {
+        let (id, replaces) = (r.transaction(), r.transaction())
+        let sequence: UInt64 = r.integer()
+        let (asset, network) = (AssetID(r.integer()), NetworkID(r.integer()))
+        let count: UInt32 = r.integer()
+        guard r.isValid, 1...UInt32(Limits.payeesMax) ~= count, id != .none,
+            custody.payments[id] == nil, sequence <= self.sequence
+        else { return false }
+        var withdrawals: [WithdrawalID] = []
+        for _ in 0..<count { withdrawals.append(WithdrawalID(r.integer())) }
+        r.endPart()
+        let isPaid = withdrawals.allSatisfy {
+            let withdrawal = custody.withdrawals[$0.number]
+            return withdrawal?.status == .signed && withdrawal?.asset == asset
+                && withdrawal?.network == network
+        }
+        let isAscending = zip(withdrawals, withdrawals.dropFirst()).allSatisfy { $0 < $1 }
+        guard r.isValid, isPaid, isAscending else { return false }
+        custody.pay(
+            PaymentView(
+                id: id, asset: asset, network: network, replaces: replaces, sequence: sequence,
+                withdrawals: withdrawals))
+        return true
+    }
+}
