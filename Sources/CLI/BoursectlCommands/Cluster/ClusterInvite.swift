@@ -60,11 +60,7 @@ struct ClusterInviteCommand: ParsableCommand {
     private func gateway(
         _ plan: ClusterPlan, _ setup: ClusterSetup
     ) throws -> ClusterPlan.Member {
-        guard Settings.Cluster.isHostName(host) else {
-            throw CommandError(
-                "\(host) is no host's name", repair: Settings.Cluster.hostNameExpected,
-                code: .usage)
-        }
+        try ClusterPlan.checkHostName(host)
         guard plan.member(host) == nil else {
             throw CommandError(
                 "\(host) is a host of the cluster already",

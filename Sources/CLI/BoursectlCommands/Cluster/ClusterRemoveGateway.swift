@@ -1,7 +1,6 @@
 // cluster remove-gateway
 
 import ArgumentParser
-import Configuration
 import JSON
 import Link
 import Platform
@@ -69,11 +68,7 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
     private static let aheadSecondsMax: Int64 = 300
 
     private func check(_ plan: ClusterPlan, _ now: Int64) throws(CommandError) {
-        guard Settings.Cluster.isHostName(name) else {
-            throw CommandError(
-                "\(name) is no host's name", repair: Settings.Cluster.hostNameExpected,
-                code: .usage)
-        }
+        try ClusterPlan.checkHostName(name)
         guard plan.member(name) == nil else {
             throw CommandError(
                 "\(name) is a host of the cluster, and no host for a gateway alone", code: .usage)
