@@ -73,11 +73,17 @@ struct BackupCommand: ParsableCommand {
             let file = try File(settings.file, .read)
             return try file.read(count: try file.size())
         }
-        let made = try CommandError.wrapping { () throws(JournalError) in
-            try JournalBackup.write(
-                place, snapshots: store, configuration: configuration, to: directory,
-                bytesPerSecond: rate << 20, keepFree: settings.matchd.reserveBytes
-            ) { done, total in meter.draw(done: UInt64(done), total: UInt64(total)) }
+        // Of one that a signal ends nothing is left.
+        let made = try EndingSignals.hold { () throws(CommandError) in
+            try CommandError.wrapping { () throws(JournalError) in
+                try JournalBackup.write(
+                    place, snapshots: store, configuration: configuration, to: directory,
+                    bytesPerSecond: rate << 20, keepFree: settings.matchd.reserveBytes
+                ) { (done, total) throws(JournalError) in
+                    if EndingSignals.isPending { throw .stopped }
+                    meter.draw(done: UInt64(done), total: UInt64(total))
+                }
+            }
         }
         meter.clear()
         give(made, directory, meter.elapsedNanos)
