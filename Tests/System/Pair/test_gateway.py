@@ -381,6 +381,18 @@ def test_who_may_be_removed(trio, remote):
     assert (trio.cluster("b") / "gateways.removed").read_text() == kept
 
 
+def test_a_host_without_the_exchange_names_the_ones_to_ask(trio, remote):
+    for name, has in (("g", "has a gateway alone, which follows a and b"),
+                      ("w", "it is the witness")):
+        for words in (["status"], ["backup", trio.folder / "copy"], ["check"], ["asset", "list"]):
+            said = trio.refusal(name, *words)
+            assert has in said and "on a and b" in said, (name, words, said)
+            assert "bourse-matchd" not in said and "bourse-agentd" not in said, said
+        done = trio.ctl(name, "--output", "nagios", "status", check=False)
+        assert done.returncode == 3 and done.stdout.startswith("BOURSE UNKNOWN - this host"), done
+    assert not (trio.folder / "copy").exists()
+
+
 def test_who_may_be_a_gateways_host(trio, remote):
     assert "is a host of the cluster already" in trio.refusal(
         "a", "cluster", "invite", "b", "--gateway")

@@ -45,7 +45,7 @@ struct BackupCommand: ParsableCommand {
     }
 
     func run() throws {
-        let settings = try common.settings()
+        let settings = try common.exchange().settings
         if settings.cluster != nil, !here { try checkTurn(settings) }
         var directory = directory
         while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
