@@ -125,6 +125,28 @@ def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_h
     assert process.poll() is None, "the gateway goes on by itself"
 
 
+def test_with_both_matchds_dead_it_answers_503_shows_what_it_knew_and_goes_on(trio, remote):
+    remote.start()
+    assert remote.place()
+    for name in "ab":
+        trio.hosts[name].kill("matchd")
+
+    def is_refused():
+        try:
+            remote.client.place(
+                symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.001",
+                price="50000", newClientOrderId="refused", recvWindow=2000)
+        except Unknown as answer:
+            return "HTTP 503 -1001" in str(answer)
+        return False
+
+    await_true("an order is refused", is_refused)
+    assert set(remote.shown()) == remote.acknowledged
+    for name in "ab":
+        trio.power(name)
+    await_true("an order is taken", remote.place, 60)
+
+
 def test_its_certificate_is_good_for_the_link_alone(trio, remote, tmp_path):
     place = remote.host.state / "cluster"
 
