@@ -33,7 +33,8 @@ struct JoinServer {
         let place = ClusterPlan.place(plan.founder, plan.ports.join)
         do throws(SystemError) {
             listener = File(
-                descriptor: try TCPSocket.listen(place, backlog: 8), path: place)
+                descriptor: try TCPSocket.listen(place, backlog: JoinLimits.waitingMax),
+                path: place)
         } catch {
             throw CommandError(
                 "joins cannot be taken at \(place): \(error.reason)",
@@ -76,6 +77,10 @@ struct JoinServer {
             _ = close(socket)
             throw error
         }
+        guard awaitWord(socket, deadline: deadline) else {
+            _ = close(socket)
+            throw CommandError("it said nothing")
+        }
         let stream = try TLSStream(
             acceptingAnybodyOn: socket, address: "the host that joins",
             files: TLSFiles(
@@ -86,6 +91,21 @@ struct JoinServer {
             throw CommandError("what it sent is no request of this version")
         }
         return try answer(request, stream)
+    }
+
+    /// Waits until a connection says something; false where it does not. While others wait, it has
+    /// a moment only: whoever says nothing keeps no host from joining.
+    private func awaitWord(_ socket: Int32, deadline: Int64) -> Bool {
+        while true {
+            let now = Clock.monotonicNanos()
+            let moment = min(deadline, now + JoinLimits.idleNanosMax)
+            if TCPSocket.wait(socket, Int16(POLLIN), deadline: moment) { return true }
+            if moment == deadline
+                || TCPSocket.wait(listener.descriptor, Int16(POLLIN), deadline: now)
+            {
+                return false
+            }
+        }
     }
 
     private func answer(_ request: JoinRequest, _ stream: TLSStream) throws -> String {
