@@ -58,8 +58,7 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
                 "On \(other.name) as well:", "  \(elsewhere)",
             ])
         // The other host's command is printed by now, whatever becomes of this.
-        var invitations = try Invitations(file: setup.files.invitations)
-        try invitations.withdraw(name)
+        try Invitations.change(setup.files.invitations) { try $0.withdraw(name) }
     }
 
     /// The clocks of the hosts may differ by so much: a certificate that the first host signed a
