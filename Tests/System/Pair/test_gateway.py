@@ -415,6 +415,19 @@ def test_a_host_without_the_exchange_names_the_ones_to_ask(trio, remote):
     assert not (trio.folder / "copy").exists()
 
 
+def test_a_gateway_that_nobody_knows_is_removed_and_that_is_said(trio, remote):
+    done = trio.ctl("a", "cluster", "remove-gateway", "h")
+    assert "No gateway h is known" in done.stdout and "Known: g." in done.stdout, done.stdout
+    assert "refuses certificates of h" in done.stdout
+    # Its removal is known.
+    assert trio.ctl_json("a", "cluster", "remove-gateway", "h")["known"] is True
+    assert trio.ctl_json("a", "cluster", "remove-gateway", "i")["known"] is False
+    # The second host does not know who was invited.
+    assert trio.ctl_json("b", "cluster", "remove-gateway", "j")["known"] is None
+    done = trio.ctl("a", "cluster", "remove-gateway", "g")
+    assert "is known" not in done.stdout, done.stdout
+
+
 def test_who_may_be_a_gateways_host(trio, remote):
     assert "is a host of the cluster already" in trio.refusal(
         "a", "cluster", "invite", "b", "--gateway")
