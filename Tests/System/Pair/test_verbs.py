@@ -193,6 +193,22 @@ def test_a_drill_passes_and_reports_both_ways(trio):
     assert "a drill begins with a healthy cluster" in trio.refusal("a", "drill")
 
 
+def test_a_drill_whose_way_back_is_not_gone_reports_what_was_measured(trio):
+    for _ in range(DRILLS_MAX):
+        trio.in_sync("a")
+        done = trio.ctl("a", "--output", "json", "drill", "--back", "3", check=False)
+        if done.stdout:
+            break
+        assert "the switchover was given up" in done.stderr, done.stderr
+    report = json.loads(done.stdout)
+    assert done.returncode == 1 and report["passed"] is False
+    assert [(step["from"], step["to"]) for step in report["steps"]] == [("a", "b")]
+    failed = {check["check"]: check["found"] for check in report["checks"] if not check["passed"]}
+    assert "not done within 3 s" in failed["switchover on b"], failed
+    assert (report["primary"], report["epoch"]) == ("b", report["steps"][0]["epoch"])
+    assert "on b: sudo boursectl switchover" in report["next"]
+
+
 def test_a_verb_that_nobody_waits_for_any_more_is_not_carried_out(trio):
     a, _ = trio.roles()
     status, answer = trio.obey(a, "pause", until=1)
