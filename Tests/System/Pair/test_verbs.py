@@ -2,6 +2,7 @@
 says so, or is refused with a reason and the way out."""
 import json
 import signal
+import subprocess
 import threading
 import time
 
@@ -207,6 +208,21 @@ def test_a_drill_whose_way_back_is_not_gone_reports_what_was_measured(trio):
     assert "not done within 3 s" in failed["switchover on b"], failed
     assert (report["primary"], report["epoch"]) == ("b", report["steps"][0]["epoch"])
     assert "on b: sudo boursectl switchover" in report["next"]
+
+
+def test_a_verb_that_cannot_come_any_more_is_told_from_one_that_may(trio):
+    trio.in_sync("a")
+    trio.lose("b")
+    await_true("a is alone", lambda: trio.document("a")["inSync"] == ["a"])
+    said = trio.refusal("a", "standby", "add", "--wait", "2")
+    assert "not done within 2 s" in said and "it may still come" in said, said
+    adding = trio.start_ctl("a", "standby", "add", "--wait", "6", stderr=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    trio.ctl("a", "standby", "remove")
+    said = adding.communicate(timeout=60)[1]
+    assert adding.returncode == 1 and "it will not come any more" in said, said
+    assert "b was taken out again" in said and "it may still come" not in said, said
 
 
 def test_a_verb_that_nobody_waits_for_any_more_is_not_carried_out(trio):
