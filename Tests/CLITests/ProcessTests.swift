@@ -8,6 +8,8 @@ import Testing
 /// A state directory with a matchd, and boursectl for it. It is removed with its last reference.
 final class OperatedExchange {
     let state: String
+    /// What holds it, and whatever else a test makes.
+    let folder: String
     private var matchd: Process?
 
     /// The result of one run of boursectl.
@@ -25,14 +27,15 @@ final class OperatedExchange {
 
     /// A new exchange in a directory of its own.
     init() throws {
-        state = NSTemporaryDirectory() + "/bctl-\(UInt32.random(in: .min ... .max))"
+        folder = NSTemporaryDirectory() + "/bctl-\(UInt32.random(in: .min ... .max))"
+        state = folder + "/state"
         #expect(try run("init", "--listen", "127.0.0.1:0").status == 0)
     }
 
     deinit {
         matchd?.terminate()
         matchd?.waitUntilExit()
-        try? FileManager.default.removeItem(atPath: state)
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// The program of this name, beside the tests.
@@ -47,7 +50,9 @@ final class OperatedExchange {
     }
 
     /// Starts boursectl; `answer` waits for its result.
-    private func launch(_ arguments: [String]) throws -> (Process, Pipe, Pipe) {
+    func launch(
+        _ arguments: [String]
+    ) throws -> (process: Process, out: Pipe, err: Pipe) {
         let process = Process()
         let (out, err) = (Pipe(), Pipe())
         process.executableURL = try Self.program("boursectl")
@@ -59,7 +64,7 @@ final class OperatedExchange {
         return (process, out, err)
     }
 
-    private func answer(_ running: (process: Process, out: Pipe, err: Pipe)) -> Answer {
+    func answer(_ running: (process: Process, out: Pipe, err: Pipe)) -> Answer {
         let out = running.out.fileHandleForReading.readDataToEndOfFile()
         let err = running.err.fileHandleForReading.readDataToEndOfFile()
         running.process.waitUntilExit()
@@ -153,7 +158,7 @@ final class OperatedExchange {
         #expect(try exchange.run("demo").status == 0)
         let released = try #require(
             try exchange.run("status", "--output", "json").json()["released"] as? Int)
-        let backup = exchange.state + "/backup"
+        let backup = exchange.folder + "/backup"
         // Left by one that was interrupted, or of one that runs, or of somebody else.
         try FileManager.default.createDirectory(
             atPath: backup + ".partial", withIntermediateDirectories: false)
@@ -163,8 +168,17 @@ final class OperatedExchange {
         #expect(FileManager.default.fileExists(atPath: backup + ".partial/journal"))
         try FileManager.default.removeItem(atPath: backup + ".partial")
         // A disk that is not mounted is not made up for.
-        let missing = try exchange.run("backup", exchange.state + "/disk/today")
-        #expect(missing.status == 1 && missing.err.contains("there is no \(exchange.state)/disk"))
+        let missing = try exchange.run("backup", exchange.folder + "/disk/today")
+        #expect(missing.status == 1 && missing.err.contains("there is no \(exchange.folder)/disk"))
+        // Nor does a copy lie in what it is a copy of, by whatever name.
+        let link = exchange.folder + "/link"
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: exchange.state + "/snapshots")
+        for own in ["", "/journal", "/journal/.."].map({ exchange.state + $0 }) + [link] {
+            let refused = try exchange.run("backup", own + "/today")
+            #expect(refused.status == 1)
+            #expect(refused.err.contains("a directory of the exchange's own"))
+        }
         // The mark that says what is released comes a moment later.
         var last = 0
         for _ in 0..<100 where last < released {
@@ -223,11 +237,27 @@ final class OperatedExchange {
         usleep(3_500_000)  // the bare disk is measured first
         for count in 0..<12 {
             let made = try exchange.run(
-                "backup", exchange.state + "/copy-\(count)", "--rate", "1000")
+                "backup", exchange.folder + "/copy-\(count)", "--rate", "1000")
             #expect(made.status == 0, "\(made.err)")
         }
         load.waitUntilExit()
         #expect(load.terminationStatus == 0)
+        // One that a signal ends leaves nothing, and no bar where there is no terminal.
+        let backup = exchange.folder + "/ended"
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            signal(number, SIG_DFL)  // a shell's background job ignores some
+            let running = try exchange.launch(["backup", backup, "--rate", "1"])
+            for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: backup + ".partial") {
+                usleep(10_000)
+            }
+            usleep(200_000)
+            kill(running.process.processIdentifier, number)
+            let answer = exchange.answer(running)
+            #expect(running.process.terminationReason == .uncaughtSignal)
+            #expect(answer.status == number && answer.out.isEmpty && answer.err.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: backup + ".partial"))
+            #expect(!FileManager.default.fileExists(atPath: backup))
+        }
     }
 
     @Test func `keeps an API secret out of the journal`() throws {

@@ -66,7 +66,8 @@ struct FailoverCommand: ParsableCommand {
         }
         let begin = Clock.monotonicNanos()
         if needsProof { try order.give(.failover, peerOffInEpoch: before.recordEpoch ?? 0) }
-        let done = try order.await("Taking over") { (now) throws(CommandError) in
+        let done = try order.await("Taking over", given: (.failover, before)) {
+            (now) throws(CommandError) in
             if let primary = now.primary, primary != host, let epoch = now.recordEpoch,
                 epoch > before.recordEpoch ?? 0
             {
