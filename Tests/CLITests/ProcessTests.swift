@@ -50,9 +50,7 @@ final class OperatedExchange {
     }
 
     /// Starts boursectl; `answer` waits for its result.
-    func launch(
-        _ arguments: [String]
-    ) throws -> (process: Process, out: Pipe, err: Pipe) {
+    private func launch(_ arguments: [String]) throws -> (Process, Pipe, Pipe) {
         let process = Process()
         let (out, err) = (Pipe(), Pipe())
         process.executableURL = try Self.program("boursectl")
@@ -64,7 +62,7 @@ final class OperatedExchange {
         return (process, out, err)
     }
 
-    func answer(_ running: (process: Process, out: Pipe, err: Pipe)) -> Answer {
+    private func answer(_ running: (process: Process, out: Pipe, err: Pipe)) -> Answer {
         let out = running.out.fileHandleForReading.readDataToEndOfFile()
         let err = running.err.fileHandleForReading.readDataToEndOfFile()
         running.process.waitUntilExit()
@@ -242,22 +240,6 @@ final class OperatedExchange {
         }
         load.waitUntilExit()
         #expect(load.terminationStatus == 0)
-        // One that a signal ends leaves nothing, and no bar where there is no terminal.
-        let backup = exchange.folder + "/ended"
-        for number in [SIGINT, SIGTERM, SIGHUP] {
-            signal(number, SIG_DFL)  // a shell's background job ignores some
-            let running = try exchange.launch(["backup", backup, "--rate", "1"])
-            for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: backup + ".partial") {
-                usleep(10_000)
-            }
-            usleep(200_000)
-            kill(running.process.processIdentifier, number)
-            let answer = exchange.answer(running)
-            #expect(running.process.terminationReason == .uncaughtSignal)
-            #expect(answer.status == number && answer.out.isEmpty && answer.err.isEmpty)
-            #expect(!FileManager.default.fileExists(atPath: backup + ".partial"))
-            #expect(!FileManager.default.fileExists(atPath: backup))
-        }
     }
 
     @Test func `keeps an API secret out of the journal`() throws {
