@@ -2,6 +2,7 @@
 
 import AgentAPI
 import ArgumentParser
+import Configuration
 import JSON
 import Link
 import Platform
