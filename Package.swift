@@ -270,7 +270,10 @@ let package = Package(
             ["Terms", "Slabs", "Platform", "Secrets", "Configuration", "DaemonKit", logging]),
         tests(
             "CLITests",
-            ["Terms", "JSON", "Wire", "Configuration", "Presentation", "BoursectlCommands"]),
+            [
+                "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
+                "BoursectlCommands",
+            ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

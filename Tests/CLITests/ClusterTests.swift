@@ -3,6 +3,7 @@
 
 import BoursectlCommands
 import Configuration
+import Foundation
 import JSON
 import Terms
 import Testing
@@ -51,6 +52,27 @@ private func plan() -> ClusterPlan {
     func `a host is a name and an address`(text: String) {
         #expect(Member(text) == nil)
         #expect(Member("b=10.0.0.2") == Member(name: "b", address: "10.0.0.2"))
+    }
+
+    @Test func `invitations that are changed at the same time are all kept`() async throws {
+        let folder = NSTemporaryDirectory() + "/invitations-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = folder + "/invitations.json"
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for host in 0..<8 {
+                group.addTask {
+                    for round in 0..<10 {
+                        try Invitations.change(file) {
+                            try $0.put(Invitation.make(for: "h\(host)-\(round)", now: 1).0)
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try Invitations(file: file).all.count == 80)
     }
 
     @Test func `a token is read back as it was printed`() {

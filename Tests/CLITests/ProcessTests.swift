@@ -8,6 +8,8 @@ import Testing
 /// A state directory with a matchd, and boursectl for it. It is removed with its last reference.
 final class OperatedExchange {
     let state: String
+    /// What holds it, and whatever else a test makes.
+    let folder: String
     private var matchd: Process?
 
     /// The result of one run of boursectl.
@@ -25,14 +27,15 @@ final class OperatedExchange {
 
     /// A new exchange in a directory of its own.
     init() throws {
-        state = NSTemporaryDirectory() + "/bctl-\(UInt32.random(in: .min ... .max))"
+        folder = NSTemporaryDirectory() + "/bctl-\(UInt32.random(in: .min ... .max))"
+        state = folder + "/state"
         #expect(try run("init", "--listen", "127.0.0.1:0").status == 0)
     }
 
     deinit {
         matchd?.terminate()
         matchd?.waitUntilExit()
-        try? FileManager.default.removeItem(atPath: state)
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// The program of this name, beside the tests.
@@ -153,7 +156,7 @@ final class OperatedExchange {
         #expect(try exchange.run("demo").status == 0)
         let released = try #require(
             try exchange.run("status", "--output", "json").json()["released"] as? Int)
-        let backup = exchange.state + "/backup"
+        let backup = exchange.folder + "/backup"
         // Left by one that was interrupted, or of one that runs, or of somebody else.
         try FileManager.default.createDirectory(
             atPath: backup + ".partial", withIntermediateDirectories: false)
@@ -163,8 +166,17 @@ final class OperatedExchange {
         #expect(FileManager.default.fileExists(atPath: backup + ".partial/journal"))
         try FileManager.default.removeItem(atPath: backup + ".partial")
         // A disk that is not mounted is not made up for.
-        let missing = try exchange.run("backup", exchange.state + "/disk/today")
-        #expect(missing.status == 1 && missing.err.contains("there is no \(exchange.state)/disk"))
+        let missing = try exchange.run("backup", exchange.folder + "/disk/today")
+        #expect(missing.status == 1 && missing.err.contains("there is no \(exchange.folder)/disk"))
+        // Nor does a copy lie in what it is a copy of, by whatever name.
+        let link = exchange.folder + "/link"
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: exchange.state + "/snapshots")
+        for own in ["", "/journal", "/journal/.."].map({ exchange.state + $0 }) + [link] {
+            let refused = try exchange.run("backup", own + "/today")
+            #expect(refused.status == 1)
+            #expect(refused.err.contains("a directory of the exchange's own"))
+        }
         // The mark that says what is released comes a moment later.
         var last = 0
         for _ in 0..<100 where last < released {
@@ -223,7 +235,7 @@ final class OperatedExchange {
         usleep(3_500_000)  // the bare disk is measured first
         for count in 0..<12 {
             let made = try exchange.run(
-                "backup", exchange.state + "/copy-\(count)", "--rate", "1000")
+                "backup", exchange.folder + "/copy-\(count)", "--rate", "1000")
             #expect(made.status == 0, "\(made.err)")
         }
         load.waitUntilExit()

@@ -13,7 +13,7 @@ import Testing
         "full-disk", "switchover", "switchover-early", "alone-and-lost", "standalone", "raise",
         "lost-claim", "lost-again", "add", "verbs", "forced-too-late",
         "etcd-anew", "etcd-anew-led", "etcd-anew-here", "silent-peer",
-        "etcd-refuses", "watchdog", "watchdog-lost",
+        "etcd-refuses", "watchdog", "watchdog-lost", "early-removals",
     ]
 
     @Test(arguments: stories)

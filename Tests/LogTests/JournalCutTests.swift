@@ -35,6 +35,22 @@ import Wire
         }
     }
 
+    /// The disk that failed holds the note as well.
+    @Test func `a note that is not whole counts, and is not shown`() throws {
+        let state = try JournalState()
+        let file = try #require(state.place.faultFiles.last)
+        let notes: [[UInt8]] = [
+            [], [0x0A], [UInt8](repeating: 0xFE, count: 60), [0, 0, 0, 0x0A],
+            Array("cannot sync x".utf8), Array("cannot \u{1B}[2J\n".utf8), [0xC3, 0x0A],
+        ]
+        for bytes in notes {
+            try state.scratch.put(bytes, file)
+            #expect(state.place.latched()?.detail == "the fault is not described", "\(bytes)")
+        }
+        try state.scratch.put(Array("cannot sync Prüfung\nmore".utf8), file)
+        #expect(state.place.latched()?.detail == "cannot sync Prüfung")
+    }
+
     @Test func `a fault that left damage is cleared, and the way out of the damage leads on`()
         throws
     {

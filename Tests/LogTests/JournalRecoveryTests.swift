@@ -309,6 +309,28 @@ import Wire
         #expect(apart == 3)
     }
 
+    /// Most of a write landed elsewhere; what was written later into its first page is in place.
+    @Test func `a record that stands whole behind its own place is damage, not a torn tail`()
+        throws
+    {
+        let image = try Image(40, batch: 8)
+        let (torn, index) = try image.torn()
+        for first in [index - 3, index] {
+            for shift in [512, 4096, 8192] {
+                var bytes = torn
+                let moved = image.records[first].lowerBound..<image.records[index].upperBound
+                let place = image.end + shift / 8 * 8 + 8
+                bytes.replaceSubrange(place..<place + moved.count, with: image.bytes[moved])
+                let error = journalError { _ = try image.recover(bytes) }
+                guard case .damaged(_, _, UInt64(index), let detail) = error else {
+                    Issue.record("\(index - first + 1) records \(shift) away: \(error as Any)")
+                    continue
+                }
+                #expect(detail.contains("record \(first + 1) stands whole at byte \(place)"))
+            }
+        }
+    }
+
     @Test func `a record in the wrong place is damage, not a torn tail`() throws {
         let image = try Image(12, batch: 1)
         var bytes = image.bytes

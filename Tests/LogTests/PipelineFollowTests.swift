@@ -247,6 +247,30 @@ import Wire
         return bytes
     }
 
+    @Test func `a release wakes who takes records, whatever the thread that sends them does`()
+        throws
+    {
+        let pair = try FollowedPipeline()
+        try pair.desk.prepare()
+        try pair.copy()
+        let (own, sender) = (pair.intake.bell, pair.standby.pipeline.sealedFeed.bell)
+        for visible in 2...pair.primary.pipeline.applied {
+            own.arm()
+            // The thread that would serve a standby has woken up meanwhile.
+            sender.arm()
+            sender.disarm(isReadable: TCPSocket.wait(sender.descriptor, Int16(POLLIN), deadline: 0))
+            pair.set.follow(visible: visible)
+            let deadline = Clock.monotonicNanos() + 20_000_000_000
+            let hasRung = TCPSocket.wait(own.descriptor, Int16(POLLIN), deadline: deadline)
+            #expect(hasRung, "the release of record \(visible)")
+            own.disarm(isReadable: hasRung)
+            guard hasRung else { break }
+            pair.wait { pair.standby.pipeline.applied == visible }
+        }
+        try pair.standby.stop()
+        try pair.primary.stop()
+    }
+
     @Test func `held intake ends with a hash mark, adds nothing, and goes on where it was`() throws
     {
         let running = try RunningPipeline(try PipelinePlace())

@@ -512,4 +512,28 @@ import Testing
         primary.server.stop()
         #expect(standby.log.last.sequence == 0)
     }
+
+    @Test func `a thread that serves records looks for callers once in a beacon's time`() throws {
+        let (a, b) = (try ReplicaDisk(), try ReplicaDisk())
+        for disk in [a, b] { try disk.write(upTo: 10, commit: 10) }
+        let beacon: Int64 = 1_000_000_000
+        let pair = try ReplicationPair(try TestPrimaryLog(a, epoch: 2, commit: 10), b) {
+            $0.timing.beaconNanos = beacon
+            $0.silenceNanos = 20 * beacon
+        }
+        pair.settle()
+        let port = try #require(
+            pair.primary.address.split(separator: ":").last.flatMap { UInt16($0) })
+        let (start, before) = (Clock.monotonicNanos(), AcceptCalls.count(port))
+        #expect(before > 0)
+        // Each needs a turn of its own at the least: the one that takes its acknowledgement.
+        for _ in 0..<200 {
+            try pair.log.add(1)
+            pair.settle()
+        }
+        let beacons = Int((Clock.monotonicNanos() - start) / beacon)
+        let calls = AcceptCalls.count(port) - before
+        #expect(calls <= beacons + 1, "accept(2) was called \(calls) times in \(beacons) s")
+        try pair.finish()
+    }
 }

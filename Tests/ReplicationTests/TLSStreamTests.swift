@@ -453,6 +453,40 @@ private func words(_ outcome: Outcome) -> String {
             "1 GiB on loopback: TLS 1.3 \(total / Int(nanos / 1000)) MB/s, "
                 + "bare \(total / Int(bareNanos / 1000)) MB/s")
     }
+
+    @Test func `all records that came are taken from the socket by one read`() throws {
+        let (files, record) = (try authority.issue("alpha"), [UInt8](repeating: 7, count: 1_000))
+        let records = 60
+        let server = try TestServer { socket throws(TLSError) in
+            let stream = try accept(socket, files)
+            for _ in 0..<records {
+                unsafe try withBytes(record) { bytes throws(TLSError) in
+                    unsafe try stream.writeAll(bytes, deadline: soon())
+                }
+            }
+            return try text(stream)
+        }
+        let stream = try TLSStream.connect(
+            to: server.address, files: authority.issue("beta"), expecting: ["alpha"],
+            deadline: soon())
+        // A record has 22 bytes around what it holds (RFC 8446, 5.2).
+        let total = records * (record.count + 22)
+        eventually(20, "all are in the socket") { waitingBytes(stream.descriptor) == total }
+        var room = [UInt8](repeating: 0, count: 1)
+        #expect(try read(stream, &room) == 1)
+        #expect(waitingBytes(stream.descriptor) == 0)
+        room = [UInt8](repeating: 0, count: 1 << 14)
+        var count = 1
+        while count < records * record.count { count += try read(stream, &room) }
+        try send(stream, "all")
+        #expect(server.outcome() == .success("all"))
+    }
+}
+
+/// Bytes that can be read from a socket.
+private func waitingBytes(_ socket: Int32) -> Int {
+    var room = [UInt8](repeating: 0, count: 1 << 17)
+    return max(0, unsafe recv(socket, &room, room.count, Int32(MSG_PEEK | MSG_DONTWAIT)))
 }
 
 private func read(_ stream: TLSStream, _ room: inout [UInt8]) throws(TLSError) -> Int {

@@ -47,8 +47,12 @@ struct CommonOptions: ParsableArguments {
         return installed
     }
 
-    /// The settings of the exchange.
-    func settings() throws(CommandError) -> Settings { try Self.settings(in: configurationFile()) }
+    /// The settings of the exchange. Throws on the witness, which has none.
+    func settings() throws(CommandError) -> Settings {
+        do throws(CommandError) { return try Self.settings(in: configurationFile()) } catch {
+            throw HostRole.withoutExchange(self)?.refusal ?? error
+        }
+    }
 
     /// The settings in a file.
     static func settings(in file: String) throws(CommandError) -> Settings {
@@ -57,8 +61,12 @@ struct CommonOptions: ParsableArguments {
         } catch { throw CommandError("\(error)", code: .configuration) }
     }
 
-    /// The exchange itself.
-    func exchange() throws(CommandError) -> Exchange { Exchange(settings: try settings()) }
+    /// The exchange itself. Throws on a host that has none.
+    func exchange() throws(CommandError) -> Exchange {
+        let settings = try settings()
+        if let role = HostRole.withoutExchange(self) { throw role.refusal }
+        return Exchange(settings: settings)
+    }
 }
 
 /// A decimal on the command line.

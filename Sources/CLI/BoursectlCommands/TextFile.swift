@@ -45,4 +45,16 @@ enum TextFile {
             try File.replace(path, with: Array(text.utf8), mode: mode, aside: aside)
         }
     }
+
+    /// Replaces a file by one that another program has written, as `write` does.
+    static func replace(
+        _ path: String, by made: String, mode: UInt32 = 0o600
+    ) throws(CommandError) {
+        try CommandError.wrapping { () throws(SystemError) in
+            let file = try File(made, .write)
+            try file.setPermissions(mode)
+            try file.sync()
+            try Directory.rename(made, to: path)
+        }
+    }
 }

@@ -47,8 +47,8 @@ final class ClusterAgent: ClusterRole {
         )
         self.peer = peer
         let host = ClusterHost(
-            control, peer, log, address: address.map { "\($0)" },
-            nic: cluster.serviceInterface, helper: settings.agent.helper)
+            control, peer, log, address: address, nic: cluster.serviceInterface,
+            helper: settings.agent.helper)
         var failover = FailoverSettings(
             host: HostName(cluster.host), peer: HostName(cluster.peer))
         failover.requiresWatchdog = cluster.watchdog == .required
@@ -97,7 +97,8 @@ final class ClusterAgent: ClusterRole {
         _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch,
         _ address: InterfaceAddress?, _ removedFile: String
     ) -> [JSONValue.Member] {
-        let isHere = address.flatMap(Self.isHere)
+        // Nil: that is not known.
+        let isHere = address.flatMap { try? Host.hasAddress($0.address) }
         return shell.status.members(pauseOrderedAt: peer.pauseOrderedAt) + [
             JSONValue.Member("etcd", .array(etcd.members.map(\.json))),
             JSONValue.Member("serviceAddress", .orNull(address.map { "\($0)" })),
@@ -114,11 +115,6 @@ final class ClusterAgent: ClusterRole {
             removed.times.sorted { $0.key < $1.key }.map {
                 ["name": .string($0.key), "time": .number($0.value)]
             })
-    }
-
-    /// Whether this host has an address. Nil: that is not known.
-    private static func isHere(_ address: InterfaceAddress) -> Bool? {
-        do throws(SystemError) { return try Host.hasAddress(address.address) } catch { return nil }
     }
 
     func lacks(_ health: HealthQuestion) -> String? {
@@ -165,7 +161,7 @@ private final class ClusterHost: FailoverHost {
     private let control: MatchdControlClient
     private let peer: PeerAgent
     private let log: Logger
-    private let address: String?
+    private let address: InterfaceAddress?
     private let nic: String
     private let helper: HelperClient
     /// One change of the address after the other; the helper may take seconds.
@@ -175,8 +171,8 @@ private final class ClusterHost: FailoverHost {
     private let wishes = AddressWishes()
 
     init(
-        _ control: MatchdControlClient, _ peer: PeerAgent, _ log: Logger, address: String?,
-        nic: String, helper: String
+        _ control: MatchdControlClient, _ peer: PeerAgent, _ log: Logger,
+        address: InterfaceAddress?, nic: String, helper: String
     ) {
         (self.control, self.peer, self.log) = (control, peer, log)
         (self.address, self.nic) = (address, nic)
@@ -194,15 +190,12 @@ private final class ClusterHost: FailoverHost {
     /// A claim needs the helper in a moment: it is started by removing what an earlier term may
     /// have left. Not while the address is here, where the helper runs, and may be about to leave.
     func send(_ order: MatchdOrder) {
-        if case .promise = order.action, let address, !hasAddress(address) {
+        if case .promise = order.action, let address,
+            (try? Host.hasAddress(address.address)) != true
+        {
             queue.async { [self] in ask(.remove) }
         }
         control.send(order)
-    }
-
-    private func hasAddress(_ text: String) -> Bool {
-        let address = text.prefix { $0 != "/" }
-        return (try? Host.hasAddress(String(address))) ?? false
     }
 
     /// The address stays until the peer has it, and within its lifetime: then its clients learn at
@@ -245,7 +238,7 @@ private final class ClusterHost: FailoverHost {
         var fault: String?
         do throws(HelperClientError) {
             let (undo, lines) = try helper.ask(
-                .serviceAddress(change, address: address, nic: nic))
+                .serviceAddress(change, address: "\(address)", nic: nic))
             // The peer waits for it.
             if !undo.isEmpty { peer.changed() }
             if let ended = lines.first {

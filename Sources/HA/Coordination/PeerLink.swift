@@ -161,29 +161,19 @@ private final class PeerLoop {
 
     private func accept(_ now: Int64) {
         guard now >= retryAt else { return }
-        do throws(SystemError) {
+        do {
             if listener < 0 { listener = try TCPSocket.listen(options.address, backlog: 8) }
             while newcomers.count < Self.newcomersMax,
-                let socket = try TCPSocket.accept(listener)
+                let stream = try TLSStream.accept(
+                    listener, address: options.peer, files: options.files,
+                    expecting: [options.peer])
             {
-                newcomers.append(PeerStream(try tls(socket), at: now, isReady: false))
+                newcomers.append(PeerStream(stream, at: now, isReady: false))
             }
         } catch {
             // As EMFILE or an address in use: trying at once again would only use the CPU up.
             retryAt = now + options.connectNanos
             lost("\(error)")
-        }
-    }
-
-    private func tls(_ socket: Int32) throws(SystemError) -> TLSStream {
-        do throws(TLSError) {
-            return try TLSStream(
-                socket, isServer: true, address: options.peer, files: options.files,
-                expecting: [options.peer])
-        } catch {
-            if case .system(let reason) = error { throw reason }
-            lost(error.description)
-            throw SystemError(code: EACCES, operation: "use the certificate of", path: "this host")
         }
     }
 

@@ -28,10 +28,12 @@ public struct JournalBackup: Hashable, Sendable {
     /// durable, or not at all. What an interrupted call left is beside it as `.partial`, and the
     /// caller's to remove. It leaves `keepFree` bytes free on the disk. It reads and writes at most
     /// `bytesPerSecond` each, and then reads every record of the copy back. `configuration` is
-    /// bourse.toml. `progress` gets the bytes copied and their total.
+    /// bourse.toml. `progress` gets the bytes copied and their total, often, also before and after
+    /// anything is copied; what it throws ends the backup, of which nothing is left then.
     public static func write(
         _ place: JournalPlace, snapshots: SnapshotStore, configuration: [UInt8],
-        to directory: String, bytesPerSecond: Int, keepFree: Int, progress: (Int, Int) -> Void
+        to directory: String, bytesPerSecond: Int, keepFree: Int,
+        progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalBackup {
         let aside = directory + ".partial"
         // Not `Directory.create`: what is there may be another's, or of a call that runs, and a
@@ -89,12 +91,13 @@ private struct BackupCopy {
 
     mutating func run(
         _ place: JournalPlace, _ snapshots: SnapshotStore, _ configuration: [UInt8],
-        _ progress: (Int, Int) -> Void
+        _ progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalBackup {
         let replica = try ReplicaFile(place.replicaFile)
         let found = try Journal.confirmingDamage { () throws(JournalError) in
             try Journal.inspect(
-                directory: place.directory, scanFrom: try Journal.scanStart(snapshots))
+                directory: place.directory, scanFrom: try Journal.scanStart(snapshots)
+            ) { (_, _) throws(JournalError) in try progress(0, 0) }
         }
         guard let replica, let identity = found.identity, found.commitPoint >= found.firstSequence
         else {
@@ -138,13 +141,16 @@ private struct BackupCopy {
             total += size
             try checkSpace(for: total)
             try copy(snapshots.path(snapshot), to: store.path(snapshot), size, size: size) {
-                progress($0, total)
+                (done) throws(JournalError) in
+                try progress(done, total)
             }
         }
         for (source, end, size) in ends {
             try checkSpace(for: total - bytes)
             let target = SegmentName(copied.directory, source.firstSequence).path
-            try copy(source.path, to: target, end, size: size) { progress($0, total) }
+            try copy(source.path, to: target, end, size: size) { (done) throws(JournalError) in
+                try progress(done, total)
+            }
         }
         // In a replica's place it comes with what that had promised, and acknowledged nothing.
         try ReplicaFile(
@@ -157,7 +163,7 @@ private struct BackupCopy {
             try File.replace(Directory.join(aside, "bourse.toml"), with: configuration)
             for path in [copied.directory, store.directory, aside] { try Directory.sync(path) }
         }
-        return try verify(copied, identity, last, snapshot)
+        return try verify(copied, identity, last, snapshot, progress)
     }
 
     /// Throws where the disk has no room for so many bytes more: the exchange may be on it.
@@ -171,10 +177,12 @@ private struct BackupCopy {
 
     /// Reads every record of the copy.
     private func verify(
-        _ copied: JournalPlace, _ identity: JournalIdentity, _ last: UInt64, _ snapshot: UInt64?
+        _ copied: JournalPlace, _ identity: JournalIdentity, _ last: UInt64, _ snapshot: UInt64?,
+        _ progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalBackup {
         let found = try Journal.inspect(
-            directory: copied.directory, identity: identity, floor: last)
+            directory: copied.directory, identity: identity, floor: last
+        ) { (_, _) throws(JournalError) in try progress(bytes, bytes) }
         guard found.lastSequence == last else {
             throw .refused(
                 sequence: last, detail: "the copy ends with record \(found.lastSequence) instead")
@@ -186,26 +194,31 @@ private struct BackupCopy {
 
     /// Copies the first `end` bytes of a file into one of `size`, durably.
     private mutating func copy(
-        _ path: String, to target: String, _ end: Int, size: Int, _ progress: (Int) -> Void
+        _ path: String, to target: String, _ end: Int, size: Int,
+        _ progress: (Int) throws(JournalError) -> Void
     ) throws(JournalError) {
         var done = 0
-        do throws(SystemError) {
-            let source = try File(path, .read)
-            let file = try File(target, .createNew)
-            while done < end {
+        let (source, file) = try onDisk { () throws(SystemError) in
+            (try File(path, .read), try File(target, .createNew))
+        }
+        while done < end {
+            let count = try onDisk { () throws(SystemError) in
                 let piece = try source.read(count: min(Self.pieceBytes, end - done), at: done)
                 guard !piece.isEmpty else {
                     throw SystemError(code: EIO, operation: "read all of", path: path)
                 }
                 try file.write(piece, at: done)
-                done += piece.count
-                bytes += piece.count
-                progress(bytes)
-                pause()
+                return piece.count
             }
+            done += count
+            bytes += count
+            try progress(bytes)
+            pause()
+        }
+        try onDisk { () throws(SystemError) in
             try file.truncate(to: size)
             try file.sync()
-        } catch { throw .system(error) }
+        }
     }
 
     /// Waits as long as the bytes copied so far are to take at least.

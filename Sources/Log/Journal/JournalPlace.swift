@@ -60,12 +60,15 @@ public struct JournalPlace: Hashable, Sendable {
         }
     }
 
-    /// The latched fault: the file, and what happened.
+    /// The latched fault: the file, and what happened. A note whose own write failed may hold
+    /// anything, and still counts.
     public func latched() -> (file: String, detail: String)? {
         for path in faultFiles where Directory.exists(path) {
             let bytes = (try? File(path, .read).read(count: 2048)) ?? []
-            let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-            return (path, line.isEmpty ? "the fault is not described" : line)
+            let line = bytes.prefix { $0 != 0x0A }
+            let isWhole = line.count < bytes.count && line.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+            let text = isWhole ? String(validating: line, as: UTF8.self) : nil
+            return (path, text.flatMap { $0.isEmpty ? nil : $0 } ?? "the fault is not described")
         }
         return nil
     }

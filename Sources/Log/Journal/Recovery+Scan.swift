@@ -23,10 +23,11 @@ extension Journal {
         return try scan.run(from: scanFrom, progress)
     }
 
-    /// The same without any change: what `recover` would find and cut.
+    /// The same without any change: what `recover` would find and cut. What `progress` throws ends
+    /// it.
     public static func inspect(
         directory: String, identity: JournalIdentity? = nil, scanFrom: UInt64 = 1,
-        floor: UInt64 = 0, progress: (Int, Int) -> Void = { _, _ in }
+        floor: UInt64 = 0, progress: (Int, Int) throws(JournalError) -> Void = { _, _ in }
     ) throws(JournalError) -> RecoveredJournal {
         var scan = Scan(directory, identity: identity, floor: floor, repairs: false)
         return try scan.run(from: scanFrom, progress)
@@ -53,7 +54,7 @@ private struct Scan {
     }
 
     mutating func run(
-        from scanFrom: UInt64, _ progress: (Int, Int) -> Void
+        from scanFrom: UInt64, _ progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) -> RecoveredJournal {
         let segments = try SegmentName.list(directory)
         journal.segmentCount = segments.count
@@ -104,7 +105,7 @@ private struct Scan {
 
     /// Skips good items; returns the item that ended them, nil for zero bytes or the file's end.
     private mutating func walk(
-        _ cursor: SegmentCursor, _ progress: (Int, Int) -> Void
+        _ cursor: SegmentCursor, _ progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) -> Flaw? {
         var isMarked = false
         let start = cursor.offset
@@ -116,7 +117,7 @@ private struct Scan {
             journal.endIsMarked = isMarked
         }
         while true {
-            progress(bytesBefore + cursor.offset, bytesAll)
+            try progress(bytesBefore + cursor.offset, bytesAll)
             switch try onDisk({ () throws(SystemError) in
                 try cursor.step(upTo: .max, bytesMax: .max)
             }) {
@@ -161,11 +162,11 @@ private struct Scan {
     /// The newest segment's end: clean, torn by the last write, or damaged.
     private mutating func finish(
         _ cursor: SegmentCursor, _ segment: SegmentName, _ flaw: Flaw?,
-        _ progress: (Int, Int) -> Void
+        _ progress: (Int, Int) throws(JournalError) -> Void
     ) throws(JournalError) {
         journal.end = (segment, cursor.offset)
         let (before, all) = (bytesBefore, bytesAll)
-        let tail = try cursor.search { progress(before + $0, all) }
+        let tail = try cursor.search { try? progress(before + $0, all) }
         guard let first = tail.firstByte, let last = tail.lastByte else {
             return try makeDurable(cursor, segment, zeroing: nil)
         }

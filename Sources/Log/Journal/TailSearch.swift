@@ -15,6 +15,9 @@ struct TailSearch {
     var lastByte: Int?
     /// The first good record after this place that could belong to the log.
     var record: (offset: Int, sequence: UInt64)?
+    /// The first good record up to the one that should be at the place: it stands elsewhere, which
+    /// no interrupted write leaves.
+    private var misplaced: (offset: Int, sequence: UInt64)?
     /// The first such sync mark.
     var mark: (offset: Int, sequence: UInt64)?
     /// Whether the item at the place overlaps a disk sector that was never written.
@@ -27,6 +30,10 @@ struct TailSearch {
     /// Why an interrupted write can't have left this; nil if it can.
     var damage: String? {
         if let mark { return "a sync mark behind it, at byte \(mark.offset), is good" }
+        if let misplaced {
+            return "record \(misplaced.sequence) stands whole at byte \(misplaced.offset), where a "
+                + "disk put a write that belongs elsewhere"
+        }
         if isSpoiledMark { return nil }
         if isWholeRecord { return "it is a whole record under a wrong length" }
         if !hasUnwrittenSector {
@@ -36,6 +43,8 @@ struct TailSearch {
     }
 
     private static let sectorBytes = 512
+    /// Records before the place that are looked for: more than one write has.
+    private static let earlierMax: UInt64 = 1 << 20
     /// Bytes of the file searched at a time.
     private static let windowBytes = 4 << 20
 
@@ -108,13 +117,16 @@ struct TailSearch {
         {
             mark = (offset, found.next)
         }
-        guard record == nil, let header = unsafe RecordHeader(raw),
+        guard record == nil || misplaced == nil, let header = unsafe RecordHeader(raw),
             header.length >= RecordHeader.size, header.length <= Limits.recordBytesMax,
-            header.length & 7 == 0, header.length <= raw.count,
-            header.sequence >= sequence, header.sequence <= highest
+            header.length & 7 == 0, header.length <= raw.count, header.sequence >= 1,
+            header.sequence <= highest, header.sequence + Self.earlierMax >= sequence
         else { return }
         let whole = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<Int(header.length)])
-        if unsafe CRC32C.record(whole) == header.crc { record = (offset, header.sequence) }
+        guard unsafe CRC32C.record(whole) == header.crc else { return }
+        let found = (offset: offset, sequence: header.sequence)
+        if found.sequence <= sequence { misplaced = misplaced ?? found }
+        if found.sequence >= sequence { record = record ?? found }
     }
 
     /// Whether the item at the start of `raw`, at `offset` of the file, overlaps a sector that was

@@ -148,9 +148,12 @@ private final class ServerLoop {
         guard hasCaller || now - lookedAt >= options.timing.beaconNanos else { return }
         (hasCaller, lookedAt) = (false, now)
         while newcomers.count < Self.newcomersMax, now >= acceptAt {
-            do throws(SystemError) {
-                guard let socket = try TCPSocket.accept(listener) else { return }
-                let stream = try tls(socket)
+            do throws(TLSError) {
+                guard
+                    let stream = try TLSStream.accept(
+                        listener, address: options.peer, files: options.files,
+                        expecting: [options.peer])
+                else { return }
                 newcomers.append(
                     Newcomer(
                         connection: ReplicationConnection(stream),
@@ -160,18 +163,6 @@ private final class ServerLoop {
                 acceptAt = now + options.timing.beaconNanos
                 say("a connection could not be taken: \(error)")
             }
-        }
-    }
-
-    private func tls(_ socket: Int32) throws(SystemError) -> TLSStream {
-        do throws(TLSError) {
-            return try TLSStream(
-                socket, isServer: true, address: options.peer, files: options.files,
-                expecting: [options.peer])
-        } catch {
-            if case .system(let reason) = error { throw reason }
-            say(error.description)
-            throw SystemError(code: EACCES, operation: "use the certificate of", path: "this host")
         }
     }
 

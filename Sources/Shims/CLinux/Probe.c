@@ -205,6 +205,27 @@ int bourse_ethtool(const char *interface, const char *topic, char *bytes, size_t
     return -EINVAL;
 }
 
+int bourse_channels_get(const char *interface, uint32_t *values) {
+    struct ethtool_channels all = {.cmd = ETHTOOL_GCHANNELS};
+    int r = ask(interface, &all);
+    if (r < 0) return r;
+    uint32_t found[8] = {
+        all.max_rx, all.max_tx, all.max_other, all.max_combined,
+        all.rx_count, all.tx_count, all.other_count, all.combined_count,
+    };
+    memcpy(values, found, sizeof found);
+    return 0;
+}
+
+int bourse_channels_set(const char *interface, const uint32_t *values) {
+    struct ethtool_channels all = {
+        .cmd = ETHTOOL_SCHANNELS,
+        .rx_count = values[4], .tx_count = values[5], .other_count = values[6],
+        .combined_count = values[7],
+    };
+    return ask(interface, &all);
+}
+
 int bourse_clock_discipline(char *bytes, size_t capacity) {
     struct timex clock = {.modes = 0};
     int state = adjtimex(&clock);

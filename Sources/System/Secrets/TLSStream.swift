@@ -120,6 +120,20 @@ public struct TLSFiles: Hashable, Sendable {
         return stream
     }
 
+    /// The server's side of the next connection that waits on `listener`; the handshake is still to
+    /// be done. Nil: none waits.
+    public static func accept(
+        _ listener: Int32, address: String, files: TLSFiles, expecting names: [String]
+    ) throws(TLSError) -> TLSStream? {
+        let socket: Int32?
+        do throws(SystemError) { socket = try TCPSocket.accept(listener) } catch {
+            throw .system(error)
+        }
+        guard let socket else { return nil }
+        return try TLSStream(
+            socket, isServer: true, address: address, files: files, expecting: names)
+    }
+
     // MARK: Steps
 
     /// Goes on with the handshake; `done(0)` once the peer has proved its name.

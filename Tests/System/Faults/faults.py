@@ -356,7 +356,8 @@ def main():
     def show(result):
         if result.is_finding:
             print(f"seed {result.seed}: {result.kind} on {result.template}: {result.outcome};"
-                  f" again with: {REPLAY.format(result.seed)}", flush=True)
+                  f" again with: {REPLAY.format(result.seed)}\n    {result.what}: {result.detail}",
+                  flush=True)
 
     try:
         campaign = Campaign(folder)

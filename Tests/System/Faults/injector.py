@@ -1,4 +1,4 @@
-"""The harness's side of shim.c: rules for the calls of a daemon, and the power cut, which takes
+"""The harness's side of shim/: rules for the calls of a daemon, and the power cut, which takes
 back from its files what was never synced, whole or by sectors, as a disk would."""
 import ctypes
 import mmap
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# --- shim.c: calls, kinds of files, effects ---
+# --- shim/shim.h: calls, kinds of files, effects ---
 WRITE, SYNC, RENAME, RESIZE, OPEN, MAP, READ, UNLINK, LIST = (1 << i for i in range(9))
 SEGMENT, READY, JOURNAL, SNAPSHOT, STATE, DIRECTORY = (1 << i for i in range(6))
 FAIL, SHORT, LOSE, MISDIRECT, ASTRAY, FLIP, LIE, DIE = range(1, 9)
@@ -32,7 +32,7 @@ def build(folder):
     made = Path(folder) / "faults.so"
     subprocess.run(
         ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu17", "-shared", "-fPIC", "-o", made,
-         HERE / "shim.c", "-ldl", "-lpthread"], check=True)
+         *sorted((HERE / "shim").glob("*.c")), "-ldl", "-lpthread"], check=True)
     return made
 
 

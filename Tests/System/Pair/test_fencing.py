@@ -3,12 +3,14 @@ and promotes nothing where it cannot; an operator's own word still can."""
 import json
 import os
 import signal
+import time
 
 import pytest
 from pair import await_true
 from test_failover import Trader
 from test_force import typed
 
+SECONDS_MAX = 10
 # A device with the plugs of the hosts; `mode` says how it behaves, `pids` what hangs on the plug.
 DEVICE = """#!/bin/sh
 cd {folder} || exit 1
@@ -24,6 +26,8 @@ case "$(cat mode) $(sed -n 's/^action=//p' parameters)" in
 "hangs off") echo "logs in to the device"; sleep 600 & echo $! >child; wait ;;
 "mute status") printf 'no \\033[31manswer\\n' >&2; exit 1 ;;
 "mute "*) ;;
+"leaves monitor") setsid sh -c 'echo $$ >left; exec sleep 600' & ;;
+"leaves "*) ;;
 "wrong "*) echo "unknown parameter" >&2; exit 2 ;;
 "gone "*) echo "Connection timed out" >&2; exit 1 ;;
 esac
@@ -129,6 +133,13 @@ def test_a_forced_failover_switches_the_other_host_off_first(trio, tmp_path):
     device.set("gone")
     assert "action=monitor, status 1: Connection timed out" in trio.refusal(
         b, "cluster", "test-fencing")
+    # What it leaves behind, in a session of its own and with its output open, holds up nobody.
+    device.set("leaves")
+    began = time.monotonic()
+    assert "was not done within 5 s: action=monitor" in trio.refusal(
+        b, "cluster", "test-fencing")
+    assert time.monotonic() - began < 5 + SECONDS_MAX
+    os.kill(int((device.folder / "left").read_text()), signal.SIGKILL)
     device.set("elsewhere")
     assert "another machine's plug" in trio.refusal(b, "cluster", "test-fencing")
     device.set("works")

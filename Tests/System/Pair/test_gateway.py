@@ -125,6 +125,28 @@ def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_h
     assert process.poll() is None, "the gateway goes on by itself"
 
 
+def test_with_both_matchds_dead_it_answers_503_shows_what_it_knew_and_goes_on(trio, remote):
+    remote.start()
+    assert remote.place()
+    for name in "ab":
+        trio.hosts[name].kill("matchd")
+
+    def is_refused():
+        try:
+            remote.client.place(
+                symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.001",
+                price="50000", newClientOrderId="refused", recvWindow=2000)
+        except Unknown as answer:
+            return "HTTP 503 -1001" in str(answer)
+        return False
+
+    await_true("an order is refused", is_refused)
+    assert set(remote.shown()) == remote.acknowledged
+    for name in "ab":
+        trio.power(name)
+    await_true("an order is taken", remote.place, 60)
+
+
 def test_its_certificate_is_good_for_the_link_alone(trio, remote, tmp_path):
     place = remote.host.state / "cluster"
 
@@ -379,6 +401,31 @@ def test_who_may_be_removed(trio, remote):
     trio.blank("b")
     trio.join("b", "a")
     assert (trio.cluster("b") / "gateways.removed").read_text() == kept
+
+
+def test_a_host_without_the_exchange_names_the_ones_to_ask(trio, remote):
+    for name, has in (("g", "has a gateway alone, which follows a and b"),
+                      ("w", "it is the witness")):
+        for words in (["status"], ["backup", trio.folder / "copy"], ["check"], ["asset", "list"]):
+            said = trio.refusal(name, *words)
+            assert has in said and "on a and b" in said, (name, words, said)
+            assert "bourse-matchd" not in said and "bourse-agentd" not in said, said
+        done = trio.ctl(name, "--output", "nagios", "status", check=False)
+        assert done.returncode == 3 and done.stdout.startswith("BOURSE UNKNOWN - this host"), done
+    assert not (trio.folder / "copy").exists()
+
+
+def test_a_gateway_that_nobody_knows_is_removed_and_that_is_said(trio, remote):
+    done = trio.ctl("a", "cluster", "remove-gateway", "h")
+    assert "No gateway h is known" in done.stdout and "Known: g." in done.stdout, done.stdout
+    assert "refuses certificates of h" in done.stdout
+    # Its removal is known.
+    assert trio.ctl_json("a", "cluster", "remove-gateway", "h")["known"] is True
+    assert trio.ctl_json("a", "cluster", "remove-gateway", "i")["known"] is False
+    # The second host does not know who was invited.
+    assert trio.ctl_json("b", "cluster", "remove-gateway", "j")["known"] is None
+    done = trio.ctl("a", "cluster", "remove-gateway", "g")
+    assert "is known" not in done.stdout, done.stdout
 
 
 def test_who_may_be_a_gateways_host(trio, remote):

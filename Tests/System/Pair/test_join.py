@@ -96,3 +96,33 @@ def test_whatever_strangers_send_a_host_that_takes_joins_goes_on(trio, request_o
 
     trio.invited(b, a, use)
     assert "no request of this version" in (trio.folder / f"invite-{b}.log").read_text()
+
+
+def test_strangers_that_say_nothing_keep_no_host_from_joining(trio):
+    a, b = trio.roles()
+    trio.bring_key(a)
+
+    def strangers(count):
+        place = (ADDRESSES[a], trio.first + 2)
+        return [socket.create_connection(place, SECONDS_MAX) for _ in range(count)]
+
+    def use(token):
+        silent = strangers(10)
+        trio.ctl(b, "cluster", "renew", token)
+        for end in silent:
+            end.close()
+
+    trio.invited(b, a, use)
+
+    # Those that say half a word are waited for: the token is not to blame.
+    def use_again(token):
+        slow = strangers(4)
+        for end in slow:
+            end.sendall(b"\x16")
+        said = trio.refusal(b, "cluster", "renew", token)
+        assert "the port is busy" in said and "check the token" not in said, said
+        for end in slow:
+            end.close()
+        trio.ctl(b, "cluster", "renew", token)
+
+    trio.invited(b, a, use_again)

@@ -2,6 +2,7 @@
 says so, or is refused with a reason and the way out."""
 import json
 import signal
+import subprocess
 import threading
 import time
 
@@ -191,6 +192,37 @@ def test_a_drill_passes_and_reports_both_ways(trio):
     trio.lose("b")
     await_true("a is alone", lambda: trio.document("a")["inSync"] == ["a"])
     assert "a drill begins with a healthy cluster" in trio.refusal("a", "drill")
+
+
+def test_a_drill_whose_way_back_is_not_gone_reports_what_was_measured(trio):
+    for _ in range(DRILLS_MAX):
+        trio.in_sync("a")
+        done = trio.ctl("a", "--output", "json", "drill", "--back", "3", check=False)
+        if done.stdout:
+            break
+        assert "the switchover was given up" in done.stderr, done.stderr
+    report = json.loads(done.stdout)
+    assert done.returncode == 1 and report["passed"] is False
+    assert [(step["from"], step["to"]) for step in report["steps"]] == [("a", "b")]
+    failed = {check["check"]: check["found"] for check in report["checks"] if not check["passed"]}
+    assert "not done within 3 s" in failed["switchover on b"], failed
+    assert (report["primary"], report["epoch"]) == ("b", report["steps"][0]["epoch"])
+    assert "on b: sudo boursectl switchover" in report["next"]
+
+
+def test_a_verb_that_cannot_come_any_more_is_told_from_one_that_may(trio):
+    trio.in_sync("a")
+    trio.lose("b")
+    await_true("a is alone", lambda: trio.document("a")["inSync"] == ["a"])
+    said = trio.refusal("a", "standby", "add", "--wait", "2")
+    assert "not done within 2 s" in said and "it may still come" in said, said
+    adding = trio.start_ctl("a", "standby", "add", "--wait", "6", stderr=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    trio.ctl("a", "standby", "remove")
+    said = adding.communicate(timeout=60)[1]
+    assert adding.returncode == 1 and "it will not come any more" in said, said
+    assert "b was taken out again" in said and "it may still come" not in said, said
 
 
 def test_a_verb_that_nobody_waits_for_any_more_is_not_carried_out(trio):

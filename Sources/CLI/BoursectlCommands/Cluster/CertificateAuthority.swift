@@ -129,7 +129,7 @@ struct CertificateAuthority {
                 "req", "-new", "-x509", "-config", path, "-key", files.authorityKey, "-sha256",
                 "-days", "\(Self.authorityDays)", "-set_serial", Self.serial, "-out", made,
             ])
-            try Self.putInPlace(made, files.authority, mode: 0o644)
+            try TextFile.replace(files.authority, by: made, mode: 0o644)
         }
     }
 
@@ -210,7 +210,7 @@ struct CertificateAuthority {
         try TextFile.write(certificate, to: made, mode: 0o644)
         let purpose = isGateway ? "any" : "sslserver"
         try Self.run(["verify", "-CAfile", files.authority, "-purpose", purpose, made])
-        try Self.putInPlace(made, files.certificate, mode: 0o644)
+        try TextFile.replace(files.certificate, by: made, mode: 0o644)
         try CommandError.wrapping { () throws(SystemError) in try Directory.remove(files.request) }
     }
 
@@ -230,18 +230,7 @@ struct CertificateAuthority {
         try run([
             "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", made,
         ])
-        try putInPlace(made, path, mode: 0o600)
-    }
-
-    private static func putInPlace(
-        _ made: String, _ path: String, mode: UInt32
-    ) throws(CommandError) {
-        try CommandError.wrapping { () throws(SystemError) in
-            let file = try File(made, .write)
-            try file.setPermissions(mode)
-            try file.sync()
-            try Directory.rename(made, to: path)
-        }
+        try TextFile.replace(path, by: made)
     }
 
     @discardableResult private func withText<Value>(

@@ -44,8 +44,11 @@ enum ClusterHolding {
 
     static func set(_ options: ClusterOrderOptions, _ isPaused: Bool) throws {
         let order = try options.order()
-        try order.give(isPaused ? .pause : .resume)
-        let document = try order.await(isPaused ? "Pausing" : "Resuming") { now in
+        let verb = isPaused ? ClusterVerb.pause : .resume
+        let before = try order.document()
+        try order.give(verb)
+        let what = isPaused ? "Pausing" : "Resuming"
+        let document = try order.await(what, given: (verb, before)) { now in
             now.isPaused == isPaused ? now : nil
         }
         let isKnown = isKnownToPeer(order, isPaused)

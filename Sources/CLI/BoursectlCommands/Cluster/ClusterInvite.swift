@@ -60,11 +60,7 @@ struct ClusterInviteCommand: ParsableCommand {
     private func gateway(
         _ plan: ClusterPlan, _ setup: ClusterSetup
     ) throws -> ClusterPlan.Member {
-        guard Settings.Cluster.isHostName(host) else {
-            throw CommandError(
-                "\(host) is no host's name", repair: Settings.Cluster.hostNameExpected,
-                code: .usage)
-        }
+        try ClusterPlan.checkHostName(host)
         guard plan.member(host) == nil else {
             throw CommandError(
                 "\(host) is a host of the cluster already",
@@ -114,19 +110,18 @@ struct ClusterJoins {
 
     /// Invites those of the hosts that have not joined yet, and waits until all have.
     func takeAll(invite members: [ClusterPlan.Member]) throws {
-        var invitations = try Invitations(file: setup.files.invitations)
+        let invitations = try Invitations(file: setup.files.invitations)
         let missing = members.filter { !invitations.isDone($0.name) }
         guard !missing.isEmpty else { return }
         let server = try server()
-        for member in missing { try invite(member, &invitations) }
+        for member in missing { try invite(member) }
         try wait(server, for: missing)
     }
 
     /// Invites this host, whether it has joined or not, and waits until it has used its token.
     func take(_ member: ClusterPlan.Member) throws {
-        var invitations = try Invitations(file: setup.files.invitations)
         let server = try server()
-        try invite(member, &invitations)
+        try invite(member)
         try wait(server, for: [member])
     }
 
@@ -142,12 +137,10 @@ struct ClusterJoins {
                 sealKey: key.exists ? try key.bytes() : []))
     }
 
-    private func invite(
-        _ member: ClusterPlan.Member, _ invitations: inout Invitations
-    ) throws {
+    private func invite(_ member: ClusterPlan.Member) throws {
         let now = Clock.realtimeNanos() / 1_000_000_000
         let (invitation, secret) = Invitation.make(for: member.name, now: now)
-        try invitations.put(invitation)
+        try Invitations.change(setup.files.invitations) { try $0.put(invitation) }
         let token = JoinToken(
             founder: plan.founder.name,
             place: ClusterPlan.place(plan.founder, plan.ports.join),

@@ -102,28 +102,51 @@ struct ClusterOrder {
     }
 
     /// Looks at the document until `isDone` gives a value, and returns that; `isDone` may throw.
-    /// What the agent does meanwhile is shown on a terminal.
+    /// What the agent does meanwhile is shown on a terminal. `given`: the verb that is waited for,
+    /// and the document before it.
     func await<Value>(
-        _ what: String, _ isDone: (ClusterDocument) throws(CommandError) -> Value?
+        _ what: String, given: (verb: ClusterVerb, before: ClusterDocument)? = nil,
+        _ isDone: (ClusterDocument) throws(CommandError) -> Value?
     ) throws(CommandError) -> Value {
         let begin = Clock.monotonicNanos()
         var meter = ProgressMeter(what, unit: "looks")
         defer { meter.clear() }
         var looks: UInt64 = 0
-        var last = "its agent gives no answer"
+        var last: ClusterDocument?
         while Clock.monotonicNanos() - begin < waitNanos {
             // An agent that does not answer now may do so next time.
-            if let document = try? document() {
-                if let value = try isDone(document) { return value }
-                last = document.sentence
-            }
+            last = try? document()
+            if let last, let value = try isDone(last) { return value }
             looks += 1
             meter.draw(done: looks, total: 0)
             Clock.sleep(nanos: Self.lookNanos)
         }
-        throw CommandError(
-            "\(what): not done within \(waitNanos / 1_000_000_000) s; this host: \(last)",
-            repair: "it may still come; see: sudo boursectl cluster status")
+        let seconds = waitNanos / 1_000_000_000
+        guard let last else {
+            throw CommandError(
+                "\(what): whether it is done is not known after \(seconds) s: the agent here gives "
+                    + "no answer",
+                repair: "see systemctl status bourse-agentd; then: sudo boursectl cluster status")
+        }
+        let outlook = given.map {
+            OrderOutlook($0.verb, $0.before, last, after: Clock.monotonicNanos() - begin)
+        }
+        let here = "this host: \(last.sentence)"
+        switch outlook ?? .open {
+        case .open:
+            throw CommandError(
+                "\(what): not done within \(seconds) s; \(here)",
+                repair: "it may still come; see: sudo boursectl cluster status")
+        case .done(let words):
+            throw CommandError(
+                "\(what): done, \(words), but not all that follows within \(seconds) s; \(here)",
+                repair: "do not give it again; see: sudo boursectl cluster status")
+        case .dropped(let reason):
+            throw CommandError(
+                "\(what): not done, and it will not come any more: \(reason); \(here)",
+                repair: "see: sudo boursectl cluster status; then, if it is still wanted, give it "
+                    + "again")
+        }
     }
 }
 

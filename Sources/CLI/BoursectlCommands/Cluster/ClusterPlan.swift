@@ -62,6 +62,15 @@ package struct ClusterPlan: Hashable {
     /// The host of this name.
     package func member(_ name: String) -> Member? { members.first { $0.name == name } }
 
+    /// Refuses what is no host's name.
+    static func checkHostName(_ name: String) throws(CommandError) {
+        guard Settings.Cluster.isHostName(name) else {
+            throw CommandError(
+                "\(name) is no host's name", repair: Settings.Cluster.hostNameExpected,
+                code: .usage)
+        }
+    }
+
     /// What cannot be, or nil.
     package var problem: (text: String, repair: String)? {
         for member in members {

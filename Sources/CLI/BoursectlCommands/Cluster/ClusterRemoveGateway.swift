@@ -1,5 +1,6 @@
 // cluster remove-gateway
 
+import AgentAPI
 import ArgumentParser
 import Configuration
 import JSON
@@ -22,7 +23,11 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
             The gateway's host keeps the key that seals API secrets: where it was broken into, \
             clients need new ones.
 
-            JSON: {"gateway", "time", "elsewhere"}.
+            A name that no gateway is known by here is removed all the same, and the reply says \
+            so: it may be misspelt.
+
+            JSON: {"gateway", "time", "elsewhere", "known"}; known: whether a gateway of that name \
+            was invited, is connected or was removed before; null: this host cannot tell.
 
             EXAMPLE
               sudo boursectl cluster remove-gateway g1
@@ -46,20 +51,22 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
         }
         let now = Clock.realtimeNanos() / 1_000_000_000
         try check(plan, now)
+        let known = KnownGateways(setup)
+        let isKnown = known.isKnown(name)
         let time = try keep(time ?? now + Self.clockSeconds, now, setup.files)
         let elsewhere = "sudo boursectl cluster remove-gateway \(name) --time \(time)"
         common.out.give(
             [
                 "gateway": .string(name), "time": .number(time), "elsewhere": .string(elsewhere),
+                "known": isKnown.map { .bool($0) } ?? .null,
             ],
-            text: [
+            text: (isKnown == false ? [known.words(name)] : []) + [
                 "\(own.name) refuses certificates of \(name) that were made until "
                     + "\(CertificateAuthority.time(time)).",
                 "On \(other.name) as well:", "  \(elsewhere)",
             ])
         // The other host's command is printed by now, whatever becomes of this.
-        var invitations = try Invitations(file: setup.files.invitations)
-        try invitations.withdraw(name)
+        try Invitations.change(setup.files.invitations) { try $0.withdraw(name) }
     }
 
     /// The clocks of the hosts may differ by so much: a certificate that the first host signed a
@@ -69,11 +76,7 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
     private static let aheadSecondsMax: Int64 = 300
 
     private func check(_ plan: ClusterPlan, _ now: Int64) throws(CommandError) {
-        guard Settings.Cluster.isHostName(name) else {
-            throw CommandError(
-                "\(name) is no host's name", repair: Settings.Cluster.hostNameExpected,
-                code: .usage)
-        }
+        try ClusterPlan.checkHostName(name)
         guard plan.member(name) == nil else {
             throw CommandError(
                 "\(name) is a host of the cluster, and no host for a gateway alone", code: .usage)
@@ -97,6 +100,47 @@ struct ClusterRemoveGatewayCommand: ParsableCommand {
         }
         try files.keep(removed, adding: [name: time])
         return max(time, removed.times[name] ?? time)
+    }
+}
+
+/// The gateways on hosts of their own that a host knows by name.
+private struct KnownGateways {
+    /// Those that were invited from here, that are connected, or that were removed.
+    private var names: Set<String> = []
+    /// Whether these are all: this host takes joins, and its agent answers.
+    private var isWhole: Bool
+
+    /// An agent that hangs must not hold up a removal.
+    private static let agentNanosMax: Int64 = 2_000_000_000
+
+    init(_ setup: ClusterSetup) {
+        let invitations = try? Invitations(file: setup.files.invitations)
+        let settings = try? CommonOptions.settings(in: setup.configuration)
+        let agent = settings.map {
+            HostAgent(socket: $0.agent.socket, nanosMax: Self.agentNanosMax)
+        }
+        let document = try? agent?.ask { (agent) throws(AgentError) in try agent.cluster() }
+        let hosts = (try? setup.plan())?.members.map(\.name) ?? []
+        isWhole = Directory.exists(setup.files.authorityKey) && invitations != nil
+            && document != nil
+        names.formUnion(invitations?.all.map(\.host) ?? [])
+        names.formUnion((try? setup.files.readRemovedGateways())?.times.map(\.key) ?? [])
+        for seen in [document, document?.peerDocument] {
+            names.formUnion(seen?.gateways.map(\.name) ?? [])
+            names.formUnion(seen?.removedGateways?.map(\.name) ?? [])
+        }
+        names.subtract(hosts)
+    }
+
+    /// Whether it is one of them; nil: there may be others.
+    func isKnown(_ name: String) -> Bool? {
+        names.contains(name) ? true : isWhole ? false : nil
+    }
+
+    /// What an operator should read where it is none of them.
+    func words(_ name: String) -> String {
+        "No gateway \(name) is known: none was invited from here, is connected or was removed "
+            + "before. Known: \(names.isEmpty ? "none" : names.sorted().joined(separator: ", "))."
     }
 }
 

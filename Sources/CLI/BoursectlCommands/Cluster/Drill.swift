@@ -18,11 +18,14 @@ struct DrillCommand: ParsableCommand {
             an operator there gives `boursectl switchover`, and reports: whether both were in sync \
             before, between and after, how long commands paused, and which hashes both hosts' \
             engines agreed on. The pauses are those of the log: from the last record of one term \
-            to the first of the next, so the journal keeps the proof. Exit status 1: not passed.
+            to the first of the next, so the journal keeps the proof. Exit status 1: not passed. \
+            Where the way back is not gone, the report says what was measured until then, who \
+            leads and what to do.
 
             JSON: {"host", "peer", "operator", "started", "ended", "version", "steps", "checks", \
-            "passed"}; a step is {"from", "to", "epoch", "pauseMilliseconds", "lastRecord", \
-            "firstRecord", "eventHash"}, a check {"check", "found", "passed"}.
+            "passed", "primary", "epoch", "next"}; primary: who leads now, null: not known; next: \
+            what to do, null: nothing; a step is {"from", "to", "epoch", "pauseMilliseconds", \
+            "lastRecord", "firstRecord", "eventHash"}, a check {"check", "found", "passed"}.
 
             EXAMPLE
               sudo boursectl drill --output json > drill-2027-01.json
@@ -81,6 +84,10 @@ struct DrillReport {
     var ended: Int64 = 0
     var steps: [Step] = []
     var checks: [Check] = []
+    /// Who leads now; nil: that is not known.
+    var primary: String?
+    /// The epoch that it leads; nil: not known.
+    var epoch: UInt32?
 
     init(host: String, peer: String, user: String, started: Int64) {
         (self.host, self.peer, self.user, self.started) = (host, peer, user, started)
@@ -88,6 +95,17 @@ struct DrillReport {
 
     /// Whether everything holds.
     var isPassed: Bool { !checks.isEmpty && checks.allSatisfy(\.isPassed) }
+
+    /// What to do so that the exchange is led from where it was; nil: nothing.
+    var next: String? {
+        switch primary {
+        case host: nil
+        case nil: "who leads shows, on both hosts: sudo boursectl cluster status"
+        case .some(let primary):
+            "the exchange goes on at \(primary); to lead at \(host) again, once both are in sync, "
+                + "on \(primary): sudo boursectl switchover"
+        }
+    }
 
     /// For programs.
     var json: JSONValue {
@@ -111,7 +129,8 @@ struct DrillReport {
                         "passed": .bool($0.isPassed),
                     ]
                 }),
-            "passed": .bool(isPassed),
+            "passed": .bool(isPassed), "primary": .orNull(primary),
+            "epoch": .orNull(epoch.map { Int64($0) }), "next": .orNull(next),
         ]
     }
 
@@ -123,6 +142,7 @@ struct DrillReport {
         facts.add("started", Readable.time(started, digits: 3))
         facts.add("ended", Readable.time(ended, digits: 3))
         facts.add("version", Version.text)
+        facts.add("leads now", primary.map { "\($0), epoch \(epoch ?? 0)" } ?? "not known")
         var moves = Table([
             .words("FROM"), .words("TO"), .numbers("EPOCH"), .numbers("PAUSE"),
             .numbers("LAST RECORD"), .numbers("FIRST RECORD"), .words("EVENT HASH"),
@@ -139,7 +159,7 @@ struct DrillReport {
         }
         return facts.lines(ink) + [""] + moves.lines(ink) + [""] + results.lines(ink) + [
             "", isPassed ? ink.good("PASSED") : ink.bad("NOT PASSED"),
-        ]
+        ] + (next.map { ["Next: \($0)"] } ?? [])
     }
 }
 
@@ -162,26 +182,47 @@ struct Drill {
             host: before.host, peer: peer, user: order.user, started: Clock.realtimeNanos())
         report.note(before, "in sync before")
         let there = try Switchover(order: order).run()
-        report.note(try order.document(), "in sync on \(peer)")
-        Terminal.warn(
-            "\(peer) leads epoch \(there.epoch). Now, on \(peer): sudo boursectl switchover")
-        let patient = ClusterOrder(
-            settings: order.settings, agent: order.agent, user: order.user, waitNanos: backNanos)
-        let after = try patient.await("Waiting for the switchover on \(peer)") { now in
-            now.role == "primary" && now.isPairInSync
-                && (now.released ?? 0) >= (now.end ?? .max) ? now : nil
+        // The other host leads now: whatever comes, that is reported.
+        var after: ClusterDocument?
+        do throws(CommandError) {
+            report.note(try order.document(), "in sync on \(peer)")
+            after = try goBack(there)
+        } catch {
+            report.checks.append(
+                .init(name: "switchover on \(peer)", found: error.problem, isPassed: false))
+            after = try? order.document()
         }
         report.ended = Clock.realtimeNanos()
-        report.note(after, "in sync after")
-        try judge(&report, before, after)
+        (report.primary, report.epoch) = (after?.primary, after?.recordEpoch)
+        if let after { report.note(after, "in sync after") }
+        judge(&report, before, after)
         return report
     }
 
+    /// Waits until this host leads again.
+    private func goBack(_ there: Switchover.Outcome) throws(CommandError) -> ClusterDocument {
+        Terminal.warn(
+            "\(there.to) leads epoch \(there.epoch). Now, on \(there.to): sudo boursectl "
+                + "switchover")
+        let patient = ClusterOrder(
+            settings: order.settings, agent: order.agent, user: order.user, waitNanos: backNanos)
+        return try patient.await("Waiting for the switchover on \(there.to)") { now in
+            now.role == "primary" && now.isPairInSync
+                && (now.released ?? 0) >= (now.end ?? .max) ? now : nil
+        }
+    }
+
     private func judge(
-        _ report: inout DrillReport, _ before: ClusterDocument, _ after: ClusterDocument
-    ) throws {
-        let marks = try HandoverMark.read(
-            order.settings.journalDirectory, behind: before.released ?? 0)
+        _ report: inout DrillReport, _ before: ClusterDocument, _ after: ClusterDocument?
+    ) {
+        var marks: [HandoverMark] = []
+        do {
+            marks = try HandoverMark.read(
+                order.settings.journalDirectory, behind: before.released ?? 0)
+        } catch {
+            report.checks.append(.init(name: "journal", found: "\(error)", isPassed: false))
+        }
+        let released = after?.released ?? 0
         for (mark, hosts) in zip(
             marks, [(report.host, report.peer), (report.peer, report.host)])
         {
@@ -208,12 +249,12 @@ struct Drill {
             .init(
                 name: "hashes equal on both hosts",
                 found: marks.isEmpty
-                    ? "no mark" : "agreed up to record \(last), in sync at \(after.released ?? 0)",
-                isPassed: after.isPairInSync && (after.released ?? 0) >= last))
+                    ? "no mark" : "agreed up to record \(last), in sync at \(released)",
+                isPassed: after?.isPairInSync == true && released >= last))
         report.checks.append(
             .init(
                 name: "\(report.host) leads again",
-                found: after.primary ?? "unknown", isPassed: after.primary == report.host))
+                found: report.primary ?? "unknown", isPassed: report.primary == report.host))
     }
 }
 

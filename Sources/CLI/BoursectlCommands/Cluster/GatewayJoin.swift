@@ -16,11 +16,7 @@ struct GatewayJoin {
 
     /// Joins; gives what to print.
     func run() throws(CommandError) -> (json: JSONValue, text: [String]) {
-        guard Settings.Cluster.isHostName(host) else {
-            throw CommandError(
-                "\(host) is no host's name", repair: Settings.Cluster.hostNameExpected,
-                code: .usage)
-        }
+        try ClusterPlan.checkHostName(host)
         try checkRole()
         let authority = CertificateAuthority(setup.files)
         let client = try JoinClient(token, files: setup.files)

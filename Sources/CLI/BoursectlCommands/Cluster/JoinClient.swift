@@ -20,14 +20,19 @@ struct JoinClient {
             throw CommandError(
                 "\(token.founder) does not take joins at \(token.place): \(error.reason)",
                 repair: "`sudo boursectl cluster init` or `cluster invite` must be running there, "
-                    + "and the port open", code: .notRunning)
+                    + "and the port open; where it is, others keep it busy: repeat the same "
+                    + "command", code: .notRunning)
         }
-        guard let text = JoinGreeting.receive(socket, deadline: deadline),
-            let certificate = Certificate(pem: text.utf8)
-        else {
+        let text: String
+        do throws(JoinGreeting.Fault) {
+            text = try JoinGreeting.receive(socket, deadline: deadline)
+        } catch {
             _ = close(socket)
-            throw CommandError(
-                "what listens at \(token.place) takes no joins", repair: "check the token")
+            throw error == .silence ? Self.busy(token) : Self.noJoins(token)
+        }
+        guard let certificate = Certificate(pem: text.utf8) else {
+            _ = close(socket)
+            throw Self.noJoins(token)
         }
         guard isEqual(CertificateAuthority.fingerprint(certificate), token.fingerprint) else {
             _ = close(socket)
@@ -47,6 +52,17 @@ struct JoinClient {
         } catch {
             throw CommandError(error)
         }
+    }
+
+    private static func busy(_ token: JoinToken) -> CommandError {
+        CommandError(
+            "\(token.founder) says nothing at \(token.place): the port is busy with others' "
+                + "connections, or the command there has ended",
+            repair: "repeat the same command; who is connected, on \(token.founder): ss -tnp")
+    }
+
+    private static func noJoins(_ token: JoinToken) -> CommandError {
+        CommandError("what listens at \(token.place) takes no joins", repair: "check the token")
     }
 
     /// Asks to join; the first host's refusal is thrown.

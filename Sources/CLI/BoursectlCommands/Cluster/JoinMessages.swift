@@ -25,6 +25,11 @@ enum JoinLimits {
     static let greetingBytesMax = 16_384
     /// How long each side waits for the other, in nanoseconds.
     static let nanosMax: Int64 = 10_000_000_000
+    /// How long a connection may say nothing while others wait, in nanoseconds: behind as many of
+    /// them as wait at most, the next is served within `nanosMax`.
+    static let idleNanosMax: Int64 = 500_000_000
+    /// Maximum number of connections that wait.
+    static let waitingMax: Int32 = 8
     /// How long the first host waits until a host has everything in its files.
     static let storeNanosMax: Int64 = 60_000_000_000
     /// How far the clocks of two hosts may be apart, in seconds.
@@ -188,13 +193,21 @@ enum JoinGreeting {
         }
     }
 
-    /// Reads it, and nothing behind it; gives the certificate. nil for anything else.
-    static func receive(_ socket: Int32, deadline: Int64) -> String? {
+    /// What came in its place.
+    enum Fault: Error {
+        /// Nothing at all.
+        case silence
+        /// Something else.
+        case other
+    }
+
+    /// Reads it, and nothing behind it; gives the certificate.
+    static func receive(_ socket: Int32, deadline: Int64) throws(Fault) -> String {
         var bytes: [UInt8] = []
         while bytes.count <= JoinLimits.greetingBytesMax {
             if bytes.suffix(2) == [0x0A, 0x0A] {
                 let text = String(decoding: bytes, as: UTF8.self)
-                guard text.hasPrefix(JoinLimits.greeting) else { return nil }
+                guard text.hasPrefix(JoinLimits.greeting) else { throw .other }
                 return String(text.dropFirst(JoinLimits.greeting.count).dropLast())
             }
             // Byte by byte: what is behind it belongs to TLS.
@@ -206,8 +219,8 @@ enum JoinGreeting {
             }
             guard count < 0, errno == EAGAIN,
                 TCPSocket.wait(socket, Int16(POLLIN), deadline: deadline)
-            else { return nil }
+            else { throw bytes.isEmpty ? .silence : .other }
         }
-        return nil
+        throw .other
     }
 }

@@ -33,7 +33,8 @@ struct JoinServer {
         let place = ClusterPlan.place(plan.founder, plan.ports.join)
         do throws(SystemError) {
             listener = File(
-                descriptor: try TCPSocket.listen(place, backlog: 8), path: place)
+                descriptor: try TCPSocket.listen(place, backlog: JoinLimits.waitingMax),
+                path: place)
         } catch {
             throw CommandError(
                 "joins cannot be taken at \(place): \(error.reason)",
@@ -76,6 +77,10 @@ struct JoinServer {
             _ = close(socket)
             throw error
         }
+        guard awaitWord(socket, deadline: deadline) else {
+            _ = close(socket)
+            throw CommandError("it said nothing")
+        }
         let stream = try TLSStream(
             acceptingAnybodyOn: socket, address: "the host that joins",
             files: TLSFiles(
@@ -86,6 +91,21 @@ struct JoinServer {
             throw CommandError("what it sent is no request of this version")
         }
         return try answer(request, stream)
+    }
+
+    /// Waits until a connection says something; false where it does not. While others wait, it has
+    /// a moment only: whoever says nothing keeps no host from joining.
+    private func awaitWord(_ socket: Int32, deadline: Int64) -> Bool {
+        while true {
+            let now = Clock.monotonicNanos()
+            let moment = min(deadline, now + JoinLimits.idleNanosMax)
+            if TCPSocket.wait(socket, Int16(POLLIN), deadline: moment) { return true }
+            if moment == deadline
+                || TCPSocket.wait(listener.descriptor, Int16(POLLIN), deadline: now)
+            {
+                return false
+            }
+        }
     }
 
     private func answer(_ request: JoinRequest, _ stream: TLSStream) throws -> String {
@@ -110,12 +130,13 @@ struct JoinServer {
                 "\(request.host) did not finish",
                 repair: "repeat the same command there")
         }
-        var invitations = try Invitations(file: files.invitations)
-        guard var invitation = invitations.find(request.secret) else {
-            throw CommandError("its token was replaced meanwhile")
+        try Invitations.change(files.invitations) { invitations in
+            guard var invitation = invitations.find(request.secret) else {
+                throw CommandError("its token was replaced meanwhile")
+            }
+            invitation.isDone = true
+            try invitations.put(invitation)
         }
-        invitation.isDone = true
-        try invitations.put(invitation)
         return request.isRenewal
             ? "\(request.host) has a new certificate." : "\(request.host) has joined."
     }
@@ -123,11 +144,8 @@ struct JoinServer {
     /// Signs a host's request, if it was invited.
     func admit(_ request: JoinRequest) throws(CommandError) -> JoinReply {
         let now = Clock.realtimeNanos() / 1_000_000_000
-        var invitations: Invitations
-        do { invitations = try Invitations(file: files.invitations) } catch {
-            throw CommandError(error)
-        }
-        guard var invitation = invitations.find(request.secret) else {
+        let invitations = try CommandError.wrapping { try Invitations(file: files.invitations) }
+        guard let invitation = invitations.find(request.secret) else {
             throw Self.refused(.unknown, request)
         }
         // What strangers send is not given to openssl.
@@ -137,7 +155,7 @@ struct JoinServer {
         }
         // Only `invite --gateway` invites who is not in the plan.
         if plan.member(request.host) == nil {
-            return try admitGateway(request, &invitation, key: key, now: now)
+            return try admitGateway(request, key: key, now: now)
         }
         guard let member = plan.member(request.host), member.address == request.address else {
             throw CommandError(
@@ -149,8 +167,7 @@ struct JoinServer {
         guard isWitness || request.journal.isEmpty || request.journal == gifts.journal else {
             throw CommandError.otherJournal(request.journal, wanted: gifts.journal)
         }
-        invitation.usedBy = key
-        do { try invitations.put(invitation) } catch { throw CommandError(error) }
+        try use(request, key: key, now: now)
         var reply = JoinReply(
             certificate: try authority.sign(request: request.request, for: member), plan: plan,
             time: now)
@@ -170,9 +187,25 @@ struct JoinServer {
         return reply
     }
 
+    /// Notes that this key has used the invitation, which may have been taken back meanwhile.
+    private func use(_ request: JoinRequest, key: [UInt8], now: Int64) throws(CommandError) {
+        try CommandError.wrapping {
+            try Invitations.change(files.invitations) { invitations in
+                guard var invitation = invitations.find(request.secret) else {
+                    throw Self.refused(.unknown, request)
+                }
+                if let refusal = invitation.refusal(of: request.host, key: key, now: now) {
+                    throw Self.refused(refusal, request)
+                }
+                invitation.usedBy = key
+                try invitations.put(invitation)
+            }
+        }
+    }
+
     /// Signs the request of a gateway's host, which was invited.
     private func admitGateway(
-        _ request: JoinRequest, _ invitation: inout Invitation, key: [UInt8], now: Int64
+        _ request: JoinRequest, key: [UInt8], now: Int64
     ) throws(CommandError) -> JoinReply {
         guard request.journal.isEmpty else {
             throw CommandError(
@@ -186,11 +219,7 @@ struct JoinServer {
                     + "\(CertificateAuthority.time(now)) on the first host",
                 repair: "repeat the same command after that; if it is far off, set the clock")
         }
-        invitation.usedBy = key
-        do {
-            var invitations = try Invitations(file: files.invitations)
-            try invitations.put(invitation)
-        } catch { throw CommandError(error) }
+        try use(request, key: key, now: now)
         var reply = JoinReply(
             certificate: try authority.sign(
                 request: request.request, forGateway: request.host), plan: plan, time: now)

@@ -111,7 +111,7 @@ package enum JoinRefusal: String, Hashable {
     }
 }
 
-/// The invitations of a cluster, in a file that only root reads.
+/// The invitations of a cluster, in a file that only root reads. They are changed by `change`.
 package struct Invitations {
     /// Where they are kept.
     package let file: String
@@ -128,6 +128,38 @@ package struct Invitations {
         }
         self.all = all
     }
+
+    /// Reads them and has `body` change them, while no other process does: a second one waits for
+    /// a moment.
+    package static func change<Value>(
+        _ file: String, _ body: (inout Invitations) throws -> Value
+    ) throws -> Value {
+        let lock = try lock(file)
+        defer { withExtendedLifetime(lock) {} }
+        var invitations = try Invitations(file: file)
+        return try body(&invitations)
+    }
+
+    private static func lock(_ file: String) throws -> StateLock {
+        let deadline = Clock.monotonicNanos() + lockNanosMax
+        while true {
+            do throws(StateLockError) {
+                return try StateLock(directory: Directory.parent(of: file) ?? ".", name: lockName)
+            } catch {
+                guard case .held(_, let process) = error else { throw error }
+                guard Clock.monotonicNanos() < deadline else {
+                    throw CommandError(
+                        "\(file) is being changed by process \(process.map { "\($0)" } ?? "?")",
+                        repair: "wait until it has ended, then repeat the same command")
+                }
+                Clock.sleep(nanos: 5_000_000)
+            }
+        }
+    }
+
+    /// A change takes milliseconds.
+    private static let lockNanosMax: Int64 = 10_000_000_000
+    private static let lockName = "invitations.lock"
 
     /// Adds one in place of the host's former one, and makes that durable.
     package mutating func put(_ invitation: Invitation) throws {

@@ -38,7 +38,9 @@ struct StandbyAddCommand: ParsableCommand {
         }
         let begin = Clock.monotonicNanos()
         try order.give(.standbyAdd)
-        let done = try order.await("Adding \(peer)") { now in now.isPairInSync ? now : nil }
+        let done = try order.await("Adding \(peer)", given: (.standbyAdd, before)) { now in
+            now.isPairInSync ? now : nil
+        }
         Self.give(options, done, begin, "\(peer) is in sync with \(done.host)")
     }
 
@@ -83,7 +85,7 @@ struct StandbyRemoveCommand: ParsableCommand {
         if isLost { return try makeAnew(order, before, remake) }
         let begin = Clock.monotonicNanos()
         try order.give(.standbyRemove)
-        let done = try order.await("Removing \(peer)") { now in
+        let done = try order.await("Removing \(peer)", given: (.standbyRemove, before)) { now in
             now.inSync == [before.host] && now.isPeerOut ? now : nil
         }
         StandbyAddCommand.give(options, done, begin, "\(done.host) goes on without \(peer)")

@@ -76,7 +76,8 @@ struct Switchover {
         let begin = Clock.monotonicNanos()
         try order.give(.switchover)
         var releasedAt: Int64?
-        return try order.await("Handing over to \(peer)") { now throws(CommandError) -> Outcome? in
+        return try order.await("Handing over to \(peer)", given: (.switchover, before)) {
+            now throws(CommandError) -> Outcome? in
             if now.changes(since: before).contains(where: { $0.what == "gaveUp" })
                 || now.leads
                     && now.recordEpoch ?? 0 > before.recordEpoch ?? 0

@@ -7,6 +7,8 @@ import Presentation
 /// The agent of this host, for commands.
 struct HostAgent {
     private let client: AgentClient
+    /// Why there is none, where none is installed.
+    private let absence: CommandError?
 
     /// How long a reply may take, in nanoseconds: the helper may have much to do.
     private static let replyNanosMax: Int64 = 60_000_000_000
@@ -14,7 +16,8 @@ struct HostAgent {
     static let clusterNanosMax: Int64 = 15_000_000_000
 
     /// The agent at this socket.
-    init(socket: String, nanosMax: Int64 = replyNanosMax) {
+    init(socket: String, nanosMax: Int64 = replyNanosMax, absence: CommandError? = nil) {
+        self.absence = absence
         var client = AgentClient(socket: socket, timeoutNanos: nanosMax)
         // The observation of a large host is the longest reply.
         client.replyBytesMax = 64 << 20
@@ -34,6 +37,7 @@ struct HostAgent {
         do throws(AgentError) {
             return try question(client)
         } catch {
+            if error.isAbsent, let absence { throw absence }
             throw error.isAbsent
                 ? CommandError(
                     error.description, repair: "start it: systemctl start bourse-agentd",
@@ -111,6 +115,9 @@ extension Ink {
 extension CommonOptions {
     /// This host's agent.
     func agent() throws(CommandError) -> HostAgent {
-        HostAgent(socket: try settings().agent.socket)
+        let socket = try settings().agent.socket
+        let role =
+            HostRole.isInstalled("bourse-agentd.service") ? nil : HostRole.withoutExchange(self)
+        return HostAgent(socket: socket, absence: role?.agentRefusal)
     }
 }

@@ -3,6 +3,7 @@
 import AgentAPI
 import ArgumentParser
 import Configuration
+import Glibc
 import JSON
 import Journal
 import Platform
@@ -12,7 +13,8 @@ struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Copies the journal, beside the running exchange.",
         discussion: """
-            DIRECTORY, which must not exist, appears whole and durable, or not at all: the journal \
+            DIRECTORY, which must not exist nor lie in a directory of the exchange's own, appears \
+            whole and durable, or not at all, also after Ctrl-C: the journal \
             up to the last record that is known to be released, the newest snapshot, guards of \
             their own, and beside them journal.id and bourse.toml. Every record of the copy is \
             read back. It is a state directory that can be started: see README, Recovering the \
@@ -43,7 +45,7 @@ struct BackupCommand: ParsableCommand {
     }
 
     func run() throws {
-        let settings = try common.settings()
+        let settings = try common.exchange().settings
         if settings.cluster != nil, !here { try checkTurn(settings) }
         var directory = directory
         while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }
@@ -56,6 +58,7 @@ struct BackupCommand: ParsableCommand {
                 "there is no \(parent)",
                 repair: "make it first, or mount the disk that is to be there")
         }
+        try checkApart(parent, settings)
         let aside = directory + ".partial"
         guard !Directory.exists(aside) else {
             throw CommandError(
@@ -70,14 +73,38 @@ struct BackupCommand: ParsableCommand {
             let file = try File(settings.file, .read)
             return try file.read(count: try file.size())
         }
-        let made = try CommandError.wrapping { () throws(JournalError) in
-            try JournalBackup.write(
-                place, snapshots: store, configuration: configuration, to: directory,
-                bytesPerSecond: rate << 20, keepFree: settings.matchd.reserveBytes
-            ) { done, total in meter.draw(done: UInt64(done), total: UInt64(total)) }
+        // Of one that a signal ends nothing is left.
+        let made = try EndingSignals.hold { () throws(CommandError) in
+            try CommandError.wrapping { () throws(JournalError) in
+                try JournalBackup.write(
+                    place, snapshots: store, configuration: configuration, to: directory,
+                    bytesPerSecond: rate << 20, keepFree: settings.matchd.reserveBytes
+                ) { (done, total) throws(JournalError) in
+                    if EndingSignals.isPending { throw .stopped }
+                    meter.draw(done: UInt64(done), total: UInt64(total))
+                }
+            }
         }
         meter.clear()
         give(made, directory, meter.elapsedNanos)
+    }
+
+    /// Throws where the copy would lie in what it is a copy of.
+    private func checkApart(_ parent: String, _ settings: Settings) throws(CommandError) {
+        // The journal may be a volume of its own.
+        let own = [
+            settings.journalDirectory, settings.snapshotsDirectory, settings.secretsDirectory,
+            settings.gatewayd.state, settings.agent.state,
+            settings.cluster?.directory ?? settings.state, settings.state,
+        ]
+        let target = Self.resolved(parent) + "/"
+        guard let found = own.first(where: { target.hasPrefix(Self.resolved($0) + "/") }) else {
+            return
+        }
+        throw CommandError(
+            "\(directory) lies in \(found), a directory of the exchange's own: a backup there is "
+                + "lost with what it is a copy of",
+            repair: "name a directory elsewhere, better on another disk")
     }
 
     /// Throws where the other host is the one to copy.
@@ -96,6 +123,13 @@ struct BackupCommand: ParsableCommand {
         throw CommandError(
             "\(document.host) leads, and \(peer), which is in sync, is the one to copy",
             repair: "on \(peer): sudo boursectl backup \(directory); or here all the same: --here")
+    }
+
+    /// The absolute path without links (realpath(3)); `path` where there is none.
+    private static func resolved(_ path: String) -> String {
+        guard let real = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 
     private func give(_ made: JournalBackup, _ directory: String, _ nanos: Int64) {

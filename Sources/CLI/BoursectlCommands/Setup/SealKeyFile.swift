@@ -59,12 +59,7 @@ struct SealKeyFile {
         // systemd-creds writes the file itself: only its name is put in place here.
         let aside = encrypted + ".new"
         _ = try Self.run(["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
-        try CommandError.wrapping { () throws(SystemError) in
-            let file = try File(aside, .write)
-            try file.setPermissions(0o600)
-            try file.sync()
-            try Directory.rename(aside, to: encrypted)
-        }
+        try TextFile.replace(encrypted, by: aside)
     }
 
     private func decrypted() throws(CommandError) -> SealKey {

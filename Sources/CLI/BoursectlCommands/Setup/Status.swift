@@ -11,7 +11,8 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
         commandName: "status", abstract: "Shows the state of the exchange.",
         discussion: """
             Exit status 0: matchd is running and answers; 3: it is not running. With --output \
-            nagios: 1 below the disk reserve, 2 where it is not running.
+            nagios: 1 below the disk reserve, 2 where it is not running. 64 (nagios: 3): this host \
+            has no exchange, but a gateway alone or the witness's part; the hosts to ask are named.
 
             JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
             "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
@@ -31,11 +32,12 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
 
     private func show(_ out: Output) throws {
         if common.output == .nagios { return try showNagios(out) }
-        let settings = try common.settings()
+        let exchange = try common.exchange()
+        let settings = exchange.settings
         let snapshots = SnapshotFile.list(settings)
         let status: LinkStatus
         do throws(CommandError) {
-            status = try Exchange(settings: settings).status()
+            status = try exchange.status()
         } catch {
             guard error.code == .notRunning else { throw error }
             showAbsence(settings, error, snapshots, out)
