@@ -108,6 +108,8 @@ let package = Package(
         wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
+        // Wallet: custody on chains. Addresses as their documents say; pure.
+        wing("Wallet", "Addresses", ["Terms", "Secrets"]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
@@ -274,6 +276,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
                 "BoursectlCommands",
             ]),
+        tests("WalletTests", ["Terms", "Addresses"]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

@@ -443,11 +443,12 @@ import Wire
         }
         #expect(begin(.small, 1, 2) == (.none, false))
         #expect(begin(.standard, 1, 2) == (.termsInvalid, false))
-        #expect(begin(.small, 2, 2).1, "rules that this code does not know")
+        #expect(begin(.small, SetRules.current, 2) == (.none, false))
+        #expect(begin(.small, SetRules.current + 1, 2).1, "rules that this code does not know")
         #expect(begin(.small, 1, 3).1, "a format that this code does not know")
         var engine = Engine(limits: .small)
         let header = RecordHeader(sequence: 1, timestamp: 5, kind: .setRules)
-        _ = engine.apply(header, .setRules(SetRules(version: 2)))
+        _ = engine.apply(header, .setRules(SetRules(version: SetRules.current + 1)))
         let hasDiverged = engine.hasDiverged
         #expect(hasDiverged)
     }

@@ -17,6 +17,10 @@ extension Command {
         case .setAsset, .setInstrument, .setInstrumentState, .setReferencePrice, .setFees,
             .voidSequence, .raiseLimits:
             venueFields
+        case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .requestWithdrawal,
+            .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
+            .dropTransaction, .stopWithdrawals:
+            custodyFields
         }
     }
 
@@ -117,14 +121,16 @@ extension Command {
             ] + c.audit.json
         case .creditDeposit(let c):
             Self.booking(c.account, c.asset, c.amount) + [
-                .init("transaction", .string(c.transactionText)),
+                .init(
+                    "transaction",
+                    TransactionID(high: c.transactionHigh, low: c.transactionLow).json),
                 .init("outputIndex", .number(c.output)),
             ]
         default: []
         }
     }
 
-    private static func booking(
+    static func booking(
         _ account: AccountID, _ asset: AssetID, _ amount: Amount
     ) -> [JSONValue.Member] {
         [
@@ -176,7 +182,7 @@ extension Command {
     }
 
     /// The member, where its text is not empty.
-    fileprivate static func present(_ name: String, _ text: Text40) -> [JSONValue.Member] {
+    static func present(_ name: String, _ text: Text40) -> [JSONValue.Member] {
         text.isEmpty ? [] : [.init(name, .string("\(text)"))]
     }
 }
@@ -195,7 +201,7 @@ extension EngineLimits {
 }
 
 extension Audit {
-    fileprivate var json: [JSONValue.Member] {
+    var json: [JSONValue.Member] {
         [.init("operator", .string("\(operatorName)")), .init("reason", .string(reason))]
     }
 }
@@ -224,17 +230,6 @@ extension Cancel {
             + (restriction == .none ? [] : [.init("restriction", .string("\(restriction)"))])
             + Command.present("cancelID", cancelID)
             + Command.present([("deadline", Int128(deadline))])
-    }
-}
-
-extension CreditDeposit {
-    /// The transaction's id as 64 digits, in the order of its bytes in the record.
-    fileprivate var transactionText: String {
-        [transactionHigh, transactionLow].map { half in
-            let bytes = half.byteSwapped
-            return Readable.hex(UInt64(truncatingIfNeeded: bytes >> 64))
-                + Readable.hex(UInt64(truncatingIfNeeded: bytes))
-        }.joined()
     }
 }
 

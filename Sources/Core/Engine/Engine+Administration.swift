@@ -341,8 +341,10 @@ extension Engine {
 
     /// Whether this amount can come in from outside, or go out if negative.
     private func canAdjust(_ asset: AssetID, _ units: Int128) -> Bool {
-        let external = ledger.house[Int(asset.number)].external.units - units
-        return external <= Limits.amountUnitsMax && external >= -Limits.amountUnitsMax
+        // What chains took came in as well.
+        let house = ledger.house[Int(asset.number)]
+        let outside = house.external.units + house.chain.units - units
+        return outside <= Limits.amountUnitsMax && outside >= -Limits.amountUnitsMax
     }
 
     /// Why a reference can't be stored.

@@ -148,12 +148,7 @@ extension Engine {
             asset: c.asset, transactionHigh: c.transaction.high,
             transactionLow: c.transaction.low, output: c.output, hashKey)
         if references.contains(reference) { return .refused(.referenceDuplicate) }
-        events.append(
-            .depositNoted(
-                DepositNoted(
-                    account: c.account, asset: c.asset, network: c.network, status: c.status,
-                    output: c.output, confirmations: c.confirmations, transaction: c.transaction,
-                    amount: c.amount)))
+        events.append(.depositNoted(DepositNoted(c)))
         return Outcome(id: UInt64(c.account.number))
     }
 

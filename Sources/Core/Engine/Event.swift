@@ -2,6 +2,7 @@
 // derives the same ones from the same commands.
 
 public import Terms
+package import Wire
 
 /// One thing that happened while a command was applied, in the order in which it happened.
 @frozen public enum Event: BitwiseCopyable, Sendable {
@@ -76,6 +77,13 @@ public import Terms
     public var transaction: TransactionID
     /// The amount.
     public var amount: Amount
+
+    /// What the command states.
+    package init(_ c: NoteDeposit) {
+        (account, asset, network, status) = (c.account, c.asset, c.network, c.status)
+        (output, confirmations) = (c.output, c.confirmations)
+        (transaction, amount) = (c.transaction, c.amount)
+    }
 }
 
 /// A refused order.

@@ -161,12 +161,13 @@ extension Engine {
         for _ in 0..<approvers { view.approvers.append(r.text()) }
         r.endPart()
         let names = Set(view.approvers + [view.requester])
-        guard r.isValid, hasAccount(account), 1...custody.lastWithdrawal ~= id,
+        guard r.isValid, hasAccount(account), id >= 1, id <= custody.lastWithdrawal,
             custody.withdrawals[id] == nil, status.rawValue <= WithdrawalStatus.signed.rawValue,
             (approvers < approvals) == (status == .requested), !view.address.isEmpty,
             custody.networks[NetworkKey(asset: asset.number, network: network.number)] != nil,
             custody.openCount(account.number) < Limits.withdrawalsOfAccountMax,
-            names.count == view.approvers.count + 1, 0...timestamp ~= view.createdTime,
+            names.count == view.approvers.count + 1, view.createdTime >= 0,
+            view.createdTime <= timestamp,
             amount.units > 0
         else { return false }
         custody.open(view)

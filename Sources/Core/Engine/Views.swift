@@ -28,7 +28,7 @@ package import Wire
     public var rounding: Amount
     /// Withdrawals that left their accounts but are not settled on their chain.
     public var inTransit: Amount
-    /// Chain amounts other than customers': network fees, swept amounts.
+    /// What chains took for transactions, negative: it is outside, at the house's expense.
     public var chain: Amount
 
     /// All fields, for projections and tests in this package.
@@ -133,6 +133,15 @@ public struct PaymentView: Hashable, Sendable {
     public var sequence: UInt64
     /// What it pays, ascending.
     public var withdrawals: [WithdrawalID]
+
+    /// All fields, for projections and tests in this package.
+    package init(
+        id: TransactionID, asset: AssetID, network: NetworkID, replaces: TransactionID,
+        sequence: UInt64, withdrawals: [WithdrawalID]
+    ) {
+        (self.id, self.asset, self.network, self.replaces) = (id, asset, network, replaces)
+        (self.sequence, self.withdrawals) = (sequence, withdrawals)
+    }
 }
 
 /// An asset.

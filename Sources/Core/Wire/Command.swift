@@ -56,12 +56,6 @@ internal import Terms
     case raiseLimits = 34
     /// Sets an account's limits of one order in an instrument.
     case setOrderLimits = 35
-    /// Creates an asset's network or changes its terms.
-    case setNetwork = 36
-    /// Approves or refuses a withdrawal.
-    case decideWithdrawal = 37
-    /// Ends a stop of an asset's withdrawals.
-    case resumeWithdrawals = 38
 
     // By traders, through a gateway.
     /// A new order.
@@ -74,12 +68,6 @@ internal import Terms
     case cancelReplace = 43
     /// Cancels many orders.
     case massCancel = 44
-    /// Asks for a withdrawal.
-    case requestWithdrawal = 45
-    /// Cancels a withdrawal that is not signed.
-    case cancelWithdrawal = 46
-    /// Assigns an account its deposit address on a chain.
-    case assignAddress = 47
 
     // By the wallet.
     /// Credits a deposit on a chain, once per output.
@@ -94,6 +82,22 @@ internal import Terms
     case dropTransaction = 54
     /// Stops an asset's withdrawals.
     case stopWithdrawals = 55
+
+    // Custody by operators.
+    /// Creates an asset's network or changes its terms.
+    case setNetwork = 36
+    /// Approves or refuses a withdrawal.
+    case decideWithdrawal = 37
+    /// Ends a stop of an asset's withdrawals.
+    case resumeWithdrawals = 38
+
+    // Custody by traders, through a gateway.
+    /// Asks for a withdrawal.
+    case requestWithdrawal = 45
+    /// Cancels a withdrawal that is not signed.
+    case cancelWithdrawal = 46
+    /// Assigns an account its deposit address on a chain.
+    case assignAddress = 47
 }
 
 extension CommandKind {

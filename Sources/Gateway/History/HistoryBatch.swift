@@ -89,6 +89,10 @@ public struct HistoryBatch: Sendable {
             adjust(.fees, account, asset, amount)
         case .depositCredited(let account, let asset, let amount):
             adjust(.deposit, account, asset, amount)
+        // Custody's history is the wallet's API's, which is to come.
+        case .depositNoted, .addressAssigned, .withdrawalChanged, .transactionSigned,
+            .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped:
+            break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
             .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:
             break

@@ -141,7 +141,9 @@ public struct MarketData: Sendable {
             return touch(order.instrument, order.side, oldPrice, sequence) || isFull
         case .orderRefused, .balanceAdjusted, .feesTransferred, .depositCredited, .assetChanged,
             .instrumentChanged, .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened,
-            .sessionClosed:
+            .sessionClosed, .depositNoted, .addressAssigned, .withdrawalChanged,
+            .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
+            .withdrawalsStopped:
             return false
         }
     }

@@ -234,7 +234,9 @@ extension APIError {
             case .amendInvalid:
                 APIError(-2038, "The requested action would change no state; rejecting.")
             case .nameInvalid, .assetUnknown, .termsInvalid, .tableFull, .amountInvalid,
-                .apiKeyUnknown, .stateInvalid, .referenceDuplicate, .feesInsufficient:
+                .apiKeyUnknown, .stateInvalid, .referenceDuplicate, .feesInsufficient,
+                .networkUnknown, .withdrawalUnknown, .transactionUnknown, .addressInvalid,
+                .withdrawalsStopped, .approvalInvalid:
                 .internalFault
             }
     }

@@ -143,7 +143,9 @@ package enum LinkPolicy {
     static func isForWallets(_ command: Command) -> Bool {
         switch command {
         case .openSession(let session): role(of: session.name) == .wallet
-        case .creditDeposit: true
+        case .creditDeposit, .noteDeposit, .signWithdrawals, .settleTransaction,
+            .dropTransaction, .stopWithdrawals:
+            true
         default: false
         }
     }
@@ -152,6 +154,9 @@ package enum LinkPolicy {
     static func isForGateways(_ command: Command) -> Bool {
         switch command {
         case .place, .cancel, .amend, .cancelReplace: true
+        case .assignAddress, .cancelWithdrawal: true
+        // No operator asks through a gateway.
+        case .requestWithdrawal(let request): request.requester.isEmpty
         // All orders of the venue are the operators'.
         case .massCancel(let cancel): cancel.account.number != 0
         // Nor may a gateway stand in the log, or take over, as an operator or a wallet.

@@ -13,7 +13,7 @@ extension CommandStream {
         var all: [Command] = [
             .genesis(
                 Genesis(
-                    limits: twin.limits, journalHigh: 7, journalLow: 8, hashKeyHigh: 9,
+                    rules: firstRules, limits: twin.limits, journalHigh: 7, journalLow: 8, hashKeyHigh: 9,
                     hashKeyLow: 10)),
             .setAsset(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit)),
             .setAsset(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit)),
@@ -41,6 +41,7 @@ extension CommandStream {
                 all.append(credit(AccountID(UInt32(account)), AssetID(UInt16(asset))))
             }
         }
+        for asset in 1...4 { all.append(.setNetwork(network(AssetID(UInt16(asset))))) }
         all.append(.openSession(OpenSession(name: Text40("gateway/1")!)))
         return all
     }

@@ -29,6 +29,8 @@ struct CommandStream {
     let hasManyKills: Bool
     /// Whether ticks come as soon as something waits for them, as from the sequencer; else late.
     let isPrompt: Bool
+    /// The rules with which the log begins; older ones are raised in its midst.
+    let firstRules: UInt32
     /// References that were made so far.
     var references: Int64 = 0
     /// What the running hash is, for marks; the harness keeps it.
@@ -40,6 +42,7 @@ struct CommandStream {
         isDeep = seed % 4 == 2
         hasManyKills = seed % 3 == 0 && !isDeep
         isPrompt = seed / 4 % 2 == 0
+        firstRules = seed % 5 == 0 ? 1 : 2
         opening = []
         opening = Array(openingCommands().reversed())
     }
@@ -128,6 +131,10 @@ struct CommandStream {
             (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),
             (12, .transferFees),
             (10, .creditDeposit), (2, .raiseLimits), (3, .addAPIKey), (2, .revokeAPIKey),
+            (3, .setNetwork), (14, .decideWithdrawal), (4, .resumeWithdrawals),
+            (5, .assignAddress), (30, .requestWithdrawal), (3, .cancelWithdrawal),
+            (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
+            (3, .dropTransaction), (1, .stopWithdrawals),
         ])
         let isEnding = [
             .massCancel, .setKillSwitch, .setAccountLimits, .setOrderLimits, .cancel,
@@ -153,7 +160,7 @@ struct CommandStream {
                 EpochMark(
                     priorEpoch: twin.epoch, cause: random.pick(EpochCause.allCases),
                     commitPoint: twin.sequence, eventHash: eventHash))
-        case .setRules: return .setRules(SetRules(version: random.pick([0, 1])))
+        case .setRules: return .setRules(SetRules(version: random.pick([0, 1, 2])))
         case .voidSequence:
             let ahead = UInt64(random.within(0...3))
             return .voidSequence(
@@ -166,6 +173,10 @@ struct CommandStream {
                 Genesis(
                     limits: limits, journalHigh: 1, journalLow: 2, hashKeyHigh: random.next(),
                     hashKeyLow: random.next()))
+        case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .assignAddress,
+            .requestWithdrawal, .cancelWithdrawal, .noteDeposit, .signWithdrawals,
+            .settleTransaction, .dropTransaction, .stopWithdrawals:
+            return custody(kind)
         default: return administration(kind)
         }
     }

@@ -22,6 +22,16 @@ func same(_ a: Event, _ b: Event) -> Bool {
         x == y && p == q && n == m
     case (.depositCredited(let x, let p, let n), .depositCredited(let y, let q, let m)):
         x == y && p == q && n == m
+    case (.depositNoted(let x), .depositNoted(let y)): same(x, y)
+    case (.addressAssigned(let x, let p, let n), .addressAssigned(let y, let q, let m)):
+        x == y && p == q && n == m
+    case (.withdrawalChanged(let x, let p), .withdrawalChanged(let y, let q)): x == y && p == q
+    case (.transactionSigned(let x), .transactionSigned(let y)): x == y
+    case (.transactionSettled(let x), .transactionSettled(let y)): x == y
+    case (.transactionDropped(let x), .transactionDropped(let y)): x == y
+    case (.networkChanged(let x, let p), .networkChanged(let y, let q)): x == y && p == q
+    case (.withdrawalsStopped(let x, let p), .withdrawalsStopped(let y, let q)):
+        x == y && p == q
     case (.assetChanged(let x), .assetChanged(let y)): x == y
     case (.instrumentChanged(let x), .instrumentChanged(let y)): x == y
     case (.accountChanged(let x), .accountChanged(let y)): x == y
@@ -31,6 +41,12 @@ func same(_ a: Event, _ b: Event) -> Bool {
     case (.sessionClosed(let x), .sessionClosed(let y)): x == y
     default: false
     }
+}
+
+private func same(_ a: DepositNoted, _ b: DepositNoted) -> Bool {
+    a.account == b.account && a.asset == b.asset && a.network == b.network
+        && a.status == b.status && a.output == b.output && a.confirmations == b.confirmations
+        && a.transaction == b.transaction && a.amount == b.amount
 }
 
 func same(_ a: [Event], _ b: [Event]) -> Bool {

@@ -19,6 +19,7 @@ func firstDifference(_ engine: borrowing Engine, _ twin: SlowExchange) -> String
     if let d = differ("references", engine.referenceCount, twin.references.count) { return d }
     if let d = differ("next timer", engine.nextTimer, twin.nextTimer) { return d }
     return differenceOfAdministration(engine, twin) ?? differenceOfBalances(engine, twin)
+        ?? differenceOfCustody(engine, twin)
         ?? differenceOfOrders(engine, twin) ?? differenceOfBooks(engine, twin)
 }
 
@@ -84,6 +85,42 @@ private func differenceOfBalances(_ engine: borrowing Engine, _ twin: SlowExchan
     return nil
 }
 
+private func differenceOfCustody(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    var networks: [NetworkView] = []
+    engine.forEachNetwork { networks.append($0) }
+    if Set(networks) != Set(twin.networks) || networks.count != twin.networks.count {
+        return "networks: engine \(networks), twin \(twin.networks)"
+    }
+    for network in networks where engine.network(network.asset, network.network) != network {
+        return "network \(network)"
+    }
+    for asset in twin.assets {
+        let isStopped = twin.stopped.contains(asset.id)
+        if engine.isWithdrawalStopped(asset.id) != isStopped { return "stop of \(asset.code)" }
+    }
+    for number in 1...3 as ClosedRange<UInt16> {
+        let chain = NetworkID(number)
+        let theirs = twin.addresses.filter { $0.network == chain }
+        if engine.addressees(chain) != theirs.map(\.account) { return "addresses of \(number)" }
+        for one in theirs where engine.addressIndex(one.account, chain) != UInt32(one.index) {
+            return "index of \(one)"
+        }
+    }
+    var withdrawals: [WithdrawalView] = []
+    engine.forEachWithdrawal { withdrawals.append($0) }
+    if withdrawals != twin.withdrawals {
+        return "withdrawals: engine \(withdrawals), twin \(twin.withdrawals)"
+    }
+    for one in withdrawals where engine.withdrawal(one.id) != one { return "\(one) by its id" }
+    var payments: [PaymentView] = []
+    engine.forEachPayment { payments.append($0) }
+    if payments != twin.payments {
+        return "payments: engine \(payments), twin \(twin.payments)"
+    }
+    for one in payments where engine.payment(one.id) != one { return "\(one) by its id" }
+    return nil
+}
+
 private func differenceOfOrders(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
     var orders: [OrderView] = []
     engine.forEachOrder { orders.append($0) }
@@ -140,13 +177,14 @@ func conservationBreach(_ engine: borrowing Engine) -> String? {
     for number in 1...max(1, engine.assetCount) where number <= engine.assetCount {
         let asset = AssetID(UInt16(number))
         let house = engine.house(asset)
-        var parts = [house.fees, house.rounding, house.inTransit, house.chain]
+        var parts = [house.fees, house.rounding, house.inTransit]
         for account in 0..<engine.accountCount {
             let balance = engine.balance(AccountID(UInt32(account + 1)), asset)
             parts += [balance.available, balance.held, balance.withdrawing]
         }
         if parts.contains(where: { $0.units < 0 }) { return "less than nothing of asset \(number)" }
-        let total = parts.reduce(house.external.units) { $0 + $1.units }
+        let outside = house.external.units + house.chain.units
+        let total = parts.reduce(outside) { $0 + $1.units }
         if total != 0 { return "asset \(number) sums to \(total)" }
     }
     return nil

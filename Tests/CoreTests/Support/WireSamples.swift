@@ -94,7 +94,53 @@ struct WireSamples {
                     transactionHigh: UInt128(truncatingIfNeeded: wide()),
                     transactionLow: UInt128(truncatingIfNeeded: wide()), output: integer(),
                     amount: Amount(units: wide())))
+        case .requestWithdrawal:
+            .requestWithdrawal(
+                RequestWithdrawal(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    network: NetworkID(integer()), amount: Amount(units: wide()), address: text(),
+                    tag: text(), clientID: text(), requester: text(), deadline: integer()))
+        case .cancelWithdrawal:
+            .cancelWithdrawal(
+                CancelWithdrawal(
+                    account: AccountID(integer()), withdrawal: WithdrawalID(integer())))
+        case .assignAddress:
+            .assignAddress(
+                AssignAddress(account: AccountID(integer()), network: NetworkID(integer())))
+        case .noteDeposit, .signWithdrawals, .settleTransaction, .dropTransaction,
+            .stopWithdrawals:
+            wallet(kind)
         default: administration(kind)
+        }
+    }
+
+    private func transaction() -> TransactionID {
+        TransactionID(
+            high: UInt128(truncatingIfNeeded: wide()), low: UInt128(truncatingIfNeeded: wide()))
+    }
+
+    private func wallet(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .noteDeposit:
+            .noteDeposit(
+                NoteDeposit(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    network: NetworkID(integer()), transaction: transaction(), output: integer(),
+                    amount: Amount(units: wide()), confirmations: integer(), status: choice()))
+        case .signWithdrawals:
+            .signWithdrawals(
+                SignWithdrawals(
+                    asset: AssetID(integer()), network: NetworkID(integer()),
+                    transaction: transaction(), replaces: transaction(),
+                    withdrawals: (0...next() % 3).map { _ in WithdrawalID(integer()) },
+                    bytes: blob(most: 300)))
+        case .settleTransaction:
+            .settleTransaction(
+                SettleTransaction(
+                    transaction: transaction(), costAsset: AssetID(integer()),
+                    cost: Amount(units: wide()), block: integer()))
+        case .dropTransaction: .dropTransaction(DropTransaction(transaction: transaction()))
+        default: .stopWithdrawals(StopWithdrawals(asset: AssetID(integer()), reason: audit().reason))
         }
     }
 
@@ -198,6 +244,20 @@ struct WireSamples {
                     algorithm: choice(), keyID: text(),
                     sealedSecret: blob(most: Limits.sealedSecretBytesMax), audit: audit()))
         case .revokeAPIKey: .revokeAPIKey(RevokeAPIKey(keyID: text(), audit: audit()))
+        case .setNetwork:
+            .setNetwork(
+                SetNetwork(
+                    asset: AssetID(integer()), network: NetworkID(integer()),
+                    takesDeposits: flag(), takesWithdrawals: flag(), approvals: integer(),
+                    confirmations: integer(), minimum: Amount(units: wide()),
+                    fee: Amount(units: wide()), approvalsAbove: Amount(units: wide()),
+                    name: text(), audit: audit()))
+        case .decideWithdrawal:
+            .decideWithdrawal(
+                DecideWithdrawal(
+                    withdrawal: WithdrawalID(integer()), approves: flag(), audit: audit()))
+        case .resumeWithdrawals:
+            .resumeWithdrawals(ResumeWithdrawals(asset: AssetID(integer()), audit: audit()))
         default: .voidSequence(VoidSequence(sequence: integer(), audit: audit()))
         }
     }

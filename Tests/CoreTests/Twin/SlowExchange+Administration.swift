@@ -390,21 +390,22 @@ extension SlowExchange {
         return Outcome(id: UInt64(c.account.number))
     }
 
-    private func isWithinRange(_ amount: Int128) -> Bool {
+    func isWithinRange(_ amount: Int128) -> Bool {
         amount >= -Limits.amountUnitsMax && amount <= Limits.amountUnitsMax
     }
 
     /// Whether `amount` may come from outside: what is inside keeps to its range.
     private func canCome(_ amount: Int128, _ asset: AssetID) -> Bool {
-        isWithinRange(houses[Int(asset.number) - 1].external.units - amount)
+        let house = houses[Int(asset.number) - 1]
+        return isWithinRange(house.external.units + house.chain.units - amount)
     }
 
-    private func refusal(of reference: SlowReference) -> Refusal? {
+    func refusal(of reference: SlowReference) -> Refusal? {
         if references.contains(reference) { return .referenceDuplicate }
         return references.count >= Int(limits.references) ? .tableFull : nil
     }
 
-    private func remember(_ reference: SlowReference) {
+    func remember(_ reference: SlowReference) {
         if flaw != .referenceForgotten { references.insert(reference) }
     }
 

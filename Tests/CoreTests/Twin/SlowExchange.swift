@@ -88,6 +88,7 @@ struct FeeKey: Hashable {
 /// What may be booked only once.
 enum SlowReference: Hashable {
     case text(Text64)
+    case withdrawal(AccountID, Text40)
     case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
@@ -117,6 +118,8 @@ enum Flaw: String, CaseIterable, Sendable {
     case restrictionIgnored, flightTakesNoStep, massCancelPassesAccounts
     case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
     case termsOvertakeFlight, priorityNotKept, longListIsWalked
+    case requesterApproves, approvedTwiceByOne, stopIgnored, feeNotGivenBack, replacedIsPaidAgain
+    case droppedStaysInTransit, withdrawalDoubled
 }
 
 /// An exchange that is slow and plain.
@@ -127,7 +130,7 @@ final class SlowExchange {
     var sequence: UInt64 = 0
     var timestamp: Int64 = 0
     var epoch: UInt32 = 0
-    var rules: UInt32 = 1
+    var rules: UInt32 = 2
     var voids: [UInt64] = []
 
     var assets: [AssetView] = []
@@ -149,6 +152,15 @@ final class SlowExchange {
     var arrivals: UInt64 = 0
     var events: [Event] = []
 
+    var networks: [NetworkView] = []
+    /// Assets whose withdrawals are stopped.
+    var stopped: [AssetID] = []
+    var addresses: [SlowAddress] = []
+    var withdrawals: [WithdrawalView] = []
+    var lastWithdrawal: UInt64 = 0
+    /// In the order of the log.
+    var payments: [PaymentView] = []
+
     /// Steps that the command at hand has taken.
     var steps = 0
     /// Incoming orders that ran out of steps, in the order in which they took off.
@@ -169,7 +181,7 @@ final class SlowExchange {
     func apply(_ header: RecordHeader, _ command: Command?) -> Outcome {
         begin(header)
         if let refusal = enter(header) { return .refused(refusal) }
-        guard let command else { return .refused(.malformed) }
+        guard let command, command.kind.rules <= rules else { return .refused(.malformed) }
         return carryOut(command)
     }
 
@@ -202,13 +214,25 @@ final class SlowExchange {
         return nil
     }
 
+    private func genesis(_ c: Genesis) -> Outcome {
+        if sequence != 1 || c.limits != limits { return .refused(.termsInvalid) }
+        rules = c.rules
+        return Outcome()
+    }
+
+    private func setRules(_ c: SetRules) -> Outcome {
+        if c.version <= rules { return .refused(.termsInvalid) }
+        rules = c.version
+        return Outcome()
+    }
+
     private func carryOut(_ command: Command) -> Outcome {
         switch command {
         case .genesis(let c):
-            sequence == 1 && c.limits == limits ? Outcome() : .refused(.termsInvalid)
+            genesis(c)
         case .tick: tick()
         case .hashMark, .epochMark: Outcome()
-        case .setRules(let c): c.version <= rules ? .refused(.termsInvalid) : Outcome()
+        case .setRules(let c): setRules(c)
         case .voidSequence(let c): voidSequence(c)
         case .openSession(let c): openSession(c)
         case .closeSession(let c): closeSession(c)
@@ -228,6 +252,17 @@ final class SlowExchange {
         case .raiseLimits(let c): raiseLimits(c)
         case .addAPIKey(let c): addAPIKey(c)
         case .revokeAPIKey(let c): revokeAPIKey(c)
+        case .setNetwork(let c): setNetwork(c)
+        case .decideWithdrawal(let c): decideWithdrawal(c)
+        case .resumeWithdrawals(let c): resumeWithdrawals(c)
+        case .assignAddress(let c): assignAddress(c)
+        case .requestWithdrawal(let c): requestWithdrawal(c)
+        case .cancelWithdrawal(let c): cancelWithdrawal(c)
+        case .noteDeposit(let c): noteDeposit(c)
+        case .signWithdrawals(let c): signWithdrawals(c)
+        case .settleTransaction(let c): settleTransaction(c)
+        case .dropTransaction(let c): dropTransaction(c)
+        case .stopWithdrawals(let c): stopWithdrawals(c)
         case .place(let c): place(c, isCounted: false)
         case .cancel(let c): cancel(c)
         case .amend(let c): amend(c)

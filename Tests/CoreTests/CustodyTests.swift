@@ -1,0 +1,344 @@
+// Goal: a withdrawal is paid once or its money is back; whatever the wallet and the operators send, in
+// whatever order, every amount has one owner, and the engine and its twin agree on it.
+
+import Engine
+import Terms
+import Testing
+import Wire
+
+/// A venue whose gold goes out by chain 1, with two approvals above 100 units and a charge of 3.
+private final class Vault {
+    let venue = Venue()
+    private var transactions: UInt128 = 0
+
+    init() { set() }
+
+    static func audit(_ name: String) -> Audit {
+        Audit(operatorName: Text40(name)!, reason: "test")
+    }
+
+    func set(takesWithdrawals: Bool = true, _ change: (inout SetNetwork) -> Void = { _ in }) {
+        var terms = SetNetwork(
+            asset: Venue.gold, network: NetworkID(1), takesWithdrawals: takesWithdrawals,
+            approvals: 2, confirmations: 2, minimum: Amount(units: 10), fee: Amount(units: 3),
+            approvalsAbove: Amount(units: 100), name: Text16("GLD")!, audit: Venue.audit)
+        change(&terms)
+        #expect(venue.apply(.setNetwork(terms)).refusal == .none)
+    }
+
+    func request(
+        _ units: Int128, account: AccountID = Venue.ann, id: String = "", requester: String = "",
+        _ change: (inout RequestWithdrawal) -> Void = { _ in }
+    ) -> Outcome {
+        var request = RequestWithdrawal(
+            account: account, asset: Venue.gold, network: NetworkID(1),
+            amount: Amount(units: units), address: Text64("gld1qplace")!, clientID: Text40(id)!,
+            requester: Text40(requester)!)
+        change(&request)
+        return venue.apply(.requestWithdrawal(request))
+    }
+
+    func decide(_ id: UInt64, by name: String, approves: Bool = true) -> Refusal {
+        venue.apply(
+            .decideWithdrawal(
+                DecideWithdrawal(
+                    withdrawal: WithdrawalID(id), approves: approves, audit: Self.audit(name)))
+        ).refusal
+    }
+
+    static func id(_ number: UInt128) -> TransactionID { TransactionID(high: 7, low: number) }
+
+    func sign(
+        _ number: UInt128, _ ids: [UInt64], replaces: UInt128 = 0,
+        _ change: (inout SignWithdrawals) -> Void = { _ in }
+    ) -> Refusal {
+        var payment = SignWithdrawals(
+            asset: Venue.gold, network: NetworkID(1), transaction: Self.id(number),
+            replaces: replaces == 0 ? .none : Self.id(replaces),
+            withdrawals: ids.map { WithdrawalID($0) }, bytes: [1, 2, 3])
+        change(&payment)
+        return venue.apply(.signWithdrawals(payment)).refusal
+    }
+
+    func settle(_ number: UInt128, cost: Int128 = 0, asset: AssetID = Venue.gold) -> Refusal {
+        venue.apply(
+            .settleTransaction(
+                SettleTransaction(
+                    transaction: Self.id(number), costAsset: asset, cost: Amount(units: cost),
+                    block: 9))
+        ).refusal
+    }
+
+    func drop(_ number: UInt128) -> Refusal {
+        venue.apply(.dropTransaction(DropTransaction(transaction: Self.id(number)))).refusal
+    }
+
+    func cancel(_ id: UInt64, _ account: AccountID = Venue.ann) -> Refusal {
+        venue.apply(
+            .cancelWithdrawal(CancelWithdrawal(account: account, withdrawal: WithdrawalID(id)))
+        ).refusal
+    }
+
+    func stop(_ asset: AssetID = Venue.gold) -> Refusal {
+        venue.apply(.stopWithdrawals(StopWithdrawals(asset: asset, reason: "it differs"))).refusal
+    }
+
+    /// Ann's gold: available, withdrawing; the house's in transit, fees, chain.
+    var money: [Int128] {
+        let (own, house) = (venue.balance(Venue.ann, Venue.gold), venue.house(Venue.gold))
+        return [
+            own.available.units - 1_000_000, own.withdrawing.units, house.inTransit.units,
+            house.fees.units, house.chain.units,
+        ]
+    }
+}
+
+@Suite struct CustodyTests {
+    @Test func `a withdrawal's money moves from its account over transit to outside`() {
+        let vault = Vault()
+        #expect(vault.request(50).id == 1)
+        #expect(vault.money == [-53, 53, 0, 0, 0])
+        #expect(vault.sign(1, [1]) == .none)
+        #expect(vault.money == [-53, 0, 53, 0, 0])
+        #expect(vault.settle(1, cost: 2) == .none)
+        #expect(vault.money == [-53, 0, 0, 3, -2])
+        #expect(vault.settle(1) == .transactionUnknown, "once")
+        #expect(vault.venue.house(Venue.gold).external.units == -3_000_000 + 50 + 2)
+    }
+
+    @Test func `what is refused, cancelled or dropped gives its money back`() {
+        let vault = Vault()
+        #expect(vault.request(500).id == 1 && vault.request(60).id == 2)
+        #expect(vault.decide(1, by: "olga", approves: false) == .none)
+        #expect(vault.cancel(2) == .none)
+        #expect(vault.money == [0, 0, 0, 0, 0])
+        #expect(vault.request(60).id == 3)
+        #expect(vault.sign(1, [3]) == .none)
+        #expect(vault.drop(1) == .none && vault.drop(1) == .transactionUnknown)
+        #expect(vault.money == [-63, 63, 0, 0, 0])
+        #expect(vault.cancel(3) == .none)
+        #expect(vault.money == [0, 0, 0, 0, 0])
+    }
+
+    @Test func `only a replacement pays what is paid already, and one of them counts`() {
+        let vault = Vault()
+        for units in [50, 60, 70] as [Int128] { #expect(vault.request(units).refusal == .none) }
+        #expect(vault.sign(1, [1, 2]) == .none)
+        #expect(vault.sign(1, [3]) == .referenceDuplicate)
+        #expect(vault.sign(2, [1]) == .stateInvalid)
+        #expect(vault.sign(2, [2, 3]) == .stateInvalid)
+        #expect(vault.sign(2, [1], replaces: 1) == .termsInvalid)
+        #expect(vault.sign(2, [1, 2], replaces: 9) == .transactionUnknown)
+        #expect(vault.sign(2, [1, 2], replaces: 1) == .none)
+        #expect(vault.sign(3, [1, 2], replaces: 2) == .none)
+        #expect(vault.cancel(1) == .stateInvalid)
+        #expect(vault.decide(1, by: "olga", approves: false) == .stateInvalid)
+        #expect(vault.drop(1) == .none)
+        #expect(vault.money[2] == 116, "the others still pay it")
+        #expect(vault.settle(2, cost: 1) == .none)
+        #expect(vault.settle(3) == .transactionUnknown)
+        #expect(vault.sign(4, [1]) == .withdrawalUnknown)
+        #expect(vault.money == [-53 - 63 - 73, 73, 0, 6, -1])
+    }
+
+    @Test func `two operators approve a large one, and neither asked for it`() {
+        let vault = Vault()
+        #expect(vault.request(100).id == 1)
+        #expect(vault.decide(1, by: "olga") == .stateInvalid, "it needs none")
+        #expect(vault.request(101, requester: "otto").id == 2)
+        #expect(vault.sign(1, [2]) == .stateInvalid)
+        #expect(vault.decide(2, by: "") == .nameInvalid)
+        #expect(vault.decide(2, by: "otto") == .approvalInvalid)
+        #expect(vault.decide(2, by: "olga") == .none)
+        #expect(vault.decide(2, by: "olga") == .approvalInvalid)
+        #expect(vault.sign(1, [2]) == .stateInvalid)
+        #expect(vault.decide(2, by: "omar") == .none)
+        #expect(vault.decide(2, by: "ola") == .stateInvalid, "it has enough")
+        #expect(vault.decide(3, by: "olga") == .withdrawalUnknown)
+        // Terms that change do not change what was asked for.
+        vault.set { ($0.approvals, $0.fee) = (8, Amount(units: 900)) }
+        #expect(vault.sign(1, [2]) == .none && vault.settle(1) == .none)
+        #expect(vault.money[3] == 3)
+    }
+
+    @Test func `each reason to refuse a request, in order`() {
+        let vault = Vault()
+        let venue = vault.venue
+        #expect(vault.request(20, id: "first").refusal == .none)
+        var change: [(Refusal, (inout RequestWithdrawal) -> Void)] = [
+            (.deadlinePassed, { $0.deadline = venue.now - 1 }),
+            (.accountUnknown, { $0.account = AccountID(9) }),
+            (.assetUnknown, { $0.asset = AssetID(9) }),
+            (.networkUnknown, { $0.network = NetworkID(2) }),
+            (.addressInvalid, { $0.address = Text64() }),
+            (.amountInvalid, { $0.amount.units = 9 }),
+            (.referenceDuplicate, { $0.clientID = Text40("first")! }),
+            (.insufficientFunds, { $0.amount.units = Limits.amountUnitsMax }),
+            (.none, { _ in }),
+        ]
+        // With everything wrong from a row on, it is that row's.
+        while !change.isEmpty {
+            let rest = change
+            let refusal = vault.request(20) { request in for row in rest { row.1(&request) } }
+                .refusal
+            // A large amount is no small one.
+            #expect(refusal == rest[0].0 || rest[0].0 == .amountInvalid)
+            change.removeFirst()
+        }
+        for units in [9, 0, -1, .min, Limits.amountUnitsMax + 1, .max] as [Int128] {
+            #expect(vault.request(units).refusal == .amountInvalid)
+        }
+        #expect(vault.request(20, account: Venue.ben, id: "first").refusal == .none, "its own ids")
+        vault.set(takesWithdrawals: false)
+        #expect(vault.request(20).refusal == .withdrawalsStopped)
+        #expect(vault.sign(1, [1]) == .withdrawalsStopped)
+        vault.set()
+        venue.apply(
+            .setKillSwitch(SetKillSwitch(account: Venue.ann, isOn: true, audit: Venue.audit)))
+        #expect(vault.request(20).refusal == .accountKilled)
+        venue.apply(
+            .setKillSwitch(SetKillSwitch(account: AccountID(0), isOn: true, audit: Venue.audit)))
+        #expect(vault.request(20).refusal == .venueKilled)
+    }
+
+    @Test func `a stop holds what is not signed until an operator ends it`() {
+        let vault = Vault()
+        func resume(_ asset: AssetID = Venue.gold) -> Refusal {
+            vault.venue.apply(
+                .resumeWithdrawals(ResumeWithdrawals(asset: asset, audit: Venue.audit))
+            ).refusal
+        }
+        for _ in 0..<2 { #expect(vault.request(20).refusal == .none) }
+        #expect(vault.sign(1, [1]) == .none)
+        #expect(resume() == .stateInvalid && resume(AssetID(9)) == .assetUnknown)
+        #expect(vault.stop(AssetID(9)) == .assetUnknown)
+        #expect(vault.stop() == .none && vault.stop() == .none)
+        #expect(vault.request(20).refusal == .withdrawalsStopped)
+        #expect(vault.sign(2, [2]) == .withdrawalsStopped)
+        // What may be broadcast goes on to its end, also by a replacement.
+        #expect(vault.sign(2, [1], replaces: 1) == .none && vault.settle(2) == .none)
+        #expect(resume() == .none)
+        #expect(vault.sign(3, [2]) == .none)
+    }
+
+    @Test func `an account has bounded open withdrawals, and closed ones make room`() {
+        let vault = Vault()
+        for _ in 0..<Limits.withdrawalsOfAccountMax { _ = vault.request(10) }
+        #expect(vault.request(10).refusal == .tableFull)
+        #expect(vault.request(10, account: Venue.ben).refusal == .none)
+        #expect(vault.cancel(1) == .none)
+        #expect(vault.request(10).refusal == .none)
+        #expect(vault.cancel(2, Venue.ben) == .withdrawalUnknown)
+        #expect(vault.cancel(2, AccountID(9)) == .accountUnknown)
+    }
+
+    @Test func `a payment is well formed`() {
+        let vault = Vault()
+        for _ in 0..<3 { #expect(vault.request(20).refusal == .none) }
+        #expect(vault.sign(1, [1]) { $0.asset = AssetID(9) } == .assetUnknown)
+        #expect(vault.sign(1, [1]) { $0.network = NetworkID(2) } == .networkUnknown)
+        #expect(vault.sign(1, [2, 1]) == .termsInvalid)
+        #expect(vault.sign(1, [1, 1]) == .termsInvalid)
+        #expect(vault.sign(1, [1]) { $0.transaction = .none } == .termsInvalid)
+        #expect(vault.sign(1, [1]) { $0.bytes = [] } == .termsInvalid)
+        #expect(vault.sign(1, [1, 4]) == .withdrawalUnknown)
+        #expect(vault.sign(1, [1, 2, 3]) == .none)
+        for cost in [-1, Limits.amountUnitsMax + 1, .min, .max] as [Int128] {
+            #expect(vault.settle(1, cost: cost) == .amountInvalid)
+        }
+        #expect(vault.settle(1, cost: 1, asset: AssetID(9)) == .assetUnknown)
+        #expect(vault.settle(2) == .transactionUnknown)
+        #expect(vault.settle(1, cost: 5, asset: Venue.dollar) == .none)
+        #expect(vault.venue.house(Venue.dollar).chain.units == -5)
+    }
+
+    @Test func `addresses count up on each chain, and an account keeps its own`() {
+        let vault = Vault()
+        let venue = vault.venue
+        func assign(_ account: AccountID, _ network: UInt16 = 1) -> Outcome {
+            venue.apply(.assignAddress(AssignAddress(account: account, network: NetworkID(network))))
+        }
+        #expect(assign(Venue.ben).id == 1 && assign(Venue.ann).id == 2)
+        #expect(assign(Venue.ben).id == 1 && venue.events.isEmpty)
+        #expect(assign(AccountID(9)).refusal == .accountUnknown)
+        #expect(assign(Venue.cat, 2).refusal == .networkUnknown)
+        vault.set { $0.network = NetworkID(2) }
+        #expect(assign(Venue.cat, 2).id == 1)
+    }
+
+    @Test func `a deposit is noted until it is credited`() {
+        let vault = Vault()
+        let venue = vault.venue
+        func note(_ change: (inout NoteDeposit) -> Void = { _ in }) -> Refusal {
+            var note = NoteDeposit(
+                account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                transaction: Vault.id(1), output: 1, amount: Amount(units: 5), confirmations: 0,
+                status: .pending)
+            change(&note)
+            return venue.apply(.noteDeposit(note)).refusal
+        }
+        #expect(note { $0.account = AccountID(9) } == .accountUnknown)
+        #expect(note { $0.asset = AssetID(9) } == .assetUnknown)
+        #expect(note { $0.network = NetworkID(9) } == .networkUnknown)
+        #expect(note { $0.amount.units = 0 } == .amountInvalid)
+        #expect(note() == .none && note { $0.status = .gone } == .none)
+        let before = venue.balance(Venue.ann, Venue.gold)
+        venue.apply(
+            .creditDeposit(
+                CreditDeposit(
+                    account: Venue.ann, asset: Venue.gold, transactionHigh: 7, transactionLow: 1,
+                    output: 1, amount: Amount(units: 5))))
+        #expect(venue.balance(Venue.ann, Venue.gold).available.units == before.available.units + 5)
+        #expect(note() == .referenceDuplicate)
+        #expect(note { $0.output = 2 } == .none)
+    }
+
+    @Test func `a network's terms are in their ranges`() {
+        let vault = Vault()
+        let wrong: [(Refusal, (inout SetNetwork) -> Void)] = [
+            (.assetUnknown, { $0.asset = AssetID(9) }), (.nameInvalid, { $0.name = Text16() }),
+            (.termsInvalid, { $0.network = NetworkID(0) }),
+            (.termsInvalid, { $0.confirmations = 0 }),
+            (.termsInvalid, { $0.approvals = Limits.approvalsMax + 1 }),
+            (.termsInvalid, { $0.minimum.units = 0 }), (.termsInvalid, { $0.minimum.units = .max }),
+            (.termsInvalid, { $0.fee.units = -1 }), (.termsInvalid, { $0.fee.units = .max }),
+            (.termsInvalid, { $0.approvalsAbove.units = -1 }),
+        ]
+        for (refusal, change) in wrong {
+            var terms = SetNetwork(
+                asset: Venue.gold, network: NetworkID(1), confirmations: 1,
+                minimum: Amount(units: 1), fee: .zero, name: Text16("GLD")!, audit: Venue.audit)
+            change(&terms)
+            #expect(vault.venue.apply(.setNetwork(terms)).refusal == refusal)
+        }
+        for number in 2...UInt16(Limits.networksMax) { vault.set { $0.network = NetworkID(number) } }
+        let more = SetNetwork(
+            asset: Venue.gold, network: NetworkID(999), confirmations: 1,
+            minimum: Amount(units: 1), fee: .zero, name: Text16("GLD")!, audit: Venue.audit)
+        #expect(vault.venue.apply(.setNetwork(more)).refusal == .tableFull)
+    }
+
+    /// A log that began before custody goes on as it did until its rules are raised.
+    @Test func `under older rules its commands are unknown`() throws {
+        var engine = Engine(limits: .small)
+        var sequence: UInt64 = 0
+        func apply(_ command: Command) -> Refusal {
+            sequence += 1
+            let header = RecordHeader(sequence: sequence, timestamp: 1, kind: command.kind)
+            if sequence % 2 == 0 { return engine.apply(header, command).refusal }
+            return unsafe command.payload.recordBytes(header).withUnsafeBytes {
+                unsafe engine.apply(record: $0).refusal
+            }
+        }
+        #expect(
+            apply(
+                .genesis(
+                    Genesis(
+                        rules: 1, limits: .small, journalHigh: 1, journalLow: 2, hashKeyHigh: 3,
+                        hashKeyLow: 4))) == .none)
+        let stop = Command.stopWithdrawals(StopWithdrawals(asset: AssetID(1), reason: ""))
+        for _ in 0..<2 { #expect(apply(stop) == .malformed) }
+        #expect(apply(.setRules(SetRules(version: 2))) == .none)
+        for _ in 0..<2 { #expect(apply(stop) == .assetUnknown) }
+    }
+}

@@ -1,0 +1,143 @@
+// Random commands of custody: mostly what is possible next, now and then what is not.
+
+import Engine
+import Terms
+import Wire
+
+extension CommandStream {
+    mutating func custody(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .setNetwork: return .setNetwork(network(assetID()))
+        case .decideWithdrawal:
+            let waiting = twin.withdrawals.filter { $0.status == .requested }
+            let id = random.once(in: 5) || waiting.isEmpty ? withdrawalID() : random.pick(waiting).id
+            return .decideWithdrawal(
+                DecideWithdrawal(
+                    withdrawal: id, approves: !random.once(in: 6), audit: operatorAudit()))
+        case .resumeWithdrawals:
+            let stopped = twin.stopped.isEmpty ? assetID() : random.pick(twin.stopped)
+            return .resumeWithdrawals(ResumeWithdrawals(asset: stopped, audit: audit))
+        case .assignAddress:
+            return .assignAddress(AssignAddress(account: account(), network: chain()))
+        case .requestWithdrawal: return .requestWithdrawal(withdrawal())
+        case .cancelWithdrawal:
+            let id = withdrawalID()
+            let owner = twin.withdrawal(id)?.account
+            return .cancelWithdrawal(
+                CancelWithdrawal(
+                    account: random.once(in: 5) ? account() : owner ?? account(), withdrawal: id))
+        case .noteDeposit:
+            return .noteDeposit(
+                NoteDeposit(
+                    account: account(), asset: assetID(), network: chain(),
+                    transaction: transactionID(), output: random.pick([0, 1]),
+                    amount: Amount(units: random.pick([0, -1, 1, 7, .max, 1 << 120])),
+                    confirmations: UInt32(random.within(0...9)),
+                    status: random.pick(DepositStatus.allCases)))
+        case .signWithdrawals: return .signWithdrawals(payment())
+        case .settleTransaction:
+            return .settleTransaction(
+                SettleTransaction(
+                    transaction: openTransaction(), costAsset: assetID(),
+                    cost: Amount(units: random.pick([0, 1, 300, 300, -1, .max, 1 << 120])),
+                    block: UInt64(random.within(0...99))))
+        case .dropTransaction:
+            return .dropTransaction(DropTransaction(transaction: openTransaction()))
+        default: return .stopWithdrawals(StopWithdrawals(asset: assetID(), reason: "it differs"))
+        }
+    }
+
+    mutating func network(_ asset: AssetID) -> SetNetwork {
+        var terms = SetNetwork(
+            asset: asset, network: chain(), takesWithdrawals: !random.once(in: 6),
+            approvals: random.pick([0, 1, 2, 3]), confirmations: 2,
+            minimum: Amount(units: random.pick([1, 1, 10])),
+            fee: Amount(units: random.pick([0, 1, 3])),
+            approvalsAbove: Amount(units: random.pick([0, 20])), name: Text16("LTC")!,
+            audit: audit)
+        switch random.within(0...40) {
+        case 0: terms.name = Text16()
+        case 1: terms.network = NetworkID(0)
+        case 2: terms.confirmations = 0
+        case 3: terms.approvals = random.pick([8, 9, .max])
+        case 4: terms.minimum.units = random.pick([0, -1, .min, .max, 1 << 120])
+        case 5: terms.fee.units = random.pick([-1, .min, .max, 1 << 120])
+        case 6: terms.approvalsAbove.units = random.pick([-1, .min, .max, 1 << 120])
+        default: break
+        }
+        return terms
+    }
+
+    private mutating func withdrawal() -> RequestWithdrawal {
+        let known = twin.networks.isEmpty || random.once(in: 8) ? nil : random.pick(twin.networks)
+        let account = account()
+        let asset = known?.asset ?? assetID()
+        let have = twin.balance(account, asset).available.units
+        var request = RequestWithdrawal(
+            account: account, asset: asset, network: known?.network ?? chain(),
+            amount: Amount(units: random.pick([1, 5, 19, 20, 21, have / 50 + 1, have / 9])),
+            address: Text64("somewhere-\(random.within(0...9))")!,
+            clientID: random.once(in: 2) ? Text40() : Text40("w\(random.within(0...60))")!,
+            requester: random.once(in: 2) ? Text40() : operatorAudit().operatorName,
+            deadline: random.once(in: 20) ? twin.timestamp + random.within(-1...1) : 0)
+        switch random.within(0...40) {
+        case 0: request.address = Text64()
+        case 1: request.amount.units = random.pick([0, -1, .min, .max, 1 << 120, have, have + 1])
+        default: break
+        }
+        return request
+    }
+
+    private mutating func payment() -> SignWithdrawals {
+        if !twin.payments.isEmpty, random.once(in: 3) {
+            let before = random.pick(twin.payments)
+            return SignWithdrawals(
+                asset: before.asset, network: before.network, transaction: transactionID(),
+                replaces: before.id,
+                withdrawals: random.once(in: 8)
+                    ? before.withdrawals.dropLast() + [withdrawalID()] : before.withdrawals,
+                bytes: [2, 0, 0])
+        }
+        let ready = twin.withdrawals.filter { $0.status == .approved }
+        let first = ready.isEmpty ? nil : random.pick(ready)
+        var ids = ready.filter {
+            $0.asset == first?.asset && $0.network == first?.network && random.once(in: 2)
+        }.map(\.id)
+        if ids.isEmpty || random.once(in: 10) { ids.append(withdrawalID()) }
+        if !random.once(in: 30) { ids = Set(ids).sorted() }
+        return SignWithdrawals(
+            asset: first?.asset ?? assetID(), network: first?.network ?? chain(),
+            transaction: random.once(in: 40) ? .none : transactionID(),
+            replaces: random.once(in: 30) ? transactionID() : .none, withdrawals: ids,
+            bytes: random.once(in: 40) ? [] : [2, 0, 0, 0, 1])
+    }
+
+    private mutating func assetID() -> AssetID {
+        AssetID(random.pick(weighted: [(40, random.pick([1, 2, 3, 4])), (1, 50), (1, 0)]))
+    }
+
+    private mutating func chain() -> NetworkID {
+        NetworkID(random.pick(weighted: [(30, random.pick([1, 1, 2])), (1, 3), (1, 0)]))
+    }
+
+    private mutating func withdrawalID() -> WithdrawalID {
+        if !twin.withdrawals.isEmpty, !random.once(in: 6) {
+            return random.pick(twin.withdrawals).id
+        }
+        return WithdrawalID(UInt64(random.within(0...Int64(twin.lastWithdrawal) + 1)))
+    }
+
+    private mutating func transactionID() -> TransactionID {
+        TransactionID(high: UInt128(random.within(0...60)), low: UInt128(random.within(0...1)) << 9)
+    }
+
+    private mutating func openTransaction() -> TransactionID {
+        twin.payments.isEmpty || random.once(in: 8) ? transactionID() : random.pick(twin.payments).id
+    }
+
+    private mutating func operatorAudit() -> Audit {
+        Audit(
+            operatorName: Text40(random.once(in: 20) ? "" : random.pick(["olga", "otto", "omar"]))!,
+            reason: "r")
+    }
+}

@@ -1,0 +1,272 @@
+// Custody.
+
+import Engine
+import Terms
+import Wire
+
+/// An account's deposit address on a chain.
+struct SlowAddress: Equatable {
+    var account: AccountID
+    var network: NetworkID
+    var index: Int
+}
+
+extension SlowExchange {
+    func network(_ asset: AssetID, _ network: NetworkID) -> NetworkView? {
+        networks.first { $0.asset == asset && $0.network == network }
+    }
+
+    func withdrawal(_ id: WithdrawalID) -> WithdrawalView? { withdrawals.first { $0.id == id } }
+
+    private func change(_ id: WithdrawalID, _ body: (inout WithdrawalView) -> Void) {
+        body(&withdrawals[withdrawals.firstIndex { $0.id == id }!])
+    }
+
+    /// Moves an account's amount between what is available and what is being withdrawn.
+    private func withdraw(_ account: AccountID, _ asset: AssetID, _ units: Int128) {
+        let key = BalanceKey(account: account, asset: asset)
+        var balance = balance(account, asset)
+        balance.available.units -= units
+        balance.withdrawing.units += units
+        balances[key] = balance
+    }
+
+    // MARK: Operators
+
+    func setNetwork(_ c: SetNetwork) -> Outcome {
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if c.name.isEmpty { return .refused(.nameInvalid) }
+        if c.network.number == 0 || c.confirmations == 0 || c.approvals > 8
+            || c.minimum.units < 1 || c.fee.units < 0 || c.approvalsAbove.units < 0
+            || ![c.minimum, c.fee, c.approvalsAbove].allSatisfy({ isWithinRange($0.units) })
+        {
+            return .refused(.termsInvalid)
+        }
+        let others = networks.filter { $0.asset != c.asset || $0.network != c.network }
+        if others.count == networks.count, networks.count >= 256 { return .refused(.tableFull) }
+        networks = others + [NetworkView(c)]
+        events.append(.networkChanged(c.asset, c.network))
+        return Outcome(id: UInt64(c.network.number))
+    }
+
+    func decideWithdrawal(_ c: DecideWithdrawal) -> Outcome {
+        let name = c.audit.operatorName
+        if name.isEmpty { return .refused(.nameInvalid) }
+        guard let found = withdrawal(c.withdrawal) else { return .refused(.withdrawalUnknown) }
+        if !c.approves {
+            return found.status == .signed ? .refused(.stateInvalid) : end(found, .refused)
+        }
+        if found.status != .requested { return .refused(.stateInvalid) }
+        if name == found.requester, flaw != .requesterApproves {
+            return .refused(.approvalInvalid)
+        }
+        if found.approvers.contains(name), flaw != .approvedTwiceByOne {
+            return .refused(.approvalInvalid)
+        }
+        change(c.withdrawal) { $0.approvers.append(name) }
+        let isEnough = withdrawal(c.withdrawal)!.approvers.count == Int(found.approvals)
+        if isEnough { change(c.withdrawal) { $0.status = .approved } }
+        events.append(.withdrawalChanged(c.withdrawal, isEnough ? .approved : .requested))
+        return Outcome(id: c.withdrawal.number)
+    }
+
+    func resumeWithdrawals(_ c: ResumeWithdrawals) -> Outcome {
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if !stopped.contains(c.asset) { return .refused(.stateInvalid) }
+        stopped.removeAll { $0 == c.asset }
+        events.append(.withdrawalsStopped(c.asset, isStopped: false))
+        return Outcome(id: UInt64(c.asset.number))
+    }
+
+    // MARK: Traders
+
+    func assignAddress(_ c: AssignAddress) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if !networks.contains(where: { $0.network == c.network }) {
+            return .refused(.networkUnknown)
+        }
+        let ofChain = addresses.filter { $0.network == c.network }
+        if let known = ofChain.first(where: { $0.account == c.account }) {
+            return Outcome(id: UInt64(known.index))
+        }
+        let index = ofChain.count + 1
+        addresses.append(SlowAddress(account: c.account, network: c.network, index: index))
+        events.append(
+            .addressAssigned(account: c.account, network: c.network, index: UInt32(index)))
+        return Outcome(id: UInt64(index))
+    }
+
+    func requestWithdrawal(_ c: RequestWithdrawal) -> Outcome {
+        if isPast(c.deadline) { return .refused(.deadlinePassed) }
+        if isKilled { return .refused(.venueKilled) }
+        guard let owner = account(c.account) else { return .refused(.accountUnknown) }
+        if owner.view.isKilled { return .refused(.accountKilled) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        guard let terms = network(c.asset, c.network) else { return .refused(.networkUnknown) }
+        if c.address.isEmpty { return .refused(.addressInvalid) }
+        if c.amount < terms.minimum || !isWithinRange(c.amount.units) {
+            return .refused(.amountInvalid)
+        }
+        if !terms.takesWithdrawals || stopped.contains(c.asset) && flaw != .stopIgnored {
+            return .refused(.withdrawalsStopped)
+        }
+        let reference = SlowReference.withdrawal(c.account, c.clientID)
+        if !c.clientID.isEmpty, flaw != .withdrawalDoubled,
+            let refusal = refusal(of: reference)
+        {
+            return .refused(refusal)
+        }
+        if withdrawals.count >= 16_384
+            || withdrawals.filter({ $0.account == c.account }).count >= 64
+        {
+            return .refused(.tableFull)
+        }
+        let total = c.amount.units + terms.fee.units
+        if balance(c.account, c.asset).available.units < total {
+            return .refused(.insufficientFunds)
+        }
+        if !c.clientID.isEmpty { remember(reference) }
+        withdraw(c.account, c.asset, total)
+        lastWithdrawal += 1
+        let needed = c.amount > terms.approvalsAbove ? terms.approvals : 0
+        let view = WithdrawalView(
+            id: WithdrawalID(lastWithdrawal), c, status: needed > 0 ? .requested : .approved,
+            approvals: needed, fee: terms.fee, createdTime: timestamp)
+        withdrawals.append(view)
+        events.append(.withdrawalChanged(view.id, view.status))
+        return Outcome(id: lastWithdrawal)
+    }
+
+    func cancelWithdrawal(_ c: CancelWithdrawal) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        guard let found = withdrawal(c.withdrawal), found.account == c.account else {
+            return .refused(.withdrawalUnknown)
+        }
+        return found.status == .signed ? .refused(.stateInvalid) : end(found, .canceled)
+    }
+
+    /// Gives the money back.
+    private func end(_ view: WithdrawalView, _ status: WithdrawalStatus) -> Outcome {
+        let fee = flaw == .feeNotGivenBack ? 0 : view.fee.units
+        withdraw(view.account, view.asset, -(view.amount.units + fee))
+        withdrawals.removeAll { $0.id == view.id }
+        events.append(.withdrawalChanged(view.id, status))
+        return Outcome(id: view.id.number)
+    }
+
+    // MARK: The wallet
+
+    func noteDeposit(_ c: NoteDeposit) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if network(c.asset, c.network) == nil { return .refused(.networkUnknown) }
+        if c.amount.units < 1 || !isWithinRange(c.amount.units) {
+            return .refused(.amountInvalid)
+        }
+        let output = SlowReference.output(
+            asset: c.asset, high: c.transaction.high, low: c.transaction.low, output: c.output)
+        if references.contains(output) { return .refused(.referenceDuplicate) }
+        events.append(.depositNoted(DepositNoted(c)))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func signWithdrawals(_ c: SignWithdrawals) -> Outcome {
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        guard let terms = network(c.asset, c.network) else { return .refused(.networkUnknown) }
+        let ids = c.withdrawals.map(\.number)
+        if c.transaction == .none || c.bytes.isEmpty || ids != Set(ids).sorted() {
+            return .refused(.termsInvalid)
+        }
+        if payments.contains(where: { $0.id == c.transaction }) {
+            return .refused(.referenceDuplicate)
+        }
+        let isFirst = c.replaces == .none
+        if !isFirst {
+            guard let before = payments.first(where: { $0.id == c.replaces }) else {
+                return .refused(.transactionUnknown)
+            }
+            if before.withdrawals != c.withdrawals || before.asset != c.asset
+                || before.network != c.network
+            {
+                return .refused(.termsInvalid)
+            }
+        }
+        for id in c.withdrawals {
+            guard let found = withdrawal(id), found.asset == c.asset, found.network == c.network
+            else { return .refused(.withdrawalUnknown) }
+            let isReady = found.status == .approved
+                || flaw == .replacedIsPaidAgain && found.status == .signed
+            if isFirst ? !isReady : found.status != .signed { return .refused(.stateInvalid) }
+        }
+        if isFirst, !terms.takesWithdrawals || stopped.contains(c.asset) {
+            return .refused(.withdrawalsStopped)
+        }
+        if payments.count >= 4_096 { return .refused(.tableFull) }
+        if isFirst { for id in c.withdrawals { carry(id, .signed) } }
+        payments.append(
+            PaymentView(
+                id: c.transaction, asset: c.asset, network: c.network, replaces: c.replaces,
+                sequence: sequence, withdrawals: c.withdrawals))
+        events.append(.transactionSigned(c.transaction))
+        return Outcome(id: UInt64(c.withdrawals.count))
+    }
+
+    /// Between an account's withdrawals and what is in transit.
+    private func carry(_ id: WithdrawalID, _ status: WithdrawalStatus) {
+        let view = withdrawal(id)!
+        let units = (status == .signed ? 1 : -1) * (view.amount.units + view.fee.units)
+        withdraw(view.account, view.asset, -units)
+        post(view.account, view.asset, available: -units)
+        houses[Int(view.asset.number) - 1].inTransit.units += units
+        change(id) { $0.status = status }
+    }
+
+    func settleTransaction(_ c: SettleTransaction) -> Outcome {
+        guard let payment = payments.first(where: { $0.id == c.transaction }) else {
+            return .refused(.transactionUnknown)
+        }
+        if assetOrNil(c.costAsset) == nil { return .refused(.assetUnknown) }
+        let house = Int(c.costAsset.number) - 1
+        if c.cost.units < 0 || !isWithinRange(c.cost.units)
+            || houses[house].external.units + c.cost.units > Limits.amountUnitsMax
+            || houses[house].chain.units - c.cost.units < -Limits.amountUnitsMax
+        {
+            return .refused(.amountInvalid)
+        }
+        for id in payment.withdrawals {
+            let view = withdrawal(id)!
+            let index = Int(view.asset.number) - 1
+            houses[index].inTransit.units -= view.amount.units + view.fee.units
+            houses[index].external.units += view.amount.units
+            houses[index].fees.units += view.fee.units
+        }
+        withdrawals.removeAll { payment.withdrawals.contains($0.id) }
+        payments.removeAll { !Set($0.withdrawals).isDisjoint(with: payment.withdrawals) }
+        houses[house].external.units += c.cost.units
+        houses[house].chain.units -= c.cost.units
+        events.append(.transactionSettled(c.transaction))
+        return Outcome(id: UInt64(payment.withdrawals.count))
+    }
+
+    func dropTransaction(_ c: DropTransaction) -> Outcome {
+        guard let payment = payments.first(where: { $0.id == c.transaction }) else {
+            return .refused(.transactionUnknown)
+        }
+        payments.removeAll { $0.id == c.transaction }
+        for id in payment.withdrawals
+        where !payments.contains(where: { $0.withdrawals.contains(id) }) {
+            if flaw != .droppedStaysInTransit { carry(id, .approved) }
+        }
+        events.append(.transactionDropped(c.transaction))
+        return Outcome()
+    }
+
+    func stopWithdrawals(_ c: StopWithdrawals) -> Outcome {
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if !stopped.contains(c.asset) {
+            stopped.append(c.asset)
+            events.append(.withdrawalsStopped(c.asset, isStopped: true))
+        }
+        return Outcome(id: UInt64(c.asset.number))
+    }
+}
