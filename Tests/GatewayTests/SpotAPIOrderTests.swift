@@ -183,6 +183,9 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.cancelFailed, -2011, "Unknown order sent."), (.nameInvalid, -1001, ""),
         (.assetUnknown, -1001, ""), (.termsInvalid, -1001, ""), (.tableFull, -1001, ""),
         (.amountInvalid, -1001, ""), (.apiKeyUnknown, -1001, ""), (.stateInvalid, -1001, ""),
+        (.networkUnknown, -1001, ""), (.withdrawalUnknown, -1001, ""),
+        (.transactionUnknown, -1001, ""), (.addressInvalid, -1001, ""),
+        (.withdrawalsStopped, -1001, ""), (.approvalInvalid, -1001, ""),
     ]
     #expect(Set(rows.map(\.0)) == Set(Refusal.allCases), "a row for each refusal")
     for (refusal, code, text) in rows {

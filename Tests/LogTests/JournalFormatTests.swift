@@ -58,7 +58,7 @@ import Wire
     }
 
     @Test func `a segment of this format is read and written in the same bytes`() throws {
-        let sample = JournalSample(24)
+        let sample = JournalSample(24, rules: 1)
         let new = try JournalLab()
         try new.write(sample, batch: 3)
         let path = Self.fixture("segment-v2.seg")

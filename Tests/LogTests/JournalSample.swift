@@ -54,12 +54,12 @@ struct JournalSample {
     private(set) var records: [[UInt8]] = []
     private var random: SplitMix64
 
-    init(_ count: Int = 24, seed: UInt64 = 1) {
+    init(_ count: Int = 24, seed: UInt64 = 1, rules: UInt32 = SetRules.current) {
         random = SplitMix64(seed: seed)
         let audit = Audit(operatorName: Text40("alice")!, reason: "set up – Prüfung")
         add(
             Genesis(
-                limits: .small, journalHigh: Self.identity.high, journalLow: Self.identity.low,
+                rules: rules, limits: .small, journalHigh: Self.identity.high, journalLow: Self.identity.low,
                 hashKeyHigh: 11, hashKeyLow: 13))
         add(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit))
         add(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit))

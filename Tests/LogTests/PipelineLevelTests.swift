@@ -31,21 +31,25 @@ import Wire
         #expect(isTrue())
     }
 
-    /// What a start by a release that knows only rules 1 says.
+    /// This release's rules, and those of later ones.
+    private static var now: UInt32 { SetRules.current }
+    private static var next: UInt32 { now + 1 }
+
+    /// What a start by a release that knows only this one's rules says.
     private static func refusal(_ place: PipelinePlace) -> String? {
         do {
-            _ = try RunningPipeline(place, rulesKnown: 1)
+            _ = try RunningPipeline(place, rulesKnown: now)
             return nil
         } catch { return "\(error)" }
     }
 
     @Test func `without a peer the rules rise at the start, once`() throws {
         let place = try PipelinePlace()
-        try RunningPipeline(place, rulesKnown: 1).stop()
+        try RunningPipeline(place, rulesKnown: Self.now).stop()
         #expect(!(try Self.kinds(place).contains(.setRules)))
         for _ in 0..<2 {
-            let running = try RunningPipeline(place, rulesKnown: 2)
-            Self.wait { running.pipeline.rules == 2 }
+            let running = try RunningPipeline(place, rulesKnown: Self.next)
+            Self.wait { running.pipeline.rules == Self.next }
             var desk = try TestDesk(running.connect(), "desk")
             try desk.submit(TestDesk.place(1))
             try running.stop()
@@ -55,16 +59,20 @@ import Wire
 
     @Test func `an earlier release does not start on a log that uses more than it knows`() throws {
         let place = try PipelinePlace()
-        var running = try RunningPipeline(place, rulesKnown: 2)
-        Self.wait { running.pipeline.rules == 2 }
+        var running = try RunningPipeline(place, rulesKnown: Self.next)
+        Self.wait { running.pipeline.rules == Self.next }
         try running.stop()
         let said = try #require(Self.refusal(place))
         #expect(
-            said.contains("uses format 2, rules 2, this version knows format 2, rules 1: install"))
+            said.contains(
+                "uses format 2, rules \(Self.next), this version knows format 2, rules "
+                    + "\(Self.now): install"))
         // Nor where a snapshot stands for the record that says so.
-        running = try RunningPipeline(place, rulesKnown: 2)
+        running = try RunningPipeline(place, rulesKnown: Self.next)
         try running.stop(snapshot: true)
-        #expect(Self.refusal(place)?.contains("this version knows format 2, rules 1") == true)
+        #expect(
+            Self.refusal(place)?.contains("this version knows format 2, rules \(Self.now)")
+                == true)
     }
 
     @Test func `a later format in a term's first record stops an earlier release as well`() throws {
@@ -72,25 +80,25 @@ import Wire
         let running = try RunningPipeline(place)
         #expect(running.pipeline.raise(epoch: 5, TermStart(format: 3)))
         try running.stop()
-        #expect(Self.refusal(place)?.contains("uses format 3, rules 1") == true)
+        #expect(Self.refusal(place)?.contains("uses format 3, rules ") == true)
     }
 
     @Test func `one of two raises the rules only as far as its owner says`() throws {
         let place = try PipelinePlace()
-        try RunningPipeline(place, rulesKnown: 1).stop()
-        let running = try RunningPipeline(place, follows: true, rulesKnown: 3)
+        try RunningPipeline(place, rulesKnown: Self.now).stop()
+        let running = try RunningPipeline(place, follows: true, rulesKnown: Self.next + 1)
         #expect(running.pipeline.lead(epoch: 9, TermStart(cause: .failover)))
         running.pipeline.setRole(.primary)
         // Several turns by time.
         Clock.sleep(nanos: 1_200_000_000)
-        #expect(running.pipeline.rules == 1)
-        running.pipeline.raiseRules(to: 1)
-        running.pipeline.raiseRules(to: 2)
-        Self.wait { running.pipeline.rules == 2 }
+        #expect(running.pipeline.rules == Self.now)
+        running.pipeline.raiseRules(to: Self.now)
+        running.pipeline.raiseRules(to: Self.next)
+        Self.wait { running.pipeline.rules == Self.next }
         // It never goes back, and not beyond what the engine knows.
-        running.pipeline.raiseRules(to: 1)
-        running.pipeline.raiseRules(to: 7)
-        Self.wait { running.pipeline.rules == 3 }
+        running.pipeline.raiseRules(to: Self.now)
+        running.pipeline.raiseRules(to: Self.next + 5)
+        Self.wait { running.pipeline.rules == Self.next + 1 }
         try running.stop()
         let kinds = try Self.kinds(place).filter { $0 == .setRules || $0 == .epochMark }
         #expect(kinds.suffix(3) == [.epochMark, .setRules, .setRules])

@@ -372,6 +372,17 @@ import Wire
         }
         var desk = try TestDesk(remote(), "gateway/1")
         let (account, instrument) = (AccountID(1), InstrumentID(1))
+        let audit = Audit(operatorName: try #require(Text40("eve")), reason: "theft")
+        let text = try #require(Text16("EVE"))
+        let network = SetNetwork(
+            asset: AssetID(1), network: NetworkID(1), confirmations: 1, minimum: Amount(units: 1),
+            fee: .zero, name: text, audit: audit)
+        #expect(try own.submit(network).refusal == .none)
+        let request = RequestWithdrawal(
+            account: account, asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1),
+            address: try #require(Text64("place")))
+        var requestByOperator = request
+        requestByOperator.requester = audit.operatorName
         let cancel = Cancel(account: account, instrument: instrument, order: OrderID(1))
         let traders: [any CommandPayload] = [
             TestDesk.place(1),
@@ -380,14 +391,14 @@ import Wire
             ),
             CancelReplace(stopOnFailure: true, cancel: cancel, place: TestDesk.place(3)),
             Cancel(account: account, instrument: instrument, order: OrderID(2)),
-            MassCancel(account: account),
+            MassCancel(account: account), AssignAddress(account: account, network: NetworkID(1)),
+            request, CancelWithdrawal(account: account, withdrawal: WithdrawalID(1)),
         ]
         for command in traders {
             #expect(try desk.submit(command).refusal == .none, "\(command)")
         }
 
-        let audit = Audit(operatorName: try #require(Text40("eve")), reason: "theft")
-        let text = try #require(Text16("EVE"))
+        let transaction = TransactionID(high: 1, low: 2)
         let operators: [any CommandPayload] = [
             SetAsset(code: text, scale: 8, audit: audit),
             SetInstrument(
@@ -417,7 +428,20 @@ import Wire
             CreditDeposit(
                 account: account, asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
                 output: 3, amount: Amount(units: 4)),
-            MassCancel(account: AccountID(0)),
+            MassCancel(account: AccountID(0)), network, requestByOperator,
+            DecideWithdrawal(withdrawal: WithdrawalID(1), approves: true, audit: audit),
+            ResumeWithdrawals(asset: AssetID(1), audit: audit),
+            NoteDeposit(
+                account: account, asset: AssetID(1), network: NetworkID(1),
+                transaction: transaction, output: 1, amount: Amount(units: 1), confirmations: 1,
+                status: .pending),
+            SignWithdrawals(
+                asset: AssetID(1), network: NetworkID(1), transaction: transaction,
+                withdrawals: [WithdrawalID(1)], bytes: [1]),
+            SettleTransaction(
+                transaction: transaction, costAsset: AssetID(1), cost: .zero, block: 1),
+            DropTransaction(transaction: transaction),
+            StopWithdrawals(asset: AssetID(1), reason: "theft"),
         ]
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [

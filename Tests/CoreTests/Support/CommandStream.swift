@@ -125,7 +125,7 @@ struct CommandStream {
             (620, .place), (50, .cancel), (100, .amend), (50, .cancelReplace),
             (hasManyKills ? 8 : 2, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
-            (1, .setRules), (7, .openSession), (2, .closeSession), (2, .setAsset),
+            (1, .setRules), (10, .openSession), (2, .closeSession), (2, .setAsset),
             (8, .setInstrument), (6, .setInstrumentState), (6, .setReferencePrice),
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
             (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),

@@ -25,6 +25,7 @@ struct Waits {
     var kills = 0
     var elections = 0
     var states = 0
+    var payments = 0
 
     mutating func add(_ other: Waits) {
         flights += other.flights
@@ -32,6 +33,7 @@ struct Waits {
         kills += other.kills
         elections += other.elections
         states += other.states
+        payments += other.payments
     }
 
     mutating func count(_ twin: SlowExchange) {
@@ -40,6 +42,7 @@ struct Waits {
         kills += twin.kills.isEmpty ? 0 : 1
         elections += twin.electing.isEmpty ? 0 : 1
         states += twin.statesToCome.isEmpty ? 0 : 1
+        payments += twin.payments.isEmpty ? 0 : 1
     }
 }
 

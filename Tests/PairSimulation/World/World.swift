@@ -5,6 +5,7 @@ import Failover
 import Journal
 import Platform
 import Terms
+import Wire
 
 /// One host.
 struct SimulatedHost {
@@ -30,8 +31,8 @@ struct SimulatedHost {
     var startFailures = 0
     /// Starts until the next release is installed, and the rules that the one there is knows.
     var startsBeforeUpgrade: UInt64 = 0
-    var rules: UInt32 = 1
-    static let nextRules: UInt32 = 2
+    var rules = SetRules.current
+    static let nextRules = SetRules.current + 1
 }
 
 /// The world of one seed.
