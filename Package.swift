@@ -110,6 +110,8 @@ let package = Package(
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // Wallet: custody on chains. Addresses as their documents say; pure.
         wing("Wallet", "Addresses", ["Terms", "Secrets"]),
+        // Keys from a seed, on the curve by libsecp256k1.
+        wing("Wallet", "Keys", ["Secrets", "Addresses", "CSecp"]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
@@ -224,6 +226,9 @@ let package = Package(
             name: "CCrypto", path: "Sources/Shims/CCrypto",
             linkerSettings: [.linkedLibrary("crypto")]),
         .target(
+            name: "CSecp", path: "Sources/Shims/CSecp",
+            linkerSettings: [.linkedLibrary("secp256k1")]),
+        .target(
             name: "CSSL", path: "Sources/Shims/CSSL",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(
@@ -276,7 +281,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
                 "BoursectlCommands",
             ]),
-        tests("WalletTests", ["Terms", "Addresses"]),
+        tests("WalletTests", ["Terms", "Secrets", "Addresses", "Keys"]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

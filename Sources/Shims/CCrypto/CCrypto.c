@@ -11,12 +11,35 @@ int bourse_sha256(const void *bytes, size_t count, uint8_t *digest) {
     return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
 }
 
-int bourse_hmac_sha256(
-    const void *key, size_t keyCount, const void *bytes, size_t count, uint8_t *code) {
+static int hmac(
+    const EVP_MD *digest, const void *key, size_t keyCount, const void *bytes, size_t count,
+    uint8_t *code) {
     static const unsigned char empty[1];
     if (keyCount > INT_MAX) return 0;
     // A null key would ask HMAC to go on with an earlier one.
-    return HMAC(EVP_sha256(), key ? key : empty, (int)keyCount, bytes, count, code, NULL) != NULL;
+    return HMAC(digest, key ? key : empty, (int)keyCount, bytes, count, code, NULL) != NULL;
+}
+
+int bourse_hmac_sha256(
+    const void *key, size_t keyCount, const void *bytes, size_t count, uint8_t *code) {
+    return hmac(EVP_sha256(), key, keyCount, bytes, count, code);
+}
+
+int bourse_hmac_sha512(
+    const void *key, size_t keyCount, const void *bytes, size_t count, uint8_t *code) {
+    return hmac(EVP_sha512(), key, keyCount, bytes, count, code);
+}
+
+int bourse_ripemd160(const void *bytes, size_t count, uint8_t *digest) {
+    return EVP_Digest(bytes, count, digest, NULL, EVP_ripemd160(), NULL);
+}
+
+int bourse_pbkdf2_sha512(
+    const void *password, size_t passwordCount, const void *salt, size_t saltCount, int rounds,
+    uint8_t *key) {
+    if (passwordCount > INT_MAX || saltCount > INT_MAX) return 0;
+    return PKCS5_PBKDF2_HMAC(
+        password, (int)passwordCount, salt, (int)saltCount, rounds, EVP_sha512(), 64, key);
 }
 
 int bourse_equal(const void *a, const void *b, size_t count) {

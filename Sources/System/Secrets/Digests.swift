@@ -6,7 +6,7 @@ internal import CCrypto
 public enum SHA256 {
     /// The 32-byte digest.
     public static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
-        unsafe filled32 { unsafe bourse_sha256(bytes.baseAddress, bytes.count, $0) }
+        unsafe filled(32) { unsafe bourse_sha256(bytes.baseAddress, bytes.count, $0) }
     }
 
     /// The 32-byte digest.
@@ -20,7 +20,7 @@ public enum HMACSHA256 {
     /// The 32-byte code of `bytes` under `key`.
     public static func code(key: SecretBytes, _ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         unsafe key.withBytes { key in
-            unsafe filled32 {
+            unsafe filled(32) {
                 unsafe bourse_hmac_sha256(
                     key.baseAddress, key.count, bytes.baseAddress, bytes.count, $0)
             }
@@ -35,6 +35,31 @@ public enum HMACSHA256 {
     /// Whether `code` is the one of `bytes`, in constant time.
     public static func isValid(_ code: [UInt8], key: SecretBytes, _ bytes: [UInt8]) -> Bool {
         isEqual(Self.code(key: key, bytes), code)
+    }
+}
+
+/// HMAC-SHA512 (RFC 4231).
+public enum HMACSHA512 {
+    /// The 64-byte code of `bytes` under `key`.
+    public static func code(key: SecretBytes, _ bytes: [UInt8]) -> [UInt8] {
+        unsafe key.withBytes { key in
+            unsafe bytes.withUnsafeBytes { bytes in
+                unsafe filled(64) {
+                    unsafe bourse_hmac_sha512(
+                        key.baseAddress, key.count, bytes.baseAddress, bytes.count, $0)
+                }
+            }
+        }
+    }
+}
+
+/// RIPEMD-160, as Bitcoin's addresses have it.
+public enum RIPEMD160 {
+    /// The 20-byte digest.
+    public static func digest(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe filled(20) { unsafe bourse_ripemd160(bytes.baseAddress, bytes.count, $0) }
+        }
     }
 }
 
@@ -66,11 +91,11 @@ public func isEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     return unsafe bourse_equal(a, b, a.count) == 1
 }
 
-/// The 32 bytes that a call of libcrypto writes. It fails only without memory.
-private func filled32(_ body: (UnsafeMutablePointer<UInt8>) -> Int32) -> [UInt8] {
-    unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+/// The bytes that a call of libcrypto writes. It fails only without memory.
+private func filled(_ size: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int32) -> [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
         let result = unsafe body(buffer.baseAddress!)
         precondition(result == 1, "libcrypto makes a digest")
-        count = 32
+        count = size
     }
 }

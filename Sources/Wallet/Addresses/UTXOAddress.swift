@@ -46,7 +46,7 @@ public enum UTXODestination: Hashable, Sendable {
         _ text: String, _ network: UTXONetwork
     ) -> Result<UTXODestination, AddressError>? {
         if let bech32 = Bech32(text) { return readWitness(bech32, network) }
-        guard let payload = Base58.bytes(text), payload.count == 21 else { return nil }
+        guard let payload = Base58Check.bytes(text), payload.count == 21 else { return nil }
         let hash = Array(payload.dropFirst())
         if payload[0] == network.publicKeyHash { return .success(.publicKeyHash(hash)) }
         return network.scriptHashes.contains(payload[0]) ? .success(.scriptHash(hash)) : nil
@@ -73,8 +73,8 @@ public enum UTXODestination: Hashable, Sendable {
     /// The address on a network.
     public func address(on network: UTXONetwork) -> String {
         switch self {
-        case .publicKeyHash(let hash): Base58.text([network.publicKeyHash] + hash)
-        case .scriptHash(let hash): Base58.text([network.scriptHashes[0]] + hash)
+        case .publicKeyHash(let hash): Base58Check.text([network.publicKeyHash] + hash)
+        case .scriptHash(let hash): Base58Check.text([network.scriptHashes[0]] + hash)
         case .witness(let version, let program):
             Bech32(
                 version == 0 ? .bech32 : .bech32m, prefix: network.segWitPrefix,

@@ -11,6 +11,16 @@ int bourse_sha256(const void *_Nullable bytes, size_t count, uint8_t *_Nonnull d
 int bourse_hmac_sha256(
     const void *_Nullable key, size_t keyCount, const void *_Nullable bytes, size_t count,
     uint8_t *_Nonnull code);
+/// HMAC-SHA512 (RFC 4231) to 64 bytes.
+int bourse_hmac_sha512(
+    const void *_Nullable key, size_t keyCount, const void *_Nullable bytes, size_t count,
+    uint8_t *_Nonnull code);
+/// RIPEMD-160 to 20 bytes.
+int bourse_ripemd160(const void *_Nullable bytes, size_t count, uint8_t *_Nonnull digest);
+/// PBKDF2 (RFC 8018) with HMAC-SHA512 to 64 bytes.
+int bourse_pbkdf2_sha512(
+    const void *_Nonnull password, size_t passwordCount, const void *_Nonnull salt,
+    size_t saltCount, int rounds, uint8_t *_Nonnull key);
 /// 1 when the bytes are the same; its time does not depend on them.
 int bourse_equal(const void *_Nullable a, const void *_Nullable b, size_t count);
 /// Overwrites memory in a way that is not optimised away.

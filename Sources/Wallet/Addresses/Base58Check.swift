@@ -3,7 +3,7 @@
 internal import Secrets
 
 /// A text in base 58 with four bytes of a double SHA-256 behind its bytes.
-enum Base58 {
+public enum Base58Check {
     private static let letters = Array(
         "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".utf8)
     private static let checkCount = 4
@@ -11,7 +11,7 @@ enum Base58 {
     private static let textMax = 120
 
     /// The bytes of a text; nil where it is none or its check is wrong.
-    static func bytes(_ text: String) -> [UInt8]? {
+    public static func bytes(_ text: String) -> [UInt8]? {
         let input = Array(text.utf8)
         guard !input.isEmpty, input.count <= textMax else { return nil }
         // Most significant last.
@@ -37,7 +37,7 @@ enum Base58 {
     }
 
     /// The text of bytes.
-    static func text(_ payload: [UInt8]) -> String {
+    public static func text(_ payload: [UInt8]) -> String {
         let all = payload + check(payload)
         var digits: [UInt8] = []
         for byte in all {

@@ -1,0 +1,42 @@
+#include "CSecp.h"
+
+#include <secp256k1.h>
+#include <secp256k1_extrakeys.h>
+
+static const secp256k1_context *verifying(void) { return secp256k1_context_static; }
+
+static int written(const secp256k1_pubkey *key, uint8_t *public33) {
+    size_t count = 33;
+    return secp256k1_ec_pubkey_serialize(
+        verifying(), public33, &count, key, SECP256K1_EC_COMPRESSED) && count == 33;
+}
+
+int bourse_secp_public(const uint8_t *key32, uint8_t *public33) {
+    // A context of its own for each secret: nobody shares its blinding, and few are made.
+    secp256k1_context *context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+    if (!context) return 0;
+    secp256k1_pubkey key;
+    int ok = secp256k1_ec_pubkey_create(context, &key, key32) && written(&key, public33);
+    secp256k1_context_destroy(context);
+    return ok;
+}
+
+int bourse_secp_add_to_private(uint8_t *key32, const uint8_t *tweak32) {
+    return secp256k1_ec_seckey_tweak_add(verifying(), key32, tweak32);
+}
+
+int bourse_secp_add_to_public(uint8_t *public33, const uint8_t *tweak32) {
+    secp256k1_pubkey key;
+    return secp256k1_ec_pubkey_parse(verifying(), &key, public33, 33)
+        && secp256k1_ec_pubkey_tweak_add(verifying(), &key, tweak32) && written(&key, public33);
+}
+
+int bourse_secp_output_key(const uint8_t *public33, const uint8_t *tweak32, uint8_t *output32) {
+    secp256k1_pubkey key, tweaked;
+    secp256k1_xonly_pubkey internal, output;
+    return secp256k1_ec_pubkey_parse(verifying(), &key, public33, 33)
+        && secp256k1_xonly_pubkey_from_pubkey(verifying(), &internal, NULL, &key)
+        && secp256k1_xonly_pubkey_tweak_add(verifying(), &tweaked, &internal, tweak32)
+        && secp256k1_xonly_pubkey_from_pubkey(verifying(), &output, NULL, &tweaked)
+        && secp256k1_xonly_pubkey_serialize(verifying(), output32, &output);
+}
