@@ -1,5 +1,5 @@
-// Goal: a withdrawal is paid once or its money is back; whatever the wallet and the operators send, in
-// whatever order, every amount has one owner, and the engine and its twin agree on it.
+// Goal: a withdrawal is paid once or its money is back; whatever the wallet and the operators send,
+// in whatever order, every amount has one owner, and the engine and its twin agree on it.
 
 import Engine
 import Terms
@@ -11,7 +11,10 @@ private final class Vault {
     let venue = Venue()
     private var transactions: UInt128 = 0
 
-    init() { set() }
+    init() {
+        #expect(venue.apply(.setRules(SetRules(version: 2))).refusal == .none)
+        set()
+    }
 
     static func audit(_ name: String) -> Audit {
         Audit(operatorName: Text40(name)!, reason: "test")
@@ -138,6 +141,9 @@ private final class Vault {
         #expect(vault.settle(2, cost: 1) == .none)
         #expect(vault.settle(3) == .transactionUnknown)
         #expect(vault.sign(4, [1]) == .withdrawalUnknown)
+        // What has settled once settles nothing again, whatever it is said to pay.
+        #expect(vault.sign(2, [3]) == .referenceDuplicate)
+        #expect(vault.sign(3, [3]) == .none && vault.drop(3) == .none)
         #expect(vault.money == [-53 - 63 - 73, 73, 0, 6, -1])
     }
 
@@ -221,6 +227,55 @@ private final class Vault {
         #expect(vault.sign(3, [2]) == .none)
     }
 
+    @Test func `a payment is replaced a bounded number of times`() {
+        let vault = Vault()
+        #expect(vault.request(50).id == 1)
+        #expect(vault.sign(1, [1]) == .none)
+        for number in 0..<UInt128(Limits.replacementsMax) {
+            #expect(vault.sign(2 + number, [1], replaces: 1 + number) == .none)
+        }
+        #expect(vault.sign(99, [1], replaces: 1) == .tableFull)
+        #expect(vault.settle(7) == .none)
+        #expect(vault.money == [-53, 0, 0, 3, 0])
+    }
+
+    @Test func `a kill switch stops what is not signed`() {
+        let vault = Vault()
+        let venue = vault.venue
+        func kill(_ account: AccountID, _ isOn: Bool) {
+            venue.apply(
+                .setKillSwitch(SetKillSwitch(account: account, isOn: isOn, audit: Venue.audit)))
+        }
+        for _ in 0..<2 { #expect(vault.request(20).refusal == .none) }
+        #expect(vault.sign(1, [1]) == .none)
+        kill(Venue.ann, true)
+        #expect(vault.sign(2, [2]) == .accountKilled)
+        #expect(vault.sign(2, [1], replaces: 1) == .none)
+        kill(AccountID(0), true)
+        #expect(vault.sign(3, [2]) == .venueKilled)
+        kill(AccountID(0), false)
+        kill(Venue.ann, false)
+        #expect(vault.sign(3, [2]) == .none)
+    }
+
+    /// What comes in keeps its room, however many ids customers use up.
+    @Test func `clients' ids leave room for deposits`() {
+        let vault = Vault()
+        var most = 0
+        for number in 0... {
+            let outcome = vault.request(10, id: "w\(number)")
+            if outcome.refusal == .tableFull { break }
+            #expect(vault.cancel(outcome.id) == .none)
+            most = number + 1
+        }
+        #expect(most <= Int(EngineLimits.small.references) / 4 * 3)
+        #expect(vault.request(10).refusal == .none, "without an id")
+        let deposit = CreditDeposit(
+            account: Venue.ann, asset: Venue.gold, transactionHigh: 1, transactionLow: 2, output: 3,
+            amount: Amount(units: 4))
+        #expect(vault.venue.apply(.creditDeposit(deposit)).refusal == .none)
+    }
+
     @Test func `an account has bounded open withdrawals, and closed ones make room`() {
         let vault = Vault()
         for _ in 0..<Limits.withdrawalsOfAccountMax { _ = vault.request(10) }
@@ -256,7 +311,8 @@ private final class Vault {
         let vault = Vault()
         let venue = vault.venue
         func assign(_ account: AccountID, _ network: UInt16 = 1) -> Outcome {
-            venue.apply(.assignAddress(AssignAddress(account: account, network: NetworkID(network))))
+            venue.apply(
+                .assignAddress(AssignAddress(account: account, network: NetworkID(network))))
         }
         #expect(assign(Venue.ben).id == 1 && assign(Venue.ann).id == 2)
         #expect(assign(Venue.ben).id == 1 && venue.events.isEmpty)
@@ -311,7 +367,9 @@ private final class Vault {
             change(&terms)
             #expect(vault.venue.apply(.setNetwork(terms)).refusal == refusal)
         }
-        for number in 2...UInt16(Limits.networksMax) { vault.set { $0.network = NetworkID(number) } }
+        for number in 2...UInt16(Limits.networksMax) {
+            vault.set { $0.network = NetworkID(number) }
+        }
         let more = SetNetwork(
             asset: Venue.gold, network: NetworkID(999), confirmations: 1,
             minimum: Amount(units: 1), fee: .zero, name: Text16("GLD")!, audit: Venue.audit)
@@ -320,7 +378,7 @@ private final class Vault {
 
     /// A log that began before custody goes on as it did until its rules are raised.
     @Test func `under older rules its commands are unknown`() throws {
-        var engine = Engine(limits: .small)
+        var engine = Engine(limits: .small, rulesKnown: SetRules.next)
         var sequence: UInt64 = 0
         func apply(_ command: Command) -> Refusal {
             sequence += 1

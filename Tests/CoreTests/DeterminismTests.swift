@@ -24,7 +24,7 @@ import Wire
 
     @Test func `a recorded log gives the recorded hashes`() throws {
         if environment("BOURSE_RECORD", 0) != 0 { record() }
-        var engine = Engine(limits: Self.limits)
+        var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)
         let found = hashes(of: &engine)
         let recorded = readText(Self.hashPath).split(separator: "\n").map(String.init)
         #expect(recorded.count == Self.commands / 100 + 1)
@@ -34,9 +34,9 @@ import Wire
     }
 
     @Test func `records and decoded commands give the same hashes`() {
-        var engine = Engine(limits: Self.limits)
+        var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)
         _ = hashes(of: &engine)
-        var other = Engine(limits: Self.limits, keepsEvents: false)
+        var other = Engine(limits: Self.limits, keepsEvents: false, rulesKnown: SetRules.next)
         for record in records() {
             unsafe record.withUnsafeBytes { bytes in
                 let header = unsafe RecordHeader(bytes)!
@@ -59,7 +59,7 @@ import Wire
     }
 
     @Test func `a snapshot cut or changed anywhere is not read`() {
-        var engine = Engine(limits: Self.limits)
+        var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)
         _ = hashes(of: &engine)
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
@@ -74,7 +74,9 @@ import Wire
                 copy[Int(random.next() % UInt64(bytes.count))] ^= 1 << UInt8(random.next() % 8)
             }
             // Either it is refused, or it is a state of its own; never a crash, never this state.
-            let other = unsafe copy.withUnsafeBytes { unsafe Engine(snapshot: $0)?.stateHash() }
+            let other = unsafe copy.withUnsafeBytes {
+                unsafe Engine(snapshot: $0, rulesKnown: SetRules.next)?.stateHash()
+            }
             if other != hash { changed += 1 }
         }
         #expect(changed == 1_000, "each change is seen")
@@ -84,9 +86,9 @@ import Wire
         var waits = Waits()
         for seed in [6, 9, 11, 12, 13, 2_026] as [UInt64] {
             let twin = SlowExchange(limits: Self.limits)
-            var engine = Engine(limits: Self.limits)
+            var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)
             // Its slots lie otherwise than those of one that never stopped.
-            var other = Engine(limits: Self.limits, keepsEvents: false)
+            var other = Engine(limits: Self.limits, keepsEvents: false, rulesKnown: SetRules.next)
             var stream = CommandStream(seed: seed, twin: twin)
             for n in 0..<1_500 {
                 stream.eventHash = engine.eventHash
@@ -116,7 +118,9 @@ import Wire
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
         var read: Engine? = nil
-        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0, keepsEvents: false) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe read = Engine(snapshot: $0, keepsEvents: false, rulesKnown: SetRules.next)
+        }
         return read
     }
 
@@ -149,7 +153,7 @@ import Wire
 
     private func record() {
         let twin = SlowExchange(limits: Self.limits)
-        var engine = Engine(limits: Self.limits)
+        var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)
         var stream = CommandStream(seed: 2_026, twin: twin)
         var file: [UInt8] = []
         for _ in 0..<Self.commands {
@@ -161,7 +165,7 @@ import Wire
             file += (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + step.bytes
         }
         writeBytes(Self.logPath, file)
-        var again = Engine(limits: Self.limits)
+        var again = Engine(limits: Self.limits, rulesKnown: SetRules.next)
         writeText(Self.hashPath, hashes(of: &again).joined(separator: "\n") + "\n")
     }
 }

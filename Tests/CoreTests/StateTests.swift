@@ -17,7 +17,9 @@ import Wire
     /// Calls `body` with the state of these bytes; false where they are none.
     private static func read(_ bytes: [UInt8], _ body: (inout Engine) -> Void) -> Bool {
         var read: Engine? = nil
-        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0, keepsEvents: false) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe read = Engine(snapshot: $0, keepsEvents: false, rulesKnown: SetRules.next)
+        }
         guard var engine = read.take() else { return false }
         body(&engine)
         return true
@@ -47,8 +49,8 @@ import Wire
     @Test(arguments: 1...12)
     func `an engine from a snapshot continues identically`(_ seed: UInt64) {
         let log = Self.log(seed: seed, steps: 1_500)
-        var engine = Engine(limits: seedLimits(seed), keepsEvents: false)
-        var other = Engine(limits: seedLimits(seed), keepsEvents: false)
+        var engine = Engine(limits: seedLimits(seed), keepsEvents: false, rulesKnown: SetRules.next)
+        var other = Engine(limits: seedLimits(seed), keepsEvents: false, rulesKnown: SetRules.next)
         var atWork = 0
         for (i, step) in log.enumerated() {
             Self.take(step, &engine)
@@ -82,7 +84,8 @@ import Wire
         for seed in UInt64(1)...12 {
             var random = SplitMix64(seed: seed)
             let log = Self.log(seed: seed, steps: 700)
-            var engine = Engine(limits: seedLimits(seed), keepsEvents: false)
+            var engine = Engine(
+                limits: seedLimits(seed), keepsEvents: false, rulesKnown: SetRules.next)
             let cut = Int(random.within(200...500))
             for step in log[..<cut] { Self.take(step, &engine) }
             let bytes = Self.bytes(of: engine)

@@ -59,7 +59,8 @@ struct JournalSample {
         let audit = Audit(operatorName: Text40("alice")!, reason: "set up – Prüfung")
         add(
             Genesis(
-                rules: rules, limits: .small, journalHigh: Self.identity.high, journalLow: Self.identity.low,
+                rules: rules, limits: .small, journalHigh: Self.identity.high,
+                journalLow: Self.identity.low,
                 hashKeyHigh: 11, hashKeyLow: 13))
         add(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit))
         add(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit))

@@ -362,7 +362,9 @@ import Wire
 
     @Test func `a gateway submits what traders ask for, and no administration`() throws {
         let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
-        let running = try RunningPipeline(try PipelinePlace(), tcpKey: key)
+        let running = try RunningPipeline(
+            try PipelinePlace(), tcpKey: key, rulesKnown: SetRules.next)
+        for _ in 0..<20_000 where running.pipeline.rules < SetRules.next { usleep(1_000) }
         var own = try TestDesk(running.connect(), "operator/own")
         try own.prepare()
         func remote() throws -> LinkClient {

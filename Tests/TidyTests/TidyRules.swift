@@ -9,9 +9,10 @@ enum TidyRules {
 
     /// The targets in their order: each imports only what stands before it. Shims come first.
     static let order = [
-        "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CNetSNMP",
+        "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit",
+        "Addresses", "Keys",
         "Failover", "Control", "Coordination",
         "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
@@ -28,6 +29,7 @@ enum TidyRules {
         "HA": ["Core", "System", "HA"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
+        "Wallet": ["Core", "System", "Wallet"],
         "CLI": ["Core", "System", "HA", "Log", "Host", "CLI"],
         "Daemons": ["Core", "System", "HA", "Log", "Gateway", "Host", "CLI"],
     ]
@@ -39,6 +41,7 @@ enum TidyRules {
         "CSystemd": ["Platform"],
         "CCrypto": ["Secrets"],
         "CSSL": ["Secrets"],
+        "CSecp": ["Keys"],
         "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 

@@ -17,39 +17,45 @@ private func hex(_ bytes: [UInt8]) -> String { bytes.map(\.hexText).joined() }
 @Suite struct KeyTests {
     private static let seed1 = "000102030405060708090a0b0c0d0e0f"
     private static let seed2 =
-        "fffcf9f6f3f0edeae7e4e1dedbd8d5d2cfccc9c6c3c0bdbab7b4b1aeaba8a5a29f9c999693908d8a8784817e7b78"
-        + "75726f6c696663605d5a5754514e4b484542"
+        "fffcf9f6f3f0edeae7e4e1dedbd8d5d2cfccc9c6c3c0bdbab7b4b1aeaba8a5a29f9c99969390"
+        + "8d8a8784817e7b7875726f6c696663605d5a5754514e4b484542"
 
     /// BIP32, test vectors 1 and 2: each chain's public key.
     @Test(arguments: [
-        (seed1, [PathStep.hardened(0), 1, .hardened(2), 2, 1_000_000_000], [
-            "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD2"
-                + "65TMg7usUDFdp6W1EGMcet8",
-            "xpub68Gmy5EdvgibQVfPdqkBBCHxA5htiqg55crXYuXoQRKfDBFA1WEjWgP6LHhwBZeNK1VTsfTFUHCdrfp1bgwQ"
-                + "9xv5ski8PX9rL2dZXvgGDnw",
-            "xpub6ASuArnXKPbfEwhqN6e3mwBcDTgzisQN1wXN9BJcM47sSikHjJf3UFHKkNAWbWMiGj7Wf5uMash7SyYq527H"
-                + "qck2AxYysAA7xmALppuCkwQ",
-            "xpub6D4BDPcP2GT577Vvch3R8wDkScZWzQzMMUm3PWbmWvVJrZwQY4VUNgqFJPMM3No2dFDFGTsxxpG5uJh7n7ep"
-                + "u4trkrX7x7DogT5Uv6fcLW5",
-            "xpub6FHa3pjLCk84BayeJxFW2SP4XRrFd1JYnxeLeU8EqN3vDfZmbqBqaGJAyiLjTAwm6ZLRQUMv1ZACTj37sR62"
-                + "cfN7fe5JnJ7dh8zL4fiyLHV",
-            "xpub6H1LXWLaKsWFhvm6RVpEL9P4KfRZSW7abD2ttkWP3SSQvnyA8FSVqNTEcYFgJS2UaFcxupHiYkro49S8yGas"
-                + "TvXEYBVPamhGW6cFJodrTHy",
-        ]),
-        (seed2, [0, .hardened(2_147_483_647), 1, .hardened(2_147_483_646), 2], [
-            "xpub661MyMwAqRbcFW31YEwpkMuc5THy2PSt5bDMsktWQcFF8syAmRUapSCGu8ED9W6oDMSgv6Zz8idoc4a6mr8B"
-                + "DzTJY47LJhkJ8UB7WEGuduB",
-            "xpub69H7F5d8KSRgmmdJg2KhpAK8SR3DjMwAdkxj3ZuxV27CprR9LgpeyGmXUbC6wb7ERfvrnKZjXoUmmDznezpb"
-                + "Zb7ap6r1D3tgFxHmwMkQTPH",
-            "xpub6ASAVgeehLbnwdqV6UKMHVzgqAG8Gr6riv3Fxxpj8ksbH9ebxaEyBLZ85ySDhKiLDBrQSARLq1uNRts8RuJi"
-                + "HjaDMBU4Zn9h8LZNnBC5y4a",
-            "xpub6DF8uhdarytz3FWdA8TvFSvvAh8dP3283MY7p2V4SeE2wyWmG5mg5EwVvmdMVCQcoNJxGoWaU9DCWh89Lojf"
-                + "Z537wTfunKau47EL2dhHKon",
-            "xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grB"
-                + "GRjaDMzQLcgJvLJuZZvRcEL",
-            "xpub6FnCn6nSzZAw5Tw7cgR9bi15UV96gLZhjDstkXXxvCLsUXBGXPdSnLFbdpq8p9HmGsApME5hQTZ3emM2rnY5"
-                + "agb9rXpVGyy3bdW6EEgAtqt",
-        ]),
+        (
+            seed1, [PathStep.hardened(0), 1, .hardened(2), 2, 1_000_000_000],
+            [
+                "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rup"
+                    + "je8YtGqsefD265TMg7usUDFdp6W1EGMcet8",
+                "xpub68Gmy5EdvgibQVfPdqkBBCHxA5htiqg55crXYuXoQRKfDBFA1WEjWgP6LHhwBZeNK1VTsfTF"
+                    + "UHCdrfp1bgwQ9xv5ski8PX9rL2dZXvgGDnw",
+                "xpub6ASuArnXKPbfEwhqN6e3mwBcDTgzisQN1wXN9BJcM47sSikHjJf3UFHKkNAWbWMiGj7Wf5uM"
+                    + "ash7SyYq527Hqck2AxYysAA7xmALppuCkwQ",
+                "xpub6D4BDPcP2GT577Vvch3R8wDkScZWzQzMMUm3PWbmWvVJrZwQY4VUNgqFJPMM3No2dFDFGTsx"
+                    + "xpG5uJh7n7epu4trkrX7x7DogT5Uv6fcLW5",
+                "xpub6FHa3pjLCk84BayeJxFW2SP4XRrFd1JYnxeLeU8EqN3vDfZmbqBqaGJAyiLjTAwm6ZLRQUMv"
+                    + "1ZACTj37sR62cfN7fe5JnJ7dh8zL4fiyLHV",
+                "xpub6H1LXWLaKsWFhvm6RVpEL9P4KfRZSW7abD2ttkWP3SSQvnyA8FSVqNTEcYFgJS2UaFcxupHi"
+                    + "Ykro49S8yGasTvXEYBVPamhGW6cFJodrTHy",
+            ]
+        ),
+        (
+            seed2, [0, .hardened(2_147_483_647), 1, .hardened(2_147_483_646), 2],
+            [
+                "xpub661MyMwAqRbcFW31YEwpkMuc5THy2PSt5bDMsktWQcFF8syAmRUapSCGu8ED9W6oDMSgv6Zz"
+                    + "8idoc4a6mr8BDzTJY47LJhkJ8UB7WEGuduB",
+                "xpub69H7F5d8KSRgmmdJg2KhpAK8SR3DjMwAdkxj3ZuxV27CprR9LgpeyGmXUbC6wb7ERfvrnKZj"
+                    + "XoUmmDznezpbZb7ap6r1D3tgFxHmwMkQTPH",
+                "xpub6ASAVgeehLbnwdqV6UKMHVzgqAG8Gr6riv3Fxxpj8ksbH9ebxaEyBLZ85ySDhKiLDBrQSARL"
+                    + "q1uNRts8RuJiHjaDMBU4Zn9h8LZNnBC5y4a",
+                "xpub6DF8uhdarytz3FWdA8TvFSvvAh8dP3283MY7p2V4SeE2wyWmG5mg5EwVvmdMVCQcoNJxGoWa"
+                    + "U9DCWh89LojfZ537wTfunKau47EL2dhHKon",
+                "xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaH"
+                    + "WkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL",
+                "xpub6FnCn6nSzZAw5Tw7cgR9bi15UV96gLZhjDstkXXxvCLsUXBGXPdSnLFbdpq8p9HmGsApME5h"
+                    + "QTZ3emM2rnY5agb9rXpVGyy3bdW6EEgAtqt",
+            ]
+        ),
     ])
     func `a chain of keys is the document's`(
         seed: String, path: [PathStep], texts: [String]
@@ -102,8 +108,8 @@ private func hex(_ bytes: [UInt8]) -> String { bytes.map(\.hexText).joined() }
     @Test func `Taproot's output keys are the document's`() throws {
         let account = try #require(
             ExtendedPublicKey(
-                "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VC"
-                    + "ECoY49yfdDEHGCtMMj92pReUsQ", isTest: false))
+                "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9Q"
+                    + "yrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ", isTest: false))
         let rows: [(UInt32, UInt32, String)] = [
             (0, 0, "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"),
             (0, 1, "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"),

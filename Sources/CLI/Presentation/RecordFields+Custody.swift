@@ -9,7 +9,8 @@ extension Command {
         switch self {
         case .setNetwork(let c):
             [
-                .init("asset", .number(c.asset.number)), .init("network", .number(c.network.number)),
+                .init("asset", .number(c.asset.number)),
+                .init("network", .number(c.network.number)),
                 .init("name", .string("\(c.name)")), .init("takesDeposits", .bool(c.takesDeposits)),
                 .init("takesWithdrawals", .bool(c.takesWithdrawals)),
                 .init("approvals", .number(c.approvals)),
@@ -56,7 +57,8 @@ extension Command {
             ]
         case .signWithdrawals(let c):
             [
-                .init("asset", .number(c.asset.number)), .init("network", .number(c.network.number)),
+                .init("asset", .number(c.asset.number)),
+                .init("network", .number(c.network.number)),
                 .init("transaction", c.transaction.json),
                 .init("replaces", c.replaces == .none ? .null : c.replaces.json),
                 .init("withdrawals", .array(c.withdrawals.map { .number($0.number) })),

@@ -75,18 +75,23 @@ struct Custody: ~Copyable {
     }
 
     mutating func change(_ id: UInt64, _ body: (inout WithdrawalView) -> Void) {
-        if var withdrawal = withdrawals[id] {
-            body(&withdrawal)
-            withdrawals[id] = withdrawal
+        guard var withdrawal = withdrawals[id] else {
+            preconditionFailure("what changes is open")
         }
+        body(&withdrawal)
+        withdrawals[id] = withdrawal
     }
 
-    mutating func close(_ id: UInt64) {
-        guard let withdrawal = withdrawals.removeValue(forKey: id) else { return }
+    @discardableResult
+    mutating func close(_ id: UInt64) -> WithdrawalView {
+        guard let withdrawal = withdrawals.removeValue(forKey: id) else {
+            preconditionFailure("what is closed is open")
+        }
         let account = withdrawal.account.number
         let left = openCount(account) - 1
         counts[account] = left == 0 ? nil : left
         payers[id] = nil
+        return withdrawal
     }
 
     // MARK: Payments
@@ -99,6 +104,12 @@ struct Custody: ~Copyable {
         for withdrawal in payment.withdrawals {
             payers[withdrawal.number, default: []].append(payment.id)
         }
+    }
+
+    /// Closes what a payment pays, and ends the payments of the same set; gives the withdrawals.
+    mutating func settle(_ payment: PaymentView) -> [WithdrawalView] {
+        for id in payers(payment.withdrawals[0].number) { payments[id] = nil }
+        return payment.withdrawals.map { close($0.number) }
     }
 
     /// Ends a transaction; gives the withdrawals that nothing pays any more.

@@ -1,5 +1,6 @@
-// Custody: RULES.md, "Custody". Every amount has one owner: an account's `withdrawing` from the request
-// on, the house's `inTransit` from the signing on, the outside and the fees from the settlement on.
+// Custody: RULES.md, "Custody". Every amount has one owner: an account's `withdrawing` from the
+// request on, the house's `inTransit` from the signing on, the outside and the fees from the
+// settlement on.
 
 internal import Slabs
 internal import Terms
@@ -78,6 +79,8 @@ extension Engine {
         if isKilled { return .refused(.venueKilled) }
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
         if accounts.slots[c.account.number].isKilled { return .refused(.accountKilled) }
+        let rate = countMessage(c.account)
+        if rate != .none { return .refused(rate) }
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         let key = NetworkKey(asset: c.asset.number, network: c.network.number)
         guard let network = custody.networks[key] else { return .refused(.networkUnknown) }
@@ -91,7 +94,8 @@ extension Engine {
         let reference = ReferenceHash.of(account: c.account, withdrawal: c.clientID, hashKey)
         if !c.clientID.isEmpty {
             if references.contains(reference) { return .refused(.referenceDuplicate) }
-            if references.isFull { return .refused(.tableFull) }
+            // The rest is for what comes in: nobody stops deposits by asking and cancelling.
+            if references.count >= references.capacity / 4 * 3 { return .refused(.tableFull) }
         }
         if custody.withdrawals.count >= Limits.withdrawalsMax
             || custody.openCount(c.account.number) >= Limits.withdrawalsOfAccountMax
@@ -161,7 +165,10 @@ extension Engine {
         {
             return .refused(.termsInvalid)
         }
-        if custody.payments[c.transaction] != nil { return .refused(.referenceDuplicate) }
+        let reference = ReferenceHash.of(settled: c.transaction, on: c.network, hashKey)
+        if custody.payments[c.transaction] != nil || references.contains(reference) {
+            return .refused(.referenceDuplicate)
+        }
         let isFirst = c.replaces == .none
         if !isFirst {
             guard let replaced = custody.payments[c.replaces] else {
@@ -174,12 +181,15 @@ extension Engine {
             }
         }
         for id in c.withdrawals {
-            guard let withdrawal = custody.withdrawals[id.number], withdrawal.asset == c.asset,
-                withdrawal.network == c.network
+            guard let withdrawal = custody.withdrawals[id.number],
+                withdrawal.asset == c.asset, withdrawal.network == c.network
             else { return .refused(.withdrawalUnknown) }
-            if withdrawal.status != (isFirst ? .approved : .signed) {
-                return .refused(.stateInvalid)
-            }
+        }
+        if !isFirst {
+            let count = custody.payers(c.withdrawals[0].number).count
+            if count > Limits.replacementsMax { return .refused(.tableFull) }
+        } else if let refusal = refusal(ofSigning: c.withdrawals) {
+            return .refused(refusal)
         }
         if isFirst, !network.takesWithdrawals || custody.stopped.contains(c.asset.number) {
             return .refused(.withdrawalsStopped)
@@ -196,14 +206,27 @@ extension Engine {
         return Outcome(id: UInt64(c.withdrawals.count))
     }
 
+    /// Why withdrawals that are open cannot be signed for the first time.
+    private func refusal(ofSigning ids: [WithdrawalID]) -> Refusal? {
+        if isKilled { return .venueKilled }
+        let all = ids.compactMap { custody.withdrawals[$0.number] }
+        if all.contains(where: { accounts.slots[$0.account.number].isKilled }) {
+            return .accountKilled
+        }
+        return all.contains { $0.status != .approved } ? .stateInvalid : nil
+    }
+
     /// Takes a withdrawal's money from its account into transit, or back.
     private mutating func move(_ id: UInt64, to status: WithdrawalStatus) {
-        guard let withdrawal = custody.withdrawals[id] else { return }
+        guard let withdrawal = custody.withdrawals[id] else {
+            preconditionFailure("a payment pays what is open")
+        }
         let units = withdrawal.total.units
         ledger.transit(
             withdrawal.account.number, withdrawal.asset.number,
             status == .signed ? units : -units)
         custody.change(id) { $0.status = status }
+        events.append(.withdrawalChanged(withdrawal.id, status))
     }
 
     mutating func settleTransaction(_ c: SettleTransaction) -> Outcome {
@@ -214,13 +237,13 @@ extension Engine {
         if !(0...Limits.amountUnitsMax ~= c.cost.units) || !canCost(c.costAsset, c.cost.units) {
             return .refused(.amountInvalid)
         }
-        for id in payment.withdrawals {
-            guard let withdrawal = custody.withdrawals[id.number] else { continue }
+        if references.isFull { return .refused(.tableFull) }
+        references.insert(.of(settled: c.transaction, on: payment.network, hashKey))
+        for withdrawal in custody.settle(payment) {
             ledger.settle(
                 withdrawal.asset.number, amount: withdrawal.amount.units,
                 fee: withdrawal.fee.units)
-            for payer in custody.payers(id.number) { _ = custody.drop(payer) }
-            custody.close(id.number)
+            events.append(.withdrawalChanged(withdrawal.id, .settled))
         }
         ledger.payChain(c.costAsset.number, c.cost.units)
         events.append(.transactionSettled(c.transaction))
@@ -253,20 +276,20 @@ extension Engine {
 // MARK: What always holds
 
 extension Engine {
-    /// What accounts have in withdrawal and the house has in transit is what open withdrawals say, and
-    /// each signed one is paid by a transaction. O(accounts × assets + withdrawals).
+    /// What accounts have in withdrawal and the house has in transit is what open withdrawals say,
+    /// and each signed one is paid by a transaction. O(accounts × assets + withdrawals).
     func checkCustody() -> String? {
         var held: [BalancePlace: Int128] = [:]
         var inTransit: [UInt16: Int128] = [:]
         for withdrawal in custody.withdrawals.values {
             let id = withdrawal.id.number
             let (account, asset) = (withdrawal.account.number, withdrawal.asset.number)
-            if withdrawal.status == .signed {
-                inTransit[asset, default: 0] += withdrawal.total.units
-            } else {
-                held[BalancePlace(account: account, asset: asset), default: 0] +=
-                    withdrawal.total.units
-            }
+            let place = BalancePlace(account: account, asset: asset)
+            let isSigned = withdrawal.status == .signed
+            let before = (isSigned ? inTransit[asset] : held[place]) ?? 0
+            let (sum, overflow) = before.addingReportingOverflow(withdrawal.total.units)
+            if overflow { return "withdrawals are of more than there can be" }
+            if isSigned { inTransit[asset] = sum } else { held[place] = sum }
             let payers = custody.payers(id)
             if payers.isEmpty == (withdrawal.status == .signed) {
                 return "withdrawal \(id) is \(withdrawal.status), paid by \(payers.count)"

@@ -222,6 +222,11 @@ extension Engine {
         let refusal = checkNames(
             account, instrument, isTooLong: isTooLong, deadline: deadline, at: timestamp)
         if refusal != .none { return refusal }
+        return countMessage(account)
+    }
+
+    /// Counts a message of an account, within its rate.
+    @inline(__always) mutating func countMessage(_ account: AccountID) -> Refusal {
         let most = accounts.slots[accounts.limits(account.number)].messagesPerSecondMax
         return accounts.slots[account.number].countMessage(at: second, most: most)
             ? .none : .messageRate

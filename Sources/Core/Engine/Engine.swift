@@ -52,7 +52,7 @@ public struct Engine: ~Copyable {
     /// The key of the log's hashes.
     var hashKey: (high: UInt64, low: UInt64) = (0, 0)
     /// The version of the rules in force.
-    public internal(set) var rules: UInt32 = SetRules.current
+    public internal(set) var rules: UInt32
     /// The newest version that this engine executes.
     public let rulesKnown: UInt32
     /// Sequences voided by operators, in the order of the log.
@@ -82,6 +82,7 @@ public struct Engine: ~Copyable {
     ) {
         precondition(limits.isReasonable, "limits that an engine can be made with")
         (self.limits, self.rulesKnown) = (limits, rulesKnown)
+        rules = min(SetRules.current, rulesKnown)
         orders = Orders(capacity: Int(limits.openOrders), accounts: Int(limits.accounts))
         ladders = Ladders(instruments: Int(limits.instruments), orders: Int(limits.openOrders))
         ledger = Ledger(accounts: Int(limits.accounts), assets: Int(limits.assets))
@@ -102,9 +103,9 @@ public struct Engine: ~Copyable {
     }
 
     /// Maximum events of one turn: a step emits at most a trade, a slice and two ends; a change of
-    /// all instruments one each.
+    /// all instruments one each, and a payment one for each withdrawal.
     static func eventsMax(_ limits: EngineLimits) -> Int {
-        4 * Int(limits.turnSteps) + Int(limits.instruments) + 64
+        4 * Int(limits.turnSteps) + Int(limits.instruments) + Limits.payeesMax + 64
     }
 
     // MARK: Reporting orders
@@ -153,8 +154,7 @@ public struct Engine: ~Copyable {
     public mutating func apply(_ header: RecordHeader, _ command: Command) -> Outcome {
         var outcome = begin(header)
         if outcome.refusal == .none {
-            let isKnown = (CommandKind(rawValue: header.kind)?.rules ?? 1) <= rules
-            outcome = isKnown ? execute(command) : .refused(.malformed)
+            outcome = command.kind.rules <= rules ? execute(command) : .refused(.malformed)
         }
         events.fold(outcome)
         return outcome

@@ -141,6 +141,9 @@ struct EventLog: ~Copyable {
             mix(&h, 17, UInt64(account.number), UInt64(asset.number), low(amount))
         case .depositNoted(let e):
             mix(&h, 18, UInt64(e.account.number), low(e.transaction), low(e.amount))
+            mix(
+                &h, UInt64(e.asset.number) << 16 | UInt64(e.network.number),
+                UInt64(e.status.rawValue), UInt64(e.output), UInt64(e.confirmations))
         case .addressAssigned(let account, let network, let index):
             mix(&h, 19, UInt64(account.number), UInt64(network.number), UInt64(index))
         case .withdrawalChanged(let id, let status):

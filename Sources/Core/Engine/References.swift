@@ -37,6 +37,18 @@ struct ReferenceHash: Hashable, BitwiseCopyable {
         of([3, UInt64(account.number), id.w0, id.w1, id.w2, id.w3, id.w4, 0, 0], key)
     }
 
+    /// The hash of a transaction that settled withdrawals.
+    static func of(
+        settled id: TransactionID, on network: NetworkID, _ key: (high: UInt64, low: UInt64)
+    ) -> ReferenceHash {
+        of(
+            [
+                4, UInt64(network.number), UInt64(truncatingIfNeeded: id.high >> 64),
+                UInt64(truncatingIfNeeded: id.high), UInt64(truncatingIfNeeded: id.low >> 64),
+                UInt64(truncatingIfNeeded: id.low), 0, 0, 0,
+            ], key)
+    }
+
     private static func of(
         _ words: InlineArray<9, UInt64>, _ key: (high: UInt64, low: UInt64)
     ) -> ReferenceHash {

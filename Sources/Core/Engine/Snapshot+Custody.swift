@@ -1,5 +1,6 @@
-// Custody's part of the state, in canonical form: last withdrawal; networks by asset and chain; assets
-// that are stopped; addresses by chain and index; withdrawals by id; payments by the log's record.
+// Custody's part of the state, in canonical form: last withdrawal; networks by asset and chain;
+// assets that are stopped; addresses by chain and index; withdrawals by id; payments by the log's
+// record.
 
 internal import Terms
 internal import Wire
@@ -100,7 +101,8 @@ extension Engine {
         guard let withdrawals = r.count(most: Limits.withdrawalsMax) else { return false }
         for _ in 0..<withdrawals where !readWithdrawal(&r) { return false }
         guard let payments = r.count(most: Limits.transactionsMax) else { return false }
-        for _ in 0..<payments where !readPayment(&r) { return false }
+        var last: UInt64 = 0
+        for _ in 0..<payments where !readPayment(&r, &last) { return false }
         return r.isValid
     }
 
@@ -161,7 +163,8 @@ extension Engine {
         for _ in 0..<approvers { view.approvers.append(r.text()) }
         r.endPart()
         let names = Set(view.approvers + [view.requester])
-        guard r.isValid, hasAccount(account), id >= 1, id <= custody.lastWithdrawal,
+        guard r.isValid, !view.approvers.contains(where: \.isEmpty), hasAccount(account),
+            id >= 1, id <= custody.lastWithdrawal,
             custody.withdrawals[id] == nil, status.rawValue <= WithdrawalStatus.signed.rawValue,
             (approvers < approvals) == (status == .requested), !view.address.isEmpty,
             custody.networks[NetworkKey(asset: asset.number, network: network.number)] != nil,
@@ -174,14 +177,17 @@ extension Engine {
         return true
     }
 
-    private mutating func readPayment(_ r: inout WireReader) -> Bool {
+    /// `last` is the record of the payment before.
+    private mutating func readPayment(_ r: inout WireReader, _ last: inout UInt64) -> Bool {
         let (id, replaces) = (r.transaction(), r.transaction())
         let sequence: UInt64 = r.integer()
         let (asset, network) = (AssetID(r.integer()), NetworkID(r.integer()))
         let count: UInt32 = r.integer()
         guard r.isValid, 1...UInt32(Limits.payeesMax) ~= count, id != .none,
-            custody.payments[id] == nil, sequence <= self.sequence
+            custody.payments[id] == nil, id != replaces, sequence > last,
+            sequence <= self.sequence
         else { return false }
+        last = sequence
         var withdrawals: [WithdrawalID] = []
         for _ in 0..<count { withdrawals.append(WithdrawalID(r.integer())) }
         r.endPart()
@@ -192,6 +198,19 @@ extension Engine {
         }
         let isAscending = zip(withdrawals, withdrawals.dropFirst()).allSatisfy { $0 < $1 }
         guard r.isValid, isPaid, isAscending else { return false }
+        // Another payment of any of them is of the same set, which this one then replaced; what it
+        // replaced may have been dropped since.
+        let others = withdrawals.map { custody.payers($0.number) }
+        guard others.allSatisfy({ $0 == others[0] }), others[0].count <= Limits.replacementsMax
+        else { return false }
+        if let first = others[0].first {
+            guard replaces != .none, custody.payments[first]?.withdrawals == withdrawals else {
+                return false
+            }
+        }
+        if let replaced = custody.payments[replaces], replaced.withdrawals != withdrawals {
+            return false
+        }
         custody.pay(
             PaymentView(
                 id: id, asset: asset, network: network, replaces: replaces, sequence: sequence,

@@ -34,7 +34,10 @@ extension WireReader {
 extension Engine {
     /// The state that `writeSnapshot` wrote; nil when the bytes are not a complete and valid state
     /// in canonical form. A snapshot with right checksums that fails here has an unknown version.
-    public init?(snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true) {
+    public init?(
+        snapshot bytes: UnsafeRawBufferPointer, keepsEvents: Bool = true,
+        rulesKnown: UInt32 = SetRules.current
+    ) {
         var r = unsafe WireReader(bytes)
         let magic: UInt64 = r.integer()
         // Later, each older version gets a case here.
@@ -42,7 +45,8 @@ extension Engine {
         let limits = EngineLimits(from: &r)
         let isSound = isKnown && r.isValid && limits.isReasonable
         // A noncopyable value must be complete before it can be discarded.
-        self.init(limits: isSound ? limits : .small, keepsEvents: keepsEvents)
+        self.init(
+            limits: isSound ? limits : .small, keepsEvents: keepsEvents, rulesKnown: rulesKnown)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
             readElections(&r), readKills(&r), readMassCancels(&r), rules < 2 || readCustody(&r)
@@ -122,6 +126,9 @@ extension Engine {
             ledger.house[i + 1] = HouseBalance(
                 external: r.signed(), fees: r.owned(), rounding: r.owned(), inTransit: r.owned(),
                 chain: r.signed())
+            // What chains took is at the house's expense, and none took anything before rules 2.
+            let chain = ledger.house[i + 1].chain.units
+            if chain > 0 || chain != 0 && rules < 2 { return false }
             assetsUsed = UInt16(i + 1)
         }
         guard let instrumentCount = r.count(most: Int(limits.instruments)) else { return false }

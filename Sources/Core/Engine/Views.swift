@@ -47,7 +47,7 @@ package import Wire
     public var asset: AssetID
     /// The chain.
     public var network: NetworkID
-    /// Whether deposits are credited.
+    /// Whether customers are to send some.
     public var takesDeposits: Bool
     /// Whether withdrawals are accepted and signed.
     public var takesWithdrawals: Bool

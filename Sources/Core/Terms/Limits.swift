@@ -40,6 +40,8 @@ public enum Limits {
     @inlinable public static var approvalsMax: UInt8 { 8 }
     /// Maximum transactions that are signed and not settled.
     @inlinable public static var transactionsMax: Int { 4_096 }
+    /// Maximum transactions that replace a first one and are not settled.
+    @inlinable public static var replacementsMax: Int { 15 }
     /// Maximum withdrawals that one transaction pays.
     @inlinable public static var payeesMax: Int { 200 }
     /// Maximum bytes of a signed transaction.

@@ -20,7 +20,7 @@ public struct SetNetwork: CommandPayload {
     public var asset: AssetID
     /// The chain.
     public var network: NetworkID
-    /// Whether deposits are credited.
+    /// Whether customers are to send some: for gateways and the wallet, the engine credits any.
     public var takesDeposits: Bool
     /// Whether withdrawals are accepted and signed.
     public var takesWithdrawals: Bool

@@ -124,8 +124,8 @@ public struct NoteDeposit: CommandPayload {
     }
 }
 
-/// A signed transaction that pays approved withdrawals. From here on it may be broadcast, by anybody
-/// and for ever, and nothing else may pay them but a transaction that replaces it.
+/// A signed transaction that pays approved withdrawals. From here on it may be broadcast, by
+/// anybody and for ever, and nothing else may pay them but a transaction that replaces it.
 ///
 ///      0  u16  asset
 ///      2  u16  network
@@ -136,6 +136,7 @@ public struct NoteDeposit: CommandPayload {
 ///     72  u64  each withdrawal, ascending; then u32 bytes, the signed transaction
 public struct SignWithdrawals: CommandPayload {
     public static var kind: CommandKind { .signWithdrawals }
+    /// Room for a transaction of many inputs.
     public static var recordBytesMax: Int { Limits.recordBytesMax }
     /// The asset of the withdrawals.
     public var asset: AssetID
@@ -247,7 +248,8 @@ public struct DropTransaction: CommandPayload {
     public init(from r: inout WireReader) { transaction = r.transaction() }
 }
 
-/// Stops an asset's withdrawals: none is accepted and none is signed until an operator resumes them.
+/// Stops an asset's withdrawals: none is accepted and none is signed until an operator resumes
+/// them.
 ///
 ///      0  u16  asset, then the reason: u16 bytes, UTF-8
 public struct StopWithdrawals: CommandPayload {

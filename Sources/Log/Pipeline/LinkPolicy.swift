@@ -107,7 +107,7 @@ package enum LinkPolicy {
             case .observer: false
             case .gateway: isForGateways(command)
             case .wallet: isForWallets(command)
-            case .operator: true
+            case .operator: isForOperators(command)
             }
         return isAllowed ? .taken : .denied
     }
@@ -137,6 +137,13 @@ package enum LinkPolicy {
     /// an operator in all.
     static func maySubmit(_ role: LinkRole, in session: LinkRole) -> Bool {
         role == .operator || role == session
+    }
+
+    /// Operators may do anything; who asks for a customer's withdrawal says so, and does not
+    /// approve it.
+    static func isForOperators(_ command: Command) -> Bool {
+        if case .requestWithdrawal(let request) = command { return !request.requester.isEmpty }
+        return true
     }
 
     /// Whether a command is one that comes from chains, or a wallet's for itself.

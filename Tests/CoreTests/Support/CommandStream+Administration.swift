@@ -13,7 +13,8 @@ extension CommandStream {
         var all: [Command] = [
             .genesis(
                 Genesis(
-                    rules: firstRules, limits: twin.limits, journalHigh: 7, journalLow: 8, hashKeyHigh: 9,
+                    rules: firstRules, limits: twin.limits, journalHigh: 7, journalLow: 8,
+                    hashKeyHigh: 9,
                     hashKeyLow: 10)),
             .setAsset(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit)),
             .setAsset(SetAsset(code: Text16("USDT")!, scale: 6, audit: audit)),

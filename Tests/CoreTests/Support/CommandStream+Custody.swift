@@ -10,7 +10,8 @@ extension CommandStream {
         case .setNetwork: return .setNetwork(network(assetID()))
         case .decideWithdrawal:
             let waiting = twin.withdrawals.filter { $0.status == .requested }
-            let id = random.once(in: 5) || waiting.isEmpty ? withdrawalID() : random.pick(waiting).id
+            let id =
+                random.once(in: 5) || waiting.isEmpty ? withdrawalID() : random.pick(waiting).id
             return .decideWithdrawal(
                 DecideWithdrawal(
                     withdrawal: id, approves: !random.once(in: 6), audit: operatorAudit()))
@@ -132,12 +133,14 @@ extension CommandStream {
     }
 
     private mutating func openTransaction() -> TransactionID {
-        twin.payments.isEmpty || random.once(in: 8) ? transactionID() : random.pick(twin.payments).id
+        twin.payments.isEmpty || random.once(in: 8)
+            ? transactionID() : random.pick(twin.payments).id
     }
 
     private mutating func operatorAudit() -> Audit {
         Audit(
-            operatorName: Text40(random.once(in: 20) ? "" : random.pick(["olga", "otto", "omar"]))!,
+            operatorName: Text40(
+                random.once(in: 20) ? "" : random.pick(["olga", "otto", "omar"]))!,
             reason: "r")
     }
 }

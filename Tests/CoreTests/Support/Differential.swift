@@ -68,8 +68,8 @@ final class Differential {
         self.seed = seed
         twin = SlowExchange(limits: limits)
         twin.flaw = flaw
-        engine = Engine(limits: limits)
-        silent = Engine(limits: limits, keepsEvents: false)
+        engine = Engine(limits: limits, rulesKnown: SetRules.next)
+        silent = Engine(limits: limits, keepsEvents: false, rulesKnown: SetRules.next)
         stream = CommandStream(seed: seed, twin: twin)
     }
 
@@ -203,7 +203,9 @@ final class Differential {
         var bytes: [UInt8] = []
         unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
         var read: Engine? = nil
-        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe read = Engine(snapshot: $0, rulesKnown: SetRules.next)
+        }
         guard let restored = read.take() else { throw fail("its own snapshot is not read") }
         let (before, after) = (engine.stateHash(), restored.stateHash())
         if before != after { throw fail("state hash \(before) became \(after) by a snapshot") }

@@ -44,7 +44,7 @@ final class Venue {
 
     /// `isWhole`: both assets have no decimals, and a lot at a price of 7 costs 7.
     init(limits: EngineLimits = .small, isWhole: Bool = false) {
-        engine = Engine(limits: limits)
+        engine = Engine(limits: limits, rulesKnown: SetRules.next)
         twin = SlowExchange(limits: limits)
         terms = SetInstrument(
             symbol: Text16("GLDUSD")!, base: Self.gold, quote: Self.dollar, tickMantissa: 1,

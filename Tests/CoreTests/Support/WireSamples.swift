@@ -140,7 +140,8 @@ struct WireSamples {
                     transaction: transaction(), costAsset: AssetID(integer()),
                     cost: Amount(units: wide()), block: integer()))
         case .dropTransaction: .dropTransaction(DropTransaction(transaction: transaction()))
-        default: .stopWithdrawals(StopWithdrawals(asset: AssetID(integer()), reason: audit().reason))
+        default:
+            .stopWithdrawals(StopWithdrawals(asset: AssetID(integer()), reason: audit().reason))
         }
     }
 

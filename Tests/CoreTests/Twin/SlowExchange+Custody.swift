@@ -101,6 +101,7 @@ extension SlowExchange {
         if isKilled { return .refused(.venueKilled) }
         guard let owner = account(c.account) else { return .refused(.accountUnknown) }
         if owner.view.isKilled { return .refused(.accountKilled) }
+        if !countMessage(c.account) { return .refused(.messageRate) }
         if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
         guard let terms = network(c.asset, c.network) else { return .refused(.networkUnknown) }
         if c.address.isEmpty { return .refused(.addressInvalid) }
@@ -111,10 +112,9 @@ extension SlowExchange {
             return .refused(.withdrawalsStopped)
         }
         let reference = SlowReference.withdrawal(c.account, c.clientID)
-        if !c.clientID.isEmpty, flaw != .withdrawalDoubled,
-            let refusal = refusal(of: reference)
-        {
-            return .refused(refusal)
+        if !c.clientID.isEmpty, flaw != .withdrawalDoubled {
+            if references.contains(reference) { return .refused(.referenceDuplicate) }
+            if references.count >= Int(limits.references) / 4 * 3 { return .refused(.tableFull) }
         }
         if withdrawals.count >= 16_384
             || withdrawals.filter({ $0.account == c.account }).count >= 64
@@ -177,7 +177,9 @@ extension SlowExchange {
         if c.transaction == .none || c.bytes.isEmpty || ids != Set(ids).sorted() {
             return .refused(.termsInvalid)
         }
-        if payments.contains(where: { $0.id == c.transaction }) {
+        if payments.contains(where: { $0.id == c.transaction })
+            || references.contains(.settled(c.network, c.transaction)) && flaw != .settledAgain
+        {
             return .refused(.referenceDuplicate)
         }
         let isFirst = c.replaces == .none
@@ -192,11 +194,23 @@ extension SlowExchange {
             }
         }
         for id in c.withdrawals {
-            guard let found = withdrawal(id), found.asset == c.asset, found.network == c.network
-            else { return .refused(.withdrawalUnknown) }
-            let isReady = found.status == .approved
-                || flaw == .replacedIsPaidAgain && found.status == .signed
-            if isFirst ? !isReady : found.status != .signed { return .refused(.stateInvalid) }
+            let found = withdrawal(id)
+            if found?.asset != c.asset || found?.network != c.network {
+                return .refused(.withdrawalUnknown)
+            }
+        }
+        if isFirst {
+            if isKilled { return .refused(.venueKilled) }
+            let all = c.withdrawals.map { withdrawal($0)! }
+            if all.contains(where: { account($0.account)!.view.isKilled }) {
+                return .refused(.accountKilled)
+            }
+            let isReady = all.allSatisfy {
+                $0.status == .approved || flaw == .replacedIsPaidAgain && $0.status == .signed
+            }
+            if !isReady { return .refused(.stateInvalid) }
+        } else if payments.filter({ $0.withdrawals == c.withdrawals }).count > 15 {
+            return .refused(.tableFull)
         }
         if isFirst, !terms.takesWithdrawals || stopped.contains(c.asset) {
             return .refused(.withdrawalsStopped)
@@ -219,6 +233,7 @@ extension SlowExchange {
         post(view.account, view.asset, available: -units)
         houses[Int(view.asset.number) - 1].inTransit.units += units
         change(id) { $0.status = status }
+        events.append(.withdrawalChanged(id, status))
     }
 
     func settleTransaction(_ c: SettleTransaction) -> Outcome {
@@ -233,12 +248,15 @@ extension SlowExchange {
         {
             return .refused(.amountInvalid)
         }
+        if references.count >= Int(limits.references) { return .refused(.tableFull) }
+        remember(.settled(payment.network, payment.id))
         for id in payment.withdrawals {
             let view = withdrawal(id)!
             let index = Int(view.asset.number) - 1
             houses[index].inTransit.units -= view.amount.units + view.fee.units
             houses[index].external.units += view.amount.units
             houses[index].fees.units += view.fee.units
+            events.append(.withdrawalChanged(id, .settled))
         }
         withdrawals.removeAll { payment.withdrawals.contains($0.id) }
         payments.removeAll { !Set($0.withdrawals).isDisjoint(with: payment.withdrawals) }

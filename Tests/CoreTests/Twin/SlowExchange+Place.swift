@@ -119,7 +119,7 @@ extension SlowExchange {
         return countMessage(account) ? nil : .messageRate
     }
 
-    private func countMessage(_ id: AccountID) -> Bool {
+    func countMessage(_ id: AccountID) -> Bool {
         let index = Int(id.number) - 1
         let second = timestamp / 1_000_000_000
         if accounts[index].second != second {

@@ -37,7 +37,9 @@ extension SlowExchange {
                 if part.units < 0 { return "\(asset.code): the house has less than nothing" }
                 inside += part.units
             }
-            if inside + house.chain.units + house.external.units != 0 { return "\(asset.code) does not sum to zero" }
+            if inside + house.chain.units + house.external.units != 0 {
+                return "\(asset.code) does not sum to zero"
+            }
         }
         var held: [BalanceKey: Int128] = [:]
         for order in open {

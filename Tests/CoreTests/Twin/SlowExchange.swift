@@ -89,6 +89,7 @@ struct FeeKey: Hashable {
 enum SlowReference: Hashable {
     case text(Text64)
     case withdrawal(AccountID, Text40)
+    case settled(NetworkID, TransactionID)
     case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
@@ -119,7 +120,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case killIsNotRaised, killedStopFires, gatewayGivesWay, sessionInUseGivesWay
     case termsOvertakeFlight, priorityNotKept, longListIsWalked
     case requesterApproves, approvedTwiceByOne, stopIgnored, feeNotGivenBack, replacedIsPaidAgain
-    case droppedStaysInTransit, withdrawalDoubled
+    case droppedStaysInTransit, withdrawalDoubled, settledAgain
 }
 
 /// An exchange that is slow and plain.
@@ -130,7 +131,7 @@ final class SlowExchange {
     var sequence: UInt64 = 0
     var timestamp: Int64 = 0
     var epoch: UInt32 = 0
-    var rules: UInt32 = 2
+    var rules: UInt32 = 1
     var voids: [UInt64] = []
 
     var assets: [AssetView] = []
