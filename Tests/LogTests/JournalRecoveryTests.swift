@@ -289,6 +289,28 @@ import Wire
         #expect(straddling == 2)
     }
 
+    /// The record behind it is whole then, and where it belongs.
+    @Test func `a mark that a power cut kept back, and not the write behind it, is torn as well`()
+        throws
+    {
+        var last = 0
+        try Self.forEachMark { state, writer, path, mark in
+            let sector = mark / 512 * 512 + 512
+            guard mark + 24 >= sector else { return }
+            last += 1
+            try writer.append(JournalState.ticks(after: writer.last, 40))
+            var bytes = try state.scratch.bytes(path)
+            for i in mark..<sector { bytes[i] = 0 }
+            try state.scratch.put(bytes, path)
+            let recovered = try state.open().recovered
+            #expect(recovered.lastSequence == 2, "a mark at \(mark % 512)")
+            #expect(recovered.cut != nil)
+            try state.add(5)
+            #expect(try state.open().recovered.lastSequence == 7)
+        }
+        #expect(last == 3)
+    }
+
     @Test func `two marks behind one record say no more than one`() throws {
         var apart = 0
         try Self.forEachMark { state, writer, path, mark in

@@ -531,8 +531,8 @@ import Testing
             try pair.log.add(1)
             pair.settle()
         }
-        let beacons = Int((Clock.monotonicNanos() - start) / beacon)
         let calls = AcceptCalls.count(port) - before
+        let beacons = Int((Clock.monotonicNanos() - start) / beacon)
         #expect(calls <= beacons + 1, "accept(2) was called \(calls) times in \(beacons) s")
         try pair.finish()
     }

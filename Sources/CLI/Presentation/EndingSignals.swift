@@ -45,7 +45,7 @@ package enum EndingSignals {
 
     private static func handle() {
         // The handler must not be the first to touch them.
-        _ = (isLineDrawn.load(ordering: .relaxed), isPending)
+        _ = (isLineDrawn.load(ordering: .relaxed), isHeld.load(ordering: .relaxed), isPending)
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             let former = signal(number) { number in
                 // Only what may be called in a signal handler, signal-safety(7).

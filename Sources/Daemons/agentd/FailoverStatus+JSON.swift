@@ -119,8 +119,8 @@ extension VerbRefusal {
         case .paused: "claims are paused, on both hosts: `boursectl cluster resume` first"
         case .peerNotProvenOff: ClusterVerb.notProvenOff
         case .peerWorkedSince:
-            "etcd has another record than before the proof: the other host was at work since, and "
-                + "may be; see `boursectl cluster status`"
+            "etcd has another record than before the proof: the other host was at work since. See "
+                + "`boursectl cluster status`; if it is off now, give the same command again"
         case .standalone: "this exchange has no second host"
         case .noWatchdog:
             "this host's watchdog is not armed, and its [cluster] watchdog is required: see "

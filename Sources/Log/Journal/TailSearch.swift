@@ -91,7 +91,9 @@ struct TailSearch {
                 let remainder = unsafe UnsafeRawBufferPointer(rebasing: raw[at...])
                 // The item at the place itself is known to be bad.
                 if at > 0 || !isFirst {
-                    unsafe lookForItem(remainder, at: offset + at, sequence, highest)
+                    unsafe lookForItem(
+                        remainder, at: offset + at, isNear: isFirst && at < Self.sectorBytes,
+                        sequence, highest)
                 }
             }
             at += 8
@@ -109,7 +111,8 @@ struct TailSearch {
     }
 
     private mutating func lookForItem(
-        _ raw: UnsafeRawBufferPointer, at offset: Int, _ sequence: UInt64, _ highest: UInt64
+        _ raw: UnsafeRawBufferPointer, at offset: Int, isNear: Bool, _ sequence: UInt64,
+        _ highest: UInt64
     ) {
         // A mark before the record at the place proves nothing about that record.
         if mark == nil, let found = unsafe SyncMark(raw), found.next > sequence,
@@ -125,7 +128,8 @@ struct TailSearch {
         let whole = unsafe UnsafeRawBufferPointer(rebasing: raw[0..<Int(header.length)])
         guard unsafe CRC32C.record(whole) == header.crc else { return }
         let found = (offset: offset, sequence: header.sequence)
-        if found.sequence <= sequence { misplaced = misplaced ?? found }
+        // Marks may have been kept back in front of it; a disk errs by sectors.
+        if found.sequence <= sequence, !isNear { misplaced = misplaced ?? found }
         if found.sequence >= sequence { record = record ?? found }
     }
 

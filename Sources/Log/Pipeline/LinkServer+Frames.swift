@@ -105,7 +105,7 @@ extension LinkServer {
         var welcome = LinkWelcome(
             epoch: epoch, journalHigh: options.journal.high, journalLow: options.journal.low,
             released: gate.point.sequence, time: logTime)
-        welcome.role = isHeldBack(connection) ? .standby : role
+        welcome.role = role.takesCommands && isHeldBack(connection) ? .standby : role
         welcome.process = options.process
         (welcome.forcedEpoch, welcome.forcedFrom) = options.forced
         send(connection, .welcome(welcome))

@@ -17,7 +17,7 @@ struct FailoverCommand: ParsableCommand {
             which, and goes on only if the other host's power is off, as silence is no proof of \
             that: a host that goes on trading would be a second exchange. It asks for this host's \
             name to be typed; --peer-is-off with --yes-name NAME states it beforehand. A host that \
-            was at work since the command looked at it keeps the lead.
+            took another epoch since the command looked at it keeps the lead.
 
             What only the other host has is cut there, kept, and listed by `boursectl journal \
             lost` on it when it is back.
@@ -68,8 +68,8 @@ struct FailoverCommand: ParsableCommand {
         if needsProof { try order.give(.failover, peerOffInEpoch: before.recordEpoch ?? 0) }
         let done = try order.await("Taking over", given: (.failover, before)) {
             (now) throws(CommandError) in
-            if let primary = now.primary, primary != host, let epoch = now.recordEpoch,
-                epoch > before.recordEpoch ?? 0
+            if needsProof, let primary = now.primary, primary != host,
+                let epoch = now.recordEpoch, epoch > before.recordEpoch ?? 0
             {
                 throw CommandError(
                     "\(primary) took epoch \(epoch) meanwhile: it is not off, and \(host) leaves "
