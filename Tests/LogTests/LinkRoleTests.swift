@@ -46,4 +46,20 @@ import Testing
         #expect(throws: LinkError.self) { try gateway.submit(TestDesk.place(7)) }
         try running.stop()
     }
+
+    @Test func `a user has the highest of its own and its groups' roles, or none`() {
+        var users = LinkUsers()
+        users.users = [(10, .gateway), (11, .observer), (12, .operator)]
+        users.groups = [(20, .operator), (21, .observer)]
+        let rows: [(UInt32, [UInt32], LinkRole?)] = [
+            (0, [], .operator), (99, [], .operator), (1, [], nil), (1, [10, 12], nil),
+            (10, [], .gateway), (11, [], .observer), (12, [], .operator), (20, [], nil),
+            (1, [5, 20], .operator), (1, [21], .observer), (10, [21], .gateway),
+            (11, [20, 21], .operator),
+        ]
+        for (user, groups, role) in rows {
+            #expect(users.role(user: user, groups: groups, own: 99) == role, "\(user) \(groups)")
+        }
+        #expect(LinkUsers().role(user: 10, groups: [20], own: 99) == nil)
+    }
 }

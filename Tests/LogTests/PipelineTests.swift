@@ -364,7 +364,6 @@ import Wire
         let key = try #require(LinkKey(SecretBytes([UInt8](repeating: 7, count: 32))))
         let running = try RunningPipeline(
             try PipelinePlace(), tcpKey: key, rulesKnown: SetRules.next)
-        for _ in 0..<20_000 where running.pipeline.rules < SetRules.next { usleep(1_000) }
         var own = try TestDesk(running.connect(), "operator/own")
         try own.prepare()
         func remote() throws -> LinkClient {
@@ -379,12 +378,13 @@ import Wire
         let network = SetNetwork(
             asset: AssetID(1), network: NetworkID(1), confirmations: 1, minimum: Amount(units: 1),
             fee: .zero, name: text, audit: audit)
+        for _ in 0..<20_000 where running.pipeline.rules < SetRules.next { usleep(1_000) }
         #expect(try own.submit(network).refusal == .none)
         let request = RequestWithdrawal(
             account: account, asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1),
             address: try #require(Text64("place")))
-        var requestByOperator = request
-        requestByOperator.requester = audit.operatorName
+        var byOperator = request
+        byOperator.requester = audit.operatorName
         let cancel = Cancel(account: account, instrument: instrument, order: OrderID(1))
         let traders: [any CommandPayload] = [
             TestDesk.place(1),
@@ -430,7 +430,7 @@ import Wire
             CreditDeposit(
                 account: account, asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
                 output: 3, amount: Amount(units: 4)),
-            MassCancel(account: AccountID(0)), network, requestByOperator,
+            MassCancel(account: AccountID(0)), network, byOperator,
             DecideWithdrawal(withdrawal: WithdrawalID(1), approves: true, audit: audit),
             ResumeWithdrawals(asset: AssetID(1), audit: audit),
             NoteDeposit(
@@ -479,22 +479,6 @@ import Wire
         #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
         #expect(try own.submit(TestDesk.place(1)).refusal == .none)
         try running.stop()
-    }
-
-    @Test func `a user has the highest of its own and its groups' roles, or none`() {
-        var users = LinkUsers()
-        users.users = [(10, .gateway), (11, .observer), (12, .operator)]
-        users.groups = [(20, .operator), (21, .observer)]
-        let rows: [(UInt32, [UInt32], LinkRole?)] = [
-            (0, [], .operator), (99, [], .operator), (1, [], nil), (1, [10, 12], nil),
-            (10, [], .gateway), (11, [], .observer), (12, [], .operator), (20, [], nil),
-            (1, [5, 20], .operator), (1, [21], .observer), (10, [21], .gateway),
-            (11, [20, 21], .operator),
-        ]
-        for (user, groups, role) in rows {
-            #expect(users.role(user: user, groups: groups, own: 99) == role, "\(user) \(groups)")
-        }
-        #expect(LinkUsers().role(user: 10, groups: [20], own: 99) == nil)
     }
 
     @Test func `a session moves to the connection that submits in it last`() throws {

@@ -3,7 +3,7 @@
 internal import Glibc
 internal import Slabs
 internal import Terms
-internal import Wire
+public import Wire
 
 extension WireReader {
     /// Skips the padding that ends a part.
