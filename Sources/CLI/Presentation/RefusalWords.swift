@@ -59,6 +59,12 @@ extension Refusal {
         case .stateInvalid: "that state cannot be set"
         case .referenceDuplicate: "this reference is in the journal already; nothing was booked"
         case .feesInsufficient: "the house does not have that much in fees"
+        case .networkUnknown: "the asset has no such network"
+        case .withdrawalUnknown: "there is no such open withdrawal of that account"
+        case .transactionUnknown: "there is no such signed transaction that is not settled"
+        case .addressInvalid: "the address is empty"
+        case .withdrawalsStopped: "withdrawals of the asset are stopped, or closed on that network"
+        case .approvalInvalid: "who asked for it, or has approved it, cannot approve it"
         default: "refused"
         }
     }
