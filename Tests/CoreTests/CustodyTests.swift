@@ -307,6 +307,27 @@ private final class Vault {
         #expect(vault.venue.house(Venue.dollar).chain.units == -5)
     }
 
+    @Test func `a payment has room for as much as it may have, and for no more`() {
+        func decoded(_ payees: Int, _ bytes: Int) -> Command? {
+            let payment = SignWithdrawals(
+                asset: Venue.gold, network: NetworkID(1), transaction: Vault.id(1),
+                withdrawals: (0..<UInt64(payees)).map { WithdrawalID($0 + 1) },
+                bytes: [UInt8](repeating: 7, count: bytes))
+            let payload = payment.payloadBytes()
+            #expect(payload.count <= Limits.recordBytesMax - RecordHeader.size)
+            let command = unsafe payload.withUnsafeBytes {
+                unsafe Command(kind: .signWithdrawals, payload: $0)
+            }
+            #expect(command == nil || command == .signWithdrawals(payment))
+            return command
+        }
+        let (payees, bytes) = (Limits.payeesMax, Limits.transactionBytesMax)
+        #expect(decoded(payees, bytes) != nil && decoded(1, 1) != nil)
+        #expect(decoded(payees + 1, bytes) == nil)
+        #expect(decoded(payees, bytes + 1) == nil)
+        #expect(decoded(0, bytes) == nil)
+    }
+
     @Test func `addresses count up on each chain, and an account keeps its own`() {
         let vault = Vault()
         let venue = vault.venue

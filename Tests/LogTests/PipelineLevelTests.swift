@@ -2,6 +2,7 @@
 // that does not know what a log uses does not start on it, and says what to do.
 
 import Engine
+import Follower
 import Journal
 import Link
 import Pipeline
@@ -102,5 +103,31 @@ import Wire
         try running.stop()
         let kinds = try Self.kinds(place).filter { $0 == .setRules || $0 == .epochMark }
         #expect(kinds.suffix(3) == [.epochMark, .setRules, .setRules])
+    }
+
+    /// A signed transaction is the largest record that there is.
+    @Test func `the largest command goes through the Link into the log and to a follower`() throws {
+        let place = try PipelinePlace()
+        let running = try RunningPipeline(place, rulesKnown: Self.next)
+        Self.wait { running.pipeline.rules == Self.next }
+        var desk = try TestDesk(running.connect(), "desk")
+        try desk.prepare()
+        let payment = SignWithdrawals(
+            asset: AssetID(1), network: NetworkID(1), transaction: TransactionID(high: 1, low: 2),
+            withdrawals: (1...UInt64(Limits.payeesMax)).map { WithdrawalID($0) },
+            bytes: [UInt8](repeating: 0xA5, count: Limits.transactionBytesMax))
+        let ack = try desk.submit(payment)
+        #expect(ack.refusal == .networkUnknown && ack.isLogged)
+        #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
+        let client = try running.connect("reader", wantsAcks: false)
+        var follower = Follower(client.welcome, rulesKnown: Self.next)
+        try client.send(follower.subscription)
+        while follower.engine.sequence < ack.sequence + 1 {
+            let frame = try #require(try client.receive(timeoutNanos: 10_000_000_000))
+            _ = unsafe try follower.receive(frame) { _, _, _, _ in }
+        }
+        try running.stop()
+        let kinds = try Self.kinds(place)
+        #expect(kinds.filter { $0 == .signWithdrawals }.count == 1)
     }
 }
