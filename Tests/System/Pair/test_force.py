@@ -98,21 +98,34 @@ def ended(terminal):
     return found.decode()
 
 
-def test_forced_while_the_other_host_is_back(trio):
-    """An operator looks, the host that was off claims anew and trades, and is off again before the
-    name is typed: what it acknowledged since was in no statement."""
-    trader = Trader(trio)
-    a, b = trio.roles()
-    trader.first(a)
-    trader.acknowledged |= goes_on_alone(trio, trader, a, b)
-    before = trio.document(b)["recordEpoch"]
+def asked(trio, name):
+    """A failover that waits for the host's name, and its terminal."""
     ours, theirs = os.openpty()
-    asking = trio.start_ctl(b, "failover", b, stdin=theirs, stderr=theirs)
+    asking = trio.start_ctl(name, "failover", name, stdin=theirs, stderr=theirs)
     # So that reading ends where the command does.
     os.close(theirs)
     said = b""
     while b"is off: " not in said:
         said += os.read(ours, 4_096)
+    return asking, ours
+
+
+def test_forced_while_the_other_host_is_back(trio):
+    """An operator looks, and before the name is typed the host that was off answers; or it claims
+    anew and trades, and is off again: what it acknowledged since was in no statement."""
+    trader = Trader(trio)
+    a, b = trio.roles()
+    trader.first(a)
+    trader.acknowledged |= goes_on_alone(trio, trader, a, b)
+    asking, terminal = asked(trio, b)
+    trio.hosts[a].spawn("agentd")
+    await_true("a answers", lambda: "it is not off" in trio.refusal(
+        b, "failover", b, "--peer-is-off", "--yes-name", b))
+    os.write(terminal, b.encode() + b"\n")
+    assert asking.wait(60) == 1 and "it is not off" in ended(terminal)
+    trio.hosts[a].kill("agentd")
+    before = trio.document(b)["recordEpoch"]
+    asking, ours = asked(trio, b)
     trio.power(a)
     trio.gateway(a)
     trio.in_sync(a)

@@ -35,6 +35,8 @@ struct ProofOptions: ParsableArguments {
             try Self.checkSilent(order.settings, peer, isFenced: false)
             for line in statement { Terminal.warn(line) }
             proof = try ask(document.host, peer)
+            // Whoever answers has had time to come back.
+            try Self.checkSilent(order.settings, peer, isFenced: false)
         }
         order.note(proof: proof)
     }
