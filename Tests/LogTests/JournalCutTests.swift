@@ -49,6 +49,12 @@ import Wire
         }
         try state.scratch.put(Array("cannot sync Prüfung\nmore".utf8), file)
         #expect(state.place.latched()?.detail == "cannot sync Prüfung")
+        // Either of the two may be the whole one.
+        let first = try #require(state.place.faultFiles.first)
+        try state.scratch.put([0xFE], first)
+        #expect(first != file && state.place.latched()?.detail == "cannot sync Prüfung")
+        try state.scratch.put([], file)
+        #expect(state.place.latched()?.file == first)
     }
 
     @Test func `a fault that left damage is cleared, and the way out of the damage leads on`()

@@ -60,17 +60,20 @@ public struct JournalPlace: Hashable, Sendable {
         }
     }
 
-    /// The latched fault: the file, and what happened. A note whose own write failed may hold
+    /// The latched fault: a file, and what happened. A note whose own write failed may hold
     /// anything, and still counts.
     public func latched() -> (file: String, detail: String)? {
-        for path in faultFiles where Directory.exists(path) {
+        let notes = faultFiles.filter { Directory.exists($0) }
+        for path in notes {
             let bytes = (try? File(path, .read).read(count: 2048)) ?? []
             let line = bytes.prefix { $0 != 0x0A }
-            let isWhole = line.count < bytes.count && line.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
-            let text = isWhole ? String(validating: line, as: UTF8.self) : nil
-            return (path, text.flatMap { $0.isEmpty ? nil : $0 } ?? "the fault is not described")
+            guard !line.isEmpty, line.count < bytes.count,
+                line.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }),
+                let text = String(validating: line, as: UTF8.self)
+            else { continue }
+            return (path, text)
         }
-        return nil
+        return notes.first.map { ($0, "the fault is not described") }
     }
 
     /// Removes the notes of a fault.
