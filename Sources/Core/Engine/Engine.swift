@@ -8,8 +8,8 @@ public import Wire
 ///
 /// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory
 /// is reserved in `init` and does not grow, except for the tables of administration (accounts'
-/// names, sessions, API keys), bounded by `limits`, and the ranges of elected stops, bounded by the
-/// number of stops.
+/// names, sessions, API keys), bounded by `limits`, the ranges of elected stops, bounded by the
+/// number of stops, and custody's tables, bounded by `Limits`, from the first network on.
 public struct Engine: ~Copyable {
     /// The sizes of its tables.
     public internal(set) var limits: EngineLimits

@@ -1,4 +1,4 @@
-// References of bookings, which must not be booked twice: a set that only grows.
+// References of what must not count twice, as bookings: a set that only grows.
 
 internal import Slabs
 internal import Terms

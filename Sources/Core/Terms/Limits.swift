@@ -72,7 +72,8 @@ public enum Limits {
     public var feeTiers: UInt32
     /// Rows of order limits: one per account (or the default) and instrument.
     public var orderLimits: UInt32
-    /// Remembered references of bookings and outputs of deposits; none is booked twice.
+    /// Remembered references of bookings, outputs of deposits, customers' own ids of withdrawals
+    /// and transactions that settled some; none counts twice.
     public var references: UInt32
     /// Maximum steps of one turn: trades, preventions, triggers and ends. Ticks continue the rest.
     public var turnSteps: UInt32
