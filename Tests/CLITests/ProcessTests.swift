@@ -179,7 +179,7 @@ final class OperatedExchange {
         }
         // The mark that says what is released comes a moment later.
         var last = 0
-        for _ in 0..<100 where last < released {
+        for _ in 0..<1_000 where last < released {
             try? FileManager.default.removeItem(atPath: backup)
             last = try #require(
                 try exchange.run("backup", backup + "/", "--output", "json").json()["last"] as? Int)

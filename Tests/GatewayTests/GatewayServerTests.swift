@@ -427,7 +427,7 @@ private func strict() -> [Command] {
     #expect(placed.status == 200)
     exchange.stopMatching()
     var lost = try client.signed("POST", "/api/v3/order", Exchange.aliceKey, bid)
-    for _ in 0..<500 where lost.status != 503 {
+    for _ in 0..<2_000 where lost.status != 503 {
         usleep(10_000)
         lost = try client.signed("POST", "/api/v3/order", Exchange.aliceKey, bid)
     }
@@ -452,7 +452,7 @@ private func strict() -> [Command] {
     #expect(before.count == 0, "nothing shows before it is durable")
     exchange.log.isStalled.store(false, ordering: .releasing)
     var open = before
-    for _ in 0..<500 where open.count == 0 {
+    for _ in 0..<2_000 where open.count == 0 {
         usleep(10_000)
         open = try client.signed("GET", "/api/v3/openOrders", Exchange.aliceKey)
     }

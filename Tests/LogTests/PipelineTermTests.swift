@@ -56,7 +56,7 @@ import Wire
         out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
         try client.send(&out)
         var got: [UInt64] = []
-        for _ in 0..<1_000 where got.isEmpty {
+        for _ in 0..<20_000 where got.isEmpty {
             got = Self.take(feed).sequences
             usleep(1_000)
         }
@@ -257,7 +257,7 @@ import Wire
         }
         // A sealed log ends with a hash mark.
         let last = try running.connect()
-        for _ in 0..<1_000 where try last.status().hashMark != running.pipeline.applied {
+        for _ in 0..<10_000 where try last.status().hashMark != running.pipeline.applied {
             usleep(2_000)
         }
         #expect(try last.status().hashMark == running.pipeline.applied)
@@ -275,7 +275,7 @@ import Wire
         var marks: [UInt64] = []
         for round in 0..<2 {
             let ack = try desk.submit(TestDesk.place(Int64(round + 1)))
-            for _ in 0..<300 where try client.status().hashMark < ack.sequence { usleep(10_000) }
+            for _ in 0..<2_000 where try client.status().hashMark < ack.sequence { usleep(10_000) }
             marks.append(try client.status().hashMark)
             #expect(marks[round] > ack.sequence)
         }
@@ -453,7 +453,7 @@ import Wire
         try desk.prepare()
         let order = OrderID(try desk.submit(TestDesk.place(5)).id)
         running.sink.isFull.store(true, ordering: .releasing)
-        for _ in 0..<200 where !running.pipeline.isBelowReserve { usleep(10_000) }
+        for _ in 0..<2_000 where !running.pipeline.isBelowReserve { usleep(10_000) }
         let before = running.pipeline.applied
         let (account, instrument) = (AccountID(1), InstrumentID(1))
         let nothing: [any CommandPayload] = [

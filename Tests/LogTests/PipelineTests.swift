@@ -143,7 +143,9 @@ import Wire
         try desk.prepare()
         running.sink.isBroken.store(true, ordering: .releasing)
         #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(1)) }
-        for _ in 0..<100 where running.faults.count.load(ordering: .relaxed) == 0 { usleep(10_000) }
+        for _ in 0..<2_000 where running.faults.count.load(ordering: .relaxed) == 0 {
+            usleep(10_000)
+        }
         #expect(running.faults.count.load(ordering: .relaxed) == 1)
         try running.stop()
     }
@@ -155,7 +157,7 @@ import Wire
         try desk.prepare()
         let order = OrderID(try desk.submit(TestDesk.place(5)).id)
         running.sink.isFull.store(true, ordering: .releasing)
-        for _ in 0..<200 where !running.pipeline.isBelowReserve { usleep(10_000) }
+        for _ in 0..<2_000 where !running.pipeline.isBelowReserve { usleep(10_000) }
         let before = running.pipeline.applied
         let refused = try desk.submit(TestDesk.place(6))
         #expect(refused.refusal == .diskReserve && !refused.isLogged)
@@ -548,7 +550,7 @@ final class RawLink {
     }
 
     private func limitReading() {
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         _ = unsafe setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }

@@ -233,8 +233,7 @@ import Testing
         #expect(log.heard.withLock { $0.echoes.allSatisfy { $0.epoch == 2 } })
         log.setProgress(false)
         // What was on its way arrives first.
-        Clock.sleep(nanos: 150_000_000)
-        let count = log.heard.withLock { $0.echoes.count }
+        let count = log.settledEchoes()
         let heard = pair.standby.client.status.heardAt
         Clock.sleep(nanos: 300_000_000)
         #expect(log.heard.withLock { $0.echoes.count } == count)
@@ -317,8 +316,7 @@ import Testing
         try pair.standby.client.promise(3)
         let (heard, end) = (pair.standby.client.status.heardAt, log.end)
         #expect(pair.standby.client.status.state == .promised)
-        Clock.sleep(nanos: 100_000_000)
-        let echoes = log.heard.withLock { $0.echoes.count }
+        let echoes = log.settledEchoes()
         try log.add(5)
         eventually { pair.primary.server.peer?.promise == 3 }
         Clock.sleep(nanos: 200_000_000)

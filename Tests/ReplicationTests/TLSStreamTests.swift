@@ -271,7 +271,7 @@ private func words(_ outcome: Outcome) -> String {
             server.outcome() == .failure(.timedOut(peer: "the client", during: "shake hands")))
         close(socket)
         let silent = try TestServer { socket throws(TLSError) in
-            Clock.sleep(nanos: 2 * second)
+            Clock.sleep(nanos: 6 * second)
             close(socket)
             return ""
         }
@@ -312,7 +312,7 @@ private func words(_ outcome: Outcome) -> String {
         let files = try authority.issue("alpha")
         let server = try TestServer { socket throws(TLSError) in
             let stream = try accept(socket, files)
-            Clock.sleep(nanos: 2 * second)
+            Clock.sleep(nanos: 6 * second)
             return stream.peerName
         }
         let stream = try TLSStream.connect(

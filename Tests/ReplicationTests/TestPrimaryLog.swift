@@ -220,4 +220,16 @@ final class TestPrimaryLog: PrimaryLog {
     }
 
     func peerChanged() { heard.withLock { $0.changes += 1 } }
+
+    /// How many beacons came back, once those that were on their way have arrived.
+    func settledEchoes() -> Int {
+        var count = -1
+        eventually {
+            let before = count
+            count = heard.withLock { $0.echoes.count }
+            if count != before { Clock.sleep(nanos: 200_000_000) }
+            return count == before
+        }
+        return count
+    }
 }
