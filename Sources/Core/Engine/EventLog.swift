@@ -155,6 +155,9 @@ struct EventLog: ~Copyable {
             mix(&h, 24, UInt64(asset.number), UInt64(network.number), 0)
         case .withdrawalsStopped(let asset, let isStopped):
             mix(&h, 25, UInt64(asset.number), isStopped ? 1 : 0, 0)
+        case .chainChanged(let network): mix(&h, 26, UInt64(network.number), 0, 0)
+        case .blockChecked(let network, let height):
+            mix(&h, 27, UInt64(network.number), height, 0)
         }
     }
 }
