@@ -281,7 +281,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
                 "BoursectlCommands",
             ]),
-        tests("WalletTests", ["Terms", "Secrets", "Addresses", "Keys"]),
+        tests("WalletTests", ["Terms", "Slabs", "Secrets", "Addresses", "Keys"]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

@@ -5,8 +5,6 @@ import Addresses
 import Terms
 import Testing
 
-private func hex(_ bytes: [UInt8]) -> String { bytes.map(\.hexText).joined() }
-
 private func network(_ name: String) throws -> UTXONetwork { try #require(.named(name)) }
 
 @Suite struct UTXOAddressTests {
