@@ -58,6 +58,40 @@ import Testing
         #expect(try transaction.signed(by: key) == signed)
     }
 
+    /// The hash of what eth-account 0.14 makes of the same numbers of SplitMix64; nine of these
+    /// signatures have an r or s of fewer than 32 bytes.
+    @Test func `a thousand transactions are signed to the same bytes as elsewhere`() throws {
+        var random = SplitMix64(seed: 2_026)
+        func number() -> UInt64 {
+            let value = random.next()
+            return value >> (random.next() % 64)
+        }
+        func bytes(_ count: UInt64) -> [UInt8] {
+            (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        }
+        let keys = try (0..<3).map { try testAccount($0) }
+        var (all, short): ([UInt8], Int) = ([], 0)
+        for index in 0..<1_000 {
+            let (chainID, nonce, most) = (1 + number() / 4, number() / 2, number())
+            let fee: EVMFee =
+                index % 2 == 0
+                ? .legacy(gasPrice: most)
+                : .dynamic(most: most, priority: most >> (random.next() % 64))
+            let transaction = try EVMTransaction(
+                chainID: chainID, nonce: nonce, fee: fee, gasLimit: number(),
+                destination: try #require(EVMAddress(bytes: bytes(20))),
+                value: try #require(EVMWord(bytes: bytes(random.next() % 33))),
+                data: bytes(random.next() % 120))
+            let signed = try transaction.signed(by: keys[index % 3])
+            all += signed.bytes
+            short += signed.signature.r[0] == 0 || signed.signature.s[0] == 0 ? 1 : 0
+        }
+        #expect(all.count == 190_215 && short == 9)
+        #expect(
+            hex(Keccak256.digest(all))
+                == "13f3b2e3f27fe365b09421c939fa3c30958f042993c58ea02ead446e1799d058")
+    }
+
     @Test func `fields have their bounds`() throws {
         let to = try #require(EVMAddress(GoldenTransaction.coin))
         func make(

@@ -8,9 +8,8 @@ extension Mnemonic {
 
     /// At most three words that are nearest to what was typed: those that begin with it, which is
     /// enough where four letters are written down, and those with at most two typing errors.
-    static func suggestions(for typed: ArraySlice<UInt8>) -> [String] {
+    static func suggestions(for typed: [UInt8]) -> [String] {
         guard typed.count <= typedMax else { return [] }
-        let typed = Array(typed)
         var found: [(rank: Int, index: Int)] = []
         for (index, word) in words.enumerated() {
             let letters = Array(word.utf8)

@@ -48,21 +48,9 @@ public struct Mnemonic: Sendable {
     /// Reads words that a person typed: in any case, with any spaces and line ends between.
     public init(reading text: SecretBytes) throws(MnemonicError) {
         guard text.count <= Self.textBytesMax else { throw .textLength(text.count) }
-        var letters = unsafe text.withBytes { unsafe Array($0) }
         var bits = [UInt8](repeating: 0, count: Self.wordsMax * Self.wordBits / 8)
-        defer {
-            cleanse(&letters)
-            cleanse(&bits)
-        }
-        for place in letters.indices where 0x41...0x5A ~= letters[place] { letters[place] += 0x20 }
-        var count = 0
-        for word in letters.split(whereSeparator: { $0 == 0x20 || 0x09...0x0D ~= $0 }) {
-            guard let index = Self.index(of: word) else {
-                throw .unknownWord(place: count + 1, suggestions: Self.suggestions(for: word))
-            }
-            if count < Self.wordsMax { Self.put(index, at: count, in: &bits) }
-            count += 1
-        }
+        defer { cleanse(&bits) }
+        let count = try Self.read(text, into: &bits)
         let entropyCount = count * 4 / 3
         guard count % 3 == 0, Self.entropyCounts.contains(entropyCount) else {
             throw .wordCount(count)
@@ -99,6 +87,33 @@ public struct Mnemonic: Sendable {
             password: phrase, salt: SecretBytes(salt), rounds: Self.rounds)
     }
 
+    /// Puts the places in the list of a text's first 24 words into `bits`; returns how many words
+    /// there are. One word at a time is copied, always into the same memory.
+    private static func read(
+        _ text: SecretBytes, into bits: inout [UInt8]
+    ) throws(MnemonicError) -> Int {
+        var (word, count): ([UInt8], Int) = ([], 0)
+        word.reserveCapacity(text.count)
+        defer { cleanse(&word) }
+        for place in 0...text.count {
+            // The end is a space too.
+            let byte = place < text.count ? unsafe text.withBytes { unsafe $0[place] } : 0x20
+            guard byte == 0x20 || 0x09...0x0D ~= byte else {
+                word.append(0x41...0x5A ~= byte ? byte + 0x20 : byte)
+                continue
+            }
+            guard !word.isEmpty else { continue }
+            guard let index = index(of: word) else {
+                throw .unknownWord(place: count + 1, suggestions: suggestions(for: word))
+            }
+            if count < wordsMax { put(index, at: count, in: &bits) }
+            count += 1
+            cleanse(&word)
+            word.removeAll(keepingCapacity: true)
+        }
+        return count
+    }
+
     /// The first byte of the entropy's hash, of which the checksum is the upper bits.
     private static func check(_ entropy: SecretBytes) -> UInt8 {
         var digest = unsafe entropy.withBytes { unsafe SHA256.digest($0) }
@@ -120,7 +135,7 @@ public struct Mnemonic: Sendable {
     }
 
     /// A word's place in the list. Its text is short enough to have no memory of its own.
-    private static func index(of word: ArraySlice<UInt8>) -> Int? {
+    private static func index(of word: [UInt8]) -> Int? {
         guard word.count <= lettersMax else { return nil }
         let text = String(decoding: word, as: UTF8.self)
         var (low, high) = (0, words.count)
