@@ -115,6 +115,8 @@ let package = Package(
         wing("Wallet", "Addresses", ["Terms", "Secrets"]),
         // Keys from a seed, on the curve by libsecp256k1.
         wing("Wallet", "Keys", ["Secrets", "Addresses", "CSecp"]),
+        // What EVM chains sign, call and log, as bytes.
+        wing("Wallet", "EVM", ["Terms", "Addresses", "Keys"]),
         // What is asked of chains' nodes, over their JSON-RPC.
         wing("Wallet", "Nodes", ["Terms", "JSON", "Secrets", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
@@ -294,7 +296,7 @@ let package = Package(
             "WalletTests",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
-                "Addresses", "Keys", "Nodes", "Deposits",
+                "Addresses", "Keys", "Nodes", "Deposits", "EVM",
             ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
