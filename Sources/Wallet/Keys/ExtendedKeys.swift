@@ -14,6 +14,10 @@ public enum KeyError: Error, Hashable, Sendable {
     case noSuchChild(UInt32)
     /// A key is at most 255 levels deep.
     case tooDeep
+    /// What is signed is a hash of 32 bytes, with 32 random ones beside it.
+    case hashLength(Int)
+    /// A signature did not verify, so none is given: the machine is faulty, or has no memory left.
+    case notSigned
 }
 
 /// Where a key stands in its tree.
@@ -49,6 +53,9 @@ public struct ExtendedPublicKey: Hashable, Sendable {
     init(key: [UInt8], chainCode: [UInt8], place: KeyPlace) {
         (self.key, self.chainCode, self.place) = (key, chainCode, place)
     }
+
+    /// The first four bytes of the key's hash, which name a tree's master key in PSBTs (BIP174).
+    public var fingerprint: [UInt8] { Array(Hash160.digest(key).prefix(4)) }
 
     /// Whether its bytes are a point of the curve.
     var isPoint: Bool { plus([UInt8](repeating: 0, count: 32)[...]) != nil }
@@ -100,7 +107,7 @@ public struct ExtendedPublicKey: Hashable, Sendable {
 /// A private key from which those of its children can be derived. Its bytes are overwritten with
 /// the last reference.
 public struct ExtendedPrivateKey: Sendable {
-    private let key: SecretBytes
+    let key: SecretBytes
     private let chainCode: [UInt8]
     private let place: KeyPlace
     /// What can be known of it without the secret.
@@ -166,6 +173,13 @@ public struct ExtendedPrivateKey: Sendable {
     public func descendant(_ path: PathStep...) throws(KeyError) -> ExtendedPrivateKey {
         var key = self
         for step in path { key = try key.child(step.index) }
+        return key
+    }
+
+    /// The descendant along a path of indices, those from 2^31 on hardened.
+    public func descendant(along path: [UInt32]) throws(KeyError) -> ExtendedPrivateKey {
+        var key = self
+        for index in path { key = try key.child(index) }
         return key
     }
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 /// The compressed public key, 33 bytes, of a private key of 32; 0: it is zero or above the order.
@@ -13,3 +14,20 @@ int bourse_secp_add_to_public(uint8_t *public33, const uint8_t *tweak32);
 /// The output key of BIP341: the even point of a public key's x, with a tweak's point added; 32
 /// bytes.
 int bourse_secp_output_key(const uint8_t *public33, const uint8_t *tweak32, uint8_t *output32);
+
+/// An ECDSA signature with the nonce of RFC 6979 and a low S, as DER of at most 72 bytes. It was
+/// verified. 0: the key is none, or the signature does not verify.
+int bourse_secp_sign_ecdsa(
+    const uint8_t *key32, const uint8_t *hash32, uint8_t *der72, size_t *count);
+/// Whether a signature, as DER and with a low S, is of a hash by a public key's owner.
+int bourse_secp_verify_ecdsa(
+    const uint8_t *public_key, size_t public_count, const uint8_t *hash32, const uint8_t *der,
+    size_t count);
+/// A signature of BIP340, with 32 random bytes; where `tweak32` is not NULL, by the key that has
+/// the tweak's point added (BIP341). It was verified. 0: as above, or there is no such key.
+int bourse_secp_sign_schnorr(
+    const uint8_t *key32, const uint8_t *tweak32, const uint8_t *hash32, const uint8_t *random32,
+    uint8_t *signature64);
+/// Whether a signature of BIP340 is of a hash by the owner of a public key's x, 32 bytes.
+int bourse_secp_verify_schnorr(
+    const uint8_t *key32, const uint8_t *hash32, const uint8_t *signature64);
