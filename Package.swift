@@ -112,6 +112,8 @@ let package = Package(
         wing("Wallet", "Addresses", ["Terms", "Secrets"]),
         // Keys from a seed, on the curve by libsecp256k1.
         wing("Wallet", "Keys", ["Secrets", "Addresses", "CSecp"]),
+        // Transactions of Bitcoin and its kin: coins, fees, signatures, PSBTs; pure.
+        wing("Wallet", "UTXO", ["Terms", "Slabs", "Secrets", "Addresses", "Keys"]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
@@ -281,7 +283,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
                 "BoursectlCommands",
             ]),
-        tests("WalletTests", ["Terms", "Secrets", "Addresses", "Keys"]),
+        tests("WalletTests", ["Terms", "Slabs", "Secrets", "Addresses", "Keys", "UTXO"]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(
