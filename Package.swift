@@ -115,6 +115,8 @@ let package = Package(
         wing("Wallet", "Addresses", ["Terms", "Secrets"]),
         // Keys from a seed, on the curve by libsecp256k1.
         wing("Wallet", "Keys", ["Secrets", "Addresses", "CSecp"]),
+        // Transactions of Bitcoin and its kin: coins, fees, signatures, PSBTs; pure.
+        wing("Wallet", "UTXO", ["Terms", "Slabs", "Secrets", "Addresses", "Keys"]),
         // What EVM chains sign, call and log, as bytes.
         wing("Wallet", "EVM", ["Terms", "Addresses", "Keys"]),
         // What is asked of chains' nodes, over their JSON-RPC.
@@ -296,7 +298,7 @@ let package = Package(
             "WalletTests",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
-                "Addresses", "Keys", "Nodes", "Deposits", "EVM",
+                "Addresses", "Keys", "Nodes", "Deposits", "EVM", "UTXO",
             ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),

@@ -12,7 +12,7 @@ enum TidyRules {
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit", "Requests",
-        "Addresses", "Keys", "EVM", "Nodes", "Deposits",
+        "Addresses", "Keys", "UTXO", "EVM", "Nodes", "Deposits",
         "Failover", "Control", "Coordination",
         "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",

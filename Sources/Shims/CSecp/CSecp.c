@@ -1,10 +1,34 @@
+#define _GNU_SOURCE
 #include "CSecp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include <secp256k1.h>
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_recovery.h>
 
+#include <secp256k1_schnorrsig.h>
+
 static const secp256k1_context *verifying(void) { return secp256k1_context_static; }
+
+/// A context of its own for each secret: nobody shares its blinding, and few are made. NULL: there
+/// is no memory, or the kernel gives no random bytes.
+static secp256k1_context *blinded(void) {
+    uint8_t seed[32];
+    // Up to 256 bytes come whole, once the kernel's generator has started.
+    ssize_t count = TEMP_FAILURE_RETRY(getrandom(seed, sizeof seed, 0));
+    if (count != (ssize_t)sizeof seed) return NULL;
+    secp256k1_context *context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+    if (context && !secp256k1_context_randomize(context, seed)) {
+        secp256k1_context_destroy(context);
+        context = NULL;
+    }
+    explicit_bzero(seed, sizeof seed);
+    return context;
+}
 
 static int written(const secp256k1_pubkey *key, uint8_t *public33) {
     size_t count = 33;
@@ -13,8 +37,7 @@ static int written(const secp256k1_pubkey *key, uint8_t *public33) {
 }
 
 int bourse_secp_public(const uint8_t *key32, uint8_t *public33) {
-    // A context of its own for each secret: nobody shares its blinding, and few are made.
-    secp256k1_context *context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+    secp256k1_context *context = blinded();
     if (!context) return 0;
     secp256k1_pubkey key;
     int ok = secp256k1_ec_pubkey_create(context, &key, key32) && written(&key, public33);
@@ -51,14 +74,11 @@ int bourse_secp_point(const uint8_t *public33, uint8_t *point65) {
 }
 
 int bourse_secp_sign(
-    const uint8_t *key32, const uint8_t *digest32, const uint8_t *blind32, uint8_t *signature64,
-    int *recovery) {
-    // A context of its own for each secret, as above.
-    secp256k1_context *context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+    const uint8_t *key32, const uint8_t *digest32, uint8_t *signature64, int *recovery) {
+    secp256k1_context *context = blinded();
     if (!context) return 0;
     secp256k1_ecdsa_recoverable_signature signature;
-    int ok = secp256k1_context_randomize(context, blind32)
-        && secp256k1_ecdsa_sign_recoverable(context, &signature, digest32, key32, NULL, NULL)
+    int ok = secp256k1_ecdsa_sign_recoverable(context, &signature, digest32, key32, NULL, NULL)
         && secp256k1_ecdsa_recoverable_signature_serialize_compact(
             context, signature64, recovery, &signature);
     secp256k1_context_destroy(context);
@@ -75,4 +95,59 @@ int bourse_secp_recover(
             verifying(), &signature, signature64, recovery)
         && secp256k1_ecdsa_recover(verifying(), &key, &signature, digest32)
         && written(&key, public33);
+}
+
+int bourse_secp_sign_ecdsa(
+    const uint8_t *key32, const uint8_t *hash32, uint8_t *der72, size_t *count) {
+    secp256k1_context *context = blinded();
+    if (!context) return 0;
+    secp256k1_ecdsa_signature signature;
+    secp256k1_pubkey key;
+    *count = 72;
+    // A fault of the machine while it signs can give the key away: what does not verify stays here.
+    int ok = secp256k1_ec_pubkey_create(context, &key, key32)
+        && secp256k1_ecdsa_sign(
+            context, &signature, hash32, key32, secp256k1_nonce_function_rfc6979, NULL)
+        && secp256k1_ecdsa_verify(verifying(), &signature, hash32, &key)
+        && secp256k1_ecdsa_signature_serialize_der(verifying(), der72, count, &signature);
+    secp256k1_context_destroy(context);
+    if (!ok) explicit_bzero(der72, 72);
+    return ok;
+}
+
+int bourse_secp_verify_ecdsa(
+    const uint8_t *public_key, size_t public_count, const uint8_t *hash32, const uint8_t *der,
+    size_t count) {
+    secp256k1_pubkey key;
+    secp256k1_ecdsa_signature signature;
+    // Normalising returns 1 for a high S.
+    return secp256k1_ec_pubkey_parse(verifying(), &key, public_key, public_count)
+        && secp256k1_ecdsa_signature_parse_der(verifying(), &signature, der, count)
+        && !secp256k1_ecdsa_signature_normalize(verifying(), NULL, &signature)
+        && secp256k1_ecdsa_verify(verifying(), &signature, hash32, &key);
+}
+
+int bourse_secp_sign_schnorr(
+    const uint8_t *key32, const uint8_t *tweak32, const uint8_t *hash32, const uint8_t *random32,
+    uint8_t *signature64) {
+    secp256k1_context *context = blinded();
+    if (!context) return 0;
+    secp256k1_keypair pair;
+    secp256k1_xonly_pubkey key;
+    int ok = secp256k1_keypair_create(context, &pair, key32)
+        && (!tweak32 || secp256k1_keypair_xonly_tweak_add(context, &pair, tweak32))
+        && secp256k1_keypair_xonly_pub(context, &key, NULL, &pair)
+        && secp256k1_schnorrsig_sign32(context, signature64, hash32, &pair, random32)
+        && secp256k1_schnorrsig_verify(verifying(), signature64, hash32, 32, &key);
+    explicit_bzero(&pair, sizeof pair);
+    secp256k1_context_destroy(context);
+    if (!ok) explicit_bzero(signature64, 64);
+    return ok;
+}
+
+int bourse_secp_verify_schnorr(
+    const uint8_t *key32, const uint8_t *hash32, const uint8_t *signature64) {
+    secp256k1_xonly_pubkey key;
+    return secp256k1_xonly_pubkey_parse(verifying(), &key, key32)
+        && secp256k1_schnorrsig_verify(verifying(), signature64, hash32, 32, &key);
 }

@@ -14,6 +14,12 @@ public struct UTXONetwork: Hashable, Sendable {
     public let coinType: UInt32
     /// Its first block, as nodes write it.
     public let genesis: String
+    /// No amount, and no sum of a transaction's outputs, is above this; in base units of 10⁻⁸
+    /// (`MAX_MONEY`).
+    public let maximumMoney: Int64
+    /// What its nodes take as the price of 1,000 virtual bytes when they call an output dust
+    /// (`DUST_RELAY_TX_FEE`), in base units.
+    public let dustRelayFee: Int64
 
     private init(
         _ name: String, _ segWitPrefix: String, publicKeyHash: UInt8, scriptHashes: [UInt8],
@@ -22,6 +28,9 @@ public struct UTXONetwork: Hashable, Sendable {
         (self.name, self.segWitPrefix) = (name, segWitPrefix)
         (self.publicKeyHash, self.scriptHashes) = (publicKeyHash, scriptHashes)
         (self.coinType, self.genesis) = (coinType, genesis)
+        let isLitecoin = name.hasPrefix("litecoin")
+        maximumMoney = (isLitecoin ? 84_000_000 : 21_000_000) * 100_000_000
+        dustRelayFee = isLitecoin ? 30_000 : 3_000
     }
 
     /// All networks that the wallet knows. Litecoin's nodes also read Bitcoin's older version of

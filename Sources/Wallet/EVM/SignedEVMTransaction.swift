@@ -100,7 +100,7 @@ extension EVMTransaction {
     /// Signs it. The signature is the same each time (RFC 6979), and was verified.
     public func signed(by key: ExtendedPrivateKey) throws(KeyError) -> SignedEVMTransaction {
         let signature = try key.sign(digest: signingHash)
-        guard let signed = SignedEVMTransaction(self, signature) else { throw .noSignature }
+        guard let signed = SignedEVMTransaction(self, signature) else { throw .notSigned }
         return signed
     }
 }

@@ -14,8 +14,10 @@ public enum KeyError: Error, Hashable, Sendable {
     case noSuchChild(UInt32)
     /// A key is at most 255 levels deep.
     case tooDeep
-    /// What was signed did not verify: a fault of the machine, or one case in 2^127.
-    case noSignature
+    /// What is signed is a hash of 32 bytes, with 32 random ones beside it.
+    case hashLength(Int)
+    /// A signature did not verify, so none is given: the machine is faulty, or has no memory left.
+    case notSigned
 }
 
 /// Where a key stands in its tree.
@@ -51,6 +53,9 @@ public struct ExtendedPublicKey: Hashable, Sendable {
     init(key: [UInt8], chainCode: [UInt8], place: KeyPlace) {
         (self.key, self.chainCode, self.place) = (key, chainCode, place)
     }
+
+    /// The first four bytes of the key's hash, which name a tree's master key in PSBTs (BIP174).
+    public var fingerprint: [UInt8] { Array(Hash160.digest(key).prefix(4)) }
 
     /// Whether its bytes are a point of the curve.
     var isPoint: Bool { plus([UInt8](repeating: 0, count: 32)[...]) != nil }
@@ -168,6 +173,13 @@ public struct ExtendedPrivateKey: Sendable {
     public func descendant(_ path: PathStep...) throws(KeyError) -> ExtendedPrivateKey {
         var key = self
         for step in path { key = try key.child(step.index) }
+        return key
+    }
+
+    /// The descendant along a path of indices, those from 2^31 on hardened.
+    public func descendant(along path: [UInt32]) throws(KeyError) -> ExtendedPrivateKey {
+        var key = self
+        for index in path { key = try key.child(index) }
         return key
     }
 }

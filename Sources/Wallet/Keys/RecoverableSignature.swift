@@ -55,14 +55,13 @@ extension ExtendedPrivateKey {
     /// the public key before it is returned, so that no fault of the machine can show the key.
     public func sign(digest: [UInt8]) throws(KeyError) -> RecoverableSignature {
         precondition(digest.count == 32, "a digest of 32 bytes")
-        // What blinds the computation leaves no trace in its result.
-        let blind = SecretBytes.random(count: 32)
         var (bytes, recoveryID): ([UInt8], Int32) = ([UInt8](repeating: 0, count: 64), 0)
         let isDone = unsafe bytes.withUnsafeMutableBufferPointer { bytes in
             unsafe digest.withUnsafeBufferPointer { digest in
-                unsafe withSigningBytes(blind) { key, blind in
+                unsafe key.withBytes { key in
                     unsafe bourse_secp_sign(
-                        key, digest.baseAddress!, blind, bytes.baseAddress!, &recoveryID) == 1
+                        key.assumingMemoryBound(to: UInt8.self).baseAddress!, digest.baseAddress!,
+                        bytes.baseAddress!, &recoveryID) == 1
                 }
             }
         }
@@ -70,20 +69,8 @@ extension ExtendedPrivateKey {
             let signature = RecoverableSignature(
                 r: Array(bytes[..<32]), s: Array(bytes[32...]), recoveryID: id),
             signature.publicKey(of: digest) == publicKey.key
-        else { throw .noSignature }
+        else { throw .notSigned }
         return signature
-    }
-
-    private func withSigningBytes(
-        _ blind: SecretBytes, _ body: (UnsafePointer<UInt8>, UnsafePointer<UInt8>) -> Bool
-    ) -> Bool {
-        unsafe key.withBytes { key in
-            unsafe blind.withBytes { blind in
-                unsafe body(
-                    key.assumingMemoryBound(to: UInt8.self).baseAddress!,
-                    blind.assumingMemoryBound(to: UInt8.self).baseAddress!)
-            }
-        }
     }
 }
 

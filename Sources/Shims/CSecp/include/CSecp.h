@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 /// The compressed public key, 33 bytes, of a private key of 32; 0: it is zero or above the order.
@@ -16,11 +17,26 @@ int bourse_secp_output_key(const uint8_t *public33, const uint8_t *tweak32, uint
 /// A compressed public key's point as 65 bytes, 4 and x and y; 0: it is no point of the curve.
 int bourse_secp_point(const uint8_t *public33, uint8_t *point65);
 /// Signs a digest by ECDSA with the nonce of RFC 6979: r and s, 64 bytes, with s in the lower half
-/// of the order, and which of the points with this r it was, 0 to 3. 32 random bytes blind the
-/// computation and do not change its result. 0: the key is none.
+/// of the order, and which of the points with this r it was, 0 to 3. 0: the key is none.
 int bourse_secp_sign(
-    const uint8_t *key32, const uint8_t *digest32, const uint8_t *blind32, uint8_t *signature64,
-    int *recovery);
+    const uint8_t *key32, const uint8_t *digest32, uint8_t *signature64, int *recovery);
 /// The compressed public key of a signature of a digest; 0: it is nobody's.
 int bourse_secp_recover(
     const uint8_t *signature64, int recovery, const uint8_t *digest32, uint8_t *public33);
+
+/// An ECDSA signature with the nonce of RFC 6979 and a low S, as DER of at most 72 bytes. It was
+/// verified. 0: the key is none, or the signature does not verify.
+int bourse_secp_sign_ecdsa(
+    const uint8_t *key32, const uint8_t *hash32, uint8_t *der72, size_t *count);
+/// Whether a signature, as DER and with a low S, is of a hash by a public key's owner.
+int bourse_secp_verify_ecdsa(
+    const uint8_t *public_key, size_t public_count, const uint8_t *hash32, const uint8_t *der,
+    size_t count);
+/// A signature of BIP340, with 32 random bytes; where `tweak32` is not NULL, by the key that has
+/// the tweak's point added (BIP341). It was verified. 0: as above, or there is no such key.
+int bourse_secp_sign_schnorr(
+    const uint8_t *key32, const uint8_t *tweak32, const uint8_t *hash32, const uint8_t *random32,
+    uint8_t *signature64);
+/// Whether a signature of BIP340 is of a hash by the owner of a public key's x, 32 bytes.
+int bourse_secp_verify_schnorr(
+    const uint8_t *key32, const uint8_t *hash32, const uint8_t *signature64);
