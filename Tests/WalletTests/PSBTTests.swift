@@ -165,6 +165,33 @@ import UTXO
         #expect(none == 0)
     }
 
+    @Test func `a signature that is not valid is not finalized`() throws {
+        let wallet = try TestWallet()
+        var good = try wallet.psbt(plan(wallet))
+        _ = try good.sign(
+            with: wallet.master, on: wallet.network, random: [UInt8](repeating: 9, count: 32))
+        for place in good.inputs.indices {
+            let signatures =
+                good.inputs[place].all(PSBTType.Input.signature)
+                + good.inputs[place].all(PSBTType.Input.taprootSignature)
+            #expect(signatures.count == 1)
+            let signature = try #require(signatures.first?.value)
+            let start = try #require(toHex(good.bytes).firstRange(of: toHex(signature)))
+            let offset = toHex(good.bytes).distance(
+                from: toHex(good.bytes).startIndex, to: start.lowerBound)
+            // A byte of the second half, and the last: of ECDSA the type of the hash.
+            for byte in [signature.count - 8, signature.count - 1] {
+                var bytes = good.bytes
+                bytes[offset / 2 + byte] ^= 2
+                var psbt = try PSBT(bytes, on: wallet.network)
+                #expect(throws: PSBTError.notSigned(input: place)) {
+                    try psbt.finalize(on: wallet.network)
+                }
+            }
+        }
+        try good.finalize(on: wallet.network)
+    }
+
     @Test func `one that is not the owner signs nothing`() throws {
         let (wallet, other) = (try TestWallet(), try TestWallet(seed: 2))
         var psbt = try wallet.psbt(plan(wallet))
@@ -227,12 +254,18 @@ import UTXO
                     try psbt.sign(with: wallet.master, on: wallet.network, random: random)
                 }
             }
-            // The amount: signatures are then of another transaction.
             var amount: [UInt8] = []
             for byte in 0..<8 {
                 amount.append(UInt8(truncatingIfNeeded: coin.output.amount >> (8 * byte)))
             }
             let output = amount + [UInt8(coin.output.script.count)] + coin.output.script
+            // The script: of another key of the wallet, while the origin is this one's.
+            let other = try wallet.destination(kind, index + 50).script
+            var moved = try changed(output, output.dropLast(other.count) + other)
+            #expect(throws: PSBTError.scriptMismatch(input: place)) {
+                try moved.sign(with: wallet.master, on: wallet.network, random: random)
+            }
+            // The amount: signatures are then of another transaction.
             var lied = try changed(output, [1] + output.dropFirst())
             var honest = good
             _ = try lied.sign(with: wallet.master, on: wallet.network, random: random)
