@@ -142,6 +142,8 @@ private let second: Int64 = 1_000_000_000
             operators.append(client)
         }
         #expect(try operators[operators.count - 1].status().evicted > 0)
+        // Else they may be closed when they are used last.
+        withExtendedLifetime((gateways, operators, silent)) {}
         #expect(process.end(SIGTERM) == 0)
     }
 
