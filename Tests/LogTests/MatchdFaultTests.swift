@@ -162,7 +162,7 @@ private let second: Int64 = 1_000_000_000
     }
 
     /// Takes all connections, and sees one more turned away while nobody is idle: that is less than
-    /// a second after the first was used. A machine that took longer showed nothing, and tries again.
+    /// a second after the first was used. A machine that took longer showed nothing: once more.
     private static func takeAll(_ place: PipelinePlace) throws -> [LinkClient] {
         let early = try #require(Text40("early"))
         for _ in 0..<100 {
