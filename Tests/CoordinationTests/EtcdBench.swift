@@ -49,7 +49,8 @@ struct TestAuthority {
     }
 }
 
-/// One etcd, whose members run until the bench goes.
+/// One etcd, whose members run until the bench goes. They do not sync: no power is cut here, and
+/// what a process that is killed has written stays. A disk that stalls would show as an outage.
 final class EtcdBench {
     struct Member {
         let name: String
@@ -96,8 +97,8 @@ final class EtcdBench {
             "--listen-peer-urls", "\(scheme)://127.0.0.1:\(member.peerPort)",
             "--initial-advertise-peer-urls", "\(scheme)://127.0.0.1:\(member.peerPort)",
             "--initial-cluster", all.joined(separator: ","), "--initial-cluster-token", token,
-            "--initial-cluster-state", state, "--heartbeat-interval", "50",
-            "--election-timeout", "500", "--pre-vote", "--logger", "zap",
+            "--initial-cluster-state", state, "--heartbeat-interval", "100",
+            "--election-timeout", "1000", "--pre-vote", "--logger", "zap", "--unsafe-no-fsync",
         ]
         if let certificates {
             words += [
@@ -163,7 +164,7 @@ final class EtcdBench {
         let result = try Program.run(
             try program("etcdctl"),
             ["--endpoints", "127.0.0.1:\(members[index].clientPort)"] + words,
-            secondsMax: 30)
+            secondsMax: 60)
         guard result.status == 0 else {
             throw EtcdBenchError(description: "etcdctl \(words): \(result.errors)")
         }
@@ -221,6 +222,29 @@ func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
         }
         try await Task.sleep(for: .milliseconds(20))
     }
+}
+
+/// What came of a request, which is repeated while nobody answers, as the failover core does.
+func answered(_ ask: () async throws -> EtcdAnswer) async throws -> EtcdAnswer {
+    var answer = EtcdAnswer.unknown(.unreachable([]))
+    try await eventually("etcd answers") {
+        answer = try await ask()
+        if case .unknown(.unreachable) = answer { return false }
+        return true
+    }
+    return answer
+}
+
+/// What is read, likewise.
+func answered(
+    _ client: EtcdClient, _ read: (EtcdClient) async throws -> EtcdReading
+) async throws -> EtcdReading {
+    var reading: EtcdReading?
+    try await eventually("etcd answers") {
+        do { reading = try await read(client) } catch EtcdError.unreachable { return false }
+        return true
+    }
+    return reading!
 }
 
 func temporaryFolder() throws -> String {

@@ -35,8 +35,18 @@ import Testing
     }
 
     private func read(_ client: EtcdClient) async throws -> Found {
-        let reading = try await client.read(by: Self.a.host, number: 1)
+        let reading = try await answered(client) { try await $0.read(by: Self.a.host, number: 1) }
         return Found(record: reading.record, floor: reading.floor)
+    }
+
+    /// Asks once, also where nobody answers.
+    private func readOnce(_ client: EtcdClient) async throws {
+        _ = try await client.read(by: Self.a.host, number: 1)
+    }
+
+    private func create(_ client: EtcdClient, _ first: ClusterRecord, floor: UInt64) async throws {
+        let answer = try await answered { await client.create(first, floor: floor) }
+        #expect(answer == .done)
     }
 
     private func isUnknown(_ answer: EtcdAnswer) -> Bool {
@@ -49,38 +59,50 @@ import Testing
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
         #expect(try await read(client) == Found(record: nil, floor: 0))
-        let early = await client.swap(swap(record(1), for: record(2)))
+        let early = try await answered { await client.swap(swap(record(1), for: record(2))) }
         #expect(early == .unknown(.noRecord))
-        #expect(await client.create(record(1), floor: 90) == .done)
-        #expect(await client.create(record(1), floor: 90) == .done)
-        #expect(await client.create(record(1, run: 2), floor: 0) == .notDone(record(1)))
+        #expect(try await answered { await client.create(record(1), floor: 90) } == .done)
+        #expect(try await answered { await client.create(record(1), floor: 90) } == .done)
+        #expect(
+            try await answered { await client.create(record(1, run: 2), floor: 0) }
+                == .notDone(record(1)))
         #expect(try await read(client) == Found(record: record(1), floor: 90))
 
         let lost = swap(record(1, run: 2), for: record(3))
-        #expect(await client.swap(lost) == .notDone(record(1)))
+        #expect(try await answered { await client.swap(lost) } == .notDone(record(1)))
         let won = swap(record(1), for: record(2))
-        #expect(await client.swap(won) == .done)
-        #expect(await client.swap(won) == .done, "sent twice: the value has its attempt")
-        #expect(await client.swap(swap(record(2), for: record(4), floor: 5)) == .done)
+        #expect(try await answered { await client.swap(won) } == .done)
+        #expect(
+            try await answered { await client.swap(won) } == .done,
+            "sent twice: the value has its attempt")
+        #expect(
+            try await answered { await client.swap(swap(record(2), for: record(4), floor: 5)) }
+                == .done)
         #expect(try await read(client) == Found(record: record(4), floor: 5))
-        #expect(await client.swap(won) == .notDone(record(4)), "late: nothing changes")
+        #expect(
+            try await answered { await client.swap(won) } == .notDone(record(4)),
+            "late: nothing changes")
     }
 
     @Test func `puts the floor while the record is mine and the floor is no higher`() async throws {
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
         let mine = record(1)
-        _ = await client.create(mine, floor: 0)
+        try await create(client, mine, floor: 0)
         for floor in [9, 10, 100, 100, UInt64.max - 1] {
-            #expect(await client.put(FloorPut(compared: mine, sequence: floor)) == .done)
+            #expect(
+                try await answered { await client.put(FloorPut(compared: mine, sequence: floor)) }
+                    == .done)
         }
         // An old put that comes late.
         for floor in [0, 9, 100] as [UInt64] {
-            #expect(await client.put(FloorPut(compared: mine, sequence: floor)) == .notDone(mine))
+            #expect(
+                try await answered { await client.put(FloorPut(compared: mine, sequence: floor)) }
+                    == .notDone(mine))
         }
         #expect(try await read(client).floor == .max - 1)
-        #expect(await client.swap(swap(mine, for: record(2))) == .done)
-        let late = await client.put(FloorPut(compared: mine, sequence: .max))
+        #expect(try await answered { await client.swap(swap(mine, for: record(2))) } == .done)
+        let late = try await answered { await client.put(FloorPut(compared: mine, sequence: .max)) }
         #expect(late == .notDone(record(2)))
         #expect(try await read(client).floor == .max - 1)
     }
@@ -91,7 +113,7 @@ import Testing
             EtcdClient(bench.settings([0, 1, 2])), EtcdClient(bench.settings([1, 2, 0])),
         ]
         var current = record(1)
-        _ = await clients[0].create(current, floor: 0)
+        try await create(clients[0], current, floor: 0)
         var wins = [0, 0]
         for round in 2...1_001 as ClosedRange<UInt32> {
             let values = [record(round, run: 1, [Self.a]), record(round, run: 2, [Self.b])]
@@ -100,7 +122,7 @@ import Testing
             async let second = clients[1].swap(swaps[1])
             var answers = await [first, second]
             for index in 0...1 where isUnknown(answers[index]) {
-                answers[index] = await clients[index].swap(swaps[index])
+                answers[index] = try await answered { await clients[index].swap(swaps[index]) }
             }
             let winner = answers[0] == .done ? 0 : 1
             guard answers[winner] == .done, answers[1 - winner] == .notDone(values[winner]) else {
@@ -119,7 +141,7 @@ import Testing
     @Test func `goes on when the leader is killed`() async throws {
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
-        _ = await client.create(record(1), floor: 0)
+        try await create(client, record(1), floor: 0)
         let leader = try await bench.leader()
         bench.kill(leader)
         try await answers(client, swap(record(1), for: record(2)))
@@ -129,7 +151,7 @@ import Testing
 
     @Test func `goes on when a member is stopped, whichever it asks first`() async throws {
         let bench = try await EtcdBench()
-        _ = await (try EtcdClient(bench.settings())).create(record(1), floor: 0)
+        try await create(try EtcdClient(bench.settings()), record(1), floor: 0)
         let leader = try await bench.leader()
         for (round, stopped) in [leader, (leader + 1) % 3].enumerated() {
             bench.stop(stopped)
@@ -148,12 +170,12 @@ import Testing
     @Test func `knows nothing without a majority, and the truth with it`() async throws {
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
-        _ = await client.create(record(1), floor: 7)
+        try await create(client, record(1), floor: 7)
         for index in [0, 1] { bench.stop(index) }
         let next = swap(record(1), for: record(2))
         #expect(isUnknown(await client.swap(next)))
         #expect(isUnknown(await client.put(FloorPut(compared: record(1), sequence: 8))))
-        await #expect(throws: EtcdError.self) { try await self.read(client) }
+        await #expect(throws: EtcdError.self) { try await self.readOnce(client) }
         await #expect(throws: EtcdError.self) {
             try await client.read(by: Self.b.host, number: 1)
         }
@@ -166,7 +188,7 @@ import Testing
 
     @Test func `passes an endpoint that refuses, is silent or answers nonsense`() async throws {
         let bench = try await EtcdBench()
-        _ = await (try EtcdClient(bench.settings())).create(record(1), floor: 0)
+        try await create(try EtcdClient(bench.settings()), record(1), floor: 0)
         let closed = try freePorts(1)[0]
         let (silent, port) = try listeningSocket()
         defer { _ = close(silent) }
@@ -196,7 +218,7 @@ import Testing
     @Test func `takes no answer of a member that was wiped, until it is added anew`() async throws {
         let bench = try await EtcdBench()
         let client = try EtcdClient(bench.settings())
-        _ = await client.create(record(1), floor: 0)
+        try await create(client, record(1), floor: 0)
         let wiped = (try await bench.leader() + 1) % 3
         let alone = try EtcdClient(bench.settings([wiped]))
         let other = (wiped + 1) % 3
@@ -229,7 +251,7 @@ import Testing
         let id = try await EtcdClient(own.settings()).status(of: own.endpoint(0)).clusterID
         let client = try EtcdClient(own.settings())
         client.expect(id)
-        #expect(await client.create(record(1), floor: 0) == .done)
+        #expect(try await answered { await client.create(record(1), floor: 0) } == .done)
         let stranger = try await EtcdBench(count: 1)
         let found = try await EtcdClient(stranger.settings()).status(of: stranger.endpoint(0))
             .clusterID
@@ -237,10 +259,14 @@ import Testing
         let wrong = EtcdError.otherCluster(expected: id, found: found)
         let lost = try EtcdClient(stranger.settings())
         lost.expect(id)
-        _ = await (try EtcdClient(stranger.settings())).create(record(1), floor: 0)
+        try await create(try EtcdClient(stranger.settings()), record(1), floor: 0)
         // Even where it would be done.
-        #expect(await lost.swap(swap(record(1), for: record(2))) == .unknown(wrong))
-        #expect(await lost.put(FloorPut(compared: record(2), sequence: 1)) == .unknown(wrong))
+        #expect(
+            try await answered { await lost.swap(swap(record(1), for: record(2))) }
+                == .unknown(wrong))
+        #expect(
+            try await answered { await lost.put(FloorPut(compared: record(2), sequence: 1)) }
+                == .unknown(wrong))
         await #expect(throws: wrong) { try await self.read(lost) }
         var settings = own.settings()
         settings.endpoints.insert(stranger.endpoint(0), at: 0)
@@ -258,25 +284,27 @@ import Testing
         let made = ClusterRecord(
             epoch: first.epoch, primary: first.primary, inSync: first.inSync,
             attempt: first.attempt, replaces: lost)
-        #expect(await (try EtcdClient(bench.settings())).create(made, floor: 7) == .done)
-        let found = try await client.read(by: HostName("a"), number: 1)
+        try await create(try EtcdClient(bench.settings()), made, floor: 7)
+        let found = try await answered(client) { try await $0.read(by: Self.a.host, number: 1) }
         #expect((found.record, found.floor) == (made, 7))
         #expect(found.cluster != 0 && found.cluster != lost)
         // A swap that compares what the lost one had finds the new record.
-        #expect(await client.swap(swap(record(5), for: record(6))) == .notDone(made))
+        #expect(
+            try await answered { await client.swap(swap(record(5), for: record(6))) }
+                == .notDone(made))
         client.expect(found.cluster)
         #expect(try await read(client) == Found(record: made, floor: 7))
         // Whoever belongs to a third one takes nothing from it.
         client.expect(0xbeef)
         #expect(
-            await client.swap(swap(made, for: record(1_002)))
+            try await answered { await client.swap(swap(made, for: record(1_002))) }
                 == .unknown(.otherCluster(expected: 0xbeef, found: found.cluster)))
     }
 
     @Test func `takes no value that is garbled or of a newer version`() async throws {
         let bench = try await EtcdBench(count: 1)
         let client = try EtcdClient(bench.settings())
-        _ = await client.create(record(1), floor: 3)
+        try await create(client, record(1), floor: 3)
         let newer = record(1).text.replacing("\"version\":1", with: "\"version\":2")
         let refused: [(String, RecordError)] = [
             ("garbage", .garbled("it is no JSON")), (newer, .newerVersion(2)),
@@ -287,17 +315,21 @@ import Testing
             try bench.control("put", "/bourse/record", text)
             let error = EtcdError.value(key: "/bourse/record", why)
             await #expect(throws: error) { try await self.read(client) }
-            #expect(await client.swap(swap(record(1), for: record(2))) == .unknown(error))
+            #expect(
+                try await answered { await client.swap(swap(record(1), for: record(2))) }
+                    == .unknown(error))
             let put = FloorPut(compared: record(1), sequence: 9)
-            #expect(await client.put(put) == .unknown(error))
+            #expect(try await answered { await client.put(put) } == .unknown(error))
         }
         try bench.control("put", "/bourse/record", record(1).text)
         try bench.control("put", "/bourse/floor", "4")
-        await #expect(throws: EtcdError.self) { try await self.read(client) }
+        await #expect(throws: EtcdError.self) { try await self.readOnce(client) }
         try bench.control("del", "/bourse/floor")
         await #expect(throws: EtcdError.noRecord) { try await self.read(client) }
         let put = FloorPut(compared: record(1), sequence: 9)
-        #expect(await client.put(put) == .notDone(record(1)), "a floor is never made by a put")
+        #expect(
+            try await answered { await client.put(put) } == .notDone(record(1)),
+            "a floor is never made by a put")
         try bench.control("put", "/bourse/floor", "00000000000000000004")
         #expect(try await read(client) == Found(record: record(1), floor: 4))
     }
@@ -311,7 +343,7 @@ import Testing
         let host = try authority.certificates("host", for: "IP:127.0.0.1,DNS:localhost")
         let bench = try await EtcdBench(certificates: host)
         let client = try EtcdClient(bench.settings())
-        #expect(await client.create(record(1), floor: 0) == .done)
+        #expect(try await answered { await client.create(record(1), floor: 0) } == .done)
         var byName = bench.settings()
         byName.endpoints = [HTTPEndpoint("https://localhost:\(bench.members[0].clientPort)")!]
         #expect(try await read(try EtcdClient(byName)).record == record(1))
@@ -326,11 +358,11 @@ import Testing
         // One that trusts another authority: it refuses etcd.
         settings.certificates = EtcdCertificates(
             authority: stranger.authority, certificate: host.certificate, key: host.key)
-        await #expect(throws: EtcdError.self) { try await self.read(try EtcdClient(settings)) }
+        await #expect(throws: EtcdError.self) { try await self.readOnce(try EtcdClient(settings)) }
         // None at all.
         settings.endpoints = [HTTPEndpoint("http://127.0.0.1:\(bench.members[0].clientPort)")!]
         settings.certificates = nil
-        await #expect(throws: EtcdError.self) { try await self.read(try EtcdClient(settings)) }
+        await #expect(throws: EtcdError.self) { try await self.readOnce(try EtcdClient(settings)) }
         #expect(try await read(client).record == record(1))
     }
 
@@ -347,7 +379,7 @@ import Testing
         try bench.start(0)
         try await eventually("etcd listens, and its certificate is refused") {
             do {
-                _ = try await self.read(client)
+                try await self.readOnce(client)
                 throw EtcdBenchError(description: "it was taken")
             } catch let error as EtcdError {
                 return error.description.contains("certificate")
@@ -357,7 +389,7 @@ import Testing
         bench.certificates = own
         try bench.start(0)
         try await eventually("it is taken with its own again") {
-            (try? await self.read(client)) != nil
+            (try? await self.readOnce(client)) != nil
         }
     }
 

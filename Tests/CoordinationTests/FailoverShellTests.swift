@@ -29,9 +29,12 @@ import Testing
         #expect(!standby.calls.contains("open link") && !standby.calls.contains("take address"))
         let status = world.status(of: primary)
         #expect(status.role == .primary)
-        #expect(status.sentence == "leads epoch \(status.epoch) with \(standby.name) in sync")
-        #expect(status.lagRecords == 0 && status.lagNanos == 0)
-        #expect(status.etcdFault == nil && status.record == record.record)
+        try await world.wait("it shows the pair in sync, and etcd's record") {
+            let status = world.status(of: primary)
+            return status.sentence == "leads epoch \(status.epoch) with \(standby.name) in sync"
+                && status.lagRecords == 0 && status.lagNanos == 0 && status.etcdFault == nil
+                && status.record == record.record
+        }
         let opened = try #require(status.changes.last { $0.transition == .opened })
         #expect(opened.epoch == status.epoch)
         #expect(world.status(of: standby).role == .standby)

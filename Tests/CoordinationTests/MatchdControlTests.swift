@@ -106,7 +106,7 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
     /// The lines that processes were sent.
     var orders: [String] {
         get throws {
-            let text = try Program.run("/bin/cat", ["\(folder)/orders"], secondsMax: 10).output
+            let text = try Program.run("/bin/cat", ["\(folder)/orders"], secondsMax: 60).output
             return text.split(separator: "\n").map(String.init)
         }
     }
@@ -118,7 +118,7 @@ final class ControlWorld: FailoverHost, @unchecked Sendable {  // One test uses 
     }
 
     func signal(_ what: String) throws {
-        _ = try Program.run("/usr/bin/touch", ["\(folder)/\(what)"], secondsMax: 10)
+        _ = try Program.run("/usr/bin/touch", ["\(folder)/\(what)"], secondsMax: 60)
     }
 
     func kill() throws {

@@ -18,7 +18,7 @@ final class ShellWorld: @unchecked Sendable {  // Only one test uses it, one ste
         let first = ClusterRecord(
             epoch: 1, primary: pair.hosts[0].name, inSync: pair.hosts.map(\.inSync),
             attempt: SwapAttempt(run: SystemRandom.number(), number: 0))
-        guard await client.create(first, floor: 0) == .done else {
+        guard try await answered({ await client.create(first, floor: 0) }) == .done else {
             throw EtcdBenchError(description: "the first record is not there")
         }
         for host in pair.hosts { host.startMatchd(1, end: 90) }
@@ -27,7 +27,7 @@ final class ShellWorld: @unchecked Sendable {  // Only one test uses it, one ste
     }
 
     func read() async throws -> EtcdReading {
-        try await client.read(by: HostName("test"), number: 1)
+        try await answered(client) { try await $0.read(by: HostName("test"), number: 1) }
     }
 
     func status(of host: FakeHost) -> FailoverStatus {

@@ -35,7 +35,7 @@ final class GatewayExchange {
     let faults = FaultList()
     let gatewayLog = CollectedLog()
     private(set) var gateway: GatewayServer?
-    private var pipeline: Pipeline?
+    private(set) var pipeline: Pipeline?
     private var listeners: [LinkListener] = []
     private var stopped: EngineBox?
 
@@ -193,10 +193,10 @@ final class GatewayExchange {
         #expect(written == bytes.count)
     }
 
-    /// Waits until the gateway is connected and has caught up, for at most 20 s.
+    /// Waits until the gateway is connected and has caught up, for at most a minute.
     func waitUntilServing() throws {
         let gateway = try #require(gateway)
-        for _ in 0..<4_000 {
+        for _ in 0..<12_000 {
             let status = gateway.status()
             if status.isCaughtUp, status.isConnected,
                 (try? client().signed("POST", "/api/v3/order/test", Self.aliceKey, "symbol=X"))?

@@ -24,7 +24,7 @@ private typealias Exchange = GatewayExchange
     let asked = "symbol=BTCUSDT&origClientOrderId=ended"
     let lost = try exchange.client().signed("GET", "/api/v3/order", Exchange.aliceKey, asked)
     #expect(lost.status == 500 && lost.code == -1001)
-    for _ in 0..<2_000 where exchange.faults.all.isEmpty { usleep(5_000) }
+    wait("the damage ends it") { !exchange.faults.all.isEmpty }
     #expect(exchange.faults.all.first?.contains("history.sqlite is damaged") == true)
     #expect(throws: HistoryError.self) { try exchange.stopGateway() }
     try exchange.startGateway()

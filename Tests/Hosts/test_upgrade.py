@@ -14,8 +14,8 @@ from inspection import inspect
 from traffic import Traffic
 
 NEXT = "0.2.0"
-PAUSE_SECONDS_MAX = 2    # from the switchover's order to where no order may be refused again
-STALL_SECONDS_MAX = 5    # an acknowledgement that waits for a standby that restarts
+PAUSE_SECONDS_MAX = 2    # from the switchover's end to where no order may be refused again
+STALL_SECONDS_MAX = 30   # an acknowledgement that waits for a standby that restarts
 # What a market says, and no fault: an order to cancel is filled, funds are used up.
 MARKET = re.compile(r'"code": ?-(2010|2011)\b|code=-(2010|2011)\b')
 
@@ -58,7 +58,7 @@ class Upgrade:
     def switchover(self, host):
         began = time.monotonic()
         self.ctl(host, "switchover")
-        self.pauses.append((began, began + PAUSE_SECONDS_MAX))
+        self.pauses.append((began, time.monotonic() + PAUSE_SECONDS_MAX))
 
     def versions(self):
         """What each host runs, as both say."""

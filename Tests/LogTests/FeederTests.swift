@@ -13,7 +13,7 @@ import Testing
     private func refusal(of client: LinkClient) -> LinkRefusal? {
         while true {
             do throws(LinkError) {
-                if try client.receive(timeoutNanos: 20_000_000_000) == nil { return nil }
+                if try client.receive(timeoutNanos: patience) == nil { return nil }
             } catch {
                 if case .refused(let refusal) = error { return refusal }
                 return nil

@@ -33,11 +33,7 @@ import Wire
 
     /// Waits until nobody but `count` is connected.
     private static func waitForConnections(_ client: LinkClient, _ count: UInt64) throws -> Bool {
-        for _ in 0..<1_000 {
-            if try client.status().connections <= count { return true }
-            usleep(10_000)
-        }
-        return false
+        try becomes { try client.status().connections <= count }
     }
 
     @Test func `strangers cannot take the place of those who trade`() throws {
@@ -56,8 +52,9 @@ import Wire
             default: break
             }
         }
-        usleep(100_000)
         let most = UInt64(Self.connectionsMax / 4)
+        // Those beyond the bound are turned away.
+        #expect(becomes { strangers.count { !$0.isOpen } >= strangers.count - Int(most) })
         #expect(try inside.status().connections <= 1 + most)
         // Who comes over the Unix socket now is let in, and trades.
         let late = try running.connect("late")
@@ -65,10 +62,8 @@ import Wire
         var second = try TestDesk(late, "late")
         #expect(try second.submit(TestDesk.place(5)).refusal == .none)
         #expect(try desk.submit(TestDesk.place(6)).refusal == .none)
-        // All are gone within the time for a greeting and the moment to say so.
-        let began = Clock.monotonicNanos()
+        // All are gone when the time for a greeting is over: none may stay for ever.
         for stranger in strangers { #expect(stranger.readToEnd()) }
-        #expect(Clock.monotonicNanos() - began < 30_000_000_000)
         #expect(try Self.waitForConnections(inside, 2))
         let key = try #require(LinkKey(SecretBytes(Self.good)))
         let remote = try LinkClient.connect(
@@ -80,15 +75,14 @@ import Wire
     @Test func `a greeting that drips in does not stretch its time`() throws {
         let running = try Self.running()
         let raw = try RawLink(port: running.listeners[1].port)
-        let began = Clock.monotonicNanos()
         var sent = 0
         for byte in try Self.hello() where raw.isOpen {
             raw.send([byte])
             sent += 1
             usleep(300_000)
         }
+        // With a time that stretches, all of it were taken.
         #expect(sent < (try Self.hello().count))
-        #expect(Clock.monotonicNanos() - began < 30_000_000_000)
         try running.stop()
     }
 
@@ -125,19 +119,20 @@ import Wire
                 flood.count.add(1, ordering: .relaxed)
             }
         }
-        var slowest: Int64 = 0
-        let end = Clock.monotonicNanos() + 2_000_000_000
-        while Clock.monotonicNanos() < end {
-            let began = Clock.monotonicNanos()
-            let ack = try desk.submit(TestDesk.place(Int64(1 + began % 1_000)))
-            slowest = max(slowest, Clock.monotonicNanos() - began)
+        // Each order is answered within its bound, or this throws.
+        let began = Clock.monotonicNanos()
+        var now = began
+        while now - began < 2_000_000_000
+            || flood.count.load(ordering: .relaxed) <= 100 && now - began < patience
+        {
+            let ack = try desk.submit(TestDesk.place(Int64(1 + now % 1_000)))
+            now = Clock.monotonicNanos()
             // A fast machine fills the small engine's orders within the time.
             #expect(ack.refusal == .none || ack.refusal == .capacity)
         }
         flood.isOver.store(true, ordering: .relaxed)
         thread.join()
         #expect(flood.count.load(ordering: .relaxed) > 100)
-        #expect(slowest < 20_000_000_000)
         try running.stop()
     }
 

@@ -1,7 +1,44 @@
-// Random input for the Link's tests: seeded, and a failure says how to have it again.
+// What the Link's tests share: how long they wait, and random input that is seeded, so that a
+// failure says how to have it again.
 
 import Glibc
+import Link
+import Platform
 import Slabs
+import Terms
+import Wire
+
+/// How long a test waits for what is due, ns: a disk that stalls for seconds is no failure.
+let patience: Int64 = 60_000_000_000
+
+/// Waits until something is true; whether it became so in time.
+func becomes(_ isTrue: () throws -> Bool) rethrows -> Bool {
+    let deadline = Clock.monotonicNanos() + patience
+    while true {
+        if try isTrue() { return true }
+        guard Clock.monotonicNanos() < deadline else { return false }
+        Clock.sleep(nanos: 2_000_000)
+    }
+}
+
+/// In tests these wait longer than a tool does.
+extension LinkClient {
+    func status() throws(LinkError) -> LinkStatus { try status(timeoutNanos: patience) }
+
+    func session(of name: Text40) throws(LinkError) -> LinkSession {
+        try session(of: name, timeoutNanos: patience)
+    }
+
+    func openSession(_ name: Text40) throws(LinkError) -> LinkAck {
+        try openSession(name, timeoutNanos: patience)
+    }
+
+    func execute(
+        _ payload: some CommandPayload, session: SessionID, number: UInt64
+    ) throws(LinkError) -> LinkAck {
+        try execute(payload, session: session, number: number, timeoutNanos: patience)
+    }
+}
 
 /// Numbers from a seed that the environment may give.
 struct LinkFuzz {

@@ -117,18 +117,18 @@ private let second: Int64 = 1_000_000_000
             try Self.program(), ["--config", place.path + "/bourse.toml"])
         let name = try #require(Text40("idle"))
         let first = try connect(place)
-        var gateways: [LinkClient] = []
-        while gateways.count < 100,
-            let one = try? LinkClient.connect(host: "127.0.0.1", port: port, key: key, name: name)
-        {
-            gateways.append(one)
+        // Some are turned away; on a slow machine others give way, as they are idle by then.
+        let gateways = (0..<100).compactMap { _ in
+            try? LinkClient.connect(host: "127.0.0.1", port: port, key: key, name: name)
         }
         // Gateways got all but the operators' connections.
-        #expect(gateways.count == 56)
+        #expect(gateways.count >= 56)
+        #expect(try first.status().connections == 57)
         // Operators that do nothing, and such that do not even greet.
         var operators = [first]
         while operators.count < 4 { operators.append(try connect(place)) }
         var silent = try (0..<20).map { _ in try RawLink(place.socket) }
+        // From now on all of them are idle.
         usleep(1_200_000)
         for _ in 0..<3 {
             silent.append(try RawLink(place.socket))
@@ -142,26 +142,54 @@ private let second: Int64 = 1_000_000_000
             operators.append(client)
         }
         #expect(try operators[operators.count - 1].status().evicted > 0)
+        // Else they may be closed when they are used last.
+        withExtendedLifetime((gateways, operators, silent)) {}
         #expect(process.end(SIGTERM) == 0)
+    }
+
+    /// Whether all of them are connected still, by using each.
+    private static func areIn(_ clients: [LinkClient]) -> Bool {
+        for client in clients {
+            do { _ = try client.status() } catch { return false }
+        }
+        return true
+    }
+
+    /// Whether a further connection is taken.
+    private static func isTaken(_ place: PipelinePlace, _ name: Text40) -> Bool {
+        do { _ = try LinkClient.connect(unix: place.socket, name: name) } catch { return false }
+        return true
+    }
+
+    /// Takes all connections, and sees one more turned away while nobody is idle: that is less than
+    /// a second after the first was used. A machine that took longer showed nothing: once more.
+    private static func takeAll(_ place: PipelinePlace) throws -> [LinkClient] {
+        let early = try #require(Text40("early"))
+        for _ in 0..<100 {
+            let all = try (0..<64).map { _ in try connect(place) }
+            let began = Clock.monotonicNanos()
+            let areIn = Self.areIn(all)
+            let isTaken = Self.isTaken(place, early)
+            guard areIn, Clock.monotonicNanos() - began < second else { continue }
+            if isTaken { Issue.record("a connection was taken though nobody is idle") }
+            return all
+        }
+        throw LinkError.timedOut
     }
 
     @Test func `who is idle gives way with a reason`() throws {
         let place = try matchdPlace()
         let process = try MatchdProcess(
             try Self.program(), ["--config", place.path + "/bourse.toml"])
-        var all = [try connect(place)]
-        while all.count < 64 { all.append(try connect(place)) }
-        #expect(throws: LinkError.self) {
-            _ = try LinkClient.connect(
-                unix: place.socket, name: try #require(Text40("early")))
-        }
+        let all = try Self.takeAll(place)
+        // Now all are idle.
         usleep(1_100_000)
         for client in all.dropFirst() { _ = try client.status() }
         // The first one is idle for longest.
         let late = try connect(place)
         #expect(try late.status().connections == 64)
         do {
-            _ = try all[0].receive(timeoutNanos: 5 * second)
+            _ = try all[0].receive(timeoutNanos: patience)
             Issue.record("the first connection is closed")
         } catch LinkError.refused(let refusal) {
             #expect(refusal.code == .evicted)
@@ -185,8 +213,13 @@ private let second: Int64 = 1_000_000_000
         for one in slow {
             try one.send(.subscribe(LinkSubscription(from: 1, epoch: 0, crc: 0)))
         }
-        usleep(500_000)
-        let began = Clock.monotonicNanos()
+        // All of them are fed, so there is no thread for another.
+        for one in slow {
+            #expect(
+                TCPSocket.wait(
+                    one.descriptor, Int16(POLLIN), deadline: Clock.monotonicNanos() + patience))
+        }
+        let deadline = Clock.monotonicNanos() + 3 * patience
         let feed = try LinkClient.connect(
             host: "127.0.0.1", port: port, key: key, name: name, wantsAcks: false)
         var follower = Follower(feed.welcome)
@@ -194,7 +227,7 @@ private let second: Int64 = 1_000_000_000
         try feed.send(follower.subscription)
         var buffer = [UInt8](repeating: 0, count: 1_024)
         var reading = Clock.monotonicNanos()
-        while follower.engine.sequence < released, Clock.monotonicNanos() - began < 60 * second {
+        while follower.engine.sequence < released, Clock.monotonicNanos() < deadline {
             if let frame = try feed.receive(timeoutNanos: 50_000_000) {
                 _ = unsafe try follower.receive(frame) { _, _, _, _ in }
             }
@@ -205,7 +238,6 @@ private let second: Int64 = 1_000_000_000
             }
         }
         #expect(follower.engine.sequence >= released)
-        #expect(Clock.monotonicNanos() - began < 30 * second)
         #expect(try client.status().evicted >= 1)
         #expect(process.end(SIGTERM) == 0)
     }
@@ -221,9 +253,10 @@ private let second: Int64 = 1_000_000_000
                     TestDesk.place(Int64(sent % 50 + 1)))
             }
             try client.send(&out)
-            if case .acks(let acks) = try client.receive(timeoutNanos: 20 * second) {
-                acked += acks.count
+            guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
+                throw LinkError.timedOut
             }
+            acked += acks.count
         }
         desk.number += UInt64(orders)
     }
@@ -261,13 +294,27 @@ private let second: Int64 = 1_000_000_000
         let ack = try client.execute(
             TestDesk.place(5), session: desk.session, number: desk.number + 1)
         #expect(ack.refusal == .none && ack.isLogged)
-        usleep(1_200_000)
+        let said = "refused a command with which matchd had died twice"
+        #expect(try becomes { try Self.text(log).contains(said) })
         #expect(process.end(SIGTERM) == 0)
-        let file = try File(log, .read)
-        let text = String(decoding: try file.read(count: try file.size()), as: UTF8.self)
+        let text = try Self.text(log)
         #expect(text.contains("died while applying command \(desk.number + 1) of session"))
         #expect(text.contains("died 2 times while applying command \(desk.number + 1)"))
-        #expect(text.contains("refused a command with which matchd had died twice"))
+    }
+
+    private static func text(_ log: String) throws -> String {
+        let file = try File(log, .read)
+        return String(decoding: try file.read(count: try file.size()), as: UTF8.self)
+    }
+
+    /// Waits until matchd has seen that the host's clock is that far from the log's, and whether it
+    /// follows it.
+    private static func seesClock(_ client: LinkClient, hours: Int64) throws -> Bool {
+        try becomes {
+            let status = try client.status()
+            return status.isClockApart == (hours != 0)
+                && (status.clockOffset - hours * 3_600 * second).magnitude < UInt64(second)
+        }
     }
 
     @Test func `an hour of the host's clock is in no record, over kills and restarts as well`()
@@ -285,13 +332,17 @@ private let second: Int64 = 1_000_000_000
         var client = try connect(place)
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
-        for hours in [Int64(1), -1, 0] {
+        for (jumps, hours) in [Int64(1), -1, 0].enumerated() {
             try library.shift(seconds: hours * 3_600)
-            usleep(1_200_000)
+            #expect(try Self.seesClock(client, hours: hours))
+            // It has said so, before it is killed.
+            let isSaid = try becomes {
+                let lines = try Self.text(log).split(separator: "\n")
+                return lines.count { $0.contains("the host's clock jumped by") } > jumps
+                    && lines.contains { $0.contains("which does not follow it") }
+            }
+            #expect(isSaid)
             #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
-            let status = try client.status()
-            #expect(status.isClockApart == (hours != 0))
-            #expect((status.clockOffset - hours * 3_600 * second).magnitude < UInt64(second))
             // Killed while the clock is wrong, and started again by a service manager.
             process.end(SIGKILL)
             process = try start()
@@ -300,7 +351,6 @@ private let second: Int64 = 1_000_000_000
             #expect(try desk.submit(TestDesk.place(2)).refusal == .none)
             #expect(try client.status().isClockApart == (hours != 0))
         }
-        usleep(1_200_000)
         let feed = try connect(place, wantsAcks: false)
         var follower = Follower(feed.welcome)
         var times: [Int64] = []
@@ -308,13 +358,10 @@ private let second: Int64 = 1_000_000_000
             times.append($0.timestamp)
         }
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 <= $1 })
-        #expect((times[times.count - 1] - times[0]) < 120 * second)
-        #expect((times[times.count - 1] - Clock.realtimeNanos()).magnitude < UInt64(5 * second))
+        // None is off by an hour.
+        #expect(times[times.count - 1] - times[0] < 1_800 * second)
+        #expect((times[times.count - 1] - Clock.realtimeNanos()).magnitude < UInt64(1_800 * second))
         #expect(process.end(SIGTERM) == 0)
-        let file = try File(log, .read)
-        let text = String(decoding: try file.read(count: try file.size()), as: UTF8.self)
-        #expect(text.contains("the host's clock jumped by"))
-        #expect(text.contains("which does not follow it"))
         // An orderly restart does not take the host's clock, an operator who removes the mark does.
         try library.shift(seconds: 3_600)
         process = try start()

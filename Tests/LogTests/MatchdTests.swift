@@ -117,7 +117,7 @@ extension PipelinePlace {
 
 func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClient {
     let name = try #require(Text40("test"))
-    for _ in 0..<1_000 {
+    for _ in 0..<6_000 {
         if let client = try? LinkClient.connect(
             unix: place.socket, name: name, wantsAcks: wantsAcks)
         {
@@ -158,7 +158,7 @@ func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClien
                             session: session, number: sent, TestDesk.place(Int64(sent % 50 + 1)))
                     }
                     try client.send(&out)
-                    if let frame = try client.receive(timeoutNanos: 10_000_000_000),
+                    if let frame = try client.receive(timeoutNanos: patience),
                         case .acks(let acks) = frame
                     {
                         for ack in acks {
@@ -190,7 +190,7 @@ func connect(_ place: PipelinePlace, wantsAcks: Bool = true) throws -> LinkClien
             }
             try client.send(&out)
             while acknowledged[sent] == nil {
-                guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
+                guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                     Issue.record("acknowledgements were due")
                     return
                 }

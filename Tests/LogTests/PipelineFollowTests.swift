@@ -63,7 +63,7 @@ import Wire
     /// Copies all that is sealed, and waits until it is durable on both hosts.
     func copy() throws {
         let end = primary.pipeline.applied
-        let deadline = Clock.monotonicNanos() + 20_000_000_000
+        let deadline = Clock.monotonicNanos() + patience
         while intake.end.sequence < end, Clock.monotonicNanos() < deadline {
             guard case .records(let count, _) = unsafe primary.pipeline.sealedFeed.take(into: room)
             else {
@@ -79,8 +79,8 @@ import Wire
     }
 
     func wait(_ isTrue: () -> Bool, _ line: Int = #line) {
-        for _ in 0..<20_000 where !isTrue() { usleep(1_000) }
-        #expect(isTrue(), "line \(line)")
+        let isSo = becomes(isTrue)
+        #expect(isSo, "line \(line)")
     }
 }
 
@@ -119,8 +119,8 @@ import Wire
         try pair.copy()
         let end = pair.intake.end
         pair.wait { pair.standby.pipeline.applied == 3 }
-        // The mark that says so is written within 100 ms.
-        usleep(300_000)
+        // The mark that says so comes a moment later.
+        pair.wait { Self.commitPoint(pair.standbyPlace) == 3 }
         try pair.restart()
         #expect(pair.standby.last == end)
         #expect(pair.standby.pipeline.applied == 3 && pair.standby.pipeline.released == 3)
@@ -211,7 +211,7 @@ import Wire
             try client.send(&out)
             var acked = 0
             while acked < 100 {
-                guard case .acks(let acks) = try client.receive(timeoutNanos: 20_000_000_000)
+                guard case .acks(let acks) = try client.receive(timeoutNanos: patience)
                 else {
                     Issue.record("acknowledgements were due in round \(round)")
                     return
@@ -234,6 +234,11 @@ import Wire
             try Self.records(pair.primaryPlace, through: end)
         )
         #expect(ours == theirs)
+    }
+
+    /// The last record of which the journal says that it was released.
+    private static func commitPoint(_ place: PipelinePlace) -> UInt64? {
+        try? Journal.inspect(directory: place.path + "/journal").commitPoint
     }
 
     private static func records(_ place: PipelinePlace, through end: UInt64) throws -> [UInt8] {
@@ -260,7 +265,7 @@ import Wire
             sender.arm()
             sender.disarm(isReadable: TCPSocket.wait(sender.descriptor, Int16(POLLIN), deadline: 0))
             pair.set.follow(visible: visible)
-            let deadline = Clock.monotonicNanos() + 20_000_000_000
+            let deadline = Clock.monotonicNanos() + patience
             let hasRung = TCPSocket.wait(own.descriptor, Int16(POLLIN), deadline: deadline)
             #expect(hasRung, "the release of record \(visible)")
             own.disarm(isReadable: hasRung)
@@ -277,18 +282,17 @@ import Wire
         var desk = try TestDesk(running.connect(), "desk")
         try desk.prepare()
         running.pipeline.holdIntake(true)
-        for _ in 0..<20_000 where !running.pipeline.isLogHeld { usleep(1_000) }
+        #expect(becomes { running.pipeline.isLogHeld })
         let end = running.pipeline.applied
         let other = try running.connect()
-        for _ in 0..<20_000 where try other.status().hashMark != end { usleep(1_000) }
-        #expect(try other.status().hashMark == end)
+        #expect(try becomes { try other.status().hashMark == end })
         var out = LinkEncoder()
         out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
         try desk.client.send(&out)
         usleep(100_000)
         #expect(running.pipeline.applied == end && running.pipeline.isLogHeld)
         running.pipeline.holdIntake(false)
-        guard case .acks(let acks) = try desk.client.receive(timeoutNanos: 20_000_000_000) else {
+        guard case .acks(let acks) = try desk.client.receive(timeoutNanos: patience) else {
             Issue.record("the order that waited was due")
             return
         }
@@ -296,7 +300,7 @@ import Wire
         #expect(running.pipeline.applied == end + 1 && !running.pipeline.isLogHeld)
         // A held log goes on with a later term as well.
         running.pipeline.holdIntake(true)
-        for _ in 0..<20_000 where !running.pipeline.isLogHeld { usleep(1_000) }
+        #expect(becomes { running.pipeline.isLogHeld })
         #expect(running.pipeline.raise(epoch: 4, TermStart(cause: .raise)))
         running.pipeline.holdIntake(false)
         desk.number += 1

@@ -28,8 +28,8 @@ import Wire
     }
 
     private static func wait(_ isTrue: () -> Bool) {
-        for _ in 0..<20_000 where !isTrue() { Clock.sleep(nanos: 1_000_000) }
-        #expect(isTrue())
+        let isSo = becomes(isTrue)
+        #expect(isSo)
     }
 
     /// This release's rules, and those of later ones.
@@ -123,7 +123,7 @@ import Wire
         var follower = Follower(client.welcome, rulesKnown: Self.next)
         try client.send(follower.subscription)
         while follower.engine.sequence < ack.sequence + 1 {
-            let frame = try #require(try client.receive(timeoutNanos: 10_000_000_000))
+            let frame = try #require(try client.receive(timeoutNanos: patience))
             _ = unsafe try follower.receive(frame) { _, _, _, _ in }
         }
         try running.stop()

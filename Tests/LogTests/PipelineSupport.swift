@@ -252,7 +252,7 @@ func follow(
 ) throws {
     try client.send(follower.subscription)
     while follower.engine.sequence < sequence {
-        guard let frame = try client.receive(timeoutNanos: 20_000_000_000) else {
+        guard let frame = try client.receive(timeoutNanos: patience) else {
             Issue.record("nothing more came after record \(follower.engine.sequence)")
             return
         }

@@ -56,9 +56,9 @@ import Wire
         out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
         try client.send(&out)
         var got: [UInt64] = []
-        for _ in 0..<20_000 where got.isEmpty {
+        _ = becomes {
             got = Self.take(feed).sequences
-            usleep(1_000)
+            return !got.isEmpty
         }
         #expect(got == [before + 1])
         #expect(running.pipeline.durable == before)
@@ -89,7 +89,7 @@ import Wire
                     TestDesk.place(Int64(sent % 50 + 1)))
             }
             try client.send(&out)
-            guard case .acks(let acks) = try client.receive(timeoutNanos: 20_000_000_000) else {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                 Issue.record("acknowledgements were due")
                 return
             }
@@ -186,7 +186,7 @@ import Wire
                 let forked = try running.connect("forked", wantsAcks: false)
                 try forked.send(.subscribe(fork))
                 let code = Self.code {
-                    while try forked.receive(timeoutNanos: 5_000_000_000) != nil {}
+                    while try forked.receive(timeoutNanos: patience) != nil {}
                 }
                 #expect(code == .forked, "round \(round)")
             }
@@ -195,7 +195,7 @@ import Wire
             let next = try desk.submit(TestDesk.place(1))
             try follower.reconnected(same.welcome)
             while follower.engine.sequence < next.sequence {
-                guard let frame = try same.receive(timeoutNanos: 5_000_000_000) else {
+                guard let frame = try same.receive(timeoutNanos: patience) else {
                     Issue.record("the log was due")
                     return
                 }
@@ -226,7 +226,7 @@ import Wire
             try client.send(follower.subscription)
             var heard: UInt64 = 0
             while heard < released {
-                guard let frame = try client.receive(timeoutNanos: 20_000_000_000) else {
+                guard let frame = try client.receive(timeoutNanos: patience) else {
                     Issue.record("the log's position was due")
                     return
                 }
@@ -257,10 +257,7 @@ import Wire
         }
         // A sealed log ends with a hash mark.
         let last = try running.connect()
-        for _ in 0..<10_000 where try last.status().hashMark != running.pipeline.applied {
-            usleep(2_000)
-        }
-        #expect(try last.status().hashMark == running.pipeline.applied)
+        #expect(try becomes { try last.status().hashMark == running.pipeline.applied })
         running.pipeline.setRole(.standalone)
         desk = try PipelineTests.again(desk, running)
         #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
@@ -275,9 +272,8 @@ import Wire
         var marks: [UInt64] = []
         for round in 0..<2 {
             let ack = try desk.submit(TestDesk.place(Int64(round + 1)))
-            for _ in 0..<2_000 where try client.status().hashMark < ack.sequence { usleep(10_000) }
+            #expect(try becomes { try client.status().hashMark > ack.sequence })
             marks.append(try client.status().hashMark)
-            #expect(marks[round] > ack.sequence)
         }
         // Nothing happened, so nothing is marked.
         usleep(900_000)
@@ -320,7 +316,7 @@ import Wire
             #expect(!early)
             while writer.state == .opening || writer.state == .closed && !writer.isClosed {
                 try client.send(&out)
-                guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+                guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                     Issue.record("an answer was due")
                     return
                 }
@@ -400,7 +396,7 @@ import Wire
         try client.send(&out)
         var acked: UInt64 = 0
         while acked < asks {
-            guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                 break
             }
             acked += UInt64(acks.count { $0.refusal == .none })
@@ -425,7 +421,7 @@ import Wire
         try other.send(&out)
         var sequences: [UInt64: UInt64] = [:]
         while sequences.count < 4 {
-            guard case .acks(let acks) = try client.receive(timeoutNanos: 5_000_000_000) else {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                 Issue.record("acknowledgements were due")
                 return
             }
@@ -434,7 +430,7 @@ import Wire
                 sequences[ack.session == lane.session ? 4 : ack.number - desk.number] = ack.sequence
             }
         }
-        guard case .acks(let acks) = try other.receive(timeoutNanos: 5_000_000_000) else {
+        guard case .acks(let acks) = try other.receive(timeoutNanos: patience) else {
             Issue.record("an acknowledgement was due")
             return
         }
@@ -453,7 +449,7 @@ import Wire
         try desk.prepare()
         let order = OrderID(try desk.submit(TestDesk.place(5)).id)
         running.sink.isFull.store(true, ordering: .releasing)
-        for _ in 0..<2_000 where !running.pipeline.isBelowReserve { usleep(10_000) }
+        #expect(becomes { running.pipeline.isBelowReserve })
         let before = running.pipeline.applied
         let (account, instrument) = (AccountID(1), InstrumentID(1))
         let nothing: [any CommandPayload] = [
@@ -497,7 +493,7 @@ func followRaw(
 ) throws {
     try client.send(follower.subscription)
     while follower.engine.sequence < sequence {
-        guard let frame = try client.receive(timeoutNanos: 20_000_000_000) else {
+        guard let frame = try client.receive(timeoutNanos: patience) else {
             Issue.record("nothing more came after record \(follower.engine.sequence)")
             return
         }

@@ -73,12 +73,12 @@ import Wire
         var out = LinkEncoder()
         out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
         try client.send(&out)
+        // It is applied meanwhile: only the answer is held.
+        #expect(becomes { running.pipeline.applied > running.pipeline.durable })
         let early = try client.receive(timeoutNanos: 200_000_000)
         #expect(early == nil)
-        // It was applied meanwhile: only the answer is held.
-        #expect(running.pipeline.applied > running.pipeline.durable)
         running.sink.isStalled.store(false, ordering: .releasing)
-        guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
+        guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
             Issue.record("an acknowledgement was due")
             return
         }
@@ -94,11 +94,10 @@ import Wire
         try desk.prepare()
         for round in 0..<3 {
             try desk.submit(TestDesk.place(100 + Int64(round)))
-            let deadline = Clock.monotonicNanos() + 10_000_000_000
             var found = try Journal.inspect(directory: place.path + "/journal")
-            while found.commitPoint < found.lastSequence, Clock.monotonicNanos() < deadline {
-                Clock.sleep(nanos: 10_000_000)
+            _ = try becomes {
                 found = try Journal.inspect(directory: place.path + "/journal")
+                return found.commitPoint == found.lastSequence
             }
             #expect(found.lastSequence == running.pipeline.released)
             #expect(found.commitPoint == found.lastSequence)
@@ -120,14 +119,14 @@ import Wire
         var out = LinkEncoder()
         out.submit(session: desk.session, number: desk.number + 1, TestDesk.place(1))
         try client.send(&out)
+        #expect(becomes { running.pipeline.durable == held + 1 })
         #expect(try client.receive(timeoutNanos: 200_000_000) == nil)
-        #expect(running.pipeline.durable == held + 1)
         while let frame = try feed.receive(timeoutNanos: 1_000_000) {
             _ = unsafe try follower.receive(frame) { _, _, _, _ in }
         }
         #expect(follower.engine.sequence == held)
         peer.acknowledge(PipelineSetTests.acknowledgement(held + 1))
-        guard case .acks(let acks) = try client.receive(timeoutNanos: 10_000_000_000) else {
+        guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
             Issue.record("an acknowledgement was due")
             return
         }
@@ -142,11 +141,12 @@ import Wire
         var desk = try TestDesk(client, "desk")
         try desk.prepare()
         running.sink.isBroken.store(true, ordering: .releasing)
-        #expect(throws: LinkError.self) { try desk.submit(TestDesk.place(1)) }
-        for _ in 0..<2_000 where running.faults.count.load(ordering: .relaxed) == 0 {
-            usleep(10_000)
+        #expect(throws: LinkError.self) {
+            try client.execute(
+                TestDesk.place(1), session: desk.session, number: desk.number + 1,
+                timeoutNanos: 2_000_000_000)
         }
-        #expect(running.faults.count.load(ordering: .relaxed) == 1)
+        #expect(becomes { running.faults.count.load(ordering: .relaxed) == 1 })
         try running.stop()
     }
 
@@ -157,7 +157,7 @@ import Wire
         try desk.prepare()
         let order = OrderID(try desk.submit(TestDesk.place(5)).id)
         running.sink.isFull.store(true, ordering: .releasing)
-        for _ in 0..<2_000 where !running.pipeline.isBelowReserve { usleep(10_000) }
+        #expect(becomes { running.pipeline.isBelowReserve })
         let before = running.pipeline.applied
         let refused = try desk.submit(TestDesk.place(6))
         #expect(refused.refusal == .diskReserve && !refused.isLogged)
@@ -257,7 +257,8 @@ import Wire
     }
 
     @Test func `a follower that reads slowly loses nothing and delays nobody`() throws {
-        let running = try RunningPipeline(try PipelinePlace())
+        // It reads nothing while the load lasts, however long that is.
+        let running = try RunningPipeline(try PipelinePlace()) { $0.stallNanos = 20 * patience }
         let slow = try running.connect("slow", wantsAcks: false)
         var follower = Follower(slow.welcome)
         try slow.send(follower.subscription)
@@ -276,7 +277,7 @@ import Wire
                     TestDesk.place(Int64(sent % 2 == 0 ? 1 : 2)))
             }
             try client.send(&out)
-            guard case .acks(let acks) = try client.receive(timeoutNanos: 20_000_000_000) else {
+            guard case .acks(let acks) = try client.receive(timeoutNanos: patience) else {
                 Issue.record("acknowledgements were due")
                 return
             }
@@ -284,7 +285,7 @@ import Wire
         }
         let released = try client.status().released
         while follower.engine.sequence < released {
-            guard let frame = try slow.receive(timeoutNanos: 20_000_000_000) else {
+            guard let frame = try slow.receive(timeoutNanos: patience) else {
                 Issue.record("nothing more came after \(follower.engine.sequence)")
                 return
             }

@@ -65,16 +65,12 @@ private final class RemotePlace {
         RemoteClient(
             try TLSStream.connect(
                 to: address, files: files, expecting: ["alpha"],
-                deadline: Clock.monotonicNanos() + 10 * second))
+                deadline: Clock.monotonicNanos() + patience))
     }
 
     /// Waits until that many gateways are connected.
     func await(_ names: [String]) -> Bool {
-        for _ in 0..<1_000 {
-            if remote.connected.map(\.name) == names { return true }
-            usleep(10_000)
-        }
-        return false
+        becomes { remote.connected.map(\.name) == names }
     }
 
     func stop() throws {
@@ -94,7 +90,7 @@ private final class RemoteClient {
         var failure: TLSError?
         unsafe bytes.withUnsafeBytes { bytes in
             do throws(TLSError) {
-                try unsafe stream.writeAll(bytes, deadline: Clock.monotonicNanos() + 10 * second)
+                try unsafe stream.writeAll(bytes, deadline: Clock.monotonicNanos() + patience)
             } catch { failure = error }
         }
         if let failure { throw failure }
@@ -117,7 +113,7 @@ private final class RemoteClient {
             unsafe room.withUnsafeMutableBytes { room in
                 do throws(TLSError) {
                     count = try unsafe stream.read(
-                        into: room, deadline: Clock.monotonicNanos() + 10 * second)
+                        into: room, deadline: Clock.monotonicNanos() + patience)
                 } catch { failure = error }
             }
             if let failure { throw failure }
@@ -283,7 +279,7 @@ private final class RemoteClient {
         var (last, longest) = (0 as Int64, 0 as Int64)
         for _ in 0..<20 { last = try nextBeat() }
         _ = set.require(PipelineSetTests.replica)
-        let silence: Int64 = 300_000_000
+        let silence = second
         Clock.sleep(nanos: silence)
         #expect(try greeted("g2").role == .standby)
         #expect(try place.local().welcome.role == .standalone)
@@ -293,7 +289,8 @@ private final class RemoteClient {
             let time = try nextBeat()
             (last, longest) = (time, max(longest, time - last))
         }
-        #expect(longest >= silence - 20_000_000)
+        // A beat that a busy thread was about to send may come within the silence.
+        #expect(longest >= silence / 2)
         #expect(try greeted("g2").role == .standalone)
         try place.stop()
     }
@@ -336,7 +333,7 @@ private final class RemoteClient {
             }
         }
         // A gateway's certificate is no host's: nothing that trusts the authority takes it.
-        let raw = try TCPSocket.connect(place.address, timeoutNanos: second)
+        let raw = try TCPSocket.connect(place.address, timeoutNanos: patience)
         close(raw)
         #expect(place.notes.all.contains { $0.contains("was refused") })
         let client = try place.connect(good)
@@ -348,7 +345,6 @@ private final class RemoteClient {
     @Test func `connections that never prove themselves are bounded and end`() throws {
         let place = try RemotePlace()
         let port = try #require(UInt16(place.address.split(separator: ":")[1]))
-        let began = Clock.monotonicNanos()
         let silent = try (0..<40).map { _ in try RawLink(port: port, source: 9) }
         for (number, one) in silent.enumerated() {
             switch number % 3 {
@@ -375,12 +371,13 @@ private final class RemoteClient {
                 == Refusal.none)
         isOver.store(true, ordering: .releasing)
         flood.join()
-        // Those beyond the bound are gone already, the others within their time.
-        usleep(300_000)
+        // Connections are taken in their order: when a later one is in, those beyond the bound are
+        // gone. The others go when their time is over.
+        let later = try place.connect(place.authority.gateway("g2"))
+        try later.greet("gateway/g2")
         #expect(silent.count { $0.isOpen } <= RemoteGateways.strangersMax)
         for one in silent { #expect(one.readToEnd()) }
-        #expect(Clock.monotonicNanos() - began < RemoteGateways.proofNanosMax + 30 * second)
-        #expect(place.remote.connected.map(\.name) == ["g1"])
+        #expect(place.remote.connected.map(\.name) == ["g1", "g2"])
         try place.stop()
     }
 
@@ -501,14 +498,14 @@ private final class RemoteClient {
         var encoder = LinkEncoder()
         for frame in questions { encoder.append(frame) }
         let bytes = encoder.take()
-        // It asks until nothing more is taken, and reads no answer.
+        // It asks until it is closed, and reads no answer.
         #expect(throws: TLSError.self) {
             for _ in 0..<100_000 {
                 var failure: TLSError?
                 unsafe bytes.withUnsafeBytes { bytes in
                     do throws(TLSError) {
                         try unsafe slow.stream.writeAll(
-                            bytes, deadline: Clock.monotonicNanos() + second)
+                            bytes, deadline: Clock.monotonicNanos() + patience)
                     } catch { failure = error }
                 }
                 if let failure { throw failure }

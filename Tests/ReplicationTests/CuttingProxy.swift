@@ -26,7 +26,7 @@ final class CuttingProxy: Sendable {
                         listener, Int16(POLLIN), deadline: Clock.monotonicNanos() + 20_000_000),
                     let client = try? TCPSocket.accept(listener)
                 else { continue }
-                if let server = try? TCPSocket.connect(target, timeoutNanos: 1_000_000_000) {
+                if let server = try? TCPSocket.connect(target, timeoutNanos: 60_000_000_000) {
                     pass(client, server, limit: rest.popFirst())
                     close(server)
                 }

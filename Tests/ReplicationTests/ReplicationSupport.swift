@@ -11,12 +11,12 @@ import Synchronization
 import Terms
 import Testing
 
-/// Waits until `body` holds, at most 20 s.
+/// Waits until `body` holds, at most three minutes: the disk may be slow.
 func eventually(
-    _ seconds: Int64 = 20, _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
     _ body: () -> Bool
 ) {
-    let deadline = Clock.monotonicNanos() + seconds * 1_000_000_000
+    let deadline = Clock.monotonicNanos() + 180_000_000_000
     while Clock.monotonicNanos() < deadline {
         if body() { return }
         Clock.sleep(nanos: 2_000_000)
@@ -113,7 +113,7 @@ struct ReplicationPair {
     func settle(sourceLocation: SourceLocation = #_sourceLocation) {
         let end = log.end
         eventually(
-            20, "all is acknowledged: \(primary.notes.all) \(standby.notes.all)",
+            "all is acknowledged: \(primary.notes.all) \(standby.notes.all)",
             sourceLocation: sourceLocation
         ) { (primary.server.peer?.matched ?? 0) >= end }
     }

@@ -12,7 +12,7 @@ private typealias Outcome = Result<String, TLSError>
 
 private let second: Int64 = 1_000_000_000
 
-private func soon(_ seconds: Int64 = 10) -> Int64 { Clock.monotonicNanos() + seconds * second }
+private func soon(_ seconds: Int64 = 60) -> Int64 { Clock.monotonicNanos() + seconds * second }
 
 /// A listener on a free port of the tests' range, which accepts one connection on its own thread.
 private final class TestServer: Sendable {
@@ -28,7 +28,7 @@ private final class TestServer: Sendable {
         thread = try PinnedThread.start(name: "server") {
             let outcome: Outcome
             do throws(TLSError) {
-                guard TCPSocket.wait(listener, Int16(POLLIN), deadline: soon(30)),
+                guard TCPSocket.wait(listener, Int16(POLLIN), deadline: soon()),
                     let socket = try? TCPSocket.accept(listener)
                 else { throw .timedOut(peer: "test", during: "connect") }
                 outcome = .success(try body(socket))
@@ -49,10 +49,14 @@ private final class TestServer: Sendable {
     }
 }
 
+/// The next port of the range: one after the other, so that a port that is closed to be listened on
+/// again is nobody else's meanwhile.
+private let ports = Atomic<Int>(Int.random(in: 0..<1_000))
+
 /// A listener on a free port of the tests' range.
 func listenAnywhere() throws -> (descriptor: Int32, address: String) {
     for _ in 0..<200 {
-        let address = "127.0.0.1:\(Int.random(in: 22_000...22_999))"
+        let address = "127.0.0.1:\(22_000 + ports.add(1, ordering: .relaxed).newValue % 1_000)"
         do throws(SystemError) {
             return (try TCPSocket.listen(address, backlog: 16), address)
         } catch {
@@ -62,8 +66,22 @@ func listenAnywhere() throws -> (descriptor: Int32, address: String) {
     throw SystemError(code: EADDRINUSE, operation: "listen on", path: "ports 22000 to 22999")
 }
 
+/// Keeps a server in a test until the test is through with it.
+private final class Latch: Sendable {
+    private let isOpen = Atomic<Bool>(false)
+
+    func open() { isOpen.store(true, ordering: .releasing) }
+
+    func wait() {
+        let deadline = soon()
+        while !isOpen.load(ordering: .acquiring), Clock.monotonicNanos() < deadline {
+            Clock.sleep(nanos: 5_000_000)
+        }
+    }
+}
+
 private func accept(
-    _ socket: Int32, _ files: TLSFiles, expecting names: [String] = ["beta"], seconds: Int64 = 10
+    _ socket: Int32, _ files: TLSFiles, expecting names: [String] = ["beta"], seconds: Int64 = 60
 ) throws(TLSError) -> TLSStream {
     let stream = try TLSStream(
         socket, isServer: true, address: "the client", files: files, expecting: names)
@@ -219,7 +237,7 @@ private func words(_ outcome: Outcome) -> String {
         let server = try TestServer { socket throws(TLSError) in
             try text(try accept(socket, files))
         }
-        let socket = try TCPSocket.connect(server.address, timeoutNanos: 5 * second)
+        let socket = try TCPSocket.connect(server.address, timeoutNanos: 60 * second)
         let garbage = Array("GET / HTTP/1.1\r\n\r\n".utf8)
         #expect(put(socket, garbage) == garbage.count)
         guard case .failure(.handshake(let peer, _)) = server.outcome() else {
@@ -248,7 +266,7 @@ private func words(_ outcome: Outcome) -> String {
             let server = try TestServer { socket throws(TLSError) in
                 try text(try accept(socket, files, seconds: 1))
             }
-            let socket = try TCPSocket.connect(server.address, timeoutNanos: 5 * second)
+            let socket = try TCPSocket.connect(server.address, timeoutNanos: 60 * second)
             // A record's header first, so that some get further.
             let bytes: [UInt8] =
                 [22, 3, UInt8(seed & 3), 0, UInt8(seed * 6)] + SystemRandom.bytes(seed * 6)
@@ -264,21 +282,23 @@ private func words(_ outcome: Outcome) -> String {
         let server = try TestServer { socket throws(TLSError) in
             try text(try accept(socket, files, seconds: 1))
         }
-        let socket = try TCPSocket.connect(server.address, timeoutNanos: 5 * second)
+        let socket = try TCPSocket.connect(server.address, timeoutNanos: 60 * second)
         let start: [UInt8] = [22, 3, 1, 1, 0, 1]
         #expect(put(socket, start) == start.count)
         #expect(
             server.outcome() == .failure(.timedOut(peer: "the client", during: "shake hands")))
         close(socket)
+        let isOver = Latch()
         let silent = try TestServer { socket throws(TLSError) in
-            Clock.sleep(nanos: 6 * second)
+            isOver.wait()
             close(socket)
             return ""
         }
         #expect(throws: TLSError.timedOut(peer: silent.address, during: "shake hands")) {
             _ = try TLSStream.connect(
-                to: silent.address, files: files, expecting: ["beta"], deadline: soon(1))
+                to: silent.address, files: files, expecting: ["beta"], deadline: soon(2))
         }
+        isOver.open()
         _ = silent.outcome()
     }
 
@@ -310,9 +330,10 @@ private func words(_ outcome: Outcome) -> String {
 
     @Test func `who does not read is given up at the deadline`() throws {
         let files = try authority.issue("alpha")
+        let isOver = Latch()
         let server = try TestServer { socket throws(TLSError) in
             let stream = try accept(socket, files)
-            Clock.sleep(nanos: 6 * second)
+            isOver.wait()
             return stream.peerName
         }
         let stream = try TLSStream.connect(
@@ -324,6 +345,7 @@ private func words(_ outcome: Outcome) -> String {
                 unsafe try stream.writeAll($0, deadline: soon(1))
             }
         }
+        isOver.open()
         _ = server.outcome()
     }
 
@@ -334,7 +356,7 @@ private func words(_ outcome: Outcome) -> String {
         func attempt(_ address: String) -> Int32? {
             do throws(TLSError) {
                 _ = try TLSStream.connect(
-                    to: address, files: files, expecting: ["beta"], deadline: soon(2))
+                    to: address, files: files, expecting: ["beta"], deadline: soon())
             } catch { if case .system(let error) = error { return error.code } }
             return nil
         }
@@ -414,7 +436,7 @@ private func words(_ outcome: Outcome) -> String {
         let bare = try TestServer { socket throws(TLSError) in
             "\(drainBare(socket))"
         }
-        let socket = try TCPSocket.connect(bare.address, timeoutNanos: 5 * second)
+        let socket = try TCPSocket.connect(bare.address, timeoutNanos: 60 * second)
         let bareStart = Clock.monotonicNanos()
         var left = total
         while left > 0 {
@@ -471,7 +493,7 @@ private func words(_ outcome: Outcome) -> String {
             deadline: soon())
         // A record has 22 bytes around what it holds (RFC 8446, 5.2).
         let total = records * (record.count + 22)
-        eventually(20, "all are in the socket") { waitingBytes(stream.descriptor) == total }
+        eventually("all are in the socket") { waitingBytes(stream.descriptor) == total }
         var room = [UInt8](repeating: 0, count: 1)
         #expect(try read(stream, &room) == 1)
         #expect(waitingBytes(stream.descriptor) == 0)

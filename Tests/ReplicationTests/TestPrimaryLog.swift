@@ -228,7 +228,7 @@ final class TestPrimaryLog: PrimaryLog {
         eventually {
             let before = count
             count = heard.withLock { $0.echoes.count }
-            if count != before { Clock.sleep(nanos: 200_000_000) }
+            if count != before { Clock.sleep(nanos: 1_000_000_000) }
             return count == before
         }
         return count

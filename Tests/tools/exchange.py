@@ -140,7 +140,7 @@ class Exchange:
         import http.client
         import json
 
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", "/sapi/v1/system/status")
             response = connection.getresponse()

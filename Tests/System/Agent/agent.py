@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from exchange import BIN, ExchangeFault, free_port
 
-READY_SECONDS_MAX = 20
+READY_SECONDS_MAX = 60
 # The one change that a test has the agent make, and what takes it back.
 REQUEST = "parameter vm.stat_interval 120"
 UNDO = "parameter vm.stat_interval 1"
@@ -19,7 +19,7 @@ UNDO = "parameter vm.stat_interval 1"
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=60):
         super().__init__("localhost", timeout=timeout)
         self.path = str(path)
 
@@ -85,7 +85,7 @@ class Agent:
         if peer == "unix":
             connection = UnixConnection(self.socket)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, headers or {})
@@ -112,7 +112,7 @@ class Agent:
     def history(self, name):
         return self.get(f"/v1/checks/{quote(name, safe='')}").json
 
-    def until(self, holds, what, seconds=10):
+    def until(self, holds, what, seconds=60):
         """Waits until something holds; returns its value."""
         deadline = time.monotonic() + seconds
         fault = None

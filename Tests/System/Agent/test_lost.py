@@ -55,4 +55,4 @@ def test_a_file_that_hangs_is_unknown_and_stops_nothing(exchange, tmp_path):
 def rounds(agent):
     """Waits for three rounds, each of them in time."""
     first = agent.state()["time"]
-    agent.until(lambda: agent.state()["time"] > first + 3_000_000_000, "goes on", 6)
+    agent.until(lambda: agent.state()["time"] > first + 3_000_000_000, "goes on")

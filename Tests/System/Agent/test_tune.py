@@ -195,9 +195,10 @@ def test_another_thread_on_the_cpu_is_heard():
     assert quiet["over100Micros"] <= quiet["over10Micros"] <= quiet["over1Micros"]
     assert quiet["nanos"] >= 1_000_000_000
     busy = subprocess.Popen(
-        [sys.executable, "-c", "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"])
+        [sys.executable, "-c", "import os; os.sched_setaffinity(0, {0})\n"
+         "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
     try:
-        time.sleep(0.3)
+        busy.stdout.readline()  # it is busy from now on
         loud = noise(0, "--seconds", 2, "--force")
     finally:
         busy.kill()

@@ -155,7 +155,7 @@ def test_sees_a_change_at_once(agent, manager):
 
 def test_a_bus_that_goes_away_leaves_units_unknown_and_is_found_again(agent, manager):
     manager.stop()
-    agent.until(lambda: set(active(agent)) == {"unknown"}, "does not know", 5)
+    agent.until(lambda: set(active(agent)) == {"unknown"}, "does not know")
     assert agent.check(f"unit.state/{MATCHD}")["state"] == "unknown"
     manager.start()
     agent.until(lambda: active(agent)[0] == "active", "finds it again", 20)

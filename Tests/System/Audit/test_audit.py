@@ -13,7 +13,7 @@ import pytest
 from journal import HASH_MARK, OPEN_ACCOUNT, PLACE, TICK, Journal, crc32c
 from spot import Spot
 
-WAIT_SECONDS_MAX = 30
+WAIT_SECONDS_MAX = 60
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
          "quantity": "0.01"}
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
@@ -217,7 +217,7 @@ def test_writes_a_snapshot_after_the_seconds_if_anything_changed(stopped):
     assert snapshots(stopped) == before, "nothing changed"
     journal.add(TICK)
     journal.flush()
-    until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last, 5)
+    until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last)
 
 
 def test_takes_a_snapshot_only_of_what_is_marked_as_released(stopped):
@@ -234,9 +234,9 @@ def test_takes_a_snapshot_only_of_what_is_marked_as_released(stopped):
     time.sleep(2.5)
     assert snapshots(stopped) == before
     journal.flush(released=released + 3)
-    until(stopped, "written", lambda: snapshots(stopped)[-1] == released + 3, 5)
+    until(stopped, "written", lambda: snapshots(stopped)[-1] == released + 3)
     journal.flush()
-    until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last, 5)
+    until(stopped, "written", lambda: snapshots(stopped)[-1] == journal.last)
 
 
 def test_judges_only_what_is_released(stopped):

@@ -104,7 +104,7 @@ def test_survives_connections_that_say_nothing(venue):
 
 def websocket(venue, path="/ws", wire=None):
     """An open WebSocket, without a library that would refuse to send nonsense."""
-    wire = wire or socket.create_connection(("127.0.0.1", venue.port), timeout=5)
+    wire = wire or socket.create_connection(("127.0.0.1", venue.port), timeout=60)
     wire.sendall(
         f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -154,7 +154,7 @@ def test_survives_nonsense_on_a_websocket(venue):
 
 def test_opens_a_websocket_on_a_connection_that_served_a_request(venue):
     """Clients with a pool of connections, as aiohttp, ask for it on one that is there."""
-    wire = socket.create_connection(("127.0.0.1", venue.port), timeout=5)
+    wire = socket.create_connection(("127.0.0.1", venue.port), timeout=60)
     wire.sendall(b"GET /api/v3/ping HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = b""
     while not answer.endswith(b"{}"):

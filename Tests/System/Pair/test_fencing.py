@@ -10,7 +10,7 @@ from pair import await_true
 from test_failover import Trader
 from test_force import typed
 
-SECONDS_MAX = 10
+SECONDS_MAX = 60
 # A device with the plugs of the hosts; `mode` says how it behaves, `pids` what hangs on the plug.
 DEVICE = """#!/bin/sh
 cd {folder} || exit 1

@@ -19,7 +19,7 @@ from exchange import BIN, ROOT, free_port
 MIB = ROOT / "packaging" / "mib" / "BOURSE-MIB.txt"
 ENTERPRISE = "1.3.6.1.4.1.32473"
 AUTH, PRIV = "test-auth-passphrase", "test-priv-passphrase"
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 EVENTS_AN_ANSWER_MAX = 500
 
 
