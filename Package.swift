@@ -115,7 +115,7 @@ let package = Package(
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
-        wing("Host", "HelperAPI", ["Terms"]),
+        wing("Host", "HelperAPI", ["Terms", "Platform"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["Terms", "JSON", "Configuration", "AgentAPI", "HelperAPI"]),
         // What the root helper does to a host.

@@ -234,25 +234,10 @@ struct HostFiles: Sendable {
 
     func text(_ path: String) -> Result {
         if let probe = probe(path) { return probe.text(path).map { .text($0) } ?? .absent }
-        let descriptor = unsafe open(root + path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { return .absent }
-        defer { _ = close(descriptor) }
-        // Most files are short; what they hold beyond a page comes in further pieces.
-        var bytes: [UInt8] = []
-        var size = 4_096
-        while true {
-            var chunk = [UInt8](repeating: 0, count: size)
-            let count = retryingInterrupts { unsafe read(descriptor, &chunk, chunk.count) }
-            guard count >= 0 else { return .absent }
-            if count == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
-            guard bytes.count + count <= bounds.fileBytesMax else { return .tooLong }
-            if bytes.isEmpty {
-                bytes = count == size ? chunk : Array(chunk[..<count])
-            } else {
-                bytes += chunk[..<count]
-            }
-            size = min(size * 4, 65_536)
-        }
+        do throws(SystemError) {
+            let text = try File.text(of: root + path, bytesMax: bounds.fileBytesMax)
+            return text.map { .text($0) } ?? .tooLong
+        } catch { return .absent }
     }
 
     /// Where something is mounted, as this process sees it.
