@@ -6,23 +6,7 @@ import Coordination
 import Failover
 import JSON
 import Platform
-import Synchronization
 import Terms
-
-/// Numbers the changes of the service address, and keeps why the last one failed.
-final class AddressWishes: Sendable {
-    private let newest = Atomic<UInt64>(0)
-    private let fault = Mutex<String?>(nil)
-    /// Notes why a change failed, or that it did not; whether that is another than before.
-    func isNews(_ now: String?) -> Bool {
-        fault.withLock { fault in
-            defer { fault = now }
-            return fault != now
-        }
-    }
-    func next() -> UInt64 { newest.add(1, ordering: .acquiringAndReleasing).newValue }
-    func isNewest(_ wish: UInt64) -> Bool { newest.load(ordering: .acquiring) == wish }
-}
 
 extension FailoverStatus {
     /// Of the reply to GET /v1/cluster, what the failover knows. Times are nanoseconds: `time`,
