@@ -1,7 +1,5 @@
 // The agent's part in a cluster, as GET /v1/cluster gives it.
 
-public import JSON
-internal import Platform
 public import Terms
 
 /// A change of a host's role.
@@ -160,58 +158,10 @@ public struct ClusterDocument: Hashable, Sendable {
     /// When `peerDocument` came, nanoseconds since 1970.
     public var peerDocumentTime: Int64?
     /// What the peer's agent sent last: none or one.
-    private var peerDocuments: [ClusterDocument] = []
+    var peerDocuments: [ClusterDocument] = []
 
     /// What the peer's agent sent last, if anything.
     public var peerDocument: ClusterDocument? { peerDocuments.first }
-
-    /// Reads what `json` gives; nil for anything else.
-    public init?(_ json: JSONValue) {
-        guard let host = json["host"]?.text, let role = json["role"]?.text,
-            let epoch = json["epoch"]?.whole.flatMap(UInt32.init(exactly:)),
-            let sentence = json["sentence"]?.text,
-            let inSync = json["inSync"]?.rows({ $0.text }),
-            let floor = json["floor"]?.count,
-            let isPaused = json["paused"]?.flag, let isPeerOut = json["peerOut"]?.flag,
-            let changes = json["changes"]?.rows(ClusterChange.init)
-        else { return nil }
-        (self.host, self.role, self.epoch, self.sentence) = (host, role, epoch, sentence)
-        (self.inSync, self.floor, self.changes) = (inSync, floor, changes)
-        (self.isPaused, self.isPeerOut) = (isPaused, isPeerOut)
-        (watchdog, isBarred) = (json["watchdog"]?.text, json["barred"]?.flag ?? false)
-        peer = json["peer"]?.text
-        primary = json["primary"]?.text
-        recordEpoch = json["recordEpoch"]?.whole.flatMap(UInt32.init(exactly:))
-        record = json["record"]?.text
-        setChangedAt = json["setChanged"]?.whole
-        atRiskRecords = json["atRiskRecords"]?.count
-        etcd = json["etcd"]?.rows(ClusterArbiter.init) ?? []
-        gateways = json["gateways"]?.rows(ClusterGateway.init) ?? []
-        removedGateways = json["removedGateways"]?.rows(RemovedGateway.init)
-        primaryChanges = json["primaryChanges"]?.rows(ClusterHandover.init) ?? []
-        serviceAddress = json["serviceAddress"]?.text
-        isServiceHere = json["serviceHere"]?.flag
-        lagRecords = json["lagRecords"]?.count
-        lagNanos = json["lagNanos"]?.whole
-        end = json["end"]?.count
-        endEpoch = json["endEpoch"]?.whole.flatMap(UInt32.init(exactly:))
-        released = json["released"]?.count
-        replica = json["replica"]?.text
-        etcdCluster = json["etcdCluster"]?.text
-        process = json["process"]?.count
-        version = json["version"]?.text
-        level = json["level"].flatMap(LogLevel.init(cluster:))
-        logLevel = json["logLevel"].flatMap(LogLevel.init(cluster:))
-        etcdFault = json["etcdFault"]?.text
-        matchdFault = json["matchdFault"]?.text
-        isPeerReachable = json["peerAgent"]?["reachable"]?.flag
-        peerSince = json["peerAgent"]?["since"]?.whole
-        peerFault = json["peerAgent"]?["fault"]?.text
-        peerDocumentTime = json["peerAgent"]?["documentTime"]?.whole
-        if let peer = json["peerAgent"]?["document"].flatMap(ClusterDocument.init(_:)) {
-            peerDocuments = [peer]
-        }
-    }
 
     /// Whether the host leads, its Link open or not yet.
     public var leads: Bool { ["primary", "promoting", "handingOver"].contains(role) }
@@ -227,124 +177,4 @@ public struct ClusterDocument: Hashable, Sendable {
 
     /// Whether both hosts are in sync.
     public var isPairInSync: Bool { inSync.count == 2 }
-}
-
-extension LogLevel {
-    /// Reads what `json` gives; nil for anything else.
-    fileprivate init?(cluster json: JSONValue) {
-        guard let format = json["format"]?.whole.flatMap(UInt32.init(exactly:)),
-            let rules = json["rules"]?.whole.flatMap(UInt32.init(exactly:))
-        else { return nil }
-        self.init(format: format, rules: rules)
-    }
-}
-
-extension ClusterHandover {
-    /// Reads what `json` gives; nil for anything else.
-    init?(_ json: JSONValue) {
-        guard let number = json["number"]?.whole.flatMap(UInt32.init(exactly:)),
-            let time = json["time"]?.whole, let to = json["to"]?.text,
-            let epoch = json["epoch"]?.whole.flatMap(UInt32.init(exactly:))
-        else { return nil }
-        (self.number, self.time, self.to, self.epoch) = (number, time, to, epoch)
-        (from, cause, why) = (json["from"]?.text, json["cause"]?.text, json["why"]?.text)
-        pauseNanos = json["pauseNanos"]?.whole
-    }
-}
-
-extension ClusterArbiter {
-    /// Reads what `json` gives; nil for anything else.
-    init?(_ json: JSONValue) {
-        guard let name = json["name"]?.text, let leads = json["leads"]?.flag,
-            let since = json["since"]?.whole
-        else { return nil }
-        (self.name, self.leads, self.since) = (name, leads, since)
-        fault = json["fault"]?.text
-    }
-}
-
-extension ClusterGateway {
-    /// Reads what `json` gives; nil for anything else.
-    init?(_ json: JSONValue) {
-        guard let name = json["name"]?.text, let address = json["address"]?.text,
-            let since = json["since"]?.whole
-        else { return nil }
-        (self.name, self.address, self.since) = (name, address, since)
-    }
-}
-
-extension RemovedGateway {
-    /// Reads what `json` gives; nil for anything else.
-    init?(_ json: JSONValue) {
-        guard let name = json["name"]?.text, let time = json["time"]?.whole else { return nil }
-        (self.name, self.time) = (name, time)
-    }
-}
-
-extension ClusterChange {
-    /// Reads what `json` gives; nil for anything else.
-    init?(_ json: JSONValue) {
-        guard let time = json["time"]?.whole,
-            let epoch = json["epoch"]?.whole.flatMap(UInt32.init(exactly:)),
-            let what = json["what"]?.text, let why = json["why"]?.text
-        else { return nil }
-        (self.time, self.epoch, self.what, self.why) = (time, epoch, what, why)
-    }
-}
-
-/// An operator's verb for the failover.
-public enum ClusterVerb: String, Hashable, Sendable {
-    /// Hand the exchange over to the other host.
-    case switchover
-    /// Lead here.
-    case failover
-    /// Let the standby in again.
-    case standbyAdd = "standby-add"
-    /// Go on without the standby.
-    case standbyRemove = "standby-remove"
-    /// Make no claims.
-    case pause
-    /// Make claims again.
-    case resume
-    /// Nothing by itself: the proof that the other host is off is given.
-    case peerOff = "peer-off"
-}
-
-extension ClusterVerb {
-    /// What the agent answers to a failover where it would lead if only the other host were proven
-    /// off.
-    public static var notProvenOff: String {
-        "this host is not in sync: what only the other one has would be lost; switch the other "
-            + "one's power off first, then say so"
-    }
-}
-
-extension AgentClient {
-    /// The host's part in its cluster.
-    public func cluster() throws(AgentError) -> ClusterDocument {
-        guard let document = ClusterDocument(try get("/v1/cluster")) else {
-            throw .malformed("cluster's members")
-        }
-        return document
-    }
-
-    /// Asks for a change of roles, which then takes its time; a refusal's reason is thrown. A
-    /// forced failover has the record's epoch as it was before the other host was proven off;
-    /// `proof` goes with `peerOff`.
-    public func obey(
-        _ verb: ClusterVerb, peerOffInEpoch: UInt32? = nil, proof: String? = nil,
-        by user: String
-    ) throws(AgentError) -> ClusterDocument {
-        let request: JSONValue = [
-            "verb": .string(verb.rawValue),
-            "peerOffInEpoch": .orNull(peerOffInEpoch.map { Int64($0) }),
-            "proof": .orNull(proof), "operator": .string(user),
-            // Once nobody waits for the reply, who asked was told that nothing was done.
-            "until": .number(Clock.monotonicNanos() + timeoutNanos),
-        ]
-        guard let document = ClusterDocument(try post("/v1/cluster", request)) else {
-            throw .malformed("cluster's members")
-        }
-        return document
-    }
 }
