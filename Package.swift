@@ -268,8 +268,8 @@ let package = Package(
         tests(
             "HostTests",
             [
-                "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks", "Helper",
-                "Agent", "SNMP", "DevicePoller", "Subagent",
+                "Terms", "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks",
+                "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
             ],
             exclude: ["Fixtures"]),
         tests(

@@ -1,13 +1,13 @@
 // From [cluster] to the failover shell of this host.
 
 import Agent
+import AgentAPI
 import Checks
 import Configuration
 import Coordination
 import DaemonKit
 import Dispatch
 import Failover
-import JSON
 import Link
 import Logging
 import Platform
@@ -71,7 +71,7 @@ final class ClusterAgent: ClusterRole {
                     key: cluster.keyFile)),
             feeding: shell
         ) { [shell, peer] in
-            .object(Self.members(shell, peer, etcd, address, removedFile))
+            Self.own(shell, peer, etcd, address, removedFile).json
         }
         etcd.start()
     }
@@ -90,34 +90,26 @@ final class ClusterAgent: ClusterRole {
     }
 
     /// Of this host, and as its peer's agent sent it, of the other.
-    var document: JSONValue {
-        let own = Self.members(shell, peer, etcd, address, removedFile)
-        return .object(own + [JSONValue.Member("peerAgent", peer.json)])
+    var document: ClusterDocument {
+        var document = Self.own(shell, peer, etcd, address, removedFile)
+        document.readPeer(peer.json)
+        return document
     }
 
     /// This host's part, as both agents show it.
-    private static func members(
+    private static func own(
         _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch,
         _ address: InterfaceAddress?, _ removedFile: String
-    ) -> [JSONValue.Member] {
-        // Nil: that is not known.
-        let isHere = address.flatMap { try? Host.hasAddress($0.address) }
-        return shell.status.members(pauseOrderedAt: peer.pauseOrderedAt) + [
-            JSONValue.Member("etcd", .array(etcd.members.map(\.json))),
-            JSONValue.Member("serviceAddress", .orNull(address.map { "\($0)" })),
-            JSONValue.Member("removedGateways", Self.removedGateways(removedFile)),
-            JSONValue.Member("serviceHere", isHere.map { .bool($0) } ?? .null),
-        ]
-    }
-
-    /// The gateways that were removed here, with seconds since 1970. Null: the list cannot be read,
-    /// and matchd, which takes no gateway then, says why.
-    private static func removedGateways(_ file: String) -> JSONValue {
-        guard let removed = try? RemovedGateways(file: file) else { return .null }
-        return .array(
-            removed.times.sorted { $0.key < $1.key }.map {
-                ["name": .string($0.key), "time": .number($0.value)]
-            })
+    ) -> ClusterDocument {
+        var document = shell.status.document
+        document.pauseOrderedAt = peer.pauseOrderedAt
+        document.etcd = etcd.members.map(ClusterArbiter.init)
+        document.serviceAddress = address.map { "\($0)" }
+        document.isServiceHere = address.flatMap { try? Host.hasAddress($0.address) }
+        // matchd, which takes no gateway where the list cannot be read, says why.
+        document.removedGateways = (try? RemovedGateways(file: removedFile))?.times
+            .sorted { $0.key < $1.key }.map { RemovedGateway(name: $0.key, time: $0.value) }
+        return document
     }
 
     func lacks(_ health: HealthQuestion) -> String? {
@@ -131,7 +123,9 @@ final class ClusterAgent: ClusterRole {
             freshNanos: 5_000_000_000, changed: {}
         ) { [shell, peer] in
             let now = BootTime(nanos: Clock.monotonicNanos())
-            return [ClusterReading.path: shell.status.reading(peer.json, at: now).text]
+            var document = shell.status.document
+            document.readPeer(peer.json)
+            return [ClusterReading.path: shell.status.reading(document, at: now).text]
         }
     }
 

@@ -75,7 +75,7 @@ extension AgentCore {
         out.add("\(state.sequence)")
         out.add(state.checks)
         out.add(state.tables.exchange)
-        if let cluster = cluster.flatMap({ ClusterDocument($0.document) }) { out.add(cluster) }
+        if let cluster { out.add(cluster.document) }
         out.add(state.tables.units)
         out.add(state.tables.disks)
         out.add(state.tables.directories)
