@@ -250,7 +250,8 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Failover", "Journal", "Pipeline", "Replication",
                 "Platform", "Secrets",
             ]),
-        tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
+        tests(
+            "HATests", ["Terms", "JSON", "Slabs", "Failover", "Control"], exclude: ["Scenarios"]),
         tests(
             "CoordinationTests",
             [
