@@ -81,7 +81,8 @@ import Testing
 
     @Test func `a unit decodes to what was encoded`() {
         var unit = UnitStatus(
-            "bourse-matchd.service", load: "loaded", active: "active", sub: "running", process: 812)
+            "bourse-matchd.service",
+            (load: "loaded", active: "active", sub: "running", process: 812))
         (unit.restarts, unit.watchdogMicros, unit.sinceMicros) = (2, 5_000_000, 1_700)
         (unit.memoryBytes, unit.cpuNanos) = (UnitStatus.known(.max), .max)
         unit.status = "serving  2 gateways at /run/a b"
@@ -95,7 +96,8 @@ import Testing
     }
 
     @Test func `a status of several lines stays in one`() {
-        var unit = UnitStatus("a.service", load: "l", active: "a", sub: "s", process: 1)
+        var unit = UnitStatus(
+            "a.service", (load: "l", active: "a", sub: "s", process: 1))
         unit.status = "one\ntwo three"
         let table = UnitStatus.table(unit.line + "b.service loaded active running 1 0 0\n")
         #expect(table.count == 2)

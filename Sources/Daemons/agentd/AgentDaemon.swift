@@ -38,7 +38,7 @@ struct AgentDaemon {
             ("events", agent.core.alarmLog.damaged), ("changes", agent.core.executor.damaged),
         ] where damaged > 0 {
             log.warning(
-                "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
+                "\(settings.agent.state)/\(file): \(damaged) damaged lines were skipped")
         }
         let loopback = agent.port > 0 ? " and 127.0.0.1 port \(agent.port)" : ""
         log.notice("serving at \(settings.agent.socket)\(loopback)")
@@ -80,7 +80,7 @@ struct AgentDaemon {
     ) throws(SystemError) -> Sampler {
         let source = ExchangeSource(socket: settings.matchd.socket)
         return try Sampler(
-            ["/probe/exchange"], thread: "exchange", periodNanos: 1_000_000_000,
+            [ExchangeReading.path], thread: "exchange", periodNanos: 1_000_000_000,
             freshNanos: 5_000_000_000, changed: changed
         ) { source.texts() }
     }

@@ -83,7 +83,7 @@ public final class HostReader: Sendable {
         return observations.map { observation in
             var observation = observation
             // In a recorded tree it is a file.
-            if root.isEmpty { observation.set("/probe/hung", hung) }
+            if root.isEmpty { observation.set(Observation.hungPath, hung) }
             return observation
         }
     }

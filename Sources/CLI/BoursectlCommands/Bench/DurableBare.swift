@@ -73,22 +73,3 @@ enum BareSocket {
         return latency
     }
 }
-
-/// Time of all processors, in ticks (proc_stat(5)).
-struct ProcessorTime {
-    private let all: Int
-    private let idle: Int
-
-    static func now() -> ProcessorTime {
-        let bytes = (try? File("/proc/stat", .read).read(count: 256)) ?? []
-        let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-        let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { Int($0) }
-        guard ticks.count == 8 else { return ProcessorTime(all: 0, idle: 0) }
-        return ProcessorTime(all: ticks.reduce(0, +), idle: ticks[3] + ticks[4])
-    }
-
-    /// The idle share of the time since, percent.
-    func idle(since before: ProcessorTime) -> Int {
-        (idle - before.idle) * 100 / max(1, all - before.all)
-    }
-}

@@ -34,7 +34,7 @@ extension CheckGroup {
             "/proc/sys/kernel/tainted", InterruptTable.interrupts, "/proc/cmdline",
             "/proc/sys/kernel/watchdog", "/proc/sys/kernel/nmi_watchdog",
             "/proc/sys/kernel/soft_watchdog", "/proc/sys/kernel/hung_task_timeout_secs",
-            "/proc/sys/kernel/hung_task_detect_count", "/probe/hung",
+            "/proc/sys/kernel/hung_task_detect_count", Observation.hungPath,
         ] + WatchdogTable.sources + CheckInput.virtualSources
     ) { input in
         [
@@ -197,7 +197,7 @@ extension CheckInput {
     }
 
     fileprivate var slowSources: Finding {
-        let source = "/probe/hung"
+        let source = Observation.hungPath
         guard now.text(source) != nil else { return unknown(.slowSources, source: source) }
         let slow = now.lines(source)
         return finding(
