@@ -2,6 +2,7 @@
 
 public import AgentAPI
 import HelperAPI
+import Terms
 
 /// What the agent reports of its host beside the checks. Pure.
 public struct HostState: Sendable {
@@ -51,7 +52,7 @@ public struct HostState: Sendable {
         guard let reading = now.exchange else { return nil }
         return ExchangeCounters(
             reading.entries.map { entry in
-                if entry.key == ExchangeReading.Key.belowReserve.rawValue {
+                if entry.key == ExchangeCounter.belowReserve.rawValue {
                     return .init(entry.key, .flag(reading.flag(.belowReserve) == true))
                 }
                 return .init(
