@@ -65,7 +65,11 @@ public final class HostReader: Sendable {
             let job = ReadingJob(
                 Array(rest), plan: plan, time: time,
                 files: HostFiles(root: root, probes: probes, bounds: bounds), memory: memory)
-            guard let thread = try? PinnedThread.start(name: "reader", body: { job.run() }) else {
+            let thread: PinnedThread
+            do throws(SystemError) {
+                thread = try PinnedThread.start(name: "reader", body: { job.run() })
+            } catch {
+                memory.left.insert("all that was left: \(error)")
                 break
             }
             let done = wait(for: job, until: deadline)
