@@ -2,7 +2,9 @@
 // once for each change.
 
 import Audit
+import Journal
 import Pipeline
+import Platform
 import Testing
 
 @Suite struct PipelineWatchTests {
@@ -65,6 +67,51 @@ import Testing
         view.isBelowReserve = false
         let free = watch.take(view)
         #expect(free.map(\.severity) == [.notice])
+    }
+
+    @Test func `what the journal cannot do is said once, and that it can again`() {
+        var watch = PipelineWatch(from: start, markPath: "m")
+        var view = start
+        view.sink.space = .stopped
+        view.snapshotsFault = .stopped
+        let news = watch.take(view)
+        #expect(news.map(\.severity) == [.error, .error])
+        #expect(
+            news.first?.description
+                == "the disk's free space cannot be read: \(JournalError.stopped)")
+        let same = watch.take(view)
+        #expect(same == [])
+        view.sink.space = nil
+        let again = watch.take(view)
+        #expect(again.map(\.severity) == [.notice])
+    }
+
+    @Test func `space that cannot be read is a fault, and no full disk`() throws {
+        let place = try PipelinePlace()
+        let running = try RunningPipeline(place)
+        let (journal, away) = (place.path + "/journal", place.path + "/away")
+        let free = running.inner.freeBytes()
+        #expect(free != nil && running.inner.faults == JournalSinkFaults())
+        try Directory.rename(journal, to: away)
+        let none = running.inner.freeBytes()
+        #expect(none == nil)
+        #expect(running.inner.faults.space != nil)
+        #expect(!running.inner.isBelowReserve)
+        try Directory.rename(away, to: journal)
+        let again = running.inner.freeBytes()
+        #expect(again != nil && running.inner.faults.space == nil)
+        _ = try running.stop()
+    }
+
+    @Test func `snapshots that cannot be listed are a fault, and not only absent`() throws {
+        let place = try PipelinePlace()
+        let file = place.path + "/no-directory"
+        try File.replace(file, with: [])
+        let history = JournalHistory(
+            directory: place.path + "/journal", snapshots: SnapshotStore(directory: file),
+            identity: JournalIdentity(high: 0, low: 1))
+        let found = history.snapshot(atMost: .max)
+        #expect(found == nil && history.fault != nil)
     }
 
     @Test func `an auditor waits longer and longer, and not at all while there is more`() {

@@ -8,18 +8,25 @@ import Platform
 extension MatchingDaemon {
     /// Waits for a signal; reports meanwhile to the service manager that the engine thread turns.
     func watch(_ daemon: DaemonProcess) {
-        let start = pipeline.view
+        let start = view
         var turns = start.turns
         var watch = PipelineWatch(from: start, markPath: Self.markPath(settings))
         report(watch.take(start))
         daemon.watch {
-            let now = pipeline.view
+            let now = view
             if now.turns != turns { ServiceManager.watchdog() }
             turns = now.turns
             ServiceManager.status(now.status)
             report(watch.take(now))
             return true
         }
+    }
+
+    /// The pipeline, its journal and its snapshots now.
+    private var view: PipelineView {
+        var view = pipeline.view
+        (view.sink, view.snapshotsFault) = (sink.faults, history.fault)
+        return view
     }
 
     private func report(_ all: [PipelineNews]) {

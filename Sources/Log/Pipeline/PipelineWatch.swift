@@ -1,5 +1,7 @@
 // What an operator has to know of a running pipeline: pure, from one view of it to the next.
 
+public import Journal
+
 /// A running pipeline at one moment.
 public struct PipelineView: Sendable {
     /// Turns of the engine thread's loop.
@@ -19,6 +21,11 @@ public struct PipelineView: Sendable {
     public var unreadable: (count: UInt64, error: SinkError?) = (0, nil)
     /// Only cancels are taken, because the disk is nearly full.
     public var isBelowReserve = false
+
+    /// What the sink of the journal cannot do.
+    public var sink = JournalSinkFaults()
+    /// Why the snapshots cannot be looked through for followers; nil: they can.
+    public var snapshotsFault: JournalError?
 
     /// One of which nothing is known.
     public init() {}
@@ -71,6 +78,8 @@ public struct PipelineWatch: Sendable {
     private var poisoned: UInt64 = 0
     private var unreadable: UInt64 = 0
     private var isBelowReserve = false
+    /// What each part could not do, by its words.
+    private var faults: [String: String] = [:]
 
     /// One that knows how the clock was at `start`; `markPath` is the command mark's file.
     public init(from start: PipelineView, markPath: String) {
@@ -119,7 +128,24 @@ public struct PipelineWatch: Sendable {
                         ? "disk space is below the reserve: only cancels are taken; free some"
                         : "disk space is above the reserve again: everything is taken"))
         }
-        return news
+        return news + faults(view)
+    }
+
+    /// What a part cannot do, once for each reason, and that it can again.
+    private mutating func faults(_ view: PipelineView) -> [PipelineNews] {
+        let parts: [(String, JournalError?)] = [
+            ("the journal's next segment cannot be prepared", view.sink.segments),
+            ("the disk's free space cannot be read", view.sink.space),
+            ("the snapshots cannot be read for followers", view.snapshotsFault),
+        ]
+        return parts.compactMap { words, fault in
+            let text = fault?.description
+            guard text != faults[words] else { return nil }
+            faults[words] = text
+            return PipelineNews(
+                severity: text == nil ? .notice : .error,
+                description: text.map { "\(words): \($0)" } ?? "no longer so: \(words)")
+        }
     }
 
     /// How the host's clock and the log's differ, as that has changed.
