@@ -11,7 +11,9 @@ import Testing
 
 @Suite struct ProbeTests {
     /// What checks and the state find of a directory whose space a probe wrote.
-    private func space(_ line: String, of directory: String) -> (Finding?, HostTables.Directory?) {
+    private func space(_ line: String, of directory: String) -> (
+        Finding?, HostTables.DirectorySpace?
+    ) {
         var plan = HostPlan()
         plan.directories = [("journal", directory)]
         let machine = Machine(now: ["/probe/statvfs": line], before: [:], plan: plan)

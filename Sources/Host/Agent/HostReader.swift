@@ -98,7 +98,7 @@ public final class HostReader: Sendable {
     ) -> (isFinished: Bool, observations: [Observation], memory: ReadingJob.Memory) {
         while true {
             job.finished.park(timeoutNanos: min(bounds.stallNanos, 100_000_000) / 4)
-            let found = job.progress.withLock { progress -> ReadingJob.Progress? in
+            let found = job.progress.withLock { progress -> ReadingJob.Standing? in
                 if progress.isFinished { return progress }
                 let now = Clock.monotonicNanos()
                 guard now - progress.began > bounds.stallNanos || now > deadline else { return nil }
@@ -138,7 +138,7 @@ final class ReadingJob: Sendable {
     }
 
     /// How far it is.
-    struct Progress {
+    struct Standing {
         var memory: Memory
         var observations: [Observation] = []
         /// What is read now, and since when.
@@ -149,7 +149,7 @@ final class ReadingJob: Sendable {
         var isLeft = false
     }
 
-    let progress: Mutex<Progress>
+    let progress: Mutex<Standing>
     let finished = Parking()
     private let sets: [[String]]
     private let plan: HostPlan
@@ -158,7 +158,7 @@ final class ReadingJob: Sendable {
 
     init(_ sets: [[String]], plan: HostPlan, time: Int64, files: HostFiles, memory: Memory) {
         (self.sets, self.plan, self.time, self.files) = (sets, plan, time, files)
-        progress = Mutex(Progress(memory: memory, began: Clock.monotonicNanos()))
+        progress = Mutex(Standing(memory: memory, began: Clock.monotonicNanos()))
     }
 
     func run() {

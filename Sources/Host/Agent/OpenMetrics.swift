@@ -196,8 +196,8 @@ extension OpenMetrics {
         }
     }
 
-    fileprivate mutating func add(_ directories: [HostTables.Directory]) {
-        let gauges: [(String, String, KeyPath<HostTables.Directory, Int64>)] = [
+    fileprivate mutating func add(_ directories: [HostTables.DirectorySpace]) {
+        let gauges: [(String, String, KeyPath<HostTables.DirectorySpace, Int64>)] = [
             ("bytes", "bytes", \.bytes), ("free_bytes", "freeBytes", \.freeBytes),
             ("inodes", "inodes", \.inodes), ("free_inodes", "freeInodes", \.freeInodes),
         ]

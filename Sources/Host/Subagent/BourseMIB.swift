@@ -301,7 +301,7 @@ extension MIBRows {
         }
     }
 
-    mutating func directories(_ directories: [HostTables.Directory]) {
+    mutating func directories(_ directories: [HostTables.DirectorySpace]) {
         for directory in directories {
             row(
                 11, Self.index(directory.name, max: 64), from: 2,

@@ -196,7 +196,7 @@ enum JoinGreeting {
     }
 
     /// What came in its place.
-    enum Fault: Error {
+    enum GreetingError: Error {
         /// Nothing at all.
         case silence
         /// Something else.
@@ -204,7 +204,7 @@ enum JoinGreeting {
     }
 
     /// Reads it, and nothing behind it; gives the certificate.
-    static func receive(_ socket: Int32, deadline: Int64) throws(Fault) -> String {
+    static func receive(_ socket: Int32, deadline: Int64) throws(GreetingError) -> String {
         var bytes: [UInt8] = []
         while bytes.count <= JoinLimits.greetingBytesMax {
             if bytes.suffix(2) == [0x0A, 0x0A] {

@@ -199,11 +199,11 @@ public struct HostState: Sendable {
     }
 
     /// The directories of the plan.
-    public var directories: [HostTables.Directory] {
+    public var directories: [HostTables.DirectorySpace] {
         let spaces = now.fileSystems
         return plan.directories.compactMap { name, path in
             guard let space = spaces[path] else { return nil }
-            return HostTables.Directory(
+            return HostTables.DirectorySpace(
                 name: name, path: path, bytes: space.bytes, freeBytes: space.freeBytes,
                 inodes: space.inodes, freeInodes: space.freeInodes)
         }
