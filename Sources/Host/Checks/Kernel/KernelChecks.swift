@@ -82,7 +82,8 @@ extension CheckInput {
         let source = InterruptTable.interrupts
         if now.commandLine.contains("mce=off") {
             return Finding(
-                .machineChecks, "", .warning, "blind: the kernel's command line has mce=off",
+                .machineChecks, "", .warning,
+                "not detected: machine checks, as the kernel's command line has mce=off",
                 source: "/proc/cmdline",
                 fix: .advice([
                     "remove mce=off from the kernel's command line in /etc/default/grub",
@@ -93,12 +94,13 @@ extension CheckInput {
             return unknown(.machineChecks, source: source)
         }
         guard let row = table.rows.first(where: { $0.label == "MCE" }) else {
-            let text = "machine checks are not counted"
             return isVirtual
                 ? unknown(
                     .machineChecks, source: source, "the hypervisor does not report machine checks")
                 : Finding(
-                    .machineChecks, "", .warning, "blind: " + text, source: source,
+                    .machineChecks, "", .warning,
+                    "not detected: machine checks, which this kernel does not count",
+                    source: source,
                     fix: .advice(["use a kernel with CONFIG_X86_MCE"]))
         }
         guard let count = Observation.sum(row.counts) else {
@@ -123,7 +125,7 @@ extension CheckInput {
         return main == 1 && mode == 1
             ? Finding(.lockupDetector, subject, .ok, "\(what) is detected", source: own)
             : Finding(
-                .lockupDetector, subject, .warning, "blind: \(what) is not detected", source: own,
+                .lockupDetector, subject, .warning, "not detected: \(what)", source: own,
                 fix: .advice([
                     "sysctl -w kernel.watchdog=1 kernel.\(file)=1",
                     "remove nowatchdog and nmi_watchdog=0 from the kernel's command line",
@@ -139,7 +141,7 @@ extension CheckInput {
             .lockupDetector, "task", isRight: seconds > 0,
             seconds > 0
                 ? "a task that waits for \(seconds) s is detected"
-                : "blind: a task that waits for ever is not detected", source: source,
+                : "not detected: a task that waits for ever", source: source,
             fix: .advice(["sysctl -w kernel.hung_task_timeout_secs=120"]))
     }
 

@@ -55,8 +55,8 @@ extension CheckInput {
             guard let milli = now.milliDegrees(folder, sensor) else {
                 return unknown(.temperature, chip, source: "\(path)_input")
             }
-            if let blind = garbage(["\(path)_max", "\(path)_crit"]) {
-                return unknown(.temperature, chip, source: blind)
+            if let unreadable = garbage(["\(path)_max", "\(path)_crit"]) {
+                return unknown(.temperature, chip, source: unreadable)
             }
             func limit(_ file: String) -> Int64? {
                 // Chips that have no limit say 0, or the largest number they know.
@@ -97,8 +97,8 @@ extension CheckInput {
             guard let turns = now.number("\(path)_input"), turns >= 0 else {
                 return unknown(.fans, chip, source: "\(path)_input")
             }
-            if let blind = garbage(["\(path)_min", "\(path)_alarm"]) {
-                return unknown(.fans, chip, source: blind)
+            if let unreadable = garbage(["\(path)_min", "\(path)_alarm"]) {
+                return unknown(.fans, chip, source: unreadable)
             }
             let least = now.number("\(path)_min") ?? 0
             if turns < least || now.number("\(path)_alarm") == 1 { still.append(fan) }
