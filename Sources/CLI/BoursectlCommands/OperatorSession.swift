@@ -16,7 +16,7 @@ struct CommandReceipt {
     let sequence: UInt64
     /// Its outcome in the engine.
     let outcome: Outcome
-    /// For people.
+    /// The result as the line that is printed.
     var text: String { "Record \(Readable.count(sequence))." }
 }
 

@@ -134,7 +134,7 @@ struct DrillReport {
         ]
     }
 
-    /// For people.
+    /// The report as lines on a terminal.
     func text(_ ink: Ink) -> [String] {
         var facts = Facts()
         facts.add("drill", "switchover from \(host) to \(peer) and back")
