@@ -57,14 +57,18 @@ enum BareSocket {
         let (near, far) = ends
         let echo = try PinnedThread.start(name: "echo") {
             var byte: UInt8 = 0
-            while unsafe read(far, &byte, 1) == 1 { _ = unsafe write(far, &byte, 1) }
+            while Self.hasMoved({ unsafe read(far, &byte, 1) }) {
+                _ = Self.hasMoved { unsafe write(far, &byte, 1) }
+            }
         }
         var latency = LatencyHistogram()
         var byte: UInt8 = 7
         let end = Clock.monotonicNanos() + seconds * 1_000_000_000
         while Clock.monotonicNanos() < end {
             let began = Clock.monotonicNanos()
-            guard unsafe write(near, &byte, 1) == 1, unsafe read(near, &byte, 1) == 1 else { break }
+            guard Self.hasMoved({ unsafe write(near, &byte, 1) }),
+                Self.hasMoved({ unsafe read(near, &byte, 1) })
+            else { break }
             latency.record(Clock.monotonicNanos() - began)
         }
         close(near)
@@ -72,4 +76,7 @@ enum BareSocket {
         close(far)
         return latency
     }
+
+    /// Whether a call moved its byte.
+    private static func hasMoved(_ call: () -> Int) -> Bool { retryingInterrupts(call) == 1 }
 }
