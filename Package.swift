@@ -108,10 +108,19 @@ let package = Package(
         wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
+        // JSON by HTTP POST to other servers, with NIO's client: etcd, chain nodes.
+        wing(
+            "System", "Requests", [.product(name: "NIOSSL", package: "swift-nio-ssl")] + nio),
         // Wallet: custody on chains. Addresses as their documents say; pure.
         wing("Wallet", "Addresses", ["Terms", "Secrets"]),
         // Keys from a seed, on the curve by libsecp256k1.
         wing("Wallet", "Keys", ["Secrets", "Addresses", "CSecp"]),
+        // What EVM chains sign, call and log, as bytes.
+        wing("Wallet", "EVM", ["Terms", "Addresses", "Keys"]),
+        // What is asked of chains' nodes, over their JSON-RPC.
+        wing("Wallet", "Nodes", ["Terms", "JSON", "Secrets", "Requests", "Addresses"]),
+        // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
+        wing("Wallet", "Deposits", ["Terms", "Addresses", "Keys", "Nodes"]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
@@ -139,9 +148,11 @@ let package = Package(
         wing(
             "HA", "Coordination",
             [
-                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control",
+                "Terms", "JSON", "Platform", "Secrets", "Requests", "Failover", "Control",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ] + nio),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         // Log: fsync, sequence, replicate, release, subscribe.
         wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
@@ -161,7 +172,7 @@ let package = Package(
                 "Terms", "JSON", "Wire", "Failover", "Control", "Journal", "Link", "Pipeline",
                 "Replication", "Platform",
             ]),
-        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link"]),
+        wing("Log", "Follower", ["Terms", "Wire", "Engine", "Journal", "Link", "Platform"]),
         wing("Log", "Audit", ["Terms", "Wire", "Engine", "Journal", "Platform"]),
         // Gateway: clients.
         wing("Gateway", "MarketData", ["Terms", "Wire", "Engine", deque]),
@@ -211,9 +222,9 @@ let package = Package(
         daemon(
             "agentd",
             [
-                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control", "Coordination",
-                "AgentAPI", "HelperAPI", "Checks", "Configuration", "DaemonKit", "Agent", "Link",
-                logging,
+                "Terms", "JSON", "Platform", "Secrets", "Requests", "Failover", "Control",
+                "Coordination", "AgentAPI", "HelperAPI", "Checks", "Configuration", "DaemonKit",
+                "Agent", "Link", logging,
             ]),
         daemon("boursectl", ["BoursectlCommands"]),
         // Shims: plain C types only.
@@ -255,8 +266,8 @@ let package = Package(
         tests(
             "CoordinationTests",
             [
-                "Terms", "JSON", "Platform", "Secrets", "Failover", "Control", "Coordination",
-                .product(name: "NIOCore", package: "swift-nio"),
+                "Terms", "JSON", "Platform", "Secrets", "Requests", "Failover", "Control",
+                "Coordination", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         tests(
@@ -282,7 +293,12 @@ let package = Package(
                 "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
                 "BoursectlCommands",
             ]),
-        tests("WalletTests", ["Terms", "Secrets", "Addresses", "Keys"]),
+        tests(
+            "WalletTests",
+            [
+                "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
+                "Addresses", "Keys", "Nodes", "Deposits", "EVM",
+            ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

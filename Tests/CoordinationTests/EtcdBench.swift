@@ -3,6 +3,7 @@
 import Coordination
 import Glibc
 import Platform
+import Requests
 
 struct EtcdBenchError: Error, CustomStringConvertible {
     let description: String
@@ -141,9 +142,9 @@ final class EtcdBench {
 
     // MARK: Use
 
-    func endpoint(_ index: Int) -> EtcdEndpoint {
+    func endpoint(_ index: Int) -> HTTPEndpoint {
         let scheme = certificates == nil ? "http" : "https"
-        return EtcdEndpoint("\(scheme)://127.0.0.1:\(members[index].clientPort)")!
+        return HTTPEndpoint("\(scheme)://127.0.0.1:\(members[index].clientPort)")!
     }
 
     /// Settings of a client that asks all members, or these, in this order. A machine with much to

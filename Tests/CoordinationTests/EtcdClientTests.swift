@@ -5,6 +5,7 @@ import Control
 import Coordination
 import Failover
 import Glibc
+import Requests
 import Terms
 import Testing
 
@@ -184,7 +185,7 @@ import Testing
         ports += servers.map(\.port)
         for port in ports {
             var settings = bench.settings()
-            settings.endpoints = [EtcdEndpoint("http://127.0.0.1:\(port)")!]
+            settings.endpoints = [HTTPEndpoint("http://127.0.0.1:\(port)")!]
             let alone = try EtcdClient(settings)
             #expect(isUnknown(await alone.swap(swap(record(1), for: record(9)))))
             settings.endpoints += [bench.endpoint(2)]
@@ -312,7 +313,7 @@ import Testing
         let client = try EtcdClient(bench.settings())
         #expect(await client.create(record(1), floor: 0) == .done)
         var byName = bench.settings()
-        byName.endpoints = [EtcdEndpoint("https://localhost:\(bench.members[0].clientPort)")!]
+        byName.endpoints = [HTTPEndpoint("https://localhost:\(bench.members[0].clientPort)")!]
         #expect(try await read(try EtcdClient(byName)).record == record(1))
 
         // A stranger with a certificate of its own: etcd refuses it.
@@ -327,7 +328,7 @@ import Testing
             authority: stranger.authority, certificate: host.certificate, key: host.key)
         await #expect(throws: EtcdError.self) { try await self.read(try EtcdClient(settings)) }
         // None at all.
-        settings.endpoints = [EtcdEndpoint("http://127.0.0.1:\(bench.members[0].clientPort)")!]
+        settings.endpoints = [HTTPEndpoint("http://127.0.0.1:\(bench.members[0].clientPort)")!]
         settings.certificates = nil
         await #expect(throws: EtcdError.self) { try await self.read(try EtcdClient(settings)) }
         #expect(try await read(client).record == record(1))
@@ -361,7 +362,7 @@ import Testing
     }
 
     @Test func `says which settings and files cannot be used`() throws {
-        let endpoint = try #require(EtcdEndpoint("https://127.0.0.1:1"))
+        let endpoint = try #require(HTTPEndpoint("https://127.0.0.1:1"))
         #expect(throws: EtcdError.settings("https needs certificates")) {
             try EtcdClient(EtcdSettings(endpoints: [endpoint]))
         }
@@ -379,10 +380,10 @@ import Testing
             "", "https://", "https://a", "a:1", "ftp://a:1", "http://a:0", "http://a:65536",
             "http://a:1/", "http://::1:1", "http://a b:1", "http://:1",
         ] {
-            #expect(EtcdEndpoint(text) == nil)
+            #expect(HTTPEndpoint(text) == nil)
         }
         for text in ["https://etcd-1.example:2379", "http://[::1]:2379", "http://127.0.0.1:65535"] {
-            #expect(EtcdEndpoint(text)?.description == text)
+            #expect(HTTPEndpoint(text)?.description == text)
         }
     }
 

@@ -271,9 +271,82 @@ private final class Vault {
         #expect(most <= Int(EngineLimits.small.references) / 4 * 3)
         #expect(vault.request(10).refusal == .none, "without an id")
         let deposit = CreditDeposit(
-            account: Venue.ann, asset: Venue.gold, transactionHigh: 1, transactionLow: 2, output: 3,
-            amount: Amount(units: 4))
+            account: Venue.ann, asset: Venue.gold, network: NetworkID(1), transactionHigh: 1,
+            transactionLow: 2, output: 3, amount: Amount(units: 4))
         #expect(vault.venue.apply(.creditDeposit(deposit)).refusal == .none)
+    }
+
+    /// Transactions of two chains may have one id, and a token the log index of an output.
+    @Test func `an output is credited once a chain, and only on a chain of its asset`() {
+        let vault = Vault()
+        vault.set { $0.network = NetworkID(2) }
+        func credit(_ network: UInt16) -> Refusal {
+            let deposit = CreditDeposit(
+                account: Venue.ann, asset: Venue.gold, network: NetworkID(network),
+                transactionHigh: 1, transactionLow: 2, output: 3, amount: Amount(units: 4))
+            return vault.venue.apply(.creditDeposit(deposit)).refusal
+        }
+        #expect(credit(0) == .networkUnknown && credit(3) == .networkUnknown)
+        for network in 1...2 as ClosedRange<UInt16> {
+            #expect(credit(network) == .none)
+            #expect(credit(network) == .referenceDuplicate)
+        }
+    }
+
+    @Test func `a credit says its chain where earlier ones had nothing`() {
+        var deposit = CreditDeposit(
+            account: Venue.ann, asset: Venue.gold, transactionHigh: 1, transactionLow: 2,
+            output: 3, amount: Amount(units: 4))
+        let before = deposit.payloadBytes()
+        deposit.network = NetworkID(0x0201)
+        let after = deposit.payloadBytes()
+        #expect(before[6...7] == [0, 0] && after[6...7] == [1, 2])
+        #expect(after[..<6] == before[..<6] && after[8...] == before[8...])
+    }
+
+    @Test func `a chain is read forwards, again on demand, and keeps its key`() {
+        let venue = Vault().venue
+        func set(_ first: UInt64 = 10, _ change: (inout SetChain) -> Void = { _ in }) -> Refusal {
+            var chain = SetChain(
+                network: NetworkID(1), firstBlock: first, chain: Text40("regtest")!, key: "xpub1",
+                audit: Venue.audit)
+            change(&chain)
+            return venue.apply(.setChain(chain)).refusal
+        }
+        func check(_ height: UInt64, _ change: (inout CheckBlock) -> Void = { _ in }) -> Refusal {
+            var block = CheckBlock(
+                network: NetworkID(1), height: height,
+                block: BlockID(high: 0, low: UInt128(height) + 1))
+            change(&block)
+            return venue.apply(.checkBlock(block)).refusal
+        }
+        #expect(check(10) == .networkUnknown)
+        #expect(set { $0.network = NetworkID(0) } == .termsInvalid)
+        #expect(set { $0.chain = Text40() } == .termsInvalid)
+        #expect(set { $0.key = "" } == .termsInvalid)
+        #expect(set(0) == .termsInvalid && set(Limits.blockMax + 1) == .termsInvalid)
+        #expect(set() == .none)
+        #expect(check(9) == .stateInvalid && check(12) == .none)
+        for height in [0, 11, 12] as [UInt64] { #expect(check(height) == .stateInvalid) }
+        #expect(check(13) { $0.block = .none } == .termsInvalid)
+        #expect(check(Limits.blockMax + 1) == .termsInvalid)
+        #expect(check(13) { $0.network = NetworkID(2) } == .networkUnknown)
+        #expect(check(13) == .none)
+        #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 14)
+        // Nobody has an address of it yet.
+        #expect(set { $0.key = "xpub2" } == .none)
+        #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 10)
+        let address = AssignAddress(account: Venue.ann, network: NetworkID(1))
+        #expect(venue.apply(.assignAddress(address)).refusal == .none)
+        #expect(set { $0.key = "xpub3" } == .stateInvalid)
+        #expect(
+            set {
+                $0.key = "xpub2"
+                $0.chain = Text40("main")!
+            } == .stateInvalid)
+        #expect(check(20) == .none)
+        #expect(set(5) { $0.key = "xpub2" } == .none)
+        #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 5)
     }
 
     @Test func `an account has bounded open withdrawals, and closed ones make room`() {
@@ -363,8 +436,8 @@ private final class Vault {
         venue.apply(
             .creditDeposit(
                 CreditDeposit(
-                    account: Venue.ann, asset: Venue.gold, transactionHigh: 7, transactionLow: 1,
-                    output: 1, amount: Amount(units: 5))))
+                    account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                    transactionHigh: 7, transactionLow: 1, output: 1, amount: Amount(units: 5))))
         #expect(venue.balance(Venue.ann, Venue.gold).available.units == before.available.units + 5)
         #expect(note() == .referenceDuplicate)
         #expect(note { $0.output = 2 } == .none)

@@ -14,6 +14,7 @@ bench. What can stay behind is files and empty cgroups; the next bench of this c
 """
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -77,8 +78,18 @@ def remove_cgroup(folder):
     (folder / "cgroup.kill").write_text("1")
     await_true(f"{folder} is empty", FREEZE_SECONDS_MAX,
                lambda: "populated 0" in (folder / "cgroup.events").read_text())
-    for path, _, _ in os.walk(folder, topdown=False):
-        os.rmdir(path)
+
+    def is_removed():
+        try:
+            for path, _, _ in os.walk(folder, topdown=False):
+                os.rmdir(path)
+        except OSError as fault:
+            # One that has just become empty may be busy for a moment.
+            if fault.errno != errno.EBUSY:
+                raise
+        return not folder.exists()
+
+    await_true(f"{folder} is removed", FREEZE_SECONDS_MAX, is_removed)
 
 
 class Bench:

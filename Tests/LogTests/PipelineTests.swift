@@ -446,6 +446,10 @@ import Wire
                 transaction: transaction, costAsset: AssetID(1), cost: .zero, block: 1),
             DropTransaction(transaction: transaction),
             StopWithdrawals(asset: AssetID(1), reason: "theft"),
+            SetChain(
+                network: NetworkID(1), firstBlock: 1, chain: try #require(Text40("regtest")),
+                key: "xpub", audit: audit),
+            CheckBlock(network: NetworkID(1), height: 1, block: BlockID(high: 0, low: 1)),
         ]
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [

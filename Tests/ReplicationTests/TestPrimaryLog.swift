@@ -7,6 +7,7 @@ import Platform
 import Replication
 import Synchronization
 import Terms
+import Testing
 import Wire
 
 /// Records in memory: what `SealedFeed` is to the pipeline's ring, with the same rule for who falls

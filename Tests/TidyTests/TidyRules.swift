@@ -11,8 +11,8 @@ enum TidyRules {
     static let order = [
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Configuration", "DaemonKit",
-        "Addresses", "Keys",
+        "Platform", "Secrets", "Configuration", "DaemonKit", "Requests",
+        "Addresses", "Keys", "EVM", "Nodes", "Deposits",
         "Failover", "Control", "Coordination",
         "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
         "MarketData", "History", "SpotAPI", "Gateway",
@@ -47,11 +47,11 @@ enum TidyRules {
 
     /// Which targets use a package.
     static let packages: [String: Set<String>] = [
-        "NIOCore": ["Gateway", "gatewayd", "Agent", "Coordination"],
-        "NIOPosix": ["Gateway", "gatewayd", "Agent", "Coordination"],
-        "NIOHTTP1": ["Gateway", "gatewayd", "Agent", "Coordination"],
+        "NIOCore": ["Gateway", "gatewayd", "Agent", "Coordination", "Requests"],
+        "NIOPosix": ["Gateway", "gatewayd", "Agent", "Coordination", "Requests"],
+        "NIOHTTP1": ["Gateway", "gatewayd", "Agent", "Requests"],
         "NIOWebSocket": ["Gateway", "gatewayd"],
-        "NIOSSL": ["Gateway", "Coordination"],
+        "NIOSSL": ["Gateway", "Coordination", "Requests"],
         "Logging": [
             "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
         ],

@@ -5,8 +5,6 @@ import Addresses
 import Terms
 import Testing
 
-private func hex(_ bytes: [UInt8]) -> String { bytes.map(\.hexText).joined() }
-
 private func network(_ name: String) throws -> UTXONetwork { try #require(.named(name)) }
 
 @Suite struct UTXOAddressTests {
@@ -87,6 +85,75 @@ private func network(_ name: String) throws -> UTXONetwork { try #require(.named
                 == "5120a60869f0dbcf1dc659c9cecbaf8050135ea9e8cdc487053f1dc6880949dc684c")
     }
 
+    /// Litecoin Core's `key_io_valid.json`, and one address from the wild.
+    @Test(arguments: [
+        (
+            "LTVdcw8fdTTK4TcebTZ4jiiCbvTXaRxZNh",
+            "76a9145ab81977c4141f340a0e4016a8541fecb0a141f088ac"
+        ),
+        (
+            "LT2KVaAy1ppRuxRgrS5RNU3vBsy7RibPeA",
+            "76a914558dbca7118cd5894502767c7b2ffc21a22f54db88ac"
+        ),
+        (
+            "LbfVMz974gbbGFqXF7FZUpSBWSbwBHDwR5",
+            "76a914b4565f467408e9e1c1d2a3b0ccdeff84db3a3b9388ac"
+        ),
+        (
+            "MHrYRxAiMNBTku3eoDHwhA1LQGDjUStZW2",
+            "a9146d328a5b2a20d943a641c8d29b6cc3c2d2df85d387"
+        ),
+        (
+            "M9dw1FAoWpHC6PcMzoCHhqQ9McvTyG5Ywj",
+            "a914130ef8742ad7492b389509252c6721775fb1127387"
+        ),
+        (
+            "ltc1qhdhvrwe6rgqns8fz28tee0hphr5x7ulw5exv4w",
+            "0014bb6ec1bb3a1a01381d2251d79cbee1b8e86f73ee"
+        ),
+        (
+            "ltc1qa9dykljtgeayhm8ygx25sc22p0wzgudpe4hw9dyvaz0ye3j5kduq9mf68z",
+            "0020e95a4b7e4b467a4bece4419548614a0bdc2471a1cd6ee2b48ce89e4cc654b378"
+        ),
+        (
+            "ltc1ppu2gv0tujus0f6eggrk7eqmaf0567x6zer4fcuhz4z7ztzq9u9yseqxltc",
+            "51200f14863d7c9720f4eb2840edec837d4be9af1b42c8ea9c72e2a8bc258805e149"
+        ),
+    ])
+    func `an address of Litecoin is its script`(text: String, script: String) throws {
+        let network = try network("litecoin")
+        let destination = try UTXODestination(text, on: network)
+        #expect(hex(destination.script) == script)
+        #expect(destination.address(on: network) == text)
+        #expect(throws: AddressError.otherNetwork("litecoin")) {
+            try UTXODestination(text, on: .named("bitcoin") ?? network)
+        }
+    }
+
+    @Test func `an address of Litecoin's extension blocks is refused by name`() throws {
+        let body =
+            "qqt9rwznnxzkghv4s5wgtwxs0m0ry6n3atp95f47slppapxljde3xyqmdlnrc8ag7y2k354jzdc4pc4ks"
+            + "0kr43jehr77lngdecgh6689nn5mgv5yn"
+        for text in ["ltcmweb1" + body, "LTCMWEB1" + body.uppercased(), "tmweb1" + body] {
+            for network in UTXONetwork.all {
+                #expect(throws: AddressError.extensionBlock) {
+                    try UTXODestination(text, on: network)
+                }
+            }
+        }
+        #expect(AddressError.extensionBlock.description.contains("MWEB"))
+    }
+
+    /// Bitcoin's older version of script hashes, which Litecoin's nodes also take.
+    @Test func `an address that two chains read is taken by one`() throws {
+        let text = UTXODestination.scriptHash([UInt8](repeating: 7, count: 20))
+            .address(on: try network("bitcoin"))
+        #expect(text.hasPrefix("3"))
+        #expect(throws: AddressError.otherNetwork("bitcoin")) {
+            try UTXODestination(text, on: try network("litecoin"))
+        }
+    }
+
     @Test func `every destination has an address on every network that gives it back`() throws {
         for network in UTXONetwork.all {
             for byte in [0, 1, 127, 255] as [UInt8] {
@@ -163,6 +230,22 @@ private func network(_ name: String) throws -> UTXONetwork { try #require(.named
         "0x5290840009852788\u{ff16}E0F7030069857D2E4169E",
     ])
     func `what is no address is none`(text: String) { #expect(EVMAddress(text) == nil) }
+
+    @Test func `a payment goes only where somebody may have the key`() throws {
+        let zeros = "0x" + String(repeating: "0", count: 36)
+        for end in ["0000", "0001", "000a", "0100", "ffff"] {
+            let address = try #require(EVMAddress(zeros + end))
+            #expect(!address.isPayable)
+            #expect(throws: AddressError.nobody) { try EVMAddress(destination: zeros + end) }
+        }
+        let payable = "0x" + String(repeating: "0", count: 35) + "10000"
+        #expect(try EVMAddress(destination: payable).isPayable)
+        // EIP-55's first, with another case of one letter.
+        for text in ["", "0x52908400098527886E0F7030069857D2e4169EE7", "0x00"] {
+            #expect(throws: AddressError.malformed) { try EVMAddress(destination: text) }
+        }
+        #expect(AddressError.nobody.description.contains("zero address"))
+    }
 
     /// The empty text's and "abc"'s hashes; and lengths around the block's.
     @Test func `the hash is Keccak with its first padding`() {

@@ -4,15 +4,7 @@
 import Addresses
 import Keys
 import Secrets
-import Terms
 import Testing
-
-private func bytes(_ hex: String) -> [UInt8] {
-    let digits = hex.utf8.compactMap { hexDigit($0) }
-    return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-}
-
-private func hex(_ bytes: [UInt8]) -> String { bytes.map(\.hexText).joined() }
 
 @Suite struct KeyTests {
     private static let seed1 = "000102030405060708090a0b0c0d0e0f"

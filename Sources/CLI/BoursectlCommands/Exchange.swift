@@ -42,7 +42,9 @@ struct Exchange {
                 guard let frame = try client.receive(timeoutNanos: 10_000_000_000) else {
                     throw LinkError.timedOut
                 }
-                if case .caughtUp = unsafe try replica.receive(frame) { return replica }
+                if case .caughtUp = unsafe try replica.receive(frame, { _, _, _, _ in }) {
+                    return replica
+                }
                 meter.draw(done: replica.engine.sequence, total: client.welcome.released)
             }
             throw LinkError.timedOut

@@ -10,7 +10,7 @@ import Wire
 /// The state of the exchange at one record of the log.
 ///
 /// A replica of its own, not queries to matchd: reading does not slow matching.
-final class ExchangeReplica {
+final class ExchangeReplica: LogReplica {
     private var follower: Follower
     /// Whether it has every record that matchd last reported as released.
     private(set) var isCaughtUp = false
@@ -21,15 +21,16 @@ final class ExchangeReplica {
     /// The state.
     var engine: Engine { _read { yield follower.engine } }
 
+    /// The last record applied.
+    var sequence: UInt64 { engine.sequence }
+
     /// The frame that subscribes it to the log.
     var subscription: LinkFrame { follower.subscription }
 
     /// Takes a frame; see `Follower.receive`.
     func receive(
         _ frame: LinkFrame,
-        _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void = {
-            _, _, _, _ in
-        }
+        _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
         let progress = unsafe try follower.receive(frame, each)
         if case .caughtUp = progress { isCaughtUp = true }

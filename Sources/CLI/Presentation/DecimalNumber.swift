@@ -1,5 +1,7 @@
 // Decimals as people write and read them, exact in both directions.
 
+internal import Terms
+
 /// A decimal number: `digits` × 10^−`scale`, without trailing zeros after the point.
 package struct DecimalNumber: Hashable, Sendable {
     /// The digits with their sign.
@@ -34,7 +36,7 @@ package struct DecimalNumber: Hashable, Sendable {
                 guard !sawPoint, last != UInt8(ascii: "_") else { return nil }
                 sawPoint = true
             case UInt8(ascii: "_"):
-                guard Self.isDigit(last) else { return nil }
+                guard isDigit(last) else { return nil }
             case UInt8(ascii: "0")...UInt8(ascii: "9"):
                 units = units * 10 + Int128(byte - UInt8(ascii: "0"))
                 count += 1
@@ -44,7 +46,7 @@ package struct DecimalNumber: Hashable, Sendable {
             }
             last = byte
         }
-        guard count > 0, Self.isDigit(last) else { return nil }
+        guard count > 0, isDigit(last) else { return nil }
         self.init(units: isNegative ? -units : units, scale: scale)
     }
 
@@ -63,10 +65,6 @@ package struct DecimalNumber: Hashable, Sendable {
         var power: Int128 = 1
         for _ in 0..<exponent { power *= 10 }
         return power
-    }
-
-    private static func isDigit(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 }
 

@@ -73,19 +73,21 @@ extension Command {
         case .dropTransaction(let c): [.init("transaction", c.transaction.json)]
         case .stopWithdrawals(let c):
             [.init("asset", .number(c.asset.number)), .init("reason", .string(c.reason))]
+        case .setChain(let c):
+            [
+                .init("network", .number(c.network.number)), .init("chain", .string("\(c.chain)")),
+                .init("key", .string(c.key)), .init("firstBlock", .number(c.firstBlock)),
+            ] + c.audit.json
+        case .checkBlock(let c):
+            [
+                .init("network", .number(c.network.number)), .init("height", .number(c.height)),
+                .init("block", .string(c.block.hex)),
+            ]
         default: []
         }
     }
 }
 
 extension TransactionID {
-    /// 64 digits, in the order of the bytes in the record.
-    var json: JSONValue {
-        let halves = [high, low].map { half in
-            let bytes = half.byteSwapped
-            return Readable.hex(UInt64(truncatingIfNeeded: bytes >> 64))
-                + Readable.hex(UInt64(truncatingIfNeeded: bytes))
-        }
-        return .string(halves.joined())
-    }
+    var json: JSONValue { .string(hex) }
 }

@@ -19,7 +19,7 @@ extension Command {
             venueFields
         case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .requestWithdrawal,
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
-            .dropTransaction, .stopWithdrawals:
+            .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             custodyFields
         }
     }
@@ -125,7 +125,7 @@ extension Command {
                     "transaction",
                     TransactionID(high: c.transactionHigh, low: c.transactionLow).json),
                 .init("outputIndex", .number(c.output)),
-            ]
+            ] + (c.network.number == 0 ? [] : [.init("network", .number(c.network.number))])
         default: []
         }
     }

@@ -21,6 +21,7 @@ struct AddressKey: Hashable {
 /// Everything that custody keeps beside the ledger. Bounded by `Limits`; rules 2.
 struct Custody: ~Copyable {
     var networks: [NetworkKey: NetworkView] = [:]
+    var chains: [UInt16: ChainView] = [:]
     /// Assets whose withdrawals are stopped.
     var stopped: Set<UInt16> = []
     var lastWithdrawal: UInt64 = 0
@@ -42,6 +43,22 @@ struct Custody: ~Copyable {
         payers.reserveCapacity(Limits.withdrawalsMax)
         payments.reserveCapacity(Limits.transactionsMax)
         indices.reserveCapacity(Limits.addressesMax)
+    }
+
+    /// Bytes of full tables: a dictionary has up to three times the places that it needs.
+    static var bytesMax: Int {
+        let places = 3
+        let address = MemoryLayout<AddressKey>.stride + 2 * MemoryLayout<UInt32>.stride
+        let approvers = Int(Limits.approvalsMax) * MemoryLayout<Text40>.stride
+        let withdrawal =
+            MemoryLayout<WithdrawalView>.stride + 4 * MemoryLayout<UInt64>.stride
+            + MemoryLayout<[TransactionID]>.stride
+        let payer = (Limits.replacementsMax + 1) * MemoryLayout<TransactionID>.stride
+        let payment = MemoryLayout<PaymentView>.stride + MemoryLayout<TransactionID>.stride
+        let paid = Limits.payeesMax * MemoryLayout<WithdrawalID>.stride
+        return Limits.addressesMax * places * address
+            + Limits.withdrawalsMax * (places * withdrawal + approvers + payer)
+            + Limits.transactionsMax * (places * payment + paid)
     }
 
     /// Whether the chain is one of some asset's.

@@ -395,9 +395,15 @@ extension Engine {
         {
             return .refused(.amountInvalid)
         }
+        // Before them there were no networks.
+        if rules >= CommandKind.setNetwork.rules || c.network.number != 0,
+            network(c.asset, c.network) == nil
+        {
+            return .refused(.networkUnknown)
+        }
         let reference = ReferenceHash.of(
-            asset: c.asset, transactionHigh: c.transactionHigh, transactionLow: c.transactionLow,
-            output: c.output, hashKey)
+            asset: c.asset, network: c.network, transactionHigh: c.transactionHigh,
+            transactionLow: c.transactionLow, output: c.output, hashKey)
         let refusal = refusal(of: reference)
         if refusal != .none { return .refused(refusal) }
         references.insert(reference)

@@ -149,7 +149,7 @@ extension Engine {
         if custody.networks[key] == nil { return .refused(.networkUnknown) }
         if !(1...Limits.amountUnitsMax ~= c.amount.units) { return .refused(.amountInvalid) }
         let reference = ReferenceHash.of(
-            asset: c.asset, transactionHigh: c.transaction.high,
+            asset: c.asset, network: c.network, transactionHigh: c.transaction.high,
             transactionLow: c.transaction.low, output: c.output, hashKey)
         if references.contains(reference) { return .refused(.referenceDuplicate) }
         events.append(.depositNoted(DepositNoted(c)))

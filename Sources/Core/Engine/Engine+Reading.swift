@@ -309,6 +309,16 @@ extension Engine {
         for network in custody.networks.sorted(by: { $0.key < $1.key }) { body(network.value) }
     }
 
+    /// A chain.
+    public borrowing func chain(_ network: NetworkID) -> ChainView? {
+        custody.chains[network.number]
+    }
+
+    /// All chains, by network.
+    public borrowing func forEachChain(_ body: (ChainView) -> Void) {
+        for chain in custody.chains.sorted(by: { $0.key < $1.key }) { body(chain.value) }
+    }
+
     /// Whether withdrawals of an asset are stopped.
     public borrowing func isWithdrawalStopped(_ asset: AssetID) -> Bool {
         custody.stopped.contains(asset.number)

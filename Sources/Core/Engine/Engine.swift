@@ -272,6 +272,8 @@ public struct Engine: ~Copyable {
         case .settleTransaction(let c): settleTransaction(c)
         case .dropTransaction(let c): dropTransaction(c)
         case .stopWithdrawals(let c): stopWithdrawals(c)
+        case .setChain(let c): setChain(c)
+        case .checkBlock(let c): checkBlock(c)
         }
     }
 }

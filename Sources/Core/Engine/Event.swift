@@ -41,6 +41,10 @@ package import Wire
     case transactionDropped(TransactionID)
     /// A network was created or its terms changed.
     case networkChanged(AssetID, NetworkID)
+    /// A chain was declared, or is read again.
+    case chainChanged(NetworkID)
+    /// All deposits of a chain are credited up to a block.
+    case blockChecked(NetworkID, height: UInt64)
     /// Withdrawals of an asset were stopped or resumed.
     case withdrawalsStopped(AssetID, isStopped: Bool)
     /// An asset was created.

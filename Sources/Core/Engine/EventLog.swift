@@ -32,6 +32,8 @@ enum EventCode: UInt64 {
     case transactionDropped = 23
     case networkChanged = 24
     case withdrawalsStopped = 25
+    case chainChanged = 26
+    case blockChecked = 27
 }
 
 /// The kind of an order's event and what goes with it, as a word of the hash.
@@ -194,6 +196,9 @@ struct EventLog: ~Copyable {
             mix(&h, .networkChanged, UInt64(asset.number), UInt64(network.number), 0)
         case .withdrawalsStopped(let asset, let isStopped):
             mix(&h, .withdrawalsStopped, UInt64(asset.number), isStopped ? 1 : 0, 0)
+        case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
+        case .blockChecked(let network, let height):
+            mix(&h, .blockChecked, UInt64(network.number), height, 0)
         }
     }
 }

@@ -15,14 +15,15 @@ struct ReferenceHash: Hashable, BitwiseCopyable {
         return of([1, a.0, a.1, a.2, a.3, b.0, b.1, b.2, b.3], key)
     }
 
-    /// The hash of an output of a transaction.
+    /// The hash of an output of a transaction; `network` 0 where it was not said.
     static func of(
-        asset: AssetID, transactionHigh: UInt128, transactionLow: UInt128, output: UInt32,
-        _ key: (high: UInt64, low: UInt64)
+        asset: AssetID, network: NetworkID, transactionHigh: UInt128, transactionLow: UInt128,
+        output: UInt32, _ key: (high: UInt64, low: UInt64)
     ) -> ReferenceHash {
         of(
             [
-                2, UInt64(asset.number) << 32 | UInt64(output),
+                2,
+                UInt64(network.number) << 48 | UInt64(asset.number) << 32 | UInt64(output),
                 UInt64(truncatingIfNeeded: transactionHigh >> 64),
                 UInt64(truncatingIfNeeded: transactionHigh),
                 UInt64(truncatingIfNeeded: transactionLow >> 64),

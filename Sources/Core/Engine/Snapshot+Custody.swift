@@ -1,6 +1,6 @@
 // Custody's part of the state, in canonical form: last withdrawal; networks by asset and chain;
-// assets that are stopped; addresses by chain and index; withdrawals by id; payments by the log's
-// record.
+// chains by network; assets that are stopped; addresses by chain and index; withdrawals by id;
+// payments by the log's record.
 
 internal import Terms
 internal import Wire
@@ -11,6 +11,10 @@ extension Engine {
         out.count(custody.networks.count)
         for network in custody.networks.sorted(by: { $0.key < $1.key }).map(\.value) {
             write(network, &out)
+        }
+        out.count(custody.chains.count)
+        for chain in custody.chains.sorted(by: { $0.key < $1.key }).map(\.value) {
+            write(chain, &out)
         }
         out.count(custody.stopped.count)
         for asset in custody.stopped.sorted() {
@@ -52,6 +56,17 @@ extension Engine {
         out.endPart()
     }
 
+    private func write(_ v: ChainView, _ out: inout SnapshotSink) {
+        out.writer.integer(v.network.number)
+        out.writer.integer(v.firstBlock)
+        out.writer.text(v.chain)
+        out.writer.string(v.key)
+        out.writer.integer(v.checkedHeight)
+        out.writer.integer(v.checkedBlock.high)
+        out.writer.integer(v.checkedBlock.low)
+        out.endPart()
+    }
+
     private func write(_ v: WithdrawalView, _ out: inout SnapshotSink) {
         out.writer.integer(v.id.number)
         out.writer.integer(v.account.number)
@@ -89,6 +104,8 @@ extension Engine {
         else { return false }
         if networks > 0 { custody.reserve() }
         for _ in 0..<networks where !readNetwork(&r) { return false }
+        guard let known = r.count(most: Limits.networksMax) else { return false }
+        for _ in 0..<known where !readChain(&r) { return false }
         guard let stopped = r.count(most: Int(assetsUsed)) else { return false }
         for _ in 0..<stopped {
             let number: UInt16 = r.integer()
@@ -123,6 +140,24 @@ extension Engine {
         guard r.isValid, self.asset(asset) != nil, areTermsValid(terms) else { return false }
         custody.networks[NetworkKey(asset: asset.number, network: network.number)] =
             NetworkView(terms)
+        return true
+    }
+
+    private mutating func readChain(_ r: inout WireReader) -> Bool {
+        let terms = SetChain(
+            network: NetworkID(r.integer()), firstBlock: r.integer(), chain: r.text(),
+            key: r.string(most: Limits.chainKeyBytesMax),
+            audit: Audit(operatorName: Text40(), reason: ""))
+        let height: UInt64 = r.integer()
+        let block = BlockID(high: r.integer(), low: r.integer())
+        r.endPart()
+        guard r.isValid, areTermsValid(terms), custody.chains[terms.network.number] == nil,
+            height <= Limits.blockMax, (height == 0) == (block == .none),
+            height == 0 || height >= terms.firstBlock
+        else { return false }
+        var chain = ChainView(terms)
+        chain.check(height, block)
+        custody.chains[terms.network.number] = chain
         return true
     }
 

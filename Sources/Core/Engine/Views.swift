@@ -73,6 +73,35 @@ package import Wire
     }
 }
 
+/// A chain, and how far its deposits are credited.
+public struct ChainView: Hashable, Sendable {
+    /// The chain.
+    public var network: NetworkID
+    /// Which one it is, as `litecoin-regtest`.
+    public var chain: Text40
+    /// The extended public key of which the deposit addresses are children.
+    public var key: String
+    /// The first block that is read.
+    public var firstBlock: UInt64
+    /// The height of the last block whose deposits are all credited; 0: none.
+    public private(set) var checkedHeight: UInt64 = 0
+    /// That block, or none.
+    public private(set) var checkedBlock = BlockID.none
+
+    /// As the command says; no block is checked yet.
+    package init(_ c: SetChain) {
+        (network, chain, key, firstBlock) = (c.network, c.chain, c.key, c.firstBlock)
+    }
+
+    /// The first block whose deposits are not all credited.
+    public var nextBlock: UInt64 { max(firstBlock, checkedHeight + 1) }
+
+    /// Notes that all deposits are credited up to a block.
+    package mutating func check(_ height: UInt64, _ block: BlockID) {
+        (checkedHeight, checkedBlock) = (height, block)
+    }
+}
+
 /// An open withdrawal.
 public struct WithdrawalView: Hashable, Sendable {
     /// Its id.

@@ -174,5 +174,3 @@ private struct JSONReader {
         return value
     }
 }
-
-private func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }

@@ -39,3 +39,33 @@ public func hexDigit(_ byte: UInt8) -> UInt8? {
     default: nil
     }
 }
+
+/// The bytes of an even number of hexadecimal digits; nil for any other text. O(digits).
+public func bytes(hex: some StringProtocol) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var high: UInt8?
+    for byte in hex.utf8 {
+        guard let digit = hexDigit(byte) else { return nil }
+        if let first = high {
+            bytes.append(first << 4 | digit)
+            high = nil
+        } else {
+            high = digit
+        }
+    }
+    return high == nil ? bytes : nil
+}
+
+/// The digits of 32 bytes of which each half is an integer in the log, its lowest byte first.
+func hexText(_ high: UInt128, _ low: UInt128) -> String {
+    high.byteSwapped.hexText + low.byteSwapped.hexText
+}
+
+/// The halves of 64 digits; nil for any other text.
+func halves(hex: some StringProtocol) -> (high: UInt128, low: UInt128)? {
+    guard hex.utf8.count == 64, let bytes = bytes(hex: hex) else { return nil }
+    func half(_ bytes: ArraySlice<UInt8>) -> UInt128 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt128($1) }
+    }
+    return (half(bytes[..<16]), half(bytes[16...]))
+}

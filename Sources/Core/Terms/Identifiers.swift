@@ -84,6 +84,25 @@
     @inlinable public static func < (a: NetworkID, b: NetworkID) -> Bool { a.number < b.number }
 }
 
+/// A block of a chain: the 32 bytes of its hash, as its nodes write them. All zero is none.
+@frozen public struct BlockID: Hashable, BitwiseCopyable, Sendable {
+    /// Bytes 0–15.
+    public var high: UInt128
+    /// Bytes 16–31.
+    public var low: UInt128
+    /// The block of these bytes.
+    @inlinable public init(high: UInt128, low: UInt128) { (self.high, self.low) = (high, low) }
+    /// None.
+    @inlinable public static var none: BlockID { BlockID(high: 0, low: 0) }
+    /// The block of 64 hexadecimal digits, in the order of its bytes; nil for any other text.
+    public init?(hex: some StringProtocol) {
+        guard let halves = halves(hex: hex) else { return nil }
+        (high, low) = halves
+    }
+    /// Its 64 hexadecimal digits.
+    public var hex: String { hexText(high, low) }
+}
+
 /// A transaction on a chain: 32 bytes, as its nodes write them. All zero is none.
 @frozen public struct TransactionID: Hashable, Comparable, BitwiseCopyable, Sendable {
     /// Bytes 0–15.
@@ -94,6 +113,13 @@
     @inlinable public init(high: UInt128, low: UInt128) { (self.high, self.low) = (high, low) }
     /// None.
     @inlinable public static var none: TransactionID { TransactionID(high: 0, low: 0) }
+    /// The transaction of 64 hexadecimal digits, in the order of its bytes; nil for any other text.
+    public init?(hex: some StringProtocol) {
+        guard let halves = halves(hex: hex) else { return nil }
+        (high, low) = halves
+    }
+    /// Its 64 hexadecimal digits.
+    public var hex: String { hexText(high, low) }
     /// Orders by the halves' values.
     @inlinable public static func < (a: TransactionID, b: TransactionID) -> Bool {
         (a.high, a.low) < (b.high, b.low)

@@ -30,6 +30,10 @@ public enum Limits {
     @inlinable public static var voidsMax: Int { 1_024 }
     /// Maximum networks of assets: pairs of an asset and a chain.
     @inlinable public static var networksMax: Int { 256 }
+    /// Maximum bytes of a chain's public key, as text.
+    @inlinable public static var chainKeyBytesMax: Int { 128 }
+    /// The highest block that a chain can have: nodes tell heights as JSON numbers.
+    @inlinable public static var blockMax: UInt64 { 1 << 53 }
     /// Maximum deposit addresses: pairs of an account and a chain.
     @inlinable public static var addressesMax: Int { 1 << 20 }
     /// Maximum open withdrawals.

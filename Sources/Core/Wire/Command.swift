@@ -98,6 +98,12 @@ internal import Terms
     case cancelWithdrawal = 46
     /// Assigns an account its deposit address on a chain.
     case assignAddress = 47
+
+    // Chains, by operators and by the wallet.
+    /// Says what a chain is, and has it read from a block on.
+    case setChain = 39
+    /// All deposits of a chain are credited up to a block.
+    case checkBlock = 56
 }
 
 extension CommandKind {
@@ -106,7 +112,7 @@ extension CommandKind {
         switch self {
         case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .requestWithdrawal,
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
-            .dropTransaction, .stopWithdrawals:
+            .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             2
         default: 1
         }
@@ -207,6 +213,10 @@ public enum Command: Hashable, Sendable {
     case dropTransaction(DropTransaction)
     /// See `StopWithdrawals`.
     case stopWithdrawals(StopWithdrawals)
+    /// See `SetChain`.
+    case setChain(SetChain)
+    /// See `CheckBlock`.
+    case checkBlock(CheckBlock)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -251,6 +261,8 @@ public enum Command: Hashable, Sendable {
         case .settleTransaction(let p): p
         case .dropTransaction(let p): p
         case .stopWithdrawals(let p): p
+        case .setChain(let p): p
+        case .checkBlock(let p): p
         }
     }
 
@@ -301,6 +313,8 @@ public enum Command: Hashable, Sendable {
         case .settleTransaction: self = .settleTransaction(SettleTransaction(from: &r))
         case .dropTransaction: self = .dropTransaction(DropTransaction(from: &r))
         case .stopWithdrawals: self = .stopWithdrawals(StopWithdrawals(from: &r))
+        case .setChain: self = .setChain(SetChain(from: &r))
+        case .checkBlock: self = .checkBlock(CheckBlock(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }

@@ -7,7 +7,7 @@ public import Terms
 ///
 ///      0  u32  account
 ///      4  u16  asset
-///      6  2    reserved
+///      6  u16  network        0: not said
 ///      8  u32  output         its index in the transaction; a token's log index
 ///     12  4    reserved
 ///     16  32   transaction    its id, as the chain's node writes it
@@ -18,6 +18,8 @@ public import Terms
     public var account: AccountID
     /// The asset.
     public var asset: AssetID
+    /// The chain, from rules 2 on; 0: not said, as before them.
+    public var network: NetworkID
     /// The output's index.
     public var output: UInt32
     /// The transaction's id, bytes 0–15 and 16–31.
@@ -29,17 +31,18 @@ public import Terms
 
     /// A credit of one output.
     @inlinable public init(
-        account: AccountID, asset: AssetID, transactionHigh: UInt128, transactionLow: UInt128,
-        output: UInt32, amount: Amount
+        account: AccountID, asset: AssetID, network: NetworkID = NetworkID(0),
+        transactionHigh: UInt128, transactionLow: UInt128, output: UInt32, amount: Amount
     ) {
-        (self.account, self.asset, self.transactionHigh) = (account, asset, transactionHigh)
-        (self.transactionLow, self.output, self.amount) = (transactionLow, output, amount)
+        (self.account, self.asset, self.network) = (account, asset, network)
+        (self.transactionHigh, self.transactionLow) = (transactionHigh, transactionLow)
+        (self.output, self.amount) = (output, amount)
     }
 
     public func encode(into w: inout WireWriter) {
         w.integer(account.number)
         w.integer(asset.number)
-        w.reserved(2)
+        w.integer(network.number)
         w.integer(output)
         w.reserved(4)
         w.integer(transactionHigh)
@@ -50,7 +53,7 @@ public import Terms
     public init(from r: inout WireReader) {
         account = AccountID(r.integer())
         asset = AssetID(r.integer())
-        r.reserved(2)
+        network = NetworkID(r.integer())
         output = r.integer()
         r.reserved(4)
         transactionHigh = r.integer()

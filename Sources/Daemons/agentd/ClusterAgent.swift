@@ -11,6 +11,7 @@ import Failover
 import Link
 import Logging
 import Platform
+import Requests
 import Secrets
 
 /// This host's failover: the shell, matchd's control socket, etcd and the peer's agent.
@@ -25,7 +26,7 @@ final class ClusterAgent: ClusterRole {
 
     /// Begins to decide for this host.
     init(_ cluster: Settings.Cluster, _ settings: Settings, _ log: Logger) throws {
-        let endpoints = cluster.etcd.compactMap(EtcdEndpoint.init(_:))
+        let endpoints = cluster.etcd.compactMap(HTTPEndpoint.init(_:))
         let client = try EtcdClient(
             EtcdSettings(
                 endpoints: endpoints,

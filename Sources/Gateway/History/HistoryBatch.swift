@@ -91,7 +91,8 @@ public struct HistoryBatch: Sendable {
             adjust(.deposit, account, asset, amount)
         // Custody's history is the wallet's API's, which is to come.
         case .depositNoted, .addressAssigned, .withdrawalChanged, .transactionSigned,
-            .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped:
+            .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
+            .chainChanged, .blockChecked:
             break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
             .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:

@@ -143,7 +143,7 @@ public struct MarketData: Sendable {
             .instrumentChanged, .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened,
             .sessionClosed, .depositNoted, .addressAssigned, .withdrawalChanged,
             .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
-            .withdrawalsStopped:
+            .withdrawalsStopped, .chainChanged, .blockChecked:
             return false
         }
     }

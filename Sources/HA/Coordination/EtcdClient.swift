@@ -8,15 +8,14 @@
 internal import Control
 public import Failover
 internal import JSON
-internal import NIOCore
-internal import NIOPosix
 internal import NIOSSL
+public import Requests
 internal import Synchronization
 
 /// How etcd is reached.
 public struct EtcdSettings: Hashable, Sendable {
     /// The members; this host's own first.
-    public var endpoints: [EtcdEndpoint]
+    public var endpoints: [HTTPEndpoint]
     /// What https needs.
     public var certificates: EtcdCertificates?
     /// What all keys begin with.
@@ -26,7 +25,7 @@ public struct EtcdSettings: Hashable, Sendable {
 
     /// These members, all else by default.
     public init(
-        endpoints: [EtcdEndpoint], certificates: EtcdCertificates? = nil
+        endpoints: [HTTPEndpoint], certificates: EtcdCertificates? = nil
     ) {
         self.endpoints = endpoints
         self.certificates = certificates
@@ -80,7 +79,9 @@ public struct EtcdReading: Hashable, Sendable {
 public final class EtcdClient: Sendable {
     /// How etcd is reached.
     public let settings: EtcdSettings
-    private let transport: EtcdTransport
+    private let transport: HTTPPost
+    /// Maximum size of an answer.
+    private static let answerBytesMax = 65_536
     /// The member that answered last: it is asked first.
     private let first = Atomic<Int>(0)
     /// The id of this host's etcd cluster; 0: not known, and any cluster's answer counts.
@@ -95,9 +96,8 @@ public final class EtcdClient: Sendable {
             throw .settings("https needs certificates")
         }
         self.settings = settings
-        transport = EtcdTransport(
-            loop: MultiThreadedEventLoopGroup.singleton.any(),
-            context: try settings.certificates?.context())
+        transport = HTTPPost(
+            bodyBytesMax: Self.answerBytesMax, context: try settings.certificates?.context())
     }
 
     /// From now on only answers of the etcd cluster of this id count, or of one whose record says
@@ -204,7 +204,7 @@ public final class EtcdClient: Sendable {
     }
 
     /// How one member is: to show, not to decide on.
-    public func status(of endpoint: EtcdEndpoint) async throws(EtcdError) -> EtcdMemberStatus {
+    public func status(of endpoint: HTTPEndpoint) async throws(EtcdError) -> EtcdMemberStatus {
         let result = await post(endpoint, "/v3/maintenance/status", "{}", EtcdMemberStatus.init)
         switch result {
         case .success(let status): return status.answer
@@ -267,15 +267,15 @@ public final class EtcdClient: Sendable {
     private struct EndpointError: Error { let why: String }
 
     private func post<Answer>(
-        _ endpoint: EtcdEndpoint, _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
+        _ endpoint: HTTPEndpoint, _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
     ) async -> Result<EtcdReply<Answer>, EndpointError> {
         func failure(_ why: String) -> Result<EtcdReply<Answer>, EndpointError> {
             .failure(EndpointError(why: "\(endpoint): \(why)"))
         }
-        let response: EtcdResponse
+        let response: PostResponse
         do {
             response = try await transport.post(
-                endpoint, path, body, within: .milliseconds(settings.endpointMillis))
+                endpoint, path, body, milliseconds: settings.endpointMillis)
         } catch { return failure("\(error)") }
         let json = JSONValue(parsing: response.body)
         guard response.status == 200 else {

@@ -1,6 +1,7 @@
 // How etcd's members are, as this host reaches them: to show, not to decide on.
 
 internal import Platform
+internal import Requests
 internal import Synchronization
 
 /// A member of etcd, as this host reaches it.
@@ -64,7 +65,7 @@ public final class EtcdWatch: Sendable {
         state.withLock { $0.members = found }
     }
 
-    private func ask(_ endpoint: EtcdEndpoint) async -> (isLeader: Bool, fault: String?) {
+    private func ask(_ endpoint: HTTPEndpoint) async -> (isLeader: Bool, fault: String?) {
         do throws(EtcdError) {
             let status = try await client.status(of: endpoint)
             guard status.leaderID > 0 else { return (false, "it knows no leader") }

@@ -151,7 +151,7 @@ package enum LinkPolicy {
         switch command {
         case .openSession(let session): role(of: session.name) == .wallet
         case .creditDeposit, .noteDeposit, .signWithdrawals, .settleTransaction,
-            .dropTransaction, .stopWithdrawals:
+            .dropTransaction, .stopWithdrawals, .checkBlock:
             true
         default: false
         }

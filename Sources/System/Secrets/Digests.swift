@@ -53,6 +53,27 @@ public enum HMACSHA512 {
     }
 }
 
+/// PBKDF2 (RFC 8018) with HMAC-SHA512.
+public enum PBKDF2SHA512 {
+    /// The 64-byte key of a password and a salt after so many rounds, at least one.
+    public static func key(
+        password: SecretBytes, salt: SecretBytes, rounds: Int32
+    ) -> SecretBytes {
+        precondition(rounds > 0, "at least one round")
+        let key = unsafe password.withBytes { password in
+            unsafe salt.withBytes { salt in
+                unsafe SecretBytes.made(count: 64) {
+                    unsafe bourse_pbkdf2_sha512(
+                        password.baseAddress!, password.count, salt.baseAddress!, salt.count,
+                        rounds, $0.assumingMemoryBound(to: UInt8.self).baseAddress!) == 1
+                }
+            }
+        }
+        guard let key else { preconditionFailure("libcrypto derives a key") }
+        return key
+    }
+}
+
 /// RIPEMD-160, as Bitcoin's addresses have it.
 public enum RIPEMD160 {
     /// The 20-byte digest.

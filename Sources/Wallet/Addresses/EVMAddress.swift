@@ -26,6 +26,17 @@ public struct EVMAddress: Hashable, Sendable, CustomStringConvertible {
         if hasUpper, hasLower, description != text { return nil }
     }
 
+    /// Reads the address that a payment goes to.
+    public init(destination text: String) throws(AddressError) {
+        guard let address = EVMAddress(text) else { throw .malformed }
+        guard address.isPayable else { throw .nobody }
+        self = address
+    }
+
+    /// Whether somebody may have its key: not of the zero address, and not of those up to `0xffff`,
+    /// where chains have their built-in contracts.
+    public var isPayable: Bool { bytes.dropLast(2).contains { $0 != 0 } }
+
     /// With the checksum of EIP-55.
     public var description: String {
         let digits = Array(bytes.map(\.hexText).joined().utf8)

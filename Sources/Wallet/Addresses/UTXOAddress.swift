@@ -8,6 +8,11 @@ public enum AddressError: Error, Hashable, Sendable, CustomStringConvertible {
     case otherNetwork(String)
     /// A witness version that no wallet can spend yet.
     case unspendable(version: UInt8)
+    /// An address of Litecoin's extension blocks (MWEB, LIP2 to LIP4), which other transactions
+    /// pay to.
+    case extensionBlock
+    /// The zero address of an EVM chain or one of its built-in contracts.
+    case nobody
 
     /// The reason, for the one who gave the address.
     public var description: String {
@@ -16,6 +21,12 @@ public enum AddressError: Error, Hashable, Sendable, CustomStringConvertible {
         case .otherNetwork(let name): "it is an address of \(name)"
         case .unspendable(let version):
             "it is of witness version \(version), which nobody can spend from yet"
+        case .extensionBlock:
+            "it is an MWEB address of Litecoin, which is not paid to from here: use one that "
+                + "begins with ltc1, L or M"
+        case .nobody:
+            "it is the zero address or one that is built into the chain: nobody could spend what "
+                + "is sent there"
         }
     }
 }
@@ -29,6 +40,9 @@ public enum UTXODestination: Hashable, Sendable {
     /// A witness program (BIP141): version 0 with 20 or 32 bytes, version 1 with 32 (BIP341).
     case witness(version: UInt8, program: [UInt8])
 
+    /// The prefixes of Litecoin's MWEB addresses, which are longer than BIP173 allows.
+    private static let extensionPrefixes = ["ltcmweb1", "tmweb1"]
+
     /// Reads an address of a network.
     public init(_ text: String, on network: UTXONetwork) throws(AddressError) {
         if let found = Self.read(text, network) {
@@ -37,6 +51,10 @@ public enum UTXODestination: Hashable, Sendable {
         }
         for other in UTXONetwork.all where Self.read(text, other) != nil {
             throw .otherNetwork(other.name)
+        }
+        let start = text.prefix(8).lowercased()
+        if Self.extensionPrefixes.contains(where: { start.hasPrefix($0) }) {
+            throw .extensionBlock
         }
         throw .malformed
     }

@@ -14,6 +14,8 @@ public enum KeyError: Error, Hashable, Sendable {
     case noSuchChild(UInt32)
     /// A key is at most 255 levels deep.
     case tooDeep
+    /// What was signed did not verify: a fault of the machine, or one case in 2^127.
+    case noSignature
 }
 
 /// Where a key stands in its tree.
@@ -100,7 +102,7 @@ public struct ExtendedPublicKey: Hashable, Sendable {
 /// A private key from which those of its children can be derived. Its bytes are overwritten with
 /// the last reference.
 public struct ExtendedPrivateKey: Sendable {
-    private let key: SecretBytes
+    let key: SecretBytes
     private let chainCode: [UInt8]
     private let place: KeyPlace
     /// What can be known of it without the secret.

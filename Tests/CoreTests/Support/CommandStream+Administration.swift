@@ -263,12 +263,16 @@ extension CommandStream {
     private mutating func deposit() -> CreditDeposit {
         let asset = AssetID(
             random.pick(weighted: [(40, random.pick([1, 2, 3, 4])), (1, 50), (1, 0)]))
+        let known = twin.networks.filter { $0.asset == asset }
+        let network =
+            known.isEmpty || random.once(in: 12)
+            ? NetworkID(UInt16(random.within(0...3))) : random.pick(known).network
         let kept: UInt128 = random.once(in: 6) ? 1 << 127 : 0
         return CreditDeposit(
-            account: account(), asset: asset,
-            transactionHigh: UInt128(random.within(0...9)) | kept,
-            transactionLow: UInt128(random.within(0...2)) << 100,
-            output: random.pick([0, 1, .max]),
+            account: account(), asset: asset, network: network,
+            transactionHigh: UInt128(random.within(0...4)) | kept,
+            transactionLow: UInt128(random.within(0...1)) << 100,
+            output: random.pick([0, 0, 1, .max]),
             amount: Amount(
                 units: random.pick([0, -1, 1, 1_000, 150_000, Limits.amountUnitsMax, .min, .max])))
     }

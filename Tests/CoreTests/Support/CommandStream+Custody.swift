@@ -1,6 +1,7 @@
 // Random commands of custody: mostly what is possible next, now and then what is not.
 
 import Engine
+import Slabs
 import Terms
 import Wire
 
@@ -44,6 +45,23 @@ extension CommandStream {
                     block: UInt64(random.within(0...99))))
         case .dropTransaction:
             return .dropTransaction(DropTransaction(transaction: openTransaction()))
+        case .setChain:
+            return .setChain(
+                SetChain(
+                    network: chain(), firstBlock: random.pick([1, 1, 5, 0, .max, 1 << 53]),
+                    chain: Text40(random.once(in: 20) ? "" : random.pick(["regtest", "signet"]))!,
+                    key: random.once(in: 20) ? "" : random.pick(["xpub1", "xpub1", "xpub2"]),
+                    audit: audit))
+        case .checkBlock:
+            let network = chain()
+            let next = twin.chain(network)?.nextBlock ?? 1
+            let ahead = UInt64(random.within(0...3))
+            return .checkBlock(
+                CheckBlock(
+                    network: network,
+                    height: random.pick([next + ahead, next + ahead, next - 1, 0, .max]),
+                    block: random.once(in: 20)
+                        ? .none : BlockID(high: 0, low: UInt128(random.next()) | 1)))
         default: return .stopWithdrawals(StopWithdrawals(asset: assetID(), reason: "it differs"))
         }
     }

@@ -126,7 +126,7 @@ struct CommandStream {
             (hasManyKills ? 8 : 2, .massCancel),
             (25, .tick), (6, .hashMark), (3, .epochMark), (3, .voidSequence), (1, .genesis),
             (1, .setRules), (10, .openSession), (2, .closeSession), (2, .setAsset),
-            (8, .setInstrument), (6, .setInstrumentState), (6, .setReferencePrice),
+            (8, .setInstrument), (10, .setInstrumentState), (6, .setReferencePrice),
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
             (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),
             (12, .transferFees),
@@ -134,7 +134,7 @@ struct CommandStream {
             (3, .setNetwork), (14, .decideWithdrawal), (4, .resumeWithdrawals),
             (5, .assignAddress), (30, .requestWithdrawal), (3, .cancelWithdrawal),
             (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
-            (3, .dropTransaction), (1, .stopWithdrawals),
+            (3, .dropTransaction), (1, .stopWithdrawals), (2, .setChain), (6, .checkBlock),
         ])
         let isEnding = [
             .massCancel, .setKillSwitch, .setAccountLimits, .setOrderLimits, .cancel,
@@ -175,7 +175,7 @@ struct CommandStream {
                     hashKeyLow: random.next()))
         case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .assignAddress,
             .requestWithdrawal, .cancelWithdrawal, .noteDeposit, .signWithdrawals,
-            .settleTransaction, .dropTransaction, .stopWithdrawals:
+            .settleTransaction, .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             return custody(kind)
         default: return administration(kind)
         }

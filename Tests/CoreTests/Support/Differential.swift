@@ -173,6 +173,8 @@ final class Differential {
         case .transactionSettled: "transactionSettled"
         case .transactionDropped: "transactionDropped"
         case .networkChanged: "networkChanged"
+        case .chainChanged: "chainChanged"
+        case .blockChecked: "blockChecked"
         case .withdrawalsStopped: "withdrawalsStopped"
         case .assetChanged: "assetChanged"
         case .instrumentChanged: "instrumentChanged"

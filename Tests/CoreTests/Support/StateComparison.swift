@@ -94,6 +94,10 @@ private func differenceOfCustody(_ engine: borrowing Engine, _ twin: SlowExchang
     for network in networks where engine.network(network.asset, network.network) != network {
         return "network \(network)"
     }
+    var chains: [ChainView] = []
+    engine.forEachChain { chains.append($0) }
+    if chains != twin.chains { return "chains: engine \(chains), twin \(twin.chains)" }
+    for chain in chains where engine.chain(chain.network) != chain { return "\(chain)" }
     for asset in twin.assets {
         let isStopped = twin.stopped.contains(asset.id)
         if engine.isWithdrawalStopped(asset.id) != isStopped { return "stop of \(asset.code)" }

@@ -8,14 +8,17 @@ import Wire
 struct WireSamples {
     /// The next number.
     var next: () -> UInt64
+    /// Whether fields that came later than their kind are left empty, as in earlier records.
+    var isFirst = false
 
     /// Values that count up, so that each field's bytes are its own.
     static func counting() -> WireSamples {
         var count: UInt64 = 0
-        return WireSamples {
+        let next: () -> UInt64 = {
             count += 1
             return count &* 0x0101_0101_0101_0101
         }
+        return WireSamples(next: next, isFirst: true)
     }
 
     /// Random values, many of them at the ends of their ranges.
@@ -91,6 +94,7 @@ struct WireSamples {
             .creditDeposit(
                 CreditDeposit(
                     account: AccountID(integer()), asset: AssetID(integer()),
+                    network: NetworkID(isFirst ? 0 : integer()),
                     transactionHigh: UInt128(truncatingIfNeeded: wide()),
                     transactionLow: UInt128(truncatingIfNeeded: wide()), output: integer(),
                     amount: Amount(units: wide())))
@@ -108,7 +112,7 @@ struct WireSamples {
             .assignAddress(
                 AssignAddress(account: AccountID(integer()), network: NetworkID(integer())))
         case .noteDeposit, .signWithdrawals, .settleTransaction, .dropTransaction,
-            .stopWithdrawals:
+            .stopWithdrawals, .checkBlock:
             wallet(kind)
         default: administration(kind)
         }
@@ -140,6 +144,13 @@ struct WireSamples {
                     transaction: transaction(), costAsset: AssetID(integer()),
                     cost: Amount(units: wide()), block: integer()))
         case .dropTransaction: .dropTransaction(DropTransaction(transaction: transaction()))
+        case .checkBlock:
+            .checkBlock(
+                CheckBlock(
+                    network: NetworkID(integer()), height: integer(),
+                    block: BlockID(
+                        high: UInt128(truncatingIfNeeded: wide()),
+                        low: UInt128(truncatingIfNeeded: wide()))))
         default:
             .stopWithdrawals(StopWithdrawals(asset: AssetID(integer()), reason: audit().reason))
         }
@@ -257,6 +268,11 @@ struct WireSamples {
             .decideWithdrawal(
                 DecideWithdrawal(
                     withdrawal: WithdrawalID(integer()), approves: flag(), audit: audit()))
+        case .setChain:
+            .setChain(
+                SetChain(
+                    network: NetworkID(integer()), firstBlock: integer(), chain: text(),
+                    key: audit().reason.prefix(40).description, audit: audit()))
         case .resumeWithdrawals:
             .resumeWithdrawals(ResumeWithdrawals(asset: AssetID(integer()), audit: audit()))
         default: .voidSequence(VoidSequence(sequence: integer(), audit: audit()))

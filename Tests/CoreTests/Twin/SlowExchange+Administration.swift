@@ -380,8 +380,12 @@ extension SlowExchange {
         if amount < 1 || !isWithinRange(amount) || !canCome(amount, c.asset) {
             return .refused(.amountInvalid)
         }
+        if network(c.asset, c.network) == nil, rules > 1 || c.network.number > 0 {
+            return .refused(.networkUnknown)
+        }
         let reference = SlowReference.output(
-            asset: c.asset, high: c.transactionHigh, low: c.transactionLow, output: c.output)
+            flaw == .outputOfAnyChain ? NetworkID(1) : c.network, c.asset,
+            high: c.transactionHigh, low: c.transactionLow, output: c.output)
         if let refusal = refusal(of: reference) { return .refused(refusal) }
         remember(reference)
         houses[Int(c.asset.number) - 1].external.units -= amount

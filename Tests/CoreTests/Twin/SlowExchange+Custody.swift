@@ -164,7 +164,8 @@ extension SlowExchange {
             return .refused(.amountInvalid)
         }
         let output = SlowReference.output(
-            asset: c.asset, high: c.transaction.high, low: c.transaction.low, output: c.output)
+            flaw == .outputOfAnyChain ? NetworkID(1) : c.network, c.asset, high: c.transaction.high,
+            low: c.transaction.low, output: c.output)
         if references.contains(output) { return .refused(.referenceDuplicate) }
         events.append(.depositNoted(DepositNoted(c)))
         return Outcome(id: UInt64(c.account.number))
@@ -213,7 +214,7 @@ extension SlowExchange {
             return .refused(.tableFull)
         }
         if isFirst, !terms.takesWithdrawals || stopped.contains(c.asset) {
-            return .refused(.withdrawalsStopped)
+            if flaw != .stopIgnoredInSigning { return .refused(.withdrawalsStopped) }
         }
         if payments.count >= 4_096 { return .refused(.tableFull) }
         if isFirst { for id in c.withdrawals { carry(id, .signed) } }
@@ -259,9 +260,16 @@ extension SlowExchange {
             events.append(.withdrawalChanged(id, .settled))
         }
         withdrawals.removeAll { payment.withdrawals.contains($0.id) }
-        payments.removeAll { !Set($0.withdrawals).isDisjoint(with: payment.withdrawals) }
+        payments.removeAll {
+            flaw == .replacedSurvives
+                ? $0.id == payment.id : !Set($0.withdrawals).isDisjoint(with: payment.withdrawals)
+        }
         houses[house].external.units += c.cost.units
-        houses[house].chain.units -= c.cost.units
+        if flaw == .costIsCharged {
+            houses[house].fees.units -= c.cost.units
+        } else {
+            houses[house].chain.units -= c.cost.units
+        }
         events.append(.transactionSettled(c.transaction))
         return Outcome(id: UInt64(payment.withdrawals.count))
     }
@@ -277,6 +285,45 @@ extension SlowExchange {
         }
         events.append(.transactionDropped(c.transaction))
         return Outcome()
+    }
+
+    // MARK: Chains
+
+    func chain(_ network: NetworkID) -> ChainView? { chains.first { $0.network == network } }
+
+    func setChain(_ c: SetChain) -> Outcome {
+        if c.network.number == 0 || c.chain.isEmpty || c.key.isEmpty || c.firstBlock < 1
+            || c.firstBlock > 1 << 53
+        {
+            return .refused(.termsInvalid)
+        }
+        let others = chains.filter { $0.network != c.network }
+        if let known = chain(c.network) {
+            let hasAddresses = addresses.contains { $0.network == c.network }
+            let isOther = known.chain != c.chain || known.key != c.key
+            if hasAddresses, isOther, flaw != .keyIsReplaced { return .refused(.stateInvalid) }
+        } else if others.count >= 256 {
+            return .refused(.tableFull)
+        }
+        var view = ChainView(c)
+        if flaw == .readAgainIsForgotten, let known = chain(c.network) {
+            view.check(known.checkedHeight, known.checkedBlock)
+        }
+        chains = (others + [view]).sorted { $0.network < $1.network }
+        events.append(.chainChanged(c.network))
+        return Outcome(id: UInt64(c.network.number))
+    }
+
+    func checkBlock(_ c: CheckBlock) -> Outcome {
+        guard let at = chains.firstIndex(where: { $0.network == c.network }) else {
+            return .refused(.networkUnknown)
+        }
+        if c.block == .none || c.height > 1 << 53 { return .refused(.termsInvalid) }
+        let isLater = c.height > chains[at].checkedHeight && c.height >= chains[at].firstBlock
+        if !isLater, flaw != .blockGoesBack { return .refused(.stateInvalid) }
+        chains[at].check(c.height, c.block)
+        events.append(.blockChecked(c.network, height: c.height))
+        return Outcome(id: UInt64(c.network.number))
     }
 
     func stopWithdrawals(_ c: StopWithdrawals) -> Outcome {

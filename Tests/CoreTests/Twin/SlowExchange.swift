@@ -90,7 +90,7 @@ enum SlowReference: Hashable {
     case text(Text64)
     case withdrawal(AccountID, Text40)
     case settled(NetworkID, TransactionID)
-    case output(asset: AssetID, high: UInt128, low: UInt128, output: UInt32)
+    case output(NetworkID, AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
 /// A mass cancel or a kill switch at its work; of kill switches one an account, or the venue.
@@ -121,6 +121,8 @@ enum Flaw: String, CaseIterable, Sendable {
     case termsOvertakeFlight, priorityNotKept, longListIsWalked
     case requesterApproves, approvedTwiceByOne, stopIgnored, feeNotGivenBack, replacedIsPaidAgain
     case droppedStaysInTransit, withdrawalDoubled, settledAgain
+    case replacedSurvives, costIsCharged, stopIgnoredInSigning
+    case outputOfAnyChain, blockGoesBack, keyIsReplaced, readAgainIsForgotten
 }
 
 /// An exchange that is slow and plain.
@@ -154,6 +156,7 @@ final class SlowExchange {
     var events: [Event] = []
 
     var networks: [NetworkView] = []
+    var chains: [ChainView] = []
     /// Assets whose withdrawals are stopped.
     var stopped: [AssetID] = []
     var addresses: [SlowAddress] = []
@@ -264,6 +267,8 @@ final class SlowExchange {
         case .settleTransaction(let c): settleTransaction(c)
         case .dropTransaction(let c): dropTransaction(c)
         case .stopWithdrawals(let c): stopWithdrawals(c)
+        case .setChain(let c): setChain(c)
+        case .checkBlock(let c): checkBlock(c)
         case .place(let c): place(c, isCounted: false)
         case .cancel(let c): cancel(c)
         case .amend(let c): amend(c)

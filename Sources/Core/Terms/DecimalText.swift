@@ -72,7 +72,7 @@ public struct DecimalText: Hashable, Sendable {
     }
 
     /// 10^0 … 10^38.
-    static let powers: [Int128] = (0...38).map { n in (0..<n).reduce(1) { p, _ in p * 10 } }
+    public static let powers: [Int128] = (0...38).map { n in (0..<n).reduce(1) { p, _ in p * 10 } }
 }
 
 /// Reads a whole number of 1 to 20 digits that fits 63 bits; nil for anything else.
@@ -81,4 +81,5 @@ public func wholeNumber(_ text: some StringProtocol) -> Int64? {
     return Int64(text)
 }
 
-func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+/// Whether a byte is an ASCII digit.
+public func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }

@@ -1,10 +1,8 @@
-// The addresses of etcd's members, and the certificates for them.
+// Addresses of servers that are asked by HTTP.
 
-internal import NIOSSL
-
-/// A member's address for clients.
-public struct EtcdEndpoint: Hashable, Sendable, CustomStringConvertible {
-    /// Whether it is TLS, with certificates on both sides.
+/// A server's address.
+public struct HTTPEndpoint: Hashable, Sendable, CustomStringConvertible {
+    /// Whether it is TLS.
     public let isSecure: Bool
     /// Name or address.
     public let host: String
@@ -40,34 +38,4 @@ public struct EtcdEndpoint: Hashable, Sendable, CustomStringConvertible {
 
     /// Host and port, as an HTTP request names them.
     var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}
-
-/// The files that TLS to etcd needs, all PEM.
-public struct EtcdCertificates: Hashable, Sendable {
-    /// The cluster's own authority; no other is trusted.
-    public let authority: String
-    /// This host's certificate.
-    public let certificate: String
-    /// Its key.
-    public let key: String
-
-    /// Those files, by path.
-    public init(authority: String, certificate: String, key: String) {
-        (self.authority, self.certificate, self.key) = (authority, certificate, key)
-    }
-
-    /// The context of connections. Reads the files.
-    func context() throws(EtcdError) -> NIOSSLContext {
-        do {
-            var settings = TLSConfiguration.makeClientConfiguration()
-            settings.minimumTLSVersion = .tlsv13
-            settings.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authority))
-            settings.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate)
-                .map { .certificate($0) }
-            settings.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
-            return try NIOSSLContext(configuration: settings)
-        } catch {
-            throw .certificates("\(authority), \(certificate), \(key): \(error)")
-        }
-    }
 }

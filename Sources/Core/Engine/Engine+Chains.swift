@@ -1,0 +1,39 @@
+// Chains: RULES.md, "Custody".
+
+internal import Terms
+internal import Wire
+
+extension Engine {
+    mutating func setChain(_ c: SetChain) -> Outcome {
+        if !areTermsValid(c) { return .refused(.termsInvalid) }
+        let number = c.network.number
+        if let known = custody.chains[number] {
+            let isSame = known.chain == c.chain && known.key == c.key
+            if !isSame, !(custody.addresses[number] ?? []).isEmpty {
+                return .refused(.stateInvalid)
+            }
+        } else if custody.chains.count >= Limits.networksMax {
+            return .refused(.tableFull)
+        }
+        custody.chains[number] = ChainView(c)
+        events.append(.chainChanged(c.network))
+        return Outcome(id: UInt64(number))
+    }
+
+    /// Whether a chain can be this.
+    func areTermsValid(_ c: SetChain) -> Bool {
+        c.network.number > 0 && !c.chain.isEmpty && !c.key.isEmpty
+            && 1...Limits.blockMax ~= c.firstBlock
+    }
+
+    mutating func checkBlock(_ c: CheckBlock) -> Outcome {
+        guard let chain = custody.chains[c.network.number] else {
+            return .refused(.networkUnknown)
+        }
+        if c.block == .none || c.height > Limits.blockMax { return .refused(.termsInvalid) }
+        if c.height < chain.nextBlock { return .refused(.stateInvalid) }
+        custody.chains[c.network.number]?.check(c.height, c.block)
+        events.append(.blockChecked(c.network, height: c.height))
+        return Outcome(id: UInt64(c.network.number))
+    }
+}

@@ -1,0 +1,86 @@
+// Chains: what one is, and up to which block its deposits are credited.
+
+public import Terms
+
+/// Says what a chain is, and has its deposits read from a block on, those that were read before as
+/// well: nothing is credited a second time.
+///
+///      0  u16  network
+///      2  6    reserved
+///      8  u64  first block
+///     16  text40 kind, then the key: u16 bytes, UTF-8; then `Audit`
+public struct SetChain: CommandPayload {
+    public static var kind: CommandKind { .setChain }
+    /// The chain.
+    public var network: NetworkID
+    /// The first block that is read; from 1 to `Limits.blockMax`.
+    public var firstBlock: UInt64
+    /// Which chain it is, as `litecoin-regtest`. It stays what it is.
+    public var chain: Text40
+    /// The extended public key of which the deposit addresses are children, BIP32; 1 to
+    /// `Limits.chainKeyBytesMax` bytes. It stays what it is once the chain has an address.
+    public var key: String
+    /// The operator and the reason.
+    public var audit: Audit
+
+    /// A chain.
+    public init(network: NetworkID, firstBlock: UInt64, chain: Text40, key: String, audit: Audit) {
+        (self.network, self.firstBlock, self.chain) = (network, firstBlock, chain)
+        (self.key, self.audit) = (key, audit)
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(network.number)
+        w.reserved(6)
+        w.integer(firstBlock)
+        w.text(chain)
+        w.string(key)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        network = NetworkID(r.integer())
+        r.reserved(6)
+        firstBlock = r.integer()
+        chain = r.text()
+        key = r.string(most: Limits.chainKeyBytesMax)
+        audit = Audit(from: &r)
+    }
+}
+
+/// All deposits of a chain up to this block are credited, and the block is final: a node that has
+/// another one in its place is not believed.
+///
+///      0  u16  network
+///      2  6    reserved
+///      8  u64  height
+///     16  32   block
+public struct CheckBlock: CommandPayload {
+    public static var kind: CommandKind { .checkBlock }
+    /// The chain.
+    public var network: NetworkID
+    /// The block's height.
+    public var height: UInt64
+    /// The block.
+    public var block: BlockID
+
+    /// A block.
+    public init(network: NetworkID, height: UInt64, block: BlockID) {
+        (self.network, self.height, self.block) = (network, height, block)
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(network.number)
+        w.reserved(6)
+        w.integer(height)
+        w.integer(block.high)
+        w.integer(block.low)
+    }
+
+    public init(from r: inout WireReader) {
+        network = NetworkID(r.integer())
+        r.reserved(6)
+        height = r.integer()
+        block = BlockID(high: r.integer(), low: r.integer())
+    }
+}

@@ -1,0 +1,88 @@
+// What the wallet asks of a chain's node, whichever chain it is.
+
+public import Terms
+
+/// Where a node's chain ends.
+public struct ChainTip: Hashable, Sendable {
+    /// The height of its last block.
+    public var height: UInt64
+    /// That block.
+    public var block: BlockID
+    /// The node has not caught up with its own headers, or says so.
+    public var isSyncing: Bool
+
+    /// A tip.
+    public init(height: UInt64, block: BlockID, isSyncing: Bool = false) {
+        (self.height, self.block, self.isSyncing) = (height, block, isSyncing)
+    }
+}
+
+/// What a transaction pays to a script.
+public struct ChainOutput: Hashable, Sendable {
+    /// The transaction.
+    public var transaction: TransactionID
+    /// Its index there.
+    public var index: UInt32
+    /// The script that it pays to.
+    public var script: [UInt8]
+    /// In the chain's smallest units.
+    public var units: Int64
+
+    /// An output.
+    public init(transaction: TransactionID, index: UInt32, script: [UInt8], units: Int64) {
+        (self.transaction, self.index) = (transaction, index)
+        (self.script, self.units) = (script, units)
+    }
+}
+
+/// A block, with what the wallet looks at.
+public struct ChainBlock: Hashable, Sendable {
+    /// Its hash.
+    public var id: BlockID
+    /// Its height.
+    public var height: UInt64
+    /// The block before it.
+    public var parent: BlockID
+    /// The outputs of its transactions, in their order; not those of the coinbase, which can be
+    /// spent 100 blocks later only: nobody pays a deposit so.
+    public var outputs: [ChainOutput]
+
+    /// A block.
+    public init(id: BlockID, height: UInt64, parent: BlockID, outputs: [ChainOutput]) {
+        (self.id, self.height, self.parent, self.outputs) = (id, height, parent, outputs)
+    }
+}
+
+/// Why a node gave no usable answer. Nothing is decided without one.
+public enum NodeError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// It does not answer.
+    case unreachable(String)
+    /// It refused the request: by JSON-RPC's code and message.
+    case refused(method: String, code: Int64, message: String)
+    /// Its answer is not what the method gives.
+    case malformed(method: String, String)
+    /// It is a node of another chain.
+    case otherChain(found: String, expected: String)
+
+    /// The reason.
+    public var description: String {
+        switch self {
+        case .unreachable(let why): why
+        case .refused(let method, let code, let message):
+            "it refuses \(method): \(message) (\(code))"
+        case .malformed(let method, let what): "its answer to \(method) \(what)"
+        case .otherChain(let found, let expected):
+            "it is a node of \(found), and \(expected) is expected: check its address and its chain"
+        }
+    }
+}
+
+/// A chain's node. A call may wait; one owner at a time.
+public protocol ChainNode {
+    /// Where its chain ends, after a check that it is the right chain.
+    func tip() throws(NodeError) -> ChainTip
+    /// The block at a height; nil: its chain does not reach there.
+    func block(at height: UInt64) throws(NodeError) -> BlockID?
+    /// A block with its outputs.
+    func block(_ id: BlockID) throws(NodeError) -> ChainBlock
+}

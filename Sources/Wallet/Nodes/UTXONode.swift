@@ -1,0 +1,106 @@
+// A node of Bitcoin or its kin: only methods that Bitcoin Core and Litecoin Core both have.
+
+public import Addresses
+internal import JSON
+public import Terms
+
+/// A node of a UTXO chain.
+public final class UTXONode: ChainNode {
+    /// The chain that it is to be of.
+    public let network: UTXONetwork
+    private let client: NodeClient
+    /// It has shown once that it is of that chain.
+    private var isChecked = false
+
+    /// A node of a network.
+    public init(_ settings: NodeSettings, network: UTXONetwork) {
+        self.network = network
+        client = NodeClient(settings)
+    }
+
+    /// Where its chain ends: `getblockchaininfo`.
+    public func tip() throws(NodeError) -> ChainTip {
+        let method = "getblockchaininfo"
+        let info = try client.call(method)
+        guard let height = info["blocks"]?.count, height <= Limits.blockMax,
+            let headers = info["headers"]?.count,
+            let block = info["bestblockhash"]?.text.flatMap(BlockID.init(hex:)),
+            let chain = info["chain"]?.text
+        else { throw .malformed(method: method, "lacks blocks, headers, bestblockhash or chain") }
+        try check(chain)
+        return ChainTip(height: height, block: block, isSyncing: headers > height)
+    }
+
+    /// Regtest nodes of all chains call themselves alike: the first block tells them apart.
+    private func check(_ chain: String) throws(NodeError) {
+        guard !isChecked else { return }
+        let expected = "\(network.name), whose first block is \(network.genesis)"
+        guard let genesis = try block(at: 0), genesis.hex == network.genesis else {
+            throw .otherChain(found: "a chain that it calls \(chain)", expected: expected)
+        }
+        isChecked = true
+    }
+
+    /// The block at a height: `getblockhash`.
+    public func block(at height: UInt64) throws(NodeError) -> BlockID? {
+        let method = "getblockhash"
+        do throws(NodeError) {
+            let result = try client.call(method, .number(height))
+            guard let id = result.text.flatMap(BlockID.init(hex:)) else {
+                throw NodeError.malformed(method: method, "is no hash")
+            }
+            return id
+        } catch {
+            // RPC_INVALID_PARAMETER: the height is out of range.
+            if case .refused(_, code: -8, _) = error { return nil }
+            throw error
+        }
+    }
+
+    /// A block with its outputs: `getblock`.
+    public func block(_ id: BlockID) throws(NodeError) -> ChainBlock {
+        let method = "getblock"
+        // 2: with the transactions decoded. The bytes of a Litecoin block have an extension block
+        // behind them, which other nodes do not know.
+        let json = try client.call(method, .string(id.hex), .number(2))
+        guard json["hash"]?.text == id.hex, let height = json["height"]?.count,
+            height <= Limits.blockMax, let transactions = json["tx"]
+        else { throw .malformed(method: method, "is not of that block") }
+        // The first block has no parent.
+        let parent = json["previousblockhash"]?.text.map(BlockID.init(hex:)) ?? BlockID.none
+        guard let parent else { throw .malformed(method: method, "has no valid parent") }
+        guard let outputs = transactions.rows(Self.outputs) else {
+            throw .malformed(method: method, "has a transaction that cannot be read")
+        }
+        return ChainBlock(
+            id: id, height: height, parent: parent, outputs: outputs.flatMap { $0 })
+    }
+
+    /// A transaction's outputs; nil where it cannot be read.
+    private static func outputs(_ json: JSONValue) -> [ChainOutput]? {
+        guard let id = json["txid"]?.text.flatMap(TransactionID.init(hex:)),
+            case .array(let inputs)? = json["vin"], case .array(let outputs)? = json["vout"]
+        else { return nil }
+        if inputs.contains(where: { $0["coinbase"] != nil }) { return [] }
+        var found: [ChainOutput] = []
+        for output in outputs {
+            // Litecoin's MWEB: no script, and nothing that a customer's address stands for.
+            if output["ismweb"]?.flag == true { continue }
+            guard let index = output["n"]?.count.flatMap(UInt32.init(exactly:)),
+                case .numeral(let value)? = output["value"], let units = Self.units(value),
+                let script = output["scriptPubKey"]?["hex"]?.text.flatMap(bytes(hex:))
+            else { return nil }
+            found.append(
+                ChainOutput(transaction: id, index: index, script: script, units: units))
+        }
+        return found
+    }
+
+    /// An amount of coins with up to eight decimals, in the smallest units; nil for anything else.
+    static func units(_ text: String) -> Int64? {
+        guard case .whole(let units)? = DecimalText(text)?.steps(of: 1, scale: 8) else {
+            return nil
+        }
+        return Int64(exactly: units)
+    }
+}
