@@ -1,0 +1,207 @@
+// Goal: a node that answers garbage, slowly, hugely or something else is told apart from one that
+// works, and nothing is taken from it.
+
+import Addresses
+import Glibc
+import Nodes
+import Platform
+import Requests
+import Synchronization
+import Terms
+import Testing
+
+/// A server that gives one answer to each connection, whatever it is asked. A real node cannot be
+/// brought to answer so.
+private final class AnsweringServer: Sendable {
+    let port: Int
+    private let socket: Int32
+    private let isOver = Atomic(false)
+    private let thread: Mutex<PinnedThread?>
+
+    /// `answer` gives the bytes after a request's; nil: none, and the connection stays open.
+    init(_ answer: @escaping @Sendable (_ request: String) -> [UInt8]?) throws {
+        let (end, port) = try listen()
+        (socket, self.port) = (end, port)
+        thread = Mutex(nil)
+        let started = try PinnedThread.start(name: "node") { [self] in
+            var open: [Int32] = []
+            while !isOver.load(ordering: .acquiring) {
+                var ready = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+                guard unsafe poll(&ready, 1, 20) > 0 else { continue }
+                let client = accept(end, nil, nil)
+                guard client >= 0 else { continue }
+                open.append(client)
+                var buffer = [UInt8](repeating: 0, count: 65_536)
+                let got = unsafe recv(client, &buffer, buffer.count, 0)
+                let request = String(decoding: buffer.prefix(max(0, got)), as: UTF8.self)
+                guard let bytes = answer(request) else { continue }
+                var sent = 0
+                while sent < bytes.count {
+                    let count = unsafe bytes.withUnsafeBytes {
+                        unsafe send(
+                            client, $0.baseAddress! + sent, bytes.count - sent,
+                            Int32(MSG_NOSIGNAL))
+                    }
+                    guard count > 0 else { break }
+                    sent += count
+                }
+                shutdown(client, Int32(SHUT_RDWR))
+            }
+            for client in open { close(client) }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    func stop() {
+        isOver.store(true, ordering: .releasing)
+        thread.withLock { $0?.join() }
+        close(socket)
+    }
+}
+
+private func listen() throws -> (Int32, Int) {
+    let end = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            unsafe bind(end, address, length) != 0 || Glibc.listen(end, 16) != 0
+                || getsockname(end, address, &length) != 0
+        }
+    }
+    try #require(!failed)
+    return (end, Int(UInt16(bigEndian: address.sin_port)))
+}
+
+/// An HTTP answer with this body.
+private func reply(_ body: String, status: String = "200 OK") -> [UInt8] {
+    let head = [
+        "HTTP/1.1 \(status)", "content-type: application/json",
+        "content-length: \(body.utf8.count)",
+    ]
+    return Array((head + ["", body]).joined(separator: "\r\n").utf8)
+}
+
+/// A JSON-RPC answer to the first call.
+private func result(_ json: String) -> [UInt8] {
+    reply(#"{"result":\#(json),"error":null,"id":1}"#)
+}
+
+private let hash = String(repeating: "ab", count: 32)
+
+@Suite(.timeLimit(.minutes(2))) struct BadNodeTests {
+    /// What a node of regtest says to one call of `body`, where the server gives this answer.
+    private func fault(
+        milliseconds: Int64 = 20_000, _ answer: [UInt8]?,
+        _ body: (UTXONode) throws(NodeError) -> Void
+    ) throws -> NodeError? {
+        let server = try AnsweringServer { _ in answer }
+        defer { server.stop() }
+        let endpoint = try #require(HTTPEndpoint("http://127.0.0.1:\(server.port)"))
+        var settings = NodeSettings(endpoint: endpoint, login: nil)
+        settings.answerMilliseconds = milliseconds
+        let network = try #require(UTXONetwork.named("litecoin-regtest"))
+        let node = UTXONode(settings, network: network)
+        do throws(NodeError) {
+            try body(node)
+            return nil
+        } catch { return error }
+    }
+
+    @Test func `what is no JSON-RPC answer is refused`() throws {
+        let answers: [[UInt8]] = [
+            Array("garbage\r\n\r\n".utf8), [0, 1, 2, 3], reply(""), reply("{}"), reply("[]"),
+            reply("null"), reply(#"{"result":1,"error":null,"id":2}"#),
+            reply(#"{"result":1,"error":null,"id":1"#), reply(#"{"error":null,"id":1}"#),
+            reply(#"{"result":1,"result":2,"error":null,"id":1}"#),
+            reply(String(repeating: "[", count: 100_000)),
+            reply("moved", status: "301 Moved Permanently"), reply("busy", status: "503 Busy"),
+            reply("no", status: "401 Unauthorized"),
+            // It ends before what it announced.
+            Array("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}".utf8),
+        ]
+        for answer in answers {
+            let found = try fault(answer) { node throws(NodeError) in _ = try node.block(at: 1) }
+            #expect(found != nil, "\(String(decoding: answer.prefix(60), as: UTF8.self))")
+        }
+    }
+
+    @Test func `a refusal is passed on, and only that of a height means that there is none`() throws
+    {
+        let error = #"{"result":null,"error":{"code":-28,"message":"Loading wallet"},"id":1}"#
+        let found = try fault(reply(error, status: "500 Internal Server Error")) {
+            node throws(NodeError) in _ = try node.block(at: 1)
+        }
+        #expect(
+            found == .refused(method: "getblockhash", code: -28, message: "Loading wallet"))
+        let range = #"{"result":null,"error":{"code":-8,"message":"out of range"},"id":1}"#
+        let none = try fault(reply(range, status: "500 Internal Server Error")) {
+            node throws(NodeError) in #expect(try node.block(at: 1) == nil)
+        }
+        #expect(none == nil)
+    }
+
+    @Test func `values beyond their ranges are no answer`() throws {
+        for text in ["1", "\"\"", "\"\(hash)0\"", "\"zz\"", "{}", "null"] {
+            let found = try fault(result(text)) {
+                node throws(NodeError) in _ = try node.block(at: 1)
+            }
+            #expect(found != nil, "\(text)")
+        }
+        func block(_ output: String, height: String = "7", id: String = hash) -> [UInt8] {
+            result(
+                """
+                {"hash":"\(id)","height":\(height),"previousblockhash":"\(hash)","tx":[\
+                {"txid":"\(hash)","vin":[],"vout":[\(output)]}]}
+                """)
+        }
+        let script = #""scriptPubKey":{"hex":"0014"}"#
+        let good = #"{"value":0.00000001,"n":0,\#(script)}"#
+        let other = String(repeating: "cd", count: 32)
+        let answers: [([UInt8], Bool)] = [
+            (block(good), true), (block(""), true),
+            (block(good, height: "-1"), false), (block(good, height: "1e3"), false),
+            (block(good, height: "99999999999999999999"), false), (block(good, id: other), false),
+            (block(#"{"value":0.000000001,"n":0,\#(script)}"#), false),
+            (block(#"{"value":-1,"n":0,\#(script)}"#), false),
+            (block(#"{"value":1e-8,"n":0,\#(script)}"#), false),
+            (block(#"{"value":"1","n":0,\#(script)}"#), false),
+            (block(#"{"value":99999999999999999999,"n":0,\#(script)}"#), false),
+            (block(#"{"value":1,"n":4294967296,\#(script)}"#), false),
+            (block(#"{"value":1,"n":0,"scriptPubKey":{"hex":"001"}}"#), false),
+            (block(#"{"value":1,"n":0}"#), false), (block("7"), false),
+            (result(#"{"hash":"\#(hash)","height":7,"tx":{}}"#), false),
+        ]
+        let id = try #require(BlockID(hex: hash))
+        for (answer, isTaken) in answers {
+            let found = try fault(answer) { node throws(NodeError) in
+                let block = try node.block(id)
+                #expect(block.height == 7)
+            }
+            #expect((found == nil) == isTaken, "\(String(decoding: answer, as: UTF8.self))")
+        }
+    }
+
+    @Test func `a node that says nothing is given up in time`() throws {
+        let found = try fault(milliseconds: 300, nil) { node throws(NodeError) in
+            _ = try node.block(at: 1)
+        }
+        guard case .unreachable(let why) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(why.contains("no answer within 300 ms"))
+    }
+
+    @Test func `an answer without end is cut off`() throws {
+        let body = String(repeating: " ", count: NodeClient.answerBytesMax + 1)
+        let found = try fault(reply(body)) { node throws(NodeError) in _ = try node.block(at: 1) }
+        guard case .unreachable(let why) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(why.contains("more than \(NodeClient.answerBytesMax) bytes"))
+    }
+}
